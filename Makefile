@@ -1,0 +1,55 @@
+# build   the package in .venv, its compiled core in place
+# debug   a checked build of the core (bounds, asserts, no optimisation), and the tests on it
+# test    all tests                      lint    ruff, its formatting, cython-lint
+# bench   the pytest-benchmark suites    types   mypy --strict, and the core's stub against the core
+# demo    what it does, on data/         clean   removes what the others made, all but .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+BUILT := .venv/.built
+CORE := $(wildcard metricscan/*.pyx metricscan/*.pxd metricscan/*.h)
+# Lists a table of pyproject.toml, one requirement a line: what it says is installed once, and no rebuild needs a network.
+REQUIRES := $(PYTHON) -c "import functools, sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb')); \
+	print(*functools.reduce(dict.__getitem__, sys.argv[1:], project), sep='\n')"
+
+.PHONY: build debug test bench lint types clean demo
+
+build: $(BUILT)
+
+$(BUILT): pyproject.toml setup.py $(CORE)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(REQUIRES) build-system requires > .venv/requires.txt
+	$(PIP) install -r .venv/requires.txt
+	rm -f metricscan/_core.c  # a checked build's would look up to date
+	$(PIP) install --no-build-isolation -e '.[test,lint]'
+	touch $@
+
+debug: $(BUILT)
+	rm $(BUILT)  # so that the next build is an optimised one again
+	METRICSCAN_DEBUG=1 $(PIP) install --no-build-isolation --no-deps -e .
+	$(PYTEST) -n 2 -p no:benchmark
+
+test: $(BUILT)
+	$(PYTEST) -n 2 -p no:benchmark
+
+bench: $(BUILT)
+	$(REQUIRES) project optional-dependencies bench > .venv/requires.txt
+	$(PIP) install -r .venv/requires.txt
+	$(PYTEST) benchmarks --benchmark-only
+
+lint: $(BUILT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint metricscan/*.pyx
+
+types: $(BUILT)
+	$(BIN)/mypy
+	$(BIN)/stubtest metricscan._core
+
+demo: $(BUILT)
+
+clean:
+	rm -rf build dist *.egg-info metricscan/_core.c metricscan/_core.html metricscan/*.so $(BUILT)
+	rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

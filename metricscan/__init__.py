@@ -1,0 +1,88 @@
+"""metricscan: read metrics out of training logs.
+
+The map of the package, from the bottom up:
+
+- ``errors``, ``definition``: the faults there are, and what a metric definition is.
+- ``source``: a path, bytes, a file object or chunks, as pieces of bytes.
+- ``_pattern``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
+- ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``batch``, ``stats``: what comes out.
+- ``scanner``: definitions compiled once, applied to inputs and live streams.
+- ``objective``, ``ranking``, ``_replay``, ``sink``: many logs, the best job, datasets.
+- ``cli``: the command.
+
+Importing the package is cheap: a name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from metricscan._plan import Explanation
+    from metricscan.definition import MetricDefinition, load_definitions
+    from metricscan.errors import (
+        DefinitionError,
+        DefinitionWarning,
+        Fault,
+        MetricscanError,
+        OptionError,
+        SourceError,
+    )
+    from metricscan.scanner import Match, Row, Scanner, ScanResult, Stream
+    from metricscan.stats import MetricStats, Sample, ScanStats
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DefinitionError": "errors",
+    "DefinitionWarning": "errors",
+    "Explanation": "_plan",
+    "Fault": "errors",
+    "Match": "scanner",
+    "MetricDefinition": "definition",
+    "MetricStats": "stats",
+    "MetricscanError": "errors",
+    "OptionError": "errors",
+    "Row": "scanner",
+    "Sample": "stats",
+    "ScanResult": "scanner",
+    "ScanStats": "stats",
+    "Scanner": "scanner",
+    "SourceError": "errors",
+    "Stream": "scanner",
+    "load_definitions": "definition",
+}
+
+__all__ = [
+    "DefinitionError",
+    "DefinitionWarning",
+    "Explanation",
+    "Fault",
+    "Match",
+    "MetricDefinition",
+    "MetricStats",
+    "MetricscanError",
+    "OptionError",
+    "Row",
+    "Sample",
+    "ScanResult",
+    "ScanStats",
+    "Scanner",
+    "SourceError",
+    "Stream",
+    "load_definitions",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,79 @@
+"""Deciding a record in Python: the patterns, or the records, that the core leaves to ``re`` or ``regex``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metricscan import _core
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
+# ``regex`` counts the CPU time of the whole process, so this is no promise about one record; it keeps a scan from
+# hanging on a pattern that only ``regex`` takes.
+REGEX_TIMEOUT_S = 5.0
+
+Found = tuple[int, int, int, int, str | None]
+
+
+class Confirm:
+    """What a stream calls with a pattern's number and the bytes of a record.
+
+    Parameters
+    ----------
+    patterns : sequence of (engine, compiled, value group)
+        ``engine`` is ``"re"`` or ``"regex"``.
+    matches : {"all", "first", "last"}
+    """
+
+    __slots__ = ("_matches", "_patterns")
+
+    def __init__(self, patterns: Sequence[tuple[str, re.Pattern[str], int]], matches: str) -> None:
+        self._patterns = list(patterns)
+        self._matches = matches
+
+    def __call__(self, pattern: int, record: bytes) -> list[Found] | object:
+        """Every match that counts, in bytes of the record, or the fault that kept the record from being decided."""
+        engine, compiled, group = self._patterns[pattern]
+        text = record.decode("utf-8", "surrogateescape")
+        limit: dict[str, Any] = {"timeout": REGEX_TIMEOUT_S} if engine == "regex" else {}
+        try:
+            found = []
+            for match in compiled.finditer(text, **limit):
+                found.append((match.span(), match.span(group)))
+                if self._matches == "first":
+                    break
+        except MemoryError:
+            raise
+        except TimeoutError:
+            return _core.TIMED_OUT
+        except Exception:
+            return _core.FAILED
+        if self._matches == "last":
+            del found[:-1]
+        if record.isascii():
+            return [(*span, *value, None if value[0] < 0 else text[value[0] : value[1]]) for span, value in found]
+        return list(_in_bytes(text, found))
+
+
+def _in_bytes(text: str, found: list[tuple[tuple[int, int], tuple[int, int]]]) -> list[Found]:
+    """Spans of characters as spans of bytes; the text is encoded once over all matches, not once a match."""
+    result: list[Found] = []
+    char = byte = 0
+    for (start, end), (value_start, value_end) in found:
+        byte += _size(text[char:start])
+        char = start
+        size = _size(text[start:end])
+        if value_start < 0:
+            result.append((byte, byte + size, -1, -1, None))
+            continue
+        # a group inside a lookbehind or lookahead may lie outside its match
+        value = byte + _size(text[start:value_start]) if value_start >= start else byte - _size(text[value_start:start])
+        captured = text[value_start:value_end]
+        result.append((byte, byte + size, value, value + _size(captured), captured))
+    return result
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,1695 @@
+"""The hot loop: records, literal search, the span matcher, number reading, columns.
+
+It knows bytes, integers and doubles; definitions, files, Arrow and jobs live in Python above it. One ``Engine`` holds
+the compiled tables and never changes, so any number of threads may share it. A ``Stream`` is one pass over one input:
+bytes are fed in pieces of any size, rows pile up in plain C columns, and ``detach`` hands a column's memory over.
+
+Each call of ``feed`` has three stages. *Scan* runs without the GIL over all whole records: it searches the buffer for
+every pattern's literals, matches in place, reads numbers and appends rows. What only Python can decide is noted, with
+the row before which it belongs. *Settle* takes the GIL and decides the notes, merging their rows into place. *Keep*
+copies the unfinished record at the end for the next call.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
+
+cdef extern from "_literals.h" nogil:
+    enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_NEON_LEVEL
+    enum: MS_LF, MS_UNIVERSAL, MS_EACH
+    ctypedef struct ms_fingerprints:
+        pass
+    ctypedef struct ms_counts:
+        size_t lf
+        size_t records
+    int ms_level_available(int level)
+    void ms_fingerprints_clear(ms_fingerprints *t, int level)
+    void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
+    void ms_fingerprints_finish(ms_fingerprints *t)
+    size_t ms_positions(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out)
+    size_t ms_find_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
+    size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
+    size_t ms_find_near(const uint8_t *p, size_t start, size_t to, size_t n, uint8_t x)
+    size_t ms_find(const uint8_t *p, size_t start, size_t to, const uint8_t *needle, size_t length)
+    size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
+    ms_counts ms_count(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators)
+    int ms_equal(const uint8_t *a, const uint8_t *b, size_t n)
+    uint32_t ms_load2(const uint8_t *p)
+    uint64_t ms_word8(const uint8_t *p)
+    uint32_t ms_slot(uint64_t window, uint32_t mask)
+    uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
+
+cdef extern from "_numbers.h" nogil:
+    enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
+    int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
+
+
+cdef enum:
+    # what decides a pattern
+    SPAN = 0
+    CONFIRM = 1
+    # what follows the prefix of a span
+    NOTHING = 0
+    LAZY_RUN = 1
+    GREEDY_RUN = 2
+    # patterns that the core surely decides on its own, all matches counting; the commonest shape has its own branch
+    NOT_PLAIN = 0
+    PLAIN = 1
+    PLAIN_LAZY_TO_BYTE = 2      # literal, (.*?), one byte
+    # which matches of a record count
+    MATCHES_ALL = 0
+    MATCHES_FIRST = 1
+    MATCHES_LAST = 2
+    # how candidates are found; the last two exist for the tests
+    SEARCH_SIMD = 0
+    SEARCH_NAIVE = 1
+    SEARCH_EVERY = 2
+    # entries of a run's table of bytes
+    STOP = 0
+    MEMBER = 1
+    UNDECIDED = 2
+    # what a note asks for
+    DEAD = 0
+    DECIDE_RECORD = 1
+    DECIDE_NUMBER = 2
+    COUNT_REFUSED = 3
+    TRACE = 4
+    # Searching and counting go over the same block one after the other: it has to stay in the first-level cache
+    # beside the positions found in it, which lie on the stack (4 bytes each).
+    BLOCK = 8192
+    MAX_SAMPLES = 5
+    SAMPLE_BYTES = 200
+    FIRST_ROWS = 64
+    BATCH_ROWS = 65536
+
+_LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_NEON_LEVEL: "neon"}
+SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
+
+cdef int64_t NO_TIME = INT64_MIN
+
+
+# ---- the compiled tables
+
+cdef struct Pattern:
+    int32_t strategy
+    int32_t shape
+    const uint8_t *prefix
+    int64_t prefix_length
+    const uint8_t *suffix
+    int64_t suffix_length
+    const uint8_t *table        # 256 entries: may the run take this byte
+    int64_t run_min
+    int64_t run_max             # -1: no limit
+    bint any_byte               # the run takes every byte of a record: only the suffix and the record's end stop it
+    bint suffix_stops           # the suffix's first byte is no member: a greedy run can end at one place only
+    bint counted                # bytes and characters may differ in number: only ASCII records are decided here
+    bint at_start
+    bint at_end
+    int32_t plain               # what try_plain knows to do
+    bint value_from_run         # the value starts (ends) relative to the run's end, else to the match's start
+    int64_t value_from
+    bint value_to_run
+    int64_t value_to
+
+cdef struct Literal:
+    const uint8_t *text
+    int64_t length
+    int64_t place               # of the fingerprint in the literal
+    bint in_window              # its group's window holds all of it: nothing is left to compare
+    int32_t first_use
+    int32_t uses
+
+cdef struct Entry:
+    uint64_t window
+    const Literal *literal
+    const Entry *following
+
+cdef struct Group:              # literals that share a fingerprint
+    int64_t window              # the bytes that tell them apart start here, relative to the fingerprint
+    uint64_t mask
+    const Entry *only           # the entry of its one literal, or NULL
+    # quick: one literal of at most 16 bytes that two windows cover, for one plain pattern that ends at a byte
+    bint quick
+    int32_t pattern
+    int64_t place
+    int64_t length
+    int64_t second_window
+    uint64_t first_value
+    uint64_t second_mask
+    uint64_t second_value
+    uint8_t stop
+    int32_t heads
+    uint32_t head_mask
+
+cdef struct Tables:
+    Pattern *patterns
+    int32_t n_patterns
+    ms_fingerprints fingerprints
+    uint16_t *pair_group        # fingerprint of two bytes -> group + 1
+    uint16_t one_group[256]
+    Group *groups
+    const Entry **heads         # chains of entries, by the hash of their window
+    Entry *entries
+    Literal *literals
+    int32_t *uses
+    int32_t *always             # patterns that are tried on every record
+    int32_t n_always
+    bint has_literals
+    bint has_single_bytes       # fingerprints of one byte
+    int32_t matches
+    int32_t search
+    int32_t level
+    bint universal
+    bint drop_cr                # newline="lf" without escape: one \r at a record's end is not part of it
+    bint syslog
+    bint strip
+    uint8_t second_terminator   # \r in universal mode, else \n again
+
+
+# ---- one pass
+
+cdef struct State:              # of one pattern in one stream
+    char *slab                  # one allocation for all columns, NULL while there are no rows
+    double *value
+    int64_t *line
+    int64_t *offset
+    int64_t *start
+    int64_t *time               # NULL until a time was given
+    int64_t rows
+    int64_t capacity
+    int64_t next_capacity
+    int64_t timed               # rows whose time is written
+    int64_t handed              # rows that left by detach
+    int64_t unparsed
+    int64_t failed
+    int64_t timeouts
+    int64_t samples
+    # Region.base + a position: such places only grow, so they need no reset at a record or a region
+    int64_t next_start          # no match may start before the end of the last one
+    int64_t memo_to             # a run that starts at or before this place fails: it has been walked
+    # within the current record; valid while record == Region.serial
+    int64_t record
+    int64_t row_mark            # what to go back to if the record must be decided by Python after all
+    int64_t note_mark
+    int64_t unparsed_mark
+    int64_t samples_mark
+    bint closed                 # no further candidate of this record matters
+    bint pending
+    int64_t pending_start
+    int64_t pending_end
+    int64_t pending_run
+    # the newest row that was handed over
+    double last_value
+    int64_t last_line
+    int64_t last_offset
+    int64_t last_start
+    int64_t last_time
+
+cdef struct Edit:               # from here on, input position = input + (position - output), or input alone if flat
+    int64_t output
+    int64_t input
+    bint flat
+
+cdef struct Region:             # whole records that lie together in memory
+    const uint8_t *p
+    int64_t n
+    const uint8_t *source       # p as it lies in the input
+    int64_t offset              # of p[0] in the input
+    int64_t base                # bytes of earlier regions, as the patterns saw them
+    bint drop_cr
+    int32_t terminators         # MS_EACH: rewriting has left no \r\n, what looks like one are two
+    Edit *edits
+    int64_t n_edits
+    int64_t edits_capacity
+    uint8_t *buffer             # what p is when the input had to be rewritten
+    int64_t buffer_capacity
+    # the record of the newest candidate
+    int64_t serial
+    int64_t record
+    int64_t end                 # of its content
+    int64_t next                # its terminator, or n
+    int64_t counted             # newlines before this place (record, once there is one) are in line
+    int64_t line
+    int32_t ascii               # -1: not known yet
+
+cdef struct Note:
+    int32_t kind
+    int32_t pattern
+    int32_t region
+    int64_t following
+    int64_t row
+    const uint8_t *text
+    int64_t length
+    int64_t line
+    int64_t offset
+    int64_t start
+    int64_t position            # of the record in its region
+    int64_t match_start
+    int64_t match_end
+    int64_t value_start
+    int64_t value_end
+    bint decided
+    double number
+
+cdef struct Scan:
+    const Tables *tables
+    State *states
+    Region regions[2]
+    Note *notes
+    int64_t n_notes
+    int64_t notes_capacity
+    int32_t *pending            # patterns with a pending match in the current record (matches="last")
+    int32_t n_pending
+    int64_t serial
+    int64_t base
+    int64_t line                # newlines before the next region
+    int64_t offset              # of the next region
+    int64_t records
+    int64_t full                # how many columns have reached a batch
+    int64_t row_limit           # tests: growing past it fails as memory would
+    bint trace
+    bint noted                  # rows are not written straight away: traced, or offsets of rewritten input
+    bint no_memory
+
+
+cdef int lay_out(State *state, int64_t capacity, int32_t pattern) noexcept nogil:
+    """Move the rows to columns of this capacity. On failure everything is as before.
+
+    Columns and patterns are staggered by odd numbers of cache lines: sixteen columns that advance at the same place of
+    their pages would compete for the eight ways of one cache set.
+    """
+    cdef size_t stride = ((<size_t>capacity * 8 + 63) & ~<size_t>63) + 5 * 64
+    cdef size_t shift = <size_t>(pattern * 21 % 64) * 64 if capacity >= 4096 else 0
+    cdef size_t columns = 4 if state.time == NULL else 5
+    cdef size_t held = <size_t>state.rows * 8
+    cdef char *slab = <char *>aligned_alloc(64, stride * columns + shift)
+    cdef char *at = slab + shift
+    if slab == NULL:
+        return -1
+    if state.slab != NULL:
+        memcpy(at, state.value, held)
+        memcpy(at + stride, state.line, held)
+        memcpy(at + 2 * stride, state.offset, held)
+        memcpy(at + 3 * stride, state.start, held)
+        if state.time != NULL:
+            memcpy(at + 4 * stride, state.time, <size_t>state.timed * 8)
+        free(state.slab)
+    state.slab = slab
+    state.value = <double *>at
+    state.line = <int64_t *>(at + stride)
+    state.offset = <int64_t *>(at + 2 * stride)
+    state.start = <int64_t *>(at + 3 * stride)
+    if state.time != NULL:
+        state.time = <int64_t *>(at + 4 * stride)
+    state.capacity = capacity
+    return 0
+
+
+cdef int grow_columns(Scan *k, State *state) noexcept nogil:
+    """Room for at least one row more. The only place where columns grow; on failure they are as before."""
+    cdef int64_t capacity = state.next_capacity if state.capacity == 0 else state.capacity * 2
+    if capacity < FIRST_ROWS:
+        capacity = FIRST_ROWS
+    if (
+        capacity > (<int64_t>1 << 56) or (k.row_limit >= 0 and state.rows >= k.row_limit)
+        or lay_out(state, capacity, <int32_t>(state - k.states)) < 0
+    ):
+        k.no_memory = True
+        return -1
+    return 0
+
+
+cdef inline int append_row(
+    Scan *k, State *state, double value, int64_t line, int64_t offset, int64_t start
+) noexcept nogil:
+    cdef int64_t row = state.rows
+    if row == state.capacity and grow_columns(k, state) < 0:
+        return -1
+    state.value[row] = value
+    state.line[row] = line
+    state.offset[row] = offset
+    state.start[row] = start
+    state.rows = row + 1
+    if row + 1 == BATCH_ROWS:
+        k.full += 1
+    return 0
+
+
+cdef Note *add_note(Scan *k, int kind, int32_t pattern) noexcept nogil:
+    cdef int64_t capacity
+    cdef void *grown
+    if k.n_notes == k.notes_capacity:
+        capacity = 16 if k.notes_capacity == 0 else k.notes_capacity * 2
+        grown = realloc(k.notes, <size_t>capacity * sizeof(Note))
+        if grown == NULL:
+            k.no_memory = True
+            return NULL
+        k.notes = <Note *>grown
+        k.notes_capacity = capacity
+    cdef Note *note = &k.notes[k.n_notes]
+    memset(note, 0, sizeof(Note))
+    note.kind = kind
+    note.pattern = pattern
+    note.row = k.states[pattern].rows
+    k.n_notes += 1
+    return note
+
+
+cdef int64_t input_offset(const Region *r, int64_t position) noexcept nogil:
+    """Where in the input the byte at this position of the region comes from."""
+    cdef int64_t low = 0, high = r.n_edits, middle
+    if high == 0 or position < r.edits[0].output:
+        return r.offset + position
+    while high - low > 1:
+        middle = (low + high) // 2
+        if r.edits[middle].output <= position:
+            low = middle
+        else:
+            high = middle
+    if r.edits[low].flat:
+        return r.offset + r.edits[low].input
+    return r.offset + r.edits[low].input + (position - r.edits[low].output)
+
+
+cdef int64_t record_offset(const Region *r) noexcept nogil:
+    """Where in the input the current record starts: behind its predecessor, whatever was removed at its front."""
+    cdef int64_t before
+    if r.record == 0 or r.n_edits == 0:
+        return r.offset + r.record
+    before = input_offset(r, r.record - 1) - r.offset
+    # the place of a \n whose \r was dropped is that of the \r
+    return r.offset + before + (2 if r.source[before] == 13 and r.p[r.record - 1] == 10 else 1)
+
+
+# ---- framing
+
+cdef bint flush_pending(Scan *k, Region *r, int32_t region) noexcept nogil:
+    cdef int32_t i, pattern
+    cdef State *state
+    for i in range(k.n_pending):
+        pattern = k.pending[i]
+        state = &k.states[pattern]
+        if state.pending and state.record == r.serial:
+            state.pending = False
+            put_match(k, r, region, pattern, state.pending_start, state.pending_end, state.pending_run)
+    k.n_pending = 0
+    return True
+
+
+cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noexcept nogil:
+    """Make the record that holds this position the current one. Positions never go back to an earlier record."""
+    cdef const uint8_t *p = r.p
+    cdef uint8_t second = k.tables.second_terminator
+    if k.n_pending:
+        flush_pending(k, r, region)
+    cdef int64_t floor = r.next + 1 if r.serial else 0
+    if floor > position:
+        floor = position
+    cdef int64_t record = <int64_t>ms_after_last_either(p, <size_t>floor, <size_t>position, 10, second)
+    if r.next >= 0 and record == r.next + 1:
+        r.line += p[r.next] == 10           # the record after the last one: lines with metrics follow each other
+    else:
+        r.line += <int64_t>ms_count_byte(k.tables.level, p + r.counted, <size_t>(record - r.counted), 10)
+    r.counted = record
+    r.record = record
+    r.next = <int64_t>ms_find_either(p, <size_t>position, <size_t>r.n, 10, second)
+    r.end = r.next
+    if r.drop_cr and r.end > record and p[r.end - 1] == 13:
+        r.end -= 1
+    r.ascii = -1
+    k.serial += 1
+    r.serial = k.serial
+
+
+cdef bint record_is_ascii(Region *r) noexcept nogil:
+    cdef int64_t i
+    cdef uint8_t seen = 0
+    if r.ascii < 0:
+        for i in range(r.record, r.end):
+            seen |= r.p[i]
+        r.ascii = seen < 0x80
+    return r.ascii != 0
+
+
+cdef inline void open_state(Scan *k, Region *r, State *state) noexcept nogil:
+    state.record = r.serial
+    state.row_mark = state.rows
+    state.note_mark = k.n_notes
+    state.unparsed_mark = state.unparsed
+    state.samples_mark = state.samples
+    state.closed = False
+    state.pending = False
+
+
+# ---- matching
+
+cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
+    """Leave this pattern's matches of the current record to Python, and take back what was found of them."""
+    cdef State *state = &k.states[pattern]
+    cdef int64_t i
+    cdef Note *note
+    for i in range(state.note_mark, k.n_notes):
+        if k.notes[i].pattern == pattern:
+            k.notes[i].kind = DEAD
+    state.rows = state.row_mark
+    state.unparsed = state.unparsed_mark
+    state.samples = state.samples_mark
+    state.pending = False
+    state.closed = True
+    note = add_note(k, DECIDE_RECORD, pattern)
+    if note == NULL:
+        return
+    note.region = region
+    note.text = r.p + r.record
+    note.length = r.end - r.record
+    note.position = r.record
+    note.line = r.line + 1
+    note.offset = record_offset(r)
+
+
+cdef inline void put_match(
+    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t run_end
+) noexcept nogil:
+    """Read the value of a match and append its row."""
+    cdef const Pattern *q = &k.tables.patterns[pattern]
+    cdef int64_t value_start = q.value_from + (run_end if q.value_from_run else start)
+    cdef int64_t value_end = q.value_to + (run_end if q.value_to_run else start)
+    cdef double value = 0.0
+    cdef int status = ms_number(r.p + value_start, r.p + value_end, r.p + r.n, &value)
+    if status == MS_NUMBER and not k.noted:
+        append_row(k, &k.states[pattern], value, r.line + 1, r.offset + r.record, r.offset + value_start)
+    else:
+        put_unusual(k, r, region, pattern, start, end, value_start, value_end, status, value)
+
+
+cdef void put_unusual(
+    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end,
+    int64_t value_start, int64_t value_end, int status, double value,
+) noexcept nogil:
+    """A match that is no plain number in plain input: note it, unless it is one in rewritten input."""
+    cdef State *state = &k.states[pattern]
+    cdef Note *note
+    if status == MS_NUMBER and not k.trace:
+        append_row(k, state, value, r.line + 1, record_offset(r), input_offset(r, value_start))
+        return
+    if status == MS_REFUSED and not k.trace:
+        state.unparsed += 1
+        if state.samples >= MAX_SAMPLES:
+            return
+        state.samples += 1
+    note = add_note(k, TRACE if k.trace else COUNT_REFUSED if status == MS_REFUSED else DECIDE_NUMBER, pattern)
+    if note == NULL:
+        return
+    note.region = region
+    note.text = r.p + value_start
+    note.length = value_end - value_start
+    note.line = r.line + 1
+    note.offset = record_offset(r)
+    note.start = input_offset(r, value_start)
+    note.position = r.record
+    note.match_start = start - r.record
+    note.match_end = end - r.record
+    note.value_start = value_start - r.record
+    note.value_end = value_end - r.record
+    note.decided = status == MS_NUMBER
+    note.number = value
+
+
+cdef inline int64_t run_stop(const Pattern *q, const uint8_t *p, int64_t at, int64_t limit) noexcept nogil:
+    """The first byte in [at, limit) that the run does not take, else limit."""
+    if q.any_byte:
+        return limit
+    while at < limit and q.table[p[at]] == MEMBER:
+        at += 1
+    return at
+
+
+cdef inline int match_span(
+    const Pattern *q, State *state, const Region *r, int64_t start, int64_t *match_end, int64_t *run_end
+) noexcept nogil:
+    """1: the pattern matches at start; 0: it does not; -1: only Python can tell.
+
+    Every branch walks a run once a record: a run that failed, or whose suffix has no later occurrence, is remembered
+    in memo_to, and a candidate inside it fails at once. So a record costs its length, however many candidates it has.
+    """
+    cdef const uint8_t *p = r.p
+    cdef int64_t end = r.end
+    cdef int64_t from_ = start + q.prefix_length
+    cdef int64_t low = from_ + q.run_min
+    cdef int64_t limit = end, at, stop
+    cdef int64_t length = q.suffix_length
+    if q.at_start and start != r.record:
+        return 0
+    if from_ > end or r.base + from_ <= state.memo_to or low > end:
+        return 0
+    if q.run_max >= 0 and from_ + q.run_max < end:
+        limit = from_ + q.run_max
+    if q.shape == NOTHING:
+        if q.at_end and from_ != end:
+            return 0
+        at = from_
+    elif q.at_end:
+        at = end - length
+        if at < low or at > limit or memcmp(p + at, q.suffix, length) != 0:
+            return 0
+        stop = run_stop(q, p, from_, at)
+        if stop < at:
+            if q.table[p[stop]] == UNDECIDED:
+                return -1
+            if q.run_max < 0:
+                state.memo_to = r.base + stop
+            return 0
+    elif length == 0:
+        if q.shape == LAZY_RUN:
+            limit = low
+        at = run_stop(q, p, from_, limit)
+        if at < limit and q.table[p[at]] == UNDECIDED:
+            return -1
+        if at < low:
+            if q.run_max < 0:
+                state.memo_to = r.base + at
+            return 0
+    elif q.shape == LAZY_RUN:
+        if q.any_byte and q.run_max < 0:
+            if length == 1:
+                at = <int64_t>ms_find_near(p, <size_t>low, <size_t>end, <size_t>r.n, q.suffix[0])
+            else:
+                at = <int64_t>ms_find(p, <size_t>low, <size_t>end, q.suffix, <size_t>length)
+            if at == end:
+                state.memo_to = r.base + end
+                return 0
+        else:
+            at = from_
+            while True:
+                if (
+                    at >= low and at + length <= end and p[at] == q.suffix[0]
+                    and memcmp(p + at, q.suffix, length) == 0
+                ):
+                    break
+                if at >= limit or q.table[p[at]] != MEMBER:
+                    if at < limit and q.table[p[at]] == UNDECIDED:
+                        return -1
+                    if q.run_max < 0:
+                        state.memo_to = r.base + at
+                    return 0
+                at += 1
+    else:
+        stop = run_stop(q, p, from_, limit)
+        if stop < limit and q.table[p[stop]] == UNDECIDED:
+            return -1
+        if q.run_max < 0:
+            state.memo_to = r.base + stop
+        at = stop
+        while True:
+            if at < low:
+                return 0
+            if at + length <= end and p[at] == q.suffix[0] and memcmp(p + at, q.suffix, length) == 0:
+                break
+            if q.suffix_stops:
+                return 0
+            at -= 1
+    run_end[0] = at
+    match_end[0] = at + length
+    return 1
+
+
+cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start) noexcept nogil:
+    cdef const Pattern *q = &k.tables.patterns[pattern]
+    cdef State *state = &k.states[pattern]
+    cdef int64_t match_end = 0, run_end = 0
+    cdef int answer
+    if state.record != r.serial:
+        open_state(k, r, state)
+    if state.closed:
+        return
+    if q.strategy == CONFIRM:
+        defer_record(k, r, region, pattern)
+        return
+    if r.base + start < state.next_start:
+        return
+    if q.counted and not record_is_ascii(r):
+        defer_record(k, r, region, pattern)
+        return
+    answer = match_span(q, state, r, start, &match_end, &run_end)
+    if answer == 0:
+        return
+    if answer < 0:
+        defer_record(k, r, region, pattern)
+        return
+    state.next_start = r.base + match_end
+    if k.tables.matches == MATCHES_LAST:
+        if not state.pending:
+            k.pending[k.n_pending] = pattern
+            k.n_pending += 1
+        state.pending = True
+        state.pending_start = start
+        state.pending_end = match_end
+        state.pending_run = run_end
+        return
+    if k.tables.matches == MATCHES_FIRST:
+        state.closed = True
+    put_match(k, r, region, pattern, start, match_end, run_end)
+
+
+cdef inline void try_plain(
+    Scan *k, Region *r, int32_t region, const Pattern *q, int32_t pattern, int64_t start
+) noexcept nogil:
+    """A candidate of a pattern that never needs Python for a match: no record-wise state, nothing to take back."""
+    cdef State *state = &k.states[pattern]
+    cdef int64_t match_end = 0, run_end = 0
+    if r.base + start < state.next_start:
+        return
+    if q.plain == PLAIN_LAZY_TO_BYTE:
+        match_end = start + q.prefix_length
+        if match_end >= r.end or r.base + match_end <= state.memo_to:
+            return
+        run_end = <int64_t>ms_find_near(r.p, <size_t>match_end, <size_t>r.end, <size_t>r.n, q.suffix[0])
+        if run_end == r.end:
+            state.memo_to = r.base + r.end
+            return
+        match_end = run_end + 1
+    elif match_span(q, state, r, start, &match_end, &run_end) == 0:
+        return
+    state.next_start = r.base + match_end
+    put_match(k, r, region, pattern, start, match_end, run_end)
+
+
+cdef void try_group(
+    Scan *k, Region *r, int32_t region, const Group *group, int64_t position
+) noexcept nogil:
+    """Verify the literals that share the fingerprint at this position, and try the patterns of those that are there."""
+    cdef const Tables *t = k.tables
+    cdef uint64_t window = ms_load8(r.p, position + group.window, <size_t>r.n) & group.mask
+    cdef const Entry *entry = group.only
+    cdef const Literal *literal
+    cdef int64_t start
+    cdef int32_t i, pattern
+    if entry == NULL:
+        entry = t.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
+    while entry != NULL:
+        literal = entry.literal
+        if entry.window != window:
+            entry = entry.following
+            continue
+        entry = entry.following
+        start = position - literal.place
+        if start < 0 or start + literal.length > r.n:
+            continue
+        if not literal.in_window and not ms_equal(r.p + start, literal.text, <size_t>literal.length):
+            continue
+        if position >= r.next:
+            enter_record(k, r, region, position)
+        for i in range(literal.first_use, literal.first_use + literal.uses):
+            pattern = t.uses[i]
+            if t.patterns[pattern].plain:
+                try_plain(k, r, region, &t.patterns[pattern], pattern, start)
+            else:
+                try_candidate(k, r, region, pattern, start)
+
+
+cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noexcept nogil:
+    """Try whatever has its fingerprint at this position."""
+    cdef const Tables *t = k.tables
+    cdef uint8_t pair[2]
+    cdef uint32_t group
+    pair[0] = r.p[position]
+    pair[1] = r.p[position + 1] if position + 1 < r.n else 0
+    group = t.pair_group[ms_load2(pair)]
+    if group:
+        try_group(k, r, region, &t.groups[group - 1], position)
+    if t.has_single_bytes:
+        group = t.one_group[pair[0]]
+        if group:
+            try_group(k, r, region, &t.groups[group - 1], position)
+
+
+cdef void try_positions(
+    Scan *k, Region *r, int32_t region, int64_t block, const uint32_t *positions, size_t found
+) noexcept nogil:
+    """Try all positions of a block.
+
+    The commonest case by far, a literal of at most 16 bytes followed by ``(.*?)`` and one byte, is decided here with
+    everything in registers: 30 instructions a match where the general way takes 140.
+    """
+    cdef const Tables *t = k.tables
+    cdef const uint16_t *pair_group = t.pair_group
+    cdef const Group *groups = t.groups
+    cdef const uint8_t *p = r.p
+    cdef int64_t n = r.n, base = r.base, position, start, from_, stop
+    cdef const Group *group
+    cdef State *state
+    cdef size_t i
+    cdef uint32_t number
+    cdef bint quick = not t.has_single_bytes and not k.noted
+    for i in range(found):
+        position = block + positions[i]
+        if not quick or position < 16 or position + 16 > n:
+            try_position(k, r, region, position)
+            continue
+        number = pair_group[ms_load2(p + position)]
+        if number == 0:
+            continue
+        group = &groups[number - 1]
+        if not group.quick:
+            try_group(k, r, region, group, position)
+            continue
+        if (
+            (ms_word8(p + position + group.window) & group.mask) != group.first_value
+            or (ms_word8(p + position + group.second_window) & group.second_mask) != group.second_value
+        ):
+            continue
+        if position >= r.next:
+            enter_record(k, r, region, position)
+        start = position - group.place
+        state = &k.states[group.pattern]
+        from_ = start + group.length
+        if base + start < state.next_start or base + from_ <= state.memo_to:
+            continue
+        stop = <int64_t>ms_find_near(p, <size_t>from_, <size_t>r.end, <size_t>n, group.stop)
+        if stop >= r.end:
+            state.memo_to = base + r.end
+            continue
+        state.next_start = base + stop + 1
+        put_match(k, r, region, group.pattern, start, stop + 1, stop)
+
+
+cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
+    cdef const Tables *t = k.tables
+    cdef int64_t block = 0, length
+    cdef size_t found
+    cdef ms_counts counts
+    cdef uint32_t positions[BLOCK]
+    while block < r.n and not k.no_memory:
+        length = r.n - block
+        if length > BLOCK:
+            length = BLOCK
+        if t.has_literals:
+            found = ms_positions(&t.fingerprints, r.p + block, <size_t>length, <size_t>(r.n - block), positions)
+            try_positions(k, r, region, block, positions, found)
+        counts = ms_count(t.level, r.p, <size_t>block, <size_t>(block + length), <size_t>r.n, r.terminators)
+        k.records += <int64_t>counts.records
+        k.line += <int64_t>counts.lf
+        block += length
+    if k.n_pending:
+        flush_pending(k, r, region)
+
+
+cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
+    """The patterns without a literal: each record is a candidate. (And, for the tests, every pattern.)"""
+    cdef const Tables *t = k.tables
+    cdef const Pattern *q
+    cdef int64_t position = 0, at
+    cdef int32_t i, pattern
+    while not k.no_memory:
+        r.next = position - 1
+        enter_record(k, r, region, position)
+        for i in range(t.n_always):
+            pattern = t.always[i]
+            q = &t.patterns[pattern]
+            if q.strategy == CONFIRM:
+                try_candidate(k, r, region, pattern, r.record)
+                continue
+            at = r.record
+            while at + q.prefix_length <= r.end:
+                if memcmp(r.p + at, q.prefix, <size_t>q.prefix_length) == 0:
+                    try_candidate(k, r, region, pattern, at)
+                at += 1
+        position = r.next + 1
+        if r.terminators == MS_UNIVERSAL and position < r.n and r.p[r.next] == 13 and r.p[position] == 10:
+            position += 1
+        if position >= r.n:
+            break
+    if k.n_pending:
+        flush_pending(k, r, region)
+
+
+cdef void scan_region(Scan *k, int32_t region) noexcept nogil:
+    """Scan the region's records: one at least, and where nothing of it was left by rewriting, that one is empty."""
+    cdef Region *r = &k.regions[region]
+    cdef int64_t line = k.line
+    r.serial = 0
+    r.next = -1
+    r.counted = 0
+    r.line = line
+    scan_literals(k, r, region)
+    if k.tables.n_always:
+        r.serial = 0
+        r.counted = 0
+        r.line = line
+        scan_every_record(k, r, region)
+
+
+# ---- rewriting: ansi="strip" and escape="syslog"
+
+cdef int64_t sequence_end(const uint8_t *p, int64_t at, int64_t n, bint universal) noexcept nogil:
+    """One past the terminal escape sequence (CSI or OSC) that starts at this ESC, or 0 if none does."""
+    cdef uint8_t c
+    if at + 1 >= n:
+        return 0
+    if p[at + 1] == 91:                     # [ parameters, intermediates, final byte
+        at += 2
+        while at < n and 0x30 <= p[at] <= 0x3F:
+            at += 1
+        while at < n and 0x20 <= p[at] <= 0x2F:
+            at += 1
+        return at + 1 if at < n and 0x40 <= p[at] <= 0x7E else 0
+    if p[at + 1] == 93:                     # ] text, closed by BEL or ESC \, within the record
+        at += 2
+        while at < n:
+            c = p[at]
+            if c == 7:
+                return at + 1
+            if c == 27:
+                return at + 2 if at + 1 < n and p[at + 1] == 92 else 0
+            if c == 10 or (universal and c == 13):
+                return 0
+            at += 1
+    return 0
+
+
+cdef bint needs_rewriting(const Tables *t, const uint8_t *p, int64_t n) noexcept nogil:
+    cdef int64_t i
+    cdef uint8_t found = 0
+    if t.syslog:
+        for i in range(n):
+            found |= (p[i] < 0x20 and p[i] != 10) or p[i] == 0x7F
+        return found != 0
+    return <int64_t>ms_find_either(p, 0, <size_t>n, 27, 27) < n
+
+
+cdef int add_edit(Region *r, int64_t output, int64_t input, bint flat) noexcept nogil:
+    cdef int64_t capacity
+    cdef void *grown
+    if r.n_edits and r.edits[r.n_edits - 1].output == output:
+        r.n_edits -= 1
+    if r.n_edits == r.edits_capacity:
+        capacity = 64 if r.edits_capacity == 0 else r.edits_capacity * 2
+        grown = realloc(r.edits, <size_t>capacity * sizeof(Edit))
+        if grown == NULL:
+            return -1
+        r.edits = <Edit *>grown
+        r.edits_capacity = capacity
+    r.edits[r.n_edits].output = output
+    r.edits[r.n_edits].input = input
+    r.edits[r.n_edits].flat = flat
+    r.n_edits += 1
+    return 0
+
+
+cdef int rewrite(const Tables *t, Region *r) noexcept nogil:
+    """Put the region's records, as the patterns shall see them, into its buffer.
+
+    A \\r\\n becomes a \\n, so that a \\r and a \\n between which something was removed stay two terminators.
+    """
+    cdef const uint8_t *p = r.p
+    cdef int64_t n = r.n, i = 0, out = 0, after
+    cdef int64_t most = n * 4 if t.syslog else n
+    cdef uint8_t c
+    cdef uint8_t *buffer
+    cdef void *grown
+    if r.buffer_capacity < most:
+        grown = realloc(r.buffer, <size_t>most)
+        if grown == NULL:
+            return -1
+        r.buffer = <uint8_t *>grown
+        r.buffer_capacity = most
+    buffer = r.buffer
+    while i < n:
+        c = p[i]
+        if c == 27 and t.strip:
+            after = sequence_end(p, i, n, t.universal)
+            if after:
+                i = after
+                if add_edit(r, out, i, False) < 0:
+                    return -1
+                continue
+        if t.syslog and ((c < 0x20 and c != 10) or c == 0x7F):
+            if add_edit(r, out, i, True) < 0 or add_edit(r, out + 4, i + 1, False) < 0:
+                return -1
+            buffer[out] = 35                # '#' and three octal digits
+            buffer[out + 1] = 48 + (c >> 6)
+            buffer[out + 2] = 48 + ((c >> 3) & 7)
+            buffer[out + 3] = 48 + (c & 7)
+            out += 4
+            i += 1
+            continue
+        if c == 13 and (r.drop_cr and i + 1 == n or (r.drop_cr or t.universal) and i + 1 < n and p[i + 1] == 10):
+            # the terminator's own place is the end of the content: where the \r was
+            if add_edit(r, out, i, False) < 0:
+                return -1
+            if i + 1 < n:
+                buffer[out] = 10
+                out += 1
+                if add_edit(r, out, i + 2, False) < 0:
+                    return -1
+            i += 2
+            continue
+        buffer[out] = c
+        out += 1
+        i += 1
+    r.p = buffer
+    r.n = out
+    r.drop_cr = False
+    if t.universal:
+        r.terminators = MS_EACH
+    return 0
+
+
+cdef void take_region(Scan *k, int32_t region, const uint8_t *p, int64_t n) noexcept nogil:
+    """Scan whole records that lie at p, then advance past them."""
+    cdef Region *r = &k.regions[region]
+    cdef const Tables *t = k.tables
+    r.p = p
+    r.n = n
+    r.source = p
+    r.offset = k.offset
+    r.n_edits = 0
+    r.drop_cr = t.drop_cr
+    r.terminators = MS_UNIVERSAL if t.universal else MS_LF
+    if (t.strip or t.syslog) and needs_rewriting(t, p, n):
+        if rewrite(t, r) < 0:
+            k.no_memory = True
+            return
+    k.noted = k.trace or r.n_edits > 0
+    r.base = k.base
+    scan_region(k, region)
+    k.base += r.n
+    k.offset += n
+
+
+# ---- the surface
+
+cdef class Engine:
+    """The compiled tables of a plan: immutable, shared by streams and threads.
+
+    Parameters
+    ----------
+    patterns : list of tuple
+        Per pattern ``(CONFIRM,)`` or ``(SPAN, shape, prefix, table, run_min, run_max, suffix, at_start, at_end, counted,
+        value_from_run, value_from, value_to_run, value_to)``.
+    literals : list of tuple
+        ``(text, place, patterns)``: the bytes, where in them the fingerprint lies, the patterns it makes a candidate.
+    groups : list of tuple
+        ``(first, second, bucket, window, width, literals)``: a fingerprint (second -1: one byte), its bucket of eight,
+        the window that tells its literals apart (start relative to the fingerprint, 0-8 bytes), their indices.
+    always : list of int
+        Patterns without a literal.
+    """
+
+    cdef Tables t
+    cdef list keep
+
+    def __cinit__(
+        self, list patterns, list literals, list groups, list always, *,
+        bint universal, bint syslog, bint strip, int matches, int search, str level,
+    ):
+        cdef Pattern *q
+        cdef Literal *literal
+        cdef Group *group
+        cdef int32_t i, use, entry, head, heads
+        cdef uint64_t window
+        cdef const uint8_t *pointer
+        self.keep = []
+        levels = {name: number for number, name in _LEVEL_NAMES.items()}
+        if level == "auto":
+            level = SIMD_LEVELS[0]
+        if level not in SIMD_LEVELS:
+            raise ValueError(f"SIMD level {level!r} is not available here, one of {SIMD_LEVELS} was expected")
+        self.t.level = levels[level]
+        self.t.universal = universal
+        self.t.syslog = syslog
+        self.t.strip = strip
+        self.t.drop_cr = not universal and not syslog
+        self.t.second_terminator = 13 if universal else 10
+        self.t.matches = matches
+        self.t.search = search
+        self.t.n_patterns = <int32_t>len(patterns)
+        self.t.patterns = <Pattern *>zeroed(len(patterns), sizeof(Pattern))
+        for i in range(self.t.n_patterns):
+            q = &self.t.patterns[i]
+            fields = patterns[i]
+            q.strategy = CONFIRM if search == SEARCH_EVERY else fields[0]
+            if q.strategy == CONFIRM:
+                continue
+            q.shape = fields[1]
+            q.prefix = self.held(fields[2])
+            q.prefix_length = len(fields[2])
+            if len(fields[3]) != 256:
+                raise ValueError("a run's table has 256 entries")
+            q.table = self.held(fields[3])
+            q.run_min = fields[4]
+            q.run_max = fields[5]
+            q.suffix = self.held(fields[6])
+            q.suffix_length = len(fields[6])
+            q.at_start = fields[7]
+            q.at_end = fields[8]
+            q.counted = fields[9]
+            q.value_from_run = fields[10]
+            q.value_from = fields[11]
+            q.value_to_run = fields[12]
+            q.value_to = fields[13]
+            q.any_byte = all(
+                taken == MEMBER or byte == 10 or (universal and byte == 13) for byte, taken in enumerate(fields[3])
+            )
+            q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == STOP
+            if matches == MATCHES_ALL and not q.counted and UNDECIDED not in fields[3]:
+                q.plain = PLAIN
+                if (
+                    q.shape == LAZY_RUN and q.any_byte and q.run_min == 0 and q.run_max < 0
+                    and q.suffix_length == 1 and not q.at_start and not q.at_end
+                ):
+                    q.plain = PLAIN_LAZY_TO_BYTE
+        if search != SEARCH_SIMD:
+            literals, groups, always = [], [], list(range(len(patterns)))
+        self.t.n_always = <int32_t>len(always)
+        self.t.always = <int32_t *>zeroed(len(always), sizeof(int32_t))
+        for i in range(self.t.n_always):
+            self.t.always[i] = always[i]
+
+        self.t.literals = <Literal *>zeroed(len(literals), sizeof(Literal))
+        self.t.uses = <int32_t *>zeroed(sum(len(uses) for _, _, uses in literals), sizeof(int32_t))
+        use = 0
+        for i, (text, place, uses) in enumerate(literals):
+            literal = &self.t.literals[i]
+            literal.text = self.held(text)
+            literal.length = len(text)
+            literal.place = place
+            literal.first_use = use
+            literal.uses = <int32_t>len(uses)
+            for pattern in uses:
+                self.t.uses[use] = pattern
+                use += 1
+
+        if len(groups) > 0xFFFE:
+            raise ValueError(f"{len(groups)} fingerprints, at most 65534 were expected")
+        ms_fingerprints_clear(&self.t.fingerprints, self.t.level)
+        self.t.has_literals = len(groups) > 0
+        self.t.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
+        self.t.groups = <Group *>zeroed(len(groups), sizeof(Group))
+        self.t.entries = <Entry *>zeroed(sum(len(members) for *_, members in groups), sizeof(Entry))
+        sizes = [1 if len(members) == 1 else 1 << (2 * len(members) - 1).bit_length() for *_, members in groups]
+        self.t.heads = <const Entry **>zeroed(sum(sizes), sizeof(Entry *))
+        entry = heads = 0
+        for i, (first, second, bucket, start, width, members) in enumerate(groups):
+            group = &self.t.groups[i]
+            ms_fingerprints_add(&self.t.fingerprints, bucket, first, second)
+            if second < 0:
+                self.t.one_group[first] = <uint16_t>(i + 1)
+                self.t.has_single_bytes = True
+            else:
+                pair = bytes((first, second))
+                self.t.pair_group[ms_load2(pair)] = <uint16_t>(i + 1)
+            group.window = start
+            mask = b"\xff" * width + b"\0" * (8 - width)
+            pointer = mask
+            memcpy(&group.mask, pointer, 8)
+            group.heads = heads
+            group.head_mask = <uint32_t>(sizes[i] - 1)
+            heads += <int32_t>sizes[i]
+            for member in members:
+                literal = &self.t.literals[member]
+                literal.in_window = literal.place + start <= 0 and literal.place + start + width >= literal.length
+                window = ms_load8(literal.text, literal.place + start, <size_t>literal.length) & group.mask
+                head = group.heads + <int32_t>ms_slot(window, group.head_mask)
+                self.t.entries[entry].window = window
+                self.t.entries[entry].literal = literal
+                self.t.entries[entry].following = self.t.heads[head]
+                self.t.heads[head] = &self.t.entries[entry]
+                if len(members) == 1:
+                    group.only = &self.t.entries[entry]
+                    self.make_quick(group, literal, width)
+                entry += 1
+        ms_fingerprints_finish(&self.t.fingerprints)
+
+    cdef int make_quick(self, Group *group, const Literal *literal, int64_t width) except -1:
+        """Fill in what try_positions needs, if the group's one literal is of the kind that it knows."""
+        cdef const Pattern *q
+        cdef int64_t after
+        if literal.uses != 1 or literal.length > 16:
+            return 0
+        q = &self.t.patterns[self.t.uses[literal.first_use]]
+        if q.plain != PLAIN_LAZY_TO_BYTE or q.prefix_length != literal.length:
+            return 0
+        # the second window takes what the first leaves out, before it or behind it; they may overlap
+        after = literal.length - (literal.place + group.window + width)
+        if literal.place + group.window > 0 and after > 0:
+            return 0
+        group.second_window = -literal.place if after <= 0 else literal.length - literal.place - min(8, literal.length)
+        mask = b"\xff" * min(8, literal.length) + b"\0" * (8 - min(8, literal.length))
+        memcpy(&group.second_mask, <const char *>mask, 8)
+        group.second_value = ms_load8(
+            literal.text, literal.place + group.second_window, <size_t>literal.length
+        ) & group.second_mask
+        group.first_value = group.only.window
+        group.pattern = self.t.uses[literal.first_use]
+        group.place = literal.place
+        group.length = literal.length
+        group.stop = q.suffix[0]
+        group.quick = True
+        return 0
+
+    cdef const uint8_t *held(self, bytes text) except NULL:
+        """The bytes' address; they live as long as the engine."""
+        self.keep.append(text)
+        return text
+
+    def __dealloc__(self):
+        free(self.t.patterns)
+        free(self.t.always)
+        free(self.t.literals)
+        free(self.t.uses)
+        free(self.t.pair_group)
+        free(self.t.groups)
+        free(self.t.entries)
+        free(self.t.heads)
+
+
+cdef void *zeroed(size_t count, size_t size) except NULL:
+    cdef void *memory = calloc(count if count else 1, size)
+    if memory == NULL:
+        raise MemoryError
+    return memory
+
+
+cdef class Slab:
+    """The memory of a batch's columns, handed over by a stream. It frees itself when the last column is gone."""
+
+    cdef void *memory
+
+    def __dealloc__(self):
+        free(self.memory)
+
+
+cdef class Column:
+    """One column of a batch: a read-only buffer that keeps its slab alive; the stream has let go of it."""
+
+    cdef Slab slab
+    cdef void *memory
+    cdef Py_ssize_t size
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.memory, self.size, 1, flags)
+
+    def __len__(self):
+        return self.size
+
+
+cdef Column column_of(Slab slab, void *memory, int64_t rows):
+    cdef Column column = Column.__new__(Column)
+    column.slab = slab
+    column.memory = memory
+    column.size = rows * 8
+    return column
+
+
+cdef class Stream:
+    """One pass over one input.
+
+    Parameters
+    ----------
+    engine : Engine
+    confirm : callable
+        ``confirm(pattern, record)`` decides a record in Python: a list of ``(match_start, match_end, value_start,
+        value_end, text)`` in bytes of the record (text None: the value group took no part), or the number of the
+        fault, ``FAILED`` or ``TIMED_OUT``.
+    offset : int
+        Offset of the first byte that will be fed.
+    trace : bool
+        Keep matches instead of rows (``traced``).
+    row_limit : int
+        Tests only: growing a column past this many rows fails as memory would. -1: no limit.
+
+    A stream serves one thread at a time; a second one that feeds meanwhile gets a RuntimeError.
+    """
+
+    cdef Scan k
+    cdef Engine engine
+    cdef object confirm
+    cdef dict samples
+    cdef list traced_matches
+    cdef uint8_t *carry
+    cdef int64_t carry_length
+    cdef int64_t carry_capacity
+    cdef int64_t first_offset
+    cdef bint skip_lf
+    cdef bint busy
+    cdef bint finished
+    cdef bint has_times
+    cdef int64_t time
+
+    def __cinit__(self, Engine engine, confirm, *, int64_t offset=0, bint trace=False, int64_t row_limit=-1):
+        cdef int32_t i
+        self.engine = engine
+        self.confirm = confirm
+        self.samples = {}
+        self.traced_matches = []
+        self.time = NO_TIME
+        self.first_offset = offset
+        self.k.offset = offset
+        self.k.tables = &engine.t
+        self.k.trace = trace
+        self.k.row_limit = row_limit
+        self.k.states = <State *>zeroed(engine.t.n_patterns, sizeof(State))
+        for i in range(engine.t.n_patterns):
+            self.k.states[i].last_time = NO_TIME
+        if engine.t.matches == MATCHES_LAST:
+            self.k.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
+
+    def __dealloc__(self):
+        cdef int32_t i
+        cdef State *state
+        if self.k.states != NULL:
+            for i in range(self.engine.t.n_patterns):
+                state = &self.k.states[i]
+                free(state.slab)
+        free(self.k.states)
+        free(self.k.notes)
+        free(self.k.pending)
+        for i in range(2):
+            free(self.k.regions[i].edits)
+            free(self.k.regions[i].buffer)
+        free(self.carry)
+
+    def feed(self, data, int64_t time=NO_TIME):
+        """Scan a piece of the input; any contiguous buffer of bytes. The buffer is not kept.
+
+        time : microseconds since the epoch, of the rows whose records end in this piece.
+        """
+        cdef Py_buffer view
+        cdef int32_t pattern
+        if self.finished:
+            raise ValueError("the stream is closed")
+        if self.busy:
+            raise RuntimeError("the stream is being fed by another thread")
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        self.busy = True
+        try:
+            self.time = time
+            if time != NO_TIME and not self.has_times:
+                self.has_times = True
+                for pattern in range(self.engine.t.n_patterns):
+                    # what was found before the first time has none
+                    self.k.states[pattern].timed = self.k.states[pattern].rows
+            self.scan_piece(<const uint8_t *>view.buf, view.len)
+        finally:
+            self.busy = False
+            PyBuffer_Release(&view)
+
+    def finish(self):
+        """Scan the record without a terminator, if there is one. Nothing can be fed afterwards."""
+        if self.finished:
+            return
+        if self.busy:
+            raise RuntimeError("the stream is being fed by another thread")
+        self.busy = True
+        try:
+            self.k.n_notes = 0
+            if self.carry_length:
+                with nogil:
+                    take_region(&self.k, 0, self.carry, self.carry_length)
+                self.k.records += 1
+                self.settle()
+            self.finished = True
+            self.drop_scratch()
+        finally:
+            self.busy = False
+
+    cdef int drop_scratch(self) except -1:
+        cdef int i
+        free(self.carry)
+        self.carry = NULL
+        self.carry_length = self.carry_capacity = 0
+        free(self.k.notes)
+        self.k.notes = NULL
+        self.k.n_notes = self.k.notes_capacity = 0
+        for i in range(2):
+            free(self.k.regions[i].edits)
+            free(self.k.regions[i].buffer)
+            self.k.regions[i].edits = NULL
+            self.k.regions[i].buffer = NULL
+            self.k.regions[i].edits_capacity = self.k.regions[i].buffer_capacity = 0
+        return 0
+
+    cdef int keep_bytes(self, const uint8_t *p, int64_t n) except -1:
+        """Append to the carried record, doubling, so that a long record fed in small pieces costs its length."""
+        cdef int64_t capacity
+        cdef void *grown
+        if n == 0:
+            return 0
+        if self.carry_length + n > self.carry_capacity:
+            capacity = max(self.carry_length + n, 2 * self.carry_capacity, 256)
+            grown = realloc(self.carry, <size_t>capacity)
+            if grown == NULL:
+                raise MemoryError(f"no memory for a record of {capacity} bytes at offset {self.k.offset}")
+            self.carry = <uint8_t *>grown
+            self.carry_capacity = capacity
+        memcpy(self.carry + self.carry_length, p, <size_t>n)
+        self.carry_length += n
+        return 0
+
+    cdef int scan_piece(self, const uint8_t *p, int64_t n) except -1:
+        cdef uint8_t second = self.engine.t.second_terminator
+        cdef int64_t first, last
+        if n > 0 and self.skip_lf:
+            # the \n that belongs to the \r which ended the last record
+            self.skip_lf = False
+            if p[0] == 10:
+                self.k.line += 1
+                self.k.offset += 1
+                p += 1
+                n -= 1
+        if n == 0:
+            return 0
+        last = <int64_t>ms_after_last_either(p, 0, <size_t>n, 10, second)
+        if last == 0:
+            return self.keep_bytes(p, n)
+        self.skip_lf = last == n and p[n - 1] == 13 and self.engine.t.universal
+        first = 0
+        if self.carry_length:
+            first = <int64_t>ms_find_either(p, 0, <size_t>n, 10, second) + 1
+            if self.engine.t.universal and p[first - 1] == 13 and first < n and p[first] == 10:
+                first += 1
+            self.keep_bytes(p, first)
+        self.k.n_notes = 0
+        with nogil:
+            if self.carry_length:
+                take_region(&self.k, 0, self.carry, self.carry_length)
+            if last > first:
+                take_region(&self.k, 1, p + first, last - first)
+        self.settle()
+        self.carry_length = 0
+        if self.carry_capacity > (1 << 20):
+            # one huge record must not cost its size for the rest of the input
+            free(self.carry)
+            self.carry = NULL
+            self.carry_capacity = 0
+        return self.keep_bytes(p + last, n - last)
+
+    # -- settle: what only Python can decide
+
+    cdef int settle(self) except -1:
+        cdef int64_t i, count = self.k.n_notes
+        cdef int32_t pattern
+        if self.k.no_memory:
+            self.k.no_memory = False
+            self.finished = True
+            raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
+        if count:
+            # the notes lie in stream order; chain those of each pattern
+            order = {}
+            for i in range(count):
+                self.k.notes[i].following = -1
+                if self.k.notes[i].kind == DEAD:
+                    continue
+                pattern = self.k.notes[i].pattern
+                before = order.get(pattern)
+                if before is None:
+                    order[pattern] = [i, i]
+                else:
+                    self.k.notes[<int64_t>before[1]].following = i
+                    before[1] = i
+            for pattern, (start, _) in order.items():
+                self.settle_pattern(pattern, start)
+            self.k.n_notes = 0
+        if self.has_times:
+            self.write_times()
+        return 0
+
+    cdef int settle_pattern(self, int32_t pattern, int64_t index) except -1:
+        """Decide a pattern's notes and merge their rows with those that the scan appended."""
+        cdef State *state = &self.k.states[pattern]
+        cdef int64_t first = self.k.notes[index].row
+        cdef int64_t kept = state.rows - first, taken = 0, upto
+        cdef double *value = NULL
+        cdef int64_t *rest = NULL
+        if kept:
+            value = <double *>zeroed(<size_t>kept, 8)
+            try:
+                rest = <int64_t *>zeroed(<size_t>kept * 3, 8)
+            except MemoryError:
+                free(value)
+                raise
+            memcpy(value, state.value + first, <size_t>kept * 8)
+            memcpy(rest, state.line + first, <size_t>kept * 8)
+            memcpy(rest + kept, state.offset + first, <size_t>kept * 8)
+            memcpy(rest + 2 * kept, state.start + first, <size_t>kept * 8)
+            state.rows = first
+            if first < BATCH_ROWS <= first + kept:
+                self.k.full -= 1
+        try:
+            while index >= 0:
+                upto = self.k.notes[index].row - first
+                while taken < upto:
+                    self.append(state, value[taken], rest[taken], rest[kept + taken], rest[2 * kept + taken])
+                    taken += 1
+                self.decide(pattern, state, index)
+                index = self.k.notes[index].following
+            while taken < kept:
+                self.append(state, value[taken], rest[taken], rest[kept + taken], rest[2 * kept + taken])
+                taken += 1
+        finally:
+            free(value)
+            free(rest)
+        return 0
+
+    cdef int append(self, State *state, double value, int64_t line, int64_t offset, int64_t start) except -1:
+        if append_row(&self.k, state, value, line, offset, start) < 0:
+            self.k.no_memory = False
+            self.finished = True
+            raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
+        return 0
+
+    cdef int decide(self, int32_t pattern, State *state, int64_t index) except -1:
+        cdef Note *note = &self.k.notes[index]
+        cdef double number
+        if note.kind == COUNT_REFUSED:
+            # counted by the scan; only its text is still wanted
+            self.sample(pattern, state, decoded(note.text, min(note.length, SAMPLE_BYTES * 4)), note)
+        elif note.kind == DECIDE_NUMBER:
+            text = decoded(note.text, note.length)
+            try:
+                number = float(text)
+            except ValueError:
+                state.unparsed += 1
+                self.sample(pattern, state, text, note)
+            else:
+                self.append(state, number, note.line, note.offset, note.start)
+        elif note.kind == TRACE:
+            value = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
+            result = note.number if note.decided else read_number(value.decode("utf-8", "surrogateescape"))
+            whole = PyBytes_FromStringAndSize(
+                <const char *>self.k.regions[note.region].p + note.position + note.match_start,
+                note.match_end - note.match_start,
+            )
+            self.traced_matches.append(
+                (pattern, note.match_start, note.match_end, whole, note.value_start, note.value_end, value, result)
+            )
+        else:
+            self.decide_record(pattern, state, index)
+        return 0
+
+    cdef int decide_record(self, int32_t pattern, State *state, int64_t index) except -1:
+        cdef Note *note = &self.k.notes[index]
+        cdef Region *r = &self.k.regions[note.region]
+        cdef int64_t start
+        cdef double number
+        record = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
+        matches = self.confirm(pattern, record)
+        if matches is FAILED or matches is TIMED_OUT:
+            if matches is FAILED:
+                state.failed += 1
+            else:
+                state.timeouts += 1
+            self.sample(pattern, state, record[: SAMPLE_BYTES * 4].decode("utf-8", "surrogateescape"), note)
+            return 0
+        for match_start, match_end, value_start, value_end, text in matches:
+            if self.k.trace:
+                self.traced_matches.append((
+                    pattern, match_start, match_end, record[match_start:match_end], value_start, value_end,
+                    None if text is None else record[value_start:value_end], None if text is None else read_number(text),
+                ))
+                continue
+            if text is None:
+                continue
+            start = value_start
+            try:
+                number = float(text)
+            except ValueError:
+                state.unparsed += 1
+                self.sample(pattern, state, text, note)
+            else:
+                self.append(state, number, note.line, note.offset, input_offset(r, note.position + start))
+        return 0
+
+    cdef int sample(self, int32_t pattern, State *state, str text, const Note *note) except -1:
+        """Keep the text if it is among the first. The scan counts only the texts that it refuses itself: others come between."""
+        kept = self.samples.setdefault(pattern, [])
+        if len(kept) < MAX_SAMPLES:
+            kept.append((text[:SAMPLE_BYTES], note.line, note.offset))
+            state.samples = max(state.samples, <int64_t>len(kept))
+        return 0
+
+    cdef int write_times(self) except -1:
+        cdef int32_t i
+        cdef int64_t row
+        cdef State *state
+        for i in range(self.engine.t.n_patterns):
+            state = &self.k.states[i]
+            if state.rows == 0:
+                continue
+            if state.time == NULL:
+                # a place beyond the columns that are there, so that they are laid out anew with one more
+                state.time = state.start
+                if lay_out(state, state.capacity, i) < 0:
+                    state.time = NULL
+                    self.finished = True
+                    raise MemoryError(f"no memory for the times of rows before offset {self.k.offset}")
+                for row in range(state.timed):
+                    state.time[row] = NO_TIME
+            for row in range(state.timed, state.rows):
+                state.time[row] = self.time
+            state.timed = state.rows
+        return 0
+
+    # -- what was found
+
+    def full(self):
+        """Indices of the patterns that hold a batch (65,536 rows) or more. O(1) where there is none."""
+        cdef int32_t i
+        if self.k.full == 0:
+            return []
+        return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows >= BATCH_ROWS]
+
+    def filled(self):
+        """Indices of the patterns that hold rows."""
+        cdef int32_t i
+        return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows]
+
+    def detach(self, int32_t pattern):
+        """Hand a pattern's rows over: ``(rows, value, line, offset, start, time)``, columns zero-copy; time or None."""
+        cdef State *state = self.state(pattern)
+        cdef int64_t rows = state.rows
+        if rows == 0:
+            return None
+        self.note_last(state)
+        if rows + rows // 8 < state.capacity:
+            # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
+            lay_out(state, rows, pattern)
+        slab = Slab.__new__(Slab)
+        (<Slab>slab).memory = state.slab
+        columns = (
+            rows,
+            column_of(slab, state.value, rows),
+            column_of(slab, state.line, rows),
+            column_of(slab, state.offset, rows),
+            column_of(slab, state.start, rows),
+            None if state.time == NULL else column_of(slab, state.time, rows),
+        )
+        if rows >= BATCH_ROWS:
+            self.k.full -= 1
+        state.slab = NULL
+        state.value = NULL
+        state.line = state.offset = state.start = state.time = NULL
+        state.handed += rows
+        state.rows = state.capacity = state.timed = 0
+        state.next_capacity = min(rows, BATCH_ROWS + BATCH_ROWS // 8)
+        return columns
+
+    cdef State *state(self, int32_t pattern) except NULL:
+        if not 0 <= pattern < self.engine.t.n_patterns:
+            raise IndexError(f"pattern {pattern}, one of 0..{self.engine.t.n_patterns - 1} was expected")
+        return &self.k.states[pattern]
+
+    cdef int note_last(self, State *state) except -1:
+        cdef int64_t row = state.rows - 1
+        if row >= 0:
+            state.last_value = state.value[row]
+            state.last_line = state.line[row]
+            state.last_offset = state.offset[row]
+            state.last_start = state.start[row]
+            state.last_time = state.time[row] if state.time != NULL else NO_TIME
+        return 0
+
+    def latest(self, int32_t pattern):
+        """The newest row, handed over or not: ``(value, line, offset, start, time)``, or None."""
+        cdef State *state = self.state(pattern)
+        if state.rows + state.handed == 0:
+            return None
+        self.note_last(state)
+        return (
+            state.last_value, state.last_line, state.last_offset, state.last_start,
+            None if state.last_time == NO_TIME else state.last_time,
+        )
+
+    def shift_lines(self, int64_t lines):
+        """Add to the line of every row and sample held: the newlines before this stream's part of the input."""
+        cdef int32_t i
+        cdef int64_t row
+        cdef State *state
+        with nogil:
+            for i in range(self.k.tables.n_patterns):
+                state = &self.k.states[i]
+                for row in range(state.rows):
+                    state.line[row] += lines
+        for pattern, samples in self.samples.items():
+            self.samples[pattern] = [(text, line + lines, offset) for text, line, offset in samples]
+
+    def counts(self, int32_t pattern):
+        """``(rows, unparsed, failed, timeouts, over_budget, samples)`` so far."""
+        cdef State *state = self.state(pattern)
+        return (
+            state.rows + state.handed, state.unparsed, state.failed, state.timeouts, 0,
+            list(self.samples.get(pattern, ())),
+        )
+
+    @property
+    def traced(self):
+        return self.traced_matches
+
+    @property
+    def newlines(self):
+        return self.k.line
+
+    @property
+    def records(self):
+        """Records that have ended."""
+        return self.k.records
+
+    @property
+    def bytes(self):
+        """Bytes fed."""
+        return self.k.offset - self.first_offset + self.carry_length
+
+    @property
+    def closed(self):
+        return self.finished
+
+
+class _Fault:
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return self.name
+
+
+FAILED = _Fault("FAILED")
+TIMED_OUT = _Fault("TIMED_OUT")
+
+
+cdef str decoded(const uint8_t *text, int64_t length):
+    return PyUnicode_DecodeUTF8(<const char *>text, length, "surrogateescape")
+
+
+cdef object read_number(str text):
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,401 @@
+/* The searches over raw bytes: many literals at once, record terminators, newline counts.
+ *
+ * The literal search follows the idea of Hyperscan's "Teddy": of every literal only a two-byte fingerprint is looked
+ * for, 64 positions a step, by table look-ups on nibbles. A position survives when the byte there and the byte after it
+ * agree with one of eight buckets. That may be wrong in one direction only: a position that survives may hold no
+ * literal, a literal is never lost. Whoever reads the positions verifies them.
+ *
+ * Every search exists for AVX2, SSSE3, NEON and plain C. The level is chosen when the tables are built, from what the
+ * machine can do, and all levels give the same positions: the tests run each of them.
+ */
+#ifndef METRICSCAN_LITERALS_H
+#define METRICSCAN_LITERALS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#define MS_X86 1
+#include <immintrin.h>
+#define MS_TARGET(level) __attribute__((target(level)))
+#elif defined(__aarch64__)
+#define MS_NEON 1
+#include <arm_neon.h>
+#endif
+
+enum { MS_PORTABLE = 0, MS_SSSE3 = 1, MS_AVX2 = 2, MS_NEON_LEVEL = 3 };
+
+static int ms_level_available(int level) {
+    switch (level) {
+    case MS_PORTABLE: return 1;
+#ifdef MS_X86
+    case MS_SSSE3: return __builtin_cpu_supports("ssse3") != 0;
+    case MS_AVX2: return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi") != 0;
+#endif
+#ifdef MS_NEON
+    case MS_NEON_LEVEL: return 1;
+#endif
+    default: return 0;
+    }
+}
+
+/* Fingerprint tables. Bit b of table[x] says: bucket b has a fingerprint with byte x at this place. The nibble tables
+ * hold the same for the low and the high half of the byte, so that a bucket with one fingerprint is exact and a bucket
+ * with several may also answer for their mixtures. */
+typedef struct {
+    uint8_t low[2][16];
+    uint8_t high[2][16];
+    uint8_t byte[2][256];
+    int ascii; /* no fingerprint has a byte >= 0x80: the low nibble needs no masking */
+    int level;
+} ms_fingerprints;
+
+static void ms_fingerprints_clear(ms_fingerprints *t, int level) {
+    memset(t, 0, sizeof *t);
+    t->ascii = 1;
+    t->level = level;
+}
+
+/* second < 0: a fingerprint of one byte, any byte may follow (the end of the input too, which reads as 0). */
+static void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second) {
+    uint8_t bit = (uint8_t)(1u << bucket);
+    t->low[0][first & 15] |= bit;
+    t->high[0][first >> 4] |= bit;
+    if (first >= 0x80 || second >= 0x80) t->ascii = 0;
+    if (second < 0) {
+        /* any byte follows, and those >= 0x80 need the masked look-up */
+        t->ascii = 0;
+        for (int i = 0; i < 16; i++) {
+            t->low[1][i] |= bit;
+            t->high[1][i] |= bit;
+        }
+    } else {
+        t->low[1][second & 15] |= bit;
+        t->high[1][second >> 4] |= bit;
+    }
+}
+
+static void ms_fingerprints_finish(ms_fingerprints *t) {
+    for (int place = 0; place < 2; place++)
+        for (int x = 0; x < 256; x++) t->byte[place][x] = t->low[place][x & 15] & t->high[place][x >> 4];
+}
+
+/* ---- positions: out[] gets every i in [0, n) whose bytes i, i+1 agree with a bucket. readable >= n bytes may be read
+ * from p; the byte after the last readable one counts as 0. out has room for n entries. Returns how many. */
+
+static size_t ms_positions_portable(const ms_fingerprints *t, const uint8_t *p, size_t from, size_t n, size_t readable,
+                                    uint32_t *out) {
+    size_t found = 0;
+    for (size_t i = from; i < n; i++) {
+        uint8_t next = i + 1 < readable ? p[i + 1] : 0;
+        /* branch-free: a store and an addition a byte beat a mispredicted branch where hits are frequent */
+        out[found] = (uint32_t)i;
+        found += (t->byte[0][p[i]] & t->byte[1][next]) != 0;
+    }
+    return found;
+}
+
+#ifdef MS_X86
+#define MS_AVX2_BUCKETS(masked, v, w)                                                                                  \
+    _mm256_and_si256(                                                                                                  \
+        _mm256_and_si256(_mm256_shuffle_epi8(low0, (masked) ? _mm256_and_si256(v, nibble) : (v)),                      \
+                         _mm256_shuffle_epi8(high0, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble))),               \
+        _mm256_and_si256(_mm256_shuffle_epi8(low1, (masked) ? _mm256_and_si256(w, nibble) : (w)),                      \
+                         _mm256_shuffle_epi8(high1, _mm256_and_si256(_mm256_srli_epi16(w, 4), nibble))))
+
+#define MS_AVX2_LOOP(masked)                                                                                           \
+    for (; i + 64 <= n && i + 65 <= readable; i += 64) {                                                               \
+        __m256i v0 = _mm256_loadu_si256((const __m256i *)(p + i));                                                     \
+        __m256i v1 = _mm256_loadu_si256((const __m256i *)(p + i + 32));                                                \
+        __m256i w0 = _mm256_loadu_si256((const __m256i *)(p + i + 1));                                                 \
+        __m256i w1 = _mm256_loadu_si256((const __m256i *)(p + i + 33));                                                \
+        __m256i r0 = MS_AVX2_BUCKETS(masked, v0, w0);                                                                  \
+        __m256i r1 = MS_AVX2_BUCKETS(masked, v1, w1);                                                                  \
+        __m256i both = _mm256_or_si256(r0, r1);                                                                        \
+        if (_mm256_testz_si256(both, both)) continue; /* the one test for "nothing here" */                            \
+        uint64_t none0 = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(r0, zero));                                  \
+        uint64_t none1 = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(r1, zero));                                  \
+        uint64_t hits = ~(none0 | none1 << 32);                                                                        \
+        do {                                                                                                           \
+            out[found++] = (uint32_t)(i + (size_t)__builtin_ctzll(hits));                                              \
+            hits &= hits - 1;                                                                                          \
+        } while (hits);                                                                                                \
+    }
+
+MS_TARGET("avx2,bmi")
+static size_t ms_positions_avx2(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out) {
+    const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+    const __m256i low0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)t->low[0]));
+    const __m256i high0 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)t->high[0]));
+    const __m256i low1 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)t->low[1]));
+    const __m256i high1 = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)t->high[1]));
+    size_t i = 0, found = 0;
+    /* pshufb takes the low four bits by itself and answers 0 for a byte >= 0x80: with fingerprints that are all ASCII
+     * two masks a vector fall away. */
+    if (t->ascii) {
+        MS_AVX2_LOOP(0)
+    } else {
+        MS_AVX2_LOOP(1)
+    }
+    return found + ms_positions_portable(t, p, i, n, readable, out + found);
+}
+
+MS_TARGET("ssse3")
+static size_t ms_positions_ssse3(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out) {
+    const __m128i nibble = _mm_set1_epi8(15), zero = _mm_setzero_si128();
+    const __m128i low0 = _mm_loadu_si128((const __m128i *)t->low[0]);
+    const __m128i high0 = _mm_loadu_si128((const __m128i *)t->high[0]);
+    const __m128i low1 = _mm_loadu_si128((const __m128i *)t->low[1]);
+    const __m128i high1 = _mm_loadu_si128((const __m128i *)t->high[1]);
+    size_t i = 0, found = 0;
+    for (; i + 16 <= n && i + 17 <= readable; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+        __m128i w = _mm_loadu_si128((const __m128i *)(p + i + 1));
+        __m128i r = _mm_and_si128(
+            _mm_and_si128(_mm_shuffle_epi8(low0, _mm_and_si128(v, nibble)),
+                          _mm_shuffle_epi8(high0, _mm_and_si128(_mm_srli_epi16(v, 4), nibble))),
+            _mm_and_si128(_mm_shuffle_epi8(low1, _mm_and_si128(w, nibble)),
+                          _mm_shuffle_epi8(high1, _mm_and_si128(_mm_srli_epi16(w, 4), nibble))));
+        uint32_t hits = 0xFFFFu & ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(r, zero));
+        for (; hits; hits &= hits - 1) out[found++] = (uint32_t)(i + (size_t)__builtin_ctz(hits));
+    }
+    return found + ms_positions_portable(t, p, i, n, readable, out + found);
+}
+#endif
+
+#ifdef MS_NEON
+static size_t ms_positions_neon(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out) {
+    const uint8x16_t nibble = vdupq_n_u8(15);
+    const uint8x16_t low0 = vld1q_u8(t->low[0]), high0 = vld1q_u8(t->high[0]);
+    const uint8x16_t low1 = vld1q_u8(t->low[1]), high1 = vld1q_u8(t->high[1]);
+    size_t i = 0, found = 0;
+    for (; i + 16 <= n && i + 17 <= readable; i += 16) {
+        uint8x16_t v = vld1q_u8(p + i), w = vld1q_u8(p + i + 1);
+        uint8x16_t r = vandq_u8(
+            vandq_u8(vqtbl1q_u8(low0, vandq_u8(v, nibble)), vqtbl1q_u8(high0, vshrq_n_u8(v, 4))),
+            vandq_u8(vqtbl1q_u8(low1, vandq_u8(w, nibble)), vqtbl1q_u8(high1, vshrq_n_u8(w, 4))));
+        /* four bits a byte: NEON has no movemask, narrowing by four is its cheapest stand-in */
+        uint8x16_t some = vtstq_u8(r, r);
+        uint64_t hits = vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(some), 4)), 0);
+        hits &= 0x8888888888888888ull;
+        for (; hits; hits &= hits - 1) out[found++] = (uint32_t)(i + ((size_t)__builtin_ctzll(hits) >> 2));
+    }
+    return found + ms_positions_portable(t, p, i, n, readable, out + found);
+}
+#endif
+
+static size_t ms_positions(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out) {
+    switch (t->level) {
+#ifdef MS_X86
+    case MS_AVX2: return ms_positions_avx2(t, p, n, readable, out);
+    case MS_SSSE3: return ms_positions_ssse3(t, p, n, readable, out);
+#endif
+#ifdef MS_NEON
+    case MS_NEON_LEVEL: return ms_positions_neon(t, p, n, readable, out);
+#endif
+    default: return ms_positions_portable(t, p, 0, n, readable, out);
+    }
+}
+
+/* ---- one or two bytes: terminators and the bytes that end a run. Both baselines (SSE2 on x86-64, NEON on aarch64) have
+ * them, so they need no run-time choice; where a == b one byte is looked for. */
+
+#if defined(__SSE2__)
+static inline uint32_t ms_either16(const uint8_t *p, uint8_t a, uint8_t b) {
+    __m128i v = _mm_loadu_si128((const __m128i *)p);
+    return (uint32_t)_mm_movemask_epi8(
+        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8((char)a)), _mm_cmpeq_epi8(v, _mm_set1_epi8((char)b))));
+}
+#define MS_EITHER_SHIFT 0
+#elif defined(MS_NEON)
+static inline uint64_t ms_either16(const uint8_t *p, uint8_t a, uint8_t b) {
+    uint8x16_t v = vld1q_u8(p);
+    uint8x16_t hit = vorrq_u8(vceqq_u8(v, vdupq_n_u8(a)), vceqq_u8(v, vdupq_n_u8(b)));
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(hit), 4)), 0) & 0x8888888888888888ull;
+}
+#define MS_EITHER_SHIFT 2
+#endif
+
+/* First i in [from, to) with p[i] == a or b, else to. */
+static inline size_t ms_find_either(const uint8_t *p, size_t from, size_t to, uint8_t a, uint8_t b) {
+#ifdef MS_EITHER_SHIFT
+    for (; from + 16 <= to; from += 16) {
+        uint64_t hits = ms_either16(p + from, a, b);
+        if (hits) return from + ((size_t)__builtin_ctzll(hits) >> MS_EITHER_SHIFT);
+    }
+#endif
+    for (; from < to; from++)
+        if (p[from] == a || p[from] == b) return from;
+    return to;
+}
+
+/* One past the last i in [from, to) with p[i] == a or b, else from: where the record that holds position `to` starts. */
+static inline size_t ms_after_last_either(const uint8_t *p, size_t from, size_t to, uint8_t a, uint8_t b) {
+#ifdef MS_EITHER_SHIFT
+    for (; from + 16 <= to; to -= 16) {
+        uint64_t hits = ms_either16(p + to - 16, a, b);
+        if (hits) return to - 16 + ((size_t)(63 - __builtin_clzll(hits)) >> MS_EITHER_SHIFT) + 1;
+    }
+#endif
+    for (; to > from; to--)
+        if (p[to - 1] == a || p[to - 1] == b) return to;
+    return from;
+}
+
+/* As ms_find_either for one byte that is expected within sixteen, with n >= to readable: one load and no loop then. */
+static inline size_t ms_find_near(const uint8_t *p, size_t from, size_t to, size_t n, uint8_t x) {
+#ifdef MS_EITHER_SHIFT
+    if (from + 16 <= n) {
+        uint64_t hits = ms_either16(p + from, x, x);
+        if (hits) {
+            size_t at = from + ((size_t)__builtin_ctzll(hits) >> MS_EITHER_SHIFT);
+            return at < to ? at : to;
+        }
+        from = from + 16 < to ? from + 16 : to;
+    }
+#endif
+    (void)n;
+    return ms_find_either(p, from, to, x, x);
+}
+
+/* First i in [from, to] - length with the needle at i, else to. The needle is not empty. */
+static inline size_t ms_find(const uint8_t *p, size_t from, size_t to, const uint8_t *needle, size_t length) {
+    if (length == 1) return ms_find_either(p, from, to, needle[0], needle[0]);
+    while (from + length <= to) {
+        size_t last = to - length + 1;
+        size_t at = ms_find_either(p, from, last, needle[0], needle[0]);
+        if (at == last) return to;
+        if (memcmp(p + at + 1, needle + 1, length - 1) == 0) return at;
+        from = at + 1;
+    }
+    return to;
+}
+
+/* ---- counts */
+
+typedef struct {
+    size_t lf;
+    size_t records; /* terminators: in universal mode \n, \r\n and \r, else \n */
+} ms_counts;
+
+static size_t ms_count_byte_portable(const uint8_t *p, size_t n, uint8_t x) {
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += p[i] == x;
+    return count;
+}
+
+#ifdef MS_X86
+/* Byte-wide counters, summed before they can overflow: three instructions for 32 bytes. */
+MS_TARGET("avx2")
+static size_t ms_count_byte_avx2(const uint8_t *p, size_t n, uint8_t x) {
+    const __m256i needle = _mm256_set1_epi8((char)x), zero = _mm256_setzero_si256();
+    __m256i total = zero;
+    size_t i = 0;
+    while (i + 128 <= n) {
+        __m256i a = zero, b = zero, c = zero, d = zero;
+        for (int rounds = 0; rounds < 255 && i + 128 <= n; rounds++, i += 128) {
+            a = _mm256_sub_epi8(a, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i)), needle));
+            b = _mm256_sub_epi8(b, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i + 32)), needle));
+            c = _mm256_sub_epi8(c, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i + 64)), needle));
+            d = _mm256_sub_epi8(d, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i + 96)), needle));
+        }
+        total = _mm256_add_epi64(total, _mm256_add_epi64(_mm256_add_epi64(_mm256_sad_epu8(a, zero), _mm256_sad_epu8(b, zero)),
+                                                         _mm256_add_epi64(_mm256_sad_epu8(c, zero), _mm256_sad_epu8(d, zero))));
+    }
+    __m256i rest = zero;
+    for (; i + 32 <= n; i += 32)
+        rest = _mm256_sub_epi8(rest, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i)), needle));
+    total = _mm256_add_epi64(total, _mm256_sad_epu8(rest, zero));
+    uint64_t lanes[4];
+    _mm256_storeu_si256((__m256i *)lanes, total);
+    return (size_t)(lanes[0] + lanes[1] + lanes[2] + lanes[3]) + ms_count_byte_portable(p + i, n - i, x);
+}
+#endif
+
+static inline size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x) {
+#ifdef MS_X86
+    if (level == MS_AVX2 && n >= 32) return ms_count_byte_avx2(p, n, x);
+#endif
+    (void)level;
+    return ms_count_byte_portable(p, n, x);
+}
+
+/* How many of the n bytes at p are a \r with a \n behind it; p[n] is readable. In runs that a byte can count, so that
+   compilers use vectors. */
+static size_t ms_count_pairs(const uint8_t *p, size_t n) {
+    size_t count = 0;
+    for (size_t i = 0; i < n;) {
+        const size_t stop = n - i > 240 ? i + 240 : n;
+        uint8_t some = 0;
+        for (; i < stop; i++) some += (uint8_t)((p[i] == '\r') & (p[i + 1] == '\n'));
+        count += some;
+    }
+    return count;
+}
+
+/* What ends a record: \n; \n, \r\n and \r; or each \n and each \r on its own. */
+enum { MS_LF, MS_UNIVERSAL, MS_EACH };
+
+/* Terminators in [from, to) of a buffer of n bytes. A \r\n counts where its \n lies, so that pieces add up. */
+static inline ms_counts ms_count(int level, const uint8_t *p, size_t from, size_t to, size_t n, int terminators) {
+    ms_counts counts;
+    counts.lf = ms_count_byte(level, p + from, to - from, '\n');
+    counts.records = counts.lf;
+    if (terminators != MS_LF && memchr(p + from, '\r', to - from) != NULL) {
+        counts.records += ms_count_byte(level, p + from, to - from, '\r');
+        if (terminators == MS_UNIVERSAL) counts.records -= ms_count_pairs(p + from, (to < n ? to : n - 1) - from);
+    }
+    return counts;
+}
+
+/* Eight bytes at p[at...], as they lie; those outside [0, n) read as 0. */
+static inline uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n) {
+    uint64_t x = 0;
+    if (at >= 0 && (size_t)at + 8 <= n) {
+        memcpy(&x, p + at, 8);
+        return x;
+    }
+    uint8_t bytes[8] = {0};
+    for (int i = 0; i < 8; i++)
+        if (at + i >= 0 && (size_t)(at + i) < n) bytes[i] = p[at + i];
+    memcpy(&x, bytes, 8);
+    return x;
+}
+
+static inline uint32_t ms_load2(const uint8_t *p) {
+    uint16_t x;
+    memcpy(&x, p, 2);
+    return x;
+}
+
+static inline uint64_t ms_word8(const uint8_t *p) {
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return x;
+}
+
+/* Equality in place: a call of memcmp costs more than the comparison of a literal. */
+static inline int ms_equal(const uint8_t *a, const uint8_t *b, size_t n) {
+    uint64_t x, y;
+    if (n < 8) {
+        for (size_t i = 0; i < n; i++)
+            if (a[i] != b[i]) return 0;
+        return 1;
+    }
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y) return 0;
+    }
+    memcpy(&x, a + n - 8, 8);
+    memcpy(&y, b + n - 8, 8);
+    return x == y;
+}
+
+/* Where in a hash table of mask + 1 heads the chain of this window starts. */
+static inline uint32_t ms_slot(uint64_t window, uint32_t mask) {
+    return (uint32_t)((window * 0x9E3779B97F4A7C15ull) >> 32) & mask;
+}
+
+#endif

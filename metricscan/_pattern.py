@@ -1,0 +1,426 @@
+"""What can be known of a regex from its text: the literals any match must hold, and whether it is a plain span.
+
+It reads the syntax tree that ``re`` itself makes, so that it sees the pattern as ``re`` does. Nothing here decides a
+match; a fact may be missed, never wrong.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from re import _constants as sre  # type: ignore[attr-defined]
+from re import _parser as sre_parser  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Sets of literals grow by alternations and small classes; past this a set is cut where it stands.
+MOST_LITERALS = 64
+MOST_SPELLINGS = 16
+# A longer literal finds nothing more: the search looks at eight bytes of it, the rest is compared.
+LONGEST_LITERAL = 256
+# A run with a finite maximum is walked anew for each candidate; a short one costs nothing.
+LONGEST_COUNTED_RUN = 256
+
+STOP, MEMBER, UNDECIDED = 0, 1, 2
+
+
+class Span(NamedTuple):
+    """A literal, one run of a byte class, then a literal or the end: what the core matches in place.
+
+    ``value_from`` and ``value_to`` say where the value starts and ends: relative to the run's end if the flag beside
+    them is set, else to the start of the match. Offsets and lengths are bytes.
+    """
+
+    prefix: bytes
+    run: str | None  # "lazy", "greedy", or None: no run at all
+    table: bytes
+    run_min: int
+    run_max: int  # -1: no limit
+    suffix: bytes
+    at_start: bool
+    at_end: bool
+    counted: bool
+    value_from_run: bool
+    value_from: int
+    value_to_run: bool
+    value_to: int
+
+
+class Tree(NamedTuple):
+    """A pattern's syntax tree and the flags that hold for the whole of it."""
+
+    items: Any
+    flags: int
+
+
+def parse(pattern: str) -> Tree:
+    """Parse as ``re`` does.
+
+    Raises
+    ------
+    re.error, RecursionError, OverflowError
+        As the parser of ``re`` does.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = sre_parser.parse(pattern)
+    return Tree(tree, tree.state.flags)
+
+
+# ---- the span
+
+
+class _NotASpan(Exception):
+    """Why a pattern is no span."""
+
+
+def span(tree: Tree, value_group: int, *, lf_records: bool) -> Span | str:
+    """The span a pattern amounts to, or the reason why it is none.
+
+    Parameters
+    ----------
+    tree : Tree
+    value_group : int
+        The group that holds the value; 0 is the whole match.
+    lf_records : bool
+        Records end at ``\\n`` alone and may hold ``\\r``.
+    """
+    try:
+        return _Spans(tree, value_group, lf_records=lf_records).read()
+    except _NotASpan as reason:
+        return str(reason)
+
+
+class _Spans:
+    def __init__(self, tree: Tree, value_group: int, *, lf_records: bool) -> None:
+        self.tree = tree
+        self.group = value_group
+        self.lf_records = lf_records
+        self.prefix = bytearray()
+        self.suffix = bytearray()
+        self.run: tuple[str, int, int, Any] | None = None
+        self.at_start = self.at_end = False
+        # (after the run?, offset from the run's end or the match's start)
+        self.value_from: tuple[bool, int] | None = None
+        self.value_to: tuple[bool, int] | None = None
+
+    def read(self) -> Span:
+        if self.tree.flags & re.IGNORECASE:
+            raise _NotASpan("it ignores case")
+        if self.tree.flags & re.LOCALE:
+            raise _NotASpan("it depends on the locale")
+        self._sequence(self.tree.items)
+        if not self.prefix:
+            raise _NotASpan("it does not start with a literal")
+        if self.group == 0:
+            self.value_from = (False, 0)
+            self.value_to = (True, len(self.suffix))
+        if self.value_from is None or self.value_to is None:
+            raise _NotASpan("its value group lies inside a repeat or a branch")
+        kind, low, high, node = self.run or (None, 0, 0, None)
+        table = bytes(256) if node is None else byte_table(node, self.tree.flags)
+        # Where characters are counted, bytes are not: then only ASCII records are for the core.
+        exact = kind == "lazy" and not self.suffix and not self.at_end and low > 0
+        counted = (low > 1 or high >= 0 or exact) and kind is not None and any(table[0x80:])
+        if high > LONGEST_COUNTED_RUN:
+            raise _NotASpan(f"its run has a limit above {LONGEST_COUNTED_RUN}")
+        if low > sys.maxsize // 2:
+            raise _NotASpan("its run has a minimum that no record reaches")
+        for literal in (self.prefix, self.suffix):
+            if b"\n" in literal or b"\r" in literal:
+                raise _NotASpan("a literal of it holds a record terminator")
+        return Span(
+            bytes(self.prefix),
+            kind,
+            table,
+            low,
+            high,
+            bytes(self.suffix),
+            self.at_start,
+            self.at_end,
+            counted,
+            *self.value_from,
+            *self.value_to,
+        )
+
+    def _here(self) -> tuple[bool, int]:
+        return (True, len(self.suffix)) if self.run else (False, len(self.prefix))
+
+    def _sequence(self, items: Iterable[tuple[Any, Any]]) -> None:
+        for op, av in items:
+            if self.at_end and op is not sre.SUBPATTERN:
+                raise _NotASpan("something follows the end anchor")
+            if op is sre.LITERAL:
+                (self.suffix if self.run else self.prefix).extend(_encoded(av))
+            elif op is sre.SUBPATTERN:
+                self._group(av)
+            elif op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+                self._repeat(op, av)
+            elif op in (sre.ANY, sre.IN, sre.NOT_LITERAL):
+                self._set_run("greedy", 1, 1, (op, av))
+            elif op is sre.AT:
+                self._anchor(av)
+            else:
+                raise _NotASpan(f"it has {_NAMES.get(op, str(op).lower())}")
+
+    def _group(self, av: Any) -> None:
+        group, add_flags, del_flags, items = av
+        if add_flags or del_flags:
+            raise _NotASpan("it has flags for a part")
+        # A match, once decided, fixes every group here: none lies in a branch or a repeat.
+        is_value = group is not None and group == self.group
+        if is_value:
+            self.value_from = self._here()
+        self._sequence(items)
+        if is_value:
+            self.value_to = self._here()
+
+    def _repeat(self, op: Any, av: Any) -> None:
+        low, high, items = av
+        if len(items) != 1 or items[0][0] not in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN):
+            raise _NotASpan("it repeats more than one byte class")
+        unlimited = high is sre.MAXREPEAT or high >= sre.MAXREPEAT
+        self._set_run("lazy" if op is sre.MIN_REPEAT else "greedy", low, -1 if unlimited else high, items[0])
+
+    def _set_run(self, kind: str, low: int, high: int, node: Any) -> None:
+        if self.run:
+            raise _NotASpan("it has more than one run")
+        if node[0] is sre.LITERAL and node[1] >= 0x80:
+            raise _NotASpan("it repeats a character outside ASCII")
+        self.run = (kind, low, high, node)
+
+    def _anchor(self, av: Any) -> None:
+        here = len(self.prefix) + len(self.suffix)
+        if av in (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING) and here == 0 and not self.run:
+            self.at_start = True
+        elif av in (sre.AT_END, sre.AT_END_STRING):
+            # a record holds no \n, so "before a final newline" is the end as well
+            self.at_end = True
+        else:
+            raise _NotASpan("it has a word boundary or an anchor in its middle")
+
+
+_NAMES = {
+    sre.BRANCH: "alternatives",
+    sre.GROUPREF: "a back-reference",
+    sre.GROUPREF_EXISTS: "a condition",
+    sre.ASSERT: "a lookaround",
+    sre.ASSERT_NOT: "a lookaround",
+    getattr(sre, "ATOMIC_GROUP", None): "an atomic group",
+    getattr(sre, "POSSESSIVE_REPEAT", None): "a possessive repeat",
+}
+
+
+def _encoded(code_point: int) -> bytes:
+    if 0xD800 <= code_point <= 0xDFFF:
+        raise _NotASpan("it has a lone surrogate")
+    return chr(code_point).encode()
+
+
+# ---- byte classes
+
+
+def byte_table(node: tuple[Any, Any], flags: int) -> bytes:
+    """Which bytes of a record a one-character node takes, in 256 entries.
+
+    ASCII bytes are characters, so the answer is ``re``'s own. A byte from 0x80 on is a member where the node takes every
+    character outside ASCII (lone surrogates, which stand for invalid bytes, are among them), stops where it takes none,
+    and is undecided where it depends on the character.
+    """
+    table = bytearray(256)
+    for code in range(128):
+        table[code] = MEMBER if _takes(node, code, flags) else STOP
+    table[128:] = bytes([_outside_ascii(node, flags)]) * 128
+    return bytes(table)
+
+
+def _takes(node: tuple[Any, Any], code: int, flags: int) -> bool:
+    op, av = node
+    if op is sre.LITERAL:
+        return bool(code == av)
+    if op is sre.NOT_LITERAL:
+        return bool(code != av)
+    if op is sre.ANY:
+        return code != 10 or bool(flags & re.DOTALL)
+    negated = bool(av) and av[0][0] is sre.NEGATE
+    return negated != any(_item_takes(item, code, flags) for item in av)
+
+
+def _item_takes(item: tuple[Any, Any], code: int, flags: int) -> bool:
+    op, av = item
+    if op is sre.LITERAL:
+        return bool(code == av)
+    if op is sre.RANGE:
+        return bool(av[0] <= code <= av[1])
+    if op is sre.CATEGORY:
+        return _in_category(av, chr(code), flags)
+    if op is sre.NEGATE:
+        return False
+    raise _NotASpan(f"it has a class with {str(op).lower()}")
+
+
+def _in_category(category: Any, char: str, flags: int) -> bool:
+    ascii_only = bool(flags & re.ASCII)
+    if category in (sre.CATEGORY_DIGIT, sre.CATEGORY_NOT_DIGIT):
+        inside = char.isdecimal()
+    elif category in (sre.CATEGORY_SPACE, sre.CATEGORY_NOT_SPACE):
+        inside = char in " \t\n\r\f\v" if ascii_only else char.isspace()
+    elif category in (sre.CATEGORY_WORD, sre.CATEGORY_NOT_WORD):
+        inside = char.isalnum() or char == "_"
+    else:
+        raise _NotASpan(f"it has the category {str(category).lower()}")
+    return inside != (category in _NEGATED)
+
+
+_NEGATED = (sre.CATEGORY_NOT_DIGIT, sre.CATEGORY_NOT_SPACE, sre.CATEGORY_NOT_WORD)
+
+
+def _outside_ascii(node: tuple[Any, Any], flags: int) -> int:
+    op, av = node
+    if op is sre.ANY:
+        return MEMBER
+    if op is sre.LITERAL:
+        return UNDECIDED if av >= 0x80 else STOP
+    if op is sre.NOT_LITERAL:
+        return UNDECIDED if av >= 0x80 else MEMBER
+    negated = bool(av) and av[0][0] is sre.NEGATE
+    for kind, value in av:
+        if kind is sre.LITERAL and value >= 0x80:
+            return UNDECIDED
+        if kind is sre.RANGE and value[1] >= 0x80:
+            return UNDECIDED
+        if kind is sre.CATEGORY:
+            if not flags & re.ASCII:
+                return UNDECIDED
+            if value in _NEGATED:
+                # \D, \S and \W take everything outside ASCII under (?a)
+                return STOP if negated else MEMBER
+    return MEMBER if negated else STOP
+
+
+# ---- required literals
+
+
+def required_literals(tree: Tree) -> tuple[tuple[bytes, ...], ...]:
+    """Sets of literals of which one must occur in the record for the pattern to match; the caller takes the best.
+
+    Each set is a tuple of UTF-8 byte strings, none empty. No sets: the pattern may match without any fixed text.
+    """
+    return tuple(_Required(tree.flags).sets(tree.items))
+
+
+class _Required:
+    """Walks a sequence and keeps, for the place where it stands, every text that can have led there."""
+
+    def __init__(self, flags: int) -> None:
+        self.ignore_case = bool(flags & re.IGNORECASE)
+
+    def sets(self, items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[bytes, ...]]:
+        spellings: list[str] = [""]
+        for op, av in items:
+            exact = self._spellings(op, av)
+            if exact is not None and len(spellings) * len(exact) <= MOST_SPELLINGS:
+                longer = [text + more for text in spellings for more in exact]
+                if max(map(len, longer)) <= LONGEST_LITERAL:
+                    spellings = longer
+                    continue
+            yield from self._closed(spellings)
+            spellings = [""]
+            if exact is not None and len(exact) <= MOST_SPELLINGS:
+                spellings = list(exact)
+                continue
+            yield from self._inside(op, av)
+        yield from self._closed(spellings)
+
+    @staticmethod
+    def _closed(spellings: list[str]) -> Iterator[tuple[bytes, ...]]:
+        if all(spellings):
+            yield tuple(sorted({text.encode() for text in spellings}))
+
+    def _spellings(self, op: Any, av: Any) -> list[str] | None:
+        """All texts the node can match, if they are few; None if not."""
+        if op is sre.LITERAL:
+            char = chr(av)
+            if 0xD800 <= av <= 0xDFFF or (self.ignore_case and _has_case(char)):
+                return None
+            return [char]
+        if op is sre.IN and not self.ignore_case:
+            chars = []
+            for kind, value in av:
+                if kind is sre.LITERAL:
+                    chars.append(value)
+                elif kind is sre.RANGE and value[1] - value[0] < 4:
+                    chars.extend(range(value[0], value[1] + 1))
+                else:
+                    return None
+            if len(chars) <= 4 and not any(0xD800 <= char <= 0xDFFF for char in chars):
+                return [chr(char) for char in chars]
+            return None
+        if op is sre.AT:
+            return [""]
+        if op is sre.SUBPATTERN and not (av[1] or av[2]):
+            return self._all_spellings(av[3])
+        if op is sre.BRANCH:
+            texts: list[str] = []
+            for branch in av[1]:
+                some = self._all_spellings(branch)
+                if some is None:
+                    return None
+                texts.extend(some)
+            return texts if len(texts) <= MOST_SPELLINGS else None
+        if op in (sre.MAX_REPEAT, sre.MIN_REPEAT) and av[0] == av[1] and av[0] <= 8:
+            some = self._all_spellings(av[2])
+            return [some[0] * av[0]] if some is not None and len(some) == 1 else None
+        return None
+
+    def _all_spellings(self, items: Iterable[tuple[Any, Any]]) -> list[str] | None:
+        texts = [""]
+        for op, av in items:
+            some = self._spellings(op, av)
+            if some is None or len(texts) * len(some) > MOST_SPELLINGS:
+                return None
+            texts = [text + more for text in texts for more in some]
+        return texts
+
+    def _inside(self, op: Any, av: Any) -> Iterator[tuple[bytes, ...]]:
+        """Sets of literals inside a node that has too many spellings."""
+        if op is sre.SUBPATTERN:
+            # flags of a part may turn case folding on or off in it; the careful reading is that it is on
+            outer, self.ignore_case = self.ignore_case, self.ignore_case or bool(av[1] & re.IGNORECASE)
+            yield from list(self.sets(av[3]))
+            self.ignore_case = outer
+        elif op is sre.BRANCH:
+            union: set[bytes] = set()
+            for branch in av[1]:
+                best = best_set(list(self.sets(branch)))
+                if best is None:
+                    return
+                union.update(best)
+            if len(union) <= MOST_LITERALS:
+                yield tuple(sorted(union))
+        elif op in _REPEATS and av[0] >= 1:
+            yield from self.sets(av[2])
+        elif op is getattr(sre, "ATOMIC_GROUP", None):
+            yield from self.sets(av)
+        elif op is sre.ASSERT:
+            # what a lookahead or lookbehind demands lies in the record too
+            yield from self.sets(av[1])
+
+
+_REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, getattr(sre, "POSSESSIVE_REPEAT", None))
+
+
+def _has_case(char: str) -> bool:
+    # Beside upper and lower case, ``re`` folds a few characters that neither method links (U+017F, U+0130 and others);
+    # all of those are letters. Digits and punctuation have no partner.
+    return char.isalpha() or char.lower() != char or char.upper() != char or ord(char) >= 0x80
+
+
+def best_set(sets: list[tuple[bytes, ...]]) -> tuple[bytes, ...] | None:
+    """The set that will be found least often in a log; None if there is none."""
+    from metricscan._fingerprints import weight
+
+    return min(sets, key=lambda some: (sum(map(weight, some)), -min(map(len, some))), default=None)

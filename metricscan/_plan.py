@@ -1,0 +1,187 @@
+"""From definitions to the core's tables: one pattern per distinct regex, the cheapest strategy that is exact for it.
+
+Strategies, cheapest first: *span* matches in place in the core; *confirm* lets ``re`` (or ``regex``, for what ``re``
+refuses) decide each candidate record. Between the two there is room for a native program of general patterns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan import _core, _fingerprints, _pattern
+from metricscan._confirm import Confirm
+from metricscan._dialect import compile_regex, value_group
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
+    from metricscan.definition import MetricDefinition
+
+_SPAN, _CONFIRM = 0, 1
+_SHAPES = {None: 0, "lazy": 1, "greedy": 2}
+_MATCHES = {"all": 0, "first": 1, "last": 2}
+_SEARCHES = {"simd": 0, "naive": 1, "every": 2}
+
+
+class Explanation(NamedTuple):
+    """How one pattern is decided, and why not more cheaply.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The metrics that share the regex; they share its work.
+    regex : str
+    strategy : {"span", "confirm"}
+    engine : str
+        What decides a match: ``"core"``, ``"re"`` or ``"regex"``. Under ``span`` a record whose bytes alone do not
+        settle the match (a class such as ``\\S`` that meets a character outside ASCII) is still decided by ``re``.
+    literals : tuple of str
+        One of these must occur in a record for it to be looked at. Empty: every record is.
+    declined : tuple of (str, str)
+        The cheaper strategies and the reason each was declined.
+    """
+
+    names: tuple[str, ...]
+    regex: str
+    strategy: str
+    engine: str
+    literals: tuple[str, ...]
+    declined: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        lines = [f"{', '.join(self.names)}: {self.regex}", f"  strategy  {self.strategy}, decided by {self.engine}"]
+        if self.literals:
+            lines.append("  searched  " + " | ".join(map(repr, self.literals)))
+        else:
+            lines.append("  searched  nothing: it has no literal, so every record is tried")
+        lines += [f"  not {strategy:<6}{reason}" for strategy, reason in self.declined]
+        return "\n".join(lines)
+
+
+class Explanations(tuple[Explanation, ...]):
+    """The explanations of a scanner, in the order of the definitions; ``str()`` lays them out."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+
+class Plan(NamedTuple):
+    """What a scanner runs on.
+
+    Attributes
+    ----------
+    engine : _core.Engine
+    confirm : Confirm
+    names : tuple of tuple of str
+        Per pattern, the metrics that share it.
+    patterns : dict of str to int
+        Per metric, its pattern.
+    explanations : Explanations
+    """
+
+    engine: _core.Engine
+    confirm: Confirm
+    names: tuple[tuple[str, ...], ...]
+    patterns: dict[str, int]
+    explanations: Explanations
+
+
+def build(
+    definitions: Sequence[MetricDefinition],
+    *,
+    newline: str,
+    matches: str,
+    escape: str,
+    ansi: str,
+    search: str = "simd",
+    simd: str = "auto",
+) -> Plan:
+    """Dedupe by regex, choose a strategy for each pattern, and compile the search.
+
+    The definitions are valid: their regexes compile.
+    """
+    names: dict[str, list[str]] = {}
+    for definition in definitions:
+        names.setdefault(definition.regex, []).append(definition.name)
+    lf_records = newline == "lf" or escape == "syslog"
+
+    rows: list[tuple[object, ...]] = []
+    deciders: list[tuple[str, re.Pattern[str], int]] = []
+    explanations = []
+    users: dict[bytes, list[int]] = {}
+    always = []
+    for index, (regex, sharers) in enumerate(names.items()):
+        dialect = compile_regex(regex)
+        group = value_group(dialect.compiled)
+        deciders.append((dialect.engine, dialect.compiled, group))
+        span, literals = _facts(regex, dialect.engine, group, lf_records=lf_records)
+        rows.append((_CONFIRM,) if isinstance(span, str) else _row(span))
+        for literal in literals:
+            users.setdefault(literal, []).append(index)
+        if not literals:
+            always.append(index)
+        is_span = not isinstance(span, str)
+        explanations.append(
+            Explanation(
+                tuple(sharers),
+                regex,
+                "span" if is_span else "confirm",
+                "core" if is_span else dialect.engine,
+                tuple(literal.decode() for literal in literals),
+                () if not isinstance(span, str) else (("span", span),),
+            )
+        )
+    texts = list(users)
+    chosen = _fingerprints.choose(texts)
+    engine = _core.Engine(
+        rows,
+        [(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],
+        list(chosen.groups),
+        always,
+        universal=not lf_records,
+        syslog=escape == "syslog",
+        strip=ansi == "strip",
+        matches=_MATCHES[matches],
+        search=_SEARCHES[search],
+        level=simd,
+    )
+    return Plan(
+        engine,
+        Confirm(deciders, matches),
+        tuple(map(tuple, names.values())),
+        {name: index for index, sharers in enumerate(names.values()) for name in sharers},
+        Explanations(explanations),
+    )
+
+
+def _facts(regex: str, engine: str, group: int, *, lf_records: bool) -> tuple[_pattern.Span | str, tuple[bytes, ...]]:
+    """The span or why there is none, and the literals to search for."""
+    if engine != "re":
+        return "only regex takes the pattern", ()
+    tree = _pattern.parse(regex)
+    span = _pattern.span(tree, group, lf_records=lf_records)
+    if not isinstance(span, str):
+        return span, (span.prefix,)
+    return span, _pattern.best_set(list(_pattern.required_literals(tree))) or ()
+
+
+def _row(span: _pattern.Span) -> tuple[object, ...]:
+    return (
+        _SPAN,
+        _SHAPES[span.run],
+        span.prefix,
+        span.table,
+        span.run_min,
+        span.run_max,
+        span.suffix,
+        span.at_start,
+        span.at_end,
+        span.counted,
+        span.value_from_run,
+        span.value_from,
+        span.value_to_run,
+        span.value_to,
+    )

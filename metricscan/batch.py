@@ -1,0 +1,55 @@
+"""The schema of rows, and the core's columns as Arrow batches without a copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from metricscan._core import _Columns
+
+#: Rows of one metric: ``value`` as read; ``line`` counted as ``grep -n`` does; ``offset`` of the record and ``start`` of
+#: the value in bytes of the decompressed input; ``time`` null where the source knows none.
+SCHEMA = pa.schema(
+    [
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("time", pa.timestamp("us", tz="UTC")),
+    ]
+)
+TIME = SCHEMA.field("time").type
+BATCH_ROWS = 65_536
+NO_TIME = -(2**63)
+
+# A column of nulls needs memory all the same; all batches share this one.
+_NO_TIMES = pa.array(np.zeros(BATCH_ROWS, dtype="datetime64[us]"), type=TIME, mask=np.ones(BATCH_ROWS, dtype=bool))
+
+
+def no_times(rows: int) -> pa.Array:
+    """A time column of nulls; zero-copy up to 65,536 rows."""
+    return _NO_TIMES.slice(0, rows) if rows <= BATCH_ROWS else pa.nulls(rows, TIME)
+
+
+def from_columns(columns: _Columns) -> pa.RecordBatch:
+    """Columns that a stream has detached, as one batch. Zero-copy, but for times; the batch keeps the memory alive."""
+    rows, value, line, offset, start, time = columns
+    times = no_times(rows)
+    if time is not None:
+        micros = np.frombuffer(cast("Any", time), dtype=np.int64)
+        times = pa.array(micros.view("datetime64[us]"), type=TIME, mask=micros == NO_TIME)
+    arrays = [pa.Array.from_buffers(pa.float64(), rows, [None, pa.py_buffer(value)])]
+    arrays += [
+        pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(column)]) for column in (line, offset, start)
+    ]
+    return pa.RecordBatch.from_arrays([*arrays, times], schema=SCHEMA)
+
+
+def in_pieces(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """The batch as batches of at most 65,536 rows; zero-copy."""
+    if batch.num_rows <= BATCH_ROWS:
+        return [batch]
+    return [batch.slice(at, BATCH_ROWS) for at in range(0, batch.num_rows, BATCH_ROWS)]

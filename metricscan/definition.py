@@ -1,0 +1,308 @@
+"""Metric definitions: what they are, where they come from, and everything that can be wrong with them at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from metricscan._dialect import RegexFault, compile_regex
+from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
+
+MAX_NAME_CHARACTERS = 255
+
+_EXPECTED = '{"Name": .., "Regex": ..}, a MetricDefinition or "NAME=REGEX"'
+
+
+class MetricDefinition(NamedTuple):
+    """The name of a metric, and the regex that finds its value in a record.
+
+    Examples
+    --------
+    >>> MetricDefinition("loss", "Loss = (.*?);")
+    MetricDefinition(name='loss', regex='Loss = (.*?);')
+    """
+
+    name: str
+    regex: str
+
+
+def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
+    r"""Metric definitions, checked.
+
+    Parameters
+    ----------
+    source : path or iterable
+        The path (a str is always one) of a JSON or YAML file that holds a list of ``{"Name": .., "Regex": ..}``, or an
+        object with that list under ``MetricDefinitions``; or the list itself, whose items may also be
+        :class:`MetricDefinition` or ``"NAME=REGEX"``. JSON may have trailing commas, as the documentation's lists do.
+
+    Raises
+    ------
+    DefinitionError
+        All faults together: duplicate names, regexes that do not compile, wrong types, an empty list.
+    SourceError
+        The file cannot be read.
+
+    Warns
+    -----
+    DefinitionWarning
+        A regex with several groups, whose first one has a name that is not the metric's, and none named ``value``: its
+        first group is what counts.
+
+    Examples
+    --------
+    >>> load_definitions(["acc=acc: ([0-9.]+)%"])
+    (MetricDefinition(name='acc', regex='acc: ([0-9.]+)%'),)
+    >>> load_definitions([{"Name": "a", "Regex": "("}, {"Name": "a", "Regex": ""}])
+    Traceback (most recent call last):
+    metricscan.errors.DefinitionError: 3 faults in the metric definitions
+      definition 0 'a': missing ), unterminated subpattern at position 0
+          (
+          ^
+          hint: for the character itself write \(
+      definition 1 'a': the name is that of definition 0 already
+      definition 1 'a': the regex is empty
+    """
+    path = None
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        source = _read(path)
+    items, faults = _items(source)
+    if not faults and not items:
+        faults.append(Fault(None, None, None, None, "the list is empty; one definition at least was expected"))
+    definitions = []
+    indices: dict[str, int] = {}
+    suspicions = []
+    for index, item in enumerate(items):
+        definition, found = _definition(index, item)
+        faults += found
+        if definition is None:
+            continue
+        first = indices.setdefault(definition.name, index)
+        if first != index:
+            faults.append(Fault(index, definition.name, None, None, f"the name is that of definition {first} already"))
+        faults += _name_faults(index, definition.name)
+        if not definition.regex:
+            faults.append(Fault(index, definition.name, None, None, "the regex is empty"))
+            continue
+        try:
+            dialect = compile_regex(definition.regex)
+        except RegexFault as fault:
+            faults.append(Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint))
+            continue
+        suspicions += _suspicions(definition, dialect.compiled)
+        definitions.append(definition)
+    if faults:
+        raise DefinitionError(tuple(faults), source=path)
+    for suspicion in suspicions:
+        warnings.warn(suspicion, DefinitionWarning, stacklevel=3)
+    return tuple(definitions)
+
+
+# ---- one definition
+
+
+def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fault]]:
+    if isinstance(item, str):
+        name, equals, regex = item.partition("=")
+        if not equals:
+            return None, [Fault(index, None, None, None, f"{item[:80]!r} has no =; NAME=REGEX was expected")]
+        return MetricDefinition(name, regex), []
+    if isinstance(item, MetricDefinition):
+        item = {"Name": item.name, "Regex": item.regex}
+    if not isinstance(item, Mapping):
+        return None, [Fault(index, None, None, None, f"{_kind(item)} where {_EXPECTED} was expected")]
+    given = item.get("Name")
+    known = given if isinstance(given, str) else None
+    faults = []
+    for key in item:
+        if key not in ("Name", "Regex"):
+            meant = next((right for right in ("Name", "Regex") if str(key).lower() == right.lower()), None)
+            hint = None if meant is None else f"it is spelled {meant}"
+            faults.append(Fault(index, known, None, None, f"unknown key {key!r}; Name and Regex were expected", hint))
+    for key in ("Name", "Regex"):
+        if key not in item:
+            faults.append(Fault(index, known, None, None, f"{key} is missing"))
+        elif not isinstance(item[key], str):
+            hint = None if item[key] is None or isinstance(item[key], (list, Mapping)) else "put it in quotes"
+            faults.append(
+                Fault(index, known, None, None, f"{key} is {_kind(item[key])} where a string was expected", hint)
+            )
+    if faults:
+        return None, faults
+    return MetricDefinition(str(given), str(item["Regex"])), []
+
+
+def _name_faults(index: int, name: str) -> list[Fault]:
+    faults = []
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        size = "empty" if not name else f"of {len(name)} characters"
+        faults.append(
+            Fault(index, name[:40], None, None, f"the name is {size}; 1 to {MAX_NAME_CHARACTERS} were expected")
+        )
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        faults.append(Fault(index, name, None, None, "the name holds half of a surrogate pair, which is no text"))
+    return faults
+
+
+def _suspicions(definition: MetricDefinition, compiled: Any) -> list[str]:
+    names = {number: name for name, number in compiled.groupindex.items()}
+    first = names.get(1)
+    if first is None or "value" in compiled.groupindex or compiled.groups < 2:
+        return []
+    if _plain(definition.name).endswith(_plain(first)):
+        return []
+    others = [name for name in compiled.groupindex if _plain(definition.name).endswith(_plain(name))]
+    rename = others[0] if others else names.get(2, "..")
+    trap = f"definition {definition.name!r} takes its value from the first group, named {first!r}: no group is named 'value'"
+    return [f"{trap}; if {rename!r} is meant, call it (?P<value>..): {definition.regex}"]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _kind(item: Any) -> str:
+    if item is None:
+        return "null"
+    if isinstance(item, (bool, int, float)):
+        return f"{type(item).__name__} {item!r}"
+    return f"a {type(item).__name__}"
+
+
+# ---- lists
+
+
+def _items(source: Any) -> tuple[list[Any], list[Fault]]:
+    if isinstance(source, Mapping):
+        if "MetricDefinitions" in source:
+            source = source["MetricDefinitions"]
+        elif {"Name", "Regex"} & set(source):
+            return [], [
+                Fault(None, None, None, None, "one definition where a list of them was expected", "put it in [..]")
+            ]
+    if isinstance(source, MetricDefinition):
+        return [], [Fault(None, None, None, None, "one definition where a list of them was expected", "put it in [..]")]
+    if isinstance(source, (str, Mapping, bytes, bytearray)) or not isinstance(source, Iterable):
+        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {_EXPECTED} was expected")]
+    return list(source), []
+
+
+# ---- files
+
+
+def _read(path: str) -> Any:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (OSError, ValueError) as error:
+        hint = None
+        if "=" in path and isinstance(error, FileNotFoundError):
+            hint = f"a str is a path; a definition stands in a list: [{path[:80]!r}]"
+        raise SourceError(f"cannot read the metric definitions {path}", path=path, cause=error, hint=hint) from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not UTF-8", path=path, offset=error.start, cause=error) from error
+    suffix = os.path.splitext(path)[1].lower()
+    is_json = suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip()[:1] in ("[", "{", "="))
+    return _from_json(text, path) if is_json else _from_yaml(text, path)
+
+
+def _from_json(text: str, path: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        pass
+    except RecursionError:
+        raise _syntax(path, "it is nested too deeply") from None
+    # as pasted from documentation: `definitions = [`, and a comma behind the last item
+    start = re.match(r"\s*[\w.]*\s*=\s*(?=[\[{])", text)
+    if start:
+        text = " " * start.end() + text[start.end() :]
+    strict = _blanked(text)
+    try:
+        return json.loads(strict)
+    except json.JSONDecodeError as error:
+        stray = _stray_backslashes(text)
+        if stray:
+            raise DefinitionError(
+                tuple(
+                    _file_fault(
+                        text, at, f"the JSON string escape {text[at : at + 2]} is none", f"write \\{text[at : at + 2]}"
+                    )
+                    for at in stray
+                ),
+                source=path,
+            ) from None
+        if "'" in text:
+            try:
+                # a list as Python prints it
+                return _python_list(text)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                pass
+        raise DefinitionError((_file_fault(text, error.pos, f"not JSON: {error.msg}"),), source=path) from None
+
+
+def _python_list(text: str) -> Any:
+    import ast
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return ast.literal_eval(text.strip())
+
+
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def _blanked(text: str) -> str:
+    """The text with a blank for each comma that stands behind a last item."""
+    parts = []
+    end = 0
+    for string in [*_JSON_STRING.finditer(text), None]:
+        between = text[end : string.start() if string else len(text)]
+        parts.append(re.sub(r",(?=\s*[\]}])", " ", between))
+        if string:
+            parts.append(string[0])
+            end = string.end()
+    return "".join(parts)
+
+
+def _stray_backslashes(text: str) -> list[int]:
+    """Where a string has a backslash that JSON gives no meaning."""
+    return [
+        string.start() + escape.start()
+        for string in _JSON_STRING.finditer(text)
+        for escape in re.finditer(r"\\.", string[0], re.DOTALL)
+        if escape[0][1] not in '"\\/bfnrtu'
+    ]
+
+
+def _from_yaml(text: str, path: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        problem = error.problem or "it cannot be parsed"
+        if mark is None:
+            raise _syntax(path, f"not YAML: {problem}") from None
+        hint = "between single quotes a backslash is a backslash" if "escape" in problem else None
+        raise DefinitionError((_file_fault(text, mark.index, f"not YAML: {problem}", hint),), source=path) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise _syntax(path, f"not YAML: {error}") from None
+
+
+def _syntax(path: str, message: str) -> DefinitionError:
+    return DefinitionError((Fault(None, None, None, None, message),), source=path)
+
+
+def _file_fault(text: str, at: int, message: str, hint: str | None = None) -> Fault:
+    line = text.count("\n", 0, at) + 1
+    column = at - text.rfind("\n", 0, at)
+    return Fault(None, None, None, None, f"line {line}, column {column}: {message}", hint)

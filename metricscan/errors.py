@@ -1,0 +1,138 @@
+"""What can go wrong, and who can mend it: definitions and options, the environment. Data never raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class MetricscanError(Exception):
+    """The root of this package's errors.
+
+    Attributes
+    ----------
+    hint : str or None
+        What would mend it, where that is known.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # errors travel between processes; the keyword-only parameters would be lost on the way
+        return _rebuilt, (type(self), self.message, self.__dict__)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a list of metric definitions.
+
+    Attributes
+    ----------
+    index : int or None
+        Which definition, from 0; None if the fault is not one definition's.
+    name, pattern : str or None
+        Its name and its regex, where they are known.
+    position : int or None
+        Where in the pattern, in characters from 0.
+    message : str
+    hint : str or None
+    """
+
+    index: int | None
+    name: str | None
+    pattern: str | None
+    position: int | None
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.index is not None:
+            parts.append(f"definition {self.index}")
+        if self.name is not None:
+            parts.append(repr(self.name))
+        text = f"{' '.join(parts)}: {self.message}" if parts else self.message
+        if self.pattern and self.position is not None:
+            text += f" at position {self.position}"
+            if self.pattern.isprintable() and len(self.pattern) <= 200:
+                text += f"\n    {self.pattern}\n    {' ' * self.position}^"
+            else:
+                text += f" of {self.pattern[:200]!r}"
+        elif self.pattern:
+            text += f": {self.pattern[:200]!r}"
+        if self.hint is not None:
+            text += f"\n    hint: {self.hint}"
+        return text
+
+
+class DefinitionError(MetricscanError, ValueError):
+    """Metric definitions that cannot be used.
+
+    Attributes
+    ----------
+    faults : tuple of Fault
+        All that is wrong, in the order of the definitions.
+    source : str or None
+        The file they came from.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], *, source: str | None = None) -> None:
+        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        where = "" if source is None else f" of {source}"
+        lines = [f"{count} in the metric definitions{where}"]
+        lines += ["  " + str(fault).replace("\n", "\n  ") for fault in faults]
+        super().__init__("\n".join(lines))
+        self.faults = faults
+        self.source = source
+
+
+class OptionError(MetricscanError, ValueError):
+    """An option with a value that it does not take, or that contradicts another."""
+
+
+class SourceError(MetricscanError, OSError):
+    """An input or an output that cannot be opened, read, decompressed or written.
+
+    Attributes
+    ----------
+    path : str
+    offset : int or None
+        The byte of the (decompressed) input up to which it was read.
+    cause : BaseException or None
+        What the system said.
+    partial : object
+        From ``Scanner.scan``: the result up to there.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str,
+        offset: int | None = None,
+        cause: BaseException | None = None,
+        hint: str | None = None,
+    ) -> None:
+        reason = getattr(cause, "strerror", None) or cause
+        super().__init__(f"{message}: {reason}" if cause is not None else message, hint=hint)
+        self.path = path
+        self.offset = offset
+        self.cause = cause
+        self.partial: Any = None
+
+
+class DefinitionWarning(UserWarning):
+    """A metric definition that works, and probably not as meant."""
+
+
+def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, Any]) -> MetricscanError:
+    error = kind.__new__(kind, message)
+    error.args = (message,)
+    error.__dict__.update(attributes)
+    return error

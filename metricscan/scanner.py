@@ -1,0 +1,538 @@
+"""Scanner: definitions, compiled once, applied to any number of inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from metricscan import _core, _plan
+from metricscan.definition import MetricDefinition, load_definitions
+from metricscan.errors import OptionError, SourceError
+from metricscan.source import CHUNK_BYTES, open_source
+from metricscan.stats import MetricStats, Sample, ScanStats
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pyarrow as pa
+
+    from metricscan._plan import Explanations, Plan
+
+_CHOICES = {
+    "newline": ("universal", "lf"),
+    "matches": ("all", "first", "last"),
+    "escape": ("none", "syslog"),
+    "ansi": ("keep", "strip"),
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Row(NamedTuple):
+    """One extracted value: what was read, and where it stood in the input."""
+
+    value: float
+    line: int
+    offset: int
+    start: int
+    time: datetime | None
+
+
+class Match(NamedTuple):
+    """One match of one definition in one record.
+
+    ``span`` and ``value_span`` are bytes of the record, as the patterns see it (escaped or stripped, if the scanner does
+    that). ``value_text`` is None where the value group took no part, ``number`` where ``float()`` refuses the text.
+    """
+
+    name: str
+    text: str
+    span: tuple[int, int]
+    value_text: str | None
+    value_span: tuple[int, int] | None
+    number: float | None
+
+
+class ScanResult(Mapping[str, "pa.Table"]):
+    """The rows of one input: a mapping from every defined metric to its table.
+
+    Attributes
+    ----------
+    stats : ScanStats
+    """
+
+    def __init__(self, batches: dict[str, list[pa.RecordBatch]], stats: ScanStats) -> None:
+        self._batches = batches
+        self._tables: dict[str, pa.Table] = {}
+        self.stats = stats
+
+    def __getitem__(self, name: str) -> pa.Table:
+        table = self._tables.get(name)
+        if table is None:
+            import pyarrow as pa
+
+            from metricscan.batch import SCHEMA
+
+            table = self._tables[name] = pa.Table.from_batches(self._batches[name], schema=SCHEMA)
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name}: {counts.rows} rows" for name, counts in self.stats.metrics.items())
+        return f"<ScanResult of {self.stats.records} records; {rows}>"
+
+
+class Scanner:
+    """Metric definitions, compiled: immutable, shareable between threads, picklable.
+
+    Parameters
+    ----------
+    definitions : list or path
+        ``{"Name": .., "Regex": ..}`` dicts, :class:`MetricDefinition` or ``"NAME=REGEX"`` strings; or the path of a JSON
+        or YAML file that holds such a list.
+    newline : {"universal", "lf"}
+        What ends a record: ``\\n``, ``\\r\\n`` and ``\\r``, or ``\\n`` alone (one ``\\r`` at a record's end is then not part
+        of it). The default is ``"universal"``, and ``\\n`` alone under ``escape="syslog"``.
+    matches : {"all", "first", "last"}
+        Which of a pattern's matches in a record count.
+    escape : {"none", "syslog"}
+        ``"syslog"``: control characters are written as ``#`` and three octal digits before matching, as the tuning
+        service's logs have them (TAB is ``#011``).
+    ansi : {"keep", "strip"}
+        ``"strip"``: terminal escape sequences (CSI and OSC) are removed before matching.
+
+    Raises
+    ------
+    DefinitionError
+        All faults of the definitions together. It is a ValueError too.
+    OptionError
+        An option with a value it does not have. It is a ValueError too.
+
+    Examples
+    --------
+    >>> scanner = Scanner([{"Name": "loss", "Regex": "Loss = (.*?);"}])
+    >>> result = scanner.scan(b"Loss = 16.020744;  Iteration 0\\nLoss = 12.5;  Iteration 1\\n")
+    >>> result["loss"]["value"].to_pylist()
+    [16.020744, 12.5]
+    >>> result["loss"]["line"].to_pylist()
+    [1, 2]
+    """
+
+    __slots__ = ("_chunk_bytes", "_given", "_internal", "_plan", "definitions", "fingerprint", "metrics", "options")
+
+    definitions: tuple[MetricDefinition, ...]
+    metrics: tuple[str, ...]
+    options: dict[str, str]
+    fingerprint: str
+    _plan: Plan
+
+    def __init__(
+        self,
+        definitions: Any,
+        *,
+        newline: str | None = None,
+        matches: str = "all",
+        escape: str = "none",
+        ansi: str = "keep",
+    ) -> None:
+        self._set_up(
+            load_definitions(definitions), {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}, {}
+        )
+
+    def _set_up(
+        self, definitions: tuple[MetricDefinition, ...], given: dict[str, str | None], internal: dict[str, Any]
+    ) -> None:
+        options = _checked(given)
+        self.definitions = definitions
+        self.metrics = tuple(definition.name for definition in definitions)
+        self.options = options
+        described = {"definitions": [[d.name, d.regex] for d in definitions], "options": options}
+        self.fingerprint = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+        self._given = given
+        self._internal = internal
+        internal = dict(internal)
+        self._chunk_bytes = int(internal.pop("chunk_bytes", CHUNK_BYTES))
+        self._plan = _plan.build(definitions, **options, **internal)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.definitions, self._given, self._internal)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Scanner):
+            return NotImplemented
+        return self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self._given.items() if value is not None)
+        return f"<Scanner of {len(self.definitions)} definitions{options}>"
+
+    # ---- one input, read to its end
+
+    def scan(self, source: Any, threads: int | None = None) -> ScanResult:
+        """Scan an input to its end.
+
+        Parameters
+        ----------
+        source : path, bytes-like, binary file object, or iterable of bytes-like chunks
+            A str is always a path. gzip is read from paths.
+        threads : int, optional
+            How many threads share the work; by default one for inputs below 32 MiB, else one a core. The rows are the
+            same for every number.
+
+        Returns
+        -------
+        ScanResult
+            A table per metric: value float64, line int64, offset int64, start int64, time timestamp[us, UTC]. The
+            tables keep the columns that the scan wrote; nothing is copied.
+
+        Raises
+        ------
+        SourceError
+            The input cannot be read; its ``partial`` holds the result up to there.
+        TypeError
+            The source is text.
+        """
+        batches: dict[str, list[pa.RecordBatch]] = {name: [] for name in self.metrics}
+        running = self.batches(source, threads=threads)
+        try:
+            for name, batch in running:
+                batches[name].append(batch)
+        except SourceError as error:
+            error.partial = ScanResult(batches, running.stats)
+            raise
+        return ScanResult(batches, running.stats)
+
+    def batches(self, source: Any, threads: int | None = 1) -> Batches:
+        """Scan an input piece by piece: memory stays bounded, whatever its size.
+
+        Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it holds 65,536 rows and the rest at the end;
+        a metric's batches come in stream order. The iterator has ``stats``, complete when it is exhausted.
+
+        Raises
+        ------
+        SourceError
+            After the batches of everything before the fault.
+        """
+        return Batches(self, source, threads)
+
+    # ---- one input, as it arrives
+
+    def stream(self) -> Stream:
+        """Open a live stream: feed it chunks as they arrive, take rows when you like."""
+        return Stream(self)
+
+    # ---- one record
+
+    def find(self, record: Any) -> list[Match]:
+        """Every match of every definition in one record, by the path that a scan takes.
+
+        Parameters
+        ----------
+        record : bytes-like or str
+            One record; a terminator at its end is ignored.
+
+        Returns
+        -------
+        list of Match
+            In the order of the definitions, each definition's matches from left to right.
+
+        Raises
+        ------
+        ValueError
+            The text holds more than one record.
+
+        Examples
+        --------
+        >>> Scanner(["loss=loss=([0-9.]+)"]).find(b"step 7 loss=0.25 ok")
+        [Match(name='loss', text='loss=0.25', span=(7, 16), value_text='0.25', value_span=(12, 16), number=0.25)]
+        """
+        data = record.encode("utf-8", "surrogateescape") if isinstance(record, str) else bytes(record)
+        core = _core.Stream(self._plan.engine, self._plan.confirm, trace=True)
+        core.feed(data)
+        if not data:
+            # an empty record has no bytes to feed; a lone terminator is one
+            core.feed(b"\n")
+        core.finish()
+        if core.records > 1:
+            raise ValueError(f"find takes one record, this text holds {core.records}")
+        by_pattern: dict[int, list[tuple[Any, ...]]] = {}
+        for pattern, *rest in core.traced:
+            by_pattern.setdefault(pattern, []).append(tuple(rest))
+        return [
+            Match(
+                name,
+                text.decode("utf-8", "surrogateescape"),
+                (start, end),
+                None if value is None else value.decode("utf-8", "surrogateescape"),
+                None if value is None else (value_start, value_end),
+                number,
+            )
+            for name in self.metrics
+            for start, end, text, value_start, value_end, value, number in by_pattern.get(self._plan.patterns[name], ())
+        ]
+
+    def explain(self) -> Explanations:
+        """How each pattern is decided, what is searched for, and why cheaper strategies were declined.
+
+        >>> print(Scanner(["loss=loss=([0-9.]+)"]).explain())
+        loss: loss=([0-9.]+)
+          strategy  span, decided by core
+          searched  'loss='
+        """
+        return self._plan.explanations
+
+    # ---- what scans and streams share
+
+    def _stats(self, core: _core.Stream) -> ScanStats:
+        metrics = {}
+        for name in self.metrics:
+            rows, unparsed, failed, timeouts, over_budget, samples = core.counts(self._plan.patterns[name])
+            metrics[name] = MetricStats(
+                rows, unparsed, failed, timeouts, over_budget, [Sample(*sample) for sample in samples]
+            )
+        return ScanStats(core.bytes, core.records, metrics)
+
+    def _new_core_stream(self, offset: int = 0) -> _core.Stream:
+        return _core.Stream(self._plan.engine, self._plan.confirm, offset=offset)
+
+
+class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
+    """Iterator over ``(name, RecordBatch)``; ``stats`` counts what has been scanned so far."""
+
+    def __init__(self, scanner: Scanner, source: Any, threads: int | None) -> None:
+        from metricscan import _blocks
+
+        self._scanner = scanner
+        self._opened = open_source(source, chunk_bytes=scanner._chunk_bytes)
+        self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
+        workers = _blocks.worker_count(threads, self._opened.size)
+        self._running = self._one_stream() if workers == 1 else self._many_blocks(workers)
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> tuple[str, pa.RecordBatch]:
+        return next(self._running)
+
+    def close(self) -> None:
+        """Stop early and close what was opened."""
+        self._running.close()
+        self._opened.close()
+
+    def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
+        core = self._scanner._new_core_stream()
+        fault: SourceError | None = None
+        with self._opened:
+            try:
+                for piece in self._opened:
+                    core.feed(piece)
+                    full = core.full()
+                    if full:
+                        yield from self._handed_over(core, full)
+            except SourceError as error:
+                fault = error
+            core.finish()
+        self.stats = self._scanner._stats(core)
+        yield from self._handed_over(core, core.filled())
+        if fault is not None:
+            raise fault
+
+    def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
+        from metricscan import _blocks
+
+        fault: SourceError | None = None
+        lines = 0
+        with self._opened:
+            running = _blocks.scan_blocks(self._opened, self._scanner, workers)
+            try:
+                for core in running:
+                    core.shift_lines(lines)
+                    lines += core.newlines
+                    self.stats.merge(self._scanner._stats(core))
+                    yield from self._handed_over(core, core.filled())
+            except SourceError as error:
+                fault = error
+        if fault is not None:
+            raise fault
+
+    def _handed_over(self, core: _core.Stream, patterns: list[int]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        from metricscan.batch import from_columns, in_pieces
+
+        for pattern in patterns:
+            columns = core.detach(pattern)
+            if columns is None:
+                continue
+            for piece in in_pieces(from_columns(columns)):
+                for name in self._scanner._plan.names[pattern]:
+                    yield name, piece
+
+
+class Stream:
+    """A live input: one job's stdout or stderr, fed as it arrives.
+
+    Made by :meth:`Scanner.stream`. One thread at a time may use a stream; any number of streams share a scanner.
+
+    Attributes
+    ----------
+    latest : mapping of str to Row or None
+        The newest row of each metric, taken or not.
+
+    Examples
+    --------
+    >>> with Scanner(["loss=loss=([0-9.]+)"]).stream() as stream:
+    ...     stream.feed(b"loss=0.5\\nlo")
+    ...     stream.feed(b"ss=0.25\\n")
+    ...     stream.latest["loss"].value
+    0.25
+    """
+
+    __slots__ = ("_core", "_scanner", "latest")
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+        self._core = scanner._new_core_stream()
+        self.latest: Mapping[str, Row | None] = _Latest(scanner, self._core)
+
+    def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
+        """Scan a chunk; it may end anywhere, also within a record or a character.
+
+        Parameters
+        ----------
+        chunk : bytes-like
+            Not kept.
+        time : datetime with a time zone, or seconds since the epoch, optional
+            When the chunk arrived: the ``time`` of the rows whose records end in it. The last record, if no terminator
+            ends it, gets the time of the last chunk.
+
+        Raises
+        ------
+        TypeError
+            The chunk is text, or the time is neither.
+        ValueError
+            The stream is closed, or the time has no time zone.
+        """
+        if time is None:
+            self._core.feed(chunk)
+        else:
+            self._core.feed(chunk, _micros(time))
+
+    def take(self) -> dict[str, pa.RecordBatch]:
+        """The rows found since the last take: a batch for each metric that has some, zero-copy."""
+        from metricscan.batch import from_columns
+
+        batches = {}
+        for pattern in self._core.filled():
+            columns = self._core.detach(pattern)
+            if columns is not None:
+                batch = from_columns(columns)
+                batches.update(dict.fromkeys(self._scanner._plan.names[pattern], batch))
+        return {name: batches[name] for name in self._scanner.metrics if name in batches}
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts so far."""
+        return self._scanner._stats(self._core)
+
+    @property
+    def closed(self) -> bool:
+        """No more can be fed."""
+        return self._core.closed
+
+    def close(self) -> None:
+        """Scan the last record, if no terminator ended it. ``take`` and ``latest`` stay valid."""
+        self._core.finish()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Latest(Mapping[str, "Row | None"]):
+    __slots__ = ("_core", "_scanner")
+
+    def __init__(self, scanner: Scanner, core: _core.Stream) -> None:
+        self._scanner = scanner
+        self._core = core
+
+    def __getitem__(self, name: str) -> Row | None:
+        row = self._core.latest(self._scanner._plan.patterns[name])
+        if row is None:
+            return None
+        value, line, offset, start, micros = row
+        return Row(value, line, offset, start, None if micros is None else _EPOCH + timedelta(microseconds=micros))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._scanner.metrics)
+
+    def __len__(self) -> int:
+        return len(self._scanner.metrics)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def _micros(time: Any) -> int:
+    if isinstance(time, datetime):
+        if time.tzinfo is None:
+            raise ValueError(f"the time {time.isoformat()} has no time zone")
+        return (time - _EPOCH) // _MICROSECOND
+    if isinstance(time, (int, float)) and not isinstance(time, bool):
+        return round(time * 1_000_000)
+    raise TypeError(f"a time is a datetime or seconds since the epoch, not {type(time).__name__}")
+
+
+def _checked(given: dict[str, str | None]) -> dict[str, str]:
+    """The options with their defaults filled in; all faults in one error."""
+    faults = []
+    for name, value in given.items():
+        if value is None and name == "newline":
+            continue
+        if value not in _CHOICES[name]:
+            expected = " or ".join(map(repr, _CHOICES[name]))
+            faults.append(f"{name}={value!r}: {expected} was expected")
+    if given["escape"] == "syslog" and given["newline"] == "universal":
+        faults.append(
+            "newline='universal' with escape='syslog': escaped logs write \\r as #015, so \\n alone ends a record there"
+        )
+    if faults:
+        raise OptionError("; ".join(faults))
+    options = {name: str(value) for name, value in given.items()}
+    if given["newline"] is None:
+        options["newline"] = "lf" if given["escape"] == "syslog" else "universal"
+    return options
+
+
+def _configured(definitions: Any, **settings: Any) -> Scanner:
+    """A scanner with settings of the engine that change no row: for the tests and benchmarks.
+
+    ``search`` ("simd", "naive": no prefilter, "every": every record to confirm), ``simd`` (a level, or "auto") and
+    ``chunk_bytes`` (the pieces that files are read in and bytes are cut into), beside the public options.
+    """
+    internal: dict[str, Any] = {
+        name: settings.pop(name) for name in ("search", "simd", "chunk_bytes") if name in settings
+    }
+    given = {"newline": None, "matches": "all", "escape": "none", "ansi": "keep", **settings}
+    return _rebuild(load_definitions(definitions), given, internal)
+
+
+def _rebuild(
+    definitions: tuple[MetricDefinition, ...], given: dict[str, str | None], internal: dict[str, Any]
+) -> Scanner:
+    scanner = Scanner.__new__(Scanner)
+    scanner._set_up(definitions, given, internal)
+    return scanner

@@ -1,0 +1,114 @@
+"""What a scan counted: nothing that it saw and did not turn into a row is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_SAMPLES = 5
+
+
+class Sample(NamedTuple):
+    """A text that gave no row: what was captured (at most 200 characters), and the record it lies in."""
+
+    text: str
+    line: int
+    offset: int
+
+
+class MetricStats:
+    """Counts of one metric.
+
+    Attributes
+    ----------
+    rows : int
+        Values found.
+    unparsed : int
+        Captures that ``float()`` refuses.
+    failed : int
+        Records on which ``re`` itself raised.
+    timeouts : int
+        Records on which ``regex`` ran out of time; only patterns that ``re`` refuses can.
+    over_budget : int
+        Records that were too expensive for the pattern.
+    samples : list of Sample
+        The first few of all those that gave no row, at most five.
+    """
+
+    __slots__ = ("failed", "over_budget", "rows", "samples", "timeouts", "unparsed")
+
+    def __init__(
+        self,
+        rows: int = 0,
+        unparsed: int = 0,
+        failed: int = 0,
+        timeouts: int = 0,
+        over_budget: int = 0,
+        samples: Iterable[Sample] = (),
+    ) -> None:
+        self.rows = rows
+        self.unparsed = unparsed
+        self.failed = failed
+        self.timeouts = timeouts
+        self.over_budget = over_budget
+        self.samples = list(samples)
+
+    def merge(self, other: MetricStats) -> None:
+        """Add the counts of a later part of the input, or of another input."""
+        self.rows += other.rows
+        self.unparsed += other.unparsed
+        self.failed += other.failed
+        self.timeouts += other.timeouts
+        self.over_budget += other.over_budget
+        self.samples = (self.samples + other.samples)[:MAX_SAMPLES]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MetricStats):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("rows", "unparsed", "failed", "timeouts"))
+        return f"MetricStats({counts}, over_budget={self.over_budget!r}, samples={self.samples!r})"
+
+
+class ScanStats:
+    """Counts of a scan.
+
+    Attributes
+    ----------
+    bytes : int
+        Bytes of decompressed input.
+    records : int
+        Records that have ended.
+    metrics : dict of str to MetricStats
+        Every defined metric is a key.
+    """
+
+    __slots__ = ("bytes", "metrics", "records")
+
+    def __init__(self, bytes: int = 0, records: int = 0, metrics: dict[str, MetricStats] | None = None) -> None:  # noqa: A002
+        self.bytes = bytes
+        self.records = records
+        self.metrics = {} if metrics is None else metrics
+
+    def merge(self, other: ScanStats) -> None:
+        """Add the counts of a later part of the input, or of another input."""
+        self.bytes += other.bytes
+        self.records += other.records
+        for name, counts in other.metrics.items():
+            self.metrics.setdefault(name, MetricStats()).merge(counts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScanStats):
+            return NotImplemented
+        return (self.bytes, self.records, self.metrics) == (other.bytes, other.records, other.metrics)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ScanStats(bytes={self.bytes}, records={self.records}, metrics={self.metrics!r})"

@@ -1,0 +1,58 @@
+"""Build of the compiled core. Everything that is data stands in pyproject.toml.
+
+Environment switches: METRICSCAN_DEBUG=1 builds with bounds checks and asserts and without optimisation;
+METRICSCAN_SANITIZE=1 adds the address and undefined-behaviour sanitisers.
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("METRICSCAN_DEBUG") == "1"
+SANITIZE = os.environ.get("METRICSCAN_SANITIZE") == "1"
+
+# The one table of directives: a header in the .pyx would override it, and the checked build with it.
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "cdivision": not DEBUG,
+    "initializedcheck": DEBUG,
+    "overflowcheck": False,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+    # nothing in the core is pickled, or tested by docstrings
+    "auto_pickle": False,
+    "autotestdict": False,
+}
+
+compile_args = (
+    ["-O0", "-g", "-UNDEBUG", "-DCYTHON_REFNANNY=0"]
+    if DEBUG
+    else ["-O3", "-fno-tree-slp-vectorize", "-DCYTHON_WITHOUT_ASSERTIONS=1"]
+)
+compile_args += [
+    "-std=gnu11",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Wno-unused-function",
+]
+link_args = []
+if SANITIZE:
+    flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
+    compile_args += ["-g", *flags]
+    link_args += flags
+
+core = Extension(
+    "metricscan._core",
+    sources=["metricscan/_core.pyx"],
+    depends=["metricscan/_literals.h", "metricscan/_numbers.h"],
+    include_dirs=["metricscan"],
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+)
+
+setup(ext_modules=cythonize([core], compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))

@@ -1,0 +1,34 @@
+"""Hypothesis profiles, and where the optional corpora lie."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("short", max_examples=100, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("long", max_examples=5_000, deadline=None, suppress_health_check=SLOW)
+settings.load_profile(os.environ.get("METRICSCAN_HYPOTHESIS", "short"))
+
+
+def shared_folder() -> Path:
+    """Real logs and regexes that test but are not part of the project."""
+    default = Path(__file__).resolve().parents[1].parent / "shared"
+    return Path(os.environ.get("METRICSCAN_CORPORA", default))
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    folder = shared_folder() / "corpora"
+    if not (folder / "manifest.jsonl").is_file():
+        pytest.skip(f"no corpora in {folder}; METRICSCAN_CORPORA names their parent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def facts() -> Path:
+    folder = shared_folder() / "facts"
+    if not (folder / "real_regexes.jsonl").is_file():
+        pytest.skip(f"no regexes in {folder}; METRICSCAN_CORPORA names its parent")
+    return folder
