@@ -18,6 +18,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from metricscan._plan import Explanation
+    from metricscan._replay import Replay, replay
     from metricscan.definition import MetricDefinition, load_definitions
     from metricscan.errors import (
         DefinitionError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
         OptionError,
         SourceError,
     )
+    from metricscan.objective import Objective
+    from metricscan.ranking import rank
     from metricscan.scanner import Match, Row, Scanner, ScanResult, Stream
     from metricscan.stats import MetricStats, Sample, ScanStats
 
@@ -41,7 +44,9 @@ _HOME = {
     "MetricDefinition": "definition",
     "MetricStats": "stats",
     "MetricscanError": "errors",
+    "Objective": "objective",
     "OptionError": "errors",
+    "Replay": "_replay",
     "Row": "scanner",
     "Sample": "stats",
     "ScanResult": "scanner",
@@ -50,6 +55,8 @@ _HOME = {
     "SourceError": "errors",
     "Stream": "scanner",
     "load_definitions": "definition",
+    "rank": "ranking",
+    "replay": "_replay",
 }
 
 __all__ = [
@@ -61,7 +68,9 @@ __all__ = [
     "MetricDefinition",
     "MetricStats",
     "MetricscanError",
+    "Objective",
     "OptionError",
+    "Replay",
     "Row",
     "Sample",
     "ScanResult",
@@ -70,6 +79,8 @@ __all__ = [
     "SourceError",
     "Stream",
     "load_definitions",
+    "rank",
+    "replay",
 ]
 
 

@@ -70,7 +70,7 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     path = None
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        source = _read(path)
+        source = read_definitions(path)
     items, faults = _items(source)
     if not faults and not items:
         faults.append(Fault(None, None, None, None, "the list is empty; one definition at least was expected"))
@@ -195,7 +195,16 @@ def _items(source: Any) -> tuple[list[Any], list[Fault]]:
 # ---- files
 
 
-def _read(path: str) -> Any:
+def read_definitions(path: str) -> Any:
+    """What a JSON or YAML file says, unchecked: :func:`load_definitions` takes it.
+
+    Raises
+    ------
+    DefinitionError
+        It is neither JSON nor YAML.
+    SourceError
+        It cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read()

@@ -9,7 +9,7 @@ names it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from metricscan.errors import SourceError
@@ -68,6 +68,20 @@ class Source:
     def __iter__(self) -> Iterator[Any]:
         return self._pieces
 
+    def watch(self, on_piece: Callable[[int], object]) -> None:
+        """Have each piece announced before it is handed on, with how far into the file, as it lies on disk, it was read."""
+        pieces = self._pieces
+
+        def announced() -> Iterator[Any]:
+            read = 0
+            for piece in pieces:
+                read += len(piece)
+                on_piece(read if self._file is None or not self._file.seekable() else self._file.tell())
+                yield piece
+
+        self._pieces = announced()
+        self.whole = None
+
     def close(self) -> None:
         """Close what this source has opened itself; a file object that was passed in stays open."""
         if self._file is not None:
@@ -92,6 +106,8 @@ def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
     TypeError
         Anything else: text, for one.
     """
+    if isinstance(source, Source):
+        return source
     if isinstance(source, (str, os.PathLike)):
         return _open_path(os.fspath(source), chunk_bytes)
     view = _as_bytes(source)

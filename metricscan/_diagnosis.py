@@ -1,0 +1,151 @@
+"""Why a definition found nothing: its literal is not there, or what follows it is not, or the log is written otherwise."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.errors import SourceError
+from metricscan.scanner import Scanner
+from metricscan.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from metricscan.stats import ScanStats
+
+# What is read again to find out; a reason is wanted soon, and shows early in a log if at all.
+MOST_BYTES = 64 << 20
+_SAMPLE_CHARACTERS = 120
+
+
+class Reason(NamedTuple):
+    """Why a metric has no row: one or more sentences, likeliest first."""
+
+    metric: str
+    reasons: tuple[str, ...]
+
+
+class _Text(NamedTuple):
+    path: str
+    data: bytes
+
+
+def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str]) -> list[Reason]:
+    """Reasons for every metric without a row.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    stats : ScanStats
+        What the scan of the logs counted.
+    paths : iterable of path
+        The logs; they are read again, up to 64 MiB in all. Those that cannot be are passed over.
+    """
+    silent = [name for name in scanner.metrics if not stats.metrics[name].rows]
+    if not silent:
+        return []
+    texts, cut = _texts(paths)
+    where = "in what was looked at again" if cut else "in the logs"
+    variants = _found_otherwise(scanner, silent, texts)
+    literals = {name: one.literals for one in scanner.explain() for name in one.names}
+    result = []
+    for name in silent:
+        counts = stats.metrics[name]
+        reasons = []
+        if counts.unparsed:
+            samples = ", ".join(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))
+            line = counts.samples[0].line if counts.samples else 0
+            texts_ = (
+                "a text that is no number" if counts.unparsed == 1 else f"{counts.unparsed:,} texts that are no numbers"
+            )
+            reasons.append(f"it captured {texts_}: {samples} (first in line {line})")
+        if counts.failed or counts.timeouts:
+            reasons.append(
+                f"{counts.failed + counts.timeouts:,} records could not be decided: its regex failed on them"
+            )
+        if name in variants:
+            reasons.append(f"it matches only with {variants[name]}")
+        if not reasons:
+            reasons.append(_about_literals(literals[name], texts, where))
+        result.append(Reason(name, tuple(reasons)))
+    return result
+
+
+def _texts(paths: Iterable[str]) -> tuple[list[_Text], bool]:
+    left = MOST_BYTES
+    texts = []
+    for path in paths:
+        parts = []
+        try:
+            with open_source(path) as opened:
+                for piece in opened:
+                    parts.append(bytes(piece[:left]))
+                    left -= len(parts[-1])
+                    if left <= 0:
+                        break
+        except SourceError:
+            pass
+        texts.append(_Text(path, b"".join(parts)))
+        if left <= 0:
+            return texts, True
+    return texts, False
+
+
+def _found_otherwise(scanner: Scanner, silent: Sequence[str], texts: Sequence[_Text]) -> dict[str, str]:
+    """The options with which a metric would have rows."""
+    definitions = [one for one in scanner.definitions if one.name in silent]
+    found: dict[str, str] = {}
+    for changes in ({"ansi": "strip"}, {"escape": "syslog"}, {"ansi": "strip", "escape": "syslog"}):
+        options = {**scanner.options, **changes}
+        if options == scanner.options:
+            continue
+        if options["escape"] == "syslog":
+            options["newline"] = "lf"
+        other = Scanner(definitions, **options)
+        rows = dict.fromkeys(other.metrics, 0)
+        for text in texts:
+            for name, counts in other.scan(text.data, threads=1).stats.metrics.items():
+                rows[name] += counts.rows
+        flags = " ".join(f"--{option} {value}" for option, value in changes.items())
+        for name, count in rows.items():
+            if count:
+                found.setdefault(name, f"{flags} ({count:,} rows)")
+    return found
+
+
+def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str) -> str:
+    if not literals:
+        return f"no record {where} matches it"
+    counts = [(sum(text.data.count(literal.encode()) for text in texts), literal) for literal in literals]
+    count, literal = max(counts)
+    if count:
+        sample = next(
+            _sample(text, text.data.find(literal.encode())) for text in texts if literal.encode() in text.data
+        )
+        times = "once" if count == 1 else f"{count:,} times"
+        return f"its literal {literal!r} was seen {times}, but what should be around it was not: {sample}"
+    names = " or ".join(map(repr, literals[:3]))
+    for flags in (0, re.IGNORECASE):
+        for literal in literals:
+            # "Loss=" where the log has "Loss = " is the commonest slip, capitals are the next
+            parts = re.findall(r"\w+|[^\w\s]", literal)
+            pattern = re.compile(r"\s*".join(map(re.escape, parts)).encode(), flags)
+            found = ((text, match) for text in texts if (match := pattern.search(text.data)))
+            text, match = next(found, (None, None))
+            if text is not None and match is not None and len(parts) and len(literal) > 1:
+                seen = match[0].decode("utf-8", "replace")
+                return f"its literal {names} does not occur {where}, but {seen!r} does: {_sample(text, match.start())}"
+    return f"its literal {names} does not occur {where}"
+
+
+def _sample(text: _Text, at: int) -> str:
+    start = max(text.data.rfind(b"\n", 0, at), text.data.rfind(b"\r", 0, at)) + 1
+    ends = [end for end in (text.data.find(b"\n", at), text.data.find(b"\r", at)) if end >= 0]
+    record = text.data[start : min(ends, default=len(text.data))]
+    if at - start > _SAMPLE_CHARACTERS // 2:
+        record = b"..." + record[at - start - _SAMPLE_CHARACTERS // 4 :]
+    shown = record.decode("utf-8", "replace")
+    if len(shown) > _SAMPLE_CHARACTERS:
+        shown = shown[:_SAMPLE_CHARACTERS] + "..."
+    return f"{shown!r} ({text.path}:{text.data.count(bytes([10]), 0, at) + 1})"

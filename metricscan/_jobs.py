@@ -1,0 +1,625 @@
+"""From paths to logs, and from logs to the jobs that wrote them, with what is known of those jobs."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import glob
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan.errors import OptionError, SourceError
+from metricscan.objective import natural
+from metricscan.source import compression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+STDIN = "-"
+# A log shows in its first kilobytes that it is text; a checkpoint that it is not.
+HEAD_BYTES = 8192
+MOST_PARAMETER_BYTES = 1 << 20
+
+# Files that lie among logs and are none, by their names. With --include the user says what is one.
+_NO_LOG_SUFFIXES = """
+    json jsonl yaml yml toml ini cfg conf xml html htm css js md rst tex pdf svg png jpg jpeg gif webp mp4 csv tsv
+    parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle joblib pt pth ckpt safetensors onnx pb tflite bin model
+    py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
+"""
+NO_LOGS = (
+    *("*." + suffix for suffix in _NO_LOG_SUFFIXES.split()),
+    *("*.tfevents.*", "requirements*.txt", "Makefile", "Dockerfile", "LICENSE*", "README*"),
+)
+
+# Where usual tools put logs: the folder that is a job, and the log's name within it. The first that fits.
+LAYOUTS = tuple(
+    (tool, re.compile(pattern, re.DOTALL))
+    for tool, pattern in (
+        ("SageMaker", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
+        ("Ray Tune", r"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?(?:\.gz)?)"),
+        ("Syne Tune", r"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err)(?:\.gz)?)"),
+        ("Hydra", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
+        ("Hydra", r"(?P<job>.*/outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
+        ("W&B", r"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log(?:\.gz)?)"),
+        ("Guild", r"(?P<job>.*/runs/[^/]+)/(?P<stream>\.guild/output(?:\.gz)?)"),
+        ("Kubernetes", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
+    )
+)
+# <pod>/<container>/0.log with any name of a pod; numbered logs of trials look the same, unless 0 is alone.
+_FIRST_OF_CONTAINER = re.compile(r"(?P<job>.*/[^/]+)/(?P<stream>[^/]+/0\.log(?:\.gz)?)", re.DOTALL)
+_NUMBERED = re.compile(r"\d+\.log(?:\.gz)?")
+_OUT_OR_ERR = re.compile(r"(?P<stem>.+)\.(?:out|err)(?:\.gz)?", re.DOTALL)
+_HIDDEN_BUT_LOGS = re.compile(r"\.guild")
+
+_PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
+_OVERRIDES_FILE = ".hydra/overrides.yaml"
+_PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
+
+STATUSES = {
+    "Completed": ("completed", "complete", "succeeded", "success", "finished", "done", "terminated"),
+    "Failed": ("failed", "fail", "error", "crashed"),
+    "Stopped": ("stopped", "stopping", "killed", "cancelled", "canceled", "pruned", "paused"),
+    "InProgress": ("inprogress", "in_progress", "running", "pending", "created"),
+}
+_STATUS_OF = {word: status for status, words in STATUSES.items() for word in words}
+
+
+class Log(NamedTuple):
+    """A log of a job: where it lies, and the name of the stream that it is."""
+
+    path: str
+    stream: str
+
+
+@dataclass
+class Job:
+    """A training job, as its logs and its scheduler know it.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the jobs of a replay.
+    logs : list of Log
+        Its streams, in natural name order.
+    status : {"Completed", "Failed", "Stopped", "InProgress", None}
+        None where nobody said.
+    hyperparameters : dict of str to str
+        As they were written.
+    """
+
+    name: str
+    logs: list[Log] = field(default_factory=list)
+    status: str | None = None
+    hyperparameters: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Survey:
+    """What lies under the paths of a replay.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        In natural name order.
+    errors : list of SourceError
+        What could not be found or read.
+    skipped_by_name, skipped_binary : int
+        Files in folders that were taken for no logs.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    errors: list[SourceError] = field(default_factory=list)
+    skipped_by_name: int = 0
+    skipped_binary: int = 0
+
+    def __str__(self) -> str:
+        logs = sum(len(job.logs) for job in self.jobs)
+        skipped = self.skipped_by_name + self.skipped_binary
+        text = f"{logs} log{'' if logs == 1 else 's'}"
+        if skipped:
+            text += f", {skipped} skipped ({self.skipped_by_name} by name, {self.skipped_binary} binary)"
+        return text
+
+
+def survey(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    job: str = "auto",
+    jobs_file: str | os.PathLike[str] | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Survey:
+    """Find the logs, and tell the jobs apart.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files (always taken), folders (searched), globs, or ``"-"`` for standard input.
+    job : "auto", "file", "dir" or a regex
+        What is one job: by the layouts of usual tools; each file; each folder; or what the regex's group ``job`` (else its
+        first, else the whole match) finds in the path.
+    jobs_file : path, optional
+        CSV or JSON lines with ``job`` or ``path``, ``status``, ``hyperparameters``.
+    include, exclude : sequence of glob
+        Names, or paths within the folder, of the files to take from folders.
+
+    Raises
+    ------
+    OptionError
+        The regex does not compile.
+    SourceError
+        The jobs file is unreadable, or speaks of jobs that are not there.
+    """
+    found = Survey()
+    logs = _Search(found, include, exclude).find(paths)
+    facts = [] if jobs_file is None else _read_jobs_file(os.fspath(jobs_file))
+    keys = _Keys(logs, job, found)
+    keys.place(facts)
+    found.jobs = keys.jobs()
+    for one, folder in zip(found.jobs, keys.folders, strict=True):
+        _add_hyperparameters(one, folder, found)
+    _add_facts(found.jobs, facts, jobs_file)
+    return found
+
+
+# ---- finding logs
+
+
+class _Search:
+    """One walk over all paths; each real file is taken once."""
+
+    def __init__(self, found: Survey, include: Sequence[str], exclude: Sequence[str]) -> None:
+        self.found = found
+        self.include = list(include)
+        self.exclude = list(exclude)
+        self.seen: set[tuple[int, int]] = set()
+        self.walked: set[tuple[int, int]] = set()
+        self.met = 0
+        self.logs: list[str] = []
+
+    def find(self, paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+        for given in paths:
+            path = os.fsdecode(given)
+            if path == STDIN:
+                if STDIN not in self.logs:
+                    self.logs.append(STDIN)
+            elif os.path.isdir(path):
+                self._folder(path)
+            elif os.path.lexists(path):
+                self._take(path)
+            elif glob.has_magic(path):
+                self._glob(path)
+            else:
+                cause = FileNotFoundError(2, os.strerror(2))
+                self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=cause))
+        return self.logs
+
+    def _glob(self, pattern: str) -> None:
+        matches = sorted(glob.glob(pattern, recursive=True), key=natural)
+        if not matches:
+            self.found.errors.append(SourceError(f"nothing matches {pattern}", path=pattern))
+        for match in matches:
+            if os.path.isdir(match):
+                # `logs/**` names folders beside what is in them
+                if not pattern.endswith("**"):
+                    self._folder(match)
+            else:
+                self._take(match)
+
+    def _take(self, path: str) -> None:
+        self.met += 1
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=error))
+            return
+        key = (status.st_dev, status.st_ino)
+        if key not in self.seen:
+            self.seen.add(key)
+            self.logs.append(path)
+
+    def _folder(self, folder: str) -> None:
+        met, errors, skipped = self.met, len(self.found.errors), self.found.skipped_by_name
+        self._walk(folder, folder)
+        if self.met == met and len(self.found.errors) == errors:
+            hint = None
+            if self.found.skipped_by_name > skipped:
+                hint = "by its name nothing there is taken for a log; include says what is one"
+            self.found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
+
+    def _walk(self, folder: str, top: str) -> None:
+        try:
+            status = os.stat(folder)
+            entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
+        except OSError as error:
+            self.found.errors.append(SourceError(f"cannot read the folder {folder}", path=folder, cause=error))
+            return
+        key = (status.st_dev, status.st_ino)
+        if key in self.walked:
+            # a link back, or a folder given twice: its logs are there
+            self.met += 1
+            return
+        self.walked.add(key)
+        for entry in entries:
+            if entry.is_dir():
+                if not entry.name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(entry.name):
+                    self._walk(entry.path, top)
+            elif not self._is_log_by_name(entry, top):
+                self.found.skipped_by_name += 1
+            elif _is_binary(entry.path):
+                self.found.skipped_binary += 1
+            else:
+                self._take(entry.path)
+
+    def _is_log_by_name(self, entry: os.DirEntry[str], top: str) -> bool:
+        try:
+            if not stat.S_ISREG(entry.stat().st_mode):
+                return False
+        except OSError:
+            return not entry.is_symlink()
+        within = os.path.relpath(entry.path, top)
+        if any(_fits(entry.name, within, pattern) for pattern in self.exclude):
+            return False
+        if self.include:
+            return any(_fits(entry.name, within, pattern) for pattern in self.include)
+        if entry.name.startswith("."):
+            return False
+        name = entry.name.removesuffix(".gz")
+        return not any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_LOGS)
+
+
+def _fits(name: str, within: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(within, pattern)
+
+
+def _is_binary(path: str) -> bool:
+    """A NUL early in its content. What cannot be read is not called binary: the scan says why."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(HEAD_BYTES) or b""
+    except OSError:
+        return False
+    kind = compression(head[:10])
+    if kind == "gzip":
+        import zlib
+
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+        except zlib.error:
+            return False
+    elif kind is not None:
+        # a log that is compressed in a way we do not read is an error, not something to pass over
+        inner = os.path.splitext(os.path.basename(path))[0]
+        return not inner.endswith((".log", ".txt", ".out", ".err"))
+    return b"\0" in head
+
+
+# ---- telling jobs apart
+
+
+class _Keys:
+    """The job that each log belongs to: the folder or file that it is named by."""
+
+    def __init__(self, logs: list[str], rule: str, found: Survey) -> None:
+        self.logs = logs
+        self.places = [path if path == STDIN else os.path.abspath(path).replace(os.sep, "/") for path in logs]
+        self.found = found
+        self.folders: list[str | None] = []
+        if rule == "auto":
+            keys = self._by_layout()
+        elif rule == "file":
+            keys = [_Key(place, place) for place in self.places]
+        elif rule == "dir":
+            keys = [_Key(place if place == STDIN else os.path.dirname(place), place) for place in self.places]
+        else:
+            keys = self._by_regex(rule)
+        self.keys = keys
+
+    def _by_layout(self) -> list[_Key | None]:
+        numbered: dict[str, int] = {}
+        stems: dict[str, set[str]] = {}
+        for place in self.places:
+            folder, name = os.path.split(place)
+            if _NUMBERED.fullmatch(name):
+                numbered[folder] = numbered.get(folder, 0) + 1
+            pair = _OUT_OR_ERR.fullmatch(place)
+            if pair:
+                stems.setdefault(pair["stem"], set()).add(place)
+        keys: list[_Key | None] = []
+        for place in self.places:
+            match = next((match for _, layout in LAYOUTS if (match := layout.fullmatch(place))), None)
+            if match is None and numbered.get(os.path.dirname(place)) == 1:
+                match = _FIRST_OF_CONTAINER.fullmatch(place)
+            if match is not None:
+                keys.append(_Key(match["job"], place))
+                continue
+            pair = _OUT_OR_ERR.fullmatch(place)
+            if pair and len(stems[pair["stem"]]) > 1:
+                # as Slurm writes them: train-17.out and train-17.err
+                keys.append(_Key(pair["stem"], place, os.path.dirname(place)))
+            else:
+                keys.append(_Key(place, place))
+        return keys
+
+    def _by_regex(self, rule: str) -> list[_Key | None]:
+        try:
+            pattern = re.compile(rule)
+        except re.error as error:
+            raise OptionError(
+                f"job={rule!r} is none of auto, file and dir, and no regex: {error.msg} at position {error.pos}"
+            ) from None
+        keys: list[_Key | None] = []
+        for path, place in zip(self.logs, self.places, strict=True):
+            match = pattern.search(place)
+            group = "job" if "job" in pattern.groupindex else 1 if pattern.groups else 0
+            if match is None or not match[group]:
+                keys.append(None)
+                self.found.errors.append(SourceError(f"the job regex {rule!r} finds no job in {path}", path=path))
+            else:
+                keys.append(_Key(None, place, name=match[group]))
+        return keys
+
+    def place(self, facts: Sequence[_Fact]) -> None:
+        """Logs under a path that the jobs file names belong to the job it gives."""
+        placed = [(fact.place, fact.job) for fact in facts if fact.place is not None and fact.job is not None]
+        for index, place in enumerate(self.places):
+            fitting = [(len(at), name) for at, name in placed if place == at or place.startswith(at.rstrip("/") + "/")]
+            if fitting:
+                self.keys[index] = _Key(None, place, name=max(fitting)[1])
+
+    def jobs(self) -> list[Job]:
+        """The jobs, named and in order; ``folders`` says beside which file or folder each one's facts lie."""
+        groups: dict[tuple[str | None, str | None], list[int]] = {}
+        for index, key in enumerate(self.keys):
+            if key is not None:
+                groups.setdefault((key.folder, key.name), []).append(index)
+        names = _names(
+            [(folder, name, [self.places[index] for index in group]) for (folder, name), group in groups.items()]
+        )
+        jobs = []
+        for ((folder, _), group), name in zip(groups.items(), names, strict=True):
+            places = [self.places[index] for index in group]
+            root = folder if folder is not None and folder != places[0] else _common_folder(places)
+            logs = []
+            for index, place in zip(group, places, strict=True):
+                within = os.path.basename(place) if not place.startswith(root + "/") else place[len(root) + 1 :]
+                logs.append(Log(self.logs[index], "stdin" if place == STDIN else within))
+            logs.sort(key=lambda log: natural(log.stream))
+            jobs.append((natural(name), Job(name, logs), None if places[0] == STDIN else folder or root))
+        jobs.sort(key=lambda one: one[0])
+        self.folders = [folder for *_, folder in jobs]
+        return [job for _, job, _ in jobs]
+
+
+class _Key(NamedTuple):
+    folder: str | None  # what names the job, if it is no name: a folder, or the log itself
+    place: str
+    beside: str | None = None
+    name: str | None = None
+
+
+def _common_folder(places: Sequence[str]) -> str:
+    folders = [os.path.dirname(place) for place in places if place != STDIN]
+    return os.path.commonpath(folders) if folders else ""
+
+
+def _names(groups: Sequence[tuple[str | None, str | None, list[str]]]) -> list[str]:
+    """A unique name for each job: as given, or its path relative to the common folder, without what all share at its end."""
+    paths = [folder for folder, name, _ in groups if name is None and folder not in (None, STDIN)]
+    common = _common_folder([path for path in paths if path is not None])
+    full = []
+    for folder, name, places in groups:
+        if name is not None:
+            full.append(name)
+        elif folder is None or folder == STDIN:
+            full.append("stdin")
+        else:
+            relative = folder[len(common) :].lstrip("/") if common else folder
+            full.append(relative or os.path.basename(folder) or places[0])
+    is_file = [name is None and folder in places and folder != STDIN for folder, name, places in groups]
+    files = [index for index, file in enumerate(is_file) if file]
+    short = list(full)
+    for index in files:
+        if short[index].endswith(".gz") and len(short[index]) > len(".gz"):
+            short[index] = short[index][: -len(".gz")]
+    while files:
+        suffixes = {os.path.splitext(short[index])[1] for index in files}
+        suffix = suffixes.pop()
+        if suffixes or not re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", suffix):
+            break
+        for index in files:
+            short[index] = short[index][: -len(suffix)]
+    return _unique(full, short)
+
+
+def _unique(full: list[str], short: list[str]) -> list[str]:
+    counts: dict[str, int] = {}
+    for name in short:
+        counts[name] = counts.get(name, 0) + 1
+    names: list[str] = []
+    taken = {name for name in short if counts[name] == 1}
+    for long, name in zip(full, short, strict=True):
+        if counts[name] > 1:
+            name = long
+            number = 2
+            while name in taken:
+                name = f"{long} ({number})"
+                number += 1
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+# ---- what is known of a job
+
+
+def _add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
+    for key, value in _PARAMETER_PART.findall(re.sub(r"\.(?:log|txt|out|err)$", "", job.name)):
+        job.hyperparameters[re.sub(r"^.*_\d+_", "", key)] = re.sub(r"_\d{4}-\d\d-\d\d.*", "", value)
+    if folder is None or not os.path.isdir(folder):
+        return
+    for name in _PARAMETER_FILES:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            job.hyperparameters.update(_reported(_read_parameters, path, found))
+    path = os.path.join(folder, _OVERRIDES_FILE)
+    if os.path.isfile(path):
+        job.hyperparameters.update(_reported(_read_overrides, path, found))
+
+
+def _reported(read: Any, path: str, found: Survey) -> dict[str, str]:
+    """What the file says; what is wrong with it goes to the errors."""
+    try:
+        if os.path.getsize(path) > MOST_PARAMETER_BYTES:
+            raise ValueError(f"{os.path.getsize(path)} bytes are too many for hyperparameters")
+        result: dict[str, str] = read(path)
+    except (OSError, ValueError, RecursionError) as error:
+        found.errors.append(SourceError(f"cannot read the hyperparameters in {path}", path=path, cause=error))
+        return {}
+    return result
+
+
+def _read_parameters(path: str) -> dict[str, str]:
+    with open(path, encoding="utf-8") as file:
+        return parameters_of(file.read())
+
+
+def _read_overrides(path: str) -> dict[str, str]:
+    import yaml
+
+    with open(path, encoding="utf-8") as file:
+        try:
+            overrides = yaml.safe_load(file) or []
+        except yaml.YAMLError as error:
+            raise ValueError(f"not YAML: {error}") from None
+    if not isinstance(overrides, list):
+        raise ValueError(f"a list of KEY=VALUE was expected, not {type(overrides).__name__}")
+    pairs = (str(override).partition("=") for override in overrides)
+    return {key.lstrip("+~"): value for key, equals, value in pairs if equals}
+
+
+def parameters_of(text: str) -> dict[str, str]:
+    """Hyperparameters from a JSON object, as text: strings and numbers as they are spelled, all else as JSON.
+
+    >>> parameters_of('{"lr": 3e-4, "solver": "adam", "layers": [64, 64], "amsgrad": false}')
+    {'lr': '3e-4', 'solver': 'adam', 'layers': '[64, 64]', 'amsgrad': 'false'}
+    """
+    parameters = json.loads(text)
+    if not isinstance(parameters, dict):
+        raise ValueError(f"an object was expected, not {type(parameters).__name__}")
+    spelled = json.loads(text, parse_float=str, parse_int=str)
+    return {
+        key: spelled[key] if isinstance(spelled[key], str) else json.dumps(value) for key, value in parameters.items()
+    }
+
+
+# ---- the jobs file
+
+
+class _Fact(NamedTuple):
+    line: int
+    job: str | None
+    place: str | None
+    status: str | None
+    hyperparameters: dict[str, str]
+
+
+def _read_jobs_file(path: str) -> list[_Fact]:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"cannot read the jobs file {path}", path=path, cause=error) from error
+    faults: list[str] = []
+    rows: list[tuple[int, dict[str, Any]]] = []
+    if text.lstrip().startswith("{"):
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                except ValueError as error:
+                    faults.append(f"line {number}: not JSON: {error}")
+                else:
+                    if isinstance(row, dict) and isinstance(row.get("hyperparameters"), dict):
+                        row["hyperparameters"] = _object_in(line)
+                    rows.append((number, row))
+    else:
+        reader = csv.DictReader(text.splitlines(keepends=True))
+        rows = [(reader.line_num, row) for row in reader]
+    facts = []
+    for number, row in rows:
+        try:
+            facts.append(_fact(number, row, os.path.dirname(os.path.abspath(path))))
+        except ValueError as error:
+            faults.append(f"line {number}: {error}")
+    first: dict[tuple[str | None, str | None], int] = {}
+    for fact in facts:
+        key = (fact.job, fact.place) if fact.job is None else (fact.job, None)
+        if first.setdefault(key, fact.line) != fact.line:
+            faults.append(f"line {fact.line}: {fact.job or fact.place} stands in line {first[key]} already")
+    if faults:
+        raise SourceError(f"faults in the jobs file {path}\n  " + "\n  ".join(faults), path=path)
+    return facts
+
+
+def _object_in(line: str) -> str:
+    """The text of a JSON line's hyperparameters, with its numbers as they are spelled."""
+    key = re.search(r'"hyperparameters"\s*:\s*(?=\{)', line)
+    if key is None:
+        return json.dumps(json.loads(line)["hyperparameters"])
+    return line[key.end() : json.JSONDecoder().raw_decode(line, key.end())[1]]
+
+
+def _fact(number: int, row: Any, folder: str) -> _Fact:
+    if not isinstance(row, dict):
+        raise ValueError("an object was expected")
+    unknown = [str(key) for key in row if key not in ("job", "path", "status", "hyperparameters")]
+    if unknown:
+        raise ValueError(f"unknown columns {', '.join(unknown)}; job, path, status and hyperparameters were expected")
+    job, path, status, parameters = (row.get(key) or None for key in ("job", "path", "status", "hyperparameters"))
+    if job is None and path is None:
+        raise ValueError("neither job nor path is there")
+    if status is not None:
+        word = str(status).strip().lower().replace(" ", "").replace("-", "_")
+        if word not in _STATUS_OF:
+            raise ValueError(f"status {status!r}; one of {', '.join(STATUSES)} was expected")
+        status = _STATUS_OF[word]
+    try:
+        parameters = parameters_of(parameters or "{}")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"hyperparameters are no JSON object: {error}") from None
+    place = None if path is None else os.path.normpath(os.path.join(folder, str(path))).replace(os.sep, "/")
+    return _Fact(number, None if job is None else str(job), place, status, parameters)
+
+
+def _add_facts(jobs: Sequence[Job], facts: Sequence[_Fact], jobs_file: Any) -> None:
+    by_name = {job.name: job for job in jobs}
+    missing = []
+    for fact in facts:
+        if fact.job is not None:
+            job = by_name.get(fact.job)
+            wanted = fact.job
+        else:
+            wanted = str(fact.place)
+            job = next((job for job in jobs for log in job.logs if _under(log.path, wanted)), None)
+        if job is None:
+            missing.append(f"line {fact.line}: {wanted}")
+            continue
+        job.status = fact.status
+        job.hyperparameters.update(fact.hyperparameters)
+    if missing:
+        names = ", ".join(job.name for job in jobs[:5]) + (", .." if len(jobs) > 5 else "")
+        raise SourceError(
+            f"the jobs file {os.fspath(jobs_file)} names jobs of which there is no log\n  " + "\n  ".join(missing),
+            path=os.fspath(jobs_file),
+            hint=f"the jobs found are {names}" if jobs else None,
+        )
+
+
+def _under(path: str, place: str) -> bool:
+    at = os.path.abspath(path).replace(os.sep, "/")
+    return at == place or at.startswith(place.rstrip("/") + "/")
