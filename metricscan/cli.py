@@ -290,7 +290,7 @@ def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: 
             parameters = "".join(f", {key}={value}" for key, value in best.hyperparameters.items())
             text = f"Best: {best.job}, {objective} {best.value!r} at {best.path}:{best.line}{parameters}"
             console.print(text, markup=False, style="bold", soft_wrap=True)
-    if result.ranking is not None and result.ranking.num_rows:
+    if objective is not None and result.ranking is not None and result.ranking.num_rows:
         table = Table(
             "rank", "job", objective, "status", "rows", "place", "hyperparameters", box=None, header_style="bold"
         )

@@ -196,7 +196,7 @@ def _items(source: Any) -> tuple[list[Any], list[Fault]]:
 
 
 def read_definitions(path: str) -> Any:
-    """What a JSON or YAML file says, unchecked: :func:`load_definitions` takes it.
+    """What a JSON or YAML file says, unchecked: what :func:`load_definitions` takes.
 
     Raises
     ------
