@@ -7,6 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+METRICSCAN := $(BIN)/metricscan
 BUILT := .venv/.built
 CORE := $(wildcard metricscan/*.pyx metricscan/*.pxd metricscan/*.h)
 # Lists a table of pyproject.toml, one requirement a line: what it says is installed once, and no rebuild needs a network.
@@ -48,6 +49,13 @@ types: $(BUILT)
 	$(BIN)/stubtest metricscan._core
 
 demo: $(BUILT)
+	$(METRICSCAN) check data/gan/gan.log -d data/gan/gan.definitions.json
+	$(METRICSCAN) replay data/xgboost/logs -d data/xgboost/xgboost-builtin.definitions.json --escape syslog --minimize validation:rmse
+	$(METRICSCAN) replay data/lightgbm/logs -d data/lightgbm/lightgbm.definitions.json --minimize valid_l2
+	$(METRICSCAN) replay data/sklearn/logs -d data/sklearn/sklearn.definitions.json --jobs data/sklearn/jobs.csv --maximize accuracy
+	$(METRICSCAN) replay data/pytorch/logs -d data/pytorch/pytorch.definitions.yaml --minimize valid_loss
+	$(METRICSCAN) replay data/keras/logs -d data/keras/keras.definitions.json --jobs data/keras/jobs.jsonl --minimize val_loss
+	$(METRICSCAN) replay data/tqdm/logs -d data/tqdm/tqdm.definitions.json --minimize val_loss --out build/demo --overwrite
 
 clean:
 	rm -rf build dist *.egg-info metricscan/_core.c metricscan/_core.html metricscan/*.so $(BUILT)

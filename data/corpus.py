@@ -154,7 +154,7 @@ def ranking(
         last = carrying[-1] if carrying else {"last": None, "log": None, "last_line": None}
         value = None if last["last"] is None else float(last["last"])
         status = "missing" if value is None else "found" if math.isfinite(value) else "not_finite"
-        group = {"found": 1 if job.status == "failed" else 0, "not_finite": 2, "missing": 3}[status]
+        group = {"found": 1 if job.status == "Failed" else 0, "not_finite": 2, "missing": 3}[status]
         key = (-value if goal == "Maximize" else value) if status == "found" else 0.0
         row = {
             "rank": None,

@@ -54,7 +54,7 @@ def make() -> None:
             name = hashlib.md5(json.dumps(given).encode()).hexdigest()
             log = logs / "runs" / name / ".guild" / "output"
             corpus.train_on_terminal("keras", given, log)
-            jobs.append(corpus.Job(name, (str(log.relative_to(HERE)),), status))
+            jobs.append(corpus.Job(name, (str(log.relative_to(HERE)),), status.capitalize()))
             out.write(json.dumps({"job": name, "status": status, "hyperparameters": given}) + "\n")
     corpus.write(HERE, "keras", "val_loss", "Minimize", jobs, jobs_file="jobs.jsonl")
     corpus.write(HERE, "keras-stripped", "val_loss", "Minimize", jobs, jobs_file="jobs.jsonl", ansi="strip")

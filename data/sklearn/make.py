@@ -62,7 +62,7 @@ def make() -> None:
         folder = logs / str(trial)
         corpus.train("sklearn", given, folder / "std.out", folder / "std.err")
         (folder / "config.json").write_text(json.dumps(given) + "\n")
-        jobs.append(corpus.Job(str(trial), (f"logs/{trial}/std.err", f"logs/{trial}/std.out"), status))
+        jobs.append(corpus.Job(str(trial), (f"logs/{trial}/std.err", f"logs/{trial}/std.out"), status.capitalize()))
     with (HERE / "jobs.csv").open("w", newline="") as out:
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(["job", "status", "hyperparameters"])
