@@ -54,7 +54,7 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str]) -> list[R
         counts = stats.metrics[name]
         reasons = []
         if counts.unparsed:
-            samples = ", ".join(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))
+            samples = ", ".join(list(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))[:3])
             line = counts.samples[0].line if counts.samples else 0
             texts_ = (
                 "a text that is no number" if counts.unparsed == 1 else f"{counts.unparsed:,} texts that are no numbers"

@@ -325,7 +325,7 @@ def _print_counts(console: Console, stats: ScanStats) -> None:
     for column in table.columns[1:-1]:
         column.justify = "right"
     for name, counts in stats.metrics.items():
-        texts = ", ".join(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))
+        texts = ", ".join(list(dict.fromkeys(repr(sample.text[:20]) for sample in counts.samples))[:3])
         table.add_row(_literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), _literal(texts))
     console.print(table)
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes", markup=False)
