@@ -10,6 +10,8 @@ the row before which it belongs. *Settle* takes the GIL and decides the notes, m
 copies the unfinished record at the end for the next call.
 """
 
+import builtins
+
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -21,25 +23,28 @@ from libc.string cimport memcmp, memcpy, memset
 cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
 
+cdef extern from "_memory.h" nogil:
+    void *ms_huge_page()
+
 cdef extern from "_literals.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_NEON_LEVEL
     enum: MS_LF, MS_UNIVERSAL, MS_EACH
+    enum: MS_BLOCK
     ctypedef struct ms_fingerprints:
         pass
-    ctypedef struct ms_counts:
-        size_t lf
-        size_t records
     int ms_level_available(int level)
     void ms_fingerprints_clear(ms_fingerprints *t, int level)
     void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
     void ms_fingerprints_finish(ms_fingerprints *t)
-    size_t ms_positions(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out)
+    size_t ms_positions(
+        const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out, size_t *lf
+    )
     size_t ms_find_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
     size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
     size_t ms_find_near(const uint8_t *p, size_t start, size_t to, size_t n, uint8_t x)
     size_t ms_find(const uint8_t *p, size_t start, size_t to, const uint8_t *needle, size_t length)
     size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
-    ms_counts ms_count(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators)
+    size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
     int ms_equal(const uint8_t *a, const uint8_t *b, size_t n)
     uint32_t ms_load2(const uint8_t *p)
     uint64_t ms_word8(const uint8_t *p)
@@ -48,6 +53,7 @@ cdef extern from "_literals.h" nogil:
 
 cdef extern from "_numbers.h" nogil:
     enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
+    bint ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
     int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
 
 
@@ -81,18 +87,23 @@ cdef enum:
     DECIDE_NUMBER = 2
     COUNT_REFUSED = 3
     TRACE = 4
-    # Searching and counting go over the same block one after the other: it has to stay in the first-level cache
-    # beside the positions found in it, which lie on the stack (4 bytes each).
-    BLOCK = 8192
     MAX_SAMPLES = 5
     SAMPLE_BYTES = 200
     FIRST_ROWS = 64
-    BATCH_ROWS = 65536
+    # A batch is handed over once it has FULL_ROWS rows, at the end of the piece of input that brought them: SLAB_ROWS leave
+    # room for that piece, and four columns of them fill a huge page. Writing to fresh memory is a third of the time where
+    # every line has metrics, if each 4 KiB of it are a page fault.
+    FULL_ROWS = 57344
+    SLAB_ROWS = 65024
+    HUGE_PAGE = 2097152
 
 _LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_NEON_LEVEL: "neon"}
 SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
 
 cdef int64_t NO_TIME = INT64_MIN
+
+# The interpreter's own. What Cython makes of `float(text)` strips blanks that float() refuses: "\x1finf\xa0".
+cdef object python_float = builtins.float
 
 
 # ---- the compiled tables
@@ -183,8 +194,9 @@ cdef struct State:              # of one pattern in one stream
     int64_t *start
     int64_t *time               # NULL until a time was given
     int64_t rows
-    int64_t capacity
-    int64_t next_capacity
+    int64_t capacity            # appending asks no more than whether rows are below it: FULL_ROWS at first, then room
+    int64_t room                # rows that the slab holds
+    int64_t next_room
     int64_t timed               # rows whose time is written
     int64_t handed              # rows that left by detach
     int64_t unparsed
@@ -237,6 +249,9 @@ cdef struct Region:             # whole records that lie together in memory
     int64_t next                # its terminator, or n
     int64_t counted             # newlines before this place (record, once there is one) are in line
     int64_t line
+    int64_t block               # where the block being searched starts; the newlines before it are in Scan.line
+    int64_t row_line            # what a row of it says, where the input is as it was
+    int64_t row_offset
     int32_t ascii               # -1: not known yet
 
 cdef struct Note:
@@ -279,18 +294,23 @@ cdef struct Scan:
     bint no_memory
 
 
-cdef int lay_out(State *state, int64_t capacity, int32_t pattern) noexcept nogil:
-    """Move the rows to columns of this capacity. On failure everything is as before.
+cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
+    """Move the rows to columns with this room. On failure everything is as before.
 
     Columns and patterns are staggered by odd numbers of cache lines: sixteen columns that advance at the same place of
     their pages would compete for the eight ways of one cache set.
     """
-    cdef size_t stride = ((<size_t>capacity * 8 + 63) & ~<size_t>63) + 5 * 64
-    cdef size_t shift = <size_t>(pattern * 21 % 64) * 64 if capacity >= 4096 else 0
+    cdef size_t stride = ((<size_t>room * 8 + 63) & ~<size_t>63) + 5 * 64
+    cdef size_t shift = <size_t>(pattern * 21 % 64) * 64 if room >= 4096 else 0
     cdef size_t columns = 4 if state.time == NULL else 5
     cdef size_t held = <size_t>state.rows * 8
-    cdef char *slab = <char *>aligned_alloc(64, stride * columns + shift)
-    cdef char *at = slab + shift
+    cdef char *slab
+    cdef char *at
+    if room == SLAB_ROWS and columns == 4:
+        slab = <char *>ms_huge_page()
+    else:
+        slab = <char *>aligned_alloc(64, stride * columns + shift)
+    at = slab + shift
     if slab == NULL:
         return -1
     if state.slab != NULL:
@@ -308,19 +328,32 @@ cdef int lay_out(State *state, int64_t capacity, int32_t pattern) noexcept nogil
     state.start = <int64_t *>(at + 3 * stride)
     if state.time != NULL:
         state.time = <int64_t *>(at + 4 * stride)
-    state.capacity = capacity
+    state.room = room
+    state.capacity = FULL_ROWS if state.rows < FULL_ROWS < room else room
     return 0
+
+
+cdef inline bint is_full(const State *state) noexcept nogil:
+    """The rows have reached FULL_ROWS (and may have been taken back since); such states are counted in Scan.full."""
+    return state.room > FULL_ROWS and state.capacity == state.room
 
 
 cdef int grow_columns(Scan *k, State *state) noexcept nogil:
     """Room for at least one row more. The only place where columns grow; on failure they are as before."""
-    cdef int64_t capacity = state.next_capacity if state.capacity == 0 else state.capacity * 2
-    if capacity < FIRST_ROWS:
-        capacity = FIRST_ROWS
-    if (
-        capacity > (<int64_t>1 << 56) or (k.row_limit >= 0 and state.rows >= k.row_limit)
-        or lay_out(state, capacity, <int32_t>(state - k.states)) < 0
-    ):
+    cdef int64_t room
+    if k.row_limit >= 0 and state.rows >= k.row_limit:
+        k.no_memory = True
+        return -1
+    if state.capacity < state.room:
+        state.capacity = state.room
+        k.full += 1
+        return 0
+    room = state.next_room if state.room == 0 else state.room * 2
+    if room < FIRST_ROWS:
+        room = FIRST_ROWS
+    if SLAB_ROWS // 2 < room < SLAB_ROWS * 2 and state.rows < SLAB_ROWS:
+        room = SLAB_ROWS
+    if room > (<int64_t>1 << 56) or lay_out(state, room, <int32_t>(state - k.states)) < 0:
         k.no_memory = True
         return -1
     return 0
@@ -337,8 +370,6 @@ cdef inline int append_row(
     state.offset[row] = offset
     state.start[row] = start
     state.rows = row + 1
-    if row + 1 == BATCH_ROWS:
-        k.full += 1
     return 0
 
 
@@ -415,6 +446,9 @@ cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noe
     cdef int64_t record = <int64_t>ms_after_last_either(p, <size_t>floor, <size_t>position, 10, second)
     if r.next >= 0 and record == r.next + 1:
         r.line += p[r.next] == 10           # the record after the last one: lines with metrics follow each other
+    elif r.counted < r.block <= record:
+        # what lies before this block was counted by the search
+        r.line = k.line + <int64_t>ms_count_byte(k.tables.level, p + r.block, <size_t>(record - r.block), 10)
     else:
         r.line += <int64_t>ms_count_byte(k.tables.level, p + r.counted, <size_t>(record - r.counted), 10)
     r.counted = record
@@ -424,6 +458,8 @@ cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noe
     if r.drop_cr and r.end > record and p[r.end - 1] == 13:
         r.end -= 1
     r.ascii = -1
+    r.row_line = r.line + 1
+    r.row_offset = r.offset + record
     k.serial += 1
     r.serial = k.serial
 
@@ -747,6 +783,8 @@ cdef void try_positions(
     cdef State *state
     cdef size_t i
     cdef uint32_t number
+    cdef double value
+    cdef int64_t row
     cdef bint quick = not t.has_single_bytes and not k.noted
     for i in range(found):
         position = block + positions[i]
@@ -777,25 +815,37 @@ cdef void try_positions(
             state.memo_to = base + r.end
             continue
         state.next_start = base + stop + 1
-        put_match(k, r, region, group.pattern, start, stop + 1, stop)
+        row = state.rows
+        if row < state.capacity and ms_short_number(p + from_, p + stop, p + n, &value):
+            state.value[row] = value
+            state.line[row] = r.row_line
+            state.offset[row] = r.row_offset
+            state.start[row] = r.offset + from_
+            state.rows = row + 1
+        else:
+            put_match(k, r, region, group.pattern, start, stop + 1, stop)
 
 
 cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
     cdef const Tables *t = k.tables
     cdef int64_t block = 0, length
-    cdef size_t found
-    cdef ms_counts counts
-    cdef uint32_t positions[BLOCK]
+    cdef size_t found, lf = 0
+    cdef uint32_t positions[MS_BLOCK]
     while block < r.n and not k.no_memory:
         length = r.n - block
-        if length > BLOCK:
-            length = BLOCK
+        if length > MS_BLOCK:
+            length = MS_BLOCK
+        r.block = block
         if t.has_literals:
-            found = ms_positions(&t.fingerprints, r.p + block, <size_t>length, <size_t>(r.n - block), positions)
-            try_positions(k, r, region, block, positions, found)
-        counts = ms_count(t.level, r.p, <size_t>block, <size_t>(block + length), <size_t>r.n, r.terminators)
-        k.records += <int64_t>counts.records
-        k.line += <int64_t>counts.lf
+            found = ms_positions(&t.fingerprints, r.p + block, <size_t>length, <size_t>(r.n - block), positions, &lf)
+            if found:
+                try_positions(k, r, region, block, positions, found)
+        else:
+            lf = ms_count_byte(t.level, r.p + block, <size_t>length, 10)
+        k.line += <int64_t>lf
+        k.records += <int64_t>ms_records(
+            t.level, r.p, <size_t>block, <size_t>(block + length), <size_t>r.n, r.terminators, lf
+        )
         block += length
     if k.n_pending:
         flush_pending(k, r, region)
@@ -839,6 +889,7 @@ cdef void scan_region(Scan *k, int32_t region) noexcept nogil:
     r.counted = 0
     r.line = line
     scan_literals(k, r, region)
+    r.block = 0
     if k.tables.n_always:
         r.serial = 0
         r.counted = 0
@@ -1137,6 +1188,8 @@ cdef class Engine:
         q = &self.t.patterns[self.t.uses[literal.first_use]]
         if q.plain != PLAIN_LAZY_TO_BYTE or q.prefix_length != literal.length:
             return 0
+        if q.value_from_run or q.value_from != literal.length or not q.value_to_run or q.value_to != 0:
+            return 0            # the value is not just the run
         # the second window takes what the first leaves out, before it or behind it; they may overlap
         after = literal.length - (literal.place + group.window + width)
         if literal.place + group.window > 0 and after > 0:
@@ -1232,6 +1285,7 @@ cdef class Stream:
     cdef Scan k
     cdef Engine engine
     cdef object confirm
+    cdef int32_t n_patterns
     cdef dict samples
     cdef list traced_matches
     cdef uint8_t *carry
@@ -1256,6 +1310,7 @@ cdef class Stream:
         self.k.tables = &engine.t
         self.k.trace = trace
         self.k.row_limit = row_limit
+        self.n_patterns = engine.t.n_patterns
         self.k.states = <State *>zeroed(engine.t.n_patterns, sizeof(State))
         for i in range(engine.t.n_patterns):
             self.k.states[i].last_time = NO_TIME
@@ -1266,7 +1321,8 @@ cdef class Stream:
         cdef int32_t i
         cdef State *state
         if self.k.states != NULL:
-            for i in range(self.engine.t.n_patterns):
+            # not the engine's count: a garbage collection may have taken the engine away already
+            for i in range(self.n_patterns):
                 state = &self.k.states[i]
                 free(state.slab)
         free(self.k.states)
@@ -1441,8 +1497,6 @@ cdef class Stream:
             memcpy(rest + kept, state.offset + first, <size_t>kept * 8)
             memcpy(rest + 2 * kept, state.start + first, <size_t>kept * 8)
             state.rows = first
-            if first < BATCH_ROWS <= first + kept:
-                self.k.full -= 1
         try:
             while index >= 0:
                 upto = self.k.notes[index].row - first
@@ -1475,7 +1529,7 @@ cdef class Stream:
         elif note.kind == DECIDE_NUMBER:
             text = decoded(note.text, note.length)
             try:
-                number = float(text)
+                number = python_float(text)
             except ValueError:
                 state.unparsed += 1
                 self.sample(pattern, state, text, note)
@@ -1520,7 +1574,7 @@ cdef class Stream:
                 continue
             start = value_start
             try:
-                number = float(text)
+                number = python_float(text)
             except ValueError:
                 state.unparsed += 1
                 self.sample(pattern, state, text, note)
@@ -1547,7 +1601,7 @@ cdef class Stream:
             if state.time == NULL:
                 # a place beyond the columns that are there, so that they are laid out anew with one more
                 state.time = state.start
-                if lay_out(state, state.capacity, i) < 0:
+                if lay_out(state, state.room, i) < 0:
                     state.time = NULL
                     self.finished = True
                     raise MemoryError(f"no memory for the times of rows before offset {self.k.offset}")
@@ -1561,11 +1615,11 @@ cdef class Stream:
     # -- what was found
 
     def full(self):
-        """Indices of the patterns that hold a batch (65,536 rows) or more. O(1) where there is none."""
+        """Indices of the patterns that hold a batch or more. O(1) where there is none."""
         cdef int32_t i
         if self.k.full == 0:
             return []
-        return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows >= BATCH_ROWS]
+        return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows >= FULL_ROWS]
 
     def filled(self):
         """Indices of the patterns that hold rows."""
@@ -1579,7 +1633,9 @@ cdef class Stream:
         if rows == 0:
             return None
         self.note_last(state)
-        if rows + rows // 8 < state.capacity:
+        if is_full(state):
+            self.k.full -= 1
+        if rows + rows // 4 < state.room:
             # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
             lay_out(state, rows, pattern)
         slab = Slab.__new__(Slab)
@@ -1592,14 +1648,12 @@ cdef class Stream:
             column_of(slab, state.start, rows),
             None if state.time == NULL else column_of(slab, state.time, rows),
         )
-        if rows >= BATCH_ROWS:
-            self.k.full -= 1
         state.slab = NULL
         state.value = NULL
         state.line = state.offset = state.start = state.time = NULL
         state.handed += rows
-        state.rows = state.capacity = state.timed = 0
-        state.next_capacity = min(rows, BATCH_ROWS + BATCH_ROWS // 8)
+        state.rows = state.capacity = state.room = state.timed = 0
+        state.next_room = min(rows, SLAB_ROWS)
         return columns
 
     cdef State *state(self, int32_t pattern) except NULL:
@@ -1690,6 +1744,6 @@ cdef str decoded(const uint8_t *text, int64_t length):
 
 cdef object read_number(str text):
     try:
-        return float(text)
+        return python_float(text)
     except ValueError:
         return None

@@ -105,7 +105,8 @@ def _window(members: list[tuple[bytes, int]]) -> tuple[int, int]:
         return -before, before + after
     starts = range(-before, after - WINDOW + 1)
     if len(members) == 1:
-        return max(-before, min(-3, after - WINDOW)), WINDOW
+        # at an end of the literal, so that two windows cover up to sixteen bytes
+        return (-before if before <= after else after - WINDOW), WINDOW
     best = max(starts, key=lambda start: len({text[place + start : place + start + WINDOW] for text, place in members}))
     return best, WINDOW
 

@@ -129,7 +129,7 @@ def _as_bytes(source: Any) -> memoryview | None:
         view = memoryview(source)
     except TypeError:
         return None
-    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+    return view.cast("B") if view.c_contiguous and view.nbytes else memoryview(view.tobytes())
 
 
 def _slices(view: memoryview, chunk_bytes: int) -> Iterator[memoryview]:

@@ -1,0 +1,503 @@
+"""Where bytes come from, in every form; and what is said of those that cannot be read."""
+
+import array
+import bz2
+import gzip
+import io
+import lzma
+import os
+import pickle
+import threading
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+
+from metricscan import Scanner, SourceError
+from metricscan.source import CHUNK_BYTES, compression, open_source
+
+LOG = b"".join(b"step %d a=%d.5 b=x\r\n" % (number, number) for number in range(2_000))
+SCANNER = Scanner(["a=a=([0-9.]+)"])
+ROWS = [number + 0.5 for number in range(2_000)]
+# frames of zstd and lz4 with nothing in them; Python writes neither
+ZSTD, LZ4 = bytes.fromhex("28b52ffd2000010000"), bytes.fromhex("04224d186040820000000005 5dcc02".replace(" ", ""))
+
+
+def values(source, **options):
+    return SCANNER.scan(source, **options)["a"]["value"].to_pylist()
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "train.log"
+    path.write_bytes(LOG)
+    return path
+
+
+# ---- what a source may be
+
+
+class Fspath:
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return self.path
+
+
+@pytest.mark.parametrize("form", [str, lambda path: path, os.fsencode, lambda path: Fspath(str(path))])
+def test_a_path(path, form):
+    # bytes are a log, never a path
+    if form is os.fsencode:
+        assert SCANNER.scan(form(path)).stats.records == 1
+        assert values(Fspath(os.fsencode(path))) == ROWS
+    else:
+        assert values(form(path)) == ROWS
+
+
+def test_a_str_is_always_a_path():
+    with pytest.raises(SourceError, match="cannot open a=1"):
+        SCANNER.scan("a=1")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        bytes,
+        bytearray,
+        memoryview,
+        lambda log: memoryview(log).cast("c"),
+        lambda log: memoryview(bytearray(log)),
+        lambda log: np.frombuffer(log, np.uint8),
+        lambda log: np.frombuffer(log, np.int8).reshape(2, -1),
+        lambda log: array.array("b", log),
+        lambda log: memoryview(b"".join(bytes([byte, 0]) for byte in log))[::2],
+        lambda log: memoryview(log[::-1])[::-1],
+        lambda log: np.frombuffer(log, np.uint8).reshape(2, -1).copy("F"),
+        lambda log: np.array([log, log])[:1],
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_bytes_in_any_form(form, threads):
+    assert len(LOG) % 2 == 0
+    assert values(form(LOG), threads=threads) == ROWS
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [b"", bytearray(), np.zeros(0, np.uint8), np.zeros((0, 3), np.uint8), array.array("b"), [], iter(()), [b""]],
+)
+def test_nothing_at_all(empty):
+    result = SCANNER.scan(empty)
+    assert (result.stats.bytes, result.stats.records, result["a"].num_rows) == (0, 0, 0)
+
+
+class ReadOnly:
+    """The least that a file object is."""
+
+    def __init__(self, data):
+        self.file = io.BytesIO(data)
+
+    def read(self, size):
+        assert size > 0
+        return self.file.read(min(size, 1000))
+
+
+@pytest.mark.parametrize("form", [io.BytesIO, lambda log: io.BufferedReader(io.BytesIO(log)), ReadOnly])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_file_object(form, threads):
+    assert values(form(LOG), threads=threads) == ROWS
+
+
+def test_a_file_object_is_read_from_where_it_is_and_stays_open(path):
+    with path.open("rb") as file:
+        file.seek(LOG.index(b"step 1000"))
+        assert values(file) == ROWS[1000:]
+        assert not file.closed
+        assert file.read() == b""
+
+
+def test_an_unbuffered_file(path):
+    with path.open("rb", buffering=0) as file:
+        assert values(file) == ROWS
+
+
+def test_a_file_that_has_nothing_yet_is_at_its_end():
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, b"a=1\na=2")
+    with open(reading, "rb", buffering=0) as file:
+        assert values(file) == [1.0, 2.0]
+    os.close(writing)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("by", ["file object", "path"])
+def test_a_pipe(by, threads):
+    reading, writing = os.pipe()
+
+    def write():
+        with open(writing, "wb", buffering=0) as file:
+            file.writelines(LOG[start : start + 777] for start in range(0, len(LOG), 777))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with open(reading, "rb") as file:
+        source = file if by == "file object" else f"/dev/fd/{reading}"
+        assert values(source, threads=threads) == ROWS
+    writer.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_whose_first_bytes_come_one_by_one(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    packed = gzip.compress(b"a=1\na=2\n")
+
+    def write():
+        with path.open("wb", buffering=0) as file:
+            for byte in packed:
+                file.write(bytes([byte]))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert values(path) == [1.0, 2.0]
+    writer.join()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda log: [log[:5000], bytearray(log[5000:5001]), memoryview(log)[5001:]],
+        lambda log: (log[at : at + 333] for at in range(0, len(log), 333)),
+        lambda log: iter([log]),
+        lambda log: tuple(log.splitlines(keepends=True)),
+        lambda log: [np.frombuffer(log, np.uint8)],
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_iterable_of_chunks(form, threads):
+    assert values(form(LOG), threads=threads) == ROWS
+
+
+def test_a_huge_chunk_is_cut_into_pieces():
+    pieces = list(open_source([LOG, b"x"], chunk_bytes=1000))
+    assert b"".join(pieces) == LOG + b"x"
+    assert {len(piece) for piece in pieces[:-2]} == {1000}
+
+
+def test_a_file_is_read_into_one_small_buffer(path):
+    with open_source(path) as source:
+        (piece,) = source
+        assert (bytes(piece), source.name, source.size, source.whole) == (LOG, str(path), len(LOG), None)
+    path.write_bytes(LOG * 20)
+    with open_source(path) as source:
+        sizes = [len(piece) for piece in source]
+    assert sum(sizes) == 20 * len(LOG)
+    assert max(sizes) == CHUNK_BYTES
+
+
+# ---- what it may not be
+
+
+@pytest.mark.parametrize("source", [None, 7, 1.5, object(), ["text\n"], [b"a=1\n", "a=2\n"], [None], [7], {1: 2}])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_no_source_is_a_type_error(source, threads):
+    with pytest.raises(TypeError):
+        SCANNER.scan(source, threads=threads)
+
+
+def test_a_chunk_of_text_is_named():
+    with pytest.raises(TypeError, match="chunk 1 of the source is str, bytes-like was expected"):
+        SCANNER.scan([b"a=1\n", "a=2\n"])
+
+
+@pytest.mark.parametrize("text", ["", "a=1\n"])
+def test_a_text_file_is_a_type_error(text):
+    with pytest.raises(TypeError, match="is a text file; open it in binary mode"):
+        SCANNER.scan(io.StringIO(text))
+
+
+def test_a_text_file_is_named(path):
+    with path.open(encoding="utf-8") as file, pytest.raises(TypeError, match=r"train\.log is a text file"):
+        SCANNER.scan(file)
+
+
+def test_an_error_of_an_iterable_is_its_own():
+    def chunks():
+        yield b"a=1\n"
+        raise KeyError("mine")
+
+    for threads in (1, 2):
+        with pytest.raises(KeyError, match="mine"):
+            SCANNER.scan(chunks(), threads=threads)
+
+
+# ---- what cannot be read
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    path = tmp_path / "none.log"
+    with pytest.raises(SourceError) as caught:
+        SCANNER.scan(path)
+    error = caught.value
+    assert error.path == str(path)
+    assert isinstance(error, OSError)
+    assert isinstance(error.cause, FileNotFoundError)
+    assert isinstance(error.__cause__, FileNotFoundError)
+    assert str(error) == f"cannot open {path}: No such file or directory"
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.path, again.offset, type(again.cause)) == (str(error), str(path), None, FileNotFoundError)
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(SourceError, match="Is a directory") as caught:
+        SCANNER.scan(tmp_path)
+    assert caught.value.path == str(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(path):
+    path.chmod(0)
+    with pytest.raises(SourceError, match="Permission denied") as caught:
+        SCANNER.scan(path)
+    assert caught.value.path == str(path)
+
+
+def test_a_path_that_is_none():
+    with pytest.raises(SourceError, match="null"):
+        SCANNER.scan("a\0b")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that cannot be read")
+def test_a_path_whose_first_byte_cannot_be_read():
+    with pytest.raises(SourceError, match="cannot read /proc/self/mem") as caught:
+        SCANNER.scan("/proc/self/mem")
+    assert (caught.value.path, caught.value.offset) == ("/proc/self/mem", 0)
+
+
+class Failing(io.RawIOBase):
+    """A disk that fails behind its first bytes."""
+
+    name = "disk"
+
+    def __init__(self, good):
+        self.good = good
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        if not self.good:
+            raise OSError(5, "Input/output error")
+        count = min(len(buffer), len(self.good))
+        buffer[:count] = self.good[:count]
+        self.good = self.good[count:]
+        return count
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_file_object_that_fails(threads):
+    with pytest.raises(SourceError, match="cannot read disk: Input/output error") as caught:
+        SCANNER.scan(Failing(LOG + b"a=7"), threads=threads)
+    error = caught.value
+    assert (error.path, error.offset, error.cause.errno) == ("disk", len(LOG) + 3, 5)
+    # what was read is scanned, the record without its end included
+    assert error.partial["a"]["value"].to_pylist() == [*ROWS, 7.0]
+    assert error.partial.stats.bytes == len(LOG) + 3
+    assert list(error.partial) == ["a"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_file_that_fails(path, monkeypatch, threads):
+    import metricscan.source
+
+    path.write_bytes(LOG)
+    monkeypatch.setattr(metricscan.source, "open", lambda *_, **__: file, raising=False)
+    with path.open("rb") as real:
+        file = Failing(LOG)
+        file.fileno = real.fileno
+        with pytest.raises(SourceError, match=f"at byte {len(LOG)}: Input/output error") as caught:
+            SCANNER.scan(path, threads=threads)
+    assert caught.value.offset == len(LOG)
+    assert caught.value.partial["a"]["value"].to_pylist() == ROWS
+    assert file.closed
+
+
+def test_batches_give_what_came_before_the_fault():
+    running = SCANNER.batches(Failing(b"a=1\na=2"))
+    name, batch = next(running)
+    assert (name, batch["value"].to_pylist()) == ("a", [1.0, 2.0])
+    with pytest.raises(SourceError):
+        next(running)
+    assert running.stats.bytes == 7
+
+
+# ---- gzip
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["train.log.gz", "train.log", "train.txt"])
+def test_gzip_is_known_by_its_content(tmp_path, name, threads):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(LOG))
+    result = SCANNER.scan(path, threads=threads)
+    assert result["a"]["value"].to_pylist() == ROWS
+    assert result.stats.bytes == len(LOG)
+
+
+def test_a_name_does_not_make_a_gzip(tmp_path):
+    path = tmp_path / "train.log.gz"
+    path.write_bytes(LOG)
+    assert values(path) == ROWS
+
+
+@pytest.mark.parametrize("cut", [1, 100, 4096, len(LOG) - 1])
+@pytest.mark.parametrize("padding", [b"", b"\0", b"\0" * 1000])
+def test_gzip_of_several_members(tmp_path, cut, padding):
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(LOG[:cut]) + padding + gzip.compress(b"") + gzip.compress(LOG[cut:]) + padding)
+    assert values(path) == ROWS
+
+
+def test_gzip_that_grows_more_than_a_thousandfold(tmp_path):
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(b"a=1\n" + b" " * 20_000_000 + b"\na=2\n"))
+    assert path.stat().st_size < 30_000
+    with open_source(path) as source:
+        assert max(len(piece) for piece in source) <= CHUNK_BYTES
+    result = SCANNER.scan(path)
+    assert result["a"]["value"].to_pylist() == [1.0, 2.0]
+    assert result["a"]["line"].to_pylist() == [1, 3]
+
+
+def test_gzip_of_nothing(tmp_path):
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(b""))
+    assert SCANNER.scan(path).stats.records == 0
+
+
+def test_an_empty_file(tmp_path):
+    path = tmp_path / "log.gz"
+    path.touch()
+    assert SCANNER.scan(path).stats.records == 0
+
+
+def incompressible(rows):
+    random = np.random.default_rng(7)
+    return b"".join(b"a=%d %s\n" % (row, random.bytes(30).hex().encode()) for row in range(rows))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("missing", [1, 4, 8, 9, 1000])
+def test_truncated_gzip_gives_what_there_is(tmp_path, missing, threads):
+    log = incompressible(5000)
+    packed = gzip.compress(log)
+    path = tmp_path / "log.gz"
+    path.write_bytes(packed[:-missing])
+    known = zlib.decompressobj(wbits=31).decompress(packed[:-missing])
+    assert log.startswith(known)
+    with pytest.raises(SourceError, match="truncated gzip") as caught:
+        SCANNER.scan(path, threads=threads)
+    error = caught.value
+    assert (error.path, error.offset) == (str(path), len(known))
+    assert isinstance(error.cause, EOFError)
+    assert error.partial.stats.bytes == len(known)
+    assert error.partial["a"].equals(SCANNER.scan(known)["a"])
+    assert error.partial["a"].num_rows > 4900
+
+
+@pytest.mark.parametrize("size", range(1, 18))
+def test_gzip_that_ends_in_its_header(tmp_path, size):
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(b"a=1\n")[:size])
+    if size == 1:
+        assert SCANNER.scan(path).stats.bytes == 1
+        return
+    with pytest.raises(SourceError, match="gzip") as caught:
+        SCANNER.scan(path)
+    assert caught.value.partial.stats.bytes == caught.value.offset <= 4
+
+
+def test_gzip_that_is_damaged_in_the_middle(tmp_path):
+    log = incompressible(20_000)
+    packed = bytearray(gzip.compress(log))
+    middle = len(packed) // 2
+    packed[middle : middle + 2000] = bytes(2000)
+    path = tmp_path / "log.gz"
+    path.write_bytes(packed)
+    with pytest.raises(SourceError, match="damaged") as caught:
+        SCANNER.scan(path)
+    error = caught.value
+    assert isinstance(error.cause, zlib.error)
+    assert 0 < error.offset < len(log)
+    assert error.partial.stats.bytes == error.offset
+    # whole pieces before the damage are right
+    found = error.partial["a"]["value"].to_pylist()
+    assert len(found) > 4000
+    assert found[:4000] == list(map(float, range(4000)))
+
+
+def test_gzip_with_a_wrong_checksum(tmp_path):
+    packed = bytearray(gzip.compress(LOG))
+    packed[-6] ^= 1
+    path = tmp_path / "log.gz"
+    path.write_bytes(packed)
+    with pytest.raises(SourceError, match="damaged") as caught:
+        SCANNER.scan(path)
+    assert isinstance(caught.value.cause, zlib.error)
+
+
+def test_what_follows_gzip_and_is_none_is_a_fault(tmp_path):
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(LOG) + b"a=1\n")
+    with pytest.raises(SourceError) as caught:
+        SCANNER.scan(path)
+    assert caught.value.partial["a"]["value"].to_pylist() == ROWS
+    assert caught.value.offset == len(LOG)
+
+
+# ---- other compressions
+
+
+def zipped():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("train.log", LOG)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [("bzip2", bz2.compress(LOG)), ("xz", lzma.compress(LOG)), ("zstd", ZSTD), ("lz4", LZ4), ("zip", zipped())],
+)
+def test_another_compression_is_named(tmp_path, name, packed):
+    path = tmp_path / "train.log"
+    path.write_bytes(packed)
+    assert compression(packed[:10]) == name
+    with pytest.raises(SourceError, match=f"is compressed with {name}") as caught:
+        SCANNER.scan(path)
+    assert caught.value.path == str(path)
+    assert "decompress it first" in caught.value.hint
+
+
+@pytest.mark.parametrize("log", [b"BZh: a=1\n", b"BZh", b"P", b"PK: a=1\n", b"\xfd7z a=1\n", b"\x1f a=1\n"])
+def test_a_log_may_start_like_a_compression(tmp_path, log):
+    path = tmp_path / "train.log"
+    path.write_bytes(log)
+    assert SCANNER.scan(path).stats.bytes == len(log)
+
+
+def test_bytes_are_what_they_are():
+    # only a path is looked into
+    assert SCANNER.scan(gzip.compress(LOG)).stats.bytes == len(gzip.compress(LOG))
+
+
+def test_what_was_opened_is_closed(path):
+    running = SCANNER.batches(path)
+    running.close()
+    assert running._opened._file.closed
+    finished = SCANNER.batches(path)
+    assert len(list(finished)) == 1
+    assert finished._opened._file.closed
