@@ -280,10 +280,12 @@ def test_batches_come_before_the_source_is_at_its_end():
 
     running = Scanner(["a=a=(.)"]).batches(chunks())
     name, batch = next(running)
-    assert (name, len(read)) == ("a", 7)
+    first = len(read)
+    assert name == "a"
+    assert first <= 7  # of 10,000 rows each
     assert batch.num_rows <= 65_536
     running.close()
-    assert len(read) == 7
+    assert len(read) == first
     with pytest.raises(StopIteration):
         next(running)
 
