@@ -40,8 +40,8 @@ SCHEMA = pa.schema(
     ]
 )
 # As many rows as make a good row group, as long as few metrics share the memory.
-_GROUP_ROWS = 262_144
-_HELD_ROWS = 1_048_576
+_GROUP_ROWS = 131_072
+_HELD_ROWS = 524_288
 
 
 def folder_name(metric: str) -> str:

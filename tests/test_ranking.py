@@ -312,7 +312,7 @@ def test_dictionaries_and_chunks_rank_as_plain_strings_do(some, cut):
         pa.array(column, kind) for column, kind in zip(columns, (pa.string(), pa.string(), pa.float64()), strict=True)
     )
     numbers = pa.array(range(len(some)), pa.int64())
-    rest = {name: numbers for name in ("line", "offset", "start")}
+    rest = dict.fromkeys(("line", "offset", "start"), numbers)
     rest["time"] = pa.nulls(len(some), pa.timestamp("us", "UTC"))
     plain = pa.table({"job": job, "stream": stream, "value": value, **rest})
     chunks = [
