@@ -42,6 +42,7 @@ class Stream:
         confirm: Callable[[int, bytes], object],
         *,
         offset: int = 0,
+        like: Stream | None = None,
         trace: bool = False,
         row_limit: int = -1,
     ) -> Self: ...

@@ -1274,6 +1274,8 @@ cdef class Stream:
         fault, ``FAILED`` or ``TIMED_OUT``.
     offset : int
         Offset of the first byte that will be fed.
+    like : Stream
+        One of the same engine, over a part of the input that is about as long: as many rows are expected.
     trace : bool
         Keep matches instead of rows (``traced``).
     row_limit : int
@@ -1298,8 +1300,11 @@ cdef class Stream:
     cdef bint has_times
     cdef int64_t time
 
-    def __cinit__(self, Engine engine, confirm, *, int64_t offset=0, bint trace=False, int64_t row_limit=-1):
+    def __cinit__(
+        self, Engine engine, confirm, *, int64_t offset=0, Stream like=None, bint trace=False, int64_t row_limit=-1
+    ):
         cdef int32_t i
+        cdef const State *other
         self.engine = engine
         self.confirm = confirm
         self.samples = {}
@@ -1314,6 +1319,9 @@ cdef class Stream:
         self.k.states = <State *>zeroed(engine.t.n_patterns, sizeof(State))
         for i in range(engine.t.n_patterns):
             self.k.states[i].last_time = NO_TIME
+            if like is not None and like.engine is engine:
+                other = &like.k.states[i]
+                self.k.states[i].next_room = min((other.rows + other.handed) * 9 // 8, <int64_t>SLAB_ROWS)
         if engine.t.matches == MATCHES_LAST:
             self.k.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 import glob
+import io
 import json
 import os
 import re
@@ -245,7 +246,7 @@ class _Search:
             return
         self.walked.add(key)
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(entry.name):
                     self._walk(entry.path, top)
             elif not self._is_log_by_name(entry, top):
@@ -270,6 +271,14 @@ class _Search:
             return False
         name = entry.name.removesuffix(".gz")
         return not any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_LOGS)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # a link to itself, for one
+        return False
 
 
 def _fits(name: str, within: str, pattern: str) -> bool:
@@ -433,17 +442,18 @@ def _names(groups: Sequence[tuple[str | None, str | None, list[str]]]) -> list[s
             break
         for index in files:
             short[index] = short[index][: -len(suffix)]
-    return _unique(full, short)
+    return _unique(full, short, [name is not None for _, name, _ in groups])
 
 
-def _unique(full: list[str], short: list[str]) -> list[str]:
+def _unique(full: list[str], short: list[str], given: list[bool]) -> list[str]:
+    """The short names, the full ones where short ones are equal, numbered ones where those are; given names stay."""
     counts: dict[str, int] = {}
     for name in short:
         counts[name] = counts.get(name, 0) + 1
     names: list[str] = []
-    taken = {name for name in short if counts[name] == 1}
-    for long, name in zip(full, short, strict=True):
-        if counts[name] > 1:
+    taken = {name for name, stays in zip(short, given, strict=True) if counts[name] == 1 or stays}
+    for long, name, stays in zip(full, short, given, strict=True):
+        if counts[name] > 1 and not stays:
             name = long
             number = 2
             while name in taken:
@@ -537,7 +547,7 @@ def _read_jobs_file(path: str) -> list[_Fact]:
     faults: list[str] = []
     rows: list[tuple[int, dict[str, Any]]] = []
     if text.lstrip().startswith("{"):
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 try:
                     row = json.loads(line)
@@ -548,8 +558,11 @@ def _read_jobs_file(path: str) -> list[_Fact]:
                         row["hyperparameters"] = _object_in(line)
                     rows.append((number, row))
     else:
-        reader = csv.DictReader(text.splitlines(keepends=True))
-        rows = [(reader.line_num, row) for row in reader]
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        try:
+            rows.extend((reader.line_num, row) for row in reader)
+        except csv.Error as error:
+            faults.append(f"line {reader.line_num}: not CSV: {error}")
     facts = []
     for number, row in rows:
         try:
@@ -580,7 +593,9 @@ def _fact(number: int, row: Any, folder: str) -> _Fact:
     unknown = [str(key) for key in row if key not in ("job", "path", "status", "hyperparameters")]
     if unknown:
         raise ValueError(f"unknown columns {', '.join(unknown)}; job, path, status and hyperparameters were expected")
-    job, path, status, parameters = (row.get(key) or None for key in ("job", "path", "status", "hyperparameters"))
+    # an empty cell says nothing; 0 is a name
+    given = (row.get(key) for key in ("job", "path", "status", "hyperparameters"))
+    job, path, status, parameters = (None if value == "" else value for value in given)
     if job is None and path is None:
         raise ValueError("neither job nor path is there")
     if status is not None:

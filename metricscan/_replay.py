@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
 # Logs up to this size are scanned side by side, one a thread; larger ones one after the other, on all threads.
 _SMALL_BYTES = 8 << 20
 # Beyond this many batches of a metric their overhead outweighs the copy into one.
-_MOST_BATCHES = 512
+_MOST_BATCHES = 256
 
 
 class Best(NamedTuple):
@@ -102,6 +102,9 @@ class Replay(Mapping[str, pa.Table]):
                 raise KeyError(name)
             raise LookupError("the rows were not kept: the replay was run with keep=False")
         return self._tables[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.stats.metrics
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.stats.metrics)
@@ -226,6 +229,7 @@ class _Run:
         self.sizes = {log.path: _size(log.path) for _, log in self.logs}
         self.total_bytes = sum(self.sizes.values())
         self.read_bytes = 0
+        self.read_logs = 0
         streams = sorted({log.stream for _, log in self.logs})
         self.job_names = pa.array([one.name for one in found.jobs], pa.string())
         self.stream_names = pa.array(streams, pa.string())
@@ -342,7 +346,7 @@ class _Run:
                     batches, stats, error = running.popleft().result()
                     self._note(error)
                     yield one, (batches, lambda stats=stats: stats)  # type: ignore[misc]
-                    self._announce(one[1], self.sizes[one[1].path], done=True)
+                    self._announce(one[1], done=True)
             finally:
                 for future in running:
                     future.cancel()
@@ -358,6 +362,7 @@ class _Run:
                 opened = open_source(sys.stdin.buffer if log.path == STDIN else log.path)
             except SourceError as error:
                 self._note(error)
+                self._announce(log, done=True)
                 return
             if self.progress is not None:
                 opened.watch(lambda position: self._announce(log, position))
@@ -369,7 +374,7 @@ class _Run:
             finally:
                 running.close()
             stats[0] = running.stats
-            self._announce(log, self.sizes[log.path], done=True)
+            self._announce(log, done=True)
 
         return batches(), lambda: stats[0]
 
@@ -392,15 +397,15 @@ class _Run:
             raise error
         self.errors.append(error)
 
-    def _announce(self, log: Log, position: int, *, done: bool = False) -> None:
+    def _announce(self, log: Log, position: int = 0, *, done: bool = False) -> None:
+        if done:
+            self.read_bytes += self.sizes[log.path]
+            self.read_logs += 1
         if self.progress is not None:
-            before = self.read_bytes
-            if done:
-                self.read_bytes += self.sizes[log.path]
-                position = 0
-                before = self.read_bytes
-            logs = len(self.sources) + done
-            self.progress(Progress(log.path, before + position, self.total_bytes, logs, len(self.logs)))
+            read = (
+                min(self.read_bytes + position, self.total_bytes) if log.path != STDIN else self.read_bytes + position
+            )
+            self.progress(Progress(log.path, read, self.total_bytes, self.read_logs, len(self.logs)))
 
 
 _Scanned = tuple[Iterable[tuple[str, pa.RecordBatch]], Callable[[], ScanStats]]

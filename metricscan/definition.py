@@ -237,6 +237,12 @@ def _from_json(text: str, path: str) -> Any:
     try:
         return json.loads(strict)
     except json.JSONDecodeError as error:
+        if "'" in text:
+            try:
+                # a list as Python prints it
+                return _python_list(text)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                pass
         stray = _stray_backslashes(text)
         if stray:
             raise DefinitionError(
@@ -248,12 +254,6 @@ def _from_json(text: str, path: str) -> Any:
                 ),
                 source=path,
             ) from None
-        if "'" in text:
-            try:
-                # a list as Python prints it
-                return _python_list(text)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                pass
         raise DefinitionError((_file_fault(text, error.pos, f"not JSON: {error.msg}"),), source=path) from None
 
 

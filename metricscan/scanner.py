@@ -29,6 +29,7 @@ _CHOICES = {
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_TIME, _LAST_TIME = ((time.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max))
 
 
 class Row(NamedTuple):
@@ -188,7 +189,7 @@ class Scanner:
             A str is always a path. gzip is read from paths.
         threads : int, optional
             How many threads share the work; by default one for inputs below 32 MiB, else one a core. The rows are the
-            same for every number.
+            same for every number. Only bytes and plain files are shared: a pipe, gzip and chunks take one thread.
 
         Returns
         -------
@@ -257,7 +258,7 @@ class Scanner:
         >>> Scanner(["loss=loss=([0-9.]+)"]).find(b"step 7 loss=0.25 ok")
         [Match(name='loss', text='loss=0.25', span=(7, 16), value_text='0.25', value_span=(12, 16), number=0.25)]
         """
-        data = record.encode("utf-8", "surrogateescape") if isinstance(record, str) else bytes(record)
+        data = record.encode("utf-8", "surrogateescape") if isinstance(record, str) else bytes(memoryview(record))
         core = _core.Stream(self._plan.engine, self._plan.confirm, trace=True)
         core.feed(data)
         if not data:
@@ -303,8 +304,8 @@ class Scanner:
             )
         return ScanStats(core.bytes, core.records, metrics)
 
-    def _new_core_stream(self, offset: int = 0) -> _core.Stream:
-        return _core.Stream(self._plan.engine, self._plan.confirm, offset=offset)
+    def _new_core_stream(self, offset: int = 0, like: _core.Stream | None = None) -> _core.Stream:
+        return _core.Stream(self._plan.engine, self._plan.confirm, offset=offset, like=like)
 
 
 class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
@@ -317,7 +318,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._opened = open_source(source, chunk_bytes=scanner._chunk_bytes)
         self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
         workers = _blocks.worker_count(threads, self._opened.size)
-        self._running = self._one_stream() if workers == 1 else self._many_blocks(workers)
+        can_be_cut = self._opened.whole is not None or self._opened.descriptor is not None
+        self._running = self._many_blocks(workers) if workers > 1 and can_be_cut else self._one_stream()
 
     def __iter__(self) -> Batches:
         return self
@@ -492,7 +494,10 @@ def _micros(time: Any) -> int:
             raise ValueError(f"the time {time.isoformat()} has no time zone")
         return (time - _EPOCH) // _MICROSECOND
     if isinstance(time, (int, float)) and not isinstance(time, bool):
-        return round(time * 1_000_000)
+        micros = round(time * 1_000_000)
+        if not _FIRST_TIME <= micros <= _LAST_TIME:
+            raise ValueError(f"{time!r} seconds since the epoch lie outside the years 1 to 9999; are they seconds?")
+        return micros
     raise TypeError(f"a time is a datetime or seconds since the epoch, not {type(time).__name__}")
 
 

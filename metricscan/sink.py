@@ -6,6 +6,7 @@ starts with ``_`` are no part of the rows; readers of datasets pass over them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -103,7 +104,8 @@ class Sink:
     ) -> None:
         if format not in FORMATS:
             raise OptionError(f"format={format!r}: one of {', '.join(FORMATS)} was expected")
-        self.path = os.path.abspath(path)
+        # behind a link, so that what is replaced is the folder and not the link
+        self.path = os.path.realpath(path)
         self.format = format
         self._metrics = tuple(metrics)
         self._overwrite = overwrite
@@ -165,8 +167,9 @@ class Sink:
         for metric in self._metrics:
             # a metric without rows has a file that says so
             self._flush(metric)
-            self._writers[metric].close()
         try:
+            for written in self._writers.values():
+                written.close()
             if ranking is not None:
                 writer = _WRITERS[self.format](os.path.join(self._folder, f"_ranking.{self.format}"), ranking.schema)
                 writer.write(ranking)
@@ -202,7 +205,9 @@ class Sink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for writer in self._writers.values():
-            writer.abandon()
+            # a disk that was full is full still
+            with contextlib.suppress(OSError):
+                writer.abandon()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ names it.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -56,14 +57,18 @@ class Source:
         All of it, where it lies in memory already.
     size : int or None
         Bytes on disk or in memory, where known; of a compressed file, its compressed size.
+    descriptor : int or None
+        Of a plain file, which can be read anywhere.
     """
 
     def __init__(self, name: str, pieces: Iterator[Any], *, whole: memoryview | None, size: int | None) -> None:
         self.name = name
         self.whole = whole
         self.size = size
+        self.descriptor: int | None = None
         self._pieces = pieces
         self._file: BinaryIO | None = None
+        self._on_piece: Callable[[int], object] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return self._pieces
@@ -76,11 +81,16 @@ class Source:
             read = 0
             for piece in pieces:
                 read += len(piece)
-                on_piece(read if self._file is None or not self._file.seekable() else self._file.tell())
+                self.announce(read if self._file is None or not self._file.seekable() else self._file.tell())
                 yield piece
 
         self._pieces = announced()
-        self.whole = None
+        self._on_piece = on_piece
+
+    def announce(self, position: int) -> None:
+        """Tell whoever watches how far the input was read."""
+        if self._on_piece is not None:
+            self._on_piece(position)
 
     def close(self) -> None:
         """Close what this source has opened itself; a file object that was passed in stays open."""
@@ -167,6 +177,7 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - the source owns it until it is closed
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot open {name}", path=name, offset=None, cause=error) from error
+    is_file = False
     try:
         # a pipe's first bytes may come in dribs
         head = b""
@@ -176,7 +187,9 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
                 break
             head += more
         kind = compression(head)
-        size = os.fstat(file.fileno()).st_size
+        status = os.fstat(file.fileno())
+        is_file = stat.S_ISREG(status.st_mode)
+        size = status.st_size
     except OSError as error:
         file.close()
         raise SourceError(f"cannot read {name}", path=name, offset=0, cause=error) from error
@@ -191,6 +204,8 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
     pieces = _inflate(file, head, name, chunk_bytes) if kind == "gzip" else _read_file(file, head, name, chunk_bytes)
     opened = Source(name, pieces, whole=None, size=size)
     opened._file = file
+    if is_file and kind is None and hasattr(os, "preadv"):
+        opened.descriptor = file.fileno()
     return opened
 
 

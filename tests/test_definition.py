@@ -304,7 +304,7 @@ def test_json_and_yaml_give_back_what_was_written(tmp_path_factory, pairs, comma
     items = [{"Name": name, "Regex": regex} for name, regex in pairs]
     text = f"[{', '.join(json.dumps(item)[:-1] + comma + '}' for item in items)}{comma}]"
     assert load_definitions(written(folder, text)) == tuple(pairs)
-    assert load_definitions(written(folder, yaml.safe_dump(items, allow_unicode=True), "d.yaml")) == tuple(pairs)
+    assert load_definitions(written(folder, yaml.safe_dump(items), "d.yaml")) == tuple(pairs)
     assert load_definitions(written(folder, f"x = {items!r}")) == tuple(pairs)
 
 

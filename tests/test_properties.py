@@ -346,6 +346,29 @@ def test_other_definitions_never_matter(case, others, chosen):
         assert found[key] == outcome, key
 
 
+similar_literals = st.lists(
+    st.text("ab=", min_size=1, max_size=3) | st.text("ab=_é", min_size=1, max_size=20),
+    min_size=1,
+    max_size=60,
+    unique=True,
+)
+
+
+@given(similar_literals, st.data())
+def test_literals_that_are_alike_are_told_apart(literals, data):
+    ends = [";", "", "$", "b"]
+    definitions = [
+        {"Name": f"m{number}", "Regex": f"{literal}{'(.*?);' if number % 3 else '([0-9]+)'}{ends[number % 4]}"}
+        for number, literal in enumerate(literals)
+    ]
+    some = st.sampled_from(literals)
+    parts = [data.draw(some) + data.draw(st.sampled_from(["1;", "2", "3;;", "", "\n"])) for _ in range(30)]
+    log = ("x" * data.draw(st.integers(0, 40)) + "".join(parts)).encode()
+    wanted = expected(definitions, log)
+    for level in _core.SIMD_LEVELS:
+        assert scanned(_configured(definitions, simd=level), log) == wanted, level
+
+
 @given(cases(most=3), options())
 def test_find_gives_the_matches_of_the_oracle(case, chosen):
     definitions, log = case

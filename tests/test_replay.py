@@ -145,9 +145,9 @@ def test_standard_input_among_files(logs, monkeypatch):
 
 @pytest.fixture
 def many(tmp_path):
-    """More logs than batches are kept apart; every kind of outcome."""
+    """More logs than batches are kept apart, and every kind of outcome."""
     texts = {}
-    for number in range(1100):
+    for number in range(700):
         value = "nan" if number % 17 == 0 else "oops" if number % 19 == 0 else f"{(number * 7919) % 1000 / 8}"
         rows = f"loss={value}\n" * (number % 4)
         texts[f"trial_{number}.log"] = f"epoch\r{rows}acc={number}"
@@ -162,7 +162,7 @@ def test_threads_do_not_matter(many):
 
 def test_many_logs_give_what_each_gives_alone(many):
     result = replay(many, SCANNER, objective=MIN)
-    assert len(result.jobs) == 1101
+    assert len(result.jobs) == 701
     expected = {name: [] for name in SCANNER.metrics}
     for job in result.jobs:
         (log,) = job.logs
@@ -170,7 +170,7 @@ def test_many_logs_give_what_each_gives_alone(many):
             expected[name] += [{"job": job.name, "stream": log.stream, **row} for row in table.to_pylist()]
     for name, rows in expected.items():
         assert repr(result[name].to_pylist()) == repr(rows)
-        assert result[name].column("value").num_chunks < 1000
+        assert result[name].column("value").num_chunks <= 512
 
 
 @pytest.mark.parametrize("small_bytes", [0, 20, 1000])
@@ -212,10 +212,9 @@ def test_faults_are_collected_and_the_rest_is_read(broken, threads):
     assert cut.path == str(broken[1] / "b.log.gz")
     # trial_2 and the others are read all the same, and so is what came before the cut
     assert result.best.job == "trial_2"
-    rows = result["loss"].filter(pa.compute.equal(result["loss"]["job"].cast(pa.string()), "b.log"))
-    count = rows.num_rows
-    assert 100 < count < 4990
-    assert rows["value"].to_pylist()[:-1] == [number + 0.5 for number in range(10, 9 + count)]
+    values = [row["value"] for row in result["loss"].to_pylist() if row["job"] == "b.log"]
+    assert 100 < len(values) < 4990
+    assert values[:-1] == [number + 0.5 for number in range(10, 9 + len(values))]
     assert cut.offset == result.stats.bytes - sum(path.stat().st_size for path in broken[1].glob("*/*"))
     assert {row["job"]: row["objective_status"] for row in result.ranking.to_pylist()}["a.log.zst"] == "missing"
 

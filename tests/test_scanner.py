@@ -18,6 +18,7 @@ from metricscan import (
     OptionError,
     Scanner,
     ScanStats,
+    _blocks,
     _core,
 )
 from metricscan.scanner import _configured
@@ -435,6 +436,13 @@ def test_find_sees_the_record_as_the_patterns_do():
     assert match == Match("a", "a=1;", (0, 4), "1", (2, 3), 1.0)
 
 
+@pytest.mark.parametrize("record", [5, None, [97], 1.5])
+def test_find_takes_nothing_but_bytes_and_text(record):
+    # bytes(5) would be five NULs
+    with pytest.raises(TypeError):
+        Scanner(["a=."]).find(record)
+
+
 # ---- explain
 
 
@@ -494,7 +502,7 @@ def test_a_scanner_works_after_a_stream_of_it_failed():
 
 
 def test_a_scan_without_memory_raises(monkeypatch):
-    def limited(scanner, offset=0):
+    def limited(scanner, offset=0, like=None):
         return _core.Stream(scanner._plan.engine, scanner._plan.confirm, offset=offset, row_limit=0)
 
     monkeypatch.setattr(Scanner, "_new_core_stream", limited)
@@ -531,3 +539,19 @@ def test_a_line_of_a_hundred_megabytes():
     assert result["loss"]["offset"].to_pylist() == [8, 8]
     assert rows_of(result["last"]) == [((2.0).hex(), 2, 8, end + 6)]
     assert (result.stats.records, result.stats.bytes) == (2, end + 8)
+
+
+def test_a_huge_line_is_not_searched_anew_with_every_piece(monkeypatch):
+    examined = 0
+    pieces = _blocks._Text.pieces
+
+    def counting(text, begin, end, size):
+        nonlocal examined
+        for piece in pieces(text, begin, end, size):
+            examined += len(piece)
+            yield piece
+
+    monkeypatch.setattr(_blocks._Text, "pieces", counting)
+    scanner = _configured(LOSS, chunk_bytes=1000)
+    assert scanned(scanner, b"x" * 500_000, threads=2)["records"] == 1
+    assert 0 < examined <= 4 * 500_000

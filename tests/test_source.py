@@ -2,6 +2,7 @@
 
 import array
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from metricscan import Scanner, SourceError
+from metricscan.scanner import _configured
 from metricscan.source import CHUNK_BYTES, compression, open_source
 
 LOG = b"".join(b"step %d a=%d.5 b=x\r\n" % (number, number) for number in range(2_000))
@@ -309,8 +311,7 @@ def test_a_file_object_that_fails(threads):
     assert list(error.partial) == ["a"]
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_file_that_fails(path, monkeypatch, threads):
+def test_a_file_that_fails(path, monkeypatch):
     import metricscan.source
 
     path.write_bytes(LOG)
@@ -319,10 +320,28 @@ def test_a_file_that_fails(path, monkeypatch, threads):
         file = Failing(LOG)
         file.fileno = real.fileno
         with pytest.raises(SourceError, match=f"at byte {len(LOG)}: Input/output error") as caught:
-            SCANNER.scan(path, threads=threads)
+            SCANNER.scan(path, threads=1)
     assert caught.value.offset == len(LOG)
     assert caught.value.partial["a"]["value"].to_pylist() == ROWS
     assert file.closed
+
+
+def test_a_file_that_fails_on_two_threads(path, monkeypatch):
+    path.write_bytes(LOG * 3)
+    read = os.preadv
+
+    def failing(descriptor, buffers, offset):
+        if offset + len(buffers[0]) > 2 * len(LOG):
+            raise OSError(errno.EIO, "Input/output error")
+        return read(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", failing)
+    scanner = _configured(["a=a=([0-9.]+)"], chunk_bytes=len(LOG))
+    with pytest.raises(SourceError, match="Input/output error") as caught:
+        scanner.scan(path, threads=2)
+    assert caught.value.path == str(path)
+    assert caught.value.offset >= len(LOG)
+    assert caught.value.partial["a"]["value"].to_pylist()[: len(ROWS)] == ROWS
 
 
 def test_batches_give_what_came_before_the_fault():

@@ -216,6 +216,15 @@ def test_what_is_no_time_is_a_type_error(time):
     assert stream.stats.bytes == 0
 
 
+@pytest.mark.parametrize("time", [NOON.timestamp() * 1000, 1e300, float("inf"), float("nan"), -1e12])
+def test_a_time_that_no_datetime_can_tell_is_refused(time):
+    # milliseconds, say: refused where they come in, not where they are read
+    stream = Scanner(LOSS).stream()
+    with pytest.raises((ValueError, OverflowError)):
+        stream.feed(b"loss=1\n", time=time)
+    assert stream.stats.bytes == 0
+
+
 # ---- closing
 
 
