@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from metricscan.scanner import Scanner
     from metricscan.source import Source
 
-# Big enough that a block's fixed cost (some 50 microseconds) vanishes, small enough that the threads end together.
-BLOCK_BYTES = 8 * 1024 * 1024
+# Big enough that a block's rows fill a batch where every line has metrics, and that its fixed cost (some 50 microseconds)
+# vanishes; small enough that the threads end together.
+BLOCK_BYTES = 16 * 1024 * 1024
 # Below this one thread is done before a second one has warmed up.
 SERIAL_BYTES = 32 * 1024 * 1024
 _FIRST_LOOK_BYTES = 4096
@@ -38,8 +39,16 @@ def worker_count(threads: int | None, size: int | None) -> int:
     return threads
 
 
-def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[_core.Stream]:
-    """Finished core streams, one a block, in the order of the input. Few blocks are in memory at a time.
+class Block(NamedTuple):
+    """A block that was scanned: its stream, finished, and the columns that it has handed over, by pattern."""
+
+    core: _core.Stream
+    columns: list[tuple[int, _core._Columns]]
+    fault: SourceError | None
+
+
+def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Block]:
+    """The blocks of an input in their order; few are in memory at a time.
 
     The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known.
     """
@@ -54,22 +63,22 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[_cor
             for start in range(0, text.size, size):
                 stop = min(start + size, text.size)
                 running.append((stop, pool.submit(_scan_block, scanner, text, start, stop, like)))
-                while running and (len(running) > 2 * workers or stop == text.size):
+                while running and (len(running) > workers + 1 or stop == text.size):
                     end, future = running.popleft()
-                    like, fault = future.result()
+                    block: Block = future.result()
+                    like = block.core
                     source.announce(end)
-                    yield like
-                    if fault is not None:
-                        raise fault
+                    yield block
+                    if block.fault is not None:
+                        raise block.fault
         finally:
             for _, future in running:
                 future.cancel()
 
 
-def _scan_block(
-    scanner: Scanner, text: _Text, start: int, stop: int, like: _core.Stream | None
-) -> tuple[_core.Stream, SourceError | None]:
+def _scan_block(scanner: Scanner, text: _Text, start: int, stop: int, like: _core.Stream | None) -> Block:
     fault = None
+    columns: list[tuple[int, _core._Columns]] = []
     core = scanner._new_core_stream(start, like)
     try:
         begin = text.record_start(start, stop)
@@ -77,11 +86,20 @@ def _scan_block(
             core = scanner._new_core_stream(begin, like)
             for piece in text.pieces(begin, text.record_start(stop, text.size), scanner._chunk_bytes):
                 core.feed(piece)
+                _hand_over(core, core.full(), columns)
     except SourceError as error:
         # what came before it counts
         fault = error
     core.finish()
-    return core, fault
+    _hand_over(core, core.filled(), columns)
+    return Block(core, columns, fault)
+
+
+def _hand_over(core: _core.Stream, patterns: list[int], columns: list[tuple[int, _core._Columns]]) -> None:
+    for pattern in patterns:
+        detached = core.detach(pattern)
+        if detached is not None:
+            columns.append((pattern, detached))
 
 
 class _Text:

@@ -1253,6 +1253,14 @@ cdef class Column:
     def __len__(self):
         return self.size
 
+    def add(self, int64_t number):
+        """Add to every entry of a column of integers, before anybody reads it."""
+        cdef int64_t *entry = <int64_t *>self.memory
+        cdef int64_t i
+        with nogil:
+            for i in range(self.size // 8):
+                entry[i] += number
+
 
 cdef Column column_of(Slab slab, void *memory, int64_t rows):
     cdef Column column = Column.__new__(Column)

@@ -358,26 +358,30 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         with self._opened:
             running = _blocks.scan_blocks(self._opened, self._scanner, workers)
             try:
-                for core in running:
-                    core.shift_lines(lines)
-                    lines += core.newlines
-                    self.stats.merge(self._scanner._stats(core))
-                    yield from self._handed_over(core, core.filled())
+                for block in running:
+                    block.core.shift_lines(lines)
+                    self.stats.merge(self._scanner._stats(block.core))
+                    for pattern, columns in block.columns:
+                        columns[2].add(lines)
+                        yield from self._named(pattern, columns)
+                    lines += block.core.newlines
             except SourceError as error:
                 fault = error
         if fault is not None:
             raise fault
 
     def _handed_over(self, core: _core.Stream, patterns: list[int]) -> Iterator[tuple[str, pa.RecordBatch]]:
-        from metricscan.batch import from_columns, in_pieces
-
         for pattern in patterns:
             columns = core.detach(pattern)
-            if columns is None:
-                continue
-            for piece in in_pieces(from_columns(columns)):
-                for name in self._scanner._plan.names[pattern]:
-                    yield name, piece
+            if columns is not None:
+                yield from self._named(pattern, columns)
+
+    def _named(self, pattern: int, columns: _core._Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
+        from metricscan.batch import from_columns, in_pieces
+
+        for piece in in_pieces(from_columns(columns)):
+            for name in self._scanner._plan.names[pattern]:
+                yield name, piece
 
 
 class Stream:

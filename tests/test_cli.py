@@ -1,12 +1,16 @@
 """The command: what it prints, where, and how it ends; by ``main`` and as a process of its own."""
 
+import fcntl
 import gzip
 import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -693,6 +697,17 @@ def test_a_reader_that_has_gone_is_no_fault(tmp_path, arguments):
     assert ran.returncode == 0
 
 
+def wait_until_it_waits(process):
+    """Until the child has read what the pipe held, and sits there reading on: looked at often, as each look may lie."""
+    seen = 0
+    while process.poll() is None and seen < 200:
+        (left,) = struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)))
+        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        seen = seen + 1 if left == 0 and state == "S" else 0
+        os.sched_yield()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize(
     "arguments", [["replay", "-", "--out", "out"], ["replay", "-", "--out", "out", "--threads", "2"], ["check", "-"]]
 )
@@ -707,8 +722,12 @@ def test_an_interrupt_leaves_nothing(tmp_path, arguments):
         # more than a pipe holds: when all is written, the scan is under way
         process.stdin.write(b"loss=1\n" * 200_000)
         process.stdin.flush()
+        wait_until_it_waits(process)
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
         out, err = process.stdout.read(), process.stderr.read()
     assert process.returncode == 130
     assert (out, err.strip()) == (b"", b"metricscan: interrupted")

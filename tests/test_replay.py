@@ -140,6 +140,15 @@ def test_standard_input_among_files(logs, monkeypatch):
     assert result["loss"].num_rows == 6
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes any bytes for a name")
+def test_a_name_that_is_no_utf8_stops_nothing(tmp_path):
+    for name in (b"caf\xe9.log", b"plain.log"):
+        (tmp_path / os.fsdecode(name)).write_text("loss=1\n")
+    result = replay(tmp_path, SCANNER, objective=MIN, out=tmp_path / "out", format="jsonl")
+    assert result["loss"].num_rows == 2
+    assert result.ranking["rank"].to_pylist() == [1, 1]
+
+
 # ---- however it is run
 
 
