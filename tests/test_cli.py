@@ -539,6 +539,15 @@ def test_no_name_is_taken_for_markup(run, tmp_path, monkeypatch, name):
     assert f"{name} found nothing: it captured a text that is no number: 'x[b]:100:' (first in line 1)" in out
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes any bytes for a name")
+@pytest.mark.parametrize("arguments", [["check"], ["replay", "--minimize", "loss"], ["replay", "--json"]])
+def test_a_name_that_is_no_utf8_is_shown_somehow(run, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tree(tmp_path, {os.fsdecode(b"caf\xe9.log"): "loss=1\n", "plain.log": "loss=2\n"}))
+    code, out, _ = run(arguments[0], ".", *LOSS, *arguments[1:])
+    assert code == 0
+    assert "caf" in out or "--json" in arguments
+
+
 # ---- why a definition found nothing
 
 
