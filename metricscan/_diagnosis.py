@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from metricscan._jobs import STDIN
 from metricscan.errors import SourceError
-from metricscan.scanner import Scanner
 from metricscan.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from metricscan.scanner import Scanner
     from metricscan.stats import ScanStats
 
 # What is read again to find out; a reason is wanted soon, and shows early in a log if at all.
@@ -28,7 +29,8 @@ class Reason(NamedTuple):
 
 class _Text(NamedTuple):
     path: str
-    data: bytes
+    raw: bytes
+    data: bytes  # as the patterns saw it, about
 
 
 def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str]) -> list[Reason]:
@@ -40,13 +42,14 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str]) -> list[R
     stats : ScanStats
         What the scan of the logs counted.
     paths : iterable of path
-        The logs; they are read again, up to 64 MiB in all. Those that cannot be are passed over.
+        The logs; they are read again, up to 64 MiB in all. Those that cannot be are passed over, standard input first.
     """
     silent = [name for name in scanner.metrics if not stats.metrics[name].rows]
     if not silent:
         return []
-    texts, cut = _texts(paths)
-    where = "in what was looked at again" if cut else "in the logs"
+    logs = list(paths)
+    texts, cut = _texts((path for path in logs if path != STDIN), scanner.options)
+    where = "in what was looked at again" if cut or STDIN in logs else "in the logs"
     variants = _found_otherwise(scanner, silent, texts)
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
     result = []
@@ -66,13 +69,28 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str]) -> list[R
             )
         if name in variants:
             reasons.append(f"it matches only with {variants[name]}")
-        if not reasons:
+        if not reasons and STDIN in logs and not texts:
+            reasons.append("standard input cannot be read again to see why")
+        elif not reasons:
             reasons.append(_about_literals(literals[name], texts, where))
         result.append(Reason(name, tuple(reasons)))
     return result
 
 
-def _texts(paths: Iterable[str]) -> tuple[list[_Text], bool]:
+_TERMINAL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)")
+_CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+def _as_seen(data: bytes, options: dict[str, str]) -> bytes:
+    """About what the patterns saw: near enough to look for a literal in it."""
+    if options["ansi"] == "strip":
+        data = _TERMINAL_SEQUENCE.sub(b"", data)
+    if options["escape"] == "syslog":
+        data = _CONTROL.sub(lambda match: b"#%03o" % match[0][0], data)
+    return data
+
+
+def _texts(paths: Iterable[str], options: dict[str, str]) -> tuple[list[_Text], bool]:
     left = MOST_BYTES
     texts = []
     for path in paths:
@@ -86,7 +104,8 @@ def _texts(paths: Iterable[str]) -> tuple[list[_Text], bool]:
                         break
         except SourceError:
             pass
-        texts.append(_Text(path, b"".join(parts)))
+        raw = b"".join(parts)
+        texts.append(_Text(path, raw, _as_seen(raw, options)))
         if left <= 0:
             return texts, True
     return texts, False
@@ -102,10 +121,10 @@ def _found_otherwise(scanner: Scanner, silent: Sequence[str], texts: Sequence[_T
             continue
         if options["escape"] == "syslog":
             options["newline"] = "lf"
-        other = Scanner(definitions, **options)
+        other = scanner.with_options(definitions, options)
         rows = dict.fromkeys(other.metrics, 0)
         for text in texts:
-            for name, counts in other.scan(text.data, threads=1).stats.metrics.items():
+            for name, counts in other.scan(text.raw, threads=1).stats.metrics.items():
                 rows[name] += counts.rows
         flags = " ".join(f"--{option} {value}" for option, value in changes.items())
         for name, count in rows.items():

@@ -302,8 +302,8 @@ def _is_binary(path: str) -> bool:
             return False
     elif kind is not None:
         # a log that is compressed in a way we do not read is an error, not something to pass over
-        inner = os.path.splitext(os.path.basename(path))[0]
-        return not inner.endswith((".log", ".txt", ".out", ".err"))
+        name = os.path.basename(path)
+        return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in (name, os.path.splitext(name)[0]))
     return b"\0" in head
 
 
@@ -396,7 +396,7 @@ class _Keys:
             logs = []
             for index, place in zip(group, places, strict=True):
                 within = os.path.basename(place) if not place.startswith(root + "/") else place[len(root) + 1 :]
-                logs.append(Log(self.logs[index], "stdin" if place == STDIN else within))
+                logs.append(Log(self.logs[index], "stdin" if place == STDIN else _as_text(within)))
             logs.sort(key=lambda log: natural(log.stream))
             jobs.append((natural(name), Job(name, logs), None if places[0] == STDIN else folder or root))
         jobs.sort(key=lambda one: one[0])
@@ -409,6 +409,11 @@ class _Key(NamedTuple):
     place: str
     beside: str | None = None
     name: str | None = None
+
+
+def _as_text(path: str) -> str:
+    r"""A path as text that every table takes: bytes that are no UTF-8 are spelled out, as ``\xe9``."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _common_folder(places: Sequence[str]) -> str:
@@ -442,6 +447,7 @@ def _names(groups: Sequence[tuple[str | None, str | None, list[str]]]) -> list[s
             break
         for index in files:
             short[index] = short[index][: -len(suffix)]
+    full, short = list(map(_as_text, full)), list(map(_as_text, short))
     return _unique(full, short, [name is not None for _, name, _ in groups])
 
 
@@ -551,7 +557,7 @@ def _read_jobs_file(path: str) -> list[_Fact]:
             if line.strip():
                 try:
                     row = json.loads(line)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     faults.append(f"line {number}: not JSON: {error}")
                 else:
                     if isinstance(row, dict) and isinstance(row.get("hyperparameters"), dict):
@@ -616,16 +622,16 @@ def _add_facts(jobs: Sequence[Job], facts: Sequence[_Fact], jobs_file: Any) -> N
     missing = []
     for fact in facts:
         if fact.job is not None:
-            job = by_name.get(fact.job)
             wanted = fact.job
+            meant = [by_name[wanted]] if wanted in by_name else []
         else:
             wanted = str(fact.place)
-            job = next((job for job in jobs for log in job.logs if _under(log.path, wanted)), None)
-        if job is None:
+            meant = [job for job in jobs if any(_under(log.path, wanted) for log in job.logs)]
+        if not meant:
             missing.append(f"line {fact.line}: {wanted}")
-            continue
-        job.status = fact.status
-        job.hyperparameters.update(fact.hyperparameters)
+        for job in meant:
+            job.status = fact.status
+            job.hyperparameters.update(fact.hyperparameters)
     if missing:
         names = ", ".join(job.name for job in jobs[:5]) + (", .." if len(jobs) > 5 else "")
         raise SourceError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+
+from metricscan import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and say how it ended: 0, 1 (nothing found), 2 (wrong use, unreadable input), 130 (interrupted)."""
     from metricscan.errors import MetricscanError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a file's name may be no text
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = command.main(args=arguments, prog_name="metricscan", standalone_mode=False)
         sys.stdout.flush()
@@ -43,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("metricscan: interrupted", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # whoever read our output has seen enough; Python must not complain when it closes what is left
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has seen enough (click and rich make a SystemExit of that); Python must not complain
+        # when it closes what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return int(code or 0)
@@ -131,10 +139,11 @@ def _scanner(
 def _console(*, err: bool = False) -> Console:
     from rich.console import Console
 
-    console = Console(stderr=err, highlight=False)
+    # names are names: a metric may be called loss[red] or a:100:b
+    console = Console(stderr=err, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         # nobody sees the edge of a pipe: nothing is cut or wrapped there
-        console = Console(stderr=err, highlight=False, width=10_000)
+        console.width = 10_000
     return console
 
 
@@ -142,7 +151,7 @@ def _console(*, err: bool = False) -> Console:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="metricscan", prog_name="metricscan")
+@click.version_option(__version__, prog_name="metricscan")
 def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
@@ -285,11 +294,11 @@ def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: 
     best = result.best
     if objective is not None:
         if best is None:
-            console.print(f"Best: none; no job has a finite {objective}", markup=False)
+            console.print(f"Best: none; no job has a finite {objective}")
         else:
             parameters = "".join(f", {key}={value}" for key, value in best.hyperparameters.items())
             text = f"Best: {best.job}, {objective} {best.value!r} at {best.path}:{best.line}{parameters}"
-            console.print(text, markup=False, style="bold", soft_wrap=True)
+            console.print(text, style="bold", soft_wrap=True)
     if objective is not None and result.ranking is not None and result.ranking.num_rows:
         table = Table(
             "rank", "job", objective, "status", "rows", "place", "hyperparameters", box=None, header_style="bold"
@@ -307,7 +316,7 @@ def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: 
             table.add_row(*map(_literal, (rank, row["job"], value, status, f"{row['rows']:,}", place, parameters)))
         console.print(table)
         if len(shown) < result.ranking.num_rows:
-            console.print(f"  .. {result.ranking.num_rows - len(shown):,} more; --top N shows N", markup=False)
+            console.print(f"  .. {result.ranking.num_rows - len(shown):,} more; --top N shows N")
     _print_counts(console, result.stats)
     _print_silent(console, scanner, result.stats, [log.path for one in result.jobs for log in one.logs])
 
@@ -328,17 +337,16 @@ def _print_counts(console: Console, stats: ScanStats) -> None:
         texts = ", ".join(list(dict.fromkeys(repr(sample.text[:20]) for sample in counts.samples))[:3])
         table.add_row(_literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), _literal(texts))
     console.print(table)
-    console.print(f"{stats.records:,} records, {stats.bytes:,} bytes", markup=False)
+    console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
 
 
 def _print_silent(console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str]) -> bool:
     """One line or more for each definition that found nothing; whether there is one."""
     from metricscan._diagnosis import diagnose
-    from metricscan._jobs import STDIN
 
-    silent = diagnose(scanner, stats, [path for path in paths if path != STDIN])
+    silent = diagnose(scanner, stats, paths)
     for one in silent:
-        console.print(f"{one.metric} found nothing: {'; '.join(one.reasons)}", markup=False, soft_wrap=True)
+        console.print(f"{one.metric} found nothing: {'; '.join(one.reasons)}", soft_wrap=True)
     return bool(silent)
 
 
@@ -356,8 +364,9 @@ def _print_hits(console: Console, name: str, regex: str, hits: Sequence[Any], st
         line.append(hit.after)
         line.append("  no number" if hit.number is None else f"  {hit.number!r}", "dim")
         console.print(line, soft_wrap=True)
-    if rows > len(hits):
-        console.print(f"  .. {rows - len(hits):,} more", markup=False)
+    more = rows - sum(hit.number is not None for hit in hits)
+    if more:
+        console.print(f"  .. {more:,} more")
 
 
 def _literal(text: str) -> Any:

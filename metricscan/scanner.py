@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -294,6 +294,10 @@ class Scanner:
         return self._plan.explanations
 
     # ---- what scans and streams share
+
+    def with_options(self, definitions: Sequence[MetricDefinition], options: dict[str, str]) -> Scanner:
+        """A scanner of some of these definitions, which are known to be right, under other options."""
+        return _rebuild(tuple(definitions), {**options}, {})
 
     def _stats(self, core: _core.Stream) -> ScanStats:
         metrics = {}

@@ -157,9 +157,11 @@ def _from_chunks(chunks: Iterable[Any], chunk_bytes: int) -> Iterator[memoryview
 
 def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
     offset = 0
+    # of a pipe what is there, not until the chunk is full
+    read = getattr(file, "read1", file.read)
     while True:
         try:
-            piece = file.read(chunk_bytes)
+            piece = read(chunk_bytes)
         except OSError as error:
             raise SourceError(f"cannot read {name}", path=name, offset=offset, cause=error) from error
         if isinstance(piece, str):

@@ -309,11 +309,15 @@ def test_how_the_input_is_cut_never_matters(case, chosen, places, chunk_bytes, s
 
 
 @given(cases(most=3), options(), places_to_cut, st.integers(1, 40), st.integers(1, 3))
-def test_how_many_threads_never_matters(case, chosen, places, chunk_bytes, threads):
+def test_how_many_threads_never_matters(tmp_path_factory, case, chosen, places, chunk_bytes, threads):
     definitions, log = case
+    # one file for all examples: a folder for each would cost more than they do
+    path = tmp_path_factory.getbasetemp() / "threads.log"
+    path.write_bytes(log)
     wanted = expected(definitions, log, **chosen)
     scanner = _configured(definitions, **chosen, chunk_bytes=chunk_bytes)
     assert scanned(scanner, log, threads=threads) == wanted
+    assert scanned(scanner, path, threads=threads) == wanted
     assert scanned(scanner, iter(cut(log, places)), threads=threads) == wanted
 
 

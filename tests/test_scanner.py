@@ -296,11 +296,19 @@ import resource
 import sys
 from metricscan.scanner import _configured
 
+threads, path = int(sys.argv[1]), sys.argv[2]
 lines = b"".join(b"step %d loss=%d.25;\\n" % (number, number) for number in range(5000))
 scanner = _configured(["loss=loss=(.*?);", "step=(?i)STEP (9)"], chunk_bytes=60_000)
 
+def source(count):
+    if path == "chunks":
+        return (lines for _ in range(count))
+    with open(path, "wb") as file:
+        file.writelines(lines for _ in range(count))
+    return path
+
 def used(count):
-    running = scanner.batches((lines for _ in range(count)), threads=int(sys.argv[1]))
+    running = scanner.batches(source(count), threads=threads)
     assert sum(batch.num_rows for name, batch in running if name == "loss") == count * 5000
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -309,9 +317,12 @@ print(used(460) - first)
 """
 
 
+@pytest.mark.parametrize("form", ["chunks", "file"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_memory_is_bounded(threads):
-    run = subprocess.run([sys.executable, "-c", BOUNDED, str(threads)], check=True, capture_output=True, text=True)
+def test_memory_is_bounded(tmp_path, threads, form):
+    path = "chunks" if form == "chunks" else str(tmp_path / "long.log")
+    command = [sys.executable, "-c", BOUNDED, str(threads), path]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
     unit = 1 if sys.platform == "darwin" else 1024
     # the input grew by 40 MB and its rows by 64 MB
     assert int(run.stdout) * unit < 16 * 1024 * 1024
