@@ -46,7 +46,7 @@ lint: $(BUILT)
 
 types: $(BUILT)
 	$(BIN)/mypy
-	$(BIN)/stubtest metricscan._core
+	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core
 
 demo: $(BUILT)
 	$(METRICSCAN) check data/gan/gan.log -d data/gan/gan.definitions.json

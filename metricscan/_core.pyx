@@ -23,6 +23,27 @@ from libc.string cimport memcmp, memcpy, memset
 cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
 
+cdef extern from "_program.h" nogil:
+    enum: MS_FOUND, MS_NONE, MS_ASK, MS_OVER_BUDGET, MS_NO_MEMORY
+    ctypedef struct ms_program:
+        const int32_t *code
+        const uint8_t *pool
+        const uint8_t *tables
+        const uint8_t *first
+        int32_t runs
+        int32_t splits
+        int32_t at_start
+        int32_t words
+    ctypedef struct ms_matcher:
+        pass
+    void ms_matcher_clear(ms_matcher *m)
+    int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
+    bint ms_is_utf8(const uint8_t *p, int64_t n)
+    int ms_search(
+        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, bint wide, int64_t start, bint nonempty,
+        int64_t *match_start, int64_t *match_end, int64_t *value
+    )
+
 cdef extern from "_memory.h" nogil:
     void *ms_huge_page()
 
@@ -61,6 +82,7 @@ cdef enum:
     # what decides a pattern
     SPAN = 0
     CONFIRM = 1
+    PROGRAM = 2
     # what follows the prefix of a span
     NOTHING = 0
     LAZY_RUN = 1
@@ -124,6 +146,7 @@ cdef struct Pattern:
     bint at_start
     bint at_end
     int32_t plain               # what try_plain knows to do
+    ms_program program
     bint value_from_run         # the value starts (ends) relative to the run's end, else to the match's start
     int64_t value_from
     bint value_to_run
@@ -202,6 +225,7 @@ cdef struct State:              # of one pattern in one stream
     int64_t unparsed
     int64_t failed
     int64_t timeouts
+    int64_t over_budget
     int64_t samples
     # Region.base + a position: such places only grow, so they need no reset at a record or a region
     int64_t next_start          # no match may start before the end of the last one
@@ -253,6 +277,7 @@ cdef struct Region:             # whole records that lie together in memory
     int64_t row_line            # what a row of it says, where the input is as it was
     int64_t row_offset
     int32_t ascii               # -1: not known yet
+    int32_t utf8
 
 cdef struct Note:
     int32_t kind
@@ -280,6 +305,7 @@ cdef struct Scan:
     Note *notes
     int64_t n_notes
     int64_t notes_capacity
+    ms_matcher matcher
     int32_t *pending            # patterns with a pending match in the current record (matches="last")
     int32_t n_pending
     int64_t serial
@@ -457,7 +483,7 @@ cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noe
     r.end = r.next
     if r.drop_cr and r.end > record and p[r.end - 1] == 13:
         r.end -= 1
-    r.ascii = -1
+    r.ascii = r.utf8 = -1
     r.row_line = r.line + 1
     r.row_offset = r.offset + record
     k.serial += 1
@@ -474,6 +500,12 @@ cdef bint record_is_ascii(Region *r) noexcept nogil:
     return r.ascii != 0
 
 
+cdef bint record_is_utf8(Region *r) noexcept nogil:
+    if r.utf8 < 0:
+        r.utf8 = record_is_ascii(r) or ms_is_utf8(r.p + r.record, r.end - r.record)
+    return r.utf8 != 0
+
+
 cdef inline void open_state(Scan *k, Region *r, State *state) noexcept nogil:
     state.record = r.serial
     state.row_mark = state.rows
@@ -486,11 +518,10 @@ cdef inline void open_state(Scan *k, Region *r, State *state) noexcept nogil:
 
 # ---- matching
 
-cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
-    """Leave this pattern's matches of the current record to Python, and take back what was found of them."""
+cdef void take_back(Scan *k, int32_t pattern) noexcept nogil:
+    """What the current record has given this pattern is as if it had not been found, and no more is looked for."""
     cdef State *state = &k.states[pattern]
     cdef int64_t i
-    cdef Note *note
     for i in range(state.note_mark, k.n_notes):
         if k.notes[i].pattern == pattern:
             k.notes[i].kind = DEAD
@@ -499,7 +530,12 @@ cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noex
     state.samples = state.samples_mark
     state.pending = False
     state.closed = True
-    note = add_note(k, DECIDE_RECORD, pattern)
+
+
+cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
+    """Leave this pattern's matches of the current record to Python."""
+    take_back(k, pattern)
+    cdef Note *note = add_note(k, DECIDE_RECORD, pattern)
     if note == NULL:
         return
     note.region = region
@@ -515,8 +551,15 @@ cdef inline void put_match(
 ) noexcept nogil:
     """Read the value of a match and append its row."""
     cdef const Pattern *q = &k.tables.patterns[pattern]
-    cdef int64_t value_start = q.value_from + (run_end if q.value_from_run else start)
-    cdef int64_t value_end = q.value_to + (run_end if q.value_to_run else start)
+    put_value(
+        k, r, region, pattern, start, end, q.value_from + (run_end if q.value_from_run else start),
+        q.value_to + (run_end if q.value_to_run else start),
+    )
+
+
+cdef inline void put_value(
+    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t value_start, int64_t value_end
+) noexcept nogil:
     cdef double value = 0.0
     cdef int status = ms_number(r.p + value_start, r.p + value_end, r.p + r.n, &value)
     if status == MS_NUMBER and not k.noted:
@@ -556,6 +599,78 @@ cdef void put_unusual(
     note.value_end = value_end - r.record
     note.decided = status == MS_NUMBER
     note.number = value
+
+
+cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
+    """Find all matches of a pattern in the current record."""
+    cdef const ms_program *program = &k.tables.patterns[pattern].program
+    cdef State *state = &k.states[pattern]
+    cdef const uint8_t *p = r.p + r.record
+    cdef int64_t n = r.end - r.record, start = 0, end = 0, from_ = 0
+    cdef int64_t last_start = -1, last_end = 0
+    cdef int64_t value[2]
+    cdef int64_t last_value[2]
+    cdef bint wide = not record_is_ascii(r), nonempty = False
+    cdef int status
+    cdef Note *note
+    if wide and not record_is_utf8(r):
+        # bytes that are no text: what a character is, Python says
+        defer_record(k, r, region, pattern)
+        return
+    state.closed = True
+    status = ms_matcher_start(&k.matcher, program, n)
+    while status == MS_FOUND:
+        status = ms_search(program, &k.matcher, p, n, wide, from_, nonempty, &start, &end, value)
+        if status != MS_FOUND:
+            break
+        if k.tables.matches == MATCHES_LAST:
+            last_start, last_end = start, end
+            last_value[0], last_value[1] = value[0], value[1]
+        else:
+            put_program_match(k, r, region, pattern, start, end, value)
+            if k.tables.matches == MATCHES_FIRST:
+                return
+        from_ = end
+        nonempty = end == start
+        if from_ > n:
+            break
+    if status == MS_NO_MEMORY:
+        k.no_memory = True
+    elif status == MS_ASK:
+        defer_record(k, r, region, pattern)
+    elif status == MS_OVER_BUDGET:
+        take_back(k, pattern)
+        state.over_budget += 1
+        if state.samples < MAX_SAMPLES:
+            state.samples += 1
+            note = add_note(k, COUNT_REFUSED, pattern)
+            if note != NULL:
+                note.region = region
+                note.text = p
+                note.length = n
+                note.line = r.line + 1
+                note.offset = record_offset(r)
+    elif last_start >= 0:
+        put_program_match(k, r, region, pattern, last_start, last_end, last_value)
+
+
+cdef inline void put_program_match(
+    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, const int64_t *value
+) noexcept nogil:
+    cdef Note *note
+    if value[0] >= 0 and value[1] >= 0:
+        put_value(
+            k, r, region, pattern, r.record + start, r.record + end, r.record + value[0], r.record + value[1]
+        )
+    elif k.trace:
+        # the value's group took no part
+        note = add_note(k, TRACE, pattern)
+        if note != NULL:
+            note.region = region
+            note.position = r.record
+            note.match_start = start
+            note.match_end = end
+            note.value_start = note.value_end = -1
 
 
 cdef inline int64_t run_stop(const Pattern *q, const uint8_t *p, int64_t at, int64_t limit) noexcept nogil:
@@ -667,6 +782,9 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
         return
     if q.strategy == CONFIRM:
         defer_record(k, r, region, pattern)
+        return
+    if q.strategy == PROGRAM:
+        run_program(k, r, region, pattern)
         return
     if r.base + start < state.next_start:
         return
@@ -863,7 +981,7 @@ cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
         for i in range(t.n_always):
             pattern = t.always[i]
             q = &t.patterns[pattern]
-            if q.strategy == CONFIRM:
+            if q.strategy != SPAN:
                 try_candidate(k, r, region, pattern, r.record)
                 continue
             at = r.record
@@ -1043,7 +1161,8 @@ cdef class Engine:
     Parameters
     ----------
     patterns : list of tuple
-        Per pattern ``(CONFIRM,)`` or ``(SPAN, shape, prefix, table, run_min, run_max, suffix, at_start, at_end, counted,
+        Per pattern ``(CONFIRM,)``, ``(PROGRAM, *_program.Program)`` or
+        ``(SPAN, shape, prefix, table, run_min, run_max, suffix, at_start, at_end, counted,
         value_from_run, value_from, value_to_run, value_to)``.
     literals : list of tuple
         ``(text, place, patterns)``: the bytes, where in them the fingerprint lies, the patterns it makes a candidate.
@@ -1088,6 +1207,17 @@ cdef class Engine:
             fields = patterns[i]
             q.strategy = CONFIRM if search == SEARCH_EVERY else fields[0]
             if q.strategy == CONFIRM:
+                continue
+            if q.strategy == PROGRAM:
+                q.program.code = <const int32_t *>self.held(fields[1])
+                q.program.pool = self.held(fields[2])
+                q.program.tables = self.held(fields[3])
+                if fields[4]:
+                    q.program.first = self.held(fields[4])
+                q.program.runs = fields[5]
+                q.program.splits = fields[6]
+                q.program.at_start = fields[7]
+                q.program.words = fields[8]
                 continue
             q.shape = fields[1]
             q.prefix = self.held(fields[2])
@@ -1341,6 +1471,7 @@ cdef class Stream:
             for i in range(self.n_patterns):
                 state = &self.k.states[i]
                 free(state.slab)
+        ms_matcher_clear(&self.k.matcher)
         free(self.k.states)
         free(self.k.notes)
         free(self.k.pending)
@@ -1395,6 +1526,7 @@ cdef class Stream:
 
     cdef int drop_scratch(self) except -1:
         cdef int i
+        ms_matcher_clear(&self.k.matcher)
         free(self.carry)
         self.carry = NULL
         self.carry_length = self.carry_capacity = 0
@@ -1551,6 +1683,12 @@ cdef class Stream:
                 self.sample(pattern, state, text, note)
             else:
                 self.append(state, number, note.line, note.offset, note.start)
+        elif note.kind == TRACE and note.value_start < 0:
+            record = PyBytes_FromStringAndSize(
+                <const char *>self.k.regions[note.region].p + note.position + note.match_start,
+                note.match_end - note.match_start,
+            )
+            self.traced_matches.append((pattern, note.match_start, note.match_end, record, -1, -1, None, None))
         elif note.kind == TRACE:
             value = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
             result = note.number if note.decided else read_number(value.decode("utf-8", "surrogateescape"))
@@ -1715,7 +1853,7 @@ cdef class Stream:
         """``(rows, unparsed, failed, timeouts, over_budget, samples)`` so far."""
         cdef State *state = self.state(pattern)
         return (
-            state.rows + state.handed, state.unparsed, state.failed, state.timeouts, 0,
+            state.rows + state.handed, state.unparsed, state.failed, state.timeouts, state.over_budget,
             list(self.samples.get(pattern, ())),
         )
 

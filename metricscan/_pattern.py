@@ -73,7 +73,7 @@ def parse(pattern: str) -> Tree:
 # ---- the span
 
 
-class _NotASpan(Exception):
+class NotASpan(Exception):
     """Why a pattern is no span."""
 
 
@@ -90,7 +90,7 @@ def span(tree: Tree, value_group: int, *, lf_records: bool) -> Span | str:
     """
     try:
         return _Spans(tree, value_group, lf_records=lf_records).read()
-    except _NotASpan as reason:
+    except NotASpan as reason:
         return str(reason)
 
 
@@ -109,29 +109,29 @@ class _Spans:
 
     def read(self) -> Span:
         if self.tree.flags & re.IGNORECASE:
-            raise _NotASpan("it ignores case")
+            raise NotASpan("it ignores case")
         if self.tree.flags & re.LOCALE:
-            raise _NotASpan("it depends on the locale")
+            raise NotASpan("it depends on the locale")
         self._sequence(self.tree.items)
         if not self.prefix:
-            raise _NotASpan("it does not start with a literal")
+            raise NotASpan("it does not start with a literal")
         if self.group == 0:
             self.value_from = (False, 0)
             self.value_to = (True, len(self.suffix))
         if self.value_from is None or self.value_to is None:
-            raise _NotASpan("its value group lies inside a repeat or a branch")
+            raise NotASpan("its value group lies inside a repeat or a branch")
         kind, low, high, node = self.run or (None, 0, 0, None)
         table = bytes(256) if node is None else byte_table(node, self.tree.flags)
         # Where characters are counted, bytes are not: then only ASCII records are for the core.
         exact = kind == "lazy" and not self.suffix and not self.at_end and low > 0
         counted = (low > 1 or high >= 0 or exact) and kind is not None and any(table[0x80:])
         if high > LONGEST_COUNTED_RUN:
-            raise _NotASpan(f"its run has a limit above {LONGEST_COUNTED_RUN}")
+            raise NotASpan(f"its run has a limit above {LONGEST_COUNTED_RUN}")
         if low > sys.maxsize // 2:
-            raise _NotASpan("its run has a minimum that no record reaches")
+            raise NotASpan("its run has a minimum that no record reaches")
         for literal in (self.prefix, self.suffix):
             if b"\n" in literal or b"\r" in literal:
-                raise _NotASpan("a literal of it holds a record terminator")
+                raise NotASpan("a literal of it holds a record terminator")
         return Span(
             bytes(self.prefix),
             kind,
@@ -152,7 +152,7 @@ class _Spans:
     def _sequence(self, items: Iterable[tuple[Any, Any]]) -> None:
         for op, av in items:
             if self.at_end and op is not sre.SUBPATTERN:
-                raise _NotASpan("something follows the end anchor")
+                raise NotASpan("something follows the end anchor")
             if op is sre.LITERAL:
                 (self.suffix if self.run else self.prefix).extend(_encoded(av))
             elif op is sre.SUBPATTERN:
@@ -164,12 +164,12 @@ class _Spans:
             elif op is sre.AT:
                 self._anchor(av)
             else:
-                raise _NotASpan(f"it has {_NAMES.get(op, str(op).lower())}")
+                raise NotASpan(f"it has {_NAMES.get(op, str(op).lower())}")
 
     def _group(self, av: Any) -> None:
         group, add_flags, del_flags, items = av
         if add_flags or del_flags:
-            raise _NotASpan("it has flags for a part")
+            raise NotASpan("it has flags for a part")
         # A match, once decided, fixes every group here: none lies in a branch or a repeat.
         is_value = group is not None and group == self.group
         if is_value:
@@ -181,15 +181,15 @@ class _Spans:
     def _repeat(self, op: Any, av: Any) -> None:
         low, high, items = av
         if len(items) != 1 or items[0][0] not in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN):
-            raise _NotASpan("it repeats more than one byte class")
+            raise NotASpan("it repeats more than one byte class")
         unlimited = high is sre.MAXREPEAT or high >= sre.MAXREPEAT
         self._set_run("lazy" if op is sre.MIN_REPEAT else "greedy", low, -1 if unlimited else high, items[0])
 
     def _set_run(self, kind: str, low: int, high: int, node: Any) -> None:
         if self.run:
-            raise _NotASpan("it has more than one run")
+            raise NotASpan("it has more than one run")
         if node[0] is sre.LITERAL and node[1] >= 0x80:
-            raise _NotASpan("it repeats a character outside ASCII")
+            raise NotASpan("it repeats a character outside ASCII")
         self.run = (kind, low, high, node)
 
     def _anchor(self, av: Any) -> None:
@@ -200,7 +200,7 @@ class _Spans:
             # a record holds no \n, so "before a final newline" is the end as well
             self.at_end = True
         else:
-            raise _NotASpan("it has a word boundary or an anchor in its middle")
+            raise NotASpan("it has a word boundary or an anchor in its middle")
 
 
 _NAMES = {
@@ -216,7 +216,7 @@ _NAMES = {
 
 def _encoded(code_point: int) -> bytes:
     if 0xD800 <= code_point <= 0xDFFF:
-        raise _NotASpan("it has a lone surrogate")
+        raise NotASpan("it has a lone surrogate")
     return chr(code_point).encode()
 
 
@@ -259,7 +259,7 @@ def _item_takes(item: tuple[Any, Any], code: int, flags: int) -> bool:
         return _in_category(av, chr(code), flags)
     if op is sre.NEGATE:
         return False
-    raise _NotASpan(f"it has a class with {str(op).lower()}")
+    raise NotASpan(f"it has a class with {str(op).lower()}")
 
 
 def _in_category(category: Any, char: str, flags: int) -> bool:
@@ -271,7 +271,7 @@ def _in_category(category: Any, char: str, flags: int) -> bool:
     elif category in (sre.CATEGORY_WORD, sre.CATEGORY_NOT_WORD):
         inside = char.isalnum() or char == "_"
     else:
-        raise _NotASpan(f"it has the category {str(category).lower()}")
+        raise NotASpan(f"it has the category {str(category).lower()}")
     return inside != (category in _NEGATED)
 
 

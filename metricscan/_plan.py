@@ -1,14 +1,14 @@
 """From definitions to the core's tables: one pattern per distinct regex, the cheapest strategy that is exact for it.
 
-Strategies, cheapest first: *span* matches in place in the core; *confirm* lets ``re`` (or ``regex``, for what ``re``
-refuses) decide each candidate record. Between the two there is room for a native program of general patterns.
+Strategies, cheapest first: *span* matches in place in the core; *program* runs the core's matcher on each candidate
+record; *confirm* lets ``re`` (or ``regex``, for what ``re`` refuses) decide it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan import _core, _fingerprints, _pattern
+from metricscan import _core, _fingerprints, _pattern, _program
 from metricscan._confirm import Confirm
 from metricscan._dialect import compile_regex, value_group
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from metricscan.definition import MetricDefinition
 
-_SPAN, _CONFIRM = 0, 1
+_SPAN, _CONFIRM, _PROGRAM = 0, 1, 2
+_STRATEGIES = {_SPAN: "span", _PROGRAM: "program", _CONFIRM: "confirm"}
 _SHAPES = {None: 0, "lazy": 1, "greedy": 2}
 _MATCHES = {"all": 0, "first": 1, "last": 2}
 _SEARCHES = {"simd": 0, "naive": 1, "every": 2}
@@ -32,9 +33,9 @@ class Explanation(NamedTuple):
     names : tuple of str
         The metrics that share the regex; they share its work.
     regex : str
-    strategy : {"span", "confirm"}
+    strategy : {"span", "program", "confirm"}
     engine : str
-        What decides a match: ``"core"``, ``"re"`` or ``"regex"``. Under ``span`` a record whose bytes alone do not
+        What decides a match: ``"core"``, ``"re"`` or ``"regex"``. Under ``"core"`` a record whose bytes alone do not
         settle the match (a class such as ``\\S`` that meets a character outside ASCII) is still decided by ``re``.
     literals : tuple of str
         One of these must occur in a record for it to be looked at. Empty: every record is.
@@ -55,7 +56,7 @@ class Explanation(NamedTuple):
             lines.append("  searched  " + " | ".join(map(repr, self.literals)))
         else:
             lines.append("  searched  nothing: it has no literal, so every record is tried")
-        lines += [f"  not {strategy:<6}{reason}" for strategy, reason in self.declined]
+        lines += [f"  not {strategy:<8}{reason}" for strategy, reason in self.declined]
         return "\n".join(lines)
 
 
@@ -117,21 +118,20 @@ def build(
         dialect = compile_regex(regex)
         group = value_group(dialect.compiled)
         deciders.append((dialect.engine, dialect.compiled, group))
-        span, literals = _facts(regex, dialect.engine, group, lf_records=lf_records)
-        rows.append((_CONFIRM,) if isinstance(span, str) else _row(span))
+        row, literals, declined = _facts(regex, dialect.engine, group, lf_records=lf_records)
+        rows.append(row)
         for literal in literals:
             users.setdefault(literal, []).append(index)
         if not literals:
             always.append(index)
-        is_span = not isinstance(span, str)
         explanations.append(
             Explanation(
                 tuple(sharers),
                 regex,
-                "span" if is_span else "confirm",
-                "core" if is_span else dialect.engine,
+                _STRATEGIES[row[0]],
+                dialect.engine if row[0] == _CONFIRM else "core",
                 tuple(literal.decode() for literal in literals),
-                () if not isinstance(span, str) else (("span", span),),
+                declined,
             )
         )
     texts = list(users)
@@ -157,15 +157,24 @@ def build(
     )
 
 
-def _facts(regex: str, engine: str, group: int, *, lf_records: bool) -> tuple[_pattern.Span | str, tuple[bytes, ...]]:
-    """The span or why there is none, and the literals to search for."""
+_Row = tuple[Any, ...]
+
+
+def _facts(
+    regex: str, engine: str, group: int, *, lf_records: bool
+) -> tuple[_Row, tuple[bytes, ...], tuple[tuple[str, str], ...]]:
+    """The core's row for a pattern, the literals to search for, and why the cheaper strategies were declined."""
     if engine != "re":
-        return "only regex takes the pattern", ()
+        return (_CONFIRM,), (), (("span", "only regex takes the pattern"), ("program", "only regex takes the pattern"))
     tree = _pattern.parse(regex)
     span = _pattern.span(tree, group, lf_records=lf_records)
     if not isinstance(span, str):
-        return span, (span.prefix,)
-    return span, _pattern.best_set(list(_pattern.required_literals(tree))) or ()
+        return _row(span), (span.prefix,), ()
+    literals = _pattern.best_set(list(_pattern.required_literals(tree))) or ()
+    program = _program.compile_program(tree, group)
+    if isinstance(program, str):
+        return (_CONFIRM,), literals, (("span", span), ("program", program))
+    return (_PROGRAM, *program), literals, (("span", span),)
 
 
 def _row(span: _pattern.Span) -> tuple[object, ...]:

@@ -20,7 +20,8 @@ MODULES = {path.stem: path for path in FOLDER.glob("*.py") if path.stem != "__in
 LAYERS = [
     {"errors", "stats", "batch", "_core", "_dialect", "_fingerprints"},
     {"definition", "source", "_pattern", "_confirm"},
-    {"_plan", "_blocks"},
+    {"_program", "_blocks"},
+    {"_plan"},
     {"scanner"},
     {"objective"},
     {"ranking"},

@@ -1,0 +1,157 @@
+"""The core's matcher: random patterns beside ``re``, what it declines, and that no pattern makes it slow."""
+
+import itertools
+import re
+import sys
+
+import pytest
+import reference
+from feeding import bits, expected, scanned
+from patterns import Patterns
+
+from metricscan import Scanner
+from metricscan.scanner import _configured
+
+pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
+
+
+def strategy(pattern: str) -> str:
+    return Scanner([{"Name": "m", "Regex": pattern}]).explain()[0].strategy
+
+
+def comparable(matches):
+    return [(*match[:5], None if match[5] is None else bits(match[5])) for match in matches]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_patterns_find_what_re_finds(seed):
+    patterns = Patterns(seed)
+    programs = 0
+    for pattern in itertools.islice(patterns, 150):
+        compiled = reference.compiled(pattern)
+        matches = patterns.random.choice(["all", "all", "first", "last"])
+        scanner = _configured([{"Name": "m", "Regex": pattern}], matches=matches)
+        programs += scanner.explain()[0].strategy == "program"
+        for _ in range(8):
+            text = patterns.text()
+            try:
+                wanted = reference.find("m", compiled, text, matches)
+            except (RuntimeError, SystemError):
+                continue
+            assert comparable(scanner.find(text + b"\n")) == comparable(wanted), (pattern, text, matches)
+    assert programs > 50
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_patterns_over_one_log(seed):
+    patterns = Patterns(1000 + seed)
+    definitions = [{"Name": f"m{i}", "Regex": pattern} for i, pattern in enumerate(itertools.islice(patterns, 30))]
+    log = b"\n".join(patterns.text() for _ in range(120)) + b"\n"
+    try:
+        wanted = expected(definitions, log)
+    except (RuntimeError, SystemError):
+        pytest.skip("re itself fails")
+    for search in ("simd", "every"):
+        assert scanned(_configured(definitions, search=search), log) == wanted, search
+    assert scanned(_configured(definitions, chunk_bytes=7), log) == wanted
+
+
+# ---- what is native, and what is not
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r".*\[[0-9]+\].*#011validation-auc:(\S+)",
+        r"(?<![a-z_])lr[=:]\s*([-+]?\d+\.?\d*)",
+        r"(?i)loss: ([0-9.]+)",
+        r"(?:train|val)_loss=(?P<value>\S+)",
+        r"epoch (\d{1,3})(?:, )?(?:loss|acc)\b",
+        r"\bloss\b.*?(\d+)(?!%)",
+        r"(\d+)?x",
+        r"x++(\d)",
+    ],
+)
+def test_these_run_natively(pattern):
+    assert strategy(pattern) == "program"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        (r"(a|b)\1", "it has a back-reference"),
+        (r"(a)?(?(1)b|c)", "it has a condition"),
+        (r"(?>a|ab)c", "it has an atomic group"),
+        (r"(?:ab|b)++c", "it has a possessive repeat of more than one class"),
+        (r"(?:a*|b)*c", "it has a loop whose body may be empty"),
+        (r"(?:(a)|b)*c", "its value is captured in a loop"),
+        (r"(?=a|bc)b", "it has a lookaround of more than single characters"),
+        ("[a-c]\ud800x|y", "it has a lone surrogate"),
+        ("x(?:é+|y)", "it repeats, or ignores the case of, a character outside ASCII"),
+        (r"(?:abcdefgh){1,5000}z", "written out it is longer than 20,000 words"),
+    ],
+)
+def test_these_are_left_to_re(pattern, reason):
+    one = Scanner([{"Name": "m", "Regex": pattern}]).explain()[0]
+    assert (one.strategy, one.engine) == ("confirm", "re")
+    assert dict(one.declined)["program"] == reason
+
+
+def test_letters_with_a_partner_outside_ascii():
+    from metricscan._program import _WITH_PARTNERS
+
+    others = "".join(map(chr, itertools.chain(range(0x80, 0xD800), range(0xE000, sys.maxunicode + 1))))
+    found = {letter for letter in map(chr, range(0x80)) if re.search(f"(?i){re.escape(letter)}", others)}
+    assert found == set(_WITH_PARTNERS)
+
+
+def test_values_that_take_no_part_give_no_row():
+    result = Scanner(["m=a(b)?;"]).scan(b"a;ab;\na;\n")
+    counts = result.stats.metrics["m"]
+    assert (counts.rows, counts.unparsed) == (0, 1)
+
+
+# ---- no pattern makes it slow: these would take longer than anyone can wait
+
+
+ENDLESS = [
+    (r"(?:a|a)*b", b"a"),
+    (r"(?:\w+\s?)*:", b"a"),
+    (r".*[^A-Z]|[A-Z]", b"A"),
+    (r"[0-9]+\.[0-9]+e|[0-9]", b"1"),
+    (r"(?:(?:a{1,3}){1,3}){1,3}[bc]", b"a"),
+    (r"(?:[a-z]+)*[=:]", b"q"),
+    (r"(?:[a-z]+)+?[=:]", b"q"),
+    (r"\s*\S*\s*[xy]", b" a"),
+    (r".*?,.*?,.*?,.*?[;:]", b"a,"),
+    (r"(?:a+a+)+[bc]", b"a"),
+    (r"(?:a|b|ab)*[cd]", b"ab"),
+    (r"(?:.*,)*[!?]?x?y[!?]z", b"a,"),
+    (r"[ab]*[ac]*[ad]*[ae]*x?[!?]z", b"a"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "unit"), ENDLESS)
+def test_time_is_bounded(pattern, unit):
+    assert strategy(pattern) == "program"
+    scanner = Scanner([{"Name": "m", "Regex": pattern}])
+    size = 300_000
+    result = scanner.scan(unit * (size // len(unit)) + b"!\n" + b"?")
+    counts = result.stats.metrics["m"]
+    assert result.stats.records == 2
+    # with the memo none of them comes near the budget
+    assert counts.over_budget == 0
+    # as the oracle says of the same record, made short enough for it
+    short = unit * 9 + b"!"
+    assert comparable(scanner.find(short)) == comparable(reference.find("m", reference.compiled(pattern), short, "all"))
+
+
+def test_what_is_over_budget_is_counted_and_sampled():
+    # hundreds of choices a byte, on a record too long to remember them
+    pattern = "(?:" + "|".join(f"(?:a|b{i})*c{i}" for i in range(300)) + ")[xy]"
+    assert strategy(pattern) == "program"
+    log = b"ok\n" + b"x" + b"a" * 800_000 + b"\nc0x\n"
+    result = Scanner([{"Name": "m", "Regex": pattern}]).scan(log)
+    counts = result.stats.metrics["m"]
+    assert (counts.rows, counts.unparsed, counts.over_budget) == (0, 1, 1)
+    assert counts.samples[0] == ("x" + "a" * 199, 2, 3)
