@@ -82,7 +82,10 @@ def compile_regex(pattern: str) -> Dialect:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             size = _unrolled(sre_parser.parse(re.compile(mended).pattern))
-    except (re.error, RecursionError, OverflowError):
+    except re.error as error:
+        # places in it are not places in the pattern
+        raise RegexFault(error.msg, hint=_advice(mended, error)) from None
+    except (RecursionError, OverflowError):
         raise refusal from None
     if _is_fuzzy(pattern):
         raise RegexFault(

@@ -237,9 +237,9 @@ def _from_json(text: str, path: str) -> Any:
     try:
         return json.loads(strict)
     except json.JSONDecodeError as error:
-        if "'" in text:
+        if "'" in text or re.search(r"\br\"", text):
             try:
-                # a list as Python prints it
+                # a list as Python prints it, or as it stands in its source
                 return _python_list(text)
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 pass

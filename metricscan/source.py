@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 CHUNK_BYTES = 256 * 1024
-_GZIP = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b\x08"
 _COMPRESSIONS = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"BZh", "bzip2"),
@@ -137,7 +137,8 @@ def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
 def _as_bytes(source: Any) -> memoryview | None:
     try:
         view = memoryview(source)
-    except TypeError:
+    except (TypeError, ValueError):
+        # numpy raises the latter for what has no bytes to show, such as dates
         return None
     return view.cast("B") if view.c_contiguous and view.nbytes else memoryview(view.tobytes())
 

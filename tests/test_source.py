@@ -427,7 +427,7 @@ def test_truncated_gzip_gives_what_there_is(tmp_path, missing, threads):
     assert error.partial["a"].num_rows > 4900
 
 
-@pytest.mark.parametrize("size", range(1, 18))
+@pytest.mark.parametrize("size", range(3, 18))
 def test_gzip_that_ends_in_its_header(tmp_path, size):
     path = tmp_path / "log.gz"
     path.write_bytes(gzip.compress(b"a=1\n")[:size])
