@@ -42,7 +42,7 @@ bench: $(BUILT)
 lint: $(BUILT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint metricscan/*.pyx
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint metricscan/*.pyx
 
 types: $(BUILT)
 	$(BIN)/mypy

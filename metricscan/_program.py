@@ -92,8 +92,8 @@ def compile_program(tree: Tree, value_group: int) -> Program | str:
     >>> from metricscan._pattern import parse
     >>> compile_program(parse(r"(a|b)\\1"), 1)
     'it has a back-reference'
-    >>> compile_program(parse(r"(?:a|b)+=(\\S+)"), 1).splits
-    2
+    >>> compile_program(parse(r"(?:ab|c)+=(\\S+)"), 1).splits
+    3
     """
     try:
         return _Writer(tree, value_group).program()

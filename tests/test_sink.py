@@ -330,7 +330,7 @@ def test_an_error_in_the_middle_leaves_what_was_there(logs, tmp_path, monkeypatc
 
 
 def test_an_unreadable_log_with_on_error_raise_leaves_nothing(logs, tmp_path):
-    (logs / "x.log.gz").write_bytes(b"\x1f\x8b broken")
+    (logs / "x.log.gz").write_bytes(b"\x1f\x8b\x08 broken")
     with pytest.raises(SourceError, match="gzip"):
         replay(logs, SCANNER, out=tmp_path / "out", on_error="raise")
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
@@ -407,7 +407,7 @@ def test_a_process_that_is_killed_leaves_what_was_there(logs, tmp_path, there):
 
 
 def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
-    (logs / "x.log.gz").write_bytes(b"\x1f\x8b broken")
+    (logs / "x.log.gz").write_bytes(b"\x1f\x8b\x08 broken")
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_2,failed\n")
     options = {"objective": MIN, "jobs": tmp_path / "jobs.csv", "out": tmp_path / "out", "format": "jsonl"}
     result = replay(logs, SCANNER, **options)
