@@ -45,7 +45,7 @@ cdef extern from "_program.h" nogil:
     )
 
 cdef extern from "_memory.h" nogil:
-    void *ms_huge_page()
+    void *ms_present_memory(size_t size)
 
 cdef extern from "_literals.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_NEON_LEVEL
@@ -113,11 +113,9 @@ cdef enum:
     SAMPLE_BYTES = 200
     FIRST_ROWS = 64
     # A batch is handed over once it has FULL_ROWS rows, at the end of the piece of input that brought them: SLAB_ROWS leave
-    # room for that piece, and four columns of them fill a huge page. Writing to fresh memory is a third of the time where
-    # every line has metrics, if each 4 KiB of it are a page fault.
+    # room for that piece, and four columns of them take just under two megabytes.
     FULL_ROWS = 57344
     SLAB_ROWS = 65024
-    HUGE_PAGE = 2097152
 
 _LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_NEON_LEVEL: "neon"}
 SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
@@ -333,7 +331,7 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
     cdef char *slab
     cdef char *at
     if room == SLAB_ROWS and columns == 4:
-        slab = <char *>ms_huge_page()
+        slab = <char *>ms_present_memory(stride * columns + shift)
     else:
         slab = <char *>aligned_alloc(64, stride * columns + shift)
     at = slab + shift

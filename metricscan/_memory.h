@@ -7,15 +7,18 @@
 #include <sys/mman.h>
 #endif
 
-#define MS_HUGE_PAGE ((size_t)2 << 20)
+#define MS_PAGE ((size_t)4096)
 
-/* Two megabytes on a huge page where the system has one to give; free() takes them back. NULL if there is no memory.
+/* Memory that will be filled to its end, made present at once where the system can; free() takes it back. NULL if there is
+ * none.
  *
- * One page fault instead of 512: scanning into fresh memory goes from 1.0 to 1.3 GB/s where every line has four metrics. */
-static void *ms_huge_page(void) {
-    void *memory = aligned_alloc(MS_HUGE_PAGE, MS_HUGE_PAGE);
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (memory != NULL) madvise(memory, MS_HUGE_PAGE, MADV_HUGEPAGE); /* advice: nothing depends on its being taken */
+ * One call instead of a page fault every 4 KiB: 1.60 to 1.69 GB/s where every line has four metrics. Huge pages gave 2.0 on a
+ * warm machine and 0.3 to 0.6 on a virtual one that had handed its free memory back to its host, so they are not asked for. */
+static void *ms_present_memory(size_t size) {
+    size = (size + MS_PAGE - 1) / MS_PAGE * MS_PAGE;
+    void *memory = aligned_alloc(MS_PAGE, size);
+#if defined(__linux__) && defined(MADV_POPULATE_WRITE)
+    if (memory != NULL) madvise(memory, size, MADV_POPULATE_WRITE); /* older systems do not know it, and need not */
 #endif
     return memory;
 }
