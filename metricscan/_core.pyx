@@ -1,4 +1,4 @@
-"""The hot loop: records, literal search, the span matcher, number reading, columns.
+"""The hot loop: records, literal search, spans, programs (their matcher is in _program.h), number reading, columns.
 
 It knows bytes, integers and doubles; definitions, files, Arrow and jobs live in Python above it. One ``Engine`` holds
 the compiled tables and never changes, so any number of threads may share it. A ``Stream`` is one pass over one input:

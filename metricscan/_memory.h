@@ -13,7 +13,8 @@
  * none.
  *
  * One call instead of a page fault every 4 KiB: 1.60 to 1.69 GB/s where every line has four metrics. Huge pages gave 2.0 on a
- * warm machine and 0.3 to 0.6 on a virtual one that had handed its free memory back to its host, so they are not asked for. */
+ * warm machine, and 0.3 to 1.1 where 0.7 to 1.2 was had without: on a virtual machine after a pause with much memory freed, and
+ * with two other processes running. So they are not asked for; a quiet machine would have to confirm it. */
 static void *ms_present_memory(size_t size) {
     size = (size + MS_PAGE - 1) / MS_PAGE * MS_PAGE;
     void *memory = aligned_alloc(MS_PAGE, size);
