@@ -1,0 +1,61 @@
+"""The command: flags to the calls of the library. Nothing else in the package prints.
+
+A command a file; ``options`` is what several of them take, ``output`` what several of them print.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from metricscan import __version__
+from metricscan.cli.check import check
+from metricscan.cli.output import EXIT_INTERRUPTED, EXIT_WRONG, complain
+from metricscan.cli.replay import replay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, and say how it ended: 0, 1 (nothing found), 2 (wrong use, unreadable input), 130 (interrupted)."""
+    from metricscan.errors import MetricscanError
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a file's name may be no text
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = command.main(args=arguments, prog_name="metricscan", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_WRONG
+    except MetricscanError as error:
+        complain(error)
+        return EXIT_WRONG
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("metricscan: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has seen enough (click and rich make a SystemExit of that); Python must not complain
+        # when it closes what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(code or 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="metricscan")
+def command() -> None:
+    """Read metrics out of training logs, and find the best job."""
+
+
+for _one in (replay, check):
+    command.add_command(_one)

@@ -1,0 +1,114 @@
+"""What several commands print, and how they end."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from metricscan._replay import Progress
+    from metricscan.scanner import Scanner
+    from metricscan.stats import ScanStats
+
+EXIT_NOTHING_FOUND = 1
+EXIT_WRONG = 2
+EXIT_INTERRUPTED = 130
+
+
+def complain(error: BaseException) -> None:
+    """Print an error on stderr."""
+    click.echo(f"metricscan: {error}", err=True)
+
+
+def open_console(*, err: bool = False) -> Console:
+    """Open a console that prints names as they are, and cuts nothing in a pipe."""
+    from rich.console import Console
+
+    # names are names: a metric may be called loss[red] or a:100:b
+    console = Console(stderr=err, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        # nobody sees the edge of a pipe: nothing is cut or wrapped there
+        console.width = 10_000
+    return console
+
+
+def literal(text: str) -> Any:
+    """A cell whose text is nothing but text."""
+    from rich.text import Text
+
+    return Text(text)
+
+
+def print_counts(console: Console, stats: ScanStats) -> None:
+    """One line a metric: its rows, and what was counted instead."""
+    from rich.table import Table
+
+    kinds = ["rows", "unparsed"]
+    kinds += [
+        kind
+        for kind in ("failed", "timeouts", "over_budget")
+        if any(getattr(one, kind) for one in stats.metrics.values())
+    ]
+    table = Table("metric", *kinds, "refused text", box=None, header_style="bold")
+    for column in table.columns[1:-1]:
+        column.justify = "right"
+    for name, counts in stats.metrics.items():
+        texts = ", ".join(list(dict.fromkeys(repr(sample.text[:20]) for sample in counts.samples))[:3])
+        table.add_row(literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
+    console.print(table)
+    console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
+
+
+def print_silent(console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str]) -> bool:
+    """One line or more for each definition that found nothing; whether there is one."""
+    from metricscan._diagnosis import diagnose
+
+    silent = diagnose(scanner, stats, paths)
+    for one in silent:
+        console.print(f"{one.metric} found nothing: {'; '.join(one.reasons)}", soft_wrap=True)
+    return bool(silent)
+
+
+class ProgressBar:
+    """A bar with MB/s on a terminal; nothing in a pipe."""
+
+    def __init__(self) -> None:
+        self.shown = sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self.shown:
+            from rich import progress
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.DownloadColumn(),
+                progress.TransferSpeedColumn(),
+                progress.TimeRemainingColumn(),
+                console=open_console(err=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("reading", total=None)
+            self._bar.start()
+        return self
+
+    def show(self, progress: Progress) -> None:
+        """Move the bar."""
+        self._bar.update(
+            self._task,
+            description=f"{progress.logs:,} of {progress.total_logs:,} logs",
+            completed=progress.bytes,
+            total=progress.total_bytes or None,
+        )
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

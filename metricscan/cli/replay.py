@@ -1,0 +1,188 @@
+"""``metricscan replay``: many logs to tables and a ranking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from metricscan.cli.options import compiled, scan_options
+from metricscan.cli.output import (
+    EXIT_NOTHING_FOUND,
+    EXIT_WRONG,
+    ProgressBar,
+    complain,
+    literal,
+    open_console,
+    print_counts,
+    print_silent,
+)
+
+if TYPE_CHECKING:
+    from metricscan._replay import Replay
+    from metricscan.scanner import Scanner
+
+JOBS_SHOWN = 20
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@scan_options
+@click.option("--minimize", metavar="NAME", help="The objective metric; less is better.")
+@click.option("--maximize", metavar="NAME", help="The objective metric; more is better.")
+@click.option(
+    "--job", metavar="RULE", default="auto", show_default=True, help="What one job is: auto, file, dir, or a REGEX."
+)
+@click.option("--jobs", "jobs_file", metavar="FILE", help="CSV or JSON lines: job or path, status, hyperparameters.")
+@click.option("-o", "--out", metavar="DIR", help="Write a dataset: a folder a metric, the ranking, a manifest.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["parquet", "arrow", "csv", "jsonl"]),
+    default="parquet",
+    show_default=True,
+    help="Format of the dataset.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the dataset that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option(
+    "--top", metavar="N", type=click.IntRange(min=1), help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]"
+)
+@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]")
+def replay(
+    paths: tuple[str, ...],
+    definitions: str | None,
+    metrics: tuple[str, ...],
+    newline: str | None,
+    matches: str,
+    escape: str,
+    ansi: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    minimize: str | None,
+    maximize: str | None,
+    job: str,
+    jobs_file: str | None,
+    out: str | None,
+    format_: str,
+    overwrite: bool,
+    as_json: bool,
+    top: int | None,
+    threads: int | None,
+) -> int:
+    """Read the logs of many jobs, and rank the jobs.
+
+    A PATH is a log (gzip is read), a folder, a glob, or - for standard input. Exit code 0; 1 if no job has the objective;
+    2 for wrong use, or if a log could not be read.
+    """
+    if minimize is not None and maximize is not None:
+        raise click.UsageError("--minimize and --maximize exclude each other")
+    scanner = compiled(definitions, metrics, newline, matches, escape, ansi)
+    from metricscan._replay import replay as run
+    from metricscan.objective import Objective
+
+    objective = None
+    if minimize is not None:
+        objective = Objective(minimize, "Minimize")
+    elif maximize is not None:
+        objective = Objective(maximize, "Maximize")
+    with ProgressBar() as bar:
+        result = run(
+            paths,
+            scanner,
+            objective=objective,
+            threads=threads,
+            job=job,
+            jobs=jobs_file,
+            include=include,
+            exclude=exclude,
+            keep=False,
+            out=out,
+            format=format_,
+            overwrite=overwrite,
+            progress=bar.show if bar.shown else None,
+        )
+    for error in result.errors:
+        complain(error)
+    if as_json:
+        _print_json(result, out, top)
+    else:
+        click.echo(str(result.survey), err=True)
+        _print_replay(result, scanner, None if objective is None else objective.metric, top)
+        if out is not None:
+            click.echo(f"written: {out}", err=True)
+    if result.errors:
+        return EXIT_WRONG
+    return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
+
+
+def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: int | None) -> None:
+    from rich.table import Table
+
+    console = open_console()
+    best = result.best
+    if objective is not None:
+        if best is None:
+            console.print(f"Best: none; no job has a finite {objective}")
+        else:
+            parameters = "".join(f", {key}={value}" for key, value in best.hyperparameters.items())
+            text = f"Best: {best.job}, {objective} {best.value!r} at {best.path}:{best.line}{parameters}"
+            console.print(text, style="bold", soft_wrap=True)
+    if objective is not None and result.ranking is not None and result.ranking.num_rows:
+        table = Table(
+            "rank", "job", objective, "status", "rows", "place", "hyperparameters", box=None, header_style="bold"
+        )
+        table.columns[0].justify = table.columns[2].justify = table.columns[4].justify = "right"
+        shown = result.ranking.slice(0, top or JOBS_SHOWN).to_pylist()
+        for row in shown:
+            status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
+            place = "" if row["stream"] is None else f"{row['stream']}:{row['line']}"
+            if row["streams"] > 1:
+                place += f" (last of {row['streams']} streams)"
+            parameters = " ".join(f"{key}={value}" for key, value in row["hyperparameters"])
+            value = "" if row["value"] is None else repr(row["value"])
+            rank = "" if row["rank"] is None else str(row["rank"])
+            table.add_row(*map(literal, (rank, row["job"], value, status, f"{row['rows']:,}", place, parameters)))
+        console.print(table)
+        if len(shown) < result.ranking.num_rows:
+            console.print(f"  .. {result.ranking.num_rows - len(shown):,} more; --top N shows N")
+    print_counts(console, result.stats)
+    print_silent(console, scanner, result.stats, [log.path for one in result.jobs for log in one.logs])
+
+
+def _print_json(result: Replay, out: str | None, top: int | None) -> None:
+    """One JSON object; NaN and infinities as the strings that the datasets use."""
+    import json
+
+    from metricscan.sink import json_number
+
+    def number(value: float | None) -> Any:
+        return json.loads(json_number(value))
+
+    ranking = None
+    if result.ranking is not None:
+        rows = (result.ranking if top is None else result.ranking.slice(0, top)).to_pylist()
+        ranking = [
+            {**row, "value": number(row["value"]), "hyperparameters": dict(row["hyperparameters"])} for row in rows
+        ]
+    best = (
+        None if result.best is None else {**result.best._asdict(), "hyperparameters": dict(result.best.hyperparameters)}
+    )
+    document = {
+        "best": best,
+        "ranking": ranking,
+        "metrics": {
+            name: {
+                **{kind: getattr(counts, kind) for kind in ("rows", "unparsed", "failed", "timeouts", "over_budget")},
+                "samples": [sample._asdict() for sample in counts.samples],
+            }
+            for name, counts in result.stats.metrics.items()
+        },
+        "logs": sum(len(one.logs) for one in result.jobs),
+        "skipped": {"by_name": result.survey.skipped_by_name, "binary": result.survey.skipped_binary},
+        "bytes": result.stats.bytes,
+        "records": result.stats.records,
+        "out": out,
+        "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in result.errors],
+    }
+    click.echo(json.dumps(document, indent=2))
