@@ -49,7 +49,13 @@ if SANITIZE:
 core = Extension(
     "metricscan._core",
     sources=["metricscan/_core.pyx"],
-    depends=["metricscan/_literals.h", "metricscan/_memory.h", "metricscan/_numbers.h", "metricscan/_program.h"],
+    depends=[
+        "metricscan/_characters.h",
+        "metricscan/_literals.h",
+        "metricscan/_memory.h",
+        "metricscan/_numbers.h",
+        "metricscan/_program.h",
+    ],
     include_dirs=["metricscan"],
     extra_compile_args=compile_args,
     extra_link_args=link_args,

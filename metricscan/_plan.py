@@ -35,8 +35,7 @@ class Explanation(NamedTuple):
     regex : str
     strategy : {"span", "program", "confirm"}
     engine : str
-        What decides a match: ``"core"``, ``"re"`` or ``"regex"``. Under ``"core"`` a record whose bytes alone do not
-        settle the match (a class such as ``\\S`` that meets a character outside ASCII) is still decided by ``re``.
+        What decides a match: ``"core"``, ``"re"`` or ``"regex"``.
     literals : tuple of str
         One of these must occur in a record for it to be looked at. Empty: every record is.
     declined : tuple of (str, str)
@@ -169,28 +168,13 @@ def _facts(
     tree = _pattern.parse(regex)
     span = _pattern.span(tree, group, lf_records=lf_records)
     if not isinstance(span, str):
-        return _row(span), (span.prefix,), ()
+        # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
+        program = _program.compile_program(tree, group) if span.counted else None
+        if not isinstance(program, str):
+            return (_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,), ()
+        span = "it counts characters"
     literals = _pattern.best_set(list(_pattern.required_literals(tree))) or ()
     program = _program.compile_program(tree, group)
     if isinstance(program, str):
         return (_CONFIRM,), literals, (("span", span), ("program", program))
     return (_PROGRAM, *program), literals, (("span", span),)
-
-
-def _row(span: _pattern.Span) -> tuple[object, ...]:
-    return (
-        _SPAN,
-        _SHAPES[span.run],
-        span.prefix,
-        span.table,
-        span.run_min,
-        span.run_max,
-        span.suffix,
-        span.at_start,
-        span.at_end,
-        span.counted,
-        span.value_from_run,
-        span.value_from,
-        span.value_to_run,
-        span.value_to,
-    )
