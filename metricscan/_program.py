@@ -1,7 +1,8 @@
-"""A regex's syntax tree as a program for the core's matcher, or the reason why it is none.
+r"""A regex's syntax tree as a program for the core's matcher, or the reason why it is none.
 
 The program takes alternatives in the order in which ``re`` does. What it cannot say exactly as the running ``re`` does is
-declined: captures in a possessive repeat (``re`` raises on some), possessive loops whose body may be empty.
+declined: captures in a possessive repeat (``re`` raises on some), possessive loops whose body may be empty, parts that
+change what ``\w``, ``\d`` and ``\s`` mean.
 """
 
 from __future__ import annotations
@@ -226,8 +227,9 @@ class _Writer:
 
     def _subpattern(self, av: Any, flags: int) -> None:
         group, add_flags, del_flags, items = av
-        if add_flags & _TYPE_FLAGS:
-            flags &= ~_TYPE_FLAGS
+        if add_flags & _TYPE_FLAGS & ~flags:
+            # re itself reads the first character of such a part by the flags of the whole when it searches, not when it matches
+            raise _NotAProgram("a part of it changes what \\w, \\d and \\s mean")
         flags = (flags | add_flags) & ~del_flags
         slot = None if group is None else self.slots.get(group)
         if slot is not None:

@@ -196,7 +196,7 @@ def test_a_record_that_re_fails_on_is_counted(monkeypatch):
             raise RecursionError
 
     monkeypatch.setattr("metricscan._program.MOST_CODE", 0)
-    scanner = Scanner(["a=[^=]", "b=b=(.)"])
+    scanner = Scanner(["a=[^=]", "b=b=([0-9])"])
     monkeypatch.setattr(scanner._plan.confirm, "_patterns", [("re", Failing(), 0)] * 2)
     result = scanner.scan(b"b=1\nxa b=2\na\n")
     counts = result.stats.metrics["a"]
