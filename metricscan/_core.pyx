@@ -39,6 +39,10 @@ cdef extern from "_program.h" nogil:
         const int32_t *sets
         const int32_t *set_at
         const uint8_t *first
+        int32_t lead
+        int32_t lead_class
+        const uint8_t *lead_text
+        int64_t lead_length
         int32_t runs
         int32_t splits
         int32_t loops
@@ -1299,16 +1303,18 @@ cdef class Engine:
         ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
-        code, pool, tables, sets, set_at, first = fields[:6]
+        code, pool, tables, sets, set_at, first, program.lead, program.lead_class, lead_text = fields[:9]
         program.code = <const int32_t *>self.held(code)
         program.pool = self.held(pool)
         program.tables = self.held(tables)
         program.sets = <const int32_t *>self.held(sets)
         program.set_at = <const int32_t *>self.held(set_at)
         program.first = self.held(first) if first else NULL
+        program.lead_text = self.held(lead_text)
+        program.lead_length = len(lead_text)
         (
             program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
-        ) = fields[6:]
+        ) = fields[9:]
         return 0
 
     cdef int make_quick(self, Group *group, const Literal *literal, int64_t width) except -1:

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "_characters.h"
+#include "_literals.h"
 
 enum {
     MS_MATCH,       /* */
@@ -47,6 +48,7 @@ enum {
 };
 enum { MS_RUN_SIZE = 8, MS_COUNT_SIZE = 6 };
 enum { MS_GREEDY, MS_LAZY, MS_POSSESSIVE };
+enum { MS_ANYWHERE, MS_AT_TEXT, MS_BEFORE_TEXT, MS_AT_ONCE };   /* where a match can start */
 enum { MS_ATOMIC, MS_MUST, MS_MUST_NOT };       /* kinds of a group */
 enum { MS_STOP, MS_MEMBER, MS_UNDECIDED };      /* entries of a class's table of bytes */
 enum { MS_FOUND = 1, MS_NONE = 0, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3 };
@@ -58,6 +60,11 @@ typedef struct {
     const int32_t *sets;        /* a class's set, for characters that its table leaves undecided */
     const int32_t *set_at;      /* where in sets a class's is */
     const uint8_t *first;       /* 256 entries: may a match start with this byte; NULL if it may be empty */
+    int32_t lead;               /* MS_AT_TEXT: where this text stands; MS_BEFORE_TEXT: at the first byte of a run of a class
+                                 * that ends where it stands; MS_AT_ONCE: where the search begins, or not at all */
+    int32_t lead_class;
+    const uint8_t *lead_text;
+    int64_t lead_length;
     int32_t runs;
     int32_t splits;             /* bits that the choices need at a place */
     int32_t loops;
@@ -205,14 +212,19 @@ static inline void ms_note_failed(const ms_program *q, ms_run *run, int64_t low,
     }
 }
 
-/* The largest end in [low, at] from which going on is not known to fail, or low - 1. */
+/* The largest end in [low, at] from which going on is not known to fail, or low - 1. Where the byte that must follow is known,
+ * ends are found by it, sixteen bytes at a time. */
 static inline int64_t ms_end_before(const uint8_t *p, int64_t n, const ms_run *run, int64_t low, int64_t at, int32_t following,
                                     int kind) {
     while (at >= low) {
         if (at >= run->fail_low && at <= run->fail_high) {
             at = run->fail_low - 1;
-        } else if (following >= 0 && (at >= n || p[at] != following)) {
-            at--;
+        } else if (following >= 0) {
+            int64_t from = run->fail_high >= low && run->fail_high < at ? run->fail_high + 1 : low;
+            int64_t behind = (int64_t)ms_after_last_either(p, (size_t)from, (size_t)(at < n ? at + 1 : n), (uint8_t)following,
+                                                           (uint8_t)following);
+            if (behind > from) return behind - 1;
+            at = from - 1;
         } else if (kind != MS_ASCII && ms_inside(p, n, at, kind)) {
             at--;
         } else {
@@ -563,7 +575,13 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             int64_t limit = frame->low;
             ms_note_failed(q, run, frame->other, frame->pos, 0);
             pos = frame->pos;
-            for (;;) {
+            if (op[7] && op[5] >= 0) {
+                /* nothing stops it but its limit: on to the next place where the byte that must follow stands */
+                int64_t known = pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit ? run->fail_high : pos;
+                int64_t to = limit < n ? limit + 1 : n;
+                pos = known < to ? (int64_t)ms_find_either(p, (size_t)known + 1, (size_t)to, (uint8_t)op[5], (uint8_t)op[5]) : to;
+                if (pos >= to) pos = -1;
+            } else for (;;) {
                 if (pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit) {
                     /* every byte up to there was walked before */
                     pos = run->fail_high;
@@ -586,24 +604,50 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
     }
 }
 
+/* The next place at or behind `at` where a match can start, n + 1 if there is none; lower places before `from` are past. */
+static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t at,
+                                    int64_t *text) {
+    switch (q->lead) {
+    case MS_AT_TEXT:
+        at = (int64_t)ms_find(p, (size_t)at, (size_t)n, q->lead_text, (size_t)q->lead_length);
+        return at < n ? at : n + 1;
+    case MS_BEFORE_TEXT: {
+        /* The class does not take the text's first byte: from each place of its run a match would go on from this text, so
+         * what fails from the first fails from all. */
+        const uint8_t *table = q->tables + q->lead_class * 256;
+        at = (int64_t)ms_find(p, (size_t)*text, (size_t)n, q->lead_text, (size_t)q->lead_length);
+        if (at >= n) return n + 1;
+        *text = at + 1;
+        while (at > from && table[p[at - 1]] == MS_MEMBER) at--;
+        return at;
+    }
+    case MS_AT_ONCE: return at == from ? at : n + 1;
+    default:
+        for (; at <= n; at++) {
+            if (q->first != NULL) {
+                while (at < n && !q->first[p[at]]) at++;
+                if (at == n) return n + 1;
+            }
+            if (kind == MS_ASCII || !ms_inside(p, n, at, kind)) return at;
+        }
+        return at;
+    }
+}
+
 /* The first match that starts at or behind `from`: what re's search gives. nonempty: not an empty one at `from`. What was
  * captured lies in the matcher's places, -1 where nothing was. */
 static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int nonempty,
                      int64_t *match_start, int64_t *match_end) {
-    for (int64_t start = from; start <= n; start++) {
-        if (q->first != NULL) {
-            while (start < n && !q->first[p[start]]) start++;
-            if (start == n) return MS_NONE;
-        }
-        if (kind != MS_ASCII && ms_inside(p, n, start, kind)) continue;
-        if (q->at_start && start > 0) return MS_NONE;
+    int64_t text = from;
+    for (int64_t start = from;; start++) {
+        start = ms_next_start(q, p, n, kind, from, start, &text);
+        if (start > n || (q->at_start && start > 0)) return MS_NONE;
         int status = ms_attempt(q, m, p, n, kind, start, nonempty && start == from, match_end);
         if (status != MS_NONE) {
             *match_start = start;
             return status;
         }
     }
-    return MS_NONE;
 }
 
 #endif

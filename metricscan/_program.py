@@ -49,6 +49,7 @@ _SIZES = {
 }
 _GREEDY, _LAZY, _POSSESSIVE = range(3)
 _ATOMIC, _MUST, _MUST_NOT = range(3)
+_ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE = range(4)
 _FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
 
 # A pattern that is longer than this, written out, is left to re.
@@ -79,6 +80,9 @@ class Program(NamedTuple):
         int32: what decides characters outside ASCII, and where a class's set begins.
     first : bytes
         Which bytes a match may start with, 256 entries; empty if it may be empty.
+    lead, lead_class : int
+    lead_text : bytes
+        Where a match can start: anywhere, at a text, before one, or at once.
     runs, splits, loops, slots : int
     at_start : bool
     words : int
@@ -93,6 +97,9 @@ class Program(NamedTuple):
     sets: bytes
     set_at: bytes
     first: bytes
+    lead: int
+    lead_class: int
+    lead_text: bytes
     runs: int
     splits: int
     loops: int
@@ -165,6 +172,7 @@ class _Writer:
             sets,
             pack(f"={len(set_at)}i", *set_at),
             first,
+            *self._lead(),
             self.runs,
             self.splits,
             self.loops,
@@ -502,13 +510,9 @@ class _Writer:
         for at in self._steps():
             if self.code[at] != _RUN:
                 continue
-            following = at + _SIZES[_RUN]
-            while self.code[following] in (_SAVE, _JUMP):
-                following = self.code[following + 1] if self.code[following] == _JUMP else following + _SIZES[_SAVE]
-            if self.code[following] == _BYTE:
-                self.code[at + 5] = self.code[following + 1]
-            elif self.code[following] == _STRING:
-                self.code[at + 5] = self.pool[self.code[following + 1]]
+            text = self._text_at(self._surely_after(at))
+            if text:
+                self.code[at + 5] = text[0]
 
     def _first(self) -> bytes:
         tables = [one.table for one in self.classes]
@@ -548,6 +552,50 @@ class _Writer:
                 elif op == _IF:
                     waiting.append(self.code[at + 2])
         return bytes(first)
+
+    def _lead(self) -> tuple[int, int, bytes]:
+        """Where a match can start, its class and text. What comes first in every match is read off the code."""
+        at = self._taker(0)
+        text = self._text_at(at)
+        if text:
+            return _AT_TEXT, 0, text
+        # what must hold where the match starts makes places of a run differ
+        plain = all(self.code[step] in (_SAVE, _JUMP, _ENTER, _RUN) for step in self._steps() if step <= at)
+        if self.code[at] != _RUN or not (plain and self.pure) or self.code[at + 4] >= 0:
+            return _ANYWHERE, 0, b""
+        least, takes_all = self.code[at + 3], self.code[at + 7]
+        if least == 0 and takes_all and self.code[at + 1] != _POSSESSIVE:
+            # .* gets from where the search begins to wherever a match could start
+            return _AT_ONCE, 0, b""
+        one = list(self.classes)[self.code[at + 2]]
+        text = self._text_at(self._surely_after(at))
+        if text and not one.set and one.table[text[0]] == STOP:
+            return _BEFORE_TEXT, self.code[at + 2], text
+        return _ANYWHERE, 0, b""
+
+    def _surely_after(self, at: int) -> int:
+        """What takes the next characters after this, in every match; what only looks at them is passed over."""
+        return self._taker(self._after(at))
+
+    def _taker(self, at: int) -> int:
+        while True:
+            op = self.code[at]
+            if op == _JUMP:
+                at = self.code[at + 1]
+            elif op == _GROUP and self.code[at + 1] != _ATOMIC:
+                at = self.code[at + 3]
+            elif op in (_SAVE, _ENTER, _BOUNDARY, _LOOK):
+                at = self._after(at)
+            else:
+                return at
+
+    def _text_at(self, at: int) -> bytes:
+        if self.code[at] == _BYTE:
+            return bytes([self.code[at + 1]])
+        if self.code[at] == _STRING:
+            offset, length = self.code[at + 1 : at + 3]
+            return bytes(self.pool[offset : offset + length])
+        return b""
 
     def _at_start(self) -> bool:
         at = 0
