@@ -383,7 +383,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def _named(self, pattern: int, columns: _core._Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         from metricscan.batch import from_columns, in_pieces
 
-        for piece in in_pieces(from_columns(columns)):
+        for piece in in_pieces(from_columns(*columns)):
             for name in self._scanner._plan.names[pattern]:
                 yield name, piece
 
@@ -445,7 +445,7 @@ class Stream:
         for pattern in self._core.filled():
             columns = self._core.detach(pattern)
             if columns is not None:
-                batch = from_columns(columns)
+                batch = from_columns(*columns)
                 batches.update(dict.fromkeys(self._scanner._plan.names[pattern], batch))
         return {name: batches[name] for name in self._scanner.metrics if name in batches}
 
