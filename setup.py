@@ -60,5 +60,13 @@ core = Extension(
     extra_compile_args=compile_args,
     extra_link_args=link_args,
 )
+reading = Extension(
+    "metricscan._reading",
+    sources=["metricscan/_reading.pyx"],
+    depends=["metricscan/_literals.h"],
+    include_dirs=["metricscan"],
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+)
 
-setup(ext_modules=cythonize([core], compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))
+setup(ext_modules=cythonize([core, reading], compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))

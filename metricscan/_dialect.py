@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from re import _compiler as sre_compiler  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
@@ -32,11 +33,14 @@ class Dialect(NamedTuple):
     constructs : tuple of str
         What ``re`` refuses in it; empty under ``re``.
     compiled : re.Pattern or regex.Pattern
+    tree : SubPattern or None
+        The syntax tree that ``re`` has compiled; None under ``regex``.
     """
 
     engine: str
     constructs: tuple[str, ...]
     compiled: Any
+    tree: Any
 
 
 class RegexFault(Exception):
@@ -67,7 +71,9 @@ def compile_regex(pattern: str) -> Dialect:
     ('variable-width lookbehind', '\\p{..}')
     """
     try:
-        return Dialect("re", (), compile_quietly(pattern))
+        tree = _parsed(pattern)
+        # what re.compile does, which would parse once more
+        return Dialect("re", (), sre_compiler.compile(tree), tree)
     except re.error as error:
         refusal = RegexFault(error.msg, error.pos, _advice(pattern, error))
     except RecursionError:
@@ -79,9 +85,8 @@ def compile_regex(pattern: str) -> Dialect:
         raise refusal
     try:
         # with these constructs spelled in ways that re knows it must be satisfied: nothing else may be regex's own
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            size = _unrolled(sre_parser.parse(re.compile(mended).pattern))
+        compile_quietly(mended)
+        size = _unrolled(_parsed(mended))
     except re.error as error:
         # places in it are not places in the pattern
         raise RegexFault(error.msg, hint=_advice(mended, error)) from None
@@ -101,7 +106,7 @@ def compile_regex(pattern: str) -> Dialect:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False))
+            return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False), None)
     except regex.error as error:
         raise RegexFault(error.msg, error.pos) from None
     except (RecursionError, OverflowError, MemoryError):
@@ -113,6 +118,12 @@ def compile_quietly(pattern: str) -> re.Pattern[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return re.compile(pattern)
+
+
+def _parsed(pattern: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sre_parser.parse(pattern)
 
 
 def value_group(compiled: Any) -> int:

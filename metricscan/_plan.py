@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _core, _fingerprints, _pattern, _program
 from metricscan._confirm import Confirm
-from metricscan._dialect import compile_regex, value_group
+from metricscan._dialect import Dialect, compile_regex, value_group
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from metricscan.definition import MetricDefinition
 
@@ -68,6 +68,32 @@ class Explanations(tuple[Explanation, ...]):
         return "\n".join(map(str, self))
 
 
+_Row = tuple[Any, ...]
+
+
+class Decision(NamedTuple):
+    """What a pattern's text says of how it is decided.
+
+    Attributes
+    ----------
+    engine : {"re", "regex"}
+    compiled : re.Pattern or regex.Pattern
+    group : int
+        The group that holds the value.
+    row : tuple
+        The core's row for it.
+    literals : tuple of bytes
+    declined : tuple of (str, str)
+    """
+
+    engine: str
+    compiled: Any
+    group: int
+    row: _Row
+    literals: tuple[bytes, ...]
+    declined: tuple[tuple[str, str], ...]
+
+
 class Plan(NamedTuple):
     """What a scanner runs on.
 
@@ -91,6 +117,7 @@ class Plan(NamedTuple):
 
 def build(
     definitions: Sequence[MetricDefinition],
+    decisions: Mapping[str, Decision],
     *,
     newline: str,
     matches: str,
@@ -101,12 +128,11 @@ def build(
 ) -> Plan:
     """Dedupe by regex, choose a strategy for each pattern, and compile the search.
 
-    The definitions are valid: their regexes compile.
+    The definitions are valid: their regexes compile, what has been decided already is in ``decisions``.
     """
     names: dict[str, list[str]] = {}
     for definition in definitions:
         names.setdefault(definition.regex, []).append(definition.name)
-    lf_records = newline == "lf" or escape == "syslog"
 
     rows: list[tuple[object, ...]] = []
     deciders: list[tuple[str, re.Pattern[str], int]] = []
@@ -114,10 +140,8 @@ def build(
     users: dict[bytes, list[int]] = {}
     always = []
     for index, (regex, sharers) in enumerate(names.items()):
-        dialect = compile_regex(regex)
-        group = value_group(dialect.compiled)
-        deciders.append((dialect.engine, dialect.compiled, group))
-        row, literals, declined = _facts(regex, dialect.engine, group, lf_records=lf_records)
+        engine_name, compiled, group, row, literals, declined = decisions.get(regex) or decide(compile_regex(regex))
+        deciders.append((engine_name, compiled, group))
         rows.append(row)
         for literal in literals:
             users.setdefault(literal, []).append(index)
@@ -128,7 +152,7 @@ def build(
                 tuple(sharers),
                 regex,
                 _STRATEGIES[row[0]],
-                dialect.engine if row[0] == _CONFIRM else "core",
+                engine_name if row[0] == _CONFIRM else "core",
                 tuple(literal.decode() for literal in literals),
                 declined,
             )
@@ -140,7 +164,7 @@ def build(
         [(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],
         list(chosen.groups),
         always,
-        universal=not lf_records,
+        universal=newline == "universal" and escape != "syslog",
         syslog=escape == "syslog",
         strip=ansi == "strip",
         matches=_MATCHES[matches],
@@ -156,25 +180,26 @@ def build(
     )
 
 
-_Row = tuple[Any, ...]
+def decide(dialect: Dialect) -> Decision:
+    """Choose the cheapest strategy that is exact for a pattern."""
+    group = value_group(dialect.compiled)
 
+    def decision(row: _Row, literals: tuple[bytes, ...], **declined: str) -> Decision:
+        return Decision(dialect.engine, dialect.compiled, group, row, literals, tuple(declined.items()))
 
-def _facts(
-    regex: str, engine: str, group: int, *, lf_records: bool
-) -> tuple[_Row, tuple[bytes, ...], tuple[tuple[str, str], ...]]:
-    """The core's row for a pattern, the literals to search for, and why the cheaper strategies were declined."""
-    if engine != "re":
-        return (_CONFIRM,), (), (("span", "only regex takes the pattern"), ("program", "only regex takes the pattern"))
-    tree = _pattern.parse(regex)
-    span = _pattern.span(tree, group, lf_records=lf_records)
+    if dialect.engine != "re":
+        reason = "only regex takes the pattern"
+        return decision((_CONFIRM,), (), span=reason, program=reason)
+    tree = _pattern.Tree(dialect.tree, dialect.tree.state.flags)
+    span = _pattern.span(tree, group)
     if not isinstance(span, str):
         # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
         program = _program.compile_program(tree, group) if span.counted else None
         if not isinstance(program, str):
-            return (_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,), ()
+            return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
         span = "it counts characters"
     literals = _pattern.best_set(list(_pattern.required_literals(tree))) or ()
     program = _program.compile_program(tree, group)
     if isinstance(program, str):
-        return (_CONFIRM,), literals, (("span", span), ("program", program))
-    return (_PROGRAM, *program), literals, (("span", span),)
+        return decision((_CONFIRM,), literals, span=span, program=program)
+    return decision((_PROGRAM, *program), literals, span=span)

@@ -116,10 +116,12 @@ class _NotAProgram(Exception):
 def compile_program(tree: Tree, value_group: int) -> Program | str:
     """The program of a pattern that ``re`` takes, or the reason why there is none.
 
-    >>> from metricscan._pattern import parse
-    >>> compile_program(parse(r"(?:(a)|b)++\\1"), 1)
+    >>> from metricscan._dialect import compile_regex
+    >>> from metricscan._pattern import Tree
+    >>> captures, loop = (compile_regex(regex).tree for regex in (r"(?:(a)|b)++", r"(?:ab|c)+=(\\S+)"))
+    >>> compile_program(Tree(captures, 0), 1)
     'it has a possessive repeat that captures'
-    >>> compile_program(parse(r"(?:ab|c)+=(\\S+)"), 1).splits
+    >>> compile_program(Tree(loop, 0), 1).splits
     2
     """
     try:
@@ -148,7 +150,7 @@ class _Writer:
         self.slots = {value_group: 0}
 
     def program(self) -> Program:
-        if self.tree.flags & re.LOCALE:
+        if self.tree.flags & sre.SRE_FLAG_LOCALE:
             raise _NotAProgram("it depends on the locale")
         for op, av in within(self.tree.items):
             if op in (sre.GROUPREF, sre.GROUPREF_EXISTS):
@@ -226,7 +228,13 @@ class _Writer:
             self._decided(_ATOMIC, 0, av, flags)
         elif op is sre.GROUPREF:
             self.pure = False
-            fold = _FOLD_NOT if not flags & re.IGNORECASE else _FOLD_UNICODE if flags & re.UNICODE else _FOLD_ASCII
+            fold = (
+                _FOLD_NOT
+                if not flags & sre.SRE_FLAG_IGNORECASE
+                else _FOLD_UNICODE
+                if flags & sre.SRE_FLAG_UNICODE
+                else _FOLD_ASCII
+            )
             self.emit(_SAME, self.slots[av], fold)
         elif op is sre.GROUPREF_EXISTS:
             self._condition(av, flags)
@@ -468,7 +476,7 @@ class _Writer:
                 word = bytes(1 if chr(code).isalnum() or code == 95 else 0 for code in range(128))
                 self.words = self._numbered(CharacterClass(word + bytes(128), b""))
             none_in_empty = av is sre.AT_BOUNDARY or re.search(r"\B", "") is None
-            self.emit(_BOUNDARY, int(av is sre.AT_BOUNDARY), int(not flags & re.UNICODE), int(none_in_empty))
+            self.emit(_BOUNDARY, int(av is sre.AT_BOUNDARY), int(not flags & sre.SRE_FLAG_UNICODE), int(none_in_empty))
         else:
             raise _NotAProgram(f"it has {str(av).lower()}")
 
@@ -604,11 +612,11 @@ class _Writer:
         return self.code[at] == _BEGIN
 
 
-_TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
+_TYPE_FLAGS = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
 
 
 def _is_text(code_point: int, flags: int) -> bool:
     """Whether a literal is nothing but its bytes: no lone surrogate, and no letter whose case is ignored."""
     if 0xD800 <= code_point <= 0xDFFF:
         return False
-    return not flags & re.IGNORECASE or (code_point < 0x80 and not chr(code_point).isalpha())
+    return not flags & sre.SRE_FLAG_IGNORECASE or (code_point < 0x80 and not chr(code_point).isalpha())

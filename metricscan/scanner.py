@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from metricscan import _core, _plan
-from metricscan.definition import MetricDefinition, load_definitions
+from metricscan.definition import MetricDefinition, load_definitions, read_with
 from metricscan.errors import OptionError, SourceError
 from metricscan.source import CHUNK_BYTES, open_source
 from metricscan.stats import MetricStats, Sample, ScanStats
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan._plan import Explanations, Plan
+    from metricscan._plan import Decision, Explanations, Plan
 
 _CHOICES = {
     "newline": ("universal", "lf"),
@@ -144,12 +144,15 @@ class Scanner:
         escape: str = "none",
         ansi: str = "keep",
     ) -> None:
-        self._set_up(
-            load_definitions(definitions), {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}, {}
-        )
+        given = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
+        self._set_up(*read_with(definitions, _plan.decide), given, {})
 
     def _set_up(
-        self, definitions: tuple[MetricDefinition, ...], given: dict[str, str | None], internal: dict[str, Any]
+        self,
+        definitions: tuple[MetricDefinition, ...],
+        decisions: dict[str, Decision],
+        given: dict[str, str | None],
+        internal: dict[str, Any],
     ) -> None:
         options = _checked(given)
         self.definitions = definitions
@@ -161,7 +164,7 @@ class Scanner:
         self._internal = internal
         internal = dict(internal)
         self._chunk_bytes = int(internal.pop("chunk_bytes", CHUNK_BYTES))
-        self._plan = _plan.build(definitions, **options, **internal)
+        self._plan = _plan.build(definitions, decisions, **options, **internal)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.definitions, self._given, self._internal)
@@ -383,7 +386,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def _named(self, pattern: int, columns: _core._Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         from metricscan.batch import from_columns, in_pieces
 
-        for piece in in_pieces(from_columns(columns)):
+        for piece in in_pieces(from_columns(*columns)):
             for name in self._scanner._plan.names[pattern]:
                 yield name, piece
 
@@ -445,7 +448,7 @@ class Stream:
         for pattern in self._core.filled():
             columns = self._core.detach(pattern)
             if columns is not None:
-                batch = from_columns(columns)
+                batch = from_columns(*columns)
                 batches.update(dict.fromkeys(self._scanner._plan.names[pattern], batch))
         return {name: batches[name] for name in self._scanner.metrics if name in batches}
 
@@ -547,5 +550,5 @@ def _rebuild(
     definitions: tuple[MetricDefinition, ...], given: dict[str, str | None], internal: dict[str, Any]
 ) -> Scanner:
     scanner = Scanner.__new__(Scanner)
-    scanner._set_up(definitions, given, internal)
+    scanner._set_up(definitions, {}, given, internal)
     return scanner

@@ -339,7 +339,7 @@ def test_tables_are_the_columns_of_the_core():
     columns = core.detach(0)
     from metricscan.batch import from_columns
 
-    batch = from_columns(columns)
+    batch = from_columns(*columns)
     for name, column in zip(["value", "line", "offset", "start"], columns[1:5], strict=True):
         buffer = batch[name].buffers()[1]
         assert buffer.address == pa.py_buffer(column).address
