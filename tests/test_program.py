@@ -111,11 +111,13 @@ def test_what_is_too_long_is_left_to_re(monkeypatch):
 
 @pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyz")
 def test_all_spellings_of_a_letter_are_searched_for(letter):
-    from metricscan._pattern import parse, required_literals
+    from metricscan._dialect import compile_regex
+    from metricscan._pattern import Tree, required_literals
 
+    tree = compile_regex(f"(?i){letter}").tree
     everything = "".join(map(chr, itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))))
     found = {spelling.encode() for spelling in re.findall(f"(?i){letter}", everything)}
-    assert [set(some) for some in required_literals(parse(f"(?i){letter}"))] == [found]
+    assert [set(some) for some in required_literals(Tree(tree, tree.state.flags))] == [found]
 
 
 @pytest.mark.parametrize(
