@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ BRANCH_RESET = "(?|..)"
 
 # ``regex`` unrolls counted repeats when it compiles: (?:a{65535}){65535} takes it 10 s and 3 GB.
 MOST_UNROLLED = 100_000
+
+# The parser of ``re`` calls itself for each level; so do those that read its tree.
+TOO_DEEP = "it is nested too deeply for the interpreter's recursion limit of {:,}"
 
 # One element of a pattern: an escape (with its braces, for a property), a class, an opening of a group, or a character.
 _ELEMENT = re.compile(
@@ -71,7 +75,7 @@ def compile_regex(pattern: str) -> Dialect:
     except re.error as error:
         refusal = RegexFault(error.msg, error.pos, _advice(pattern, error))
     except RecursionError:
-        raise RegexFault("it is nested too deeply") from None
+        raise RegexFault(TOO_DEEP.format(sys.getrecursionlimit())) from None
     except (OverflowError, MemoryError) as error:
         raise RegexFault(str(error) or "it is too large") from None
     mended, constructs = _mend(pattern)
@@ -122,6 +126,11 @@ def value_group(compiled: Any) -> int:
     2
     """
     return int(compiled.groupindex.get("value", 1 if compiled.groups else 0))
+
+
+def in_words_of_re(pattern: str) -> str:
+    """A pattern that only ``regex`` takes, in the words of ``re``: of the same shape, not of the same meaning."""
+    return _mend(pattern)[0]
 
 
 def _mend(pattern: str) -> tuple[str, tuple[str, ...]]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan import _core, _fingerprints, _pattern, _program
+from metricscan import _core, _fingerprints, _pattern, _program, _tame
 from metricscan._confirm import Confirm
-from metricscan._dialect import compile_regex, value_group
+from metricscan._dialect import compile_regex, in_words_of_re, value_group
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
 
+    from metricscan._lint import Finding
     from metricscan.definition import MetricDefinition
 
 _SPAN, _CONFIRM, _PROGRAM = 0, 1, 2
@@ -41,6 +42,10 @@ class Explanation(NamedTuple):
         One of these must occur in a record for it to be looked at. Empty: every record is.
     declined : tuple of (str, str)
         The cheaper strategies and the reason each was declined.
+    untamed : str or None
+        Why backtracking might run away with it: of patterns that ``re`` or ``regex`` decides and that are not provably tame.
+    lint : tuple of Finding
+        What is probably not meant in the regex: a code, the reason, and a better regex or None.
     """
 
     names: tuple[str, ...]
@@ -49,6 +54,8 @@ class Explanation(NamedTuple):
     engine: str
     literals: tuple[str, ...]
     declined: tuple[tuple[str, str], ...]
+    untamed: str | None = None
+    lint: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{', '.join(self.names)}: {self.regex}", f"  strategy  {self.strategy}, decided by {self.engine}"]
@@ -57,6 +64,12 @@ class Explanation(NamedTuple):
         else:
             lines.append("  searched  nothing: it has no literal, so every record is tried")
         lines += [f"  not {strategy:<8}{reason}" for strategy, reason in self.declined]
+        if self.untamed is not None:
+            lines.append(f"  untamed   {self.engine} knows no bound, and {self.untamed}")
+        for finding in self.lint:
+            lines.append(f"  lint      {finding.code}: {finding.reason}")
+            if finding.suggestion is not None:
+                lines.append(f"  better    {finding.suggestion}")
         return "\n".join(lines)
 
 
@@ -132,6 +145,7 @@ def build(
                 dialect.engine if row[0] == _CONFIRM else "core",
                 tuple(literal.decode() for literal in literals),
                 declined,
+                _doubt(regex, dialect.engine) if row[0] == _CONFIRM else None,
             )
         )
     texts = list(users)
@@ -157,6 +171,16 @@ def build(
     )
 
 
+def _doubt(regex: str, engine: str) -> str | None:
+    """Why backtracking might run away with it, as far as its syntax says."""
+    try:
+        # in words that re knows, the repeats of a pattern of regex are the same, its classes are not
+        tree = _pattern.parse(regex if engine == "re" else in_words_of_re(regex))
+    except RecursionError:
+        return _pattern.TOO_DEEP
+    return _tame.doubt(tree, classes_known=engine == "re")
+
+
 _Row = tuple[Any, ...]
 
 
@@ -166,7 +190,11 @@ def _facts(
     """The core's row for a pattern, the literals to search for, and why the cheaper strategies were declined."""
     if engine != "re":
         return (_CONFIRM,), (), (("span", "only regex takes the pattern"), ("program", "only regex takes the pattern"))
-    tree = _pattern.parse(regex)
+    try:
+        tree = _pattern.parse(regex)
+    except RecursionError:
+        # it was compiled where the stack was shorter
+        return (_CONFIRM,), (), (("span", _pattern.TOO_DEEP), ("program", _pattern.TOO_DEEP))
     span = _pattern.span(tree, group, lf_records=lf_records)
     if not isinstance(span, str):
         return _row(span), (span.prefix,), ()
