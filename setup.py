@@ -54,10 +54,24 @@ if FUZZ:
 core = Extension(
     "metricscan._core",
     sources=["metricscan/_core.pyx"],
-    depends=["metricscan/_literals.h", "metricscan/_memory.h", "metricscan/_numbers.h", "metricscan/_program.h"],
+    depends=[
+        "metricscan/_characters.h",
+        "metricscan/_literals.h",
+        "metricscan/_memory.h",
+        "metricscan/_numbers.h",
+        "metricscan/_program.h",
+    ],
+    include_dirs=["metricscan"],
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+)
+reading = Extension(
+    "metricscan._reading",
+    sources=["metricscan/_reading.pyx"],
+    depends=["metricscan/_literals.h"],
     include_dirs=["metricscan"],
     extra_compile_args=compile_args,
     extra_link_args=link_args,
 )
 
-setup(ext_modules=cythonize([core], compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))
+setup(ext_modules=cythonize([core, reading], compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from re import _compiler as sre_compiler  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
@@ -36,11 +37,14 @@ class Dialect(NamedTuple):
     constructs : tuple of str
         What ``re`` refuses in it; empty under ``re``.
     compiled : re.Pattern or regex.Pattern
+    tree : SubPattern
+        The syntax tree that ``re`` has compiled; under ``regex``, that of the pattern in words of ``re``: of the same shape.
     """
 
     engine: str
     constructs: tuple[str, ...]
     compiled: Any
+    tree: Any
 
 
 class RegexFault(Exception):
@@ -71,7 +75,9 @@ def compile_regex(pattern: str) -> Dialect:
     ('variable-width lookbehind', '\\p{..}')
     """
     try:
-        return Dialect("re", (), compile_quietly(pattern))
+        tree = _parsed(pattern)
+        # what re.compile does, which would parse once more
+        return Dialect("re", (), sre_compiler.compile(tree), tree)
     except re.error as error:
         refusal = RegexFault(error.msg, error.pos, _advice(pattern, error))
     except RecursionError:
@@ -83,9 +89,9 @@ def compile_regex(pattern: str) -> Dialect:
         raise refusal
     try:
         # with these constructs spelled in ways that re knows it must be satisfied: nothing else may be regex's own
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            size = _unrolled(sre_parser.parse(re.compile(mended).pattern))
+        compile_quietly(mended)
+        tree = _parsed(mended)
+        size = _unrolled(tree)
     except re.error as error:
         # places in it are not places in the pattern
         raise RegexFault(error.msg, hint=_advice(mended, error)) from None
@@ -105,7 +111,7 @@ def compile_regex(pattern: str) -> Dialect:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False))
+            return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False), tree)
     except regex.error as error:
         raise RegexFault(error.msg, error.pos) from None
     except (RecursionError, OverflowError, MemoryError):
@@ -119,6 +125,12 @@ def compile_quietly(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
 
 
+def _parsed(pattern: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return sre_parser.parse(pattern)
+
+
 def value_group(compiled: Any) -> int:
     """Number of the group that holds the value: the one named ``value``, else 1, else 0, the whole match.
 
@@ -126,11 +138,6 @@ def value_group(compiled: Any) -> int:
     2
     """
     return int(compiled.groupindex.get("value", 1 if compiled.groups else 0))
-
-
-def in_words_of_re(pattern: str) -> str:
-    """A pattern that only ``regex`` takes, in the words of ``re``: of the same shape, not of the same meaning."""
-    return _mend(pattern)[0]
 
 
 def _mend(pattern: str) -> tuple[str, tuple[str, ...]]:

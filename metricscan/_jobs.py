@@ -31,23 +31,22 @@ _NO_LOG_SUFFIXES = """
     parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle joblib pt pth ckpt safetensors onnx pb tflite bin model
     py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
 """
-NO_LOGS = (
-    *("*." + suffix for suffix in _NO_LOG_SUFFIXES.split()),
-    *("*.tfevents.*", "requirements*.txt", "Makefile", "Dockerfile", "LICENSE*", "README*"),
-)
+_NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
+_NO_LOG_NAME = re.compile(r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*", re.DOTALL)
 
-# Where usual tools put logs: the folder that is a job, and the log's name within it. The first that fits.
+# Where usual tools put logs: a text that the path must hold, which is looked for first and fast; the folder that is a job,
+# and the log's name within it. The first that fits.
 LAYOUTS = tuple(
-    (tool, re.compile(pattern, re.DOTALL))
-    for tool, pattern in (
-        ("SageMaker", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
-        ("Ray Tune", r"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?(?:\.gz)?)"),
-        ("Syne Tune", r"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err)(?:\.gz)?)"),
-        ("Hydra", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
-        ("Hydra", r"(?P<job>.*/outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
-        ("W&B", r"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log(?:\.gz)?)"),
-        ("Guild", r"(?P<job>.*/runs/[^/]+)/(?P<stream>\.guild/output(?:\.gz)?)"),
-        ("Kubernetes", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
+    (tool, text, re.compile(pattern, re.DOTALL))
+    for tool, text, pattern in (
+        ("SageMaker", "/algo-", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
+        ("Ray Tune", "/std", r"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?(?:\.gz)?)"),
+        ("Syne Tune", "/std.", r"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err)(?:\.gz)?)"),
+        ("Hydra", "/multirun/", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
+        ("Hydra", "/outputs/", r"(?P<job>.*/outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
+        ("W&B", "/files/output.log", r"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log(?:\.gz)?)"),
+        ("Guild", "/.guild/output", r"(?P<job>.*/runs/[^/]+)/(?P<stream>\.guild/output(?:\.gz)?)"),
+        ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
     )
 )
 # <pod>/<container>/0.log with any name of a pod; numbered logs of trials look the same, unless 0 is alone.
@@ -57,6 +56,7 @@ _OUT_OR_ERR = re.compile(r"(?P<stem>.+)\.(?:out|err)(?:\.gz)?", re.DOTALL)
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 
 _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
+_LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
 _OVERRIDES_FILE = ".hydra/overrides.yaml"
 _PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
 
@@ -110,12 +110,15 @@ class Survey:
         What could not be found or read.
     skipped_by_name, skipped_binary : int
         Files in folders that were taken for no logs.
+    sizes : dict of str to int
+        Bytes on disk of the logs that are regular files, by path, as they were found.
     """
 
     jobs: list[Job] = field(default_factory=list)
     errors: list[SourceError] = field(default_factory=list)
     skipped_by_name: int = 0
     skipped_binary: int = 0
+    sizes: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         logs = sum(len(job.logs) for job in self.jobs)
@@ -211,10 +214,10 @@ class _Search:
             else:
                 self._take(match)
 
-    def _take(self, path: str) -> None:
+    def _take(self, path: str, status: os.stat_result | None = None) -> None:
         self.met += 1
         try:
-            status = os.stat(path)
+            status = status or os.stat(path)
         except OSError as error:
             self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=error))
             return
@@ -222,6 +225,8 @@ class _Search:
         if key not in self.seen:
             self.seen.add(key)
             self.logs.append(path)
+            if stat.S_ISREG(status.st_mode):
+                self.found.sizes[path] = status.st_size
 
     def _folder(self, folder: str) -> None:
         met, errors, skipped = self.met, len(self.found.errors), self.found.skipped_by_name
@@ -251,26 +256,30 @@ class _Search:
                     self._walk(entry.path, top)
             elif not self._is_log_by_name(entry, top):
                 self.found.skipped_by_name += 1
-            elif _is_binary(entry.path):
-                self.found.skipped_binary += 1
             else:
-                self._take(entry.path)
+                head, found = _head(entry.path)
+                if _is_binary(entry.name, head):
+                    self.found.skipped_binary += 1
+                else:
+                    self._take(entry.path, found)
 
     def _is_log_by_name(self, entry: os.DirEntry[str], top: str) -> bool:
         try:
-            if not stat.S_ISREG(entry.stat().st_mode):
+            if not entry.is_file():
                 return False
         except OSError:
-            return not entry.is_symlink()
-        within = os.path.relpath(entry.path, top)
-        if any(_fits(entry.name, within, pattern) for pattern in self.exclude):
             return False
-        if self.include:
-            return any(_fits(entry.name, within, pattern) for pattern in self.include)
+        if self.include or self.exclude:
+            within = os.path.relpath(entry.path, top)
+            if any(_fits(entry.name, within, pattern) for pattern in self.exclude):
+                return False
+            if self.include:
+                return any(_fits(entry.name, within, pattern) for pattern in self.include)
         if entry.name.startswith("."):
             return False
         name = entry.name.removesuffix(".gz")
-        return not any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_LOGS)
+        _, dot, suffix = name.rpartition(".")
+        return not (dot and suffix in _NO_LOGS) and _NO_LOG_NAME.fullmatch(name) is None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -285,13 +294,20 @@ def _fits(name: str, within: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(within, pattern)
 
 
-def _is_binary(path: str) -> bool:
-    """A NUL early in its content. What cannot be read is not called binary: the scan says why."""
+def _head(path: str) -> tuple[bytes, os.stat_result | None]:
+    """A file's beginning and what the system says of it; nothing of either if it cannot be read: the scan says why."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            head = file.read(HEAD_BYTES) or b""
-    except OSError:
-        return False
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # half the time of open(), which counts with many small files
+        try:
+            return os.read(file, HEAD_BYTES), os.fstat(file)
+        finally:
+            os.close(file)
+    except (OSError, ValueError):
+        return b"", None
+
+
+def _is_binary(name: str, head: bytes) -> bool:
+    """A NUL early in the content."""
     kind = compression(head[:10])
     if kind == "gzip":
         import zlib
@@ -302,7 +318,6 @@ def _is_binary(path: str) -> bool:
             return False
     elif kind is not None:
         # a log that is compressed in a way we do not read is an error, not something to pass over
-        name = os.path.basename(path)
         return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in (name, os.path.splitext(name)[0]))
     return b"\0" in head
 
@@ -315,7 +330,7 @@ class _Keys:
 
     def __init__(self, logs: list[str], rule: str, found: Survey) -> None:
         self.logs = logs
-        self.places = [path if path == STDIN else os.path.abspath(path).replace(os.sep, "/") for path in logs]
+        self.places = _places(logs)
         self.found = found
         self.folders: list[str | None] = []
         if rule == "auto":
@@ -340,7 +355,10 @@ class _Keys:
                 stems.setdefault(pair["stem"], set()).add(place)
         keys: list[_Key | None] = []
         for place in self.places:
-            match = next((match for _, layout in LAYOUTS if (match := layout.fullmatch(place))), None)
+            match = None
+            for _, text, layout in LAYOUTS:
+                if text in place and (match := layout.fullmatch(place)) is not None:
+                    break
             if match is None and numbered.get(os.path.dirname(place)) == 1:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
             if match is not None:
@@ -392,16 +410,38 @@ class _Keys:
         jobs = []
         for ((folder, _), group), name in zip(groups.items(), names, strict=True):
             places = [self.places[index] for index in group]
-            root = folder if folder is not None and folder != places[0] else _common_folder(places)
+            if folder is not None and folder != places[0]:
+                root = folder
+            else:
+                root = os.path.dirname(places[0]) if len(places) == 1 else _common_folder(places)
             logs = []
             for index, place in zip(group, places, strict=True):
                 within = os.path.basename(place) if not place.startswith(root + "/") else place[len(root) + 1 :]
                 logs.append(Log(self.logs[index], "stdin" if place == STDIN else _as_text(within)))
-            logs.sort(key=lambda log: natural(log.stream))
-            jobs.append((natural(name), Job(name, logs), None if places[0] == STDIN else folder or root))
+            if len(logs) > 1:
+                logs.sort(key=lambda log: natural(log.stream))
+            # beside a log that is a job of its own lies nothing that is the job's alone
+            beside = None if places[0] in (STDIN, folder) else folder or root
+            jobs.append((natural(name), Job(name, logs), beside))
         jobs.sort(key=lambda one: one[0])
         self.folders = [folder for *_, folder in jobs]
         return [job for _, job, _ in jobs]
+
+
+def _places(logs: Sequence[str]) -> list[str]:
+    """The absolute paths of logs; of logs in one folder the folder's path is found out once."""
+    folders: dict[str, str] = {}
+    places = []
+    for path in logs:
+        if path == STDIN:
+            places.append(path)
+            continue
+        folder, name = os.path.split(path)
+        at = folders.get(folder)
+        if at is None:
+            at = folders[folder] = os.path.join(os.path.abspath(folder), "").replace(os.sep, "/")
+        places.append(at + name)
+    return places
 
 
 class _Key(NamedTuple):
@@ -474,7 +514,7 @@ def _unique(full: list[str], short: list[str], given: list[bool]) -> list[str]:
 
 
 def _add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
-    for key, value in _PARAMETER_PART.findall(re.sub(r"\.(?:log|txt|out|err)$", "", job.name)):
+    for key, value in _PARAMETER_PART.findall(_LOG_SUFFIX.sub("", job.name)) if "=" in job.name else ():
         job.hyperparameters[re.sub(r"^.*_\d+_", "", key)] = re.sub(r"_\d{4}-\d\d-\d\d.*", "", value)
     if folder is None or not os.path.isdir(folder):
         return

@@ -12,7 +12,8 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _pattern, _tame
-from metricscan._dialect import compile_quietly, value_group
+from metricscan._dialect import RegexFault, compile_quietly, compile_regex, value_group
+from metricscan._pattern import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,14 +96,16 @@ class Definition:
 
     def __init__(self, regex: str) -> None:
         self.regex = regex
-        self.compiled = compile_quietly(regex)
-        self.tree = _pattern.parse(regex)
+        dialect = compile_regex(regex)
+        self.engine = dialect.engine
+        self.compiled = dialect.compiled
+        self.tree = _pattern.Tree(dialect.tree, dialect.tree.state.flags)
         self.items = list(self.tree.items)
         self.group = value_group(self.compiled)
         # places of groups in the text; in a verbose text comments may hold parentheses
         self.groups = {} if self.tree.flags & re.VERBOSE else group_places(regex)
         self.may_explode = _tame.may_explode(self.tree)
-        self.refers = any(op in (sre.GROUPREF, sre.GROUPREF_EXISTS) for op, _ in walk(self.items))
+        self.refers = any(op in (sre.GROUPREF, sre.GROUPREF_EXISTS) for op, _ in within(self.items))
 
     @property
     def body(self) -> re.Pattern[str] | None:
@@ -146,9 +149,10 @@ def read(regex: str) -> Definition | None:
     if len(regex) > _LONGEST:
         return None
     try:
-        return Definition(regex)
-    except (re.error, RecursionError, OverflowError):
+        definition = Definition(regex)
+    except (RegexFault, RecursionError):
         return None
+    return definition if definition.engine == "re" else None
 
 
 def kept(definition: Definition, suggestion: str | None, examples: Sequence[str] = _EXAMPLES) -> str | None:
@@ -378,38 +382,12 @@ def leading_literal(definition: Definition) -> tuple[str, int]:
 # ---- trees and texts
 
 
-def walk(items: Any) -> Iterable[tuple[Any, Any]]:
-    """Every node of a tree, in no recursion."""
-    waiting = [items]
-    while waiting:
-        for op, av in waiting.pop():
-            yield op, av
-            waiting += children(op, av)
-
-
-def children(op: Any, av: Any) -> list[Any]:
-    """The sequences right below a node."""
-    if op is sre.SUBPATTERN:
-        return [av[3]]
-    if op is sre.BRANCH:
-        return list(av[1])
-    if op in _REPEATS:
-        return [av[2]]
-    if op in (sre.ASSERT, sre.ASSERT_NOT):
-        return [av[1]]
-    if op is sre.GROUPREF_EXISTS:
-        return [branch for branch in av[1:] if branch]
-    if op is getattr(sre, "ATOMIC_GROUP", None):
-        return [av]
-    return []
-
-
 def _holds(items: Any, group: int) -> bool:
-    return any(op is sre.SUBPATTERN and av[0] == group for op, av in walk(items))
+    return any(op is sre.SUBPATTERN and av[0] == group for op, av in within(items))
 
 
 def _holds_any(items: Any) -> bool:
-    return any(op is sre.SUBPATTERN and av[0] is not None for op, av in walk(items))
+    return any(op is sre.SUBPATTERN and av[0] is not None for op, av in within(items))
 
 
 def _demanded(items: Any) -> Iterable[int]:

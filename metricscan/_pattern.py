@@ -6,12 +6,11 @@ match; a fact may be missed, never wrong.
 
 from __future__ import annotations
 
-import re
 import sys
-import warnings
 from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan._classes import UnknownClass, character_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,8 +23,6 @@ LONGEST_LITERAL = 256
 # A run with a finite maximum is walked anew for each candidate; a short one costs nothing.
 LONGEST_COUNTED_RUN = 256
 
-STOP, MEMBER, UNDECIDED = 0, 1, 2
-
 
 class Span(NamedTuple):
     """A literal, one run of a byte class, then a literal or the end: what the core matches in place.
@@ -37,6 +34,7 @@ class Span(NamedTuple):
     prefix: bytes
     run: str | None  # "lazy", "greedy", or None: no run at all
     table: bytes
+    set: bytes  # what decides the characters that the table leaves undecided
     run_min: int
     run_max: int  # -1: no limit
     suffix: bytes
@@ -56,20 +54,6 @@ class Tree(NamedTuple):
     flags: int
 
 
-def parse(pattern: str) -> Tree:
-    """Parse as ``re`` does.
-
-    Raises
-    ------
-    re.error, RecursionError, OverflowError
-        As the parser of ``re`` does.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = sre_parser.parse(pattern)
-    return Tree(tree, tree.state.flags)
-
-
 # ---- the span
 
 
@@ -80,7 +64,7 @@ class NotASpan(Exception):
     """Why a pattern is no span."""
 
 
-def span(tree: Tree, value_group: int, *, lf_records: bool) -> Span | str:
+def span(tree: Tree, value_group: int) -> Span | str:
     """The span a pattern amounts to, or the reason why it is none.
 
     Parameters
@@ -88,22 +72,19 @@ def span(tree: Tree, value_group: int, *, lf_records: bool) -> Span | str:
     tree : Tree
     value_group : int
         The group that holds the value; 0 is the whole match.
-    lf_records : bool
-        Records end at ``\\n`` alone and may hold ``\\r``.
     """
     try:
-        return _Spans(tree, value_group, lf_records=lf_records).read()
-    except NotASpan as reason:
+        return _Spans(tree, value_group).read()
+    except (NotASpan, UnknownClass) as reason:
         return str(reason)
     except RecursionError:
         return TOO_DEEP
 
 
 class _Spans:
-    def __init__(self, tree: Tree, value_group: int, *, lf_records: bool) -> None:
+    def __init__(self, tree: Tree, value_group: int) -> None:
         self.tree = tree
         self.group = value_group
-        self.lf_records = lf_records
         self.prefix = bytearray()
         self.suffix = bytearray()
         self.run: tuple[str, int, int, Any] | None = None
@@ -113,9 +94,9 @@ class _Spans:
         self.value_to: tuple[bool, int] | None = None
 
     def read(self) -> Span:
-        if self.tree.flags & re.IGNORECASE:
+        if self.tree.flags & sre.SRE_FLAG_IGNORECASE:
             raise NotASpan("it ignores case")
-        if self.tree.flags & re.LOCALE:
+        if self.tree.flags & sre.SRE_FLAG_LOCALE:
             raise NotASpan("it depends on the locale")
         self._sequence(self.tree.items)
         if not self.prefix:
@@ -126,7 +107,7 @@ class _Spans:
         if self.value_from is None or self.value_to is None:
             raise NotASpan("its value group lies inside a repeat or a branch")
         kind, low, high, node = self.run or (None, 0, 0, None)
-        table = bytes(256) if node is None else byte_table(node, self.tree.flags)
+        table, characters = (bytes(256), b"") if node is None else character_class(node, self.tree.flags)
         # Where characters are counted, bytes are not: then only ASCII records are for the core.
         exact = kind == "lazy" and not self.suffix and not self.at_end and low > 0
         counted = (low > 1 or high >= 0 or exact) and kind is not None and any(table[0x80:])
@@ -141,6 +122,7 @@ class _Spans:
             bytes(self.prefix),
             kind,
             table,
+            characters,
             low,
             high,
             bytes(self.suffix),
@@ -154,12 +136,16 @@ class _Spans:
     def _here(self) -> tuple[bool, int]:
         return (True, len(self.suffix)) if self.run else (False, len(self.prefix))
 
-    def _sequence(self, items: Iterable[tuple[Any, Any]]) -> None:
-        for op, av in items:
+    def _sequence(self, items: Any) -> None:
+        for op, av in items.data:  # a third of the time that the subpattern itself takes
             if self.at_end and op is not sre.SUBPATTERN:
                 raise NotASpan("something follows the end anchor")
             if op is sre.LITERAL:
-                (self.suffix if self.run else self.prefix).extend(_encoded(av))
+                literal = self.suffix if self.run else self.prefix
+                if av < 0x80:
+                    literal.append(av)
+                else:
+                    literal.extend(_encoded(av))
             elif op is sre.SUBPATTERN:
                 self._group(av)
             elif op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
@@ -193,8 +179,6 @@ class _Spans:
     def _set_run(self, kind: str, low: int, high: int, node: Any) -> None:
         if self.run:
             raise NotASpan("it has more than one run")
-        if node[0] is sre.LITERAL and node[1] >= 0x80:
-            raise NotASpan("it repeats a character outside ASCII")
         self.run = (kind, low, high, node)
 
     def _anchor(self, av: Any) -> None:
@@ -225,85 +209,24 @@ def _encoded(code_point: int) -> bytes:
     return chr(code_point).encode()
 
 
-# ---- byte classes
-
-
-def byte_table(node: tuple[Any, Any], flags: int) -> bytes:
-    """Which bytes of a record a one-character node takes, in 256 entries.
-
-    ASCII bytes are characters, so the answer is ``re``'s own. A byte from 0x80 on is a member where the node takes every
-    character outside ASCII (lone surrogates, which stand for invalid bytes, are among them), stops where it takes none,
-    and is undecided where it depends on the character.
-    """
-    table = bytearray(256)
-    for code in range(128):
-        table[code] = MEMBER if _takes(node, code, flags) else STOP
-    table[128:] = bytes([_outside_ascii(node, flags)]) * 128
-    return bytes(table)
-
-
-def _takes(node: tuple[Any, Any], code: int, flags: int) -> bool:
-    op, av = node
-    if op is sre.LITERAL:
-        return bool(code == av)
-    if op is sre.NOT_LITERAL:
-        return bool(code != av)
-    if op is sre.ANY:
-        return code != 10 or bool(flags & re.DOTALL)
-    negated = bool(av) and av[0][0] is sre.NEGATE
-    return negated != any(_item_takes(item, code, flags) for item in av)
-
-
-def _item_takes(item: tuple[Any, Any], code: int, flags: int) -> bool:
-    op, av = item
-    if op is sre.LITERAL:
-        return bool(code == av)
-    if op is sre.RANGE:
-        return bool(av[0] <= code <= av[1])
-    if op is sre.CATEGORY:
-        return _in_category(av, chr(code), flags)
-    if op is sre.NEGATE:
-        return False
-    raise NotASpan(f"it has a class with {str(op).lower()}")
-
-
-def _in_category(category: Any, char: str, flags: int) -> bool:
-    ascii_only = bool(flags & re.ASCII)
-    if category in (sre.CATEGORY_DIGIT, sre.CATEGORY_NOT_DIGIT):
-        inside = char.isdecimal()
-    elif category in (sre.CATEGORY_SPACE, sre.CATEGORY_NOT_SPACE):
-        inside = char in " \t\n\r\f\v" if ascii_only else char.isspace()
-    elif category in (sre.CATEGORY_WORD, sre.CATEGORY_NOT_WORD):
-        inside = char.isalnum() or char == "_"
-    else:
-        raise NotASpan(f"it has the category {str(category).lower()}")
-    return inside != (category in _NEGATED)
-
-
-_NEGATED = (sre.CATEGORY_NOT_DIGIT, sre.CATEGORY_NOT_SPACE, sre.CATEGORY_NOT_WORD)
-
-
-def _outside_ascii(node: tuple[Any, Any], flags: int) -> int:
-    op, av = node
-    if op is sre.ANY:
-        return MEMBER
-    if op is sre.LITERAL:
-        return UNDECIDED if av >= 0x80 else STOP
-    if op is sre.NOT_LITERAL:
-        return UNDECIDED if av >= 0x80 else MEMBER
-    negated = bool(av) and av[0][0] is sre.NEGATE
-    for kind, value in av:
-        if kind is sre.LITERAL and value >= 0x80:
-            return UNDECIDED
-        if kind is sre.RANGE and value[1] >= 0x80:
-            return UNDECIDED
-        if kind is sre.CATEGORY:
-            if not flags & re.ASCII:
-                return UNDECIDED
-            if value in _NEGATED:
-                # \D, \S and \W take everything outside ASCII under (?a)
-                return STOP if negated else MEMBER
-    return MEMBER if negated else STOP
+def within(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """All nodes of a tree, in no order."""
+    waiting = [items]
+    while waiting:
+        for op, av in waiting.pop():
+            yield op, av
+            if op is sre.SUBPATTERN:
+                waiting.append(av[3])
+            elif op is sre.BRANCH:
+                waiting += av[1]
+            elif op in _REPEATS:
+                waiting.append(av[2])
+            elif op in (sre.ASSERT, sre.ASSERT_NOT):
+                waiting.append(av[1])
+            elif op is getattr(sre, "ATOMIC_GROUP", None):
+                waiting.append(av)
+            elif op is sre.GROUPREF_EXISTS:
+                waiting += [branch for branch in av[1:] if branch is not None]
 
 
 # ---- required literals
@@ -324,7 +247,7 @@ class _Required:
     """Walks a sequence and keeps, for the place where it stands, every text that can have led there."""
 
     def __init__(self, flags: int) -> None:
-        self.ignore_case = bool(flags & re.IGNORECASE)
+        self.ignore_case = bool(flags & sre.SRE_FLAG_IGNORECASE)
 
     def sets(self, items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[bytes, ...]]:
         spellings: list[str] = [""]
@@ -352,9 +275,11 @@ class _Required:
         """All texts the node can match, if they are few; None if not."""
         if op is sre.LITERAL:
             char = chr(av)
-            if 0xD800 <= av <= 0xDFFF or (self.ignore_case and _has_case(char)):
+            if 0xD800 <= av <= 0xDFFF:
                 return None
-            return [char]
+            if not self.ignore_case or not _has_case(char):
+                return [char]
+            return sorted({char.lower(), char.upper(), *_PARTNERS.get(char.lower(), "")}) if char.isascii() else None
         if op is sre.IN and not self.ignore_case:
             chars = []
             for kind, value in av:
@@ -399,7 +324,7 @@ class _Required:
         """Sets of literals inside a node that has too many spellings."""
         if op is sre.SUBPATTERN:
             # flags of a part may turn case folding on or off in it; the careful reading is that it is on
-            outer, self.ignore_case = self.ignore_case, self.ignore_case or bool(av[1] & re.IGNORECASE)
+            outer, self.ignore_case = self.ignore_case, self.ignore_case or bool(av[1] & sre.SRE_FLAG_IGNORECASE)
             yield from list(self.sets(av[3]))
             self.ignore_case = outer
         elif op is sre.BRANCH:
@@ -421,6 +346,10 @@ class _Required:
 
 
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, getattr(sre, "POSSESSIVE_REPEAT", None))
+
+
+# What an ASCII letter matches beside itself where case is ignored; a test asks ``re`` for all of Unicode.
+_PARTNERS = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 
 
 def _has_case(char: str) -> bool:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _core, _fingerprints, _pattern, _program, _tame
 from metricscan._confirm import Confirm
-from metricscan._dialect import compile_regex, in_words_of_re, value_group
+from metricscan._dialect import Dialect, compile_regex, value_group
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from metricscan._lint import Finding
     from metricscan.definition import MetricDefinition
@@ -36,8 +36,7 @@ class Explanation(NamedTuple):
     regex : str
     strategy : {"span", "program", "confirm"}
     engine : str
-        What decides a match: ``"core"``, ``"re"`` or ``"regex"``. Under ``"core"`` a record whose bytes alone do not
-        settle the match (a class such as ``\\S`` that meets a character outside ASCII) is still decided by ``re``.
+        What decides a match: ``"core"``, ``"re"`` or ``"regex"``.
     literals : tuple of str
         One of these must occur in a record for it to be looked at. Empty: every record is.
     declined : tuple of (str, str)
@@ -82,6 +81,35 @@ class Explanations(tuple[Explanation, ...]):
         return "\n".join(map(str, self))
 
 
+_Row = tuple[Any, ...]
+
+
+class Decision(NamedTuple):
+    """What a pattern's text says of how it is decided.
+
+    Attributes
+    ----------
+    engine : {"re", "regex"}
+    compiled : re.Pattern or regex.Pattern
+    group : int
+        The group that holds the value.
+    row : tuple
+        The core's row for it.
+    literals : tuple of bytes
+    declined : tuple of (str, str)
+    doubt : str or None
+        Why it is not provably tame, if the core does not decide it.
+    """
+
+    engine: str
+    compiled: Any
+    group: int
+    row: _Row
+    literals: tuple[bytes, ...]
+    declined: tuple[tuple[str, str], ...]
+    doubt: str | None
+
+
 class Plan(NamedTuple):
     """What a scanner runs on.
 
@@ -105,6 +133,7 @@ class Plan(NamedTuple):
 
 def build(
     definitions: Sequence[MetricDefinition],
+    decisions: Mapping[str, Decision],
     *,
     newline: str,
     matches: str,
@@ -115,12 +144,11 @@ def build(
 ) -> Plan:
     """Dedupe by regex, choose a strategy for each pattern, and compile the search.
 
-    The definitions are valid: their regexes compile.
+    The definitions are valid: their regexes compile, what has been decided already is in ``decisions``.
     """
     names: dict[str, list[str]] = {}
     for definition in definitions:
         names.setdefault(definition.regex, []).append(definition.name)
-    lf_records = newline == "lf" or escape == "syslog"
 
     rows: list[tuple[object, ...]] = []
     deciders: list[tuple[str, re.Pattern[str], int]] = []
@@ -128,10 +156,10 @@ def build(
     users: dict[bytes, list[int]] = {}
     always = []
     for index, (regex, sharers) in enumerate(names.items()):
-        dialect = compile_regex(regex)
-        group = value_group(dialect.compiled)
-        deciders.append((dialect.engine, dialect.compiled, group))
-        row, literals, declined = _facts(regex, dialect.engine, group, lf_records=lf_records)
+        engine_name, compiled, group, row, literals, declined, doubt = decisions.get(regex) or decide(
+            compile_regex(regex)
+        )
+        deciders.append((engine_name, compiled, group))
         rows.append(row)
         for literal in literals:
             users.setdefault(literal, []).append(index)
@@ -142,10 +170,10 @@ def build(
                 tuple(sharers),
                 regex,
                 _STRATEGIES[row[0]],
-                dialect.engine if row[0] == _CONFIRM else "core",
+                engine_name if row[0] == _CONFIRM else "core",
                 tuple(literal.decode() for literal in literals),
                 declined,
-                _doubt(regex, dialect.engine) if row[0] == _CONFIRM else None,
+                doubt,
             )
         )
     texts = list(users)
@@ -155,7 +183,7 @@ def build(
         [(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],
         list(chosen.groups),
         always,
-        universal=not lf_records,
+        universal=newline == "universal" and escape != "syslog",
         syslog=escape == "syslog",
         strip=ansi == "strip",
         matches=_MATCHES[matches],
@@ -171,54 +199,27 @@ def build(
     )
 
 
-def _doubt(regex: str, engine: str) -> str | None:
-    """Why backtracking might run away with it, as far as its syntax says."""
-    try:
-        # in words that re knows, the repeats of a pattern of regex are the same, its classes are not
-        tree = _pattern.parse(regex if engine == "re" else in_words_of_re(regex))
-    except RecursionError:
-        return _pattern.TOO_DEEP
-    return _tame.doubt(tree, classes_known=engine == "re")
+def decide(dialect: Dialect) -> Decision:
+    """Choose the cheapest strategy that is exact for a pattern."""
+    group = value_group(dialect.compiled)
+    tree = _pattern.Tree(dialect.tree, dialect.tree.state.flags)
 
+    def decision(row: _Row, literals: tuple[bytes, ...], **declined: str) -> Decision:
+        doubt = _tame.doubt(tree, classes_known=dialect.engine == "re") if row[0] == _CONFIRM else None
+        return Decision(dialect.engine, dialect.compiled, group, row, literals, tuple(declined.items()), doubt)
 
-_Row = tuple[Any, ...]
-
-
-def _facts(
-    regex: str, engine: str, group: int, *, lf_records: bool
-) -> tuple[_Row, tuple[bytes, ...], tuple[tuple[str, str], ...]]:
-    """The core's row for a pattern, the literals to search for, and why the cheaper strategies were declined."""
-    if engine != "re":
-        return (_CONFIRM,), (), (("span", "only regex takes the pattern"), ("program", "only regex takes the pattern"))
-    try:
-        tree = _pattern.parse(regex)
-    except RecursionError:
-        # it was compiled where the stack was shorter
-        return (_CONFIRM,), (), (("span", _pattern.TOO_DEEP), ("program", _pattern.TOO_DEEP))
-    span = _pattern.span(tree, group, lf_records=lf_records)
+    if dialect.engine != "re":
+        reason = "only regex takes the pattern"
+        return decision((_CONFIRM,), (), span=reason, program=reason)
+    span = _pattern.span(tree, group)
     if not isinstance(span, str):
-        return _row(span), (span.prefix,), ()
+        # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
+        program = _program.compile_program(tree, group) if span.counted else None
+        if not isinstance(program, str):
+            return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
+        span = "it counts characters"
     literals = _pattern.best_set(list(_pattern.required_literals(tree))) or ()
     program = _program.compile_program(tree, group)
     if isinstance(program, str):
-        return (_CONFIRM,), literals, (("span", span), ("program", program))
-    return (_PROGRAM, *program), literals, (("span", span),)
-
-
-def _row(span: _pattern.Span) -> tuple[object, ...]:
-    return (
-        _SPAN,
-        _SHAPES[span.run],
-        span.prefix,
-        span.table,
-        span.run_min,
-        span.run_max,
-        span.suffix,
-        span.at_start,
-        span.at_end,
-        span.counted,
-        span.value_from_run,
-        span.value_from,
-        span.value_to_run,
-        span.value_to,
-    )
+        return decision((_CONFIRM,), literals, span=span, program=program)
+    return decision((_PROGRAM, *program), literals, span=span)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,9 @@ from metricscan import batch as rows_of_one_log
 from metricscan import ranking, sink
 from metricscan._blocks import worker_count
 from metricscan._jobs import STDIN, Log, survey
+from metricscan._together import GROUP_BYTES, MOST_BYTES, scan_together
 from metricscan.errors import OptionError, SourceError
-from metricscan.objective import Objective, Standing, decide
+from metricscan.objective import Objective, Place, Standing, decide
 from metricscan.scanner import Scanner
 from metricscan.source import open_source
 from metricscan.stats import MetricStats, ScanStats
@@ -226,7 +228,7 @@ class _Run:
         self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
         self.sources: list[dict[str, Any]] = []
         self.logs = [(number, log) for number, one in enumerate(found.jobs) for log in one.logs]
-        self.sizes = {log.path: _size(log.path) for _, log in self.logs}
+        self.sizes = {log.path: found.sizes.get(log.path, 0) for _, log in self.logs}
         self.total_bytes = sum(self.sizes.values())
         self.read_bytes = 0
         self.read_logs = 0
@@ -240,38 +242,54 @@ class _Run:
         kept = {name: _Rows() for name in self.scanner.metrics}
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
-        for (number, log), (batches, stats) in self._scanned():
-            stream_number = self.stream_numbers[log.stream]
-            standing = self.standings[number].setdefault(log.stream, Standing())
-            for name, batch in batches:
+        for logs, batches, counted in self._scanned():
+            job_numbers = [number for number, _ in logs]
+            stream_numbers = [self.stream_numbers[log.stream] for _, log in logs]
+            for name, batch, rows in batches:
                 if self.objective is not None and name == self.objective.metric:
-                    standing.add(batch)
+                    self._stand(logs, batch, rows)
                 if not keep and target is None:
                     continue
-                size = batch.num_rows
-                job = _same(number, size, self.job_names)
-                stream = _same(stream_number, size, self.stream_names)
+                job = _spread(job_numbers, rows, self.job_names)
+                stream = _spread(stream_numbers, rows, self.stream_names)
                 if keep:
                     kept[name].add(pa.RecordBatch.from_arrays([job, stream, *batch.columns], schema=SCHEMA))
                 if target is not None:
-                    metric = _same(metric_numbers[name], size, metric_names)
+                    metric = _spread([metric_numbers[name]], [batch.num_rows], metric_names)
                     target.write(
                         name, pa.RecordBatch.from_arrays([job, stream, metric, *batch.columns], schema=sink.SCHEMA)
                     )
-            counts = stats()
-            self.stats.merge(counts)
-            self.sources.append(
+            stats, sizes = counted()
+            self.stats.merge(stats)
+            self.sources += [
                 {
                     "path": log.path,
                     "job": self.found.jobs[number].name,
                     "stream": log.stream,
-                    "bytes": counts.bytes,
-                    "records": counts.records,
+                    "bytes": size,
+                    "records": records,
                 }
-            )
+                for (number, log), (size, records) in zip(logs, sizes, strict=True)
+            ]
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         return Replay(tables, order, best, self.errors, self.stats, self.found)
+
+    def _stand(self, logs: Sequence[_Numbered], batch: pa.RecordBatch, rows: Sequence[int]) -> None:
+        if len(logs) == 1:
+            number, log = logs[0]
+            self.standings[number].setdefault(log.stream, Standing()).add(batch)
+            return
+        # logs that were scanned together have no times; of each the last row is all that is asked for
+        last = np.cumsum(rows) - 1
+        columns = (batch.column(name).to_numpy()[last].tolist() for name in ("value", "line", "offset", "start"))
+        places = map(Place, *columns, repeat(None))
+        for (number, log), count, place in zip(logs, rows, places, strict=True):
+            if count:
+                standing = self.standings[number].setdefault(log.stream, Standing())
+                standing.rows += count
+                standing.untimed += count
+                standing.last = place
 
     def _rank(self) -> tuple[pa.Table | None, Best | None]:
         if self.objective is None:
@@ -321,15 +339,19 @@ class _Run:
 
     # ---- scanning, in order
 
-    def _scanned(self) -> Iterator[tuple[tuple[int, Log], _Scanned]]:
-        """Each log with its batches, and a function that gives its counts once they have been taken."""
+    def _scanned(self) -> Iterator[_Scanned]:
+        """The logs with their batches, in order; several small ones together."""
         workers = worker_count(self.threads, None if self.threads else self.total_bytes)
         if self.threads is None and len(self.logs) > 1:
             workers = worker_count(None, 1 << 40)
-        small = [one for one in self.logs if self._is_small(one[1])]
+        groups = list(self._groups())
+        small = [group for group in groups if self._is_small(group[0][1])]
         if workers == 1 or len(small) < 2:
-            for one in self.logs:
-                yield one, self._at_once(one[1])
+            for group in groups:
+                if len(group) > 1:
+                    yield from self._taken(group, self._whole(group))
+                else:
+                    yield self._at_once(group[0])
             return
         from concurrent.futures import ThreadPoolExecutor
 
@@ -337,27 +359,60 @@ class _Run:
             ahead = iter(small)
             running: deque[Any] = deque()
             try:
-                for one in self.logs:
-                    if not self._is_small(one[1]):
-                        yield one, self._at_once(one[1])
+                for group in groups:
+                    if not self._is_small(group[0][1]):
+                        yield self._at_once(group[0])
                         continue
                     while len(running) < 2 * workers and (following := next(ahead, None)) is not None:
-                        running.append(pool.submit(self._whole, following[1]))
-                    batches, stats, error = running.popleft().result()
-                    self._note(error)
-                    yield one, (batches, lambda stats=stats: stats)  # type: ignore[misc]
-                    self._announce(one[1], done=True)
+                        running.append(pool.submit(self._whole, following))
+                    yield from self._taken(group, running.popleft().result())
             finally:
                 for future in running:
                     future.cancel()
 
+    def _groups(self) -> Iterator[list[_Numbered]]:
+        """The logs in order; such as are small enough to be scanned together, in one group."""
+        group: list[_Numbered] = []
+        held = 0
+        for one in self.logs:
+            size = self.sizes[one[1].path]
+            together = size <= MOST_BYTES and one[1].path in self.found.sizes
+            if group and (not together or held + size > GROUP_BYTES):
+                yield group
+                group, held = [], 0
+            if together:
+                group.append(one)
+                held += size + 1
+            else:
+                yield [one]
+        if group:
+            yield group
+
     def _is_small(self, log: Log) -> bool:
         return log.path != STDIN and self.sizes[log.path] <= _SMALL_BYTES
 
-    def _at_once(self, log: Log) -> _Scanned:
+    def _whole(self, group: Sequence[_Numbered]) -> list[tuple[_Scanned, SourceError | None]]:
+        if len(group) > 1:
+            together = scan_together(self.scanner, [log.path for _, log in group])
+            if together is not None:
+                batches = [(name, batch, counts.tolist()) for name, batch, counts in together.batches]
+                return [(_Scanned(group, batches, lambda: (together.stats, together.sizes)), None)]
+        return [self._alone(one) for one in group]
+
+    def _taken(
+        self, group: Sequence[_Numbered], scanned: list[tuple[_Scanned, SourceError | None]]
+    ) -> Iterator[_Scanned]:
+        for one, error in scanned:
+            self._note(error)
+            yield one
+            for _, log in one.logs:
+                self._announce(log, done=True)
+
+    def _at_once(self, one: _Numbered) -> _Scanned:
+        log = one[1]
         stats: list[ScanStats] = [ScanStats()]
 
-        def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
+        def batches() -> Iterator[tuple[str, pa.RecordBatch, list[int]]]:
             try:
                 opened = open_source(sys.stdin.buffer if log.path == STDIN else log.path)
             except SourceError as error:
@@ -368,7 +423,8 @@ class _Run:
                 opened.watch(lambda position: self._announce(log, position))
             running = self.scanner.batches(opened, threads=self.threads)
             try:
-                yield from running
+                for name, batch in running:
+                    yield name, batch, [batch.num_rows]
             except SourceError as error:
                 self._note(error)
             finally:
@@ -376,19 +432,21 @@ class _Run:
             stats[0] = running.stats
             self._announce(log, done=True)
 
-        return batches(), lambda: stats[0]
+        return _Scanned([one], batches(), lambda: (stats[0], [(stats[0].bytes, stats[0].records)]))
 
-    def _whole(self, log: Log) -> tuple[list[tuple[str, pa.RecordBatch]], ScanStats, SourceError | None]:
+    def _alone(self, one: _Numbered) -> tuple[_Scanned, SourceError | None]:
+        batches: list[tuple[str, pa.RecordBatch, list[int]]] = []
+        stats = ScanStats()
+        fault: SourceError | None = None
         try:
-            running = self.scanner.batches(log.path, threads=1)
+            running = self.scanner.batches(one[1].path, threads=1)
+            try:
+                batches.extend((name, batch, [batch.num_rows]) for name, batch in running)
+            finally:
+                stats = running.stats
         except SourceError as error:
-            return [], ScanStats(), error
-        batches: list[tuple[str, pa.RecordBatch]] = []
-        try:
-            batches.extend(running)
-        except SourceError as error:
-            return batches, running.stats, error
-        return batches, running.stats, None
+            fault = error
+        return _Scanned([one], batches, lambda: (stats, [(stats.bytes, stats.records)])), fault
 
     def _note(self, error: SourceError | None) -> None:
         if error is None:
@@ -408,7 +466,24 @@ class _Run:
             self.progress(Progress(log.path, read, self.total_bytes, self.read_logs, len(self.logs)))
 
 
-_Scanned = tuple[Iterable[tuple[str, pa.RecordBatch]], Callable[[], ScanStats]]
+_Numbered = tuple[int, Log]  # the number of its job, and a log
+
+
+class _Scanned(NamedTuple):
+    """Logs that were scanned together; mostly one.
+
+    Attributes
+    ----------
+    logs : sequence of (number of its job, Log)
+    batches : iterable of (metric, rows, how many of them each log has)
+        Rows in the order of the logs.
+    counted : callable
+        Once the batches have been taken: what was counted over all logs, and of each log its bytes and records.
+    """
+
+    logs: Sequence[_Numbered]
+    batches: Iterable[tuple[str, pa.RecordBatch, Sequence[int]]]
+    counted: Callable[[], tuple[ScanStats, Sequence[tuple[int, int]]]]
 
 
 class _Rows:
@@ -431,12 +506,5 @@ class _Rows:
         return pa.Table.from_batches(self._batches, schema=SCHEMA)
 
 
-def _same(number: int, size: int, names: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(np.full(size, number, dtype=np.int32)), names)
-
-
-def _size(path: str) -> int:
-    try:
-        return 0 if path == STDIN else os.stat(path).st_size
-    except OSError:
-        return 0
+def _spread(numbers: Sequence[int], rows: Sequence[int], names: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.repeat(np.array(numbers, dtype=np.int32), rows)), names)

@@ -13,7 +13,7 @@ import re
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
-from metricscan._pattern import STOP, NotASpan, byte_table
+from metricscan._classes import ONE_CHARACTER, STOP, UnknownClass, character_class
 
 if TYPE_CHECKING:
     from metricscan._pattern import Tree
@@ -32,7 +32,6 @@ _HIGH_POWER = 3
 # A counted class outside loops that can give back no more than this is a constant too.
 _FEW = 8
 
-_ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
 _POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, _POSSESSIVE_REPEAT)
 _ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
@@ -56,11 +55,14 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
 
     Examples
     --------
-    >>> from metricscan._pattern import parse
-    >>> doubt(parse(r"(?P<name>\w+)=(\d+)(?:, \d+)*"))
-    >>> doubt(parse(r"(a+)+$"))
+    >>> from metricscan._dialect import compile_regex
+    >>> from metricscan._pattern import Tree
+    >>> trees = [compile_regex(regex).tree for regex in (r"(?P<name>\w+)=(\d+)(?:, \d+)*", r"(a+)+$", r".*a.*b")]
+    >>> tame, exponential, cubic = (doubt(Tree(tree, tree.state.flags)) for tree in trees)
+    >>> tame
+    >>> exponential
     'a repeat stands in a loop whose next round can take the same text'
-    >>> doubt(parse(r".*a.*b"))
+    >>> cubic
     '2 of its repeats can divide the same text between them'
     """
     reader = _Reader(classes_known=classes_known)
@@ -118,7 +120,7 @@ class _Reader:
         return follow
 
     def node(self, op: Any, av: Any, follow: int, flags: int, *, in_loop: bool) -> int:
-        if op in _ONE_CHARACTER:
+        if op in ONE_CHARACTER:
             members = self.members((op, av), flags)
             if not members & self.taken:
                 self.exposed = False
@@ -127,7 +129,7 @@ class _Reader:
             return follow
         if op is sre.SUBPATTERN:
             _, add, delete, body = av
-            return self.sequence(body, follow, (flags | add) & ~delete, in_loop=in_loop)
+            return self.sequence(body, follow, _combined(flags, add, delete), in_loop=in_loop)
         if op is sre.BRANCH:
             return self.branches(av[1], follow, flags, in_loop=in_loop)
         if op in _REPEATS and op is not None:
@@ -180,7 +182,7 @@ class _Reader:
         if high == 0:
             return follow
         varies = low != high and kind is not _POSSESSIVE_REPEAT
-        if len(body) == 1 and body[0][0] in _ONE_CHARACTER:
+        if len(body) == 1 and body[0][0] in ONE_CHARACTER:
             members = self.members(body[0], flags)
             if varies and members & follow:
                 if in_loop:
@@ -234,10 +236,10 @@ class _Reader:
         return first, True
 
     def starts_of(self, op: Any, av: Any, flags: int) -> tuple[int, bool]:
-        if op in _ONE_CHARACTER:
+        if op in ONE_CHARACTER:
             return self.members((op, av), flags), False
         if op is sre.SUBPATTERN:
-            return self.starts(av[3], (flags | av[1]) & ~av[2])
+            return self.starts(av[3], _combined(flags, av[1], av[2]))
         if op is _ATOMIC_GROUP and op is not None:
             return self.starts(av, flags)
         if op in _REPEATS and op is not None:
@@ -265,28 +267,27 @@ class _Reader:
         return self.known[key]
 
 
+def _combined(flags: int, add: int, delete: int) -> int:
+    """The flags of a part, as ``re`` combines them: of a, u and L only one holds."""
+    if add & (re.ASCII | re.UNICODE | re.LOCALE):
+        flags &= ~(re.ASCII | re.UNICODE | re.LOCALE)
+    return (flags | add) & ~delete
+
+
 def _members(op: Any, av: Any, flags: int) -> int:
     """The characters that a node takes, and maybe more."""
     try:
-        table = byte_table((op, av), flags)
-    except NotASpan:
+        table = character_class((op, av), flags).table
+    except UnknownClass:
         return _ANY
     found = sum(1 << code for code in range(128) if table[code] != STOP)
     if table[128] != STOP:
         found |= _outside(op, av, flags)
-    if flags & re.IGNORECASE:
-        if found & _OUTSIDE not in (_NONE, _DIGITS, _BLANKS):
-            return _ANY
-        for code in range(128):
-            if found >> code & 1 and chr(code).isalpha():
-                found |= 1 << ord(chr(code).swapcase())
-                # K and S have partners outside ASCII, I has some
-                found |= _OUTSIDE if chr(code) in "iIkKsS" else 0
     return found
 
 
 def _outside(op: Any, av: Any, flags: int) -> int:
-    if op is not sre.IN or av[0][0] is sre.NEGATE or flags & re.ASCII:
+    if op is not sre.IN or av[0][0] is sre.NEGATE or flags & (re.ASCII | re.IGNORECASE):
         return _OUTSIDE
     found = _NONE
     for kind, value in av:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
-if TYPE_CHECKING:
-    from metricscan._core import _Columns
 
 #: Rows of one metric: ``value`` as read; ``line`` counted as ``grep -n`` does; ``offset`` of the record and ``start`` of
 #: the value in bytes of the decompressed input; ``time`` null where the source knows none.
@@ -34,12 +31,11 @@ def no_times(rows: int) -> pa.Array:
     return _NO_TIMES.slice(0, rows) if rows <= BATCH_ROWS else pa.nulls(rows, TIME)
 
 
-def from_columns(columns: _Columns) -> pa.RecordBatch:
-    """Columns that a stream has detached, as one batch. Zero-copy, but for times; the batch keeps the memory alive."""
-    rows, value, line, offset, start, time = columns
+def from_columns(rows: int, value: Any, line: Any, offset: Any, start: Any, time: Any) -> pa.RecordBatch:
+    """Columns that a stream has detached, or other buffers, as one batch. Zero-copy, but for times; it keeps them alive."""
     times = no_times(rows)
     if time is not None:
-        micros = np.frombuffer(cast("Any", time), dtype=np.int64)
+        micros = np.frombuffer(time, dtype=np.int64)
         times = pa.array(micros.view("datetime64[us]"), type=TIME, mask=micros == NO_TIME)
     arrays = [pa.Array.from_buffers(pa.float64(), rows, [None, pa.py_buffer(value)])]
     arrays += [

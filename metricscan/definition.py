@@ -6,13 +6,15 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from metricscan._dialect import RegexFault, compile_regex
+from metricscan._dialect import Dialect, RegexFault, compile_regex
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
 
 MAX_NAME_CHARACTERS = 255
+
+Kept = TypeVar("Kept")
 
 _EXPECTED = '{"Name": .., "Regex": ..}, a MetricDefinition or "NAME=REGEX"'
 
@@ -67,6 +69,14 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
       definition 1 'a': the name is that of definition 0 already
       definition 1 'a': the regex is empty
     """
+    return read_with(source, lambda dialect: None)[0]
+
+
+def read_with(source: Any, kept: Callable[[Dialect], Kept]) -> tuple[tuple[MetricDefinition, ...], dict[str, Kept]]:
+    """:func:`load_definitions`, and of each regex what the caller keeps of how it was compiled when it was checked.
+
+    It warns whoever calls the caller. Syntax trees are large: none should be kept.
+    """
     path = None
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
@@ -75,6 +85,7 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     if not faults and not items:
         faults.append(Fault(None, None, None, None, "the list is empty; one definition at least was expected"))
     definitions = []
+    results: dict[str, Kept] = {}
     indices: dict[str, int] = {}
     suspicions = []
     for index, item in enumerate(items):
@@ -94,13 +105,15 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
         except RegexFault as fault:
             faults.append(Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint))
             continue
+        if definition.regex not in results:
+            results[definition.regex] = kept(dialect)
         suspicions += _suspicions(definition, dialect.compiled)
         definitions.append(definition)
     if faults:
         raise DefinitionError(tuple(faults), source=path)
     for suspicion in suspicions:
         warnings.warn(suspicion, DefinitionWarning, stacklevel=3)
-    return tuple(definitions)
+    return tuple(definitions), results
 
 
 # ---- one definition
@@ -144,7 +157,7 @@ def _name_faults(index: int, name: str) -> list[Fault]:
         faults.append(
             Fault(index, name[:40], None, None, f"the name is {size}; 1 to {MAX_NAME_CHARACTERS} were expected")
         )
-    if any("\ud800" <= character <= "\udfff" for character in name):
+    if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
         faults.append(Fault(index, name, None, None, "the name holds half of a surrogate pair, which is no text"))
     return faults
 

@@ -144,14 +144,18 @@ def decide(standings: Mapping[str, Standing]) -> Outcome:
     return Outcome(status, place, stream, sum(standing.rows for *_, standing in carrying), len(carrying))
 
 
+_NUMBERS = re.compile(r"(\d+)")
+
+
 def natural(name: str) -> tuple[tuple[str | int, ...], str]:
     """Sort key of names: trial_2 comes before trial_10.
 
     >>> sorted(["trial_10", "trial_2"], key=natural)
     ['trial_2', 'trial_10']
     """
-    parts = re.split(r"(\d+)", name)
-    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
+    parts: list[str | int] = [*_NUMBERS.split(name)]
+    parts[1::2] = map(int, parts[1::2])
+    return tuple(parts), name
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

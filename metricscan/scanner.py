@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from metricscan import _core, _lint, _plan
-from metricscan.definition import MetricDefinition, load_definitions
+from metricscan.definition import MetricDefinition, load_definitions, read_with
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, OptionError, SourceError
 from metricscan.source import CHUNK_BYTES, open_source
 from metricscan.stats import MetricStats, Sample, ScanStats
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan._plan import Explanations, Plan
+    from metricscan._plan import Decision, Explanations, Plan
 
 _CHOICES = {
     "newline": ("universal", "lf"),
@@ -151,14 +151,18 @@ class Scanner:
         untamed: str = "warn",
     ) -> None:
         given = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
-        loaded = load_definitions(definitions)
+        loaded = read_with(definitions, _plan.decide)
         _checked({**given, "untamed": untamed})
-        self._set_up(loaded, given, {})
+        self._set_up(*loaded, given, {})
         if untamed != "allow":
             _report_untamed(self, refuse=untamed == "refuse")
 
     def _set_up(
-        self, definitions: tuple[MetricDefinition, ...], given: dict[str, str | None], internal: dict[str, Any]
+        self,
+        definitions: tuple[MetricDefinition, ...],
+        decisions: dict[str, Decision],
+        given: dict[str, str | None],
+        internal: dict[str, Any],
     ) -> None:
         options = _checked(given)
         self.definitions = definitions
@@ -170,7 +174,7 @@ class Scanner:
         self._internal = internal
         internal = dict(internal)
         self._chunk_bytes = int(internal.pop("chunk_bytes", CHUNK_BYTES))
-        self._plan = _plan.build(definitions, **options, **internal)
+        self._plan = _plan.build(definitions, decisions, **options, **internal)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.definitions, self._given, self._internal)
@@ -397,7 +401,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def _named(self, pattern: int, columns: _core._Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         from metricscan.batch import from_columns, in_pieces
 
-        for piece in in_pieces(from_columns(columns)):
+        for piece in in_pieces(from_columns(*columns)):
             for name in self._scanner._plan.names[pattern]:
                 yield name, piece
 
@@ -459,7 +463,7 @@ class Stream:
         for pattern in self._core.filled():
             columns = self._core.detach(pattern)
             if columns is not None:
-                batch = from_columns(columns)
+                batch = from_columns(*columns)
                 batches.update(dict.fromkeys(self._scanner._plan.names[pattern], batch))
         return {name: batches[name] for name in self._scanner.metrics if name in batches}
 
@@ -582,5 +586,5 @@ def _rebuild(
     definitions: tuple[MetricDefinition, ...], given: dict[str, str | None], internal: dict[str, Any]
 ) -> Scanner:
     scanner = Scanner.__new__(Scanner)
-    scanner._set_up(definitions, given, internal)
+    scanner._set_up(definitions, {}, given, internal)
     return scanner

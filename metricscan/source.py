@@ -27,7 +27,8 @@ _COMPRESSIONS = (
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"PK\x03\x04", "zip"),
 )
-_MAGIC_BYTES = 10
+MAGIC_BYTES = 10
+_FIRST_BYTES = frozenset({_GZIP[:1], *(magic[:1] for magic, _ in _COMPRESSIONS)})
 
 
 def compression(head: bytes) -> str | None:
@@ -38,6 +39,8 @@ def compression(head: bytes) -> str | None:
     >>> compression(b"epoch 1 loss=0.5") is None
     True
     """
+    if head[:1] not in _FIRST_BYTES:
+        return None
     if head.startswith(_GZIP):
         return "gzip"
     for magic, name in _COMPRESSIONS:
@@ -184,8 +187,8 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
     try:
         # a pipe's first bytes may come in dribs
         head = b""
-        while len(head) < _MAGIC_BYTES:
-            more = file.read(_MAGIC_BYTES - len(head))
+        while len(head) < MAGIC_BYTES:
+            more = file.read(MAGIC_BYTES - len(head))
             if not more:
                 break
             head += more

@@ -198,9 +198,10 @@ def test_a_named_first_group_that_is_probably_not_meant(name, regex, rename):
     assert len(caught) == 1
 
 
-def test_a_warning_points_at_who_made_the_scanner():
+@pytest.mark.parametrize("take", [Scanner, load_definitions])
+def test_a_warning_points_at_the_caller(take):
     with pytest.warns(DefinitionWarning) as caught:
-        Scanner([r"loss=(?P<step>\d+) (?P<loss>\d+)"])
+        take([r"loss=(?P<step>\d+) (?P<loss>\d+)"])
     assert caught[0].filename == __file__
 
 

@@ -250,6 +250,9 @@ def test_a_log_that_fails_while_it_is_read(logs, threads):
 
 
 def test_a_log_that_vanishes_is_an_error(logs):
+    # so long that trial_10 is not read with it
+    (logs / "trial_2" / "stdout").write_text("loss=1.5\n" + "x" * _replay.MOST_BYTES)
+
     def remove(progress):
         (logs / "trial_10" / "stdout").unlink(missing_ok=True)
 
