@@ -57,6 +57,9 @@ class Tree(NamedTuple):
 # ---- the span
 
 
+TOO_DEEP = "it is nested too deeply"
+
+
 class NotASpan(Exception):
     """Why a pattern is no span."""
 
@@ -74,6 +77,8 @@ def span(tree: Tree, value_group: int) -> Span | str:
         return _Spans(tree, value_group).read()
     except (NotASpan, UnknownClass) as reason:
         return str(reason)
+    except RecursionError:
+        return TOO_DEEP
 
 
 class _Spans:
@@ -232,7 +237,10 @@ def required_literals(tree: Tree) -> tuple[tuple[bytes, ...], ...]:
 
     Each set is a tuple of UTF-8 byte strings, none empty. No sets: the pattern may match without any fixed text.
     """
-    return tuple(_Required(tree.flags).sets(tree.items))
+    try:
+        return tuple(_Required(tree.flags).sets(tree.items))
+    except RecursionError:
+        return ()
 
 
 class _Required:
@@ -298,7 +306,9 @@ class _Required:
             return texts if len(texts) <= MOST_SPELLINGS else None
         if op in (sre.MAX_REPEAT, sre.MIN_REPEAT) and av[0] == av[1] and av[0] <= 8:
             some = self._all_spellings(av[2])
-            return [some[0] * av[0]] if some is not None and len(some) == 1 else None
+            # repeats in repeats would double it with every level
+            short = some is not None and len(some) == 1 and len(some[0]) * av[0] <= LONGEST_LITERAL
+            return [some[0] * av[0]] if some is not None and short else None
         return None
 
     def _all_spellings(self, items: Iterable[tuple[Any, Any]]) -> list[str] | None:

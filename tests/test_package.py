@@ -22,7 +22,8 @@ MODULES |= {path.parent.name: sorted(path.parent.glob("*.py")) for path in FOLDE
 LAYERS = [
     {"errors", "stats", "batch", "_core", "_reading", "_classes", "_dialect", "_fingerprints"},
     {"definition", "source", "_pattern", "_confirm"},
-    {"_program", "_blocks"},
+    {"_program", "_blocks", "_tame"},
+    {"_lint"},
     {"_plan"},
     {"scanner"},
     {"objective", "_together"},
