@@ -20,9 +20,6 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 
-cdef extern from "<stdlib.h>" nogil:
-    void *aligned_alloc(size_t alignment, size_t size)
-
 cdef extern from "_characters.h" nogil:
     enum: MS_ASCII, MS_UTF8, MS_BYTES
     bint ms_is_ascii(const uint8_t *p, int64_t n)
@@ -60,7 +57,8 @@ cdef extern from "_program.h" nogil:
     )
 
 cdef extern from "_memory.h" nogil:
-    void *ms_present_memory(size_t size)
+    void *ms_take_memory(size_t size, bint full)
+    void ms_give_memory(void *columns)
 
 cdef extern from "_literals.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_NEON_LEVEL
@@ -345,10 +343,11 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
     cdef size_t held = <size_t>state.rows * 8
     cdef char *slab
     cdef char *at
+    # all full slabs are of one size, so that any pattern can take what another gave back
     if room == SLAB_ROWS and columns == 4:
-        slab = <char *>ms_present_memory(stride * columns + shift)
+        slab = <char *>ms_take_memory(stride * columns + 64 * 64, True)
     else:
-        slab = <char *>aligned_alloc(64, stride * columns + shift)
+        slab = <char *>ms_take_memory(stride * columns + shift, False)
     at = slab + shift
     if slab == NULL:
         return -1
@@ -359,7 +358,7 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
         memcpy(at + 3 * stride, state.start, held)
         if state.time != NULL:
             memcpy(at + 4 * stride, state.time, <size_t>state.timed * 8)
-        free(state.slab)
+        ms_give_memory(state.slab)
     state.slab = slab
     state.value = <double *>at
     state.line = <int64_t *>(at + stride)
@@ -1375,7 +1374,7 @@ cdef class Slab:
     cdef void *memory
 
     def __dealloc__(self):
-        free(self.memory)
+        ms_give_memory(self.memory)
 
 
 cdef class Column:
@@ -1478,7 +1477,7 @@ cdef class Stream:
             # not the engine's count: a garbage collection may have taken the engine away already
             for i in range(self.n_patterns):
                 state = &self.k.states[i]
-                free(state.slab)
+                ms_give_memory(state.slab)
         ms_matcher_clear(&self.k.matcher)
         free(self.k.states)
         free(self.k.notes)
