@@ -21,7 +21,7 @@ fi
 rm -rf "$folder/lib"
 CC=$clang LDSHARED="$clang -shared" METRICSCAN_FUZZ=1 METRICSCAN_SANITIZE=1 METRICSCAN_DEBUG=1 \
     "$venv/bin/python" setup.py --quiet build --build-base "$folder/objects" --build-lib "$folder/lib"
-rm -f metricscan/_core.c # a checked build's would look up to date to the next one
+rm -f metricscan/*.c # a checked build's would look up to date to the next one
 
 sites=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
 mkdir -p "$folder/found"

@@ -29,7 +29,7 @@ LAYERS = [
     {"objective", "_together"},
     {"ranking"},
     {"_jobs", "sink"},
-    {"_replay", "_diagnosis", "_check"},
+    {"_replay", "_diagnosis", "_check", "_lint_log"},
     {"cli"},
     {"__main__"},
 ]

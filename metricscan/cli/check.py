@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from metricscan._lint import Finding
     from metricscan.stats import ScanStats
 
 _HITS_SHOWN = 20
@@ -34,13 +35,14 @@ def check(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
-    """Show what each definition captures in a log, and why one captures nothing.
+    """Show what each definition captures in a log, why one captures nothing, and what is probably not meant.
 
     Exit code 0 if every definition finds something, 1 if some do not, 2 for wrong use or an unreadable log.
     """
     scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed)
     from metricscan._check import first_hits
     from metricscan._jobs import survey
+    from metricscan._lint_log import lint_log
 
     found = survey(paths, job="file", include=include, exclude=exclude)
     logs = [log.path for one in found.jobs for log in one.logs]
@@ -49,12 +51,23 @@ def check(
     for error in errors:
         complain(error)
     console = open_console()
+    confirmed = lint_log(scanner, logs)
     for explanation in scanner.explain():
         for name in explanation.names:
             _print_hits(console, name, explanation.regex, hits[name], stats, many=len(logs) > 1)
+            of_log = confirmed.get(name, [])
+            codes = [finding.code for finding in of_log]
+            _print_findings(console, [*of_log, *(one for one in explanation.lint if one.code not in codes)])
     print_counts(console, stats)
     silent = print_silent(console, scanner, stats, logs)
     return EXIT_WRONG if errors else EXIT_NOTHING_FOUND if silent else 0
+
+
+def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        console.print(f"  lint {finding.code}: {finding.reason}", soft_wrap=True)
+        if finding.suggestion is not None:
+            console.print(f"       better {finding.suggestion}", soft_wrap=True)
 
 
 def _print_hits(console: Console, name: str, regex: str, hits: Sequence[Any], stats: ScanStats, *, many: bool) -> None:

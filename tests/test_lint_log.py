@@ -1,0 +1,112 @@
+"""Findings that a log confirms, and that none is made up where the log is fine."""
+
+import gzip
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from metricscan import Scanner
+from metricscan._lint import NUMBER
+from metricscan._lint_log import lint_log
+from metricscan.cli import command
+from metricscan.scanner import _configured
+
+ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
+
+
+def found(tmp_path, log, *definitions, **options):
+    path = tmp_path / "a.log"
+    path.write_bytes(log)
+    some = lint_log(Scanner(list(definitions), **options), [str(path)])
+    return {name: [(finding.code, finding.suggestion) for finding in findings] for name, findings in some.items()}
+
+
+def test_numbers_that_are_cut(tmp_path):
+    log = b"loss=1.5e-05\nloss=2\nstep=3e5x\n"
+    assert found(tmp_path, log, "loss=loss=([0-9.]+)", r"step=step=(\d)", r"all=loss=(\S+)") == {
+        "loss": [("cut-number", f"loss=({NUMBER})")],
+        "step": [("cut-number", f"step=({NUMBER})")],
+    }
+    (finding,) = lint_log(Scanner(["loss=loss=([0-9.]+)"]), [str(tmp_path / "a.log")])["loss"]
+    assert finding.reason == "1 of 2 values were cut: 1.5e-05 is read as 1.5 in line 1"
+
+
+def test_values_of_longer_names(tmp_path):
+    log = b"loss=1 val_loss=2\nloss=3 box/loss=4\n"
+    better = r"(?<![\w/.-])loss=(\S+)"
+    assert found(tmp_path, log, r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", better)]}
+    assert found(tmp_path, log, f"loss={better}") == {}
+    # only inside: it may well be meant
+    assert found(tmp_path, b"val_loss=1\n", r"loss=loss=(\S+)") == {}
+    assert found(tmp_path, b"ETA 2m4loss=1\nloss=2\n", r"loss=loss=(\S+)") == {}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [b"[1,0]<stdout>:", b"[rank0]: ", b"(Worker pid=7) ", b"0: ", b"algo-1| ", b"2026-01-02T03:04:05Z ", b"\t"],
+)
+def test_a_start_that_a_prefix_defeats(tmp_path, prefix):
+    log = b"Training> reward=1\n" + prefix + b"Training> reward=2\n"
+    assert found(tmp_path, log, r"r=^Training> reward=(\S+)") == {
+        "r": [("start-behind-prefix", r"Training> reward=(\S+)")]
+    }
+
+
+def test_a_start_that_is_meant(tmp_path):
+    log = b"Epoch 1/\nsaved what was best at Epoch 1/\nafter Epoch 2/\n"
+    assert found(tmp_path, log, r"e=^Epoch (\d+)/", r"f=(?i)^epoch (\d+)/") == {}
+
+
+@pytest.mark.parametrize("escape", [b"\x1b[32m", b"#033[32m", b"\x1b[1m\x1b[32m"])
+def test_escapes_before_the_value(tmp_path, escape):
+    log = b"acc: " + escape + b"0.5\nacc: 0.25\n"
+    assert found(tmp_path, log, r"acc=acc: (\S+)") == {"acc": [("escapes-between", f"acc: {ESCAPES}({NUMBER})")]}
+    assert found(tmp_path, b"acc: 0.25\n", r"acc=acc: (\S+)") == {}
+
+
+def test_escapes_behind_the_value(tmp_path):
+    assert found(tmp_path, b"f1=0.5#015\nf1=0.25\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({NUMBER})")]}
+    assert found(tmp_path, b"f1=0.5\x1b[0m\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({NUMBER})")]}
+
+
+def test_suggestions_find_what_was_kept_out(tmp_path):
+    log = b"acc: \x1b[32m0.5\nacc: 0.25\n[0]: Epoch 7\nEpoch 8\nf1=0.5#015\n"
+    definitions = [r"acc=acc: (\S+)", r"e=^Epoch (\d+)", r"f1=f1=(\S+)"]
+    some = found(tmp_path, log, *definitions)
+    better = Scanner([f"{name}={findings[-1][1]}" for name, findings in some.items()]).scan(log)
+    assert {name: better[name]["value"].to_pylist() for name in better} == {
+        "acc": [0.5, 0.25],
+        "e": [7, 8],
+        "f1": [0.5],
+    }
+
+
+def test_options_and_files(tmp_path):
+    log = b"acc: \x1b[32m0.5\n\tloss=1.5e-05 val_loss=2\n"
+    assert found(tmp_path, log, r"acc=acc: (\S+)", "loss=loss=([0-9.]+)", ansi="strip", escape="syslog") == {}
+    packed = tmp_path / "b.log.gz"
+    packed.write_bytes(gzip.compress(b"loss=2e-5\n"))
+    paths = [str(packed), "-", str(tmp_path / "missing")]
+    assert [one.code for one in lint_log(Scanner(["loss=loss=([0-9.]+)"]), paths)["loss"]] == ["cut-number"]
+    assert lint_log(Scanner([r"a=(?x) a = (\d)", r"b=\p{L}=(\d)", r"c=[a-z]+"]), paths) == {}
+
+
+def test_check_prints_them(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"loss=1.5e-05\nx=1\n")
+    run = CliRunner().invoke(command, ["check", str(path), "-m", "loss=loss=([0-9.]+)", "-m", r"x=x=(\S+)"])
+    assert "  lint cut-number: 1 of 1 values were cut: 1.5e-05 is read as 1.5 in line 1\n" in run.output
+    assert f"       better loss=({NUMBER})\n" in run.output
+    assert "  lint no-sign-or-exponent: 1.5e-05 is read as 1.5; -1.5 is not found\n" in run.output
+    assert run.output.count("lint") == 2
+
+
+def test_real_logs_have_few(corpora):
+    lines = (corpora / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    codes = []
+    for log in map(json.loads, lines):
+        some = lint_log(_configured(log["definitions"]), [str(corpora / "logs" / log["file"])])
+        codes += [finding.code for findings in some.values() for finding in findings]
+    # each was looked at: lr=2e-05 under [0-9.]+, val_loss in q_val_loss, val_bpb in q_val_bpb, and #015 in \S+
+    assert sorted(codes) == ["cut-number", *["escapes-in-value"] * 4, *["inside-longer-name"] * 2]
