@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -32,6 +33,14 @@ def _counted(found: int, right: int, what: str) -> int:
     return right
 
 
+@functools.cache
+def _made(name: str, size_bytes: int) -> tuple[corpora.Workload, int]:
+    workload = corpora.workload(name, size_bytes, 4)
+    expected = engines.oracle(workload)
+    oracles.check(workload, expected)
+    return workload, expected.row_count
+
+
 def _rows(result: Any) -> int:
     return sum(counts.rows for counts in result.stats.metrics.values())
 
@@ -55,8 +64,7 @@ def definitions(rounds: int, size_bytes: int, say: Say) -> Iterator[Measurement]
     import metricscan
 
     for name in ("every", "tenth", "hundredth"):
-        workload = corpora.workload(name, size_bytes, 4)
-        right = engines.oracle(workload).row_count
+        workload, right = _made(name, size_bytes)
         lists = {str(count): corpora.definitions(count) for count in (4, 40, 400, 1000, 5000)} | ODD_DEFINITIONS
         say(f"{name}: {len(workload.data) / 1e6:.0f} MB")
         ready, part = [], workload.data[: workload.data.find(b"\n", oracles.CHECKED_BYTES // 4) + 1]
@@ -89,9 +97,8 @@ def threads(rounds: int, size_bytes: int, folder: Path, say: Say) -> Iterator[Me
     import metricscan
 
     for name in ("every", "tenth", "hundredth"):
-        workload = corpora.workload(name, size_bytes, 4)
-        data = workload.data
-        right = engines.oracle(workload).row_count
+        workload, rows = _made(name, size_bytes // 4)
+        data, right = workload.data * 4, rows * 4
         path = folder / "threads.log"
         path.write_bytes(data)
         scanner = metricscan.Scanner(workload.definitions)
