@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import bars
 import corpora
 import engines
 import measure
@@ -60,6 +61,7 @@ def main() -> int:
                 print(f"wrong answer: {error}", file=sys.stderr)
                 return 1
             print(f"   ({time.perf_counter() - start:.0f} s)\n", flush=True)
+    print("== what is asked for", *bars.report(measured), sep="\n")
     print(f"all in {time.perf_counter() - began:.0f} s")
     if options.record:
         print(f"recorded in {measure.write_record(measured, options.record, options.machine, about)}")

@@ -11,6 +11,7 @@ from metricscan import Scanner
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
+import bars  # noqa: E402
 import chart  # noqa: E402
 import compare  # noqa: E402
 import corpora  # noqa: E402
@@ -50,6 +51,15 @@ def test_the_comparison_says_what_got_slower(tmp_path, capsys):
     # a machine that does everything at half the speed has changed nothing
     halved = [measured("read memory", [0.2]), measured("metricscan", [1.0]), measured("metricscan, feed", [2e-3], "us")]
     assert compare.main(old, written(tmp_path / "halved", *halved)) == 0
+
+
+def test_bars_are_read_from_a_record():
+    peers = [measured("polars", [2.0]), measured("regex-text", [4.0])]
+    lines = bars.report([measured("metricscan", [0.1]), measured("read memory", [0.02]), *peers])
+    assert [line.split()[0] for line in lines] == ["yes", "yes"]
+    assert "over the best peer" in lines[0]
+    assert "20.00   at least 16" in lines[0]
+    assert "0.20   at least 0.15" in lines[1]
 
 
 def test_records_that_were_kept_can_be_read_and_drawn():
