@@ -1,7 +1,8 @@
 """Build of the compiled core. Everything that is data stands in pyproject.toml.
 
 Environment switches: METRICSCAN_DEBUG=1 builds with bounds checks and asserts and without optimisation;
-METRICSCAN_SANITIZE=1 adds the address and undefined-behaviour sanitisers.
+METRICSCAN_SANITIZE=1 adds the address and undefined-behaviour sanitisers; METRICSCAN_FUZZ=1, with clang, what libFuzzer
+needs to see which paths an input took (fuzz/run.sh builds so).
 """
 
 import os
@@ -11,6 +12,7 @@ from setuptools import Extension, setup
 
 DEBUG = os.environ.get("METRICSCAN_DEBUG") == "1"
 SANITIZE = os.environ.get("METRICSCAN_SANITIZE") == "1"
+FUZZ = os.environ.get("METRICSCAN_FUZZ") == "1"
 
 # The one table of directives: a header in the .pyx would override it, and the checked build with it.
 DIRECTIVES = {
@@ -45,11 +47,20 @@ if SANITIZE:
     flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"]
     compile_args += ["-g", *flags]
     link_args += flags
+if FUZZ:
+    # short records are fuzzed: what is remembered of long ones is remembered at once
+    compile_args += ["-O1", "-fsanitize=fuzzer-no-link", "-DMS_PATIENCE=0", "-DMS_PATIENCE_A_BYTE=0"]
 
 core = Extension(
     "metricscan._core",
     sources=["metricscan/_core.pyx"],
-    depends=["metricscan/_literals.h", "metricscan/_memory.h", "metricscan/_numbers.h", "metricscan/_program.h"],
+    depends=[
+        "metricscan/_characters.h",
+        "metricscan/_literals.h",
+        "metricscan/_memory.h",
+        "metricscan/_numbers.h",
+        "metricscan/_program.h",
+    ],
     include_dirs=["metricscan"],
     extra_compile_args=compile_args,
     extra_link_args=link_args,

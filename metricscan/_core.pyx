@@ -20,32 +20,45 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 
-cdef extern from "<stdlib.h>" nogil:
-    void *aligned_alloc(size_t alignment, size_t size)
+cdef extern from "_characters.h" nogil:
+    enum: MS_ASCII, MS_UTF8, MS_BYTES
+    bint ms_is_ascii(const uint8_t *p, int64_t n)
+    bint ms_is_utf8(const uint8_t *p, int64_t n)
+    int64_t ms_decode(const uint8_t *p, int64_t n, int64_t at, uint32_t *character)
+    bint ms_in_set(const int32_t *set, uint32_t character)
 
 cdef extern from "_program.h" nogil:
-    enum: MS_FOUND, MS_NONE, MS_ASK, MS_OVER_BUDGET, MS_NO_MEMORY
+    enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
     ctypedef struct ms_program:
         const int32_t *code
         const uint8_t *pool
         const uint8_t *tables
+        const int32_t *sets
+        const int32_t *set_at
         const uint8_t *first
+        int32_t lead
+        int32_t lead_class
+        const uint8_t *lead_text
+        int64_t lead_length
         int32_t runs
         int32_t splits
+        int32_t loops
+        int32_t slots
         int32_t at_start
         int32_t words
+        int32_t pure
     ctypedef struct ms_matcher:
-        pass
+        int64_t *places
     void ms_matcher_clear(ms_matcher *m)
     int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
-    bint ms_is_utf8(const uint8_t *p, int64_t n)
     int ms_search(
-        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, bint wide, int64_t start, bint nonempty,
-        int64_t *match_start, int64_t *match_end, int64_t *value
+        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, bint nonempty,
+        int64_t *match_start, int64_t *match_end
     )
 
 cdef extern from "_memory.h" nogil:
-    void *ms_present_memory(size_t size)
+    void *ms_take_memory(size_t size, bint full)
+    void ms_give_memory(void *columns)
 
 cdef extern from "_literals.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_NEON_LEVEL
@@ -136,11 +149,12 @@ cdef struct Pattern:
     const uint8_t *suffix
     int64_t suffix_length
     const uint8_t *table        # 256 entries: may the run take this byte
+    const int32_t *set          # of what the table leaves undecided
     int64_t run_min
     int64_t run_max             # -1: no limit
     bint any_byte               # the run takes every byte of a record: only the suffix and the record's end stop it
     bint suffix_stops           # the suffix's first byte is no member: a greedy run can end at one place only
-    bint counted                # bytes and characters may differ in number: only ASCII records are decided here
+    bint counted                # bytes and characters may differ in number: other records than ASCII are the program's
     bint at_start
     bint at_end
     int32_t plain               # what try_plain knows to do
@@ -274,8 +288,7 @@ cdef struct Region:             # whole records that lie together in memory
     int64_t block               # where the block being searched starts; the newlines before it are in Scan.line
     int64_t row_line            # what a row of it says, where the input is as it was
     int64_t row_offset
-    int32_t ascii               # -1: not known yet
-    int32_t utf8
+    int32_t kind                # MS_ASCII, MS_UTF8 or MS_BYTES; -1: not known yet
 
 cdef struct Note:
     int32_t kind
@@ -330,10 +343,11 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
     cdef size_t held = <size_t>state.rows * 8
     cdef char *slab
     cdef char *at
+    # all full slabs are of one size, so that any pattern can take what another gave back
     if room == SLAB_ROWS and columns == 4:
-        slab = <char *>ms_present_memory(stride * columns + shift)
+        slab = <char *>ms_take_memory(stride * columns + 64 * 64, True)
     else:
-        slab = <char *>aligned_alloc(64, stride * columns + shift)
+        slab = <char *>ms_take_memory(stride * columns + shift, False)
     at = slab + shift
     if slab == NULL:
         return -1
@@ -344,7 +358,7 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
         memcpy(at + 3 * stride, state.start, held)
         if state.time != NULL:
             memcpy(at + 4 * stride, state.time, <size_t>state.timed * 8)
-        free(state.slab)
+        ms_give_memory(state.slab)
     state.slab = slab
     state.value = <double *>at
     state.line = <int64_t *>(at + stride)
@@ -481,27 +495,20 @@ cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noe
     r.end = r.next
     if r.drop_cr and r.end > record and p[r.end - 1] == 13:
         r.end -= 1
-    r.ascii = r.utf8 = -1
+    r.kind = -1
     r.row_line = r.line + 1
     r.row_offset = r.offset + record
     k.serial += 1
     r.serial = k.serial
 
 
-cdef bint record_is_ascii(Region *r) noexcept nogil:
-    cdef int64_t i
-    cdef uint8_t seen = 0
-    if r.ascii < 0:
-        for i in range(r.record, r.end):
-            seen |= r.p[i]
-        r.ascii = seen < 0x80
-    return r.ascii != 0
-
-
-cdef bint record_is_utf8(Region *r) noexcept nogil:
-    if r.utf8 < 0:
-        r.utf8 = record_is_ascii(r) or ms_is_utf8(r.p + r.record, r.end - r.record)
-    return r.utf8 != 0
+cdef inline int record_kind(Region *r) noexcept nogil:
+    if r.kind < 0:
+        if ms_is_ascii(r.p + r.record, r.end - r.record):
+            r.kind = MS_ASCII
+        else:
+            r.kind = MS_UTF8 if ms_is_utf8(r.p + r.record, r.end - r.record) else MS_BYTES
+    return r.kind
 
 
 cdef inline void open_state(Scan *k, Region *r, State *state) noexcept nogil:
@@ -606,26 +613,22 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexc
     cdef const uint8_t *p = r.p + r.record
     cdef int64_t n = r.end - r.record, start = 0, end = 0, from_ = 0
     cdef int64_t last_start = -1, last_end = 0
-    cdef int64_t value[2]
     cdef int64_t last_value[2]
-    cdef bint wide = not record_is_ascii(r), nonempty = False
+    cdef int kind = record_kind(r)
+    cdef bint nonempty = False
     cdef int status
     cdef Note *note
-    if wide and not record_is_utf8(r):
-        # bytes that are no text: what a character is, Python says
-        defer_record(k, r, region, pattern)
-        return
     state.closed = True
     status = ms_matcher_start(&k.matcher, program, n)
     while status == MS_FOUND:
-        status = ms_search(program, &k.matcher, p, n, wide, from_, nonempty, &start, &end, value)
+        status = ms_search(program, &k.matcher, p, n, kind, from_, nonempty, &start, &end)
         if status != MS_FOUND:
             break
         if k.tables.matches == MATCHES_LAST:
             last_start, last_end = start, end
-            last_value[0], last_value[1] = value[0], value[1]
+            last_value[0], last_value[1] = k.matcher.places[0], k.matcher.places[1]
         else:
-            put_program_match(k, r, region, pattern, start, end, value)
+            put_program_match(k, r, region, pattern, start, end, k.matcher.places)
             if k.tables.matches == MATCHES_FIRST:
                 return
         from_ = end
@@ -634,8 +637,6 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexc
             break
     if status == MS_NO_MEMORY:
         k.no_memory = True
-    elif status == MS_ASK:
-        defer_record(k, r, region, pattern)
     elif status == MS_OVER_BUDGET:
         take_back(k, pattern)
         state.over_budget += 1
@@ -671,19 +672,37 @@ cdef inline void put_program_match(
             note.value_start = note.value_end = -1
 
 
-cdef inline int64_t run_stop(const Pattern *q, const uint8_t *p, int64_t at, int64_t limit) noexcept nogil:
-    """The first byte in [at, limit) that the run does not take, else limit."""
+cdef inline bint takes_character(
+    const Pattern *q, const uint8_t *p, int64_t end, int64_t at, int64_t *after
+) noexcept nogil:
+    """Whether the run takes the character at `at` < end; where the next one starts."""
+    cdef uint32_t character
+    after[0] = at + 1
+    if q.table[p[at]] != UNDECIDED:
+        return q.table[p[at]] == MEMBER
+    after[0] = at + ms_decode(p, end, at, &character)
+    return ms_in_set(q.set, character)
+
+
+cdef inline int64_t run_stop(
+    const Pattern *q, const uint8_t *p, int64_t at, int64_t limit, int64_t end
+) noexcept nogil:
+    """The first place in [at, limit) that the run does not take, else limit or, inside a character, one past it."""
+    cdef int64_t after
     if q.any_byte:
         return limit
-    while at < limit and q.table[p[at]] == MEMBER:
-        at += 1
-    return at
+    while True:
+        while at < limit and q.table[p[at]] == MEMBER:
+            at += 1
+        if at >= limit or q.table[p[at]] == STOP or not takes_character(q, p, end, at, &after):
+            return at
+        at = after
 
 
-cdef inline int match_span(
+cdef inline bint match_span(
     const Pattern *q, State *state, const Region *r, int64_t start, int64_t *match_end, int64_t *run_end
 ) noexcept nogil:
-    """1: the pattern matches at start; 0: it does not; -1: only Python can tell.
+    """Whether the pattern matches at start.
 
     Every branch walks a run once a record: a run that failed, or whose suffix has no later occurrence, is remembered
     in memo_to, and a candidate inside it fails at once. So a record costs its length, however many candidates it has.
@@ -692,7 +711,7 @@ cdef inline int match_span(
     cdef int64_t end = r.end
     cdef int64_t from_ = start + q.prefix_length
     cdef int64_t low = from_ + q.run_min
-    cdef int64_t limit = end, at, stop
+    cdef int64_t limit = end, at, stop, after
     cdef int64_t length = q.suffix_length
     if q.at_start and start != r.record:
         return 0
@@ -708,19 +727,15 @@ cdef inline int match_span(
         at = end - length
         if at < low or at > limit or memcmp(p + at, q.suffix, length) != 0:
             return 0
-        stop = run_stop(q, p, from_, at)
+        stop = run_stop(q, p, from_, at, end)
         if stop < at:
-            if q.table[p[stop]] == UNDECIDED:
-                return -1
             if q.run_max < 0:
                 state.memo_to = r.base + stop
             return 0
     elif length == 0:
         if q.shape == LAZY_RUN:
             limit = low
-        at = run_stop(q, p, from_, limit)
-        if at < limit and q.table[p[at]] == UNDECIDED:
-            return -1
+        at = run_stop(q, p, from_, limit, end)
         if at < low:
             if q.run_max < 0:
                 state.memo_to = r.base + at
@@ -742,17 +757,13 @@ cdef inline int match_span(
                     and memcmp(p + at, q.suffix, length) == 0
                 ):
                     break
-                if at >= limit or q.table[p[at]] != MEMBER:
-                    if at < limit and q.table[p[at]] == UNDECIDED:
-                        return -1
+                if at >= limit or not takes_character(q, p, end, at, &after):
                     if q.run_max < 0:
                         state.memo_to = r.base + at
                     return 0
-                at += 1
+                at = after
     else:
-        stop = run_stop(q, p, from_, limit)
-        if stop < limit and q.table[p[stop]] == UNDECIDED:
-            return -1
+        stop = run_stop(q, p, from_, limit, end)
         if q.run_max < 0:
             state.memo_to = r.base + stop
         at = stop
@@ -773,7 +784,6 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
     cdef const Pattern *q = &k.tables.patterns[pattern]
     cdef State *state = &k.states[pattern]
     cdef int64_t match_end = 0, run_end = 0
-    cdef int answer
     if state.record != r.serial:
         open_state(k, r, state)
     if state.closed:
@@ -786,14 +796,10 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
         return
     if r.base + start < state.next_start:
         return
-    if q.counted and not record_is_ascii(r):
-        defer_record(k, r, region, pattern)
+    if q.counted and record_kind(r) != MS_ASCII:
+        run_program(k, r, region, pattern)
         return
-    answer = match_span(q, state, r, start, &match_end, &run_end)
-    if answer == 0:
-        return
-    if answer < 0:
-        defer_record(k, r, region, pattern)
+    if not match_span(q, state, r, start, &match_end, &run_end):
         return
     state.next_start = r.base + match_end
     if k.tables.matches == MATCHES_LAST:
@@ -827,7 +833,7 @@ cdef inline void try_plain(
             state.memo_to = r.base + r.end
             return
         match_end = run_end + 1
-    elif match_span(q, state, r, start, &match_end, &run_end) == 0:
+    elif not match_span(q, state, r, start, &match_end, &run_end):
         return
     state.next_start = r.base + match_end
     put_match(k, r, region, pattern, start, match_end, run_end)
@@ -1160,8 +1166,7 @@ cdef class Engine:
     ----------
     patterns : list of tuple
         Per pattern ``(CONFIRM,)``, ``(PROGRAM, *_program.Program)`` or
-        ``(SPAN, shape, prefix, table, run_min, run_max, suffix, at_start, at_end, counted,
-        value_from_run, value_from, value_to_run, value_to)``.
+        ``(SPAN, *_pattern.Span, _program.Program or None)``; the program takes the records that a counting span cannot.
     literals : list of tuple
         ``(text, place, patterns)``: the bytes, where in them the fingerprint lies, the patterns it makes a candidate.
     groups : list of tuple
@@ -1207,38 +1212,27 @@ cdef class Engine:
             if q.strategy == CONFIRM:
                 continue
             if q.strategy == PROGRAM:
-                q.program.code = <const int32_t *>self.held(fields[1])
-                q.program.pool = self.held(fields[2])
-                q.program.tables = self.held(fields[3])
-                if fields[4]:
-                    q.program.first = self.held(fields[4])
-                q.program.runs = fields[5]
-                q.program.splits = fields[6]
-                q.program.at_start = fields[7]
-                q.program.words = fields[8]
+                self.take_program(&q.program, fields[1:])
                 continue
-            q.shape = fields[1]
-            q.prefix = self.held(fields[2])
-            q.prefix_length = len(fields[2])
-            if len(fields[3]) != 256:
+            (
+                prefix, q.shape, table, characters, q.run_min, q.run_max, suffix, q.at_start, q.at_end, q.counted,
+                q.value_from_run, q.value_from, q.value_to_run, q.value_to, program,
+            ) = fields[1:]
+            if len(table) != 256:
                 raise ValueError("a run's table has 256 entries")
-            q.table = self.held(fields[3])
-            q.run_min = fields[4]
-            q.run_max = fields[5]
-            q.suffix = self.held(fields[6])
-            q.suffix_length = len(fields[6])
-            q.at_start = fields[7]
-            q.at_end = fields[8]
-            q.counted = fields[9]
-            q.value_from_run = fields[10]
-            q.value_from = fields[11]
-            q.value_to_run = fields[12]
-            q.value_to = fields[13]
+            q.prefix = self.held(prefix)
+            q.prefix_length = len(prefix)
+            q.table = self.held(table)
+            q.set = <const int32_t *>self.held(characters)
+            q.suffix = self.held(suffix)
+            q.suffix_length = len(suffix)
+            if program is not None:
+                self.take_program(&q.program, program)
             q.any_byte = all(
-                taken == MEMBER or byte == 10 or (universal and byte == 13) for byte, taken in enumerate(fields[3])
+                taken == MEMBER or byte == 10 or (universal and byte == 13) for byte, taken in enumerate(table)
             )
             q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == STOP
-            if matches == MATCHES_ALL and not q.counted and UNDECIDED not in fields[3]:
+            if matches == MATCHES_ALL and not q.counted:
                 q.plain = PLAIN
                 if (
                     q.shape == LAZY_RUN and q.any_byte and q.run_min == 0 and q.run_max < 0
@@ -1307,6 +1301,21 @@ cdef class Engine:
                 entry += 1
         ms_fingerprints_finish(&self.t.fingerprints)
 
+    cdef int take_program(self, ms_program *program, fields) except -1:
+        code, pool, tables, sets, set_at, first, program.lead, program.lead_class, lead_text = fields[:9]
+        program.code = <const int32_t *>self.held(code)
+        program.pool = self.held(pool)
+        program.tables = self.held(tables)
+        program.sets = <const int32_t *>self.held(sets)
+        program.set_at = <const int32_t *>self.held(set_at)
+        program.first = self.held(first) if first else NULL
+        program.lead_text = self.held(lead_text)
+        program.lead_length = len(lead_text)
+        (
+            program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
+        ) = fields[9:]
+        return 0
+
     cdef int make_quick(self, Group *group, const Literal *literal, int64_t width) except -1:
         """Fill in what try_positions needs, if the group's one literal is of the kind that it knows."""
         cdef const Pattern *q
@@ -1365,7 +1374,7 @@ cdef class Slab:
     cdef void *memory
 
     def __dealloc__(self):
-        free(self.memory)
+        ms_give_memory(self.memory)
 
 
 cdef class Column:
@@ -1468,7 +1477,7 @@ cdef class Stream:
             # not the engine's count: a garbage collection may have taken the engine away already
             for i in range(self.n_patterns):
                 state = &self.k.states[i]
-                free(state.slab)
+                ms_give_memory(state.slab)
         ms_matcher_clear(&self.k.matcher)
         free(self.k.states)
         free(self.k.notes)

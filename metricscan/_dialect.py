@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from re import _compiler as sre_compiler  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
@@ -15,6 +16,9 @@ BRANCH_RESET = "(?|..)"
 
 # ``regex`` unrolls counted repeats when it compiles: (?:a{65535}){65535} takes it 10 s and 3 GB.
 MOST_UNROLLED = 100_000
+
+# The parser of ``re`` calls itself for each level; so do those that read its tree.
+TOO_DEEP = "it is nested too deeply for the interpreter's recursion limit of {:,}"
 
 # One element of a pattern: an escape (with its braces, for a property), a class, an opening of a group, or a character.
 _ELEMENT = re.compile(
@@ -33,8 +37,8 @@ class Dialect(NamedTuple):
     constructs : tuple of str
         What ``re`` refuses in it; empty under ``re``.
     compiled : re.Pattern or regex.Pattern
-    tree : SubPattern or None
-        The syntax tree that ``re`` has compiled; None under ``regex``.
+    tree : SubPattern
+        The syntax tree that ``re`` has compiled; under ``regex``, that of the pattern in words of ``re``: of the same shape.
     """
 
     engine: str
@@ -77,7 +81,7 @@ def compile_regex(pattern: str) -> Dialect:
     except re.error as error:
         refusal = RegexFault(error.msg, error.pos, _advice(pattern, error))
     except RecursionError:
-        raise RegexFault("it is nested too deeply") from None
+        raise RegexFault(TOO_DEEP.format(sys.getrecursionlimit())) from None
     except (OverflowError, MemoryError) as error:
         raise RegexFault(str(error) or "it is too large") from None
     mended, constructs = _mend(pattern)
@@ -86,7 +90,8 @@ def compile_regex(pattern: str) -> Dialect:
     try:
         # with these constructs spelled in ways that re knows it must be satisfied: nothing else may be regex's own
         compile_quietly(mended)
-        size = _unrolled(_parsed(mended))
+        tree = _parsed(mended)
+        size = _unrolled(tree)
     except re.error as error:
         # places in it are not places in the pattern
         raise RegexFault(error.msg, hint=_advice(mended, error)) from None
@@ -106,7 +111,7 @@ def compile_regex(pattern: str) -> Dialect:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False), None)
+            return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False), tree)
     except regex.error as error:
         raise RegexFault(error.msg, error.pos) from None
     except (RecursionError, OverflowError, MemoryError):

@@ -2,15 +2,26 @@
 #ifndef METRICSCAN_MEMORY_H
 #define METRICSCAN_MEMORY_H
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
 
 #define MS_PAGE ((size_t)4096)
+#define MS_MEMORY_HEADER ((size_t)64) /* keeps what follows on a cache line; says whether the memory is of the kept size */
 
-/* Memory that will be filled to its end, made present at once where the system can; free() takes it back. NULL if there is
- * none.
+/* Full-sized memory that was given back, up to 32 MB of it for the whole process: a scan that hands its batches on, or the next
+ * scan, takes it without a page fault. One log of 64 MB scanned again and again, every line with four metrics: a fifth of the
+ * time was the kernel's, for pages. Each place is taken and filled by one atomic step, so that threads need no lock. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MS_KEPT 0 /* what is freed shall be known as freed */
+#else
+#define MS_KEPT 16
+#endif
+static _Atomic(void *) ms_kept[MS_KEPT + 1];
+
+/* Memory that will be filled to its end, made present at once where the system can. NULL if there is none.
  *
  * One call instead of a page fault every 4 KiB: 1.60 to 1.69 GB/s where every line has four metrics. Huge pages gave 2.0 on a
  * warm machine, and 0.3 to 1.1 where 0.7 to 1.2 was had without: on a virtual machine after a pause with much memory freed, and
@@ -22,6 +33,35 @@ static void *ms_present_memory(size_t size) {
     if (memory != NULL) madvise(memory, size, MADV_POPULATE_WRITE); /* older systems do not know it, and need not */
 #endif
     return memory;
+}
+
+/* Memory for columns; full: of the one size that is kept. */
+static void *ms_take_memory(size_t size, int full) {
+    char *memory = NULL;
+    size += MS_MEMORY_HEADER;
+    if (full) {
+        for (int i = 0; i < MS_KEPT && memory == NULL; i++)
+            if (atomic_load_explicit(&ms_kept[i], memory_order_relaxed) != NULL) memory = (char *)atomic_exchange(&ms_kept[i], NULL);
+        if (memory == NULL) memory = (char *)ms_present_memory(size);
+    } else {
+        memory = (char *)aligned_alloc(64, (size + 63) & ~(size_t)63);
+    }
+    if (memory == NULL) return NULL;
+    *(int *)memory = full;
+    return memory + MS_MEMORY_HEADER;
+}
+
+static void ms_give_memory(void *columns) {
+    if (columns == NULL) return;
+    char *memory = (char *)columns - MS_MEMORY_HEADER;
+    if (*(int *)memory) {
+        for (int i = 0; i < MS_KEPT; i++) {
+            void *empty = NULL;
+            if (atomic_load_explicit(&ms_kept[i], memory_order_relaxed) == NULL && atomic_compare_exchange_strong(&ms_kept[i], &empty, memory))
+                return;
+        }
+    }
+    free(memory);
 }
 
 #endif

@@ -6,10 +6,11 @@ match; a fact may be missed, never wrong.
 
 from __future__ import annotations
 
-import functools
 import sys
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan._classes import UnknownClass, character_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,8 +23,6 @@ LONGEST_LITERAL = 256
 # A run with a finite maximum is walked anew for each candidate; a short one costs nothing.
 LONGEST_COUNTED_RUN = 256
 
-STOP, MEMBER, UNDECIDED = 0, 1, 2
-
 
 class Span(NamedTuple):
     """A literal, one run of a byte class, then a literal or the end: what the core matches in place.
@@ -35,6 +34,7 @@ class Span(NamedTuple):
     prefix: bytes
     run: str | None  # "lazy", "greedy", or None: no run at all
     table: bytes
+    set: bytes  # what decides the characters that the table leaves undecided
     run_min: int
     run_max: int  # -1: no limit
     suffix: bytes
@@ -57,6 +57,9 @@ class Tree(NamedTuple):
 # ---- the span
 
 
+TOO_DEEP = "it is nested too deeply"
+
+
 class NotASpan(Exception):
     """Why a pattern is no span."""
 
@@ -72,8 +75,10 @@ def span(tree: Tree, value_group: int) -> Span | str:
     """
     try:
         return _Spans(tree, value_group).read()
-    except NotASpan as reason:
+    except (NotASpan, UnknownClass) as reason:
         return str(reason)
+    except RecursionError:
+        return TOO_DEEP
 
 
 class _Spans:
@@ -102,7 +107,7 @@ class _Spans:
         if self.value_from is None or self.value_to is None:
             raise NotASpan("its value group lies inside a repeat or a branch")
         kind, low, high, node = self.run or (None, 0, 0, None)
-        table = bytes(256) if node is None else byte_table(node, self.tree.flags)
+        table, characters = (bytes(256), b"") if node is None else character_class(node, self.tree.flags)
         # Where characters are counted, bytes are not: then only ASCII records are for the core.
         exact = kind == "lazy" and not self.suffix and not self.at_end and low > 0
         counted = (low > 1 or high >= 0 or exact) and kind is not None and any(table[0x80:])
@@ -117,6 +122,7 @@ class _Spans:
             bytes(self.prefix),
             kind,
             table,
+            characters,
             low,
             high,
             bytes(self.suffix),
@@ -173,8 +179,6 @@ class _Spans:
     def _set_run(self, kind: str, low: int, high: int, node: Any) -> None:
         if self.run:
             raise NotASpan("it has more than one run")
-        if node[0] is sre.LITERAL and node[1] >= 0x80:
-            raise NotASpan("it repeats a character outside ASCII")
         self.run = (kind, low, high, node)
 
     def _anchor(self, av: Any) -> None:
@@ -205,91 +209,24 @@ def _encoded(code_point: int) -> bytes:
     return chr(code_point).encode()
 
 
-# ---- byte classes
-
-
-def byte_table(node: tuple[Any, Any], flags: int) -> bytes:
-    """Which bytes of a record a one-character node takes, in 256 entries.
-
-    ASCII bytes are characters, so the answer is ``re``'s own. A byte from 0x80 on is a member where the node takes every
-    character outside ASCII (lone surrogates, which stand for invalid bytes, are among them), stops where it takes none,
-    and is undecided where it depends on the character.
-    """
-    op, av = node
-    return _byte_table(op, tuple(av) if isinstance(av, list) else av, flags)
-
-
-@functools.lru_cache(256)  # many definitions have few classes
-def _byte_table(op: Any, av: Any, flags: int) -> bytes:
-    table = bytearray(256)
-    for code in range(128):
-        table[code] = MEMBER if _takes((op, av), code, flags) else STOP
-    table[128:] = bytes([_outside_ascii((op, av), flags)]) * 128
-    return bytes(table)
-
-
-def _takes(node: tuple[Any, Any], code: int, flags: int) -> bool:
-    op, av = node
-    if op is sre.LITERAL:
-        return bool(code == av)
-    if op is sre.NOT_LITERAL:
-        return bool(code != av)
-    if op is sre.ANY:
-        return code != 10 or bool(flags & sre.SRE_FLAG_DOTALL)
-    negated = bool(av) and av[0][0] is sre.NEGATE
-    return negated != any(_item_takes(item, code, flags) for item in av)
-
-
-def _item_takes(item: tuple[Any, Any], code: int, flags: int) -> bool:
-    op, av = item
-    if op is sre.LITERAL:
-        return bool(code == av)
-    if op is sre.RANGE:
-        return bool(av[0] <= code <= av[1])
-    if op is sre.CATEGORY:
-        return _in_category(av, chr(code), flags)
-    if op is sre.NEGATE:
-        return False
-    raise NotASpan(f"it has a class with {str(op).lower()}")
-
-
-def _in_category(category: Any, char: str, flags: int) -> bool:
-    ascii_only = bool(flags & sre.SRE_FLAG_ASCII)
-    if category in (sre.CATEGORY_DIGIT, sre.CATEGORY_NOT_DIGIT):
-        inside = char.isdecimal()
-    elif category in (sre.CATEGORY_SPACE, sre.CATEGORY_NOT_SPACE):
-        inside = char in " \t\n\r\f\v" if ascii_only else char.isspace()
-    elif category in (sre.CATEGORY_WORD, sre.CATEGORY_NOT_WORD):
-        inside = char.isalnum() or char == "_"
-    else:
-        raise NotASpan(f"it has the category {str(category).lower()}")
-    return inside != (category in _NEGATED)
-
-
-_NEGATED = (sre.CATEGORY_NOT_DIGIT, sre.CATEGORY_NOT_SPACE, sre.CATEGORY_NOT_WORD)
-
-
-def _outside_ascii(node: tuple[Any, Any], flags: int) -> int:
-    op, av = node
-    if op is sre.ANY:
-        return MEMBER
-    if op is sre.LITERAL:
-        return UNDECIDED if av >= 0x80 else STOP
-    if op is sre.NOT_LITERAL:
-        return UNDECIDED if av >= 0x80 else MEMBER
-    negated = bool(av) and av[0][0] is sre.NEGATE
-    for kind, value in av:
-        if kind is sre.LITERAL and value >= 0x80:
-            return UNDECIDED
-        if kind is sre.RANGE and value[1] >= 0x80:
-            return UNDECIDED
-        if kind is sre.CATEGORY:
-            if not flags & sre.SRE_FLAG_ASCII:
-                return UNDECIDED
-            if value in _NEGATED:
-                # \D, \S and \W take everything outside ASCII under (?a)
-                return STOP if negated else MEMBER
-    return MEMBER if negated else STOP
+def within(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """All nodes of a tree, in no order."""
+    waiting = [items]
+    while waiting:
+        for op, av in waiting.pop():
+            yield op, av
+            if op is sre.SUBPATTERN:
+                waiting.append(av[3])
+            elif op is sre.BRANCH:
+                waiting += av[1]
+            elif op in _REPEATS:
+                waiting.append(av[2])
+            elif op in (sre.ASSERT, sre.ASSERT_NOT):
+                waiting.append(av[1])
+            elif op is getattr(sre, "ATOMIC_GROUP", None):
+                waiting.append(av)
+            elif op is sre.GROUPREF_EXISTS:
+                waiting += [branch for branch in av[1:] if branch is not None]
 
 
 # ---- required literals
@@ -300,7 +237,10 @@ def required_literals(tree: Tree) -> tuple[tuple[bytes, ...], ...]:
 
     Each set is a tuple of UTF-8 byte strings, none empty. No sets: the pattern may match without any fixed text.
     """
-    return tuple(_Required(tree.flags).sets(tree.items))
+    try:
+        return tuple(_Required(tree.flags).sets(tree.items))
+    except RecursionError:
+        return ()
 
 
 class _Required:
@@ -335,9 +275,11 @@ class _Required:
         """All texts the node can match, if they are few; None if not."""
         if op is sre.LITERAL:
             char = chr(av)
-            if 0xD800 <= av <= 0xDFFF or (self.ignore_case and _has_case(char)):
+            if 0xD800 <= av <= 0xDFFF:
                 return None
-            return [char]
+            if not self.ignore_case or not _has_case(char):
+                return [char]
+            return sorted({char.lower(), char.upper(), *_PARTNERS.get(char.lower(), "")}) if char.isascii() else None
         if op is sre.IN and not self.ignore_case:
             chars = []
             for kind, value in av:
@@ -364,7 +306,9 @@ class _Required:
             return texts if len(texts) <= MOST_SPELLINGS else None
         if op in (sre.MAX_REPEAT, sre.MIN_REPEAT) and av[0] == av[1] and av[0] <= 8:
             some = self._all_spellings(av[2])
-            return [some[0] * av[0]] if some is not None and len(some) == 1 else None
+            # repeats in repeats would double it with every level
+            short = some is not None and len(some) == 1 and len(some[0]) * av[0] <= LONGEST_LITERAL
+            return [some[0] * av[0]] if some is not None and short else None
         return None
 
     def _all_spellings(self, items: Iterable[tuple[Any, Any]]) -> list[str] | None:
@@ -402,6 +346,10 @@ class _Required:
 
 
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, getattr(sre, "POSSESSIVE_REPEAT", None))
+
+
+# What an ASCII letter matches beside itself where case is ignored; a test asks ``re`` for all of Unicode.
+_PARTNERS = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
 
 
 def _has_case(char: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan import _core, _fingerprints, _pattern, _program
+from metricscan import _core, _fingerprints, _pattern, _program, _tame
 from metricscan._confirm import Confirm
 from metricscan._dialect import Dialect, compile_regex, value_group
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Mapping, Sequence
 
+    from metricscan._lint import Finding
     from metricscan.definition import MetricDefinition
 
 _SPAN, _CONFIRM, _PROGRAM = 0, 1, 2
@@ -35,12 +36,15 @@ class Explanation(NamedTuple):
     regex : str
     strategy : {"span", "program", "confirm"}
     engine : str
-        What decides a match: ``"core"``, ``"re"`` or ``"regex"``. Under ``"core"`` a record whose bytes alone do not
-        settle the match (a class such as ``\\S`` that meets a character outside ASCII) is still decided by ``re``.
+        What decides a match: ``"core"``, ``"re"`` or ``"regex"``.
     literals : tuple of str
         One of these must occur in a record for it to be looked at. Empty: every record is.
     declined : tuple of (str, str)
         The cheaper strategies and the reason each was declined.
+    untamed : str or None
+        Why backtracking might run away with it: of patterns that ``re`` or ``regex`` decides and that are not provably tame.
+    lint : tuple of Finding
+        What is probably not meant in the regex: a code, the reason, and a better regex or None.
     """
 
     names: tuple[str, ...]
@@ -49,6 +53,8 @@ class Explanation(NamedTuple):
     engine: str
     literals: tuple[str, ...]
     declined: tuple[tuple[str, str], ...]
+    untamed: str | None = None
+    lint: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{', '.join(self.names)}: {self.regex}", f"  strategy  {self.strategy}, decided by {self.engine}"]
@@ -57,6 +63,12 @@ class Explanation(NamedTuple):
         else:
             lines.append("  searched  nothing: it has no literal, so every record is tried")
         lines += [f"  not {strategy:<8}{reason}" for strategy, reason in self.declined]
+        if self.untamed is not None:
+            lines.append(f"  untamed   {self.engine} knows no bound, and {self.untamed}")
+        for finding in self.lint:
+            lines.append(f"  lint      {finding.code}: {finding.reason}")
+            if finding.suggestion is not None:
+                lines.append(f"  better    {finding.suggestion}")
         return "\n".join(lines)
 
 
@@ -85,6 +97,8 @@ class Decision(NamedTuple):
         The core's row for it.
     literals : tuple of bytes
     declined : tuple of (str, str)
+    doubt : str or None
+        Why it is not provably tame, if the core does not decide it.
     """
 
     engine: str
@@ -93,6 +107,7 @@ class Decision(NamedTuple):
     row: _Row
     literals: tuple[bytes, ...]
     declined: tuple[tuple[str, str], ...]
+    doubt: str | None
 
 
 class Plan(NamedTuple):
@@ -141,7 +156,9 @@ def build(
     users: dict[bytes, list[int]] = {}
     always = []
     for index, (regex, sharers) in enumerate(names.items()):
-        engine_name, compiled, group, row, literals, declined = decisions.get(regex) or decide(compile_regex(regex))
+        engine_name, compiled, group, row, literals, declined, doubt = decisions.get(regex) or decide(
+            compile_regex(regex)
+        )
         deciders.append((engine_name, compiled, group))
         rows.append(row)
         for literal in literals:
@@ -156,6 +173,7 @@ def build(
                 engine_name if row[0] == _CONFIRM else "core",
                 tuple(literal.decode() for literal in literals),
                 declined,
+                doubt,
             )
         )
     texts = list(users)
@@ -184,38 +202,24 @@ def build(
 def decide(dialect: Dialect) -> Decision:
     """Choose the cheapest strategy that is exact for a pattern."""
     group = value_group(dialect.compiled)
+    tree = _pattern.Tree(dialect.tree, dialect.tree.state.flags)
 
     def decision(row: _Row, literals: tuple[bytes, ...], **declined: str) -> Decision:
-        return Decision(dialect.engine, dialect.compiled, group, row, literals, tuple(declined.items()))
+        doubt = _tame.doubt(tree, classes_known=dialect.engine == "re") if row[0] == _CONFIRM else None
+        return Decision(dialect.engine, dialect.compiled, group, row, literals, tuple(declined.items()), doubt)
 
     if dialect.engine != "re":
         reason = "only regex takes the pattern"
         return decision((_CONFIRM,), (), span=reason, program=reason)
-    tree = _pattern.Tree(dialect.tree, dialect.tree.state.flags)
     span = _pattern.span(tree, group)
     if not isinstance(span, str):
-        return decision(_row(span), (span.prefix,))
+        # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
+        program = _program.compile_program(tree, group) if span.counted else None
+        if not isinstance(program, str):
+            return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
+        span = "it counts characters"
     literals = _pattern.best_set(list(_pattern.required_literals(tree))) or ()
     program = _program.compile_program(tree, group)
     if isinstance(program, str):
         return decision((_CONFIRM,), literals, span=span, program=program)
     return decision((_PROGRAM, *program), literals, span=span)
-
-
-def _row(span: _pattern.Span) -> tuple[object, ...]:
-    return (
-        _SPAN,
-        _SHAPES[span.run],
-        span.prefix,
-        span.table,
-        span.run_min,
-        span.run_max,
-        span.suffix,
-        span.at_start,
-        span.at_end,
-        span.counted,
-        span.value_from_run,
-        span.value_from,
-        span.value_to_run,
-        span.value_to,
-    )

@@ -2,11 +2,14 @@
  *
  * It takes the alternatives of a pattern in the order in which Python's re does, so its first success is re's match. What
  * keeps it from exploding is that a state (place in the program, place in the record) that has failed fails again, whatever
- * led there: nothing that it decides depends on a capture, and loops whose body might be empty never come here. Failed
- * states are kept over all attempts and all matches in a record:
+ * led there: nothing that a pure program decides depends on a capture, and of a loop whose body may be empty the state says
+ * whether the round under way has moved. Failed states are kept over all attempts and all matches in a record:
  *
  *  - of a loop over one class (most of what logs need) as the interval of ends from which the rest of the pattern failed;
- *  - of a choice as a bit each, once a record has proved to be expensive.
+ *  - of a choice as a bit each, once a record has proved to be expensive. A choice has failed when its second way has; what
+ *    an atomic group or a lookaround cuts off has not, and is not remembered.
+ *
+ * Programs that look at captured text, or count the rounds of a loop, are not pure: nothing is remembered of them.
  *
  * And there is a budget of steps for a record, a multiple of its length, so that nothing depends on a clock.
  */
@@ -17,43 +20,69 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "_characters.h"
+#include "_literals.h"
+
 enum {
     MS_MATCH,       /* */
     MS_BYTE,        /* byte */
     MS_STRING,      /* offset in the pool, length */
-    MS_CLASS,       /* table */
-    MS_RUN,         /* kind, table, least, most (-1: no limit), byte that must follow (-1: unknown), number, takes all */
-    MS_SPLIT,       /* tried first, tried second, number */
+    MS_CLASS,       /* class */
+    MS_RUN,         /* kind, class, least, most (-1: no limit), byte that must follow (-1: unknown), number, takes all */
+    MS_SPLIT,       /* tried first, tried second, number, how many loops around it may have empty rounds, those loops */
     MS_JUMP,        /* target */
-    MS_SAVE,        /* 0: the value starts here, 1: it ends here */
+    MS_SAVE,        /* slot: the place is kept in it */
     MS_BEGIN,       /* */
     MS_END,         /* */
     MS_BOUNDARY,    /* 1: a word boundary, 0: none; 1: words are ASCII's; 1: none is found in an empty record */
-    MS_LOOK         /* 1: ahead, 0: behind; 1: must match, 0: must not; length; that many tables */
+    MS_LOOK,        /* 1: ahead, 0: behind; 1: must match, 0: must not; length; that many classes */
+    MS_ENTER,       /* loop: no round has begun */
+    MS_CHECK,       /* loop, target: there if the last round has not moved (-1: fail) */
+    MS_ROUND,       /* loop: a round begins here */
+    MS_COUNT,       /* loop, least, most (-1: no limit), kind, target: out. Decides on a further round, and begins it */
+    MS_MORE,        /* loop, most, target: a lazy loop's further round, which begins at the target */
+    MS_GROUP,       /* kind, characters to go back, target: behind its end. What follows is decided for itself */
+    MS_END_GROUP,   /* */
+    MS_SAME,        /* slot, fold: what the slot and the next one hold stands here once more */
+    MS_IF           /* slot, target: there unless the slot and the next one hold something */
 };
-enum { MS_RUN_SIZE = 8, MS_SPLIT_SIZE = 4 };
+enum { MS_RUN_SIZE = 8, MS_COUNT_SIZE = 6 };
 enum { MS_GREEDY, MS_LAZY, MS_POSSESSIVE };
+enum { MS_ANYWHERE, MS_AT_TEXT, MS_BEFORE_TEXT, MS_AT_ONCE };   /* where a match can start */
+enum { MS_ATOMIC, MS_MUST, MS_MUST_NOT };       /* kinds of a group */
 enum { MS_STOP, MS_MEMBER, MS_UNDECIDED };      /* entries of a class's table of bytes */
-enum { MS_FOUND = 1, MS_NONE = 0, MS_ASK = -1, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3 };
+enum { MS_FOUND = 1, MS_NONE = 0, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3 };
 
 typedef struct {
     const int32_t *code;
     const uint8_t *pool;
-    const uint8_t *tables;      /* 256 entries each */
+    const uint8_t *tables;      /* 256 entries a class */
+    const int32_t *sets;        /* a class's set, for characters that its table leaves undecided */
+    const int32_t *set_at;      /* where in sets a class's is */
     const uint8_t *first;       /* 256 entries: may a match start with this byte; NULL if it may be empty */
+    int32_t lead;               /* MS_AT_TEXT: where this text stands; MS_BEFORE_TEXT: at the first byte of a run of a class
+                                 * that ends where it stands; MS_AT_ONCE: where the search begins, or not at all */
+    int32_t lead_class;
+    const uint8_t *lead_text;
+    int64_t lead_length;
     int32_t runs;
-    int32_t splits;
+    int32_t splits;             /* bits that the choices need at a place */
+    int32_t loops;
+    int32_t slots;              /* 0 and 1: the value */
     int32_t at_start;           /* it matches at the record's start or not at all */
-    int32_t words;              /* table of \w among ASCII, for boundaries; -1: none needed */
+    int32_t words;              /* table of \\w among ASCII, for boundaries; -1: none needed */
+    int32_t pure;
 } ms_program;
 
 typedef struct {
-    int32_t kind;               /* of an alternative: MS_SPLIT, MS_SAVE, or MS_RUN */
-    int32_t pc;
-    int64_t pos;
-    int64_t low;                /* of a run: the least end (greedy), the limit (lazy) */
+    int32_t kind;               /* of what is undone or tried here: MS_SPLIT, MS_SAVE, MS_RUN, MS_ROUND, MS_GROUP, MS_FAILED */
+    int32_t pc;                 /* or the slot, or the loop */
+    int64_t pos;                /* or what the slot or the loop held */
+    int64_t low;                /* of a run: the least end (greedy), the limit (lazy); of a choice: its bit, or -1; of a group:
+                                 * the group around it */
     int64_t other;              /* of a run: the end where it stopped (greedy), the first end tried (lazy) */
 } ms_frame;
+enum { MS_FAILED = -1 };        /* a frame's kind: when it is reached, the choice has failed */
 
 typedef struct {
     int64_t scan_from, scan_stop;   /* the class was found to hold in between */
@@ -65,6 +94,8 @@ typedef struct {
     size_t frames_capacity;
     ms_run *runs;
     size_t runs_capacity;
+    int64_t *places;            /* the slots, then of each loop where its round began */
+    size_t places_capacity;
     uint64_t *bits;
     size_t bits_capacity;
     int memo;
@@ -73,9 +104,11 @@ typedef struct {
 
 #define MS_MOST_FRAMES ((size_t)1 << 24)
 #define MS_MOST_MEMO_BYTES ((size_t)1 << 26)
-/* Steps that a record may take for each of its bytes; what logs hold takes a handful. */
-#define MS_STEPS_A_BYTE 256
+/* Steps that a record may take for each of its bytes; no record of the logs that we measured takes eight. */
+#ifndef MS_STEPS_A_BYTE
+#define MS_STEPS_A_BYTE 64
 #define MS_FREE_STEPS 65536
+#endif
 /* Until a record has taken more than this, remembering its choices is not worth clearing the memory for it. Other values are
  * for the tests. */
 #ifndef MS_PATIENCE
@@ -86,22 +119,30 @@ typedef struct {
 static void ms_matcher_clear(ms_matcher *m) {
     free(m->frames);
     free(m->runs);
+    free(m->places);
     free(m->bits);
     memset(m, 0, sizeof *m);
 }
 
 /* Begin with a record of n bytes. */
 static int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n) {
+    size_t places = (size_t)q->slots + (size_t)q->loops;
     if (m->runs_capacity < (size_t)q->runs) {
         ms_run *grown = (ms_run *)realloc(m->runs, (size_t)q->runs * sizeof(ms_run));
         if (grown == NULL) return MS_NO_MEMORY;
         m->runs = grown;
         m->runs_capacity = (size_t)q->runs;
     }
+    if (m->places_capacity < places) {
+        int64_t *grown = (int64_t *)realloc(m->places, places * sizeof(int64_t));
+        if (grown == NULL) return MS_NO_MEMORY;
+        m->places = grown;
+        m->places_capacity = places;
+    }
     for (int32_t i = 0; i < q->runs; i++) m->runs[i] = (ms_run){0, -1, 0, -1};
     m->memo = 0;
     m->steps = 0;
-    m->patience = MS_PATIENCE + MS_PATIENCE_A_BYTE * n;
+    m->patience = q->pure && q->splits ? MS_PATIENCE + MS_PATIENCE_A_BYTE * n : INT64_MAX;
     m->budget = MS_FREE_STEPS + MS_STEPS_A_BYTE * n;
     return MS_FOUND;
 }
@@ -110,7 +151,7 @@ static int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n) {
 static void ms_start_memo(ms_matcher *m, const ms_program *q, int64_t n) {
     size_t words = ((size_t)q->splits * ((size_t)n + 1) + 63) / 64;
     m->patience = INT64_MAX;
-    if (q->splits == 0 || words * 8 > MS_MOST_MEMO_BYTES) return;
+    if (words * 8 > MS_MOST_MEMO_BYTES) return;
     if (m->bits_capacity < words) {
         uint64_t *grown = (uint64_t *)realloc(m->bits, words * 8);
         if (grown == NULL) return;
@@ -119,30 +160,6 @@ static void ms_start_memo(ms_matcher *m, const ms_program *q, int64_t n) {
     }
     memset(m->bits, 0, words * 8);
     m->memo = 1;
-}
-
-static inline int64_t ms_character(uint8_t lead) { return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4; }
-static inline int ms_inside_character(uint8_t c) { return (c & 0xC0) == 0x80; }
-
-/* Whether the bytes are what Python's strict UTF-8 decoder takes. */
-static int ms_is_utf8(const uint8_t *p, int64_t n) {
-    int64_t i = 0;
-    while (i < n) {
-        uint8_t c = p[i];
-        if (c < 0x80) {
-            i++;
-            continue;
-        }
-        int64_t size = ms_character(c);
-        if (c < 0xC2 || c > 0xF4 || i + size > n) return 0;
-        for (int64_t j = 1; j < size; j++)
-            if (!ms_inside_character(p[i + j])) return 0;
-        if ((c == 0xE0 && p[i + 1] < 0xA0) || (c == 0xED && p[i + 1] > 0x9F) || (c == 0xF0 && p[i + 1] < 0x90)
-            || (c == 0xF4 && p[i + 1] > 0x8F))
-            return 0;
-        i += size;
-    }
-    return 1;
 }
 
 static inline int ms_push(ms_matcher *m, size_t *depth, int32_t kind, int32_t pc, int64_t pos, int64_t low, int64_t other) {
@@ -158,10 +175,35 @@ static inline int ms_push(ms_matcher *m, size_t *depth, int32_t kind, int32_t pc
     return MS_FOUND;
 }
 
-/* Going on fails from every end in [low, high]. Intervals are joined where they overlap, not where they only touch: a lazy
- * run may walk from any end of its interval to any later one, and where two touch, the byte between may stop it. */
-static inline void ms_note_failed(ms_run *run, int64_t low, int64_t high) {
-    if (run->fail_low <= run->fail_high && low <= run->fail_high && high >= run->fail_low) {
+/* Keep a place, and what it takes to undo that. */
+static inline int ms_set_place(ms_matcher *m, size_t *depth, int32_t kind, int32_t place, int64_t value) {
+    int status = MS_FOUND;
+    if (*depth) status = ms_push(m, depth, kind, place, m->places[place], 0, 0);
+    m->places[place] = value;
+    return status;
+}
+
+/* Whether a class takes the character at p[at], at < n, and its size. */
+static inline int ms_takes(const ms_program *q, int32_t class_, const uint8_t *p, int64_t n, int64_t at, int kind, int64_t *size) {
+    uint8_t takes = q->tables[class_ * 256 + p[at]];
+    if (takes == MS_UNDECIDED) {
+        uint32_t character;
+        *size = ms_decode(p, n, at, &character);
+        return ms_in_set(q->sets + q->set_at[class_], character);
+    }
+    *size = kind == MS_ASCII ? 1 : ms_size_at(p, n, at, kind);
+    return takes == MS_MEMBER;
+}
+
+static inline int ms_is_word(const uint8_t *words, int ascii_only, uint8_t lead, uint32_t character) {
+    return lead < 0x80 ? words[lead] == MS_MEMBER : ms_in_category(MS_WORD, ascii_only, character);
+}
+
+/* Going on fails from every end in [low, high]. Intervals are joined where they overlap, and those of a greedy run where they
+ * touch: a lazy run may walk from any end of its interval to any later one, and between two the byte may stop it. */
+static inline void ms_note_failed(const ms_program *q, ms_run *run, int64_t low, int64_t high, int64_t touch) {
+    if (!q->pure) return;
+    if (run->fail_low <= run->fail_high && low <= run->fail_high + touch && high >= run->fail_low - touch) {
         if (low < run->fail_low) run->fail_low = low;
         if (high > run->fail_high) run->fail_high = high;
     } else {
@@ -170,15 +212,20 @@ static inline void ms_note_failed(ms_run *run, int64_t low, int64_t high) {
     }
 }
 
-/* The largest end in [low, at] from which going on is not known to fail, or low - 1. */
+/* The largest end in [low, at] from which going on is not known to fail, or low - 1. Where the byte that must follow is known,
+ * ends are found by it, sixteen bytes at a time. */
 static inline int64_t ms_end_before(const uint8_t *p, int64_t n, const ms_run *run, int64_t low, int64_t at, int32_t following,
-                                    int wide) {
+                                    int kind) {
     while (at >= low) {
         if (at >= run->fail_low && at <= run->fail_high) {
             at = run->fail_low - 1;
-        } else if (following >= 0 && (at >= n || p[at] != following)) {
-            at--;
-        } else if (wide && at < n && ms_inside_character(p[at])) {
+        } else if (following >= 0) {
+            int64_t from = run->fail_high >= low && run->fail_high < at ? run->fail_high + 1 : low;
+            int64_t behind = (int64_t)ms_after_last_either(p, (size_t)from, (size_t)(at < n ? at + 1 : n), (uint8_t)following,
+                                                           (uint8_t)following);
+            if (behind > from) return behind - 1;
+            at = from - 1;
+        } else if (kind != MS_ASCII && ms_inside(p, n, at, kind)) {
             at--;
         } else {
             return at;
@@ -187,15 +234,36 @@ static inline int64_t ms_end_before(const uint8_t *p, int64_t n, const ms_run *r
     return low - 1;
 }
 
-/* Try to match at start. nonempty: an empty match does not count. */
-static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int wide, int64_t start, int nonempty,
-                      int64_t *match_end, int64_t *value) {
+/* Whether the text of a group stands at pos, and where it ends. */
+static int ms_same(const uint8_t *p, int64_t n, int kind, int64_t from, int64_t to, int32_t fold, int64_t *pos) {
+    int64_t at = *pos;
+    if (fold == MS_FOLD_NOT && kind != MS_BYTES) {
+        if (n - at < to - from || memcmp(p + from, p + at, (size_t)(to - from)) != 0) return 0;
+        *pos = at + (to - from);
+        return 1;
+    }
+    while (from < to) {
+        uint32_t one, other;
+        if (at >= n) return 0;
+        from += ms_decode(p, n, from, &one);
+        at += ms_decode(p, n, at, &other);
+        if (ms_folded(fold, one) != ms_folded(fold, other)) return 0;
+    }
+    *pos = at;
+    return 1;
+}
+
+/* Try to match at start. kind: what the bytes are; nonempty: an empty match does not count. */
+static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, int nonempty,
+                      int64_t *match_end) {
     const int32_t *code = q->code;
+    int64_t *places = m->places;
     int32_t pc = 0;
-    int64_t pos = start;
+    int64_t pos = start, size;
+    int64_t group = -1;         /* the frame of the innermost group that is being decided */
     size_t depth = 0;
     int status;
-    value[0] = value[1] = -1;
+    for (int32_t i = 0; i < q->slots; i++) places[i] = -1;
     for (;;) {
         const int32_t *op = code + pc;
         switch (op[0]) {
@@ -209,29 +277,21 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             pos += op[2];
             pc += 3;
             continue;
-        case MS_CLASS: {
-            if (pos >= n) goto fail;
-            uint8_t takes = q->tables[op[1] * 256 + p[pos]];
-            if (takes != MS_MEMBER) {
-                if (takes == MS_UNDECIDED) return MS_ASK;
-                goto fail;
-            }
-            pos += wide ? ms_character(p[pos]) : 1;
+        case MS_CLASS:
+            if (pos >= n || !ms_takes(q, op[1], p, n, pos, kind, &size)) goto fail;
+            pos += size;
             pc += 2;
             continue;
-        }
         case MS_RUN: {
             const uint8_t *table = q->tables + op[2] * 256;
             ms_run *run = &m->runs[op[6]];
             int64_t least = op[3], most = op[4], stop, low = pos;
-            if (wide && (least > 1 || most >= 0 || op[1] == MS_LAZY)) {
+            if (kind != MS_ASCII && (least > 1 || most >= 0 || op[1] == MS_LAZY)) {
                 /* characters count: walk them one by one */
                 int64_t count = 0;
                 for (stop = pos; stop < n && (most < 0 || count < most); count++) {
-                    uint8_t takes = table[p[stop]];
-                    if (takes == MS_UNDECIDED) return MS_ASK;
-                    if (takes != MS_MEMBER) break;
-                    stop += ms_character(p[stop]);
+                    if (!ms_takes(q, op[2], p, n, stop, kind, &size)) break;
+                    stop += size;
                     if (count + 1 == least) low = stop;
                 }
                 m->steps += (stop - pos) >> 3;
@@ -246,16 +306,19 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                     /* it goes as far as it must */
                     stop = pos;
                     while (stop - pos < least && stop < n && table[p[stop]] == MS_MEMBER) stop++;
-                    if (stop - pos < least) {
-                        if (stop < n && table[p[stop]] == MS_UNDECIDED) return MS_ASK;
-                        goto fail;
-                    }
+                    if (stop - pos < least) goto fail;
                     stop = n;
                 } else {
+                    /* runs that start further and further left, as those behind a greedy run do, meet what was walked */
+                    int64_t walked = most < 0 && pos < run->scan_from && run->scan_from <= run->scan_stop ? run->scan_from : limit;
                     stop = pos;
-                    while (stop < limit && table[p[stop]] == MS_MEMBER) stop++;
-                    if (stop < limit && table[p[stop]] == MS_UNDECIDED) return MS_ASK;
+                    for (;;) {
+                        while (stop < walked && table[p[stop]] == MS_MEMBER) stop++;
+                        if (stop >= walked || table[p[stop]] == MS_STOP || !ms_takes(q, op[2], p, n, stop, kind, &size)) break;
+                        stop += size;
+                    }
                     m->steps += (stop - pos) >> 3;
+                    if (stop == walked && walked < limit) stop = run->scan_stop;
                     if (most < 0) {
                         run->scan_from = pos;
                         run->scan_stop = stop;
@@ -263,8 +326,8 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                 }
                 if (stop - pos < least) goto fail;
                 low = pos + least;
-                if (wide && least == 1) {
-                    low = pos + ms_character(p[pos]);
+                if (kind != MS_ASCII && least == 1) {
+                    low = pos + ms_size_at(p, n, pos, kind);
                     if (low > stop) goto fail;
                 }
             }
@@ -274,9 +337,9 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                 continue;
             }
             if (op[1] == MS_GREEDY) {
-                int64_t end = ms_end_before(p, n, run, low, stop, op[5], wide);
+                int64_t end = ms_end_before(p, n, run, low, stop, op[5], kind);
                 if (end < low) {
-                    ms_note_failed(run, low, stop);
+                    ms_note_failed(q, run, low, stop, 1);
                     goto fail;
                 }
                 status = ms_push(m, &depth, MS_RUN, pc, end, low, stop);
@@ -292,26 +355,26 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             pc += MS_RUN_SIZE;
             continue;
         }
-        case MS_SPLIT:
+        case MS_SPLIT: {
+            int64_t bit = -1;
             m->steps++;
             if (m->memo) {
-                size_t bit = (size_t)op[3] * ((size_t)n + 1) + (size_t)pos;
+                int32_t state = op[3];
+                for (int32_t i = 0; i < op[4]; i++) state += (int32_t)(places[op[5 + i]] != pos) << i;
+                bit = (int64_t)state * (n + 1) + pos;
                 if (m->bits[bit >> 6] >> (bit & 63) & 1) goto fail;
-                m->bits[bit >> 6] |= (uint64_t)1 << (bit & 63);
             }
-            status = ms_push(m, &depth, MS_SPLIT, op[2], pos, 0, 0);
+            status = ms_push(m, &depth, MS_SPLIT, op[2], pos, bit, 0);
             if (status < 0) return status;
             pc = op[1];
             continue;
+        }
         case MS_JUMP:
             pc = op[1];
             continue;
         case MS_SAVE:
-            if (depth) {
-                status = ms_push(m, &depth, MS_SAVE, op[1], value[op[1]], 0, 0);
-                if (status < 0) return status;
-            }
-            value[op[1]] = pos;
+            status = ms_set_place(m, &depth, MS_SAVE, op[1], pos);
+            if (status < 0) return status;
             pc += 2;
             continue;
         case MS_BEGIN:
@@ -325,13 +388,15 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
         case MS_BOUNDARY: {
             const uint8_t *words = q->tables + q->words * 256;
             int before = 0, after = 0;
+            uint32_t character = 0;
             if (pos > 0) {
-                if (p[pos - 1] >= 0x80 && !op[2]) return MS_ASK;
-                before = words[p[pos - 1]] == MS_MEMBER;
+                int64_t at = p[pos - 1] < 0x80 ? pos - 1 : ms_before(p, n, pos, kind);
+                if (p[at] >= 0x80) ms_decode(p, n, at, &character);
+                before = ms_is_word(words, op[2], p[at], character);
             }
             if (pos < n) {
-                if (p[pos] >= 0x80 && !op[2]) return MS_ASK;
-                after = words[p[pos]] == MS_MEMBER;
+                if (p[pos] >= 0x80) ms_decode(p, n, pos, &character);
+                after = ms_is_word(words, op[2], p[pos], character);
             }
             if ((before != after) != op[1] || (n == 0 && op[3])) goto fail;
             pc += 4;
@@ -341,86 +406,191 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             int64_t at = pos;
             int holds = 1;
             for (int32_t i = 0; i < op[3] && holds; i++) {
-                /* behind, the tables come from right to left */
+                /* behind, the classes come from right to left */
                 if (op[1] ? at >= n : at <= 0) {
                     holds = 0;
                     break;
                 }
-                if (!op[1]) {
-                    at--;
-                    while (wide && at > 0 && ms_inside_character(p[at])) at--;
-                }
-                uint8_t takes = q->tables[op[4 + i] * 256 + p[at]];
-                if (takes == MS_UNDECIDED) return MS_ASK;
-                holds = takes == MS_MEMBER;
-                if (op[1]) at += wide ? ms_character(p[at]) : 1;
+                if (!op[1]) at = ms_before(p, n, at, kind);
+                holds = ms_takes(q, op[4 + i], p, n, at, kind, &size);
+                if (op[1]) at += size;
             }
             if (holds != op[2]) goto fail;
             pc += 4 + op[3];
             continue;
         }
+        case MS_ENTER:
+            status = ms_set_place(m, &depth, MS_ROUND, op[1], -1);
+            if (status < 0) return status;
+            pc += 2;
+            continue;
+        case MS_CHECK:
+            if (places[op[1]] != pos) {
+                pc += 3;
+                continue;
+            }
+            if (op[2] < 0) goto fail;
+            pc = op[2];
+            continue;
+        case MS_ROUND:
+            status = ms_set_place(m, &depth, MS_ROUND, op[1], pos);
+            if (status < 0) return status;
+            pc += 2;
+            continue;
+        case MS_COUNT: {
+            /* the rounds behind us are one less than this place says: it was entered with -1 */
+            int64_t count = places[op[1] + 1] + 1;
+            m->steps++;
+            if (count >= op[2]) {
+                if (op[4] == MS_LAZY) {
+                    status = ms_push(m, &depth, MS_SPLIT, pc + MS_COUNT_SIZE, pos, -1, 0);
+                    if (status < 0) return status;
+                    pc = op[5];
+                    continue;
+                }
+                if ((op[3] >= 0 && count >= op[3]) || places[op[1]] == pos) {
+                    pc = op[5];
+                    continue;
+                }
+                status = ms_push(m, &depth, MS_SPLIT, op[5], pos, -1, 0);
+                if (status < 0) return status;
+                status = ms_set_place(m, &depth, MS_ROUND, op[1], pos);
+                if (status < 0) return status;
+            }
+            status = ms_set_place(m, &depth, MS_ROUND, op[1] + 1, count);
+            if (status < 0) return status;
+            pc += MS_COUNT_SIZE + 4;
+            continue;
+        }
+        case MS_MORE: {
+            int64_t count = places[op[1] + 1] + 1;
+            if ((op[2] >= 0 && count >= op[2]) || places[op[1]] == pos) goto fail;
+            status = ms_set_place(m, &depth, MS_ROUND, op[1], pos);
+            if (status < 0) return status;
+            status = ms_set_place(m, &depth, MS_ROUND, op[1] + 1, count);
+            if (status < 0) return status;
+            pc = op[3];
+            continue;
+        }
+        case MS_GROUP: {
+            int64_t at = pos;
+            int32_t back = op[2];
+            for (; back > 0 && at > 0; back--) at = ms_before(p, n, at, kind);
+            if (back > 0) {
+                /* there is not so much behind */
+                if (op[1] != MS_MUST_NOT) goto fail;
+                pc = op[3];
+                continue;
+            }
+            m->steps++;
+            status = ms_push(m, &depth, MS_GROUP, pc, pos, group, 0);
+            if (status < 0) return status;
+            group = (int64_t)depth - 1;
+            pos = at;
+            pc += 4;
+            continue;
+        }
+        case MS_END_GROUP: {
+            ms_frame decided = m->frames[group];
+            int32_t sort = code[decided.pc + 1];
+            m->steps += ((int64_t)depth - group) >> 3;
+            if (sort == MS_MUST_NOT) {
+                while ((int64_t)--depth > group) {
+                    ms_frame *frame = &m->frames[depth];
+                    if (frame->kind == MS_SAVE || frame->kind == MS_ROUND) places[frame->pc] = frame->pos;
+                }
+                group = decided.low;
+                goto fail;
+            }
+            /* no other way through the group is tried; what it captured can still be undone. Its loops are done with. */
+            size_t kept = (size_t)group;
+            for (size_t i = kept + 1; i < depth; i++)
+                if (m->frames[i].kind == MS_SAVE) m->frames[kept++] = m->frames[i];
+            depth = kept;
+            group = decided.low;
+            if (sort == MS_MUST) pos = decided.pos;
+            pc++;
+            continue;
+        }
+        case MS_SAME: {
+            int64_t from = places[op[1]], to = places[op[1] + 1];
+            if (from < 0 || to < from) goto fail;
+            m->steps += (to - from) >> 3;
+            if (!ms_same(p, n, kind, from, to, op[2], &pos)) goto fail;
+            pc += 3;
+            continue;
+        }
+        case MS_IF:
+            pc = places[op[1]] < 0 || places[op[1] + 1] < places[op[1]] ? op[2] : pc + 3;
+            continue;
         default: /* MS_MATCH */
             if (nonempty && pos == start) goto fail;
             *match_end = pos;
-            if (m->memo) {
-                /* what was chosen at this place has not failed */
-                for (int32_t i = 0; i < q->splits; i++) {
-                    size_t bit = (size_t)i * ((size_t)n + 1) + (size_t)pos;
-                    m->bits[bit >> 6] &= ~((uint64_t)1 << (bit & 63));
-                }
-            }
             return MS_FOUND;
         }
     fail:
-        if (++m->steps > m->patience) {
-            ms_start_memo(m, q, n);
-        }
+        if (++m->steps > m->patience) ms_start_memo(m, q, n);
         if (m->steps > m->budget) return MS_OVER_BUDGET;
         if (depth == 0) return MS_NONE;
         ms_frame *frame = &m->frames[depth - 1];
-        if (frame->kind == MS_SPLIT) {
+        switch (frame->kind) {
+        case MS_SPLIT:
             pc = frame->pc;
             pos = frame->pos;
-            depth--;
+            if (frame->low >= 0)
+                frame->kind = MS_FAILED;
+            else
+                depth--;
             continue;
-        }
-        if (frame->kind == MS_SAVE) {
-            value[frame->pc] = frame->pos;
+        case MS_FAILED:
+            m->bits[frame->low >> 6] |= (uint64_t)1 << (frame->low & 63);
             depth--;
             goto fail;
+        case MS_SAVE:
+        case MS_ROUND:
+            places[frame->pc] = frame->pos;
+            depth--;
+            goto fail;
+        case MS_GROUP:
+            group = frame->low;
+            pos = frame->pos;
+            pc = code[frame->pc + 3];
+            depth--;
+            if (code[frame->pc + 1] == MS_MUST_NOT) continue;
+            goto fail;
+        default: break;
         }
         op = code + frame->pc;
         ms_run *run = &m->runs[op[6]];
         if (op[1] == MS_GREEDY) {
-            ms_note_failed(run, frame->pos, frame->other);
-            pos = ms_end_before(p, n, run, frame->low, frame->pos - 1, op[5], wide);
+            ms_note_failed(q, run, frame->pos, frame->other, 1);
+            pos = ms_end_before(p, n, run, frame->low, frame->pos - 1, op[5], kind);
             m->steps += (frame->pos - pos) >> 5;
             if (pos < frame->low) {
-                ms_note_failed(run, frame->low, frame->other);
+                ms_note_failed(q, run, frame->low, frame->other, 1);
                 depth--;
                 goto fail;
             }
         } else {
-            const uint8_t *table = q->tables + op[2] * 256;
             int64_t limit = frame->low;
-            ms_note_failed(run, frame->other, frame->pos);
+            ms_note_failed(q, run, frame->other, frame->pos, 0);
             pos = frame->pos;
-            for (;;) {
+            if (op[7] && op[5] >= 0) {
+                /* nothing stops it but its limit: on to the next place where the byte that must follow stands */
+                int64_t known = pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit ? run->fail_high : pos;
+                int64_t to = limit < n ? limit + 1 : n;
+                pos = known < to ? (int64_t)ms_find_either(p, (size_t)known + 1, (size_t)to, (uint8_t)op[5], (uint8_t)op[5]) : to;
+                if (pos >= to) pos = -1;
+            } else for (;;) {
                 if (pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit) {
                     /* every byte up to there was walked before */
                     pos = run->fail_high;
                 }
-                if (pos >= limit) {
+                if (pos >= limit || !ms_takes(q, op[2], p, n, pos, kind, &size)) {
                     pos = -1;
                     break;
                 }
-                uint8_t takes = table[p[pos]];
-                if (takes != MS_MEMBER) {
-                    if (takes == MS_UNDECIDED) return MS_ASK;
-                    pos = -1;
-                    break;
-                }
-                pos += wide ? ms_character(p[pos]) : 1;
+                pos += size;
                 if (op[5] < 0 || (pos < n && p[pos] == op[5])) break;
             }
             if (pos < 0) {
@@ -434,23 +604,50 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
     }
 }
 
-/* The first match that starts at or behind `from`: what re's search gives. nonempty: not an empty one at `from`. */
-static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int wide, int64_t from, int nonempty,
-                     int64_t *match_start, int64_t *match_end, int64_t *value) {
-    for (int64_t start = from; start <= n; start++) {
-        if (q->first != NULL) {
-            while (start < n && !q->first[p[start]]) start++;
-            if (start == n) return MS_NONE;
+/* The next place at or behind `at` where a match can start, n + 1 if there is none; lower places before `from` are past. */
+static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t at,
+                                    int64_t *text) {
+    switch (q->lead) {
+    case MS_AT_TEXT:
+        at = (int64_t)ms_find(p, (size_t)at, (size_t)n, q->lead_text, (size_t)q->lead_length);
+        return at < n ? at : n + 1;
+    case MS_BEFORE_TEXT: {
+        /* The class does not take the text's first byte: from each place of its run a match would go on from this text, so
+         * what fails from the first fails from all. */
+        const uint8_t *table = q->tables + q->lead_class * 256;
+        at = (int64_t)ms_find(p, (size_t)*text, (size_t)n, q->lead_text, (size_t)q->lead_length);
+        if (at >= n) return n + 1;
+        *text = at + 1;
+        while (at > from && table[p[at - 1]] == MS_MEMBER) at--;
+        return at;
+    }
+    case MS_AT_ONCE: return at == from ? at : n + 1;
+    default:
+        for (; at <= n; at++) {
+            if (q->first != NULL) {
+                while (at < n && !q->first[p[at]]) at++;
+                if (at == n) return n + 1;
+            }
+            if (kind == MS_ASCII || !ms_inside(p, n, at, kind)) return at;
         }
-        if (wide && start < n && ms_inside_character(p[start])) continue;
-        if (q->at_start && start > 0) return MS_NONE;
-        int status = ms_attempt(q, m, p, n, wide, start, nonempty && start == from, match_end, value);
+        return at;
+    }
+}
+
+/* The first match that starts at or behind `from`: what re's search gives. nonempty: not an empty one at `from`. What was
+ * captured lies in the matcher's places, -1 where nothing was. */
+static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int nonempty,
+                     int64_t *match_start, int64_t *match_end) {
+    int64_t text = from;
+    for (int64_t start = from;; start++) {
+        start = ms_next_start(q, p, n, kind, from, start, &text);
+        if (start > n || (q->at_start && start > 0)) return MS_NONE;
+        int status = ms_attempt(q, m, p, n, kind, start, nonempty && start == from, match_end);
         if (status != MS_NONE) {
             *match_start = start;
             return status;
         }
     }
-    return MS_NONE;
 }
 
 #endif

@@ -1,58 +1,70 @@
-"""A regex's syntax tree as a program for the core's matcher, or the reason why it is none.
+r"""A regex's syntax tree as a program for the core's matcher, or the reason why it is none.
 
-The program takes alternatives in the order in which ``re`` does. What it cannot say exactly is declined: what depends on
-captured text, loops whose body may be empty, values captured inside a loop.
+The program takes alternatives in the order in which ``re`` does. What it cannot say exactly as the running ``re`` does is
+declined: captures in a possessive repeat (``re`` raises on some), possessive loops whose body may be empty, parts that
+change what ``\w``, ``\d`` and ``\s`` mean.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
-from re import _compiler as sre_compiler  # type: ignore[attr-defined]
+import sys
 from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan._pattern import STOP, UNDECIDED, NotASpan, byte_table
+from metricscan._classes import ONE_CHARACTER, STOP, CharacterClass, UnknownClass, character_class
+from metricscan._pattern import within
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from metricscan._pattern import Tree
 
 # As _program.h numbers them.
 _MATCH, _BYTE, _STRING, _CLASS, _RUN, _SPLIT, _JUMP, _SAVE, _BEGIN, _END, _BOUNDARY, _LOOK = range(12)
+_ENTER, _CHECK, _ROUND, _COUNT, _MORE, _GROUP, _END_GROUP, _SAME, _IF = range(12, 21)
 _SIZES = {
     _MATCH: 1,
     _BYTE: 2,
     _STRING: 3,
     _CLASS: 2,
     _RUN: 8,
-    _SPLIT: 4,
+    _SPLIT: 5,  # and one for each loop
     _JUMP: 2,
     _SAVE: 2,
     _BEGIN: 1,
     _END: 1,
     _BOUNDARY: 4,
+    _LOOK: 4,  # and one for each class
+    _ENTER: 2,
+    _CHECK: 3,
+    _ROUND: 2,
+    _COUNT: 6,
+    _MORE: 4,
+    _GROUP: 4,
+    _END_GROUP: 1,
+    _SAME: 3,
+    _IF: 3,
 }
 _GREEDY, _LAZY, _POSSESSIVE = range(3)
+_ATOMIC, _MUST, _MUST_NOT = range(3)
+_ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE = range(4)
+_FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
 
-# Counted repeats are written out; beyond this a pattern is left to re.
-MOST_CODE = 20_000
+# A pattern that is longer than this, written out, is left to re.
+MOST_CODE = 400_000
+# A counted repeat is written out up to this many words; beyond, its rounds are counted, and nothing is remembered of it.
+MOST_UNROLLED = 4_000
 MOST_COUNT = 1 << 30
-
-# U+0130 and U+0131 are an i where case is ignored, U+017F is an s, U+212A a k.
-_WITH_PARTNERS = "iIkKsS"
+# A choice inside loops with empty rounds needs two bits for each of them.
+MOST_EMPTY_LOOPS = 6
 
 _POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
+_ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
 _REPEATS = {sre.MAX_REPEAT: _GREEDY, sre.MIN_REPEAT: _LAZY, _POSSESSIVE_REPEAT: _POSSESSIVE}
-_ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
-_NAMES = {
-    sre.GROUPREF: "a back-reference",
-    sre.GROUPREF_EXISTS: "a condition",
-    getattr(sre, "ATOMIC_GROUP", None): "an atomic group",
-}
+# Before 3.11.5 re itself crashes on some possessive and atomic groups: what it means by them is then its own affair.
+_GROUPS_ARE_SOUND = sys.version_info >= (3, 11, 5)
 
 
 class Program(NamedTuple):
@@ -64,22 +76,37 @@ class Program(NamedTuple):
         int32, native order.
     pool, tables : bytes
         The literals; 256 entries a class.
+    sets, set_at : bytes
+        int32: what decides characters outside ASCII, and where a class's set begins.
     first : bytes
         Which bytes a match may start with, 256 entries; empty if it may be empty.
-    runs, splits : int
+    lead, lead_class : int
+    lead_text : bytes
+        Where a match can start: anywhere, at a text, before one, or at once.
+    runs, splits, loops, slots : int
     at_start : bool
     words : int
-        The table of word characters, or -1.
+        The class of word characters, or -1.
+    pure : bool
+        Nothing depends on captured text or on counted rounds.
     """
 
     code: bytes
     pool: bytes
     tables: bytes
+    sets: bytes
+    set_at: bytes
     first: bytes
+    lead: int
+    lead_class: int
+    lead_text: bytes
     runs: int
     splits: int
+    loops: int
+    slots: int
     at_start: bool
     words: int
+    pure: bool
 
 
 class _NotAProgram(Exception):
@@ -91,15 +118,15 @@ def compile_program(tree: Tree, value_group: int) -> Program | str:
 
     >>> from metricscan._dialect import compile_regex
     >>> from metricscan._pattern import Tree
-    >>> back, loop = (compile_regex(regex).tree for regex in (r"(a|b)\\1", r"(?:ab|c)+=(\\S+)"))
-    >>> compile_program(Tree(back, 0), 1)
-    'it has a back-reference'
+    >>> captures, loop = (compile_regex(regex).tree for regex in (r"(?:(a)|b)++", r"(?:ab|c)+=(\\S+)"))
+    >>> compile_program(Tree(captures, 0), 1)
+    'it has a possessive repeat that captures'
     >>> compile_program(Tree(loop, 0), 1).splits
-    3
+    2
     """
     try:
         return _Writer(tree, value_group).program()
-    except (_NotAProgram, NotASpan) as reason:
+    except (_NotAProgram, UnknownClass) as reason:
         return str(reason)
     except RecursionError:
         return "it is nested too deeply"
@@ -111,15 +138,23 @@ class _Writer:
         self.group = value_group
         self.code: list[int] = []
         self.pool = bytearray()
-        self.tables: dict[bytes, int] = {}
+        self.classes: dict[CharacterClass, int] = {}
         self.runs = 0
         self.splits = 0
+        self.loops = 0
         self.words = -1
-        self.in_loop = False
+        self.pure = True
+        # loops around this place whose rounds may be empty, as far as what fails here depends on them
+        self.empty_loops: list[int] = []
+        self.sizes: dict[int, int] = {}
+        self.slots = {value_group: 0}
 
     def program(self) -> Program:
-        if self.tree.flags & re.LOCALE:
+        if self.tree.flags & sre.SRE_FLAG_LOCALE:
             raise _NotAProgram("it depends on the locale")
+        for op, av in within(self.tree.items):
+            if op in (sre.GROUPREF, sre.GROUPREF_EXISTS):
+                self.slots.setdefault(int(av if op is sre.GROUPREF else av[0]), 2 * len(self.slots))
         if self.group == 0:
             self.emit(_SAVE, 0)
         self.sequence(self.tree.items, self.tree.flags)
@@ -128,15 +163,25 @@ class _Writer:
         self.emit(_MATCH)
         self._look_behind_runs()
         first = self._first()
+        sets, set_at = b"", []
+        for one in self.classes:
+            set_at.append(len(sets) // 4)
+            sets += one.set
         return Program(
             pack(f"={len(self.code)}i", *self.code),
             bytes(self.pool),
-            b"".join(self.tables),
+            b"".join(one.table for one in self.classes),
+            sets,
+            pack(f"={len(set_at)}i", *set_at),
             first,
+            *self._lead(),
             self.runs,
             self.splits,
+            self.loops,
+            2 * len(self.slots),
             self._at_start(),
             self.words,
+            self.pure,
         )
 
     # ---- writing
@@ -151,8 +196,8 @@ class _Writer:
     def sequence(self, items: Any, flags: int) -> None:
         literal = bytearray()
         for op, av in items:
-            if op is sre.LITERAL and not (flags & re.IGNORECASE and _is_cased(av)):
-                literal += _encoded(av)
+            if op is sre.LITERAL and _is_text(av, flags):
+                literal += chr(av).encode()
                 continue
             self._flush(literal)
             self._item(op, av, flags)
@@ -167,32 +212,47 @@ class _Writer:
         literal.clear()
 
     def _item(self, op: Any, av: Any, flags: int) -> None:
-        if op in _ONE_CHARACTER:
-            self.emit(_CLASS, self._table((op, av), flags))
+        if op in ONE_CHARACTER:
+            self.emit(_CLASS, self._class((op, av), flags))
         elif op in _REPEATS and op is not None:
             self._repeat(_REPEATS[op], av, flags)
         elif op is sre.SUBPATTERN:
-            self._group(av, flags)
+            self._subpattern(av, flags)
         elif op is sre.BRANCH:
             self._branch(av[1], flags)
         elif op is sre.AT:
             self._anchor(av, flags)
         elif op in (sre.ASSERT, sre.ASSERT_NOT):
             self._look(op is sre.ASSERT, av, flags)
+        elif op is _ATOMIC_GROUP and op is not None and _GROUPS_ARE_SOUND:
+            self._decided(_ATOMIC, 0, av, flags)
+        elif op is sre.GROUPREF:
+            self.pure = False
+            fold = (
+                _FOLD_NOT
+                if not flags & sre.SRE_FLAG_IGNORECASE
+                else _FOLD_UNICODE
+                if flags & sre.SRE_FLAG_UNICODE
+                else _FOLD_ASCII
+            )
+            self.emit(_SAME, self.slots[av], fold)
+        elif op is sre.GROUPREF_EXISTS:
+            self._condition(av, flags)
         else:
-            raise _NotAProgram(f"it has {_NAMES.get(op, str(op).lower())}")
+            raise _NotAProgram(f"it has {str(op).lower()}")
 
-    def _group(self, av: Any, flags: int) -> None:
+    def _subpattern(self, av: Any, flags: int) -> None:
         group, add_flags, del_flags, items = av
+        if add_flags & _TYPE_FLAGS & ~flags:
+            # re itself reads the first character of such a part by the flags of the whole when it searches, not when it matches
+            raise _NotAProgram("a part of it changes what \\w, \\d and \\s mean")
         flags = (flags | add_flags) & ~del_flags
-        is_value = group is not None and group == self.group
-        if is_value and self.in_loop:
-            raise _NotAProgram("its value is captured in a loop")
-        if is_value:
-            self.emit(_SAVE, 0)
+        slot = None if group is None else self.slots.get(group)
+        if slot is not None:
+            self.emit(_SAVE, slot)
         self.sequence(items, flags)
-        if is_value:
-            self.emit(_SAVE, 1)
+        if slot is not None:
+            self.emit(_SAVE, slot + 1)
 
     def _branch(self, branches: Sequence[Any], flags: int) -> None:
         jumps = []
@@ -206,48 +266,204 @@ class _Writer:
         for jump in jumps:
             self.code[jump + 1] = len(self.code)
 
-    def _split(self) -> int:
-        self.splits += 1
-        return self.emit(_SPLIT, 0, 0, self.splits - 1)
+    def _condition(self, av: Any, flags: int) -> None:
+        group, yes, no = av
+        self.pure = False
+        condition = self.emit(_IF, self.slots[group], 0)
+        self.sequence(yes, flags)
+        jump = self.emit(_JUMP, 0)
+        self.code[condition + 2] = len(self.code)
+        if no is not None:
+            self.sequence(no, flags)
+        self.code[jump + 1] = len(self.code)
+
+    def _decided(self, kind: int, back: int, items: Any, flags: int) -> None:
+        """A part that is decided for itself: what fails in it does not depend on the loops around it."""
+        outer, self.empty_loops = self.empty_loops, []
+        group = self.emit(_GROUP, kind, back, 0)
+        self.sequence(items, flags)
+        self.emit(_END_GROUP)
+        self.code[group + 3] = len(self.code)
+        self.empty_loops = outer
+
+    def _split(self, *own: int) -> int:
+        loops = [*self.empty_loops, *own]
+        number = self.splits
+        if len(loops) > MOST_EMPTY_LOOPS:
+            self.pure = False
+        else:
+            self.splits += 1 << len(loops)
+        return self.emit(_SPLIT, 0, 0, number, len(loops), *loops)
+
+    # ---- repeats
 
     def _repeat(self, kind: int, av: Any, flags: int) -> None:
         least, most, items = int(av[0]), int(av[1]), av[2]
-        limit = -1 if most >= MOST_COUNT else most
         if least >= MOST_COUNT:
             raise _NotAProgram("it has a repeat that no record fills")
-        if len(items) == 1 and items[0][0] in _ONE_CHARACTER:
-            table = self._table(items[0], flags)
-            takes_all = all(takes == 1 or byte == 10 for byte, takes in enumerate(list(self.tables)[table]))
-            self.emit(_RUN, kind, table, least, limit, -1, self.runs, int(takes_all))
-            self.runs += 1
-            return
-        if kind == _POSSESSIVE:
-            raise _NotAProgram("it has a possessive repeat of more than one class")
-        shortest, _ = items.getwidth()
-        if limit != 1 and most > 1 and shortest == 0:
-            raise _NotAProgram("it has a loop whose body may be empty")
-        outer, self.in_loop = self.in_loop, self.in_loop or most > 1
-        for _ in range(least):
-            self.sequence(items, flags)
-        if limit < 0:
+        limit = -1 if most >= MOST_COUNT else most
+        if len(items) == 1 and items[0][0] in ONE_CHARACTER:
+            self._run(kind, least, limit, items[0], flags)
+        elif kind == _POSSESSIVE:
+            self._possessive(least, limit, items, flags)
+        elif limit < 0:
+            if self._size_written_out(items) * least > MOST_UNROLLED:
+                self._counted(kind, least, limit, items, flags)
+            else:
+                self._loop(kind, least, items, flags)
+        elif self._size_written_out(items) * limit > MOST_UNROLLED and limit > 1:
+            self._counted(kind, least, limit, items, flags)
+        else:
+            self._bounded(kind, least, limit, items, flags)
+
+    def _run(self, kind: int, least: int, limit: int, node: tuple[Any, Any], flags: int) -> None:
+        number = self._class(node, flags)
+        table = list(self.classes)[number].table
+        takes_all = all(takes == 1 or byte == 10 for byte, takes in enumerate(table))
+        split = None
+        if least == 0 and kind != _POSSESSIVE and self.empty_loops:
+            # What fails behind a run is remembered by its end alone: so a run in such a loop always moves.
             split = self._split()
             self._choose(split, kind, len(self.code))
-            self.sequence(items, flags)
-            self.emit(_JUMP, split)
-            self._choose(split, kind, len(self.code), out=True)
-        else:
-            splits = []
-            for _ in range(limit - least):
-                splits.append(self._split())
-                self._choose(splits[-1], kind, len(self.code))
-                self.sequence(items, flags)
-            for split in splits:
+            least = 1
+            if limit == 0:
                 self._choose(split, kind, len(self.code), out=True)
-        self.in_loop = outer
+                return
+        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all))
+        self.runs += 1
+        if split is not None:
+            self._choose(split, kind, len(self.code), out=True)
+
+    def _loop(self, kind: int, least: int, items: Any, flags: int) -> None:
+        """A repeat without a limit: all rounds but the last demanded one written out, then a loop around one body."""
+        for _ in range(least - 1):
+            self.sequence(items, flags)
+        loop = self._new_loop() if items.getwidth()[0] == 0 else None
+        if loop is not None:
+            self.emit(_ENTER, loop)
+        entry = self.emit(_JUMP, 0) if least else None
+        # here it is decided whether there is a further round; after one that has not moved there is none
+        top = len(self.code)
+        if loop is not None and kind == _GREEDY:
+            check = self.emit(_CHECK, loop, 0)
+        split = self._split(*([loop] if loop is not None and kind == _LAZY else []))
+        self._choose(split, kind, len(self.code))
+        if loop is not None:
+            if kind == _LAZY:
+                self.emit(_CHECK, loop, -1)
+            self.emit(_ROUND, loop)
+            self.empty_loops = [*self.empty_loops, loop]
+        if entry is not None:
+            self.code[entry + 1] = len(self.code)
+        self.sequence(items, flags)
+        self.emit(_JUMP, top)
+        if loop is not None:
+            self.empty_loops = self.empty_loops[:-1]
+            if kind == _GREEDY:
+                self.code[check + 2] = len(self.code)
+        self._choose(split, kind, len(self.code), out=True)
+
+    def _bounded(self, kind: int, least: int, limit: int, items: Any, flags: int) -> None:
+        """A repeat with a limit, written out: each further round inside the one before."""
+        for _ in range(least):
+            self.sequence(items, flags)
+        loop = self._new_loop() if items.getwidth()[0] == 0 and limit - least > 1 else None
+        if loop is not None:
+            self.emit(_ENTER, loop)
+        outer = self.empty_loops
+        splits, checks = [], []
+        for number in range(limit - least):
+            if loop is not None and number and kind == _GREEDY:
+                checks.append(self.emit(_CHECK, loop, 0))
+            splits.append(self._split(*([loop] if loop is not None and number and kind == _LAZY else [])))
+            self._choose(splits[-1], kind, len(self.code))
+            if loop is not None:
+                if number and kind == _LAZY:
+                    self.emit(_CHECK, loop, -1)
+                self.emit(_ROUND, loop)
+                self.empty_loops = [*outer, loop]
+            self.sequence(items, flags)
+            self.empty_loops = outer
+        for check in checks:
+            self.code[check + 2] = len(self.code)
+        for split in splits:
+            self._choose(split, kind, len(self.code), out=True)
+
+    def _counted(self, kind: int, least: int, limit: int, items: Any, flags: int) -> None:
+        """A repeat too long to be written out: its rounds are counted."""
+        self.pure = False
+        loop = self._new_loop()
+        self._new_loop()
+        self.emit(_ENTER, loop)
+        self.emit(_ENTER, loop + 1)
+        top = self.emit(_COUNT, loop, least, limit, kind, 0)
+        self.emit(_MORE, loop, limit, len(self.code) + _SIZES[_MORE])
+        self.sequence(items, flags)
+        self.emit(_JUMP, top)
+        self.code[top + 5] = len(self.code)
+
+    def _possessive(self, least: int, limit: int, items: Any, flags: int) -> None:
+        """Each round is decided for itself, and so is how many there are."""
+        if not _GROUPS_ARE_SOUND:
+            raise _NotAProgram("it has a possessive repeat of more than one class")
+        if any(op is sre.SUBPATTERN and av[0] is not None for op, av in within(items)):
+            raise _NotAProgram("it has a possessive repeat that captures")
+        if items.getwidth()[0] == 0:
+            raise _NotAProgram("it has a possessive loop whose body may be empty")
+        outer, self.empty_loops = self.empty_loops, []
+        for _ in range(least):
+            self._decided(_ATOMIC, 0, items, flags)
+        group = self.emit(_GROUP, _ATOMIC, 0, 0)
+        top = len(self.code)
+        splits = []
+        for _ in range(1 if limit < 0 else limit - least):
+            splits.append(self._split())
+            self._choose(splits[-1], _GREEDY, len(self.code))
+            self._decided(_ATOMIC, 0, items, flags)
+        if limit < 0:
+            self.emit(_JUMP, top)
+        for split in splits:
+            self._choose(split, _GREEDY, len(self.code), out=True)
+        self.emit(_END_GROUP)
+        self.code[group + 3] = len(self.code)
+        self.empty_loops = outer
 
     def _choose(self, split: int, kind: int, target: int, *, out: bool = False) -> None:
         """A greedy repeat tries its body first, a lazy one the way out."""
         self.code[split + (1 if out == (kind == _LAZY) else 2)] = target
+
+    def _new_loop(self) -> int:
+        # the matcher keeps them behind the slots
+        self.loops += 1
+        return 2 * len(self.slots) + self.loops - 1
+
+    def _size_written_out(self, items: Any) -> int:
+        """About how many words the items take. Each node is looked at once, however deep the repeats are nested."""
+        known = self.sizes.get(id(items))
+        if known is not None:
+            return known
+        size = 0
+        for op, av in items:
+            if op is sre.SUBPATTERN:
+                size += 4 + self._size_written_out(av[3])
+            elif op is sre.BRANCH:
+                size += sum(7 + self._size_written_out(branch) for branch in av[1])
+            elif op in _REPEATS and op is not None:
+                body = self._size_written_out(av[2])
+                copies = max(int(av[0]), 1) if int(av[1]) >= MOST_COUNT else int(av[1])
+                size += 16 + (body * copies if body * copies <= MOST_UNROLLED else body)
+            elif op in (sre.ASSERT, sre.ASSERT_NOT):
+                size += 5 + self._size_written_out(av[1])
+            elif op is _ATOMIC_GROUP and op is not None:
+                size += 5 + self._size_written_out(av)
+            elif op is sre.GROUPREF_EXISTS:
+                size += 5 + self._size_written_out(av[1]) + (0 if av[2] is None else self._size_written_out(av[2]))
+            else:
+                size += 3
+        self.sizes[id(items)] = size
+        return size
+
+    # ---- anchors and lookaround
 
     def _anchor(self, av: Any, flags: int) -> None:
         if av in (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING):
@@ -258,55 +474,56 @@ class _Writer:
         elif av in (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY):
             if self.words < 0:
                 word = bytes(1 if chr(code).isalnum() or code == 95 else 0 for code in range(128))
-                self.words = self._numbered(word + bytes(128))
+                self.words = self._numbered(CharacterClass(word + bytes(128), b""))
             none_in_empty = av is sre.AT_BOUNDARY or re.search(r"\B", "") is None
-            self.emit(_BOUNDARY, int(av is sre.AT_BOUNDARY), int(bool(flags & re.ASCII)), int(none_in_empty))
+            self.emit(_BOUNDARY, int(av is sre.AT_BOUNDARY), int(not flags & sre.SRE_FLAG_UNICODE), int(none_in_empty))
         else:
             raise _NotAProgram(f"it has {str(av).lower()}")
 
     def _look(self, positive: bool, av: Any, flags: int) -> None:
         direction, items = av
-        tables = []
-        for op, argument in items:
-            if op not in _ONE_CHARACTER:
-                raise _NotAProgram("it has a lookaround of more than single characters")
-            tables.append(self._table((op, argument), flags))
         ahead = direction > 0
-        self.emit(_LOOK, int(ahead), int(positive), len(tables), *(tables if ahead else reversed(tables)))
+        if not all(op in ONE_CHARACTER for op, _ in items):
+            back = 0 if ahead else int(items.getwidth()[0])
+            if back >= MOST_COUNT:
+                raise _NotAProgram("it looks behind further than any record reaches")
+            self._decided(_MUST if positive else _MUST_NOT, back, items, flags)
+            return
+        classes = [self._class(node, flags) for node in items]
+        self.emit(_LOOK, int(ahead), int(positive), len(classes), *(classes if ahead else reversed(classes)))
 
     # ---- classes
 
-    def _table(self, node: tuple[Any, Any], flags: int) -> int:
-        return self._numbered(_table_of(node, flags))
+    def _class(self, node: tuple[Any, Any], flags: int) -> int:
+        return self._numbered(character_class(node, flags))
 
-    def _numbered(self, table: bytes) -> int:
-        return self.tables.setdefault(table, len(self.tables))
+    def _numbered(self, one: CharacterClass) -> int:
+        return self.classes.setdefault(one, len(self.classes))
 
     # ---- what is known of the whole
 
-    def _steps(self) -> list[int]:
-        at, places = 0, []
+    def _after(self, at: int) -> int:
+        op = self.code[at]
+        extra = self.code[at + 4] if op == _SPLIT else self.code[at + 3] if op == _LOOK else 0
+        return at + _SIZES[op] + extra
+
+    def _steps(self) -> Iterator[int]:
+        at = 0
         while at < len(self.code):
-            places.append(at)
-            op = self.code[at]
-            at += 4 + self.code[at + 3] if op == _LOOK else _SIZES[op]
-        return places
+            yield at
+            at = self._after(at)
 
     def _look_behind_runs(self) -> None:
         """Tell each run the byte that must follow it, if there is one."""
         for at in self._steps():
             if self.code[at] != _RUN:
                 continue
-            following = at + _SIZES[_RUN]
-            while self.code[following] in (_SAVE, _JUMP):
-                following = self.code[following + 1] if self.code[following] == _JUMP else following + _SIZES[_SAVE]
-            if self.code[following] == _BYTE:
-                self.code[at + 5] = self.code[following + 1]
-            elif self.code[following] == _STRING:
-                self.code[at + 5] = self.pool[self.code[following + 1]]
+            text = self._text_at(self._surely_after(at))
+            if text:
+                self.code[at + 5] = text[0]
 
     def _first(self) -> bytes:
-        tables = list(self.tables)
+        tables = [one.table for one in self.classes]
         first = bytearray(256)
         seen: set[int] = set()
         waiting = [0]
@@ -316,26 +533,77 @@ class _Writer:
                 continue
             seen.add(at)
             op = self.code[at]
-            if op == _MATCH:
+            if op in (_MATCH, _SAME):
                 return b""
             if op == _BYTE:
                 first[self.code[at + 1]] = 1
             elif op == _STRING:
                 first[self.pool[self.code[at + 1]]] = 1
             elif op in (_CLASS, _RUN):
-                table = tables[self.code[at + (1 if op == _CLASS else 2)]]
-                for byte, takes in enumerate(table):
+                for byte, takes in enumerate(tables[self.code[at + (1 if op == _CLASS else 2)]]):
                     if takes != STOP:
                         first[byte] = 1
                 if op == _RUN and self.code[at + 3] == 0:
-                    waiting.append(at + _SIZES[_RUN])
+                    waiting.append(self._after(at))
             elif op == _SPLIT:
                 waiting += self.code[at + 1 : at + 3]
             elif op == _JUMP:
                 waiting.append(self.code[at + 1])
+            elif op == _GROUP and self.code[at + 1] != _ATOMIC:
+                waiting.append(self.code[at + 3])
             else:
-                waiting.append(at + (4 + self.code[at + 3] if op == _LOOK else _SIZES[op]))
+                waiting.append(self._after(at))
+                if op == _CHECK and self.code[at + 2] >= 0:
+                    waiting.append(self.code[at + 2])
+                elif op == _COUNT:
+                    waiting.append(self.code[at + 5])
+                elif op == _IF:
+                    waiting.append(self.code[at + 2])
         return bytes(first)
+
+    def _lead(self) -> tuple[int, int, bytes]:
+        """Where a match can start, its class and text. What comes first in every match is read off the code."""
+        at = self._taker(0)
+        text = self._text_at(at)
+        if text:
+            return _AT_TEXT, 0, text
+        # what must hold where the match starts makes places of a run differ
+        plain = all(self.code[step] in (_SAVE, _JUMP, _ENTER, _RUN) for step in self._steps() if step <= at)
+        if self.code[at] != _RUN or not (plain and self.pure) or self.code[at + 4] >= 0:
+            return _ANYWHERE, 0, b""
+        least, takes_all = self.code[at + 3], self.code[at + 7]
+        if least == 0 and takes_all and self.code[at + 1] != _POSSESSIVE:
+            # .* gets from where the search begins to wherever a match could start
+            return _AT_ONCE, 0, b""
+        one = list(self.classes)[self.code[at + 2]]
+        text = self._text_at(self._surely_after(at))
+        if text and not one.set and one.table[text[0]] == STOP:
+            return _BEFORE_TEXT, self.code[at + 2], text
+        return _ANYWHERE, 0, b""
+
+    def _surely_after(self, at: int) -> int:
+        """What takes the next characters after this, in every match; what only looks at them is passed over."""
+        return self._taker(self._after(at))
+
+    def _taker(self, at: int) -> int:
+        while True:
+            op = self.code[at]
+            if op == _JUMP:
+                at = self.code[at + 1]
+            elif op == _GROUP and self.code[at + 1] != _ATOMIC:
+                at = self.code[at + 3]
+            elif op in (_SAVE, _ENTER, _BOUNDARY, _LOOK):
+                at = self._after(at)
+            else:
+                return at
+
+    def _text_at(self, at: int) -> bytes:
+        if self.code[at] == _BYTE:
+            return bytes([self.code[at + 1]])
+        if self.code[at] == _STRING:
+            offset, length = self.code[at + 1 : at + 3]
+            return bytes(self.pool[offset : offset + length])
+        return b""
 
     def _at_start(self) -> bool:
         at = 0
@@ -344,33 +612,11 @@ class _Writer:
         return self.code[at] == _BEGIN
 
 
-def _encoded(code_point: int) -> bytes:
+_TYPE_FLAGS = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
+
+
+def _is_text(code_point: int, flags: int) -> bool:
+    """Whether a literal is nothing but its bytes: no lone surrogate, and no letter whose case is ignored."""
     if 0xD800 <= code_point <= 0xDFFF:
-        raise _NotAProgram("it has a lone surrogate")
-    return chr(code_point).encode()
-
-
-def _is_cased(code_point: int) -> bool:
-    # who may have a partner in case is asked of re, character by character; digits and signs have none
-    character = chr(code_point)
-    return code_point >= 0x80 or character.isalpha()
-
-
-def _table_of(node: tuple[Any, Any], flags: int) -> bytes:
-    """Which bytes a node takes: as ``byte_table``, and for a node that ignores case what ``re`` itself says.
-
-    Outside ASCII a class that ignores case is undecided, and so are the letters that have a partner there.
-    """
-    op, av = node
-    if op is sre.LITERAL and av >= 0x80:
-        # a character of several bytes is no class of bytes
-        raise _NotAProgram("it repeats, or ignores the case of, a character outside ASCII")
-    if not flags & re.IGNORECASE or op is sre.ANY:
-        return byte_table(node, flags)
-    outside = STOP if op is sre.LITERAL and chr(av) not in _WITH_PARTNERS else UNDECIDED
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        state = sre_parser.State()
-        state.flags = flags & ~sre.SRE_FLAG_DEBUG
-        alone = sre_compiler.compile(sre_parser.SubPattern(state, [node]), state.flags)
-    return bytes(alone.fullmatch(chr(code)) is not None for code in range(128)) + bytes([outside]) * 128
+        return False
+    return not flags & sre.SRE_FLAG_IGNORECASE or (code_point < 0x80 and not chr(code_point).isalpha())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from metricscan import _core, _plan
+from metricscan import _core, _lint, _plan
 from metricscan.definition import MetricDefinition, load_definitions, read_with
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import DefinitionError, DefinitionWarning, Fault, OptionError, SourceError
 from metricscan.source import CHUNK_BYTES, open_source
 from metricscan.stats import MetricStats, Sample, ScanStats
 
@@ -27,6 +28,7 @@ _CHOICES = {
     "matches": ("all", "first", "last"),
     "escape": ("none", "syslog"),
     "ansi": ("keep", "strip"),
+    "untamed": ("warn", "refuse", "allow"),
 }
 _NOTHING: tuple[Any, ...] = (0, 0, 0, 0, 0, [])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -122,11 +124,14 @@ class Scanner:
         service's logs have them (TAB is ``#011``).
     ansi : {"keep", "strip"}
         ``"strip"``: terminal escape sequences (CSI and OSC) are removed before matching.
+    untamed : {"warn", "refuse", "allow"}
+        What to do with a pattern that the core does not decide and that is not provably tame: ``re`` has no bound on the time
+        it may take over one record. ``explain()`` names them.
 
     Raises
     ------
     DefinitionError
-        All faults of the definitions together. It is a ValueError too.
+        All faults of the definitions together. It is a ValueError too. Under ``untamed="refuse"`` also all untamed patterns.
     OptionError
         An option with a value it does not have. It is a ValueError too.
 
@@ -156,9 +161,14 @@ class Scanner:
         matches: str = "all",
         escape: str = "none",
         ansi: str = "keep",
+        untamed: str = "warn",
     ) -> None:
         given = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
-        self._set_up(*read_with(definitions, _plan.decide), given, {})
+        loaded = read_with(definitions, _plan.decide)
+        _checked({**given, "untamed": untamed})
+        self._set_up(*loaded, given, {})
+        if untamed != "allow":
+            _report_untamed(self, refuse=untamed == "refuse")
 
     def _set_up(
         self,
@@ -300,14 +310,19 @@ class Scanner:
         ]
 
     def explain(self) -> Explanations:
-        """How each pattern is decided, what is searched for, and why cheaper strategies were declined.
+        """How each pattern is decided, what is searched for, why cheaper strategies were declined, and what is not meant.
 
-        >>> print(Scanner(["loss=loss=([0-9.]+)"]).explain())
-        loss: loss=([0-9.]+)
+        >>> print(Scanner(["loss=loss: ([0-9.]+),"]).explain())
+        loss: loss: ([0-9.]+),
           strategy  span, decided by core
-          searched  'loss='
+          searched  'loss: '
+          lint      no-sign-or-exponent: 1.5e-05 is not found; -1.5 is not found
+          better    loss: ([-+]?(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:[eE][-+]?[0-9]+)?),
         """
-        return self._plan.explanations
+        regexes = [definition.regex for definition in self.definitions]
+        return _plan.Explanations(
+            one._replace(lint=_lint.lint(one.names[0], one.regex, regexes)) for one in self._plan.explanations
+        )
 
     # ---- what scans and streams share
 
@@ -561,6 +576,27 @@ def _checked(given: dict[str, str | None]) -> dict[str, str]:
     if given["newline"] is None:
         options["newline"] = "lf" if given["escape"] == "syslog" else "universal"
     return options
+
+
+def _report_untamed(scanner: Scanner, *, refuse: bool) -> None:
+    doubts = {
+        name: f"{one.engine} decides it and knows no bound, and it is not provably tame: {one.untamed}"
+        for one in scanner._plan.explanations
+        if one.untamed is not None
+        for name in one.names
+    }
+    if refuse and doubts:
+        raise DefinitionError(
+            tuple(
+                Fault(index, one.name, one.regex, None, doubts[one.name])
+                for index, one in enumerate(scanner.definitions)
+                if one.name in doubts
+            )
+        )
+    for one in scanner.definitions:
+        if one.name in doubts:
+            message = f"definition {one.name!r}: {doubts[one.name]}: {one.regex[:200]}"
+            warnings.warn(message, DefinitionWarning, stacklevel=4)
 
 
 def _configured(definitions: Any, **settings: Any) -> Scanner:

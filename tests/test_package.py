@@ -20,9 +20,10 @@ MODULES |= {path.parent.name: sorted(path.parent.glob("*.py")) for path in FOLDE
 
 # From the bottom up; a module imports only from layers below its own. ARCHITECTURE.md tells the same in words.
 LAYERS = [
-    {"errors", "stats", "batch", "_core", "_reading", "_dialect", "_fingerprints"},
+    {"errors", "stats", "batch", "_core", "_reading", "_classes", "_dialect", "_fingerprints"},
     {"definition", "source", "_pattern", "_confirm"},
-    {"_program", "_blocks"},
+    {"_program", "_blocks", "_tame"},
+    {"_lint"},
     {"_plan"},
     {"scanner"},
     {"objective", "_together"},

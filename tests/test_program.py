@@ -45,8 +45,9 @@ def test_random_patterns_find_what_re_finds(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_many_patterns_over_one_log(seed):
     patterns = Patterns(1000 + seed)
-    definitions = [{"Name": f"m{i}", "Regex": pattern} for i, pattern in enumerate(itertools.islice(patterns, 30))]
-    log = b"\n".join(patterns.text() for _ in range(120)) + b"\n"
+    some = [(pattern, [patterns.text() for _ in range(4)]) for pattern in itertools.islice(patterns, 30)]
+    definitions = [{"Name": f"m{i}", "Regex": pattern} for i, (pattern, _) in enumerate(some)]
+    log = b"\n".join(text for _, texts in some for text in texts) + b"\n"
     try:
         wanted = expected(definitions, log)
     except (RuntimeError, SystemError):
@@ -70,6 +71,18 @@ def test_many_patterns_over_one_log(seed):
         r"\bloss\b.*?(\d+)(?!%)",
         r"(\d+)?x",
         r"x++(\d)",
+        r"(a|b)\1",
+        r"(a)?(?(1)b|c)",
+        r"(?>a|ab)c",
+        r"(?:ab|b)++c",
+        r"(?:a*|b)*c",
+        r"(?:(a)|b)*c",
+        r"(?=a|bc)b",
+        r"(?<=loss|cost)=(\S+)",
+        "[a-c]\ud800x|y",
+        "x(?:é+|y)",
+        "(?i)(é+)",
+        r"(?:abcdefgh){1,5000}z",
     ],
 )
 def test_these_run_natively(pattern):
@@ -79,16 +92,10 @@ def test_these_run_natively(pattern):
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        (r"(a|b)\1", "it has a back-reference"),
-        (r"(a)?(?(1)b|c)", "it has a condition"),
-        (r"(?>a|ab)c", "it has an atomic group"),
-        (r"(?:ab|b)++c", "it has a possessive repeat of more than one class"),
-        (r"(?:a*|b)*c", "it has a loop whose body may be empty"),
-        (r"(?:(a)|b)*c", "its value is captured in a loop"),
-        (r"(?=a|bc)b", "it has a lookaround of more than single characters"),
-        ("[a-c]\ud800x|y", "it has a lone surrogate"),
-        ("x(?:é+|y)", "it repeats, or ignores the case of, a character outside ASCII"),
-        (r"(?:abcdefgh){1,5000}z", "written out it is longer than 20,000 words"),
+        (r"(?:(a)|b)++c", "it has a possessive repeat that captures"),
+        (r"(?a:\S)x*", r"a part of it changes what \w, \d and \s mean"),
+        (r"(?a)(?u:\S)x*", r"a part of it changes what \w, \d and \s mean"),
+        (r"(?:a?)*+c", "it has a possessive loop whose body may be empty"),
     ],
 )
 def test_these_are_left_to_re(pattern, reason):
@@ -97,12 +104,50 @@ def test_these_are_left_to_re(pattern, reason):
     assert dict(one.declined)["program"] == reason
 
 
-def test_letters_with_a_partner_outside_ascii():
-    from metricscan._program import _WITH_PARTNERS
+def test_what_is_too_long_is_left_to_re(monkeypatch):
+    monkeypatch.setattr("metricscan._program.MOST_CODE", 100)
+    one = Scanner([{"Name": "m", "Regex": "(?:" + "|".join(f"a{i}b*c" for i in range(20)) + ")"}]).explain()[0]
+    assert (one.strategy, dict(one.declined)["program"]) == ("confirm", "written out it is longer than 100 words")
 
-    others = "".join(map(chr, itertools.chain(range(0x80, 0xD800), range(0xE000, sys.maxunicode + 1))))
-    found = {letter for letter in map(chr, range(0x80)) if re.search(f"(?i){re.escape(letter)}", others)}
-    assert found == set(_WITH_PARTNERS)
+
+@pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyz")
+def test_all_spellings_of_a_letter_are_searched_for(letter):
+    from metricscan._dialect import compile_regex
+    from metricscan._pattern import Tree, required_literals
+
+    tree = compile_regex(f"(?i){letter}").tree
+    everything = "".join(map(chr, itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))))
+    found = {spelling.encode() for spelling in re.findall(f"(?i){letter}", everything)}
+    assert [set(some) for some in required_literals(Tree(tree, tree.state.flags))] == [found]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\w",
+        r"\W",
+        r"\d",
+        r"\s",
+        r"[^\s\d]",
+        r"(?i:[k-sß])",
+        r"(?i:[^é])",
+        r"(?i:ſ)",
+        "(?i:[\u0400-\U00010450])",
+    ],
+)
+def test_a_class_takes_what_re_takes(pattern):
+    """Over all of Unicode, and all bytes that are no text."""
+    codes = itertools.chain(
+        range(10), range(11, 13), range(14, 0xD800), range(0xDC80, 0xDD00), range(0xE000, sys.maxunicode)
+    )
+    # a blank keeps bytes that are no text from making one
+    text = "".join(f" {chr(code)}" if 0xDC80 <= code < 0xDD00 else chr(code) for code in codes)
+    pattern = f"x?((?:{pattern})+)"
+    starts = [0, *itertools.accumulate(len(one.encode("utf-8", "surrogateescape")) for one in text)]
+    wanted = [(starts[match.start()], starts[match.end()]) for match in re.finditer(pattern, text)]
+    assert strategy(pattern) == "program"
+    found = Scanner([{"Name": "m", "Regex": pattern}]).find(text.encode("utf-8", "surrogateescape"))
+    assert [match.span for match in found] == wanted
 
 
 def test_values_that_take_no_part_give_no_row():
@@ -128,13 +173,27 @@ ENDLESS = [
     (r"(?:a|b|ab)*[cd]", b"ab"),
     (r"(?:.*,)*[!?]?x?y[!?]z", b"a,"),
     (r"[ab]*[ac]*[ad]*[ae]*x?[!?]z", b"a"),
+    (r"(a+)+$", b"a"),
+    (r"(a|a)*b", b"a"),
+    (r"(.*)*x", b"a"),
+    (r"(\w+\s?)*:", b"a"),
+    (r"((a*)*)*b", b"a"),
+    (r"(x+x+)+y", b"x"),
+    (r"(?:a?){20}a{20}b", b"a"),
+    (r"^(([a-z])+.)+[A-Z]([a-z])+$", b"a"),
+    (r"(?>(?:a|b)+)c", b"ab"),
+    (r"(?=(?:a|b)*c)a", b"ab"),
+    (r"(?:a|b)++c", b"ab"),
+    (r"(?<!b)(?:a|ab)*x", b"ab"),
+    (r"(?:é|e)*x", "é".encode()),
 ]
 
 
 @pytest.mark.parametrize(("pattern", "unit"), ENDLESS)
 def test_time_is_bounded(pattern, unit):
     assert strategy(pattern) == "program"
-    scanner = Scanner([{"Name": "m", "Regex": pattern}])
+    # the search would pass over a record without the literal: here the matcher itself must be quick
+    scanner = _configured([{"Name": "m", "Regex": pattern}], search="naive")
     size = 300_000
     result = scanner.scan(unit * (size // len(unit)) + b"!\n" + b"?")
     counts = result.stats.metrics["m"]

@@ -13,6 +13,7 @@ import reference
 from feeding import bits, expected, scanned, streamed
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from patterns import Choices, pattern_from
 
 from metricscan import _core
 from metricscan.scanner import _configured
@@ -135,6 +136,14 @@ def anything(draw: Callable[..., Any]) -> str:
     return flags + regex
 
 
+@st.composite
+def whole_grammar(draw: Callable[..., Any]) -> str:
+    """As the fuzzer writes them: references, conditions, atomic and possessive groups, flags of a part too."""
+    pattern = pattern_from(Choices(draw(st.binary(min_size=8, max_size=120))), loops_in_loops=False)
+    assume(pattern is not None)
+    return pattern.text
+
+
 POOL = [
     "Loss = (.*?);",
     r"loss=(\S+)",
@@ -157,7 +166,8 @@ POOL = [
     "x=([0-9.]+)\\.",
     "^$",
 ]
-regexes = st.sampled_from("pssa").flatmap({"p": st.sampled_from(POOL), "s": spans(), "a": anything()}.get)
+KINDS = {"p": st.sampled_from(POOL), "s": spans(), "a": anything(), "g": whole_grammar()}
+regexes = st.sampled_from("pssag").flatmap(KINDS.get)
 
 
 @st.composite

@@ -30,6 +30,7 @@ def check(
     matches: str,
     escape: str,
     ansi: str,
+    untamed: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
@@ -37,7 +38,7 @@ def check(
 
     Exit code 0 if every definition finds something, 1 if some do not, 2 for wrong use or an unreadable log.
     """
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi)
+    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed)
     from metricscan._check import first_hits
     from metricscan._jobs import survey
 

@@ -51,6 +51,13 @@ def scan_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Remove terminal escape sequences before matching.",
         ),
+        click.option(
+            "--untamed",
+            type=click.Choice(["warn", "refuse", "allow"]),
+            default="warn",
+            show_default=True,
+            help="What to do with a regex that may take endless time over a record.",
+        ),
         click.option("--include", metavar="GLOB", multiple=True, help="Files of folders to read. Can be repeated."),
         click.option(
             "--exclude", metavar="GLOB", multiple=True, help="Files of folders to pass over. Can be repeated."
@@ -62,7 +69,13 @@ def scan_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled(
-    definitions: str | None, metrics: Sequence[str], newline: str | None, matches: str, escape: str, ansi: str
+    definitions: str | None,
+    metrics: Sequence[str],
+    newline: str | None,
+    matches: str,
+    escape: str,
+    ansi: str,
+    untamed: str,
 ) -> Scanner:
     """Compile the scanner that the options describe; its warnings are printed."""
     from metricscan.definition import read_definitions
@@ -80,7 +93,7 @@ def compiled(
             source = [*read, *metrics] if isinstance(read, list) else read
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DefinitionWarning)
-        scanner = Scanner(source, newline=newline, matches=matches, escape=escape, ansi=ansi)
+        scanner = Scanner(source, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed)
     for warning in caught:
         click.echo(f"metricscan: warning: {warning.message}", err=True)
     return scanner

@@ -57,6 +57,7 @@ def replay(
     matches: str,
     escape: str,
     ansi: str,
+    untamed: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     minimize: str | None,
@@ -77,7 +78,7 @@ def replay(
     """
     if minimize is not None and maximize is not None:
         raise click.UsageError("--minimize and --maximize exclude each other")
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi)
+    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed)
     from metricscan._replay import replay as run
     from metricscan.objective import Objective
 

@@ -1,0 +1,223 @@
+"""One-character nodes of a regex (a literal, ``.``, a class) as what the core reads: a table of bytes, and a set.
+
+The node is compiled by ``re``'s own compiler, and its code is what is translated here. So case folding, partners such as
+``k`` and U+212A, and the meaning of ``\\w`` are those of the interpreter that runs.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from re import _compiler as sre_compiler  # type: ignore[attr-defined]
+from re import _constants as sre  # type: ignore[attr-defined]
+from struct import pack, unpack
+from typing import Any, NamedTuple
+
+STOP, MEMBER, UNDECIDED = 0, 1, 2
+
+# As _characters.h numbers them: how a character is folded before the items are asked, and the items.
+_FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
+_END, _RANGE, _CATEGORY, _NEGATE, _RANGE_FOLDED = range(5)
+_DIGIT, _SPACE, _WORD = range(3)
+# Category: which, whether it is the complement, whether only ASCII counts.
+_CATEGORIES = {
+    sre.CATEGORY_DIGIT: (_DIGIT, 0, 1),
+    sre.CATEGORY_NOT_DIGIT: (_DIGIT, 1, 1),
+    sre.CATEGORY_SPACE: (_SPACE, 0, 1),
+    sre.CATEGORY_NOT_SPACE: (_SPACE, 1, 1),
+    sre.CATEGORY_WORD: (_WORD, 0, 1),
+    sre.CATEGORY_NOT_WORD: (_WORD, 1, 1),
+    sre.CATEGORY_UNI_DIGIT: (_DIGIT, 0, 0),
+    sre.CATEGORY_UNI_NOT_DIGIT: (_DIGIT, 1, 0),
+    sre.CATEGORY_UNI_SPACE: (_SPACE, 0, 0),
+    sre.CATEGORY_UNI_NOT_SPACE: (_SPACE, 1, 0),
+    sre.CATEGORY_UNI_WORD: (_WORD, 0, 0),
+    sre.CATEGORY_UNI_NOT_WORD: (_WORD, 1, 0),
+}
+_FOLDS = {
+    sre.IN: _FOLD_NOT,
+    sre.LITERAL: _FOLD_NOT,
+    sre.NOT_LITERAL: _FOLD_NOT,
+    sre.IN_IGNORE: _FOLD_ASCII,
+    sre.LITERAL_IGNORE: _FOLD_ASCII,
+    sre.NOT_LITERAL_IGNORE: _FOLD_ASCII,
+    sre.IN_UNI_IGNORE: _FOLD_UNICODE,
+    sre.LITERAL_UNI_IGNORE: _FOLD_UNICODE,
+    sre.NOT_LITERAL_UNI_IGNORE: _FOLD_UNICODE,
+}
+_IN = (sre.IN, sre.IN_IGNORE, sre.IN_UNI_IGNORE)
+_NOT = (sre.NOT_LITERAL, sre.NOT_LITERAL_IGNORE, sre.NOT_LITERAL_UNI_IGNORE)
+_LAST = 0x10FFFF
+
+ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
+
+_Item = tuple[int, ...]
+
+
+class CharacterClass(NamedTuple):
+    """Which characters a node takes.
+
+    Attributes
+    ----------
+    table : bytes
+        256 entries, by the first byte of a character: STOP, MEMBER, or UNDECIDED where it depends on the character.
+    set : bytes
+        int32, native order: how to fold a character, then the items to ask in turn. Empty if nothing is undecided.
+    """
+
+    table: bytes
+    set: bytes
+
+
+class UnknownClass(Exception):
+    """A node that cannot be translated, and why."""
+
+
+def character_class(node: tuple[Any, Any], flags: int) -> CharacterClass:
+    """What a one-character node takes under the flags in force.
+
+    >>> from re import _parser
+    >>> digits = character_class(_parser.parse("[0-9.]")[0], 32)
+    >>> bytes(code for code in range(256) if digits.table[code] == MEMBER), digits.set
+    (b'.0123456789', b'')
+
+    Raises
+    ------
+    UnknownClass
+        The node depends on the locale, or ``re`` compiles it to something new.
+    """
+    code: list[int] = []
+    sre_compiler._compile(code, [node], flags)
+    return _of_code(tuple(map(int, code)))
+
+
+@lru_cache(maxsize=4096)
+def _of_code(code: tuple[int, ...]) -> CharacterClass:
+    op = code[0]
+    items: list[_Item]
+    if op == sre.ANY:
+        fold, items = _FOLD_NOT, [(_RANGE, 0, 9), (_RANGE, 11, _LAST)]
+    elif op == sre.ANY_ALL:
+        fold, items = _FOLD_NOT, [(_RANGE, 0, _LAST)]
+    elif op in _FOLDS:
+        fold = _FOLDS[op]
+        if op in _IN:
+            items = _items(code, 2)
+        else:
+            items = [(_RANGE, code[1], code[1])]
+            if op in _NOT:
+                items.insert(0, (_NEGATE,))
+    else:
+        raise UnknownClass(f"it has {str(sre.OPCODES[op]).lower()}")
+    table = bytes(_takes(fold, items, code_point) for code_point in range(128))
+    outside = _outside_ascii(fold, items)
+    words = [fold, *(word for item in items for word in item), _END]
+    return CharacterClass(
+        table + bytes([outside]) * 128, pack(f"={len(words)}i", *words) if outside == UNDECIDED else b""
+    )
+
+
+def _items(code: tuple[int, ...], at: int) -> list[_Item]:
+    """The items of a compiled class, up to its end."""
+    items: list[_Item] = []
+    while code[at] != sre.FAILURE:
+        op = code[at]
+        if op == sre.NEGATE:
+            items.append((_NEGATE,))
+            at += 1
+        elif op == sre.LITERAL:
+            items.append((_RANGE, code[at + 1], code[at + 1]))
+            at += 2
+        elif op == sre.RANGE:
+            items.append((_RANGE, code[at + 1], code[at + 2]))
+            at += 3
+        elif op == sre.RANGE_UNI_IGNORE:
+            items.append((_RANGE_FOLDED, code[at + 1], code[at + 2]))
+            at += 3
+        elif op == sre.CATEGORY and code[at + 1] in _CATEGORIES:
+            items.append((_CATEGORY, *_CATEGORIES[code[at + 1]]))
+            at += 2
+        elif op == sre.CHARSET:
+            words = 256 // _BITS
+            items += _ranges(_bits(code[at + 1 : at + 1 + words]), 0)
+            at += 1 + words
+        elif op == sre.BIGCHARSET:
+            words, blocks = 256 // _BITS, code[at + 1]
+            index = b"".join(
+                word.to_bytes(sre_compiler._CODEBITS // 8, _ORDER) for word in code[at + 2 : at + 2 + _INDEX]
+            )
+            at += 2 + _INDEX
+            chunks = [_bits(code[at + block * words : at + (block + 1) * words]) for block in range(blocks)]
+            bits = bytearray().join(chunks[number] for number in index)
+            items += _ranges(bits, 0)
+            at += blocks * words
+        else:
+            raise UnknownClass(f"it has a class with {str(sre.OPCODES[op]).lower()}")
+    return items
+
+
+_BITS = sre_compiler._CODEBITS
+_INDEX = 256 * 8 // _BITS
+_ORDER: Any = "little" if unpack("=H", b"\1\0")[0] == 1 else "big"
+
+
+def _bits(words: tuple[int, ...]) -> bytearray:
+    """One byte a bit, lowest first."""
+    return bytearray(word >> bit & 1 for word in words for bit in range(_BITS))
+
+
+def _ranges(bits: bytearray, start: int) -> list[_Item]:
+    found: list[_Item] = []
+    at = bits.find(1)
+    while at >= 0:
+        end = bits.find(0, at)
+        end = len(bits) if end < 0 else end
+        found.append((_RANGE, start + at, start + end - 1))
+        at = bits.find(1, end)
+    return found
+
+
+def _takes(fold: int, items: list[_Item], code_point: int) -> bool:
+    """Whether an ASCII character is a member: the items in turn, as re asks them."""
+    character = chr(code_point)
+    if fold != _FOLD_NOT:
+        character = character.lower()
+        code_point = ord(character)
+    answer = True
+    for item in items:
+        if item[0] == _NEGATE:
+            answer = not answer
+        elif item[0] == _RANGE:
+            if item[1] <= code_point <= item[2]:
+                return answer
+        elif item[0] == _RANGE_FOLDED:
+            if item[1] <= code_point <= item[2] or item[1] <= ord(character.upper()) <= item[2]:
+                return answer
+        elif _in_category(item[1], character, bool(item[3])) != bool(item[2]):
+            return answer
+    return not answer
+
+
+def _in_category(category: int, character: str, ascii_only: bool) -> bool:
+    if category == _DIGIT:
+        return character.isdecimal()
+    if category == _SPACE:
+        return character in " \t\n\r\f\v" if ascii_only else character.isspace()
+    return character.isalnum() or character == "_"
+
+
+def _outside_ascii(fold: int, items: list[_Item]) -> int:
+    """MEMBER or STOP if it is the same for all characters outside ASCII, lone surrogates among them."""
+    answer = True
+    for item in items:
+        if item[0] == _NEGATE:
+            answer = not answer
+        elif item[0] == _RANGE and fold != _FOLD_UNICODE and item[2] < 0x80:
+            continue
+        elif item[0] == _RANGE and fold != _FOLD_UNICODE and item[1] <= 0x80 and item[2] == _LAST:
+            return MEMBER if answer else STOP
+        elif item[0] == _CATEGORY and item[3]:
+            if item[2]:
+                return MEMBER if answer else STOP
+        else:
+            return UNDECIDED
+    return STOP if answer else MEMBER

@@ -1,0 +1,197 @@
+"""What a pattern may cost: compiled or refused, never endless; and which patterns are not provably tame."""
+
+import re
+import sys
+import warnings
+
+import pytest
+
+from metricscan import DefinitionError, DefinitionWarning, OptionError, Scanner
+from metricscan._dialect import TOO_DEEP, compile_regex
+from metricscan._pattern import Tree
+from metricscan._tame import doubt
+
+
+def parse(regex):
+    tree = compile_regex(regex).tree
+    return Tree(tree, tree.state.flags)
+
+
+def scanner(regex, **options):
+    return Scanner([{"Name": "m", "Regex": regex}], **{"untamed": "allow", **options})
+
+
+# ---- compiling
+
+
+HUGE = {
+    "text of 100 KB": ("ab" * 50_000, "ab" * 50_000),
+    "100 KB of groups": ("(a)" * 33_000, "a" * 33_000),
+    "10,000 alternatives": (r"x(?:" + "|".join(f"n{i}" for i in range(10_000)) + r")=(\d)", "xn9999=1"),
+    "a long count": ("a{0,65535}b", "aab"),
+    "a long count of a group": ("(?:ab){0,65535}(c)", "ababc"),
+    "counts in counts": ("(?:a{65535}){65535}|(b)", "b"),
+    "counts in counts in counts": ("(?:(?:(?:a{1,200}b){1,200}){1,200}){1,200}(c)", "abaabc"),
+    "a count beyond any record": ("a{4294967294}|(b)", "b"),
+    "a class of 20,000": ("([" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))) + "])", "\u4e00"),
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_huge_patterns_compile(kind):
+    regex, text = HUGE[kind]
+    assert [match.text for match in scanner(regex).find(text)][:1] == [re.search(regex, text)[0]]
+    scanner(regex).explain()
+
+
+@pytest.mark.parametrize(
+    ("regex", "fault"),
+    [
+        (r"(?:\p{L}{65535}){65535}", "unroll to 4,294,836,225 elements; with \\p{..} at most 100,000 are taken"),
+        ("a{99999999999}", "the repetition number is too large"),
+        ("(" * 1000 + "a" + ")" * 1000, TOO_DEEP.format(sys.getrecursionlimit())),
+        ("(?:" * 5000 + "a" + ")*" * 5000, TOO_DEEP.format(sys.getrecursionlimit())),
+    ],
+)
+def test_what_is_too_much_is_a_fault_that_names_the_limit(regex, fault):
+    with pytest.raises(DefinitionError) as caught:
+        scanner(regex)
+    assert fault in str(caught.value)
+
+
+def deeper(levels, call):
+    return call() if levels == 0 else deeper(levels - 1, call)
+
+
+@pytest.mark.parametrize("closing", [")", ")+", "){2}", ")?", ")??", "|b)", "|b)+"])
+@pytest.mark.parametrize("opening", ["(", "(?:", "(?=", "(?i:", "(?>", r"(?:\w"])
+def test_nesting_is_never_a_recursion_error(opening, closing):
+    for levels in (30, 100, 170, 230, 290, 320):
+        regex = opening * levels + "a" + closing * levels
+        for depth in (0, 100):
+
+            def build(regex=regex):
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", DefinitionWarning)
+                        return str(Scanner([{"Name": "m", "Regex": regex}]).explain())
+                except DefinitionError as error:
+                    return str(error)
+
+            said = deeper(depth, build)
+            assert "strategy" in said or "nested too deeply" in said
+
+
+def test_what_compiled_on_a_short_stack_may_be_built_on_a_long_one():
+    regex = "(?:" * 200 + "a" + "|b)+" * 200
+    scanner(regex)
+    # re keeps what it has compiled; its parser would not come so far here
+    found = deeper(400, lambda: scanner(regex).find("ab"))
+    assert [match.text for match in found] == ["ab"]
+
+
+# ---- tame or not
+
+
+TAME = [
+    r"(\w+)=(\d+)",
+    r"(?:, (\d+))*",
+    r"(?:\w+: \d+, )*loss=(\d+)",
+    r"(['\"])(.*?)\1",
+    r"(a|b)\1+(\d)",
+    r"(?:(a)|b|(c))*d",
+    r"(<)?(\d+)(?(1)>|;)",
+    r"(?>a|ab)c",
+    r"(?:[^,]*,){5}(\d+)",
+    r"([\w|-]+)\s*=\s*((-?\d+)(\.\d+)?)",
+    r".*loss=(\d+)",
+    r"x(\d{1,3}\.){3}(\d{1,3})",
+    r"(?=.*x)(\w)",
+    r"(?:ab{2}c)*(d)",
+    r"a*+a(\d)",
+    r"(?i)(k+)=",
+]
+WILD = [
+    r"(a+)+$",
+    r"(a|a)*b",
+    r"(.*)*x",
+    r"(\w+\s?)*:",
+    r"(a*)*",
+    r"(a|b|ab)*c",
+    r"(?:(?:a{1,3}){1,3}){1,3}[bc]",
+    r"([a-z]+)*=",
+    r"^(\d+)*$",
+    r"(x+x+)+y",
+    r"(.*a){20}",
+    r"(.*)(.*)x",
+    r"a*a*b",
+    r"\s*\s*$x",
+    r".*\d+b",
+    r"(\d+)\1",
+    r"a*(?=.*x)b",
+    r"(?:a|\ba)*b",
+    r"(?:a?b?)*c",
+    r"(?:ab?)*b",
+    r"(?:é|[^a])*b",
+    r"^(([a-z])+.)+[A-Z]([a-z])+$",
+    r"^([a-zA-Z0-9])(([\-.]|[_]+)?([a-zA-Z0-9]+))*(@){1}[a-z0-9]+[.]{1}(([a-z]{2,3})|([a-z]{2,3}[.]{1}[a-z]{2,3}))$",
+    r"(?:(a)|(?(1)a|b))*c",
+    r"(?:.*,)?.*;",
+    "a{0,5000}a{0,5000}b",
+]
+
+
+@pytest.mark.parametrize("regex", TAME)
+def test_these_are_provably_tame(regex):
+    assert doubt(parse(regex)) is None
+
+
+@pytest.mark.parametrize("regex", WILD)
+def test_these_are_not(regex):
+    assert doubt(parse(regex))
+
+
+def test_a_pattern_of_another_grammar_has_no_classes():
+    assert doubt(parse(r"(\w+),(\d)")) is None
+    assert doubt(parse(r"(\w+)+,(\d)"), classes_known=False)
+    assert scanner(r"(\p{L})=(\d)").explain()[0].untamed is None
+    assert scanner(r"(\p{L}+,)+=(\d)").explain()[0].untamed
+
+
+# a part with flags of its own for \w is for re
+RUNS_AWAY = r"(?a:\w)(?:a+)+$"
+
+
+def test_only_what_the_core_leaves_is_warned_of():
+    with pytest.warns(
+        DefinitionWarning, match=r"definition 'm': re decides it and knows no bound, and it is not provably"
+    ):
+        Scanner([{"Name": "m", "Regex": RUNS_AWAY}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Scanner([r"m=(?:a+)+$", r"n=(?a:\w)(\d)"])
+        Scanner([{"Name": "m", "Regex": RUNS_AWAY}], untamed="allow")
+
+
+def test_what_is_not_tame_is_refused_where_that_is_wanted():
+    with pytest.raises(DefinitionError) as caught:
+        Scanner([f"a={RUNS_AWAY}", r"b=b=(\d)", f"c=c{RUNS_AWAY}"], untamed="refuse")
+    assert [fault.index for fault in caught.value.faults] == [0, 2]
+    assert all("not provably tame: a repeat stands in a loop" in fault.message for fault in caught.value.faults)
+    Scanner([r"b=b=(\d)", r"m=(?a:\w)(\d)"], untamed="refuse")
+    with pytest.raises(OptionError, match=r"untamed='no': 'warn' or 'refuse' or 'allow'"):
+        Scanner([r"b=b=(\d)"], untamed="no")
+
+
+def test_explain_says_which_they_are():
+    explanation, tame = scanner(RUNS_AWAY).explain()[0], scanner(r"(?a:\w)(\d)").explain()[0]
+    assert explanation.untamed == "a repeat stands in a loop whose next round can take the same text"
+    assert "untamed   re knows no bound" in str(explanation)
+    assert (tame.engine, tame.untamed) == ("re", None)
+    assert "untamed" not in str(tame)
+
+
+def test_the_choice_changes_no_row():
+    first, second = scanner(RUNS_AWAY, untamed="allow"), scanner(r"(?a:\w)(\d)", untamed="refuse")
+    assert first.options == second.options
+    assert second == Scanner([{"Name": "m", "Regex": r"(?a:\w)(\d)"}])
