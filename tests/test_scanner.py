@@ -459,6 +459,7 @@ def test_find_takes_nothing_but_bytes_and_text(record):
 # ---- explain
 
 
+@pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 def test_explain_prints():
     scanner = Scanner([r"a=a=(\d+)", r"b=(?:(.)|x)++", r"c=a=(\d+)", r"d=\p{L}", r"e=(loss|lr): (\d+)"])
     explanations = scanner.explain()
