@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from metricscan._plan import Explanation
     from metricscan._replay import Replay, replay
+    from metricscan.dataset import Dataset
     from metricscan.definition import MetricDefinition, load_definitions
     from metricscan.errors import (
         DefinitionError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Dataset": "dataset",
     "DefinitionError": "errors",
     "DefinitionWarning": "errors",
     "Explanation": "_plan",
@@ -60,6 +62,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Dataset",
     "DefinitionError",
     "DefinitionWarning",
     "Explanation",

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,14 +16,16 @@ from metricscan import batch as rows_of_one_log
 from metricscan import ranking, sink
 from metricscan._blocks import worker_count
 from metricscan._jobs import STDIN, Log, survey
+from metricscan._judge import Judge
+from metricscan._rows import Rows
 from metricscan.errors import OptionError, SourceError
-from metricscan.objective import Objective, Standing, decide
 from metricscan.scanner import Scanner
 from metricscan.source import open_source
 from metricscan.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
     from metricscan._jobs import Survey
+    from metricscan.objective import Objective
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 #: Rows of one metric over all jobs.
@@ -65,8 +68,7 @@ class Replay(Mapping[str, pa.Table]):
     Attributes
     ----------
     ranking : pyarrow.Table or None
-        A row a job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters, streams.
-        None if there was no objective.
+        What :func:`rank` gives for the objective; None if there was none.
     best : Best or None
         None without an objective, or without a winner.
     jobs : tuple of Job
@@ -95,6 +97,16 @@ class Replay(Mapping[str, pa.Table]):
         self.errors = tuple(errors)
         self.stats = stats
         self.survey = found
+
+    def rank(self, objective: Objective, *, completed_only: bool = False) -> pa.Table:
+        """Rank the jobs by any objective and scope, from the rows that were kept; see :func:`metricscan.rank`.
+
+        Raises
+        ------
+        LookupError
+            The rows were not kept. A dataset that was written has them too: ``metricscan.rank(path, objective)``.
+        """
+        return ranking.rank(self, objective, completed_only=completed_only)
 
     def __getitem__(self, name: str) -> pa.Table:
         if self._tables is None:
@@ -234,7 +246,7 @@ class _Run:
         self.job_names = pa.array([one.name for one in found.jobs], pa.string())
         self.stream_names = pa.array(streams, pa.string())
         self.stream_numbers = {name: number for number, name in enumerate(streams)}
-        self.standings: list[dict[str, Standing]] = [{} for _ in found.jobs]
+        self.judge = None if objective is None else Judge(objective, lambda: self.stream_names)
 
     def over_all_logs(self, *, keep: bool, target: sink.Sink | None) -> Replay:
         kept = {name: _Rows() for name in self.scanner.metrics}
@@ -242,10 +254,10 @@ class _Run:
         metric_names = pa.array(self.scanner.metrics, pa.string())
         for (number, log), (batches, stats) in self._scanned():
             stream_number = self.stream_numbers[log.stream]
-            standing = self.standings[number].setdefault(log.stream, Standing())
+            if self.judge is not None and self.judge.is_full:
+                self.judge.settle(number)
             for name, batch in batches:
-                if self.objective is not None and name == self.objective.metric:
-                    standing.add(batch)
+                self._judged(name, number, stream_number, batch)
                 if not keep and target is None:
                     continue
                 size = batch.num_rows
@@ -273,14 +285,21 @@ class _Run:
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         return Replay(tables, order, best, self.errors, self.stats, self.found)
 
+    def _judged(self, name: str, job: int, stream: int, batch: pa.RecordBatch) -> None:
+        """Let the judge see rows of the objective and of its step."""
+        if self.judge is None or self.objective is None or name not in (self.objective.metric, self.objective.step):
+            return
+        rows = Rows.of(np.full(batch.num_rows, job), np.full(batch.num_rows, stream), batch)
+        if name == self.objective.metric:
+            self.judge.add(rows)
+        if name == self.objective.step:
+            self.judge.add_steps(rows)
+
     def _rank(self) -> tuple[pa.Table | None, Best | None]:
-        if self.objective is None:
+        if self.objective is None or self.judge is None:
             return None, None
-        entrants = [
-            ranking.Entrant(one.name, decide(streams), one.status, one.hyperparameters)
-            for one, streams in zip(self.found.jobs, self.standings, strict=True)
-        ]
-        order = ranking.order(entrants, self.objective)
+        facts = {one.name: one for one in self.found.jobs}
+        order = ranking.order(self.judge.finish(), self.objective, self.job_names, self.stream_names, facts)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]
@@ -298,9 +317,7 @@ class _Run:
             "definitions": [{"Name": one.name, "Regex": one.regex} for one in self.scanner.definitions],
             "options": self.scanner.options,
             "fingerprint": self.scanner.fingerprint,
-            "objective": None
-            if objective is None
-            else {"metric": objective.metric, "goal": objective.goal, "scope": objective.scope},
+            "objective": None if objective is None else asdict(objective),
             "jobs": [
                 {"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters}
                 for one in self.found.jobs

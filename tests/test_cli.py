@@ -245,6 +245,9 @@ def test_the_outcome_as_json(run, trials):
             "offset": 0,
             "hyperparameters": {},
             "streams": 1,
+            "not_finite": 1,
+            "tied": None,
+            "step": None,
         },
         {
             "rank": None,
@@ -258,6 +261,9 @@ def test_the_outcome_as_json(run, trials):
             "offset": None,
             "hyperparameters": {},
             "streams": 0,
+            "not_finite": 0,
+            "tied": None,
+            "step": None,
         },
     ]
     assert document == {

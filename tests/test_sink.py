@@ -173,7 +173,7 @@ def test_the_ranking_comes_back(logs, tmp_path, kind):
         found = [{key: text if text != "" else None for key, text in row.items()} for row in found]
         for row in found:
             row["hyperparameters"] = json.loads(row["hyperparameters"])
-            for key in ("rank", "rows", "line", "offset", "streams"):
+            for key in ("rank", "rows", "line", "offset", "streams", "not_finite", "tied"):
                 row[key] = None if row[key] is None else int(row[key])
     else:
         found = [json.loads(line) for line in path.read_text().splitlines()]
@@ -425,7 +425,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "definitions": [{"Name": "loss", "Regex": r"loss=(\S+)"}, {"Name": "never", "Regex": r"never=(\S+)"}],
         "options": {"newline": "universal", "matches": "all", "escape": "none", "ansi": "keep"},
         "fingerprint": SCANNER.fingerprint,
-        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last"},
+        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
         "jobs": [
             {"job": 'a, "b"\nc', "status": None, "hyperparameters": {}},
             {
