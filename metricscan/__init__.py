@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from metricscan._plan import Explanation
     from metricscan._replay import Replay, replay
+    from metricscan._scopes import compare_scopes
     from metricscan.dataset import Dataset
     from metricscan.definition import MetricDefinition, load_definitions
     from metricscan.errors import (
@@ -56,6 +57,7 @@ _HOME = {
     "Scanner": "scanner",
     "SourceError": "errors",
     "Stream": "scanner",
+    "compare_scopes": "_scopes",
     "load_definitions": "definition",
     "rank": "ranking",
     "replay": "_replay",
@@ -81,6 +83,7 @@ __all__ = [
     "Scanner",
     "SourceError",
     "Stream",
+    "compare_scopes",
     "load_definitions",
     "rank",
     "replay",

@@ -185,6 +185,7 @@ def replay(
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from metricscan import Objective
     >>> logs = pathlib.Path(tempfile.mkdtemp())
     >>> _ = (logs / "a.log").write_text("loss=0.5\\n"), (logs / "b.log").write_text("loss=0.25\\n")
     >>> result = replay(logs, Scanner(["loss=loss=([0-9.]+)"]), objective=Objective("loss", "Minimize"))

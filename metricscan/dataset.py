@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from metricscan._jobs import Job, Log
 from metricscan._rows import Rows, codes_of
 from metricscan.errors import SourceError
 from metricscan.objective import Objective
@@ -24,14 +25,6 @@ BATCH_ROWS = 131_072
 _COLUMNS = [name for name in SCHEMA.names if name != "metric"]
 _ROWS = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-
-
-class KnownJob(NamedTuple):
-    """What the dataset says of a job."""
-
-    name: str
-    status: str | None
-    hyperparameters: Mapping[str, str]
 
 
 class OutOfOrderError(Exception):
@@ -51,8 +44,8 @@ class Dataset(Mapping[str, pa.Table]):
     path : str
     manifest : dict
         What the replay noted: definitions, options, objective, jobs, sources, counts, errors.
-    jobs : list of KnownJob
-        In natural name order, with status and hyperparameters; jobs without a row too.
+    jobs : list of Job
+        In natural name order, with their logs, status and hyperparameters; jobs without a row too.
     objective : Objective or None
         By which the replay ranked.
 
@@ -81,7 +74,7 @@ class Dataset(Mapping[str, pa.Table]):
         self._files = _find_files(self.path, self.manifest["metrics"], self.format)
         objective = self.manifest["objective"]
         try:
-            self.jobs = [KnownJob(one["job"], one["status"], one["hyperparameters"]) for one in self.manifest["jobs"]]
+            self.jobs = _jobs_of(self.manifest)
             self.objective = None if objective is None else Objective(**objective)
         except (KeyError, TypeError, ValueError) as error:
             place = os.path.join(self.path, MANIFEST)
@@ -182,6 +175,14 @@ class StreamNumbers:
         return self._names
 
 
+def _jobs_of(manifest: Mapping[str, Any]) -> list[Job]:
+    jobs = [Job(one["job"], [], one["status"], dict(one["hyperparameters"])) for one in manifest["jobs"]]
+    by_name = {job.name: job for job in jobs}
+    for source in manifest["sources"]:
+        by_name[source["job"]].logs.append(Log(source["path"], source["stream"]))
+    return jobs
+
+
 _HINT = "a replay writes all files of a dataset at once; run it again"
 
 
@@ -202,7 +203,7 @@ def _read_manifest(path: str) -> dict[str, Any]:
         raise SourceError(
             f"{place} is of format version {version!r}; {MANIFEST_VERSION} was expected", path=place, hint=_HINT
         )
-    expected = {"format": str, "metrics": dict, "jobs": list, "counts": dict}
+    expected = {"format": str, "metrics": dict, "jobs": list, "sources": list, "counts": dict}
     faults = [key for key, kind in expected.items() if not isinstance(manifest.get(key), kind)]
     if manifest.get("format") not in FORMATS:
         faults.append("format")

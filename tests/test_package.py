@@ -30,7 +30,7 @@ LAYERS = [
     {"_steps", "_decide", "dataset"},
     {"_judge"},
     {"ranking"},
-    {"_replay", "_diagnosis", "_check"},
+    {"_scopes", "_replay", "_diagnosis", "_check"},
     {"cli"},
     {"__main__"},
 ]
