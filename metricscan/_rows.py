@@ -65,7 +65,9 @@ class Rows(NamedTuple):
 
 
 def codes_of(column: pa.ChunkedArray | pa.Array, name: str) -> tuple[pa.Array, Array]:
-    """The distinct names of a column that occur, and for each row the number of its name.
+    """The names that a column draws on, and for each row the number of its name; zero-copy for a single dictionary.
+
+    A name may occur in no row, and one that the dictionary spells twice has two numbers.
 
     Raises
     ------
@@ -80,18 +82,52 @@ def codes_of(column: pa.ChunkedArray | pa.Array, name: str) -> tuple[pa.Array, A
         column = column.unify_dictionaries().combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # older versions of pyarrow keep the wrapping
             column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    names, codes = column.dictionary, _numpy(column.indices)
-    present = np.zeros(len(names), dtype=bool)
-    present[codes] = True
+    return column.dictionary.cast(pa.string()), _numpy(column.indices)
+
+
+def used_codes_of(column: pa.Array, name: str) -> tuple[pa.Array, Array]:
+    """The distinct names that occur in a column, and for each row the number of its name."""
+    names, codes = codes_of(column, name)
+    present = _present(names, codes)
     if not present.all():
         codes = (np.cumsum(present) - 1)[codes]
         names = names.filter(pa.array(present))
-    names = names.cast(pa.string())
     distinct = pc.unique(names)
-    if len(distinct) < len(names):
-        # a dictionary may spell a name twice
-        codes = _numpy(pc.index_in(names, distinct))[codes]
-    return distinct, codes
+    return distinct, codes if len(distinct) == len(names) else _renumbered(names, codes, distinct)
+
+
+def numbered(columns: Sequence[tuple[pa.Array, Array]], others: pa.Array) -> tuple[pa.Array, list[Array]]:
+    """Numbers of one set of names for several columns: of all names that occur in one, and the others.
+
+    Hashing a million names takes longer than ranking as many jobs, so where all columns draw on the same names, as those
+    of a replay do, their numbers stay.
+    """
+    names = columns[0][0] if columns else others
+    found = [codes for _, codes in columns]
+    if not all(some.equals(names) for some in (*(some for some, _ in columns), others) if len(some)) or (
+        not len(others) and len(pc.unique(names)) < len(names)
+    ):
+        names = pc.unique(pa.concat_arrays([others, *(some for some, _ in columns)]))
+        found = [_renumbered(some, codes, names) for some, codes in columns]
+    present = np.zeros(len(names), dtype=bool)
+    present[: len(others)] = True
+    for codes in found:
+        present[codes] = True
+    if not present.all():
+        found = [(np.cumsum(present) - 1)[codes] for codes in found]
+        names = names.filter(pa.array(present))
+    return names, found
+
+
+def _renumbered(some: pa.Array, codes: Array, names: pa.Array) -> Array:
+    numbers = pc.index_in(some, names).to_numpy(zero_copy_only=False)
+    return numbers[codes]  # type: ignore[no-any-return]
+
+
+def _present(names: pa.Array, codes: Array) -> Array:
+    present = np.zeros(len(names), dtype=bool)
+    present[codes] = True
+    return present
 
 
 def _numpy(column: Any) -> Array:

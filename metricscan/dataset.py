@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricscan._jobs import Job, Log
-from metricscan._rows import Rows, codes_of
+from metricscan._rows import Rows, used_codes_of
 from metricscan.errors import SourceError
 from metricscan.objective import Objective
 from metricscan.sink import FORMATS, MANIFEST, MANIFEST_VERSION, SCHEMA
@@ -136,7 +136,7 @@ class Dataset(Mapping[str, pa.Table]):
         """
         position = 0
         for batch in self.batches(metric):
-            used, codes = codes_of(batch.column("job"), "job")
+            used, codes = used_codes_of(batch.column("job"), "job")
             numbers = self._numbers(used, position)[codes]
             if (numbers[1:] < numbers[:-1]).any():
                 raise OutOfOrderError(metric)
@@ -164,7 +164,7 @@ class StreamNumbers:
 
     def of(self, column: pa.Array) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The number of each row's stream."""
-        used, codes = codes_of(column, "stream")
+        used, codes = used_codes_of(column, "stream")
         numbers = self._numbers
         return np.array([numbers.setdefault(name, len(numbers)) for name in used.to_pylist()], dtype=np.int64)[codes]
 

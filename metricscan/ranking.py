@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from metricscan._decide import FOUND, MISSING, Outcomes, decide
 from metricscan._judge import Judge
 from metricscan._names import natural_ranks
-from metricscan._rows import Rows, codes_of
+from metricscan._rows import Rows, codes_of, numbered
 from metricscan._steps import with_steps
 from metricscan.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.errors import OptionError
@@ -126,14 +126,15 @@ def rank(
         else:
             names = pc.unique(pa.concat_arrays([tables.names, pa.array(facts, pa.string())]))
             return order(outcomes, objective, names, streams, facts, completed_only=completed_only)
-    columns = {name: codes_of(_checked(table, name).column("job"), "job") for name, table in tables.items()}
-    names = pc.unique(pa.concat_arrays([pa.array(facts, pa.string()), *(used for used, _ in columns.values())]))
+    columns = [codes_of(_checked(table, name).column("job"), "job") for name, table in tables.items()]
+    names, numbers = numbered(columns, pa.array(facts, pa.string()))
+    jobs_of = dict(zip(tables, numbers, strict=True))
     wanted = [objective.metric] + ([] if objective.step is None else [objective.step])
-    stream_columns = {name: codes_of(tables[name].column("stream"), "stream") for name in wanted}
-    streams = pc.unique(pa.concat_arrays([used for used, _ in stream_columns.values()]))
+    streams, streams_of = numbered(
+        [codes_of(tables[name].column("stream"), "stream") for name in wanted], pa.array([], pa.string())
+    )
     rows, *steps = (
-        Rows.of(_renumbered(columns[name], names), _renumbered(stream_columns[name], streams), tables[name])
-        for name in wanted
+        Rows.of(jobs_of[name], stream, tables[name]) for name, stream in zip(wanted, streams_of, strict=True)
     )
     if steps:
         rows = with_steps(rows, steps[0])
@@ -250,12 +251,6 @@ def _checked(table: pa.Table, name: str) -> pa.Table:
     if missing:
         raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
     return table
-
-
-def _renumbered(column: tuple[pa.Array, Array], names: pa.Array) -> Array:
-    used, codes = column
-    numbers = pc.index_in(used, names).to_numpy(zero_copy_only=False).astype(np.int64)
-    return numbers[codes]  # type: ignore[no-any-return]
 
 
 def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:
