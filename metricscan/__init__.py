@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metricscan._plan import Explanation
     from metricscan._replay import Replay, replay
     from metricscan._scopes import compare_scopes
+    from metricscan._wide import curve, wide
     from metricscan.dataset import Dataset
     from metricscan.definition import MetricDefinition, load_definitions
     from metricscan.errors import (
@@ -58,9 +59,11 @@ _HOME = {
     "SourceError": "errors",
     "Stream": "scanner",
     "compare_scopes": "_scopes",
+    "curve": "_wide",
     "load_definitions": "definition",
     "rank": "ranking",
     "replay": "_replay",
+    "wide": "_wide",
 }
 
 __all__ = [
@@ -84,9 +87,11 @@ __all__ = [
     "SourceError",
     "Stream",
     "compare_scopes",
+    "curve",
     "load_definitions",
     "rank",
     "replay",
+    "wide",
 ]
 
 

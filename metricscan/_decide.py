@@ -131,6 +131,19 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
     )
 
 
+def job_order(rows: Rows, streams: Callable[[], pa.Array]) -> Array:
+    """The indices of the rows in the order in which they count: job by job, by time or by stream."""
+    row_at = _ordered(rows, streams, untimed=False).row_at
+    return np.arange(len(rows.job)) if row_at is None else row_at
+
+
+def mean_of_each(value: Array, begin: Array, end: Array) -> Array:
+    """The mean of ``value[begin:end]`` for each window; NaN or infinite where it holds such a value."""
+    bad = np.flatnonzero(~np.isfinite(value))
+    lost = np.searchsorted(bad, end) > np.searchsorted(bad, begin)
+    return _means(value, begin, end, np.where(lost, NOT_FINITE, FOUND), NOTHING)
+
+
 def thin(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
     """Leave out rows of a single job that can decide nothing, whatever rows of it follow.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from metricscan._decide import NOTHING, Outcomes, decide, thin
 from metricscan._rows import Rows
-from metricscan._steps import with_steps
+from metricscan._steps import steps_back, with_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan._decide import Dropped
+    from metricscan._rows import Array
     from metricscan.objective import Objective
 
 # Rows that are worth a decision: enough that numpy's overhead is nothing, few enough to be little memory.
@@ -44,6 +45,9 @@ class Judge:
         self._limit = PIECE_ROWS
         self._dropped: Dropped = NOTHING
         self._decided: list[Outcomes] = []
+        self._went_back: list[Array] = []
+        #: The job of each step that goes back, once all is decided.
+        self.went_back: Array = np.empty(0, dtype=np.int64)
 
     def add(self, rows: Rows) -> None:
         """Take rows of the objective; no job of them comes before one that was there already."""
@@ -73,6 +77,7 @@ class Judge:
         steps = Rows.joined(self._steps)
         cut = int(np.searchsorted(steps.job, job))
         over_steps, rest_steps = steps.take(slice(cut)), steps.take(slice(cut, None))
+        self._went_back.append(steps_back(over_steps))
         if len(over.job):
             if self._objective.step is not None:
                 over = with_steps(over, over_steps)
@@ -88,6 +93,7 @@ class Judge:
     def finish(self) -> Outcomes:
         """Decide for the jobs that are left, and return what was decided, in the order of the jobs."""
         self.settle(np.iinfo(np.int64).max)
+        self.went_back = np.concatenate(self._went_back)
         if not self._decided:
             nothing = Rows.joined([])._replace(step=np.empty(0))
             return decide(nothing, self._objective, self._streams)

@@ -18,6 +18,7 @@ from metricscan._blocks import worker_count
 from metricscan._jobs import STDIN, Log, survey
 from metricscan._judge import Judge
 from metricscan._rows import Rows
+from metricscan._wide import curve, wide
 from metricscan.errors import OptionError, SourceError
 from metricscan.scanner import Scanner
 from metricscan.source import open_source
@@ -107,6 +108,23 @@ class Replay(Mapping[str, pa.Table]):
             The rows were not kept. A dataset that was written has them too: ``metricscan.rank(path, objective)``.
         """
         return ranking.rank(self, objective, completed_only=completed_only)
+
+    def wide(
+        self,
+        step: str | None,
+        metrics: Sequence[str] | None = None,
+        *,
+        worker: str | Sequence[str] = (),
+        duplicates: str = "last",
+    ) -> pa.Table:
+        """Put the values of metrics side by side, a row a step; see :func:`metricscan.wide`."""
+        return wide(self, step, metrics, worker=worker, duplicates=duplicates)
+
+    def curve(
+        self, metric: str, step: str | None = None, *, worker: str | Sequence[str] = (), duplicates: str = "last"
+    ) -> pa.Table:
+        """Give the values of one metric by step, job by job; see :func:`metricscan.curve`."""
+        return curve(self, metric, step, worker=worker, duplicates=duplicates)
 
     def __getitem__(self, name: str) -> pa.Table:
         if self._tables is None:
@@ -300,7 +318,9 @@ class _Run:
         if self.objective is None or self.judge is None:
             return None, None
         facts = {one.name: one for one in self.found.jobs}
-        order = ranking.order(self.judge.finish(), self.objective, self.job_names, self.stream_names, facts)
+        outcomes = self.judge.finish()
+        went_back = self.judge.went_back
+        order = ranking.order(outcomes, self.objective, self.job_names, self.stream_names, facts, went_back)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]

@@ -37,10 +37,9 @@ def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Ar
     own, other = _segments(rows, others, within)
     if not other.size or not own.size:
         return np.full(own.size, -1, dtype=np.int64)
-    if own.size == other.size and _is_one_a_record(own, rows) and (own == other).all():
-        if (rows.offset == others.offset).all():
-            # the commonest log states both in one line: ten million rows in 0.1 s instead of 1.2
-            return np.arange(own.size)
+    if own.size == other.size and _is_one_a_record(own, rows) and _are_records_the_same(own, other, rows, others):
+        # the commonest log states both in one line: ten million rows in 0.1 s instead of 1.2
+        return np.arange(own.size)
     # one number that grows along all streams: where the segment begins, plus the place in it
     ends = np.zeros(max(int(own.max()), int(other.max())) + 1, dtype=np.int64)
     np.maximum.at(ends, own, rows.start)
@@ -63,9 +62,14 @@ def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Ar
 
 
 def steps_back(steps: Rows) -> Array:
-    """The indices of rows whose value is less than that of the row before them in their stream."""
-    same = (steps.job[1:] == steps.job[:-1]) & (steps.stream[1:] == steps.stream[:-1])
-    return np.flatnonzero(same & (steps.value[1:] < steps.value[:-1])) + 1
+    """The job of each row whose step is less than that of the row before it in its stream: a restart, or a resume."""
+    job, stream, value = steps.job, steps.stream, steps.value
+    if (job[1:] < job[:-1]).any() or ((job[1:] == job[:-1]) & (stream[1:] < stream[:-1])).any():
+        order = np.lexsort((stream, job))
+        job, stream, value = job[order], stream[order], value[order]
+    same = (job[1:] == job[:-1]) & (stream[1:] == stream[:-1])
+    back: Array = job[1:][same & (value[1:] < value[:-1])]
+    return back
 
 
 def _segments(rows: Rows, others: Rows, within: tuple[Array, Array] | None) -> tuple[Array, Array]:
@@ -89,6 +93,10 @@ def _is_one_a_record(own: Array, rows: Rows) -> bool:
     """Whether rows of a stream stand together, in order, each in a record of its own."""
     grows = rows.offset[1:] > rows.offset[:-1]
     return bool(((own[1:] > own[:-1]) | ((own[1:] == own[:-1]) & grows)).all())
+
+
+def _are_records_the_same(own: Array, other: Array, rows: Rows, others: Rows) -> bool:
+    return bool((own == other).all() and (rows.offset == others.offset).all())
 
 
 def _search(sorted_values: Array, wanted: Array) -> Array:

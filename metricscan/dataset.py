@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,14 @@ _ROWS = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
+class JobFacts(NamedTuple):
+    """What a dataset says of a job."""
+
+    name: str
+    status: str | None
+    hyperparameters: Mapping[str, str]
+
+
 class OutOfOrderError(Exception):
     """Rows do not stand in the order of the jobs, as a replay writes them: somebody else has written here."""
 
@@ -44,8 +52,8 @@ class Dataset(Mapping[str, pa.Table]):
     path : str
     manifest : dict
         What the replay noted: definitions, options, objective, jobs, sources, counts, errors.
-    jobs : list of Job
-        In natural name order, with their logs, status and hyperparameters; jobs without a row too.
+    facts : list of JobFacts
+        Name, status and hyperparameters of each job, in natural name order; jobs without a row too.
     objective : Objective or None
         By which the replay ranked.
 
@@ -74,7 +82,7 @@ class Dataset(Mapping[str, pa.Table]):
         self._files = _find_files(self.path, self.manifest["metrics"], self.format)
         objective = self.manifest["objective"]
         try:
-            self.jobs = _jobs_of(self.manifest)
+            self.facts = [JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in self.manifest["jobs"]]
             self.objective = None if objective is None else Objective(**objective)
         except (KeyError, TypeError, ValueError) as error:
             place = os.path.join(self.path, MANIFEST)
@@ -94,7 +102,7 @@ class Dataset(Mapping[str, pa.Table]):
         return len(self._files)
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.path}: {len(self)} metrics, {len(self.jobs)} jobs>"
+        return f"<Dataset {self.path}: {len(self)} metrics, {len(self.facts)} jobs>"
 
     def batches(self, metric: str) -> Iterator[pa.RecordBatch]:
         """Rows of a metric in batches: job, stream, value, line, offset, start, time.
@@ -122,9 +130,17 @@ class Dataset(Mapping[str, pa.Table]):
             )
 
     @cached_property
+    def jobs(self) -> list[Job]:
+        """The jobs with their logs, as the replay had them."""
+        jobs = {one.name: Job(one.name, [], one.status, dict(one.hyperparameters)) for one in self.facts}
+        for source in self.manifest["sources"]:
+            jobs[source["job"]].logs.append(Log(source["path"], source["stream"]))
+        return list(jobs.values())
+
+    @cached_property
     def names(self) -> pa.Array:
         """The names of the jobs."""
-        return pa.array([one.name for one in self.jobs], pa.string())
+        return pa.array([one.name for one in self.facts], pa.string())
 
     def rows(self, metric: str, streams: StreamNumbers) -> Iterator[Rows]:
         """Rows of a metric with the numbers of their jobs, in batches, in the order of the jobs.
@@ -173,14 +189,6 @@ class StreamNumbers:
         if len(self._names) < len(self._numbers):
             self._names = pa.array(list(self._numbers), pa.string())
         return self._names
-
-
-def _jobs_of(manifest: Mapping[str, Any]) -> list[Job]:
-    jobs = [Job(one["job"], [], one["status"], dict(one["hyperparameters"])) for one in manifest["jobs"]]
-    by_name = {job.name: job for job in jobs}
-    for source in manifest["sources"]:
-        by_name[source["job"]].logs.append(Log(source["path"], source["stream"]))
-    return jobs
 
 
 _HINT = "a replay writes all files of a dataset at once; run it again"

@@ -13,7 +13,7 @@ from metricscan._decide import FOUND, MISSING, Outcomes, decide
 from metricscan._judge import Judge
 from metricscan._names import natural_ranks
 from metricscan._rows import Rows, codes_of, numbered
-from metricscan._steps import with_steps
+from metricscan._steps import steps_back, with_steps
 from metricscan.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.errors import OptionError
 from metricscan.objective import Objective, nearest
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 #: A row a job. ``rank`` is null for a job that cannot win; ``stream``, ``line``, ``offset`` and ``step`` are those of the
 #: deciding row (of a mean, the last row of its window); ``rows`` counts the objective's rows, ``not_finite`` those of them
 #: that are NaN or infinite; where ``streams`` is more than 1, several streams carried the objective; ``tied`` counts the
-#: jobs that share the rank, this one among them.
+#: jobs that share the rank, this one among them; ``steps_back`` counts how often the step went back, as a job that was
+#: resumed lets it. Without a step in the objective both columns of steps are null.
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -43,6 +44,7 @@ SCHEMA = pa.schema(
         pa.field("not_finite", pa.int64(), nullable=False),
         pa.field("tied", pa.int64()),
         pa.field("step", pa.float64()),
+        pa.field("steps_back", pa.int64()),
     ]
 )
 FAILED, COMPLETED = "Failed", "Completed"
@@ -93,9 +95,9 @@ def rank(
     -------
     pyarrow.Table
         A row a job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters, streams,
-        not_finite, tied, step. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and stand in
-        natural name order. A job that failed has no rank: it follows the others with a finite value. Then come
-        ``not_finite``, then ``missing``.
+        not_finite, tied, step, steps_back. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3)
+        and stand in natural name order. A job that failed has no rank: it follows the others with a finite value. Then
+        come ``not_finite``, then ``missing``.
 
     Raises
     ------
@@ -117,16 +119,18 @@ def rank(
     if isinstance(tables, (str, os.PathLike)):
         tables = Dataset(tables)
     check_metric(objective, list(tables))
-    facts = {job.name: job for job in (getattr(tables, "jobs", ()) if jobs is None else jobs)}
+    if jobs is None:
+        jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
+    facts: dict[str, Known] = {job.name: job for job in jobs}
     if isinstance(tables, Dataset):
         try:
-            outcomes, streams = _decided_in_pieces(tables, objective)
+            outcomes, streams, went_back = _decided_in_pieces(tables, objective)
         except OutOfOrderError:
             pass
         else:
             names = pc.unique(pa.concat_arrays([tables.names, pa.array(facts, pa.string())]))
-            return order(outcomes, objective, names, streams, facts, completed_only=completed_only)
-    columns = [codes_of(_checked(table, name).column("job"), "job") for name, table in tables.items()]
+            return order(outcomes, objective, names, streams, facts, went_back, completed_only=completed_only)
+    columns = [codes_of(checked(table, name).column("job"), "job") for name, table in tables.items()]
     names, numbers = numbered(columns, pa.array(facts, pa.string()))
     jobs_of = dict(zip(tables, numbers, strict=True))
     wanted = [objective.metric] + ([] if objective.step is None else [objective.step])
@@ -139,7 +143,8 @@ def rank(
     if steps:
         rows = with_steps(rows, steps[0])
     outcomes = decide(rows, objective, lambda: streams)
-    return order(outcomes, objective, names, streams, facts, completed_only=completed_only)
+    back = steps_back(steps[0]) if steps else None
+    return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
 
 
 def order(
@@ -148,6 +153,7 @@ def order(
     names: pa.Array,
     streams: pa.Array,
     facts: Mapping[str, Known],
+    went_back: Array | None = None,
     *,
     completed_only: bool = False,
 ) -> pa.Table:
@@ -161,6 +167,8 @@ def order(
         The names of jobs and streams by number.
     facts : mapping of str to Job
         Status and hyperparameters by the job's name.
+    went_back : int array, optional
+        The job of each step that goes back.
     completed_only : bool
     """
     status = _spread(outcomes.status, outcomes.job, len(names), MISSING)
@@ -209,7 +217,8 @@ def order(
         "streams": column("streams"),
         "not_finite": column("not_finite"),
         "tied": pc.if_else(ranked, at_none, pa.array(tied, pa.int64())),
-        "step": pa.array(column("step", np.nan), from_pandas=True),
+        "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
+        "steps_back": _counts(went_back, index, stepped=objective.step is not None),
     }
     return pa.table(columns, schema=SCHEMA)
 
@@ -228,7 +237,13 @@ def check_metric(objective: Objective, names: Sequence[str]) -> None:
         raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
 
 
-def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array]:
+def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:
+    if not stepped or went_back is None:
+        return pa.nulls(len(index), pa.int64())
+    return pa.array(np.bincount(went_back, minlength=len(index))[index], pa.int64())
+
+
+def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, Array]:
     streams = StreamNumbers()
     judge = Judge(objective, streams.names)
     steps = iter(()) if objective.step is None else dataset.rows(objective.step, streams)
@@ -241,10 +256,15 @@ def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes
         judge.add(rows)
         if judge.is_full:
             judge.settle(last)
-    return judge.finish(), streams.names()
+    # steps of jobs that come after the last row
+    for more in steps:
+        judge.add_steps(more)
+        judge.settle(int(more.job[-1]))
+    return judge.finish(), streams.names(), judge.went_back
 
 
-def _checked(table: pa.Table, name: str) -> pa.Table:
+def checked(table: pa.Table, name: str) -> pa.Table:
+    """The table; an OptionError if it lacks a column of rows."""
     missing = [
         one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
     ]

@@ -35,6 +35,15 @@ def step_in_force(row, steps):
     return max(earlier, key=lambda step: step.start).value if earlier else None
 
 
+def steps_back(steps):
+    """How often the step of a stream goes back; rows of a stream are given in its order."""
+    last, count = {}, 0
+    for step in steps:
+        count += step.stream in last and step.value < last[step.stream]
+        last[step.stream] = step.value
+    return count
+
+
 def in_order(rows):
     """Rows of a job; those of a stream are given in its order."""
     if all(row.time is not None for row in rows):
@@ -126,6 +135,7 @@ def rank(jobs, goal, scope, statuses=None, *, completed_only=False):
                 "stream": row and row.stream,
                 "line": row and row.line,
                 "offset": row and row.offset,
+                "step": row and row.step,
                 "streams": len({row.stream for row in jobs[name]}),
                 "not_finite": sum(not math.isfinite(row.value) for row in jobs[name]),
                 "tied": sum(rival == value for rival in rivals) if placed else None,

@@ -248,6 +248,7 @@ def test_the_outcome_as_json(run, trials):
             "not_finite": 1,
             "tied": None,
             "step": None,
+            "steps_back": None,
         },
         {
             "rank": None,
@@ -264,6 +265,7 @@ def test_the_outcome_as_json(run, trials):
             "not_finite": 0,
             "tied": None,
             "step": None,
+            "steps_back": None,
         },
     ]
     assert document == {

@@ -120,7 +120,7 @@ def test_jobs_can_be_given_anew(logs):
     read = Dataset(out)
     for job in read.jobs:
         job.status = "Completed" if job.name == "trial_1" else None
-    table = rank(read, Objective("loss", "Minimize"), completed_only=True)
+    table = rank(read, Objective("loss", "Minimize"), jobs=read.jobs, completed_only=True)
     assert table["job"][0].as_py() == "trial_1"
     assert table["rank"].to_pylist()[1:] == [None] * 6
     more = [*read.jobs, metricscan._jobs.Job("another", status="Stopped")]

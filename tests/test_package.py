@@ -30,7 +30,8 @@ LAYERS = [
     {"_steps", "_decide", "dataset"},
     {"_judge"},
     {"ranking"},
-    {"_scopes", "_replay", "_diagnosis", "_check"},
+    {"_scopes", "_wide"},
+    {"_replay", "_diagnosis", "_check"},
     {"cli"},
     {"__main__"},
 ]

@@ -28,7 +28,7 @@ MIN, MAX = Objective("loss", "Minimize"), Objective("loss", "Maximize")
 DEFINITIONS = [r"loss=loss=(\S+)", r"acc=acc=(\S+)"]
 GOALS = {"min": "Minimize", "max": "Maximize"}
 # Columns that the oracle gives; it knows no hyperparameters.
-COLUMNS = [name for name in SCHEMA.names if name not in ("hyperparameters", "step")]
+COLUMNS = [name for name in SCHEMA.names if name != "hyperparameters"]
 
 
 # ---- jobs in every shape that the ranking takes
@@ -99,7 +99,15 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
             judge.add(rows)
         facts = {one.name: one for one in known(jobs, statuses)}
         found = judge.finish()
-    return ranking.order(found, objective, names, pa.array(streams, pa.string()), facts, completed_only=completed_only)
+    return ranking.order(
+        found,
+        objective,
+        names,
+        pa.array(streams, pa.string()),
+        facts,
+        judge.went_back if objective.step is not None else None,
+        completed_only=completed_only,
+    )
 
 
 WAYS = {
@@ -124,6 +132,10 @@ def check(jobs, steps, objective, statuses, completed_only=False):
         for name, rows in jobs.items()
     }
     expected = ranking_oracle.rank(joined, objective.goal, objective.scope, statuses, completed_only=completed_only)
+    for row in expected:
+        row["steps_back"] = None if objective.step is None else ranking_oracle.steps_back(steps.get(row["job"], []))
+        if objective.step is None or row["step"] is None or math.isnan(row["step"]):
+            row["step"] = None
     for way, ranked in WAYS.items():
         table = ranked(jobs, steps, objective, statuses, completed_only)
         assert table.schema.equals(SCHEMA)
@@ -242,7 +254,7 @@ def test_a_row_says_what_is_known_of_the_job():
         SimpleNamespace(name="a", status="Stopped", hyperparameters={"lr": "3e-4", "units": "64"}),
         SimpleNamespace(name="b", status=None, hyperparameters={}),
     ]
-    place = {"stream": "stdout", "line": 3, "offset": 20, "step": None}
+    place = {"stream": "stdout", "line": 3, "offset": 20, "step": None, "steps_back": None}
     nowhere = dict.fromkeys(place)
     assert rank(rows, MIN, jobs=facts).to_pylist() == [
         {

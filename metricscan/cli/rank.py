@@ -62,10 +62,12 @@ def rank(
     objective = objective_of(minimize, maximize, scope, step, opened.objective)
     if objective is None:
         raise click.UsageError("no objective: give --minimize NAME or --maximize NAME; the replay had none")
+    jobs = None
     if jobs_file is not None:
-        add_facts(opened.jobs, jobs_file)
-    found = ranking.rank(opened, objective, completed_only=completed_only)
-    compared = compare_scopes(opened, objective, completed_only=completed_only) if scopes else None
+        jobs = opened.jobs
+        add_facts(jobs, jobs_file)
+    found = ranking.rank(opened, objective, jobs=jobs, completed_only=completed_only)
+    compared = compare_scopes(opened, objective, jobs=jobs, completed_only=completed_only) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     if print_json:
         ranked = as_json(cut(found, top, all_best=all_best))
