@@ -51,7 +51,7 @@ class Dataset(Mapping[str, pa.Table]):
     ----------
     path : str
     manifest : dict
-        What the replay noted: definitions, options, objective, jobs, sources, counts, errors.
+        What else the replay noted: definitions, options, objective, sources, counts, errors.
     facts : list of JobFacts
         Name, status and hyperparameters of each job, in natural name order; jobs without a row too.
     objective : Objective or None
@@ -82,7 +82,9 @@ class Dataset(Mapping[str, pa.Table]):
         self._files = _find_files(self.path, self.manifest["metrics"], self.format)
         objective = self.manifest["objective"]
         try:
-            self.facts = [JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in self.manifest["jobs"]]
+            self.facts = [
+                JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in self.manifest.pop("jobs")
+            ]
             self.objective = None if objective is None else Objective(**objective)
         except (KeyError, TypeError, ValueError) as error:
             place = os.path.join(self.path, MANIFEST)
@@ -265,12 +267,13 @@ def _conformed(batch: pa.RecordBatch, path: str) -> pa.RecordBatch:
 def _parquet(path: str) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, memory_map=True) as file:
+    # read, not mapped: pages of a mapped file would count as memory of ours
+    with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
         yield from file.iter_batches(BATCH_ROWS, columns=_COLUMNS)
 
 
 def _arrow(path: str) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(path) as source, pa.ipc.open_file(source) as file:
+    with pa.OSFile(path) as source, pa.ipc.open_file(source) as file:
         for number in range(file.num_record_batches):
             yield file.get_batch(number)
 
