@@ -17,7 +17,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from metricscan._frames import job_frame, metric_frame
     from metricscan._plan import Explanation
+    from metricscan._plot import plot
     from metricscan._replay import Replay, replay
     from metricscan._scopes import compare_scopes
     from metricscan._wide import curve, wide
@@ -60,7 +62,10 @@ _HOME = {
     "Stream": "scanner",
     "compare_scopes": "_scopes",
     "curve": "_wide",
+    "job_frame": "_frames",
     "load_definitions": "definition",
+    "metric_frame": "_frames",
+    "plot": "_plot",
     "rank": "ranking",
     "replay": "_replay",
     "wide": "_wide",
@@ -88,7 +93,10 @@ __all__ = [
     "Stream",
     "compare_scopes",
     "curve",
+    "job_frame",
     "load_definitions",
+    "metric_frame",
+    "plot",
     "rank",
     "replay",
     "wide",

@@ -15,6 +15,7 @@ import pyarrow as pa
 from metricscan import batch as rows_of_one_log
 from metricscan import ranking, sink
 from metricscan._blocks import worker_count
+from metricscan._frames import job_frame, metric_frame
 from metricscan._jobs import STDIN, Log, survey
 from metricscan._judge import Judge
 from metricscan._rows import Rows
@@ -125,6 +126,24 @@ class Replay(Mapping[str, pa.Table]):
     ) -> pa.Table:
         """Give the values of one metric by step, job by job; see :func:`metricscan.curve`."""
         return curve(self, metric, step, worker=worker, duplicates=duplicates)
+
+    def metric_frame(self, job: str | None = None) -> pa.Table:
+        """Give all metrics of a job as the SDK's frame of a training job has them; see :func:`metricscan.metric_frame`."""
+        return metric_frame(self, job)
+
+    def job_frame(self, objective: Objective | None = None) -> pa.Table:
+        """Give the jobs as the SDK's frame of a tuning job has them; see :func:`metricscan.job_frame`.
+
+        Raises
+        ------
+        OptionError
+            There was no objective, and none is given.
+        """
+        if objective is not None:
+            return job_frame(self.rank(objective), self)
+        if self.ranking is None:
+            raise OptionError("the replay had no objective; one was expected")
+        return job_frame(self.ranking, self._tables)
 
     def __getitem__(self, name: str) -> pa.Table:
         if self._tables is None:

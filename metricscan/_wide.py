@@ -126,7 +126,7 @@ def curve(
     >>> log = pathlib.Path(tempfile.mkdtemp()) / "a.log"
     >>> _ = log.write_text("loss=3\\nloss=2\\n")
     >>> curve(replay(log, Scanner(["loss=loss=(.)"])), "loss").to_pylist()
-    [{'job': 'a.log', 'step': 1.0, 'value': 3.0}, {'job': 'a.log', 'step': 2.0, 'value': 2.0}]
+    [{'job': 'a', 'step': 1.0, 'value': 3.0}, {'job': 'a', 'step': 2.0, 'value': 2.0}]
     """
     table = wide(tables, step, [metric], worker=worker, duplicates=duplicates)
     return table.rename_columns([*table.column_names[:-1], "value"])

@@ -30,12 +30,12 @@ LAYERS = [
     {"_steps", "_decide", "dataset"},
     {"_judge"},
     {"ranking"},
-    {"_scopes", "_wide"},
-    {"_replay", "_diagnosis", "_check"},
+    {"_scopes", "_wide", "_frames"},
+    {"_plot", "_replay", "_diagnosis", "_check"},
     {"cli"},
     {"__main__"},
 ]
-HEAVY = ["pyarrow", "numpy", "regex", "yaml", "click", "rich"]
+HEAVY = ["pyarrow", "numpy", "regex", "yaml", "click", "rich", "matplotlib", "pandas"]
 
 
 def tree(path: Path) -> ast.Module:
