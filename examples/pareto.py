@@ -35,7 +35,6 @@ OBJECTIVES = [
 ]
 LIMIT = Objective("memory_mb", "Minimize", scope="max")
 MOST_MEMORY_MB = 1000.0
-_CONSTRAINTS = "constraints"
 
 
 def study_of(replay: metricscan.Replay) -> optuna.Study:
@@ -44,20 +43,18 @@ def study_of(replay: metricscan.Replay) -> optuna.Study:
     values = [
         {row["job"]: row["value"] for row in ranking.to_pylist() if row["rank"] is not None} for ranking in rankings
     ]
-    study = optuna.create_study(
-        directions=[objective.goal.lower() for objective in OBJECTIVES],
-        sampler=optuna.samplers.NSGAIISampler(constraints_func=lambda trial: trial.user_attrs[_CONSTRAINTS]),
-    )
+    study = optuna.create_study(directions=[objective.goal.lower() for objective in OBJECTIVES])
     for job in replay.jobs:
         if all(job.name in value for value in values):
             *wanted, memory = (value[job.name] for value in values)
-            # at most 0 is feasible
-            over = [memory - MOST_MEMORY_MB]
-            attributes = {"job": job.name, "hyperparameters": job.hyperparameters, _CONSTRAINTS: over}
-            trial = optuna.trial.create_trial(
-                values=wanted, user_attrs=attributes, system_attrs={_CONSTRAINTS: over}
+            study.add_trial(
+                optuna.trial.create_trial(
+                    values=wanted,
+                    user_attrs={"job": job.name, "hyperparameters": job.hyperparameters},
+                    # at most 0 is feasible
+                    constraints={LIMIT.metric: memory - MOST_MEMORY_MB},
+                )
             )
-            study.add_trial(trial)
     return study
 
 
