@@ -7,7 +7,8 @@ The map of the package, from the bottom up:
 - ``_pattern``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
 - ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``batch``, ``stats``: what comes out.
 - ``scanner``: definitions compiled once, applied to inputs and live streams.
-- ``objective``, ``ranking``, ``_replay``, ``sink``: many logs, the best job, datasets.
+- ``objective``, ``ranking``, ``_replay``, ``sink``, ``dataset``: many logs, the best job, datasets.
+- ``_wide``, ``_frames``, ``_plot``: the rows by step, in the shapes that others know, and as pictures.
 - ``cli``: the command.
 
 Importing the package is cheap: a name is loaded when it is first used.

@@ -145,7 +145,7 @@ def mean_of_each(value: Array, begin: Array, end: Array) -> Array:
 
 
 def thin(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
-    """Leave out rows of a single job that can decide nothing, whatever rows of it follow.
+    """Leave out rows of a single job that can decide nothing, whatever rows of it follow; not for ``best@k``.
 
     What is kept stands in the order it had. Kept are, of each stream, the rows that would decide if it were alone, in its
     order and in that of its times: what decides over all streams is one of them, or made of them.
@@ -163,17 +163,10 @@ def thin(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Drop
         for order in orders:
             kept[order[0]] = True
             kept[order[-last_n:]] = True
-            if kind not in ("min", "max", "best@k"):
-                continue
-            within = np.ones(len(order), dtype=bool)
-            if kind == "best@k" and rows.step is not None and number is not None:
-                within = rows.step[order] <= number
-                kept[order[np.flatnonzero(within)[-1:]]] = True
-            counting = order[within & finite[order]]
+            counting = order[finite[order]] if kind in ("min", "max") else order[:0]
             if counting.size:
-                least = kind == "min" or (kind == "best@k" and objective.goal == "Minimize")
                 values = rows.value[counting]
-                kept[counting[np.argmin(values) if least else np.argmax(values)]] = True
+                kept[counting[np.argmin(values) if kind == "min" else np.argmax(values)]] = True
     gone = ~kept
     gone_values = rows.value[gone]
     gone_finite = finite[gone]

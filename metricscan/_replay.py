@@ -203,7 +203,8 @@ def replay(
     include, exclude : sequence of glob
         Which files of a folder are logs.
     keep : bool
-        Whether to keep the rows in memory. Without them, and with ``out``, memory stays bounded for any input.
+        Whether to keep the rows in memory. Without them, and with ``out``, memory stays bounded for any input; where the
+        objective has a step, by the objective's and the step's rows of one job.
     out : path, optional
         Folder of a dataset to write: a folder a metric, the ranking, a manifest.
     format : {"parquet", "arrow", "csv", "jsonl"}

@@ -97,6 +97,8 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
             while left and left[0][0] <= number:
                 judge.add_steps(left.pop(0)[1])
             judge.add(rows)
+        for _, more in left:
+            judge.add_steps(more)
         facts = {one.name: one for one in known(jobs, statuses)}
         found = judge.finish()
     return ranking.order(
