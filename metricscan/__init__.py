@@ -7,7 +7,8 @@ The map of the package, from the bottom up:
 - ``_pattern``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
 - ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``batch``, ``stats``: what comes out.
 - ``scanner``: definitions compiled once, applied to inputs and live streams.
-- ``objective``, ``ranking``, ``_replay``, ``sink``: many logs, the best job, datasets.
+- ``objective``, ``ranking``, ``_replay``, ``sink``, ``dataset``: many logs, the best job, datasets.
+- ``_wide``, ``_frames``, ``_plot``: the rows by step, in the shapes that others know, and as pictures.
 - ``cli``: the command.
 
 Importing the package is cheap: a name is loaded when it is first used.
@@ -17,8 +18,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from metricscan._frames import job_frame, metric_frame
     from metricscan._plan import Explanation
+    from metricscan._plot import plot
     from metricscan._replay import Replay, replay
+    from metricscan._scopes import compare_scopes
+    from metricscan._wide import curve, wide
+    from metricscan.dataset import Dataset
     from metricscan.definition import MetricDefinition, load_definitions
     from metricscan.errors import (
         DefinitionError,
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Dataset": "dataset",
     "DefinitionError": "errors",
     "DefinitionWarning": "errors",
     "Explanation": "_plan",
@@ -54,12 +61,19 @@ _HOME = {
     "Scanner": "scanner",
     "SourceError": "errors",
     "Stream": "scanner",
+    "compare_scopes": "_scopes",
+    "curve": "_wide",
+    "job_frame": "_frames",
     "load_definitions": "definition",
+    "metric_frame": "_frames",
+    "plot": "_plot",
     "rank": "ranking",
     "replay": "_replay",
+    "wide": "_wide",
 }
 
 __all__ = [
+    "Dataset",
     "DefinitionError",
     "DefinitionWarning",
     "Explanation",
@@ -78,9 +92,15 @@ __all__ = [
     "Scanner",
     "SourceError",
     "Stream",
+    "compare_scopes",
+    "curve",
+    "job_frame",
     "load_definitions",
+    "metric_frame",
+    "plot",
     "rank",
     "replay",
+    "wide",
 ]
 
 

@@ -576,6 +576,17 @@ def parameters_of(text: str) -> dict[str, str]:
 # ---- the jobs file
 
 
+def add_facts(jobs: Sequence[Job], path: str | os.PathLike[str]) -> None:
+    """Add to jobs that are known what a jobs file says of them.
+
+    Raises
+    ------
+    SourceError
+        It is unreadable, names a job twice, or one that is not there.
+    """
+    _add_facts(jobs, _read_jobs_file(os.fspath(path)), path)
+
+
 class _Fact(NamedTuple):
     line: int
     job: str | None

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,16 +15,21 @@ import pyarrow as pa
 from metricscan import batch as rows_of_one_log
 from metricscan import ranking, sink
 from metricscan._blocks import worker_count
+from metricscan._frames import job_frame, metric_frame
 from metricscan._jobs import STDIN, Log, survey
+from metricscan._judge import Judge
+from metricscan._rows import Rows
 from metricscan._together import GROUP_BYTES, MOST_BYTES, scan_together
+from metricscan._wide import curve, wide
 from metricscan.errors import OptionError, SourceError
-from metricscan.objective import Objective, Place, Standing, decide
 from metricscan.scanner import Scanner
 from metricscan.source import open_source
 from metricscan.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
     from metricscan._jobs import Survey
+    from metricscan._rows import Array
+    from metricscan.objective import Objective
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 #: Rows of one metric over all jobs.
@@ -67,8 +72,7 @@ class Replay(Mapping[str, pa.Table]):
     Attributes
     ----------
     ranking : pyarrow.Table or None
-        A row a job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters, streams.
-        None if there was no objective.
+        What :func:`rank` gives for the objective; None if there was none.
     best : Best or None
         None without an objective, or without a winner.
     jobs : tuple of Job
@@ -97,6 +101,51 @@ class Replay(Mapping[str, pa.Table]):
         self.errors = tuple(errors)
         self.stats = stats
         self.survey = found
+
+    def rank(self, objective: Objective, *, completed_only: bool = False) -> pa.Table:
+        """Rank the jobs by any objective and scope, from the rows that were kept; see :func:`metricscan.rank`.
+
+        Raises
+        ------
+        LookupError
+            The rows were not kept. A dataset that was written has them too: ``metricscan.rank(path, objective)``.
+        """
+        return ranking.rank(self, objective, completed_only=completed_only)
+
+    def wide(
+        self,
+        step: str | None,
+        metrics: Sequence[str] | None = None,
+        *,
+        worker: str | Sequence[str] = (),
+        duplicates: str = "last",
+    ) -> pa.Table:
+        """Put the values of metrics side by side, a row a step; see :func:`metricscan.wide`."""
+        return wide(self, step, metrics, worker=worker, duplicates=duplicates)
+
+    def curve(
+        self, metric: str, step: str | None = None, *, worker: str | Sequence[str] = (), duplicates: str = "last"
+    ) -> pa.Table:
+        """Give the values of one metric by step, job by job; see :func:`metricscan.curve`."""
+        return curve(self, metric, step, worker=worker, duplicates=duplicates)
+
+    def metric_frame(self, job: str | None = None) -> pa.Table:
+        """Give all metrics of a job as the SDK's frame of a training job has them; see :func:`metricscan.metric_frame`."""
+        return metric_frame(self, job)
+
+    def job_frame(self, objective: Objective | None = None) -> pa.Table:
+        """Give the jobs as the SDK's frame of a tuning job has them; see :func:`metricscan.job_frame`.
+
+        Raises
+        ------
+        OptionError
+            There was no objective, and none is given.
+        """
+        if objective is not None:
+            return job_frame(self.rank(objective), self)
+        if self.ranking is None:
+            raise OptionError("the replay had no objective; one was expected")
+        return job_frame(self.ranking, self._tables)
 
     def __getitem__(self, name: str) -> pa.Table:
         if self._tables is None:
@@ -156,7 +205,8 @@ def replay(
     include, exclude : sequence of glob
         Which files of a folder are logs.
     keep : bool
-        Whether to keep the rows in memory. Without them, and with ``out``, memory stays bounded for any input.
+        Whether to keep the rows in memory. Without them, and with ``out``, memory stays bounded for any input; where the
+        objective has a step, by the objective's and the step's rows of one job.
     out : path, optional
         Folder of a dataset to write: a folder a metric, the ranking, a manifest.
     format : {"parquet", "arrow", "csv", "jsonl"}
@@ -175,6 +225,7 @@ def replay(
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from metricscan import Objective
     >>> logs = pathlib.Path(tempfile.mkdtemp())
     >>> _ = (logs / "a.log").write_text("loss=0.5\\n"), (logs / "b.log").write_text("loss=0.25\\n")
     >>> result = replay(logs, Scanner(["loss=loss=([0-9.]+)"]), objective=Objective("loss", "Minimize"))
@@ -236,7 +287,7 @@ class _Run:
         self.job_names = pa.array([one.name for one in found.jobs], pa.string())
         self.stream_names = pa.array(streams, pa.string())
         self.stream_numbers = {name: number for number, name in enumerate(streams)}
-        self.standings: list[dict[str, Standing]] = [{} for _ in found.jobs]
+        self.judge = None if objective is None else Judge(objective, lambda: self.stream_names)
 
     def over_all_logs(self, *, keep: bool, target: sink.Sink | None) -> Replay:
         kept = {name: _Rows() for name in self.scanner.metrics}
@@ -245,9 +296,10 @@ class _Run:
         for logs, batches, counted in self._scanned():
             job_numbers = [number for number, _ in logs]
             stream_numbers = [self.stream_numbers[log.stream] for _, log in logs]
+            if self.judge is not None and self.judge.is_full:
+                self.judge.settle(job_numbers[0])
             for name, batch, rows in batches:
-                if self.objective is not None and name == self.objective.metric:
-                    self._stand(logs, batch, rows)
+                self._judged(name, np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows), batch)
                 if not keep and target is None:
                     continue
                 job = _spread(job_numbers, rows, self.job_names)
@@ -275,30 +327,23 @@ class _Run:
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         return Replay(tables, order, best, self.errors, self.stats, self.found)
 
-    def _stand(self, logs: Sequence[_Numbered], batch: pa.RecordBatch, rows: Sequence[int]) -> None:
-        if len(logs) == 1:
-            number, log = logs[0]
-            self.standings[number].setdefault(log.stream, Standing()).add(batch)
+    def _judged(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
+        """Let the judge see rows of the objective and of its step."""
+        if self.judge is None or self.objective is None or name not in (self.objective.metric, self.objective.step):
             return
-        # logs that were scanned together have no times; of each the last row is all that is asked for
-        last = np.cumsum(rows) - 1
-        columns = (batch.column(name).to_numpy()[last].tolist() for name in ("value", "line", "offset", "start"))
-        places = map(Place, *columns, repeat(None))
-        for (number, log), count, place in zip(logs, rows, places, strict=True):
-            if count:
-                standing = self.standings[number].setdefault(log.stream, Standing())
-                standing.rows += count
-                standing.untimed += count
-                standing.last = place
+        rows = Rows.of(jobs, streams, batch)
+        if name == self.objective.metric:
+            self.judge.add(rows)
+        if name == self.objective.step:
+            self.judge.add_steps(rows)
 
     def _rank(self) -> tuple[pa.Table | None, Best | None]:
-        if self.objective is None:
+        if self.objective is None or self.judge is None:
             return None, None
-        entrants = [
-            ranking.Entrant(one.name, decide(streams), one.status, one.hyperparameters)
-            for one, streams in zip(self.found.jobs, self.standings, strict=True)
-        ]
-        order = ranking.order(entrants, self.objective)
+        facts = {one.name: one for one in self.found.jobs}
+        outcomes = self.judge.finish()
+        went_back = self.judge.went_back
+        order = ranking.order(outcomes, self.objective, self.job_names, self.stream_names, facts, went_back)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]
@@ -316,9 +361,7 @@ class _Run:
             "definitions": [{"Name": one.name, "Regex": one.regex} for one in self.scanner.definitions],
             "options": self.scanner.options,
             "fingerprint": self.scanner.fingerprint,
-            "objective": None
-            if objective is None
-            else {"metric": objective.metric, "goal": objective.goal, "scope": objective.scope},
+            "objective": None if objective is None else asdict(objective),
             "jobs": [
                 {"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters}
                 for one in self.found.jobs

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+import os
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from metricscan._decide import FOUND, MISSING, Outcomes, decide
+from metricscan._judge import Judge
+from metricscan._names import natural_ranks
+from metricscan._rows import Rows, codes_of, numbered
+from metricscan._steps import steps_back, with_steps
+from metricscan.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.errors import OptionError
-from metricscan.objective import Objective, Outcome, Standing, decide, natural, nearest
+from metricscan.objective import Objective, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-#: A row a job. ``rank`` is null for a job that cannot win; ``stream``, ``line`` and ``offset`` are those of the deciding
-#: row; ``rows`` counts the objective's rows; where ``streams`` is more than 1, several streams carried the objective.
+    from metricscan._rows import Array
+
+#: A row a job. ``rank`` is null for a job that cannot win; ``stream``, ``line``, ``offset`` and ``step`` are those of the
+#: deciding row (of a mean, the last row of its window); ``rows`` counts the objective's rows, ``not_finite`` those of them
+#: that are NaN or infinite; where ``streams`` is more than 1, several streams carried the objective; ``tied`` counts the
+#: jobs that share the rank, this one among them; ``steps_back`` counts how often the step went back, as a job that was
+#: resumed lets it. Without a step in the objective both columns of steps are null.
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -27,138 +41,252 @@ SCHEMA = pa.schema(
         pa.field("offset", pa.int64()),
         pa.field("hyperparameters", pa.map_(pa.string(), pa.string())),
         pa.field("streams", pa.int64(), nullable=False),
+        pa.field("not_finite", pa.int64(), nullable=False),
+        pa.field("tied", pa.int64()),
+        pa.field("step", pa.float64()),
+        pa.field("steps_back", pa.int64()),
     ]
 )
-FAILED = "Failed"
-_GROUPS = {"found": 0, "not_finite": 2, "missing": 3}
-
-
-class Entrant(NamedTuple):
-    """A job as it enters the ranking."""
-
-    job: str
-    outcome: Outcome
-    status: str | None
-    hyperparameters: Mapping[str, str]
-
-
-def order(entrants: Iterable[Entrant], objective: Objective) -> pa.Table:
-    """Rank the jobs.
-
-    Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and stand in natural name order. A job
-    that failed has no rank: it follows the others with a finite value. Then come ``not_finite``, then ``missing``.
-    """
-    sign = 1.0 if objective.goal == "Minimize" else -1.0
-    keyed = []
-    for entrant in entrants:
-        status, place, *_ = entrant.outcome
-        group = _GROUPS[status] + (status == "found" and entrant.status == FAILED)
-        key = sign * place.value if place is not None and status == "found" else 0.0
-        keyed.append((group, key, natural(entrant.job), entrant))
-    keyed.sort(key=lambda item: item[:3])
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
-    rank, rank_key = None, None
-    for position, (group, key, _, entrant) in enumerate(keyed, 1):
-        if group == 0 and key != rank_key:
-            rank, rank_key = position, key
-        status, place, stream, rows, streams = entrant.outcome
-        columns["rank"].append(rank if group == 0 else None)
-        columns["job"].append(entrant.job)
-        columns["value"].append(None if place is None else place.value)
-        columns["objective_status"].append(status)
-        columns["job_status"].append(entrant.status)
-        columns["rows"].append(rows)
-        columns["stream"].append(stream)
-        columns["line"].append(None if place is None else place.line)
-        columns["offset"].append(None if place is None else place.offset)
-        columns["hyperparameters"].append(list(entrant.hyperparameters.items()))
-        columns["streams"].append(streams)
-    return pa.table(columns, schema=SCHEMA)
+FAILED, COMPLETED = "Failed", "Completed"
+_STATUS_NAMES = pa.array(["found", "not_finite", "missing"])
+# Within the order: found, found but barred from winning, not finite, missing.
+_GROUPS = np.array([0, 2, 3])
 
 
 class Known(Protocol):
     """A job of which more is known than its rows."""
 
-    name: str
-    status: str | None
-    hyperparameters: dict[str, str]
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def status(self) -> str | None:
+        """Completed, Failed, Stopped, InProgress, or None."""
+
+    @property
+    def hyperparameters(self) -> Mapping[str, str]:
+        """As they were written."""
 
 
-def rank(tables: Mapping[str, pa.Table], objective: Objective, *, jobs: Iterable[Known] | None = None) -> pa.Table:
-    """Rank the jobs of tables that a replay gave, without reading a log again.
+def rank(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    objective: Objective,
+    *,
+    jobs: Iterable[Known] | None = None,
+    completed_only: bool = False,
+) -> pa.Table:
+    """Rank the jobs of tables that a replay gave, or of a dataset that it wrote, without reading a log again.
 
     Parameters
     ----------
-    tables : mapping of str to pyarrow.Table
-        Per metric its rows over all jobs: ``job``, ``stream``, ``value``, ``line``, ``offset``, ``start``, ``time``, in
-        stream order; a :class:`Replay` is one. Every job that occurs in any of them is ranked.
+    tables : mapping of str to pyarrow.Table, or path
+        Per metric its rows over all jobs: ``job``, ``stream``, ``value``, ``line``, ``offset``, ``start``, ``time``, those
+        of a stream in its order; a :class:`Replay` is one. Every job that occurs in any of them is ranked. Or a dataset, or
+        its path: that is read piece by piece, in memory that grows with the jobs and not with their rows.
     objective : Objective
     jobs : iterable of Job, optional
         Jobs that are ranked even without a row, with their status and hyperparameters; by default the tables' ``jobs``, if
         they have that attribute.
+    completed_only : bool
+        Whether only jobs whose status is Completed get a rank.
 
     Returns
     -------
     pyarrow.Table
-        A row a job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters, streams.
+        A row a job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters, streams,
+        not_finite, tied, step, steps_back. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3)
+        and stand in natural name order. A job that failed has no rank: it follows the others with a finite value. Then
+        come ``not_finite``, then ``missing``.
 
     Raises
     ------
     OptionError
-        The objective metric is none of the tables'.
+        The objective metric, or its step, is none of the tables'.
+    SourceError
+        The dataset cannot be read.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> rows = {"job": ["a", "a", "b"], "stream": ["out"] * 3, "value": [3.0, 2.0, 1.0], "line": [1, 2, 1],
+    >>> rows = {"job": ["a", "a", "b"], "stream": ["out"] * 3, "value": [3.0, 2.0, 2.5], "line": [1, 2, 1],
     ...         "offset": [0, 9, 0], "start": [4, 13, 4], "time": pa.nulls(3, pa.timestamp("us", "UTC"))}
     >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize")).select(["rank", "job", "value"]).to_pylist()
-    [{'rank': 1, 'job': 'b', 'value': 1.0}, {'rank': 2, 'job': 'a', 'value': 2.0}]
+    [{'rank': 1, 'job': 'a', 'value': 2.0}, {'rank': 2, 'job': 'b', 'value': 2.5}]
+    >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize", scope="first"))["job"].to_pylist()
+    ['b', 'a']
     """
+    if isinstance(tables, (str, os.PathLike)):
+        tables = Dataset(tables)
     check_metric(objective, list(tables))
-    known = {job.name: job for job in (getattr(tables, "jobs", ()) if jobs is None else jobs)}
-    standings: dict[str, dict[str, Standing]] = {name: {} for name in known}
-    for name, table in tables.items():
-        for one, stream, rows in _streams(table):
-            streams = standings.setdefault(one, {})
-            if name == objective.metric:
-                streams.setdefault(stream, Standing()).add(rows)
-    entrants = []
-    for name, streams in standings.items():
-        job = known.get(name)
-        facts = (None, {}) if job is None else (job.status, job.hyperparameters)
-        entrants.append(Entrant(name, decide(streams), *facts))
-    return order(entrants, objective)
+    if jobs is None:
+        jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
+    facts: dict[str, Known] = {job.name: job for job in jobs}
+    if isinstance(tables, Dataset):
+        try:
+            outcomes, streams, went_back = _decided_in_pieces(tables, objective)
+        except OutOfOrderError:
+            pass
+        else:
+            names = pc.unique(pa.concat_arrays([tables.names, pa.array(facts, pa.string())]))
+            return order(outcomes, objective, names, streams, facts, went_back, completed_only=completed_only)
+    columns = [codes_of(checked(table, name).column("job"), "job") for name, table in tables.items()]
+    names, numbers = numbered(columns, pa.array(facts, pa.string()))
+    jobs_of = dict(zip(tables, numbers, strict=True))
+    wanted = [objective.metric] + ([] if objective.step is None else [objective.step])
+    streams, streams_of = numbered(
+        [codes_of(tables[name].column("stream"), "stream") for name in wanted], pa.array([], pa.string())
+    )
+    rows, *steps = (
+        Rows.of(jobs_of[name], stream, tables[name]) for name, stream in zip(wanted, streams_of, strict=True)
+    )
+    if steps:
+        rows = with_steps(rows, steps[0])
+    outcomes = decide(rows, objective, lambda: streams)
+    back = steps_back(steps[0]) if steps else None
+    return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
+
+
+def order(
+    outcomes: Outcomes,
+    objective: Objective,
+    names: pa.Array,
+    streams: pa.Array,
+    facts: Mapping[str, Known],
+    went_back: Array | None = None,
+    *,
+    completed_only: bool = False,
+) -> pa.Table:
+    """Put jobs in order, those too of which there is no outcome.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    objective : Objective
+    names, streams : pyarrow.Array of string
+        The names of jobs and streams by number.
+    facts : mapping of str to Job
+        Status and hyperparameters by the job's name.
+    went_back : int array, optional
+        The job of each step that goes back.
+    completed_only : bool
+    """
+    status = _spread(outcomes.status, outcomes.job, len(names), MISSING)
+    value = _spread(outcomes.value, outcomes.job, len(names), 0.0)
+    known = [facts.get(name) for name in names.to_pylist()] if facts else []
+    job_status = pa.nulls(len(names), pa.string())
+    if known:
+        job_status = pa.array([None if one is None else one.status for one in known], pa.string())
+    barred = pc.fill_null(pc.equal(job_status, FAILED), False)
+    if completed_only:
+        barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
+    group = _GROUPS[status] + ((status == FOUND) & barred.to_numpy(zero_copy_only=False))
+    # zeros tie, whatever their sign
+    key = np.where(status == FOUND, value if objective.goal == "Minimize" else -value, 0.0) + 0.0
+    index = np.lexsort((key, group))
+    run, tied = _ties(index, group, key, names)
+    ranked = pa.array(group[index] > 0)
+    ranks = np.flatnonzero(np.concatenate((np.ones(min(len(run), 1), dtype=bool), run[1:] != run[:-1])))[run] + 1
+    lacking = status[index] == MISSING
+    missing = pa.array(lacking)
+
+    def column(name: str, filler: Any = 0) -> Array:
+        return _spread(getattr(outcomes, name), outcomes.job, len(names), filler)[index]
+
+    if known:
+        # one way to say that nothing is known: an empty map
+        parameters = pa.array(
+            [[] if (one := known[at]) is None else list(one.hyperparameters.items()) for at in index.tolist()],
+            SCHEMA.field("hyperparameters").type,
+        )
+    else:
+        nothing = pa.array([], pa.string())
+        parameters = pa.MapArray.from_arrays(pa.array(np.zeros(len(names) + 1, dtype=np.int32)), nothing, nothing)
+    at_none = pa.scalar(None, pa.int64())
+    columns = {
+        "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
+        "job": names.take(pa.array(index)),
+        "value": pc.if_else(missing, pa.scalar(None, pa.float64()), pa.array(value[index])),
+        "objective_status": _STATUS_NAMES.take(pa.array(status[index])),
+        "job_status": job_status.take(pa.array(index)),
+        "rows": column("rows"),
+        "stream": streams.take(pa.array(column("stream"), mask=lacking)),
+        "line": pc.if_else(missing, at_none, pa.array(column("line"), pa.int64())),
+        "offset": pc.if_else(missing, at_none, pa.array(column("offset"), pa.int64())),
+        "hyperparameters": parameters,
+        "streams": column("streams"),
+        "not_finite": column("not_finite"),
+        "tied": pc.if_else(ranked, at_none, pa.array(tied, pa.int64())),
+        "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
+        "steps_back": _counts(went_back, index, stepped=objective.step is not None),
+    }
+    return pa.table(columns, schema=SCHEMA)
 
 
 def check_metric(objective: Objective, names: Sequence[str]) -> None:
-    """Raise an OptionError if no metric has the objective's name."""
-    if objective.metric not in names:
-        meant = nearest(objective.metric, names)
-        raise OptionError(
-            f"the objective metric {objective.metric!r} is not among the metrics: {', '.join(map(repr, names))}",
-            hint=None if meant is None else f"did you mean {meant!r}?",
-        )
+    """Raise an OptionError if no metric has the name of the objective, or of its step."""
+    faults, hints = [], []
+    for what, name in (("objective", objective.metric), ("step", objective.step)):
+        if name is None or name in names:
+            continue
+        faults.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+        meant = nearest(name, names)
+        if meant is not None:
+            hints.append(f"did you mean {meant!r}?")
+    if faults:
+        raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
 
 
-def _streams(table: pa.Table) -> Iterable[tuple[str, str, pa.Table]]:
-    """The parts of a table that belong to one stream; a stream may come in several parts."""
-    import numpy as np
+def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:
+    if not stepped or went_back is None:
+        return pa.nulls(len(index), pa.int64())
+    return pa.array(np.bincount(went_back, minlength=len(index))[index], pa.int64())
 
-    if table.num_rows == 0:
-        return
-    names = []
-    changes = np.zeros(table.num_rows, dtype=bool)
-    changes[0] = True
-    for column in ("job", "stream"):
-        values = table.column(column)
-        if not pa.types.is_dictionary(values.type):
-            values = values.dictionary_encode()
-        values = values.unify_dictionaries().combine_chunks()
-        codes = values.indices.to_numpy(zero_copy_only=False)
-        changes[1:] |= codes[1:] != codes[:-1]
-        names.append((values.dictionary, codes))
-    starts = np.flatnonzero(changes).tolist()
-    for start, end in zip(starts, [*starts[1:], table.num_rows], strict=True):
-        job, stream = (dictionary[int(codes[start])].as_py() for dictionary, codes in names)
-        yield job, stream, table.slice(start, end - start)
+
+def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, Array]:
+    streams = StreamNumbers()
+    judge = Judge(objective, streams.names)
+    steps = iter(()) if objective.step is None else dataset.rows(objective.step, streams)
+    ahead = -1
+    for rows in dataset.rows(objective.metric, streams):
+        last = int(rows.job[-1])
+        while ahead <= last and (more := next(steps, None)) is not None:
+            judge.add_steps(more)
+            ahead = int(more.job[-1])
+        judge.add(rows)
+        if judge.is_full:
+            judge.settle(last)
+    # steps of jobs that come after the last row
+    for more in steps:
+        judge.add_steps(more)
+        judge.settle(int(more.job[-1]))
+    return judge.finish(), streams.names(), judge.went_back
+
+
+def checked(table: pa.Table, name: str) -> pa.Table:
+    """The table; an OptionError if it lacks a column of rows."""
+    missing = [
+        one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
+    ]
+    if missing:
+        raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
+    return table
+
+
+def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:
+    column = np.full(size, filler, dtype=values.dtype)
+    column[at] = values
+    return column
+
+
+def _ties(index: Array, group: Array, key: Array, names: pa.Array) -> tuple[Array, Array]:
+    """Put the jobs of a tie in natural name order, in place; the number of each place's run of ties, and its length."""
+    group, key = group[index], key[index]
+    same = np.zeros(len(index), dtype=bool)
+    same[1:] = (group[1:] == group[:-1]) & (key[1:] == key[:-1])
+    run = np.cumsum(~same) - 1
+    members = np.flatnonzero(same | np.append(same[1:], False)[: len(same)])
+    if members.size:
+        tied = index[members]
+        index[members] = tied[np.lexsort((natural_ranks(names.take(pa.array(tied))), run[members]))]
+    return run, np.bincount(run, minlength=1)[run] if len(run) else run

@@ -14,6 +14,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import numpy as np
 import pyarrow as pa
 
 from metricscan.errors import OptionError, SourceError
@@ -233,12 +234,40 @@ class _ParquetWriter:
 
     def write(self, table: pa.Table) -> None:
         if table.num_rows:
-            self._writer.write_table(table, row_group_size=_GROUP_ROWS)
+            self._writer.write_table(_with_used_names(table), row_group_size=_GROUP_ROWS)
 
     def close(self) -> None:
         self._writer.close()
 
     abandon = close
+
+
+def _with_used_names(table: pa.Table) -> pa.Table:
+    """The table with no name in its dictionaries that it does not use.
+
+    Each row group would write the whole dictionary: with a million jobs that is a second for every 131,072 rows.
+    """
+    for number, field in enumerate(table.schema):
+        if not pa.types.is_dictionary(field.type):
+            continue
+        chunks = table.column(number).chunks
+        names = chunks[0].dictionary
+        if any(_addresses(chunk.dictionary) != _addresses(names) for chunk in chunks):
+            continue
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
+        used = np.unique(codes)
+        if len(used) == len(names):
+            continue
+        column = pa.DictionaryArray.from_arrays(
+            pa.array(np.searchsorted(used, codes), field.type.index_type), names.take(pa.array(used))
+        )
+        table = table.set_column(number, field, column)
+    return table
+
+
+def _addresses(names: pa.Array) -> list[int | None]:
+    """Where an array lies in memory: equal for arrays that are one."""
+    return [names.offset, len(names), *(buffer and buffer.address for buffer in names.buffers())]
 
 
 class _ArrowWriter:

@@ -95,7 +95,7 @@ def test_the_best_job(run, trials):
         ["rank", "job", "loss", "status", "rows", "place", "hyperparameters"],
         ["1", "trial_7", "0.0312", "found", "2", "stdout:10412", "lr=3e-4", "units=64"],
         ["2", "trial_10", "0.0625", "found", "1", "stdout:1"],
-        ["trial_2", "nan", "not_finite", "1", "stdout:1"],
+        ["trial_2", "nan", "not_finite", "1", "(1", "not", "finite)", "stdout:1"],
         ["trial_3", "missing", "0"],
     ]
     assert [words(line) for line in lines[6:8]] == [
@@ -245,6 +245,10 @@ def test_the_outcome_as_json(run, trials):
             "offset": 0,
             "hyperparameters": {},
             "streams": 1,
+            "not_finite": 1,
+            "tied": None,
+            "step": None,
+            "steps_back": None,
         },
         {
             "rank": None,
@@ -258,6 +262,10 @@ def test_the_outcome_as_json(run, trials):
             "offset": None,
             "hyperparameters": {},
             "streams": 0,
+            "not_finite": 0,
+            "tied": None,
+            "step": None,
+            "steps_back": None,
         },
     ]
     assert document == {

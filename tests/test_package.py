@@ -27,13 +27,16 @@ LAYERS = [
     {"_plan"},
     {"scanner"},
     {"objective", "_together"},
+    {"_names", "_rows", "_sums", "_jobs", "sink"},
+    {"_steps", "_decide", "dataset"},
+    {"_judge"},
     {"ranking"},
-    {"_jobs", "sink"},
-    {"_replay", "_diagnosis", "_check", "_lint_log"},
+    {"_scopes", "_wide", "_frames"},
+    {"_plot", "_replay", "_diagnosis", "_check", "_lint_log"},
     {"cli"},
     {"__main__"},
 ]
-HEAVY = ["pyarrow", "numpy", "regex", "yaml", "click", "rich"]
+HEAVY = ["pyarrow", "numpy", "regex", "yaml", "click", "rich", "matplotlib", "pandas"]
 
 
 def tree(path: Path) -> ast.Module:

@@ -1,113 +1,264 @@
 """The order of jobs: the rules as cases, a naive oracle on random jobs, and ranking again what a replay found."""
 
-import functools
 import json
 import math
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import ranking_oracle
 from hypothesis import given
 from hypothesis import strategies as st
+from ranking_oracle import Row
 
 import metricscan
-from metricscan import Objective, OptionError, Scanner
-from metricscan.objective import Outcome, Place
-from metricscan.ranking import SCHEMA, Entrant, order, rank
+from metricscan import Objective, OptionError, Scanner, _judge, ranking
+from metricscan._names import natural_order
+from metricscan._rows import Rows
+from metricscan._sums import means
+from metricscan.objective import natural
+from metricscan.ranking import SCHEMA, rank
 
 NAN, INF = math.nan, math.inf
 MIN, MAX = Objective("loss", "Minimize"), Objective("loss", "Maximize")
 DEFINITIONS = [r"loss=loss=(\S+)", r"acc=acc=(\S+)"]
+GOALS = {"min": "Minimize", "max": "Maximize"}
+# Columns that the oracle gives; it knows no hyperparameters.
+COLUMNS = [name for name in SCHEMA.names if name != "hyperparameters"]
 
 
-def entrant(job, value, status=None, **hyperparameters):
-    """A job with one row; None is no row."""
-    if value is None:
-        return Entrant(job, Outcome("missing", None, None, 0, 0), status, hyperparameters)
-    kind = "found" if math.isfinite(value) else "not_finite"
-    return Entrant(job, Outcome(kind, Place(value, 3, 20, 25, None), "stdout", 1, 1), status, hyperparameters)
+# ---- jobs in every shape that the ranking takes
 
 
-def ranked(jobs, objective=MIN):
-    """``rank job`` of each place; a job is NAME: value, or NAME: (value, status)."""
-    entrants = [entrant(name, *(facts if isinstance(facts, tuple) else (facts,))) for name, facts in jobs.items()]
-    return [f"{row['rank'] or '-'} {row['job']}" for row in order(entrants, objective).to_pylist()]
+def table_of(rows):
+    """A table of (job, Row)."""
+    columns = {
+        "job": [job for job, _ in rows],
+        "stream": [row.stream for _, row in rows],
+        **{name: [getattr(row, name) for _, row in rows] for name in ("value", "line", "offset", "start")},
+    }
+    times = pa.array([row.time for _, row in rows], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    types = [pa.string(), pa.string(), pa.float64(), pa.int64(), pa.int64(), pa.int64()]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns.values(), types, strict=True)]
+    return pa.table([*arrays, times], names=[*columns, "time"])
 
 
-# ---- the rules
+def as_it_is(jobs):
+    return [(name, row) for name, rows in jobs.items() for row in rows]
 
 
-@pytest.mark.parametrize(
-    ("jobs", "minimized", "maximized"),
-    [
-        pytest.param({}, [], [], id="no jobs"),
-        pytest.param({"a": 1.0}, ["1 a"], ["1 a"], id="one job"),
-        pytest.param({"a": 2.0, "b": 1.0, "c": 3.0}, ["1 b", "2 a", "3 c"], ["1 c", "2 a", "3 b"], id="finite"),
-        pytest.param({"a": -2.0, "b": 1.0, "c": 0.0}, ["1 a", "2 c", "3 b"], ["1 b", "2 c", "3 a"], id="negative"),
-        pytest.param({"a": NAN, "b": 1.0}, ["1 b", "- a"], ["1 b", "- a"], id="NaN never wins"),
-        pytest.param({"a": INF, "b": 1.0}, ["1 b", "- a"], ["1 b", "- a"], id="infinity never wins"),
-        pytest.param({"a": -INF, "b": 1.0}, ["1 b", "- a"], ["1 b", "- a"], id="minus infinity never wins"),
-        pytest.param(
-            {"d": None, "c": NAN, "b": -INF, "a": 1e308},
-            ["1 a", "- b", "- c", "- d"],
-            ["1 a", "- b", "- c", "- d"],
-            id="missing after not finite",
-        ),
-        pytest.param({"a": None, "b": None}, ["- a", "- b"], ["- a", "- b"], id="nobody wins"),
-        pytest.param({"t10": NAN, "t9": NAN}, ["- t9", "- t10"], ["- t9", "- t10"], id="not finite by name"),
-        pytest.param(
-            {"trial_10": 1.0, "trial_2": 1.0, "trial_3": 2.0},
-            ["1 trial_2", "1 trial_10", "3 trial_3"],
-            ["1 trial_3", "2 trial_2", "2 trial_10"],
-            id="ties in natural order",
-        ),
-        pytest.param(
-            {"a": 1.0, "b": 2.0, "c": 2.0, "d": 2.0, "e": 3.0},
-            ["1 a", "2 b", "2 c", "2 d", "5 e"],
-            ["1 e", "2 b", "2 c", "2 d", "5 a"],
-            id="a tie of three",
-        ),
-        pytest.param({"b": 0.0, "a": -0.0}, ["1 a", "1 b"], ["1 a", "1 b"], id="zeros tie"),
-        pytest.param(
-            {"a": 0.1 + 0.2, "b": 0.3}, ["1 b", "2 a"], ["1 a", "2 b"], id="a difference in the last bit is no tie"
-        ),
-        pytest.param(
-            {"best": (1.0, "Failed"), "good": (2.0, "Completed"), "worst": (3.0, "Failed")},
-            ["1 good", "- best", "- worst"],
-            ["1 good", "- worst", "- best"],
-            id="failed never wins",
-        ),
-        pytest.param({"a": (1.0, "Failed")}, ["- a"], ["- a"], id="failed does not win alone"),
-        pytest.param(
-            {"a": (1.0, "Failed"), "b": NAN, "c": None, "d": (NAN, "Failed"), "e": (None, "Failed")},
-            ["- a", "- b", "- d", "- c", "- e"],
-            ["- a", "- b", "- d", "- c", "- e"],
-            id="failed before not finite before missing",
-        ),
-        pytest.param(
-            {"a": (1.0, "Failed"), "b": 1.0, "c": 2.0},
-            ["1 b", "2 c", "- a"],
-            ["1 c", "2 b", "- a"],
-            id="failed takes no rank from others",
-        ),
-        pytest.param(
-            {"a": (1.0, "Stopped"), "b": (2.0, "Completed")},
-            ["1 a", "2 b"],
-            ["1 b", "2 a"],
-            id="stopped may win",
-        ),
-        pytest.param({"a": (1.0, "InProgress"), "b": 2.0}, ["1 a", "2 b"], ["1 b", "2 a"], id="still running may lead"),
-    ],
-)
-def test_the_order(jobs, minimized, maximized):
-    assert ranked(jobs) == ranked(dict(reversed(jobs.items()))) == minimized
-    assert ranked(jobs, MAX) == ranked(dict(reversed(jobs.items())), MAX) == maximized
+def interleaved(jobs):
+    """The rows of all jobs in turn."""
+    longest = max(map(len, jobs.values()), default=0)
+    return [(name, rows[at]) for at in range(longest) for name, rows in jobs.items() if at < len(rows)]
+
+
+def in_replay_order(jobs):
+    named = [(name, row) for name in sorted(jobs, key=natural) for row in jobs[name]]
+    return sorted(named, key=lambda one: (natural(one[0]), natural(one[1].stream)))
+
+
+def known(jobs, statuses):
+    return [SimpleNamespace(name=name, status=statuses.get(name), hyperparameters={}) for name in jobs]
+
+
+def from_tables(arrange, jobs, steps, objective, statuses, completed_only):
+    tables = {"loss": table_of(arrange(jobs)), "epoch": table_of(arrange(steps))}
+    facts = known(jobs, statuses)
+    return rank(tables, objective, jobs=facts, completed_only=completed_only)
+
+
+def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
+    """As a replay judges that keeps no rows: in batches, every few rows."""
+    names = pa.array(sorted(jobs, key=natural), pa.string())
+    streams = sorted({row.stream for some in (jobs, steps) for rows in some.values() for row in rows})
+    numbers = {name: number for number, name in enumerate(names.to_pylist())}
+
+    def batches(some):
+        logs = {}
+        for name, row in in_replay_order(some):
+            logs.setdefault((numbers[name], row.stream), []).append((name, row))
+        for (number, stream), rows in logs.items():
+            for at in range(0, len(rows), batch):
+                table = table_of(rows[at : at + batch])
+                same = np.full(table.num_rows, 1)
+                yield number, Rows.of(same * number, same * streams.index(stream), table)
+
+    with mock.patch.object(_judge, "PIECE_ROWS", size):
+        judge = _judge.Judge(objective, lambda: pa.array(streams, pa.string()))
+        left = list(batches(steps)) if objective.step is not None else []
+        for number, rows in batches(jobs):
+            if judge.is_full:
+                judge.settle(number)
+            while left and left[0][0] <= number:
+                judge.add_steps(left.pop(0)[1])
+            judge.add(rows)
+        for _, more in left:
+            judge.add_steps(more)
+        facts = {one.name: one for one in known(jobs, statuses)}
+        found = judge.finish()
+    return ranking.order(
+        found,
+        objective,
+        names,
+        pa.array(streams, pa.string()),
+        facts,
+        judge.went_back if objective.step is not None else None,
+        completed_only=completed_only,
+    )
+
+
+WAYS = {
+    "table": lambda *args: from_tables(as_it_is, *args),
+    "interleaved": lambda *args: from_tables(interleaved, *args),
+    "replay order": lambda *args: from_tables(in_replay_order, *args),
+    "row by row": lambda *args: in_pieces(1, 1, *args),
+    "in pieces": lambda *args: in_pieces(3, 2, *args),
+    "at once": lambda *args: in_pieces(1 << 20, 4, *args),
+}
+
+
+def check(jobs, steps, objective, statuses, completed_only=False):
+    """The oracle's ranking, which every way gives."""
+    joined = {
+        name: [
+            row._replace(
+                step=ranking_oracle.step_in_force(row, [one for one in steps.get(name, []) if one.stream == row.stream])
+            )
+            for row in rows
+        ]
+        for name, rows in jobs.items()
+    }
+    expected = ranking_oracle.rank(joined, objective.goal, objective.scope, statuses, completed_only=completed_only)
+    for row in expected:
+        row["steps_back"] = None if objective.step is None else ranking_oracle.steps_back(steps.get(row["job"], []))
+        if objective.step is None or row["step"] is None or math.isnan(row["step"]):
+            row["step"] = None
+    for way, ranked in WAYS.items():
+        table = ranked(jobs, steps, objective, statuses, completed_only)
+        assert table.schema.equals(SCHEMA)
+        assert repr(table.select(COLUMNS).to_pylist()) == repr(
+            [{name: row[name] for name in COLUMNS} for row in expected]
+        ), way
+    return expected
+
+
+# ---- the rules, as cases
+
+
+def read_cases():
+    for path in sorted((Path(__file__).parent / "cases" / "ranking").glob("*.toml")):
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        for case in document["case"]:
+            case.setdefault("scope", document.get("scope"))
+            assert case.keys() & GOALS.keys(), case["name"]
+            for goal in sorted(GOALS.keys() & case.keys()):
+                yield pytest.param(case, goal, id=f"{path.stem}/{case['scope']}/{case['name']}/{goal}")
+
+
+def placed(rows, kind):
+    """Rows and steps of a job as a case writes them."""
+    given = [row if isinstance(row, dict) else {"v": row} for row in rows]
+    found, steps = [], []
+    for line, row in enumerate(given, 1):
+        assert row.keys() <= {"v", "s", "t", "e"}
+        stream, time = row.get("s", "out"), row.get("t")
+        found.append(Row(stream, row["v"], line, 10 * line, 10 * line + 5, time))
+        if "e" in row:
+            # behind the value: a step wins wherever it stands in the record
+            steps.append(Row(stream, float(row["e"]), line, 10 * line, 10 * line + 7, time))
+    return found if kind == "rows" else steps
+
+
+def said(row, mentions):
+    """A place of the ranking as a case writes it, as far as it mentions it."""
+    parts = [str(row["rank"] or "-"), row["job"], repr(row["value"])]
+    if row["objective_status"] != "found":
+        parts.append(row["objective_status"])
+    parts += [row["job_status"]] if row["job_status"] else []
+    if ":" in mentions:
+        parts.append(f"{row['stream']}:{row['line']}")
+    if "streams" in mentions:
+        parts.append(f"{row['streams']}streams")
+    if (row["tied"] or 0) > 1:
+        parts.append("tied")
+    return " ".join(parts)
+
+
+@pytest.mark.parametrize(("case", "goal"), list(read_cases()))
+def test_the_rules(case, goal):
+    jobs = {name: placed(rows, "rows") for name, rows in case["jobs"].items()}
+    steps = {name: placed(rows, "steps") for name, rows in case["jobs"].items()}
+    step = "epoch" if case["scope"].startswith("best@") else None
+    objective = Objective("loss", GOALS[goal], case["scope"], step)
+    found = check(jobs, steps, objective, case.get("status", {}), case.get("completed_only", False))
+    assert [said(row, line) for row, line in zip(found, case[goal], strict=True)] == case[goal]
+
+
+# ---- a naive oracle, on anything
+
+names = st.sampled_from(["a", "b", "trial_2", "trial_10", "trial_02", "z"])
+values = st.sampled_from([1.0, 2.0, 0.1, 0.2, 0.3, -0.0, 0.0, 1e308, 5e-324, NAN, INF, -INF]) | st.floats()
+records = st.lists(st.lists(st.tuples(st.booleans(), values, st.integers(0, 4)), max_size=4), max_size=5)
+logs = st.dictionaries(st.tuples(names, st.sampled_from(["out", "rank_2", "rank_10"])), records, max_size=8)
+scopes = st.sampled_from(["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best@1", "best@2.5"])
+statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopped", "InProgress"]))
+
+
+def jobs_of(logs, timed):
+    """Rows of the objective and of the step, as they stand in the records of logs; few times, so that they tie."""
+    jobs, steps = {}, {}
+    for (name, stream), log in logs.items():
+        for line, record in enumerate(log, 1):
+            for column, (is_step, value, number) in enumerate(record):
+                value = float(number) if is_step and number < 4 else value
+                time = number if timed else None
+                row = Row(stream, value, line, 100 * line, 100 * line + column, time)
+                (steps if is_step else jobs).setdefault(name, []).append(row)
+    return {name: jobs.get(name, []) for name in [*jobs, *steps]}, steps
+
+
+@given(logs, st.sampled_from(["Minimize", "Maximize"]), scopes, statuses, st.booleans(), st.booleans())
+def test_a_naive_oracle_ranks_the_same(logs, goal, scope, statuses, timed, completed_only):
+    jobs, steps = jobs_of(logs, timed)
+    step = "epoch" if scope.startswith("best@") or timed else None
+    statuses = {name: status for name, status in statuses.items() if name in jobs}
+    check(jobs, steps, Objective("loss", goal, scope, step), statuses, completed_only)
+
+
+@given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40), min_size=1))
+def test_means_are_those_of_exact_sums(segments):
+    flat = np.array([value for segment in segments for value in segment])
+    counts = np.array([len(segment) for segment in segments])
+    found = means(flat, np.cumsum(counts) - counts, counts).tolist()
+    assert list(map(repr, found)) == [repr(ranking_oracle.mean(segment)) for segment in segments]
+
+
+@given(st.lists(st.text("019a_ \x00\x01é٣²", max_size=6), unique=True))
+def test_natural_order_of_many_names(names):
+    found = [names[index] for index in natural_order(pa.array(names, pa.string()))]
+    assert found == sorted(names, key=natural) == sorted(names, key=ranking_oracle.natural)
+
+
+def test_no_jobs_give_an_empty_table():
+    table = rank({"loss": table_of([])}, MIN)
+    assert table.schema.equals(SCHEMA)
+    assert table.num_rows == 0
 
 
 def test_a_row_says_what_is_known_of_the_job():
-    table = order([entrant("a", 1.5, "Stopped", lr="3e-4", units="64"), entrant("b", None), entrant("c", INF)], MIN)
-    assert table.schema.equals(SCHEMA)
-    assert table.to_pylist() == [
+    rows = {"loss": table_of([("a", Row("stdout", 1.5, 3, 20, 25)), ("c", Row("stdout", INF, 3, 20, 25))])}
+    facts = [
+        SimpleNamespace(name="a", status="Stopped", hyperparameters={"lr": "3e-4", "units": "64"}),
+        SimpleNamespace(name="b", status=None, hyperparameters={}),
+    ]
+    place = {"stream": "stdout", "line": 3, "offset": 20, "step": None, "steps_back": None}
+    nowhere = dict.fromkeys(place)
+    assert rank(rows, MIN, jobs=facts).to_pylist() == [
         {
             "rank": 1,
             "job": "a",
@@ -115,11 +266,11 @@ def test_a_row_says_what_is_known_of_the_job():
             "objective_status": "found",
             "job_status": "Stopped",
             "rows": 1,
-            "stream": "stdout",
-            "line": 3,
-            "offset": 20,
             "hyperparameters": [("lr", "3e-4"), ("units", "64")],
             "streams": 1,
+            "not_finite": 0,
+            "tied": 1,
+            **place,
         },
         {
             "rank": None,
@@ -128,11 +279,11 @@ def test_a_row_says_what_is_known_of_the_job():
             "objective_status": "not_finite",
             "job_status": None,
             "rows": 1,
-            "stream": "stdout",
-            "line": 3,
-            "offset": 20,
             "hyperparameters": [],
             "streams": 1,
+            "not_finite": 1,
+            "tied": None,
+            **place,
         },
         {
             "rank": None,
@@ -141,66 +292,13 @@ def test_a_row_says_what_is_known_of_the_job():
             "objective_status": "missing",
             "job_status": None,
             "rows": 0,
-            "stream": None,
-            "line": None,
-            "offset": None,
             "hyperparameters": [],
             "streams": 0,
+            "not_finite": 0,
+            "tied": None,
+            **nowhere,
         },
     ]
-
-
-def test_no_jobs_give_an_empty_table():
-    assert order([], MIN).schema.equals(SCHEMA)
-    assert order([], MIN).num_rows == 0
-
-
-values = st.one_of(st.none(), st.floats(), st.sampled_from([1.0, 2.0, -0.0, 0.0, NAN, INF, -INF]))
-statuses = st.sampled_from([None, "Completed", "Failed", "Stopped", "InProgress"])
-jobs = st.dictionaries(st.text("ab019", min_size=1, max_size=4), st.tuples(values, statuses), max_size=12)
-
-
-def naive(jobs, objective):
-    """The rules of the contract, one comparison after the other."""
-
-    def pieces(name):
-        """Numbers before text, a part before what continues it."""
-        parts = "".join(one if one.isdigit() else f" {one} " for one in name).split()
-        return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
-
-    def before(one, other):
-        (name, (value, status)), (name_2, (value_2, status_2)) = one, other
-        place, place_2 = group(value, status), group(value_2, status_2)
-        if place != place_2:
-            return place - place_2
-        if place <= 1 and value != value_2:
-            return -1 if objective.is_better(value, value_2) else 1
-        if pieces(name) != pieces(name_2):
-            return -1 if pieces(name) < pieces(name_2) else 1
-        return -1 if name < name_2 else 1
-
-    def group(value, status):
-        if value is None:
-            return 3
-        if not math.isfinite(value):
-            return 2
-        return 1 if status == "Failed" else 0
-
-    winners = [value for value, status in jobs.values() if group(value, status) == 0]
-    result = []
-    for name, (value, status) in sorted(jobs.items(), key=functools.cmp_to_key(before)):
-        better = sum(objective.is_better(other, value) for other in winners) if group(value, status) == 0 else None
-        result.append((None if better is None else better + 1, name))
-    return result
-
-
-@given(jobs, st.sampled_from([MIN, MAX]))
-def test_a_naive_oracle_ranks_the_same(jobs, objective):
-    table = order([entrant(name, *facts) for name, facts in jobs.items()], objective)
-    assert list(zip(table["rank"].to_pylist(), table["job"].to_pylist(), strict=True)) == naive(jobs, objective)
-    assert repr(dict(zip(table["job"].to_pylist(), table["value"].to_pylist(), strict=True))) == repr(
-        {name: jobs[name][0] for name in table["job"].to_pylist()}
-    )
 
 
 # ---- ranking tables

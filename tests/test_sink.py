@@ -173,7 +173,7 @@ def test_the_ranking_comes_back(logs, tmp_path, kind):
         found = [{key: text if text != "" else None for key, text in row.items()} for row in found]
         for row in found:
             row["hyperparameters"] = json.loads(row["hyperparameters"])
-            for key in ("rank", "rows", "line", "offset", "streams"):
+            for key in ("rank", "rows", "line", "offset", "streams", "not_finite", "tied"):
                 row[key] = None if row[key] is None else int(row[key])
     else:
         found = [json.loads(line) for line in path.read_text().splitlines()]
@@ -425,7 +425,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "definitions": [{"Name": "loss", "Regex": r"loss=(\S+)"}, {"Name": "never", "Regex": r"never=(\S+)"}],
         "options": {"newline": "universal", "matches": "all", "escape": "none", "ansi": "keep"},
         "fingerprint": SCANNER.fingerprint,
-        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last"},
+        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
         "jobs": [
             {"job": 'a, "b"\nc', "status": None, "hyperparameters": {}},
             {
@@ -463,3 +463,30 @@ def test_the_manifest_of_a_replay_without_an_objective(logs, tmp_path):
     manifest = json.loads((tmp_path / "out" / "_manifest.json").read_text())
     assert manifest["objective"] is None
     assert (manifest["format"], manifest["errors"]) == ("parquet", [])
+
+
+def test_a_row_group_holds_the_names_it_uses(tmp_path):
+    """With a million jobs each would hold a million names."""
+    names = pa.array([f"job_{number}" for number in range(1000)])
+    codes = pa.array([7, 7, 900], pa.int32())
+    same = pa.DictionaryArray.from_arrays(pa.array([0, 0, 0], pa.int32()), pa.array(["x"]))
+    job = pa.DictionaryArray.from_arrays(codes, names)
+    numbers = pa.array([1, 2, 3])
+    columns = [
+        job,
+        same,
+        same,
+        numbers.cast(pa.float64()),
+        numbers,
+        numbers,
+        numbers,
+        pa.nulls(3, sink.SCHEMA[-1].type),
+    ]
+    batch = pa.RecordBatch.from_arrays(columns, schema=sink.SCHEMA)
+    with sink.Sink(tmp_path / "out", ["loss"]) as target:
+        target.write("loss", batch.slice(0, 1))
+        target.write("loss", batch.slice(1, 2))
+        target.finish(None, {})
+    column = pq.read_table(tmp_path / "out" / "loss" / "part-0.parquet")["job"]
+    assert column.to_pylist() == ["job_7", "job_7", "job_900"]
+    assert column.chunk(0).dictionary.to_pylist() == ["job_7", "job_900"]

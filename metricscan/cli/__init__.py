@@ -15,6 +15,8 @@ import click
 from metricscan import __version__
 from metricscan.cli.check import check
 from metricscan.cli.output import EXIT_INTERRUPTED, EXIT_WRONG, complain
+from metricscan.cli.plot import plot
+from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
 
 if TYPE_CHECKING:
@@ -57,5 +59,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _one in (replay, check):
+for _one in (replay, check, rank, plot):
     command.add_command(_one)

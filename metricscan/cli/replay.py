@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,24 +12,30 @@ from metricscan.cli.output import (
     EXIT_WRONG,
     ProgressBar,
     complain,
-    literal,
     open_console,
     print_counts,
     print_silent,
 )
+from metricscan.cli.ranks import (
+    as_json,
+    cut,
+    objective_of,
+    objective_options,
+    print_best,
+    print_no_best,
+    print_ranking,
+)
 
 if TYPE_CHECKING:
     from metricscan._replay import Replay
+    from metricscan.objective import Objective
     from metricscan.scanner import Scanner
-
-JOBS_SHOWN = 20
 
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @scan_options
-@click.option("--minimize", metavar="NAME", help="The objective metric; less is better.")
-@click.option("--maximize", metavar="NAME", help="The objective metric; more is better.")
+@objective_options
 @click.option(
     "--job", metavar="RULE", default="auto", show_default=True, help="What one job is: auto, file, dir, or a REGEX."
 )
@@ -44,10 +50,7 @@ JOBS_SHOWN = 20
     help="Format of the dataset.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the dataset that is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-@click.option(
-    "--top", metavar="N", type=click.IntRange(min=1), help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]"
-)
+@click.option("--json", "print_json", is_flag=True, help="Print the outcome as JSON.")
 @click.option("--threads", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]")
 def replay(
     paths: tuple[str, ...],
@@ -62,13 +65,16 @@ def replay(
     exclude: tuple[str, ...],
     minimize: str | None,
     maximize: str | None,
+    scope: str | None,
+    step: str | None,
+    top: int | None,
+    all_best: bool,
     job: str,
     jobs_file: str | None,
     out: str | None,
     format_: str,
     overwrite: bool,
-    as_json: bool,
-    top: int | None,
+    print_json: bool,
     threads: int | None,
 ) -> int:
     """Read the logs of many jobs, and rank the jobs.
@@ -76,17 +82,10 @@ def replay(
     A PATH is a log (gzip is read), a folder, a glob, or - for standard input. Exit code 0; 1 if no job has the objective;
     2 for wrong use, or if a log could not be read.
     """
-    if minimize is not None and maximize is not None:
-        raise click.UsageError("--minimize and --maximize exclude each other")
     scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed)
     from metricscan._replay import replay as run
-    from metricscan.objective import Objective
 
-    objective = None
-    if minimize is not None:
-        objective = Objective(minimize, "Minimize")
-    elif maximize is not None:
-        objective = Objective(maximize, "Maximize")
+    objective = objective_of(minimize, maximize, scope, step)
     with ProgressBar() as bar:
         result = run(
             paths,
@@ -105,11 +104,11 @@ def replay(
         )
     for error in result.errors:
         complain(error)
-    if as_json:
-        _print_json(result, out, top)
+    if print_json:
+        _print_json(result, out, top, all_best=all_best)
     else:
         click.echo(str(result.survey), err=True)
-        _print_replay(result, scanner, None if objective is None else objective.metric, top)
+        _print_replay(result, scanner, objective, top, all_best=all_best)
         if out is not None:
             click.echo(f"written: {out}", err=True)
     if result.errors:
@@ -117,55 +116,29 @@ def replay(
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
 
-def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: int | None) -> None:
-    from rich.table import Table
-
+def _print_replay(
+    result: Replay, scanner: Scanner, objective: Objective | None, top: int | None, *, all_best: bool
+) -> None:
     console = open_console()
-    best = result.best
-    if objective is not None:
+    if objective is not None and result.ranking is not None:
+        best = result.best
         if best is None:
-            console.print(f"Best: none; no job has a finite {objective}")
+            print_no_best(console, objective)
         else:
-            parameters = "".join(f", {key}={value}" for key, value in best.hyperparameters.items())
-            text = f"Best: {best.job}, {objective} {best.value!r} at {best.path}:{best.line}{parameters}"
-            console.print(text, style="bold", soft_wrap=True)
-    if objective is not None and result.ranking is not None and result.ranking.num_rows:
-        table = Table(
-            "rank", "job", objective, "status", "rows", "place", "hyperparameters", box=None, header_style="bold"
-        )
-        table.columns[0].justify = table.columns[2].justify = table.columns[4].justify = "right"
-        shown = result.ranking.slice(0, top or JOBS_SHOWN).to_pylist()
-        for row in shown:
-            status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
-            place = "" if row["stream"] is None else f"{row['stream']}:{row['line']}"
-            if row["streams"] > 1:
-                place += f" (last of {row['streams']} streams)"
-            parameters = " ".join(f"{key}={value}" for key, value in row["hyperparameters"])
-            value = "" if row["value"] is None else repr(row["value"])
-            rank = "" if row["rank"] is None else str(row["rank"])
-            table.add_row(*map(literal, (rank, row["job"], value, status, f"{row['rows']:,}", place, parameters)))
-        console.print(table)
-        if len(shown) < result.ranking.num_rows:
-            console.print(f"  .. {result.ranking.num_rows - len(shown):,} more; --top N shows N")
+            print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
+        if result.ranking.num_rows:
+            print_ranking(console, result.ranking, objective, top, all_best=all_best)
     print_counts(console, result.stats)
     print_silent(console, scanner, result.stats, [log.path for one in result.jobs for log in one.logs])
 
 
-def _print_json(result: Replay, out: str | None, top: int | None) -> None:
+def _print_json(result: Replay, out: str | None, top: int | None, *, all_best: bool) -> None:
     """One JSON object; NaN and infinities as the strings that the datasets use."""
     import json
 
-    from metricscan.sink import json_number
-
-    def number(value: float | None) -> Any:
-        return json.loads(json_number(value))
-
     ranking = None
     if result.ranking is not None:
-        rows = (result.ranking if top is None else result.ranking.slice(0, top)).to_pylist()
-        ranking = [
-            {**row, "value": number(row["value"]), "hyperparameters": dict(row["hyperparameters"])} for row in rows
-        ]
+        ranking = as_json(cut(result.ranking, top, all_best=all_best))
     best = (
         None if result.best is None else {**result.best._asdict(), "hyperparameters": dict(result.best.hyperparameters)}
     )

@@ -1,0 +1,121 @@
+"""Means of many segments at once, each what ``statistics.fmean`` gives: the exact sum, rounded once, by the count.
+
+Sums are kept as a rounded part and the sum of the rounding errors, both exact as long as nothing of the errors is lost.
+Where something was lost, and might have turned the last bit, integers decide: seldom, and segment by segment.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BLOCK = 16
+# Every double is a whole number of these.
+_UNIT = 1074
+
+
+def means(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean of ``values[start : start + count]`` for each segment; no count is 0, no value in a segment is not finite.
+
+    >>> means(np.array([1e16, 1.0, -1e16, 0.1, 0.2, 0.3]), np.array([0, 3]), np.array([3, 3])).tolist()
+    [0.3333333333333333, 0.19999999999999998]
+    """
+    with np.errstate(all="ignore"):
+        total, error, lost = _sums(values, starts, counts)
+        rounded = total + error
+        bound = lost * 1.01
+        low = total + np.nextafter(error - bound, -np.inf)
+        high = total + np.nextafter(error + bound, np.inf)
+        sure = np.isfinite(rounded) & ((lost == 0) | (low == high))
+        # the sum of zeros is 0.0, as Python has it
+        result: NDArray[np.float64] = (rounded + 0.0) / counts
+    for index in np.flatnonzero(~sure):
+        segment = values[starts[index] : starts[index] + counts[index]]
+        result[index] = mean_of(exact_sum(segment), int(counts[index]))
+    return result
+
+
+def exact_sum(values: NDArray[np.float64]) -> int:
+    """The sum of finite values, in units of 2 to the -1074.
+
+    >>> exact_sum(np.array([0.5, 0.25])) == 3 << 1072
+    True
+    """
+    mantissas, exponents = np.frexp(values)
+    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    order = np.argsort(exponents, kind="stable")
+    exponents, whole = exponents[order], whole[order]
+    if not whole.size:
+        return 0
+    starts = np.flatnonzero(np.concatenate(([True], exponents[1:] != exponents[:-1])))
+    # in two halves, so that no sum of them overflows
+    high = np.add.reduceat(whole >> 26, starts).tolist()
+    low = np.add.reduceat(whole & ((1 << 26) - 1), starts).tolist()
+    total = 0
+    for exponent, upper, lower in zip(exponents[starts].tolist(), high, low, strict=True):
+        shift = exponent - 53 + _UNIT
+        mantissa = (upper << 26) + lower
+        total += mantissa << shift if shift >= 0 else mantissa >> -shift
+    return total
+
+
+def mean_of(total: int, count: int) -> float:
+    """The mean of ``count`` values whose exact sum is known."""
+    try:
+        return float(Fraction(total, 1 << _UNIT)) / count
+    except OverflowError:
+        return float(Fraction(total, count << _UNIT))
+
+
+def _sums(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+    """For each segment its sum, the sum of the errors made, and a bound of what those errors lost.
+
+    Blocks of 16 values are added up side by side, then blocks of blocks.
+    """
+    blocks = -(-counts // _BLOCK)
+    if (counts <= _BLOCK).all():
+        return _added(values, None, None, starts, counts)
+    first = np.cumsum(blocks) - blocks
+    within = np.arange(int(blocks.sum())) - np.repeat(first, blocks)
+    block_starts = np.repeat(starts, blocks) + within * _BLOCK
+    block_counts = np.minimum(np.repeat(counts, blocks) - within * _BLOCK, _BLOCK)
+    parts = _added(values, None, None, block_starts, block_counts)
+    starts, counts = first, blocks
+    while (counts > 1).any():
+        blocks = -(-counts // _BLOCK)
+        first = np.cumsum(blocks) - blocks
+        within = np.arange(int(blocks.sum())) - np.repeat(first, blocks)
+        block_starts = np.repeat(starts, blocks) + within * _BLOCK
+        block_counts = np.minimum(np.repeat(counts, blocks) - within * _BLOCK, _BLOCK)
+        parts = _added(*parts, block_starts, block_counts)
+        starts, counts = first, blocks
+    return parts
+
+
+def _added(values: Any, errors: Any, losses: Any, starts: Any, counts: Any) -> tuple[Any, Any, Any]:
+    total = values[starts].copy()
+    error = np.zeros_like(total) if errors is None else errors[starts].copy()
+    lost = np.zeros_like(total) if losses is None else losses[starts].copy()
+    every = int(counts.min())
+    for position in range(1, int(counts.max())):
+        alive: Any = slice(None) if position < every else np.flatnonzero(counts > position)
+        at = starts[alive] + position
+        total[alive], slip = _two_sum(total[alive], values[at])
+        error[alive], slip = _two_sum(error[alive], slip)
+        lost[alive] += np.abs(slip)
+        if errors is not None:
+            error[alive], slip = _two_sum(error[alive], errors[at])
+            lost[alive] += np.abs(slip) + losses[at]
+    return total, error, lost
+
+
+def _two_sum(one: Any, other: Any) -> tuple[Any, Any]:
+    """The rounded sum, and the error of it, exactly (Knuth)."""
+    total = one + other
+    virtual = total - one
+    return total, (one - (total - virtual)) + (other - virtual)

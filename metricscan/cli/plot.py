@@ -1,0 +1,61 @@
+"""``metricscan plot``: the curves of a dataset as a picture."""
+
+from __future__ import annotations
+
+import click
+
+from metricscan.cli.ranks import objective_of
+
+
+@click.command()
+@click.argument("dataset", metavar="DIR")
+@click.option("--metric", metavar="NAME", required=True, help="The metric to draw.")
+@click.option(
+    "-o", "--out", metavar="FILE", required=True, help="The picture: a name that ends in .png, .svg or .html."
+)
+@click.option(
+    "--step", metavar="NAME", help="The metric that counts the steps, such as an epoch.  [default: the values]"
+)
+@click.option(
+    "--worker",
+    "workers",
+    metavar="NAME",
+    multiple=True,
+    help="What tells the workers of a job apart: stream, or a metric that captures their number. Can be repeated.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["last", "first", "mean", "all"]),
+    default="last",
+    show_default=True,
+    help="Which of several values at one step count.",
+)
+@click.option("--log", "log_scale", is_flag=True, help="A logarithmic axis for the values.")
+@click.option("--minimize", metavar="NAME", help="Highlight the best job by this metric; less is better.")
+@click.option("--maximize", metavar="NAME", help="Highlight the best job by this metric; more is better.")
+@click.option("--scope", metavar="SCOPE", help="Which rows decide, as in rank.  [default: last]")
+def plot(
+    dataset: str,
+    metric: str,
+    out: str,
+    step: str | None,
+    workers: tuple[str, ...],
+    duplicates: str,
+    log_scale: bool,
+    minimize: str | None,
+    maximize: str | None,
+    scope: str | None,
+) -> int:
+    """Draw the curves of a metric, one a job, from a dataset that replay --out wrote.
+
+    The best job by the replay's objective, or by another, is highlighted. Needs matplotlib: pip install 'metricscan[plot]'.
+    """
+    from metricscan._plot import plot as draw
+    from metricscan.dataset import Dataset
+
+    opened = Dataset(dataset)
+    wanted = step if scope is not None and scope.startswith("best@") else None
+    objective = objective_of(minimize, maximize, scope, wanted, opened.objective)
+    draw(opened, metric, out, step=step, objective=objective, worker=workers, duplicates=duplicates, log=log_scale)
+    click.echo(f"written: {out}", err=True)
+    return 0

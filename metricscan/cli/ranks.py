@@ -1,0 +1,147 @@
+"""How the commands take an objective, and show a ranking."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from metricscan.cli.output import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
+    from rich.console import Console
+
+    from metricscan.objective import Objective
+
+JOBS_SHOWN = 20
+
+
+def objective_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what the best job is."""
+    options = [
+        click.option("--minimize", metavar="NAME", help="The objective metric; less is better."),
+        click.option("--maximize", metavar="NAME", help="The objective metric; more is better."),
+        click.option(
+            "--scope",
+            metavar="SCOPE",
+            help="Which rows decide: last, first, min, max, mean, last-N (mean of the last N), "
+            "best@K (best at a step of at most K).  [default: last]",
+        ),
+        click.option("--step", metavar="NAME", help="The metric that counts the steps, such as an epoch."),
+        click.option(
+            "--top",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]",
+        ),
+        click.option("--all-best", is_flag=True, help="Show every job that shares the first rank, however many."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def objective_of(
+    minimize: str | None, maximize: str | None, scope: str | None, step: str | None, noted: Objective | None = None
+) -> Objective | None:
+    """The objective that the options describe; what they leave out is as ``noted``."""
+    from dataclasses import replace
+
+    from metricscan.objective import Objective
+
+    if minimize is not None and maximize is not None:
+        raise click.UsageError("--minimize and --maximize exclude each other")
+    if minimize is None and maximize is None:
+        if noted is None:
+            if scope is not None or step is not None:
+                raise click.UsageError(
+                    "--scope and --step say how an objective counts: --minimize or --maximize names it"
+                )
+            return None
+        return replace(noted, scope=scope or noted.scope, step=step or noted.step)
+    metric, goal = (minimize, "Minimize") if minimize is not None else (maximize, "Maximize")
+    return Objective(str(metric), goal, scope or "last", step)
+
+
+def cut(ranking: pa.Table, top: int | None, *, all_best: bool) -> pa.Table:
+    """The jobs that ``--top`` and ``--all-best`` ask for; all of them where neither is given."""
+    count = 0 if all_best and top is None else ranking.num_rows if top is None else top
+    if all_best and ranking.num_rows:
+        count = max(count, ranking["tied"][0].as_py() or 0)
+    return ranking.slice(0, count)
+
+
+def print_best(
+    console: Console, objective: Objective, job: str, value: float, place: str, hyperparameters: Mapping[str, str]
+) -> None:
+    """The winner, in a line."""
+    parameters = "".join(f", {key}={value}" for key, value in hyperparameters.items())
+    text = f"Best: {job}, {_named(objective)} {value!r} at {place}{parameters}"
+    console.print(text, style="bold", soft_wrap=True)
+
+
+def print_no_best(console: Console, objective: Objective) -> None:
+    """That nobody won."""
+    console.print(f"Best: none; no job has a finite {_named(objective)}")
+
+
+def _named(objective: Objective) -> str:
+    return objective.metric if objective.scope == "last" else f"{objective.metric} ({objective.scope})"
+
+
+def print_ranking(
+    console: Console, ranking: pa.Table, objective: Objective, top: int | None, *, all_best: bool
+) -> None:
+    """A row a job."""
+    from rich.table import Table
+
+    title = _named(objective)
+    columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
+    if objective.step is not None:
+        columns.insert(3, objective.step)
+    table = Table(*columns, box=None, header_style="bold")
+    for column in table.columns:
+        if column.header in ("rank", title, "rows", objective.step):
+            column.justify = "right"
+    shown = cut(ranking, JOBS_SHOWN if top is None and not all_best else top, all_best=all_best)
+    for row in shown.to_pylist():
+        status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
+        place = "" if row["stream"] is None else f"{row['stream']}:{row['line']}"
+        if row["streams"] > 1:
+            place += f" ({objective.scope} of {row['streams']} streams)"
+        rows = f"{row['rows']:,}" + (f" ({row['not_finite']:,} not finite)" if row["not_finite"] else "")
+        cells = [
+            "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
+            row["job"],
+            "" if row["value"] is None else repr(row["value"]),
+            status,
+            rows,
+            place,
+            " ".join(f"{key}={value}" for key, value in row["hyperparameters"]),
+        ]
+        if objective.step is not None:
+            cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
+        table.add_row(*map(literal, cells))
+    console.print(table)
+    if shown.num_rows < ranking.num_rows:
+        console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more; --top N shows N")
+
+
+def as_json(ranking: pa.Table) -> list[dict[str, Any]]:
+    """A ranking as JSON has it; NaN and infinities as the strings that the datasets use."""
+    rows: list[dict[str, Any]] = ranking.to_pylist()
+    for row in rows:
+        row["value"], row["step"] = number(row["value"]), number(row["step"])
+        row["hyperparameters"] = dict(row["hyperparameters"])
+    return rows
+
+
+def number(value: float | None) -> Any:
+    """A number as JSON has it."""
+    from metricscan.sink import json_number
+
+    return json.loads(json_number(value))

@@ -1,0 +1,145 @@
+"""The ranking, as the contract tells it: one job after the other, one comparison after the other."""
+
+import functools
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    stream: str
+    value: float
+    line: int
+    offset: int
+    start: int
+    time: int | None = None
+    step: float | None = None
+
+
+def natural(name):
+    """Numbers before text, a part before what continues it."""
+    parts = "".join(one if one.isdecimal() else f"\n{one}\n" for one in name).split("\n")
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name
+
+
+def step_in_force(row, steps):
+    """Of the row's record, the last step up to the row, else the first; else the last before the record."""
+    in_record = [step for step in steps if step.offset == row.offset]
+    before = [step for step in in_record if step.start <= row.start]
+    earlier = [step for step in steps if step.offset < row.offset]
+    if before:
+        return max(before, key=lambda step: step.start).value
+    if in_record:
+        return min(in_record, key=lambda step: step.start).value
+    return max(earlier, key=lambda step: step.start).value if earlier else None
+
+
+def steps_back(steps):
+    """How often the step of a stream goes back; rows of a stream are given in its order."""
+    last, count = {}, 0
+    for step in steps:
+        count += step.stream in last and step.value < last[step.stream]
+        last[step.stream] = step.value
+    return count
+
+
+def in_order(rows):
+    """Rows of a job; those of a stream are given in its order."""
+    if all(row.time is not None for row in rows):
+        return sorted(rows, key=lambda row: (row.time, natural(row.stream)))
+    return sorted(rows, key=lambda row: natural(row.stream))
+
+
+def mean(values):
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < len(values):
+        return sum(value for value in values if not math.isfinite(value))
+    # as statistics.fmean, which gives up where a sum on the way is too large
+    total = sum(map(Fraction, values))
+    try:
+        return float(total) / len(values)
+    except OverflowError:
+        return float(total / len(values))
+
+
+def outcome(rows, goal, scope):
+    """(status, value, deciding row) of a job."""
+    rows = in_order(rows)
+    if not rows:
+        return "missing", None, None
+    if scope == "last":
+        window, decide = rows[-1:], mean_of_one
+    elif scope == "first":
+        window, decide = rows[:1], mean_of_one
+    elif scope == "mean":
+        window, decide = rows, mean
+    elif scope.startswith("last-"):
+        window, decide = rows[-int(scope[5:]) :], mean
+    else:
+        window, least = rows, scope == "min"
+        if scope.startswith("best@"):
+            window = [row for row in rows if row.step is not None and row.step <= float(scope[5:])]
+            least = goal == "Minimize"
+        finite = [row for row in window if math.isfinite(row.value)]
+        if finite:
+            best = (min if least else max)(row.value for row in finite)
+            row = next(row for row in finite if row.value == best)
+            return "found", row.value, row
+        if window:
+            return "not_finite", window[-1].value, window[-1]
+        return "missing", None, None
+    finite = all(math.isfinite(row.value) for row in window)
+    return "found" if finite else "not_finite", decide([row.value for row in window]), window[-1]
+
+
+def mean_of_one(values):
+    return values[0]
+
+
+def rank(jobs, goal, scope, statuses=None, *, completed_only=False):
+    """Rows of the ranking: ``jobs`` maps each name to its rows."""
+    statuses = statuses or {}
+    outcomes = {name: outcome(rows, goal, scope) for name, rows in jobs.items()}
+
+    def group(name):
+        status = outcomes[name][0]
+        if status != "found":
+            return {"not_finite": 2, "missing": 3}[status]
+        if completed_only:
+            return int(statuses.get(name) != "Completed")
+        return int(statuses.get(name) == "Failed")
+
+    def better(value, other):
+        return value < other if goal == "Minimize" else value > other
+
+    def before(one, other):
+        if group(one) != group(other):
+            return group(one) - group(other)
+        value, value_2 = outcomes[one][1], outcomes[other][1]
+        if group(one) <= 1 and value != value_2:
+            return -1 if better(value, value_2) else 1
+        return -1 if natural(one) < natural(other) else 1
+
+    rivals = [outcomes[name][1] for name in jobs if group(name) == 0]
+    result = []
+    for name in sorted(jobs, key=functools.cmp_to_key(before)):
+        status, value, row = outcomes[name]
+        placed = group(name) == 0
+        result.append(
+            {
+                "rank": 1 + sum(better(rival, value) for rival in rivals) if placed else None,
+                "job": name,
+                "value": value,
+                "objective_status": status,
+                "job_status": statuses.get(name),
+                "rows": len(jobs[name]),
+                "stream": row and row.stream,
+                "line": row and row.line,
+                "offset": row and row.offset,
+                "step": row and row.step,
+                "streams": len({row.stream for row in jobs[name]}),
+                "not_finite": sum(not math.isfinite(row.value) for row in jobs[name]),
+                "tied": sum(rival == value for rival in rivals) if placed else None,
+            }
+        )
+    return result

@@ -1,0 +1,165 @@
+"""``metricscan rank``: what it prints of a dataset, and how it ends."""
+
+import json
+
+import pytest
+
+from metricscan.cli import main
+
+DEFINITIONS = ("-m", r"loss=loss=(\S+)", "-m", r"epoch=epoch=(\d+)")
+SCOPES = ["last", "first", "min", "max", "mean", "last-2", "best@1"]
+LOGS = {
+    "trial_1/stdout": "epoch=1 loss=3\nepoch=2 loss=0.5\nepoch=3 loss=2\n",
+    "trial_2/stdout": "epoch=1 loss=1\n",
+    "trial_10/stdout": "epoch=1 loss=4\nepoch=2 loss=1\n",
+    "trial_3/stdout": "epoch=1 loss=nan\n",
+    "trial_4/stdout": "nothing\n",
+}
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in LOGS.items():
+        path = tmp_path / "logs" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    (tmp_path / "logs" / "trial_2" / "params.json").write_text('{"lr": 0.1}')
+    return "logs"
+
+
+@pytest.fixture
+def written(run, logs):
+    assert run("replay", logs, *DEFINITIONS, "--minimize", "loss", "--out", "out")[0] == 0
+    return "out"
+
+
+def ranking_lines(out):
+    """The winner and the jobs: what both commands print."""
+    lines = out.splitlines()
+    end = next((number for number, line in enumerate(lines) if line.startswith(" metric ")), len(lines))
+    return [line.split() for line in lines[:end]]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("goal", ["--minimize", "--maximize"])
+def test_it_prints_what_the_replay_printed(run, logs, written, scope, goal):
+    objective = (goal, "loss", "--scope", scope, "--step", "epoch")
+    code, out, _ = run("replay", logs, *DEFINITIONS, *objective)
+    other_code, other_out, err = run("rank", written, *objective)
+    assert (code, ranking_lines(out)) == (other_code, ranking_lines(other_out))
+    assert err == ""
+    replayed = json.loads(run("replay", logs, *DEFINITIONS, *objective, "--json")[1])
+    assert json.loads(run("rank", written, *objective, "--json")[1])["ranking"] == replayed["ranking"]
+
+
+def test_the_replays_own_objective_is_the_default(run, written):
+    code, out, err = run("rank", written)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "Best: trial_2, loss 1.0 at logs/trial_2/stdout:1, lr=0.1"
+    assert ranking_lines(out)[1:] == [
+        ["rank", "job", "loss", "status", "rows", "place", "hyperparameters"],
+        ["1=", "trial_2", "1.0", "found", "1", "stdout:1", "lr=0.1"],
+        ["1=", "trial_10", "1.0", "found", "2", "stdout:2"],
+        ["3", "trial_1", "2.0", "found", "3", "stdout:3"],
+        ["trial_3", "nan", "not_finite", "1", "(1", "not", "finite)", "stdout:1"],
+        ["trial_4", "missing", "0"],
+    ]
+    assert ranking_lines(run("rank", written, "--scope", "min")[1])[0][:4] == ["Best:", "trial_1,", "loss", "(min)"]
+
+
+def test_top_and_all_best(run, written):
+    def jobs(*options):
+        return [
+            line[1]
+            for line in ranking_lines(run("rank", written, *options)[1])[2:]
+            if line[0].isalnum() or "=" in line[0]
+        ]
+
+    assert jobs("--top", 1) == ["trial_2"]
+    assert jobs("--all-best") == jobs("--all-best", "--top", 1) == ["trial_2", "trial_10"]
+    assert jobs("--top", 3, "--all-best") == ["trial_2", "trial_10", "trial_1"]
+    assert jobs("--scope", "min", "--all-best") == ["trial_1"]
+    document = json.loads(run("rank", written, "--all-best", "--json")[1])
+    assert [row["job"] for row in document["ranking"]] == ["trial_2", "trial_10"]
+    assert "  .. 4 more; --top N shows N" in run("rank", written, "--top", 1)[1].splitlines()
+
+
+def test_completed_only_by_a_jobs_file(run, written, tmp_path):
+    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_2,stopped\n")
+    code, out, _ = run("rank", written, "--jobs", "jobs.csv", "--completed-only")
+    assert code == 0
+    assert ranking_lines(out)[0][:2] == ["Best:", "trial_1,"]
+    assert ranking_lines(out)[3][:4] == ["trial_2", "1.0", "found,", "Stopped"]
+    code, out, _ = run("rank", written, "--completed-only")
+    assert code == 1
+    assert out.splitlines()[0] == "Best: none; no job has a finite loss"
+
+
+def test_scopes_side_by_side(run, written):
+    code, out, _ = run("rank", written, "--scopes")
+    assert code == 0
+    table = [line.split() for line in out[out.index(" scope ") :].splitlines()]
+    assert table[0] == ["scope", "best", "job", "value", "tied", "rank", "by", "last", "value", "by", "last", "regret"]
+    assert table[1] == ["last", "trial_2", "1.0", "2", "1", "1.0", "0.0"]
+    assert table[3] == ["min", "trial_1", "0.5", "1", "3", "2.0", "1.0"]
+    document = json.loads(run("rank", written, "--scopes", "--json")[1])
+    assert document["objective"] == {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None}
+    assert document["scopes"][2]["regret"] == 1.0
+
+
+def test_the_step_of_the_deciding_row_is_shown(run, written):
+    out = run("rank", written, "--scope", "min", "--step", "epoch")[1]
+    lines = ranking_lines(out)
+    assert lines[1] == ["rank", "job", "loss", "(min)", "epoch", "status", "rows", "place", "hyperparameters"]
+    assert lines[2] == ["1", "trial_1", "0.5", "2", "found", "3", "stdout:2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--minimize", "los"), "the objective metric 'los' is not among the metrics: 'loss', 'epoch'\nhint: did you"),
+        (("--scope", "best"), "scope='best': last, first, min, max, mean, last-N or best@K was expected"),
+        (("--scope", "best@3"), "scope='best@3': step=NAME was expected beside it"),
+        (("--step", "epochs"), "the step metric 'epochs' is not among the metrics"),
+        (("--minimize", "loss", "--maximize", "loss"), "--minimize and --maximize exclude each other"),
+        (("--jobs", "gone.csv"), "cannot read the jobs file gone.csv: No such file or directory"),
+    ],
+)
+def test_wrong_use(run, written, options, message):
+    code, out, err = run("rank", written, *options)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_jobs_files_at_fault(run, written, tmp_path):
+    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_99,failed\n")
+    code, _, err = run("rank", written, "--jobs", "jobs.csv")
+    assert code == 2
+    assert "the jobs file jobs.csv names jobs of which there is no log\n  line 3: trial_99" in err
+    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_1,failed\n")
+    assert "line 3: trial_1 stands in line 2 already" in run("rank", written, "--jobs", "jobs.csv")[2]
+
+
+def test_a_dataset_without_an_objective(run, logs):
+    run("replay", logs, *DEFINITIONS, "--out", "out")
+    code, _, err = run("rank", "out")
+    assert code == 2
+    assert "no objective: give --minimize NAME or --maximize NAME" in err
+    assert run("rank", "out", "--maximize", "loss")[0] == 0
+    assert run("replay", logs, *DEFINITIONS, "--scope", "min")[0] == 2
+
+
+def test_what_is_no_dataset(run, logs):
+    code, _, err = run("rank", logs)
+    assert code == 2
+    assert err == "metricscan: logs is no dataset: it has no _manifest.json\nhint: replay --out DIR writes one\n"
