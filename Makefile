@@ -22,7 +22,7 @@ $(BUILT): pyproject.toml setup.py $(CORE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(REQUIRES) build-system requires > .venv/requires.txt
 	$(PIP) install -r .venv/requires.txt
-	rm -f metricscan/_core.c  # a checked build's would look up to date
+	rm -f metricscan/_core.c metricscan/_events.c  # a checked build's would look up to date
 	$(PIP) install --no-build-isolation -e '.[test,lint]'
 	touch $@
 
@@ -46,7 +46,7 @@ lint: $(BUILT)
 
 types: $(BUILT)
 	$(BIN)/mypy
-	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core
+	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan._events
 
 demo: $(BUILT)
 	$(METRICSCAN) check data/gan/gan.log -d data/gan/gan.definitions.json
@@ -58,6 +58,6 @@ demo: $(BUILT)
 	$(METRICSCAN) replay data/tqdm/logs -d data/tqdm/tqdm.definitions.json --minimize val_loss --out build/demo --overwrite
 
 clean:
-	rm -rf build dist *.egg-info metricscan/_core.c metricscan/_core.html metricscan/*.so $(BUILT)
+	rm -rf build dist *.egg-info metricscan/_core.c metricscan/_events.c metricscan/*.html metricscan/*.so $(BUILT)
 	rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

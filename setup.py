@@ -1,4 +1,4 @@
-"""Build of the compiled core. Everything that is data stands in pyproject.toml.
+"""Build of the compiled modules. Everything that is data stands in pyproject.toml.
 
 Environment switches: METRICSCAN_DEBUG=1 builds with bounds checks and asserts and without optimisation;
 METRICSCAN_SANITIZE=1 adds the address and undefined-behaviour sanitisers.
@@ -46,13 +46,20 @@ if SANITIZE:
     compile_args += ["-g", *flags]
     link_args += flags
 
-core = Extension(
-    "metricscan._core",
-    sources=["metricscan/_core.pyx"],
-    depends=["metricscan/_literals.h", "metricscan/_memory.h", "metricscan/_numbers.h", "metricscan/_program.h"],
-    include_dirs=["metricscan"],
-    extra_compile_args=compile_args,
-    extra_link_args=link_args,
-)
+MODULES = {
+    "_core": ("_literals.h", "_memory.h", "_numbers.h", "_program.h"),
+    "_events": ("_events.h",),
+}
+extensions = [
+    Extension(
+        f"metricscan.{name}",
+        sources=[f"metricscan/{name}.pyx"],
+        depends=[f"metricscan/{header}" for header in headers],
+        include_dirs=["metricscan"],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+    for name, headers in MODULES.items()
+]
 
-setup(ext_modules=cythonize([core], compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))
+setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from metricscan.errors import SourceError
@@ -72,6 +73,21 @@ class Source:
 
     def __iter__(self) -> Iterator[Any]:
         return self._pieces
+
+    def peek(self, size: int) -> bytes:
+        """The first bytes, as many as there are up to this size; they are still read afterwards."""
+        if self.whole is not None:
+            return bytes(self.whole[:size])
+        held: list[bytes] = []
+        length = 0
+        for piece in self._pieces:
+            # the buffer behind it may be used again
+            held.append(bytes(piece))
+            length += len(piece)
+            if length >= size:
+                break
+        self._pieces = chain(held, self._pieces)
+        return b"".join(held)[:size]
 
     def watch(self, on_piece: Callable[[int], object]) -> None:
         """Have each piece announced before it is handed on, with how far into the file, as it lies on disk, it was read."""
