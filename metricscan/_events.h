@@ -23,7 +23,7 @@ the distance. */
 
 typedef struct { int64_t out, in, in_line, out_line; } me_run;
 typedef struct { int64_t out, time, stream; } me_event;
-typedef struct { int64_t first, last; int64_t name_at, name_length; uint64_t hash; } me_stream;
+typedef struct { int64_t first, last, count; int64_t name_at, name_length; uint64_t hash; } me_stream;
 
 enum { ME_JSON, ME_CSV, ME_S3 };
 enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, ME_NEXT };
@@ -98,6 +98,7 @@ static inline int me_event_starts(me_unframer *u, int64_t out, int64_t time, int
     event->time = time;
     event->stream = stream;
     me_stream *of = &u->streams[stream];
+    of->count++;
     if (time != ME_NO_TIME) {
         if (of->first == ME_NO_TIME || time < of->first) of->first = time;
         if (of->last == ME_NO_TIME || time > of->last) of->last = time;
@@ -152,6 +153,7 @@ static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length)
     if (me_grow((void **)&u->names, &u->names_capacity, u->names_length + length, 1)) return -1;
     one = &u->streams[u->n_streams];
     one->first = one->last = ME_NO_TIME;
+    one->count = 0;
     one->name_at = u->names_length;
     one->name_length = length;
     one->hash = hash;

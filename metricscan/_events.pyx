@@ -17,7 +17,7 @@ cdef extern from "_events.h" nogil:
         int64_t out, time, stream
 
     ctypedef struct me_stream:
-        int64_t first, last, name_at, name_length
+        int64_t first, last, count, name_at, name_length
 
     ctypedef struct me_unframer:
         int format
@@ -120,14 +120,14 @@ cdef class Unframer:
 
     @property
     def streams(self):
-        """Per stream its name in bytes (None for events that name none) and its first and last time, or None."""
+        """Per stream its name in bytes (None for events that name none), its first and last time or None, its events."""
         result = []
         cdef int64_t i
         cdef me_stream *one
         for i in range(self.u.n_streams):
             one = &self.u.streams[i]
             name = None if i == 0 else <bytes>self.u.names[one.name_at:one.name_at + one.name_length]
-            result.append((name, None if one.first == ME_NO_TIME else (one.first, one.last)))
+            result.append((name, None if one.first == ME_NO_TIME else (one.first, one.last), one.count))
         return result
 
     def translate(self, line, offset, start, to_line, to_offset, to_start, to_time, to_stream):

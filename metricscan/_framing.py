@@ -17,7 +17,7 @@ from metricscan import _events
 from metricscan.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     import pyarrow as pa
@@ -150,12 +150,12 @@ class Frames:
     def stream_names(self) -> list[str | None]:
         """The streams that events named so far, by their numbers; 0 is that of events that name none."""
         listed = [] if self.events is None else self.events.streams
-        return [None if name is None else name.decode("utf-8", "backslashreplace") for name, _ in listed] or [None]
+        return [None if name is None else name.decode("utf-8", "backslashreplace") for name, *_ in listed] or [None]
 
     @property
     def spans(self) -> list[tuple[int, int] | None]:
         """Per stream the first and the last time of its events, in microseconds since the epoch."""
-        return [span for _, span in self.events.streams] if self.events is not None else [None]
+        return [span for _, span, _ in self.events.streams] if self.events is not None else [None]
 
     def _pieces(self) -> Iterator[Any]:
         try:
@@ -254,11 +254,22 @@ def text_pieces(source: Source, input_format: str) -> Iterator[bytes]:
 
 
 def stream_names(source: Source, format: str) -> list[str]:  # noqa: A002
-    """The streams that the events of an export name; empty if they name none. It is read to its end."""
+    """The streams that the events of an export name; ``""`` for events that name none. It is read to its end."""
     frames = Frames(source, format)
     for _ in frames:
         pass
-    return [name for name in frames.stream_names if name is not None]
+    counts = [] if frames.events is None else [count for *_, count in frames.events.streams]
+    return [name or "" for name, count in zip(frames.stream_names, counts, strict=True) if count]
+
+
+def span_of(spans: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
+    """The first and the last of several spans of time; None if there is none.
+
+    >>> span_of([(3, 5), None, (1, 4)])
+    (1, 5)
+    """
+    known = [span for span in spans if span is not None]
+    return (min(first for first, _ in known), max(last for _, last in known)) if known else None
 
 
 def _header(head: bytes) -> list[str]:

@@ -13,9 +13,11 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan._framing import HEAD_BYTES as EXPORT_HEAD_BYTES
+from metricscan._framing import detect, format_of, stream_names
 from metricscan.errors import OptionError, SourceError
 from metricscan.objective import natural
-from metricscan.source import compression
+from metricscan.source import compression, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +35,7 @@ _NO_LOG_SUFFIXES = """
 """
 NO_LOGS = (
     *("*." + suffix for suffix in _NO_LOG_SUFFIXES.split()),
-    *("*.tfevents.*", "requirements*.txt", "Makefile", "Dockerfile", "LICENSE*", "README*"),
+    *("*.tfevents.*", "requirements*.txt", "Makefile", "Dockerfile", "LICENSE*", "README*", "aws-logs-write-test"),
 )
 
 # Where usual tools put logs: the folder that is a job, and the log's name within it. The first that fits.
@@ -41,6 +43,8 @@ LAYOUTS = tuple(
     (tool, re.compile(pattern, re.DOTALL))
     for tool, pattern in (
         ("SageMaker", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
+        # the export to S3 writes a stream's name with - for /, and the stream in parts
+        ("SageMaker", r"(?P<job>.*/[^/]+)-(?P<stream>algo-\d+-\d+/[^/]+)"),
         ("Ray Tune", r"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?(?:\.gz)?)"),
         ("Syne Tune", r"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err)(?:\.gz)?)"),
         ("Hydra", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
@@ -70,10 +74,11 @@ _STATUS_OF = {word: status for status, words in STATUSES.items() for word in wor
 
 
 class Log(NamedTuple):
-    """A log of a job: where it lies, and the name of the stream that it is."""
+    """A log of a job: where it lies, the name of the stream that it is, and what an export of several streams calls it."""
 
     path: str
     stream: str
+    within: str | None = None
 
 
 @dataclass
@@ -133,6 +138,7 @@ def survey(
     jobs_file: str | os.PathLike[str] | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    input_format: str = "plain",
 ) -> Survey:
     """Find the logs, and tell the jobs apart.
 
@@ -147,6 +153,8 @@ def survey(
         CSV or JSON lines with ``job`` or ``path``, ``status``, ``hyperparameters``.
     include, exclude : sequence of glob
         Names, or paths within the folder, of the files to take from folders.
+    input_format : str
+        What the logs are; of exports, events that name their stream are told apart by it.
 
     Raises
     ------
@@ -156,9 +164,9 @@ def survey(
         The jobs file is unreadable, or speaks of jobs that are not there.
     """
     found = Survey()
-    logs = _Search(found, include, exclude).find(paths)
+    paths = _Search(found, include, exclude, exports=input_format == "auto").find(paths)
     facts = [] if jobs_file is None else _read_jobs_file(os.fspath(jobs_file))
-    keys = _Keys(logs, job, found)
+    keys = _Keys([(path, name) for path in paths for name in _streams_in(path, input_format)], job, found)
     keys.place(facts)
     found.jobs = keys.jobs()
     for one, folder in zip(found.jobs, keys.folders, strict=True):
@@ -173,8 +181,9 @@ def survey(
 class _Search:
     """One walk over all paths; each real file is taken once."""
 
-    def __init__(self, found: Survey, include: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(self, found: Survey, include: Sequence[str], exclude: Sequence[str], *, exports: bool) -> None:
         self.found = found
+        self.exports = exports
         self.include = list(include)
         self.exclude = list(exclude)
         self.seen: set[tuple[int, int]] = set()
@@ -270,6 +279,8 @@ class _Search:
         if entry.name.startswith("."):
             return False
         name = entry.name.removesuffix(".gz")
+        if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
+            return True
         return not any(fnmatch.fnmatchcase(name, pattern) for pattern in NO_LOGS)
 
 
@@ -307,23 +318,55 @@ def _is_binary(path: str) -> bool:
     return b"\0" in head
 
 
+def _is_export(path: str) -> bool:
+    """Whether a file holds log events, whatever its name says."""
+    try:
+        with open_source(path) as opened:
+            return detect(opened.peek(EXPORT_HEAD_BYTES)) != "plain"
+    except SourceError:
+        return False
+
+
+def _streams_in(path: str, input_format: str) -> list[str | None]:
+    """The streams that an export names, ``""`` for events that name none; of any other log the one that it is, None."""
+    if input_format == "plain" or path == STDIN or not os.path.isfile(path):
+        return [None]
+    try:
+        with open_source(path) as opened:
+            format_ = format_of(opened, input_format)
+            names = stream_names(opened, format_) if format_.startswith("cloudwatch") else []
+    except SourceError:
+        # who reads it says so
+        return [None]
+    return [None] if names in ([], [""]) else [*names]
+
+
 # ---- telling jobs apart
 
 
 class _Keys:
     """The job that each log belongs to: the folder or file that it is named by."""
 
-    def __init__(self, logs: list[str], rule: str, found: Survey) -> None:
-        self.logs = logs
-        self.places = [path if path == STDIN else os.path.abspath(path).replace(os.sep, "/") for path in logs]
+    def __init__(self, logs: list[tuple[str, str | None]], rule: str, found: Survey) -> None:
+        self.logs = [path for path, _ in logs]
+        self.within = [name for _, name in logs]
+        self.files = [path if path == STDIN else os.path.abspath(path).replace(os.sep, "/") for path in self.logs]
+        self.places = [
+            # where the stream would lie, had it been exported by itself
+            file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
+            for file, name in zip(self.files, self.within, strict=True)
+        ]
         self.found = found
         self.folders: list[str | None] = []
         if rule == "auto":
             keys = self._by_layout()
         elif rule == "file":
-            keys = [_Key(place, place) for place in self.places]
+            keys = [_Key(file, place) for file, place in zip(self.files, self.places, strict=True)]
         elif rule == "dir":
-            keys = [_Key(place if place == STDIN else os.path.dirname(place), place) for place in self.places]
+            keys = [
+                _Key(file if file == STDIN else os.path.dirname(file), place)
+                for file, place in zip(self.files, self.places, strict=True)
+            ]
         else:
             keys = self._by_regex(rule)
         self.keys = keys
@@ -339,7 +382,7 @@ class _Keys:
             if pair:
                 stems.setdefault(pair["stem"], set()).add(place)
         keys: list[_Key | None] = []
-        for place in self.places:
+        for file, place in zip(self.files, self.places, strict=True):
             match = next((match for _, layout in LAYOUTS if (match := layout.fullmatch(place))), None)
             if match is None and numbered.get(os.path.dirname(place)) == 1:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
@@ -351,7 +394,7 @@ class _Keys:
                 # as Slurm writes them: train-17.out and train-17.err
                 keys.append(_Key(pair["stem"], place, os.path.dirname(place)))
             else:
-                keys.append(_Key(place, place))
+                keys.append(_Key(file, place))
         return keys
 
     def _by_regex(self, rule: str) -> list[_Key | None]:
@@ -393,10 +436,15 @@ class _Keys:
         for ((folder, _), group), name in zip(groups.items(), names, strict=True):
             places = [self.places[index] for index in group]
             root = folder if folder is not None and folder != places[0] else _common_folder(places)
-            logs = []
+            logs: list[Log] = []
             for index, place in zip(group, places, strict=True):
-                within = os.path.basename(place) if not place.startswith(root + "/") else place[len(root) + 1 :]
-                logs.append(Log(self.logs[index], "stdin" if place == STDIN else _as_text(within)))
+                # behind a job's folder, or behind its name where that is part of a folder's
+                within = (
+                    place[len(root) + 1 :] if place.startswith((root + "/", root + "-")) else os.path.basename(place)
+                )
+                stream = "stdin" if place == STDIN else _as_text(within)
+                same = sum(log.stream.partition(" (")[0] == stream for log in logs) if self.within[index] else 0
+                logs.append(Log(self.logs[index], f"{stream} ({same + 1})" if same else stream, self.within[index]))
             logs.sort(key=lambda log: natural(log.stream))
             jobs.append((natural(name), Job(name, logs), None if places[0] == STDIN else folder or root))
         jobs.sort(key=lambda one: one[0])

@@ -339,7 +339,11 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         if input_format != "plain":
             from metricscan import _framing
 
-            format_ = _framing.format_of(self._opened, input_format)
+            try:
+                format_ = _framing.format_of(self._opened, input_format)
+            except BaseException:
+                self._opened.close()
+                raise
             if format_ != "plain":
                 self.frames = _framing.Frames(self._opened, format_)
         if self.frames is not None:

@@ -80,13 +80,18 @@ class Source:
             return bytes(self.whole[:size])
         held: list[bytes] = []
         length = 0
-        for piece in self._pieces:
-            # the buffer behind it may be used again
-            held.append(bytes(piece))
-            length += len(piece)
-            if length >= size:
-                break
-        self._pieces = chain(held, self._pieces)
+        rest = self._pieces
+        try:
+            for piece in self._pieces:
+                # the buffer behind it may be used again
+                held.append(bytes(piece))
+                length += len(piece)
+                if length >= size:
+                    break
+        except SourceError as error:
+            # it is raised when its turn comes
+            rest = _raising(error)
+        self._pieces = chain(held, rest)
         return b"".join(held)[:size]
 
     def watch(self, on_piece: Callable[[int], object]) -> None:
@@ -148,6 +153,11 @@ def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
         f"a source is a path, bytes-like, a binary file object or an iterable of bytes-like chunks, "
         f"not {type(source).__name__}"
     )
+
+
+def _raising(error: SourceError) -> Iterator[Any]:
+    raise error
+    yield
 
 
 def _as_bytes(source: Any) -> memoryview | None:

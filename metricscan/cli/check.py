@@ -26,10 +26,12 @@ def check(
     paths: tuple[str, ...],
     definitions: str | None,
     metrics: tuple[str, ...],
+    algorithm: str | None,
     newline: str | None,
     matches: str,
     escape: str,
     ansi: str,
+    input_format: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
@@ -37,13 +39,13 @@ def check(
 
     Exit code 0 if every definition finds something, 1 if some do not, 2 for wrong use or an unreadable log.
     """
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi)
+    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, algorithm)
     from metricscan._check import first_hits
     from metricscan._jobs import survey
 
     found = survey(paths, job="file", include=include, exclude=exclude)
     logs = [log.path for one in found.jobs for log in one.logs]
-    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN)
+    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN, input_format)
     errors = [*found.errors, *errors]
     for error in errors:
         complain(error)
@@ -52,7 +54,7 @@ def check(
         for name in explanation.names:
             _print_hits(console, name, explanation.regex, hits[name], stats, many=len(logs) > 1)
     print_counts(console, stats)
-    silent = print_silent(console, scanner, stats, logs)
+    silent = print_silent(console, scanner, stats, logs, input_format)
     return EXIT_WRONG if errors else EXIT_NOTHING_FOUND if silent else 0
 
 

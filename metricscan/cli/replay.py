@@ -44,6 +44,17 @@ JOBS_SHOWN = 20
     help="Format of the dataset.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the dataset that is there.")
+@click.option(
+    "--tuning-job",
+    metavar="FILE",
+    help="A CreateHyperParameterTuningJob request, or what Describe answered: definitions and objective are its.",
+)
+@click.option(
+    "--describe",
+    is_flag=True,
+    help="With --tuning-job: print what DescribeHyperParameterTuningJob would answer, as JSON.",
+)
+@click.option("--float32", is_flag=True, help="With --describe: values as the service keeps them, in 32 bits.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.option(
     "--top", metavar="N", type=click.IntRange(min=1), help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]"
@@ -53,10 +64,12 @@ def replay(
     paths: tuple[str, ...],
     definitions: str | None,
     metrics: tuple[str, ...],
+    algorithm: str | None,
     newline: str | None,
     matches: str,
     escape: str,
     ansi: str,
+    input_format: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     minimize: str | None,
@@ -66,6 +79,9 @@ def replay(
     out: str | None,
     format_: str,
     overwrite: bool,
+    tuning_job: str | None,
+    describe: bool,
+    float32: bool,
     as_json: bool,
     top: int | None,
     threads: int | None,
@@ -77,7 +93,10 @@ def replay(
     """
     if minimize is not None and maximize is not None:
         raise click.UsageError("--minimize and --maximize exclude each other")
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi)
+    if describe and tuning_job is None:
+        raise click.UsageError("--describe needs --tuning-job FILE")
+    if float32 and not describe:
+        raise click.UsageError("--float32 needs --describe")
     from metricscan._replay import replay as run
     from metricscan.objective import Objective
 
@@ -86,6 +105,17 @@ def replay(
         objective = Objective(minimize, "Minimize")
     elif maximize is not None:
         objective = Objective(maximize, "Maximize")
+    request = None
+    if tuning_job is None:
+        name = None if objective is None else objective.metric
+        scanner = compiled(definitions, metrics, newline, matches, escape, ansi, algorithm, name)
+    else:
+        if definitions is not None or metrics:
+            raise click.UsageError("--tuning-job brings its own definitions; --definitions and -m exclude it")
+        from metricscan.cli.tuning import requested
+
+        request, scanner = requested(tuning_job, algorithm, newline=newline, matches=matches, escape=escape, ansi=ansi)
+        objective = objective or request.objective
     with ProgressBar() as bar:
         result = run(
             paths,
@@ -96,7 +126,8 @@ def replay(
             jobs=jobs_file,
             include=include,
             exclude=exclude,
-            keep=False,
+            input_format=input_format,
+            keep=describe,
             out=out,
             format=format_,
             overwrite=overwrite,
@@ -104,11 +135,15 @@ def replay(
         )
     for error in result.errors:
         complain(error)
-    if as_json:
+    if request is not None and describe:
+        from metricscan.cli.tuning import print_description
+
+        print_description(request, result, float32=float32)
+    elif as_json:
         _print_json(result, out, top)
     else:
         click.echo(str(result.survey), err=True)
-        _print_replay(result, scanner, None if objective is None else objective.metric, top)
+        _print_replay(result, scanner, None if objective is None else objective.metric, top, input_format)
         if out is not None:
             click.echo(f"written: {out}", err=True)
     if result.errors:
@@ -116,7 +151,7 @@ def replay(
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
 
-def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: int | None) -> None:
+def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: int | None, input_format: str) -> None:
     from rich.table import Table
 
     console = open_console()
@@ -147,7 +182,8 @@ def _print_replay(result: Replay, scanner: Scanner, objective: str | None, top: 
         if len(shown) < result.ranking.num_rows:
             console.print(f"  .. {result.ranking.num_rows - len(shown):,} more; --top N shows N")
     print_counts(console, result.stats)
-    print_silent(console, scanner, result.stats, [log.path for one in result.jobs for log in one.logs])
+    paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
+    print_silent(console, scanner, result.stats, paths, input_format)
 
 
 def _print_json(result: Replay, out: str | None, top: int | None) -> None:

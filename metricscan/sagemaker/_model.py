@@ -40,6 +40,17 @@ def check(name: str, value: Any, path: str = "") -> tuple[list[RequestFault], li
     return faults, unknown
 
 
+def pruned(name: str, value: Any) -> Any:
+    """A copy of a value of a shape without the members that the shape does not know."""
+    shape = shapes()[name]
+    if shape["type"] == "structure":
+        members = shape["members"]
+        return {key: pruned(members[key], item) for key, item in value.items() if key in members}
+    if shape["type"] == "list":
+        return [pruned(shape["member"], item) for item in value]
+    return dict(value) if shape["type"] == "map" else value
+
+
 def shown(value: Any) -> str:
     """A value for a message."""
     text = repr(value)
