@@ -55,6 +55,7 @@ demo: $(BUILT)
 	$(METRICSCAN) replay data/sklearn/logs -d data/sklearn/sklearn.definitions.json --jobs data/sklearn/jobs.csv --maximize accuracy
 	$(METRICSCAN) replay data/pytorch/logs -d data/pytorch/pytorch.definitions.yaml --minimize valid_loss
 	$(METRICSCAN) replay data/keras/logs -d data/keras/keras.definitions.json --jobs data/keras/jobs.jsonl --minimize val_loss
+	$(METRICSCAN) replay data/sagemaker/events.json --tuning-job data/sagemaker/request.json
 	$(METRICSCAN) replay data/tqdm/logs -d data/tqdm/tqdm.definitions.json --minimize val_loss --out build/demo --overwrite
 
 clean:

@@ -55,6 +55,8 @@ typedef struct {
     int has_event;  /* S3: lines without a time belong to the event before */
     uint8_t minute[16];
     int64_t minute_micros;
+    uint8_t second[10];
+    int64_t second_micros;
 
     /* what lay between the messages of two events: most others have the same there, but for digits */
     uint8_t between[ME_BETWEEN];
@@ -109,8 +111,10 @@ static inline int me_event_starts(me_unframer *u, int64_t out, int64_t time, int
 /* `end`: up to where the input may be read; short stretches are copied with what lies behind them. */
 static inline void me_put(me_unframer *u, const uint8_t *from, int64_t length, const uint8_t *end) {
     uint8_t *to = u->text + u->text_length;
-    if (length <= 32 && end - from >= 32) memcpy(to, from, 32);
-    else memcpy(to, from, (size_t)length);
+    if (length <= 256 && end - from >= length + 32)
+        for (int64_t i = 0; i < length; i += 32) memcpy(to + i, from + i, 32);
+    else
+        memcpy(to, from, (size_t)length);
     u->text_length += length;
 }
 
@@ -219,12 +223,22 @@ static int64_t me_date(me_unframer *u, const uint8_t *at, int64_t room, int64_t 
 /* Milliseconds since the epoch, or a date. */
 static int me_time(me_unframer *u, const uint8_t *at, int64_t length, int64_t *micros) {
     int64_t i = 0, value = 0;
+    /* in thirteen digits mostly the last three are new */
+    if (length == 13 && !memcmp(at, u->second, 10)) {
+        if (!me_digits(at + 10, 3, &value)) return 0;
+        *micros = u->second_micros + value * 1000;
+        return 1;
+    }
     int negative = length > 0 && at[0] == '-';
     for (i = negative; i < length && i < 17 && at[i] >= '0' && at[i] <= '9'; i++) value = value * 10 + (at[i] - '0');
     if (i == length && i > negative) {
         if (negative) value = -value;
         if (value > ME_LAST_MS || value < ME_FIRST_MS) return 0;
         *micros = value * 1000;
+        if (length == 13 && !negative) {
+            memcpy(u->second, at, 10);
+            u->second_micros = value / 1000 * 1000000;
+        }
         return 1;
     }
     return length > 0 && me_date(u, at, length, micros) == length;

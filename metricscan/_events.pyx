@@ -34,6 +34,7 @@ cdef extern from "_events.h" nogil:
         int64_t base, line
         uint8_t *minute
         int64_t minute_micros
+        uint8_t *second
         const char *error
         int64_t error_at
 
@@ -75,8 +76,9 @@ cdef class Unframer:
         memset(self.u.streams, 0, sizeof(me_stream))
         self.u.streams[0].first = self.u.streams[0].last = ME_NO_TIME
         self.u.n_streams = 1
-        # a minute that the cache may well be asked for
+        # what the caches may well be asked for: the epoch
         memcpy(self.u.minute, b"1970-01-01T00:00", 16)
+        memcpy(self.u.second, b"0000000000", 10)
 
     def __dealloc__(self):
         me_clear(&self.u)

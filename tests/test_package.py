@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import metricscan
+import metricscan.sagemaker
 
 FOLDER = Path(metricscan.__file__).parent
 # A module of the package, or a package in it, and its files.
@@ -134,6 +135,7 @@ def loaded(code: str) -> list[str]:
         "from metricscan import load_definitions; load_definitions(['a=a=(.*?);', {'Name': 'b', 'Regex': '(?i)b'}])",
         "from metricscan import Scanner; str(Scanner(['a=a=(.*?);']).explain())",
         "from metricscan import Scanner; Scanner(['a=a=(.)']).stream().feed(b'a=1\\n')",
+        "from metricscan import sagemaker; sagemaker.definitions('xgboost'), sagemaker.load_request",
     ],
 )
 def test_cheap_things_load_nothing_heavy(code):
@@ -190,9 +192,12 @@ def public_members(value: object) -> Iterator[tuple[str, object]]:
             yield name, member
 
 
-@pytest.mark.parametrize("name", metricscan.__all__)
-def test_public_names_are_documented(name):
-    value = getattr(metricscan, name)
+@pytest.mark.parametrize(
+    ("home", "name"),
+    [(home, name) for home in (metricscan, metricscan.sagemaker) for name in home.__all__],
+)
+def test_public_names_are_documented(home, name):
+    value = getattr(home, name)
     # a NamedTuple without one is given a signature instead
     assert value.__doc__
     assert not value.__doc__.startswith(f"{name}(")

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -303,6 +304,16 @@ def test_several_definitions(tmp_path):
     }
     with pytest.raises(metricscan.OptionError, match="definitions that the request does not have: other/d: x"):
         sagemaker.replay(tmp_path, with_several(), definitions={"other/d": "x"})
+
+
+def test_the_example():
+    folder = Path(__file__).resolve().parents[1] / "data" / "sagemaker"
+    job = sagemaker.replay(folder / "events.json", folder / "request.json")
+    assert [one.name.rpartition("-")[0] for one in job.jobs] == [f"line-fit-00{number}" for number in (1, 2, 3, 4)]
+    assert job.best() is job.jobs[2]
+    assert job.objective(job.jobs[2]) == 0.00805638
+    assert [one["ObjectiveStatus"] for one in job.list_training_jobs()["TrainingJobSummaries"]] == ["Succeeded"] * 4
+    check_all(job)
 
 
 def test_names_are_legal_and_unique():

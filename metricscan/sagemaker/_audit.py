@@ -98,7 +98,7 @@ class Audit(NamedTuple):
     ----------
     findings : tuple of Finding
     policies : tuple of Policy
-        Best first; the one that was asked for before others that explain as much.
+        Those that explain most first; among equals the final value, which is the service's word, and the asked one.
     reported : int
         How many values the service reported, of jobs that have a log.
     errors : tuple of SourceError
@@ -174,7 +174,7 @@ def audit(
                 for report in values
             )
             policies.append(Policy(**reading, scope=scope, explained=explained))
-    policies.sort(key=lambda one: -one.explained)
+    policies.sort(key=lambda one: (-one.explained, one.scope != "last"))
     return Audit(findings, tuple(policies), len(values), result.errors)
 
 

@@ -8,11 +8,12 @@ import itertools
 import math
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan._replay import replay as run_replay
-from metricscan.errors import OptionError
+from metricscan.errors import DefinitionWarning, OptionError
 from metricscan.objective import Standing, decide, natural, nearest
 from metricscan.sagemaker._model import ALIAS, check, pruned, shapes
 from metricscan.sagemaker.names import legal_names
@@ -467,7 +468,10 @@ def scanner_of(request: TuningRequest, **options: Any) -> Scanner:
             "the tuning request has no metric definitions, and its algorithm is not known",
             hint="name the algorithm, or give metric definitions",
         )
-    return Scanner(request.metrics, **options)
+    with warnings.catch_warnings():
+        # the request's own warnings have said it
+        warnings.simplefilter("ignore", DefinitionWarning)
+        return Scanner(request.metrics, **options)
 
 
 def as_json(answer: Any) -> Any:

@@ -28,7 +28,7 @@ class RequestFault(NamedTuple):
 
 
 class RequestError(MetricscanError, ValueError):
-    """A tuning request that the service would refuse, or that cannot be read.
+    """A tuning request that the service would refuse, or a document of the service's that is no JSON.
 
     Attributes
     ----------
@@ -38,10 +38,12 @@ class RequestError(MetricscanError, ValueError):
         The file it came from.
     """
 
-    def __init__(self, faults: tuple[RequestFault, ...], *, source: str | None = None) -> None:
+    def __init__(
+        self, faults: tuple[RequestFault, ...], *, source: str | None = None, document: str = "the tuning request"
+    ) -> None:
         count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
         where = "" if source is None else f" {source}"
-        super().__init__("\n".join([f"{count} in the tuning request{where}", *(f"  {fault}" for fault in faults)]))
+        super().__init__("\n".join([f"{count} in {document}{where}", *(f"  {fault}" for fault in faults)]))
         self.faults = faults
         self.source = source
 

@@ -216,11 +216,16 @@ def read_document(path: str, what: str) -> Any:
     except json.JSONDecodeError:
         pass
     except RecursionError:
-        raise RequestError((RequestFault("", "it is nested too deeply"),), source=path) from None
+        raise RequestError((RequestFault("", "it is nested too deeply"),), source=path, document=what) from None
     gap = ellipsis_at(text)
     if gap is not None:
         raise _syntax(
-            text, gap, path, "... stands for what the documentation leaves out", "put what belongs there in its place"
+            text,
+            gap,
+            path,
+            what,
+            "... stands for what the documentation leaves out",
+            "put what belongs there in its place",
         )
     try:
         return json.loads(blanked(text))
@@ -240,16 +245,17 @@ def read_document(path: str, what: str) -> Any:
                 )
                 for at in stray
             )
-            raise RequestError(faults, source=path) from None
-        raise _syntax(text, error.pos, path, f"not JSON: {error.msg}") from None
+            raise RequestError(faults, source=path, document=what) from None
+        raise _syntax(text, error.pos, path, what, f"not JSON: {error.msg}") from None
 
 
 def _read(path: str) -> Any:
     return read_document(path, "the tuning request")
 
 
-def _syntax(text: str, at: int, path: str, message: str, hint: str | None = None) -> RequestError:
-    return RequestError((RequestFault("", f"{line_and_column(text, at)}: {message}", hint),), source=path)
+def _syntax(text: str, at: int, path: str, what: str, message: str, hint: str | None = None) -> RequestError:
+    fault = RequestFault("", f"{line_and_column(text, at)}: {message}", hint)
+    return RequestError((fault,), source=path, document=what)
 
 
 # ---- the document
