@@ -263,6 +263,24 @@ static inline int64_t me_stretch(const uint8_t *data, int64_t at, int64_t end) {
     return at;
 }
 
+/* The same, and what is passed is copied; up to 15 bytes behind it too. */
+static inline int64_t me_stretch_to(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    for (; at + 16 <= end; at += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
+        __m128i found = _mm_or_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+            _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+        int mask = _mm_movemask_epi8(found);
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) *to++ = data[at++];
+    return at;
+}
+
 static inline int64_t me_blanks(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
     if (at < end && data[at] > ' ') return at;
 #if defined(__SSE2__)
@@ -334,8 +352,8 @@ static void me_put_character(me_unframer *u, uint32_t c) {
 static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
     if (me_run_starts(u, u->base + at, line)) return -3;
     for (;;) {
-        int64_t stop = me_stretch(data, at, end);
-        me_put(u, data + at, stop - at, data + end);
+        int64_t stop = me_stretch_to(u->text + u->text_length, data, at, end);
+        u->text_length += stop - at;
         at = stop;
         if (at >= end) return -1;
         if (data[at] == '"') return at + 1;
@@ -626,27 +644,33 @@ done:
 
 /* ---- CSV: a row an event */
 
-/* The first comma, newline or carriage return from `at` on. */
-static inline int64_t me_field(const uint8_t *data, int64_t at, int64_t end) {
+/* The first comma, newline or carriage return from `at` on. What is passed is copied, up to 15 bytes behind it too. */
+static inline int64_t me_field(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
 #if defined(__SSE2__)
     const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
-    for (; at + 16 <= end; at += 16) {
+    for (; at + 16 <= end; at += 16, to += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
         int mask = _mm_movemask_epi8(_mm_or_si128(
             _mm_or_si128(_mm_cmpeq_epi8(bytes, comma), _mm_cmpeq_epi8(bytes, newline)), _mm_cmpeq_epi8(bytes, cr)));
         if (mask) return at + __builtin_ctz((unsigned)mask);
     }
 #endif
-    while (at < end && data[at] != ',' && data[at] != '\n' && data[at] != '\r') at++;
+    for (; at < end; at++) {
+        *to++ = data[at];
+        if (data[at] == ',' || data[at] == '\n' || data[at] == '\r') break;
+    }
     return at;
 }
 
-/* The first quotation mark from `at` on, -1 if there is none; the newlines before it are counted. */
-static inline int64_t me_quote(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+/* The first quotation mark from `at` on, -1 if there is none; the newlines before it are counted. What is passed is copied, up
+   to 15 bytes behind it too. */
+static inline int64_t me_quote(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
 #if defined(__SSE2__)
     const __m128i quote = _mm_set1_epi8('"'), newline = _mm_set1_epi8('\n');
-    for (; at + 16 <= end; at += 16) {
+    for (; at + 16 <= end; at += 16, to += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
         unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote));
         unsigned newlines = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline));
         if (quotes) {
@@ -658,6 +682,7 @@ static inline int64_t me_quote(const uint8_t *data, int64_t at, int64_t end, int
     }
 #endif
     for (; at < end; at++) {
+        *to++ = data[at];
         if (data[at] == '"') return at;
         *lines += data[at] == '\n';
     }
@@ -687,7 +712,8 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
                 start = ++at;
                 if (is_message && me_run_starts(u, u->base + at, line)) return ME_MEMORY;
                 for (;;) {
-                    int64_t lines = 0, stop = me_quote(data, at, n, &lines);
+                    /* of a field that is no message, the copy is overwritten */
+                    int64_t lines = 0, stop = me_quote(u->text + u->text_length, data, at, n, &lines);
                     if (stop < 0) {
                         if (final) ME_FAIL("the export ends within an event", row);
                         goto more;
@@ -697,7 +723,7 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
                     /* two of them stand for one */
                     int is_text = stop + 1 < n && data[stop + 1] == '"';
                     if (is_message) {
-                        me_put(u, data + at, stop - at + is_text, data + n);
+                        u->text_length += stop - at + is_text;
                         u->text_line += lines;
                     }
                     at = stop + 1 + is_text;
@@ -710,7 +736,7 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
             } else {
                 start = at;
                 for (;;) {
-                    at = me_field(data, at, n);
+                    at = me_field(u->text + u->text_length + (at - start), data, at, n);
                     /* a carriage return alone ends no row */
                     if (at + 1 >= n || data[at] != '\r' || data[at + 1] == '\n') break;
                     at++;
@@ -719,7 +745,7 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
                 length = at - start;
                 if (is_message) {
                     if (me_run_starts(u, u->base + start, line)) return ME_MEMORY;
-                    me_put(u, data + start, length, data + n);
+                    u->text_length += length;
                 }
             }
             if (is_message) {

@@ -29,7 +29,7 @@ FORMATS = ("auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export")
 #: As much of an input is looked at to tell what it is.
 HEAD_BYTES = 4096
 # What is unframed at once: it stays in the cache until it has been scanned, and is worth the handing over of its rows.
-_PIECE_BYTES = 512 * 1024
+_PIECE_BYTES = 2 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 _EVENTS = re.compile(rb'"events"\s*:\s*\[\s*(?:\]|\{)|\A\s*\[\s*\{[^{}]*"message"\s*:')
@@ -194,16 +194,18 @@ class Rows:
 
     def __init__(self) -> None:
         self.count = 0
-        self._parts: list[list[np.ndarray[Any, Any]]] = []
+        self._values: list[np.ndarray[Any, Any]] = []
+        self._places: list[np.ndarray[Any, Any]] = []
 
     def add(self, columns: _Columns, events: _events.Unframer) -> None:
         """Take columns that a stream has detached, whose rows lie in the unframer's text."""
         import numpy as np
 
         rows, value, line, offset, start, _ = columns
-        places = [np.empty(rows, dtype=np.int64) for _ in range(5)]
+        places = np.empty((5, rows), dtype=np.int64)
         events.translate(line, offset, start, *places)  # type: ignore[arg-type]
-        self._parts.append([np.frombuffer(value, dtype=np.float64), *places])  # type: ignore[call-overload]
+        self._values.append(np.frombuffer(value, dtype=np.float64))  # type: ignore[call-overload]
+        self._places.append(places)
         self.count += rows
 
     def take(self) -> tuple[pa.RecordBatch, np.ndarray[Any, Any]]:
@@ -213,11 +215,10 @@ class Rows:
 
         from metricscan.batch import NO_TIME, SCHEMA, TIME
 
-        value, line, offset, start, time, stream = (
-            np.concatenate([part[column] for part in self._parts]) for column in range(6)
-        )
+        value = np.concatenate(self._values)
+        line, offset, start, time, stream = np.concatenate(self._places, axis=1)
         self.count = 0
-        self._parts = []
+        self._values, self._places = [], []
         times = pa.array(time.view("datetime64[us]"), type=TIME, mask=time == NO_TIME)
         arrays = [pa.array(column) for column in (value, line, offset, start)]
         return pa.RecordBatch.from_arrays([*arrays, times], schema=SCHEMA), stream

@@ -411,7 +411,12 @@ class _Run:
                 self._note(error)
                 return [], lambda: stats
             frames = running.frames
-            assert frames is not None, "an export when it was surveyed, and none now"
+            if frames is None:
+                running.close()
+                self._note(
+                    SourceError(f"{log.path} was an export when it was surveyed, and is none now", path=log.path)
+                )
+                return [], lambda: stats
             try:
                 for name, batch, numbers in running.numbered(frames):
                     listed = frames.stream_names
