@@ -46,7 +46,7 @@ lint: $(BUILT)
 
 types: $(BUILT)
 	$(BIN)/mypy
-	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan._reading
+	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan._reading metricscan._events
 
 demo: $(BUILT)
 	$(METRICSCAN) check data/gan/gan.log -d data/gan/gan.definitions.json
@@ -55,9 +55,10 @@ demo: $(BUILT)
 	$(METRICSCAN) replay data/sklearn/logs -d data/sklearn/sklearn.definitions.json --jobs data/sklearn/jobs.csv --maximize accuracy
 	$(METRICSCAN) replay data/pytorch/logs -d data/pytorch/pytorch.definitions.yaml --minimize valid_loss
 	$(METRICSCAN) replay data/keras/logs -d data/keras/keras.definitions.json --jobs data/keras/jobs.jsonl --minimize val_loss
+	$(METRICSCAN) replay data/sagemaker/events.json --tuning-job data/sagemaker/request.json
 	$(METRICSCAN) replay data/tqdm/logs -d data/tqdm/tqdm.definitions.json --minimize val_loss --out build/demo --overwrite
 
 clean:
-	rm -rf build dist *.egg-info metricscan/*.c metricscan/_core.html metricscan/*.so $(BUILT)
+	rm -rf build dist *.egg-info metricscan/*.c metricscan/*.html metricscan/*.so $(BUILT)
 	rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Build of the compiled core. Everything that is data stands in pyproject.toml.
+"""Build of the compiled modules. Everything that is data stands in pyproject.toml.
 
 Environment switches: METRICSCAN_DEBUG=1 builds with bounds checks and asserts and without optimisation;
 METRICSCAN_SANITIZE=1 adds the address and undefined-behaviour sanitisers; METRICSCAN_FUZZ=1, with clang, what libFuzzer
@@ -51,27 +51,21 @@ if FUZZ:
     # short records are fuzzed: what is remembered of long ones is remembered at once
     compile_args += ["-O1", "-fsanitize=fuzzer-no-link", "-DMS_PATIENCE=0", "-DMS_PATIENCE_A_BYTE=0"]
 
-core = Extension(
-    "metricscan._core",
-    sources=["metricscan/_core.pyx"],
-    depends=[
-        "metricscan/_characters.h",
-        "metricscan/_literals.h",
-        "metricscan/_memory.h",
-        "metricscan/_numbers.h",
-        "metricscan/_program.h",
-    ],
-    include_dirs=["metricscan"],
-    extra_compile_args=compile_args,
-    extra_link_args=link_args,
-)
-reading = Extension(
-    "metricscan._reading",
-    sources=["metricscan/_reading.pyx"],
-    depends=["metricscan/_literals.h"],
-    include_dirs=["metricscan"],
-    extra_compile_args=compile_args,
-    extra_link_args=link_args,
-)
+MODULES = {
+    "_core": ("_characters.h", "_literals.h", "_memory.h", "_numbers.h", "_program.h"),
+    "_events": ("_events.h",),
+    "_reading": ("_literals.h",),
+}
+extensions = [
+    Extension(
+        f"metricscan.{name}",
+        sources=[f"metricscan/{name}.pyx"],
+        depends=[f"metricscan/{header}" for header in headers],
+        include_dirs=["metricscan"],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+    for name, headers in MODULES.items()
+]
 
-setup(ext_modules=cythonize([core, reading], compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))
+setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, force=DEBUG or SANITIZE))

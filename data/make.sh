@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 venv=${METRICSCAN_DATA_VENV:-build/data-venv}
 test -x "$venv/bin/python" || python3.11 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r data/requirements.txt
-(( $# )) || set -- gan xgboost lightgbm sklearn pytorch keras tqdm
+(( $# )) || set -- gan xgboost lightgbm sklearn pytorch keras tqdm sagemaker
 for corpus in "$@"; do
     "$venv/bin/python" -m "data.$corpus.make"
 done

@@ -3,12 +3,13 @@
 The map of the package, from the bottom up:
 
 - ``errors``, ``definition``: the faults there are, and what a metric definition is.
-- ``source``: a path, bytes, a file object or chunks, as pieces of bytes.
+- ``source``: a path, bytes, a file object or chunks, as pieces of bytes; ``_framing``: exported log events in them.
 - ``_pattern``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
 - ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``batch``, ``stats``: what comes out.
 - ``scanner``: definitions compiled once, applied to inputs and live streams.
 - ``objective``, ``ranking``, ``_replay``, ``sink``, ``dataset``: many logs, the best job, datasets.
 - ``_wide``, ``_frames``, ``_plot``: the rows by step, in the shapes that others know, and as pictures.
+- ``sagemaker``: tuning requests, answers in the service's shapes, audits.
 - ``cli``: the command.
 
 Importing the package is cheap: a name is loaded when it is first used.

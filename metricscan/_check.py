@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from metricscan._framing import Frames
 from metricscan._jobs import STDIN
 from metricscan.errors import SourceError
 from metricscan.source import open_source
@@ -32,7 +33,7 @@ class Hit(NamedTuple):
 
 
 def first_hits(
-    scanner: Scanner, paths: Sequence[str], most: int
+    scanner: Scanner, paths: Sequence[str], most: int, input_format: str = "plain"
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
     """Up to ``most`` hits of each metric, the counts over all logs, and what could not be read."""
     hits: dict[str, list[Hit]] = {name: [] for name in scanner.metrics}
@@ -40,18 +41,20 @@ def first_hits(
     errors = []
     for path in paths:
         try:
-            _one_log(scanner, path, most, hits, stats)
+            _one_log(scanner, path, most, hits, stats, input_format)
         except SourceError as error:
             errors.append(error)
     return hits, stats, errors
 
 
-def _one_log(scanner: Scanner, path: str, most: int, hits: dict[str, list[Hit]], stats: ScanStats) -> None:
+def _one_log(
+    scanner: Scanner, path: str, most: int, hits: dict[str, list[Hit]], stats: ScanStats, input_format: str
+) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
     # standard input can be read once: what is shown of it lies in its first part
     data = b"".join(_pieces(path)) if path == STDIN else None
-    running = scanner.batches(path if data is None else data)
+    running = scanner.batches(path if data is None else data, input_format=input_format)
     fault: SourceError | None = None
     try:
         for name, batch in running:
@@ -66,9 +69,13 @@ def _one_log(scanner: Scanner, path: str, most: int, hits: dict[str, list[Hit]],
     for name, counts in running.stats.metrics.items():
         for sample in counts.samples:
             wanted.setdefault(sample.offset, (sample.line, set()))[1].add(name)
-    records = _records(
-        iter([data]) if data is not None else _pieces(path), sorted(wanted), universal=_ends_at_cr(scanner)
-    )
+    if running.frames is not None:
+        source = open_source(path if data is None else data)
+        records = _framed_records(Frames(source, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner))
+    else:
+        records = _records(
+            iter([data]) if data is not None else _pieces(path), sorted(wanted), universal=_ends_at_cr(scanner)
+        )
     for offset, record in records:
         line, names = wanted[offset]
         for match in scanner.find(record):
@@ -130,6 +137,17 @@ def _records(pieces: Iterator[bytes | None], offsets: Sequence[int], *, universa
         rest = held[offset - start :]
         ends = [end for end in (rest.find(b"\n"), rest.find(b"\r") if universal else -1) if end >= 0]
         yield offset, rest[: min(ends, default=len(rest))]
+
+
+def _framed_records(frames: Frames, offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:
+    """The records of an export's messages that start at these offsets of the export."""
+    waiting = list(reversed(offsets))
+    with frames.source:
+        for events in frames:
+            text = bytes(events.text) if waiting else b""
+            while waiting and (at := events.in_text(waiting[-1])) is not None:
+                ends = [end for end in (text.find(b"\n", at), text.find(b"\r", at) if universal else -1) if end >= 0]
+                yield waiting.pop(), text[at : min(ends, default=len(text))]
 
 
 def _shown(text: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from metricscan._framing import format_of, text_pieces
 from metricscan._jobs import STDIN
 from metricscan.errors import SourceError
 from metricscan.source import open_source
@@ -31,9 +32,10 @@ class _Text(NamedTuple):
     path: str
     raw: bytes
     data: bytes  # as the patterns saw it, about
+    framed: bool = False  # the messages of an export: lines are not the file's
 
 
-def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str]) -> list[Reason]:
+def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_format: str = "plain") -> list[Reason]:
     """Reasons for every metric without a row.
 
     Parameters
@@ -42,13 +44,14 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str]) -> list[R
     stats : ScanStats
         What the scan of the logs counted.
     paths : iterable of path
-        The logs; they are read again, up to 64 MiB in all. Those that cannot be are passed over, standard input first.
+        The logs, in their input format; they are read again, up to 64 MiB in all. Those that cannot be are passed over,
+        standard input first.
     """
     silent = [name for name in scanner.metrics if not stats.metrics[name].rows]
     if not silent:
         return []
     logs = list(paths)
-    texts, cut = _texts((path for path in logs if path != STDIN), scanner.options)
+    texts, cut = _texts((path for path in logs if path != STDIN), scanner.options, input_format)
     where = "in what was looked at again" if cut or STDIN in logs else "in the logs"
     variants = _found_otherwise(scanner, silent, texts)
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
@@ -90,14 +93,17 @@ def _as_seen(data: bytes, options: dict[str, str]) -> bytes:
     return data
 
 
-def _texts(paths: Iterable[str], options: dict[str, str]) -> tuple[list[_Text], bool]:
+def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> tuple[list[_Text], bool]:
     left = MOST_BYTES
     texts = []
     for path in paths:
         parts = []
+        framed = False
         try:
             with open_source(path) as opened:
-                for piece in opened:
+                format_ = format_of(opened, input_format)
+                framed = format_ != "plain"
+                for piece in text_pieces(opened, format_):
                     parts.append(bytes(piece[:left]))
                     left -= len(parts[-1])
                     if left <= 0:
@@ -105,7 +111,7 @@ def _texts(paths: Iterable[str], options: dict[str, str]) -> tuple[list[_Text], 
         except SourceError:
             pass
         raw = b"".join(parts)
-        texts.append(_Text(path, raw, _as_seen(raw, options)))
+        texts.append(_Text(path, raw, _as_seen(raw, options), framed))
         if left <= 0:
             return texts, True
     return texts, False
@@ -167,4 +173,7 @@ def _sample(text: _Text, at: int) -> str:
     shown = record.decode("utf-8", "replace")
     if len(shown) > _SAMPLE_CHARACTERS:
         shown = shown[:_SAMPLE_CHARACTERS] + "..."
-    return f"{shown!r} ({text.path}:{text.data.count(bytes([10]), 0, at) + 1})"
+    line = text.data.count(b"\n", 0, at) + 1
+    return (
+        f"{shown!r} ({text.path}{', line ' if text.framed else ':'}{line}{' of its messages' if text.framed else ''})"
+    )

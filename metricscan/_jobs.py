@@ -13,9 +13,11 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan._framing import HEAD_BYTES as EXPORT_HEAD_BYTES
+from metricscan._framing import detect, format_of, stream_names
 from metricscan.errors import OptionError, SourceError
 from metricscan.objective import natural
-from metricscan.source import compression
+from metricscan.source import compression, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +34,9 @@ _NO_LOG_SUFFIXES = """
     py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
 """
 _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
-_NO_LOG_NAME = re.compile(r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*", re.DOTALL)
+_NO_LOG_NAME = re.compile(
+    r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|aws-logs-write-test", re.DOTALL
+)
 
 # Where usual tools put logs: a text that the path must hold, which is looked for first and fast; the folder that is a job,
 # and the log's name within it. The first that fits.
@@ -40,6 +44,8 @@ LAYOUTS = tuple(
     (tool, text, re.compile(pattern, re.DOTALL))
     for tool, text, pattern in (
         ("SageMaker", "/algo-", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
+        # the export to S3 writes a stream's name with - for /, and the stream in parts
+        ("SageMaker", "-algo-", r"(?P<job>.*/[^/]+)-(?P<stream>algo-\d+-\d+/[^/]+)"),
         ("Ray Tune", "/std", r"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?(?:\.gz)?)"),
         ("Syne Tune", "/std.", r"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err)(?:\.gz)?)"),
         ("Hydra", "/multirun/", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
@@ -70,10 +76,11 @@ _STATUS_OF = {word: status for status, words in STATUSES.items() for word in wor
 
 
 class Log(NamedTuple):
-    """A log of a job: where it lies, and the name of the stream that it is."""
+    """A log of a job: where it lies, the name of the stream that it is, and what an export of several streams calls it."""
 
     path: str
     stream: str
+    within: str | None = None
 
 
 @dataclass
@@ -136,6 +143,7 @@ def survey(
     jobs_file: str | os.PathLike[str] | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    input_format: str = "plain",
 ) -> Survey:
     """Find the logs, and tell the jobs apart.
 
@@ -150,6 +158,8 @@ def survey(
         CSV or JSON lines with ``job`` or ``path``, ``status``, ``hyperparameters``.
     include, exclude : sequence of glob
         Names, or paths within the folder, of the files to take from folders.
+    input_format : str
+        What the logs are; of exports, events that name their stream are told apart by it.
 
     Raises
     ------
@@ -159,9 +169,9 @@ def survey(
         The jobs file is unreadable, or speaks of jobs that are not there.
     """
     found = Survey()
-    logs = _Search(found, include, exclude).find(paths)
+    paths = _Search(found, include, exclude, exports=input_format == "auto").find(paths)
     facts = [] if jobs_file is None else _read_jobs_file(os.fspath(jobs_file))
-    keys = _Keys(logs, job, found)
+    keys = _Keys([(path, name) for path in paths for name in _streams_in(path, input_format)], job, found)
     keys.place(facts)
     found.jobs = keys.jobs()
     for one, folder in zip(found.jobs, keys.folders, strict=True):
@@ -176,8 +186,9 @@ def survey(
 class _Search:
     """One walk over all paths; each real file is taken once."""
 
-    def __init__(self, found: Survey, include: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(self, found: Survey, include: Sequence[str], exclude: Sequence[str], *, exports: bool) -> None:
         self.found = found
+        self.exports = exports
         self.include = list(include)
         self.exclude = list(exclude)
         self.seen: set[tuple[int, int]] = set()
@@ -278,6 +289,8 @@ class _Search:
         if entry.name.startswith("."):
             return False
         name = entry.name.removesuffix(".gz")
+        if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
+            return True
         _, dot, suffix = name.rpartition(".")
         return not (dot and suffix in _NO_LOGS) and _NO_LOG_NAME.fullmatch(name) is None
 
@@ -322,23 +335,55 @@ def _is_binary(name: str, head: bytes) -> bool:
     return b"\0" in head
 
 
+def _is_export(path: str) -> bool:
+    """Whether a file holds log events, whatever its name says."""
+    try:
+        with open_source(path) as opened:
+            return detect(opened.peek(EXPORT_HEAD_BYTES)) != "plain"
+    except SourceError:
+        return False
+
+
+def _streams_in(path: str, input_format: str) -> list[str | None]:
+    """The streams that an export names, ``""`` for events that name none; of any other log the one that it is, None."""
+    if input_format == "plain" or path == STDIN or not os.path.isfile(path):
+        return [None]
+    try:
+        with open_source(path) as opened:
+            format_ = format_of(opened, input_format)
+            names = stream_names(opened, format_) if format_.startswith("cloudwatch") else []
+    except SourceError:
+        # who reads it says so
+        return [None]
+    return [None] if names in ([], [""]) else [*names]
+
+
 # ---- telling jobs apart
 
 
 class _Keys:
     """The job that each log belongs to: the folder or file that it is named by."""
 
-    def __init__(self, logs: list[str], rule: str, found: Survey) -> None:
-        self.logs = logs
-        self.places = _places(logs)
+    def __init__(self, logs: list[tuple[str, str | None]], rule: str, found: Survey) -> None:
+        self.logs = [path for path, _ in logs]
+        self.within = [name for _, name in logs]
+        self.files = _places(self.logs)
+        self.places = [
+            # where the stream would lie, had it been exported by itself
+            file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
+            for file, name in zip(self.files, self.within, strict=True)
+        ]
         self.found = found
         self.folders: list[str | None] = []
         if rule == "auto":
             keys = self._by_layout()
         elif rule == "file":
-            keys = [_Key(place, place) for place in self.places]
+            keys = [_Key(file, place) for file, place in zip(self.files, self.places, strict=True)]
         elif rule == "dir":
-            keys = [_Key(place if place == STDIN else os.path.dirname(place), place) for place in self.places]
+            keys = [
+                _Key(file if file == STDIN else os.path.dirname(file), place)
+                for file, place in zip(self.files, self.places, strict=True)
+            ]
         else:
             keys = self._by_regex(rule)
         self.keys = keys
@@ -354,7 +399,7 @@ class _Keys:
             if pair:
                 stems.setdefault(pair["stem"], set()).add(place)
         keys: list[_Key | None] = []
-        for place in self.places:
+        for file, place in zip(self.files, self.places, strict=True):
             match = None
             for _, text, layout in LAYOUTS:
                 if text in place and (match := layout.fullmatch(place)) is not None:
@@ -369,7 +414,7 @@ class _Keys:
                 # as Slurm writes them: train-17.out and train-17.err
                 keys.append(_Key(pair["stem"], place, os.path.dirname(place)))
             else:
-                keys.append(_Key(place, place))
+                keys.append(_Key(file, place))
         return keys
 
     def _by_regex(self, rule: str) -> list[_Key | None]:
@@ -414,10 +459,17 @@ class _Keys:
                 root = folder
             else:
                 root = os.path.dirname(places[0]) if len(places) == 1 else _common_folder(places)
-            logs = []
+            logs: list[Log] = []
             for index, place in zip(group, places, strict=True):
-                within = os.path.basename(place) if not place.startswith(root + "/") else place[len(root) + 1 :]
-                logs.append(Log(self.logs[index], "stdin" if place == STDIN else _as_text(within)))
+                # behind a job's folder, or behind its name where that is part of a folder's
+                behind = place.startswith((root + "/", root + "-"))
+                stream = (
+                    "stdin"
+                    if place == STDIN
+                    else _as_text(place[len(root) + 1 :] if behind else os.path.basename(place))
+                )
+                same = sum(log.stream.partition(" (")[0] == stream for log in logs) if self.within[index] else 0
+                logs.append(Log(self.logs[index], f"{stream} ({same + 1})" if same else stream, self.within[index]))
             if len(logs) > 1:
                 logs.sort(key=lambda log: natural(log.stream))
             # beside a log that is a job of its own lies nothing that is the job's alone

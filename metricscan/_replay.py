@@ -16,6 +16,7 @@ from metricscan import batch as rows_of_one_log
 from metricscan import ranking, sink
 from metricscan._blocks import worker_count
 from metricscan._frames import job_frame, metric_frame
+from metricscan._framing import check_format, span_of
 from metricscan._jobs import STDIN, Log, survey
 from metricscan._judge import Judge
 from metricscan._rows import Rows
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from metricscan._jobs import Survey
     from metricscan._rows import Array
     from metricscan.objective import Objective
+    from metricscan.scanner import Batches
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 #: Rows of one metric over all jobs.
@@ -83,6 +85,8 @@ class Replay(Mapping[str, pa.Table]):
         Over all logs.
     survey : Survey
         What was found under the paths, and what was passed over.
+    spans : tuple of (int, int) or None
+        Per job the first and the last time of its events, in microseconds since the epoch; None where none is known.
     """
 
     def __init__(
@@ -93,7 +97,9 @@ class Replay(Mapping[str, pa.Table]):
         errors: Sequence[SourceError],
         stats: ScanStats,
         found: Survey,
+        spans: Sequence[tuple[int, int] | None] | None = None,
     ) -> None:
+        self.spans = (None,) * len(found.jobs) if spans is None else tuple(spans)
         self._tables = tables
         self.ranking = order
         self.best = best
@@ -179,6 +185,7 @@ def replay(
     jobs: str | os.PathLike[str] | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    input_format: str = "auto",
     keep: bool = True,
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
@@ -204,6 +211,9 @@ def replay(
         CSV or JSON lines with the columns job or path, status, hyperparameters.
     include, exclude : sequence of glob
         Which files of a folder are logs.
+    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
+        What the logs are: text, or exports of log events, whose rows get a ``time``; ``"auto"``: as each one's first bytes
+        show. Events that name their stream are told apart by it: one export may hold the streams of many jobs.
     keep : bool
         Whether to keep the rows in memory. Without them, and with ``out``, memory stays bounded for any input; where the
         objective has a step, by the objective's and the step's rows of one job.
@@ -244,10 +254,13 @@ def replay(
         worker_count(threads, None)
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    found = survey(paths, job=job, jobs_file=jobs, include=include, exclude=exclude)
+    check_format(input_format)
+    found = survey(paths, job=job, jobs_file=jobs, include=include, exclude=exclude, input_format=input_format)
     if on_error == "raise" and found.errors:
         raise found.errors[0]
-    run = _Run(scanner, found, objective, threads, progress, raise_errors=on_error == "raise")
+    run = _Run(
+        scanner, found, objective, threads, progress, raise_errors=on_error == "raise", input_format=input_format
+    )
     if out is None:
         return run.over_all_logs(keep=keep, target=None)
     with sink.Sink(out, scanner.metrics, format=format, overwrite=overwrite) as target:
@@ -268,7 +281,11 @@ class _Run:
         progress: Callable[[Progress], object] | None,
         *,
         raise_errors: bool,
+        input_format: str,
     ) -> None:
+        self.input_format = input_format
+        self.log_spans: dict[Log, tuple[int, int] | None] = {}
+        self.exports: dict[str, dict[str, list[tuple[str, pa.RecordBatch]]]] = {}
         self.scanner = scanner
         self.found = found
         self.objective = objective
@@ -325,7 +342,8 @@ class _Run:
             ]
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
-        return Replay(tables, order, best, self.errors, self.stats, self.found)
+        spans = [span_of(self.log_spans.get(log) for log in one.logs) for one in self.found.jobs]
+        return Replay(tables, order, best, self.errors, self.stats, self.found, spans)
 
     def _judged(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
         """Let the judge see rows of the objective and of its step."""
@@ -417,9 +435,10 @@ class _Run:
         """The logs in order; such as are small enough to be scanned together, in one group."""
         group: list[_Numbered] = []
         held = 0
+        can_be_text = self.input_format in ("auto", "plain")
         for one in self.logs:
             size = self.sizes[one[1].path]
-            together = size <= MOST_BYTES and one[1].path in self.found.sizes
+            together = size <= MOST_BYTES and one[1].path in self.found.sizes and one[1].within is None and can_be_text
             if group and (not together or held + size > GROUP_BYTES):
                 yield group
                 group, held = [], 0
@@ -432,11 +451,11 @@ class _Run:
             yield group
 
     def _is_small(self, log: Log) -> bool:
-        return log.path != STDIN and self.sizes[log.path] <= _SMALL_BYTES
+        return log.path != STDIN and log.within is None and self.sizes[log.path] <= _SMALL_BYTES
 
     def _whole(self, group: Sequence[_Numbered]) -> list[tuple[_Scanned, SourceError | None]]:
         if len(group) > 1:
-            together = scan_together(self.scanner, [log.path for _, log in group])
+            together = scan_together(self.scanner, [log.path for _, log in group], detect=self.input_format == "auto")
             if together is not None:
                 batches = [(name, batch, counts.tolist()) for name, batch, counts in together.batches]
                 return [(_Scanned(group, batches, lambda: (together.stats, together.sizes)), None)]
@@ -453,6 +472,8 @@ class _Run:
 
     def _at_once(self, one: _Numbered) -> _Scanned:
         log = one[1]
+        if log.within is not None:
+            return self._of_export(one, log.within)
         stats: list[ScanStats] = [ScanStats()]
 
         def batches() -> Iterator[tuple[str, pa.RecordBatch, list[int]]]:
@@ -464,7 +485,7 @@ class _Run:
                 return
             if self.progress is not None:
                 opened.watch(lambda position: self._announce(log, position))
-            running = self.scanner.batches(opened, threads=self.threads)
+            running = self.scanner.batches(opened, threads=self.threads, input_format=self.input_format)
             try:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
@@ -473,6 +494,7 @@ class _Run:
             finally:
                 running.close()
             stats[0] = running.stats
+            self._note(self._spanned(log, running))
             self._announce(log, done=True)
 
         return _Scanned([one], batches(), lambda: (stats[0], [(stats[0].bytes, stats[0].records)]))
@@ -482,14 +504,71 @@ class _Run:
         stats = ScanStats()
         fault: SourceError | None = None
         try:
-            running = self.scanner.batches(one[1].path, threads=1)
+            running = self.scanner.batches(one[1].path, threads=1, input_format=self.input_format)
             try:
                 batches.extend((name, batch, [batch.num_rows]) for name, batch in running)
             finally:
                 stats = running.stats
+                fault = self._spanned(one[1], running)
         except SourceError as error:
             fault = error
         return _Scanned([one], batches, lambda: (stats, [(stats.bytes, stats.records)])), fault
+
+    def _of_export(self, one: _Numbered, within: str) -> _Scanned:
+        """One of the streams of an export; it is read once, and the rows of its other streams wait for their turn."""
+        log, stats = one[1], ScanStats()
+
+        def counted() -> tuple[ScanStats, list[tuple[int, int]]]:
+            return stats, [(stats.bytes, stats.records)]
+
+        if log.path not in self.exports:
+            streams: dict[str, list[tuple[str, pa.RecordBatch]]] = {}
+            self.exports[log.path] = streams
+            try:
+                running = self.scanner.batches(log.path, input_format=self.input_format)
+            except SourceError as error:
+                self._note(error)
+                return _Scanned([one], [], counted)
+            frames = running.frames
+            if frames is None:
+                running.close()
+                self._note(
+                    SourceError(f"{log.path} was an export when it was surveyed, and is none now", path=log.path)
+                )
+                return _Scanned([one], [], counted)
+            try:
+                for name, batch, numbers in running.numbered(frames):
+                    listed = frames.stream_names
+                    for number in np.unique(numbers).tolist():
+                        rows = batch.filter(pa.array(numbers == number))
+                        streams.setdefault(listed[number] or "", []).append((name, rows))
+            except SourceError as error:
+                self._note(error)
+            finally:
+                running.close()
+            # told apart by stream are rows alone: what was counted is the whole export's
+            stats = running.stats
+            spans = {name or "": span for name, span in zip(frames.stream_names, frames.spans, strict=True)}
+            for _, other in self.logs:
+                if other.path == log.path:
+                    self.log_spans[other] = spans.get(other.within or "")
+            self._announce(log, done=True)
+        batches = self.exports[log.path].pop(within, [])
+        return _Scanned([one], [(name, batch, [batch.num_rows]) for name, batch in batches], counted)
+
+    def _spanned(self, log: Log, running: Batches) -> SourceError | None:
+        """Note when a log's events were; its fault, if they are of several streams, and it could not be told before."""
+        if running.frames is None:
+            return None
+        self.log_spans[log] = span_of(running.frames.spans)
+        names = [name for name in running.frames.stream_names if name is not None]
+        if len(names) < 2:
+            return None
+        return SourceError(
+            f"{log.path} holds events of {len(names)} streams, and can be read but once: they were taken for one",
+            path=log.path,
+            hint="save it to a file",
+        )
 
     def _note(self, error: SourceError | None) -> None:
         if error is None:

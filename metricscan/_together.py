@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from metricscan._framing import HEAD_BYTES
+from metricscan._framing import detect as format_of
 from metricscan._reading import read_together
 from metricscan.batch import from_columns
 from metricscan.source import MAGIC_BYTES, compression
@@ -55,14 +57,18 @@ class Together(NamedTuple):
     sizes: list[tuple[int, int]]
 
 
-def scan_together(scanner: Scanner, paths: Sequence[str]) -> Together | None:
-    """Scan small plain files; None if one of them is not what it seemed: unreadable, compressed, or grown."""
+def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = False) -> Together | None:
+    """Scan small plain files; None if one of them is not what it seemed: unreadable, compressed, grown or (detect) an export."""
     buffer = getattr(_local, "buffer", None)
     if buffer is None:
         buffer = _local.buffer = memoryview(bytearray(GROUP_BYTES + MOST_BYTES))
     universal = scanner.options["newline"] == "universal"
     files = read_together([os.fsencode(path) for path in paths], buffer, universal=universal)
     if files is None or any(compression(buffer[begin : begin + MAGIC_BYTES].tobytes()) for begin, *_ in files):
+        return None
+    if detect and any(
+        format_of(buffer[begin : min(end, begin + HEAD_BYTES)].tobytes()) != "plain" for begin, end, *_ in files
+    ):
         return None
     begins, ends, sizes, newlines, records = map(list, zip(*files, strict=True))
     lines = list(accumulate(newlines, initial=0))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from metricscan._dialect import Dialect, RegexFault, compile_regex
+from metricscan._relaxed import blanked, line_and_column, python_literal, stray_backslashes
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
 
 MAX_NAME_CHARACTERS = 255
@@ -253,17 +254,17 @@ def _from_json(text: str, path: str) -> Any:
     start = re.match(r"\s*[\w.]*\s*=\s*(?=[\[{])", text)
     if start:
         text = " " * start.end() + text[start.end() :]
-    strict = _blanked(text)
+    strict = blanked(text)
     try:
         return json.loads(strict)
     except json.JSONDecodeError as error:
         if "'" in text or re.search(r"\br\"", text):
             try:
                 # a list as Python prints it, or as it stands in its source
-                return _python_list(text)
+                return python_literal(text)
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 pass
-        stray = _stray_backslashes(text)
+        stray = stray_backslashes(text)
         if stray:
             raise DefinitionError(
                 tuple(
@@ -275,40 +276,6 @@ def _from_json(text: str, path: str) -> Any:
                 source=path,
             ) from None
         raise DefinitionError((_file_fault(text, error.pos, f"not JSON: {error.msg}"),), source=path) from None
-
-
-def _python_list(text: str) -> Any:
-    import ast
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return ast.literal_eval(text.strip())
-
-
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-
-
-def _blanked(text: str) -> str:
-    """The text with a blank for each comma that stands behind a last item."""
-    parts = []
-    end = 0
-    for string in [*_JSON_STRING.finditer(text), None]:
-        between = text[end : string.start() if string else len(text)]
-        parts.append(re.sub(r",(?=\s*[\]}])", " ", between))
-        if string:
-            parts.append(string[0])
-            end = string.end()
-    return "".join(parts)
-
-
-def _stray_backslashes(text: str) -> list[int]:
-    """Where a string has a backslash that JSON gives no meaning."""
-    return [
-        string.start() + escape.start()
-        for string in _JSON_STRING.finditer(text)
-        for escape in re.finditer(r"\\.", string[0], re.DOTALL)
-        if escape[0][1] not in '"\\/bfnrtu'
-    ]
 
 
 def _from_yaml(text: str, path: str) -> Any:
@@ -332,6 +299,4 @@ def _syntax(path: str, message: str) -> DefinitionError:
 
 
 def _file_fault(text: str, at: int, message: str, hint: str | None = None) -> Fault:
-    line = text.count("\n", 0, at) + 1
-    column = at - text.rfind("\n", 0, at)
-    return Fault(None, None, None, None, f"line {line}, column {column}: {message}", hint)
+    return Fault(None, None, None, None, f"{line_and_column(text, at)}: {message}", hint)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from metricscan._framing import Frames, Rows
     from metricscan._plan import Decision, Explanations, Plan
 
 _CHOICES = {
@@ -206,7 +207,7 @@ class Scanner:
 
     # ---- one input, read to its end
 
-    def scan(self, source: Any, threads: int | None = None) -> ScanResult:
+    def scan(self, source: Any, threads: int | None = None, *, input_format: str = "plain") -> ScanResult:
         """Scan an input to its end.
 
         Parameters
@@ -216,6 +217,9 @@ class Scanner:
         threads : int, optional
             How many threads share the work; by default one for inputs below 32 MiB, else one a core. The rows are the
             same for every number. Only bytes and plain files are shared: a pipe, gzip and chunks take one thread.
+        input_format : {"plain", "auto", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
+            What the input is: text, or the events of an export, whose messages are the text and give the rows their
+            ``time``; ``"auto"``: whichever of them its first bytes show. Places are those in the export.
 
         Returns
         -------
@@ -231,7 +235,7 @@ class Scanner:
             The source is text.
         """
         batches: dict[str, list[pa.RecordBatch]] = {name: [] for name in self.metrics}
-        running = self.batches(source, threads=threads)
+        running = self.batches(source, threads=threads, input_format=input_format)
         try:
             for name, batch in running:
                 batches[name].append(batch)
@@ -240,7 +244,7 @@ class Scanner:
             raise
         return ScanResult(batches, running._stats)
 
-    def batches(self, source: Any, threads: int | None = 1) -> Batches:
+    def batches(self, source: Any, threads: int | None = 1, *, input_format: str = "plain") -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
 
         Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it holds 65,536 rows and the rest at the end;
@@ -251,7 +255,7 @@ class Scanner:
         SourceError
             After the batches of everything before the fault.
         """
-        return Batches(self, source, threads)
+        return Batches(self, source, threads, input_format)
 
     # ---- one input, as it arrives
 
@@ -354,17 +358,39 @@ class Scanner:
 
 
 class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
-    """Iterator over ``(name, RecordBatch)``; ``stats`` counts what has been scanned so far."""
+    """Iterator over ``(name, RecordBatch)``; ``stats`` counts what has been scanned so far.
 
-    def __init__(self, scanner: Scanner, source: Any, threads: int | None) -> None:
+    Attributes
+    ----------
+    stats : ScanStats
+    frames : Frames or None
+        Of an export: its streams and their times.
+    """
+
+    def __init__(self, scanner: Scanner, source: Any, threads: int | None, input_format: str = "plain") -> None:
         from metricscan import _blocks
 
         self._scanner = scanner
         self._opened = open_source(source, chunk_bytes=scanner._chunk_bytes)
         self._stats: ScanStats | Callable[[], ScanStats] = scanner._no_stats
+        self.frames: Frames | None = None
         workers = _blocks.worker_count(threads, self._opened.size)
         can_be_cut = self._opened.whole is not None or self._opened.descriptor is not None
-        self._running = self._many_blocks(workers) if workers > 1 and can_be_cut else self._one_stream()
+        self._running: Generator[tuple[Any, ...]]
+        if input_format != "plain":
+            from metricscan import _framing
+
+            try:
+                format_ = _framing.format_of(self._opened, input_format)
+            except BaseException:
+                self._opened.close()
+                raise
+            if format_ != "plain":
+                self.frames = _framing.Frames(self._opened, format_)
+        if self.frames is not None:
+            self._running = self.numbered(self.frames)
+        else:
+            self._running = self._many_blocks(workers) if workers > 1 and can_be_cut else self._one_stream()
 
     @property
     def stats(self) -> ScanStats:
@@ -377,12 +403,55 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         return self
 
     def __next__(self) -> tuple[str, pa.RecordBatch]:
-        return next(self._running)
+        name, batch, *_ = next(self._running)
+        return name, batch
 
     def close(self) -> None:
         """Stop early and close what was opened."""
         self._running.close()
         self._opened.close()
+
+    def numbered(self, frames: Frames) -> Generator[tuple[str, pa.RecordBatch, Any]]:
+        """The batches of an export, each with an array: the number of each row's stream among ``frames.stream_names``."""
+        from metricscan._framing import Rows, place
+        from metricscan.batch import BATCH_ROWS
+
+        core = self._scanner._new_core_stream()
+        patterns = {pattern: Rows() for pattern in self._scanner._plan.patterns.values()}
+        samples: dict[str, list[Sample]] = {name: [] for name in self._scanner.metrics}
+        with self._opened:
+            for events in frames:
+                # a piece's text ends with a record, so all its rows are there when it has been fed
+                core.feed(events.text)
+                for pattern in core.filled():
+                    columns = core.detach(pattern)
+                    if columns is not None:
+                        patterns[pattern].add(columns, events)
+                for name, found in samples.items():
+                    for sample in core.counts(self._scanner._plan.patterns[name])[-1][len(found) :]:
+                        text, line, offset = sample
+                        found.append(Sample(text, *place(events, line, offset)))
+                for pattern, rows in patterns.items():
+                    if rows.count >= BATCH_ROWS:
+                        yield from self._numbered(pattern, rows)
+        core.finish()
+        self._stats = self._scanner._stats(core)
+        self.stats.bytes = frames.read
+        for name, found in samples.items():
+            self.stats.metrics[name].samples = found
+        for pattern, rows in patterns.items():
+            if rows.count:
+                yield from self._numbered(pattern, rows)
+        if frames.fault is not None:
+            raise frames.fault
+
+    def _numbered(self, pattern: int, rows: Rows) -> Iterator[tuple[str, pa.RecordBatch, Any]]:
+        from metricscan.batch import BATCH_ROWS, in_pieces
+
+        batch, numbers = rows.take()
+        for index, piece in enumerate(in_pieces(batch)):
+            for name in self._scanner._plan.names[pattern]:
+                yield name, piece, numbers[index * BATCH_ROWS : index * BATCH_ROWS + piece.num_rows]
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
         core = self._scanner._new_core_stream()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from metricscan.errors import SourceError
@@ -77,6 +78,26 @@ class Source:
     def __iter__(self) -> Iterator[Any]:
         return self._pieces
 
+    def peek(self, size: int) -> bytes:
+        """The first bytes, as many as there are up to this size; they are still read afterwards."""
+        if self.whole is not None:
+            return bytes(self.whole[:size])
+        held: list[bytes] = []
+        length = 0
+        rest = self._pieces
+        try:
+            for piece in self._pieces:
+                # the buffer behind it may be used again
+                held.append(bytes(piece))
+                length += len(piece)
+                if length >= size:
+                    break
+        except SourceError as error:
+            # it is raised when its turn comes
+            rest = _raising(error)
+        self._pieces = chain(held, rest)
+        return b"".join(held)[:size]
+
     def watch(self, on_piece: Callable[[int], object]) -> None:
         """Have each piece announced before it is handed on, with how far into the file, as it lies on disk, it was read."""
         pieces = self._pieces
@@ -136,6 +157,11 @@ def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
         f"a source is a path, bytes-like, a binary file object or an iterable of bytes-like chunks, "
         f"not {type(source).__name__}"
     )
+
+
+def _raising(error: SourceError) -> Iterator[Any]:
+    raise error
+    yield
 
 
 def _as_bytes(source: Any) -> memoryview | None:

@@ -386,7 +386,7 @@ def test_a_warning_is_given_once(run, log, command):
     ("arguments", "reason"),
     [
         (("replay",), "Missing argument 'PATH...'"),
-        (("replay", "a.log"), "no metric definitions: give --definitions FILE or -m NAME=REGEX"),
+        (("replay", "a.log"), "no metric definitions: give --definitions FILE, -m NAME=REGEX or --algorithm NAME"),
         (("check", "a.log"), "no metric definitions"),
         (("replay", "a.log", *LOSS, "--minimize", "a", "--maximize", "b"), "exclude each other"),
         (("replay", "a.log", *LOSS, "--minimize", "los"), "hint: did you mean 'loss'?"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import metricscan
+import metricscan.sagemaker
 
 FOLDER = Path(metricscan.__file__).parent
 # A module of the package, or a package in it, and its files.
@@ -20,9 +21,9 @@ MODULES |= {path.parent.name: sorted(path.parent.glob("*.py")) for path in FOLDE
 
 # From the bottom up; a module imports only from layers below its own. ARCHITECTURE.md tells the same in words.
 LAYERS = [
-    {"errors", "stats", "batch", "_core", "_reading", "_classes", "_dialect", "_fingerprints"},
+    {"errors", "stats", "batch", "_core", "_events", "_reading", "_classes", "_dialect", "_fingerprints", "_relaxed"},
     {"definition", "source", "_pattern", "_confirm"},
-    {"_program", "_blocks", "_tame"},
+    {"_program", "_blocks", "_framing", "_tame"},
     {"_lint"},
     {"_plan"},
     {"scanner"},
@@ -33,6 +34,7 @@ LAYERS = [
     {"ranking"},
     {"_scopes", "_wide", "_frames"},
     {"_plot", "_replay", "_diagnosis", "_check", "_lint_log"},
+    {"sagemaker"},
     {"cli"},
     {"__main__"},
 ]
@@ -81,7 +83,7 @@ def own(names: Iterator[str]) -> set[str]:
 def test_every_module_has_its_layer():
     placed = [module for layer in LAYERS for module in layer]
     assert len(placed) == len(set(placed))
-    assert set(placed) == {*MODULES, "_core", "_reading"}
+    assert set(placed) == {*MODULES, "_core", "_events", "_reading"}
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -137,6 +139,7 @@ def loaded(code: str) -> list[str]:
         "from metricscan import load_definitions; load_definitions(['a=a=(.*?);', {'Name': 'b', 'Regex': '(?i)b'}])",
         "from metricscan import Scanner; str(Scanner(['a=a=(.*?);']).explain())",
         "from metricscan import Scanner; Scanner(['a=a=(.)']).stream().feed(b'a=1\\n')",
+        "from metricscan import sagemaker; sagemaker.definitions('xgboost'), sagemaker.load_request",
     ],
 )
 def test_cheap_things_load_nothing_heavy(code):
@@ -193,9 +196,12 @@ def public_members(value: object) -> Iterator[tuple[str, object]]:
             yield name, member
 
 
-@pytest.mark.parametrize("name", metricscan.__all__)
-def test_public_names_are_documented(name):
-    value = getattr(metricscan, name)
+@pytest.mark.parametrize(
+    ("home", "name"),
+    [(home, name) for home in (metricscan, metricscan.sagemaker) for name in home.__all__],
+)
+def test_public_names_are_documented(home, name):
+    value = getattr(home, name)
     # a NamedTuple without one is given a signature instead
     assert value.__doc__
     assert not value.__doc__.startswith(f"{name}(")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan import __version__
+from metricscan.cli.algorithms import algorithms
+from metricscan.cli.audit import audit
 from metricscan.cli.check import check
 from metricscan.cli.output import EXIT_INTERRUPTED, EXIT_WRONG, complain
 from metricscan.cli.plot import plot
@@ -59,5 +61,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _one in (replay, check, rank, plot):
+for _one in (replay, check, rank, plot, audit, algorithms):
     command.add_command(_one)

@@ -27,11 +27,13 @@ def check(
     paths: tuple[str, ...],
     definitions: str | None,
     metrics: tuple[str, ...],
+    algorithm: str | None,
     newline: str | None,
     matches: str,
     escape: str,
     ansi: str,
     untamed: str,
+    input_format: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
@@ -39,14 +41,14 @@ def check(
 
     Exit code 0 if every definition finds something, 1 if some do not, 2 for wrong use or an unreadable log.
     """
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed)
+    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm)
     from metricscan._check import first_hits
     from metricscan._jobs import survey
     from metricscan._lint_log import lint_log
 
     found = survey(paths, job="file", include=include, exclude=exclude)
     logs = [log.path for one in found.jobs for log in one.logs]
-    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN)
+    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN, input_format)
     errors = [*found.errors, *errors]
     for error in errors:
         complain(error)
@@ -59,7 +61,7 @@ def check(
             codes = [finding.code for finding in of_log]
             _print_findings(console, [*of_log, *(one for one in explanation.lint if one.code not in codes)])
     print_counts(console, stats)
-    silent = print_silent(console, scanner, stats, logs)
+    silent = print_silent(console, scanner, stats, logs, input_format)
     return EXIT_WRONG if errors else EXIT_NOTHING_FOUND if silent else 0
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from metricscan.scanner import Scanner
 
@@ -24,6 +25,11 @@ def scan_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME=REGEX",
             multiple=True,
             help="A metric definition. Can be repeated.",
+        ),
+        click.option(
+            "--algorithm",
+            metavar="NAME",
+            help="The metrics of a built-in algorithm of SageMaker: see metricscan algorithms.",
         ),
         click.option(
             "--newline",
@@ -58,6 +64,13 @@ def scan_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="What to do with a regex that may take endless time over a record.",
         ),
+        click.option(
+            "--input-format",
+            type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"]),
+            default="auto",
+            show_default=True,
+            help="What the logs are: text, or exported log events; auto looks at each one.",
+        ),
         click.option("--include", metavar="GLOB", multiple=True, help="Files of folders to read. Can be repeated."),
         click.option(
             "--exclude", metavar="GLOB", multiple=True, help="Files of folders to pass over. Can be repeated."
@@ -76,24 +89,42 @@ def compiled(
     escape: str,
     ansi: str,
     untamed: str,
+    algorithm: str | None = None,
+    objective: str | None = None,
 ) -> Scanner:
     """Compile the scanner that the options describe; its warnings are printed."""
     from metricscan.definition import read_definitions
     from metricscan.errors import DefinitionWarning
     from metricscan.scanner import Scanner
 
-    if definitions is None and not metrics:
-        raise click.UsageError("no metric definitions: give --definitions FILE or -m NAME=REGEX")
+    if definitions is None and not metrics and algorithm is None:
+        raise click.UsageError("no metric definitions: give --definitions FILE, -m NAME=REGEX or --algorithm NAME")
     source: Any = definitions
-    if metrics:
+    if metrics or algorithm is not None:
         source = list(metrics)
+        if algorithm is not None:
+            source = [*built_in(algorithm, None if definitions or metrics else objective), *source]
         if definitions is not None:
             read = read_definitions(definitions)
             read = read.get("MetricDefinitions", read) if isinstance(read, dict) else read
-            source = [*read, *metrics] if isinstance(read, list) else read
+            source = [*read, *source] if isinstance(read, list) else read
+    with printed_warnings(DefinitionWarning):
+        return Scanner(source, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed)
+
+
+def built_in(algorithm: str, objective: str | None) -> Sequence[Any]:
+    """The definitions of a built-in algorithm; of those that share a regex, the objective's."""
+    from metricscan.sagemaker import definitions
+
+    return definitions(algorithm, objective=objective)
+
+
+@contextlib.contextmanager
+def printed_warnings(*kinds: type[Warning]) -> Iterator[None]:
+    """Print the warnings of these kinds that come meanwhile."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", DefinitionWarning)
-        scanner = Scanner(source, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed)
+        for kind in kinds:
+            warnings.simplefilter("always", kind)
+        yield
     for warning in caught:
         click.echo(f"metricscan: warning: {warning.message}", err=True)
-    return scanner

@@ -65,11 +65,13 @@ def print_counts(console: Console, stats: ScanStats) -> None:
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
 
 
-def print_silent(console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str]) -> bool:
+def print_silent(
+    console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
+) -> bool:
     """One line or more for each definition that found nothing; whether there is one."""
     from metricscan._diagnosis import diagnose
 
-    silent = diagnose(scanner, stats, paths)
+    silent = diagnose(scanner, stats, paths, input_format)
     for one in silent:
         console.print(f"{one.metric} found nothing: {'; '.join(one.reasons)}", soft_wrap=True)
     return bool(silent)

@@ -50,17 +50,30 @@ if TYPE_CHECKING:
     help="Format of the dataset.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the dataset that is there.")
+@click.option(
+    "--tuning-job",
+    metavar="FILE",
+    help="A CreateHyperParameterTuningJob request, or what Describe answered: definitions and objective are its.",
+)
+@click.option(
+    "--describe",
+    is_flag=True,
+    help="With --tuning-job: print what DescribeHyperParameterTuningJob would answer, as JSON.",
+)
+@click.option("--float32", is_flag=True, help="With --describe: values as the service keeps them, in 32 bits.")
 @click.option("--json", "print_json", is_flag=True, help="Print the outcome as JSON.")
 @click.option("--threads", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]")
 def replay(
     paths: tuple[str, ...],
     definitions: str | None,
     metrics: tuple[str, ...],
+    algorithm: str | None,
     newline: str | None,
     matches: str,
     escape: str,
     ansi: str,
     untamed: str,
+    input_format: str,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     minimize: str | None,
@@ -74,6 +87,9 @@ def replay(
     out: str | None,
     format_: str,
     overwrite: bool,
+    tuning_job: str | None,
+    describe: bool,
+    float32: bool,
     print_json: bool,
     threads: int | None,
 ) -> int:
@@ -82,10 +98,24 @@ def replay(
     A PATH is a log (gzip is read), a folder, a glob, or - for standard input. Exit code 0; 1 if no job has the objective;
     2 for wrong use, or if a log could not be read.
     """
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed)
+    if describe and tuning_job is None:
+        raise click.UsageError("--describe needs --tuning-job FILE")
+    if float32 and not describe:
+        raise click.UsageError("--float32 needs --describe")
     from metricscan._replay import replay as run
 
     objective = objective_of(minimize, maximize, scope, step)
+    request = None
+    if tuning_job is None:
+        name = None if objective is None else objective.metric
+        scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm, name)
+    else:
+        if definitions is not None or metrics:
+            raise click.UsageError("--tuning-job brings its own definitions; --definitions and -m exclude it")
+        from metricscan.cli.tuning import requested
+
+        request, scanner = requested(tuning_job, algorithm, newline=newline, matches=matches, escape=escape, ansi=ansi)
+        objective = objective or request.objective
     with ProgressBar() as bar:
         result = run(
             paths,
@@ -96,7 +126,8 @@ def replay(
             jobs=jobs_file,
             include=include,
             exclude=exclude,
-            keep=False,
+            input_format=input_format,
+            keep=describe,
             out=out,
             format=format_,
             overwrite=overwrite,
@@ -104,11 +135,15 @@ def replay(
         )
     for error in result.errors:
         complain(error)
-    if print_json:
+    if request is not None and describe:
+        from metricscan.cli.tuning import print_description
+
+        print_description(request, result, float32=float32)
+    elif print_json:
         _print_json(result, out, top, all_best=all_best)
     else:
         click.echo(str(result.survey), err=True)
-        _print_replay(result, scanner, objective, top, all_best=all_best)
+        _print_replay(result, scanner, objective, top, input_format, all_best=all_best)
         if out is not None:
             click.echo(f"written: {out}", err=True)
     if result.errors:
@@ -117,7 +152,7 @@ def replay(
 
 
 def _print_replay(
-    result: Replay, scanner: Scanner, objective: Objective | None, top: int | None, *, all_best: bool
+    result: Replay, scanner: Scanner, objective: Objective | None, top: int | None, input_format: str, *, all_best: bool
 ) -> None:
     console = open_console()
     if objective is not None and result.ranking is not None:
@@ -129,7 +164,8 @@ def _print_replay(
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, top, all_best=all_best)
     print_counts(console, result.stats)
-    print_silent(console, scanner, result.stats, [log.path for one in result.jobs for log in one.logs])
+    paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
+    print_silent(console, scanner, result.stats, paths, input_format)
 
 
 def _print_json(result: Replay, out: str | None, top: int | None, *, all_best: bool) -> None:

@@ -1,0 +1,885 @@
+/* Exported log events -> plain text, and where each piece of it stood: the envelopes of CloudWatch Logs.
+
+One call takes what has been read so far and consumes whole events only; what is left is given again with more behind
+it. The text is the events' messages, each ended by a newline. Positions are absolute: of the input, as it is exported,
+and of the text. A run is a stretch of text that stands in the input as it is; a position within a run is its start plus
+the distance. */
+#ifndef METRICSCAN_EVENTS_H
+#define METRICSCAN_EVENTS_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#define ME_NO_TIME INT64_MIN
+#define ME_MOST_DEPTH 64
+#define ME_BETWEEN 1024
+/* the last millisecond of the year 9999, and the first of the year 1 */
+#define ME_LAST_MS 253402300799999LL
+#define ME_FIRST_MS (-62135596800000LL)
+
+typedef struct { int64_t out, in, in_line, out_line; } me_run;
+typedef struct { int64_t out, time, stream; } me_event;
+typedef struct { int64_t first, last, count; int64_t name_at, name_length; uint64_t hash; } me_stream;
+
+enum { ME_JSON, ME_CSV, ME_S3 };
+enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, ME_NEXT };
+enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM };
+enum { ME_OK = 0, ME_MORE = 1, ME_WRONG = 2, ME_MEMORY = 3 };
+
+typedef struct {
+    int format;
+    int64_t columns, time_column, message_column, stream_column;  /* CSV */
+
+    uint8_t *text;
+    int64_t text_length, text_capacity, text_base, text_line;
+    me_run *runs;
+    int64_t n_runs, runs_capacity;
+    me_event *events;
+    int64_t n_events, events_capacity;
+    me_stream *streams;  /* [0] is that of events that name none */
+    int64_t n_streams, streams_capacity;
+    uint8_t *names;
+    int64_t names_length, names_capacity;
+    int32_t *buckets;
+    int64_t n_buckets;
+    int64_t same_stream;
+
+    int64_t base, line;  /* of the input: offset of the first byte that was not consumed, newlines before it */
+    int expect, depth, candidate, has_message, key;
+    uint8_t stack[ME_MOST_DEPTH];  /* '{' or '[' */
+    int64_t time, stream;
+    int has_event;  /* S3: lines without a time belong to the event before */
+    uint8_t minute[16];
+    int64_t minute_micros;
+    uint8_t second[10];
+    int64_t second_micros;
+
+    /* what lay between the messages of two events: most others have the same there, but for digits */
+    uint8_t between[ME_BETWEEN];
+    int64_t between_length, between_brace, between_brace_lines, between_lines;
+    int64_t between_time, between_time_length, between_stream, between_stream_length;
+
+    const char *error;
+    int64_t error_at;
+} me_unframer;
+
+/* ---- growing */
+
+static int me_grow(void **memory, int64_t *capacity, int64_t wanted, size_t size) {
+    if (wanted <= *capacity) return 0;
+    int64_t room = *capacity ? *capacity : 64;
+    while (room < wanted) room *= 2;
+    void *more = realloc(*memory, (size_t)room * size);
+    if (more == NULL) return -1;
+    *memory = more;
+    *capacity = room;
+    return 0;
+}
+
+static inline int me_run_starts(me_unframer *u, int64_t in, int64_t in_line) {
+    if (u->n_runs == u->runs_capacity && me_grow((void **)&u->runs, &u->runs_capacity, u->n_runs + 1, sizeof(me_run)))
+        return -1;
+    me_run *run = &u->runs[u->n_runs++];
+    run->out = u->text_base + u->text_length;
+    run->in = in;
+    run->in_line = in_line;
+    run->out_line = u->text_line;
+    return 0;
+}
+
+static inline int me_event_starts(me_unframer *u, int64_t out, int64_t time, int64_t stream) {
+    if (u->n_events == u->events_capacity
+        && me_grow((void **)&u->events, &u->events_capacity, u->n_events + 1, sizeof(me_event)))
+        return -1;
+    me_event *event = &u->events[u->n_events++];
+    event->out = out;
+    event->time = time;
+    event->stream = stream;
+    me_stream *of = &u->streams[stream];
+    of->count++;
+    if (time != ME_NO_TIME) {
+        if (of->first == ME_NO_TIME || time < of->first) of->first = time;
+        if (of->last == ME_NO_TIME || time > of->last) of->last = time;
+    }
+    return 0;
+}
+
+/* `end`: up to where the input may be read; short stretches are copied with what lies behind them. */
+static inline void me_put(me_unframer *u, const uint8_t *from, int64_t length, const uint8_t *end) {
+    uint8_t *to = u->text + u->text_length;
+    if (length <= 256 && end - from >= length + 32)
+        for (int64_t i = 0; i < length; i += 32) memcpy(to + i, from + i, 32);
+    else
+        memcpy(to, from, (size_t)length);
+    u->text_length += length;
+}
+
+/* A message's own last newline is its end; without one it is given one. `since` is where the message starts. */
+static inline void me_end_message(me_unframer *u, int64_t since) {
+    if (u->text_length == since || u->text[u->text_length - 1] != '\n') {
+        u->text[u->text_length++] = '\n';
+        u->text_line++;
+    }
+}
+
+/* ---- streams by name */
+
+static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length) {
+    me_stream *one = &u->streams[u->same_stream];
+    if (u->same_stream && one->name_length == length && !memcmp(u->names + one->name_at, name, (size_t)length))
+        return u->same_stream;
+    uint64_t hash = 1469598103934665603ULL;
+    for (int64_t i = 0; i < length; i++) hash = (hash ^ name[i]) * 1099511628211ULL;
+    if (u->n_streams * 2 >= u->n_buckets) {
+        int64_t room = u->n_buckets ? u->n_buckets * 4 : 64;
+        int32_t *buckets = calloc((size_t)room, sizeof(int32_t));
+        if (buckets == NULL) return -1;
+        for (int64_t s = 1; s < u->n_streams; s++) {
+            uint64_t at = u->streams[s].hash & (uint64_t)(room - 1);
+            while (buckets[at]) at = (at + 1) & (uint64_t)(room - 1);
+            buckets[at] = (int32_t)s;
+        }
+        free(u->buckets);
+        u->buckets = buckets;
+        u->n_buckets = room;
+    }
+    uint64_t at = hash & (uint64_t)(u->n_buckets - 1);
+    for (; u->buckets[at]; at = (at + 1) & (uint64_t)(u->n_buckets - 1)) {
+        one = &u->streams[u->buckets[at]];
+        if (one->hash == hash && one->name_length == length && !memcmp(u->names + one->name_at, name, (size_t)length))
+            return u->same_stream = u->buckets[at];
+    }
+    if (me_grow((void **)&u->streams, &u->streams_capacity, u->n_streams + 1, sizeof(me_stream))) return -1;
+    if (me_grow((void **)&u->names, &u->names_capacity, u->names_length + length, 1)) return -1;
+    one = &u->streams[u->n_streams];
+    one->first = one->last = ME_NO_TIME;
+    one->count = 0;
+    one->name_at = u->names_length;
+    one->name_length = length;
+    one->hash = hash;
+    memcpy(u->names + u->names_length, name, (size_t)length);
+    u->names_length += length;
+    u->buckets[at] = (int32_t)u->n_streams;
+    return u->same_stream = u->n_streams++;
+}
+
+/* ---- times */
+
+static inline int me_digits(const uint8_t *at, int count, int64_t *number) {
+    int64_t value = 0;
+    for (int i = 0; i < count; i++) {
+        unsigned digit = (unsigned)at[i] - '0';
+        if (digit > 9) return 0;
+        value = value * 10 + digit;
+    }
+    *number = value;
+    return 1;
+}
+
+/* Days since 1970-01-01 of the proleptic Gregorian calendar; 0 if there is no such day. */
+static int me_days(int64_t year, int64_t month, int64_t day, int64_t *days) {
+    static const uint8_t length[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year < 1 || month < 1 || month > 12 || day < 1) return 0;
+    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (day > length[month - 1] + (leap && month == 2)) return 0;
+    int64_t y = year - (month <= 2);
+    int64_t era = y / 400;
+    int64_t of_era = y - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    *days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return 1;
+}
+
+/* `YYYY-MM-DDTHH:MM:SS[.fraction]Z`, or with a blank for T and without Z: UTC either way. Returns its length, or 0. */
+static int64_t me_date(me_unframer *u, const uint8_t *at, int64_t room, int64_t *micros) {
+    int64_t year, month, day, hour, minute, second, days;
+    if (room < 19) return 0;
+    if (memcmp(u->minute, at, 16)) {
+        if (!me_digits(at, 4, &year) || at[4] != '-' || !me_digits(at + 5, 2, &month) || at[7] != '-'
+            || !me_digits(at + 8, 2, &day) || (at[10] != 'T' && at[10] != ' ') || !me_digits(at + 11, 2, &hour)
+            || at[13] != ':' || !me_digits(at + 14, 2, &minute))
+            return 0;
+        if (!me_days(year, month, day, &days) || hour > 23 || minute > 59) return 0;
+        memcpy(u->minute, at, 16);
+        u->minute_micros = (days * 86400 + hour * 3600 + minute * 60) * 1000000;
+    }
+    if (at[16] != ':' || !me_digits(at + 17, 2, &second) || second > 60) return 0;
+    int64_t length = 19, fraction = 0, unit = 100000;
+    if (room > 20 && at[19] == '.' && at[20] >= '0' && at[20] <= '9') {
+        for (length = 20; length < room && at[length] >= '0' && at[length] <= '9'; length++) {
+            fraction += (at[length] - '0') * unit;
+            unit /= 10;
+        }
+    }
+    *micros = u->minute_micros + second * 1000000 + fraction;
+    if (length < room && at[length] == 'Z') length++;
+    return length;
+}
+
+/* Milliseconds since the epoch, or a date. */
+static int me_time(me_unframer *u, const uint8_t *at, int64_t length, int64_t *micros) {
+    int64_t i = 0, value = 0;
+    /* in thirteen digits mostly the last three are new */
+    if (length == 13 && !memcmp(at, u->second, 10)) {
+        if (!me_digits(at + 10, 3, &value)) return 0;
+        *micros = u->second_micros + value * 1000;
+        return 1;
+    }
+    int negative = length > 0 && at[0] == '-';
+    for (i = negative; i < length && i < 17 && at[i] >= '0' && at[i] <= '9'; i++) value = value * 10 + (at[i] - '0');
+    if (i == length && i > negative) {
+        if (negative) value = -value;
+        if (value > ME_LAST_MS || value < ME_FIRST_MS) return 0;
+        *micros = value * 1000;
+        if (length == 13 && !negative) {
+            memcpy(u->second, at, 10);
+            u->second_micros = value / 1000 * 1000000;
+        }
+        return 1;
+    }
+    return length > 0 && me_date(u, at, length, micros) == length;
+}
+
+/* ---- JSON: objects with a message, wherever they stand */
+
+/* The first byte from `at` on that ends a stretch of a string's text: a quotation mark, a backslash, a control. */
+static inline int64_t me_stretch(const uint8_t *data, int64_t at, int64_t end) {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    for (; at + 16 <= end; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        __m128i found = _mm_or_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+            _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+        int mask = _mm_movemask_epi8(found);
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) at++;
+    return at;
+}
+
+/* The same, and what is passed is copied; up to 15 bytes behind it too. */
+static inline int64_t me_stretch_to(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    for (; at + 16 <= end; at += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
+        __m128i found = _mm_or_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+            _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+        int mask = _mm_movemask_epi8(found);
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) *to++ = data[at++];
+    return at;
+}
+
+static inline int64_t me_blanks(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+    if (at < end && data[at] > ' ') return at;
+#if defined(__SSE2__)
+    const __m128i blank = _mm_set1_epi8(' '), newline = _mm_set1_epi8('\n');
+    for (; at + 16 <= end; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        unsigned is_blank = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, blank), bytes));
+        unsigned is_newline = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline));
+        if (is_blank != 0xffff) {
+            int length = __builtin_ctz(~is_blank);
+            *lines += __builtin_popcount(is_newline & ((1u << length) - 1));
+            return at + length;
+        }
+        *lines += __builtin_popcount(is_newline);
+    }
+#endif
+    for (; at < end && data[at] <= ' '; at++) *lines += data[at] == '\n';
+    return at;
+}
+
+/* Behind the quotation mark that ends the string; -1: not there yet; -2: no string. */
+static inline int64_t me_skip_string(const uint8_t *data, int64_t at, int64_t end) {
+    for (;;) {
+        at = me_stretch(data, at, end);
+        if (at >= end) return -1;
+        if (data[at] == '"') return at + 1;
+        if (data[at] != '\\') return -2;
+        at += 2;
+        if (at > end) return -1;
+    }
+}
+
+static int me_hex(const uint8_t *at, uint32_t *value) {
+    *value = 0;
+    for (int i = 0; i < 4; i++) {
+        unsigned c = at[i], digit;
+        if (c >= '0' && c <= '9') digit = c - '0';
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') digit = (c | 0x20) - 'a' + 10;
+        else return 0;
+        *value = *value << 4 | digit;
+    }
+    return 1;
+}
+
+static void me_put_character(me_unframer *u, uint32_t c) {
+    uint8_t *out = u->text + u->text_length;
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        u->text_length += 1;
+    } else if (c < 0x800) {
+        out[0] = (uint8_t)(0xc0 | c >> 6);
+        out[1] = (uint8_t)(0x80 | (c & 0x3f));
+        u->text_length += 2;
+    } else if (c < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | c >> 12);
+        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (c & 0x3f));
+        u->text_length += 3;
+    } else {
+        out[0] = (uint8_t)(0xf0 | c >> 18);
+        out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        out[3] = (uint8_t)(0x80 | (c & 0x3f));
+        u->text_length += 4;
+    }
+}
+
+/* A string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
+static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
+    if (me_run_starts(u, u->base + at, line)) return -3;
+    for (;;) {
+        int64_t stop = me_stretch_to(u->text + u->text_length, data, at, end);
+        u->text_length += stop - at;
+        at = stop;
+        if (at >= end) return -1;
+        if (data[at] == '"') return at + 1;
+        if (data[at] != '\\') return -2;
+        if (at + 2 > end) return -1;
+        if (me_run_starts(u, u->base + at, line)) return -3;
+        uint32_t c = data[at + 1];
+        int64_t length = 2;
+        switch (c) {
+        case '"': case '\\': case '/': break;
+        case 'b': c = '\b'; break;
+        case 'f': c = '\f'; break;
+        case 'n': c = '\n'; u->text_line++; break;
+        case 'r': c = '\r'; break;
+        case 't': c = '\t'; break;
+        case 'u': {
+            uint32_t low;
+            if (at + 6 > end) return -1;
+            if (!me_hex(data + at + 2, &c)) return -2;
+            length = 6;
+            if (c >= 0xd800 && c < 0xdc00) {
+                if (at + 12 > end) return -1;
+                if (data[at + 6] == '\\' && data[at + 7] == 'u' && me_hex(data + at + 8, &low) && low >= 0xdc00 && low < 0xe000) {
+                    c = 0x10000 + ((c - 0xd800) << 10 | (low - 0xdc00));
+                    length = 12;
+                }
+            }
+            if (c == '\n') u->text_line++;
+            break;
+        }
+        default: return -2;
+        }
+        me_put_character(u, c);
+        at += length;
+        if (me_run_starts(u, u->base + at, line)) return -3;
+    }
+}
+
+/* Whether two envelopes are the same but for their digits. Both may be read up to 16 bytes past their end. */
+static inline int me_alike(const uint8_t *one, const uint8_t *other, int64_t length) {
+#if defined(__SSE2__)
+    const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9);
+    for (int64_t i = 0; i < length; i += 16) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(one + i)), b = _mm_loadu_si128((const __m128i *)(other + i));
+        __m128i a_digit = _mm_sub_epi8(a, zero), b_digit = _mm_sub_epi8(b, zero);
+        __m128i both = _mm_max_epu8(a_digit, b_digit);
+        __m128i same = _mm_or_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(_mm_min_epu8(both, nine), both));
+        unsigned differ = ~(unsigned)_mm_movemask_epi8(same) & 0xffff;
+        if (differ && i + __builtin_ctz(differ) < length) return 0;
+    }
+    return 1;
+#else
+    for (int64_t i = 0; i < length; i++)
+        if (one[i] != other[i] && ((unsigned)one[i] - '0' > 9 || (unsigned)other[i] - '0' > 9)) return 0;
+    return 1;
+#endif
+}
+
+#define ME_FAIL(text, where) do { u->error = (text); wrong_at = (where); goto wrong; } while (0)
+
+static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int64_t at = 0, line = u->line, wrong_at = 0, start, stop, since = 0;
+    /* where to go back to if the event, or the token, is not whole */
+    int64_t safe_at = 0, safe_line = line, safe_text = 0, safe_text_line = u->text_line, safe_runs = 0;
+    int safe_expect = u->expect, safe_depth = u->depth, safe_key = u->key;
+    /* where the last message ended, and what was seen since */
+    int64_t end_at = -1, end_line = 0, brace_at = 0, brace_line = 0, time_at = 0, time_length = 0;
+    int64_t stream_at = 0, stream_length = 0;
+    int plain = 0;
+    for (;;) {
+        at = me_blanks(data, at, n, &line);
+        if (!u->candidate) {
+            safe_at = at;
+            safe_line = line;
+            safe_text = u->text_length;
+            safe_text_line = u->text_line;
+            safe_runs = u->n_runs;
+            safe_expect = u->expect;
+            safe_depth = u->depth;
+            safe_key = u->key;
+        }
+        if (at >= n) {
+            if (u->expect == ME_DOCUMENT) goto done;
+            goto more;
+        }
+        uint8_t c = data[at];
+        switch (u->expect) {
+        case ME_COLON:
+            if (c != ':') ME_FAIL("a colon was expected", at);
+            at++;
+            u->expect = ME_VALUE;
+            continue;
+        case ME_NEXT:
+            if (c == ',') {
+                at++;
+                u->expect = u->stack[u->depth - 1] == '{' ? ME_KEY : ME_VALUE;
+                continue;
+            }
+            if (c != (u->stack[u->depth - 1] == '{' ? '}' : ']')) ME_FAIL("a comma was expected", at);
+            goto closing;
+        case ME_KEY_OR_END:
+            if (c == '}') goto closing;
+            /* fall through */
+        case ME_KEY:
+            if (c != '"') ME_FAIL("a key was expected", at);
+            start = at + 1;
+            stop = me_skip_string(data, start, n);
+            if (stop == -1) goto more;
+            if (stop == -2) ME_FAIL("a control character in a string", at);
+            u->key = ME_OTHER;
+            if (stop - 1 - start == 7 && !memcmp(data + start, "message", 7)) u->key = ME_MESSAGE;
+            else if (stop - 1 - start == 9 && !memcmp(data + start, "timestamp", 9)) u->key = ME_TIMESTAMP;
+            else if (stop - 1 - start == 13 && !memcmp(data + start, "logStreamName", 13)) u->key = ME_STREAM;
+            at = stop;
+            u->expect = ME_COLON;
+            continue;
+        case ME_VALUE_OR_END:
+            if (c == ']') goto closing;
+            break;
+        case ME_DOCUMENT:
+            if (c != '{' && c != '[') ME_FAIL("a JSON object was expected", at);
+            break;
+        default:
+            break;
+        }
+        /* a value */
+        if (c == '{' || c == '[') {
+            if (u->candidate && u->has_message) ME_FAIL("a message beside nested values", at);
+            if (u->depth == ME_MOST_DEPTH) ME_FAIL("nested too deeply", at);
+            if (u->candidate) {
+                /* what encloses this is no event */
+                u->candidate = 0;
+                safe_at = at;
+                safe_line = line;
+                safe_text = u->text_length;
+                safe_text_line = u->text_line;
+                safe_runs = u->n_runs;
+                safe_expect = u->expect;
+                safe_depth = u->depth;
+                safe_key = u->key;
+            }
+            plain = plain && c == '{' && !brace_at;
+            brace_at = at;
+            brace_line = line;
+            time_at = stream_at = 0;
+            u->stack[u->depth++] = c;
+            u->expect = c == '{' ? ME_KEY_OR_END : ME_VALUE_OR_END;
+            if (c == '{') {
+                u->candidate = 1;
+                u->has_message = 0;
+                u->time = ME_NO_TIME;
+                u->stream = 0;
+                since = u->text_length;
+            }
+            at++;
+            continue;
+        }
+        int in_object = u->depth && u->stack[u->depth - 1] == '{';
+        int key = in_object ? u->key : ME_OTHER;
+        if (key == ME_MESSAGE && !u->candidate) ME_FAIL("a message beside nested values", at);
+        if (c == '"') {
+            start = at + 1;
+            if (key == ME_MESSAGE) {
+                if (u->has_message) ME_FAIL("two messages in one event", at);
+                u->between_length = 0;
+                if (plain && brace_at && start - end_at <= ME_BETWEEN - 16) {
+                    u->between_length = start - end_at;
+                    memcpy(u->between, data + end_at, (size_t)u->between_length);
+                    u->between_brace = brace_at - end_at;
+                    u->between_brace_lines = brace_line - end_line;
+                    u->between_lines = line - end_line;
+                    u->between_time = time_at ? time_at - end_at : 0;
+                    u->between_time_length = time_length;
+                    u->between_stream = stream_at ? stream_at - end_at : 0;
+                    u->between_stream_length = stream_length;
+                }
+                stop = me_take_string(u, data, start, n, line);
+                if (stop == -3) return ME_MEMORY;
+                if (stop > 0) {
+                    me_end_message(u, since);
+                    u->has_message = 1;
+                    /* as long as events look like the last one, their tokens need not be told apart */
+                    while (u->between_length && stop + u->between_length + 16 <= n
+                           && me_alike(data + stop, u->between, u->between_length)) {
+                        if (me_event_starts(u, u->text_base + since, u->time, u->stream)) return ME_MEMORY;
+                        since = safe_text = u->text_length;
+                        safe_text_line = u->text_line;
+                        safe_runs = u->n_runs;
+                        safe_at = stop + u->between_brace;
+                        safe_line = line + u->between_brace_lines;
+                        safe_expect = ME_VALUE;
+                        safe_depth = u->depth - 1;
+                        line += u->between_lines;
+                        u->time = ME_NO_TIME;
+                        u->stream = 0;
+                        if (u->between_time && !me_time(u, data + stop + u->between_time, u->between_time_length, &u->time))
+                            ME_FAIL("a timestamp that is no time", stop + u->between_time);
+                        if (u->between_stream
+                            && (u->stream = me_stream_of(u, data + stop + u->between_stream, u->between_stream_length)) < 0)
+                            return ME_MEMORY;
+                        at = stop + u->between_length - 1;
+                        stop = me_take_string(u, data, at + 1, n, line);
+                        if (stop == -3) return ME_MEMORY;
+                        if (stop < 0) break;
+                        me_end_message(u, since);
+                    }
+                    end_at = stop;
+                    end_line = line;
+                    plain = 1;
+                    brace_at = 0;
+                }
+            } else {
+                stop = me_skip_string(data, start, n);
+            }
+            if (stop == -1) goto more;
+            if (stop == -2) ME_FAIL("a control character or an unknown escape in a string", at);
+            if (key == ME_TIMESTAMP && u->candidate) {
+                if (!me_time(u, data + start, stop - 1 - start, &u->time)) ME_FAIL("a timestamp that is no time", at);
+                plain = plain && brace_at;
+                time_at = start;
+                time_length = stop - 1 - start;
+            }
+            if (key == ME_STREAM && u->candidate) {
+                if ((u->stream = me_stream_of(u, data + start, stop - 1 - start)) < 0) return ME_MEMORY;
+                plain = plain && brace_at;
+                stream_at = start;
+                stream_length = stop - 1 - start;
+            }
+            at = stop;
+        } else {
+            for (stop = at; stop < n && (data[stop] > ',' || data[stop] == '+') && data[stop] != ']' && data[stop] != '}'
+                            && data[stop] != ':'; stop++) {}
+            if (stop == n && !final) goto more;
+            if (key == ME_TIMESTAMP && u->candidate) {
+                if (!me_time(u, data + at, stop - at, &u->time)) ME_FAIL("a timestamp that is no time", at);
+                plain = plain && brace_at;
+                time_at = at;
+                time_length = stop - at;
+            } else if (key == ME_MESSAGE) {
+                ME_FAIL("a message that is no string", at);
+            } else {
+                int is_word = (stop - at == 4 && (!memcmp(data + at, "true", 4) || !memcmp(data + at, "null", 4)))
+                              || (stop - at == 5 && !memcmp(data + at, "false", 5));
+                if (!is_word) {
+                    int64_t digits = 0;
+                    for (int64_t i = at; i < stop; i++) {
+                        if (data[i] >= '0' && data[i] <= '9') digits++;
+                        else if (!strchr("+-.eE", data[i])) ME_FAIL("no JSON value", at);
+                    }
+                    if (!digits) ME_FAIL("no JSON value", at);
+                }
+            }
+            at = stop;
+        }
+        u->expect = ME_NEXT;
+        continue;
+    closing:
+        plain = plain && c == '}' && !brace_at;
+        at++;
+        u->depth--;
+        u->expect = u->depth ? ME_NEXT : ME_DOCUMENT;
+        if (c == '}' && u->candidate && u->has_message
+            && me_event_starts(u, u->text_base + since, u->time, u->stream))
+            return ME_MEMORY;
+        u->candidate = 0;
+    }
+wrong:
+    u->error_at = u->base + wrong_at;
+more:
+    u->text_length = safe_text;
+    u->text_line = safe_text_line;
+    u->n_runs = safe_runs;
+    u->expect = safe_expect;
+    u->depth = safe_depth;
+    u->key = safe_key;
+    u->candidate = 0;
+    at = safe_at;
+    line = safe_line;
+    if (u->error == NULL && final) {
+        u->error = "the export ends before it is complete";
+        u->error_at = u->base + at;
+    }
+done:
+    u->line = line;
+    *consumed = at;
+    return u->error ? ME_WRONG : ME_OK;
+}
+
+/* ---- CSV: a row an event */
+
+/* The first comma, newline or carriage return from `at` on. What is passed is copied, up to 15 bytes behind it too. */
+static inline int64_t me_field(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
+#if defined(__SSE2__)
+    const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
+    for (; at + 16 <= end; at += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
+        int mask = _mm_movemask_epi8(_mm_or_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, comma), _mm_cmpeq_epi8(bytes, newline)), _mm_cmpeq_epi8(bytes, cr)));
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    for (; at < end; at++) {
+        *to++ = data[at];
+        if (data[at] == ',' || data[at] == '\n' || data[at] == '\r') break;
+    }
+    return at;
+}
+
+/* The first quotation mark from `at` on, -1 if there is none; the newlines before it are counted. What is passed is copied, up
+   to 15 bytes behind it too. */
+static inline int64_t me_quote(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), newline = _mm_set1_epi8('\n');
+    for (; at + 16 <= end; at += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
+        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote));
+        unsigned newlines = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline));
+        if (quotes) {
+            int length = __builtin_ctz(quotes);
+            *lines += __builtin_popcount(newlines & ((1u << length) - 1));
+            return at + length;
+        }
+        if (newlines) *lines += __builtin_popcount(newlines);
+    }
+#endif
+    for (; at < end; at++) {
+        *to++ = data[at];
+        if (data[at] == '"') return at;
+        *lines += data[at] == '\n';
+    }
+    return -1;
+}
+
+static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int64_t at = 0, line = u->line, wrong_at = 0;
+    int64_t row = 0, row_line = line, safe_text = 0, safe_text_line = 0, safe_runs = 0;
+    while (at < n) {
+        row = at;
+        row_line = line;
+        safe_text = u->text_length;
+        safe_text_line = u->text_line;
+        safe_runs = u->n_runs;
+        if (data[at] == '\n' || (data[at] == '\r' && at + 1 < n && data[at + 1] == '\n')) {
+            at += 1 + (data[at] == '\r');
+            line++;
+            continue;
+        }
+        int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start;
+        int has_message = 0, ended = 0;
+        while (!ended) {
+            int is_message = column == u->message_column;
+            int64_t since = u->text_length;
+            if (at < n && data[at] == '"') {
+                start = ++at;
+                if (is_message && me_run_starts(u, u->base + at, line)) return ME_MEMORY;
+                for (;;) {
+                    /* of a field that is no message, the copy is overwritten */
+                    int64_t lines = 0, stop = me_quote(u->text + u->text_length, data, at, n, &lines);
+                    if (stop < 0) {
+                        if (final) ME_FAIL("the export ends within an event", row);
+                        goto more;
+                    }
+                    line += lines;
+                    if (stop + 1 == n && !final) goto more;
+                    /* two of them stand for one */
+                    int is_text = stop + 1 < n && data[stop + 1] == '"';
+                    if (is_message) {
+                        u->text_length += stop - at + is_text;
+                        u->text_line += lines;
+                    }
+                    at = stop + 1 + is_text;
+                    if (!is_text) {
+                        length = stop - start;
+                        break;
+                    }
+                    if (is_message && me_run_starts(u, u->base + at, line)) return ME_MEMORY;
+                }
+            } else {
+                start = at;
+                for (;;) {
+                    at = me_field(u->text + u->text_length + (at - start), data, at, n);
+                    /* a carriage return alone ends no row */
+                    if (at + 1 >= n || data[at] != '\r' || data[at + 1] == '\n') break;
+                    at++;
+                }
+                if (at >= n && !final) goto more;
+                length = at - start;
+                if (is_message) {
+                    if (me_run_starts(u, u->base + start, line)) return ME_MEMORY;
+                    u->text_length += length;
+                }
+            }
+            if (is_message) {
+                me_end_message(u, since);
+                has_message = 1;
+            } else if (column == u->time_column) {
+                if (!me_time(u, data + start, length, &time)) ME_FAIL("a timestamp that is no time", start);
+            } else if (column == u->stream_column) {
+                if ((stream = me_stream_of(u, data + start, length)) < 0) return ME_MEMORY;
+            }
+            column++;
+            if (at >= n) {
+                ended = 1;
+            } else if (data[at] == ',') {
+                at++;
+            } else if (data[at] == '\n') {
+                at++;
+                line++;
+                ended = 1;
+            } else if (data[at] == '\r') {
+                if (at + 1 >= n && !final) goto more;
+                if (at + 1 < n && data[at + 1] != '\n') ME_FAIL("text behind a closing quotation mark", at);
+                at += 1 + (at + 1 < n);
+                line++;
+                ended = 1;
+            } else {
+                ME_FAIL("text behind a closing quotation mark", at);
+            }
+        }
+        if (column != u->columns || !has_message) ME_FAIL("a row with another number of columns than the header", row);
+        if (me_event_starts(u, u->text_base + safe_text, time, stream)) return ME_MEMORY;
+    }
+    u->line = line;
+    *consumed = at;
+    return ME_OK;
+wrong:
+    u->error_at = u->base + wrong_at;
+more:
+    u->text_length = safe_text;
+    u->text_line = safe_text_line;
+    u->n_runs = safe_runs;
+    u->line = row_line;
+    *consumed = row;
+    return u->error ? ME_WRONG : ME_OK;
+}
+
+/* ---- S3: a line an event, with its time before it; lines without a time belong to the event before */
+
+static int me_s3(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int64_t at = 0;
+    if (u->has_event && me_event_starts(u, u->text_base, u->time, 0)) return ME_MEMORY;
+    while (at < n) {
+        const uint8_t *found = memchr(data + at, '\n', (size_t)(n - at));
+        if (found == NULL && !final) break;
+        int64_t stop = found == NULL ? n : found - data, micros, begin = at;
+        int64_t length = me_date(u, data + at, stop - at, &micros);
+        if (length && data[at + 10] == 'T' && data[at + length - 1] == 'Z'
+            && (at + length == stop || data[at + length] == ' ' || data[at + length] == '\r')) {
+            begin = at + length;
+            begin += begin < stop && data[begin] == ' ';
+            u->time = micros;
+            u->has_event = 1;
+            if (me_event_starts(u, u->text_base + u->text_length, micros, 0)) return ME_MEMORY;
+        } else if (!u->has_event) {
+            u->error = "a line that starts with a time was expected";
+            u->error_at = u->base + at;
+            break;
+        }
+        if (me_run_starts(u, u->base + begin, u->line)) return ME_MEMORY;
+        me_put(u, data + begin, stop - begin, data + n);
+        u->text[u->text_length++] = '\n';
+        u->text_line++;
+        u->line += found != NULL;
+        at = stop + (found != NULL);
+    }
+    *consumed = at;
+    return u->error ? ME_WRONG : ME_OK;
+}
+
+/* ---- all of them */
+
+static int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int outcome;
+    u->text_base += u->text_length;
+    u->text_length = u->n_runs = u->n_events = 0;
+    *consumed = 0;
+    if (u->error) return ME_WRONG;
+    /* never more text than input: what an envelope takes makes room for the newline that it gives */
+    if (me_grow((void **)&u->text, &u->text_capacity, n + 64, 1)) return ME_MEMORY;
+    switch (u->format) {
+    case ME_JSON: outcome = me_json(u, data, n, final, consumed); break;
+    case ME_CSV: outcome = me_csv(u, data, n, final, consumed); break;
+    default: outcome = me_s3(u, data, n, final, consumed); break;
+    }
+    u->base += *consumed;
+    return outcome;
+}
+
+/* The last entry that starts at or before a place, from the entry of the place before: a few steps, then in leaps. */
+#define ME_SEEK(entries, at, count, place)                                                       \
+    do {                                                                                          \
+        while (at > 0 && entries[at].out > (place)) at--;                                         \
+        int64_t leap = 1;                                                                         \
+        while (at + leap < (count) && entries[at + leap].out <= (place)) { at += leap; leap *= 2; } \
+        for (; leap; leap /= 2)                                                                   \
+            if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
+    } while (0)
+
+/* Places of rows, from those in the text to those in the input. The rows are in order, or nearly. */
+static void me_translate(const me_unframer *u, int64_t rows, const int64_t *line, const int64_t *offset, const int64_t *start,
+                         int64_t *to_line, int64_t *to_offset, int64_t *to_start, int64_t *to_time, int64_t *to_stream) {
+    int64_t r = 0, v = 0, e = 0;
+    const me_run *runs = u->runs;
+    const me_event *events = u->events;
+    for (int64_t i = 0; i < rows; i++) {
+        ME_SEEK(runs, r, u->n_runs, offset[i]);
+        v = r;
+        ME_SEEK(runs, v, u->n_runs, start[i]);
+        ME_SEEK(events, e, u->n_events, offset[i]);
+        to_line[i] = runs[r].in_line + (line[i] - runs[r].out_line);
+        to_offset[i] = runs[r].in + (offset[i] - runs[r].out);
+        to_start[i] = runs[v].in + (start[i] - runs[v].out);
+        to_time[i] = events[e].time;
+        to_stream[i] = events[e].stream;
+    }
+}
+
+static void me_clear(me_unframer *u) {
+    free(u->text);
+    free(u->runs);
+    free(u->events);
+    free(u->streams);
+    free(u->names);
+    free(u->buckets);
+}
+
+#endif

@@ -1,0 +1,37 @@
+from typing import Final, Self
+
+from typing_extensions import Buffer, disjoint_base
+
+NO_TIME: Final[int]
+
+@disjoint_base
+class Unframer:
+    def __new__(
+        cls,
+        format: str,  # noqa: A002
+        *,
+        columns: tuple[int, int, int, int] = ...,
+        offset: int = 0,
+        line: int = 0,
+    ) -> Self: ...
+    def feed(self, data: Buffer, final: bool) -> int: ...
+    @property
+    def text(self) -> memoryview: ...
+    @property
+    def error(self) -> tuple[str, int] | None: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def streams(self) -> list[tuple[bytes | None, tuple[int, int] | None, int]]: ...
+    def translate(
+        self,
+        line: Buffer,
+        offset: Buffer,
+        start: Buffer,
+        to_line: Buffer,
+        to_offset: Buffer,
+        to_start: Buffer,
+        to_time: Buffer,
+        to_stream: Buffer,
+    ) -> None: ...
+    def in_text(self, offset: int) -> int | None: ...

@@ -1,0 +1,54 @@
+"""``metricscan algorithms``: SageMaker's built-in algorithms, and the metrics that are known of them."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from metricscan.cli.output import literal, open_console
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def algorithms(name: str | None, as_json: bool) -> int:
+    """List SageMaker's built-in algorithms; of the one NAMEd, its metrics, their regexes, and how each is known."""
+    from metricscan.sagemaker.algorithms import EVIDENCE, algorithm, table
+
+    listed = list(table().values()) if name is None else [algorithm(name)]
+    if as_json:
+        document = {
+            one.name: {
+                "title": one.title,
+                "repositories": list(one.repositories),
+                "metrics": [row._asdict() for row in one.metrics],
+            }
+            for one in listed
+        }
+        click.echo(json.dumps(document, indent=2))
+        return 0
+    from rich.table import Table
+
+    console = open_console()
+    if name is None:
+        shown = Table("algorithm", "title", "image", "metrics", "with regex", box=None, header_style="bold")
+        for one in listed:
+            with_regex = sum(row.regex is not None for row in one.metrics)
+            cells = (one.name, one.title, ", ".join(one.repositories), str(len(one.metrics)), str(with_regex))
+            shown.add_row(*map(literal, cells))
+        console.print(shown)
+        return 0
+    shown = Table("metric", "better", "known by", "regex", box=None, header_style="bold")
+    for row in listed[0].metrics:
+        better = {"Minimize": "less", "Maximize": "more"}.get(row.direction or "", "")
+        shown.add_row(*map(literal, (row.name, better, row.evidence, row.regex or "")))
+    console.print(shown)
+    for evidence in dict.fromkeys(row.evidence for row in listed[0].metrics):
+        console.print(f"{evidence}: {EVIDENCE[evidence]}", soft_wrap=True)
+    for source in dict.fromkeys(row.source for row in listed[0].metrics):
+        console.print(f"source: {source}", soft_wrap=True)
+    for row in listed[0].metrics:
+        if row.note:
+            console.print(f"{row.name}: {row.note}", soft_wrap=True)
+    return 0

@@ -1,0 +1,550 @@
+"""What the service would answer about a tuning job whose logs lie here: its own shapes, made from a replay."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import itertools
+import math
+import os
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan._replay import replay as run_replay
+from metricscan.errors import DefinitionWarning, OptionError
+from metricscan.objective import natural, nearest
+from metricscan.sagemaker._latest import latest
+from metricscan.sagemaker._model import ALIAS, check, pruned, shapes
+from metricscan.sagemaker.names import legal_names
+from metricscan.sagemaker.request import OBJECTIVE_HYPERPARAMETER, TuningRequest, load_request
+from metricscan.scanner import Scanner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import pyarrow as pa
+
+    from metricscan._replay import Replay
+
+ARN = "arn:aws:sagemaker:local:000000000000:"
+_MOST_DEFINITIONS = 40
+_MOST_HYPERPARAMETERS = 100
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_COUNTERS = {"Completed": "Completed", "InProgress": "InProgress", "Failed": "NonRetryableError", "Stopped": "Stopped"}
+_SECONDARY = {"Completed": "Completed", "InProgress": "Training", "Failed": "Failed", "Stopped": "Stopped"}
+_OF_DEFINITION = (
+    "RoleArn",
+    "InputDataConfig",
+    "OutputDataConfig",
+    "ResourceConfig",
+    "VpcConfig",
+    "StoppingCondition",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+    "CheckpointConfig",
+    "RetryStrategy",
+    "Environment",
+)
+
+
+class Final(NamedTuple):
+    """The final value of a metric, and when it was logged, if that is known."""
+
+    value: float
+    time: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """A training job as its logs know it.
+
+    Attributes
+    ----------
+    name : str
+        A name that the service would take, unique.
+    original : str
+        The name that the replay gave it.
+    definition : int
+        Which of the request's training job definitions it follows.
+    status : {"Completed", "Failed", "Stopped", "InProgress"}
+        Completed where nobody said.
+    hyperparameters : dict of str to str
+        All that are known of it.
+    started, ended : datetime
+        Of its first and last event; where events have no times, when its files were last written.
+    finals : dict of str to Final
+        By the metric's name; the latest that was emitted, as the service has it.
+    """
+
+    name: str
+    original: str
+    definition: int
+    status: str
+    hyperparameters: dict[str, str]
+    started: dt.datetime
+    ended: dt.datetime
+    finals: dict[str, Final]
+
+
+class TuningJob:
+    """A tuning job, answered from logs. Made by :func:`replay`, or from a replay that was kept.
+
+    Parameters
+    ----------
+    request : TuningRequest
+    replay : Replay
+        Of a scanner of the request's ``metrics``, with its rows kept.
+    float32 : bool
+        Whether values are rounded to 32 bits, as the service's are.
+    definitions : mapping of str to str, optional
+        Of a request with several training job definitions: for each job the name of its definition. By default the one
+        whose name is part of the path of the job's log, else the only one whose objective the job has logged.
+
+    Attributes
+    ----------
+    jobs : tuple of TrainingJob
+        In natural name order.
+    """
+
+    def __init__(
+        self,
+        request: TuningRequest,
+        replay: Replay,
+        *,
+        float32: bool = False,
+        definitions: Mapping[str, str] | None = None,
+    ) -> None:
+        self.request = request
+        self.replay = replay
+        self.float32 = float32
+        finals: dict[str, dict[str, Final]] = {}
+        for label in replay:
+            for job_name, final in _finals(replay[label]):
+                finals.setdefault(job_name, {})[label] = final
+        names = legal_names(job.name for job in replay.jobs)
+        known = {one.name: number for number, one in enumerate(request.definitions)}
+        given = dict(definitions or {})
+        wrong = [f"{of}: {name}" for of, name in given.items() if name not in known]
+        if wrong:
+            raise OptionError(f"definitions that the request does not have: {', '.join(wrong)}")
+        jobs = []
+        for job, span in zip(replay.jobs, replay.spans, strict=True):
+            logged = finals.get(job.name, {})
+            wanted = given.get(job.name, given.get(names[job.name]))
+            number = (
+                known[wanted] if wanted is not None else self._definition_of([log.path for log in job.logs], logged)
+            )
+            started, ended = _span(span, [log.path for log in job.logs])
+            of_definition = {
+                metric.name: logged[label]
+                for metric in request.definitions[number].metrics
+                if (label := request.label(number, metric.name)) in logged
+            }
+            jobs.append(
+                TrainingJob(
+                    names[job.name],
+                    job.name,
+                    number,
+                    job.status or "Completed",
+                    job.hyperparameters,
+                    started,
+                    ended,
+                    of_definition,
+                )
+            )
+        self.jobs = tuple(sorted(jobs, key=lambda one: natural(one.name)))
+
+    def _definition_of(self, paths: list[str], logged: Mapping[str, Final]) -> int:
+        definitions = self.request.definitions
+        for number, one in enumerate(definitions):
+            if one.name is not None and any(one.name in re.split(r"[/\\]", path) for path in paths):
+                return number
+        having = [
+            number
+            for number, one in enumerate(definitions)
+            if one.metrics and self.request.label(number, one.objective.metric) in logged
+        ]
+        return having[0] if len(having) == 1 else 0
+
+    # ---- the objective
+
+    def objective(self, job: TrainingJob) -> float | None:
+        """The final value of a job's objective; None if it has logged none, or no finite one."""
+        final = job.finals.get(self.request.definitions[job.definition].objective.metric)
+        return None if final is None or not math.isfinite(final.value) else self._number(final.value)
+
+    def best(self, definition: str | None = None) -> TrainingJob | None:
+        """The completed job with the best objective, of all jobs or of one training job definition.
+
+        None if there is none, or if jobs of several objectives are to be compared.
+        """
+        entrants = [
+            job
+            for job in self.jobs
+            if job.status == "Completed"
+            and self.objective(job) is not None
+            and (definition is None or self.request.definitions[job.definition].name == definition)
+        ]
+        objectives = {self.request.definitions[job.definition].objective for job in entrants}
+        if len(objectives) != 1:
+            return None
+        sign = 1.0 if objectives.pop().goal == "Minimize" else -1.0
+        return min(entrants, key=lambda job: sign * (self.objective(job) or 0.0))
+
+    def original(self, name: str) -> str:
+        """What the replay calls the training job that is answered under a name."""
+        return self._job(name).original
+
+    def _job(self, name: str) -> TrainingJob:
+        for one in self.jobs:
+            if name in (one.name, one.original):
+                return one
+        meant = nearest(name, [one.name for one in self.jobs])
+        raise OptionError(
+            f"there is no training job {name!r}", hint=None if meant is None else f"did you mean {meant!r}?"
+        )
+
+    def _number(self, value: float) -> float:
+        if not self.float32:
+            return value
+        import numpy as np
+
+        with np.errstate(over="ignore"):
+            narrow = float(np.float32(value))
+        return narrow if math.isfinite(narrow) else value
+
+    # ---- answers
+
+    def describe(self) -> dict[str, Any]:
+        """What DescribeHyperParameterTuningJob answers, with datetimes; :func:`as_json` makes text of it."""
+        document = self.request.document
+        running = any(job.status == "InProgress" for job in self.jobs)
+        now = max((job.ended for job in self.jobs), default=_EPOCH)
+        answer: dict[str, Any] = {
+            "HyperParameterTuningJobName": self.request.name,
+            "HyperParameterTuningJobArn": f"{ARN}hyper-parameter-tuning-job/{self.request.name}",
+            "HyperParameterTuningJobConfig": document["HyperParameterTuningJobConfig"],
+        }
+        described = [self._definition(number) for number in range(len(self.request.definitions))]
+        if "TrainingJobDefinitions" in document:
+            answer["TrainingJobDefinitions"] = described
+        else:
+            answer["TrainingJobDefinition"] = described[0]
+        answer["HyperParameterTuningJobStatus"] = "InProgress" if running else "Completed"
+        answer["CreationTime"] = min((job.started for job in self.jobs), default=_EPOCH)
+        if not running:
+            answer["HyperParameterTuningEndTime"] = now
+        answer["LastModifiedTime"] = now
+        counters = dict.fromkeys(("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0)
+        objectives = dict.fromkeys(("Succeeded", "Pending", "Failed"), 0)
+        for job in self.jobs:
+            counters[_COUNTERS[job.status]] += 1
+            objectives[self._objective_status(job)] += 1
+        answer["TrainingJobStatusCounters"] = counters
+        answer["ObjectiveStatusCounters"] = objectives
+        best = self.best()
+        if best is not None:
+            answer["BestTrainingJob"] = self._summary(best)
+        for member in ("WarmStartConfig", "Autotune"):
+            if member in document:
+                answer[member] = document[member]
+        result: dict[str, Any] = pruned("DescribeHyperParameterTuningJobResponse", answer)
+        return result
+
+    def list_training_jobs(
+        self,
+        *,
+        sort_by: str = "Name",
+        sort_order: str = "Ascending",
+        status_equals: str | None = None,
+        max_results: int = 10,
+        next_token: str | None = None,
+    ) -> dict[str, Any]:
+        """What ListTrainingJobsForHyperParameterTuningJob answers.
+
+        Parameters
+        ----------
+        sort_by : {"Name", "CreationTime", "Status", "FinalObjectiveMetricValue"}
+            By the last, jobs without an objective are not listed.
+        sort_order : {"Ascending", "Descending"}
+        status_equals : str, optional
+            Only jobs of this status.
+        max_results : int
+            1 to 100.
+        next_token : str, optional
+            Of the answer before, to the same question.
+
+        Raises
+        ------
+        OptionError
+            A value that the service does not take, or a token of another question.
+        """
+        asked = {
+            "SortBy": sort_by,
+            "SortOrder": sort_order,
+            "StatusEquals": status_equals,
+            "MaxResults": max_results,
+            "NextToken": next_token,
+        }
+        members = shapes()["ListTrainingJobsForHyperParameterTuningJobRequest"]["members"]
+        faults = [
+            fault
+            for member, value in asked.items()
+            if value is not None
+            for fault in check(members[member], value, member)[0]
+        ]
+        if faults:
+            raise OptionError("; ".join(map(str, faults)))
+        listed = [job for job in self.jobs if status_equals in (None, job.status)]
+        if sort_by == "FinalObjectiveMetricValue":
+            listed = [job for job in listed if self.objective(job) is not None]
+        keys = {
+            "Name": lambda job: natural(job.name),
+            "CreationTime": lambda job: job.started,
+            "Status": lambda job: job.status,
+            "FinalObjectiveMetricValue": self.objective,
+        }
+        listed.sort(key=keys[sort_by], reverse=sort_order == "Descending")
+        question = f"{self.request.name}\0{sort_by}\0{sort_order}\0{status_equals}"
+        start = _position(next_token, question)
+        page = listed[start : start + max_results]
+        answer: dict[str, Any] = {"TrainingJobSummaries": [self._summary(job) for job in page]}
+        if start + max_results < len(listed):
+            answer["NextToken"] = _token(start + max_results, question)
+        return answer
+
+    def describe_training_job(self, name: str) -> dict[str, Any]:
+        """What DescribeTrainingJob answers of one of the jobs, by its name here or its original one.
+
+        Raises
+        ------
+        OptionError
+            There is no such job.
+        """
+        job = self._job(name)
+        definition = self.request.definitions[job.definition]
+        document = self._definition(job.definition)
+        output = definition.document["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+        hyperparameters = {**job.hyperparameters, **document.get("StaticHyperParameters", {})}
+        specification = {
+            **document["AlgorithmSpecification"],
+            "EnableSageMakerMetricsTimeSeries": bool(definition.metrics),
+        }
+        answer: dict[str, Any] = {
+            "TrainingJobName": job.name,
+            "TrainingJobArn": f"{ARN}training-job/{job.name}",
+            "TuningJobArn": f"{ARN}hyper-parameter-tuning-job/{self.request.name}",
+            "ModelArtifacts": {"S3ModelArtifacts": f"{output}/{job.name}/output/model.tar.gz"},
+            "TrainingJobStatus": job.status,
+            "SecondaryStatus": _SECONDARY[job.status],
+            "HyperParameters": _legal(hyperparameters),
+            "AlgorithmSpecification": specification,
+            **{member: document[member] for member in _OF_DEFINITION if member in document},
+            **self._times(job),
+            "LastModifiedTime": job.ended,
+            "FinalMetricDataList": self._final_metrics(job),
+        }
+        return answer
+
+    # ---- their parts
+
+    def _times(self, job: TrainingJob) -> dict[str, dt.datetime]:
+        times = {"CreationTime": job.started, "TrainingStartTime": job.started}
+        return times if job.status == "InProgress" else {**times, "TrainingEndTime": job.ended}
+
+    def _objective_status(self, job: TrainingJob) -> str:
+        if job.status == "InProgress":
+            return "Pending"
+        return "Failed" if job.status == "Failed" or self.objective(job) is None else "Succeeded"
+
+    def _summary(self, job: TrainingJob) -> dict[str, Any]:
+        definition = self.request.definitions[job.definition]
+        summary: dict[str, Any] = {} if definition.name is None else {"TrainingJobDefinitionName": definition.name}
+        summary |= {
+            "TrainingJobName": job.name,
+            "TrainingJobArn": f"{ARN}training-job/{job.name}",
+            "TuningJobName": self.request.name,
+            **self._times(job),
+            "TrainingJobStatus": job.status,
+            "TunedHyperParameters": _legal(
+                {name: job.hyperparameters[name] for name in definition.tuned if name in job.hyperparameters}
+            ),
+        }
+        value = self.objective(job)
+        if value is not None:
+            summary["FinalHyperParameterTuningJobObjectiveMetric"] = {
+                "Type": definition.objective.goal,
+                "MetricName": definition.objective.metric,
+                "Value": value,
+            }
+        summary["ObjectiveStatus"] = self._objective_status(job)
+        return summary
+
+    def _definition(self, number: int) -> dict[str, Any]:
+        """A training job definition as Describe shows it: with the objective's alias, and the objective told to the job."""
+        one = self.request.definitions[number]
+        document: dict[str, Any] = pruned("HyperParameterTrainingJobDefinition", one.document)
+        metrics = [{"Name": metric.name, "Regex": metric.regex} for metric in one.metrics]
+        regex = next((metric.regex for metric in one.metrics if metric.name == one.objective.metric), None)
+        if regex is not None and one.objective.metric != ALIAS and len(metrics) < _MOST_DEFINITIONS:
+            metrics.append({"Name": ALIAS, "Regex": regex})
+        document["AlgorithmSpecification"] = {**document["AlgorithmSpecification"], "MetricDefinitions": metrics}
+        static = document.get("StaticHyperParameters", {})
+        if len(static) < _MOST_HYPERPARAMETERS:
+            document["StaticHyperParameters"] = {OBJECTIVE_HYPERPARAMETER: one.objective.metric, **static}
+        return document
+
+    def _final_metrics(self, job: TrainingJob) -> list[dict[str, Any]]:
+        objective = self.request.definitions[job.definition].objective.metric
+        finals = {name: final for name, final in job.finals.items() if math.isfinite(final.value)}
+        names = [objective] if objective in finals else []
+        names += [name for name in finals if name != objective]
+        entries = [
+            {
+                "MetricName": name,
+                "Value": self._number(finals[name].value),
+                "Timestamp": finals[name].time or job.ended,
+            }
+            for name in names[:_MOST_DEFINITIONS]
+        ]
+        if objective in finals and objective != ALIAS and len(entries) < _MOST_DEFINITIONS:
+            entries.append({**entries[0], "MetricName": ALIAS})
+        return entries
+
+
+def replay(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    request: Any,
+    *,
+    float32: bool = False,
+    definitions: Mapping[str, str] | None = None,
+    newline: str | None = None,
+    matches: str = "all",
+    escape: str = "none",
+    ansi: str = "keep",
+    **options: Any,
+) -> TuningJob:
+    """Read the logs of a tuning job, to answer about it as the service does.
+
+    Parameters
+    ----------
+    paths : path or iterable of path
+        As :func:`metricscan.replay` takes them.
+    request : TuningRequest, path or mapping
+        What :func:`load_request` makes, or takes.
+    float32, definitions
+        See :class:`TuningJob`.
+    newline, matches, escape, ansi
+        See :class:`metricscan.Scanner`.
+    **options
+        ``jobs``, ``job``, ``include``, ``exclude``, ``input_format``, ``threads``, ``on_error``, ``out`` and more, as
+        :func:`metricscan.replay` takes them.
+
+    Raises
+    ------
+    RequestError
+        The request is wrong.
+    OptionError
+        The request has no metric definitions, and its algorithm is not known.
+    """
+    loaded = request if isinstance(request, TuningRequest) else load_request(request)
+    scanner = scanner_of(loaded, newline=newline, matches=matches, escape=escape, ansi=ansi)
+    result = run_replay(paths, scanner, objective=loaded.objective, **{**options, "keep": True})
+    return TuningJob(loaded, result, float32=float32, definitions=definitions)
+
+
+def scanner_of(request: TuningRequest, **options: Any) -> Scanner:
+    """A scanner of all metrics of a request.
+
+    Raises
+    ------
+    OptionError
+        It has none.
+    """
+    if not request.metrics:
+        raise OptionError(
+            "the tuning request has no metric definitions, and its algorithm is not known",
+            hint="name the algorithm, or give metric definitions",
+        )
+    with warnings.catch_warnings():
+        # the request's own warnings have said it
+        warnings.simplefilter("ignore", DefinitionWarning)
+        return Scanner(request.metrics, **options)
+
+
+def as_json(answer: Any) -> Any:
+    """An answer with its datetimes as text (ISO 8601), as JSON takes it."""
+    if isinstance(answer, dict):
+        return {key: as_json(value) for key, value in answer.items()}
+    if isinstance(answer, list):
+        return [as_json(item) for item in answer]
+    return answer.isoformat() if isinstance(answer, dt.datetime) else answer
+
+
+def _finals(table: pa.Table) -> Iterator[tuple[str, Final]]:
+    """Each job's latest value of a metric."""
+    jobs: dict[str, dict[str, pa.Table]] = {}
+    for job, stream, rows in streams_of(table):
+        jobs.setdefault(job, {})[stream] = rows
+    for job, streams in jobs.items():
+        place = latest(streams)
+        if place is not None:
+            yield job, Final(place.value, None if place.time is None else _moment(place.time))
+
+
+def streams_of(table: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
+    """The parts of a replay's table that belong to one stream of one job, in their order."""
+    import numpy as np
+
+    if table.num_rows == 0:
+        return
+    table = table.unify_dictionaries().combine_chunks()
+    columns = [table.column(name).combine_chunks() for name in ("job", "stream")]
+    columns = [column.chunk(0) if hasattr(column, "chunk") else column for column in columns]
+    codes = [column.indices.to_numpy(zero_copy_only=False) for column in columns]
+    changes = np.flatnonzero((np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)) + 1
+    edges = [0, *changes.tolist(), table.num_rows]
+    for start, end in itertools.pairwise(edges):
+        job, stream = (column.dictionary[int(code[start])].as_py() for column, code in zip(columns, codes, strict=True))
+        yield job, stream, table.slice(start, end - start)
+
+
+def _legal(hyperparameters: Mapping[str, str]) -> dict[str, str]:
+    """The hyperparameters that the service could hold."""
+    kept = {
+        name: value
+        for name, value in hyperparameters.items()
+        if not check("HyperParameterKey", name)[0] and not check("HyperParameterValue", value)[0]
+    }
+    return dict(list(kept.items())[:_MOST_HYPERPARAMETERS])
+
+
+def _span(span: tuple[int, int] | None, paths: Iterable[str]) -> tuple[dt.datetime, dt.datetime]:
+    if span is not None:
+        return _moment(span[0]), _moment(span[1])
+    written = [os.stat(path).st_mtime for path in paths if os.path.exists(path)]
+    times = [dt.datetime.fromtimestamp(time, dt.UTC) for time in written] or [dt.datetime.now(dt.UTC)]
+    return min(times), max(times)
+
+
+def _moment(micros: int) -> dt.datetime:
+    return _EPOCH + dt.timedelta(microseconds=micros)
+
+
+def _token(position: int, question: str) -> str:
+    return base64.urlsafe_b64encode(f"{position}\0{question}".encode()).decode()
+
+
+def _position(token: str | None, question: str) -> int:
+    if token is None:
+        return 0
+    try:
+        position, _, asked = base64.urlsafe_b64decode(token.encode()).decode().partition("\0")
+        if asked == question and int(position) >= 0:
+            return int(position)
+    except ValueError:
+        pass
+    raise OptionError(f"next_token={token!r}: the token of an answer to the same question was expected")
