@@ -30,6 +30,13 @@ PROGRESS_DEFINITIONS: Definitions = [
     {"Name": "acc", "Regex": "acc=([0-9.]+)"},
 ]
 
+# Where no match is, a pattern with two open ends is tried from each place that it could start at: `re` takes a time that
+# grows with the square of the line.
+TANGLED_DEFINITIONS: Definitions = [
+    {"Name": "acc", "Regex": "loss=.*acc=([0-9.]+);"},
+    {"Name": "end", "Regex": r"loss=[0-9.]+ [^;\n]*;[^;\n]*; end=([0-9.]+)"},
+]
+
 # Line length in bytes by quantile, over 45 real logs of 20 frameworks; lengths between two points are drawn evenly.
 _LENGTH_QUANTILES = (0.0, 0.10, 0.50, 0.90, 0.99, 0.999, 0.9999, 1.0)
 _LENGTHS = (0, 16, 75, 132, 488, 1357, 33210, 60000)
@@ -188,6 +195,14 @@ def decoy_lines(draw: random.Random) -> Iterator[str]:
         yield decoy_line(draw)
 
 
+def tangled_lines(draw: random.Random) -> Iterator[str]:
+    """Yield lines without end that start like a match thirty times; one in a hundred is one."""
+    r = draw.random
+    while True:
+        line = "".join(f"loss={r():.4f} " for _ in range(30))
+        yield f"{line}; x; end={r():.3f} loss=1 acc={r():.4f}; done" if r() < 0.01 else line
+
+
 def blocks(lines: Iterator[str], size_bytes: int, block_bytes: int = 1 << 20) -> Iterator[bytes]:
     """Join lines into blocks that end at a line's end, until at least `size_bytes` have been yielded."""
     made = 0
@@ -207,7 +222,7 @@ def blocks(lines: Iterator[str], size_bytes: int, block_bytes: int = 1 << 20) ->
 
 
 DENSITIES = {"every": 1.0, "tenth": 0.1, "hundredth": 0.01, "never": 0.0}
-WORKLOADS = (*DENSITIES, "decoys", "progress")
+WORKLOADS = (*DENSITIES, "decoys", "progress", "tangled")
 
 
 def workload(name: str, size_bytes: int, definition_count: int = 4, seed: int = SEED) -> Workload:
@@ -217,18 +232,20 @@ def workload(name: str, size_bytes: int, definition_count: int = 4, seed: int = 
     ----------
     name : str
         ``every``, ``tenth``, ``hundredth`` and ``never`` say how many lines hold the four metrics; ``decoys`` has lines
-        with all the literals and no value; ``progress`` has bars rewritten by ``\r``.
+        with all the literals and no value; ``progress`` has bars rewritten by ``\r``; ``tangled`` is what backtracks.
     size_bytes : int
         At least so many bytes, ending at a line's end.
     definition_count : int
         How many definitions are looked for; from the fifth on they never match.
-        ``progress`` has two of its own, always.
+        ``progress`` and ``tangled`` have two of their own, always.
     seed : int
         Equal seeds give equal bytes.
     """
     draw = random.Random(f"{seed} {name}")
     if name == "progress":
         return Workload(name, PROGRESS_DEFINITIONS, b"".join(blocks(progress_lines(draw), size_bytes)), True)
+    if name == "tangled":
+        return Workload(name, TANGLED_DEFINITIONS, b"".join(blocks(tangled_lines(draw), size_bytes)), False)
     lines = decoy_lines(draw) if name == "decoys" else log_lines(DENSITIES[name], draw)
     return Workload(name, definitions(definition_count), b"".join(blocks(lines, size_bytes)), False)
 

@@ -2,20 +2,25 @@
 
 Every peer is written the way an expert in it would, and of the formulations that were tried the fastest is kept. What
 an engine finds is compared with the oracle before its time counts. A peer whose package is not installed is named as
-absent, never an error: ``pip install google-re2 polars duckdb hyperscan`` brings them all.
+absent, never an error: ``pip install google-re2 polars duckdb hyperscan`` and ``apt-get install ripgrep mtail`` bring
+them all.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import io
+import json
 import os
 import re
+import shutil
 import subprocess
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +40,8 @@ class Found(NamedTuple):
     offsets: dict[str, Any] | None = None
     """Byte offset of each row's record; ours alone gives these and `starts`."""
     starts: dict[str, Any] | None = None
+    counts: dict[str, int] | None = None
+    """How many rows there were, from an engine that keeps only the last value of each metric."""
 
 
 class Expected(NamedTuple):
@@ -50,6 +57,11 @@ class Expected(NamedTuple):
         kept = {name: bisect_left(offsets, end) for name, offsets in self.offsets.items()}
         return Expected(*({name: rows[: kept[name]] for name, rows in column.items()} for column in self))
 
+    def over(self, names: Iterable[str]) -> Expected:
+        """Return the same for more metrics, of which no row is there."""
+        listed = list(names)
+        return Expected(*({name: column.get(name, array("d")) for name in listed} for column in self))
+
     @property
     def row_count(self) -> int:
         """Rows of all metrics together."""
@@ -57,8 +69,11 @@ class Expected(NamedTuple):
 
 
 def literal_of(regex: str) -> str:
-    """Return the text before the first group: what a user of a peer would filter lines by."""
-    return regex.partition("(")[0]
+    """Return the text that the regex starts with: what a user of a peer would filter lines by."""
+    match = re.match(r"(?:[^\\.^$*+?{}\[\]|()](?![*+?{]))+", regex)
+    if match is None:
+        raise ValueError(f"{regex} starts with no literal")
+    return match[0]
 
 
 def oracle(workload: Workload) -> Expected:
@@ -93,7 +108,14 @@ def difference(found: Found, expected: Expected) -> str | None:
     """Say where what was found differs from the oracle, or None: every row of every column is compared."""
     import numpy as np
 
-    for title, found_columns, expected_columns in zip(Found._fields, found, expected, strict=True):
+    if found.counts is not None:
+        for name, right in expected.values.items():
+            if found.counts[name] != len(right):
+                return f"{name}: {found.counts[name]} rows, expected {len(right)}"
+            if len(right) and found.values[name] != [right[-1]]:
+                return f"{name}: the last value is {found.values[name][0]!r}, expected {right[-1]!r}"
+        return None
+    for title, found_columns, expected_columns in zip(Expected._fields, found[:4], expected, strict=True):
         if found_columns is None:
             continue
         for name, right in expected_columns.items():
@@ -115,7 +137,7 @@ class Engine(ABC):
     """The distribution that must be installed, beside metricscan's own dependencies."""
     carriage_returns = False
     """Whether it can read records that end in ``\\r`` and more than one match in a line."""
-    limit_bytes: int | None = 32 << 20
+    limit_bytes: int | None = 16 << 20
     """How much of a workload the engine is given, None for all; its speed is that on the prefix."""
 
     def absent(self) -> str | None:
@@ -126,6 +148,10 @@ class Engine(ABC):
             except importlib.metadata.PackageNotFoundError:
                 return f"{self.package} is not installed"
         return None
+
+    def version(self) -> str:
+        """Return the version of what it runs on."""
+        return measure.version(self.package)
 
     def declines(self, workload: Workload) -> str | None:
         """Return why the engine cannot do this workload, or None."""
@@ -196,7 +222,7 @@ class ReLines(Engine):
 
     name = "re-lines"
     carriage_returns = True
-    limit_bytes = 8 << 20
+    limit_bytes = 4 << 20
 
     def prepare(self, workload: Workload, path: Path) -> Callable[[], Found]:
         """Compile once; time the loop."""
@@ -313,12 +339,14 @@ class Hyperscan(Engine):
         def extract() -> Found:
             values: list[list[float]] = [[] for _ in patterns]
             lines: list[list[int]] = [[] for _ in patterns]
+            ends = [0] * len(patterns)
             line, counted = 1, 0
 
             def at_literal(index: int, start: int, end: int, flags: int, context: object) -> None:
                 nonlocal line, counted
-                match = patterns[index][1](data, start)
+                match = patterns[index][1](data, start) if start >= ends[index] else None
                 if match is not None:
+                    ends[index] = match.end()
                     line += data.count(b"\n", counted, start)
                     counted = start
                     values[index].append(float(match[1]))
@@ -424,7 +452,7 @@ class PyArrow(Engine):
 
     name = "pyarrow"
     package = "pyarrow"
-    limit_bytes = 8 << 20
+    limit_bytes = 4 << 20
 
     def prepare(self, workload: Workload, path: Path) -> Callable[[], Found]:
         """Time the split into lines and all after it."""
@@ -449,8 +477,98 @@ class PyArrow(Engine):
         return extract
 
 
+class Command(Engine):
+    """A program of the system that reads a file."""
+
+    command: str
+
+    def absent(self) -> str | None:
+        """Return why it cannot run here, or None."""
+        return None if shutil.which(self.command) else f"there is no command {self.command}"
+
+    def version(self) -> str:
+        """Return what the program says of itself."""
+        said = subprocess.run([self.command, "--version"], check=True, capture_output=True, text=True).stdout
+        match = re.search(r"\d+\.\S+", said)
+        return match[0] if match else ""
+
+    def own_file(self, workload: Workload, path: Path) -> Path:
+        """Return a file with just the bytes of the workload."""
+        own = path.with_suffix(f".{self.command}.log")
+        own.write_bytes(workload.data)
+        return own
+
+
+class Ripgrep(Command):
+    """``rg -P`` (PCRE2, compiled): a process a definition, which prints lines and values; they are read as float here."""
+
+    name = "ripgrep -P"
+    command = "rg"
+    limit_bytes = 64 << 20
+
+    def declines(self, workload: Workload) -> str | None:
+        """Return why the engine cannot do this workload, or None."""
+        many = "a process a definition: not for so many" if len(workload.definitions) > 8 else None
+        return super().declines(workload) or many
+
+    def prepare(self, workload: Workload, path: Path) -> Callable[[], Found]:
+        """Write the file; time the processes, and what makes numbers of their output."""
+        file = self.own_file(workload, path)
+        base = ["rg", "-j1", "-P", "-a", "-on", "--no-filename", "--no-config", "-r", "$1", "-e"]
+
+        def extract() -> Found:
+            found = Found({}, {})
+            for definition in workload.definitions:
+                run = subprocess.run([*base, definition["Regex"], file], stdout=subprocess.PIPE, check=False)
+                pairs = [row.split(b":", 1) for row in run.stdout.split(b"\n")[:-1]]
+                found.values[definition["Name"]] = [float(value) for _, value in pairs]
+                found.lines[definition["Name"]] = [int(line) for line, _ in pairs]
+            return found
+
+        return extract
+
+
+class Mtail(Command):
+    """mtail, once over a file: it counts rows and keeps the last value of each metric, no others."""
+
+    name = "mtail"
+    command = "mtail"
+    limit_bytes = 8 << 20
+
+    def prepare(self, workload: Workload, path: Path) -> Callable[[], Found]:
+        """Write the program; time the process."""
+        file = self.own_file(workload, path)
+        folder = path.with_suffix(".mtail")
+        folder.mkdir(exist_ok=True)
+        names = [d["Name"] for d in workload.definitions]
+        program = "".join(
+            f"gauge v{i}\ncounter n{i}\n/{d['Regex'].replace('(', '(?P<v>', 1)}/ {{\n  v{i} = float($v)\n  n{i}++\n}}\n"
+            for i, d in enumerate(workload.definitions)
+        )
+        (folder / "metrics.mtail").write_text(program)
+        command = ["mtail", "--one_shot", "--progs", folder, "--logs", file]
+        environment = {**os.environ, "GOMAXPROCS": "1"}
+
+        def extract() -> Found:
+            run = subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            )
+            metrics = json.loads(run.stdout)
+            # a metric that was never set has no label values
+            last = {
+                key: values[0]["LabelValues"][0]["Value"]["Value"]
+                for key, values in metrics.items()
+                if "LabelValues" in values[0]
+            }
+            counts = {name: last.get(f"n{i}", 0) for i, name in enumerate(names)}
+            lasts = {name: [last[f"v{i}"]] for i, name in enumerate(names) if counts[name]}
+            return Found(lasts, {}, counts=counts)
+
+        return extract
+
+
 PEERS: tuple[Engine, ...] = (
-    ReLines(), ReText(), RegexText(), Re2Text(), Hyperscan(), Polars(), DuckDB(), PyArrow(),
+    ReLines(), ReText(), RegexText(), Re2Text(), Hyperscan(), Polars(), DuckDB(), PyArrow(), Ripgrep(), Mtail(),
 )  # fmt: skip
 ENGINES: tuple[Engine, ...] = (Metricscan(), MetricscanFile(), *PEERS)
 

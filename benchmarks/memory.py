@@ -7,6 +7,7 @@ nothing but the standard library, and writes the log in blocks.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import resource
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--gib", type=float, default=2.0, help="size of the log")
     parser.add_argument("--density", choices=corpora.DENSITIES, default="tenth")
     parser.add_argument("--format", choices=("parquet", "arrow", "csv", "jsonl"), default="parquet")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="metricscan-memory-") as folder:
@@ -70,7 +72,11 @@ def main() -> int:
         if code != 0:
             print(f"metricscan replay ended with exit code {code}", file=sys.stderr)
             return 1
+        rows = sum(counts["rows"] for counts in json.loads((out / "_manifest.json").read_text())["counts"].values())
         written = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    if options.json:
+        print(json.dumps({"bytes": size, "rows": rows, "seconds": seconds, "peak_bytes": peak}))
+        return 0
     print(
         f"{size / 2**30:.2f} GiB, {options.density} line with four metrics, to {options.format}"
         f" ({written / 1e6:.0f} MB): {seconds:.1f} s, {size / seconds / 1e6:.0f} MB/s,"

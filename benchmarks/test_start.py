@@ -44,7 +44,8 @@ def test_compile_by_re(benchmark, count):
     benchmark.pedantic(compile_all, rounds=5, warmup_rounds=1)
 
 
-def test_small_files(benchmark, make_workload, tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_small_files(benchmark, make_workload, tmp_path, threads):
     files = 500
     workload, _ = make_workload("tenth", size_bytes=20_000)
     scanner = metricscan.Scanner(workload.definitions)
@@ -54,7 +55,7 @@ def test_small_files(benchmark, make_workload, tmp_path):
     benchmark.group = f"replay {files} files of 20 KB"
 
     def replay() -> int:
-        return metricscan.replay([tmp_path], scanner, objective=objective).ranking.num_rows
+        return metricscan.replay([tmp_path], scanner, objective=objective, threads=threads).ranking.num_rows
 
     assert replay() == files
     benchmark.pedantic(replay, rounds=3, warmup_rounds=1)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from metricscan.scanner import Scanner
     from metricscan.source import Source
 
-# Big enough that a block's fixed cost (some 50 microseconds) vanishes; small enough that the threads end together.
+# Big enough that a block's fixed cost (some 50 microseconds) vanishes; small enough that few are in memory at a time.
 BLOCK_BYTES = 16 * 1024 * 1024
 LEAST_BLOCK_BYTES = 1024 * 1024
 FIRST_BLOCK_BYTES = 8 * 1024 * 1024
@@ -68,7 +68,9 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
         try:
             while start < text.size or running:
                 if start < text.size and len(running) <= workers + 1:
-                    stop = min(start + size, text.size)
+                    # towards the end blocks are shorter, so that the threads end together
+                    left = text.size - start
+                    stop = start + min(size, max(left // (2 * workers), LEAST_BLOCK_BYTES), left)
                     running.append((start, stop, pool.submit(_scan_block, scanner, text, start, stop, like)))
                     start = stop
                     continue

@@ -104,6 +104,11 @@ cdef enum:
     NOT_PLAIN = 0
     PLAIN = 1
     PLAIN_LAZY_TO_BYTE = 2      # literal, (.*?), one byte
+    # literals whose patterns are decided where they are found
+    NOT_QUICK = 0
+    QUICK_LAZY = 1              # literal, (.*?), one byte
+    QUICK_GREEDY = 2            # literal, a class's run as the value, nothing or a literal that stops it
+    MOST_QUICK = 64             # a group with more literals than this is searched the general way
     # which matches of a record count
     MATCHES_ALL = 0
     MATCHES_FIRST = 1
@@ -176,21 +181,27 @@ cdef struct Entry:
     uint64_t window
     const Literal *literal
     const Entry *following
+    # quick: a literal of at most 16 bytes, which its first and its last eight tell, for one plain pattern of a shape that logs
+    # are full of; and no other literal of the group has its window
+    int32_t quick
+    int32_t pattern
+    int64_t place
+    int64_t length
+    int64_t tail_place          # of its last eight bytes, or of all, relative to the fingerprint
+    uint64_t mask
+    uint64_t head
+    uint64_t tail
+    uint8_t stop                # QUICK_LAZY: what ends the run
+    bint at_start
+    int64_t least               # QUICK_GREEDY
+    const uint8_t *table
+    const uint8_t *suffix
+    int64_t suffix_length
 
 cdef struct Group:              # literals that share a fingerprint
     int64_t window              # the bytes that tell them apart start here, relative to the fingerprint
     uint64_t mask
     const Entry *only           # the entry of its one literal, or NULL
-    # quick: one literal of at most 16 bytes that two windows cover, for one plain pattern that ends at a byte
-    bint quick
-    int32_t pattern
-    int64_t place
-    int64_t length
-    int64_t second_window
-    uint64_t first_value
-    uint64_t second_mask
-    uint64_t second_value
-    uint8_t stop
     int32_t heads
     uint32_t head_mask
 
@@ -893,17 +904,19 @@ cdef void try_positions(
 ) noexcept nogil:
     """Try all positions of a block.
 
-    The commonest case by far, a literal of at most 16 bytes followed by ``(.*?)`` and one byte, is decided here with
-    everything in registers: 30 instructions a match where the general way takes 140.
+    The commonest cases by far, a literal of at most 16 bytes followed by ``(.*?)`` and one byte, or by ``([0-9.]+)``, are
+    decided here with everything in registers: 30 instructions a match where the general way takes 140.
     """
     cdef const Tables *t = k.tables
     cdef const uint16_t *pair_group = t.pair_group
     cdef const Group *groups = t.groups
     cdef const uint8_t *p = r.p
-    cdef int64_t n = r.n, base = r.base, position, start, from_, stop
+    cdef int64_t n = r.n, base = r.base, position, start, from_, stop, after
     cdef const Group *group
+    cdef const Entry *entry
     cdef State *state
     cdef size_t i
+    cdef uint64_t window
     cdef uint32_t number
     cdef double value
     cdef int64_t row
@@ -917,26 +930,51 @@ cdef void try_positions(
         if number == 0:
             continue
         group = &groups[number - 1]
-        if not group.quick:
+        entry = group.only
+        if entry == NULL:
+            window = ms_word8(p + position + group.window) & group.mask
+            entry = t.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
+            while entry != NULL and entry.window != window:
+                entry = entry.following
+            if entry == NULL:
+                continue
+        if not entry.quick:
             try_group(k, r, region, group, position)
             continue
         if (
-            (ms_word8(p + position + group.window) & group.mask) != group.first_value
-            or (ms_word8(p + position + group.second_window) & group.second_mask) != group.second_value
+            (ms_word8(p + position - entry.place) & entry.mask) != entry.head
+            or (ms_word8(p + position + entry.tail_place) & entry.mask) != entry.tail
         ):
             continue
         if position >= r.next:
             enter_record(k, r, region, position)
-        start = position - group.place
-        state = &k.states[group.pattern]
-        from_ = start + group.length
-        if base + start < state.next_start or base + from_ <= state.memo_to:
+        start = position - entry.place
+        state = &k.states[entry.pattern]
+        from_ = start + entry.length
+        if base + start < state.next_start or base + from_ <= state.memo_to or entry.at_start and start != r.record:
             continue
-        stop = <int64_t>ms_find_near(p, <size_t>from_, <size_t>r.end, <size_t>n, group.stop)
-        if stop >= r.end:
-            state.memo_to = base + r.end
-            continue
-        state.next_start = base + stop + 1
+        if entry.quick == QUICK_LAZY:
+            stop = <int64_t>ms_find_near(p, <size_t>from_, <size_t>r.end, <size_t>n, entry.stop)
+            if stop >= r.end:
+                state.memo_to = base + r.end
+                continue
+            after = stop + 1
+        else:
+            stop = from_
+            while stop < r.end and entry.table[p[stop]] == MEMBER:
+                stop += 1
+            if stop < r.end and entry.table[p[stop]] == UNDECIDED:
+                try_group(k, r, region, group, position)
+                continue
+            after = stop + entry.suffix_length
+            if (
+                stop - from_ < entry.least or after > r.end
+                or after > stop and not ms_equal(p + stop, entry.suffix, <size_t>entry.suffix_length)
+            ):
+                if stop > from_:
+                    state.memo_to = base + stop
+                continue
+        state.next_start = base + after
         row = state.rows
         if row < state.capacity and ms_short_number(p + from_, p + stop, p + n, &value):
             state.value[row] = value
@@ -945,7 +983,7 @@ cdef void try_positions(
             state.start[row] = r.offset + from_
             state.rows = row + 1
         else:
-            put_match(k, r, region, group.pattern, start, stop + 1, stop)
+            put_match(k, r, region, entry.pattern, start, after, stop)
 
 
 cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
@@ -1297,8 +1335,13 @@ cdef class Engine:
                 self.t.heads[head] = &self.t.entries[entry]
                 if len(members) == 1:
                     group.only = &self.t.entries[entry]
-                    self.make_quick(group, literal, width)
                 entry += 1
+            for index in range(entry - len(members), entry):
+                alike = sum(
+                    self.t.entries[other].window == self.t.entries[index].window for other in range(entry - len(members), entry)
+                ) if len(members) <= MOST_QUICK else 2
+                if alike == 1:
+                    self.make_quick(&self.t.entries[index])
         ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
@@ -1316,33 +1359,41 @@ cdef class Engine:
         ) = fields[9:]
         return 0
 
-    cdef int make_quick(self, Group *group, const Literal *literal, int64_t width) except -1:
-        """Fill in what try_positions needs, if the group's one literal is of the kind that it knows."""
+    cdef int make_quick(self, Entry *entry) except -1:
+        """Fill in what try_positions needs, if the literal is of the kind that it knows."""
+        cdef const Literal *literal = entry.literal
         cdef const Pattern *q
-        cdef int64_t after
+        cdef int64_t size = min(8, literal.length)
         if literal.uses != 1 or literal.length > 16:
             return 0
         q = &self.t.patterns[self.t.uses[literal.first_use]]
-        if q.plain != PLAIN_LAZY_TO_BYTE or q.prefix_length != literal.length:
+        if q.prefix_length != literal.length:
             return 0
         if q.value_from_run or q.value_from != literal.length or not q.value_to_run or q.value_to != 0:
             return 0            # the value is not just the run
-        # the second window takes what the first leaves out, before it or behind it; they may overlap
-        after = literal.length - (literal.place + group.window + width)
-        if literal.place + group.window > 0 and after > 0:
+        if q.plain == PLAIN_LAZY_TO_BYTE:
+            entry.quick = QUICK_LAZY
+        elif (
+            q.plain == PLAIN and q.shape == GREEDY_RUN and q.run_min <= 1 and q.run_max < 0 and not q.at_end
+            and (q.suffix_length == 0 or q.suffix_stops)
+        ):
+            entry.quick = QUICK_GREEDY
+        else:
             return 0
-        group.second_window = -literal.place if after <= 0 else literal.length - literal.place - min(8, literal.length)
-        mask = b"\xff" * min(8, literal.length) + b"\0" * (8 - min(8, literal.length))
-        memcpy(&group.second_mask, <const char *>mask, 8)
-        group.second_value = ms_load8(
-            literal.text, literal.place + group.second_window, <size_t>literal.length
-        ) & group.second_mask
-        group.first_value = group.only.window
-        group.pattern = self.t.uses[literal.first_use]
-        group.place = literal.place
-        group.length = literal.length
-        group.stop = q.suffix[0]
-        group.quick = True
+        entry.pattern = self.t.uses[literal.first_use]
+        entry.place = literal.place
+        entry.length = literal.length
+        entry.tail_place = literal.length - literal.place - size
+        mask = b"\xff" * size + b"\0" * (8 - size)
+        memcpy(&entry.mask, <const char *>mask, 8)
+        entry.head = ms_load8(literal.text, 0, <size_t>literal.length) & entry.mask
+        entry.tail = ms_load8(literal.text, literal.length - size, <size_t>literal.length) & entry.mask
+        entry.at_start = q.at_start
+        entry.stop = q.suffix[0] if q.suffix_length else 0
+        entry.suffix = q.suffix
+        entry.suffix_length = q.suffix_length
+        entry.least = q.run_min
+        entry.table = q.table
         return 0
 
     cdef const uint8_t *held(self, bytes text) except NULL:

@@ -57,10 +57,11 @@ class RegexFault(Exception):
         self.hint = hint
 
 
-def compile_regex(pattern: str) -> Dialect:
+def compile_regex(pattern: str, *, quiet: bool = False) -> Dialect:
     r"""Compile by ``re``, or by ``regex`` if only constructs of the stated list keep ``re`` from it.
 
-    The list: variable-width lookbehind, ``\p{..}``, ``(?<name>..)``, ``(?|..)``.
+    The list: variable-width lookbehind, ``\p{..}``, ``(?<name>..)``, ``(?|..)``. `quiet` says that
+    warnings are off already: to turn them off takes an eighth of the time of ``re.compile``.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def compile_regex(pattern: str) -> Dialect:
     ('variable-width lookbehind', '\\p{..}')
     """
     try:
-        tree = _parsed(pattern)
+        tree = sre_parser.parse(pattern) if quiet else _parsed(pattern)
         # what re.compile does, which would parse once more
         return Dialect("re", (), sre_compiler.compile(tree), tree)
     except re.error as error:

@@ -169,9 +169,16 @@ def kept(definition: Definition, suggestion: str | None, examples: Sequence[str]
         if text is None:
             continue
         match = better.search(text)
-        if match is None or match[group] is None or float(match[group]) != float(value):
+        if match is None or match[group] is None or not _same_number(match[group], value):
             return None
     return suggestion
+
+
+def _same_number(text: str, value: str) -> bool:
+    try:
+        return float(text) == float(value)
+    except ValueError:
+        return False
 
 
 # ---- findings

@@ -88,27 +88,34 @@ def read_with(source: Any, kept: Callable[[Dialect], Kept]) -> tuple[tuple[Metri
     results: dict[str, Kept] = {}
     indices: dict[str, int] = {}
     suspicions = []
-    for index, item in enumerate(items):
-        definition, found = _definition(index, item)
-        faults += found
-        if definition is None:
-            continue
-        first = indices.setdefault(definition.name, index)
-        if first != index:
-            faults.append(Fault(index, definition.name, None, None, f"the name is that of definition {first} already"))
-        faults += _name_faults(index, definition.name)
-        if not definition.regex:
-            faults.append(Fault(index, definition.name, None, None, "the regex is empty"))
-            continue
-        try:
-            dialect = compile_regex(definition.regex)
-        except RegexFault as fault:
-            faults.append(Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint))
-            continue
-        if definition.regex not in results:
-            results[definition.regex] = kept(dialect)
-        suspicions += _suspicions(definition, dialect.compiled)
-        definitions.append(definition)
+    with warnings.catch_warnings():
+        # once for all regexes
+        warnings.simplefilter("ignore")
+        for index, item in enumerate(items):
+            definition, found = _definition(index, item)
+            faults += found
+            if definition is None:
+                continue
+            first = indices.setdefault(definition.name, index)
+            if first != index:
+                faults.append(
+                    Fault(index, definition.name, None, None, f"the name is that of definition {first} already")
+                )
+            faults += _name_faults(index, definition.name)
+            if not definition.regex:
+                faults.append(Fault(index, definition.name, None, None, "the regex is empty"))
+                continue
+            try:
+                dialect = compile_regex(definition.regex, quiet=True)
+            except RegexFault as fault:
+                faults.append(
+                    Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint)
+                )
+                continue
+            if definition.regex not in results:
+                results[definition.regex] = kept(dialect)
+            suspicions += _suspicions(definition, dialect.compiled)
+            definitions.append(definition)
     if faults:
         raise DefinitionError(tuple(faults), source=path)
     for suspicion in suspicions:

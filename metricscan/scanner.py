@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from metricscan import _core, _lint, _plan
@@ -29,6 +30,7 @@ _CHOICES = {
     "ansi": ("keep", "strip"),
     "untamed": ("warn", "refuse", "allow"),
 }
+_NOTHING: tuple[Any, ...] = (0, 0, 0, 0, 0, [])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST_TIME, _LAST_TIME = ((time.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max))
@@ -67,10 +69,21 @@ class ScanResult(Mapping[str, "pa.Table"]):
     stats : ScanStats
     """
 
-    def __init__(self, batches: dict[str, list[pa.RecordBatch]], stats: ScanStats) -> None:
+    def __init__(self, batches: dict[str, list[pa.RecordBatch]], stats: ScanStats | Callable[[], ScanStats]) -> None:
         self._batches = batches
         self._tables: dict[str, pa.Table] = {}
-        self.stats = stats
+        self._stats = stats
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of the scan."""
+        if not isinstance(self._stats, ScanStats):
+            # put together when somebody asks: of thousands of metrics they take longer than a scan
+            self._stats = self._stats()
+        return self._stats
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ScanResult, (self._batches, self.stats)
 
     def __getitem__(self, name: str) -> pa.Table:
         table = self._tables.get(name)
@@ -223,9 +236,9 @@ class Scanner:
             for name, batch in running:
                 batches[name].append(batch)
         except SourceError as error:
-            error.partial = ScanResult(batches, running.stats)
+            error.partial = ScanResult(batches, running._stats)
             raise
-        return ScanResult(batches, running.stats)
+        return ScanResult(batches, running._stats)
 
     def batches(self, source: Any, threads: int | None = 1) -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
@@ -317,14 +330,24 @@ class Scanner:
         """A scanner of some of these definitions, which are known to be right, under other options."""
         return _rebuild(tuple(definitions), {**options}, {})
 
+    def _no_stats(self) -> ScanStats:
+        return ScanStats(metrics={name: MetricStats() for name in self.metrics})
+
     def _stats(self, core: _core.Stream) -> ScanStats:
-        metrics = {}
+        stats = self._no_stats()
+        self._add_counts(core, stats)
+        return stats
+
+    def _add_counts(self, core: _core.Stream, stats: ScanStats) -> None:
+        stats.bytes += core.bytes
+        stats.records += core.records
         for name in self.metrics:
-            rows, unparsed, failed, timeouts, over_budget, samples = core.counts(self._plan.patterns[name])
-            metrics[name] = MetricStats(
-                rows, unparsed, failed, timeouts, over_budget, [Sample(*sample) for sample in samples]
-            )
-        return ScanStats(core.bytes, core.records, metrics)
+            counts = core.counts(self._plan.patterns[name])
+            if counts != _NOTHING:
+                rows, unparsed, failed, timeouts, over_budget, samples = counts
+                stats.metrics[name].merge(
+                    MetricStats(rows, unparsed, failed, timeouts, over_budget, [Sample(*sample) for sample in samples])
+                )
 
     def _new_core_stream(self, offset: int = 0, like: _core.Stream | None = None) -> _core.Stream:
         return _core.Stream(self._plan.engine, self._plan.confirm, offset=offset, like=like)
@@ -338,10 +361,17 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
         self._scanner = scanner
         self._opened = open_source(source, chunk_bytes=scanner._chunk_bytes)
-        self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
+        self._stats: ScanStats | Callable[[], ScanStats] = scanner._no_stats
         workers = _blocks.worker_count(threads, self._opened.size)
         can_be_cut = self._opened.whole is not None or self._opened.descriptor is not None
         self._running = self._many_blocks(workers) if workers > 1 and can_be_cut else self._one_stream()
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of what has been scanned so far."""
+        if not isinstance(self._stats, ScanStats):
+            self._stats = self._stats()
+        return self._stats
 
     def __iter__(self) -> Batches:
         return self
@@ -367,7 +397,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             except SourceError as error:
                 fault = error
             core.finish()
-        self.stats = self._scanner._stats(core)
+        self._stats = partial(self._scanner._stats, core)
         yield from self._handed_over(core, core.filled())
         if fault is not None:
             raise fault
@@ -382,7 +412,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             try:
                 for block in running:
                     block.core.shift_lines(lines)
-                    self.stats.merge(self._scanner._stats(block.core))
+                    self._scanner._add_counts(block.core, self.stats)
                     for pattern, columns in block.columns:
                         columns[2].add(lines)
                         yield from self._named(pattern, columns)

@@ -459,6 +459,7 @@ def test_find_takes_nothing_but_bytes_and_text(record):
 # ---- explain
 
 
+@pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 def test_explain_prints():
     scanner = Scanner([r"a=a=(\d+)", r"b=(?:(.)|x)++", r"c=a=(\d+)", r"d=\p{L}", r"e=(loss|lr): (\d+)"])
     explanations = scanner.explain()
@@ -569,3 +570,11 @@ def test_a_huge_line_is_not_searched_anew_with_every_piece(monkeypatch):
     scanner = _configured(LOSS, chunk_bytes=1000)
     assert scanned(scanner, b"x" * 500_000, threads=2)["records"] == 1
     assert 0 < examined <= 4 * 500_000
+
+
+def test_a_result_is_pickled_with_its_stats():
+    result = Scanner(LOSS).scan(b"loss=1\nloss=1.2.3\n")
+    copy = pickle.loads(pickle.dumps(result))
+    assert copy.stats == result.stats == Scanner(LOSS).scan(b"loss=1\nloss=1.2.3\n", threads=2).stats
+    assert copy["loss"] == result["loss"]
+    assert (copy.stats.records, copy.stats.metrics["loss"].unparsed) == (2, 1)

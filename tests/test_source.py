@@ -3,6 +3,7 @@
 import array
 import bz2
 import errno
+import fcntl
 import gzip
 import io
 import lzma
@@ -520,3 +521,17 @@ def test_what_was_opened_is_closed(path):
     finished = SCANNER.batches(path)
     assert len(list(finished)) == 1
     assert finished._opened._file.closed
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="the system has pipes of one size")
+def test_a_pipe_is_widened_and_read():
+    reading, writing = os.pipe()
+    before = fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ)
+    os.write(writing, b"loss=1\nloss")
+    with os.fdopen(reading, "rb") as file:
+        pieces = iter(open_source(file))
+        assert bytes(next(pieces)) == b"loss=1\nloss"
+        assert fcntl.fcntl(file, fcntl.F_GETPIPE_SZ) >= before
+        os.write(writing, b"=2\n")
+        os.close(writing)
+        assert b"".join(pieces) == b"=2\n"
