@@ -461,7 +461,9 @@ def test_find_takes_nothing_but_bytes_and_text(record):
 
 @pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 def test_explain_prints():
-    scanner = Scanner([r"a=a=(\d+)", r"b=(?:(.)|x)++", r"c=a=(\d+)", r"d=\p{L}", r"e=(loss|lr): (\d+)"])
+    scanner = Scanner(
+        [r"a=a=(\d+)", r"b=(?:(.)|x)++", r"c=a=(\d+)", r"d=\p{L}", r"e=(loss|lr): (\d+)"], untamed="allow"
+    )
     explanations = scanner.explain()
     assert [(one.names, one.strategy, one.engine) for one in explanations] == [
         (("a", "c"), "span", "core"),
