@@ -227,6 +227,7 @@ cdef struct Tables:
     bint drop_cr                # newline="lf" without escape: one \r at a record's end is not part of it
     bint syslog
     bint strip
+    uint8_t rewritten[256]      # bytes that rewriting may not just copy
     uint8_t second_terminator   # \r in universal mode, else \n again
 
 
@@ -287,6 +288,7 @@ cdef struct Region:             # whole records that lie together in memory
     Edit *edits
     int64_t n_edits
     int64_t edits_capacity
+    int64_t edit                # that was asked for last
     uint8_t *buffer             # what p is when the input had to be rewritten
     int64_t buffer_capacity
     # the record of the newest candidate
@@ -442,23 +444,35 @@ cdef Note *add_note(Scan *k, int kind, int32_t pattern) noexcept nogil:
     return note
 
 
-cdef int64_t input_offset(const Region *r, int64_t position) noexcept nogil:
+cdef int64_t input_offset(Region *r, int64_t position) noexcept nogil:
     """Where in the input the byte at this position of the region comes from."""
-    cdef int64_t low = 0, high = r.n_edits, middle
+    cdef int64_t low = 0, high = r.n_edits, middle, step
     if high == 0 or position < r.edits[0].output:
         return r.offset + position
+    # one place is asked for near the other: look around the last one before halving
+    middle = r.edit
+    if middle < high:
+        for step in range(8):
+            if r.edits[middle].output > position:
+                middle -= 1
+            elif middle + 1 < high and r.edits[middle + 1].output <= position:
+                middle += 1
+            else:
+                low, high = middle, middle + 1
+                break
     while high - low > 1:
         middle = (low + high) // 2
         if r.edits[middle].output <= position:
             low = middle
         else:
             high = middle
+    r.edit = low
     if r.edits[low].flat:
         return r.offset + r.edits[low].input
     return r.offset + r.edits[low].input + (position - r.edits[low].output)
 
 
-cdef int64_t record_offset(const Region *r) noexcept nogil:
+cdef int64_t record_offset(Region *r) noexcept nogil:
     """Where in the input the current record starts: behind its predecessor, whatever was removed at its front."""
     cdef int64_t before
     if r.record == 0 or r.n_edits == 0:
@@ -1133,6 +1147,14 @@ cdef int rewrite(const Tables *t, Region *r) noexcept nogil:
         r.buffer_capacity = most
     buffer = r.buffer
     while i < n:
+        after = i
+        while after < n and not t.rewritten[p[after]]:
+            after += 1
+        memcpy(buffer + out, p + i, <size_t>(after - i))
+        out += after - i
+        i = after
+        if i == n:
+            break
         c = p[i]
         if c == 27 and t.strip:
             after = sequence_end(p, i, n, t.universal)
@@ -1181,7 +1203,7 @@ cdef void take_region(Scan *k, int32_t region, const uint8_t *p, int64_t n) noex
     r.n = n
     r.source = p
     r.offset = k.offset
-    r.n_edits = 0
+    r.n_edits = r.edit = 0
     r.drop_cr = t.drop_cr
     r.terminators = MS_UNIVERSAL if t.universal else MS_LF
     if (t.strip or t.syslog) and needs_rewriting(t, p, n):
@@ -1237,6 +1259,8 @@ cdef class Engine:
         self.t.universal = universal
         self.t.syslog = syslog
         self.t.strip = strip
+        for i in range(256):
+            self.t.rewritten[i] = i == 13 or (strip and i == 27) or (syslog and ((i < 0x20 and i != 10) or i == 0x7F))
         self.t.drop_cr = not universal and not syslog
         self.t.second_terminator = 13 if universal else 10
         self.t.matches = matches
