@@ -446,13 +446,13 @@ cdef Note *add_note(Scan *k, int kind, int32_t pattern) noexcept nogil:
 
 cdef int64_t input_offset(Region *r, int64_t position) noexcept nogil:
     """Where in the input the byte at this position of the region comes from."""
-    cdef int64_t low = 0, high = r.n_edits, middle, step
+    cdef int64_t low = 0, high = r.n_edits, middle, _step
     if high == 0 or position < r.edits[0].output:
         return r.offset + position
     # one place is asked for near the other: look around the last one before halving
     middle = r.edit
     if middle < high:
-        for step in range(8):
+        for _step in range(8):
             if r.edits[middle].output > position:
                 middle -= 1
             elif middle + 1 < high and r.edits[middle + 1].output <= position:
