@@ -212,6 +212,8 @@ def decide(dialect: Dialect) -> Decision:
         reason = "only regex takes the pattern"
         return decision((_CONFIRM,), (), span=reason, program=reason)
     span = _pattern.span(tree, group)
+    if not isinstance(span, str) and _is_found_by_its_end(span):
+        span = "what follows its run is rarer than what stands before it"
     if not isinstance(span, str):
         # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
         program = _program.compile_program(tree, group) if span.counted else None
@@ -223,3 +225,17 @@ def decide(dialect: Dialect) -> Decision:
     if isinstance(program, str):
         return decision((_CONFIRM,), literals, span=span, program=program)
     return decision((_PROGRAM, *program), literals, span=span)
+
+
+# Beyond this share of the places of a log a literal's fingerprint is worth avoiding, if another is so much rarer.
+_FREQUENT = 1e-2
+_RARER = 8
+
+
+def _is_found_by_its_end(span: _pattern.Span) -> bool:
+    r"""Whether a span such as `` (\d+) words/s`` is better searched for by what follows the run.
+
+    A span is tried at each place of its prefix: at every blank here. As a program it is tried in records with the suffix alone.
+    """
+    before = _fingerprints.weight(span.prefix)
+    return bool(span.suffix) and before > _FREQUENT and before > _RARER * _fingerprints.weight(span.suffix)
