@@ -102,7 +102,7 @@ typedef struct {
     int64_t steps, patience, budget;
 } ms_matcher;
 
-#define MS_MOST_FRAMES ((size_t)1 << 24)
+#define MS_MOST_FRAMES ((size_t)1 << 22) /* 128 MB */
 #define MS_MOST_MEMO_BYTES ((size_t)1 << 26)
 /* Steps that a record may take for each of its bytes; no record of the logs that we measured takes eight. */
 #ifndef MS_STEPS_A_BYTE
