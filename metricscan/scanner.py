@@ -665,7 +665,7 @@ def _report_untamed(scanner: Scanner, *, refuse: bool) -> None:
     for one in scanner.definitions:
         if one.name in doubts:
             message = f"definition {one.name!r}: {doubts[one.name]}: {one.regex[:200]}"
-            warnings.warn(message, DefinitionWarning, stacklevel=4)
+            warnings.warn(message, DefinitionWarning, stacklevel=3)
 
 
 def _configured(definitions: Any, **settings: Any) -> Scanner:

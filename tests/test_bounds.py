@@ -165,8 +165,9 @@ RUNS_AWAY = r"(?a:\w)(?:a+)+$"
 def test_only_what_the_core_leaves_is_warned_of():
     with pytest.warns(
         DefinitionWarning, match=r"definition 'm': re decides it and knows no bound, and it is not provably"
-    ):
+    ) as caught:
         Scanner([{"Name": "m", "Regex": RUNS_AWAY}])
+    assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Scanner([r"m=(?:a+)+$", r"n=(?a:\w)(\d)"])
