@@ -169,7 +169,7 @@ class Scanner:
         _checked({**given, "untamed": untamed})
         self._set_up(*loaded, given, {})
         if untamed != "allow":
-            _report_untamed(self, refuse=untamed == "refuse")
+            report_untamed(self, refuse=untamed == "refuse")
 
     def _set_up(
         self,
@@ -647,7 +647,8 @@ def _checked(given: dict[str, str | None]) -> dict[str, str]:
     return options
 
 
-def _report_untamed(scanner: Scanner, *, refuse: bool) -> None:
+def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
+    """Warn of the patterns that are not tame, or raise; it warns whoever calls the caller."""
     doubts = {
         name: f"{one.engine} decides it and knows no bound, and it is not provably tame: {one.untamed}"
         for one in scanner._plan.explanations

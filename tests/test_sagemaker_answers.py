@@ -351,6 +351,26 @@ def test_describe_on_the_command_line(tmp_path, folder, capsys):
     assert "HyperParameterTuningJobName: is missing" in capsys.readouterr().err
 
 
+def test_patterns_of_a_request_that_are_not_tame(tmp_path, folder, capsys):
+    untamed = changed({f"{METRICS}[3].Regex": r"(?a:\w)(?:a+)+$|Loss = (.*?);"})
+    with pytest.warns(
+        metricscan.DefinitionWarning, match="definition 'loss': re decides it and knows no bound"
+    ) as caught:
+        sagemaker.replay(folder, untamed, job="dir", include=["*.json"])
+    assert len(caught) == 1
+    with pytest.raises(metricscan.DefinitionError, match="knows no bound"):
+        sagemaker.replay(folder, untamed, untamed="refuse")
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps(untamed))
+    arguments = ["replay", str(folder), "--tuning-job", str(request), "--job", "dir", "--include", "*.json"]
+    assert main(arguments) == 0
+    assert "warning: definition 'loss': re decides it and knows no bound" in capsys.readouterr().err
+    assert main([*arguments, "--untamed", "allow"]) == 0
+    assert "knows no bound" not in capsys.readouterr().err
+    assert main([*arguments, "--untamed", "refuse"]) == 2
+    assert "definition 3 'loss': re decides it and knows no bound" in capsys.readouterr().err
+
+
 def test_algorithms_on_the_command_line(tmp_path, capsys):
     assert main(["algorithms"]) == 0
     assert "forecasting-deepar" in capsys.readouterr().out

@@ -68,18 +68,18 @@ def audit(
 
     with printed_warnings(DefinitionWarning, RequestWarning):
         request = load_request(tuning_job, algorithm=algorithm)
-    result = run(
-        paths,
-        request,
-        jobs=jobs,
-        newline=newline or ("lf" if escape == "syslog" else "universal"),
-        matches=matches,
-        escape=escape,
-        job=job,
-        include=include,
-        exclude=exclude,
-        input_format=input_format,
-    )
+        result = run(
+            paths,
+            request,
+            jobs=jobs,
+            newline=newline or ("lf" if escape == "syslog" else "universal"),
+            matches=matches,
+            escape=escape,
+            job=job,
+            include=include,
+            exclude=exclude,
+            input_format=input_format,
+        )
     for error in result.errors:
         complain(error)
     if as_json:

@@ -114,7 +114,9 @@ def replay(
             raise click.UsageError("--tuning-job brings its own definitions; --definitions and -m exclude it")
         from metricscan.cli.tuning import requested
 
-        request, scanner = requested(tuning_job, algorithm, newline=newline, matches=matches, escape=escape, ansi=ansi)
+        request, scanner = requested(
+            tuning_job, algorithm, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed
+        )
         objective = objective or request.objective
     with ProgressBar() as bar:
         result = run(

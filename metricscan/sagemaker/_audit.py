@@ -167,7 +167,11 @@ def audit(
     values = [report for report in reports if report.value is not None and report.job in matched]
     policies = []
     for reading in [asked, *(one for one in _READINGS if one != asked)]:
-        read = parts if reading == asked else _parts(replay(paths, scanner_of(loaded, **reading), **options))
+        read = (
+            parts
+            if reading == asked
+            else _parts(replay(paths, scanner_of(loaded, untamed="allow", **reading), **options))
+        )
         for scope in SCOPES:
             explained = sum(
                 _same(report.value, _scoped(read.get((matched[report.job].name, report.label), {}), scope))

@@ -19,7 +19,7 @@ from metricscan.sagemaker._latest import latest
 from metricscan.sagemaker._model import ALIAS, check, pruned, shapes
 from metricscan.sagemaker.names import legal_names
 from metricscan.sagemaker.request import OBJECTIVE_HYPERPARAMETER, TuningRequest, load_request
-from metricscan.scanner import Scanner
+from metricscan.scanner import Scanner, report_untamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -425,6 +425,7 @@ def replay(
     matches: str = "all",
     escape: str = "none",
     ansi: str = "keep",
+    untamed: str = "warn",
     **options: Any,
 ) -> TuningJob:
     """Read the logs of a tuning job, to answer about it as the service does.
@@ -437,7 +438,7 @@ def replay(
         What :func:`load_request` makes, or takes.
     float32, definitions
         See :class:`TuningJob`.
-    newline, matches, escape, ansi
+    newline, matches, escape, ansi, untamed
         See :class:`metricscan.Scanner`.
     **options
         ``jobs``, ``job``, ``include``, ``exclude``, ``input_format``, ``threads``, ``on_error``, ``out`` and more, as
@@ -447,16 +448,18 @@ def replay(
     ------
     RequestError
         The request is wrong.
+    DefinitionError
+        Under ``untamed="refuse"``: all untamed patterns.
     OptionError
         The request has no metric definitions, and its algorithm is not known.
     """
     loaded = request if isinstance(request, TuningRequest) else load_request(request)
-    scanner = scanner_of(loaded, newline=newline, matches=matches, escape=escape, ansi=ansi)
+    scanner = scanner_of(loaded, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed)
     result = run_replay(paths, scanner, objective=loaded.objective, **{**options, "keep": True})
     return TuningJob(loaded, result, float32=float32, definitions=definitions)
 
 
-def scanner_of(request: TuningRequest, **options: Any) -> Scanner:
+def scanner_of(request: TuningRequest, *, untamed: str = "warn", **options: Any) -> Scanner:
     """A scanner of all metrics of a request.
 
     Raises
@@ -470,9 +473,12 @@ def scanner_of(request: TuningRequest, **options: Any) -> Scanner:
             hint="name the algorithm, or give metric definitions",
         )
     with warnings.catch_warnings():
-        # the request's own warnings have said it
+        # the request's own warnings have said what is suspicious in its definitions
         warnings.simplefilter("ignore", DefinitionWarning)
-        return Scanner(request.metrics, **options)
+        scanner = Scanner(request.metrics, untamed=untamed, **options)
+    if untamed == "warn":
+        report_untamed(scanner, refuse=False)
+    return scanner
 
 
 def as_json(answer: Any) -> Any:
