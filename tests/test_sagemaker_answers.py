@@ -343,6 +343,8 @@ def test_describe_on_the_command_line(tmp_path, folder, capsys):
     dt.datetime.fromisoformat(answer["CreationTime"])
     assert main(arguments) == 0
     assert "Best: trial_3/lr=0.3, loss 0.5" in capsys.readouterr().out
+    assert main([*arguments, "--scope", "min"]) == 0
+    assert ", loss (min) " in capsys.readouterr().out
     for wrong in (["replay", "x", "--describe", "-m", "a=b"], [*arguments, "-m", "a=b"], [*arguments, "--float32"]):
         assert main(wrong) == 2
     request.write_text("{}")

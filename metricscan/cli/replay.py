@@ -104,9 +104,9 @@ def replay(
         raise click.UsageError("--float32 needs --describe")
     from metricscan._replay import replay as run
 
-    objective = objective_of(minimize, maximize, scope, step)
     request = None
     if tuning_job is None:
+        objective = objective_of(minimize, maximize, scope, step)
         name = None if objective is None else objective.metric
         scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm, name)
     else:
@@ -117,7 +117,7 @@ def replay(
         request, scanner = requested(
             tuning_job, algorithm, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed
         )
-        objective = objective or request.objective
+        objective = objective_of(minimize, maximize, scope, step, request.objective)
     with ProgressBar() as bar:
         result = run(
             paths,
