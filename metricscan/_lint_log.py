@@ -8,6 +8,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _lint
+from metricscan._framing import format_of, text_pieces
 from metricscan._jobs import STDIN
 from metricscan._lint import NUMBER, Finding
 from metricscan.definition import MetricDefinition
@@ -45,7 +46,7 @@ class _Row(NamedTuple):
     start: int  # of the value
 
 
-def lint_log(scanner: Scanner, paths: Iterable[str]) -> dict[str, list[Finding]]:
+def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain") -> dict[str, list[Finding]]:
     """Findings of each metric that some logs confirm.
 
     Parameters
@@ -53,16 +54,18 @@ def lint_log(scanner: Scanner, paths: Iterable[str]) -> dict[str, list[Finding]]
     scanner : Scanner
     paths : iterable of path
         They are read again, the first 16 MiB of each; standard input, and what cannot be read, is passed over.
+    input_format : str
+        What the logs are, as for :func:`metricscan.replay`; of exports the text of their messages is looked at.
     """
     plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
     read = {one.name: _lint.read(one.regex) for one in scanner.definitions}
     known = {name: definition for name, definition in read.items() if definition is not None}
     counts: dict[str, _Counts] = defaultdict(_Counts)
-    for data in _texts(paths):
+    for data, of_messages in _texts(paths, input_format):
         rows, samples = _scanned(scanner, data)
         for name, definition in known.items():
             if plain:
-                counts[name].look_at(definition, data, rows[name])
+                counts[name].look_at(definition, data, rows[name], of_messages)
             counts[name].escaped += sum(_NUMBER_AND_ESCAPE.match(text) is not None for text in samples[name])
         for kind, variants in (("past", _without_start(known)), ("between", _over_escapes(known))):
             if not variants:
@@ -73,7 +76,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str]) -> dict[str, list[Finding]]
                 seen = {row.start for row in rows[name]}
                 more = [row for row in found[name] if row.start not in seen]
                 stands = _stands_behind_prefix if kind == "past" else _stands_behind_escape
-                counts[name].note(kind, [row for row in more if stands(known[name], data, row)])
+                counts[name].note(kind, [row for row in more if stands(known[name], data, row)], of_messages)
     findings = {name: counts[name].findings(definition) for name, definition in known.items()}
     return {name: some for name, some in findings.items() if some}
 
@@ -84,21 +87,21 @@ class _Counts:
     def __init__(self) -> None:
         self.rows = 0
         self.cut = 0
-        self.first_cut: tuple[str, float, int] | None = None
+        self.first_cut: tuple[str, float, str] | None = None
         self.inside = 0
         self.longer = ""
         self.escaped = 0
         self.more = {"past": 0, "between": 0}
-        self.lines: dict[str, int] = {}
+        self.lines: dict[str, str] = {}
 
-    def look_at(self, definition: _lint.Definition, data: bytes, rows: list[_Row]) -> None:
+    def look_at(self, definition: _lint.Definition, data: bytes, rows: list[_Row], of_messages: str) -> None:
         literal = _lint.leading_literal(definition)[0].encode()
         self.rows += len(rows)
         for row in rows:
             whole = _NUMBER.match(data, row.start)
             if whole is not None and row.value == row.value and float(whole[0]) != row.value:
                 self.cut += 1
-                self.first_cut = self.first_cut or (whole[0].decode(), row.value, row.line)
+                self.first_cut = self.first_cut or (whole[0].decode(), row.value, f"line {row.line}{of_messages}")
             at = data.rfind(literal, row.offset, row.start) if literal else -1
             if at > row.offset and _IN_NAME.match(data, at - 1):
                 self.inside += 1
@@ -106,30 +109,26 @@ class _Counts:
                     name = re.search(rb"[\w/.-]*\Z", data[max(row.offset, at - 60) : at])
                     self.longer = ((name[0] if name else b"") + literal).decode("utf-8", "replace").rstrip(" =:'\"")
 
-    def note(self, kind: str, more: list[_Row]) -> None:
+    def note(self, kind: str, more: list[_Row], of_messages: str) -> None:
         self.more[kind] += len(more)
         if more:
-            self.lines.setdefault(kind, more[0].line)
+            self.lines.setdefault(kind, f"line {more[0].line}{of_messages}")
 
     def findings(self, definition: _lint.Definition) -> list[Finding]:
         found = []
         if self.first_cut is not None:
             whole, value, line = self.first_cut
-            reason = f"{_of(self.cut, self.rows)} were cut: {whole} is read as {value!r} in line {line}"
+            reason = f"{_of(self.cut, self.rows)} were cut: {whole} is read as {value!r} in {line}"
             found.append(Finding("cut-number", reason, _lint.kept(definition, definition.with_body(NUMBER))))
         if 0 < self.inside < self.rows:
             reason = f"{_of(self.inside, self.rows)} are those of {self.longer!r}, or of another longer name"
             better = _lint.kept(definition, _lint.standing_alone(definition))
             found.append(Finding("inside-longer-name", reason, better))
         if self.more["past"]:
-            reason = (
-                f"^ keeps {self.more['past']:,} more out: something stands before them, as in line {self.lines['past']}"
-            )
+            reason = f"^ keeps {self.more['past']:,} more out: something stands before them, as in {self.lines['past']}"
             found.append(Finding("start-behind-prefix", reason, _without_start({"": definition}).get("")))
         if self.more["between"]:
-            reason = (
-                f"escapes before the value keep {self.more['between']:,} more out, as in line {self.lines['between']}"
-            )
+            reason = f"escapes before the value keep {self.more['between']:,} more out, as in {self.lines['between']}"
             found.append(Finding("escapes-between", reason, _over_escapes({"": definition}).get("")))
         if self.escaped:
             reason = "its value takes in the escapes behind the number"
@@ -141,22 +140,25 @@ def _of(some: int, every: int) -> str:
     return f"{some:,} of {every:,} values"
 
 
-def _texts(paths: Iterable[str]) -> Iterator[bytes]:
+def _texts(paths: Iterable[str], input_format: str) -> Iterator[tuple[bytes, str]]:
+    """The text of each log, and what its lines are counted in, where that is not the log itself."""
     for path in paths:
         if path == STDIN:
             continue
         parts: list[bytes] = []
         left = MOST_BYTES
+        format_ = "plain"
         try:
             with open_source(path) as opened:
-                for piece in opened:
+                format_ = format_of(opened, input_format)
+                for piece in text_pieces(opened, format_):
                     parts.append(bytes(piece[:left]))
                     left -= len(parts[-1])
                     if left <= 0:
                         break
         except SourceError:
             pass
-        yield b"".join(parts)
+        yield b"".join(parts), "" if format_ == "plain" else " of the messages"
 
 
 def _scanned(scanner: Scanner, data: bytes) -> tuple[dict[str, list[_Row]], dict[str, list[str]]]:

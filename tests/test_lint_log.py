@@ -102,6 +102,19 @@ def test_check_prints_them(tmp_path):
     assert run.output.count("lint") == 2
 
 
+def test_exports_are_looked_at_as_their_messages(tmp_path):
+    path = tmp_path / "events.json"
+    messages = ["\tloss=1.5e-05", "\tloss=2", "\tval_loss=3"]
+    events = [{"timestamp": 1700000000000, "message": message} for message in messages]
+    path.write_text(json.dumps({"events": events}, indent=1))
+    run = CliRunner().invoke(command, ["check", str(path), "-m", "loss=loss=([0-9.]+)"])
+    assert "cut-number: 1 of 3 values were cut: 1.5e-05 is read as 1.5 in line 1 of the messages\n" in run.output
+    # the tab is none of the name's letters, though JSON writes it with one
+    assert "inside-longer-name: 1 of 3 values are those of 'val_loss'" in run.output
+    run = CliRunner().invoke(command, ["check", str(path), "-m", "loss=loss=([0-9.]+)", "--input-format", "plain"])
+    assert "in line 5\n" in run.output
+
+
 def test_real_logs_have_few(corpora):
     lines = (corpora / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     codes = []

@@ -53,7 +53,7 @@ def check(
     for error in errors:
         complain(error)
     console = open_console()
-    confirmed = lint_log(scanner, logs)
+    confirmed = lint_log(scanner, logs, input_format)
     for explanation in scanner.explain():
         for name in explanation.names:
             _print_hits(console, name, explanation.regex, hits[name], stats, many=len(logs) > 1)
