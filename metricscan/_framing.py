@@ -32,6 +32,8 @@ HEAD_BYTES = 4096
 _PIECE_BYTES = 2 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
+# How a JSON document of objects begins, which "[INFO] .." and "{'lr': 1}" do not.
+_DOCUMENT = re.compile(rb'\s*(?:\[\s*)?\{\s*"')
 _EVENTS = re.compile(rb'"events"\s*:\s*\[\s*(?:\]|\{)|\A\s*\[\s*\{[^{}]*"message"\s*:')
 _S3_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?:[ \r\n]|\Z)")
 _TIME_COLUMNS = ("timestamp", "@timestamp")
@@ -52,8 +54,7 @@ def detect(head: bytes) -> str:
     'plain'
     """
     head = head.removeprefix(_BOM)
-    start = head.lstrip()[:1]
-    if start in (b"{", b"[") and _EVENTS.search(head):
+    if _DOCUMENT.match(head) and _EVENTS.search(head):
         return "cloudwatch-json"
     if _S3_LINE.match(head):
         return "s3-export"
@@ -186,7 +187,8 @@ class Frames:
 
     def _stop(self, message: str, offset: int) -> None:
         if self.fault is None:
-            self.fault = SourceError(message, path=self.source.name, offset=offset)
+            hint = "if it is no such export, the input format 'plain' reads it as it is"
+            self.fault = SourceError(message, path=self.source.name, offset=offset, hint=hint)
 
 
 class Rows:

@@ -306,6 +306,8 @@ def test_samples_have_their_places():
         (b'[{"timestamp": 1, "message": "a"}]', "cloudwatch-json"),
         (b'{"timestamp": 1, "message": "a"}\n', "plain"),
         (b'{"MetricDefinitions": []}', "plain"),
+        (b'[INFO] config {"events": [], "lr": 0.1}\nloss=1\n', "plain"),
+        (b"{'lr': 1}\n" + b'{"events": []}', "plain"),
         (b"timestamp,message\n", "cloudwatch-csv"),
         (b'"@timestamp","@message","@logStream"\r\n', "cloudwatch-csv"),
         (b"timestamp,message,loss\n", "plain"),
