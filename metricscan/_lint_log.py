@@ -55,7 +55,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str]) -> dict[str, list[Finding]]
         They are read again, the first 16 MiB of each; standard input, and what cannot be read, is passed over.
     """
     plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
-    read = {one.name: _lint.read(one.regex) for one in scanner.definitions}
+    read = {one.name: _lint.read(one.regex) for one in scanner.definitions if one.name not in scanner.labels}
     known = {name: definition for name, definition in read.items() if definition is not None}
     counts: dict[str, _Counts] = defaultdict(_Counts)
     for data in _texts(paths):
