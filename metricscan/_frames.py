@@ -16,7 +16,7 @@ from metricscan.batch import NO_TIME
 from metricscan.dataset import Dataset
 from metricscan.errors import OptionError
 from metricscan.objective import nearest
-from metricscan.ranking import checked
+from metricscan.ranking import checked, is_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ JOB_SCHEMA = pa.schema(
 
 
 def metric_frame(tables: Mapping[str, pa.Table] | str | os.PathLike[str], job: str | None = None) -> pa.Table:
-    """Give all metrics of a job as the SDK's frame of a training job has them, and every value of them.
+    """Give all metrics of a job as the SDK's frame of a training job has them, and every value of them but labels' texts.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def metric_frame(tables: Mapping[str, pa.Table] | str | os.PathLike[str], job: s
     parts = []
     for name, table in found.items():
         own = table.filter(pc.equal(table.column("job").cast(pa.string()), job))
-        if not own.num_rows:
+        if not own.num_rows or is_label(own):
             continue
         rows = _in_order(own)
         seconds = pa.nulls(own.num_rows, pa.float64())

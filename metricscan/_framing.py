@@ -196,17 +196,19 @@ class Rows:
 
     def __init__(self) -> None:
         self.count = 0
-        self._values: list[np.ndarray[Any, Any]] = []
+        self._values: list[Any] = []
         self._places: list[np.ndarray[Any, Any]] = []
 
     def add(self, columns: _Columns, events: _events.Unframer) -> None:
         """Take columns that a stream has detached, whose rows lie in the unframer's text."""
         import numpy as np
+        import pyarrow as pa
 
         rows, value, line, offset, start, _ = columns
         places = np.empty((5, rows), dtype=np.int64)
         events.translate(line, offset, start, *places)  # type: ignore[arg-type]
-        self._values.append(np.frombuffer(value, dtype=np.float64))  # type: ignore[call-overload]
+        is_buffer = not isinstance(value, pa.Array)
+        self._values.append(np.frombuffer(value, dtype=np.float64) if is_buffer else value)  # type: ignore[call-overload]
         self._places.append(places)
         self.count += rows
 
@@ -215,15 +217,17 @@ class Rows:
         import numpy as np
         import pyarrow as pa
 
-        from metricscan.batch import NO_TIME, SCHEMA, TIME
+        from metricscan.batch import LABEL_SCHEMA, NO_TIME, SCHEMA, TIME
 
-        value = np.concatenate(self._values)
+        is_label = isinstance(self._values[0], pa.Array)
+        value = pa.concat_arrays(self._values) if is_label else pa.array(np.concatenate(self._values))
         line, offset, start, time, stream = np.concatenate(self._places, axis=1)
         self.count = 0
         self._values, self._places = [], []
         times = pa.array(time.view("datetime64[us]"), type=TIME, mask=time == NO_TIME)
-        arrays = [pa.array(column) for column in (value, line, offset, start)]
-        return pa.RecordBatch.from_arrays([*arrays, times], schema=SCHEMA), stream
+        places = [pa.array(column) for column in (line, offset, start)]
+        schema = LABEL_SCHEMA if is_label else SCHEMA
+        return pa.RecordBatch.from_arrays([value, *places, times], schema=schema), stream
 
 
 def place(events: _events.Unframer, line: int, offset: int) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
         What the logs are, as for :func:`metricscan.replay`; of exports the text of their messages is looked at.
     """
     plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
-    read = {one.name: _lint.read(one.regex) for one in scanner.definitions}
+    read = {one.name: _lint.read(one.regex) for one in scanner.definitions if one.name not in scanner.labels}
     known = {name: definition for name, definition in read.items() if definition is not None}
     counts: dict[str, _Counts] = defaultdict(_Counts)
     for data, of_messages in _texts(paths, input_format):

@@ -122,6 +122,8 @@ class Plan(NamedTuple):
     patterns : dict of str to int
         Per metric, its pattern.
     explanations : Explanations
+    labels : tuple of int
+        The patterns whose values are text.
     """
 
     engine: _core.Engine
@@ -129,11 +131,13 @@ class Plan(NamedTuple):
     names: tuple[tuple[str, ...], ...]
     patterns: dict[str, int]
     explanations: Explanations
+    labels: tuple[int, ...]
 
 
 def build(
     definitions: Sequence[MetricDefinition],
     decisions: Mapping[str, Decision],
+    labels: Sequence[str] = (),
     *,
     newline: str,
     matches: str,
@@ -144,20 +148,22 @@ def build(
 ) -> Plan:
     """Dedupe by regex, choose a strategy for each pattern, and compile the search.
 
-    The definitions are valid: their regexes compile, what has been decided already is in ``decisions``.
+    The definitions are valid: their regexes compile, what has been decided already is in ``decisions``, but for those whose
+    names are ``labels``.
     """
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[str, bool], list[str]] = {}
     for definition in definitions:
-        names.setdefault(definition.regex, []).append(definition.name)
+        names.setdefault((definition.regex, definition.name in labels), []).append(definition.name)
 
     rows: list[tuple[object, ...]] = []
     deciders: list[tuple[str, re.Pattern[str], int]] = []
     explanations = []
     users: dict[bytes, list[int]] = {}
     always = []
-    for index, (regex, sharers) in enumerate(names.items()):
-        engine_name, compiled, group, row, literals, declined, doubt = decisions.get(regex) or decide(
-            compile_regex(regex)
+    for index, ((regex, is_label), sharers) in enumerate(names.items()):
+        decided = None if is_label else decisions.get(regex)
+        engine_name, compiled, group, row, literals, declined, doubt = decided or decide(
+            compile_regex(regex), label=is_label
         )
         deciders.append((engine_name, compiled, group))
         rows.append(row)
@@ -196,11 +202,12 @@ def build(
         tuple(map(tuple, names.values())),
         {name: index for index, sharers in enumerate(names.values()) for name in sharers},
         Explanations(explanations),
+        tuple(index for index, (_, is_label) in enumerate(names) if is_label),
     )
 
 
-def decide(dialect: Dialect) -> Decision:
-    """Choose the cheapest strategy that is exact for a pattern."""
+def decide(dialect: Dialect, *, label: bool = False) -> Decision:
+    """Choose the cheapest strategy that is exact for a pattern; the text of a label is read in Python."""
     group = value_group(dialect.compiled)
     tree = _pattern.Tree(dialect.tree, dialect.tree.state.flags)
 
@@ -211,6 +218,9 @@ def decide(dialect: Dialect) -> Decision:
     if dialect.engine != "re":
         reason = "only regex takes the pattern"
         return decision((_CONFIRM,), (), span=reason, program=reason)
+    if label:
+        reason = "a label captures text"
+        return decision((_CONFIRM,), _literals(tree), span=reason, program=reason)
     span = _pattern.span(tree, group)
     if not isinstance(span, str) and _is_found_by_its_end(span):
         span = "what follows its run is rarer than what stands before it"
@@ -220,7 +230,7 @@ def decide(dialect: Dialect) -> Decision:
         if not isinstance(program, str):
             return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
         span = "it counts characters"
-    literals = _pattern.best_set(list(_pattern.required_literals(tree))) or ()
+    literals = _literals(tree)
     program = _program.compile_program(tree, group)
     if isinstance(program, str):
         return decision((_CONFIRM,), literals, span=span, program=program)
@@ -239,3 +249,7 @@ def _is_found_by_its_end(span: _pattern.Span) -> bool:
     """
     before = _fingerprints.weight(span.prefix)
     return bool(span.suffix) and before > _FREQUENT and before > _RARER * _fingerprints.weight(span.suffix)
+
+
+def _literals(tree: _pattern.Tree) -> tuple[bytes, ...]:
+    return _pattern.best_set(list(_pattern.required_literals(tree))) or ()

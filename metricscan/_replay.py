@@ -38,6 +38,8 @@ _NAMES = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [pa.field("job", _NAMES, nullable=False), pa.field("stream", _NAMES, nullable=False), *rows_of_one_log.SCHEMA]
 )
+#: Rows of one label: ``value`` is text.
+LABEL_SCHEMA = SCHEMA.set(2, pa.field("value", pa.string(), nullable=False))
 # Logs up to this size are scanned side by side, one a thread; larger ones one after the other, on all threads.
 _SMALL_BYTES = 8 << 20
 # Beyond this many batches of a metric their overhead outweighs the copy into one.
@@ -69,7 +71,8 @@ class Progress(NamedTuple):
 class Replay(Mapping[str, pa.Table]):
     """What many logs held: a mapping from every defined metric to its rows over all jobs.
 
-    A table has the columns job, stream, value, line, offset, start, time; rows are ordered by job, stream and place.
+    A table has the columns job, stream, value, line, offset, start, time; rows are ordered by job, stream and place. The
+    values of the scanner's labels are strings.
 
     Attributes
     ----------
@@ -249,7 +252,7 @@ def replay(
     if on_error not in ("collect", "raise"):
         raise OptionError(f"on_error={on_error!r}: 'collect' or 'raise' was expected")
     if objective is not None:
-        ranking.check_metric(objective, scanner.metrics)
+        ranking.check_metric(objective, scanner.metrics, scanner.labels)
     if threads is not None:
         worker_count(threads, None)
     if isinstance(paths, (str, os.PathLike)):
@@ -263,7 +266,7 @@ def replay(
     )
     if out is None:
         return run.over_all_logs(keep=keep, target=None)
-    with sink.Sink(out, scanner.metrics, format=format, overwrite=overwrite) as target:
+    with sink.Sink(out, scanner.metrics, format=format, overwrite=overwrite, labels=scanner.labels) as target:
         result = run.over_all_logs(keep=keep, target=target)
         target.finish(result.ranking, run.manifest())
     return result
@@ -307,7 +310,8 @@ class _Run:
         self.judge = None if objective is None else Judge(objective, lambda: self.stream_names)
 
     def over_all_logs(self, *, keep: bool, target: sink.Sink | None) -> Replay:
-        kept = {name: _Rows() for name in self.scanner.metrics}
+        labels = frozenset(self.scanner.labels)
+        kept = {name: _Rows(LABEL_SCHEMA if name in labels else SCHEMA) for name in self.scanner.metrics}
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
         for logs, batches, counted in self._scanned():
@@ -322,12 +326,11 @@ class _Run:
                 job = _spread(job_numbers, rows, self.job_names)
                 stream = _spread(stream_numbers, rows, self.stream_names)
                 if keep:
-                    kept[name].add(pa.RecordBatch.from_arrays([job, stream, *batch.columns], schema=SCHEMA))
+                    kept[name].add(pa.RecordBatch.from_arrays([job, stream, *batch.columns], schema=kept[name].schema))
                 if target is not None:
                     metric = _spread([metric_numbers[name]], [batch.num_rows], metric_names)
-                    target.write(
-                        name, pa.RecordBatch.from_arrays([job, stream, metric, *batch.columns], schema=sink.SCHEMA)
-                    )
+                    schema = sink.LABEL_SCHEMA if name in labels else sink.SCHEMA
+                    target.write(name, pa.RecordBatch.from_arrays([job, stream, metric, *batch.columns], schema=schema))
             stats, sizes = counted()
             self.stats.merge(stats)
             self.sources += [
@@ -376,7 +379,12 @@ class _Run:
         objective = self.objective
         return {
             "metricscan": __version__,
-            "definitions": [{"Name": one.name, "Regex": one.regex} for one in self.scanner.definitions],
+            "definitions": [
+                {"Name": one.name, "Regex": one.regex}
+                for one in self.scanner.definitions
+                if one.name not in self.scanner.labels
+            ],
+            "labels": {one.name: one.regex for one in self.scanner.definitions if one.name in self.scanner.labels},
             "options": self.scanner.options,
             "fingerprint": self.scanner.fingerprint,
             "objective": None if objective is None else asdict(objective),
@@ -611,7 +619,8 @@ class _Scanned(NamedTuple):
 class _Rows:
     """Rows of one metric; small batches are put together before there are too many."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
         self._batches: list[pa.RecordBatch] = []
         self._small = 0
 
@@ -621,11 +630,11 @@ class _Rows:
         if self._small >= _MOST_BATCHES:
             tail = self._batches[-self._small :]
             del self._batches[-self._small :]
-            self._batches += pa.Table.from_batches(tail, schema=SCHEMA).combine_chunks().to_batches()
+            self._batches += pa.Table.from_batches(tail, schema=self.schema).combine_chunks().to_batches()
             self._small = 0
 
     def table(self) -> pa.Table:
-        return pa.Table.from_batches(self._batches, schema=SCHEMA)
+        return pa.Table.from_batches(self._batches, schema=self.schema)
 
 
 def _spread(numbers: Sequence[int], rows: Sequence[int], names: pa.Array) -> pa.DictionaryArray:

@@ -37,8 +37,12 @@ def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Ar
     own, other = _segments(rows, others, within)
     if not other.size or not own.size:
         return np.full(own.size, -1, dtype=np.int64)
-    if own.size == other.size and _is_one_a_record(own, rows) and _are_records_the_same(own, other, rows, others):
-        # the commonest log states both in one line: ten million rows in 0.1 s instead of 1.2
+    if (
+        own.size == other.size
+        and _are_records_the_same(own, other, rows, others)
+        and _is_one_a_record(own, rows.offset)
+    ):
+        # the commonest log states both in one line: ten million rows in 0.1 s instead of 1.2, mixed ones in 0.5 instead of 3
         return np.arange(own.size)
     # one number that grows along all streams: where the segment begins, plus the place in it
     ends = np.zeros(max(int(own.max()), int(other.max())) + 1, dtype=np.int64)
@@ -89,10 +93,12 @@ def _segments(rows: Rows, others: Rows, within: tuple[Array, Array] | None) -> t
     return _search(distinct, own) - 1, _search(distinct, other) - 1
 
 
-def _is_one_a_record(own: Array, rows: Rows) -> bool:
-    """Whether rows of a stream stand together, in order, each in a record of its own."""
-    grows = rows.offset[1:] > rows.offset[:-1]
-    return bool(((own[1:] > own[:-1]) | ((own[1:] == own[:-1]) & grows)).all())
+def _is_one_a_record(own: Array, offset: Array) -> bool:
+    """Whether each row stands in a record of its own, those of a stream in their order."""
+    if (own[1:] < own[:-1]).any():
+        order = np.argsort(own, kind="stable")
+        own, offset = own[order], offset[order]
+    return bool(((own[1:] > own[:-1]) | (offset[1:] > offset[:-1])).all())
 
 
 def _are_records_the_same(own: Array, other: Array, rows: Rows, others: Rows) -> bool:

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from metricscan._decide import job_order, mean_of_each
 from metricscan._names import natural_ranks
-from metricscan._rows import Rows, codes_of, numbered
+from metricscan._rows import Rows, codes_of, numbered, used_codes_of
 from metricscan._steps import in_force
 from metricscan.dataset import Dataset
 from metricscan.errors import OptionError
 from metricscan.objective import nearest
-from metricscan.ranking import checked
+from metricscan.ranking import checked, is_label, numeric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,10 +48,11 @@ def wide(
         The metric that counts the steps. None: each value of a metric is a step of its own, 1 for the first of a job's
         (or worker's).
     metrics : sequence of str, optional
-        By default all but the step and the workers' labels.
+        By default all but the step and the labels.
     worker : str or sequence of str
-        What tells the workers of one job apart: ``"stream"``, the name of a metric that captures a number of the worker in
-        the same record (as ``mpirank:([0-9]+)`` does), or several of them. By default a job is one.
+        What tells the workers of one job apart: ``"stream"``, the name of a label or of a metric that captures the worker
+        in the same record (as the label ``\\[(rank[0-9]+)\\]`` and the metric ``mpirank:([0-9]+)`` do), or several of them.
+        By default a job is one.
     duplicates : {"last", "first", "mean", "all"}
         Which of the values count that a metric has at one step, as after a restart; with ``"all"`` each has a row, numbered
         in the column ``repeat`` from 1.
@@ -59,9 +60,9 @@ def wide(
     Returns
     -------
     pyarrow.Table
-        Columns job, the workers' (a string for a stream, else float64), step, ``repeat`` if all are kept, and one float64 a
-        metric; null where a metric has nothing. Rows in natural order of the jobs, then of workers, then by step; first
-        those before any step, whose step is null.
+        Columns job, the workers' (a string for a stream or label, else float64), step, ``repeat`` if all are kept, and one
+        float64 a metric; null where a metric has nothing. Rows in natural order of the jobs, then of workers, then by step;
+        first those before any step, whose step is null.
 
     Raises
     ------
@@ -84,10 +85,11 @@ def wide(
     workers = (worker,) if isinstance(worker, str) else tuple(worker)
     labels = [one for one in workers if one != STREAM]
     if metrics is None:
-        metrics = [name for name in opened if name != step and name not in labels]
+        metrics = [name for name in opened if name != step and name not in labels and not _is_text(opened, name)]
     _check(list(opened), metrics, step, labels, duplicates)
     wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
-    names, streams, rows = _read(opened, wanted)
+    # a step is a number, whatever else it is
+    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step])
     keyed = {name: _labelled(rows[name], workers, rows, streams) for name in metrics}
     if step is not None:
         steps = rows[step], _labelled(rows[step], workers, rows, streams)
@@ -95,7 +97,7 @@ def wide(
     else:
         keyed = {name: _counted(keys) for name, keys in keyed.items()}
     parts = [_reduced(rows[name].value, keyed[name], duplicates) for name in metrics]
-    return _side_by_side(parts, list(metrics), workers, names, streams, repeats=duplicates == "all")
+    return _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, repeats=duplicates == "all")
 
 
 def curve(
@@ -171,9 +173,22 @@ def _check(
         raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
 
 
-def _read(tables: Mapping[str, pa.Table], wanted: Sequence[str]) -> tuple[pa.Array, pa.Array, dict[str, Rows]]:
-    """Rows of metrics, jobs and streams numbered in natural order."""
+def _is_text(tables: Mapping[str, pa.Table], name: str) -> bool:
+    labels = getattr(tables, "labels", None)
+    return is_label(checked(tables[name], name)) if labels is None else name in labels
+
+
+def _read(
+    tables: Mapping[str, pa.Table], wanted: Sequence[str], labels: Sequence[str]
+) -> tuple[pa.Array, pa.Array, dict[str, pa.Array], dict[str, Rows]]:
+    """Rows of metrics; jobs, streams and the texts of labels numbered in natural order."""
     found = {name: checked(tables[name], name) for name in wanted}
+    texts = {}
+    for name, table in found.items():
+        if name in labels and is_label(table):
+            texts[name], found[name] = _with_numbers(table)
+        else:
+            numeric(table, name)
     nothing = pa.array([], pa.string())
     numbers = {}
     names = {}
@@ -186,7 +201,16 @@ def _read(tables: Mapping[str, pa.Table], wanted: Sequence[str]) -> tuple[pa.Arr
         name: Rows.of(job, stream, table)
         for (name, table), job, stream in zip(found.items(), numbers["job"], numbers["stream"], strict=True)
     }
-    return names["job"], names["stream"], rows
+    return names["job"], names["stream"], texts, rows
+
+
+def _with_numbers(table: pa.Table) -> tuple[pa.Array, pa.Table]:
+    """The texts of a label in natural order, and its table with the number of each row's text for a value."""
+    texts, codes = used_codes_of(table.column("value"), "value")
+    ranks = natural_ranks(texts)
+    place = table.schema.get_field_index("value")
+    numbers = table.set_column(place, "value", pa.array(ranks[codes].astype(np.float64)))
+    return texts.take(pa.array(np.argsort(ranks))), numbers
 
 
 def _labelled(rows: Rows, workers: Sequence[str], all_rows: Mapping[str, Rows], streams: pa.Array) -> _Keyed:
@@ -250,7 +274,7 @@ def _side_by_side(
     metrics: Sequence[str],
     workers: Sequence[str],
     names: pa.Array,
-    streams: pa.Array,
+    texts: Mapping[str, pa.Array],
     *,
     repeats: bool,
 ) -> pa.Table:
@@ -270,8 +294,10 @@ def _side_by_side(
     first = order[changes]
     columns = {"job": names.take(pa.array(job[first]))}
     for worker, label in zip(workers, labels, strict=True):
-        if worker == STREAM:
-            columns[worker] = streams.take(pa.array(label[first].astype(np.int64)))
+        if worker in texts:
+            number = label[first]
+            lacking = np.isnan(number)
+            columns[worker] = texts[worker].take(pa.array(np.where(lacking, 0, number).astype(np.int64), mask=lacking))
         else:
             columns[worker] = pa.array(label[first], from_pandas=True)
     columns["step"] = pa.array(step[first], pa.float64(), from_pandas=True)

@@ -18,6 +18,8 @@ SCHEMA = pa.schema(
         pa.field("time", pa.timestamp("us", tz="UTC")),
     ]
 )
+#: Rows of a label: ``value`` is text.
+LABEL_SCHEMA = SCHEMA.set(0, pa.field("value", pa.string(), nullable=False))
 TIME = SCHEMA.field("time").type
 BATCH_ROWS = 65_536
 NO_TIME = -(2**63)
@@ -32,16 +34,20 @@ def no_times(rows: int) -> pa.Array:
 
 
 def from_columns(rows: int, value: Any, line: Any, offset: Any, start: Any, time: Any) -> pa.RecordBatch:
-    """Columns that a stream has detached, or other buffers, as one batch. Zero-copy, but for times; it keeps them alive."""
+    """Columns that a stream has detached, or other buffers, as one batch. Zero-copy, but for times; it keeps them alive.
+
+    A label's ``value`` is an array of string.
+    """
     times = no_times(rows)
     if time is not None:
         micros = np.frombuffer(time, dtype=np.int64)
         times = pa.array(micros.view("datetime64[us]"), type=TIME, mask=micros == NO_TIME)
-    arrays = [pa.Array.from_buffers(pa.float64(), rows, [None, pa.py_buffer(value)])]
+    is_label = isinstance(value, pa.Array)
+    arrays = [value if is_label else pa.Array.from_buffers(pa.float64(), rows, [None, pa.py_buffer(value)])]
     arrays += [
         pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(column)]) for column in (line, offset, start)
     ]
-    return pa.RecordBatch.from_arrays([*arrays, times], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays([*arrays, times], schema=LABEL_SCHEMA if is_label else SCHEMA)
 
 
 def in_pieces(batch: pa.RecordBatch) -> list[pa.RecordBatch]:

@@ -16,7 +16,7 @@ from metricscan._jobs import Job, Log
 from metricscan._rows import Rows, used_codes_of
 from metricscan.errors import SourceError
 from metricscan.objective import Objective
-from metricscan.sink import FORMATS, MANIFEST, MANIFEST_VERSION, SCHEMA
+from metricscan.sink import FORMATS, LABEL_SCHEMA, MANIFEST, MANIFEST_VERSION, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 131_072
 _COLUMNS = [name for name in SCHEMA.names if name != "metric"]
 _ROWS = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
+_LABEL_ROWS = pa.schema([LABEL_SCHEMA.field(name) for name in _COLUMNS])
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -56,6 +57,8 @@ class Dataset(Mapping[str, pa.Table]):
         Name, status and hyperparameters of each job, in natural name order; jobs without a row too.
     objective : Objective or None
         By which the replay ranked.
+    labels : tuple of str
+        Those of the metrics whose values are text.
 
     Raises
     ------
@@ -80,6 +83,8 @@ class Dataset(Mapping[str, pa.Table]):
         self.manifest = _read_manifest(self.path)
         self.format: str = self.manifest["format"]
         self._files = _find_files(self.path, self.manifest["metrics"], self.format)
+        # an older dataset has none, and does not say so
+        self.labels = tuple(self.manifest.get("labels", ()))
         objective = self.manifest["objective"]
         try:
             self.facts = [
@@ -92,7 +97,7 @@ class Dataset(Mapping[str, pa.Table]):
             raise SourceError(message, path=place, cause=error) from error
 
     def __getitem__(self, metric: str) -> pa.Table:
-        return pa.Table.from_batches(self.batches(metric), schema=_ROWS)
+        return pa.Table.from_batches(self.batches(metric), schema=_LABEL_ROWS if metric in self.labels else _ROWS)
 
     def __contains__(self, metric: object) -> bool:
         return metric in self._files
@@ -115,12 +120,13 @@ class Dataset(Mapping[str, pa.Table]):
             A file cannot be read, or there are not as many rows as the replay wrote.
         """
         rows = 0
+        schema = LABEL_SCHEMA if metric in self.labels else SCHEMA
         for path in self._files[metric]:
             try:
-                for batch in _READERS[self.format](path):
+                for batch in _READERS[self.format](path, schema):
                     if batch.num_rows:
                         rows += batch.num_rows
-                        yield _conformed(batch, path)
+                        yield _conformed(batch, path, schema)
             except (OSError, ValueError, pa.ArrowException) as error:
                 if isinstance(error, SourceError):
                     raise
@@ -215,6 +221,8 @@ def _read_manifest(path: str) -> dict[str, Any]:
         )
     expected = {"format": str, "metrics": dict, "jobs": list, "sources": list, "counts": dict}
     faults = [key for key, kind in expected.items() if not isinstance(manifest.get(key), kind)]
+    if not isinstance(manifest.get("labels", {}), dict):
+        faults.append("labels")
     if manifest.get("format") not in FORMATS:
         faults.append("format")
     if faults or "objective" not in manifest:
@@ -246,25 +254,25 @@ def _find_files(path: str, folders: Mapping[str, str], format_: str) -> dict[str
     return files
 
 
-def _conformed(batch: pa.RecordBatch, path: str) -> pa.RecordBatch:
+def _conformed(batch: pa.RecordBatch, path: str, schema: pa.Schema) -> pa.RecordBatch:
     """The columns of rows, in their types."""
     missing = [name for name in _COLUMNS if name not in batch.schema.names]
     if missing:
         raise SourceError(f"{path} has no column {', '.join(missing)}", path=path)
     columns = []
     for name in _COLUMNS:
-        column, wanted = batch.column(name), SCHEMA.field(name).type
+        column, wanted = batch.column(name), schema.field(name).type
         if column.type != wanted:
             column = column.dictionary_encode() if pa.types.is_string(column.type) else column
             column = column.cast(wanted) if column.type != wanted else column
         columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, schema=_ROWS)
+    return pa.RecordBatch.from_arrays(columns, schema=_LABEL_ROWS if schema is LABEL_SCHEMA else _ROWS)
 
 
 # ---- formats
 
 
-def _parquet(path: str) -> Iterator[pa.RecordBatch]:
+def _parquet(path: str, _: pa.Schema) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
     # read, not mapped: pages of a mapped file would count as memory of ours
@@ -272,42 +280,43 @@ def _parquet(path: str) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(BATCH_ROWS, columns=_COLUMNS)
 
 
-def _arrow(path: str) -> Iterator[pa.RecordBatch]:
+def _arrow(path: str, _: pa.Schema) -> Iterator[pa.RecordBatch]:
     with pa.OSFile(path) as source, pa.ipc.open_file(source) as file:
         for number in range(file.num_record_batches):
             yield file.get_batch(number)
 
 
-def _csv(path: str) -> Iterator[pa.RecordBatch]:
+def _csv(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     import pyarrow.csv as pc
 
-    plain = {field.name: pa.string() if pa.types.is_dictionary(field.type) else field.type for field in SCHEMA}
+    plain = {field.name: pa.string() if pa.types.is_dictionary(field.type) else field.type for field in schema}
     convert = pc.ConvertOptions(column_types=plain, null_values=[""], strings_can_be_null=False)
     # as the sink writes it: a name may hold a newline
     yield from pc.open_csv(path, parse_options=pc.ParseOptions(newlines_in_values=True), convert_options=convert)
 
 
-def _json_lines(path: str) -> Iterator[pa.RecordBatch]:
+def _json_lines(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     from itertools import islice
 
     with open(path, encoding="utf-8") as file:
         while lines := list(islice(file, BATCH_ROWS)):
             rows = [json.loads(line) for line in lines]
-            columns: list[Sequence[Any]] = [[row[name] for row in rows] for name in SCHEMA.names]
-            place = SCHEMA.names.index("value")
-            columns[place] = [_NUMBERS.get(one, one) for one in columns[place]]
+            columns: list[Sequence[Any]] = [[row[name] for row in rows] for name in schema.names]
+            place = schema.names.index("value")
+            if schema is SCHEMA:
+                columns[place] = [_NUMBERS.get(one, one) for one in columns[place]]
             arrays = []
-            for field, column in zip(SCHEMA, columns, strict=True):
+            for field, column in zip(schema, columns, strict=True):
                 if pa.types.is_dictionary(field.type):
                     arrays.append(pa.array(column, pa.string()).dictionary_encode())
                 elif pa.types.is_timestamp(field.type):
                     arrays.append(pa.array(column, pa.string()).cast(field.type))
                 else:
                     arrays.append(pa.array(column, field.type))
-            yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-_READERS: dict[str, Callable[[str], Iterator[pa.RecordBatch]]] = {
+_READERS: dict[str, Callable[[str, pa.Schema], Iterator[pa.RecordBatch]]] = {
     "parquet": _parquet,
     "arrow": _arrow,
     "csv": _csv,

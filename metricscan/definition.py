@@ -73,8 +73,12 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     return read_with(source, lambda dialect: None)[0]
 
 
-def read_with(source: Any, kept: Callable[[Dialect], Kept]) -> tuple[tuple[MetricDefinition, ...], dict[str, Kept]]:
+def read_with(
+    source: Any, kept: Callable[[Dialect], Kept], labels: Any = ()
+) -> tuple[tuple[MetricDefinition, ...], dict[str, Kept]]:
     """:func:`load_definitions`, and of each regex what the caller keeps of how it was compiled when it was checked.
+
+    Behind them stand those of ``labels``: a mapping of name to regex, or a list of definitions.
 
     It warns whoever calls the caller. Syntax trees are large: none should be kept.
     """
@@ -85,6 +89,10 @@ def read_with(source: Any, kept: Callable[[Dialect], Kept]) -> tuple[tuple[Metri
     items, faults = _items(source)
     if not faults and not items:
         faults.append(Fault(None, None, None, None, "the list is empty; one definition at least was expected"))
+    if isinstance(labels, Mapping):
+        labels = [{"Name": name, "Regex": regex} for name, regex in labels.items()]
+    of_labels, more = _items(labels)
+    items, faults = [*items, *of_labels], [*faults, *more]
     definitions = []
     results: dict[str, Kept] = {}
     indices: dict[str, int] = {}

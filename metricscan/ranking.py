@@ -118,7 +118,7 @@ def rank(
     """
     if isinstance(tables, (str, os.PathLike)):
         tables = Dataset(tables)
-    check_metric(objective, list(tables))
+    check_metric(objective, list(tables), getattr(tables, "labels", ()))
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts: dict[str, Known] = {job.name: job for job in jobs}
@@ -138,7 +138,8 @@ def rank(
         [codes_of(tables[name].column("stream"), "stream") for name in wanted], pa.array([], pa.string())
     )
     rows, *steps = (
-        Rows.of(jobs_of[name], stream, tables[name]) for name, stream in zip(wanted, streams_of, strict=True)
+        Rows.of(jobs_of[name], stream, numeric(tables[name], name))
+        for name, stream in zip(wanted, streams_of, strict=True)
     )
     if steps:
         rows = with_steps(rows, steps[0])
@@ -223,10 +224,13 @@ def order(
     return pa.table(columns, schema=SCHEMA)
 
 
-def check_metric(objective: Objective, names: Sequence[str]) -> None:
-    """Raise an OptionError if no metric has the name of the objective, or of its step."""
+def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:
+    """Raise an OptionError if no metric has the name of the objective, or of its step, or if it is a label."""
     faults, hints = [], []
     for what, name in (("objective", objective.metric), ("step", objective.step)):
+        if name in labels:
+            faults.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
+            continue
         if name is None or name in names:
             continue
         faults.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
@@ -270,6 +274,18 @@ def checked(table: pa.Table, name: str) -> pa.Table:
     ]
     if missing:
         raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
+    return table
+
+
+def is_label(table: pa.Table) -> bool:
+    """Whether the values of a table are text."""
+    return bool(pa.types.is_string(table.schema.field("value").type))
+
+
+def numeric(table: pa.Table, name: str) -> pa.Table:
+    """The table; an OptionError if it is a label's."""
+    if is_label(table):
+        raise OptionError(f"{name!r} is a label: its values are text, numbers were expected")
     return table
 
 

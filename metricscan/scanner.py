@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from metricscan import _core, _lint, _plan
+from metricscan._labels import LabelStream
 from metricscan.definition import MetricDefinition, load_definitions, read_with
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, OptionError, SourceError
 from metricscan.source import CHUNK_BYTES, open_source
@@ -38,9 +39,9 @@ _FIRST_TIME, _LAST_TIME = ((time.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND f
 
 
 class Row(NamedTuple):
-    """One extracted value: what was read, and where it stood in the input."""
+    """One extracted value: what was read, and where it stood in the input. ``value`` is a float, but a str for a label."""
 
-    value: float
+    value: Any
     line: int
     offset: int
     start: int
@@ -70,8 +71,14 @@ class ScanResult(Mapping[str, "pa.Table"]):
     stats : ScanStats
     """
 
-    def __init__(self, batches: dict[str, list[pa.RecordBatch]], stats: ScanStats | Callable[[], ScanStats]) -> None:
+    def __init__(
+        self,
+        batches: dict[str, list[pa.RecordBatch]],
+        stats: ScanStats | Callable[[], ScanStats],
+        labels: Sequence[str] = (),
+    ) -> None:
         self._batches = batches
+        self._labels = tuple(labels)
         self._tables: dict[str, pa.Table] = {}
         self._stats = stats
 
@@ -84,16 +91,17 @@ class ScanResult(Mapping[str, "pa.Table"]):
         return self._stats
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ScanResult, (self._batches, self.stats)
+        return ScanResult, (self._batches, self.stats, self._labels)
 
     def __getitem__(self, name: str) -> pa.Table:
         table = self._tables.get(name)
         if table is None:
             import pyarrow as pa
 
-            from metricscan.batch import SCHEMA
+            from metricscan.batch import LABEL_SCHEMA, SCHEMA
 
-            table = self._tables[name] = pa.Table.from_batches(self._batches[name], schema=SCHEMA)
+            schema = LABEL_SCHEMA if name in self._labels else SCHEMA
+            table = self._tables[name] = pa.Table.from_batches(self._batches[name], schema=schema)
         return table
 
     def __iter__(self) -> Iterator[str]:
@@ -115,6 +123,9 @@ class Scanner:
     definitions : list or path
         ``{"Name": .., "Regex": ..}`` dicts, :class:`MetricDefinition` or ``"NAME=REGEX"`` strings; or the path of a JSON
         or YAML file that holds such a list.
+    labels : mapping of str to str, or list
+        Names and regexes, or a list like that of the definitions: what tells the workers of one job apart. The text that
+        one captures is kept, and not read as a number. Their tables stand behind the metrics'; ``value`` is a string there.
     newline : {"universal", "lf"}
         What ends a record: ``\\n``, ``\\r\\n`` and ``\\r``, or ``\\n`` alone (one ``\\r`` at a record's end is then not part
         of it). The default is ``"universal"``, and ``\\n`` alone under ``escape="syslog"``.
@@ -144,12 +155,26 @@ class Scanner:
     [16.020744, 12.5]
     >>> result["loss"]["line"].to_pylist()
     [1, 2]
+    >>> scanner = Scanner(["loss=loss=([0-9.]+)"], labels={"worker": r"^\\[(rank[0-9]+)\\]:"})
+    >>> scanner.scan(b"[rank0]: loss=2\\n[rank1]: loss=3\\n")["worker"]["value"].to_pylist()
+    ['rank0', 'rank1']
     """
 
-    __slots__ = ("_chunk_bytes", "_given", "_internal", "_plan", "definitions", "fingerprint", "metrics", "options")
+    __slots__ = (
+        "_chunk_bytes",
+        "_given",
+        "_internal",
+        "_plan",
+        "definitions",
+        "fingerprint",
+        "labels",
+        "metrics",
+        "options",
+    )
 
     definitions: tuple[MetricDefinition, ...]
     metrics: tuple[str, ...]
+    labels: tuple[str, ...]
     options: dict[str, str]
     fingerprint: str
     _plan: Plan
@@ -158,6 +183,7 @@ class Scanner:
         self,
         definitions: Any,
         *,
+        labels: Any = (),
         newline: str | None = None,
         matches: str = "all",
         escape: str = "none",
@@ -165,9 +191,12 @@ class Scanner:
         untamed: str = "warn",
     ) -> None:
         given = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
-        loaded = read_with(definitions, _plan.decide)
+        if isinstance(labels, Iterator):
+            labels = list(labels)
+        loaded, decisions = read_with(definitions, _plan.decide, labels)
         _checked({**given, "untamed": untamed})
-        self._set_up(*loaded, given, {})
+        names = [one.name for one in loaded[len(loaded) - len(labels) :]]
+        self._set_up(loaded, decisions, given, {}, names)
         if untamed != "allow":
             report_untamed(self, refuse=untamed == "refuse")
 
@@ -177,21 +206,25 @@ class Scanner:
         decisions: dict[str, Decision],
         given: dict[str, str | None],
         internal: dict[str, Any],
+        labels: Sequence[str] = (),
     ) -> None:
         options = _checked(given)
         self.definitions = definitions
         self.metrics = tuple(definition.name for definition in definitions)
+        self.labels = tuple(labels)
         self.options = options
-        described = {"definitions": [[d.name, d.regex] for d in definitions], "options": options}
+        described: dict[str, Any] = {"definitions": [[d.name, d.regex] for d in definitions], "options": options}
+        if labels:
+            described["labels"] = self.labels
         self.fingerprint = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
         self._given = given
         self._internal = internal
         internal = dict(internal)
         self._chunk_bytes = int(internal.pop("chunk_bytes", CHUNK_BYTES))
-        self._plan = _plan.build(definitions, decisions, **options, **internal)
+        self._plan = _plan.build(definitions, decisions, self.labels, **options, **internal)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.definitions, self._given, self._internal)
+        return _rebuild, (self.definitions, self._given, self._internal, self.labels)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Scanner):
@@ -240,9 +273,9 @@ class Scanner:
             for name, batch in running:
                 batches[name].append(batch)
         except SourceError as error:
-            error.partial = ScanResult(batches, running._stats)
+            error.partial = ScanResult(batches, running._stats, self.labels)
             raise
-        return ScanResult(batches, running._stats)
+        return ScanResult(batches, running._stats, self.labels)
 
     def batches(self, source: Any, threads: int | None = 1, *, input_format: str = "plain") -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
@@ -325,14 +358,16 @@ class Scanner:
         """
         regexes = [definition.regex for definition in self.definitions]
         return _plan.Explanations(
-            one._replace(lint=_lint.lint(one.names[0], one.regex, regexes)) for one in self._plan.explanations
+            one if one.names[0] in self.labels else one._replace(lint=_lint.lint(one.names[0], one.regex, regexes))
+            for one in self._plan.explanations
         )
 
     # ---- what scans and streams share
 
     def with_options(self, definitions: Sequence[MetricDefinition], options: dict[str, str]) -> Scanner:
         """A scanner of some of these definitions, which are known to be right, under other options."""
-        return _rebuild(tuple(definitions), {**options}, {})
+        labels = [one.name for one in definitions if one.name in self.labels]
+        return _rebuild(tuple(definitions), {**options}, {}, labels)
 
     def _no_stats(self) -> ScanStats:
         return ScanStats(metrics={name: MetricStats() for name in self.metrics})
@@ -354,7 +389,10 @@ class Scanner:
                 )
 
     def _new_core_stream(self, offset: int = 0, like: _core.Stream | None = None) -> _core.Stream:
-        return _core.Stream(self._plan.engine, self._plan.confirm, offset=offset, like=like)
+        plan = self._plan
+        if plan.labels:
+            return LabelStream(plan.engine, plan.confirm, plan.labels, offset, like)
+        return _core.Stream(plan.engine, plan.confirm, offset=offset, like=like)
 
 
 class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
@@ -683,8 +721,11 @@ def _configured(definitions: Any, **settings: Any) -> Scanner:
 
 
 def _rebuild(
-    definitions: tuple[MetricDefinition, ...], given: dict[str, str | None], internal: dict[str, Any]
+    definitions: tuple[MetricDefinition, ...],
+    given: dict[str, str | None],
+    internal: dict[str, Any],
+    labels: Sequence[str] = (),
 ) -> Scanner:
     scanner = Scanner.__new__(Scanner)
-    scanner._set_up(definitions, {}, given, internal)
+    scanner._set_up(definitions, {}, given, internal, labels)
     return scanner

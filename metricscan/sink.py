@@ -41,6 +41,8 @@ SCHEMA = pa.schema(
         pa.field("time", pa.timestamp("us", tz="UTC")),
     ]
 )
+#: Rows of a label: ``value`` is text.
+LABEL_SCHEMA = SCHEMA.set(3, pa.field("value", pa.string(), nullable=False))
 # As many rows as make a good row group, as long as few metrics share the memory.
 _GROUP_ROWS = 131_072
 _HELD_ROWS = 524_288
@@ -86,6 +88,8 @@ class Sink:
     metrics : sequence of str
     format : {"parquet", "arrow", "csv", "jsonl"}
     overwrite : bool
+    labels : sequence of str
+        Those of the metrics whose values are text.
 
     Raises
     ------
@@ -102,6 +106,7 @@ class Sink:
         *,
         format: str = "parquet",  # noqa: A002
         overwrite: bool = False,
+        labels: Iterable[str] = (),
     ) -> None:
         if format not in FORMATS:
             raise OptionError(f"format={format!r}: one of {', '.join(FORMATS)} was expected")
@@ -109,6 +114,7 @@ class Sink:
         self.path = os.path.realpath(path)
         self.format = format
         self._metrics = tuple(metrics)
+        self._labels = frozenset(labels)
         self._overwrite = overwrite
         self._writers: dict[str, _Writer] = {}
         self._held: dict[str, list[pa.RecordBatch]] = {}
@@ -137,7 +143,7 @@ class Sink:
             raise OptionError(f"{self.path} is not empty, and no dataset: it has no {MANIFEST}; it is not overwritten")
 
     def write(self, metric: str, batch: pa.RecordBatch) -> None:
-        """Add rows of a metric, in the columns of ``SCHEMA``."""
+        """Add rows of a metric, in the columns of ``SCHEMA``, or of a label, in those of ``LABEL_SCHEMA``."""
         if batch.num_rows == 0:
             return
         held = self._held.setdefault(metric, [])
@@ -150,7 +156,8 @@ class Sink:
 
     def _flush(self, metric: str) -> None:
         held = self._held.pop(metric, [])
-        table = pa.Table.from_batches(held, schema=SCHEMA)
+        schema = LABEL_SCHEMA if metric in self._labels else SCHEMA
+        table = pa.Table.from_batches(held, schema=schema)
         self._held_rows -= table.num_rows
         try:
             writer = self._writers.get(metric)
@@ -158,7 +165,7 @@ class Sink:
                 folder = os.path.join(self._folder, folder_name(metric))
                 os.mkdir(folder)
                 path = os.path.join(folder, f"part-0.{self.format}")
-                writer = self._writers[metric] = _WRITERS[self.format](path, SCHEMA)
+                writer = self._writers[metric] = _WRITERS[self.format](path, schema)
             writer.write(table)
         except OSError as error:
             raise SourceError(f"cannot write {self.path}", path=self.path, cause=error) from error
@@ -227,6 +234,8 @@ class _ParquetWriter:
         import pyarrow.parquet as pq
 
         names = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        if schema is LABEL_SCHEMA:
+            names.append("value")
         # values hardly repeat, places do not at all: a dictionary of them costs time and gains nothing
         self._writer = pq.ParquetWriter(
             path, schema, compression="zstd", compression_level=1, use_dictionary=names, write_page_index=True

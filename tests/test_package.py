@@ -23,7 +23,7 @@ MODULES |= {path.parent.name: sorted(path.parent.glob("*.py")) for path in FOLDE
 LAYERS = [
     {"errors", "stats", "batch", "_core", "_events", "_reading", "_classes", "_dialect", "_fingerprints", "_relaxed"},
     {"definition", "source", "_pattern", "_confirm"},
-    {"_program", "_blocks", "_framing", "_tame"},
+    {"_program", "_blocks", "_framing", "_tame", "_labels"},
     {"_lint"},
     {"_plan"},
     {"scanner"},

@@ -27,6 +27,7 @@ def check(
     paths: tuple[str, ...],
     definitions: str | None,
     metrics: tuple[str, ...],
+    labels: tuple[str, ...],
     algorithm: str | None,
     newline: str | None,
     matches: str,
@@ -41,7 +42,7 @@ def check(
 
     Exit code 0 if every definition finds something, 1 if some do not, 2 for wrong use or an unreadable log.
     """
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm)
+    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm, labels=labels)
     from metricscan._check import first_hits
     from metricscan._jobs import survey
     from metricscan._lint_log import lint_log
@@ -56,7 +57,8 @@ def check(
     confirmed = lint_log(scanner, logs, input_format)
     for explanation in scanner.explain():
         for name in explanation.names:
-            _print_hits(console, name, explanation.regex, hits[name], stats, many=len(logs) > 1)
+            is_label = name in scanner.labels
+            _print_hits(console, name, explanation.regex, hits[name], stats, many=len(logs) > 1, is_label=is_label)
             of_log = confirmed.get(name, [])
             codes = [finding.code for finding in of_log]
             _print_findings(console, [*of_log, *(one for one in explanation.lint if one.code not in codes)])
@@ -72,7 +74,9 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
             console.print(f"       better {finding.suggestion}", soft_wrap=True)
 
 
-def _print_hits(console: Console, name: str, regex: str, hits: Sequence[Any], stats: ScanStats, *, many: bool) -> None:
+def _print_hits(
+    console: Console, name: str, regex: str, hits: Sequence[Any], stats: ScanStats, *, many: bool, is_label: bool
+) -> None:
     from rich.text import Text
 
     rows = stats.metrics[name].rows
@@ -82,10 +86,11 @@ def _print_hits(console: Console, name: str, regex: str, hits: Sequence[Any], st
         place = f"{hit.path}:{hit.line}" if many else str(hit.line)
         line = Text(f"  {place:>6}  ")
         line.append(hit.before)
-        line.append(hit.value, "bold red" if hit.number is None else "bold green")
+        refused = hit.number is None and not is_label
+        line.append(hit.value, "bold red" if refused else "bold green")
         line.append(hit.after)
-        line.append("  no number" if hit.number is None else f"  {hit.number!r}", "dim")
+        line.append(f"  {hit.value!r}" if is_label else "  no number" if refused else f"  {hit.number!r}", "dim")
         console.print(line, soft_wrap=True)
-    more = rows - sum(hit.number is not None for hit in hits)
+    more = rows - (len(hits) if is_label else sum(hit.number is not None for hit in hits))
     if more:
         console.print(f"  .. {more:,} more")

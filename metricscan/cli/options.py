@@ -27,6 +27,13 @@ def scan_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="A metric definition. Can be repeated.",
         ),
         click.option(
+            "--label",
+            "labels",
+            metavar="NAME=REGEX",
+            multiple=True,
+            help="What tells workers apart: a definition whose text is kept, and not read as a number. Can be repeated.",
+        ),
+        click.option(
             "--algorithm",
             metavar="NAME",
             help="The metrics of a built-in algorithm of SageMaker: see metricscan algorithms.",
@@ -91,6 +98,7 @@ def compiled(
     untamed: str,
     algorithm: str | None = None,
     objective: str | None = None,
+    labels: Sequence[str] = (),
 ) -> Scanner:
     """Compile the scanner that the options describe; its warnings are printed."""
     from metricscan.definition import read_definitions
@@ -109,7 +117,9 @@ def compiled(
             read = read.get("MetricDefinitions", read) if isinstance(read, dict) else read
             source = [*read, *source] if isinstance(read, list) else read
     with printed_warnings(DefinitionWarning):
-        return Scanner(source, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed)
+        return Scanner(
+            source, labels=labels, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed
+        )
 
 
 def built_in(algorithm: str, objective: str | None) -> Sequence[Any]:

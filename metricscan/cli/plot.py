@@ -21,7 +21,7 @@ from metricscan.cli.ranks import objective_of
     "workers",
     metavar="NAME",
     multiple=True,
-    help="What tells the workers of a job apart: stream, or a metric that captures their number. Can be repeated.",
+    help="What tells the workers of a job apart: stream, or a label, or a metric that captures their number. Can be repeated.",
 )
 @click.option(
     "--duplicates",

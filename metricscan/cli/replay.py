@@ -67,6 +67,7 @@ def replay(
     paths: tuple[str, ...],
     definitions: str | None,
     metrics: tuple[str, ...],
+    labels: tuple[str, ...],
     algorithm: str | None,
     newline: str | None,
     matches: str,
@@ -108,10 +109,10 @@ def replay(
     if tuning_job is None:
         objective = objective_of(minimize, maximize, scope, step)
         name = None if objective is None else objective.metric
-        scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm, name)
+        scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm, name, labels)
     else:
-        if definitions is not None or metrics:
-            raise click.UsageError("--tuning-job brings its own definitions; --definitions and -m exclude it")
+        if definitions is not None or metrics or labels:
+            raise click.UsageError("--tuning-job brings its own definitions; --definitions, -m and --label exclude it")
         from metricscan.cli.tuning import requested
 
         request, scanner = requested(
