@@ -17,6 +17,10 @@ the distance. */
 #define ME_NO_TIME INT64_MIN
 #define ME_MOST_DEPTH 64
 #define ME_BETWEEN 1024
+/* Memory is fetched so far ahead of where it is read. */
+#define ME_AHEAD 2048
+/* so far behind what is taken memory may be read, or written */
+#define ME_BEHIND 128
 /* the last millisecond of the year 9999, and the first of the year 1 */
 #define ME_LAST_MS 253402300799999LL
 #define ME_FIRST_MS (-62135596800000LL)
@@ -46,7 +50,7 @@ typedef struct {
     int64_t names_length, names_capacity;
     int32_t *buckets;
     int64_t n_buckets;
-    int64_t same_stream;
+    int64_t same_stream, other_stream;  /* the last one, and the one before it */
 
     int64_t base, line;  /* of the input: offset of the first byte that was not consumed, newlines before it */
     int expect, depth, candidate, has_message, key;
@@ -59,9 +63,10 @@ typedef struct {
     int64_t second_micros;
 
     /* what lay between the messages of two events: most others have the same there, but for digits */
-    uint8_t between[ME_BETWEEN];
+    uint8_t between_low[ME_BETWEEN + 64], between_range[ME_BETWEEN + 64];
     int64_t between_length, between_brace, between_brace_lines, between_lines;
     int64_t between_time, between_time_length, between_stream, between_stream_length;
+    int between_ms; /* its time is of thirteen digits */
 
     const char *error;
     int64_t error_at;
@@ -128,12 +133,50 @@ static inline void me_end_message(me_unframer *u, int64_t since) {
 
 /* ---- streams by name */
 
-static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length) {
-    me_stream *one = &u->streams[u->same_stream];
-    if (u->same_stream && one->name_length == length && !memcmp(u->names + one->name_at, name, (size_t)length))
-        return u->same_stream;
-    uint64_t hash = 1469598103934665603ULL;
-    for (int64_t i = 0; i < length; i++) hash = (hash ^ name[i]) * 1099511628211ULL;
+/* Equality in place: a call of memcmp costs more than the comparison of a name. */
+static inline int me_same(const uint8_t *one, const uint8_t *other, int64_t length) {
+    uint64_t a, b, differ = 0;
+    if (length < 8) {
+        for (int64_t i = 0; i < length; i++)
+            if (one[i] != other[i]) return 0;
+        return 1;
+    }
+    for (int64_t i = 0; i + 8 < length; i += 8) {
+        memcpy(&a, one + i, 8);
+        memcpy(&b, other + i, 8);
+        differ |= a ^ b;
+    }
+    memcpy(&a, one + length - 8, 8);
+    memcpy(&b, other + length - 8, 8);
+    return !(differ | (a ^ b));
+}
+
+static inline int me_is_stream(const me_unframer *u, int64_t stream, const uint8_t *name, int64_t length) {
+    const me_stream *one = &u->streams[stream];
+    return stream && one->name_length == length && me_same(u->names + one->name_at, name, length);
+}
+
+static int64_t me_hashed_stream_of(me_unframer *u, const uint8_t *name, int64_t length);
+
+static inline int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length) {
+    if (me_is_stream(u, u->same_stream, name, length)) return u->same_stream;
+    int64_t stream = me_is_stream(u, u->other_stream, name, length) ? u->other_stream : me_hashed_stream_of(u, name, length);
+    if (stream < 0) return -1;
+    u->other_stream = u->same_stream;
+    return u->same_stream = stream;
+}
+
+static int64_t me_hashed_stream_of(me_unframer *u, const uint8_t *name, int64_t length) {
+    me_stream *one;
+    uint64_t hash = 1469598103934665603ULL, word;
+    int64_t i = 0;
+    for (; i + 8 <= length; i += 8) {
+        memcpy(&word, name + i, 8);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15ULL;
+        hash ^= hash >> 32;
+    }
+    for (; i < length; i++) hash = (hash ^ name[i]) * 1099511628211ULL;
+    hash ^= hash >> 32;
     if (u->n_streams * 2 >= u->n_buckets) {
         int64_t room = u->n_buckets ? u->n_buckets * 4 : 64;
         int32_t *buckets = calloc((size_t)room, sizeof(int32_t));
@@ -150,8 +193,7 @@ static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length)
     uint64_t at = hash & (uint64_t)(u->n_buckets - 1);
     for (; u->buckets[at]; at = (at + 1) & (uint64_t)(u->n_buckets - 1)) {
         one = &u->streams[u->buckets[at]];
-        if (one->hash == hash && one->name_length == length && !memcmp(u->names + one->name_at, name, (size_t)length))
-            return u->same_stream = u->buckets[at];
+        if (one->hash == hash && me_is_stream(u, u->buckets[at], name, length)) return u->buckets[at];
     }
     if (me_grow((void **)&u->streams, &u->streams_capacity, u->n_streams + 1, sizeof(me_stream))) return -1;
     if (me_grow((void **)&u->names, &u->names_capacity, u->names_length + length, 1)) return -1;
@@ -164,7 +206,7 @@ static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length)
     memcpy(u->names + u->names_length, name, (size_t)length);
     u->names_length += length;
     u->buckets[at] = (int32_t)u->n_streams;
-    return u->same_stream = u->n_streams++;
+    return u->n_streams++;
 }
 
 /* ---- times */
@@ -178,6 +220,29 @@ static inline int me_digits(const uint8_t *at, int count, int64_t *number) {
     }
     *number = value;
     return 1;
+}
+
+/* Thirteen digits. */
+static inline int64_t me_thirteen(const uint8_t *at) {
+    int64_t value = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* pairs, fours and eights at once: the first eight, and the last five behind three zeros */
+    uint64_t part[2];
+    memcpy(&part[0], at, 8);
+    memcpy(&part[1], at + 5, 8);
+    part[0] -= 0x3030303030303030ULL;
+    part[1] = (part[1] - 0x3030303030303030ULL) & 0xFFFFFFFFFF000000ULL;
+    for (int i = 0; i < 2; i++) {
+        uint64_t x = part[i];
+        x = (x * 10 + (x >> 8)) & 0x00FF00FF00FF00FFULL;
+        x = (x * 100 + (x >> 16)) & 0x0000FFFF0000FFFFULL;
+        part[i] = (x * 10000 + (x >> 32)) & 0xFFFFFFFFULL;
+    }
+    value = (int64_t)(part[0] * 100000 + part[1]);
+#else
+    for (int i = 0; i < 13; i++) value = value * 10 + (at[i] - '0');
+#endif
+    return value;
 }
 
 /* Days since 1970-01-01 of the proleptic Gregorian calendar; 0 if there is no such day. */
@@ -263,7 +328,7 @@ static inline int64_t me_stretch(const uint8_t *data, int64_t at, int64_t end) {
     return at;
 }
 
-/* The same, and what is passed is copied; up to 15 bytes behind it too. */
+/* As me_stretch, and what is passed is copied; up to 15 bytes behind it too. */
 static inline int64_t me_stretch_to(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
 #if defined(__SSE2__)
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
@@ -279,6 +344,28 @@ static inline int64_t me_stretch_to(uint8_t *to, const uint8_t *data, int64_t at
 #endif
     while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) *to++ = data[at++];
     return at;
+}
+
+/* The same for a whole line, up to ME_BEHIND bytes behind it are copied too. Half of all lines are shorter than 80
+   bytes and hardly one in ten is longer than 128: to look at as many without a branch guesses no length. */
+static inline int64_t me_line_to(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    for (; at + 128 <= end; at += 128, to += 128) {
+        uint64_t low = 0, high = 0;
+        for (int i = 0; i < 8; i++) {
+            __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at + 16 * i));
+            _mm_storeu_si128((__m128i *)(to + 16 * i), bytes);
+            uint64_t found = (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(
+                _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+                _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes)));
+            if (i < 4) low |= found << 16 * i;
+            else high |= found << 16 * (i - 4);
+        }
+        if (low | high) return at + (low ? __builtin_ctzll(low) : 64 + __builtin_ctzll(high));
+    }
+#endif
+    return me_stretch_to(to, data, at, end);
 }
 
 static inline int64_t me_blanks(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
@@ -348,9 +435,8 @@ static void me_put_character(me_unframer *u, uint32_t c) {
     }
 }
 
-/* A string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
+/* The rest of a string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
 static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
-    if (me_run_starts(u, u->base + at, line)) return -3;
     for (;;) {
         int64_t stop = me_stretch_to(u->text + u->text_length, data, at, end);
         u->text_length += stop - at;
@@ -392,49 +478,113 @@ static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, i
     }
 }
 
-/* Whether two envelopes are the same but for their digits. Both may be read up to 16 bytes past their end. */
-static inline int me_alike(const uint8_t *one, const uint8_t *other, int64_t length) {
-#if defined(__SSE2__)
-    const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9);
-    for (int64_t i = 0; i < length; i += 16) {
-        __m128i a = _mm_loadu_si128((const __m128i *)(one + i)), b = _mm_loadu_si128((const __m128i *)(other + i));
-        __m128i a_digit = _mm_sub_epi8(a, zero), b_digit = _mm_sub_epi8(b, zero);
-        __m128i both = _mm_max_epu8(a_digit, b_digit);
-        __m128i same = _mm_or_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(_mm_min_epu8(both, nine), both));
-        unsigned differ = ~(unsigned)_mm_movemask_epi8(same) & 0xffff;
-        if (differ && i + __builtin_ctz(differ) < length) return 0;
+/* Where to go back to if an event, or a token, is not whole. */
+typedef struct { int64_t at, line, text, text_line, runs; int expect, depth, key; } me_mark;
+
+static inline me_mark me_mark_of(const me_unframer *u, int64_t at, int64_t line) {
+    return (me_mark){at, line, u->text_length, u->text_line, u->n_runs, u->expect, u->depth, u->key};
+}
+
+/* Keep an envelope, so that others can be compared with it: of each byte the least that may stand there, and how much more. */
+static void me_keep_between(me_unframer *u, const uint8_t *from, int64_t length) {
+    u->between_length = length;
+    for (int64_t i = 0; i < length; i++) {
+        int is_digit = from[i] >= '0' && from[i] <= '9';
+        u->between_low[i] = is_digit ? '0' : from[i];
+        u->between_range[i] = is_digit ? 9 : 0;
     }
-    return 1;
+    memset(u->between_low + length, 0, 64);
+    memset(u->between_range + length, 255, 64);
+}
+
+/* Whether an envelope is the kept one but for its digits. It may be read up to 64 bytes past its end. */
+static inline int me_alike(const me_unframer *u, const uint8_t *one) {
+    const int64_t length = u->between_length;
+#if defined(__SSE2__)
+    __m128i same = _mm_set1_epi8(-1);
+    for (int64_t i = 0; i < length; i += 64) {
+        _mm_prefetch((const char *)one + i + ME_AHEAD, _MM_HINT_T0);
+        for (int k = 0; k < 64; k += 16) {
+            __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i + k)),
+                                         _mm_loadu_si128((const __m128i *)(u->between_low + i + k)));
+            __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(u->between_range + i + k)));
+            same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
+        }
+    }
+    return _mm_movemask_epi8(same) == 0xffff;
 #else
     for (int64_t i = 0; i < length; i++)
-        if (one[i] != other[i] && ((unsigned)one[i] - '0' > 9 || (unsigned)other[i] - '0' > 9)) return 0;
+        if ((uint8_t)(one[i] - u->between_low[i]) > u->between_range[i]) return 0;
     return 1;
 #endif
+}
+
+/* The events behind `stop`, the end of a message, as long as they look like the last one: their tokens need not be told apart.
+   Returns where the last message taken ends, -1, -2 or -3 as above, or -4: no time. `since` is where that message starts in
+   the text; `safe` where its event does. */
+static int64_t me_take_alike(me_unframer *u, const uint8_t *data, int64_t stop, int64_t n, int64_t *at_line, int64_t *at_since,
+                             me_mark *safe) {
+    const int64_t between = u->between_length, base = u->base, text_base = u->text_base;
+    const int64_t lines = u->between_lines;
+    uint8_t *const text = u->text;
+    int64_t line = *at_line, since = *at_since;
+    int64_t length = u->text_length, text_line = u->text_line;
+    while (n - stop >= between + ME_BEHIND && me_alike(u, data + stop)) {
+        if (me_event_starts(u, text_base + since, u->time, u->stream)) return -3;
+        since = length;
+        *safe = (me_mark){stop + u->between_brace, line + u->between_brace_lines, length, text_line, u->n_runs, ME_VALUE,
+                          u->depth - 1, ME_MESSAGE};
+        line += lines;
+        u->time = ME_NO_TIME;
+        u->stream = 0;
+        if (u->between_ms) {
+            u->time = me_thirteen(data + stop + u->between_time) * 1000;
+        } else if (u->between_time && !me_time(u, data + stop + u->between_time, u->between_time_length, &u->time)) {
+            stop = -4;
+            break;
+        }
+        if (u->between_stream
+            && (u->stream = me_stream_of(u, data + stop + u->between_stream, u->between_stream_length)) < 0)
+            return -3;
+        const int64_t start = stop + between;
+        u->text_length = length;
+        u->text_line = text_line;
+        if (me_run_starts(u, base + start, line)) return -3;
+        stop = me_line_to(text + length, data, start, n);
+        length += stop - start;
+        if (stop < n && data[stop] == '"') {
+            text[length++] = '\n';
+            text_line++;
+            stop++;
+        } else {
+            u->text_length = length;
+            stop = me_take_string(u, data, stop, n, line);
+            if (stop < 0) break;
+            me_end_message(u, since);
+            length = u->text_length;
+            text_line = u->text_line;
+        }
+    }
+    u->text_length = length;
+    u->text_line = text_line;
+    *at_line = line;
+    *at_since = since;
+    return stop;
 }
 
 #define ME_FAIL(text, where) do { u->error = (text); wrong_at = (where); goto wrong; } while (0)
 
 static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = u->line, wrong_at = 0, start, stop, since = 0;
-    /* where to go back to if the event, or the token, is not whole */
-    int64_t safe_at = 0, safe_line = line, safe_text = 0, safe_text_line = u->text_line, safe_runs = 0;
-    int safe_expect = u->expect, safe_depth = u->depth, safe_key = u->key;
+    me_mark safe = me_mark_of(u, at, line);
     /* where the last message ended, and what was seen since */
     int64_t end_at = -1, end_line = 0, brace_at = 0, brace_line = 0, time_at = 0, time_length = 0;
     int64_t stream_at = 0, stream_length = 0;
+    int64_t digits;
     int plain = 0;
     for (;;) {
         at = me_blanks(data, at, n, &line);
-        if (!u->candidate) {
-            safe_at = at;
-            safe_line = line;
-            safe_text = u->text_length;
-            safe_text_line = u->text_line;
-            safe_runs = u->n_runs;
-            safe_expect = u->expect;
-            safe_depth = u->depth;
-            safe_key = u->key;
-        }
+        if (!u->candidate) safe = me_mark_of(u, at, line);
         if (at >= n) {
             if (u->expect == ME_DOCUMENT) goto done;
             goto more;
@@ -486,14 +636,7 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
             if (u->candidate) {
                 /* what encloses this is no event */
                 u->candidate = 0;
-                safe_at = at;
-                safe_line = line;
-                safe_text = u->text_length;
-                safe_text_line = u->text_line;
-                safe_runs = u->n_runs;
-                safe_expect = u->expect;
-                safe_depth = u->depth;
-                safe_key = u->key;
+                safe = me_mark_of(u, at, line);
             }
             plain = plain && c == '{' && !brace_at;
             brace_at = at;
@@ -519,46 +662,28 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
             if (key == ME_MESSAGE) {
                 if (u->has_message) ME_FAIL("two messages in one event", at);
                 u->between_length = 0;
-                if (plain && brace_at && start - end_at <= ME_BETWEEN - 16) {
-                    u->between_length = start - end_at;
-                    memcpy(u->between, data + end_at, (size_t)u->between_length);
+                if (plain && brace_at && start - end_at <= ME_BETWEEN) {
+                    me_keep_between(u, data + end_at, start - end_at);
                     u->between_brace = brace_at - end_at;
                     u->between_brace_lines = brace_line - end_line;
                     u->between_lines = line - end_line;
                     u->between_time = time_at ? time_at - end_at : 0;
                     u->between_time_length = time_length;
+                    u->between_ms = time_at && time_length == 13 && me_digits(data + time_at, 13, &digits);
                     u->between_stream = stream_at ? stream_at - end_at : 0;
                     u->between_stream_length = stream_length;
                 }
+                if (me_run_starts(u, u->base + start, line)) return ME_MEMORY;
                 stop = me_take_string(u, data, start, n, line);
                 if (stop == -3) return ME_MEMORY;
                 if (stop > 0) {
                     me_end_message(u, since);
                     u->has_message = 1;
-                    /* as long as events look like the last one, their tokens need not be told apart */
-                    while (u->between_length && stop + u->between_length + 16 <= n
-                           && me_alike(data + stop, u->between, u->between_length)) {
-                        if (me_event_starts(u, u->text_base + since, u->time, u->stream)) return ME_MEMORY;
-                        since = safe_text = u->text_length;
-                        safe_text_line = u->text_line;
-                        safe_runs = u->n_runs;
-                        safe_at = stop + u->between_brace;
-                        safe_line = line + u->between_brace_lines;
-                        safe_expect = ME_VALUE;
-                        safe_depth = u->depth - 1;
-                        line += u->between_lines;
-                        u->time = ME_NO_TIME;
-                        u->stream = 0;
-                        if (u->between_time && !me_time(u, data + stop + u->between_time, u->between_time_length, &u->time))
-                            ME_FAIL("a timestamp that is no time", stop + u->between_time);
-                        if (u->between_stream
-                            && (u->stream = me_stream_of(u, data + stop + u->between_stream, u->between_stream_length)) < 0)
-                            return ME_MEMORY;
-                        at = stop + u->between_length - 1;
-                        stop = me_take_string(u, data, at + 1, n, line);
+                    if (u->between_length) {
+                        stop = me_take_alike(u, data, stop, n, &line, &since, &safe);
                         if (stop == -3) return ME_MEMORY;
-                        if (stop < 0) break;
-                        me_end_message(u, since);
+                        if (stop < 0) at = safe.at - u->between_brace + u->between_length - 1;
+                        if (stop == -4) ME_FAIL("a timestamp that is no time", safe.at - u->between_brace + u->between_time);
                     }
                     end_at = stop;
                     end_line = line;
@@ -623,15 +748,15 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
 wrong:
     u->error_at = u->base + wrong_at;
 more:
-    u->text_length = safe_text;
-    u->text_line = safe_text_line;
-    u->n_runs = safe_runs;
-    u->expect = safe_expect;
-    u->depth = safe_depth;
-    u->key = safe_key;
+    u->text_length = safe.text;
+    u->text_line = safe.text_line;
+    u->n_runs = safe.runs;
+    u->expect = safe.expect;
+    u->depth = safe.depth;
+    u->key = safe.key;
     u->candidate = 0;
-    at = safe_at;
-    line = safe_line;
+    at = safe.at;
+    line = safe.line;
     if (u->error == NULL && final) {
         u->error = "the export ends before it is complete";
         u->error_at = u->base + at;
@@ -834,7 +959,7 @@ static int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, in
     *consumed = 0;
     if (u->error) return ME_WRONG;
     /* never more text than input: what an envelope takes makes room for the newline that it gives */
-    if (me_grow((void **)&u->text, &u->text_capacity, n + 64, 1)) return ME_MEMORY;
+    if (me_grow((void **)&u->text, &u->text_capacity, n + 2 * ME_BEHIND, 1)) return ME_MEMORY;
     switch (u->format) {
     case ME_JSON: outcome = me_json(u, data, n, final, consumed); break;
     case ME_CSV: outcome = me_csv(u, data, n, final, consumed); break;
