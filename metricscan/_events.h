@@ -10,15 +10,14 @@ the distance. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define ME_AVX2 __attribute__((target("avx2,bmi")))
 #endif
 
 #define ME_NO_TIME INT64_MIN
 #define ME_MOST_DEPTH 64
 #define ME_BETWEEN 1024
-/* Memory is fetched so far ahead of where it is read. */
-#define ME_AHEAD 2048
 /* so far behind what is taken memory may be read, or written */
 #define ME_BEHIND 128
 /* the last millisecond of the year 9999, and the first of the year 1 */
@@ -34,8 +33,16 @@ enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, 
 enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM };
 enum { ME_OK = 0, ME_MORE = 1, ME_WRONG = 2, ME_MEMORY = 3 };
 
+/* A stretch of text ends at either of two bytes, or at one of the `more` + 1 bytes from `low` on. */
+typedef struct { uint8_t one, other, low, more; } me_ends;
+static const me_ends ME_IN_STRING = {'"', '\\', 0, 0x1f};  /* controls do not stand in one */
+static const me_ends ME_IN_FIELD = {',', '\n', '\r', 0};
+static const me_ends ME_IN_QUOTES = {'"', '\n', '\n', 0};
+static const me_ends ME_IN_LINE = {'\n', '\n', '\n', 0};
+
 typedef struct {
     int format;
+    int avx2;
     int64_t columns, time_column, message_column, stream_column;  /* CSV */
 
     uint8_t *text;
@@ -63,7 +70,7 @@ typedef struct {
     int64_t second_micros;
 
     /* what lay between the messages of two events: most others have the same there, but for digits */
-    uint8_t between_low[ME_BETWEEN + 64], between_range[ME_BETWEEN + 64];
+    uint8_t between_low[ME_BETWEEN + 64], between_more[ME_BETWEEN + 64];
     int64_t between_length, between_brace, between_brace_lines, between_lines;
     int64_t between_time, between_time_length, between_stream, between_stream_length;
     int between_ms; /* its time is of thirteen digits */
@@ -111,16 +118,6 @@ static inline int me_event_starts(me_unframer *u, int64_t out, int64_t time, int
         if (of->last == ME_NO_TIME || time > of->last) of->last = time;
     }
     return 0;
-}
-
-/* `end`: up to where the input may be read; short stretches are copied with what lies behind them. */
-static inline void me_put(me_unframer *u, const uint8_t *from, int64_t length, const uint8_t *end) {
-    uint8_t *to = u->text + u->text_length;
-    if (length <= 256 && end - from >= length + 32)
-        for (int64_t i = 0; i < length; i += 32) memcpy(to + i, from + i, 32);
-    else
-        memcpy(to, from, (size_t)length);
-    u->text_length += length;
 }
 
 /* A message's own last newline is its end; without one it is given one. `since` is where the message starts. */
@@ -222,6 +219,15 @@ static inline int me_digits(const uint8_t *at, int count, int64_t *number) {
     return 1;
 }
 
+static inline int me_are_thirteen(const uint8_t *at) {
+    const uint64_t high = 0xF0F0F0F0F0F0F0F0ULL, zeros = 0x3030303030303030ULL, six = 0x0606060606060606ULL;
+    uint64_t first, last;
+    memcpy(&first, at, 8);
+    memcpy(&last, at + 5, 8);
+    /* a digit's upper half is 3, and still is when six are added; what may carry into the next byte fails by its own half */
+    return (first & high) == zeros && (last & high) == zeros && ((first + six) & high) == zeros && ((last + six) & high) == zeros;
+}
+
 /* Thirteen digits. */
 static inline int64_t me_thirteen(const uint8_t *at) {
     int64_t value = 0;
@@ -309,6 +315,62 @@ static int me_time(me_unframer *u, const uint8_t *at, int64_t length, int64_t *m
     return length > 0 && me_date(u, at, length, micros) == length;
 }
 
+/* ---- stretches of text */
+
+/* The first byte from `at` on that ends a stretch, and what is passed is copied, up to 15 bytes behind it too. */
+static inline int64_t me_copy_short(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+#if defined(__SSE2__)
+    const __m128i one = _mm_set1_epi8((char)ends.one), other = _mm_set1_epi8((char)ends.other);
+    const __m128i low = _mm_set1_epi8((char)ends.low), more = _mm_set1_epi8((char)ends.more);
+    for (; at + 16 <= end; at += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
+        __m128i above = _mm_sub_epi8(bytes, low);
+        int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, one), _mm_cmpeq_epi8(bytes, other)),
+                                                  _mm_cmpeq_epi8(_mm_min_epu8(above, more), above)));
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    for (; at < end; at++) {
+        uint8_t byte = data[at];
+        if (byte == ends.one || byte == ends.other || (uint8_t)(byte - ends.low) <= ends.more) break;
+        *to++ = byte;
+    }
+    return at;
+}
+
+#if defined(ME_AVX2)
+/* The same; up to ME_BEHIND bytes are copied. Half of all lines are shorter than 80 bytes and hardly one in ten is longer than
+   128: to look at as many without a branch guesses no length. */
+ME_AVX2 static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+    const __m256i one = _mm256_set1_epi8((char)ends.one), other = _mm256_set1_epi8((char)ends.other);
+    const __m256i low = _mm256_set1_epi8((char)ends.low), more = _mm256_set1_epi8((char)ends.more);
+    for (; at + ME_BEHIND <= end; at += ME_BEHIND, to += ME_BEHIND) {
+        uint64_t found[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            __m256i bytes = _mm256_loadu_si256((const __m256i *)(data + at + 32 * i));
+            _mm256_storeu_si256((__m256i *)(to + 32 * i), bytes);
+            __m256i above = _mm256_sub_epi8(bytes, low);
+            found[i] = (uint32_t)_mm256_movemask_epi8(
+                _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(bytes, one), _mm256_cmpeq_epi8(bytes, other)),
+                                _mm256_cmpeq_epi8(_mm256_min_epu8(above, more), above)));
+        }
+        uint64_t first = found[0] | found[1] << 32, second = found[2] | found[3] << 32;
+        if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
+    }
+    return me_copy_short(to, data, at, end, ends);
+}
+#endif
+
+/* As me_copy_short, of a whole line. */
+static inline int64_t me_copy(const me_unframer *u, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+#if defined(ME_AVX2)
+    if (u->avx2) return me_copy_avx2(to, data, at, end, ends);
+#endif
+    return me_copy_short(to, data, at, end, ends);
+}
+
 /* ---- JSON: objects with a message, wherever they stand */
 
 /* The first byte from `at` on that ends a stretch of a string's text: a quotation mark, a backslash, a control. */
@@ -326,46 +388,6 @@ static inline int64_t me_stretch(const uint8_t *data, int64_t at, int64_t end) {
 #endif
     while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) at++;
     return at;
-}
-
-/* As me_stretch, and what is passed is copied; up to 15 bytes behind it too. */
-static inline int64_t me_stretch_to(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
-    for (; at + 16 <= end; at += 16, to += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
-        _mm_storeu_si128((__m128i *)to, bytes);
-        __m128i found = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
-            _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
-        int mask = _mm_movemask_epi8(found);
-        if (mask) return at + __builtin_ctz((unsigned)mask);
-    }
-#endif
-    while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) *to++ = data[at++];
-    return at;
-}
-
-/* The same for a whole line, up to ME_BEHIND bytes behind it are copied too. Half of all lines are shorter than 80
-   bytes and hardly one in ten is longer than 128: to look at as many without a branch guesses no length. */
-static inline int64_t me_line_to(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
-    for (; at + 128 <= end; at += 128, to += 128) {
-        uint64_t low = 0, high = 0;
-        for (int i = 0; i < 8; i++) {
-            __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at + 16 * i));
-            _mm_storeu_si128((__m128i *)(to + 16 * i), bytes);
-            uint64_t found = (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(
-                _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
-                _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes)));
-            if (i < 4) low |= found << 16 * i;
-            else high |= found << 16 * (i - 4);
-        }
-        if (low | high) return at + (low ? __builtin_ctzll(low) : 64 + __builtin_ctzll(high));
-    }
-#endif
-    return me_stretch_to(to, data, at, end);
 }
 
 static inline int64_t me_blanks(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
@@ -438,7 +460,7 @@ static void me_put_character(me_unframer *u, uint32_t c) {
 /* The rest of a string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
 static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
     for (;;) {
-        int64_t stop = me_stretch_to(u->text + u->text_length, data, at, end);
+        int64_t stop = me_copy_short(u->text + u->text_length, data, at, end, ME_IN_STRING);
         u->text_length += stop - at;
         at = stop;
         if (at >= end) return -1;
@@ -491,30 +513,42 @@ static void me_keep_between(me_unframer *u, const uint8_t *from, int64_t length)
     for (int64_t i = 0; i < length; i++) {
         int is_digit = from[i] >= '0' && from[i] <= '9';
         u->between_low[i] = is_digit ? '0' : from[i];
-        u->between_range[i] = is_digit ? 9 : 0;
+        u->between_more[i] = is_digit ? 9 : 0;
     }
     memset(u->between_low + length, 0, 64);
-    memset(u->between_range + length, 255, 64);
+    memset(u->between_more + length, 255, 64);
 }
 
-/* Whether an envelope is the kept one but for its digits. It may be read up to 64 bytes past its end. */
+#if defined(ME_AVX2)
+ME_AVX2 static int me_alike_avx2(const me_unframer *u, const uint8_t *one) {
+    __m256i same = _mm256_set1_epi8(-1);
+    for (int64_t i = 0; i < u->between_length; i += 32) {
+        __m256i above = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(one + i)),
+                                        _mm256_loadu_si256((const __m256i *)(u->between_low + i)));
+        __m256i most = _mm256_min_epu8(above, _mm256_loadu_si256((const __m256i *)(u->between_more + i)));
+        same = _mm256_and_si256(same, _mm256_cmpeq_epi8(most, above));
+    }
+    return _mm256_movemask_epi8(same) == -1;
+}
+#endif
+
+/* Whether an envelope is the kept one but for its digits. It may be read up to ME_BEHIND bytes past its end. */
 static inline int me_alike(const me_unframer *u, const uint8_t *one) {
-    const int64_t length = u->between_length;
+#if defined(ME_AVX2)
+    if (u->avx2) return me_alike_avx2(u, one);
+#endif
 #if defined(__SSE2__)
     __m128i same = _mm_set1_epi8(-1);
-    for (int64_t i = 0; i < length; i += 64) {
-        _mm_prefetch((const char *)one + i + ME_AHEAD, _MM_HINT_T0);
-        for (int k = 0; k < 64; k += 16) {
-            __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i + k)),
-                                         _mm_loadu_si128((const __m128i *)(u->between_low + i + k)));
-            __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(u->between_range + i + k)));
-            same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
-        }
+    for (int64_t i = 0; i < u->between_length; i += 16) {
+        __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i)),
+                                     _mm_loadu_si128((const __m128i *)(u->between_low + i)));
+        __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(u->between_more + i)));
+        same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
     }
     return _mm_movemask_epi8(same) == 0xffff;
 #else
-    for (int64_t i = 0; i < length; i++)
-        if ((uint8_t)(one[i] - u->between_low[i]) > u->between_range[i]) return 0;
+    for (int64_t i = 0; i < u->between_length; i++)
+        if ((uint8_t)(one[i] - u->between_low[i]) > u->between_more[i]) return 0;
     return 1;
 #endif
 }
@@ -550,7 +584,7 @@ static int64_t me_take_alike(me_unframer *u, const uint8_t *data, int64_t stop, 
         u->text_length = length;
         u->text_line = text_line;
         if (me_run_starts(u, base + start, line)) return -3;
-        stop = me_line_to(text + length, data, start, n);
+        stop = me_copy(u, text + length, data, start, n, ME_IN_STRING);
         length += stop - start;
         if (stop < n && data[stop] == '"') {
             text[length++] = '\n';
@@ -769,49 +803,18 @@ done:
 
 /* ---- CSV: a row an event */
 
-/* The first comma, newline or carriage return from `at` on. What is passed is copied, up to 15 bytes behind it too. */
-static inline int64_t me_field(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
-#if defined(__SSE2__)
-    const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
-    for (; at + 16 <= end; at += 16, to += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
-        _mm_storeu_si128((__m128i *)to, bytes);
-        int mask = _mm_movemask_epi8(_mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, comma), _mm_cmpeq_epi8(bytes, newline)), _mm_cmpeq_epi8(bytes, cr)));
-        if (mask) return at + __builtin_ctz((unsigned)mask);
-    }
-#endif
-    for (; at < end; at++) {
-        *to++ = data[at];
-        if (data[at] == ',' || data[at] == '\n' || data[at] == '\r') break;
-    }
-    return at;
-}
-
 /* The first quotation mark from `at` on, -1 if there is none; the newlines before it are counted. What is passed is copied, up
-   to 15 bytes behind it too. */
-static inline int64_t me_quote(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), newline = _mm_set1_epi8('\n');
-    for (; at + 16 <= end; at += 16, to += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
-        _mm_storeu_si128((__m128i *)to, bytes);
-        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote));
-        unsigned newlines = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline));
-        if (quotes) {
-            int length = __builtin_ctz(quotes);
-            *lines += __builtin_popcount(newlines & ((1u << length) - 1));
-            return at + length;
-        }
-        if (newlines) *lines += __builtin_popcount(newlines);
+   to ME_BEHIND bytes behind it too. */
+static inline int64_t me_quote(const me_unframer *u, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+    for (;;) {
+        int64_t stop = me_copy(u, to, data, at, end, ME_IN_QUOTES);
+        if (stop >= end) return -1;
+        if (data[stop] == '"') return stop;
+        to += stop - at;
+        *to++ = '\n';
+        ++*lines;
+        at = stop + 1;
     }
-#endif
-    for (; at < end; at++) {
-        *to++ = data[at];
-        if (data[at] == '"') return at;
-        *lines += data[at] == '\n';
-    }
-    return -1;
 }
 
 static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
@@ -833,12 +836,18 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
         while (!ended) {
             int is_message = column == u->message_column;
             int64_t since = u->text_length;
+            if (column == u->time_column && n - at > 13 && data[at + 13] == ',' && me_are_thirteen(data + at)) {
+                time = me_thirteen(data + at) * 1000;
+                at += 14;
+                column++;
+                continue;
+            }
             if (at < n && data[at] == '"') {
                 start = ++at;
                 if (is_message && me_run_starts(u, u->base + at, line)) return ME_MEMORY;
                 for (;;) {
                     /* of a field that is no message, the copy is overwritten */
-                    int64_t lines = 0, stop = me_quote(u->text + u->text_length, data, at, n, &lines);
+                    int64_t lines = 0, stop = me_quote(u, u->text + u->text_length, data, at, n, &lines);
                     if (stop < 0) {
                         if (final) ME_FAIL("the export ends within an event", row);
                         goto more;
@@ -861,9 +870,10 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
             } else {
                 start = at;
                 for (;;) {
-                    at = me_field(u->text + u->text_length + (at - start), data, at, n);
+                    at = me_copy(u, u->text + u->text_length + (at - start), data, at, n, ME_IN_FIELD);
                     /* a carriage return alone ends no row */
                     if (at + 1 >= n || data[at] != '\r' || data[at + 1] == '\n') break;
+                    u->text[u->text_length + (at - start)] = '\r';
                     at++;
                 }
                 if (at >= n && !final) goto more;
@@ -923,14 +933,21 @@ static int me_s3(me_unframer *u, const uint8_t *data, int64_t n, int final, int6
     int64_t at = 0;
     if (u->has_event && me_event_starts(u, u->text_base, u->time, 0)) return ME_MEMORY;
     while (at < n) {
-        const uint8_t *found = memchr(data + at, '\n', (size_t)(n - at));
-        if (found == NULL && !final) break;
-        int64_t stop = found == NULL ? n : found - data, micros, begin = at;
-        int64_t length = me_date(u, data + at, stop - at, &micros);
-        if (length && data[at + 10] == 'T' && data[at + length - 1] == 'Z'
-            && (at + length == stop || data[at + length] == ' ' || data[at + length] == '\r')) {
-            begin = at + length;
-            begin += begin < stop && data[begin] == ' ';
+        /* a date holds no newline, so that it may be looked for before the line's end */
+        int64_t micros, begin = at;
+        int64_t length = me_date(u, data + at, n - at, &micros);
+        int has_time = length && data[at + 10] == 'T' && data[at + length - 1] == 'Z';
+        if (has_time && at + length < n) {
+            uint8_t behind = data[at + length];
+            has_time = behind == ' ' || behind == '\r' || behind == '\n';
+            begin = at + length + (behind == ' ');
+        } else if (has_time) {
+            begin = n;
+        }
+        if (!has_time) begin = at;
+        int64_t stop = me_copy(u, u->text + u->text_length, data, begin, n, ME_IN_LINE);
+        if (stop == n && !final) break;
+        if (has_time) {
             u->time = micros;
             u->has_event = 1;
             if (me_event_starts(u, u->text_base + u->text_length, micros, 0)) return ME_MEMORY;
@@ -940,11 +957,11 @@ static int me_s3(me_unframer *u, const uint8_t *data, int64_t n, int final, int6
             break;
         }
         if (me_run_starts(u, u->base + begin, u->line)) return ME_MEMORY;
-        me_put(u, data + begin, stop - begin, data + n);
+        u->text_length += stop - begin;
         u->text[u->text_length++] = '\n';
         u->text_line++;
-        u->line += found != NULL;
-        at = stop + (found != NULL);
+        u->line += stop < n;
+        at = stop + (stop < n);
     }
     *consumed = at;
     return u->error ? ME_WRONG : ME_OK;
@@ -958,6 +975,9 @@ static int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, in
     u->text_length = u->n_runs = u->n_events = 0;
     *consumed = 0;
     if (u->error) return ME_WRONG;
+#if defined(ME_AVX2)
+    u->avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+#endif
     /* never more text than input: what an envelope takes makes room for the newline that it gives */
     if (me_grow((void **)&u->text, &u->text_capacity, n + 2 * ME_BEHIND, 1)) return ME_MEMORY;
     switch (u->format) {
