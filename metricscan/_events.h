@@ -457,6 +457,10 @@ static void me_put_character(me_unframer *u, uint32_t c) {
     }
 }
 
+/* What the byte behind a backslash stands for; 0: it needs more than a look. */
+static const uint8_t ME_UNESCAPED[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
+                                          ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+
 /* The rest of a string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
 static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
     for (;;) {
@@ -468,20 +472,16 @@ static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, i
         if (data[at] != '\\') return -2;
         if (at + 2 > end) return -1;
         if (me_run_starts(u, u->base + at, line)) return -3;
-        uint32_t c = data[at + 1];
-        int64_t length = 2;
-        switch (c) {
-        case '"': case '\\': case '/': break;
-        case 'b': c = '\b'; break;
-        case 'f': c = '\f'; break;
-        case 'n': c = '\n'; u->text_line++; break;
-        case 'r': c = '\r'; break;
-        case 't': c = '\t'; break;
-        case 'u': {
-            uint32_t low;
+        uint32_t c = ME_UNESCAPED[data[at + 1]], low;
+        if (c) {
+            u->text[u->text_length++] = (uint8_t)c;
+            u->text_line += c == '\n';
+            at += 2;
+        } else {
+            int64_t length = 6;
+            if (data[at + 1] != 'u') return -2;
             if (at + 6 > end) return -1;
             if (!me_hex(data + at + 2, &c)) return -2;
-            length = 6;
             if (c >= 0xd800 && c < 0xdc00) {
                 if (at + 12 > end) return -1;
                 if (data[at + 6] == '\\' && data[at + 7] == 'u' && me_hex(data + at + 8, &low) && low >= 0xdc00 && low < 0xe000) {
@@ -489,13 +489,10 @@ static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, i
                     length = 12;
                 }
             }
-            if (c == '\n') u->text_line++;
-            break;
+            u->text_line += c == '\n';
+            me_put_character(u, c);
+            at += length;
         }
-        default: return -2;
-        }
-        me_put_character(u, c);
-        at += length;
         if (me_run_starts(u, u->base + at, line)) return -3;
     }
 }
@@ -804,10 +801,10 @@ done:
 /* ---- CSV: a row an event */
 
 /* The first quotation mark from `at` on, -1 if there is none; the newlines before it are counted. What is passed is copied, up
-   to ME_BEHIND bytes behind it too. */
-static inline int64_t me_quote(const me_unframer *u, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+   to 15 bytes behind it too. */
+static inline int64_t me_quote(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
     for (;;) {
-        int64_t stop = me_copy(u, to, data, at, end, ME_IN_QUOTES);
+        int64_t stop = me_copy_short(to, data, at, end, ME_IN_QUOTES);
         if (stop >= end) return -1;
         if (data[stop] == '"') return stop;
         to += stop - at;
@@ -820,6 +817,7 @@ static inline int64_t me_quote(const me_unframer *u, uint8_t *to, const uint8_t 
 static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = u->line, wrong_at = 0;
     int64_t row = 0, row_line = line, safe_text = 0, safe_text_line = 0, safe_runs = 0;
+    const int is_console = u->columns == 2 && u->time_column == 0 && u->message_column == 1;
     while (at < n) {
         row = at;
         row_line = line;
@@ -831,7 +829,23 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
             line++;
             continue;
         }
-        int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start;
+        int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start, stop;
+        if (is_console && n - at > 14 && data[at + 13] == ',' && me_are_thirteen(data + at)) {
+            /* one way for messages in quotation marks and those without: which it is nobody can guess */
+            int quoted = data[at + 14] == '"';
+            start = at + 14 + quoted;
+            stop = me_copy(u, u->text + u->text_length, data, start, n, quoted ? ME_IN_QUOTES : ME_IN_FIELD);
+            if (stop + quoted < n && data[stop] == (quoted ? '"' : '\n') && data[stop + quoted] == '\n') {
+                if (me_run_starts(u, u->base + start, line)) return ME_MEMORY;
+                if (me_event_starts(u, u->text_base + u->text_length, me_thirteen(data + at) * 1000, 0)) return ME_MEMORY;
+                u->text_length += stop - start;
+                u->text[u->text_length++] = '\n';
+                u->text_line++;
+                line++;
+                at = stop + quoted + 1;
+                continue;
+            }
+        }
         int has_message = 0, ended = 0;
         while (!ended) {
             int is_message = column == u->message_column;
@@ -847,7 +861,8 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
                 if (is_message && me_run_starts(u, u->base + at, line)) return ME_MEMORY;
                 for (;;) {
                     /* of a field that is no message, the copy is overwritten */
-                    int64_t lines = 0, stop = me_quote(u, u->text + u->text_length, data, at, n, &lines);
+                    int64_t lines = 0;
+                    stop = me_quote(u->text + u->text_length, data, at, n, &lines);
                     if (stop < 0) {
                         if (final) ME_FAIL("the export ends within an event", row);
                         goto more;
