@@ -1014,9 +1014,9 @@ static int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, in
             if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
     } while (0)
 
-/* Places of rows, from those in the text to those in the input. The rows are in order, or nearly. */
-static void me_translate(const me_unframer *u, int64_t rows, const int64_t *line, const int64_t *offset, const int64_t *start,
-                         int64_t *to_line, int64_t *to_offset, int64_t *to_start, int64_t *to_time, int64_t *to_stream) {
+/* Places of rows, from those in the text to those in the input, in place. The rows are in order, or nearly. */
+static void me_translate(const me_unframer *u, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time,
+                         int64_t *stream) {
     int64_t r = 0, v = 0, e = 0;
     const me_run *runs = u->runs;
     const me_event *events = u->events;
@@ -1025,11 +1025,11 @@ static void me_translate(const me_unframer *u, int64_t rows, const int64_t *line
         v = r;
         ME_SEEK(runs, v, u->n_runs, start[i]);
         ME_SEEK(events, e, u->n_events, offset[i]);
-        to_line[i] = runs[r].in_line + (line[i] - runs[r].out_line);
-        to_offset[i] = runs[r].in + (offset[i] - runs[r].out);
-        to_start[i] = runs[v].in + (start[i] - runs[v].out);
-        to_time[i] = events[e].time;
-        to_stream[i] = events[e].stream;
+        line[i] += runs[r].in_line - runs[r].out_line;
+        offset[i] += runs[r].in - runs[r].out;
+        start[i] += runs[v].in - runs[v].out;
+        time[i] = events[e].time;
+        stream[i] = events[e].stream;
     }
 }
 
