@@ -12,8 +12,9 @@ copies the unfinished record at the end for the next call.
 
 import builtins
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
@@ -1862,6 +1863,20 @@ cdef class Stream:
         cdef int32_t i
         return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows]
 
+    def places(self, int32_t pattern, int64_t first):
+        """Line, offset and start of the rows held from this one on, to be written over, until the stream is used again."""
+        cdef State *state = self.state(pattern)
+        if not 0 <= first <= state.rows:
+            raise IndexError(f"row {first}, one of 0..{state.rows} was expected")
+        cdef Py_ssize_t size = (state.rows - first) * 8
+        if size == 0:
+            return None
+        return (
+            PyMemoryView_FromMemory(<char *>(state.line + first), size, PyBUF_WRITE),
+            PyMemoryView_FromMemory(<char *>(state.offset + first), size, PyBUF_WRITE),
+            PyMemoryView_FromMemory(<char *>(state.start + first), size, PyBUF_WRITE),
+        )
+
     def detach(self, int32_t pattern):
         """Hand a pattern's rows over: ``(rows, value, line, offset, start, time)``, columns zero-copy; time or None."""
         cdef State *state = self.state(pattern)
@@ -1938,6 +1953,11 @@ cdef class Stream:
             state.rows + state.handed, state.unparsed, state.failed, state.timeouts, state.over_budget,
             list(self.samples.get(pattern, ())),
         )
+
+    @property
+    def has_samples(self):
+        """Whether any pattern has one."""
+        return bool(self.samples)
 
     @property
     def traced(self):

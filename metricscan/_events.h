@@ -10,13 +10,16 @@ the distance. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define ME_AVX2 __attribute__((target("avx2,bmi")))
 #endif
 
 #define ME_NO_TIME INT64_MIN
 #define ME_MOST_DEPTH 64
 #define ME_BETWEEN 1024
+/* so far behind what is taken memory may be read, or written */
+#define ME_BEHIND 128
 /* the last millisecond of the year 9999, and the first of the year 1 */
 #define ME_LAST_MS 253402300799999LL
 #define ME_FIRST_MS (-62135596800000LL)
@@ -30,8 +33,16 @@ enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, 
 enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM };
 enum { ME_OK = 0, ME_MORE = 1, ME_WRONG = 2, ME_MEMORY = 3 };
 
+/* A stretch of text ends at either of two bytes, or at one of the `more` + 1 bytes from `low` on. */
+typedef struct { uint8_t one, other, low, more; } me_ends;
+static const me_ends ME_IN_STRING = {'"', '\\', 0, 0x1f};  /* controls do not stand in one */
+static const me_ends ME_IN_FIELD = {',', '\n', '\r', 0};
+static const me_ends ME_IN_QUOTES = {'"', '\n', '\n', 0};
+static const me_ends ME_IN_LINE = {'\n', '\n', '\n', 0};
+
 typedef struct {
     int format;
+    int avx2;
     int64_t columns, time_column, message_column, stream_column;  /* CSV */
 
     uint8_t *text;
@@ -46,7 +57,7 @@ typedef struct {
     int64_t names_length, names_capacity;
     int32_t *buckets;
     int64_t n_buckets;
-    int64_t same_stream;
+    int64_t same_stream, other_stream;  /* the last one, and the one before it */
 
     int64_t base, line;  /* of the input: offset of the first byte that was not consumed, newlines before it */
     int expect, depth, candidate, has_message, key;
@@ -59,9 +70,10 @@ typedef struct {
     int64_t second_micros;
 
     /* what lay between the messages of two events: most others have the same there, but for digits */
-    uint8_t between[ME_BETWEEN];
+    uint8_t between_low[ME_BETWEEN + 64], between_more[ME_BETWEEN + 64];
     int64_t between_length, between_brace, between_brace_lines, between_lines;
     int64_t between_time, between_time_length, between_stream, between_stream_length;
+    int between_ms; /* its time is of thirteen digits */
 
     const char *error;
     int64_t error_at;
@@ -108,16 +120,6 @@ static inline int me_event_starts(me_unframer *u, int64_t out, int64_t time, int
     return 0;
 }
 
-/* `end`: up to where the input may be read; short stretches are copied with what lies behind them. */
-static inline void me_put(me_unframer *u, const uint8_t *from, int64_t length, const uint8_t *end) {
-    uint8_t *to = u->text + u->text_length;
-    if (length <= 256 && end - from >= length + 32)
-        for (int64_t i = 0; i < length; i += 32) memcpy(to + i, from + i, 32);
-    else
-        memcpy(to, from, (size_t)length);
-    u->text_length += length;
-}
-
 /* A message's own last newline is its end; without one it is given one. `since` is where the message starts. */
 static inline void me_end_message(me_unframer *u, int64_t since) {
     if (u->text_length == since || u->text[u->text_length - 1] != '\n') {
@@ -128,12 +130,50 @@ static inline void me_end_message(me_unframer *u, int64_t since) {
 
 /* ---- streams by name */
 
-static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length) {
-    me_stream *one = &u->streams[u->same_stream];
-    if (u->same_stream && one->name_length == length && !memcmp(u->names + one->name_at, name, (size_t)length))
-        return u->same_stream;
-    uint64_t hash = 1469598103934665603ULL;
-    for (int64_t i = 0; i < length; i++) hash = (hash ^ name[i]) * 1099511628211ULL;
+/* Equality in place: a call of memcmp costs more than the comparison of a name. */
+static inline int me_same(const uint8_t *one, const uint8_t *other, int64_t length) {
+    uint64_t a, b, differ = 0;
+    if (length < 8) {
+        for (int64_t i = 0; i < length; i++)
+            if (one[i] != other[i]) return 0;
+        return 1;
+    }
+    for (int64_t i = 0; i + 8 < length; i += 8) {
+        memcpy(&a, one + i, 8);
+        memcpy(&b, other + i, 8);
+        differ |= a ^ b;
+    }
+    memcpy(&a, one + length - 8, 8);
+    memcpy(&b, other + length - 8, 8);
+    return !(differ | (a ^ b));
+}
+
+static inline int me_is_stream(const me_unframer *u, int64_t stream, const uint8_t *name, int64_t length) {
+    const me_stream *one = &u->streams[stream];
+    return stream && one->name_length == length && me_same(u->names + one->name_at, name, length);
+}
+
+static int64_t me_hashed_stream_of(me_unframer *u, const uint8_t *name, int64_t length);
+
+static inline int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length) {
+    if (me_is_stream(u, u->same_stream, name, length)) return u->same_stream;
+    int64_t stream = me_is_stream(u, u->other_stream, name, length) ? u->other_stream : me_hashed_stream_of(u, name, length);
+    if (stream < 0) return -1;
+    u->other_stream = u->same_stream;
+    return u->same_stream = stream;
+}
+
+static int64_t me_hashed_stream_of(me_unframer *u, const uint8_t *name, int64_t length) {
+    me_stream *one;
+    uint64_t hash = 1469598103934665603ULL, word;
+    int64_t i = 0;
+    for (; i + 8 <= length; i += 8) {
+        memcpy(&word, name + i, 8);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15ULL;
+        hash ^= hash >> 32;
+    }
+    for (; i < length; i++) hash = (hash ^ name[i]) * 1099511628211ULL;
+    hash ^= hash >> 32;
     if (u->n_streams * 2 >= u->n_buckets) {
         int64_t room = u->n_buckets ? u->n_buckets * 4 : 64;
         int32_t *buckets = calloc((size_t)room, sizeof(int32_t));
@@ -150,8 +190,7 @@ static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length)
     uint64_t at = hash & (uint64_t)(u->n_buckets - 1);
     for (; u->buckets[at]; at = (at + 1) & (uint64_t)(u->n_buckets - 1)) {
         one = &u->streams[u->buckets[at]];
-        if (one->hash == hash && one->name_length == length && !memcmp(u->names + one->name_at, name, (size_t)length))
-            return u->same_stream = u->buckets[at];
+        if (one->hash == hash && me_is_stream(u, u->buckets[at], name, length)) return u->buckets[at];
     }
     if (me_grow((void **)&u->streams, &u->streams_capacity, u->n_streams + 1, sizeof(me_stream))) return -1;
     if (me_grow((void **)&u->names, &u->names_capacity, u->names_length + length, 1)) return -1;
@@ -164,7 +203,7 @@ static int64_t me_stream_of(me_unframer *u, const uint8_t *name, int64_t length)
     memcpy(u->names + u->names_length, name, (size_t)length);
     u->names_length += length;
     u->buckets[at] = (int32_t)u->n_streams;
-    return u->same_stream = u->n_streams++;
+    return u->n_streams++;
 }
 
 /* ---- times */
@@ -178,6 +217,38 @@ static inline int me_digits(const uint8_t *at, int count, int64_t *number) {
     }
     *number = value;
     return 1;
+}
+
+static inline int me_are_thirteen(const uint8_t *at) {
+    const uint64_t high = 0xF0F0F0F0F0F0F0F0ULL, zeros = 0x3030303030303030ULL, six = 0x0606060606060606ULL;
+    uint64_t first, last;
+    memcpy(&first, at, 8);
+    memcpy(&last, at + 5, 8);
+    /* a digit's upper half is 3, and still is when six are added; what may carry into the next byte fails by its own half */
+    return (first & high) == zeros && (last & high) == zeros && ((first + six) & high) == zeros && ((last + six) & high) == zeros;
+}
+
+/* Thirteen digits. */
+static inline int64_t me_thirteen(const uint8_t *at) {
+    int64_t value = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* pairs, fours and eights at once: the first eight, and the last five behind three zeros */
+    uint64_t part[2];
+    memcpy(&part[0], at, 8);
+    memcpy(&part[1], at + 5, 8);
+    part[0] -= 0x3030303030303030ULL;
+    part[1] = (part[1] - 0x3030303030303030ULL) & 0xFFFFFFFFFF000000ULL;
+    for (int i = 0; i < 2; i++) {
+        uint64_t x = part[i];
+        x = (x * 10 + (x >> 8)) & 0x00FF00FF00FF00FFULL;
+        x = (x * 100 + (x >> 16)) & 0x0000FFFF0000FFFFULL;
+        part[i] = (x * 10000 + (x >> 32)) & 0xFFFFFFFFULL;
+    }
+    value = (int64_t)(part[0] * 100000 + part[1]);
+#else
+    for (int i = 0; i < 13; i++) value = value * 10 + (at[i] - '0');
+#endif
+    return value;
 }
 
 /* Days since 1970-01-01 of the proleptic Gregorian calendar; 0 if there is no such day. */
@@ -244,6 +315,62 @@ static int me_time(me_unframer *u, const uint8_t *at, int64_t length, int64_t *m
     return length > 0 && me_date(u, at, length, micros) == length;
 }
 
+/* ---- stretches of text */
+
+/* The first byte from `at` on that ends a stretch, and what is passed is copied, up to 15 bytes behind it too. */
+static inline int64_t me_copy_short(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+#if defined(__SSE2__)
+    const __m128i one = _mm_set1_epi8((char)ends.one), other = _mm_set1_epi8((char)ends.other);
+    const __m128i low = _mm_set1_epi8((char)ends.low), more = _mm_set1_epi8((char)ends.more);
+    for (; at + 16 <= end; at += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
+        __m128i above = _mm_sub_epi8(bytes, low);
+        int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, one), _mm_cmpeq_epi8(bytes, other)),
+                                                  _mm_cmpeq_epi8(_mm_min_epu8(above, more), above)));
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    for (; at < end; at++) {
+        uint8_t byte = data[at];
+        if (byte == ends.one || byte == ends.other || (uint8_t)(byte - ends.low) <= ends.more) break;
+        *to++ = byte;
+    }
+    return at;
+}
+
+#if defined(ME_AVX2)
+/* The same; up to ME_BEHIND bytes are copied. Half of all lines are shorter than 80 bytes and hardly one in ten is longer than
+   128: to look at as many without a branch guesses no length. */
+ME_AVX2 static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+    const __m256i one = _mm256_set1_epi8((char)ends.one), other = _mm256_set1_epi8((char)ends.other);
+    const __m256i low = _mm256_set1_epi8((char)ends.low), more = _mm256_set1_epi8((char)ends.more);
+    for (; at + ME_BEHIND <= end; at += ME_BEHIND, to += ME_BEHIND) {
+        uint64_t found[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            __m256i bytes = _mm256_loadu_si256((const __m256i *)(data + at + 32 * i));
+            _mm256_storeu_si256((__m256i *)(to + 32 * i), bytes);
+            __m256i above = _mm256_sub_epi8(bytes, low);
+            found[i] = (uint32_t)_mm256_movemask_epi8(
+                _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(bytes, one), _mm256_cmpeq_epi8(bytes, other)),
+                                _mm256_cmpeq_epi8(_mm256_min_epu8(above, more), above)));
+        }
+        uint64_t first = found[0] | found[1] << 32, second = found[2] | found[3] << 32;
+        if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
+    }
+    return me_copy_short(to, data, at, end, ends);
+}
+#endif
+
+/* As me_copy_short, of a whole line. */
+static inline int64_t me_copy(const me_unframer *u, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+#if defined(ME_AVX2)
+    if (u->avx2) return me_copy_avx2(to, data, at, end, ends);
+#endif
+    return me_copy_short(to, data, at, end, ends);
+}
+
 /* ---- JSON: objects with a message, wherever they stand */
 
 /* The first byte from `at` on that ends a stretch of a string's text: a quotation mark, a backslash, a control. */
@@ -260,24 +387,6 @@ static inline int64_t me_stretch(const uint8_t *data, int64_t at, int64_t end) {
     }
 #endif
     while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) at++;
-    return at;
-}
-
-/* The same, and what is passed is copied; up to 15 bytes behind it too. */
-static inline int64_t me_stretch_to(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
-    for (; at + 16 <= end; at += 16, to += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
-        _mm_storeu_si128((__m128i *)to, bytes);
-        __m128i found = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
-            _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
-        int mask = _mm_movemask_epi8(found);
-        if (mask) return at + __builtin_ctz((unsigned)mask);
-    }
-#endif
-    while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) *to++ = data[at++];
     return at;
 }
 
@@ -348,11 +457,14 @@ static void me_put_character(me_unframer *u, uint32_t c) {
     }
 }
 
-/* A string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
+/* What the byte behind a backslash stands for; 0: it needs more than a look. */
+static const uint8_t ME_UNESCAPED[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
+                                          ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+
+/* The rest of a string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
 static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
-    if (me_run_starts(u, u->base + at, line)) return -3;
     for (;;) {
-        int64_t stop = me_stretch_to(u->text + u->text_length, data, at, end);
+        int64_t stop = me_copy_short(u->text + u->text_length, data, at, end, ME_IN_STRING);
         u->text_length += stop - at;
         at = stop;
         if (at >= end) return -1;
@@ -360,20 +472,16 @@ static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, i
         if (data[at] != '\\') return -2;
         if (at + 2 > end) return -1;
         if (me_run_starts(u, u->base + at, line)) return -3;
-        uint32_t c = data[at + 1];
-        int64_t length = 2;
-        switch (c) {
-        case '"': case '\\': case '/': break;
-        case 'b': c = '\b'; break;
-        case 'f': c = '\f'; break;
-        case 'n': c = '\n'; u->text_line++; break;
-        case 'r': c = '\r'; break;
-        case 't': c = '\t'; break;
-        case 'u': {
-            uint32_t low;
+        uint32_t c = ME_UNESCAPED[data[at + 1]], low;
+        if (c) {
+            u->text[u->text_length++] = (uint8_t)c;
+            u->text_line += c == '\n';
+            at += 2;
+        } else {
+            int64_t length = 6;
+            if (data[at + 1] != 'u') return -2;
             if (at + 6 > end) return -1;
             if (!me_hex(data + at + 2, &c)) return -2;
-            length = 6;
             if (c >= 0xd800 && c < 0xdc00) {
                 if (at + 12 > end) return -1;
                 if (data[at + 6] == '\\' && data[at + 7] == 'u' && me_hex(data + at + 8, &low) && low >= 0xdc00 && low < 0xe000) {
@@ -381,60 +489,133 @@ static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, i
                     length = 12;
                 }
             }
-            if (c == '\n') u->text_line++;
-            break;
+            u->text_line += c == '\n';
+            me_put_character(u, c);
+            at += length;
         }
-        default: return -2;
-        }
-        me_put_character(u, c);
-        at += length;
         if (me_run_starts(u, u->base + at, line)) return -3;
     }
 }
 
-/* Whether two envelopes are the same but for their digits. Both may be read up to 16 bytes past their end. */
-static inline int me_alike(const uint8_t *one, const uint8_t *other, int64_t length) {
-#if defined(__SSE2__)
-    const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9);
-    for (int64_t i = 0; i < length; i += 16) {
-        __m128i a = _mm_loadu_si128((const __m128i *)(one + i)), b = _mm_loadu_si128((const __m128i *)(other + i));
-        __m128i a_digit = _mm_sub_epi8(a, zero), b_digit = _mm_sub_epi8(b, zero);
-        __m128i both = _mm_max_epu8(a_digit, b_digit);
-        __m128i same = _mm_or_si128(_mm_cmpeq_epi8(a, b), _mm_cmpeq_epi8(_mm_min_epu8(both, nine), both));
-        unsigned differ = ~(unsigned)_mm_movemask_epi8(same) & 0xffff;
-        if (differ && i + __builtin_ctz(differ) < length) return 0;
+/* Where to go back to if an event, or a token, is not whole. */
+typedef struct { int64_t at, line, text, text_line, runs; int expect, depth, key; } me_mark;
+
+static inline me_mark me_mark_of(const me_unframer *u, int64_t at, int64_t line) {
+    return (me_mark){at, line, u->text_length, u->text_line, u->n_runs, u->expect, u->depth, u->key};
+}
+
+/* Keep an envelope, so that others can be compared with it: of each byte the least that may stand there, and how much more. */
+static void me_keep_between(me_unframer *u, const uint8_t *from, int64_t length) {
+    u->between_length = length;
+    for (int64_t i = 0; i < length; i++) {
+        int is_digit = from[i] >= '0' && from[i] <= '9';
+        u->between_low[i] = is_digit ? '0' : from[i];
+        u->between_more[i] = is_digit ? 9 : 0;
     }
-    return 1;
+    memset(u->between_low + length, 0, 64);
+    memset(u->between_more + length, 255, 64);
+}
+
+#if defined(ME_AVX2)
+ME_AVX2 static int me_alike_avx2(const me_unframer *u, const uint8_t *one) {
+    __m256i same = _mm256_set1_epi8(-1);
+    for (int64_t i = 0; i < u->between_length; i += 32) {
+        __m256i above = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(one + i)),
+                                        _mm256_loadu_si256((const __m256i *)(u->between_low + i)));
+        __m256i most = _mm256_min_epu8(above, _mm256_loadu_si256((const __m256i *)(u->between_more + i)));
+        same = _mm256_and_si256(same, _mm256_cmpeq_epi8(most, above));
+    }
+    return _mm256_movemask_epi8(same) == -1;
+}
+#endif
+
+/* Whether an envelope is the kept one but for its digits. It may be read up to ME_BEHIND bytes past its end. */
+static inline int me_alike(const me_unframer *u, const uint8_t *one) {
+#if defined(ME_AVX2)
+    if (u->avx2) return me_alike_avx2(u, one);
+#endif
+#if defined(__SSE2__)
+    __m128i same = _mm_set1_epi8(-1);
+    for (int64_t i = 0; i < u->between_length; i += 16) {
+        __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i)),
+                                     _mm_loadu_si128((const __m128i *)(u->between_low + i)));
+        __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(u->between_more + i)));
+        same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
+    }
+    return _mm_movemask_epi8(same) == 0xffff;
 #else
-    for (int64_t i = 0; i < length; i++)
-        if (one[i] != other[i] && ((unsigned)one[i] - '0' > 9 || (unsigned)other[i] - '0' > 9)) return 0;
+    for (int64_t i = 0; i < u->between_length; i++)
+        if ((uint8_t)(one[i] - u->between_low[i]) > u->between_more[i]) return 0;
     return 1;
 #endif
+}
+
+/* The events behind `stop`, the end of a message, as long as they look like the last one: their tokens need not be told apart.
+   Returns where the last message taken ends, -1, -2 or -3 as above, or -4: no time. `since` is where that message starts in
+   the text; `safe` where its event does. */
+static int64_t me_take_alike(me_unframer *u, const uint8_t *data, int64_t stop, int64_t n, int64_t *at_line, int64_t *at_since,
+                             me_mark *safe) {
+    const int64_t between = u->between_length, base = u->base, text_base = u->text_base;
+    const int64_t lines = u->between_lines;
+    uint8_t *const text = u->text;
+    int64_t line = *at_line, since = *at_since;
+    int64_t length = u->text_length, text_line = u->text_line;
+    while (n - stop >= between + ME_BEHIND && me_alike(u, data + stop)) {
+        if (me_event_starts(u, text_base + since, u->time, u->stream)) return -3;
+        since = length;
+        *safe = (me_mark){stop + u->between_brace, line + u->between_brace_lines, length, text_line, u->n_runs, ME_VALUE,
+                          u->depth - 1, ME_MESSAGE};
+        line += lines;
+        u->time = ME_NO_TIME;
+        u->stream = 0;
+        if (u->between_ms) {
+            u->time = me_thirteen(data + stop + u->between_time) * 1000;
+        } else if (u->between_time && !me_time(u, data + stop + u->between_time, u->between_time_length, &u->time)) {
+            stop = -4;
+            break;
+        }
+        if (u->between_stream
+            && (u->stream = me_stream_of(u, data + stop + u->between_stream, u->between_stream_length)) < 0)
+            return -3;
+        const int64_t start = stop + between;
+        u->text_length = length;
+        u->text_line = text_line;
+        if (me_run_starts(u, base + start, line)) return -3;
+        stop = me_copy(u, text + length, data, start, n, ME_IN_STRING);
+        length += stop - start;
+        if (stop < n && data[stop] == '"') {
+            text[length++] = '\n';
+            text_line++;
+            stop++;
+        } else {
+            u->text_length = length;
+            stop = me_take_string(u, data, stop, n, line);
+            if (stop < 0) break;
+            me_end_message(u, since);
+            length = u->text_length;
+            text_line = u->text_line;
+        }
+    }
+    u->text_length = length;
+    u->text_line = text_line;
+    *at_line = line;
+    *at_since = since;
+    return stop;
 }
 
 #define ME_FAIL(text, where) do { u->error = (text); wrong_at = (where); goto wrong; } while (0)
 
 static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = u->line, wrong_at = 0, start, stop, since = 0;
-    /* where to go back to if the event, or the token, is not whole */
-    int64_t safe_at = 0, safe_line = line, safe_text = 0, safe_text_line = u->text_line, safe_runs = 0;
-    int safe_expect = u->expect, safe_depth = u->depth, safe_key = u->key;
+    me_mark safe = me_mark_of(u, at, line);
     /* where the last message ended, and what was seen since */
     int64_t end_at = -1, end_line = 0, brace_at = 0, brace_line = 0, time_at = 0, time_length = 0;
     int64_t stream_at = 0, stream_length = 0;
+    int64_t digits;
     int plain = 0;
     for (;;) {
         at = me_blanks(data, at, n, &line);
-        if (!u->candidate) {
-            safe_at = at;
-            safe_line = line;
-            safe_text = u->text_length;
-            safe_text_line = u->text_line;
-            safe_runs = u->n_runs;
-            safe_expect = u->expect;
-            safe_depth = u->depth;
-            safe_key = u->key;
-        }
+        if (!u->candidate) safe = me_mark_of(u, at, line);
         if (at >= n) {
             if (u->expect == ME_DOCUMENT) goto done;
             goto more;
@@ -486,14 +667,7 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
             if (u->candidate) {
                 /* what encloses this is no event */
                 u->candidate = 0;
-                safe_at = at;
-                safe_line = line;
-                safe_text = u->text_length;
-                safe_text_line = u->text_line;
-                safe_runs = u->n_runs;
-                safe_expect = u->expect;
-                safe_depth = u->depth;
-                safe_key = u->key;
+                safe = me_mark_of(u, at, line);
             }
             plain = plain && c == '{' && !brace_at;
             brace_at = at;
@@ -519,46 +693,28 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
             if (key == ME_MESSAGE) {
                 if (u->has_message) ME_FAIL("two messages in one event", at);
                 u->between_length = 0;
-                if (plain && brace_at && start - end_at <= ME_BETWEEN - 16) {
-                    u->between_length = start - end_at;
-                    memcpy(u->between, data + end_at, (size_t)u->between_length);
+                if (plain && brace_at && start - end_at <= ME_BETWEEN) {
+                    me_keep_between(u, data + end_at, start - end_at);
                     u->between_brace = brace_at - end_at;
                     u->between_brace_lines = brace_line - end_line;
                     u->between_lines = line - end_line;
                     u->between_time = time_at ? time_at - end_at : 0;
                     u->between_time_length = time_length;
+                    u->between_ms = time_at && time_length == 13 && me_digits(data + time_at, 13, &digits);
                     u->between_stream = stream_at ? stream_at - end_at : 0;
                     u->between_stream_length = stream_length;
                 }
+                if (me_run_starts(u, u->base + start, line)) return ME_MEMORY;
                 stop = me_take_string(u, data, start, n, line);
                 if (stop == -3) return ME_MEMORY;
                 if (stop > 0) {
                     me_end_message(u, since);
                     u->has_message = 1;
-                    /* as long as events look like the last one, their tokens need not be told apart */
-                    while (u->between_length && stop + u->between_length + 16 <= n
-                           && me_alike(data + stop, u->between, u->between_length)) {
-                        if (me_event_starts(u, u->text_base + since, u->time, u->stream)) return ME_MEMORY;
-                        since = safe_text = u->text_length;
-                        safe_text_line = u->text_line;
-                        safe_runs = u->n_runs;
-                        safe_at = stop + u->between_brace;
-                        safe_line = line + u->between_brace_lines;
-                        safe_expect = ME_VALUE;
-                        safe_depth = u->depth - 1;
-                        line += u->between_lines;
-                        u->time = ME_NO_TIME;
-                        u->stream = 0;
-                        if (u->between_time && !me_time(u, data + stop + u->between_time, u->between_time_length, &u->time))
-                            ME_FAIL("a timestamp that is no time", stop + u->between_time);
-                        if (u->between_stream
-                            && (u->stream = me_stream_of(u, data + stop + u->between_stream, u->between_stream_length)) < 0)
-                            return ME_MEMORY;
-                        at = stop + u->between_length - 1;
-                        stop = me_take_string(u, data, at + 1, n, line);
+                    if (u->between_length) {
+                        stop = me_take_alike(u, data, stop, n, &line, &since, &safe);
                         if (stop == -3) return ME_MEMORY;
-                        if (stop < 0) break;
-                        me_end_message(u, since);
+                        if (stop < 0) at = safe.at - u->between_brace + u->between_length - 1;
+                        if (stop == -4) ME_FAIL("a timestamp that is no time", safe.at - u->between_brace + u->between_time);
                     }
                     end_at = stop;
                     end_line = line;
@@ -623,15 +779,15 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
 wrong:
     u->error_at = u->base + wrong_at;
 more:
-    u->text_length = safe_text;
-    u->text_line = safe_text_line;
-    u->n_runs = safe_runs;
-    u->expect = safe_expect;
-    u->depth = safe_depth;
-    u->key = safe_key;
+    u->text_length = safe.text;
+    u->text_line = safe.text_line;
+    u->n_runs = safe.runs;
+    u->expect = safe.expect;
+    u->depth = safe.depth;
+    u->key = safe.key;
     u->candidate = 0;
-    at = safe_at;
-    line = safe_line;
+    at = safe.at;
+    line = safe.line;
     if (u->error == NULL && final) {
         u->error = "the export ends before it is complete";
         u->error_at = u->base + at;
@@ -644,54 +800,24 @@ done:
 
 /* ---- CSV: a row an event */
 
-/* The first comma, newline or carriage return from `at` on. What is passed is copied, up to 15 bytes behind it too. */
-static inline int64_t me_field(uint8_t *to, const uint8_t *data, int64_t at, int64_t end) {
-#if defined(__SSE2__)
-    const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
-    for (; at + 16 <= end; at += 16, to += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
-        _mm_storeu_si128((__m128i *)to, bytes);
-        int mask = _mm_movemask_epi8(_mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, comma), _mm_cmpeq_epi8(bytes, newline)), _mm_cmpeq_epi8(bytes, cr)));
-        if (mask) return at + __builtin_ctz((unsigned)mask);
-    }
-#endif
-    for (; at < end; at++) {
-        *to++ = data[at];
-        if (data[at] == ',' || data[at] == '\n' || data[at] == '\r') break;
-    }
-    return at;
-}
-
 /* The first quotation mark from `at` on, -1 if there is none; the newlines before it are counted. What is passed is copied, up
    to 15 bytes behind it too. */
 static inline int64_t me_quote(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), newline = _mm_set1_epi8('\n');
-    for (; at + 16 <= end; at += 16, to += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
-        _mm_storeu_si128((__m128i *)to, bytes);
-        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote));
-        unsigned newlines = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline));
-        if (quotes) {
-            int length = __builtin_ctz(quotes);
-            *lines += __builtin_popcount(newlines & ((1u << length) - 1));
-            return at + length;
-        }
-        if (newlines) *lines += __builtin_popcount(newlines);
+    for (;;) {
+        int64_t stop = me_copy_short(to, data, at, end, ME_IN_QUOTES);
+        if (stop >= end) return -1;
+        if (data[stop] == '"') return stop;
+        to += stop - at;
+        *to++ = '\n';
+        ++*lines;
+        at = stop + 1;
     }
-#endif
-    for (; at < end; at++) {
-        *to++ = data[at];
-        if (data[at] == '"') return at;
-        *lines += data[at] == '\n';
-    }
-    return -1;
 }
 
 static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = u->line, wrong_at = 0;
     int64_t row = 0, row_line = line, safe_text = 0, safe_text_line = 0, safe_runs = 0;
+    const int is_console = u->columns == 2 && u->time_column == 0 && u->message_column == 1;
     while (at < n) {
         row = at;
         row_line = line;
@@ -703,17 +829,40 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
             line++;
             continue;
         }
-        int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start;
+        int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start, stop;
+        if (is_console && n - at > 14 && data[at + 13] == ',' && me_are_thirteen(data + at)) {
+            /* one way for messages in quotation marks and those without: which it is nobody can guess */
+            int quoted = data[at + 14] == '"';
+            start = at + 14 + quoted;
+            stop = me_copy(u, u->text + u->text_length, data, start, n, quoted ? ME_IN_QUOTES : ME_IN_FIELD);
+            if (stop + quoted < n && data[stop] == (quoted ? '"' : '\n') && data[stop + quoted] == '\n') {
+                if (me_run_starts(u, u->base + start, line)) return ME_MEMORY;
+                if (me_event_starts(u, u->text_base + u->text_length, me_thirteen(data + at) * 1000, 0)) return ME_MEMORY;
+                u->text_length += stop - start;
+                u->text[u->text_length++] = '\n';
+                u->text_line++;
+                line++;
+                at = stop + quoted + 1;
+                continue;
+            }
+        }
         int has_message = 0, ended = 0;
         while (!ended) {
             int is_message = column == u->message_column;
             int64_t since = u->text_length;
+            if (column == u->time_column && n - at > 13 && data[at + 13] == ',' && me_are_thirteen(data + at)) {
+                time = me_thirteen(data + at) * 1000;
+                at += 14;
+                column++;
+                continue;
+            }
             if (at < n && data[at] == '"') {
                 start = ++at;
                 if (is_message && me_run_starts(u, u->base + at, line)) return ME_MEMORY;
                 for (;;) {
                     /* of a field that is no message, the copy is overwritten */
-                    int64_t lines = 0, stop = me_quote(u->text + u->text_length, data, at, n, &lines);
+                    int64_t lines = 0;
+                    stop = me_quote(u->text + u->text_length, data, at, n, &lines);
                     if (stop < 0) {
                         if (final) ME_FAIL("the export ends within an event", row);
                         goto more;
@@ -736,9 +885,10 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
             } else {
                 start = at;
                 for (;;) {
-                    at = me_field(u->text + u->text_length + (at - start), data, at, n);
+                    at = me_copy(u, u->text + u->text_length + (at - start), data, at, n, ME_IN_FIELD);
                     /* a carriage return alone ends no row */
                     if (at + 1 >= n || data[at] != '\r' || data[at + 1] == '\n') break;
+                    u->text[u->text_length + (at - start)] = '\r';
                     at++;
                 }
                 if (at >= n && !final) goto more;
@@ -798,14 +948,21 @@ static int me_s3(me_unframer *u, const uint8_t *data, int64_t n, int final, int6
     int64_t at = 0;
     if (u->has_event && me_event_starts(u, u->text_base, u->time, 0)) return ME_MEMORY;
     while (at < n) {
-        const uint8_t *found = memchr(data + at, '\n', (size_t)(n - at));
-        if (found == NULL && !final) break;
-        int64_t stop = found == NULL ? n : found - data, micros, begin = at;
-        int64_t length = me_date(u, data + at, stop - at, &micros);
-        if (length && data[at + 10] == 'T' && data[at + length - 1] == 'Z'
-            && (at + length == stop || data[at + length] == ' ' || data[at + length] == '\r')) {
-            begin = at + length;
-            begin += begin < stop && data[begin] == ' ';
+        /* a date holds no newline, so that it may be looked for before the line's end */
+        int64_t micros, begin = at;
+        int64_t length = me_date(u, data + at, n - at, &micros);
+        int has_time = length && data[at + 10] == 'T' && data[at + length - 1] == 'Z';
+        if (has_time && at + length < n) {
+            uint8_t behind = data[at + length];
+            has_time = behind == ' ' || behind == '\r' || behind == '\n';
+            begin = at + length + (behind == ' ');
+        } else if (has_time) {
+            begin = n;
+        }
+        if (!has_time) begin = at;
+        int64_t stop = me_copy(u, u->text + u->text_length, data, begin, n, ME_IN_LINE);
+        if (stop == n && !final) break;
+        if (has_time) {
             u->time = micros;
             u->has_event = 1;
             if (me_event_starts(u, u->text_base + u->text_length, micros, 0)) return ME_MEMORY;
@@ -815,11 +972,11 @@ static int me_s3(me_unframer *u, const uint8_t *data, int64_t n, int final, int6
             break;
         }
         if (me_run_starts(u, u->base + begin, u->line)) return ME_MEMORY;
-        me_put(u, data + begin, stop - begin, data + n);
+        u->text_length += stop - begin;
         u->text[u->text_length++] = '\n';
         u->text_line++;
-        u->line += found != NULL;
-        at = stop + (found != NULL);
+        u->line += stop < n;
+        at = stop + (stop < n);
     }
     *consumed = at;
     return u->error ? ME_WRONG : ME_OK;
@@ -833,8 +990,11 @@ static int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, in
     u->text_length = u->n_runs = u->n_events = 0;
     *consumed = 0;
     if (u->error) return ME_WRONG;
+#if defined(ME_AVX2)
+    u->avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+#endif
     /* never more text than input: what an envelope takes makes room for the newline that it gives */
-    if (me_grow((void **)&u->text, &u->text_capacity, n + 64, 1)) return ME_MEMORY;
+    if (me_grow((void **)&u->text, &u->text_capacity, n + 2 * ME_BEHIND, 1)) return ME_MEMORY;
     switch (u->format) {
     case ME_JSON: outcome = me_json(u, data, n, final, consumed); break;
     case ME_CSV: outcome = me_csv(u, data, n, final, consumed); break;
@@ -854,9 +1014,9 @@ static int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, in
             if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
     } while (0)
 
-/* Places of rows, from those in the text to those in the input. The rows are in order, or nearly. */
-static void me_translate(const me_unframer *u, int64_t rows, const int64_t *line, const int64_t *offset, const int64_t *start,
-                         int64_t *to_line, int64_t *to_offset, int64_t *to_start, int64_t *to_time, int64_t *to_stream) {
+/* Places of rows, from those in the text to those in the input, in place. The rows are in order, or nearly. */
+static void me_translate(const me_unframer *u, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time,
+                         int64_t *stream) {
     int64_t r = 0, v = 0, e = 0;
     const me_run *runs = u->runs;
     const me_event *events = u->events;
@@ -865,11 +1025,11 @@ static void me_translate(const me_unframer *u, int64_t rows, const int64_t *line
         v = r;
         ME_SEEK(runs, v, u->n_runs, start[i]);
         ME_SEEK(events, e, u->n_events, offset[i]);
-        to_line[i] = runs[r].in_line + (line[i] - runs[r].out_line);
-        to_offset[i] = runs[r].in + (offset[i] - runs[r].out);
-        to_start[i] = runs[v].in + (start[i] - runs[v].out);
-        to_time[i] = events[e].time;
-        to_stream[i] = events[e].stream;
+        line[i] += runs[r].in_line - runs[r].out_line;
+        offset[i] += runs[r].in - runs[r].out;
+        start[i] += runs[v].in - runs[v].out;
+        time[i] = events[e].time;
+        stream[i] = events[e].stream;
     }
 }
 

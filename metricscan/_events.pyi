@@ -28,10 +28,7 @@ class Unframer:
         line: Buffer,
         offset: Buffer,
         start: Buffer,
-        to_line: Buffer,
-        to_offset: Buffer,
-        to_start: Buffer,
-        to_time: Buffer,
-        to_stream: Buffer,
+        time: Buffer,
+        stream: Buffer,
     ) -> None: ...
     def in_text(self, offset: int) -> int | None: ...

@@ -41,8 +41,7 @@ cdef extern from "_events.h" nogil:
     int me_grow(void **memory, int64_t *capacity, int64_t wanted, size_t size)
     int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, int64_t *consumed)
     void me_translate(
-        const me_unframer *u, int64_t rows, const int64_t *line, const int64_t *offset, const int64_t *start,
-        int64_t *to_line, int64_t *to_offset, int64_t *to_start, int64_t *to_time, int64_t *to_stream
+        const me_unframer *u, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time, int64_t *stream
     )
     void me_clear(me_unframer *u)
 
@@ -132,32 +131,27 @@ cdef class Unframer:
             result.append((name, None if one.first == ME_NO_TIME else (one.first, one.last), one.count))
         return result
 
-    def translate(self, line, offset, start, to_line, to_offset, to_start, to_time, to_stream):
-        """Fill five arrays of int64 with the places of rows in the input, from three of their places in the text.
+    def translate(self, line, offset, start, time, stream):
+        """Change places of rows in the text to those in the input, and fill in their times and streams: five arrays of int64.
 
         The rows must lie in the text of the last call.
         """
-        cdef Py_buffer views[8]
+        cdef Py_buffer views[5]
         cdef int64_t rows
         cdef int taken = 0
         try:
-            for array in (line, offset, start):
-                PyObject_GetBuffer(array, &views[taken], PyBUF_SIMPLE)
-                taken += 1
-            for array in (to_line, to_offset, to_start, to_time, to_stream):
+            for array in (line, offset, start, time, stream):
                 PyObject_GetBuffer(array, &views[taken], PyBUF_CONTIG)
                 taken += 1
             rows = views[0].len // 8
-            if min([views[i].len for i in range(8)]) < rows * 8:
+            if min([views[i].len for i in range(5)]) < rows * 8:
                 raise ValueError("arrays of one length were expected")
             if rows and not (self.u.n_runs and self.u.n_events):
                 raise ValueError("rows of a text without events")
             with nogil:
                 me_translate(
-                    &self.u, rows,
-                    <const int64_t *>views[0].buf, <const int64_t *>views[1].buf, <const int64_t *>views[2].buf,
-                    <int64_t *>views[3].buf, <int64_t *>views[4].buf, <int64_t *>views[5].buf, <int64_t *>views[6].buf,
-                    <int64_t *>views[7].buf,
+                    &self.u, rows, <int64_t *>views[0].buf, <int64_t *>views[1].buf, <int64_t *>views[2].buf,
+                    <int64_t *>views[3].buf, <int64_t *>views[4].buf,
                 )
         finally:
             for i in range(taken):

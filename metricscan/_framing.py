@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from metricscan._core import _Columns
+    from metricscan import _core
     from metricscan.source import Source
 
 FORMATS = ("auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export")
@@ -192,51 +192,45 @@ class Frames:
 
 
 class Rows:
-    """Rows of one pattern, gathered from many pieces until they make a batch."""
+    """Rows that a stream holds of one pattern: their places become those in the export piece by piece, until they are taken."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._values: list[Any] = []
-        self._places: list[np.ndarray[Any, Any]] = []
+        self._times: list[np.ndarray[Any, Any]] = []
 
-    def add(self, columns: _Columns, events: _events.Unframer) -> None:
-        """Take columns that a stream has detached, whose rows lie in the unframer's text."""
+    def note(self, core: _core.Stream, pattern: int, events: _events.Unframer) -> None:
+        """Give the new rows of a pattern, which lie in the unframer's text, their places in the export."""
         import numpy as np
-        import pyarrow as pa
 
+        places = core.places(pattern, self.count)
+        if places is not None:
+            rows = len(places[0]) // 8
+            times = np.empty((2, rows), dtype=np.int64)
+            events.translate(*places, *times)
+            self._times.append(times)
+            self.count += rows
+
+    def take(self, core: _core.Stream, pattern: int) -> tuple[pa.RecordBatch, np.ndarray[Any, Any]]:
+        """All rows as one batch, and the number of each one's stream. There must be some."""
+        import numpy as np
+
+        from metricscan.batch import from_columns
+
+        columns = core.detach(pattern)
+        assert columns is not None
         rows, value, line, offset, start, _ = columns
-        places = np.empty((5, rows), dtype=np.int64)
-        events.translate(line, offset, start, *places)  # type: ignore[arg-type]
-        is_buffer = not isinstance(value, pa.Array)
-        self._values.append(np.frombuffer(value, dtype=np.float64) if is_buffer else value)  # type: ignore[call-overload]
-        self._places.append(places)
-        self.count += rows
-
-    def take(self) -> tuple[pa.RecordBatch, np.ndarray[Any, Any]]:
-        """All rows as one batch, and the number of each one's stream."""
-        import numpy as np
-        import pyarrow as pa
-
-        from metricscan.batch import LABEL_SCHEMA, NO_TIME, SCHEMA, TIME
-
-        is_label = isinstance(self._values[0], pa.Array)
-        value = pa.concat_arrays(self._values) if is_label else pa.array(np.concatenate(self._values))
-        line, offset, start, time, stream = np.concatenate(self._places, axis=1)
+        time, stream = np.concatenate(self._times, axis=1)
         self.count = 0
-        self._values, self._places = [], []
-        times = pa.array(time.view("datetime64[us]"), type=TIME, mask=time == NO_TIME)
-        places = [pa.array(column) for column in (line, offset, start)]
-        schema = LABEL_SCHEMA if is_label else SCHEMA
-        return pa.RecordBatch.from_arrays([value, *places, times], schema=schema), stream
+        self._times = []
+        return from_columns(rows, value, line, offset, start, time), stream
 
 
 def place(events: _events.Unframer, line: int, offset: int) -> tuple[int, int]:
     """Line and offset in the export of a record that lies in the unframer's text."""
     import numpy as np
 
-    given = [np.array([number], dtype=np.int64) for number in (line, offset, offset)]
-    places = [np.empty(1, dtype=np.int64) for _ in range(5)]
-    events.translate(*given, *places)  # type: ignore[arg-type]
+    places = [np.array([number], dtype=np.int64) for number in (line, offset, offset, 0, 0)]
+    events.translate(*places)  # type: ignore[arg-type]
     return int(places[0][0]), int(places[1][0])
 
 

@@ -462,16 +462,14 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 # a piece's text ends with a record, so all its rows are there when it has been fed
                 core.feed(events.text)
                 for pattern in core.filled():
-                    columns = core.detach(pattern)
-                    if columns is not None:
-                        patterns[pattern].add(columns, events)
-                for name, found in samples.items():
+                    patterns[pattern].note(core, pattern, events)
+                for name, found in samples.items() if core.has_samples else ():
                     for sample in core.counts(self._scanner._plan.patterns[name])[-1][len(found) :]:
                         text, line, offset = sample
                         found.append(Sample(text, *place(events, line, offset)))
                 for pattern, rows in patterns.items():
                     if rows.count >= BATCH_ROWS:
-                        yield from self._numbered(pattern, rows)
+                        yield from self._numbered(core, pattern, rows)
         core.finish()
         self._stats = self._scanner._stats(core)
         self.stats.bytes = frames.read
@@ -479,14 +477,14 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             self.stats.metrics[name].samples = found
         for pattern, rows in patterns.items():
             if rows.count:
-                yield from self._numbered(pattern, rows)
+                yield from self._numbered(core, pattern, rows)
         if frames.fault is not None:
             raise frames.fault
 
-    def _numbered(self, pattern: int, rows: Rows) -> Iterator[tuple[str, pa.RecordBatch, Any]]:
+    def _numbered(self, core: _core.Stream, pattern: int, rows: Rows) -> Iterator[tuple[str, pa.RecordBatch, Any]]:
         from metricscan.batch import BATCH_ROWS, in_pieces
 
-        batch, numbers = rows.take()
+        batch, numbers = rows.take(core, pattern)
         for index, piece in enumerate(in_pieces(batch)):
             for name in self._scanner._plan.names[pattern]:
                 yield name, piece, numbers[index * BATCH_ROWS : index * BATCH_ROWS + piece.num_rows]
