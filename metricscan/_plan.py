@@ -64,12 +64,17 @@ class Explanation(NamedTuple):
             lines.append("  searched  nothing: it has no literal, so every record is tried")
         lines += [f"  not {strategy:<8}{reason}" for strategy, reason in self.declined]
         if self.untamed is not None:
-            lines.append(f"  untamed   {self.engine} knows no bound, and {self.untamed}")
+            lines.append(f"  untamed   {self.engine} {bound_of(self.engine)}, and {self.untamed}")
         for finding in self.lint:
             lines.append(f"  lint      {finding.code}: {finding.reason}")
             if finding.suggestion is not None:
                 lines.append(f"  better    {finding.suggestion}")
         return "\n".join(lines)
+
+
+def bound_of(engine: str) -> str:
+    """How the time that an engine may take over a record is bounded."""
+    return "is bounded by a clock alone" if engine == "regex" else "knows no bound"
 
 
 class Explanations(tuple[Explanation, ...]):

@@ -386,6 +386,7 @@ class _Run:
             ],
             "labels": {one.name: one.regex for one in self.scanner.definitions if one.name in self.scanner.labels},
             "options": self.scanner.options,
+            "input_format": self.input_format,
             "fingerprint": self.scanner.fingerprint,
             "objective": None if objective is None else asdict(objective),
             "jobs": [

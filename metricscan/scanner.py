@@ -686,7 +686,7 @@ def _checked(given: dict[str, str | None]) -> dict[str, str]:
 def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
     """Warn of the patterns that are not tame, or raise; it warns whoever calls the caller."""
     doubts = {
-        name: f"{one.engine} decides it and knows no bound, and it is not provably tame: {one.untamed}"
+        name: f"{one.engine} decides it and {_plan.bound_of(one.engine)}, and it is not provably tame: {one.untamed}"
         for one in scanner._plan.explanations
         if one.untamed is not None
         for name in one.names

@@ -725,10 +725,11 @@ def wait_until_it_waits(process):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     "arguments", [["replay", "-", "--out", "out"], ["replay", "-", "--out", "out", "--threads", "2"], ["check", "-"]]
 )
-def test_an_interrupt_leaves_nothing(tmp_path, arguments):
+def test_an_interrupt_leaves_nothing(tmp_path, arguments, sent):
     with subprocess.Popen(
         [*MODULE, *arguments, *LOSS],
         stdin=subprocess.PIPE,
@@ -740,12 +741,12 @@ def test_an_interrupt_leaves_nothing(tmp_path, arguments):
         process.stdin.write(b"loss=1\n" * 200_000)
         process.stdin.flush()
         wait_until_it_waits(process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         try:
             process.wait(60)
         finally:
             process.kill()
         out, err = process.stdout.read(), process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == 128 + sent
     assert (out, err.strip()) == (b"", b"metricscan: interrupted")
     assert list(tmp_path.iterdir()) == []

@@ -425,6 +425,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "definitions": [{"Name": "loss", "Regex": r"loss=(\S+)"}, {"Name": "never", "Regex": r"never=(\S+)"}],
         "labels": {},
         "options": {"newline": "universal", "matches": "all", "escape": "none", "ansi": "keep"},
+        "input_format": "auto",
         "fingerprint": SCANNER.fingerprint,
         "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
         "jobs": [

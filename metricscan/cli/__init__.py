@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +18,7 @@ from metricscan import __version__
 from metricscan.cli.algorithms import algorithms
 from metricscan.cli.audit import audit
 from metricscan.cli.check import check
-from metricscan.cli.output import EXIT_INTERRUPTED, EXIT_WRONG, complain
+from metricscan.cli.output import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_WRONG, complain
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
@@ -26,7 +28,28 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, and say how it ended: 0, 1 (nothing found), 2 (wrong use, unreadable input), 130 (interrupted)."""
+    """Run the command, and say how it ended.
+
+    0; 1 (nothing found); 2 (wrong use, unreadable input); 130 (interrupted) or 143 (ended by SIGTERM), both of which take
+    back what is not written whole.
+    """
+    terminated = []
+
+    def terminate(number: int, _: object) -> None:
+        terminated.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        return _run(arguments)
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        code = _run(arguments)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return EXIT_TERMINATED if terminated else code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     from metricscan.errors import MetricscanError
 
     for stream in (sys.stdout, sys.stderr):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 EXIT_NOTHING_FOUND = 1
 EXIT_WRONG = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+# A built-in algorithm has dozens of metrics, of which a log shows a few.
+_SILENT_SHOWN = 5
 
 
 def complain(error: BaseException) -> None:
@@ -58,10 +61,15 @@ def print_counts(console: Console, stats: ScanStats) -> None:
     table = Table("metric", *kinds, "refused text", box=None, header_style="bold")
     for column in table.columns[1:-1]:
         column.justify = "right"
-    for name, counts in stats.metrics.items():
+    shown = {name: counts for name, counts in stats.metrics.items() if any(getattr(counts, kind) for kind in kinds)}
+    if len(stats.metrics) - len(shown) <= _SILENT_SHOWN:
+        shown = stats.metrics
+    for name, counts in shown.items():
         texts = ", ".join(list(dict.fromkeys(repr(sample.text[:20]) for sample in counts.samples))[:3])
         table.add_row(literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
     console.print(table)
+    if len(shown) < len(stats.metrics):
+        console.print(f"  .. {len(stats.metrics) - len(shown):,} more without a row")
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
 
 
@@ -71,9 +79,15 @@ def print_silent(
     """One line or more for each definition that found nothing; whether there is one."""
     from metricscan._diagnosis import diagnose
 
+    if not stats.records:
+        console.print("nothing was found: no record was read")
+        return bool(stats.metrics)
     silent = diagnose(scanner, stats, paths, input_format)
-    for one in silent:
+    for one in silent[:_SILENT_SHOWN]:
         console.print(f"{one.metric} found nothing: {'; '.join(one.reasons)}", soft_wrap=True)
+    if silent[_SILENT_SHOWN:]:
+        more = ", ".join(one.metric for one in silent[_SILENT_SHOWN:])
+        console.print(f"{len(silent) - _SILENT_SHOWN:,} more found nothing: {more}", soft_wrap=True)
     return bool(silent)
 
 
