@@ -10,6 +10,9 @@ the distance. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define ME_AVX2 __attribute__((target("avx2,bmi")))
@@ -329,6 +332,15 @@ static inline int64_t me_copy_short(uint8_t *to, const uint8_t *data, int64_t at
         int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, one), _mm_cmpeq_epi8(bytes, other)),
                                                   _mm_cmpeq_epi8(_mm_min_epu8(above, more), above)));
         if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#else
+    /* sixteen at a time here too: what lies behind the stretch is then the same on every machine */
+    for (; at + 16 <= end; at += 16, to += 16) {
+        memcpy(to, data + at, 16);
+        for (int i = 0; i < 16; i++) {
+            uint8_t byte = data[at + i];
+            if (byte == ends.one || byte == ends.other || (uint8_t)(byte - ends.low) <= ends.more) return at + i;
+        }
     }
 #endif
     for (; at < end; at++) {
