@@ -320,7 +320,8 @@ static int me_time(me_unframer *u, const uint8_t *at, int64_t length, int64_t *m
 
 /* ---- stretches of text */
 
-/* The first byte from `at` on that ends a stretch, and what is passed is copied, up to 15 bytes behind it too. */
+/* The first byte from `at` on that ends a stretch. What is passed is copied, the byte that ends it too (of two quotation marks
+   the one that is text), and up to 15 bytes behind it. */
 static inline int64_t me_copy_short(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
 #if defined(__SSE2__)
     const __m128i one = _mm_set1_epi8((char)ends.one), other = _mm_set1_epi8((char)ends.other);
@@ -333,20 +334,11 @@ static inline int64_t me_copy_short(uint8_t *to, const uint8_t *data, int64_t at
                                                   _mm_cmpeq_epi8(_mm_min_epu8(above, more), above)));
         if (mask) return at + __builtin_ctz((unsigned)mask);
     }
-#else
-    /* sixteen at a time here too: what lies behind the stretch is then the same on every machine */
-    for (; at + 16 <= end; at += 16, to += 16) {
-        memcpy(to, data + at, 16);
-        for (int i = 0; i < 16; i++) {
-            uint8_t byte = data[at + i];
-            if (byte == ends.one || byte == ends.other || (uint8_t)(byte - ends.low) <= ends.more) return at + i;
-        }
-    }
 #endif
-    for (; at < end; at++) {
+    for (; at < end; at++, to++) {
         uint8_t byte = data[at];
+        *to = byte;
         if (byte == ends.one || byte == ends.other || (uint8_t)(byte - ends.low) <= ends.more) break;
-        *to++ = byte;
     }
     return at;
 }

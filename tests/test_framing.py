@@ -274,6 +274,18 @@ def test_many_events_in_many_pieces(monkeypatch):
             check(events, build(), kind, cuts=range(0, 60_000, 997))
 
 
+def test_quotation_marks_at_the_very_end():
+    """Of two the one that is text is copied, however near the end of a piece they stand."""
+    for behind in range(24):
+        message = f'{"y" * 40}\n"q" loss=1 "z"{"w" * behind}'
+        data = as_csv(
+            [Event("\n" * 60, START_MS), Event(message, START_MS + 1)], crlf=False, quote_all=False, times="date"
+        )
+        scanner = metricscan.Scanner([r'loss="q" loss=([0-9]) "z"'])
+        table = scanner.scan(data, input_format="cloudwatch-csv")["loss"]
+        assert table["value"].to_pylist() == [1.0], behind
+
+
 def test_more_rows_than_a_batch_holds():
     data = b"".join(
         moment(START_MS + n).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].encode() + b"Z loss=%d\n" % n for n in range(150_000)
