@@ -1,17 +1,19 @@
 """One large input on several threads: blocks cut at record ends, scanned side by side, handed on in order.
 
 A block owns the records that start in it, so the rows are those of one pass; only ``line`` depends on what lies before a
-block, and the caller adds that when the block's turn comes. Each thread reads its block itself, through a buffer of its
-own that stays in its processor's cache.
+block, and the caller adds that when the block's turn comes. A thread reads and scans a block in one call that does not hold
+the GIL, through a buffer of its own that stays in its processor's cache.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
+from metricscan.source import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +22,9 @@ if TYPE_CHECKING:
     from metricscan.scanner import Scanner
     from metricscan.source import Source
 
-# Big enough that a block's fixed cost (some 50 microseconds) vanishes; small enough that few are in memory at a time.
-BLOCK_BYTES = 16 * 1024 * 1024
-LEAST_BLOCK_BYTES = 1024 * 1024
-FIRST_BLOCK_BYTES = 8 * 1024 * 1024
-# A block of which a metric has just more rows than the core's batches hold (57,344) has memory for two of them made present.
-# Where every line has four metrics, blocks of 16 MiB took 70,000 page faults for what 53,000 are enough for.
-BLOCK_ROWS = 55_000
+# Big enough that a block's fixed cost (some 100 microseconds) vanishes; small enough that few bytes are in memory at a time.
+BLOCK_BYTES = 8 * 1024 * 1024
+LEAST_BLOCK_BYTES = 2 * 1024 * 1024
 # Below this one thread is done before a second one has warmed up.
 SERIAL_BYTES = 32 * 1024 * 1024
 _FIRST_LOOK_BYTES = 4096
@@ -44,10 +42,13 @@ def worker_count(threads: int | None, size: int | None) -> int:
 
 
 class Block(NamedTuple):
-    """A block that was scanned: its stream, finished, and the columns that it has handed over, by pattern."""
+    """What was found in a block; lines, those of samples too, count from where it begins."""
 
-    core: _core.Stream
     columns: list[tuple[int, _core._Columns]]
+    counted: list[tuple[int, _core._Counts]]
+    bytes: int
+    records: int
+    newlines: int
     fault: SourceError | None
 
 
@@ -59,68 +60,71 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     from concurrent.futures import ThreadPoolExecutor
 
     text = _Text(source, universal=scanner.options["newline"] == "universal")
-    small = scanner._chunk_bytes if scanner._chunk_bytes < 65536 else None
-    size = small or FIRST_BLOCK_BYTES
-    start = 0
-    like: _core.Stream | None = None
-    with ThreadPoolExecutor(workers, thread_name_prefix="metricscan") as pool:
-        running: deque[tuple[int, int, Any]] = deque()
+    pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
+    most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
+    # any thread takes any of them, one block long; what they keep from block to block is memory
+    streams: SimpleQueue[_Stream] = SimpleQueue()
+    for _ in range(workers):
+        streams.put(_Stream(scanner, text, pieces))
+
+    def scan(start: int, stop: int) -> Block:
+        stream = streams.get()
         try:
-            while start < text.size or running:
-                if start < text.size and len(running) <= workers + 1:
+            return stream.scan(start, stop)
+        finally:
+            streams.put(stream)
+
+    at = 0
+    with ThreadPoolExecutor(workers, thread_name_prefix="metricscan") as pool:
+        running: deque[tuple[int, Any]] = deque()
+        try:
+            while at < text.size or running:
+                if at < text.size and len(running) <= workers + 1:
                     # towards the end blocks are shorter, so that the threads end together
-                    left = text.size - start
-                    stop = start + min(size, max(left // (2 * workers), LEAST_BLOCK_BYTES), left)
-                    running.append((start, stop, pool.submit(_scan_block, scanner, text, start, stop, like)))
-                    start = stop
+                    share = (text.size - at) // (2 * workers)
+                    stop = min(at + min(most, max(share, LEAST_BLOCK_BYTES)), text.size)
+                    running.append((stop, pool.submit(scan, at, stop)))
+                    at = stop
                     continue
-                begun, ended, future = running.popleft()
+                stop, future = running.popleft()
                 block: Block = future.result()
-                like = block.core
-                size = small or _next_size(block, ended - begun)
-                source.announce(ended)
+                source.announce(stop)
                 yield block
                 if block.fault is not None:
                     raise block.fault
         finally:
-            for *_, future in running:
+            for _, future in running:
                 future.cancel()
 
 
-def _next_size(block: Block, size: int) -> int:
-    """How long a block may be that has about as many rows a byte as this one."""
-    rows: dict[int, int] = {}
-    for pattern, columns in block.columns:
-        rows[pattern] = rows.get(pattern, 0) + columns[0]
-    most = max(rows.values(), default=0)
-    fitting = size * BLOCK_ROWS // most if most else BLOCK_BYTES
-    return min(max(fitting, LEAST_BLOCK_BYTES), BLOCK_BYTES)
+class _Stream:
+    """A stream that scans block after block."""
 
+    def __init__(self, scanner: Scanner, text: _Text, pieces: int) -> None:
+        self._core = scanner._new_core_stream(in_batches=True)
+        self._text = text
+        self._pieces = pieces
+        self._buffer = memoryview(bytearray(pieces))
 
-def _scan_block(scanner: Scanner, text: _Text, start: int, stop: int, like: _core.Stream | None) -> Block:
-    fault = None
-    columns: list[tuple[int, _core._Columns]] = []
-    core = scanner._new_core_stream(start, like)
-    try:
-        begin = text.record_start(start, stop)
-        if begin < stop:
-            core = scanner._new_core_stream(begin, like)
-            for piece in text.pieces(begin, text.record_start(stop, text.size), scanner._chunk_bytes):
-                core.feed(piece)
-                _hand_over(core, core.full(), columns)
-    except SourceError as error:
-        # what came before it counts
-        fault = error
-    core.finish()
-    _hand_over(core, core.filled(), columns)
-    return Block(core, columns, fault)
-
-
-def _hand_over(core: _core.Stream, patterns: list[int], columns: list[tuple[int, _core._Columns]]) -> None:
-    for pattern in patterns:
-        detached = core.detach(pattern)
-        if detached is not None:
-            columns.append((pattern, detached))
+    def scan(self, start: int, stop: int) -> Block:
+        """Scan the records that start in [start, stop)."""
+        core, text = self._core, self._text
+        fault = None
+        core.restart(start)
+        try:
+            begin = text.record_start(start, stop)
+            core.restart(begin)
+            if begin < stop:
+                end = text.record_start(stop, text.size)
+                text.feed(core, begin, end, self._buffer)
+        except SourceError as error:
+            # what came before it counts
+            fault = error
+        # before it is finished: then rows take no more memory than they need, and the next block's none of what is left
+        columns = core.take()
+        core.finish()
+        columns += core.take()
+        return Block(columns, core.counted(), core.bytes, core.records, core.newlines, fault)
 
 
 class _Text:
@@ -128,26 +132,25 @@ class _Text:
 
     def __init__(self, source: Source, *, universal: bool) -> None:
         self._name = source.name
-        self._whole = source.whole
-        self._descriptor = source.descriptor
         self._universal = universal
+        self.whole = source.whole
+        self.descriptor = source.descriptor
         self.size = source.size or 0
 
-    def pieces(self, begin: int, end: int, size: int) -> Iterator[memoryview]:
-        """The bytes from begin to end; a file's lie in one buffer, one after the other."""
-        if self._whole is not None:
+    def feed(self, core: _core.Stream, begin: int, end: int, buffer: memoryview) -> None:
+        """Feed a stream the bytes from begin to end; of a file that has become shorter meanwhile, those to its end."""
+        if self.whole is not None:
+            # the whole block at once, but for tests that want it in pieces
+            size = end - begin if len(buffer) == CHUNK_BYTES else len(buffer)
             for at in range(begin, end, size):
-                yield self._whole[at : min(at + size, end)]
+                core.feed(self.whole[at : min(at + size, end)])
             return
-        buffer = memoryview(bytearray(min(size, end - begin)))
-        at = begin
-        while at < end:
-            count = self._read(buffer[: min(len(buffer), end - at)], at)
-            if count == 0:
-                # it has become shorter meanwhile: this is its end
-                return
-            yield buffer[:count]
-            at += count
+        assert self.descriptor is not None
+        fed = core.bytes
+        try:
+            core.feed_file(self.descriptor, begin, end, buffer)
+        except OSError as error:
+            raise self._unreadable(begin + core.bytes - fed, error) from error
 
     def record_start(self, at: int, stop: int) -> int:
         """Where the first record starts at or behind this place; stop if none does before it."""
@@ -157,15 +160,12 @@ class _Text:
         look = at - 1
         size = _FIRST_LOOK_BYTES
         while look < stop:
-            piece = b"".join(self.pieces(look, min(look + size, stop), size))
+            piece = self._bytes(look, min(size, stop - look))
             found = piece.find(b"\n")
             if self._universal:
                 cr = piece.find(b"\r", 0, found if found >= 0 else len(piece))
                 if cr >= 0:
-                    following = piece[cr + 1 : cr + 2] or b"".join(
-                        self.pieces(look + cr + 1, min(look + cr + 2, self.size), 1)
-                    )
-                    found = cr + (following == b"\n")
+                    found = cr + ((piece[cr + 1 : cr + 2] or self._bytes(look + cr + 1, 1)) == b"\n")
             if found >= 0:
                 return min(look + found + 1, stop)
             if not piece:
@@ -174,11 +174,15 @@ class _Text:
             size = min(4 * size, 1 << 20)
         return stop
 
-    def _read(self, buffer: memoryview, at: int) -> int:
-        assert self._descriptor is not None
+    def _bytes(self, at: int, size: int) -> bytes:
+        """As many bytes as can be read at once, up to this size; none at the end."""
+        if self.whole is not None:
+            return bytes(self.whole[at : at + size])
+        assert self.descriptor is not None
         try:
-            return os.preadv(self._descriptor, [buffer], at)
+            return os.pread(self.descriptor, size, at)
         except OSError as error:
-            raise SourceError(
-                f"cannot read {self._name} at byte {at}", path=self._name, offset=at, cause=error
-            ) from error
+            raise self._unreadable(at, error) from error
+
+    def _unreadable(self, at: int, error: OSError) -> SourceError:
+        return SourceError(f"cannot read {self._name} at byte {at}", path=self._name, offset=at, cause=error)

@@ -12,14 +12,18 @@ copies the unfinished record at the end for the next call.
 
 import builtins
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBUF_WRITE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.errno cimport EINTR, errno
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memset, strerror
 
+
+cdef extern from "<unistd.h>" nogil:
+    ssize_t pread(int descriptor, void *buffer, size_t size, int64_t offset)
 
 cdef extern from "_characters.h" nogil:
     enum: MS_ASCII, MS_UTF8, MS_BYTES
@@ -59,6 +63,7 @@ cdef extern from "_program.h" nogil:
 
 cdef extern from "_memory.h" nogil:
     void *ms_take_memory(size_t size, bint full)
+    void ms_share_memory(void *columns)
     void ms_give_memory(void *columns)
 
 cdef extern from "_literals.h" nogil:
@@ -87,7 +92,8 @@ cdef extern from "_literals.h" nogil:
     uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
 
 cdef extern from "_numbers.h" nogil:
-    enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
+    enum: MS_NUMBER, MS_UNSURE, MS_REFUSED, MS_VECTOR_NUMBERS
+    bint ms_short_number_vector(const uint8_t *s, const uint8_t *end, double *value)
     bint ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
     int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
 
@@ -131,10 +137,15 @@ cdef enum:
     MAX_SAMPLES = 5
     SAMPLE_BYTES = 200
     FIRST_ROWS = 64
-    # A batch is handed over once it has FULL_ROWS rows, at the end of the piece of input that brought them: SLAB_ROWS leave
-    # room for that piece, and four columns of them take just under two megabytes.
-    FULL_ROWS = 57344
+    # a full batch: four columns of so many rows take just under two megabytes
     SLAB_ROWS = 65024
+    # what a slab must still have room for to be kept when rows are handed over
+    LEAST_ROOM = 2048
+    # so many rows of a metric will be followed by more; with few metrics a full slab each is worth the copies it saves
+    SOME_ROWS = 4096
+    FEW_PATTERNS = 32
+    # what is scanned at once: the unfinished record at its end is kept, and what Python must decide is decided
+    PIECE_BYTES = 262144
 
 _LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_NEON_LEVEL: "neon"}
 SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
@@ -186,6 +197,7 @@ cdef struct Entry:
     # are full of; and no other literal of the group has its window
     int32_t quick
     int32_t pattern
+    size_t state                # of the pattern: where it lies behind the first one, in bytes
     int64_t place
     int64_t length
     int64_t tail_place          # of its last eight bytes, or of all, relative to the fingerprint
@@ -236,14 +248,14 @@ cdef struct Tables:
 
 cdef struct State:              # of one pattern in one stream
     char *slab                  # one allocation for all columns, NULL while there are no rows
+    bint shared                 # the slab begins with rows that were handed over
     double *value
     int64_t *line
     int64_t *offset
     int64_t *start
     int64_t *time               # NULL until a time was given
     int64_t rows
-    int64_t capacity            # appending asks no more than whether rows are below it: FULL_ROWS at first, then room
-    int64_t room                # rows that the slab holds
+    int64_t room                # rows that there is memory for
     int64_t next_room
     int64_t timed               # rows whose time is written
     int64_t handed              # rows that left by detach
@@ -272,6 +284,15 @@ cdef struct State:              # of one pattern in one stream
     int64_t last_offset
     int64_t last_start
     int64_t last_time
+
+cdef struct Chunk:              # a pattern's columns that were full and set aside
+    int32_t pattern
+    int64_t rows
+    char *slab
+    double *value
+    int64_t *line
+    int64_t *offset
+    int64_t *start
 
 cdef struct Edit:               # from here on, input position = input + (position - output), or input alone if flat
     int64_t output
@@ -338,7 +359,11 @@ cdef struct Scan:
     int64_t line                # newlines before the next region
     int64_t offset              # of the next region
     int64_t records
-    int64_t full                # how many columns have reached a batch
+    Chunk *chunks
+    int64_t n_chunks
+    int64_t chunks_capacity
+    bint in_batches             # full columns are set aside
+    bint overgrown              # some have outgrown a batch where they could not be set aside
     int64_t row_limit           # tests: growing past it fails as memory would
     bint trace
     bint noted                  # rows are not written straight away: traced, or offsets of rewritten input
@@ -374,6 +399,7 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
             memcpy(at + 4 * stride, state.time, <size_t>state.timed * 8)
         ms_give_memory(state.slab)
     state.slab = slab
+    state.shared = False
     state.value = <double *>at
     state.line = <int64_t *>(at + stride)
     state.offset = <int64_t *>(at + 2 * stride)
@@ -381,13 +407,59 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
     if state.time != NULL:
         state.time = <int64_t *>(at + 4 * stride)
     state.room = room
-    state.capacity = FULL_ROWS if state.rows < FULL_ROWS < room else room
     return 0
 
 
-cdef inline bint is_full(const State *state) noexcept nogil:
-    """The rows have reached FULL_ROWS (and may have been taken back since); such states are counted in Scan.full."""
-    return state.room > FULL_ROWS and state.capacity == state.room
+cdef int set_aside(Scan *k, State *state) noexcept nogil:
+    """Make the rows a chunk of their own; the next row begins anew. On failure everything is as before."""
+    cdef int64_t capacity
+    cdef void *grown
+    cdef Chunk *chunk
+    if k.n_chunks == k.chunks_capacity:
+        capacity = 16 if k.chunks_capacity == 0 else k.chunks_capacity * 2
+        grown = realloc(k.chunks, <size_t>capacity * sizeof(Chunk))
+        if grown == NULL:
+            return -1
+        k.chunks = <Chunk *>grown
+        k.chunks_capacity = capacity
+    chunk = &k.chunks[k.n_chunks]
+    k.n_chunks += 1
+    chunk.pattern = <int32_t>(state - k.states)
+    chunk.rows = state.rows
+    chunk.slab = state.slab
+    chunk.value = state.value
+    chunk.line = state.line
+    chunk.offset = state.offset
+    chunk.start = state.start
+    let_go(state)
+    state.next_room = SLAB_ROWS
+    return 0
+
+
+cdef void let_go(State *state) noexcept nogil:
+    """The rows are somebody else's from now on."""
+    note_last(state)
+    state.handed += state.rows
+    state.slab = NULL
+    state.shared = False
+    state.value = NULL
+    state.line = state.offset = state.start = state.time = NULL
+    state.rows = state.room = state.timed = 0
+
+
+cdef inline void note_last(State *state) noexcept nogil:
+    cdef int64_t row = state.rows - 1
+    if row >= 0:
+        state.last_value = state.value[row]
+        state.last_line = state.line[row]
+        state.last_offset = state.offset[row]
+        state.last_start = state.start[row]
+        state.last_time = state.time[row] if state.time != NULL else NO_TIME
+
+
+cdef bint never_taken_back(const Scan *k, const State *state) noexcept nogil:
+    cdef const Pattern *q = &k.tables.patterns[state - k.states]
+    return q.strategy == SPAN and not q.counted
 
 
 cdef int grow_columns(Scan *k, State *state) noexcept nogil:
@@ -396,14 +468,20 @@ cdef int grow_columns(Scan *k, State *state) noexcept nogil:
     if k.row_limit >= 0 and state.rows >= k.row_limit:
         k.no_memory = True
         return -1
-    if state.capacity < state.room:
-        state.capacity = state.room
-        k.full += 1
-        return 0
+    if state.rows >= SLAB_ROWS or state.shared and state.rows:
+        # notes, and what must be taken back if the record turns out to be Python's, go by the number of rows before them
+        if k.in_batches and k.n_notes == 0 and (state.record != k.serial or never_taken_back(k, state)):
+            if set_aside(k, state) < 0:
+                k.no_memory = True
+                return -1
+        elif state.rows >= SLAB_ROWS:
+            k.overgrown = True
     room = state.next_room if state.room == 0 else state.room * 2
     if room < FIRST_ROWS:
         room = FIRST_ROWS
-    if SLAB_ROWS // 2 < room < SLAB_ROWS * 2 and state.rows < SLAB_ROWS:
+    if state.rows < SLAB_ROWS and (
+        state.shared or room > SLAB_ROWS // 2 or k.in_batches and room > SOME_ROWS and k.tables.n_patterns <= FEW_PATTERNS
+    ):
         room = SLAB_ROWS
     if room > (<int64_t>1 << 56) or lay_out(state, room, <int32_t>(state - k.states)) < 0:
         k.no_memory = True
@@ -414,9 +492,10 @@ cdef int grow_columns(Scan *k, State *state) noexcept nogil:
 cdef inline int append_row(
     Scan *k, State *state, double value, int64_t line, int64_t offset, int64_t start
 ) noexcept nogil:
-    cdef int64_t row = state.rows
-    if row == state.capacity and grow_columns(k, state) < 0:
+    cdef int64_t row
+    if state.rows == state.room and grow_columns(k, state) < 0:
         return -1
+    row = state.rows
     state.value[row] = value
     state.line[row] = line
     state.offset[row] = offset
@@ -936,6 +1015,8 @@ cdef void try_positions(
     cdef double value
     cdef int64_t row
     cdef bint quick = not t.has_single_bytes and not k.noted
+    # (the portable level reads numbers by words, so that the tests see both ways)
+    cdef bint vector = MS_VECTOR_NUMBERS and t.level != MS_PORTABLE
     for i in range(found):
         position = block + positions[i]
         if not quick or position < 16 or position + 16 > n:
@@ -964,14 +1045,15 @@ cdef void try_positions(
         if position >= r.next:
             enter_record(k, r, region, position)
         start = position - entry.place
-        state = &k.states[entry.pattern]
+        state = <State *>(<char *>k.states + entry.state)
         from_ = start + entry.length
-        if base + start < state.next_start or base + from_ <= state.memo_to or entry.at_start and start != r.record:
+        if base + start < state.next_start or entry.at_start and start != r.record:
             continue
         if entry.quick == QUICK_LAZY:
             stop = <int64_t>ms_find_near(p, <size_t>from_, <size_t>r.end, <size_t>n, entry.stop)
             if stop >= r.end:
-                state.memo_to = base + r.end
+                # nor does a run end that starts later in this record
+                state.next_start = base + r.end
                 continue
             after = stop + 1
         else:
@@ -986,12 +1068,14 @@ cdef void try_positions(
                 stop - from_ < entry.least or after > r.end
                 or after > stop and not ms_equal(p + stop, entry.suffix, <size_t>entry.suffix_length)
             ):
-                if stop > from_:
-                    state.memo_to = base + stop
+                # a run that starts before this one's end, ends there too
+                state.next_start = base + max(stop - entry.length, start) + 1
                 continue
         state.next_start = base + after
         row = state.rows
-        if row < state.capacity and ms_short_number(p + from_, p + stop, p + n, &value):
+        if row < state.room and (
+            ms_short_number_vector(p + from_, p + stop, &value) if vector else ms_short_number(p + from_, p + stop, p + n, &value)
+        ):
             state.value[row] = value
             state.line[row] = r.row_line
             state.offset[row] = r.row_offset
@@ -1406,6 +1490,7 @@ cdef class Engine:
         else:
             return 0
         entry.pattern = self.t.uses[literal.first_use]
+        entry.state = entry.pattern * sizeof(State)
         entry.place = literal.place
         entry.length = literal.length
         entry.tail_place = literal.length - literal.place - size
@@ -1445,7 +1530,7 @@ cdef void *zeroed(size_t count, size_t size) except NULL:
 
 
 cdef class Slab:
-    """The memory of a batch's columns, handed over by a stream. It frees itself when the last column is gone."""
+    """A batch's share in the memory of its columns, which a stream handed over; gone when the last column is."""
 
     cdef void *memory
 
@@ -1495,8 +1580,8 @@ cdef class Stream:
         fault, ``FAILED`` or ``TIMED_OUT``.
     offset : int
         Offset of the first byte that will be fed.
-    like : Stream
-        One of the same engine, over a part of the input that is about as long: as many rows are expected.
+    in_batches : bool
+        Set columns aside once they hold a batch's rows, for ``take_full``; otherwise they grow until they are detached.
     trace : bool
         Keep matches instead of rows (``traced``).
     row_limit : int
@@ -1522,10 +1607,9 @@ cdef class Stream:
     cdef int64_t time
 
     def __cinit__(
-        self, Engine engine, confirm, *, int64_t offset=0, Stream like=None, bint trace=False, int64_t row_limit=-1
+        self, Engine engine, confirm, *, int64_t offset=0, bint in_batches=False, bint trace=False, int64_t row_limit=-1
     ):
         cdef int32_t i
-        cdef const State *other
         self.engine = engine
         self.confirm = confirm
         self.samples = {}
@@ -1534,26 +1618,28 @@ cdef class Stream:
         self.first_offset = offset
         self.k.offset = offset
         self.k.tables = &engine.t
+        self.k.in_batches = in_batches
         self.k.trace = trace
         self.k.row_limit = row_limit
         self.n_patterns = engine.t.n_patterns
         self.k.states = <State *>zeroed(engine.t.n_patterns, sizeof(State))
         for i in range(engine.t.n_patterns):
             self.k.states[i].last_time = NO_TIME
-            if like is not None and like.engine is engine:
-                other = &like.k.states[i]
-                self.k.states[i].next_room = min((other.rows + other.handed) * 9 // 8, <int64_t>SLAB_ROWS)
         if engine.t.matches == MATCHES_LAST:
             self.k.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 
     def __dealloc__(self):
         cdef int32_t i
+        cdef int64_t chunk
         cdef State *state
         if self.k.states != NULL:
             # not the engine's count: a garbage collection may have taken the engine away already
             for i in range(self.n_patterns):
                 state = &self.k.states[i]
                 ms_give_memory(state.slab)
+        for chunk in range(self.k.n_chunks):
+            ms_give_memory(self.k.chunks[chunk].slab)
+        free(self.k.chunks)
         ms_matcher_clear(&self.k.matcher)
         free(self.k.states)
         free(self.k.notes)
@@ -1570,23 +1656,87 @@ cdef class Stream:
         """
         cdef Py_buffer view
         cdef int32_t pattern
-        if self.finished:
-            raise ValueError("the stream is closed")
-        if self.busy:
-            raise RuntimeError("the stream is being fed by another thread")
+        self.begin()
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         self.busy = True
         try:
             self.time = time
             if time != NO_TIME and not self.has_times:
                 self.has_times = True
+                self.k.in_batches = False
                 for pattern in range(self.engine.t.n_patterns):
                     # what was found before the first time has none
                     self.k.states[pattern].timed = self.k.states[pattern].rows
-            self.scan_piece(<const uint8_t *>view.buf, view.len)
+            with nogil:
+                self.scan_pieces(<const uint8_t *>view.buf, view.len)
         finally:
             self.busy = False
             PyBuffer_Release(&view)
+
+    def feed_file(self, int descriptor, int64_t begin, int64_t end, buffer):
+        """Scan these bytes of a file, read piece by piece into the buffer; to the file's end if that comes first.
+
+        Python is not asked in between, so threads that scan side by side do not wait for each other.
+
+        Raises
+        ------
+        OSError
+            A read failed; all before it has been scanned.
+        """
+        cdef Py_buffer view
+        cdef ssize_t count = 0
+        cdef int failure = 0
+        self.begin()
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        self.busy = True
+        try:
+            with nogil:
+                while begin < end:
+                    count = pread(descriptor, view.buf, <size_t>min(view.len, end - begin), begin)
+                    if count <= 0:
+                        if count < 0 and errno == EINTR:
+                            continue
+                        failure = errno if count < 0 else 0
+                        break
+                    self.scan_pieces(<const uint8_t *>view.buf, count)
+                    begin += count
+        finally:
+            self.busy = False
+            PyBuffer_Release(&view)
+        if failure:
+            raise OSError(failure, strerror(failure).decode())
+
+    cdef int begin(self) except -1:
+        if self.finished:
+            raise ValueError("the stream is closed")
+        if self.busy:
+            raise RuntimeError("the stream is being fed by another thread")
+        return 0
+
+    cdef int scan_pieces(self, const uint8_t *p, int64_t n) except -1 nogil:
+        cdef int64_t size
+        while n > 0:
+            size = min(n, PIECE_BYTES)
+            self.scan_piece(p, size)
+            p += size
+            n -= size
+        return 0
+
+    def restart(self, int64_t offset):
+        """Begin another part of the input, at this offset; the memory for rows is kept. Nothing may be held of the last one."""
+        cdef int32_t i
+        cdef State *state
+        if self.busy or self.carry_length or self.k.n_chunks:
+            raise RuntimeError("the stream is in use")
+        for i in range(self.n_patterns):
+            state = &self.k.states[i]
+            if state.rows:
+                raise RuntimeError("the stream holds rows")
+            state.handed = state.unparsed = state.failed = state.timeouts = state.over_budget = state.samples = 0
+        self.samples = {}
+        self.skip_lf = self.finished = False
+        self.first_offset = self.k.offset = offset
+        self.k.line = self.k.records = 0
 
     def finish(self):
         """Scan the record without a terminator, if there is one. Nothing can be fed afterwards."""
@@ -1624,7 +1774,7 @@ cdef class Stream:
             self.k.regions[i].edits_capacity = self.k.regions[i].buffer_capacity = 0
         return 0
 
-    cdef int keep_bytes(self, const uint8_t *p, int64_t n) except -1:
+    cdef int keep_bytes(self, const uint8_t *p, int64_t n) except -1 nogil:
         """Append to the carried record, doubling, so that a long record fed in small pieces costs its length."""
         cdef int64_t capacity
         cdef void *grown
@@ -1634,14 +1784,15 @@ cdef class Stream:
             capacity = max(self.carry_length + n, 2 * self.carry_capacity, 256)
             grown = realloc(self.carry, <size_t>capacity)
             if grown == NULL:
-                raise MemoryError(f"no memory for a record of {capacity} bytes at offset {self.k.offset}")
+                with gil:
+                    raise MemoryError(f"no memory for a record of {capacity} bytes at offset {self.k.offset}")
             self.carry = <uint8_t *>grown
             self.carry_capacity = capacity
         memcpy(self.carry + self.carry_length, p, <size_t>n)
         self.carry_length += n
         return 0
 
-    cdef int scan_piece(self, const uint8_t *p, int64_t n) except -1:
+    cdef int scan_piece(self, const uint8_t *p, int64_t n) except -1 nogil:
         cdef uint8_t second = self.engine.t.second_terminator
         cdef int64_t first, last
         if n > 0 and self.skip_lf:
@@ -1665,12 +1816,13 @@ cdef class Stream:
                 first += 1
             self.keep_bytes(p, first)
         self.k.n_notes = 0
-        with nogil:
-            if self.carry_length:
-                take_region(&self.k, 0, self.carry, self.carry_length)
-            if last > first:
-                take_region(&self.k, 1, p + first, last - first)
-        self.settle()
+        if self.carry_length:
+            take_region(&self.k, 0, self.carry, self.carry_length)
+        if last > first:
+            take_region(&self.k, 1, p + first, last - first)
+        if self.k.n_notes or self.k.no_memory or self.has_times or self.k.overgrown:
+            with gil:
+                self.settle()
         self.carry_length = 0
         if self.carry_capacity > (1 << 20):
             # one huge record must not cost its size for the rest of the input
@@ -1707,6 +1859,11 @@ cdef class Stream:
             self.k.n_notes = 0
         if self.has_times:
             self.write_times()
+        if self.k.overgrown and self.k.in_batches:
+            self.k.overgrown = False
+            for pattern in range(self.n_patterns):
+                if self.k.states[pattern].rows >= SLAB_ROWS and set_aside(&self.k, &self.k.states[pattern]) < 0:
+                    raise MemoryError
         return 0
 
     cdef int settle_pattern(self, int32_t pattern, int64_t index) except -1:
@@ -1851,12 +2008,39 @@ cdef class Stream:
 
     # -- what was found
 
-    def full(self):
-        """Indices of the patterns that hold a batch or more. O(1) where there is none."""
-        cdef int32_t i
-        if self.k.full == 0:
-            return []
-        return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows >= FULL_ROWS]
+    def take_full(self):
+        """Hand over the batches that are full: a list of pattern and columns, as ``detach`` gives them.
+
+        O(1) where there is none.
+        """
+        cdef int64_t i
+        cdef int32_t pattern
+        taken = []
+        for i in range(self.k.n_chunks):
+            taken.append((self.k.chunks[i].pattern, self.columns_of_chunk(&self.k.chunks[i])))
+        self.k.n_chunks = 0
+        if self.k.overgrown:
+            self.k.overgrown = False
+            taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.k.states[pattern].rows >= SLAB_ROWS]
+        return taken
+
+    cdef tuple columns_of_chunk(self, Chunk *chunk):
+        cdef int64_t rows = chunk.rows
+        slab = Slab.__new__(Slab)
+        (<Slab>slab).memory = chunk.slab
+        chunk.slab = NULL
+        return (
+            rows,
+            column_of(slab, chunk.value, rows),
+            column_of(slab, chunk.line, rows),
+            column_of(slab, chunk.offset, rows),
+            column_of(slab, chunk.start, rows),
+            None,
+        )
+
+    def take(self):
+        """Hand over all rows, as ``take_full`` does."""
+        return self.take_full() + [(pattern, self.detach(pattern)) for pattern in self.filled()]
 
     def filled(self):
         """Indices of the patterns that hold rows."""
@@ -1878,15 +2062,20 @@ cdef class Stream:
         )
 
     def detach(self, int32_t pattern):
-        """Hand a pattern's rows over: ``(rows, value, line, offset, start, time)``, columns zero-copy; time or None."""
+        """Hand a pattern's rows over: ``(rows, value, line, offset, start, time)``, columns zero-copy; time or None.
+
+        Batches that were set aside come before them: see ``take_full``.
+        """
         cdef State *state = self.state(pattern)
         cdef int64_t rows = state.rows
+        cdef int64_t used = (rows + 7) & ~<int64_t>7
         if rows == 0:
             return None
-        self.note_last(state)
-        if is_full(state):
-            self.k.full -= 1
-        if rows + rows // 4 < state.room:
+        slices = (
+            not self.finished and state.time == NULL and (state.shared or state.room == SLAB_ROWS)
+            and state.room - used >= LEAST_ROOM
+        )
+        if not slices and rows + rows // 4 < state.room:
             # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
             lay_out(state, rows, pattern)
         slab = Slab.__new__(Slab)
@@ -1899,12 +2088,21 @@ cdef class Stream:
             column_of(slab, state.start, rows),
             None if state.time == NULL else column_of(slab, state.time, rows),
         )
-        state.slab = NULL
-        state.value = NULL
-        state.line = state.offset = state.start = state.time = NULL
-        state.handed += rows
-        state.rows = state.capacity = state.room = state.timed = 0
-        state.next_room = min(rows, SLAB_ROWS)
+        if slices:
+            # the next rows go behind these, on a cache line of their own
+            ms_share_memory(state.slab)
+            note_last(state)
+            state.shared = True
+            state.value += used
+            state.line += used
+            state.offset += used
+            state.start += used
+            state.handed += rows
+            state.room -= used
+            state.rows = 0
+        else:
+            let_go(state)
+            state.next_room = min(rows, SLAB_ROWS)
         return columns
 
     cdef State *state(self, int32_t pattern) except NULL:
@@ -1912,39 +2110,16 @@ cdef class Stream:
             raise IndexError(f"pattern {pattern}, one of 0..{self.engine.t.n_patterns - 1} was expected")
         return &self.k.states[pattern]
 
-    cdef int note_last(self, State *state) except -1:
-        cdef int64_t row = state.rows - 1
-        if row >= 0:
-            state.last_value = state.value[row]
-            state.last_line = state.line[row]
-            state.last_offset = state.offset[row]
-            state.last_start = state.start[row]
-            state.last_time = state.time[row] if state.time != NULL else NO_TIME
-        return 0
-
     def latest(self, int32_t pattern):
         """The newest row, handed over or not: ``(value, line, offset, start, time)``, or None."""
         cdef State *state = self.state(pattern)
         if state.rows + state.handed == 0:
             return None
-        self.note_last(state)
+        note_last(state)
         return (
             state.last_value, state.last_line, state.last_offset, state.last_start,
             None if state.last_time == NO_TIME else state.last_time,
         )
-
-    def shift_lines(self, int64_t lines):
-        """Add to the line of every row and sample held: the newlines before this stream's part of the input."""
-        cdef int32_t i
-        cdef int64_t row
-        cdef State *state
-        with nogil:
-            for i in range(self.k.tables.n_patterns):
-                state = &self.k.states[i]
-                for row in range(state.rows):
-                    state.line[row] += lines
-        for pattern, samples in self.samples.items():
-            self.samples[pattern] = [(text, line + lines, offset) for text, line, offset in samples]
 
     def counts(self, int32_t pattern):
         """``(rows, unparsed, failed, timeouts, over_budget, samples)`` so far."""
@@ -1953,6 +2128,17 @@ cdef class Stream:
             state.rows + state.handed, state.unparsed, state.failed, state.timeouts, state.over_budget,
             list(self.samples.get(pattern, ())),
         )
+
+    def counted(self):
+        """Pattern and counts of all patterns of which anything was found."""
+        cdef int32_t i
+        cdef const State *state
+        found = []
+        for i in range(self.n_patterns):
+            state = &self.k.states[i]
+            if state.rows + state.handed + state.unparsed + state.failed + state.timeouts + state.over_budget:
+                found.append((i, self.counts(i)))
+        return found
 
     @property
     def has_samples(self):

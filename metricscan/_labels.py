@@ -26,15 +26,11 @@ class LabelStream(_core.Stream):
     confirm : Confirm
     labels : iterable of int
         The patterns that are labels; their records are all decided by ``confirm``.
-    offset, like
-        As the core's stream takes them.
     """
 
-    def __new__(
-        cls, engine: _core.Engine, confirm: Confirm, labels: Iterable[int], offset: int, like: _core.Stream | None
-    ) -> Self:
+    def __new__(cls, engine: _core.Engine, confirm: Confirm, labels: Iterable[int]) -> Self:
         texts = {pattern: _Texts() for pattern in labels}
-        self = super().__new__(cls, engine, _Numbering(confirm, texts), offset=offset, like=like)
+        self = super().__new__(cls, engine, _Numbering(confirm, texts))
         self._texts = texts
         return self
 

@@ -7,6 +7,7 @@
 #ifndef METRICSCAN_NUMBERS_H
 #define METRICSCAN_NUMBERS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -197,6 +198,54 @@ static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const ui
     return 0;
 #endif
 }
+
+#if defined(__SSE2__) && defined(__x86_64__)
+#include <emmintrin.h>
+
+/* Sixteen bytes from place n on have their last n bytes set. */
+static const uint8_t ms_last_bytes[32] = {0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+                                          255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
+/* The same with up to fifteen digits around one point, and in half the instructions: all sixteen bytes before `end`, which must
+ * be there to be read, become digits at once. What stands before the text is masked, what stands before the point moves up by a
+ * byte, and three multiplications join neighbours: digits to pairs, pairs to fours, fours to eights. */
+static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, double *value) {
+    size_t n = (size_t)(end - s), fraction = 0;
+    if (n - 1 > 15) return 0;
+    __m128i digits = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_set1_epi8('0'));
+    const uint32_t are = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits));
+    /* bit i: s[i] is no digit */
+    uint32_t other = ~are << 16 >> (32 - n);
+    const uint32_t minus = *s == '-';
+    other ^= minus;
+    if (other) {
+        const size_t point = (size_t)__builtin_ctz(other);
+        if ((other & (other - 1)) != 0 || s[point] != '.') return 0;
+        fraction = n - 1 - point;
+        n--;
+        const __m128i behind = _mm_loadu_si128((const __m128i *)(ms_last_bytes + fraction));
+        digits = _mm_or_si128(_mm_and_si128(behind, digits), _mm_andnot_si128(behind, _mm_slli_si128(digits, 1)));
+    }
+    n -= minus;
+    if (n - 1 > 14) return 0;
+    digits = _mm_and_si128(digits, _mm_loadu_si128((const __m128i *)(ms_last_bytes + n)));
+    const __m128i pairs = _mm_add_epi16(_mm_mullo_epi16(_mm_and_si128(digits, _mm_set1_epi16(255)), _mm_set1_epi16(10)),
+                                        _mm_srli_epi16(digits, 8));
+    const __m128i fours = _mm_madd_epi16(pairs, _mm_set1_epi32(100 | 1 << 16));
+    const __m128i eights = _mm_madd_epi16(_mm_packs_epi32(fours, fours), _mm_set1_epi32(10000 | 1 << 16));
+    const uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
+    const double result = (double)(int64_t)((uint32_t)both * (uint64_t)100000000 + (both >> 32)) / ms_powers_of_ten[fraction];
+    *value = minus ? -result : result;
+    return 1;
+}
+#define MS_VECTOR_NUMBERS 1
+#else
+#define MS_VECTOR_NUMBERS 0
+static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, double *value) {
+    (void)s, (void)end, (void)value;
+    return 0;
+}
+#endif
 
 /* [s, end) is the text, [s, limit) may be read. */
 static inline int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {

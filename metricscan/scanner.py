@@ -32,7 +32,6 @@ _CHOICES = {
     "ansi": ("keep", "strip"),
     "untamed": ("warn", "refuse", "allow"),
 }
-_NOTHING: tuple[Any, ...] = (0, 0, 0, 0, 0, [])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST_TIME, _LAST_TIME = ((time.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max))
@@ -280,7 +279,7 @@ class Scanner:
     def batches(self, source: Any, threads: int | None = 1, *, input_format: str = "plain") -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
 
-        Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it holds 65,536 rows and the rest at the end;
+        Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it is full (some 65,000 rows) and the rest at the end;
         a metric's batches come in stream order. The iterator has ``stats``, complete when it is exhausted.
 
         Raises
@@ -374,25 +373,22 @@ class Scanner:
 
     def _stats(self, core: _core.Stream) -> ScanStats:
         stats = self._no_stats()
-        self._add_counts(core, stats)
+        stats.bytes, stats.records = core.bytes, core.records
+        self._add_counts(stats, core.counted())
         return stats
 
-    def _add_counts(self, core: _core.Stream, stats: ScanStats) -> None:
-        stats.bytes += core.bytes
-        stats.records += core.records
-        for name in self.metrics:
-            counts = core.counts(self._plan.patterns[name])
-            if counts != _NOTHING:
-                rows, unparsed, failed, timeouts, over_budget, samples = counts
-                stats.metrics[name].merge(
-                    MetricStats(rows, unparsed, failed, timeouts, over_budget, [Sample(*sample) for sample in samples])
-                )
+    def _add_counts(self, stats: ScanStats, counted: list[tuple[int, _core._Counts]], lines: int = 0) -> None:
+        """Add what a part of the input gave, before which there are so many newlines."""
+        for pattern, (rows, unparsed, failed, timeouts, over_budget, samples) in counted:
+            kept = [Sample(text, line + lines, offset) for text, line, offset in samples]
+            for name in self._plan.names[pattern]:
+                stats.metrics[name].merge(MetricStats(rows, unparsed, failed, timeouts, over_budget, kept))
 
-    def _new_core_stream(self, offset: int = 0, like: _core.Stream | None = None) -> _core.Stream:
+    def _new_core_stream(self, *, in_batches: bool = False) -> _core.Stream:
         plan = self._plan
         if plan.labels:
-            return LabelStream(plan.engine, plan.confirm, plan.labels, offset, like)
-        return _core.Stream(plan.engine, plan.confirm, offset=offset, like=like)
+            return LabelStream(plan.engine, plan.confirm, plan.labels)
+        return _core.Stream(plan.engine, plan.confirm, in_batches=in_batches)
 
 
 class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
@@ -490,20 +486,20 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 yield name, piece, numbers[index * BATCH_ROWS : index * BATCH_ROWS + piece.num_rows]
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
-        core = self._scanner._new_core_stream()
+        core = self._scanner._new_core_stream(in_batches=True)
         fault: SourceError | None = None
         with self._opened:
             try:
                 for piece in self._opened:
                     core.feed(piece)
-                    full = core.full()
-                    if full:
-                        yield from self._handed_over(core, full)
+                    for pattern, columns in core.take_full():
+                        yield from self._named(pattern, columns)
             except SourceError as error:
                 fault = error
             core.finish()
         self._stats = partial(self._scanner._stats, core)
-        yield from self._handed_over(core, core.filled())
+        for pattern, columns in core.take():
+            yield from self._named(pattern, columns)
         if fault is not None:
             raise fault
 
@@ -513,25 +509,19 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         fault: SourceError | None = None
         lines = 0
         with self._opened:
-            running = _blocks.scan_blocks(self._opened, self._scanner, workers)
             try:
-                for block in running:
-                    block.core.shift_lines(lines)
-                    self._scanner._add_counts(block.core, self.stats)
+                for block in _blocks.scan_blocks(self._opened, self._scanner, workers):
+                    self.stats.bytes += block.bytes
+                    self.stats.records += block.records
+                    self._scanner._add_counts(self.stats, block.counted, lines)
                     for pattern, columns in block.columns:
                         columns[2].add(lines)
                         yield from self._named(pattern, columns)
-                    lines += block.core.newlines
+                    lines += block.newlines
             except SourceError as error:
                 fault = error
         if fault is not None:
             raise fault
-
-    def _handed_over(self, core: _core.Stream, patterns: list[int]) -> Iterator[tuple[str, pa.RecordBatch]]:
-        for pattern in patterns:
-            columns = core.detach(pattern)
-            if columns is not None:
-                yield from self._named(pattern, columns)
 
     def _named(self, pattern: int, columns: _core._Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         from metricscan.batch import from_columns, in_pieces

@@ -252,7 +252,7 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
     pieces = _inflate(file, head, name, chunk_bytes) if kind == "gzip" else _read_file(file, head, name, chunk_bytes)
     opened = Source(name, pieces, whole=None, size=size)
     opened._file = file
-    if is_file and kind is None and hasattr(os, "preadv"):
+    if is_file and kind is None and hasattr(os, "pread"):
         opened.descriptor = file.fileno()
     return opened
 

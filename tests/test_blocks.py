@@ -1,48 +1,88 @@
-"""Blocks of one large input: as long as their rows allow, and without any say in what the rows are."""
+"""Blocks of one large input: cut where records start, shorter towards the end, and without any say in what the rows are."""
 
 import pytest
 from feeding import scanned
 
-from metricscan import Scanner, _blocks
+from metricscan import Scanner, SourceError, _blocks
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"acc=acc=([0-9.]+)"])
+NOTHING = b"a line of a log without a metric in it\n" * 500
+DENSE = b"loss=0.5\r\nloss=x\nacc=1 acc=2\r" * 800
 
 
 @pytest.fixture
 def blocks(monkeypatch):
-    """Blocks so short that some kilobytes are many; the sizes that were chosen are noted."""
-    sizes = []
-    for name, size in {
-        "FIRST_BLOCK_BYTES": 2000,
-        "LEAST_BLOCK_BYTES": 200,
-        "BLOCK_BYTES": 4000,
-        "BLOCK_ROWS": 50,
-    }.items():
-        monkeypatch.setattr(_blocks, name, size)
-    scan_block = _blocks._scan_block
+    """Blocks so short that some kilobytes are many; which were scanned is noted."""
+    cuts = []
+    monkeypatch.setattr(_blocks, "LEAST_BLOCK_BYTES", 200)
+    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 4000)
+    scan = _blocks._Stream.scan
 
-    def noted(scanner, text, start, stop, like):
-        sizes.append(stop - start)
-        return scan_block(scanner, text, start, stop, like)
+    def noted(stream, start, stop):
+        cuts.append((start, stop))
+        return scan(stream, start, stop)
 
-    monkeypatch.setattr(_blocks, "_scan_block", noted)
-    return sizes
+    monkeypatch.setattr(_blocks._Stream, "scan", noted)
+    return cuts
 
 
 @pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("from_file", [False, True])
-def test_blocks_fit_their_rows_and_change_none(blocks, tmp_path, threads, from_file):
-    nothing = b"a line of a log without a metric in it\n" * 500
-    dense = b"loss=0.5\r\nloss=x\nacc=1 acc=2\r" * 800
-    data = nothing + dense + nothing + b"loss=7 " * 900 + b"\n" + dense
+def test_blocks_cover_the_input_and_change_no_row(blocks, tmp_path, threads, from_file):
+    data = NOTHING + DENSE + NOTHING + b"loss=7 " * 900 + b"\n" + DENSE
     source = data
     if from_file:
         source = tmp_path / "job.log"
         source.write_bytes(data)
     assert scanned(SCANNER, source, threads) == scanned(SCANNER, source, 1)
-    assert sum(blocks) == len(data)
-    assert blocks[0] == 2000
-    assert max(blocks) == 4000
-    # two rows of a metric in 30 bytes: 50 in 750
-    assert any(700 <= size <= 800 for size in blocks)
-    assert min(blocks[:-1]) >= 200
+    cuts = sorted(blocks)
+    assert [start for start, _ in cuts] == [0, *(stop for _, stop in cuts[:-1])]
+    assert cuts[-1][1] == len(data)
+    sizes = [stop - start for start, stop in cuts]
+    assert sizes[0] == max(sizes) == 4000
+    assert sizes[-2] < 400
+    assert min(sizes[:-1]) >= 200
+
+
+def test_a_file_that_became_shorter_ends_where_it_ends(blocks, tmp_path, monkeypatch):
+    path = tmp_path / "job.log"
+    path.write_bytes(DENSE)
+    kept = DENSE[: DENSE.index(b"acc", 9000) + 2]
+    monkeypatch.setattr(_blocks._Stream, "__init__", _shortening(path, len(kept), _blocks._Stream.__init__))
+    assert scanned(SCANNER, path, 2) == scanned(SCANNER, kept, 1)
+    assert max(stop for _, stop in blocks) == len(DENSE)
+
+
+def _shortening(path, size, then):
+    def init(self, *arguments):
+        with path.open("r+b") as file:
+            file.truncate(size)
+        then(self, *arguments)
+
+    return init
+
+
+def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks, tmp_path, monkeypatch):
+    path = tmp_path / "job.log"
+    path.write_bytes(DENSE)
+    readable = 10_000
+    feed = _blocks._Text.feed
+
+    def failing(text, core, begin, end, buffer):
+        if end <= readable:
+            feed(text, core, begin, end, buffer)
+            return
+        feed(text, core, begin, max(begin, readable), buffer)
+        # a descriptor that cannot be read
+        text.descriptor = 10**6
+        feed(text, core, max(begin, readable), end, buffer)
+
+    monkeypatch.setattr(_blocks._Text, "feed", failing)
+    with pytest.raises(
+        SourceError, match=rf"cannot read {path} at byte {readable}: .*[Bb]ad file descriptor"
+    ) as caught:
+        SCANNER.scan(path, threads=2)
+    assert caught.value.offset == readable
+    before = SCANNER.scan(DENSE[:readable])
+    assert caught.value.partial.stats == before.stats
+    assert all(caught.value.partial[name].equals(before[name]) for name in SCANNER.metrics)

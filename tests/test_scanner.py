@@ -519,8 +519,8 @@ def test_a_scanner_works_after_a_stream_of_it_failed():
 
 
 def test_a_scan_without_memory_raises(monkeypatch):
-    def limited(scanner, offset=0, like=None):
-        return _core.Stream(scanner._plan.engine, scanner._plan.confirm, offset=offset, row_limit=0)
+    def limited(scanner, *, in_batches=False):
+        return _core.Stream(scanner._plan.engine, scanner._plan.confirm, in_batches=in_batches, row_limit=0)
 
     monkeypatch.setattr(Scanner, "_new_core_stream", limited)
     scanner = Scanner(LOSS)
@@ -560,15 +560,15 @@ def test_a_line_of_a_hundred_megabytes():
 
 def test_a_huge_line_is_not_searched_anew_with_every_piece(monkeypatch):
     examined = 0
-    pieces = _blocks._Text.pieces
+    read = _blocks._Text._bytes
 
-    def counting(text, begin, end, size):
+    def counting(text, at, size):
         nonlocal examined
-        for piece in pieces(text, begin, end, size):
-            examined += len(piece)
-            yield piece
+        piece = read(text, at, size)
+        examined += len(piece)
+        return piece
 
-    monkeypatch.setattr(_blocks._Text, "pieces", counting)
+    monkeypatch.setattr(_blocks._Text, "_bytes", counting)
     scanner = _configured(LOSS, chunk_bytes=1000)
     assert scanned(scanner, b"x" * 500_000, threads=2)["records"] == 1
     assert 0 < examined <= 4 * 500_000

@@ -329,14 +329,15 @@ def test_a_file_that_fails(path, monkeypatch):
 
 def test_a_file_that_fails_on_two_threads(path, monkeypatch):
     path.write_bytes(LOG * 3)
-    read = os.preadv
+    read = os.pread
 
-    def failing(descriptor, buffers, offset):
-        if offset + len(buffers[0]) > 2 * len(LOG):
+    def failing(descriptor, size, offset):
+        # asked for where the second block ends
+        if offset >= 2 * len(LOG) - 1:
             raise OSError(errno.EIO, "Input/output error")
-        return read(descriptor, buffers, offset)
+        return read(descriptor, size, offset)
 
-    monkeypatch.setattr(os, "preadv", failing)
+    monkeypatch.setattr(os, "pread", failing)
     scanner = _configured(["a=a=([0-9.]+)"], chunk_bytes=len(LOG))
     with pytest.raises(SourceError, match="Input/output error") as caught:
         scanner.scan(path, threads=2)

@@ -1,0 +1,144 @@
+"""Columns of more rows than a batch holds: set aside, handed over in slices of one slab, and never a row lost or moved."""
+
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from metricscan import Scanner, _core
+
+ROWS = 65024
+SHAPES = {
+    "quick": "loss=(.*?);",
+    "plain": "loss=([0-9]+);",
+    "program": "(?:loss|less)=([0-9]+);",
+    "python": "(?i)loss=([0-9]+)(?:;|x)*+",
+}
+
+
+def log(first, stop):
+    return b"".join(b"loss=%d; it\n" % number for number in range(first, stop))
+
+
+def values(columns):
+    return np.frombuffer(columns[1], np.float64).astype(int).tolist()
+
+
+def lines(columns):
+    return np.frombuffer(columns[2], np.int64).tolist()
+
+
+def stream(*regexes, in_batches=True, **options):
+    plan = Scanner([{"Name": f"m{i}", "Regex": regex} for i, regex in enumerate(regexes)], **options)._plan
+    return _core.Stream(plan.engine, plan.confirm, in_batches=in_batches)
+
+
+def whole(taken, pattern=0):
+    """Values and lines of a pattern, and how many rows each batch has."""
+    batches = [columns for number, columns in taken if number == pattern]
+    joined = [list(chain.from_iterable(map(part, batches))) for part in (values, lines)]
+    return *joined, [columns[0] for columns in batches]
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+@pytest.mark.parametrize("matches", ["all", "first", "last"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_full_columns_are_set_aside(shape, matches, pieces):
+    count = 3 * ROWS + 100
+    core = stream(SHAPES[shape], matches=matches)
+    data = log(0, count)
+    taken = []
+    for at in range(0, len(data), -(-len(data) // pieces)):
+        core.feed(data[at : at + -(-len(data) // pieces)])
+        taken += core.take_full()
+        # what is left is no whole batch
+        assert core.counts(0)[0] - sum(columns[0] for _, columns in taken) < 2 * ROWS
+    core.finish()
+    taken += core.take()
+    found, found_lines, sizes = whole(taken)
+    assert found == list(range(count))
+    assert found_lines == list(range(1, count + 1))
+    assert len(sizes) > 1
+    if shape in ("quick", "plain"):
+        assert sizes == [ROWS, ROWS, ROWS, 100]
+
+
+def test_without_batches_columns_grow_to_any_length():
+    core = stream(SHAPES["quick"], in_batches=False)
+    core.feed(log(0, 3 * ROWS))
+    core.finish()
+    assert whole(core.take()) == (list(range(3 * ROWS)), list(range(1, 3 * ROWS + 1)), [3 * ROWS])
+
+
+def test_a_pattern_that_python_decides_does_not_keep_others_from_their_batches():
+    core = stream(SHAPES["quick"], "(it)$|(?:[a-z]x)*+y")
+    data = log(0, 3 * ROWS)
+    sizes = []
+    for at in range(0, len(data), 50_000):
+        core.feed(data[at : at + 50_000])
+        sizes += [columns[0] for pattern, columns in core.take_full() if pattern == 0]
+        # a batch, and the rows of a piece
+        assert core.counts(0)[0] - sum(sizes) < ROWS + 5000
+    assert len(sizes) == 2
+    core.finish()
+    assert sum(sizes) + sum(columns[0] for pattern, columns in core.take() if pattern == 0) == 3 * ROWS
+
+
+def test_rows_taken_from_a_full_slab_are_slices_of_it():
+    core = stream(SHAPES["quick"])
+    core.feed(log(0, 5000))
+    first = core.take()
+    core.feed(log(5000, 20_000))
+    second = core.take()
+    address = [np.frombuffer(taken[0][1][1], np.float64).__array_interface__["data"][0] for taken in (first, second)]
+    assert address[1] - address[0] == 5000 * 8
+    # the second ones are written behind the first, which stay as they are
+    assert whole(first + second)[0] == list(range(20_000))
+    del first
+    core.feed(log(20_000, 20_000 + ROWS))
+    core.finish()
+    third = core.take()
+    assert whole(second + third)[0] == list(range(5000, 20_000 + ROWS))
+    assert whole(second + third)[1] == list(range(5001, 20_001 + ROWS))
+    assert len(third) == 2
+
+
+def test_a_stream_that_starts_again_counts_anew():
+    core = stream(SHAPES["quick"])
+    core.feed(log(0, 5000) + b"loss=1.2.3;\n")
+    taken = core.take()
+    core.finish()
+    assert core.counts(0)[:2] == (5000, 1)
+    core.restart(1000)
+    assert core.counts(0) == (0, 0, 0, 0, 0, [])
+    assert (core.newlines, core.records, core.bytes) == (0, 0, 0)
+    assert core.counted() == []
+    core.feed(b"loss=7;\nloss=8;")
+    core.finish()
+    ((_, columns),) = core.take()
+    assert (values(columns), lines(columns)) == ([7, 8], [1, 2])
+    assert np.frombuffer(columns[3], np.int64).tolist() == [1000, 1008]
+    assert np.frombuffer(columns[4], np.int64).tolist() == [1005, 1013]
+    assert core.counted() == [(0, (2, 0, 0, 0, 0, []))]
+    assert whole(taken)[0] == list(range(5000))
+
+
+def test_a_stream_does_not_start_again_over_what_it_holds():
+    core = stream(SHAPES["quick"])
+    core.feed(b"loss=7;\nlo")
+    with pytest.raises(RuntimeError, match="in use"):
+        core.restart(0)
+    core.finish()
+    with pytest.raises(RuntimeError, match="holds rows"):
+        core.restart(0)
+
+
+def test_times_are_given_to_rows_of_a_stream_in_batches_too():
+    core = stream(SHAPES["quick"])
+    core.feed(log(0, 10))
+    core.feed(log(10, ROWS + 10), 5)
+    ((_, columns),) = core.take()
+    times = np.frombuffer(columns[5], np.int64)
+    assert values(columns) == list(range(ROWS + 10))
+    assert (times[:10] == -(2**63)).all()
+    assert (times[10:] == 5).all()
