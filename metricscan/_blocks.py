@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Big enough that a block's fixed cost (some 100 microseconds) vanishes; small enough that few bytes are in memory at a time.
 BLOCK_BYTES = 8 * 1024 * 1024
-LEAST_BLOCK_BYTES = 2 * 1024 * 1024
+LEAST_BLOCK_BYTES = 4 * 1024 * 1024
 # Below this one thread is done before a second one has warmed up.
 SERIAL_BYTES = 32 * 1024 * 1024
 _FIRST_LOOK_BYTES = 4096

@@ -505,9 +505,11 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
     def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
         from metricscan import _blocks
+        from metricscan.batch import Gathering
 
         fault: SourceError | None = None
         lines = 0
+        gathering: dict[int, Gathering] = {}
         with self._opened:
             try:
                 for block in _blocks.scan_blocks(self._opened, self._scanner, workers):
@@ -516,10 +518,14 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     self._scanner._add_counts(self.stats, block.counted, lines)
                     for pattern, columns in block.columns:
                         columns[2].add(lines)
-                        yield from self._named(pattern, columns)
+                        for gathered in gathering.setdefault(pattern, Gathering()).add(columns):
+                            yield from self._named(pattern, gathered)
                     lines += block.newlines
             except SourceError as error:
                 fault = error
+            for pattern, rest in gathering.items():
+                for gathered in rest.take():
+                    yield from self._named(pattern, gathered)
         if fault is not None:
             raise fault
 

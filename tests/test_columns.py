@@ -3,9 +3,10 @@
 from itertools import chain
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from metricscan import Scanner, _core
+from metricscan import Scanner, _core, batch
 
 ROWS = 65024
 SHAPES = {
@@ -142,3 +143,46 @@ def test_times_are_given_to_rows_of_a_stream_in_batches_too():
     assert values(columns) == list(range(ROWS + 10))
     assert (times[:10] == -(2**63)).all()
     assert (times[10:] == 5).all()
+
+
+def test_small_batches_are_gathered():
+    def part(first, rows):
+        value = np.arange(first, first + rows, dtype=np.float64)
+        places = [np.arange(first, first + rows, dtype=np.int64) * factor for factor in (1, 10, 100)]
+        return rows, value, *places, None
+
+    few = batch.FEW_ROWS
+    gathering = batch.Gathering()
+    assert gathering.add(part(0, 5)) == []
+    assert gathering.add(part(5, few - 6)) == []
+    (whole,) = gathering.add(part(few - 1, 3))
+    assert whole[0] == few + 2
+    for column, factor in zip(whole[1:5], (1, 1, 10, 100), strict=True):
+        assert (column == np.arange(few + 2) * factor).all()
+    assert whole[5] is None
+    assert gathering.take() == []
+    # a large one drives out what is before it
+    assert gathering.add(part(0, 5)) == []
+    large = part(5, few)
+    before, after = gathering.add(large)
+    assert (before[0], after) == (5, large)
+    gathering.add(part(0, 7))
+    assert [columns[0] for columns in gathering.take()] == [7]
+
+
+def test_small_batches_of_text_are_gathered():
+    def part(texts):
+        return len(texts), pa.array(texts), *[np.zeros(len(texts), np.int64)] * 3, None
+
+    gathering = batch.Gathering()
+    assert gathering.add(part(["a", "b"])) == gathering.add(part(["c"])) == []
+    ((rows, value, *_),) = gathering.take()
+    assert (rows, value.to_pylist()) == (3, ["a", "b", "c"])
+
+
+def test_a_scan_on_two_threads_hands_over_few_batches(tmp_path):
+    path = tmp_path / "job.log"
+    path.write_bytes((log(0, 10) + b"nothing\n" * 200_000) * 30)
+    tables = Scanner(["loss=loss=(.*?);"]).scan(path, threads=2)
+    assert tables["loss"]["value"].to_pylist() == [*range(10)] * 30
+    assert tables["loss"]["value"].num_chunks == 1
