@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class MetricscanError(Exception):
@@ -94,6 +97,43 @@ class DefinitionError(MetricscanError, ValueError):
 
 class OptionError(MetricscanError, ValueError):
     """An option with a value that it does not take, or that contradicts another."""
+
+
+class AllFaults:
+    """Faults of several options, raised as one OptionError where its block ends.
+
+    Examples
+    --------
+    >>> with AllFaults() as faults:
+    ...     faults.note("threads=0: 1 or more was expected")
+    ...     faults.note("format='xls': parquet was expected")
+    Traceback (most recent call last):
+    metricscan.errors.OptionError: threads=0: 1 or more was expected; format='xls': parquet was expected
+    """
+
+    def __init__(self) -> None:
+        self._faults: list[str] = []
+        self._hints: list[str] = []
+
+    def note(self, fault: str) -> None:
+        """Add a fault."""
+        self._faults.append(fault)
+
+    def of(self, check: Callable[..., object], *arguments: object) -> None:
+        """Add what a check raises as an OptionError."""
+        try:
+            check(*arguments)
+        except OptionError as error:
+            self._faults.append(error.message)
+            if error.hint is not None:
+                self._hints.append(error.hint)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._faults:
+            raise OptionError("; ".join(self._faults), hint=" ".join(self._hints) or None)
 
 
 class SourceError(MetricscanError, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from metricscan.errors import OptionError
 from metricscan.objective import Objective, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from metricscan._rows import Array
 
@@ -118,6 +119,8 @@ def rank(
     """
     if isinstance(tables, (str, os.PathLike)):
         tables = Dataset(tables)
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
@@ -226,6 +229,8 @@ def order(
 
 def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:
     """Raise an OptionError if no metric has the name of the objective, or of its step, or if it is a label."""
+    if not isinstance(objective, Objective):
+        raise TypeError(f"an Objective was expected, not {type(objective).__name__}")
     faults, hints = [], []
     for what, name in (("objective", objective.metric), ("step", objective.step)):
         if name in labels:
@@ -269,6 +274,8 @@ def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes
 
 def checked(table: pa.Table, name: str) -> pa.Table:
     """The table; an OptionError if it lacks a column of rows."""
+    if not isinstance(table, pa.Table):
+        raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
     missing = [
         one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
     ]

@@ -94,6 +94,13 @@ def test_imports_point_one_way(module):
         assert own(imports(tree(path))) - {module} <= below, path
 
 
+@pytest.mark.parametrize(("module", "name", "meant"), [("", "Scaner", "Scanner"), (".sagemaker", "Audits", "Audit")])
+def test_a_name_that_is_not_there_comes_with_the_module(module, name, meant):
+    code = f"import metricscan.sagemaker; metricscan{module}.{name}"
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert f"has no attribute '{name}'. Did you mean: '{meant}'?" in run.stderr
+
+
 def test_the_package_itself_imports_nothing():
     assert list(imports(tree(FOLDER / "__init__.py"))) == ["__future__", "importlib"]
 

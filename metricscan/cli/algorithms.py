@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from metricscan.cli import documents
+from metricscan.cli.options import json_option
 from metricscan.cli.output import literal, open_console
 
 
-@click.command()
+@click.command(short_help="List SageMaker's built-in algorithms and their metrics.")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def algorithms(name: str | None, as_json: bool) -> int:
-    """List SageMaker's built-in algorithms; of the one NAMEd, its metrics, their regexes, and how each is known."""
+@json_option
+def algorithms(name: str | None, print_json: bool) -> int:
+    """List SageMaker's built-in algorithms; with a NAME, that one's metrics, their regexes, and how each is known."""
     from metricscan.sagemaker.algorithms import EVIDENCE, algorithm, table
 
     listed = list(table().values()) if name is None else [algorithm(name)]
-    if as_json:
+    if print_json:
         document = {
             one.name: {
                 "title": one.title,
@@ -26,7 +26,7 @@ def algorithms(name: str | None, as_json: bool) -> int:
             }
             for one in listed
         }
-        click.echo(json.dumps(document, indent=2))
+        documents.print_document(document)
         return 0
     from rich.table import Table
 

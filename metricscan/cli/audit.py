@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from metricscan.cli.options import printed_warnings
+from metricscan.cli import documents
+from metricscan.cli.options import Reading, job_option, json_option, printed_warnings, reading_options, threads_option
 from metricscan.cli.output import EXIT_NOTHING_FOUND, EXIT_WRONG, complain, literal, open_console
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _POLICIES_SHOWN = 3
 
 
-@click.command()
+@click.command(short_help="Tell whether logs say what SageMaker reported of them.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
     "--tuning-job", metavar="FILE", required=True, help="What DescribeHyperParameterTuningJob answered, as JSON."
@@ -27,36 +27,19 @@ _POLICIES_SHOWN = 3
     help="What ListTrainingJobsForHyperParameterTuningJob or DescribeTrainingJob answered, as JSON.",
 )
 @click.option("--algorithm", metavar="NAME", help="The built-in algorithm, where its image does not tell.")
-@click.option("--matches", type=click.Choice(["all", "first", "last"]), default="all", show_default=True)
-@click.option(
-    "--newline", type=click.Choice(["universal", "lf"]), help="[default: universal; lf under --escape syslog]"
-)
-@click.option("--escape", type=click.Choice(["none", "syslog"]), default="none", show_default=True)
-@click.option(
-    "--input-format",
-    type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"]),
-    default="auto",
-    show_default=True,
-)
-@click.option(
-    "--job", metavar="RULE", default="auto", show_default=True, help="What one job is: auto, file, dir, or a REGEX."
-)
-@click.option("--include", metavar="GLOB", multiple=True, help="Files of folders to read. Can be repeated.")
-@click.option("--exclude", metavar="GLOB", multiple=True, help="Files of folders to pass over. Can be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@reading_options
+@job_option
+@json_option
+@threads_option
 def audit(
     paths: tuple[str, ...],
+    reading: Reading,
     tuning_job: str,
     jobs: str | None,
     algorithm: str | None,
-    matches: str,
-    newline: str | None,
-    escape: str,
-    input_format: str,
     job: str,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    as_json: bool,
+    print_json: bool,
+    threads: int | None,
 ) -> int:
     """Compare logs with the values that SageMaker reported about them, and tell how it must have read them.
 
@@ -72,18 +55,17 @@ def audit(
             paths,
             request,
             jobs=jobs,
-            newline=newline or ("lf" if escape == "syslog" else "universal"),
-            matches=matches,
-            escape=escape,
             job=job,
-            include=include,
-            exclude=exclude,
-            input_format=input_format,
+            include=reading.include,
+            exclude=reading.exclude,
+            input_format=reading.input_format,
+            threads=threads,
+            **reading.of_scanner,
         )
     for error in result.errors:
         complain(error)
-    if as_json:
-        click.echo(json.dumps(_document(result), indent=2))
+    if print_json:
+        documents.print_document(_document(result))
     else:
         _print(result)
     return EXIT_WRONG if result.errors else 0 if result.agrees else EXIT_NOTHING_FOUND
@@ -106,17 +88,17 @@ def _print(result: Audit) -> None:
 
 
 def _document(result: Audit) -> dict[str, object]:
-    from metricscan.sink import json_number
-
-    def finite(value: float | None) -> object:
-        return json.loads(json_number(value))
-
     return {
         "agrees": result.agrees,
         "findings": [
-            {**one._asdict(), "reported": finite(one.reported), "logged": finite(one.logged)} for one in result.findings
+            {
+                **one._asdict(),
+                "reported": documents.number(one.reported),
+                "logged": documents.number(one.logged),
+            }
+            for one in result.findings
         ],
         "reported": result.reported,
         "policies": [policy._asdict() for policy in result.policies],
-        "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in result.errors],
+        "errors": documents.faults(result.errors),
     }

@@ -24,7 +24,7 @@ EXIT_TERMINATED = 143
 _SILENT_SHOWN = 5
 
 
-def complain(error: BaseException) -> None:
+def complain(error: BaseException | str) -> None:
     """Print an error on stderr."""
     click.echo(f"metricscan: {error}", err=True)
 
@@ -73,22 +73,30 @@ def print_counts(console: Console, stats: ScanStats) -> None:
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
 
 
-def print_silent(
-    console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
-) -> bool:
-    """One line or more for each definition that found nothing; whether there is one."""
+def reasons_of(
+    scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
+) -> dict[str, tuple[str, ...]]:
+    """Why definitions found nothing, by their names; none where nothing was read."""
     from metricscan._diagnosis import diagnose
 
     if not stats.records:
+        return {}
+    return {one.metric: one.reasons for one in diagnose(scanner, stats, paths, input_format)}
+
+
+def print_silent(
+    console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
+) -> None:
+    """One line or more for each definition that found nothing."""
+    if not stats.records:
         console.print("nothing was found: no record was read")
-        return bool(stats.metrics)
-    silent = diagnose(scanner, stats, paths, input_format)
-    for one in silent[:_SILENT_SHOWN]:
-        console.print(f"{one.metric} found nothing: {'; '.join(one.reasons)}", soft_wrap=True)
+        return
+    silent = list(reasons_of(scanner, stats, paths, input_format).items())
+    for metric, reasons in silent[:_SILENT_SHOWN]:
+        console.print(f"{metric} found nothing: {'; '.join(reasons)}", soft_wrap=True)
     if silent[_SILENT_SHOWN:]:
-        more = ", ".join(one.metric for one in silent[_SILENT_SHOWN:])
+        more = ", ".join(metric for metric, _ in silent[_SILENT_SHOWN:])
         console.print(f"{len(silent) - _SILENT_SHOWN:,} more found nothing: {more}", soft_wrap=True)
-    return bool(silent)
 
 
 class ProgressBar:
