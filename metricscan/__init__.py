@@ -6,7 +6,8 @@ The map of the package, from the bottom up:
 - ``source``: a path, bytes, a file object or chunks, as pieces of bytes; ``_framing``: exported log events in them.
 - ``_pattern``, ``_program``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
 - ``_tame``, ``_lint``: what may run away in a regex, and what is probably not meant in it.
-- ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``_labels``: text instead of numbers; ``batch``, ``stats``: what comes out.
+- ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``_labels``: text instead of numbers.
+- ``batch``, ``stats``: what comes out.
 - ``scanner``: definitions compiled once, applied to inputs and live streams.
 - ``objective``, ``ranking``, ``_replay``, ``sink``, ``dataset``: many logs, the best job, datasets.
 - ``_wide``, ``_frames``, ``_plot``: the rows by step, in the shapes that others know, and as pictures.

@@ -86,6 +86,17 @@ def test_every_module_has_its_layer():
     assert set(placed) == {*MODULES, "_core", "_events", "_reading"}
 
 
+def test_the_documents_name_every_module():
+    text = (FOLDER.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listing, rest = text.split("Imports point one way", 1)
+    told = set(re.findall(r"\w+", rest.split("`_core` knows", 1)[0]))
+    # those that import nothing of ours, or whose place is plain
+    plain = {"stats", "batch", "_core", "_events", "_reading", "_relaxed", "__main__"}
+    for module in (module for layer in LAYERS for module in layer):
+        assert re.search(rf"\b{module}(?:\.pyx?|/)", listing), module
+        assert module in told | plain, module
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_one_way(module):
     level = next(level for level, layer in enumerate(LAYERS) if module in layer)
