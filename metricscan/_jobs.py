@@ -261,6 +261,8 @@ class _Search:
             hint = None
             if os.path.isfile(os.path.join(folder, _DATASET_FILE)):
                 hint = "it is a dataset that replay wrote: rank reads it"
+            elif found.skipped_by_name > by_name and self.include:
+                hint = "none of its files is let through by include and exclude"
             elif found.skipped_by_name > by_name:
                 hint = "by its name nothing there is taken for a log; include says what is one"
             elif found.skipped > skipped:
@@ -698,7 +700,8 @@ def _read_jobs_file(path: str) -> list[_Fact]:
                 try:
                     row = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    faults.append(f"line {number}: not JSON: {error}")
+                    reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+                    faults.append(f"line {number}: not JSON: {reason}")
                 else:
                     if isinstance(row, dict) and isinstance(row.get("hyperparameters"), dict):
                         row["hyperparameters"] = _object_in(line)

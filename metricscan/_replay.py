@@ -263,6 +263,10 @@ def replay(
             faults.of(job_pattern, job)
         if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
             faults.note(f"jobs={jobs!r:.80}: the path of a file was expected, CSV or JSON lines")
+        if out is not None and (not isinstance(out, (str, os.PathLike)) or not os.fspath(out)):
+            faults.note(f"out={out!r:.80}: the path of a folder was expected")
+        if progress is not None and not callable(progress):
+            faults.note(f"progress={progress!r:.80}: a callable was expected")
         faults.of(check_format, input_format)
         faults.of(sink.check_format, format)
     found = survey(paths, job=job, jobs_file=jobs, include=include, exclude=exclude, input_format=input_format)

@@ -117,10 +117,7 @@ def rank(
     >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize", scope="first"))["job"].to_pylist()
     ['b', 'a']
     """
-    if isinstance(tables, (str, os.PathLike)):
-        tables = Dataset(tables)
-    if not isinstance(tables, Mapping):
-        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
+    tables = opened_tables(tables)
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
@@ -149,6 +146,15 @@ def rank(
     outcomes = decide(rows, objective, lambda: streams)
     back = steps_back(steps[0]) if steps else None
     return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
+
+
+def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
+    """The tables; a path is that of a dataset."""
+    if isinstance(tables, (str, os.PathLike)):
+        return Dataset(tables)
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
+    return tables
 
 
 def order(

@@ -259,7 +259,7 @@ class Scanner:
         Parameters
         ----------
         source : path, bytes-like, binary file object, or iterable of bytes-like chunks
-            A str is always a path. gzip is read from paths.
+            A str is always a path. gzip is read from paths and file objects.
         threads : int, optional
             How many threads share the work; by default one for inputs below 32 MiB, else one a core. The rows are the
             same for every number. Only bytes and plain files are shared: a pipe, gzip and chunks take one thread.
@@ -294,7 +294,8 @@ class Scanner:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
 
         Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it holds 65,536 rows and the rest at the end;
-        a metric's batches come in stream order. The iterator has ``stats``, complete when it is exhausted.
+        a metric's batches come in stream order. The iterator has ``stats``, complete when it is exhausted; who stops before
+        that closes it, or takes it in a ``with``.
 
         Raises
         ------
@@ -457,6 +458,14 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def __next__(self) -> tuple[str, pa.RecordBatch]:
         name, batch, *_ = next(self._running)
         return name, batch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"<Batches of {self._opened.name}>"

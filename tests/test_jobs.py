@@ -338,6 +338,8 @@ def test_a_folder_without_logs_says_what_is_there(tmp_path):
     metricscan.replay(log, metricscan.Scanner(["loss=loss=(.)"]), out=tmp_path / "dataset")
     assert hint(tmp_path / "nothing") is None
     assert hint(tmp_path / "named") == "by its name nothing there is taken for a log; include says what is one"
+    (error,) = survey([tmp_path / "named"], include="*.log").errors
+    assert error.hint == "none of its files is let through by include and exclude"
     assert hint(tmp_path / "other") == "what is there is binary, or no regular file"
     assert hint(tmp_path / "dataset") == "it is a dataset that replay wrote: rank reads it"
 
@@ -623,7 +625,7 @@ def test_all_faults_of_a_jobs_file_come_together(trials):
     assert sorted(lines[1:]) == [
         "line 1: status 'dead'; one of Completed, Failed, Stopped, InProgress was expected",
         "line 3: an object was expected",
-        "line 4: not JSON: Expecting value: line 1 column 9 (char 8)",
+        "line 4: not JSON: Expecting value, column 9",
         "line 5: neither job nor path is there",
         "line 6: trial_2 stands in line 2 already",
         "line 7: unknown columns score, seed; job, path, status and hyperparameters were expected",

@@ -285,11 +285,23 @@ def test_all_faults_of_the_options_come_in_one_error(tmp_path):
             threads=0,
             job="(",
             jobs=[{"job": "a"}],
+            out="",
+            progress=5,
             input_format="s3",
             format="xlsx",
         )
     faults = caught.value.message.split("; ")
-    starts = ["on_error=", "the objective metric 'lass'", "threads=0", "job='('", "jobs=[", "input_format=", "format="]
+    starts = [
+        "on_error=",
+        "the objective metric 'lass'",
+        "threads=0",
+        "job='('",
+        "jobs=[",
+        "out=''",
+        "progress=5",
+        "input_format=",
+        "format=",
+    ]
     assert len(faults) == len(starts)
     assert all(fault.startswith(start) for fault, start in zip(faults, starts, strict=True)), faults
     assert caught.value.hint == "did you mean 'loss'?"

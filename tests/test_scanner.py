@@ -168,6 +168,15 @@ def test_a_result_of_many_metrics_is_shown_short():
     assert repr(Scanner(LOSS).batches(b"")) == "<Batches of <bytes>>"
 
 
+def test_batches_may_be_taken_in_a_with(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(LOG)
+    with Scanner(LOSS).batches(path) as running:
+        name, batch = next(running)
+    assert (name, batch["value"].to_pylist()) == ("loss", [0.5, 0.25])
+    assert running._opened._file.closed
+
+
 # ---- results
 
 
