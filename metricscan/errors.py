@@ -148,6 +148,8 @@ class SourceError(MetricscanError, OSError):
         What the system said.
     partial : object
         From ``Scanner.scan``: the result up to there.
+    errno, strerror, filename
+        As every OSError has them: those of the cause, and the path.
     """
 
     def __init__(
@@ -165,6 +167,13 @@ class SourceError(MetricscanError, OSError):
         self.offset = offset
         self.cause = cause
         self.partial: Any = None
+        self._tell_as_the_system_does()
+
+    def _tell_as_the_system_does(self) -> None:
+        """Fill in what an OSError has, so that who catches one finds it there."""
+        if isinstance(self.cause, OSError):
+            self.errno, self.strerror = self.cause.errno, self.cause.strerror
+        self.filename = self.path
 
 
 class DefinitionWarning(UserWarning):
@@ -175,4 +184,6 @@ def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, An
     error = kind.__new__(kind, message)
     error.args = (message,)
     error.__dict__.update(attributes)
+    if isinstance(error, SourceError):
+        error._tell_as_the_system_does()
     return error

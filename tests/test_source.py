@@ -502,6 +502,19 @@ def test_another_compression_is_named(tmp_path, name, packed):
     assert "decompress it first" in caught.value.hint
 
 
+def test_a_fault_is_told_as_the_system_tells_it(tmp_path):
+    path = str(tmp_path / "none.log")
+    for carried in (lambda error: error, lambda error: pickle.loads(pickle.dumps(error))):
+        with pytest.raises(OSError, match="cannot open") as caught:
+            SCANNER.scan(path)
+        error = carried(caught.value)
+        assert (error.errno, error.strerror, error.filename) == (errno.ENOENT, os.strerror(errno.ENOENT), path)
+    (tmp_path / "cut.log").write_bytes(gzip.compress(LOG)[:-4])
+    with pytest.raises(OSError, match="truncated") as caught:
+        SCANNER.scan(tmp_path / "cut.log")
+    assert (caught.value.errno, caught.value.filename) == (None, str(tmp_path / "cut.log"))
+
+
 class Dribs:
     """A file object that gives a byte at a time, and may end in a fault."""
 
