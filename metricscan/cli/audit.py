@@ -8,7 +8,15 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.options import Reading, job_option, json_option, printed_warnings, reading_options, threads_option
-from metricscan.cli.output import EXIT_NOTHING_FOUND, EXIT_WRONG, complain, literal, open_console
+from metricscan.cli.output import (
+    EXIT_NOTHING_FOUND,
+    EXIT_WRONG,
+    complain,
+    literal,
+    new_table,
+    open_console,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from metricscan.sagemaker import Audit
@@ -72,16 +80,15 @@ def audit(
 
 
 def _print(result: Audit) -> None:
-    from rich.table import Table
-
     console = open_console()
-    table = Table("job", "metric", "reported", "in the log", "verdict", "place", box=None, header_style="bold")
+    numbers = ("reported", "in the log")
+    table = new_table("job", "metric", *numbers, "verdict", "place", numbers=numbers)
     for one in result.findings:
         place = "" if one.path is None or one.line is None else f"{one.path}:{one.line} (byte {one.offset})"
         verdict = f"{one.verdict}, {one.note}" if one.note else one.verdict
-        numbers = ("" if number is None else repr(number) for number in (one.reported, one.logged))
-        table.add_row(*map(literal, (one.job, one.metric, *numbers, verdict, place)))
-    console.print(table)
+        values = ("" if number is None else repr(number) for number in (one.reported, one.logged))
+        table.add_row(*map(literal, (one.job, one.metric, *values, verdict, place)))
+    print_table(console, table)
     console.print(f"Ways of reading, by how many of {result.reported} reported values they explain:")
     for policy in result.policies[:_POLICIES_SHOWN]:
         console.print(f"  {policy.explained:,}  {policy}", soft_wrap=True)

@@ -9,7 +9,7 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.options import jobs_file_option, json_option
-from metricscan.cli.output import EXIT_NOTHING_FOUND, literal, open_console
+from metricscan.cli.output import EXIT_NOTHING_FOUND, literal, new_table, open_console, print_table
 from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
@@ -85,17 +85,13 @@ def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
 
 
 def _print_scopes(console: Console, compared: pa.Table, objective: Objective) -> None:
-    from rich.table import Table
-
     own = objective.scope
-    table = Table("scope", "best job", "value", "tied", f"rank by {own}", f"value by {own}", "regret", box=None)
-    table.header_style = "bold"
-    for column in table.columns[2:]:
-        column.justify = "right"
+    numbers = ("value", "tied", f"rank by {own}", f"value by {own}", "regret")
+    table = new_table("scope", "best job", *numbers, numbers=numbers)
     for row in compared.to_pylist():
         cells = ["" if row[key] is None else str(row[key]) for key in compared.schema.names]
         if row["best"] is None:
             cells[1] = "none"
         table.add_row(*map(literal, cells))
     console.print()
-    console.print(table)
+    print_table(console, table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from metricscan.cli.options import bundle
-from metricscan.cli.output import literal
+from metricscan.cli.output import literal, new_table, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,16 +111,11 @@ def _named(objective: Objective) -> str:
 
 def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal) -> None:
     """A row a job."""
-    from rich.table import Table
-
     title = _named(objective)
     columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
     if objective.step is not None:
         columns.insert(3, objective.step)
-    table = Table(*columns, box=None, header_style="bold")
-    for column in table.columns:
-        if column.header in ("rank", title, "rows", objective.step):
-            column.justify = "right"
+    table = new_table(*columns, numbers=("rank", title, "rows", objective.step))
     shown = goal.cut(ranking, JOBS_SHOWN)
     for row in shown.to_pylist():
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
@@ -140,6 +135,6 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
         if objective.step is not None:
             cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
         table.add_row(*map(literal, cells))
-    console.print(table)
+    print_table(console, table)
     if shown.num_rows < ranking.num_rows:
         console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more; --top N shows N")
