@@ -675,6 +675,7 @@ def reason(run, log, text, definition, *options):
 
 
 def test_a_literal_that_is_not_there(run, log):
+    assert reason(run, log, "a closs=1\n", "loss: (.*)") == "its literal 'loss: ' does not occur in the logs"
     assert reason(run, log, "epoch 1\n", "perplexity=(.*)") == "its literal 'perplexity=' does not occur in the logs"
 
 
@@ -700,6 +701,8 @@ def test_a_sample_is_not_too_long(run, log):
         ("Loss=0.5; x\n", "Loss = (.*?);", "Loss="),
         ("loss=0.5; x\n", "Loss=(.*?);", "loss="),
         ("LOSS : 0.5; x\n", "loss: (.*?);", "LOSS :"),
+        ("my_loss=1 loss=0.5; x\n", "loss: (.*?);", "loss="),
+        ("x Loss -> 0.5;\n", "loss=(.*?);", "Loss -"),
     ],
 )
 def test_a_slip_in_spaces_or_capitals(run, log, text, definition, seen):
