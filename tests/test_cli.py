@@ -817,6 +817,25 @@ def test_output_that_cannot_be_written(tmp_path, arguments):
     assert ran.returncode == 2
 
 
+def test_a_working_folder_that_is_gone(tmp_path):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = 'rmdir "$PWD" && exec "$@"'
+    arguments = ["replay", str(tmp_path / "a.log"), *LOSS, "--out", "out"]
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *MODULE, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=gone,
+        env={**os.environ, "PYTHONPATH": str(Path(metricscan.__file__).parent.parent)},
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == "metricscan: [Errno 2] No such file or directory"
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_standard_streams_that_are_closed(tmp_path, closed):
     (tmp_path / "a.log").write_text("loss=1\n")

@@ -7,6 +7,7 @@ A command a file; ``options`` is what several of them take (``ranks``: an object
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import signal
@@ -79,11 +80,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        # a full disk under our output; what is read and written otherwise has its own errors
+        # a full disk under our output, for one; what is read and written otherwise has its own errors
         _drop_output()
-        complain(f"cannot write the output: {error.strerror or error}")
+        is_of_output = error.filename is None and error.errno in _OF_OUTPUT
+        complain(f"cannot write the output: {error.strerror}" if is_of_output else error)
         return EXIT_WRONG
     return int(code or 0)
+
+
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def _open_missing() -> None:
