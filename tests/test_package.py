@@ -112,6 +112,14 @@ def test_a_name_that_is_not_there_comes_with_the_module(module, name, meant):
     assert f"has no attribute '{name}'. Did you mean: '{meant}'?" in run.stderr
 
 
+def test_each_name_is_listed_once():
+    assert metricscan.Scanner
+    assert metricscan.sagemaker.load_request
+    for package in (metricscan, metricscan.sagemaker):
+        assert len(dir(package)) == len(set(dir(package)))
+        assert set(package.__all__) <= set(dir(package))
+
+
 def test_the_package_itself_imports_nothing():
     assert list(imports(tree(FOLDER / "__init__.py"))) == ["__future__", "importlib"]
 
