@@ -4,8 +4,10 @@ The map of the package, from the bottom up:
 
 - ``errors``, ``definition``: the faults there are, and what a metric definition is.
 - ``source``: a path, bytes, a file object or chunks, as pieces of bytes; ``_framing``: exported log events in them.
-- ``_pattern``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
-- ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``batch``, ``stats``: what comes out.
+- ``_pattern``, ``_program``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
+- ``_tame``, ``_lint``: what may run away in a regex, and what is probably not meant in it.
+- ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``_labels``: text instead of numbers.
+- ``batch``, ``stats``: what comes out.
 - ``scanner``: definitions compiled once, applied to inputs and live streams.
 - ``objective``, ``ranking``, ``_replay``, ``sink``, ``dataset``: many logs, the best job, datasets.
 - ``_wide``, ``_frames``, ``_plot``: the rows by step, in the shapes that others know, and as pictures.
@@ -106,15 +108,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    home = _HOME.get(name)
+    if home is None:
+        # with the module, so that Python can say which name may have been meant
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=import_module(__name__))
     value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *_HOME})

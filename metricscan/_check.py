@@ -33,7 +33,7 @@ class Hit(NamedTuple):
 
 
 def first_hits(
-    scanner: Scanner, paths: Sequence[str], most: int, input_format: str = "plain"
+    scanner: Scanner, paths: Sequence[str], most: int, input_format: str = "plain", threads: int | None = 1
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
     """Up to ``most`` hits of each metric, the counts over all logs, and what could not be read."""
     hits: dict[str, list[Hit]] = {name: [] for name in scanner.metrics}
@@ -41,20 +41,26 @@ def first_hits(
     errors = []
     for path in paths:
         try:
-            _one_log(scanner, path, most, hits, stats, input_format)
+            _one_log(scanner, path, most, hits, stats, input_format, threads)
         except SourceError as error:
             errors.append(error)
     return hits, stats, errors
 
 
 def _one_log(
-    scanner: Scanner, path: str, most: int, hits: dict[str, list[Hit]], stats: ScanStats, input_format: str
+    scanner: Scanner,
+    path: str,
+    most: int,
+    hits: dict[str, list[Hit]],
+    stats: ScanStats,
+    input_format: str,
+    threads: int | None,
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
     # standard input can be read once: what is shown of it lies in its first part
     data = b"".join(_pieces(path)) if path == STDIN else None
-    running = scanner.batches(path if data is None else data, input_format=input_format)
+    running = scanner.batches(path if data is None else data, threads, input_format=input_format)
     fault: SourceError | None = None
     try:
         for name, batch in running:

@@ -151,17 +151,36 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
         times = "once" if count == 1 else f"{count:,} times"
         return f"its literal {literal!r} was seen {times}, but what should be around it was not: {sample}"
     names = " or ".join(map(repr, literals[:3]))
-    for flags in (0, re.IGNORECASE):
+    for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
-            # "Loss=" where the log has "Loss = " is the commonest slip, capitals are the next
-            parts = re.findall(r"\w+|[^\w\s]", literal)
-            pattern = re.compile(r"\s*".join(map(re.escape, parts)).encode(), flags)
+            pattern = likely(literal) if len(literal) > 1 else None
+            if pattern is None:
+                continue
             found = ((text, match) for text in texts if (match := pattern.search(text.data)))
             text, match = next(found, (None, None))
-            if text is not None and match is not None and len(parts) and len(literal) > 1:
+            if text is not None and match is not None:
                 seen = match[0].decode("utf-8", "replace")
                 return f"its literal {names} does not occur {where}, but {seen!r} does: {_sample(text, match.start())}"
     return f"its literal {names} does not occur {where}"
+
+
+def _otherwise_spaced(literal: str, flags: int = 0) -> re.Pattern[bytes] | None:
+    """``Loss=`` where the log has ``Loss = `` is the commonest slip."""
+    parts = re.findall(r"\w+|[^\w\s]", literal)
+    return re.compile(r"\s*".join(map(re.escape, parts)).encode(), flags) if parts else None
+
+
+def _otherwise_written(literal: str) -> re.Pattern[bytes] | None:
+    """Capitals are the next."""
+    return _otherwise_spaced(literal, re.IGNORECASE)
+
+
+def _otherwise_separated(literal: str) -> re.Pattern[bytes] | None:
+    """``loss: `` where the log has ``loss=``: the name is right, and what stands behind it is not."""
+    name = re.fullmatch(r"\W*(\w.*\w)\W+", literal, re.DOTALL)
+    if name is None:
+        return None
+    return re.compile(rf"(?<!\w){re.escape(name[1])}\s*[^\w\s]".encode(), re.IGNORECASE)
 
 
 def _sample(text: _Text, at: int) -> str:

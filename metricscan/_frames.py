@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,12 @@ import pyarrow.compute as pc
 from metricscan._decide import job_order
 from metricscan._rows import Rows, used_codes_of
 from metricscan.batch import NO_TIME
-from metricscan.dataset import Dataset
 from metricscan.errors import OptionError
 from metricscan.objective import nearest
-from metricscan.ranking import checked, is_label
+from metricscan.ranking import checked, is_label, opened_tables
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
 #: As the SDK's ``TrainingJobAnalytics.dataframe()``: seconds since the metric's first value, its name, the value.
@@ -67,7 +66,7 @@ def metric_frame(tables: Mapping[str, pa.Table] | str | os.PathLike[str], job: s
     >>> metric_frame(replay(log, Scanner(["loss=loss=(.)"]))).to_pylist()[1]
     {'timestamp': None, 'metric_name': 'loss', 'value': 2.0}
     """
-    opened = Dataset(tables) if isinstance(tables, (str, os.PathLike)) else tables
+    opened = opened_tables(tables)
     found = {name: checked(table, name) for name, table in opened.items()}
     job = _only(job, found)
     parts = []
@@ -113,7 +112,7 @@ def job_frame(ranking: pa.Table, tables: Mapping[str, pa.Table] | str | os.PathL
     >>> job_frame(found.ranking).select(["TrainingJobName", "FinalObjectiveValue"]).to_pylist()
     [{'TrainingJobName': 'lr=0.1', 'FinalObjectiveValue': 2.0}]
     """
-    opened = Dataset(tables) if isinstance(tables, (str, os.PathLike)) else tables or {}
+    opened = {} if tables is None else opened_tables(tables)
     jobs = ranking["job"].to_pylist()
     starts, ends = _times(opened, jobs)
     columns: dict[str, Any] = _hyperparameters(ranking["hyperparameters"].to_pylist())

@@ -35,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 # How a JSON document of objects begins, which "[INFO] .." and "{'lr': 1}" do not.
 _DOCUMENT = re.compile(rb'\s*(?:\[\s*)?\{\s*"')
 _EVENTS = re.compile(rb'"events"\s*:\s*\[\s*(?:\]|\{)|\A\s*\[\s*\{[^{}]*"message"\s*:')
-_S3_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?:[ \r\n]|\Z)")
+_S3_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?:[ \r]|\Z)")
 _TIME_COLUMNS = ("timestamp", "@timestamp")
 _MESSAGE_COLUMNS = ("message", "@message")
 _STREAM_COLUMNS = ("logstreamname", "logstream", "@logstream")
@@ -52,16 +52,36 @@ def detect(head: bytes) -> str:
     's3-export'
     >>> detect(b"2026-03-01 10:00:00 loss=1\n")
     'plain'
+    >>> detect(b"2026-03-01T10:00:00.000Z starting\nloss=1\n")
+    'plain'
     """
+    is_all = len(head) < HEAD_BYTES
     head = head.removeprefix(_BOM)
     if _DOCUMENT.match(head) and _EVENTS.search(head):
         return "cloudwatch-json"
-    if _S3_LINE.match(head):
+    if _is_s3_export(head, is_all=is_all):
         return "s3-export"
     names = _header(head)
     if names and set(names) <= _COLUMNS and _role(names, _TIME_COLUMNS) >= 0 and _role(names, _MESSAGE_COLUMNS) >= 0:
         return "cloudwatch-csv"
     return "plain"
+
+
+def _is_s3_export(head: bytes, *, is_all: bool) -> bool:
+    """Whether each line starts with a time, as it is read afterwards; blank lines pass, but for the first."""
+    lines = head.split(b"\n")
+    if not _S3_LINE.match(lines[0]):
+        return False
+    if len(lines) > 1 and not is_all:
+        # it goes on behind the head
+        lines.pop()
+    timed = [line for line in lines if line.strip()]
+    if not all(map(_S3_LINE.match, timed)):
+        return False
+    # a 30th of February looks like a time, and is none
+    events = _events.Unframer("s3-export")
+    events.feed(b"\n".join(timed), True)
+    return sum(count for *_, count in events.streams) == len(timed)
 
 
 def format_of(source: Source, input_format: str) -> str:

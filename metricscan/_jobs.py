@@ -64,6 +64,7 @@ _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
 _LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
 _OVERRIDES_FILE = ".hydra/overrides.yaml"
+_DATASET_FILE = "_manifest.json"  # as the sink calls it
 _PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
 
 STATUSES = {
@@ -105,7 +106,7 @@ class Job:
     hyperparameters: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(repr=False)
 class Survey:
     """What lies under the paths of a replay.
 
@@ -115,8 +116,9 @@ class Survey:
         In natural name order.
     errors : list of SourceError
         What could not be found or read.
-    skipped_by_name, skipped_binary : int
-        Files in folders that were taken for no logs.
+    skipped_by_name, skipped_binary, skipped_not_regular : int
+        What lies in folders and was taken for no log: by its name; by its content; because it is no regular file, but a link
+        that leads nowhere, a pipe, a socket or a device.
     sizes : dict of str to int
         Bytes on disk of the logs that are regular files, by path, as they were found.
     """
@@ -125,15 +127,25 @@ class Survey:
     errors: list[SourceError] = field(default_factory=list)
     skipped_by_name: int = 0
     skipped_binary: int = 0
+    skipped_not_regular: int = 0
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         logs = sum(len(job.logs) for job in self.jobs)
-        skipped = self.skipped_by_name + self.skipped_binary
         text = f"{logs} log{'' if logs == 1 else 's'}"
-        if skipped:
-            text += f", {skipped} skipped ({self.skipped_by_name} by name, {self.skipped_binary} binary)"
-        return text
+        kinds = f"{self.skipped_by_name} by name, {self.skipped_binary} binary"
+        if self.skipped_not_regular:
+            kinds += f", {self.skipped_not_regular} no regular file{'' if self.skipped_not_regular == 1 else 's'}"
+        return f"{text}, {self.skipped} skipped ({kinds})" if self.skipped else text
+
+    def __repr__(self) -> str:
+        # a replay may have a million jobs
+        return f"<Survey of {self}, {len(self.jobs)} job{'' if len(self.jobs) == 1 else 's'}>"
+
+    @property
+    def skipped(self) -> int:
+        """What was taken for no log, for any reason."""
+        return self.skipped_by_name + self.skipped_binary + self.skipped_not_regular
 
 
 def survey(
@@ -141,8 +153,8 @@ def survey(
     *,
     job: str = "auto",
     jobs_file: str | os.PathLike[str] | None = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     input_format: str = "plain",
 ) -> Survey:
     """Find the logs, and tell the jobs apart.
@@ -156,7 +168,7 @@ def survey(
         first, else the whole match) finds in the path.
     jobs_file : path, optional
         CSV or JSON lines with ``job`` or ``path``, ``status``, ``hyperparameters``.
-    include, exclude : sequence of glob
+    include, exclude : glob or sequence of glob
         Names, or paths within the folder, of the files to take from folders.
     input_format : str
         What the logs are; of exports, events that name their stream are told apart by it.
@@ -186,11 +198,13 @@ def survey(
 class _Search:
     """One walk over all paths; each real file is taken once."""
 
-    def __init__(self, found: Survey, include: Sequence[str], exclude: Sequence[str], *, exports: bool) -> None:
+    def __init__(
+        self, found: Survey, include: str | Sequence[str], exclude: str | Sequence[str], *, exports: bool
+    ) -> None:
         self.found = found
         self.exports = exports
-        self.include = list(include)
-        self.exclude = list(exclude)
+        # a str is one glob, not one a letter
+        self.include, self.exclude = ([one] if isinstance(one, str) else list(one) for one in (include, exclude))
         self.seen: set[tuple[int, int]] = set()
         self.walked: set[tuple[int, int]] = set()
         self.met = 0
@@ -240,13 +254,20 @@ class _Search:
                 self.found.sizes[path] = status.st_size
 
     def _folder(self, folder: str) -> None:
-        met, errors, skipped = self.met, len(self.found.errors), self.found.skipped_by_name
+        found = self.found
+        met, errors, by_name, skipped = self.met, len(found.errors), found.skipped_by_name, found.skipped
         self._walk(folder, folder)
-        if self.met == met and len(self.found.errors) == errors:
+        if self.met == met and len(found.errors) == errors:
             hint = None
-            if self.found.skipped_by_name > skipped:
+            if os.path.isfile(os.path.join(folder, _DATASET_FILE)):
+                hint = "it is a dataset that replay wrote: rank reads it"
+            elif found.skipped_by_name > by_name and self.include:
+                hint = "none of its files is let through by include and exclude"
+            elif found.skipped_by_name > by_name:
                 hint = "by its name nothing there is taken for a log; include says what is one"
-            self.found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
+            elif found.skipped > skipped:
+                hint = "what is there is binary, or no regular file"
+            found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
 
     def _walk(self, folder: str, top: str) -> None:
         try:
@@ -265,6 +286,8 @@ class _Search:
             if _is_folder(entry):
                 if not entry.name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(entry.name):
                     self._walk(entry.path, top)
+            elif not _is_regular(entry):
+                self.found.skipped_not_regular += 1
             elif not self._is_log_by_name(entry, top):
                 self.found.skipped_by_name += 1
             else:
@@ -275,11 +298,6 @@ class _Search:
                     self._take(entry.path, found)
 
     def _is_log_by_name(self, entry: os.DirEntry[str], top: str) -> bool:
-        try:
-            if not entry.is_file():
-                return False
-        except OSError:
-            return False
         if self.include or self.exclude:
             within = os.path.relpath(entry.path, top)
             if any(_fits(entry.name, within, pattern) for pattern in self.exclude):
@@ -300,6 +318,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         # a link to itself, for one
+        return False
+
+
+def _is_regular(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
         return False
 
 
@@ -418,12 +443,7 @@ class _Keys:
         return keys
 
     def _by_regex(self, rule: str) -> list[_Key | None]:
-        try:
-            pattern = re.compile(rule)
-        except re.error as error:
-            raise OptionError(
-                f"job={rule!r} is none of auto, file and dir, and no regex: {error.msg} at position {error.pos}"
-            ) from None
+        pattern = job_pattern(rule)
         keys: list[_Key | None] = []
         for path, place in zip(self.logs, self.places, strict=True):
             match = pattern.search(place)
@@ -478,6 +498,25 @@ class _Keys:
         jobs.sort(key=lambda one: one[0])
         self.folders = [folder for *_, folder in jobs]
         return [job for _, job, _ in jobs]
+
+
+def job_pattern(rule: str) -> re.Pattern[str]:
+    """The regex that a rule for jobs is, where it is none of the words.
+
+    Raises
+    ------
+    OptionError
+        It does not compile, or is no text.
+    """
+    if not isinstance(rule, str):
+        raise OptionError(f"job={rule!r}: 'auto', 'file', 'dir' or a regex was expected")
+    try:
+        return re.compile(rule)
+    except (re.error, RecursionError, OverflowError) as error:
+        at = getattr(error, "pos", None)
+        place = "" if at is None else f" at position {at}"
+        reason = getattr(error, "msg", None) or error
+        raise OptionError(f"job={rule!r} is none of auto, file and dir, and no regex: {reason}{place}") from None
 
 
 def _places(logs: Sequence[str]) -> list[str]:
@@ -661,7 +700,8 @@ def _read_jobs_file(path: str) -> list[_Fact]:
                 try:
                     row = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    faults.append(f"line {number}: not JSON: {error}")
+                    reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+                    faults.append(f"line {number}: not JSON: {reason}")
                 else:
                     if isinstance(row, dict) and isinstance(row.get("hyperparameters"), dict):
                         row["hyperparameters"] = _object_in(line)

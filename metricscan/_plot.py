@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from metricscan._wide import curve
-from metricscan.dataset import Dataset
 from metricscan.errors import OptionError, SourceError
-from metricscan.ranking import rank
+from metricscan.ranking import opened_tables, rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +77,7 @@ def plot(
         import matplotlib as mpl
     except ImportError as error:
         raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
-    opened = Dataset(tables) if isinstance(tables, (str, os.PathLike)) else tables
+    opened = opened_tables(tables)
     lines = _lines(curve(opened, metric, step, worker=worker, duplicates=duplicates))
     best = {} if objective is None else _best(rank(opened, objective))
     # the same data give the same bytes

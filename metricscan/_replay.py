@@ -17,13 +17,13 @@ from metricscan import ranking, sink
 from metricscan._blocks import worker_count
 from metricscan._frames import job_frame, metric_frame
 from metricscan._framing import check_format, span_of
-from metricscan._jobs import STDIN, Log, survey
+from metricscan._jobs import STDIN, Log, job_pattern, survey
 from metricscan._judge import Judge
 from metricscan._rows import Rows
 from metricscan._together import GROUP_BYTES, MOST_BYTES, scan_together
 from metricscan._wide import curve, wide
-from metricscan.errors import OptionError, SourceError
-from metricscan.scanner import Scanner
+from metricscan.errors import AllFaults, OptionError, SourceError
+from metricscan.scanner import Scanner, check_threads
 from metricscan.source import open_source
 from metricscan.stats import MetricStats, ScanStats
 
@@ -186,8 +186,8 @@ def replay(
     threads: int | None = None,
     job: str = "auto",
     jobs: str | os.PathLike[str] | None = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     input_format: str = "auto",
     keep: bool = True,
     out: str | os.PathLike[str] | None = None,
@@ -212,7 +212,7 @@ def replay(
         (else its first group, else the whole match) finds in a log's path.
     jobs : path, optional
         CSV or JSON lines with the columns job or path, status, hyperparameters.
-    include, exclude : sequence of glob
+    include, exclude : glob or sequence of glob
         Which files of a folder are logs.
     input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
         What the logs are: text, or exports of log events, whose rows get a ``time``; ``"auto"``: as each one's first bytes
@@ -231,7 +231,7 @@ def replay(
     Raises
     ------
     OptionError
-        An option with a value it does not have, or an objective that is not among the metrics.
+        Options with values they do not have, or an objective that is not among the metrics: all faults together.
     SourceError
         With ``on_error="raise"``, the first fault; always, if the output or the jobs file is at fault.
 
@@ -249,15 +249,26 @@ def replay(
     """
     if not isinstance(scanner, Scanner):
         raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
-    if on_error not in ("collect", "raise"):
-        raise OptionError(f"on_error={on_error!r}: 'collect' or 'raise' was expected")
-    if objective is not None:
-        ranking.check_metric(objective, scanner.metrics, scanner.labels)
-    if threads is not None:
-        worker_count(threads, None)
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
-    check_format(input_format)
+    elif isinstance(paths, (bytes, bytearray)) or not isinstance(paths, Iterable):
+        raise TypeError(f"a path or an iterable of paths was expected, not {type(paths).__name__}")
+    with AllFaults() as faults:
+        if on_error not in ("collect", "raise"):
+            faults.note(f"on_error={on_error!r}: 'collect' or 'raise' was expected")
+        if objective is not None:
+            faults.of(ranking.check_metric, objective, scanner.metrics, scanner.labels)
+        faults.of(check_threads, threads)
+        if job not in ("auto", "file", "dir"):
+            faults.of(job_pattern, job)
+        if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
+            faults.note(f"jobs={jobs!r:.80}: the path of a file was expected, CSV or JSON lines")
+        if out is not None and (not isinstance(out, (str, os.PathLike)) or not os.fspath(out)):
+            faults.note(f"out={out!r:.80}: the path of a folder was expected")
+        if progress is not None and not callable(progress):
+            faults.note(f"progress={progress!r:.80}: a callable was expected")
+        faults.of(check_format, input_format)
+        faults.of(sink.check_format, format)
     found = survey(paths, job=job, jobs_file=jobs, include=include, exclude=exclude, input_format=input_format)
     if on_error == "raise" and found.errors:
         raise found.errors[0]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metricscan.dataset import Dataset
-from metricscan.ranking import rank
+from metricscan.ranking import check_metric, opened_tables, rank
 
 if TYPE_CHECKING:
     import os
@@ -68,8 +67,9 @@ def compare_scopes(
     >>> found.select(["scope", "best", "value", "rank", "regret"]).to_pylist()[1]
     {'scope': 'min', 'best': 'a', 'value': 1.0, 'rank': 2, 'regret': 0.5}
     """
-    if not hasattr(tables, "keys"):
-        tables = Dataset(tables)
+    tables = opened_tables(tables)
+    check_metric(objective, list(tables), getattr(tables, "labels", ()))
+    scopes = [scopes] if isinstance(scopes, str) else scopes
     if jobs is not None:
         jobs = list(jobs)
     objectives = [objective.under(scope) for scope in dict.fromkeys([objective.scope, *scopes])]

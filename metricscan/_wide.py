@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,12 +11,12 @@ from metricscan._decide import job_order, mean_of_each
 from metricscan._names import natural_ranks
 from metricscan._rows import Rows, codes_of, numbered, used_codes_of
 from metricscan._steps import in_force
-from metricscan.dataset import Dataset
 from metricscan.errors import OptionError
 from metricscan.objective import nearest
-from metricscan.ranking import checked, is_label, numeric
+from metricscan.ranking import checked, is_label, numeric, opened_tables
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
     from metricscan._rows import Array
@@ -81,9 +80,11 @@ def wide(
     >>> wide(found, "epoch").select(["step", "loss", "acc"]).to_pylist()
     [{'step': 1.0, 'loss': 3.0, 'acc': 0.5}, {'step': 2.0, 'loss': 1.0, 'acc': None}]
     """
-    opened = Dataset(tables) if isinstance(tables, (str, os.PathLike)) else tables
+    opened = opened_tables(tables)
     workers = (worker,) if isinstance(worker, str) else tuple(worker)
     labels = [one for one in workers if one != STREAM]
+    if isinstance(metrics, str):
+        metrics = [metrics]
     if metrics is None:
         metrics = [name for name in opened if name != step and name not in labels and not _is_text(opened, name)]
     _check(list(opened), metrics, step, labels, duplicates)

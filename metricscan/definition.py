@@ -7,6 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from metricscan._dialect import Dialect, RegexFault, compile_regex
@@ -92,6 +93,7 @@ def read_with(
     if isinstance(labels, Mapping):
         labels = [{"Name": name, "Regex": regex} for name, regex in labels.items()]
     of_labels, more = _items(labels)
+    more = [replace(fault, message=f"labels: {fault.message}") for fault in more]
     items, faults = [*items, *of_labels], [*faults, *more]
     definitions = []
     results: dict[str, Kept] = {}
@@ -246,6 +248,8 @@ def read_definitions(path: str) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8", path=path, offset=error.start, cause=error) from error
+    if not text.strip():
+        raise _syntax(path, f"the file is empty; a list of {_EXPECTED} was expected")
     suffix = os.path.splitext(path)[1].lower()
     is_json = suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip()[:1] in ("[", "{", "="))
     return _from_json(text, path) if is_json else _from_yaml(text, path)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class MetricscanError(Exception):
@@ -96,6 +99,43 @@ class OptionError(MetricscanError, ValueError):
     """An option with a value that it does not take, or that contradicts another."""
 
 
+class AllFaults:
+    """Faults of several options, raised as one OptionError where its block ends.
+
+    Examples
+    --------
+    >>> with AllFaults() as faults:
+    ...     faults.note("threads=0: 1 or more was expected")
+    ...     faults.note("format='xls': parquet was expected")
+    Traceback (most recent call last):
+    metricscan.errors.OptionError: threads=0: 1 or more was expected; format='xls': parquet was expected
+    """
+
+    def __init__(self) -> None:
+        self._faults: list[str] = []
+        self._hints: list[str] = []
+
+    def note(self, fault: str) -> None:
+        """Add a fault."""
+        self._faults.append(fault)
+
+    def of(self, check: Callable[..., object], *arguments: object) -> None:
+        """Add what a check raises as an OptionError."""
+        try:
+            check(*arguments)
+        except OptionError as error:
+            self._faults.append(error.message)
+            if error.hint is not None:
+                self._hints.append(error.hint)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._faults:
+            raise OptionError("; ".join(self._faults), hint=" ".join(self._hints) or None)
+
+
 class SourceError(MetricscanError, OSError):
     """An input or an output that cannot be opened, read, decompressed or written.
 
@@ -108,6 +148,8 @@ class SourceError(MetricscanError, OSError):
         What the system said.
     partial : object
         From ``Scanner.scan``: the result up to there.
+    errno, strerror, filename
+        As every OSError has them: those of the cause, and the path.
     """
 
     def __init__(
@@ -125,6 +167,13 @@ class SourceError(MetricscanError, OSError):
         self.offset = offset
         self.cause = cause
         self.partial: Any = None
+        self._tell_as_the_system_does()
+
+    def _tell_as_the_system_does(self) -> None:
+        """Fill in what an OSError has, so that who catches one finds it there."""
+        if isinstance(self.cause, OSError):
+            self.errno, self.strerror = self.cause.errno, self.cause.strerror
+        self.filename = self.path
 
 
 class DefinitionWarning(UserWarning):
@@ -135,4 +184,6 @@ def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, An
     error = kind.__new__(kind, message)
     error.args = (message,)
     error.__dict__.update(attributes)
+    if isinstance(error, SourceError):
+        error._tell_as_the_system_does()
     return error

@@ -99,13 +99,19 @@ class Objective:
 
     def __post_init__(self) -> None:
         faults, hint = [], None
+        if not isinstance(self.metric, str) or not self.metric:
+            faults.append(f"metric={self.metric!r}: the name of a metric was expected")
+        if self.step is not None and (not isinstance(self.step, str) or not self.step):
+            faults.append(f"step={self.step!r}: the name of a metric was expected")
         if self.goal not in GOALS:
+            meant = [goal for goal in GOALS if str(self.goal).lower() in (goal.lower(), goal[:3].lower())]
+            hint = f"did you mean {meant[0]!r}?" if meant else None
             faults.append(f"goal={self.goal!r}: 'Minimize' or 'Maximize' was expected")
         try:
             kind = parse_scope(self.scope).kind
         except OptionError as error:
             faults.append(error.message)
-            hint = error.hint
+            hint = hint or error.hint
         else:
             if kind == "best@k" and self.step is None:
                 faults.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from metricscan.errors import OptionError
 from metricscan.objective import Objective, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from metricscan._rows import Array
 
@@ -116,8 +117,7 @@ def rank(
     >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize", scope="first"))["job"].to_pylist()
     ['b', 'a']
     """
-    if isinstance(tables, (str, os.PathLike)):
-        tables = Dataset(tables)
+    tables = opened_tables(tables)
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
@@ -146,6 +146,15 @@ def rank(
     outcomes = decide(rows, objective, lambda: streams)
     back = steps_back(steps[0]) if steps else None
     return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
+
+
+def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
+    """The tables; a path is that of a dataset."""
+    if isinstance(tables, (str, os.PathLike)):
+        return Dataset(tables)
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
+    return tables
 
 
 def order(
@@ -226,6 +235,8 @@ def order(
 
 def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:
     """Raise an OptionError if no metric has the name of the objective, or of its step, or if it is a label."""
+    if not isinstance(objective, Objective):
+        raise TypeError(f"an Objective was expected, not {type(objective).__name__}")
     faults, hints = [], []
     for what, name in (("objective", objective.metric), ("step", objective.step)):
         if name in labels:
@@ -269,6 +280,8 @@ def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes
 
 def checked(table: pa.Table, name: str) -> pa.Table:
     """The table; an OptionError if it lacks a column of rows."""
+    if not isinstance(table, pa.Table):
+        raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
     missing = [
         one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
     ]

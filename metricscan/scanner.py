@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from metricscan import _core, _lint, _plan
@@ -32,6 +33,8 @@ _CHOICES = {
     "ansi": ("keep", "strip"),
     "untamed": ("warn", "refuse", "allow"),
 }
+# of a result, in a notebook or a message
+_METRICS_SHOWN = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST_TIME, _LAST_TIME = ((time.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max))
@@ -110,8 +113,10 @@ class ScanResult(Mapping[str, "pa.Table"]):
         return len(self._batches)
 
     def __repr__(self) -> str:
-        rows = ", ".join(f"{name}: {counts.rows} rows" for name, counts in self.stats.metrics.items())
-        return f"<ScanResult of {self.stats.records} records; {rows}>"
+        metrics = self.stats.metrics.items()
+        rows = ", ".join(f"{name}: {counts.rows} rows" for name, counts in islice(metrics, _METRICS_SHOWN))
+        more = f", and {len(metrics) - _METRICS_SHOWN} more metrics" if len(metrics) > _METRICS_SHOWN else ""
+        return f"<ScanResult of {self.stats.records} records; {rows}{more}>"
 
 
 class Scanner:
@@ -190,9 +195,16 @@ class Scanner:
         untamed: str = "warn",
     ) -> None:
         given = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
-        if isinstance(labels, Iterator):
-            labels = list(labels)
-        loaded, decisions = read_with(definitions, _plan.decide, labels)
+        labels = () if labels is None else list(labels) if isinstance(labels, Iterator) else labels
+        try:
+            loaded, decisions = read_with(definitions, _plan.decide, labels)
+        except DefinitionError as error:
+            try:
+                _checked({**given, "untamed": untamed})
+            except OptionError as wrong:
+                options = Fault(None, None, None, None, f"the options beside them: {wrong.message}")
+                raise DefinitionError((*error.faults, options), source=error.source) from None
+            raise
         _checked({**given, "untamed": untamed})
         names = [one.name for one in loaded[len(loaded) - len(labels) :]]
         self._set_up(loaded, decisions, given, {}, names)
@@ -235,7 +247,8 @@ class Scanner:
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self._given.items() if value is not None)
-        return f"<Scanner of {len(self.definitions)} definitions{options}>"
+        count = len(self.definitions)
+        return f"<Scanner of {count} definition{'' if count == 1 else 's'}{options}>"
 
     # ---- one input, read to its end
 
@@ -245,7 +258,7 @@ class Scanner:
         Parameters
         ----------
         source : path, bytes-like, binary file object, or iterable of bytes-like chunks
-            A str is always a path. gzip is read from paths.
+            A str is always a path. gzip is read from paths and file objects.
         threads : int, optional
             How many threads share the work; by default one for inputs below 32 MiB, else one a core. The rows are the
             same for every number. Only bytes and plain files are shared: a pipe, gzip and chunks take one thread.
@@ -280,7 +293,8 @@ class Scanner:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
 
         Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it is full (some 65,000 rows) and the rest at the end;
-        a metric's batches come in stream order. The iterator has ``stats``, complete when it is exhausted.
+        a metric's batches come in stream order. The iterator has ``stats``, complete when it is exhausted; who stops before
+        that closes it, or takes it in a ``with``.
 
         Raises
         ------
@@ -404,6 +418,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def __init__(self, scanner: Scanner, source: Any, threads: int | None, input_format: str = "plain") -> None:
         from metricscan import _blocks
 
+        check_threads(threads)
         self._scanner = scanner
         self._opened = open_source(source, chunk_bytes=scanner._chunk_bytes)
         self._stats: ScanStats | Callable[[], ScanStats] = scanner._no_stats
@@ -439,6 +454,17 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def __next__(self) -> tuple[str, pa.RecordBatch]:
         name, batch, *_ = next(self._running)
         return name, batch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Batches of {self._opened.name}>"
 
     def close(self) -> None:
         """Stop early and close what was opened."""
@@ -612,6 +638,15 @@ class Stream:
         """Scan the last record, if no terminator ended it. ``take`` and ``latest`` stay valid."""
         self._core.finish()
 
+    def __repr__(self) -> str:
+        rows = sum(one.rows for one in self.stats.metrics.values())
+        state = ", closed" if self.closed else ""
+        return f"<Stream: {self._core.bytes} bytes, {self._core.records} records, {rows} rows{state}>"
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        # a copy would share the memory that both write to
+        raise TypeError("a stream can be neither copied nor pickled; its scanner can, and gives as many as are wanted")
+
     def __enter__(self) -> Self:
         return self
 
@@ -677,6 +712,14 @@ def _checked(given: dict[str, str | None]) -> dict[str, str]:
     if given["newline"] is None:
         options["newline"] = "lf" if given["escape"] == "syslog" else "universal"
     return options
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise an OptionError if as many threads cannot be: None leaves it to the size of the input."""
+    if threads is None:
+        return
+    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
+        raise OptionError(f"threads={threads!r}: a whole number, 1 or more was expected")
 
 
 def report_untamed(scanner: Scanner, *, refuse: bool) -> None:

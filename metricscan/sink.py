@@ -78,6 +78,12 @@ def metric_name(folder: str) -> str:
     return unquote(folder)
 
 
+def check_format(format: str) -> None:  # noqa: A002
+    """Raise an OptionError if a dataset has no such format."""
+    if format not in FORMATS:
+        raise OptionError(f"format={format!r}: one of {', '.join(FORMATS)} was expected")
+
+
 class Sink:
     """A dataset in the making; a context manager. Leaving it without :meth:`finish`, or by an error, leaves nothing.
 
@@ -108,8 +114,7 @@ class Sink:
         overwrite: bool = False,
         labels: Iterable[str] = (),
     ) -> None:
-        if format not in FORMATS:
-            raise OptionError(f"format={format!r}: one of {', '.join(FORMATS)} was expected")
+        check_format(format)
         # behind a link, so that what is replaced is the folder and not the link
         self.path = os.path.realpath(path)
         self.format = format

@@ -201,7 +201,30 @@ def _widen(file: Any) -> None:
 
 
 def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
+    """What a file object holds; gzip is recognised as it is in a file that is named: `metricscan replay - < a.log.gz`."""
     _widen(file)
+    pieces = _pieces_of(file, name, chunk_bytes)
+    head: Any = b""
+    try:
+        for piece in pieces:
+            # mostly one piece is enough, and is not copied
+            head = head + bytes(piece) if head else piece
+            if len(head) >= MAGIC_BYTES:
+                break
+    except SourceError as error:
+        # what came before it is handed on first
+        pieces = _raising(error)
+    kind = compression(bytes(head[:MAGIC_BYTES]))
+    if kind == "gzip":
+        yield from _inflate(lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
+        return
+    _check_compression(kind, name)
+    if head:
+        yield head
+    yield from pieces
+
+
+def _pieces_of(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
     offset = 0
     # of a pipe what is there, not until the chunk is full
     read = getattr(file, "read1", file.read)
@@ -241,20 +264,30 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
     except OSError as error:
         file.close()
         raise SourceError(f"cannot read {name}", path=name, offset=0, cause=error) from error
-    if kind is not None and kind != "gzip":
+    try:
+        _check_compression(kind, name)
+    except SourceError:
         file.close()
+        raise
+    pieces = (
+        _inflate(file.read, head, name, chunk_bytes) if kind == "gzip" else _read_file(file, head, name, chunk_bytes)
+    )
+    opened = Source(name, pieces, whole=None, size=size)
+    opened._file = file
+    if is_file and kind is None and hasattr(os, "pread"):
+        opened.descriptor = file.fileno()
+    return opened
+
+
+def _check_compression(kind: str | None, name: str) -> None:
+    """Raise a SourceError for what is compressed otherwise than by gzip."""
+    if kind is not None and kind != "gzip":
         raise SourceError(
             f"{name} is compressed with {kind}; plain text and gzip are read",
             path=name,
             offset=0,
             hint="decompress it first, or pipe it in: zstdcat, bzcat, xzcat or lz4cat FILE | metricscan replay -",
         )
-    pieces = _inflate(file, head, name, chunk_bytes) if kind == "gzip" else _read_file(file, head, name, chunk_bytes)
-    opened = Source(name, pieces, whole=None, size=size)
-    opened._file = file
-    if is_file and kind is None and hasattr(os, "pread"):
-        opened.descriptor = file.fileno()
-    return opened
 
 
 def _read_file(file: Any, head: bytes, name: str, chunk_bytes: int) -> Iterator[memoryview]:
@@ -279,7 +312,7 @@ def _read_file(file: Any, head: bytes, name: str, chunk_bytes: int) -> Iterator[
         filled = 0
 
 
-def _inflate(file: Any, head: bytes, name: str, chunk_bytes: int) -> Iterator[bytes]:
+def _inflate(read: Callable[[int], bytes], head: bytes, name: str, chunk_bytes: int) -> Iterator[bytes]:
     """gzip, one member after another; what could be decompressed is yielded before a fault is raised."""
     import zlib
 
@@ -290,7 +323,7 @@ def _inflate(file: Any, head: bytes, name: str, chunk_bytes: int) -> Iterator[by
     try:
         while True:
             if not raw:
-                raw = file.read(chunk_bytes)
+                raw = read(chunk_bytes)
                 if not raw:
                     break
             if member.eof:
@@ -303,6 +336,9 @@ def _inflate(file: Any, head: bytes, name: str, chunk_bytes: int) -> Iterator[by
             if piece:
                 offset += len(piece)
                 yield piece
+    except SourceError:
+        # that says where already
+        raise
     except (OSError, zlib.error) as error:
         fault = error
     if fault is None:

@@ -269,6 +269,7 @@ def test_the_outcome_as_json(run, trials):
         },
     ]
     assert document == {
+        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
         "best": {
             "job": "trial_7",
             "value": 0.0312,
@@ -283,7 +284,7 @@ def test_the_outcome_as_json(run, trials):
             "acc": {"rows": 1, "unparsed": 1, **counts, "samples": [{"text": "x", "line": 2, "offset": 12}]},
         },
         "logs": 4,
-        "skipped": {"by_name": 1, "binary": 0},
+        "skipped": {"by_name": 1, "binary": 0, "not_regular": 0},
         "bytes": 62524,
         "records": 10416,
         "out": None,
@@ -406,6 +407,42 @@ def test_wrong_use(run, log, arguments, reason):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert reason in err
+
+
+@pytest.mark.parametrize("command", ["replay", "check"])
+def test_where_nothing_was_read_the_reason_stands_alone(run, log, command):
+    code, out, err = run(command, "gone.log", *LOSS)
+    assert (code, out) == (2, "")
+    assert err.startswith("metricscan: cannot open gone.log: No such file or directory\n")
+
+
+def test_an_empty_file_of_definitions(run, log, tmp_path):
+    log("loss=1\n")
+    for name in ("d.json", "d.yaml", "d"):
+        tree(tmp_path, {name: " \n"})
+        code, _, err = run("check", "a.log", "-d", name)
+        assert code == 2
+        assert "the file is empty; a list of" in err
+
+
+def test_every_command_is_listed_with_a_whole_sentence(run):
+    lines = run("--help")[1].partition("Commands:\n")[2]
+    assert "..." not in lines
+    assert lines.count(".\n") == 6
+
+
+def test_options_that_several_commands_take_are_the_same(run):
+    """What they mean stands at each of them; so does how to have JSON."""
+    texts = {name: " ".join(run(name, "--help")[1].split()) for name in ("replay", "check", "audit")}
+    for shared in (
+        "--newline [universal|lf] What ends a record",
+        "--ansi [keep|strip] Remove terminal escape sequences",
+        "--untamed [warn|refuse|allow] What to do",
+        "--input-format [auto|plain|cloudwatch-json|cloudwatch-csv|s3-export] What the logs are",
+        "--threads N Threads.",
+        "--json Print the outcome as JSON.",
+    ):
+        assert all(shared in text for text in texts.values()), shared
 
 
 def test_help_and_version(run):
@@ -553,7 +590,72 @@ def test_a_name_that_is_no_utf8_is_shown_somehow(run, tmp_path, monkeypatch, arg
     monkeypatch.chdir(tree(tmp_path, {os.fsdecode(b"caf\xe9.log"): "loss=1\n", "plain.log": "loss=2\n"}))
     code, out, _ = run(arguments[0], ".", *LOSS, *arguments[1:])
     assert code == 0
-    assert "caf" in out or "--json" in arguments
+    if "--json" not in arguments:
+        # once as the name of a job, once as a path: spelled one way
+        assert r"caf\xe9" in out
+        assert "udce9" not in out
+
+
+# ---- check as JSON
+
+
+def test_what_check_found_as_json(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tree(tmp_path, {"a.log": "loss=0.5\nloss=x\nloss=inf\n", "b.log": "loss=2\n", "c.json": "{}"}))
+    (tmp_path / "link").symlink_to("nowhere")
+    definitions = (*LOSS, "-m", "acc=acc=([0-9.]+)", "--label", r"who=^(\w)oss=2")
+    code, out, err = run("check", ".", "gone.log", *definitions, "--json", "--threads", "2")
+    assert (code, err) == (2, "metricscan: cannot open gone.log: No such file or directory\n")
+    document = json.loads(out, parse_constant=pytest.fail)
+    metrics = document.pop("metrics")
+    assert document == {
+        "logs": 2,
+        "skipped": {"by_name": 1, "binary": 0, "not_regular": 1},
+        "bytes": 32,
+        "records": 4,
+        "errors": [{"path": "gone.log", "offset": None, "message": "cannot open gone.log: No such file or directory"}],
+    }
+    assert list(metrics) == ["loss", "acc", "who"]
+    loss, acc, who = metrics.values()
+    assert (loss["regex"], loss["rows"], loss["unparsed"]) == (r"loss=(\S+)", 3, 1)
+    assert loss["samples"] == [{"text": "x", "line": 2, "offset": 9}]
+    hit = {"path": "./a.log", "before": "loss=", "after": ""}
+    assert loss["hits"] == [
+        hit | {"line": 1, "value": "0.5", "number": 0.5},
+        hit | {"line": 2, "value": "x", "number": None},
+        hit | {"line": 3, "value": "inf", "number": "Infinity"},
+        hit | {"line": 1, "value": "2", "number": 2.0, "path": "./b.log"},
+    ]
+    assert (loss["reasons"], who["reasons"]) == ([], [])
+    assert acc["reasons"] == ["its literal 'acc=' does not occur in the logs"]
+    assert [finding["code"] for finding in acc["findings"]] == ["no-sign-or-exponent"]
+    assert [one["value"] for one in who["hits"]] == ["l"]
+
+
+def test_check_as_json_ends_as_check_does(run, log):
+    name = log("loss=1\n")
+    assert run("check", name, *LOSS, "--json")[0] == 0
+    assert run("check", name, *LOSS, "-m", "acc=acc=(.)", "--json")[0] == 1
+    code, out, _ = run("check", log(""), *LOSS, "--json")
+    assert code == 1
+    assert (json.loads(out)["records"], json.loads(out)["metrics"]["loss"]["reasons"]) == (0, [])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_nothing_in_check(run, log, monkeypatch, threads):
+    monkeypatch.setattr("metricscan._blocks.SERIAL_BYTES", 1)
+    name = log("loss=1\nnoise\n" * 5_000)
+    expected = run("check", name, *LOSS)
+    assert run("check", name, *LOSS, "--threads", threads) == expected
+
+
+def test_check_finds_the_logs_that_replay_finds(run, tmp_path, monkeypatch):
+    events = [{"timestamp": 1, "message": "loss=1", "logStreamName": f"job-{n}/algo-1-1"} for n in (1, 2)]
+    monkeypatch.chdir(tree(tmp_path, {"events.json": json.dumps({"events": events}), "other.json": "{}"}))
+    code, out, _ = run("check", ".", *LOSS, "--json")
+    document = json.loads(out)
+    assert (code, document["skipped"]["by_name"]) == (0, 1)
+    assert [hit["path"] for hit in document["metrics"]["loss"]["hits"]] == ["./events.json"] * 2
+    assert run("check", ".", *LOSS, "--input-format", "plain")[0] == 2
 
 
 # ---- why a definition found nothing
@@ -573,6 +675,7 @@ def reason(run, log, text, definition, *options):
 
 
 def test_a_literal_that_is_not_there(run, log):
+    assert reason(run, log, "a closs=1\n", "loss: (.*)") == "its literal 'loss: ' does not occur in the logs"
     assert reason(run, log, "epoch 1\n", "perplexity=(.*)") == "its literal 'perplexity=' does not occur in the logs"
 
 
@@ -598,6 +701,8 @@ def test_a_sample_is_not_too_long(run, log):
         ("Loss=0.5; x\n", "Loss = (.*?);", "Loss="),
         ("loss=0.5; x\n", "Loss=(.*?);", "loss="),
         ("LOSS : 0.5; x\n", "loss: (.*?);", "LOSS :"),
+        ("my_loss=1 loss=0.5; x\n", "loss: (.*?);", "loss="),
+        ("x Loss -> 0.5;\n", "loss=(.*?);", "Loss -"),
     ],
 )
 def test_a_slip_in_spaces_or_capitals(run, log, text, definition, seen):
@@ -698,6 +803,58 @@ def test_a_pipe_is_read(command):
     )
     assert ran.returncode == 0
     assert b"100,000" in ran.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full")
+@pytest.mark.parametrize("arguments", [["replay", "--json"], ["replay"], ["check"]])
+def test_output_that_cannot_be_written(tmp_path, arguments):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    with open("/dev/full", "wb") as full:
+        arguments = [*MODULE, *arguments, tmp_path / "a.log", *LOSS]
+        ran = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert ran.stderr.splitlines()[-1] == "metricscan: cannot write the output: No space left on device"
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode == 2
+
+
+def test_a_working_folder_that_is_gone(tmp_path):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = 'rmdir "$PWD" && exec "$@"'
+    arguments = ["replay", str(tmp_path / "a.log"), *LOSS, "--out", "out"]
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *MODULE, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=gone,
+        env={**os.environ, "PYTHONPATH": str(Path(metricscan.__file__).parent.parent)},
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == "metricscan: [Errno 2] No such file or directory"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_that_are_closed(tmp_path, closed):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    command = f'exec "$@" {closed}'
+    arguments = ["replay", "-", "a.log", *LOSS, "--minimize", "loss", "--out", "out"]
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *MODULE, *arguments],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == 0
+    assert "Traceback" not in ran.stderr
+    # nothing was printed into a file that has the number of what was closed
+    assert (tmp_path / "a.log").read_text() == "loss=1\n"
+    assert metricscan.Dataset(tmp_path / "out")["loss"]["value"].to_pylist() == [1.0]
 
 
 @pytest.mark.parametrize("arguments", [["replay", "--json"], ["replay"], ["check"], ["--help"]])

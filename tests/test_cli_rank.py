@@ -102,7 +102,31 @@ def test_completed_only_by_a_jobs_file(run, written, tmp_path):
     assert ranking_lines(out)[3][:4] == ["trial_2", "1.0", "found,", "Stopped"]
     code, out, _ = run("rank", written, "--completed-only")
     assert code == 1
-    assert out.splitlines()[0] == "Best: none; no job has a finite loss"
+    assert out.splitlines()[0] == "Best: none; no job that has a finite loss is Completed"
+    (tmp_path / "jobs.csv").write_text("job,status\n" + "".join(f"trial_{n},failed\n" for n in (1, 2, 3, 4, 10)))
+    code, out, _ = run("rank", written, "--jobs", "jobs.csv")
+    assert code == 1
+    assert out.splitlines()[0] == "Best: none; no job that has a finite loss may win: they failed"
+
+
+def test_the_winner_as_json(run, logs, written):
+    code, out, _ = run("rank", written, "--json")
+    best = json.loads(out)["best"]
+    assert code == 0
+    assert best == {
+        "job": "trial_2",
+        "value": 1.0,
+        "path": f"{logs}/trial_2/stdout",
+        "stream": "stdout",
+        "line": 1,
+        "offset": 0,
+        "hyperparameters": {"lr": "0.1"},
+    }
+    document = json.loads(run("replay", logs, *DEFINITIONS, "--minimize", "loss", "--json")[1])
+    assert document["best"] == best
+    assert document["objective"] == json.loads(out)["objective"]
+    code, out, _ = run("rank", written, "--completed-only", "--json")
+    assert (code, json.loads(out)["best"]) == (1, None)
 
 
 def test_scopes_side_by_side(run, written):

@@ -131,6 +131,9 @@ def test_scopes_side_by_side(logs):
     found, out = written(logs)
     objective = Objective("loss", "Minimize", "best@2", "epoch")
     table = metricscan.compare_scopes(out, objective)
+    assert metricscan.compare_scopes(out, objective, scopes="min")["scope"].to_pylist() == [objective.scope, "min"]
+    with pytest.raises(TypeError, match="an Objective was expected, not str"):
+        metricscan.compare_scopes(out, "loss")
     same(table, metricscan.compare_scopes(found, objective, jobs=iter(found.jobs)))
     assert table["scope"].to_pylist() == ["best@2", "last", "first", "min", "max", "mean", "last-5", "last-10"]
     rows = {row["scope"]: row for row in table.to_pylist()}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import metricscan
 from metricscan import SourceError
-from metricscan._framing import FORMATS, detect
+from metricscan._framing import FORMATS, HEAD_BYTES, detect
 from metricscan.scanner import _configured
 
 DEFINITIONS = [{"Name": "loss", "Regex": "loss=(\\S*)"}, {"Name": "acc", "Regex": "acc: ([0-9.]+)"}]
@@ -326,6 +326,17 @@ def test_samples_have_their_places():
         (b"message\n", "plain"),
         (b"2026-03-01T10:00:00.000Z loss=1", "s3-export"),
         (b"2026-03-01T10:00:00.000Z\n", "s3-export"),
+        (b"2026-03-01T10:00:00.000Z a\n\n2026-03-01T10:00:00.000Z\r\n2026-03-01T10:00:00.000Z b\n", "s3-export"),
+        (b"\xef\xbb\xbf2026-03-01T10:00:00.000Z loss=1\n", "s3-export"),
+        # the last line goes on behind what is looked at
+        (b"2026-03-01T10:00:00.000Z %s\n2026-03" % (b"x" * (HEAD_BYTES - 33)), "s3-export"),
+        (b"2026-03-01T10:00:00.000Z %s" % (b"x" * (HEAD_BYTES - 25)), "s3-export"),
+        (b"2026-03-01T10:00:00.000Z starting\nloss=1\n", "plain"),
+        (b"2026-03-01T10:00:00.000Z starting\nloss=1", "plain"),
+        (b"2026-03-01T10:00:00.000Z a\n2026-03-01T10:00:00.000Z b\nloss=1\n", "plain"),
+        (b"\n2026-03-01T10:00:00.000Z loss=1\n", "plain"),
+        (b"2026-02-30T10:00:00.000Z loss=1\n", "plain"),
+        (b"2026-03-01T10:00:00.000Z loss=1\n2026-03-01T24:00:00.000Z loss=1\n", "plain"),
         (b"2026-03-01T10:00:00Z loss=1", "plain"),
         (b"2026-03-01T10:00:00.000+00:00 loss=1", "plain"),
         (b"", "plain"),
@@ -334,6 +345,15 @@ def test_samples_have_their_places():
 )
 def test_detection(head, kind):
     assert detect(head) == kind
+
+
+def test_a_log_that_starts_like_an_export_is_read_as_it_is(tmp_path):
+    text = b"2026-03-01T10:00:00.000Z loss=1\nloss=2\n"
+    scanner = metricscan.Scanner(["loss=^loss=(.)", "all=loss=(.)"])
+    for source in (text, [text[:40], text[40:]]):
+        result = scanner.scan(source, input_format="auto")
+        assert result["loss"]["value"].to_pylist() == [2.0]
+        assert result["all"]["time"].to_pylist() == [None, None]
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import metricscan
 from metricscan import OptionError, SourceError
 from metricscan._jobs import LAYOUTS, STATUSES, parameters_of, survey
 
@@ -306,7 +307,47 @@ def test_a_pipe_among_logs_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.log")
     found = survey([tmp_path])
     assert list(told(found)) == ["x"]
-    assert found.skipped_by_name == 1
+    assert (found.skipped_by_name, found.skipped_not_regular) == (0, 1)
+    assert str(found) == "1 log, 1 skipped (0 by name, 0 binary, 1 no regular file)"
+
+
+def test_what_is_skipped_for_what_it_is(tmp_path):
+    tree(tmp_path, ["x.log", "x.json"])
+    (tmp_path / "gone.log").symlink_to("nowhere")
+    (tmp_path / "circle.log").symlink_to("circle.log")
+    os.mkfifo(tmp_path / "pipe")
+    found = survey([tmp_path])
+    assert list(told(found)) == ["x"]
+    assert str(found) == "1 log, 4 skipped (1 by name, 0 binary, 3 no regular files)"
+    assert repr(found) == f"<Survey of {found}, 1 job>"
+
+
+def test_a_folder_without_logs_says_what_is_there(tmp_path):
+    def hint(folder):
+        (error,) = survey([folder]).errors
+        assert error.message == f"no logs in {folder}"
+        return error.hint
+
+    for name in ("nothing", "named", "other", "dataset"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "named" / "a.json").write_text("{}")
+    (tmp_path / "other" / "a.log").write_bytes(b"\0")
+    (tmp_path / "other" / "link").symlink_to("nowhere")
+    log = tmp_path / "a.log"
+    log.write_text("loss=1\n")
+    metricscan.replay(log, metricscan.Scanner(["loss=loss=(.)"]), out=tmp_path / "dataset")
+    assert hint(tmp_path / "nothing") is None
+    assert hint(tmp_path / "named") == "by its name nothing there is taken for a log; include says what is one"
+    (error,) = survey([tmp_path / "named"], include="*.log").errors
+    assert error.hint == "none of its files is let through by include and exclude"
+    assert hint(tmp_path / "other") == "what is there is binary, or no regular file"
+    assert hint(tmp_path / "dataset") == "it is a dataset that replay wrote: rank reads it"
+
+
+def test_one_glob_may_stand_by_itself(tmp_path):
+    tree(tmp_path, ["a.log", "b.txt"])
+    assert list(told(survey([tmp_path], include="*.log"))) == ["a"]
+    assert list(told(survey([tmp_path], exclude="*.log"))) == ["b"]
 
 
 def test_globs(tmp_path):
@@ -584,7 +625,7 @@ def test_all_faults_of_a_jobs_file_come_together(trials):
     assert sorted(lines[1:]) == [
         "line 1: status 'dead'; one of Completed, Failed, Stopped, InProgress was expected",
         "line 3: an object was expected",
-        "line 4: not JSON: Expecting value: line 1 column 9 (char 8)",
+        "line 4: not JSON: Expecting value, column 9",
         "line 5: neither job nor path is there",
         "line 6: trial_2 stands in line 2 already",
         "line 7: unknown columns score, seed; job, path, status and hyperparameters were expected",

@@ -13,6 +13,22 @@ from metricscan.objective import GOALS, natural, nearest, parse_scope
 # ---- the objective
 
 
+def test_names_of_metrics_are_text():
+    with pytest.raises(OptionError) as caught:
+        Objective(None, "Minimize", step="")
+    assert (
+        caught.value.message
+        == "metric=None: the name of a metric was expected; step='': the name of a metric was expected"
+    )
+
+
+@pytest.mark.parametrize(("goal", "meant"), [("min", "Minimize"), ("MAXIMIZE", "Maximize"), ("less", None), (1, None)])
+def test_a_goal_that_is_spelled_otherwise(goal, meant):
+    with pytest.raises(OptionError) as caught:
+        Objective("loss", goal)
+    assert caught.value.hint == (None if meant is None else f"did you mean {meant!r}?")
+
+
 @pytest.mark.parametrize(("goal", "better", "worse"), [("Minimize", 1.0, 2.0), ("Maximize", 2.0, 1.0)])
 def test_better_is_what_the_goal_says(goal, better, worse):
     objective = Objective("loss", goal)

@@ -86,12 +86,38 @@ def test_every_module_has_its_layer():
     assert set(placed) == {*MODULES, "_core", "_events", "_reading"}
 
 
+def test_the_documents_name_every_module():
+    text = (FOLDER.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listing, rest = text.split("Imports point one way", 1)
+    told = set(re.findall(r"\w+", rest.split("`_core` knows", 1)[0]))
+    # those that import nothing of ours, or whose place is plain
+    plain = {"stats", "batch", "_core", "_events", "_reading", "_relaxed", "__main__"}
+    for module in (module for layer in LAYERS for module in layer):
+        assert re.search(rf"\b{module}(?:\.pyx?|/)", listing), module
+        assert module in told | plain, module
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_one_way(module):
     level = next(level for level, layer in enumerate(LAYERS) if module in layer)
     below = set().union(*LAYERS[:level])
     for path in MODULES[module]:
         assert own(imports(tree(path))) - {module} <= below, path
+
+
+@pytest.mark.parametrize(("module", "name", "meant"), [("", "Scaner", "Scanner"), (".sagemaker", "Audits", "Audit")])
+def test_a_name_that_is_not_there_comes_with_the_module(module, name, meant):
+    code = f"import metricscan.sagemaker; metricscan{module}.{name}"
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert f"has no attribute '{name}'. Did you mean: '{meant}'?" in run.stderr
+
+
+def test_each_name_is_listed_once():
+    assert metricscan.Scanner
+    assert metricscan.sagemaker.load_request
+    for package in (metricscan, metricscan.sagemaker):
+        assert len(dir(package)) == len(set(dir(package)))
+        assert set(package.__all__) <= set(dir(package))
 
 
 def test_the_package_itself_imports_nothing():

@@ -31,6 +31,18 @@ GOALS = {"min": "Minimize", "max": "Maximize"}
 COLUMNS = [name for name in SCHEMA.names if name != "hyperparameters"]
 
 
+def test_what_is_no_objective_and_no_table():
+    rows = {"job": ["a"], "stream": ["out"], "value": [3.0], "line": [1], "offset": [0], "start": [4]}
+    table = pa.table(rows | {"time": pa.nulls(1, pa.timestamp("us", "UTC"))})
+    with pytest.raises(TypeError, match="an Objective was expected, not str"):
+        metricscan.rank({"loss": table}, "loss")
+    objective = Objective("loss", "Minimize")
+    with pytest.raises(TypeError, match="a mapping of tables, or the path of a dataset was expected, not Table"):
+        metricscan.rank(table, objective)
+    with pytest.raises(TypeError, match=r"the table of 'loss' is a DataFrame; a pyarrow.Table was expected"):
+        metricscan.rank({"loss": table.to_pandas()}, objective)
+
+
 # ---- jobs in every shape that the ranking takes
 
 

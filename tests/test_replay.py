@@ -268,6 +268,46 @@ def test_wrong_options_are_faults_before_anything_is_read(tmp_path):
         replay(tmp_path, ["loss=(.*)"])
     with pytest.raises(OptionError, match="no regex"):
         replay(tmp_path, SCANNER, job="(")
+    for paths in (None, 5, b"logs"):
+        with pytest.raises(TypeError, match=f"a path or an iterable of paths was expected, not {type(paths).__name__}"):
+            replay(paths, SCANNER)
+    with pytest.raises(TypeError, match="an Objective was expected, not str"):
+        replay(tmp_path, SCANNER, objective="loss")
+
+
+def test_all_faults_of_the_options_come_in_one_error(tmp_path):
+    with pytest.raises(OptionError) as caught:
+        replay(
+            tmp_path / "none",
+            SCANNER,
+            objective=Objective("lass", "Minimize"),
+            on_error="ignore",
+            threads=0,
+            job="(",
+            jobs=[{"job": "a"}],
+            out="",
+            progress=5,
+            input_format="s3",
+            format="xlsx",
+        )
+    faults = caught.value.message.split("; ")
+    starts = [
+        "on_error=",
+        "the objective metric 'lass'",
+        "threads=0",
+        "job='('",
+        "jobs=[",
+        "out=''",
+        "progress=5",
+        "input_format=",
+        "format=",
+    ]
+    assert len(faults) == len(starts)
+    assert all(fault.startswith(start) for fault, start in zip(faults, starts, strict=True)), faults
+    assert caught.value.hint == "did you mean 'loss'?"
+    for job in (5, None):
+        with pytest.raises(OptionError, match=f"job={job}: 'auto', 'file', 'dir' or a regex was expected"):
+            replay(tmp_path, SCANNER, job=job)
 
 
 def test_a_wrong_jobs_file_is_always_raised(logs, tmp_path):

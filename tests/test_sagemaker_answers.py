@@ -155,6 +155,7 @@ def test_describe(job):
 
 
 def test_a_job_is_described(job):
+    assert re.fullmatch(r"<TuningJob [\w-]+: \d+ training jobs, best .+>", repr(job))
     answer = job.describe_training_job("trial_6/lr=0.6")
     assert answer == job.describe_training_job(answer["TrainingJobName"])
     assert answer["FinalMetricDataList"] == [

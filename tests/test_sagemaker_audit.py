@@ -131,6 +131,24 @@ def test_escaping_that_explains(tmp_path):
     assert audit(tmp_path, described, jobs=[summary("job", 1.0)], escape="syslog", newline="lf").agrees
 
 
+def test_colours_are_stripped_for_every_reading(tmp_path):
+    (tmp_path / "colour").mkdir()
+    (tmp_path / "colour" / "algo-1-1").write_text("Loss = 1.\x1b[1m5\x1b[0m;\n")
+    reported = listed(summary("colour", 1.5))
+    assert not audit(tmp_path, DESCRIBED, jobs=reported).agrees
+    result = audit(tmp_path, DESCRIBED, jobs=reported, ansi="strip")
+    assert result.agrees
+    assert {policy.explained for policy in result.policies if policy.escape == "none"} == {1}
+
+
+def test_escaped_logs_end_at_newlines_alone(tmp_path):
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "algo-1-1").write_text("Loss = 1.5;\n")
+    result = audit(tmp_path, DESCRIBED, jobs=listed(summary("job", 1.5)), escape="syslog")
+    assert result.agrees
+    assert result.policies[0].newline == "lf"
+
+
 def test_exports_by_time(tmp_path):
     path = tmp_path / "events.json"
     path.write_bytes(
@@ -192,6 +210,7 @@ def test_on_the_command_line(tmp_path, logs, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["agrees"]
     assert [one["verdict"] for one in document["findings"]] == ["equal", "equal"]
+    assert main([*arguments, "--matches", "first", "--ansi", "strip", "--untamed", "allow", "--threads", "2"]) == 0
     assert main([*arguments[:-2]]) == 2
     assert main(["audit", str(logs / "none"), "--tuning-job", str(described), "--jobs", str(jobs)]) == 2
     jobs.write_text("{")

@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -131,7 +132,49 @@ def test_a_warned_of_scanner_is_not_warned_of_again():
 
 
 def test_repr_names_what_was_given():
-    assert repr(Scanner(LOSS, matches="first")).startswith("<Scanner of 1 definitions, matches='first'")
+    assert repr(Scanner(LOSS, matches="first")).startswith("<Scanner of 1 definition, matches='first'")
+    assert repr(Scanner(["a=b", "c=d"])).startswith("<Scanner of 2 definitions, ")
+
+
+def test_wrong_definitions_and_options_come_in_one_error():
+    with pytest.raises(DefinitionError) as caught:
+        Scanner(["a=("], matches="some", newline="cr")
+    assert [fault.index for fault in caught.value.faults] == [0, None]
+    assert "newline='cr': " in str(caught.value)
+    assert "matches='some': " in str(caught.value)
+
+
+def test_no_labels_may_be_none():
+    assert Scanner(LOSS, labels=None) == Scanner(LOSS)
+    with pytest.raises(DefinitionError, match="labels: int 5 where a list of"):
+        Scanner(LOSS, labels=5)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_threads_that_are_none(threads):
+    scanner = Scanner(LOSS)
+    for scan in (scanner.scan, scanner.batches):
+        with pytest.raises(
+            OptionError, match=re.escape(f"threads={threads!r}: a whole number, 1 or more was expected")
+        ):
+            # before anything is opened
+            scan("nowhere.log", threads=threads)
+
+
+def test_a_result_of_many_metrics_is_shown_short():
+    result = Scanner([f"m{number}=m{number}=(.)" for number in range(12)]).scan(b"m0=1\n")
+    assert repr(result).startswith("<ScanResult of 1 records; m0: 1 rows, m1: 0 rows")
+    assert repr(result).endswith("m9: 0 rows, and 2 more metrics>")
+    assert repr(Scanner(LOSS).batches(b"")) == "<Batches of <bytes>>"
+
+
+def test_batches_may_be_taken_in_a_with(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(LOG)
+    with Scanner(LOSS).batches(path) as running:
+        name, batch = next(running)
+    assert (name, batch["value"].to_pylist()) == ("loss", [0.5, 0.25])
+    assert running._opened._file.closed
 
 
 # ---- results

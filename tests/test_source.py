@@ -503,6 +503,56 @@ def test_another_compression_is_named(tmp_path, name, packed):
     assert "decompress it first" in caught.value.hint
 
 
+def test_a_fault_is_told_as_the_system_tells_it(tmp_path):
+    path = str(tmp_path / "none.log")
+    for carried in (lambda error: error, lambda error: pickle.loads(pickle.dumps(error))):
+        with pytest.raises(OSError, match="cannot open") as caught:
+            SCANNER.scan(path)
+        error = carried(caught.value)
+        assert (error.errno, error.strerror, error.filename) == (errno.ENOENT, os.strerror(errno.ENOENT), path)
+    (tmp_path / "cut.log").write_bytes(gzip.compress(LOG)[:-4])
+    with pytest.raises(OSError, match="truncated") as caught:
+        SCANNER.scan(tmp_path / "cut.log")
+    assert (caught.value.errno, caught.value.filename) == (None, str(tmp_path / "cut.log"))
+
+
+class Dribs:
+    """A file object that gives a byte at a time, and may end in a fault."""
+
+    def __init__(self, data, fault=None):
+        self.data = data
+        self.fault = fault
+        self.at = 0
+
+    def read(self, size):
+        self.at += 1
+        if self.at > len(self.data) and self.fault is not None:
+            raise self.fault
+        return self.data[self.at - 1 : self.at]
+
+
+@pytest.mark.parametrize("opened", [io.BytesIO, Dribs, lambda data: io.BufferedReader(io.BytesIO(data), 16)])
+def test_a_file_object_is_looked_into(opened):
+    log = b"a=1\na=2\n"
+    for packed in (gzip.compress(log), gzip.compress(log[:6]) + gzip.compress(log[6:]) + b"\0" * 20, log):
+        result = SCANNER.scan(opened(packed))
+        assert result["a"]["value"].to_pylist() == [1.0, 2.0]
+        assert (result.stats.bytes, result["a"]["offset"].to_pylist()) == (8, [0, 4])
+    with pytest.raises(SourceError, match="is compressed with zstd; plain text and gzip are read"):
+        SCANNER.scan(opened(ZSTD))
+    with pytest.raises(SourceError, match="truncated gzip") as caught:
+        SCANNER.scan(opened(gzip.compress(log)[:-4]))
+    assert caught.value.partial["a"]["value"].to_pylist() == [1.0, 2.0]
+    for short in (b"", b"a", b"\x1f\x8b", b"a=3\n"):
+        assert SCANNER.scan(opened(short)).stats.bytes == len(short)
+
+
+def test_a_file_object_that_fails_under_gzip():
+    with pytest.raises(SourceError, match="cannot read <file object>: gone away") as caught:
+        SCANNER.scan(Dribs(gzip.compress(LOG)[:40], OSError(5, "gone away")))
+    assert caught.value.offset == 40
+
+
 @pytest.mark.parametrize("log", [b"BZh: a=1\n", b"BZh", b"P", b"PK: a=1\n", b"\xfd7z a=1\n", b"\x1f a=1\n"])
 def test_a_log_may_start_like_a_compression(tmp_path, log):
     path = tmp_path / "train.log"
@@ -511,7 +561,7 @@ def test_a_log_may_start_like_a_compression(tmp_path, log):
 
 
 def test_bytes_are_what_they_are():
-    # only a path is looked into
+    # only a file is looked into
     assert SCANNER.scan(gzip.compress(LOG)).stats.bytes == len(gzip.compress(LOG))
 
 

@@ -1,5 +1,7 @@
 """The live stream: rows as they arrive, with the time of their chunk."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
@@ -14,6 +16,17 @@ from metricscan.batch import SCHEMA
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 LOSS = ["loss=loss=([0-9.]+)"]
+
+
+def test_a_stream_is_shown_and_is_not_copied():
+    stream = Scanner(LOSS).stream()
+    stream.feed(b"loss=1\nloss=2")
+    assert repr(stream) == "<Stream: 13 bytes, 1 records, 1 rows>"
+    stream.close()
+    assert repr(stream) == "<Stream: 13 bytes, 2 records, 2 rows, closed>"
+    for act in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="a stream can be neither copied nor pickled"):
+            act(stream)
 
 
 def values(batches, name="loss"):

@@ -85,6 +85,15 @@ def test_a_mean_that_holds_nan_is_nan(tmp_path):
     assert values[1:] == [math.inf, 1.5]
 
 
+def test_one_metric_may_stand_by_itself(tmp_path):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    found = replay(tmp_path, Scanner(["loss=loss=(.)", "acc=acc=(.)"]))
+    assert wide(found, None, "loss").equals(wide(found, None, ["loss"]))
+    for what in (None, found["loss"]):
+        with pytest.raises(TypeError, match="a mapping of tables, or the path of a dataset was expected, not"):
+            wide(what, None)
+
+
 def test_all_metrics_by_default_and_jobs_in_natural_order(tmp_path):
     found = read(tmp_path, **{"t_10.log": "epoch=1 loss=3 acc=1\n", "t_2.log": "epoch=2 acc=2\n", "t_3.log": "x\n"})
     table = found.wide("epoch")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from metricscan.cli.output import literal, open_console
+from metricscan.cli import documents
+from metricscan.cli.options import json_option
+from metricscan.cli.output import literal, new_table, open_console, print_table
 
 
-@click.command()
+@click.command(short_help="List SageMaker's built-in algorithms and their metrics.")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def algorithms(name: str | None, as_json: bool) -> int:
-    """List SageMaker's built-in algorithms; of the one NAMEd, its metrics, their regexes, and how each is known."""
+@json_option
+def algorithms(name: str | None, print_json: bool) -> int:
+    """List SageMaker's built-in algorithms; with a NAME, that one's metrics, their regexes, and how each is known."""
     from metricscan.sagemaker.algorithms import EVIDENCE, algorithm, table
 
     listed = list(table().values()) if name is None else [algorithm(name)]
-    if as_json:
+    if print_json:
         document = {
             one.name: {
                 "title": one.title,
@@ -26,24 +26,23 @@ def algorithms(name: str | None, as_json: bool) -> int:
             }
             for one in listed
         }
-        click.echo(json.dumps(document, indent=2))
+        documents.print_document(document)
         return 0
-    from rich.table import Table
-
     console = open_console()
     if name is None:
-        shown = Table("algorithm", "title", "image", "metrics", "with regex", box=None, header_style="bold")
+        numbers = ("metrics", "with regex")
+        shown = new_table("algorithm", "title", "image", *numbers, numbers=numbers)
         for one in listed:
             with_regex = sum(row.regex is not None for row in one.metrics)
             cells = (one.name, one.title, ", ".join(one.repositories), str(len(one.metrics)), str(with_regex))
             shown.add_row(*map(literal, cells))
-        console.print(shown)
+        print_table(console, shown)
         return 0
-    shown = Table("metric", "better", "known by", "regex", box=None, header_style="bold")
+    shown = new_table("metric", "better", "known by", "regex")
     for row in listed[0].metrics:
         better = {"Minimize": "less", "Maximize": "more"}.get(row.direction or "", "")
         shown.add_row(*map(literal, (row.name, better, row.evidence, row.regex or "")))
-    console.print(shown)
+    print_table(console, shown)
     for evidence in dict.fromkeys(row.evidence for row in listed[0].metrics):
         console.print(f"{evidence}: {EVIDENCE[evidence]}", soft_wrap=True)
     for source in dict.fromkeys(row.source for row in listed[0].metrics):

@@ -2,69 +2,104 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from metricscan.cli.options import compiled, scan_options
-from metricscan.cli.output import EXIT_NOTHING_FOUND, EXIT_WRONG, complain, open_console, print_counts, print_silent
+from metricscan.cli import documents
+from metricscan.cli.options import (
+    Reading,
+    Wanted,
+    compiled,
+    json_option,
+    reading_options,
+    threads_option,
+    wanted_options,
+)
+from metricscan.cli.output import (
+    EXIT_NOTHING_FOUND,
+    EXIT_WRONG,
+    complain,
+    open_console,
+    print_counts,
+    print_silent,
+    reasons_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
+    from metricscan._check import Hit
     from metricscan._lint import Finding
+    from metricscan.definition import MetricDefinition
+    from metricscan.scanner import Scanner
     from metricscan.stats import ScanStats
 
 _HITS_SHOWN = 20
 
 
-@click.command()
+@click.command(short_help="Show what each definition captures in a log, and why one captures nothing.")
 @click.argument("paths", metavar="LOG...", nargs=-1, required=True)
-@scan_options
-def check(
-    paths: tuple[str, ...],
-    definitions: str | None,
-    metrics: tuple[str, ...],
-    labels: tuple[str, ...],
-    algorithm: str | None,
-    newline: str | None,
-    matches: str,
-    escape: str,
-    ansi: str,
-    untamed: str,
-    input_format: str,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-) -> int:
+@wanted_options
+@reading_options
+@json_option
+@threads_option
+def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: bool, threads: int | None) -> int:
     """Show what each definition captures in a log, why one captures nothing, and what is probably not meant.
 
-    Exit code 0 if every definition finds something, 1 if some do not, 2 for wrong use or an unreadable log.
+    A LOG is a file (gzip is read), a folder, a glob, or - for standard input. Exit code 0 if every definition finds
+    something, 1 if some do not, 2 for wrong use or an unreadable log.
     """
-    scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm, labels=labels)
+    scanner = compiled(wanted, reading)
     from metricscan._check import first_hits
     from metricscan._jobs import survey
     from metricscan._lint_log import lint_log
 
-    found = survey(paths, job="file", include=include, exclude=exclude)
-    logs = [log.path for one in found.jobs for log in one.logs]
-    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN, input_format)
+    found = survey(
+        paths, job="file", include=reading.include, exclude=reading.exclude, input_format=reading.input_format
+    )
+    # an export of several streams is one log here
+    logs = list(dict.fromkeys(log.path for one in found.jobs for log in one.logs))
+    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN, reading.input_format, threads)
     errors = [*found.errors, *errors]
     for error in errors:
         complain(error)
-    console = open_console()
-    confirmed = lint_log(scanner, logs, input_format)
+    findings = _findings(scanner, lint_log(scanner, logs, reading.input_format))
+    if print_json:
+        reasons = reasons_of(scanner, stats, logs, reading.input_format)
+        metrics = {
+            one.name: {
+                "regex": one.regex,
+                **documents.counts(stats.metrics[one.name]),
+                "hits": [hit._asdict() | {"number": documents.number(hit.number)} for hit in hits[one.name]],
+                "findings": [finding._asdict() for finding in findings[one.name]],
+                "reasons": reasons.get(one.name, ()),
+            }
+            for one in scanner.definitions
+        }
+        documents.print_document({"metrics": metrics, **documents.totals(found, stats, errors)})
+    elif logs:
+        console = open_console()
+        for one in scanner.definitions:
+            _print_hits(console, one, hits[one.name], stats, many=len(logs) > 1, is_label=one.name in scanner.labels)
+            _print_findings(console, findings[one.name])
+        print_counts(console, stats)
+        print_silent(console, scanner, stats, logs, reading.input_format)
+    silent = any(not counts.rows for counts in stats.metrics.values())
+    return EXIT_WRONG if errors else EXIT_NOTHING_FOUND if silent else 0
+
+
+def _findings(scanner: Scanner, confirmed: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding]]:
+    """Of each definition what the log confirms, then what its regex alone shows."""
+    found = {}
     for explanation in scanner.explain():
         for name in explanation.names:
-            is_label = name in scanner.labels
-            _print_hits(console, name, explanation.regex, hits[name], stats, many=len(logs) > 1, is_label=is_label)
-            of_log = confirmed.get(name, [])
+            of_log = confirmed.get(name, ())
             codes = [finding.code for finding in of_log]
-            _print_findings(console, [*of_log, *(one for one in explanation.lint if one.code not in codes)])
-    print_counts(console, stats)
-    silent = print_silent(console, scanner, stats, logs, input_format)
-    return EXIT_WRONG if errors else EXIT_NOTHING_FOUND if silent else 0
+            found[name] = [*of_log, *(one for one in explanation.lint if one.code not in codes)]
+    return found
 
 
 def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
@@ -75,12 +110,12 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
 
 
 def _print_hits(
-    console: Console, name: str, regex: str, hits: Sequence[Any], stats: ScanStats, *, many: bool, is_label: bool
+    console: Console, one: MetricDefinition, hits: Sequence[Hit], stats: ScanStats, *, many: bool, is_label: bool
 ) -> None:
     from rich.text import Text
 
-    rows = stats.metrics[name].rows
-    title = Text.assemble((name, "bold"), f"  {regex}  ", (f"{rows:,} rows", "bold"))
+    rows = stats.metrics[one.name].rows
+    title = Text.assemble((one.name, "bold"), f"  {one.regex}  ", (f"{rows:,} rows", "bold"))
     console.print(title, soft_wrap=True)
     for hit in hits:
         place = f"{hit.path}:{hit.line}" if many else str(hit.line)

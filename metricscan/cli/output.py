@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
     from metricscan._replay import Progress
     from metricscan.scanner import Scanner
@@ -22,9 +23,11 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 # A built-in algorithm has dozens of metrics, of which a log shows a few.
 _SILENT_SHOWN = 5
+# Texts are not folded into less.
+_LEAST_WIDTH = 10
 
 
-def complain(error: BaseException) -> None:
+def complain(error: BaseException | str) -> None:
     """Print an error on stderr."""
     click.echo(f"metricscan: {error}", err=True)
 
@@ -48,47 +51,79 @@ def literal(text: str) -> Any:
     return Text(text)
 
 
-def print_counts(console: Console, stats: ScanStats) -> None:
-    """One line a metric: its rows, and what was counted instead."""
+def new_table(*headers: str, numbers: Container[str | None] = ()) -> Table:
+    """A table with these columns, for :func:`print_table`."""
     from rich.table import Table
 
+    table = Table(box=None, header_style="bold")
+    for header in headers:
+        if header in numbers:
+            table.add_column(literal(header), justify="right", no_wrap=True, overflow="fold")
+        else:
+            table.add_column(literal(header), overflow="fold")
+    return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table. In a narrow terminal texts are folded; nothing is cut, a number least of all."""
+    from rich.cells import cell_len
+
+    needed = 0
+    for column in table.columns:
+        width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+        needed += 2 + (width if column.no_wrap else min(width, _LEAST_WIDTH))
+    width = console.width
+    # where there is no room for that, the terminal breaks the lines
+    console.width = max(width, needed)
+    console.print(table)
+    console.width = width
+
+
+def print_counts(console: Console, stats: ScanStats) -> None:
+    """One line a metric: its rows, and what was counted instead."""
     kinds = ["rows", "unparsed"]
     kinds += [
         kind
         for kind in ("failed", "timeouts", "over_budget")
         if any(getattr(one, kind) for one in stats.metrics.values())
     ]
-    table = Table("metric", *kinds, "refused text", box=None, header_style="bold")
-    for column in table.columns[1:-1]:
-        column.justify = "right"
+    table = new_table("metric", *kinds, "refused text", numbers=kinds)
     shown = {name: counts for name, counts in stats.metrics.items() if any(getattr(counts, kind) for kind in kinds)}
     if len(stats.metrics) - len(shown) <= _SILENT_SHOWN:
         shown = stats.metrics
     for name, counts in shown.items():
         texts = ", ".join(list(dict.fromkeys(repr(sample.text[:20]) for sample in counts.samples))[:3])
         table.add_row(literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
-    console.print(table)
+    print_table(console, table)
     if len(shown) < len(stats.metrics):
         console.print(f"  .. {len(stats.metrics) - len(shown):,} more without a row")
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
 
 
-def print_silent(
-    console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
-) -> bool:
-    """One line or more for each definition that found nothing; whether there is one."""
+def reasons_of(
+    scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
+) -> dict[str, tuple[str, ...]]:
+    """Why definitions found nothing, by their names; none where nothing was read."""
     from metricscan._diagnosis import diagnose
 
     if not stats.records:
+        return {}
+    return {one.metric: one.reasons for one in diagnose(scanner, stats, paths, input_format)}
+
+
+def print_silent(
+    console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
+) -> None:
+    """One line or more for each definition that found nothing."""
+    if not stats.records:
         console.print("nothing was found: no record was read")
-        return bool(stats.metrics)
-    silent = diagnose(scanner, stats, paths, input_format)
-    for one in silent[:_SILENT_SHOWN]:
-        console.print(f"{one.metric} found nothing: {'; '.join(one.reasons)}", soft_wrap=True)
+        return
+    silent = list(reasons_of(scanner, stats, paths, input_format).items())
+    for metric, reasons in silent[:_SILENT_SHOWN]:
+        console.print(f"{metric} found nothing: {'; '.join(reasons)}", soft_wrap=True)
     if silent[_SILENT_SHOWN:]:
-        more = ", ".join(one.metric for one in silent[_SILENT_SHOWN:])
+        more = ", ".join(metric for metric, _ in silent[_SILENT_SHOWN:])
         console.print(f"{len(silent) - _SILENT_SHOWN:,} more found nothing: {more}", soft_wrap=True)
-    return bool(silent)
 
 
 class ProgressBar:

@@ -7,7 +7,7 @@ import click
 from metricscan.cli.ranks import objective_of
 
 
-@click.command()
+@click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
 @click.argument("dataset", metavar="DIR")
 @click.option("--metric", metavar="NAME", required=True, help="The metric to draw.")
 @click.option(

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from metricscan.cli.output import EXIT_NOTHING_FOUND, literal, open_console
-from metricscan.cli.ranks import (
-    as_json,
-    cut,
-    number,
-    objective_of,
-    objective_options,
-    print_best,
-    print_no_best,
-    print_ranking,
-)
+from metricscan.cli import documents
+from metricscan.cli.options import jobs_file_option, json_option
+from metricscan.cli.output import EXIT_NOTHING_FOUND, literal, new_table, open_console, print_table
+from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,26 +20,14 @@ if TYPE_CHECKING:
     from metricscan.objective import Objective
 
 
-@click.command()
+@click.command(short_help="Rank the jobs of a dataset that replay --out wrote.")
 @click.argument("dataset", metavar="DIR")
-@objective_options
-@click.option("--jobs", "jobs_file", metavar="FILE", help="CSV or JSON lines: job or path, status, hyperparameters.")
+@goal_options
+@jobs_file_option
 @click.option("--completed-only", is_flag=True, help="Give a rank only to jobs whose status is Completed.")
 @click.option("--scopes", is_flag=True, help="Show which job would win under each scope, and how far apart they are.")
-@click.option("--json", "print_json", is_flag=True, help="Print the outcome as JSON.")
-def rank(
-    dataset: str,
-    minimize: str | None,
-    maximize: str | None,
-    scope: str | None,
-    step: str | None,
-    top: int | None,
-    all_best: bool,
-    jobs_file: str | None,
-    completed_only: bool,
-    scopes: bool,
-    print_json: bool,
-) -> int:
+@json_option
+def rank(dataset: str, goal: Goal, jobs_file: str | None, completed_only: bool, scopes: bool, print_json: bool) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
     Without --minimize or --maximize by the objective that the replay had. Exit code 0; 1 if no job can win; 2 for wrong
@@ -59,7 +39,7 @@ def rank(
     from metricscan.dataset import Dataset
 
     opened = Dataset(dataset)
-    objective = objective_of(minimize, maximize, scope, step, opened.objective)
+    objective = goal.objective(opened.objective)
     if objective is None:
         raise click.UsageError("no objective: give --minimize NAME or --maximize NAME; the replay had none")
     jobs = None
@@ -69,44 +49,49 @@ def rank(
     found = ranking.rank(opened, objective, jobs=jobs, completed_only=completed_only)
     compared = compare_scopes(opened, objective, jobs=jobs, completed_only=completed_only) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
+    best = _winner(opened, found) if won else None
     if print_json:
-        ranked = as_json(cut(found, top, all_best=all_best))
-        document: dict[str, Any] = {"objective": asdict(objective), "ranking": ranked}
+        document: dict[str, Any] = {
+            "objective": asdict(objective),
+            "best": best,
+            "ranking": documents.ranked(goal.cut(found)),
+        }
         if compared is not None:
             keys = ("value", "own_value", "regret")
-            document["scopes"] = [row | {key: number(row[key]) for key in keys} for row in compared.to_pylist()]
-        click.echo(json.dumps(document, indent=2))
+            document["scopes"] = [
+                row | {key: documents.number(row[key]) for key in keys} for row in compared.to_pylist()
+            ]
+        documents.print_document(document)
         return 0 if won else EXIT_NOTHING_FOUND
     console = open_console()
-    if won:
-        _print_winner(console, opened, found, objective)
+    if best is not None:
+        place = f"{best['path'] or best['stream']}:{best['line']}"
+        print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
     else:
-        print_no_best(console, objective)
-    print_ranking(console, found, objective, top, all_best=all_best)
+        print_no_best(console, objective, found, completed_only=completed_only)
+    print_ranking(console, found, objective, goal)
     if compared is not None:
         _print_scopes(console, compared, objective)
     return 0 if won else EXIT_NOTHING_FOUND
 
 
-def _print_winner(console: Console, dataset: Dataset, found: pa.Table, objective: Objective) -> None:
+def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
     first = found.slice(0, 1).to_pylist()[0]
     job = next(one for one in dataset.jobs if one.name == first["job"])
-    path = next((log.path for log in job.logs if log.stream == first["stream"]), first["stream"])
-    print_best(console, objective, job.name, first["value"], f"{path}:{first['line']}", job.hyperparameters)
+    path = next((log.path for log in job.logs if log.stream == first["stream"]), None)
+    place = {key: first[key] for key in ("stream", "line", "offset")}
+    # a jobs file may have said otherwise than the dataset
+    return documents.winner(job.name, first["value"], path, **place, hyperparameters=dict(first["hyperparameters"]))
 
 
 def _print_scopes(console: Console, compared: pa.Table, objective: Objective) -> None:
-    from rich.table import Table
-
     own = objective.scope
-    table = Table("scope", "best job", "value", "tied", f"rank by {own}", f"value by {own}", "regret", box=None)
-    table.header_style = "bold"
-    for column in table.columns[2:]:
-        column.justify = "right"
+    numbers = ("value", "tied", f"rank by {own}", f"value by {own}", "regret")
+    table = new_table("scope", "best job", *numbers, numbers=numbers)
     for row in compared.to_pylist():
         cells = ["" if row[key] is None else str(row[key]) for key in compared.schema.names]
         if row["best"] is None:
             cells[1] = "none"
         table.add_row(*map(literal, cells))
     console.print()
-    console.print(table)
+    print_table(console, table)

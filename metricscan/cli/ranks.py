@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from metricscan.cli.output import literal
+from metricscan.cli.options import bundle
+from metricscan.cli.output import literal, new_table, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import pyarrow as pa
     from rich.console import Console
@@ -20,29 +20,50 @@ if TYPE_CHECKING:
 JOBS_SHOWN = 20
 
 
-def objective_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what the best job is."""
-    options = [
-        click.option("--minimize", metavar="NAME", help="The objective metric; less is better."),
-        click.option("--maximize", metavar="NAME", help="The objective metric; more is better."),
-        click.option(
-            "--scope",
-            metavar="SCOPE",
-            help="Which rows decide: last, first, min, max, mean, last-N (mean of the last N), "
-            "best@K (best at a step of at most K).  [default: last]",
-        ),
-        click.option("--step", metavar="NAME", help="The metric that counts the steps, such as an epoch."),
-        click.option(
-            "--top",
-            metavar="N",
-            type=click.IntRange(min=1),
-            help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]",
-        ),
-        click.option("--all-best", is_flag=True, help="Show every job that shares the first rank, however many."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+class Goal(NamedTuple):
+    """What the best job is, and how many are shown, as the options say it."""
+
+    minimize: str | None
+    maximize: str | None
+    scope: str | None
+    step: str | None
+    top: int | None
+    all_best: bool
+
+    def objective(self, noted: Objective | None = None) -> Objective | None:
+        """The objective that is described; what is left out is as ``noted``."""
+        return objective_of(self.minimize, self.maximize, self.scope, self.step, noted)
+
+    def cut(self, ranking: pa.Table, most: int | None = None) -> pa.Table:
+        """The jobs that ``--top`` and ``--all-best`` ask for; where neither is given, ``most``, or all."""
+        top = most if self.top is None and not self.all_best else self.top
+        count = 0 if self.all_best and top is None else ranking.num_rows if top is None else top
+        if self.all_best and ranking.num_rows:
+            count = max(count, ranking["tied"][0].as_py() or 0)
+        return ranking.slice(0, count)
+
+
+#: Adds the options that say what the best job is: ``goal``.
+goal_options = bundle(
+    "goal",
+    Goal,
+    click.option("--minimize", metavar="NAME", help="The objective metric; less is better."),
+    click.option("--maximize", metavar="NAME", help="The objective metric; more is better."),
+    click.option(
+        "--scope",
+        metavar="SCOPE",
+        help="Which rows decide: last, first, min, max, mean, last-N (mean of the last N), "
+        "best@K (best at a step of at most K).  [default: last]",
+    ),
+    click.option("--step", metavar="NAME", help="The metric that counts the steps, such as an epoch."),
+    click.option(
+        "--top",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]",
+    ),
+    click.option("--all-best", is_flag=True, help="Show every job that shares the first rank, however many."),
+)
 
 
 def objective_of(
@@ -67,14 +88,6 @@ def objective_of(
     return Objective(str(metric), goal, scope or "last", step)
 
 
-def cut(ranking: pa.Table, top: int | None, *, all_best: bool) -> pa.Table:
-    """The jobs that ``--top`` and ``--all-best`` ask for; all of them where neither is given."""
-    count = 0 if all_best and top is None else ranking.num_rows if top is None else top
-    if all_best and ranking.num_rows:
-        count = max(count, ranking["tied"][0].as_py() or 0)
-    return ranking.slice(0, count)
-
-
 def print_best(
     console: Console, objective: Objective, job: str, value: float, place: str, hyperparameters: Mapping[str, str]
 ) -> None:
@@ -84,30 +97,26 @@ def print_best(
     console.print(text, style="bold", soft_wrap=True)
 
 
-def print_no_best(console: Console, objective: Objective) -> None:
-    """That nobody won."""
-    console.print(f"Best: none; no job has a finite {_named(objective)}")
+def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool = False) -> None:
+    """That nobody won, and why."""
+    reason = f"no job has a finite {_named(objective)}"
+    if "found" in ranking["objective_status"].to_pylist():
+        reason = f"no job that has a finite {_named(objective)} {'is Completed' if completed_only else 'may win: they failed'}"
+    console.print(f"Best: none; {reason}")
 
 
 def _named(objective: Objective) -> str:
     return objective.metric if objective.scope == "last" else f"{objective.metric} ({objective.scope})"
 
 
-def print_ranking(
-    console: Console, ranking: pa.Table, objective: Objective, top: int | None, *, all_best: bool
-) -> None:
+def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal) -> None:
     """A row a job."""
-    from rich.table import Table
-
     title = _named(objective)
     columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
     if objective.step is not None:
         columns.insert(3, objective.step)
-    table = Table(*columns, box=None, header_style="bold")
-    for column in table.columns:
-        if column.header in ("rank", title, "rows", objective.step):
-            column.justify = "right"
-    shown = cut(ranking, JOBS_SHOWN if top is None and not all_best else top, all_best=all_best)
+    table = new_table(*columns, numbers=("rank", title, "rows", objective.step))
+    shown = goal.cut(ranking, JOBS_SHOWN)
     for row in shown.to_pylist():
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
         place = "" if row["stream"] is None else f"{row['stream']}:{row['line']}"
@@ -126,22 +135,6 @@ def print_ranking(
         if objective.step is not None:
             cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
         table.add_row(*map(literal, cells))
-    console.print(table)
+    print_table(console, table)
     if shown.num_rows < ranking.num_rows:
         console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more; --top N shows N")
-
-
-def as_json(ranking: pa.Table) -> list[dict[str, Any]]:
-    """A ranking as JSON has it; NaN and infinities as the strings that the datasets use."""
-    rows: list[dict[str, Any]] = ranking.to_pylist()
-    for row in rows:
-        row["value"], row["step"] = number(row["value"]), number(row["step"])
-        row["hyperparameters"] = dict(row["hyperparameters"])
-    return rows
-
-
-def number(value: float | None) -> Any:
-    """A number as JSON has it."""
-    from metricscan.sink import json_number
-
-    return json.loads(json_number(value))

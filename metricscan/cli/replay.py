@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from metricscan.cli.options import compiled, scan_options
+from metricscan.cli import documents
+from metricscan.cli.options import (
+    Reading,
+    Wanted,
+    compiled,
+    job_option,
+    jobs_file_option,
+    json_option,
+    reading_options,
+    threads_option,
+    wanted_options,
+)
 from metricscan.cli.output import (
     EXIT_NOTHING_FOUND,
     EXIT_WRONG,
@@ -16,15 +28,7 @@ from metricscan.cli.output import (
     print_counts,
     print_silent,
 )
-from metricscan.cli.ranks import (
-    as_json,
-    cut,
-    objective_of,
-    objective_options,
-    print_best,
-    print_no_best,
-    print_ranking,
-)
+from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     from metricscan._replay import Replay
@@ -32,14 +36,13 @@ if TYPE_CHECKING:
     from metricscan.scanner import Scanner
 
 
-@click.command()
+@click.command(short_help="Read the logs of many jobs, and rank the jobs.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@scan_options
-@objective_options
-@click.option(
-    "--job", metavar="RULE", default="auto", show_default=True, help="What one job is: auto, file, dir, or a REGEX."
-)
-@click.option("--jobs", "jobs_file", metavar="FILE", help="CSV or JSON lines: job or path, status, hyperparameters.")
+@wanted_options
+@reading_options
+@goal_options
+@job_option
+@jobs_file_option
 @click.option("-o", "--out", metavar="DIR", help="Write a dataset: a folder a metric, the ranking, a manifest.")
 @click.option(
     "--format",
@@ -61,28 +64,13 @@ if TYPE_CHECKING:
     help="With --tuning-job: print what DescribeHyperParameterTuningJob would answer, as JSON.",
 )
 @click.option("--float32", is_flag=True, help="With --describe: values as the service keeps them, in 32 bits.")
-@click.option("--json", "print_json", is_flag=True, help="Print the outcome as JSON.")
-@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]")
+@json_option
+@threads_option
 def replay(
     paths: tuple[str, ...],
-    definitions: str | None,
-    metrics: tuple[str, ...],
-    labels: tuple[str, ...],
-    algorithm: str | None,
-    newline: str | None,
-    matches: str,
-    escape: str,
-    ansi: str,
-    untamed: str,
-    input_format: str,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    minimize: str | None,
-    maximize: str | None,
-    scope: str | None,
-    step: str | None,
-    top: int | None,
-    all_best: bool,
+    wanted: Wanted,
+    reading: Reading,
+    goal: Goal,
     job: str,
     jobs_file: str | None,
     out: str | None,
@@ -107,18 +95,15 @@ def replay(
 
     request = None
     if tuning_job is None:
-        objective = objective_of(minimize, maximize, scope, step)
-        name = None if objective is None else objective.metric
-        scanner = compiled(definitions, metrics, newline, matches, escape, ansi, untamed, algorithm, name, labels)
+        objective = goal.objective()
+        scanner = compiled(wanted, reading, None if objective is None else objective.metric)
     else:
-        if definitions is not None or metrics or labels:
+        if wanted.definitions is not None or wanted.metrics or wanted.labels:
             raise click.UsageError("--tuning-job brings its own definitions; --definitions, -m and --label exclude it")
         from metricscan.cli.tuning import requested
 
-        request, scanner = requested(
-            tuning_job, algorithm, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed
-        )
-        objective = objective_of(minimize, maximize, scope, step, request.objective)
+        request, scanner = requested(tuning_job, wanted.algorithm, **reading.of_scanner)
+        objective = goal.objective(request.objective)
     with ProgressBar() as bar:
         result = run(
             paths,
@@ -127,9 +112,9 @@ def replay(
             threads=threads,
             job=job,
             jobs=jobs_file,
-            include=include,
-            exclude=exclude,
-            input_format=input_format,
+            include=reading.include,
+            exclude=reading.exclude,
+            input_format=reading.input_format,
             keep=describe,
             out=out,
             format=format_,
@@ -143,10 +128,11 @@ def replay(
 
         print_description(request, result, float32=float32)
     elif print_json:
-        _print_json(result, out, top, all_best=all_best)
+        _print_json(result, objective, out, goal)
     else:
         click.echo(str(result.survey), err=True)
-        _print_replay(result, scanner, objective, top, input_format, all_best=all_best)
+        if result.jobs:
+            _print_replay(result, scanner, objective, goal, reading.input_format)
         if out is not None:
             click.echo(f"written: {out}", err=True)
     if result.errors:
@@ -154,48 +140,29 @@ def replay(
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
 
-def _print_replay(
-    result: Replay, scanner: Scanner, objective: Objective | None, top: int | None, input_format: str, *, all_best: bool
-) -> None:
+def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None, goal: Goal, input_format: str) -> None:
     console = open_console()
     if objective is not None and result.ranking is not None:
         best = result.best
         if best is None:
-            print_no_best(console, objective)
+            print_no_best(console, objective, result.ranking)
         else:
             print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
         if result.ranking.num_rows:
-            print_ranking(console, result.ranking, objective, top, all_best=all_best)
+            print_ranking(console, result.ranking, objective, goal)
     print_counts(console, result.stats)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
     print_silent(console, scanner, result.stats, paths, input_format)
 
 
-def _print_json(result: Replay, out: str | None, top: int | None, *, all_best: bool) -> None:
-    """One JSON object; NaN and infinities as the strings that the datasets use."""
-    import json
-
-    ranking = None
-    if result.ranking is not None:
-        ranking = as_json(cut(result.ranking, top, all_best=all_best))
-    best = (
-        None if result.best is None else {**result.best._asdict(), "hyperparameters": dict(result.best.hyperparameters)}
+def _print_json(result: Replay, objective: Objective | None, out: str | None, goal: Goal) -> None:
+    documents.print_document(
+        {
+            "objective": None if objective is None else asdict(objective),
+            "best": None if result.best is None else documents.winner(**result.best._asdict()),
+            "ranking": None if result.ranking is None else documents.ranked(goal.cut(result.ranking)),
+            "metrics": {name: documents.counts(metric) for name, metric in result.stats.metrics.items()},
+            **documents.totals(result.survey, result.stats, result.errors),
+            "out": out,
+        }
     )
-    document = {
-        "best": best,
-        "ranking": ranking,
-        "metrics": {
-            name: {
-                **{kind: getattr(counts, kind) for kind in ("rows", "unparsed", "failed", "timeouts", "over_budget")},
-                "samples": [sample._asdict() for sample in counts.samples],
-            }
-            for name, counts in result.stats.metrics.items()
-        },
-        "logs": sum(len(one.logs) for one in result.jobs),
-        "skipped": {"by_name": result.survey.skipped_by_name, "binary": result.survey.skipped_binary},
-        "bytes": result.stats.bytes,
-        "records": result.stats.records,
-        "out": out,
-        "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in result.errors],
-    }
-    click.echo(json.dumps(document, indent=2))

@@ -121,9 +121,11 @@ def audit(
     request: Any,
     *,
     jobs: Any = None,
-    newline: str = "universal",
+    newline: str | None = None,
     matches: str = "all",
     escape: str = "none",
+    ansi: str = "keep",
+    untamed: str = "warn",
     **options: Any,
 ) -> Audit:
     """Compare logs with what the service reported about them.
@@ -138,6 +140,8 @@ def audit(
         What ListTrainingJobsForHyperParameterTuningJob answered, or DescribeTrainingJob about one or several jobs.
     newline, matches, escape
         How the logs are read; the other ways are tried as well.
+    ansi, untamed
+        See :class:`metricscan.Scanner`.
     **options
         ``job``, ``include``, ``exclude``, ``input_format``, ``threads``, as :func:`metricscan.replay` takes them.
 
@@ -158,8 +162,9 @@ def audit(
             "nothing was reported: neither the tuning job nor the list names a training job with a value",
             hint="give what DescribeHyperParameterTuningJob or ListTrainingJobsForHyperParameterTuningJob answered",
         )
+    newline = newline or ("lf" if escape == "syslog" else "universal")
     asked = {"matches": matches, "newline": newline, "escape": escape}
-    scanner = scanner_of(loaded, **asked)
+    scanner = scanner_of(loaded, **asked, ansi=ansi, untamed=untamed)
     result = replay(paths, scanner, **options)
     parts = _parts(result)
     matched = _matched(reports, result.jobs)
@@ -170,7 +175,7 @@ def audit(
         read = (
             parts
             if reading == asked
-            else _parts(replay(paths, scanner_of(loaded, untamed="allow", **reading), **options))
+            else _parts(replay(paths, scanner_of(loaded, **reading, ansi=ansi, untamed="allow"), **options))
         )
         for scope in SCOPES:
             explained = sum(

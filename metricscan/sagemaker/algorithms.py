@@ -110,6 +110,8 @@ def algorithm(name: str) -> Algorithm:
     >>> algorithm("sagemaker-xgboost").name
     'xgboost'
     """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an algorithm was expected, not {type(name).__name__}")
     wanted = name.lower()
     for one in table().values():
         if wanted in (one.name, one.title.lower(), *one.repositories):

@@ -216,6 +216,10 @@ class TuningJob:
             narrow = float(np.float32(value))
         return narrow if math.isfinite(narrow) else value
 
+    def __repr__(self) -> str:
+        best = "" if self.replay.best is None else f", best {self.replay.best.job}"
+        return f"<TuningJob {self.request.name}: {len(self.jobs)} training jobs{best}>"
+
     # ---- answers
 
     def describe(self) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""What several commands print as JSON: the same thing under the same key, NaN and infinities as the datasets spell them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pyarrow as pa
+
+    from metricscan._jobs import Survey
+    from metricscan.errors import SourceError
+    from metricscan.stats import MetricStats, ScanStats
+
+
+def print_document(document: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def number(value: float | None) -> Any:
+    """A number as JSON has it."""
+    from metricscan.sink import json_number
+
+    return json.loads(json_number(value))
+
+
+def ranked(ranking: pa.Table) -> list[dict[str, Any]]:
+    """A ranking, an object a job."""
+    rows: list[dict[str, Any]] = ranking.to_pylist()
+    for row in rows:
+        row["value"], row["step"] = number(row["value"]), number(row["step"])
+        row["hyperparameters"] = dict(row["hyperparameters"])
+    return rows
+
+
+def winner(
+    job: str, value: float, path: str | None, stream: str, line: int, offset: int, hyperparameters: Mapping[str, str]
+) -> dict[str, Any]:
+    """The best job, and the row that decided."""
+    place = {"path": path, "stream": stream, "line": line, "offset": offset}
+    return {"job": job, "value": value, **place, "hyperparameters": dict(hyperparameters)}
+
+
+def counts(metric: MetricStats) -> dict[str, Any]:
+    """What was counted of one metric."""
+    kinds = ("rows", "unparsed", "failed", "timeouts", "over_budget")
+    return {
+        **{kind: getattr(metric, kind) for kind in kinds},
+        "samples": [sample._asdict() for sample in metric.samples],
+    }
+
+
+def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError]) -> dict[str, Any]:
+    """What was read, passed over, and could not be read."""
+    return {
+        "logs": sum(len(one.logs) for one in found.jobs),
+        "skipped": {
+            "by_name": found.skipped_by_name,
+            "binary": found.skipped_binary,
+            "not_regular": found.skipped_not_regular,
+        },
+        "bytes": stats.bytes,
+        "records": stats.records,
+        "errors": faults(errors),
+    }
+
+
+def faults(errors: Iterable[SourceError]) -> list[dict[str, Any]]:
+    """What could not be found or read."""
+    return [{"path": error.path, "offset": error.offset, "message": str(error)} for error in errors]
