@@ -47,6 +47,7 @@ _FOLDS = {
 _IN = (sre.IN, sre.IN_IGNORE, sre.IN_UNI_IGNORE)
 _NOT = (sre.NOT_LITERAL, sre.NOT_LITERAL_IGNORE, sre.NOT_LITERAL_UNI_IGNORE)
 _LAST = 0x10FFFF
+_MOST_ITEMS_KEPT = 64
 
 ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
 
@@ -85,13 +86,22 @@ def character_class(node: tuple[Any, Any], flags: int) -> CharacterClass:
     UnknownClass
         The node depends on the locale, or ``re`` compiles it to something new.
     """
-    code: list[int] = []
-    sre_compiler._compile(code, [node], flags)
-    return _of_code(tuple(map(int, code)))
+    op, av = node
+    if type(av) is not list:
+        return _known(op, av, flags)
+    # a class of thousands of characters is not worth keeping
+    return _known(op, tuple(av), flags) if len(av) <= _MOST_ITEMS_KEPT else _compiled(node, flags)
 
 
 @lru_cache(maxsize=4096)
-def _of_code(code: tuple[int, ...]) -> CharacterClass:
+def _known(op: Any, av: Any, flags: int) -> CharacterClass:
+    return _compiled((op, list(av) if type(av) is tuple else av), flags)
+
+
+def _compiled(node: tuple[Any, Any], flags: int) -> CharacterClass:
+    compiled: list[int] = []
+    sre_compiler._compile(compiled, [node], flags)
+    code = tuple(map(int, compiled))
     op = code[0]
     items: list[_Item]
     if op == sre.ANY:

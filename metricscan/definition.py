@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from metricscan._dialect import Dialect, RegexFault, compile_regex
+from metricscan._dialect import Dialect, RegexFault, read_regex
 from metricscan._relaxed import blanked, line_and_column, python_literal, stray_backslashes
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
 
@@ -115,15 +115,15 @@ def read_with(
                 faults.append(Fault(index, definition.name, None, None, "the regex is empty"))
                 continue
             try:
-                dialect = compile_regex(definition.regex, quiet=True)
+                dialect = read_regex(definition.regex)
+                if definition.regex not in results:
+                    results[definition.regex] = kept(dialect)
             except RegexFault as fault:
                 faults.append(
                     Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint)
                 )
                 continue
-            if definition.regex not in results:
-                results[definition.regex] = kept(dialect)
-            suspicions += _suspicions(definition, dialect.compiled)
+            suspicions += _suspicions(definition, dialect)
             definitions.append(definition)
     if faults:
         raise DefinitionError(tuple(faults), source=path)
@@ -178,14 +178,17 @@ def _name_faults(index: int, name: str) -> list[Fault]:
     return faults
 
 
-def _suspicions(definition: MetricDefinition, compiled: Any) -> list[str]:
-    names = {number: name for name, number in compiled.groupindex.items()}
+def _suspicions(definition: MetricDefinition, dialect: Dialect) -> list[str]:
+    if dialect.groups < 2:
+        return []
+    index = dialect.groupindex
+    names = {number: name for name, number in index.items()}
     first = names.get(1)
-    if first is None or "value" in compiled.groupindex or compiled.groups < 2:
+    if first is None or "value" in index:
         return []
     if _plain(definition.name).endswith(_plain(first)):
         return []
-    others = [name for name in compiled.groupindex if _plain(definition.name).endswith(_plain(name))]
+    others = [name for name in index if _plain(definition.name).endswith(_plain(name))]
     rename = others[0] if others else names.get(2, "..")
     trap = f"definition {definition.name!r} takes its value from the first group, named {first!r}: no group is named 'value'"
     return [f"{trap}; if {rename!r} is meant, call it (?P<value>..): {definition.regex}"]
