@@ -266,8 +266,9 @@ def _is_found_by_its_end(span: _pattern.Span) -> bool:
 
     A span is tried at each place of its prefix: at every blank here. As a program it is tried in records with the suffix alone.
     """
-    before = _fingerprints.weight(span.prefix)
-    return bool(span.suffix) and before > _FREQUENT and before > _RARER * _fingerprints.weight(span.suffix)
+    if not span.suffix or not _fingerprints.is_above(span.prefix, _FREQUENT):
+        return False
+    return _fingerprints.is_above(span.prefix, _RARER * _fingerprints.weight(span.suffix))
 
 
 def _literals(tree: _pattern.Tree) -> tuple[bytes, ...]:

@@ -64,6 +64,7 @@ MOST_EMPTY_LOOPS = 6
 
 _POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
 _ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
+_REFERENCES = frozenset({sre.GROUPREF, sre.GROUPREF_EXISTS})
 _REPEATS = {sre.MAX_REPEAT: _GREEDY, sre.MIN_REPEAT: _LAZY, _POSSESSIVE_REPEAT: _POSSESSIVE}
 # Before 3.11.5 re itself crashes on some possessive and atomic groups: what it means by them is then its own affair.
 _GROUPS_ARE_SOUND = sys.version_info >= (3, 11, 5)
@@ -155,7 +156,7 @@ class _Writer:
         if self.tree.flags & sre.SRE_FLAG_LOCALE:
             raise _NotAProgram("it depends on the locale")
         for op, av in within(self.tree.items):
-            if op in (sre.GROUPREF, sre.GROUPREF_EXISTS):
+            if op in _REFERENCES:
                 self.slots.setdefault(int(av if op is sre.GROUPREF else av[0]), 2 * len(self.slots))
         if self.group == 0:
             self.emit(_SAVE, 0)

@@ -143,6 +143,11 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
         return MetricDefinition(name, regex), []
     if isinstance(item, MetricDefinition):
         item = {"Name": item.name, "Regex": item.regex}
+    if type(item) is dict and len(item) == 2:
+        # what nearly all are; what is wrong with the others takes longer to say
+        pair = item.get("Name"), item.get("Regex")
+        if type(pair[0]) is str and type(pair[1]) is str:
+            return MetricDefinition(*pair), []
     if not isinstance(item, Mapping):
         return None, [Fault(index, None, None, None, f"{_kind(item)} where {_EXPECTED} was expected")]
     given = item.get("Name")
