@@ -98,6 +98,11 @@ def _known(op: Any, av: Any, flags: int) -> CharacterClass:
     return _compiled((op, list(av) if type(av) is tuple else av), flags)
 
 
+def forget() -> None:
+    """Keep no class; a benchmark's ``re.purge``."""
+    _known.cache_clear()
+
+
 def _compiled(node: tuple[Any, Any], flags: int) -> CharacterClass:
     compiled: list[int] = []
     sre_compiler._compile(compiled, [node], flags)

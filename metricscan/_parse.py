@@ -55,6 +55,11 @@ def _rest(regex: str) -> Any:
         return None
 
 
+def forget() -> None:
+    """Keep no tree; a benchmark's ``re.purge``."""
+    _rest.cache_clear()
+
+
 def is_surely_taken(regex: str) -> bool:
     r"""Whether ``re`` takes a regex that its parser took.
 

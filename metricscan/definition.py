@@ -145,9 +145,9 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
         item = {"Name": item.name, "Regex": item.regex}
     if type(item) is dict and len(item) == 2:
         # what nearly all are; what is wrong with the others takes longer to say
-        pair = item.get("Name"), item.get("Regex")
-        if type(pair[0]) is str and type(pair[1]) is str:
-            return MetricDefinition(*pair), []
+        text, pattern = item.get("Name"), item.get("Regex")
+        if type(text) is str and type(pattern) is str:
+            return MetricDefinition(text, pattern), []
     if not isinstance(item, Mapping):
         return None, [Fault(index, None, None, None, f"{_kind(item)} where {_EXPECTED} was expected")]
     given = item.get("Name")
