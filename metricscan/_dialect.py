@@ -107,10 +107,8 @@ def read_regex(pattern: str) -> Dialect:
         return Dialect("re", (), None if is_surely_taken(pattern) else sre_compiler.compile(tree), tree)
     except re.error as error:
         refusal = RegexFault(error.msg, error.pos, _advice(pattern, error))
-    except RecursionError:
-        raise RegexFault(TOO_DEEP.format(sys.getrecursionlimit())) from None
-    except (OverflowError, MemoryError) as error:
-        raise RegexFault(str(error) or "it is too large") from None
+    except _TOO_MUCH as error:
+        raise _too_much(error) from None
     mended, constructs = _mend(pattern)
     if not constructs:
         raise refusal
@@ -162,9 +160,18 @@ def _code_of(tree: Any) -> re.Pattern[str]:
     try:
         # what re.compile does, which would parse once more
         compiled: re.Pattern[str] = sre_compiler.compile(tree)
-    except RecursionError:
-        raise RegexFault(TOO_DEEP.format(sys.getrecursionlimit())) from None
+    except _TOO_MUCH as error:
+        raise _too_much(error) from None
     return compiled
+
+
+_TOO_MUCH = (RecursionError, OverflowError, MemoryError)
+
+
+def _too_much(error: BaseException) -> RegexFault:
+    if isinstance(error, RecursionError):
+        return RegexFault(TOO_DEEP.format(sys.getrecursionlimit()))
+    return RegexFault(str(error) or "it is too large")
 
 
 def value_group(compiled: Any) -> int:
