@@ -128,7 +128,7 @@ def _bars() -> Iterator[Bar]:
     yield Bar(
         "compiling 1,000 definitions, over re.compile",
         lambda r: r("start", "compile", 1000) / r("start", "compile", 1000, "re.compile"),
-        most=2,
+        most=1.3,
     )
     yield Bar("peak memory, MB", lambda r: r("memory", "tenth, to Parquet", 4, "metricscan, peak"), most=300)
 

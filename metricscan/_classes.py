@@ -10,7 +10,10 @@ from functools import lru_cache
 from re import _compiler as sre_compiler  # type: ignore[attr-defined]
 from re import _constants as sre  # type: ignore[attr-defined]
 from struct import pack, unpack
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STOP, MEMBER, UNDECIDED = 0, 1, 2
 
@@ -47,6 +50,7 @@ _FOLDS = {
 _IN = (sre.IN, sre.IN_IGNORE, sre.IN_UNI_IGNORE)
 _NOT = (sre.NOT_LITERAL, sre.NOT_LITERAL_IGNORE, sre.NOT_LITERAL_UNI_IGNORE)
 _LAST = 0x10FFFF
+_MOST_ITEMS_KEPT = 64
 
 ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
 
@@ -85,13 +89,27 @@ def character_class(node: tuple[Any, Any], flags: int) -> CharacterClass:
     UnknownClass
         The node depends on the locale, or ``re`` compiles it to something new.
     """
-    code: list[int] = []
-    sre_compiler._compile(code, [node], flags)
-    return _of_code(tuple(map(int, code)))
+    op, av = node
+    if type(av) is not list:
+        return _known(op, av, flags)
+    # a class of thousands of characters is not worth keeping
+    return _known(op, tuple(av), flags) if len(av) <= _MOST_ITEMS_KEPT else _compiled(node, flags)
 
 
 @lru_cache(maxsize=4096)
-def _of_code(code: tuple[int, ...]) -> CharacterClass:
+def _known(op: Any, av: Any, flags: int) -> CharacterClass:
+    return _compiled((op, list(av) if type(av) is tuple else av), flags)
+
+
+def forget() -> None:
+    """Keep no class; a benchmark's ``re.purge``."""
+    _known.cache_clear()
+
+
+def _compiled(node: tuple[Any, Any], flags: int) -> CharacterClass:
+    compiled: list[int] = []
+    sre_compiler._compile(compiled, [node], flags)
+    code = tuple(map(int, compiled))
     op = code[0]
     items: list[_Item]
     if op == sre.ANY:
@@ -108,7 +126,7 @@ def _of_code(code: tuple[int, ...]) -> CharacterClass:
                 items.insert(0, (_NEGATE,))
     else:
         raise UnknownClass(f"it has {str(sre.OPCODES[op]).lower()}")
-    table = bytes(_takes(fold, items, code_point) for code_point in range(128))
+    table = _ascii_table(fold, items)
     outside = _outside_ascii(fold, items)
     words = [fold, *(word for item in items for word in item), _END]
     return CharacterClass(
@@ -176,33 +194,47 @@ def _ranges(bits: bytearray, start: int) -> list[_Item]:
     return found
 
 
-def _takes(fold: int, items: list[_Item], code_point: int) -> bool:
-    """Whether an ASCII character is a member: the items in turn, as re asks them."""
-    character = chr(code_point)
-    if fold != _FOLD_NOT:
-        character = character.lower()
-        code_point = ord(character)
-    answer = True
+def _ascii_table(fold: int, items: list[_Item]) -> bytes:
+    """Which ASCII characters are members, one byte a character: the items in turn, as re asks them, each of all at once."""
+    members, unanswered, answer = 0, _ASCII, True
     for item in items:
         if item[0] == _NEGATE:
             answer = not answer
-        elif item[0] == _RANGE:
-            if item[1] <= code_point <= item[2]:
-                return answer
-        elif item[0] == _RANGE_FOLDED:
-            if item[1] <= code_point <= item[2] or item[1] <= ord(character.upper()) <= item[2]:
-                return answer
-        elif _in_category(item[1], character, bool(item[3])) != bool(item[2]):
-            return answer
-    return not answer
+            continue
+        if item[0] == _CATEGORY:
+            taken = _MEMBERS[item[1], item[3]] ^ (_ASCII if item[2] else 0)
+        else:
+            taken = (1 << min(item[2], 127) + 1) - (1 << item[1]) if item[1] < 128 else 0
+            if item[0] == _RANGE_FOLDED:
+                # a lower-case letter is asked for as an upper-case one too
+                taken |= (taken & _UPPER) << 32
+        if answer:
+            members |= taken & unanswered
+        unanswered &= ~taken
+    if not answer:
+        members |= unanswered
+    if fold != _FOLD_NOT:
+        members = members & ~_UPPER | members >> 32 & _UPPER
+    return f"{members:0128b}"[::-1].encode().translate(_DIGIT_VALUES)
 
 
-def _in_category(category: int, character: str, ascii_only: bool) -> bool:
-    if category == _DIGIT:
-        return character.isdecimal()
-    if category == _SPACE:
-        return character in " \t\n\r\f\v" if ascii_only else character.isspace()
-    return character.isalnum() or character == "_"
+def _bits_of(takes: Callable[[str], bool]) -> int:
+    return sum(1 << code for code in range(128) if takes(chr(code)))
+
+
+# Sets of ASCII characters as the bits of an integer.
+_ASCII = (1 << 128) - 1
+_UPPER = _bits_of(str.isupper)
+_MEMBERS = {
+    (_DIGIT, 0): _bits_of(str.isdecimal),
+    (_DIGIT, 1): _bits_of(str.isdecimal),
+    # Unicode has four blanks more among the control characters
+    (_SPACE, 0): _bits_of(str.isspace),
+    (_SPACE, 1): _bits_of(" \t\n\r\f\v".__contains__),
+    (_WORD, 0): _bits_of(lambda character: character.isalnum() or character == "_"),
+    (_WORD, 1): _bits_of(lambda character: character.isalnum() or character == "_"),
+}
+_DIGIT_VALUES = bytes.maketrans(b"01", bytes((STOP, MEMBER)))
 
 
 def _outside_ascii(fold: int, items: list[_Item]) -> int:

@@ -8,7 +8,7 @@ from metricscan import _core
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
 # ``regex`` counts the CPU time of the whole process, so this is no promise about one record; it keeps a scan from
 # hanging on a pattern that only ``regex`` takes.
@@ -22,15 +22,15 @@ class Confirm:
 
     Parameters
     ----------
-    patterns : sequence of (engine, compiled, value group)
-        ``engine`` is ``"re"`` or ``"regex"``.
+    patterns : mapping of int to (engine, compiled, value group)
+        The patterns that it may be asked for. ``engine`` is ``"re"`` or ``"regex"``.
     matches : {"all", "first", "last"}
     """
 
     __slots__ = ("_matches", "_patterns")
 
-    def __init__(self, patterns: Sequence[tuple[str, re.Pattern[str], int]], matches: str) -> None:
-        self._patterns = list(patterns)
+    def __init__(self, patterns: Mapping[int, tuple[str, re.Pattern[str], int]], matches: str) -> None:
+        self._patterns = dict(patterns)
         self._matches = matches
 
     def __call__(self, pattern: int, record: bytes) -> list[Found] | object:

@@ -1331,7 +1331,7 @@ cdef class Engine:
         cdef Pattern *q
         cdef Literal *literal
         cdef Group *group
-        cdef int32_t i, use, entry, head, heads
+        cdef int32_t i, use, entry, head, heads, byte, index, other, alike
         cdef uint64_t window
         cdef const uint8_t *pointer
         self.keep = []
@@ -1375,9 +1375,10 @@ cdef class Engine:
             q.suffix_length = len(suffix)
             if program is not None:
                 self.take_program(&q.program, program)
-            q.any_byte = all(
-                taken == MEMBER or byte == 10 or (universal and byte == 13) for byte, taken in enumerate(table)
-            )
+            q.any_byte = True
+            for byte in range(256):
+                if q.table[byte] != MEMBER and byte != 10 and not (universal and byte == 13):
+                    q.any_byte = False
             q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == STOP
             if matches == MATCHES_ALL and not q.counted:
                 q.plain = PLAIN
@@ -1445,10 +1446,12 @@ cdef class Engine:
                 if len(members) == 1:
                     group.only = &self.t.entries[entry]
                 entry += 1
-            for index in range(entry - len(members), entry):
-                alike = sum(
-                    self.t.entries[other].window == self.t.entries[index].window for other in range(entry - len(members), entry)
-                ) if len(members) <= MOST_QUICK else 2
+            if len(members) > MOST_QUICK:
+                continue
+            for index in range(entry - <int32_t>len(members), entry):
+                alike = 0
+                for other in range(entry - <int32_t>len(members), entry):
+                    alike += self.t.entries[other].window == self.t.entries[index].window
                 if alike == 1:
                     self.make_quick(&self.t.entries[index])
         ms_fingerprints_finish(&self.t.fingerprints)

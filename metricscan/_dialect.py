@@ -7,7 +7,12 @@ import sys
 import warnings
 from re import _compiler as sre_compiler  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan._parse import is_surely_taken, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LOOKBEHIND = "variable-width lookbehind"
 PROPERTY = r"\p{..}"
@@ -36,15 +41,31 @@ class Dialect(NamedTuple):
     engine : {"re", "regex"}
     constructs : tuple of str
         What ``re`` refuses in it; empty under ``re``.
-    compiled : re.Pattern or regex.Pattern
+    compiled : re.Pattern, regex.Pattern or None
+        None: ``re`` surely takes it, and has generated no code yet, a third of the time of ``re.compile``.
     tree : SubPattern
-        The syntax tree that ``re`` has compiled; under ``regex``, that of the pattern in words of ``re``: of the same shape.
+        The syntax tree of ``re``; under ``regex``, that of the pattern in words of ``re``: of the same shape.
     """
 
     engine: str
     constructs: tuple[str, ...]
     compiled: Any
     tree: Any
+
+    @property
+    def groups(self) -> int:
+        """How many groups the pattern has."""
+        return int(self.tree.state.groups - 1 if self.compiled is None else self.compiled.groups)
+
+    @property
+    def groupindex(self) -> Mapping[str, int]:
+        """The number of each group that has a name."""
+        index: Mapping[str, int] = self.tree.state.groupdict if self.compiled is None else self.compiled.groupindex
+        return index
+
+    def with_code(self) -> Dialect:
+        """The same, compiled."""
+        return self if self.compiled is not None else self._replace(compiled=_code_of(self.tree))
 
 
 class RegexFault(Exception):
@@ -57,11 +78,10 @@ class RegexFault(Exception):
         self.hint = hint
 
 
-def compile_regex(pattern: str, *, quiet: bool = False) -> Dialect:
+def compile_regex(pattern: str) -> Dialect:
     r"""Compile by ``re``, or by ``regex`` if only constructs of the stated list keep ``re`` from it.
 
-    The list: variable-width lookbehind, ``\p{..}``, ``(?<name>..)``, ``(?|..)``. `quiet` says that
-    warnings are off already: to turn them off takes an eighth of the time of ``re.compile``.
+    The list: variable-width lookbehind, ``\p{..}``, ``(?<name>..)``, ``(?|..)``.
 
     Raises
     ------
@@ -75,16 +95,20 @@ def compile_regex(pattern: str, *, quiet: bool = False) -> Dialect:
     >>> compile_regex(r"(?<!\w+ )loss=(\p{Nd}+)").constructs
     ('variable-width lookbehind', '\\p{..}')
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_regex(pattern).with_code()
+
+
+def read_regex(pattern: str) -> Dialect:
+    """As :func:`compile_regex`, but without what ``re`` generates, where it surely takes the pattern; it lets warnings out."""
     try:
-        tree = sre_parser.parse(pattern) if quiet else _parsed(pattern)
-        # what re.compile does, which would parse once more
-        return Dialect("re", (), sre_compiler.compile(tree), tree)
+        tree = parse(pattern)
+        return Dialect("re", (), None if is_surely_taken(pattern) else sre_compiler.compile(tree), tree)
     except re.error as error:
         refusal = RegexFault(error.msg, error.pos, _advice(pattern, error))
-    except RecursionError:
-        raise RegexFault(TOO_DEEP.format(sys.getrecursionlimit())) from None
-    except (OverflowError, MemoryError) as error:
-        raise RegexFault(str(error) or "it is too large") from None
+    except _TOO_MUCH as error:
+        raise _too_much(error) from None
     mended, constructs = _mend(pattern)
     if not constructs:
         raise refusal
@@ -130,6 +154,24 @@ def _parsed(pattern: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return sre_parser.parse(pattern)
+
+
+def _code_of(tree: Any) -> re.Pattern[str]:
+    try:
+        # what re.compile does, which would parse once more
+        compiled: re.Pattern[str] = sre_compiler.compile(tree)
+    except _TOO_MUCH as error:
+        raise _too_much(error) from None
+    return compiled
+
+
+_TOO_MUCH = (RecursionError, OverflowError, MemoryError)
+
+
+def _too_much(error: BaseException) -> RegexFault:
+    if isinstance(error, RecursionError):
+        return RegexFault(TOO_DEEP.format(sys.getrecursionlimit()))
+    return RegexFault(str(error) or "it is too large")
 
 
 def value_group(compiled: Any) -> int:

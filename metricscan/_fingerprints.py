@@ -8,6 +8,7 @@ told apart afterwards by up to eight bytes around it. The choice changes the tim
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -57,21 +58,27 @@ def weight(literal: bytes) -> float:
     return min(SHARE[a] * SHARE[b] for a, b in pairwise(literal))
 
 
+def is_above(literal: bytes, share: float) -> bool:
+    """Whether the weight of a literal is above this; most are told by their first bytes."""
+    if len(literal) == 1:
+        return SHARE[literal[0]] > share
+    return all(SHARE[a] * SHARE[b] > share for a, b in pairwise(literal))
+
+
 def choose(literals: list[bytes]) -> Search:
     """Choose fingerprints for distinct, non-empty literals.
 
     Greedy cover: again and again the pair of bytes whose expected frequency per literal that it serves is least. A
     thousand literals with a common prefix get a handful of fingerprints from that prefix.
     """
-    holders: dict[tuple[int, int], set[int]] = {}
+    holders: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
     for index, literal in enumerate(literals):
         pairs = [(literal[0], -1)] if len(literal) == 1 else pairwise(literal)
         for pair in pairs:
-            holders.setdefault(pair, set()).add(index)
-    frequency = {(a, b): SHARE[a] * (SHARE[b] if b >= 0 else 1.0) for a, b in holders}
+            holders[pair].add(index)
     # A hit of any group costs alike, and each further group costs a little even if it never occurs: it makes the
     # buckets less exact.
-    cost = {pair: share + 1e-6 for pair, share in frequency.items()}
+    cost = {(a, b): SHARE[a] * (SHARE[b] if b >= 0 else 1.0) + 1e-6 for a, b in holders}
     heap = [(cost[pair] / len(some), pair, len(some)) for pair, some in holders.items()]
     heapq.heapify(heap)
     open_literals = set(range(len(literals)))

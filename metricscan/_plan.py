@@ -6,11 +6,12 @@ record; *confirm* lets ``re`` (or ``regex``, for what ``re`` refuses) decide it.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _core, _fingerprints, _pattern, _program, _tame
 from metricscan._confirm import Confirm
-from metricscan._dialect import Dialect, compile_regex, value_group
+from metricscan._dialect import Dialect, compile_quietly, read_regex, value_group
 
 if TYPE_CHECKING:
     import re
@@ -95,7 +96,8 @@ class Decision(NamedTuple):
     Attributes
     ----------
     engine : {"re", "regex"}
-    compiled : re.Pattern or regex.Pattern
+    compiled : re.Pattern, regex.Pattern or None
+        None: the core decides it.
     group : int
         The group that holds the value.
     row : tuple
@@ -161,16 +163,25 @@ def build(
         names.setdefault((definition.regex, definition.name in labels), []).append(definition.name)
 
     rows: list[tuple[object, ...]] = []
-    deciders: list[tuple[str, re.Pattern[str], int]] = []
+    deciders: dict[int, tuple[str, re.Pattern[str], int]] = {}
     explanations = []
     users: dict[bytes, list[int]] = {}
     always = []
-    for index, ((regex, is_label), sharers) in enumerate(names.items()):
-        decided = None if is_label else decisions.get(regex)
-        engine_name, compiled, group, row, literals, declined, doubt = decided or decide(
-            compile_regex(regex), label=is_label
-        )
-        deciders.append((engine_name, compiled, group))
+    decided = {key: decisions[key[0]] for key in names if not key[1] and key[0] in decisions}
+    if len(decided) < len(names):
+        with warnings.catch_warnings():
+            # they came when the definitions were loaded
+            warnings.simplefilter("ignore")
+            for regex, is_label in names:
+                if (regex, is_label) not in decided:
+                    decided[regex, is_label] = decide(read_regex(regex), label=is_label)
+    for index, (key, sharers) in enumerate(names.items()):
+        regex = key[0]
+        engine_name, compiled, group, row, literals, declined, doubt = decided[key]
+        if compiled is None and search == "every":
+            compiled = compile_quietly(regex)
+        if compiled is not None:
+            deciders[index] = engine_name, compiled, group
         rows.append(row)
         for literal in literals:
             users.setdefault(literal, []).append(index)
@@ -213,12 +224,15 @@ def build(
 
 def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     """Choose the cheapest strategy that is exact for a pattern; the text of a label is read in Python."""
-    group = value_group(dialect.compiled)
+    group = value_group(dialect)
     tree = _pattern.Tree(dialect.tree, dialect.tree.state.flags)
 
     def decision(row: _Row, literals: tuple[bytes, ...], **declined: str) -> Decision:
-        doubt = _tame.doubt(tree, classes_known=dialect.engine == "re") if row[0] == _CONFIRM else None
-        return Decision(dialect.engine, dialect.compiled, group, row, literals, tuple(declined.items()), doubt)
+        compiled = doubt = None
+        if row[0] == _CONFIRM:
+            compiled = dialect.with_code().compiled
+            doubt = _tame.doubt(tree, classes_known=dialect.engine == "re")
+        return Decision(dialect.engine, compiled, group, row, literals, tuple(declined.items()), doubt)
 
     if dialect.engine != "re":
         reason = "only regex takes the pattern"
@@ -252,8 +266,9 @@ def _is_found_by_its_end(span: _pattern.Span) -> bool:
 
     A span is tried at each place of its prefix: at every blank here. As a program it is tried in records with the suffix alone.
     """
-    before = _fingerprints.weight(span.prefix)
-    return bool(span.suffix) and before > _FREQUENT and before > _RARER * _fingerprints.weight(span.suffix)
+    if not span.suffix or not _fingerprints.is_above(span.prefix, _FREQUENT):
+        return False
+    return _fingerprints.is_above(span.prefix, _RARER * _fingerprints.weight(span.suffix))
 
 
 def _literals(tree: _pattern.Tree) -> tuple[bytes, ...]:

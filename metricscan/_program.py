@@ -13,7 +13,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan._classes import ONE_CHARACTER, STOP, CharacterClass, UnknownClass, character_class
+from metricscan._classes import MEMBER, ONE_CHARACTER, STOP, CharacterClass, UnknownClass, character_class
 from metricscan._pattern import within
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ _SIZES = {
     _SAME: 3,
     _IF: 3,
 }
+# entries of a class's table -> whether a match may go on there
+_NOT_STOP = bytes(entry != STOP for entry in range(256))
 _GREEDY, _LAZY, _POSSESSIVE = range(3)
 _ATOMIC, _MUST, _MUST_NOT = range(3)
 _ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE = range(4)
@@ -62,6 +64,7 @@ MOST_EMPTY_LOOPS = 6
 
 _POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
 _ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
+_REFERENCES = frozenset({sre.GROUPREF, sre.GROUPREF_EXISTS})
 _REPEATS = {sre.MAX_REPEAT: _GREEDY, sre.MIN_REPEAT: _LAZY, _POSSESSIVE_REPEAT: _POSSESSIVE}
 # Before 3.11.5 re itself crashes on some possessive and atomic groups: what it means by them is then its own affair.
 _GROUPS_ARE_SOUND = sys.version_info >= (3, 11, 5)
@@ -153,7 +156,7 @@ class _Writer:
         if self.tree.flags & sre.SRE_FLAG_LOCALE:
             raise _NotAProgram("it depends on the locale")
         for op, av in within(self.tree.items):
-            if op in (sre.GROUPREF, sre.GROUPREF_EXISTS):
+            if op in _REFERENCES:
                 self.slots.setdefault(int(av if op is sre.GROUPREF else av[0]), 2 * len(self.slots))
         if self.group == 0:
             self.emit(_SAVE, 0)
@@ -195,10 +198,15 @@ class _Writer:
 
     def sequence(self, items: Any, flags: int) -> None:
         literal = bytearray()
-        for op, av in items:
-            if op is sre.LITERAL and _is_text(av, flags):
-                literal += chr(av).encode()
-                continue
+        ignore_case = flags & sre.SRE_FLAG_IGNORECASE
+        for op, av in getattr(items, "data", items):
+            if op is sre.LITERAL:
+                if av < 0x80 and not ignore_case:
+                    literal.append(av)
+                    continue
+                if _is_text(av, flags):
+                    literal += chr(av).encode()
+                    continue
             self._flush(literal)
             self._item(op, av, flags)
         self._flush(literal)
@@ -317,9 +325,9 @@ class _Writer:
             self._bounded(kind, least, limit, items, flags)
 
     def _run(self, kind: int, least: int, limit: int, node: tuple[Any, Any], flags: int) -> None:
-        number = self._class(node, flags)
-        table = list(self.classes)[number].table
-        takes_all = all(takes == 1 or byte == 10 for byte, takes in enumerate(table))
+        one = character_class(node, flags)
+        number = self._numbered(one)
+        takes_all = one.table.count(MEMBER) + (one.table[10] != MEMBER) == len(one.table)
         split = None
         if least == 0 and kind != _POSSESSIVE and self.empty_loops:
             # What fails behind a run is remembered by its end alone: so a run in such a loop always moves.
@@ -524,7 +532,7 @@ class _Writer:
 
     def _first(self) -> bytes:
         tables = [one.table for one in self.classes]
-        first = bytearray(256)
+        first = 0
         seen: set[int] = set()
         waiting = [0]
         while waiting:
@@ -536,13 +544,12 @@ class _Writer:
             if op in (_MATCH, _SAME):
                 return b""
             if op == _BYTE:
-                first[self.code[at + 1]] = 1
+                first |= 1 << 8 * self.code[at + 1]
             elif op == _STRING:
-                first[self.pool[self.code[at + 1]]] = 1
+                first |= 1 << 8 * self.pool[self.code[at + 1]]
             elif op in (_CLASS, _RUN):
-                for byte, takes in enumerate(tables[self.code[at + (1 if op == _CLASS else 2)]]):
-                    if takes != STOP:
-                        first[byte] = 1
+                takes = tables[self.code[at + (1 if op == _CLASS else 2)]].translate(_NOT_STOP)
+                first |= int.from_bytes(takes, "little")
                 if op == _RUN and self.code[at + 3] == 0:
                     waiting.append(self._after(at))
             elif op == _SPLIT:
@@ -559,7 +566,7 @@ class _Writer:
                     waiting.append(self.code[at + 5])
                 elif op == _IF:
                     waiting.append(self.code[at + 2])
-        return bytes(first)
+        return first.to_bytes(256, "little")
 
     def _lead(self) -> tuple[int, int, bytes]:
         """Where a match can start, its class and text. What comes first in every match is read off the code."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from metricscan._dialect import Dialect, RegexFault, compile_regex
+from metricscan._dialect import Dialect, RegexFault, read_regex
 from metricscan._relaxed import blanked, line_and_column, python_literal, stray_backslashes
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
 
@@ -117,15 +117,15 @@ def read_with(
                 faults.append(Fault(index, definition.name, None, None, "the regex is empty"))
                 continue
             try:
-                dialect = compile_regex(definition.regex, quiet=True)
+                dialect = read_regex(definition.regex)
+                if definition.regex not in results:
+                    results[definition.regex] = kept(dialect)
             except RegexFault as fault:
                 faults.append(
                     Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint)
                 )
                 continue
-            if definition.regex not in results:
-                results[definition.regex] = kept(dialect)
-            suspicions += _suspicions(definition, dialect.compiled)
+            suspicions += _suspicions(definition, dialect)
             definitions.append(definition)
     if faults:
         raise DefinitionError(tuple(faults), source=path)
@@ -145,6 +145,11 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
         return MetricDefinition(name, regex), []
     if isinstance(item, MetricDefinition):
         item = {"Name": item.name, "Regex": item.regex}
+    if type(item) is dict and len(item) == 2:
+        # what nearly all are; what is wrong with the others takes longer to say
+        text, pattern = item.get("Name"), item.get("Regex")
+        if type(text) is str and type(pattern) is str:
+            return MetricDefinition(text, pattern), []
     if not isinstance(item, Mapping):
         return None, [Fault(index, None, None, None, f"{_kind(item)} where {_EXPECTED} was expected")]
     given = item.get("Name")
@@ -180,14 +185,17 @@ def _name_faults(index: int, name: str) -> list[Fault]:
     return faults
 
 
-def _suspicions(definition: MetricDefinition, compiled: Any) -> list[str]:
-    names = {number: name for name, number in compiled.groupindex.items()}
+def _suspicions(definition: MetricDefinition, dialect: Dialect) -> list[str]:
+    if dialect.groups < 2:
+        return []
+    index = dialect.groupindex
+    names = {number: name for name, number in index.items()}
     first = names.get(1)
-    if first is None or "value" in compiled.groupindex or compiled.groups < 2:
+    if first is None or "value" in index:
         return []
     if _plain(definition.name).endswith(_plain(first)):
         return []
-    others = [name for name in compiled.groupindex if _plain(definition.name).endswith(_plain(name))]
+    others = [name for name in index if _plain(definition.name).endswith(_plain(name))]
     rename = others[0] if others else names.get(2, "..")
     trap = f"definition {definition.name!r} takes its value from the first group, named {first!r}: no group is named 'value'"
     return [f"{trap}; if {rename!r} is meant, call it (?P<value>..): {definition.regex}"]

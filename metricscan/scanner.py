@@ -75,7 +75,7 @@ class ScanResult(Mapping[str, "pa.Table"]):
 
     def __init__(
         self,
-        batches: dict[str, list[pa.RecordBatch]],
+        batches: dict[str, Sequence[pa.RecordBatch]],
         stats: ScanStats | Callable[[], ScanStats],
         labels: Sequence[str] = (),
     ) -> None:
@@ -279,15 +279,20 @@ class Scanner:
         TypeError
             The source is text.
         """
-        batches: dict[str, list[pa.RecordBatch]] = {name: [] for name in self.metrics}
+        found: dict[str, list[pa.RecordBatch]] = {}
         running = self.batches(source, threads=threads, input_format=input_format)
+
+        def result() -> ScanResult:
+            # one empty tuple for all that have none: of thousands of metrics a small input holds few
+            return ScanResult({**dict.fromkeys(self.metrics, ()), **found}, running._stats, self.labels)
+
         try:
             for name, batch in running:
-                batches[name].append(batch)
+                found.setdefault(name, []).append(batch)
         except SourceError as error:
-            error.partial = ScanResult(batches, running._stats, self.labels)
+            error.partial = result()
             raise
-        return ScanResult(batches, running._stats, self.labels)
+        return result()
 
     def batches(self, source: Any, threads: int | None = 1, *, input_format: str = "plain") -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
@@ -483,15 +488,17 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             for events in frames:
                 # a piece's text ends with a record, so all its rows are there when it has been fed
                 core.feed(events.text)
-                for pattern in core.filled():
+                filled = core.filled()
+                for pattern in filled:
                     patterns[pattern].note(core, pattern, events)
-                for name, found in samples.items() if core.has_samples else ():
-                    for sample in core.counts(self._scanner._plan.patterns[name])[-1][len(found) :]:
-                        text, line, offset = sample
-                        found.append(Sample(text, *place(events, line, offset)))
-                for pattern, rows in patterns.items():
-                    if rows.count >= BATCH_ROWS:
-                        yield from self._numbered(core, pattern, rows)
+                for pattern in core.counted() if core.has_samples else ():
+                    for name in self._scanner._plan.names[pattern]:
+                        found = samples[name]
+                        for text, line, offset in core.counts(pattern)[-1][len(found) :]:
+                            found.append(Sample(text, *place(events, line, offset)))
+                for pattern in filled:
+                    if patterns[pattern].count >= BATCH_ROWS:
+                        yield from self._numbered(core, pattern, patterns[pattern])
         core.finish()
         self._stats = self._scanner._stats(core)
         self.stats.bytes = frames.read

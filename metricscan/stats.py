@@ -101,7 +101,10 @@ class ScanStats:
         self.bytes += other.bytes
         self.records += other.records
         for name, counts in other.metrics.items():
-            self.metrics.setdefault(name, MetricStats()).merge(counts)
+            own = self.metrics.get(name)
+            if own is None:
+                own = self.metrics[name] = MetricStats()
+            own.merge(counts)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ScanStats):

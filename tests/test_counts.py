@@ -1,0 +1,84 @@
+"""What a stream lists as counted is what has counts, and the counts of a scan are those of its patterns."""
+
+import pytest
+
+from metricscan import Scanner, _core
+from metricscan.stats import MetricStats, ScanStats
+
+REGEXES = {
+    "found": r"loss=([0-9.]+)",
+    "again": r"loss=([0-9.]+)",
+    "refused": r"loss=(\S+)",
+    "never": r"accuracy=([0-9.]+)",
+    # hundreds of choices a byte, on a record too long to remember them
+    "expensive": "(?:" + "|".join(f"(?:a|b{i})*c{i}" for i in range(300)) + ")[xy]",
+    "confirmed": r"(?a:\w)oss=([0-9.]+)",
+}
+
+
+@pytest.fixture(scope="module")
+def scanner():
+    return Scanner([{"Name": name, "Regex": regex} for name, regex in REGEXES.items()], untamed="allow")
+
+
+def core_of(scanner, log, confirm=None):
+    core = _core.Stream(scanner._plan.engine, confirm or scanner._plan.confirm)
+    core.feed(log)
+    core.finish()
+    return core
+
+
+def with_counts(core):
+    return [pattern for pattern in range(len(REGEXES) - 1) if core.counts(pattern) != (0, 0, 0, 0, 0, [])]
+
+
+@pytest.mark.parametrize(
+    ("log", "counted"),
+    [
+        (b"", []),
+        (b"accuracy is bad\n", []),
+        (b"loss=0.5\n", ["found", "refused", "confirmed"]),
+        (b"loss=x\n", ["refused"]),
+        (b"accuracy=1\n", ["never"]),
+        (b"x" + b"a" * 800_000 + b"\n", ["expensive"]),
+    ],
+)
+def test_patterns_with_counts_are_listed(scanner, log, counted):
+    core = core_of(scanner, log)
+    assert core.counted() == with_counts(core) == [scanner._plan.patterns[name] for name in counted]
+    for pattern in core.filled():
+        core.detach(pattern)
+    # what was handed over counts on
+    assert core.counted() == with_counts(core)
+
+
+@pytest.mark.parametrize("fault", [_core.FAILED, _core.TIMED_OUT])
+def test_faults_alone_are_counts(scanner, fault):
+    core = core_of(scanner, b"oss=x\n", lambda pattern, record: fault)
+    assert core.counted() == with_counts(core) == [scanner._plan.patterns["confirmed"]]
+
+
+def test_metrics_of_one_regex_have_counts_of_their_own(scanner):
+    stats = scanner.scan(b"loss=0.5\nloss=x\n").stats
+    assert list(stats.metrics) == list(REGEXES)
+    found, again = stats.metrics["found"], stats.metrics["again"]
+    assert found == again == MetricStats(rows=1)
+    assert found.samples is not again.samples
+    assert (stats.metrics["refused"].rows, stats.metrics["refused"].unparsed) == (1, 1)
+    assert stats.metrics["refused"].samples == [("x", 2, 9)]
+    assert stats.metrics["never"] == MetricStats()
+
+
+def test_counts_of_metrics_that_were_not_there_are_added():
+    stats, more = ScanStats(), ScanStats(3, 1, {"a": MetricStats(rows=2), "b": MetricStats()})
+    stats.merge(more)
+    stats.merge(more)
+    assert stats == ScanStats(6, 2, {"a": MetricStats(rows=4), "b": MetricStats()})
+    assert more.metrics["a"] == MetricStats(rows=2)
+
+
+def test_a_result_has_a_table_of_every_metric_in_their_order(scanner):
+    result = scanner.scan(b"loss=0.5\n")
+    assert list(result) == list(REGEXES)
+    assert [name for name, table in result.items() if table.num_rows] == ["found", "again", "refused", "confirmed"]
+    assert result["never"].schema == result["found"].schema
