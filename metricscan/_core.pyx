@@ -37,6 +37,7 @@ cdef extern from "_program.h" nogil:
         const int32_t *sets
         const int32_t *set_at
         const uint8_t *first
+        const uint8_t *ways
         int32_t lead
         int32_t lead_class
         const uint8_t *lead_text
@@ -1370,18 +1371,19 @@ cdef class Engine:
         ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
-        code, pool, tables, sets, set_at, first, program.lead, program.lead_class, lead_text = fields[:9]
+        code, pool, tables, sets, set_at, first, ways, program.lead, program.lead_class, lead_text = fields[:10]
         program.code = <const int32_t *>self.held(code)
         program.pool = self.held(pool)
         program.tables = self.held(tables)
         program.sets = <const int32_t *>self.held(sets)
         program.set_at = <const int32_t *>self.held(set_at)
         program.first = self.held(first) if first else NULL
+        program.ways = self.held(ways)
         program.lead_text = self.held(lead_text)
         program.lead_length = len(lead_text)
         (
             program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
-        ) = fields[9:]
+        ) = fields[10:]
         return 0
 
     cdef int make_quick(self, Entry *entry) except -1:

@@ -28,8 +28,10 @@ enum {
     MS_BYTE,        /* byte */
     MS_STRING,      /* offset in the pool, length */
     MS_CLASS,       /* class */
-    MS_RUN,         /* kind, class, least, most (-1: no limit), byte that must follow (-1: unknown), number, takes all */
-    MS_SPLIT,       /* tried first, tried second, number, how many loops around it may have empty rounds, those loops */
+    MS_RUN,         /* kind, class, least, most (-1: no limit), byte that must follow (-1: unknown), number, takes all,
+                     * class whose table leaves all outside ASCII undecided */
+    MS_SPLIT,       /* tried first, tried second, number, how many loops around it may have empty rounds, table of ways (-1:
+                     * none), ways at the record's end, those loops */
     MS_JUMP,        /* target */
     MS_SAVE,        /* slot: the place is kept in it */
     MS_BEGIN,       /* */
@@ -44,9 +46,15 @@ enum {
     MS_GROUP,       /* kind, characters to go back, target: behind its end. What follows is decided for itself */
     MS_END_GROUP,   /* */
     MS_SAME,        /* slot, fold: what the slot and the next one hold stands here once more */
-    MS_IF           /* slot, target: there unless the slot and the next one hold something */
+    MS_IF,          /* slot, target: there unless the slot and the next one hold something */
+    /* runs as above that can only end where their class or their limit ends them: what follows takes no byte of the class */
+    MS_FIXED,
+    MS_MAYBE,       /* of at most one character */
+    MS_REST         /* to the record's end */
 };
-enum { MS_RUN_SIZE = 8, MS_COUNT_SIZE = 6 };
+enum { MS_RUN_SIZE = 9, MS_SPLIT_SIZE = 7, MS_COUNT_SIZE = 6 };
+/* A run that can only end in one place is walked anew, rather than remembered, if it is no longer than this. */
+enum { MS_SHORT_RUN = 16 };
 enum { MS_GREEDY, MS_LAZY, MS_POSSESSIVE };
 enum { MS_ANYWHERE, MS_AT_TEXT, MS_BEFORE_TEXT, MS_AT_ONCE };   /* where a match can start */
 enum { MS_ATOMIC, MS_MUST, MS_MUST_NOT };       /* kinds of a group */
@@ -60,6 +68,7 @@ typedef struct {
     const int32_t *sets;        /* a class's set, for characters that its table leaves undecided */
     const int32_t *set_at;      /* where in sets a class's is */
     const uint8_t *first;       /* 256 entries: may a match start with this byte; NULL if it may be empty */
+    const uint8_t *ways;        /* 256 entries a table: bit 0, a choice's first way may go on with this byte, bit 1, its second */
     int32_t lead;               /* MS_AT_TEXT: where this text stands; MS_BEFORE_TEXT: at the first byte of a run of a class
                                  * that ends where it stands; MS_AT_ONCE: where the search begins, or not at all */
     int32_t lead_class;
@@ -262,6 +271,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
     int64_t pos = start, size;
     int64_t group = -1;         /* the frame of the innermost group that is being decided */
     size_t depth = 0;
+    int32_t sort;
     int status;
     for (int32_t i = 0; i < q->slots; i++) places[i] = -1;
     for (;;) {
@@ -282,11 +292,43 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             pos += size;
             pc += 2;
             continue;
-        case MS_RUN: {
+        case MS_REST:
+            if (n - pos < op[3]) goto fail;
+            pos = n;
+            pc += MS_RUN_SIZE;
+            continue;
+        case MS_MAYBE:
+            if (pos < n) {
+                uint8_t takes = q->tables[op[8] * 256 + p[pos]];
+                if (takes == MS_UNDECIDED) {
+                    sort = op[1];
+                    goto run;
+                }
+                pos += takes;
+            }
+            pc += MS_RUN_SIZE;
+            continue;
+        case MS_FIXED: {
+            const uint8_t *table = q->tables + op[8] * 256;
+            int64_t most = op[4] >= 0 && op[4] < n - pos ? op[4] : n - pos, at = pos;
+            int64_t limit = pos + (most < MS_SHORT_RUN ? most : MS_SHORT_RUN);
+            while (at < limit && table[p[at]] == MS_MEMBER) at++;
+            if (at == limit ? most > MS_SHORT_RUN : table[p[at]] == MS_UNDECIDED) {
+                sort = kind == MS_ASCII ? MS_POSSESSIVE : op[1];
+                goto run;
+            }
+            if (at - pos < op[3]) goto fail;
+            pos = at;
+            pc += MS_RUN_SIZE;
+            continue;
+        }
+        case MS_RUN:
+            sort = op[1];
+        run: {
             const uint8_t *table = q->tables + op[2] * 256;
             ms_run *run = &m->runs[op[6]];
             int64_t least = op[3], most = op[4], stop, low = pos;
-            if (kind != MS_ASCII && (least > 1 || most >= 0 || op[1] == MS_LAZY)) {
+            if (kind != MS_ASCII && (least > 1 || most >= 0 || sort == MS_LAZY)) {
                 /* characters count: walk them one by one */
                 int64_t count = 0;
                 for (stop = pos; stop < n && (most < 0 || count < most); count++) {
@@ -302,7 +344,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                     stop = run->scan_stop;
                 } else if (op[7]) {
                     stop = limit;
-                } else if (op[1] == MS_LAZY && most < 0) {
+                } else if (sort == MS_LAZY && most < 0) {
                     /* it goes as far as it must */
                     stop = pos;
                     while (stop - pos < least && stop < n && table[p[stop]] == MS_MEMBER) stop++;
@@ -331,12 +373,12 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                     if (low > stop) goto fail;
                 }
             }
-            if (op[1] == MS_POSSESSIVE) {
+            if (sort == MS_POSSESSIVE) {
                 pos = stop;
                 pc += MS_RUN_SIZE;
                 continue;
             }
-            if (op[1] == MS_GREEDY) {
+            if (sort == MS_GREEDY) {
                 int64_t end = ms_end_before(p, n, run, low, stop, op[5], kind);
                 if (end < low) {
                     ms_note_failed(q, run, low, stop, 1);
@@ -360,9 +402,17 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             m->steps++;
             if (m->memo) {
                 int32_t state = op[3];
-                for (int32_t i = 0; i < op[4]; i++) state += (int32_t)(places[op[5 + i]] != pos) << i;
+                for (int32_t i = 0; i < op[4]; i++) state += (int32_t)(places[op[MS_SPLIT_SIZE + i]] != pos) << i;
                 bit = (int64_t)state * (n + 1) + pos;
                 if (m->bits[bit >> 6] >> (bit & 63) & 1) goto fail;
+            } else if (op[5] >= 0) {
+                /* while nothing need be remembered of it, a choice between one way is none */
+                int32_t ways = pos < n ? q->ways[op[5] * 256 + p[pos]] : op[6];
+                if (ways == 0) goto fail;
+                if (ways != 3) {
+                    pc = op[ways];
+                    continue;
+                }
             }
             status = ms_push(m, &depth, MS_SPLIT, op[2], pos, bit, 0);
             if (status < 0) return status;

@@ -13,7 +13,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan._classes import ONE_CHARACTER, STOP, CharacterClass, UnknownClass, character_class
+from metricscan._classes import ONE_CHARACTER, STOP, UNDECIDED, CharacterClass, UnknownClass, character_class
 from metricscan._pattern import within
 
 if TYPE_CHECKING:
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 # As _program.h numbers them.
 _MATCH, _BYTE, _STRING, _CLASS, _RUN, _SPLIT, _JUMP, _SAVE, _BEGIN, _END, _BOUNDARY, _LOOK = range(12)
 _ENTER, _CHECK, _ROUND, _COUNT, _MORE, _GROUP, _END_GROUP, _SAME, _IF = range(12, 21)
+_FIXED, _MAYBE, _REST = range(21, 24)
 _SIZES = {
     _MATCH: 1,
     _BYTE: 2,
     _STRING: 3,
     _CLASS: 2,
-    _RUN: 8,
-    _SPLIT: 5,  # and one for each loop
+    _RUN: 9,
+    _FIXED: 9,
+    _MAYBE: 9,
+    _REST: 9,
+    _SPLIT: 7,  # and one for each loop
     _JUMP: 2,
     _SAVE: 2,
     _BEGIN: 1,
@@ -52,6 +56,8 @@ _ATOMIC, _MUST, _MUST_NOT = range(3)
 _ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE = range(4)
 _FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
 
+_RUNS = (_RUN, _FIXED, _MAYBE, _REST)
+
 # A pattern that is longer than this, written out, is left to re.
 MOST_CODE = 400_000
 # A counted repeat is written out up to this many words; beyond, its rounds are counted, and nothing is remembered of it.
@@ -59,6 +65,9 @@ MOST_UNROLLED = 4_000
 MOST_COUNT = 1 << 30
 # A choice inside loops with empty rounds needs two bits for each of them.
 MOST_EMPTY_LOOPS = 6
+# Whether the next byte decides is looked for over this many places, and told of this many choices.
+MOST_AHEAD = 64
+MOST_WAYS = 256
 
 _POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
 _ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
@@ -80,6 +89,8 @@ class Program(NamedTuple):
         int32: what decides characters outside ASCII, and where a class's set begins.
     first : bytes
         Which bytes a match may start with, 256 entries; empty if it may be empty.
+    ways : bytes
+        256 entries a choice: bit 0, its first way may go on with this byte, bit 1, its second.
     lead, lead_class : int
     lead_text : bytes
         Where a match can start: anywhere, at a text, before one, or at once.
@@ -97,6 +108,7 @@ class Program(NamedTuple):
     sets: bytes
     set_at: bytes
     first: bytes
+    ways: bytes
     lead: int
     lead_class: int
     lead_text: bytes
@@ -107,6 +119,18 @@ class Program(NamedTuple):
     at_start: bool
     words: int
     pure: bool
+
+
+class _Start(NamedTuple):
+    """What can come next at a place in the code: more may be said to be, never less."""
+
+    first: int  # bit b: a byte taken here may be b
+    at_end: bool  # the rest may need no byte where the record ends
+    anywhere: bool  # the rest may need no byte, or any
+
+
+_UNKNOWN = _Start((1 << 256) - 1, True, True)
+_ASCII = (1 << 128) - 1
 
 
 class _NotAProgram(Exception):
@@ -148,6 +172,7 @@ class _Writer:
         self.empty_loops: list[int] = []
         self.sizes: dict[int, int] = {}
         self.slots = {value_group: 0}
+        self.masks: dict[int, int] = {}
 
     def program(self) -> Program:
         if self.tree.flags & sre.SRE_FLAG_LOCALE:
@@ -162,7 +187,11 @@ class _Writer:
             self.emit(_SAVE, 1)
         self.emit(_MATCH)
         self._look_behind_runs()
-        first = self._first()
+        start = self._start(0)
+        first = b"" if start.at_end or start.anywhere else bytes(start.first >> byte & 1 for byte in range(256))
+        lead = self._lead()
+        at_start = self._at_start()
+        ways = b"" if any(self.code[at] == _GROUP for at in self._steps()) else self._decide_ahead()
         sets, set_at = b"", []
         for one in self.classes:
             set_at.append(len(sets) // 4)
@@ -174,12 +203,13 @@ class _Writer:
             sets,
             pack(f"={len(set_at)}i", *set_at),
             first,
-            *self._lead(),
+            ways,
+            *lead,
             self.runs,
             self.splits,
             self.loops,
             2 * len(self.slots),
-            self._at_start(),
+            at_start,
             self.words,
             self.pure,
         )
@@ -293,7 +323,7 @@ class _Writer:
             self.pure = False
         else:
             self.splits += 1 << len(loops)
-        return self.emit(_SPLIT, 0, 0, number, len(loops), *loops)
+        return self.emit(_SPLIT, 0, 0, number, len(loops), -1, 0, *loops)
 
     # ---- repeats
 
@@ -329,7 +359,7 @@ class _Writer:
             if limit == 0:
                 self._choose(split, kind, len(self.code), out=True)
                 return
-        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all))
+        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all), 0)
         self.runs += 1
         if split is not None:
             self._choose(split, kind, len(self.code), out=True)
@@ -522,44 +552,104 @@ class _Writer:
             if text:
                 self.code[at + 5] = text[0]
 
-    def _first(self) -> bytes:
+    def _decide_ahead(self) -> bytes:
+        """Tell the runs and choices that the next byte decides from those that may have to be come back to.
+
+        Not in a pattern with groups that are decided for themselves: what stands behind such a group has no say in it.
+        """
         tables = [one.table for one in self.classes]
-        first = bytearray(256)
-        seen: set[int] = set()
-        waiting = [0]
+        ways: dict[bytes, int] = {}
+        for at in self._steps():
+            if self.code[at] == _RUN:
+                kind, number, least, most = self.code[at + 1 : at + 5]
+                after = self._after(at)
+                start = self._start(after, MOST_AHEAD)
+                if kind != _POSSESSIVE and not self._is_decided(kind, number, after, start):
+                    continue
+                self.code[at] = _MAYBE if (least, most) == (0, 1) else _FIXED
+                if self.code[at + 7] and most < 0 and least <= 1 and (kind == _POSSESSIVE or not start.first):
+                    self.code[at] = _REST
+                # bytes outside ASCII are left to the general way
+                outside = bytes(UNDECIDED if takes else STOP for takes in tables[number][128:])
+                self.code[at + 8] = self._numbered(CharacterClass(tables[number][:128] + outside, b""))
+            elif self.code[at] == _SPLIT and len(ways) < MOST_WAYS:
+                first, second = (self._start(target, MOST_AHEAD) for target in self.code[at + 1 : at + 3])
+                if first.anywhere and second.anywhere:
+                    continue
+                one = first.first if not first.anywhere else _UNKNOWN.first
+                other = second.first if not second.anywhere else _UNKNOWN.first
+                table = bytes((one >> byte & 1) + 2 * (other >> byte & 1) for byte in range(256))
+                self.code[at + 5] = ways.setdefault(table, len(ways))
+                self.code[at + 6] = (first.at_end or first.anywhere) + 2 * (second.at_end or second.anywhere)
+        return b"".join(ways)
+
+    def _is_decided(self, kind: int, number: int, after: int, start: _Start) -> bool:
+        """Whether a run may only end where its class or its limit ends it, as far as it takes ASCII."""
+        if not start.anywhere:
+            return not self._bytes_of(number) & start.first & _ASCII
+        # the longest end is taken at once where nothing is left to fail
+        while self.code[after] in (_SAVE, _JUMP):
+            after = self.code[after + 1] if self.code[after] == _JUMP else self._after(after)
+        return kind == _GREEDY and self.code[after] == _MATCH
+
+    def _bytes_of(self, number: int) -> int:
+        """The bytes that a character of the class may start with."""
+        known = self.masks.get(number)
+        if known is None:
+            table = list(self.classes)[number].table
+            known = self.masks[number] = sum(1 << byte for byte, takes in enumerate(table) if takes != STOP)
+        return known
+
+    def _start(self, at: int, most: int = MOST_CODE) -> _Start:
+        """What can come next, unknown if it takes looking at more places."""
+        first = 0
+        at_end = anywhere = False
+        seen: set[tuple[int, bool]] = set()
+        waiting = [(at, False)]
         while waiting:
-            at = waiting.pop()
-            if at in seen:
+            place = waiting.pop()
+            if place in seen:
                 continue
-            seen.add(at)
+            if len(seen) == most:
+                return _UNKNOWN
+            seen.add(place)
+            at, ended = place
             op = self.code[at]
+            following = [self._after(at)]
+            taken = 0
             if op in (_MATCH, _SAME):
-                return b""
-            if op == _BYTE:
-                first[self.code[at + 1]] = 1
+                at_end |= ended
+                anywhere |= not ended
+                following = []
+            elif op == _BYTE:
+                taken = 1 << self.code[at + 1]
+                following = []
             elif op == _STRING:
-                first[self.pool[self.code[at + 1]]] = 1
-            elif op in (_CLASS, _RUN):
-                for byte, takes in enumerate(tables[self.code[at + (1 if op == _CLASS else 2)]]):
-                    if takes != STOP:
-                        first[byte] = 1
-                if op == _RUN and self.code[at + 3] == 0:
-                    waiting.append(self._after(at))
+                taken = 1 << self.pool[self.code[at + 1]]
+                following = []
+            elif op == _CLASS:
+                taken = self._bytes_of(self.code[at + 1])
+                following = []
+            elif op in _RUNS:
+                taken = self._bytes_of(self.code[at + 2])
+                if self.code[at + 3] > 0:
+                    following = []
             elif op == _SPLIT:
-                waiting += self.code[at + 1 : at + 3]
+                following = self.code[at + 1 : at + 3]
             elif op == _JUMP:
-                waiting.append(self.code[at + 1])
+                following = [self.code[at + 1]]
             elif op == _GROUP and self.code[at + 1] != _ATOMIC:
-                waiting.append(self.code[at + 3])
-            else:
-                waiting.append(self._after(at))
-                if op == _CHECK and self.code[at + 2] >= 0:
-                    waiting.append(self.code[at + 2])
-                elif op == _COUNT:
-                    waiting.append(self.code[at + 5])
-                elif op == _IF:
-                    waiting.append(self.code[at + 2])
-        return bytes(first)
+                following = [self.code[at + 3]]
+            elif op in (_CHECK, _IF) and self.code[at + 2] >= 0:
+                following.append(self.code[at + 2])
+            elif op == _COUNT:
+                following.append(self.code[at + 5])
+            elif op == _END:
+                ended = True
+            if not ended:
+                first |= taken
+            waiting += [(target, ended) for target in following]
+        return _Start(first, at_end, anywhere)
 
     def _lead(self) -> tuple[int, int, bytes]:
         """Where a match can start, its class and text. What comes first in every match is read off the code."""
