@@ -28,36 +28,6 @@ cdef extern from "_characters.h" nogil:
     int64_t ms_decode(const uint8_t *p, int64_t n, int64_t at, uint32_t *character)
     bint ms_in_set(const int32_t *set, uint32_t character)
 
-cdef extern from "_program.h" nogil:
-    enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
-    ctypedef struct ms_program:
-        const int32_t *code
-        const uint8_t *pool
-        const uint8_t *tables
-        const int32_t *sets
-        const int32_t *set_at
-        const uint8_t *first
-        const uint8_t *ways
-        int32_t lead
-        int32_t lead_class
-        const uint8_t *lead_text
-        int64_t lead_length
-        int32_t runs
-        int32_t splits
-        int32_t loops
-        int32_t slots
-        int32_t at_start
-        int32_t words
-        int32_t pure
-    ctypedef struct ms_matcher:
-        int64_t *places
-    void ms_matcher_clear(ms_matcher *m)
-    int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
-    int ms_search(
-        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, bint nonempty,
-        int64_t *match_start, int64_t *match_end
-    )
-
 cdef extern from "_memory.h" nogil:
     void *ms_take_memory(size_t size, bint full)
     void ms_give_memory(void *columns)
@@ -68,6 +38,9 @@ cdef extern from "_literals.h" nogil:
     enum: MS_BLOCK
     ctypedef struct ms_fingerprints:
         pass
+    ctypedef struct ms_class:
+        pass
+    void ms_class_fill(ms_class *c, const uint8_t *table, int level)
     int ms_level_available(int level)
     void ms_fingerprints_clear(ms_fingerprints *t, int level)
     void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
@@ -86,6 +59,40 @@ cdef extern from "_literals.h" nogil:
     uint64_t ms_word8(const uint8_t *p)
     uint32_t ms_slot(uint64_t window, uint32_t mask)
     uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
+
+cdef extern from "_program.h" nogil:
+    enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
+    ctypedef struct ms_program:
+        const int32_t *code
+        const uint8_t *pool
+        const uint8_t *tables
+        const int32_t *sets
+        const int32_t *set_at
+        const uint8_t *first
+        ms_class first_class
+        const uint8_t *last
+        int64_t width
+        const uint8_t *ways
+        int32_t lead
+        int32_t lead_class
+        const uint8_t *lead_text
+        int64_t lead_length
+        int32_t lead_ascii
+        int32_t runs
+        int32_t splits
+        int32_t loops
+        int32_t slots
+        int32_t at_start
+        int32_t words
+        int32_t pure
+    ctypedef struct ms_matcher:
+        int64_t *places
+    void ms_matcher_clear(ms_matcher *m)
+    int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
+    int ms_search(
+        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, int64_t text,
+        bint nonempty, int64_t *match_start, int64_t *match_end
+    )
 
 cdef extern from "_numbers.h" nogil:
     enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
@@ -166,6 +173,7 @@ cdef struct Pattern:
     bint at_end
     int32_t plain               # what try_plain knows to do
     ms_program program
+    bint found_by_lead          # its one literal is the text that the program looks for first
     bint value_from_run         # the value starts (ends) relative to the run's end, else to the match's start
     int64_t value_from
     bint value_to_run
@@ -633,8 +641,8 @@ cdef void put_unusual(
     note.number = value
 
 
-cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
-    """Find all matches of a pattern in the current record."""
+cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t text) noexcept nogil:
+    """Find all matches of a pattern in the current record; the text that its program looks for first stands at `text` or later."""
     cdef const ms_program *program = &k.tables.patterns[pattern].program
     cdef State *state = &k.states[pattern]
     cdef const uint8_t *p = r.p + r.record
@@ -646,9 +654,10 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexc
     cdef int status
     cdef Note *note
     state.closed = True
+    text -= r.record
     status = ms_matcher_start(&k.matcher, program, n)
     while status == MS_FOUND:
-        status = ms_search(program, &k.matcher, p, n, kind, from_, nonempty, &start, &end)
+        status = ms_search(program, &k.matcher, p, n, kind, from_, text, nonempty, &start, &end)
         if status != MS_FOUND:
             break
         if k.tables.matches == MATCHES_LAST:
@@ -658,9 +667,9 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexc
             put_program_match(k, r, region, pattern, start, end, k.matcher.places)
             if k.tables.matches == MATCHES_FIRST:
                 return
-        from_ = end
+        from_ = text = end
         nonempty = end == start
-        if from_ > n:
+        if from_ > n - program.width:
             break
     if status == MS_NO_MEMORY:
         k.no_memory = True
@@ -819,12 +828,12 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
         defer_record(k, r, region, pattern)
         return
     if q.strategy == PROGRAM:
-        run_program(k, r, region, pattern)
+        run_program(k, r, region, pattern, start if q.found_by_lead else r.record)
         return
     if r.base + start < state.next_start:
         return
     if q.counted and record_kind(r) != MS_ASCII:
-        run_program(k, r, region, pattern)
+        run_program(k, r, region, pattern, r.record)
         return
     if not match_span(q, state, r, start, &match_end, &run_end):
         return
@@ -1313,6 +1322,7 @@ cdef class Engine:
         self.t.literals = <Literal *>zeroed(len(literals), sizeof(Literal))
         self.t.uses = <int32_t *>zeroed(sum(len(uses) for _, _, uses in literals), sizeof(int32_t))
         use = 0
+        counts = {}
         for i, (text, place, uses) in enumerate(literals):
             literal = &self.t.literals[i]
             literal.text = self.held(text)
@@ -1323,6 +1333,12 @@ cdef class Engine:
             for pattern in uses:
                 self.t.uses[use] = pattern
                 use += 1
+                q = &self.t.patterns[pattern]
+                counts[pattern] = counts.get(pattern, 0) + 1
+                q.found_by_lead = (
+                    q.strategy == PROGRAM and counts[pattern] == 1 and q.program.lead_length == len(text)
+                    and memcmp(q.program.lead_text, literal.text, len(text)) == 0
+                )
 
         if len(groups) > 0xFFFE:
             raise ValueError(f"{len(groups)} fingerprints, at most 65534 were expected")
@@ -1371,19 +1387,23 @@ cdef class Engine:
         ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
-        code, pool, tables, sets, set_at, first, ways, program.lead, program.lead_class, lead_text = fields[:10]
+        code, pool, tables, sets, set_at, first, last, program.width, ways = fields[:9]
+        program.lead, program.lead_class, lead_text, program.lead_ascii = fields[9:13]
         program.code = <const int32_t *>self.held(code)
         program.pool = self.held(pool)
         program.tables = self.held(tables)
         program.sets = <const int32_t *>self.held(sets)
         program.set_at = <const int32_t *>self.held(set_at)
         program.first = self.held(first) if first else NULL
+        if first:
+            ms_class_fill(&program.first_class, program.first, self.t.level)
+        program.last = self.held(last) if last else NULL
         program.ways = self.held(ways)
         program.lead_text = self.held(lead_text)
         program.lead_length = len(lead_text)
         (
             program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
-        ) = fields[10:]
+        ) = fields[13:]
         return 0
 
     cdef int make_quick(self, Entry *entry) except -1:

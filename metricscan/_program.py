@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # As _program.h numbers them.
 _MATCH, _BYTE, _STRING, _CLASS, _RUN, _SPLIT, _JUMP, _SAVE, _BEGIN, _END, _BOUNDARY, _LOOK = range(12)
 _ENTER, _CHECK, _ROUND, _COUNT, _MORE, _GROUP, _END_GROUP, _SAME, _IF = range(12, 21)
-_FIXED, _MAYBE, _REST = range(21, 24)
+_FIXED, _MAYBE, _REST, _KEEP = range(21, 25)
 _SIZES = {
     _MATCH: 1,
     _BYTE: 2,
@@ -37,6 +37,7 @@ _SIZES = {
     _SPLIT: 7,  # and one for each loop
     _JUMP: 2,
     _SAVE: 2,
+    _KEEP: 2,
     _BEGIN: 1,
     _END: 1,
     _BOUNDARY: 4,
@@ -53,7 +54,7 @@ _SIZES = {
 }
 _GREEDY, _LAZY, _POSSESSIVE = range(3)
 _ATOMIC, _MUST, _MUST_NOT = range(3)
-_ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE = range(4)
+_ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE, _BEFORE_END = range(5)
 _FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
 
 _RUNS = (_RUN, _FIXED, _MAYBE, _REST)
@@ -68,6 +69,8 @@ MOST_EMPTY_LOOPS = 6
 # Whether the next byte decides is looked for over this many places, and told of this many choices.
 MOST_AHEAD = 64
 MOST_WAYS = 256
+# Of a longer pattern it is not asked what records with a match end with.
+MOST_LAST = 100
 
 _POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
 _ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
@@ -89,11 +92,17 @@ class Program(NamedTuple):
         int32: what decides characters outside ASCII, and where a class's set begins.
     first : bytes
         Which bytes a match may start with, 256 entries; empty if it may be empty.
+    last : bytes
+        Which bytes a record with a match may end with, 256 entries; empty if any.
+    width : int
+        No match is shorter than this.
     ways : bytes
         256 entries a choice: bit 0, its first way may go on with this byte, bit 1, its second.
     lead, lead_class : int
     lead_text : bytes
-        Where a match can start: anywhere, at a text, before one, or at once.
+        Where a match can start: anywhere, at a text, before one or the end, or at once.
+    lead_ascii : bool
+        In other records than ASCII it can start anywhere.
     runs, splits, loops, slots : int
     at_start : bool
     words : int
@@ -108,10 +117,13 @@ class Program(NamedTuple):
     sets: bytes
     set_at: bytes
     first: bytes
+    last: bytes
+    width: int
     ways: bytes
     lead: int
     lead_class: int
     lead_text: bytes
+    lead_ascii: bool
     runs: int
     splits: int
     loops: int
@@ -173,6 +185,9 @@ class _Writer:
         self.sizes: dict[int, int] = {}
         self.slots = {value_group: 0}
         self.masks: dict[int, int] = {}
+        # how many choices, repeats and groups that are decided for themselves are around this place
+        self.nested = 0
+        self.always_saved: list[int] = []
 
     def program(self) -> Program:
         if self.tree.flags & sre.SRE_FLAG_LOCALE:
@@ -181,17 +196,21 @@ class _Writer:
             if op in (sre.GROUPREF, sre.GROUPREF_EXISTS):
                 self.slots.setdefault(int(av if op is sre.GROUPREF else av[0]), 2 * len(self.slots))
         if self.group == 0:
-            self.emit(_SAVE, 0)
+            self._save(0)
         self.sequence(self.tree.items, self.tree.flags)
         if self.group == 0:
-            self.emit(_SAVE, 1)
+            self._save(1)
         self.emit(_MATCH)
         self._look_behind_runs()
         start = self._start(0)
-        first = b"" if start.at_end or start.anywhere else bytes(start.first >> byte & 1 for byte in range(256))
+        first = b"" if start.at_end or start.anywhere else _table(start.first)
+        last = self._last() if first else b""
         lead = self._lead()
         at_start = self._at_start()
         ways = b"" if any(self.code[at] == _GROUP for at in self._steps()) else self._decide_ahead()
+        if self.pure:
+            for at in self.always_saved:
+                self.code[at] = _KEEP
         sets, set_at = b"", []
         for one in self.classes:
             set_at.append(len(sets) // 4)
@@ -203,6 +222,8 @@ class _Writer:
             sets,
             pack(f"={len(set_at)}i", *set_at),
             first,
+            last,
+            self.tree.items.getwidth()[0],
             ways,
             *lead,
             self.runs,
@@ -242,12 +263,18 @@ class _Writer:
         literal.clear()
 
     def _item(self, op: Any, av: Any, flags: int) -> None:
+        if op is sre.SUBPATTERN:
+            self._subpattern(av, flags)
+            return
+        self.nested += 1
+        self._other_item(op, av, flags)
+        self.nested -= 1
+
+    def _other_item(self, op: Any, av: Any, flags: int) -> None:
         if op in ONE_CHARACTER:
             self.emit(_CLASS, self._class((op, av), flags))
         elif op in _REPEATS and op is not None:
             self._repeat(_REPEATS[op], av, flags)
-        elif op is sre.SUBPATTERN:
-            self._subpattern(av, flags)
         elif op is sre.BRANCH:
             self._branch(av[1], flags)
         elif op is sre.AT:
@@ -279,10 +306,15 @@ class _Writer:
         flags = (flags | add_flags) & ~del_flags
         slot = None if group is None else self.slots.get(group)
         if slot is not None:
-            self.emit(_SAVE, slot)
+            self._save(slot)
         self.sequence(items, flags)
         if slot is not None:
-            self.emit(_SAVE, slot + 1)
+            self._save(slot + 1)
+
+    def _save(self, slot: int) -> None:
+        at = self.emit(_SAVE, slot)
+        if not self.nested:
+            self.always_saved.append(at)
 
     def _branch(self, branches: Sequence[Any], flags: int) -> None:
         jumps = []
@@ -587,10 +619,51 @@ class _Writer:
         """Whether a run may only end where its class or its limit ends it, as far as it takes ASCII."""
         if not start.anywhere:
             return not self._bytes_of(number) & start.first & _ASCII
-        # the longest end is taken at once where nothing is left to fail
-        while self.code[after] in (_SAVE, _JUMP):
-            after = self.code[after + 1] if self.code[after] == _JUMP else self._after(after)
-        return kind == _GREEDY and self.code[after] == _MATCH
+        return kind == _GREEDY and self._cannot_fail(after)
+
+    def _cannot_fail(self, at: int) -> bool:
+        """Whether all that is left may take nothing: then the first way, the longest end of a run, is not come back from."""
+        for _ in range(MOST_AHEAD):
+            op = self.code[at]
+            if op == _MATCH:
+                return True
+            if op == _JUMP:
+                at = self.code[at + 1]
+            elif op == _SPLIT:
+                at = self.code[at + 2]
+            elif op == _SAVE or (op in _RUNS and self.code[at + 3] == 0):
+                at = self._after(at)
+            else:
+                return False
+        return False
+
+    def _last(self) -> bytes:
+        """Which bytes a record with a match may end with; empty if a match may end before its end."""
+        if not any(self.code[at] == _END for at in self._steps()):
+            return b""
+        last = 0
+        for number, at in enumerate(self._steps()):
+            if number == MOST_LAST:
+                return b""
+            op = self.code[at]
+            if op == _BYTE:
+                taken = 1 << self.code[at + 1]
+            elif op == _STRING:
+                taken = 1 << self.pool[self.code[at + 1] + self.code[at + 2] - 1]
+            elif op == _CLASS or op in _RUNS:
+                taken = self._bytes_of(self.code[at + (1 if op == _CLASS else 2)])
+                if taken > _ASCII:
+                    taken |= _UNKNOWN.first ^ _ASCII
+            elif op == _SAME:
+                return b""
+            else:
+                continue
+            after = self._start(self._after(at), MOST_AHEAD)
+            if after.anywhere:
+                return b""
+            if after.at_end:
+                last |= taken
+        return _table(last)
 
     def _bytes_of(self, number: int) -> int:
         """The bytes that a character of the class may start with."""
@@ -651,25 +724,28 @@ class _Writer:
             waiting += [(target, ended) for target in following]
         return _Start(first, at_end, anywhere)
 
-    def _lead(self) -> tuple[int, int, bytes]:
-        """Where a match can start, its class and text. What comes first in every match is read off the code."""
+    def _lead(self) -> tuple[int, int, bytes, bool]:
+        """Where a match can start, its class and text, and whether that holds for ASCII alone. What comes first in every match is read off the code."""
         at = self._taker(0)
         text = self._text_at(at)
         if text:
-            return _AT_TEXT, 0, text
+            return _AT_TEXT, 0, text, False
         # what must hold where the match starts makes places of a run differ
         plain = all(self.code[step] in (_SAVE, _JUMP, _ENTER, _RUN) for step in self._steps() if step <= at)
         if self.code[at] != _RUN or not (plain and self.pure) or self.code[at + 4] >= 0:
-            return _ANYWHERE, 0, b""
+            return _ANYWHERE, 0, b"", False
         least, takes_all = self.code[at + 3], self.code[at + 7]
         if least == 0 and takes_all and self.code[at + 1] != _POSSESSIVE:
             # .* gets from where the search begins to wherever a match could start
-            return _AT_ONCE, 0, b""
+            return _AT_ONCE, 0, b"", False
         one = list(self.classes)[self.code[at + 2]]
-        text = self._text_at(self._surely_after(at))
-        if text and not one.set and one.table[text[0]] == STOP:
-            return _BEFORE_TEXT, self.code[at + 2], text
-        return _ANYWHERE, 0, b""
+        after = self._surely_after(at)
+        text = self._text_at(after)
+        if text and one.table[text[0]] == STOP:
+            return _BEFORE_TEXT, self.code[at + 2], text, bool(one.set)
+        if self.code[after] == _END:
+            return _BEFORE_END, self.code[at + 2], b"", bool(one.set)
+        return _ANYWHERE, 0, b"", False
 
     def _surely_after(self, at: int) -> int:
         """What takes the next characters after this, in every match; what only looks at them is passed over."""
@@ -700,6 +776,10 @@ class _Writer:
         while self.code[at] == _SAVE:
             at += _SIZES[_SAVE]
         return self.code[at] == _BEGIN
+
+
+def _table(mask: int) -> bytes:
+    return bytes(mask >> byte & 1 for byte in range(256))
 
 
 _TYPE_FLAGS = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
