@@ -223,7 +223,7 @@ class _Writer:
             pack(f"={len(set_at)}i", *set_at),
             first,
             last,
-            self.tree.items.getwidth()[0],
+            min(self.tree.items.getwidth()[0], MOST_COUNT),
             ways,
             *lead,
             self.runs,
