@@ -81,6 +81,7 @@ cdef extern from "_program.h" nogil:
         const uint8_t *first
         ms_class first_class
         const uint8_t *last
+        int32_t only_run
         int64_t width
         const uint8_t *ways
         int32_t lead
@@ -1295,8 +1296,8 @@ cdef class Engine:
         ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
-        code, pool, tables, sets, set_at, first, last, program.width, ways = fields[:9]
-        program.lead, program.lead_class, lead_text, program.lead_ascii = fields[9:13]
+        code, pool, tables, sets, set_at, first, last, program.only_run, program.width, ways = fields[:10]
+        program.lead, program.lead_class, lead_text, program.lead_ascii = fields[10:14]
         program.code = <const int32_t *>self.held(code)
         program.pool = self.held(pool)
         program.tables = self.held(tables)
@@ -1311,7 +1312,7 @@ cdef class Engine:
         program.lead_length = len(lead_text)
         (
             program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
-        ) = fields[13:]
+        ) = fields[14:]
         return 0
 
     cdef int make_quick(self, Entry *entry) except -1:

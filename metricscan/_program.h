@@ -70,6 +70,7 @@ typedef struct {
     const int32_t *set_at;      /* where in sets a class's is */
     const uint8_t *first;       /* 256 entries: may a match start with this byte; NULL if it may be empty */
     const uint8_t *last;        /* 256 entries: may the record's last byte be this one; NULL if it may end anywhere, or be empty */
+    int32_t only_run;           /* it is one greedy run without a limit, of one character at least, and all of it the value */
     int64_t width;              /* no match is shorter than this */
     ms_class first_class;       /* the same bytes as first, for the search */
     const uint8_t *ways;        /* 256 entries a table: bit 0, a choice's first way may go on with this byte, bit 1, its second */
@@ -328,6 +329,25 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
         }
         case MS_RUN:
             sort = op[1];
+            if (sort == MS_GREEDY && op[8] >= 0 && op[5] < 0) {
+                /* short runs are not remembered as walked, and those that took no more than they must are no choice */
+                const uint8_t *table = q->tables + op[8] * 256;
+                int64_t limit = op[4] >= 0 && op[4] < n - pos ? pos + op[4] : n, at = pos;
+                int64_t near = limit - pos < MS_SHORT_RUN ? limit : pos + MS_SHORT_RUN;
+                const ms_run *run = &m->runs[op[6]];
+                while (at < near && table[p[at]] == MS_MEMBER) at++;
+                if ((at == limit || (at < near && table[p[at]] == MS_STOP)) && (at < run->fail_low || at > run->fail_high)) {
+                    int64_t low = pos + op[3];
+                    if (at < low) goto fail;
+                    if (at > low) {
+                        status = ms_push(m, &depth, MS_RUN, (int32_t)(op - code), at, low, at);
+                        if (status < 0) return status;
+                    }
+                    pos = at;
+                    op += MS_RUN_SIZE;
+                    continue;
+                }
+            }
         run: {
             const uint8_t *table = q->tables + op[2] * 256;
             ms_run *run = &m->runs[op[6]];
@@ -703,12 +723,24 @@ static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64
     }
 }
 
+/* ms_search for a pattern that is one run, in a record of ASCII. */
+static inline int ms_search_run(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int64_t from,
+                                int64_t *match_start, int64_t *match_end) {
+    int64_t start = (int64_t)ms_find_class(&q->first_class, q->first, p, (size_t)from, (size_t)n), end = start + 1;
+    if (start == n) return MS_NONE;
+    while (end < n && q->first[p[end]]) end++;
+    *match_start = m->places[0] = start;
+    *match_end = m->places[1] = end;
+    return MS_FOUND;
+}
+
 /* The first match that starts at or behind `from`: what re's search gives. text: where the text of MS_AT_TEXT and
  * MS_BEFORE_TEXT may first stand, at or behind `from`; nonempty: not an empty one at `from`. What was captured lies in the
  * matcher's places, -1 where nothing was. */
 static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t text,
                      int nonempty, int64_t *match_start, int64_t *match_end) {
     if (q->last != NULL && (n == 0 || !q->last[p[n - 1]])) return MS_NONE;
+    if (q->only_run && kind == MS_ASCII) return ms_search_run(q, m, p, n, from, match_start, match_end);
     for (int64_t start = from;; start++) {
         start = ms_next_start(q, p, n, kind, from, start, &text);
         if (start > n - q->width || (q->at_start && start > 0)) return MS_NONE;

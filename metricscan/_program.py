@@ -94,6 +94,8 @@ class Program(NamedTuple):
         Which bytes a match may start with, 256 entries; empty if it may be empty.
     last : bytes
         Which bytes a record with a match may end with, 256 entries; empty if any.
+    only_run : bool
+        It is one greedy run without a limit, of one character at least, and all of it is the value.
     width : int
         No match is shorter than this.
     ways : bytes
@@ -118,6 +120,7 @@ class Program(NamedTuple):
     set_at: bytes
     first: bytes
     last: bytes
+    only_run: bool
     width: int
     ways: bytes
     lead: int
@@ -223,6 +226,7 @@ class _Writer:
             pack(f"={len(set_at)}i", *set_at),
             first,
             last,
+            self._only_run(),
             min(self.tree.items.getwidth()[0], MOST_COUNT),
             ways,
             *lead,
@@ -391,7 +395,7 @@ class _Writer:
             if limit == 0:
                 self._choose(split, kind, len(self.code), out=True)
                 return
-        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all), 0)
+        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all), -1)
         self.runs += 1
         if split is not None:
             self._choose(split, kind, len(self.code), out=True)
@@ -594,6 +598,9 @@ class _Writer:
         for at in self._steps():
             if self.code[at] == _RUN:
                 kind, number, least, most = self.code[at + 1 : at + 5]
+                # bytes outside ASCII are left to the general way
+                outside = bytes(UNDECIDED if takes else STOP for takes in tables[number][128:])
+                self.code[at + 8] = self._numbered(CharacterClass(tables[number][:128] + outside, b""))
                 after = self._after(at)
                 start = self._start(after, MOST_AHEAD)
                 if kind != _POSSESSIVE and not self._is_decided(kind, number, after, start):
@@ -601,9 +608,6 @@ class _Writer:
                 self.code[at] = _MAYBE if (least, most) == (0, 1) else _FIXED
                 if self.code[at + 7] and most < 0 and least <= 1 and (kind == _POSSESSIVE or not start.first):
                     self.code[at] = _REST
-                # bytes outside ASCII are left to the general way
-                outside = bytes(UNDECIDED if takes else STOP for takes in tables[number][128:])
-                self.code[at + 8] = self._numbered(CharacterClass(tables[number][:128] + outside, b""))
             elif self.code[at] == _SPLIT and len(ways) < MOST_WAYS:
                 first, second = (self._start(target, MOST_AHEAD) for target in self.code[at + 1 : at + 3])
                 if first.anywhere and second.anywhere:
@@ -636,6 +640,13 @@ class _Writer:
             else:
                 return False
         return False
+
+    def _only_run(self) -> bool:
+        steps = list(self._steps()) if len(self.code) < 20 else []
+        if [self.code[at] for at in steps] not in ([_KEEP, _FIXED, _KEEP, _MATCH], [_KEEP, _REST, _KEEP, _MATCH]):
+            return False
+        kind, _, least, most = self.code[steps[1] + 1 : steps[1] + 5]
+        return kind == _GREEDY and (least, most) == (1, -1)
 
     def _last(self) -> bytes:
         """Which bytes a record with a match may end with; empty if a match may end before its end."""
