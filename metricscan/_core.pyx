@@ -32,35 +32,6 @@ cdef extern from "_characters.h" nogil:
     int64_t ms_decode(const uint8_t *p, int64_t n, int64_t at, uint32_t *character)
     bint ms_in_set(const int32_t *set, uint32_t character)
 
-cdef extern from "_program.h" nogil:
-    enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
-    ctypedef struct ms_program:
-        const int32_t *code
-        const uint8_t *pool
-        const uint8_t *tables
-        const int32_t *sets
-        const int32_t *set_at
-        const uint8_t *first
-        int32_t lead
-        int32_t lead_class
-        const uint8_t *lead_text
-        int64_t lead_length
-        int32_t runs
-        int32_t splits
-        int32_t loops
-        int32_t slots
-        int32_t at_start
-        int32_t words
-        int32_t pure
-    ctypedef struct ms_matcher:
-        int64_t *places
-    void ms_matcher_clear(ms_matcher *m)
-    int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
-    int ms_search(
-        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, bint nonempty,
-        int64_t *match_start, int64_t *match_end
-    )
-
 cdef extern from "_memory.h" nogil:
     void *ms_take_memory(size_t size, bint full)
     void ms_share_memory(void *columns)
@@ -72,6 +43,10 @@ cdef extern from "_literals.h" nogil:
     enum: MS_BLOCK
     ctypedef struct ms_fingerprints:
         pass
+    ctypedef struct ms_class:
+        pass
+    size_t ms_find_class(const ms_class *c, const uint8_t *table, const uint8_t *p, size_t start, size_t to)
+    void ms_class_fill(ms_class *c, const uint8_t *table, int level)
     int ms_level_available(int level)
     void ms_fingerprints_clear(ms_fingerprints *t, int level)
     void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
@@ -90,6 +65,50 @@ cdef extern from "_literals.h" nogil:
     uint64_t ms_word8(const uint8_t *p)
     uint32_t ms_slot(uint64_t window, uint32_t mask)
     uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
+
+cdef extern from "_rewriting.h" nogil:
+    enum: MS_SYSLOG, MS_STRIP, MS_UNIVERSAL_ENDS, MS_DROP_CR
+    ctypedef struct ms_rewriting:
+        uint8_t *text
+    void ms_rewriting_clear(ms_rewriting *w)
+    bint ms_needs_rewriting(int how, const uint8_t *p, int64_t n)
+    int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
+    int64_t ms_input_place(ms_rewriting *w, int64_t output)
+
+cdef extern from "_program.h" nogil:
+    enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
+    ctypedef struct ms_program:
+        const int32_t *code
+        const uint8_t *pool
+        const uint8_t *tables
+        const int32_t *sets
+        const int32_t *set_at
+        const uint8_t *first
+        ms_class first_class
+        const uint8_t *last
+        int32_t only_run
+        int64_t width
+        const uint8_t *ways
+        int32_t lead
+        int32_t lead_class
+        const uint8_t *lead_text
+        int64_t lead_length
+        int32_t lead_ascii
+        int32_t runs
+        int32_t splits
+        int32_t loops
+        int32_t slots
+        int32_t at_start
+        int32_t words
+        int32_t pure
+    ctypedef struct ms_matcher:
+        int64_t *places
+    void ms_matcher_clear(ms_matcher *m)
+    int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
+    int ms_search(
+        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, int64_t text,
+        bint nonempty, int64_t *match_start, int64_t *match_end
+    )
 
 cdef extern from "_numbers.h" nogil:
     enum: MS_NUMBER, MS_UNSURE, MS_REFUSED, MS_VECTOR_NUMBERS
@@ -176,6 +195,7 @@ cdef struct Pattern:
     bint at_end
     int32_t plain               # what try_plain knows to do
     ms_program program
+    bint found_by_lead          # its one literal is the text that the program looks for first
     bint value_from_run         # the value starts (ends) relative to the run's end, else to the match's start
     int64_t value_from
     bint value_to_run
@@ -238,9 +258,9 @@ cdef struct Tables:
     int32_t level
     bint universal
     bint drop_cr                # newline="lf" without escape: one \r at a record's end is not part of it
-    bint syslog
-    bint strip
-    uint8_t rewritten[256]      # bytes that rewriting may not just copy
+    int rewriting               # how, or 0
+    ms_class always_first       # of patterns that are tried on every record: the bytes with which a match starts
+    const uint8_t *always_table  # or NULL, if one of them may match anywhere
     uint8_t second_terminator   # \r in universal mode, else \n again
 
 
@@ -271,6 +291,7 @@ cdef struct State:              # of one pattern in one stream
     int64_t record
     int64_t row_mark            # what to go back to if the record must be decided by Python after all
     int64_t note_mark
+    int64_t region_mark         # rows that came before this region, if it was rewritten
     int64_t unparsed_mark
     int64_t samples_mark
     bint closed                 # no further candidate of this record matters
@@ -294,11 +315,6 @@ cdef struct Chunk:              # a pattern's columns that were full and set asi
     int64_t *offset
     int64_t *start
 
-cdef struct Edit:               # from here on, input position = input + (position - output), or input alone if flat
-    int64_t output
-    int64_t input
-    bint flat
-
 cdef struct Region:             # whole records that lie together in memory
     const uint8_t *p
     int64_t n
@@ -307,12 +323,8 @@ cdef struct Region:             # whole records that lie together in memory
     int64_t base                # bytes of earlier regions, as the patterns saw them
     bint drop_cr
     int32_t terminators         # MS_EACH: rewriting has left no \r\n, what looks like one are two
-    Edit *edits
-    int64_t n_edits
-    int64_t edits_capacity
-    int64_t edit                # that was asked for last
-    uint8_t *buffer             # what p is when the input had to be rewritten
-    int64_t buffer_capacity
+    bint rewritten
+    ms_rewriting rewriting      # what p is when the input had to be rewritten
     # the record of the newest candidate
     int64_t serial
     int64_t record
@@ -366,7 +378,7 @@ cdef struct Scan:
     bint overgrown              # some have outgrown a batch where they could not be set aside
     int64_t row_limit           # tests: growing past it fails as memory would
     bint trace
-    bint noted                  # rows are not written straight away: traced, or offsets of rewritten input
+    bint noted                  # rows are not written straight away: traced
     bint no_memory
 
 
@@ -526,40 +538,33 @@ cdef Note *add_note(Scan *k, int kind, int32_t pattern) noexcept nogil:
 
 cdef int64_t input_offset(Region *r, int64_t position) noexcept nogil:
     """Where in the input the byte at this position of the region comes from."""
-    cdef int64_t low = 0, high = r.n_edits, middle, _step
-    if high == 0 or position < r.edits[0].output:
-        return r.offset + position
-    # one place is asked for near the other: look around the last one before halving
-    middle = r.edit
-    if middle < high:
-        for _step in range(8):
-            if r.edits[middle].output > position:
-                middle -= 1
-            elif middle + 1 < high and r.edits[middle + 1].output <= position:
-                middle += 1
-            else:
-                low, high = middle, middle + 1
-                break
-    while high - low > 1:
-        middle = (low + high) // 2
-        if r.edits[middle].output <= position:
-            low = middle
-        else:
-            high = middle
-    r.edit = low
-    if r.edits[low].flat:
-        return r.offset + r.edits[low].input
-    return r.offset + r.edits[low].input + (position - r.edits[low].output)
+    return r.offset + (ms_input_place(&r.rewriting, position) if r.rewritten else position)
 
 
-cdef int64_t record_offset(Region *r) noexcept nogil:
-    """Where in the input the current record starts: behind its predecessor, whatever was removed at its front."""
+cdef int64_t record_offset(Region *r, int64_t record) noexcept nogil:
+    """Where in the input the record at this position starts: behind its predecessor, whatever was removed at its front."""
     cdef int64_t before
-    if r.record == 0 or r.n_edits == 0:
-        return r.offset + r.record
-    before = input_offset(r, r.record - 1) - r.offset
+    if record == 0 or not r.rewritten:
+        return r.offset + record
+    before = ms_input_place(&r.rewriting, record - 1)
     # the place of a \n whose \r was dropped is that of the \r
-    return r.offset + before + (2 if r.source[before] == 13 and r.p[r.record - 1] == 10 else 1)
+    return r.offset + before + (2 if r.source[before] == 13 and r.p[record - 1] == 10 else 1)
+
+
+cdef void place_rows(Scan *k, Region *r) noexcept nogil:
+    """Say of the rows that came from a rewritten region where in the input they stood."""
+    cdef int32_t pattern
+    cdef int64_t row, offset, last = -1, placed = 0
+    cdef State *state
+    for pattern in range(k.tables.n_patterns):
+        state = &k.states[pattern]
+        for row in range(state.region_mark, state.rows):
+            offset = state.offset[row] - r.offset
+            if offset != last:
+                last = offset
+                placed = record_offset(r, offset)
+            state.offset[row] = placed
+            state.start[row] = input_offset(r, state.start[row] - r.offset)
 
 
 # ---- framing
@@ -653,7 +658,7 @@ cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noex
     note.length = r.end - r.record
     note.position = r.record
     note.line = r.line + 1
-    note.offset = record_offset(r)
+    note.offset = record_offset(r, r.record)
 
 
 cdef inline void put_match(
@@ -682,12 +687,9 @@ cdef void put_unusual(
     Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end,
     int64_t value_start, int64_t value_end, int status, double value,
 ) noexcept nogil:
-    """A match that is no plain number in plain input: note it, unless it is one in rewritten input."""
+    """A match that is no plain number, or traced: note it."""
     cdef State *state = &k.states[pattern]
     cdef Note *note
-    if status == MS_NUMBER and not k.trace:
-        append_row(k, state, value, r.line + 1, record_offset(r), input_offset(r, value_start))
-        return
     if status == MS_REFUSED and not k.trace:
         state.unparsed += 1
         if state.samples >= MAX_SAMPLES:
@@ -700,7 +702,7 @@ cdef void put_unusual(
     note.text = r.p + value_start
     note.length = value_end - value_start
     note.line = r.line + 1
-    note.offset = record_offset(r)
+    note.offset = record_offset(r, r.record)
     note.start = input_offset(r, value_start)
     note.position = r.record
     note.match_start = start - r.record
@@ -711,8 +713,8 @@ cdef void put_unusual(
     note.number = value
 
 
-cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
-    """Find all matches of a pattern in the current record."""
+cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t text) noexcept nogil:
+    """Find all matches of a pattern in the current record. What its program looks for first is at `text` or later."""
     cdef const ms_program *program = &k.tables.patterns[pattern].program
     cdef State *state = &k.states[pattern]
     cdef const uint8_t *p = r.p + r.record
@@ -724,9 +726,11 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexc
     cdef int status
     cdef Note *note
     state.closed = True
+    # a literal with a terminator in it may start before
+    text = text - r.record if text > r.record else 0
     status = ms_matcher_start(&k.matcher, program, n)
     while status == MS_FOUND:
-        status = ms_search(program, &k.matcher, p, n, kind, from_, nonempty, &start, &end)
+        status = ms_search(program, &k.matcher, p, n, kind, from_, text, nonempty, &start, &end)
         if status != MS_FOUND:
             break
         if k.tables.matches == MATCHES_LAST:
@@ -736,9 +740,9 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexc
             put_program_match(k, r, region, pattern, start, end, k.matcher.places)
             if k.tables.matches == MATCHES_FIRST:
                 return
-        from_ = end
+        from_ = text = end
         nonempty = end == start
-        if from_ > n:
+        if from_ > n - program.width:
             break
     if status == MS_NO_MEMORY:
         k.no_memory = True
@@ -753,7 +757,7 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern) noexc
                 note.text = p
                 note.length = n
                 note.line = r.line + 1
-                note.offset = record_offset(r)
+                note.offset = record_offset(r, r.record)
     elif last_start >= 0:
         put_program_match(k, r, region, pattern, last_start, last_end, last_value)
 
@@ -897,12 +901,12 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
         defer_record(k, r, region, pattern)
         return
     if q.strategy == PROGRAM:
-        run_program(k, r, region, pattern)
+        run_program(k, r, region, pattern, start if q.found_by_lead else r.record)
         return
     if r.base + start < state.next_start:
         return
     if q.counted and record_kind(r) != MS_ASCII:
-        run_program(k, r, region, pattern)
+        run_program(k, r, region, pattern, r.record)
         return
     if not match_span(q, state, r, start, &match_end, &run_end):
         return
@@ -1110,18 +1114,35 @@ cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
         flush_pending(k, r, region)
 
 
+cdef bint may_match(const ms_program *program, const Region *r) noexcept nogil:
+    """Whether the current record begins and ends as one with a match does."""
+    if program.first == NULL:
+        return True
+    if r.end == r.record:
+        return False
+    if program.last != NULL and not program.last[r.p[r.end - 1]]:
+        return False
+    return not program.at_start or program.first[r.p[r.record]]
+
+
 cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
     """The patterns without a literal: each record is a candidate. (And, for the tests, every pattern.)"""
     cdef const Tables *t = k.tables
     cdef const Pattern *q
     cdef int64_t position = 0, at
     cdef int32_t i, pattern
+    r.next = -1
     while not k.no_memory:
-        r.next = position - 1
+        if t.always_table != NULL:
+            position = <int64_t>ms_find_class(&t.always_first, t.always_table, r.p, <size_t>position, <size_t>r.n)
+            if position == r.n:
+                break
         enter_record(k, r, region, position)
         for i in range(t.n_always):
             pattern = t.always[i]
             q = &t.patterns[pattern]
+            if q.strategy == PROGRAM and not may_match(&q.program, r):
+                continue
             if q.strategy != SPAN:
                 try_candidate(k, r, region, pattern, r.record)
                 continue
@@ -1133,6 +1154,7 @@ cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
         position = r.next + 1
         if r.terminators == MS_UNIVERSAL and position < r.n and r.p[r.next] == 13 and r.p[position] == 10:
             position += 1
+        r.next = position - 1
         if position >= r.n:
             break
     if k.n_pending:
@@ -1156,148 +1178,34 @@ cdef void scan_region(Scan *k, int32_t region) noexcept nogil:
         scan_every_record(k, r, region)
 
 
-# ---- rewriting: ansi="strip" and escape="syslog"
-
-cdef int64_t sequence_end(const uint8_t *p, int64_t at, int64_t n, bint universal) noexcept nogil:
-    """One past the terminal escape sequence (CSI or OSC) that starts at this ESC, or 0 if none does."""
-    cdef uint8_t c
-    if at + 1 >= n:
-        return 0
-    if p[at + 1] == 91:                     # [ parameters, intermediates, final byte
-        at += 2
-        while at < n and 0x30 <= p[at] <= 0x3F:
-            at += 1
-        while at < n and 0x20 <= p[at] <= 0x2F:
-            at += 1
-        return at + 1 if at < n and 0x40 <= p[at] <= 0x7E else 0
-    if p[at + 1] == 93:                     # ] text, closed by BEL or ESC \, within the record
-        at += 2
-        while at < n:
-            c = p[at]
-            if c == 7:
-                return at + 1
-            if c == 27:
-                return at + 2 if at + 1 < n and p[at + 1] == 92 else 0
-            if c == 10 or (universal and c == 13):
-                return 0
-            at += 1
-    return 0
-
-
-cdef bint needs_rewriting(const Tables *t, const uint8_t *p, int64_t n) noexcept nogil:
-    cdef int64_t i
-    cdef uint8_t found = 0
-    if t.syslog:
-        for i in range(n):
-            found |= (p[i] < 0x20 and p[i] != 10) or p[i] == 0x7F
-        return found != 0
-    return <int64_t>ms_find_either(p, 0, <size_t>n, 27, 27) < n
-
-
-cdef int add_edit(Region *r, int64_t output, int64_t input, bint flat) noexcept nogil:
-    cdef int64_t capacity
-    cdef void *grown
-    if r.n_edits and r.edits[r.n_edits - 1].output == output:
-        r.n_edits -= 1
-    if r.n_edits == r.edits_capacity:
-        capacity = 64 if r.edits_capacity == 0 else r.edits_capacity * 2
-        grown = realloc(r.edits, <size_t>capacity * sizeof(Edit))
-        if grown == NULL:
-            return -1
-        r.edits = <Edit *>grown
-        r.edits_capacity = capacity
-    r.edits[r.n_edits].output = output
-    r.edits[r.n_edits].input = input
-    r.edits[r.n_edits].flat = flat
-    r.n_edits += 1
-    return 0
-
-
-cdef int rewrite(const Tables *t, Region *r) noexcept nogil:
-    """Put the region's records, as the patterns shall see them, into its buffer.
-
-    A \\r\\n becomes a \\n, so that a \\r and a \\n between which something was removed stay two terminators.
-    """
-    cdef const uint8_t *p = r.p
-    cdef int64_t n = r.n, i = 0, out = 0, after
-    cdef int64_t most = n * 4 if t.syslog else n
-    cdef uint8_t c
-    cdef uint8_t *buffer
-    cdef void *grown
-    if r.buffer_capacity < most:
-        grown = realloc(r.buffer, <size_t>most)
-        if grown == NULL:
-            return -1
-        r.buffer = <uint8_t *>grown
-        r.buffer_capacity = most
-    buffer = r.buffer
-    while i < n:
-        after = i
-        while after < n and not t.rewritten[p[after]]:
-            after += 1
-        memcpy(buffer + out, p + i, <size_t>(after - i))
-        out += after - i
-        i = after
-        if i == n:
-            break
-        c = p[i]
-        if c == 27 and t.strip:
-            after = sequence_end(p, i, n, t.universal)
-            if after:
-                i = after
-                if add_edit(r, out, i, False) < 0:
-                    return -1
-                continue
-        if t.syslog and ((c < 0x20 and c != 10) or c == 0x7F):
-            if add_edit(r, out, i, True) < 0 or add_edit(r, out + 4, i + 1, False) < 0:
-                return -1
-            buffer[out] = 35                # '#' and three octal digits
-            buffer[out + 1] = 48 + (c >> 6)
-            buffer[out + 2] = 48 + ((c >> 3) & 7)
-            buffer[out + 3] = 48 + (c & 7)
-            out += 4
-            i += 1
-            continue
-        if c == 13 and (r.drop_cr and i + 1 == n or (r.drop_cr or t.universal) and i + 1 < n and p[i + 1] == 10):
-            # the terminator's own place is the end of the content: where the \r was
-            if add_edit(r, out, i, False) < 0:
-                return -1
-            if i + 1 < n:
-                buffer[out] = 10
-                out += 1
-                if add_edit(r, out, i + 2, False) < 0:
-                    return -1
-            i += 2
-            continue
-        buffer[out] = c
-        out += 1
-        i += 1
-    r.p = buffer
-    r.n = out
-    r.drop_cr = False
-    if t.universal:
-        r.terminators = MS_EACH
-    return 0
-
-
 cdef void take_region(Scan *k, int32_t region, const uint8_t *p, int64_t n) noexcept nogil:
     """Scan whole records that lie at p, then advance past them."""
     cdef Region *r = &k.regions[region]
     cdef const Tables *t = k.tables
+    cdef int32_t pattern
     r.p = p
     r.n = n
     r.source = p
     r.offset = k.offset
-    r.n_edits = r.edit = 0
     r.drop_cr = t.drop_cr
     r.terminators = MS_UNIVERSAL if t.universal else MS_LF
-    if (t.strip or t.syslog) and needs_rewriting(t, p, n):
-        if rewrite(t, r) < 0:
+    r.rewritten = t.rewriting and ms_needs_rewriting(t.rewriting, p, n)
+    if r.rewritten:
+        r.n = ms_rewrite(&r.rewriting, t.rewriting, p, n)
+        if r.n < 0:
             k.no_memory = True
             return
-    k.noted = k.trace or r.n_edits > 0
+        r.p = r.rewriting.text
+        r.drop_cr = False
+        if t.universal:
+            r.terminators = MS_EACH
+        for pattern in range(t.n_patterns):
+            k.states[pattern].region_mark = k.states[pattern].rows
+    k.noted = k.trace
     r.base = k.base
     scan_region(k, region)
+    if r.rewritten:
+        place_rows(k, r)
     k.base += r.n
     k.offset += n
 
@@ -1342,11 +1250,12 @@ cdef class Engine:
             raise ValueError(f"SIMD level {level!r} is not available here, one of {SIMD_LEVELS} was expected")
         self.t.level = levels[level]
         self.t.universal = universal
-        self.t.syslog = syslog
-        self.t.strip = strip
-        for i in range(256):
-            self.t.rewritten[i] = i == 13 or (strip and i == 27) or (syslog and ((i < 0x20 and i != 10) or i == 0x7F))
         self.t.drop_cr = not universal and not syslog
+        if syslog or strip:
+            self.t.rewriting = (
+                (MS_SYSLOG if syslog else 0) | (MS_STRIP if strip else 0) | (MS_UNIVERSAL_ENDS if universal else 0)
+                | (MS_DROP_CR if self.t.drop_cr else 0)
+            )
         self.t.second_terminator = 13 if universal else 10
         self.t.matches = matches
         self.t.search = search
@@ -1393,10 +1302,21 @@ cdef class Engine:
         self.t.always = <int32_t *>zeroed(len(always), sizeof(int32_t))
         for i in range(self.t.n_always):
             self.t.always[i] = always[i]
+        if all(
+            self.t.patterns[index].strategy == PROGRAM and self.t.patterns[index].program.first != NULL for index in always
+        ):
+            # a terminator is in no record
+            self.t.always_table = self.held(bytes(
+                byte != 10 and not (universal and byte == 13)
+                and any(self.t.patterns[index].program.first[byte] for index in always)
+                for byte in range(256)
+            ))
+            ms_class_fill(&self.t.always_first, self.t.always_table, self.t.level)
 
         self.t.literals = <Literal *>zeroed(len(literals), sizeof(Literal))
         self.t.uses = <int32_t *>zeroed(sum(len(uses) for _, _, uses in literals), sizeof(int32_t))
         use = 0
+        counts = {}
         for i, (text, place, uses) in enumerate(literals):
             literal = &self.t.literals[i]
             literal.text = self.held(text)
@@ -1407,6 +1327,12 @@ cdef class Engine:
             for pattern in uses:
                 self.t.uses[use] = pattern
                 use += 1
+                q = &self.t.patterns[pattern]
+                counts[pattern] = counts.get(pattern, 0) + 1
+                q.found_by_lead = (
+                    q.strategy == PROGRAM and counts[pattern] == 1 and q.program.lead_length == len(text)
+                    and memcmp(q.program.lead_text, literal.text, len(text)) == 0
+                )
 
         if len(groups) > 0xFFFE:
             raise ValueError(f"{len(groups)} fingerprints, at most 65534 were expected")
@@ -1457,18 +1383,23 @@ cdef class Engine:
         ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
-        code, pool, tables, sets, set_at, first, program.lead, program.lead_class, lead_text = fields[:9]
+        code, pool, tables, sets, set_at, first, last, program.only_run, program.width, ways = fields[:10]
+        program.lead, program.lead_class, lead_text, program.lead_ascii = fields[10:14]
         program.code = <const int32_t *>self.held(code)
         program.pool = self.held(pool)
         program.tables = self.held(tables)
         program.sets = <const int32_t *>self.held(sets)
         program.set_at = <const int32_t *>self.held(set_at)
         program.first = self.held(first) if first else NULL
+        if first:
+            ms_class_fill(&program.first_class, program.first, self.t.level)
+        program.last = self.held(last) if last else NULL
+        program.ways = self.held(ways)
         program.lead_text = self.held(lead_text)
         program.lead_length = len(lead_text)
         (
             program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
-        ) = fields[9:]
+        ) = fields[14:]
         return 0
 
     cdef int make_quick(self, Entry *entry) except -1:
@@ -1648,8 +1579,7 @@ cdef class Stream:
         free(self.k.notes)
         free(self.k.pending)
         for i in range(2):
-            free(self.k.regions[i].edits)
-            free(self.k.regions[i].buffer)
+            ms_rewriting_clear(&self.k.regions[i].rewriting)
         free(self.carry)
 
     def feed(self, data, int64_t time=NO_TIME):
@@ -1770,11 +1700,7 @@ cdef class Stream:
         self.k.notes = NULL
         self.k.n_notes = self.k.notes_capacity = 0
         for i in range(2):
-            free(self.k.regions[i].edits)
-            free(self.k.regions[i].buffer)
-            self.k.regions[i].edits = NULL
-            self.k.regions[i].buffer = NULL
-            self.k.regions[i].edits_capacity = self.k.regions[i].buffer_capacity = 0
+            ms_rewriting_clear(&self.k.regions[i].rewriting)
         return 0
 
     cdef int keep_bytes(self, const uint8_t *p, int64_t n) except -1 nogil:

@@ -28,8 +28,10 @@ enum {
     MS_BYTE,        /* byte */
     MS_STRING,      /* offset in the pool, length */
     MS_CLASS,       /* class */
-    MS_RUN,         /* kind, class, least, most (-1: no limit), byte that must follow (-1: unknown), number, takes all */
-    MS_SPLIT,       /* tried first, tried second, number, how many loops around it may have empty rounds, those loops */
+    MS_RUN,         /* kind, class, least, most (-1: no limit), byte that must follow (-1: unknown), number, takes all,
+                     * class whose table leaves all outside ASCII undecided */
+    MS_SPLIT,       /* tried first, tried second, number, how many loops around it may have empty rounds, table of ways (-1:
+                     * none), ways at the record's end, those loops */
     MS_JUMP,        /* target */
     MS_SAVE,        /* slot: the place is kept in it */
     MS_BEGIN,       /* */
@@ -44,11 +46,18 @@ enum {
     MS_GROUP,       /* kind, characters to go back, target: behind its end. What follows is decided for itself */
     MS_END_GROUP,   /* */
     MS_SAME,        /* slot, fold: what the slot and the next one hold stands here once more */
-    MS_IF           /* slot, target: there unless the slot and the next one hold something */
+    MS_IF,          /* slot, target: there unless the slot and the next one hold something */
+    /* runs as above that can only end where their class or their limit ends them: what follows takes no byte of the class */
+    MS_FIXED,
+    MS_MAYBE,       /* of at most one character */
+    MS_REST,        /* to the record's end */
+    MS_KEEP         /* as MS_SAVE, where every match comes by: there is nothing to undo */
 };
-enum { MS_RUN_SIZE = 8, MS_COUNT_SIZE = 6 };
+enum { MS_RUN_SIZE = 9, MS_SPLIT_SIZE = 7, MS_COUNT_SIZE = 6 };
+/* A run that can only end in one place is walked anew, rather than remembered, if it is no longer than this. */
+enum { MS_SHORT_RUN = 16 };
 enum { MS_GREEDY, MS_LAZY, MS_POSSESSIVE };
-enum { MS_ANYWHERE, MS_AT_TEXT, MS_BEFORE_TEXT, MS_AT_ONCE };   /* where a match can start */
+enum { MS_ANYWHERE, MS_AT_TEXT, MS_BEFORE_TEXT, MS_AT_ONCE, MS_BEFORE_END };   /* where a match can start */
 enum { MS_ATOMIC, MS_MUST, MS_MUST_NOT };       /* kinds of a group */
 enum { MS_STOP, MS_MEMBER, MS_UNDECIDED };      /* entries of a class's table of bytes */
 enum { MS_FOUND = 1, MS_NONE = 0, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3 };
@@ -60,11 +69,17 @@ typedef struct {
     const int32_t *sets;        /* a class's set, for characters that its table leaves undecided */
     const int32_t *set_at;      /* where in sets a class's is */
     const uint8_t *first;       /* 256 entries: may a match start with this byte; NULL if it may be empty */
+    const uint8_t *last;        /* 256 entries: may the record's last byte be this one; NULL if it may end anywhere, or be empty */
+    int32_t only_run;           /* it is one greedy run without a limit, of one character at least, and all of it the value */
+    int64_t width;              /* no match is shorter than this */
+    ms_class first_class;       /* the same bytes as first, for the search */
+    const uint8_t *ways;        /* 256 entries a table: bit 0, a choice's first way may go on with this byte, bit 1, its second */
     int32_t lead;               /* MS_AT_TEXT: where this text stands; MS_BEFORE_TEXT: at the first byte of a run of a class
-                                 * that ends where it stands; MS_AT_ONCE: where the search begins, or not at all */
+                                 * that ends where it stands (MS_BEFORE_END: at the record's end); MS_AT_ONCE: where the search begins, or not at all */
     int32_t lead_class;
     const uint8_t *lead_text;
     int64_t lead_length;
+    int32_t lead_ascii;         /* in records of ASCII alone; in others, anywhere */
     int32_t runs;
     int32_t splits;             /* bits that the choices need at a place */
     int32_t loops;
@@ -256,37 +271,88 @@ static int ms_same(const uint8_t *p, int64_t n, int kind, int64_t from, int64_t 
 /* Try to match at start. kind: what the bytes are; nonempty: an empty match does not count. */
 static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, int nonempty,
                       int64_t *match_end) {
-    const int32_t *code = q->code;
+    const int32_t *code = q->code, *op = code;
     int64_t *places = m->places;
-    int32_t pc = 0;
     int64_t pos = start, size;
     int64_t group = -1;         /* the frame of the innermost group that is being decided */
     size_t depth = 0;
+    int32_t sort;
     int status;
-    for (int32_t i = 0; i < q->slots; i++) places[i] = -1;
+    places[0] = places[1] = -1;
+    for (int32_t i = 2; i < q->slots; i++) places[i] = -1;
     for (;;) {
-        const int32_t *op = code + pc;
         switch (op[0]) {
         case MS_BYTE:
             if (pos >= n || p[pos] != op[1]) goto fail;
             pos++;
-            pc += 2;
+            op += 2;
             continue;
         case MS_STRING:
-            if (n - pos < op[2] || memcmp(p + pos, q->pool + op[1], (size_t)op[2]) != 0) goto fail;
+            if (n - pos < op[2] || !ms_equal(p + pos, q->pool + op[1], (size_t)op[2])) goto fail;
             pos += op[2];
-            pc += 3;
+            op += 3;
             continue;
         case MS_CLASS:
             if (pos >= n || !ms_takes(q, op[1], p, n, pos, kind, &size)) goto fail;
             pos += size;
-            pc += 2;
+            op += 2;
             continue;
-        case MS_RUN: {
+        case MS_REST:
+            if (n - pos < op[3]) goto fail;
+            pos = n;
+            op += MS_RUN_SIZE;
+            continue;
+        case MS_MAYBE:
+            if (pos < n) {
+                uint8_t takes = q->tables[op[8] * 256 + p[pos]];
+                if (takes == MS_UNDECIDED) {
+                    sort = op[1];
+                    goto run;
+                }
+                pos += takes;
+            }
+            op += MS_RUN_SIZE;
+            continue;
+        case MS_FIXED: {
+            const uint8_t *table = q->tables + op[8] * 256;
+            int64_t most = op[4] >= 0 && op[4] < n - pos ? op[4] : n - pos, at = pos;
+            int64_t limit = pos + (most < MS_SHORT_RUN ? most : MS_SHORT_RUN);
+            while (at < limit && table[p[at]] == MS_MEMBER) at++;
+            if (at == limit ? most > MS_SHORT_RUN : table[p[at]] == MS_UNDECIDED) {
+                sort = kind == MS_ASCII ? MS_POSSESSIVE : op[1];
+                goto run;
+            }
+            if (at - pos < op[3]) goto fail;
+            pos = at;
+            op += MS_RUN_SIZE;
+            continue;
+        }
+        case MS_RUN:
+            sort = op[1];
+            if (sort == MS_GREEDY && op[8] >= 0 && op[5] < 0) {
+                /* short runs are not remembered as walked, and those that took no more than they must are no choice */
+                const uint8_t *table = q->tables + op[8] * 256;
+                int64_t limit = op[4] >= 0 && op[4] < n - pos ? pos + op[4] : n, at = pos;
+                int64_t near = limit - pos < MS_SHORT_RUN ? limit : pos + MS_SHORT_RUN;
+                const ms_run *run = &m->runs[op[6]];
+                while (at < near && table[p[at]] == MS_MEMBER) at++;
+                if ((at == limit || (at < near && table[p[at]] == MS_STOP)) && (at < run->fail_low || at > run->fail_high)) {
+                    int64_t low = pos + op[3];
+                    if (at < low) goto fail;
+                    if (at > low) {
+                        status = ms_push(m, &depth, MS_RUN, (int32_t)(op - code), at, low, at);
+                        if (status < 0) return status;
+                    }
+                    pos = at;
+                    op += MS_RUN_SIZE;
+                    continue;
+                }
+            }
+        run: {
             const uint8_t *table = q->tables + op[2] * 256;
             ms_run *run = &m->runs[op[6]];
             int64_t least = op[3], most = op[4], stop, low = pos;
-            if (kind != MS_ASCII && (least > 1 || most >= 0 || op[1] == MS_LAZY)) {
+            if (kind != MS_ASCII && (least > 1 || most >= 0 || sort == MS_LAZY)) {
                 /* characters count: walk them one by one */
                 int64_t count = 0;
                 for (stop = pos; stop < n && (most < 0 || count < most); count++) {
@@ -302,7 +368,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                     stop = run->scan_stop;
                 } else if (op[7]) {
                     stop = limit;
-                } else if (op[1] == MS_LAZY && most < 0) {
+                } else if (sort == MS_LAZY && most < 0) {
                     /* it goes as far as it must */
                     stop = pos;
                     while (stop - pos < least && stop < n && table[p[stop]] == MS_MEMBER) stop++;
@@ -331,28 +397,28 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                     if (low > stop) goto fail;
                 }
             }
-            if (op[1] == MS_POSSESSIVE) {
+            if (sort == MS_POSSESSIVE) {
                 pos = stop;
-                pc += MS_RUN_SIZE;
+                op += MS_RUN_SIZE;
                 continue;
             }
-            if (op[1] == MS_GREEDY) {
+            if (sort == MS_GREEDY) {
                 int64_t end = ms_end_before(p, n, run, low, stop, op[5], kind);
                 if (end < low) {
                     ms_note_failed(q, run, low, stop, 1);
                     goto fail;
                 }
-                status = ms_push(m, &depth, MS_RUN, pc, end, low, stop);
+                status = ms_push(m, &depth, MS_RUN, (int32_t)(op - code), end, low, stop);
                 if (status < 0) return status;
                 pos = end;
             } else {
-                status = ms_push(m, &depth, MS_RUN, pc, low, stop, low);
+                status = ms_push(m, &depth, MS_RUN, (int32_t)(op - code), low, stop, low);
                 if (status < 0) return status;
                 pos = low;
                 /* one that is known to fail, or is not followed by the right byte, is left at once */
                 if ((pos >= run->fail_low && pos <= run->fail_high) || (op[5] >= 0 && (pos >= n || p[pos] != op[5]))) goto fail;
             }
-            pc += MS_RUN_SIZE;
+            op += MS_RUN_SIZE;
             continue;
         }
         case MS_SPLIT: {
@@ -360,30 +426,42 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             m->steps++;
             if (m->memo) {
                 int32_t state = op[3];
-                for (int32_t i = 0; i < op[4]; i++) state += (int32_t)(places[op[5 + i]] != pos) << i;
+                for (int32_t i = 0; i < op[4]; i++) state += (int32_t)(places[op[MS_SPLIT_SIZE + i]] != pos) << i;
                 bit = (int64_t)state * (n + 1) + pos;
                 if (m->bits[bit >> 6] >> (bit & 63) & 1) goto fail;
+            } else if (op[5] >= 0) {
+                /* while nothing need be remembered of it, a choice between one way is none */
+                int32_t ways = pos < n ? q->ways[op[5] * 256 + p[pos]] : op[6];
+                if (ways == 0) goto fail;
+                if (ways != 3) {
+                    op = code + op[ways];
+                    continue;
+                }
             }
             status = ms_push(m, &depth, MS_SPLIT, op[2], pos, bit, 0);
             if (status < 0) return status;
-            pc = op[1];
+            op = code + op[1];
             continue;
         }
         case MS_JUMP:
-            pc = op[1];
+            op = code + op[1];
             continue;
         case MS_SAVE:
             status = ms_set_place(m, &depth, MS_SAVE, op[1], pos);
             if (status < 0) return status;
-            pc += 2;
+            op += 2;
+            continue;
+        case MS_KEEP:
+            places[op[1]] = pos;
+            op += 2;
             continue;
         case MS_BEGIN:
             if (pos != 0) goto fail;
-            pc++;
+            op++;
             continue;
         case MS_END:
             if (pos != n) goto fail;
-            pc++;
+            op++;
             continue;
         case MS_BOUNDARY: {
             const uint8_t *words = q->tables + q->words * 256;
@@ -399,7 +477,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                 after = ms_is_word(words, op[2], p[pos], character);
             }
             if ((before != after) != op[1] || (n == 0 && op[3])) goto fail;
-            pc += 4;
+            op += 4;
             continue;
         }
         case MS_LOOK: {
@@ -416,26 +494,26 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                 if (op[1]) at += size;
             }
             if (holds != op[2]) goto fail;
-            pc += 4 + op[3];
+            op += 4 + op[3];
             continue;
         }
         case MS_ENTER:
             status = ms_set_place(m, &depth, MS_ROUND, op[1], -1);
             if (status < 0) return status;
-            pc += 2;
+            op += 2;
             continue;
         case MS_CHECK:
             if (places[op[1]] != pos) {
-                pc += 3;
+                op += 3;
                 continue;
             }
             if (op[2] < 0) goto fail;
-            pc = op[2];
+            op = code + op[2];
             continue;
         case MS_ROUND:
             status = ms_set_place(m, &depth, MS_ROUND, op[1], pos);
             if (status < 0) return status;
-            pc += 2;
+            op += 2;
             continue;
         case MS_COUNT: {
             /* the rounds behind us are one less than this place says: it was entered with -1 */
@@ -443,13 +521,13 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             m->steps++;
             if (count >= op[2]) {
                 if (op[4] == MS_LAZY) {
-                    status = ms_push(m, &depth, MS_SPLIT, pc + MS_COUNT_SIZE, pos, -1, 0);
+                    status = ms_push(m, &depth, MS_SPLIT, (int32_t)(op - code) + MS_COUNT_SIZE, pos, -1, 0);
                     if (status < 0) return status;
-                    pc = op[5];
+                    op = code + op[5];
                     continue;
                 }
                 if ((op[3] >= 0 && count >= op[3]) || places[op[1]] == pos) {
-                    pc = op[5];
+                    op = code + op[5];
                     continue;
                 }
                 status = ms_push(m, &depth, MS_SPLIT, op[5], pos, -1, 0);
@@ -459,7 +537,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             }
             status = ms_set_place(m, &depth, MS_ROUND, op[1] + 1, count);
             if (status < 0) return status;
-            pc += MS_COUNT_SIZE + 4;
+            op += MS_COUNT_SIZE + 4;
             continue;
         }
         case MS_MORE: {
@@ -469,7 +547,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             if (status < 0) return status;
             status = ms_set_place(m, &depth, MS_ROUND, op[1] + 1, count);
             if (status < 0) return status;
-            pc = op[3];
+            op = code + op[3];
             continue;
         }
         case MS_GROUP: {
@@ -479,15 +557,15 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             if (back > 0) {
                 /* there is not so much behind */
                 if (op[1] != MS_MUST_NOT) goto fail;
-                pc = op[3];
+                op = code + op[3];
                 continue;
             }
             m->steps++;
-            status = ms_push(m, &depth, MS_GROUP, pc, pos, group, 0);
+            status = ms_push(m, &depth, MS_GROUP, (int32_t)(op - code), pos, group, 0);
             if (status < 0) return status;
             group = (int64_t)depth - 1;
             pos = at;
-            pc += 4;
+            op += 4;
             continue;
         }
         case MS_END_GROUP: {
@@ -509,7 +587,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             depth = kept;
             group = decided.low;
             if (sort == MS_MUST) pos = decided.pos;
-            pc++;
+            op++;
             continue;
         }
         case MS_SAME: {
@@ -517,16 +595,17 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             if (from < 0 || to < from) goto fail;
             m->steps += (to - from) >> 3;
             if (!ms_same(p, n, kind, from, to, op[2], &pos)) goto fail;
-            pc += 3;
+            op += 3;
             continue;
         }
         case MS_IF:
-            pc = places[op[1]] < 0 || places[op[1] + 1] < places[op[1]] ? op[2] : pc + 3;
+            op = places[op[1]] < 0 || places[op[1] + 1] < places[op[1]] ? code + op[2] : op + 3;
             continue;
-        default: /* MS_MATCH */
+        case MS_MATCH:
             if (nonempty && pos == start) goto fail;
             *match_end = pos;
             return MS_FOUND;
+        default: __builtin_unreachable();
         }
     fail:
         if (++m->steps > m->patience) ms_start_memo(m, q, n);
@@ -535,7 +614,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
         ms_frame *frame = &m->frames[depth - 1];
         switch (frame->kind) {
         case MS_SPLIT:
-            pc = frame->pc;
+            op = code + frame->pc;
             pos = frame->pos;
             if (frame->low >= 0)
                 frame->kind = MS_FAILED;
@@ -554,7 +633,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
         case MS_GROUP:
             group = frame->low;
             pos = frame->pos;
-            pc = code[frame->pc + 3];
+            op = code + code[frame->pc + 3];
             depth--;
             if (code[frame->pc + 1] == MS_MUST_NOT) continue;
             goto fail;
@@ -600,32 +679,42 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             m->steps += (pos - frame->pos) >> 3;
         }
         frame->pos = pos;
-        pc = frame->pc + MS_RUN_SIZE;
+        op = code + frame->pc + MS_RUN_SIZE;
     }
 }
 
 /* The next place at or behind `at` where a match can start, n + 1 if there is none; lower places before `from` are past. */
 static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t at,
                                     int64_t *text) {
-    switch (q->lead) {
+    int32_t lead = q->lead;
+    const uint8_t *table = q->tables + q->lead_class * 256;
+    /* which characters the class takes must be known from their bytes */
+    if (kind != MS_ASCII && q->lead_ascii) lead = MS_ANYWHERE;
+    switch (lead) {
     case MS_AT_TEXT:
+        if (at < *text) at = *text;
         at = (int64_t)ms_find(p, (size_t)at, (size_t)n, q->lead_text, (size_t)q->lead_length);
         return at < n ? at : n + 1;
-    case MS_BEFORE_TEXT: {
+    case MS_BEFORE_TEXT:
         /* The class does not take the text's first byte: from each place of its run a match would go on from this text, so
          * what fails from the first fails from all. */
-        const uint8_t *table = q->tables + q->lead_class * 256;
         at = (int64_t)ms_find(p, (size_t)*text, (size_t)n, q->lead_text, (size_t)q->lead_length);
         if (at >= n) return n + 1;
         *text = at + 1;
         while (at > from && table[p[at - 1]] == MS_MEMBER) at--;
         return at;
-    }
+    case MS_BEFORE_END:
+        /* likewise, from the record's end */
+        if (*text > n) return n + 1;
+        *text = n + 1;
+        at = n;
+        while (at > from && table[p[at - 1]] == MS_MEMBER) at--;
+        return at;
     case MS_AT_ONCE: return at == from ? at : n + 1;
     default:
         for (; at <= n; at++) {
             if (q->first != NULL) {
-                while (at < n && !q->first[p[at]]) at++;
+                at = (int64_t)ms_find_class(&q->first_class, q->first, p, (size_t)at, (size_t)n);
                 if (at == n) return n + 1;
             }
             if (kind == MS_ASCII || !ms_inside(p, n, at, kind)) return at;
@@ -634,14 +723,27 @@ static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64
     }
 }
 
-/* The first match that starts at or behind `from`: what re's search gives. nonempty: not an empty one at `from`. What was
- * captured lies in the matcher's places, -1 where nothing was. */
-static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int nonempty,
-                     int64_t *match_start, int64_t *match_end) {
-    int64_t text = from;
+/* ms_search for a pattern that is one run, in a record of ASCII. */
+static inline int ms_search_run(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int64_t from,
+                                int64_t *match_start, int64_t *match_end) {
+    int64_t start = (int64_t)ms_find_class(&q->first_class, q->first, p, (size_t)from, (size_t)n), end = start + 1;
+    if (start == n) return MS_NONE;
+    while (end < n && q->first[p[end]]) end++;
+    *match_start = m->places[0] = start;
+    *match_end = m->places[1] = end;
+    return MS_FOUND;
+}
+
+/* The first match that starts at or behind `from`: what re's search gives. text: where the text of MS_AT_TEXT and
+ * MS_BEFORE_TEXT may first stand, at or behind `from`; nonempty: not an empty one at `from`. What was captured lies in the
+ * matcher's places, -1 where nothing was. */
+static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t text,
+                     int nonempty, int64_t *match_start, int64_t *match_end) {
+    if (q->last != NULL && (n == 0 || !q->last[p[n - 1]])) return MS_NONE;
+    if (q->only_run && kind == MS_ASCII) return ms_search_run(q, m, p, n, from, match_start, match_end);
     for (int64_t start = from;; start++) {
         start = ms_next_start(q, p, n, kind, from, start, &text);
-        if (start > n || (q->at_start && start > 0)) return MS_NONE;
+        if (start > n - q->width || (q->at_start && start > 0)) return MS_NONE;
         int status = ms_attempt(q, m, p, n, kind, start, nonempty && start == from, match_end);
         if (status != MS_NONE) {
             *match_start = start;

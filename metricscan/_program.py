@@ -13,7 +13,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan._classes import MEMBER, ONE_CHARACTER, STOP, CharacterClass, UnknownClass, character_class
+from metricscan._classes import MEMBER, ONE_CHARACTER, STOP, UNDECIDED, CharacterClass, UnknownClass, character_class
 from metricscan._pattern import within
 
 if TYPE_CHECKING:
@@ -24,15 +24,20 @@ if TYPE_CHECKING:
 # As _program.h numbers them.
 _MATCH, _BYTE, _STRING, _CLASS, _RUN, _SPLIT, _JUMP, _SAVE, _BEGIN, _END, _BOUNDARY, _LOOK = range(12)
 _ENTER, _CHECK, _ROUND, _COUNT, _MORE, _GROUP, _END_GROUP, _SAME, _IF = range(12, 21)
+_FIXED, _MAYBE, _REST, _KEEP = range(21, 25)
 _SIZES = {
     _MATCH: 1,
     _BYTE: 2,
     _STRING: 3,
     _CLASS: 2,
-    _RUN: 8,
-    _SPLIT: 5,  # and one for each loop
+    _RUN: 9,
+    _FIXED: 9,
+    _MAYBE: 9,
+    _REST: 9,
+    _SPLIT: 7,  # and one for each loop
     _JUMP: 2,
     _SAVE: 2,
+    _KEEP: 2,
     _BEGIN: 1,
     _END: 1,
     _BOUNDARY: 4,
@@ -47,12 +52,12 @@ _SIZES = {
     _SAME: 3,
     _IF: 3,
 }
-# entries of a class's table -> whether a match may go on there
-_NOT_STOP = bytes(entry != STOP for entry in range(256))
 _GREEDY, _LAZY, _POSSESSIVE = range(3)
 _ATOMIC, _MUST, _MUST_NOT = range(3)
-_ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE = range(4)
+_ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE, _BEFORE_END = range(5)
 _FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
+
+_RUNS = (_RUN, _FIXED, _MAYBE, _REST)
 
 # A pattern that is longer than this, written out, is left to re.
 MOST_CODE = 400_000
@@ -61,6 +66,11 @@ MOST_UNROLLED = 4_000
 MOST_COUNT = 1 << 30
 # A choice inside loops with empty rounds needs two bits for each of them.
 MOST_EMPTY_LOOPS = 6
+# Whether the next byte decides is looked for over this many places, and told of this many choices.
+MOST_AHEAD = 64
+MOST_WAYS = 256
+# Of a longer pattern it is not asked what records with a match end with.
+MOST_LAST = 100
 
 _POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
 _ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
@@ -83,9 +93,19 @@ class Program(NamedTuple):
         int32: what decides characters outside ASCII, and where a class's set begins.
     first : bytes
         Which bytes a match may start with, 256 entries; empty if it may be empty.
+    last : bytes
+        Which bytes a record with a match may end with, 256 entries; empty if any.
+    only_run : bool
+        It is one greedy run without a limit, of one character at least, and all of it is the value.
+    width : int
+        No match is shorter than this.
+    ways : bytes
+        256 entries a choice: bit 0, its first way may go on with this byte, bit 1, its second.
     lead, lead_class : int
     lead_text : bytes
-        Where a match can start: anywhere, at a text, before one, or at once.
+        Where a match can start: anywhere, at a text, before one or the end, or at once.
+    lead_ascii : bool
+        In other records than ASCII it can start anywhere.
     runs, splits, loops, slots : int
     at_start : bool
     words : int
@@ -100,9 +120,14 @@ class Program(NamedTuple):
     sets: bytes
     set_at: bytes
     first: bytes
+    last: bytes
+    only_run: bool
+    width: int
+    ways: bytes
     lead: int
     lead_class: int
     lead_text: bytes
+    lead_ascii: bool
     runs: int
     splits: int
     loops: int
@@ -110,6 +135,18 @@ class Program(NamedTuple):
     at_start: bool
     words: int
     pure: bool
+
+
+class _Start(NamedTuple):
+    """What can come next at a place in the code: more may be said to be, never less."""
+
+    first: int  # bit b: a byte taken here may be b
+    at_end: bool  # the rest may need no byte where the record ends
+    anywhere: bool  # the rest may need no byte, or any
+
+
+_UNKNOWN = _Start((1 << 256) - 1, True, True)
+_ASCII = (1 << 128) - 1
 
 
 class _NotAProgram(Exception):
@@ -151,6 +188,10 @@ class _Writer:
         self.empty_loops: list[int] = []
         self.sizes: dict[int, int] = {}
         self.slots = {value_group: 0}
+        self.masks: dict[int, int] = {}
+        # how many choices, repeats and groups that are decided for themselves are around this place
+        self.nested = 0
+        self.always_saved: list[int] = []
 
     def program(self) -> Program:
         if self.tree.flags & sre.SRE_FLAG_LOCALE:
@@ -159,13 +200,21 @@ class _Writer:
             if op in _REFERENCES:
                 self.slots.setdefault(int(av if op is sre.GROUPREF else av[0]), 2 * len(self.slots))
         if self.group == 0:
-            self.emit(_SAVE, 0)
+            self._save(0)
         self.sequence(self.tree.items, self.tree.flags)
         if self.group == 0:
-            self.emit(_SAVE, 1)
+            self._save(1)
         self.emit(_MATCH)
         self._look_behind_runs()
-        first = self._first()
+        start = self._start(0)
+        first = b"" if start.at_end or start.anywhere else _table(start.first)
+        last = self._last() if first else b""
+        lead = self._lead()
+        at_start = self._at_start()
+        ways = b"" if any(self.code[at] == _GROUP for at in self._steps()) else self._decide_ahead()
+        if self.pure:
+            for at in self.always_saved:
+                self.code[at] = _KEEP
         sets, set_at = b"", []
         for one in self.classes:
             set_at.append(len(sets) // 4)
@@ -177,12 +226,16 @@ class _Writer:
             sets,
             pack(f"={len(set_at)}i", *set_at),
             first,
-            *self._lead(),
+            last,
+            self._only_run(),
+            min(self.tree.items.getwidth()[0], MOST_COUNT),
+            ways,
+            *lead,
             self.runs,
             self.splits,
             self.loops,
             2 * len(self.slots),
-            self._at_start(),
+            at_start,
             self.words,
             self.pure,
         )
@@ -220,12 +273,18 @@ class _Writer:
         literal.clear()
 
     def _item(self, op: Any, av: Any, flags: int) -> None:
+        if op is sre.SUBPATTERN:
+            self._subpattern(av, flags)
+            return
+        self.nested += 1
+        self._other_item(op, av, flags)
+        self.nested -= 1
+
+    def _other_item(self, op: Any, av: Any, flags: int) -> None:
         if op in ONE_CHARACTER:
             self.emit(_CLASS, self._class((op, av), flags))
         elif op in _REPEATS and op is not None:
             self._repeat(_REPEATS[op], av, flags)
-        elif op is sre.SUBPATTERN:
-            self._subpattern(av, flags)
         elif op is sre.BRANCH:
             self._branch(av[1], flags)
         elif op is sre.AT:
@@ -257,10 +316,15 @@ class _Writer:
         flags = (flags | add_flags) & ~del_flags
         slot = None if group is None else self.slots.get(group)
         if slot is not None:
-            self.emit(_SAVE, slot)
+            self._save(slot)
         self.sequence(items, flags)
         if slot is not None:
-            self.emit(_SAVE, slot + 1)
+            self._save(slot + 1)
+
+    def _save(self, slot: int) -> None:
+        at = self.emit(_SAVE, slot)
+        if not self.nested:
+            self.always_saved.append(at)
 
     def _branch(self, branches: Sequence[Any], flags: int) -> None:
         jumps = []
@@ -301,7 +365,7 @@ class _Writer:
             self.pure = False
         else:
             self.splits += 1 << len(loops)
-        return self.emit(_SPLIT, 0, 0, number, len(loops), *loops)
+        return self.emit(_SPLIT, 0, 0, number, len(loops), -1, 0, *loops)
 
     # ---- repeats
 
@@ -337,7 +401,7 @@ class _Writer:
             if limit == 0:
                 self._choose(split, kind, len(self.code), out=True)
                 return
-        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all))
+        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all), -1)
         self.runs += 1
         if split is not None:
             self._choose(split, kind, len(self.code), out=True)
@@ -530,63 +594,178 @@ class _Writer:
             if text:
                 self.code[at + 5] = text[0]
 
-    def _first(self) -> bytes:
-        tables = [one.table for one in self.classes]
-        first = 0
-        seen: set[int] = set()
-        waiting = [0]
-        while waiting:
-            at = waiting.pop()
-            if at in seen:
-                continue
-            seen.add(at)
-            op = self.code[at]
-            if op in (_MATCH, _SAME):
-                return b""
-            if op == _BYTE:
-                first |= 1 << 8 * self.code[at + 1]
-            elif op == _STRING:
-                first |= 1 << 8 * self.pool[self.code[at + 1]]
-            elif op in (_CLASS, _RUN):
-                takes = tables[self.code[at + (1 if op == _CLASS else 2)]].translate(_NOT_STOP)
-                first |= int.from_bytes(takes, "little")
-                if op == _RUN and self.code[at + 3] == 0:
-                    waiting.append(self._after(at))
-            elif op == _SPLIT:
-                waiting += self.code[at + 1 : at + 3]
-            elif op == _JUMP:
-                waiting.append(self.code[at + 1])
-            elif op == _GROUP and self.code[at + 1] != _ATOMIC:
-                waiting.append(self.code[at + 3])
-            else:
-                waiting.append(self._after(at))
-                if op == _CHECK and self.code[at + 2] >= 0:
-                    waiting.append(self.code[at + 2])
-                elif op == _COUNT:
-                    waiting.append(self.code[at + 5])
-                elif op == _IF:
-                    waiting.append(self.code[at + 2])
-        return first.to_bytes(256, "little")
+    def _decide_ahead(self) -> bytes:
+        """Tell the runs and choices that the next byte decides from those that may have to be come back to.
 
-    def _lead(self) -> tuple[int, int, bytes]:
-        """Where a match can start, its class and text. What comes first in every match is read off the code."""
+        Not in a pattern with groups that are decided for themselves: what stands behind such a group has no say in it.
+        """
+        tables = [one.table for one in self.classes]
+        ways: dict[bytes, int] = {}
+        for at in self._steps():
+            if self.code[at] == _RUN:
+                kind, number, least, most = self.code[at + 1 : at + 5]
+                # bytes outside ASCII are left to the general way
+                outside = bytes(UNDECIDED if takes else STOP for takes in tables[number][128:])
+                self.code[at + 8] = self._numbered(CharacterClass(tables[number][:128] + outside, b""))
+                after = self._after(at)
+                start = self._start(after, MOST_AHEAD)
+                if kind != _POSSESSIVE and not self._is_decided(kind, number, after, start):
+                    continue
+                self.code[at] = _MAYBE if (least, most) == (0, 1) else _FIXED
+                if self.code[at + 7] and most < 0 and least <= 1 and (kind == _POSSESSIVE or not start.first):
+                    self.code[at] = _REST
+            elif self.code[at] == _SPLIT and len(ways) < MOST_WAYS:
+                first, second = (self._start(target, MOST_AHEAD) for target in self.code[at + 1 : at + 3])
+                if first.anywhere and second.anywhere:
+                    continue
+                one = first.first if not first.anywhere else _UNKNOWN.first
+                other = second.first if not second.anywhere else _UNKNOWN.first
+                table = bytes((one >> byte & 1) + 2 * (other >> byte & 1) for byte in range(256))
+                self.code[at + 5] = ways.setdefault(table, len(ways))
+                self.code[at + 6] = (first.at_end or first.anywhere) + 2 * (second.at_end or second.anywhere)
+        return b"".join(ways)
+
+    def _is_decided(self, kind: int, number: int, after: int, start: _Start) -> bool:
+        """Whether a run may only end where its class or its limit ends it, as far as it takes ASCII."""
+        if not start.anywhere:
+            return not self._bytes_of(number) & start.first & _ASCII
+        return kind == _GREEDY and self._cannot_fail(after)
+
+    def _cannot_fail(self, at: int) -> bool:
+        """Whether all that is left may take nothing: then the first way, the longest end of a run, is not come back from."""
+        for _ in range(MOST_AHEAD):
+            op = self.code[at]
+            if op == _MATCH:
+                return True
+            if op == _JUMP:
+                at = self.code[at + 1]
+            elif op == _SPLIT:
+                at = self.code[at + 2]
+            elif op == _SAVE or (op in _RUNS and self.code[at + 3] == 0):
+                at = self._after(at)
+            else:
+                return False
+        return False
+
+    def _only_run(self) -> bool:
+        steps = list(self._steps()) if len(self.code) < 20 else []
+        if [self.code[at] for at in steps] not in ([_KEEP, _FIXED, _KEEP, _MATCH], [_KEEP, _REST, _KEEP, _MATCH]):
+            return False
+        kind, _, least, most = self.code[steps[1] + 1 : steps[1] + 5]
+        return kind == _GREEDY and (least, most) == (1, -1)
+
+    def _last(self) -> bytes:
+        """Which bytes a record with a match may end with; empty if a match may end before its end."""
+        if not any(self.code[at] == _END for at in self._steps()):
+            return b""
+        last = 0
+        for number, at in enumerate(self._steps()):
+            if number == MOST_LAST:
+                return b""
+            op = self.code[at]
+            if op == _BYTE:
+                taken = 1 << self.code[at + 1]
+            elif op == _STRING:
+                taken = 1 << self.pool[self.code[at + 1] + self.code[at + 2] - 1]
+            elif op == _CLASS or op in _RUNS:
+                taken = self._bytes_of(self.code[at + (1 if op == _CLASS else 2)])
+                if taken > _ASCII:
+                    taken |= _UNKNOWN.first ^ _ASCII
+            elif op == _SAME:
+                return b""
+            else:
+                continue
+            after = self._start(self._after(at), MOST_AHEAD)
+            if after.anywhere:
+                return b""
+            if after.at_end:
+                last |= taken
+        return _table(last)
+
+    def _bytes_of(self, number: int) -> int:
+        """The bytes that a character of the class may start with."""
+        known = self.masks.get(number)
+        if known is None:
+            table = list(self.classes)[number].table
+            known = self.masks[number] = sum(1 << byte for byte, takes in enumerate(table) if takes != STOP)
+        return known
+
+    def _start(self, at: int, most: int = MOST_CODE) -> _Start:
+        """What can come next, unknown if it takes looking at more places."""
+        first = 0
+        at_end = anywhere = False
+        seen: set[tuple[int, bool]] = set()
+        waiting = [(at, False)]
+        while waiting:
+            place = waiting.pop()
+            if place in seen:
+                continue
+            if len(seen) == most:
+                return _UNKNOWN
+            seen.add(place)
+            at, ended = place
+            op = self.code[at]
+            following = [self._after(at)]
+            taken = 0
+            if op in (_MATCH, _SAME):
+                at_end |= ended
+                anywhere |= not ended
+                following = []
+            elif op == _BYTE:
+                taken = 1 << self.code[at + 1]
+                following = []
+            elif op == _STRING:
+                taken = 1 << self.pool[self.code[at + 1]]
+                following = []
+            elif op == _CLASS:
+                taken = self._bytes_of(self.code[at + 1])
+                following = []
+            elif op in _RUNS:
+                taken = self._bytes_of(self.code[at + 2])
+                if self.code[at + 3] > 0:
+                    following = []
+            elif op == _SPLIT:
+                following = self.code[at + 1 : at + 3]
+            elif op == _JUMP:
+                following = [self.code[at + 1]]
+            elif op == _GROUP and self.code[at + 1] != _ATOMIC:
+                following = [self.code[at + 3]]
+            elif op in (_CHECK, _IF) and self.code[at + 2] >= 0:
+                following.append(self.code[at + 2])
+            elif op == _COUNT:
+                following.append(self.code[at + 5])
+            elif op == _END:
+                ended = True
+            if not ended:
+                first |= taken
+            waiting += [(target, ended) for target in following]
+        return _Start(first, at_end, anywhere)
+
+    def _lead(self) -> tuple[int, int, bytes, bool]:
+        """Where a match can start, its class and text, and whether that holds for ASCII alone.
+
+        What comes first in every match is read off the code.
+        """
         at = self._taker(0)
         text = self._text_at(at)
         if text:
-            return _AT_TEXT, 0, text
+            return _AT_TEXT, 0, text, False
         # what must hold where the match starts makes places of a run differ
         plain = all(self.code[step] in (_SAVE, _JUMP, _ENTER, _RUN) for step in self._steps() if step <= at)
         if self.code[at] != _RUN or not (plain and self.pure) or self.code[at + 4] >= 0:
-            return _ANYWHERE, 0, b""
+            return _ANYWHERE, 0, b"", False
         least, takes_all = self.code[at + 3], self.code[at + 7]
         if least == 0 and takes_all and self.code[at + 1] != _POSSESSIVE:
             # .* gets from where the search begins to wherever a match could start
-            return _AT_ONCE, 0, b""
+            return _AT_ONCE, 0, b"", False
         one = list(self.classes)[self.code[at + 2]]
-        text = self._text_at(self._surely_after(at))
-        if text and not one.set and one.table[text[0]] == STOP:
-            return _BEFORE_TEXT, self.code[at + 2], text
-        return _ANYWHERE, 0, b""
+        after = self._surely_after(at)
+        text = self._text_at(after)
+        if text and one.table[text[0]] == STOP:
+            return _BEFORE_TEXT, self.code[at + 2], text, bool(one.set)
+        if self.code[after] == _END:
+            return _BEFORE_END, self.code[at + 2], b"", bool(one.set)
+        return _ANYWHERE, 0, b"", False
 
     def _surely_after(self, at: int) -> int:
         """What takes the next characters after this, in every match; what only looks at them is passed over."""
@@ -617,6 +796,10 @@ class _Writer:
         while self.code[at] == _SAVE:
             at += _SIZES[_SAVE]
         return self.code[at] == _BEGIN
+
+
+def _table(mask: int) -> bytes:
+    return bytes(mask >> byte & 1 for byte in range(256))
 
 
 _TYPE_FLAGS = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE

@@ -491,10 +491,10 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 filled = core.filled()
                 for pattern in filled:
                     patterns[pattern].note(core, pattern, events)
-                for pattern in core.counted() if core.has_samples else ():
+                for pattern, (*_, kept) in core.counted() if core.has_samples else ():
                     for name in self._scanner._plan.names[pattern]:
                         found = samples[name]
-                        for text, line, offset in core.counts(pattern)[-1][len(found) :]:
+                        for text, line, offset in kept[len(found) :]:
                             found.append(Sample(text, *place(events, line, offset)))
                 for pattern in filled:
                     if patterns[pattern].count >= BATCH_ROWS:
