@@ -395,6 +395,7 @@ class _Keys:
             file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
             for file, name in zip(self.files, self.within, strict=True)
         ]
+        self.split = [_split(place) for place in self.places]
         self.found = found
         self.folders: list[str | None] = []
         if rule == "auto":
@@ -411,18 +412,17 @@ class _Keys:
         self.keys = keys
 
     def _by_layout(self) -> list[_Key | None]:
-        split = [_split(place) for place in self.places]
         numbered: dict[str, int] = {}
         stems: dict[str, set[str]] = {}
         pairs: dict[str, str] = {}
-        for place, (folder, name) in zip(self.places, split, strict=True):
+        for place, (folder, name) in zip(self.places, self.split, strict=True):
             if _NUMBERED.fullmatch(name):
                 numbered[folder] = numbered.get(folder, 0) + 1
             if (".out" in name or ".err" in name) and (pair := _OUT_OR_ERR.fullmatch(place)):
                 pairs[place] = pair["stem"]
                 stems.setdefault(pair["stem"], set()).add(place)
         keys: list[_Key | None] = []
-        for file, place, (folder, _) in zip(self.files, self.places, split, strict=True):
+        for file, place, (folder, _) in zip(self.files, self.places, self.split, strict=True):
             match = None
             for _, text, layout in LAYOUTS:
                 if text in place and (match := layout.fullmatch(place)) is not None:
@@ -484,35 +484,47 @@ class _Keys:
             while end < len(order) and job_of[order[end]] == len(jobs):
                 end += 1
             group = order[begin:end]
-            places = [self.places[index] for index in group]
-            if folder is not None and folder != places[0]:
+            first = self.places[group[0]]
+            if folder is not None and folder != first:
                 root = folder
+            elif len(group) == 1:
+                root = self.split[group[0]][0]
             else:
-                root = _split(places[0])[0] if len(places) == 1 else _common_folder(places)
-            logs: list[Log] = []
-            for index, place in zip(group, places, strict=True):
-                if place == STDIN:
-                    stream = "stdin"
-                elif place.startswith(root) and place[len(root) : len(root) + 1] in ("/", "-"):
-                    # behind a job's folder, or behind its name where that is part of a folder's
-                    stream = _as_text(place[len(root) + 1 :])
-                else:
-                    stream = _as_text(_split(place)[1])
-                same = sum(log.stream.partition(" (")[0] == stream for log in logs) if self.within[index] else 0
-                logs.append(Log(self.logs[index], f"{stream} ({same + 1})" if same else stream, self.within[index]))
+                root = _common_folder([self.places[index] for index in group])
+            logs = [Log(self.logs[index], self._stream(index, root), self.within[index]) for index in group]
             if len(logs) > 1:
+                logs = _told_by_number(logs)
                 logs = [logs[index] for index in natural_order([log.stream for log in logs])]
             jobs.append(Job("", logs))
             # beside a log that is a job of its own lies nothing that is the job's alone
-            folders.append(None if places[0] in (STDIN, folder) else folder or root)
-            firsts.append(places[0])
-            are_files.append(given is None and folder in places and folder != STDIN)
+            folders.append(None if first in (STDIN, folder) else folder or root)
+            firsts.append(first)
+            is_file = folder == first or (len(group) > 1 and any(self.places[index] == folder for index in group))
+            are_files.append(is_file and given is None and folder != STDIN)
         names = _names([*numbers], firsts, are_files)
         for job, name in zip(jobs, names, strict=True):
             job.name = name
         order = natural_order(names)
         self.folders = [folders[index] for index in order]
         return [jobs[index] for index in order]
+
+    def _stream(self, index: int, root: str) -> str:
+        place = self.places[index]
+        if place == STDIN:
+            return "stdin"
+        if place.startswith(root) and place[len(root) : len(root) + 1] in ("/", "-"):
+            # behind a job's folder, or behind its name where that is part of a folder's
+            return _as_text(place[len(root) + 1 :])
+        return _as_text(self.split[index][1])
+
+
+def _told_by_number(logs: Sequence[Log]) -> list[Log]:
+    """The logs of a job, with a number behind the names of streams of exports that are called the same."""
+    told: list[Log] = []
+    for log in logs:
+        same = sum(other.stream.partition(" (")[0] == log.stream for other in told) if log.within else 0
+        told.append(log._replace(stream=f"{log.stream} ({same + 1})") if same else log)
+    return told
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -579,8 +591,7 @@ def _names(keys: Sequence[_Key], firsts: Sequence[str], are_files: Sequence[bool
             break
         for index in files:
             short[index] = short[index][: -len(suffix)]
-    full, short = list(map(_as_text, full)), list(map(_as_text, short))
-    return _unique(full, short, [name is not None for _, name in keys])
+    return _unique([*map(_as_text, full)], [*map(_as_text, short)], [name is not None for _, name in keys])
 
 
 def _unique(full: list[str], short: list[str], given: list[bool]) -> list[str]:

@@ -377,7 +377,7 @@ class _Run:
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]
-        winner = next(one for one in self.found.jobs if one.name == first["job"])
+        winner = facts[first["job"]]
         path = next(log.path for log in winner.logs if log.stream == first["stream"])
         place = (first["value"], path, first["stream"], first["line"], first["offset"])
         return order, Best(first["job"], *place, winner.hyperparameters)
@@ -487,8 +487,8 @@ class _Run:
         for one, error in scanned:
             self._note(error)
             yield one
-            for number in one.logs:
-                self._announce(self.logs[number], done=True)
+            for log in self.logs[one.logs.start : one.logs.stop]:
+                self._announce(log, done=True)
 
     def _at_once(self, number: int) -> _Scanned:
         log, one = self.logs[number], range(number, number + 1)

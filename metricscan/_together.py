@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from metricscan.stats import ScanStats
 
 # Read at once, and scanned while it lies in the processor's cache.
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 512 * 1024
 # Files of 20 KB that fit in it share what a table costs, half a millisecond; two groups a thread may wait in memory.
 GROUP_BYTES = 8 * 1024 * 1024
 LEAST_GROUP_BYTES = 1024 * 1024
