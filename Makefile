@@ -46,7 +46,7 @@ lint: $(BUILT)
 
 types: $(BUILT)
 	$(BIN)/mypy
-	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan._reading metricscan._events
+	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan._reading metricscan._events metricscan._natural
 
 demo: $(BUILT)
 	$(METRICSCAN) check data/gan/gan.log -d data/gan/gan.definitions.json

@@ -55,6 +55,7 @@ MODULES = {
     "_core": ("_characters.h", "_literals.h", "_memory.h", "_numbers.h", "_program.h", "_rewriting.h"),
     "_events": ("_events.h",),
     "_reading": ("_literals.h",),
+    "_natural": (),
 }
 extensions = [
     Extension(

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan._framing import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan._framing import detect, format_of, stream_names
+from metricscan._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
 from metricscan.errors import OptionError, SourceError
-from metricscan.objective import natural
-from metricscan.source import compression, open_source
+from metricscan.objective import natural_order
+from metricscan.source import MAGIC_BYTES, MAGIC_PREFIXES, compression, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 STDIN = "-"
 # A log shows in its first kilobytes that it is text; a checkpoint that it is not.
@@ -181,14 +182,16 @@ def survey(
         The jobs file is unreadable, or speaks of jobs that are not there.
     """
     found = Survey()
-    paths = _Search(found, include, exclude, exports=input_format == "auto").find(paths)
+    logs = _Search(found, include, exclude, exports=input_format == "auto").find(paths)
     facts = [] if jobs_file is None else _read_jobs_file(os.fspath(jobs_file))
-    keys = _Keys([(path, name) for path in paths for name in _streams_in(path, input_format)], job, found)
+    keys = _Keys(list(_told_apart(logs, input_format)), job, found)
     keys.place(facts)
     found.jobs = keys.jobs()
     for one, folder in zip(found.jobs, keys.folders, strict=True):
-        _add_hyperparameters(one, folder, found)
-    _add_facts(found.jobs, facts, jobs_file)
+        if folder is not None or "=" in one.name:
+            _add_hyperparameters(one, folder, found)
+    if facts:
+        _add_facts(found.jobs, facts, jobs_file)
     return found
 
 
@@ -208,14 +211,14 @@ class _Search:
         self.seen: set[tuple[int, int]] = set()
         self.walked: set[tuple[int, int]] = set()
         self.met = 0
-        self.logs: list[str] = []
+        # what each one's first bytes show; None where nobody has looked
+        self.logs: dict[str, int | None] = {}
 
-    def find(self, paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    def find(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, int | None]:
         for given in paths:
             path = os.fsdecode(given)
             if path == STDIN:
-                if STDIN not in self.logs:
-                    self.logs.append(STDIN)
+                self.logs[STDIN] = None
             elif os.path.isdir(path):
                 self._folder(path)
             elif os.path.lexists(path):
@@ -228,10 +231,10 @@ class _Search:
         return self.logs
 
     def _glob(self, pattern: str) -> None:
-        matches = sorted(glob.glob(pattern, recursive=True), key=natural)
+        matches = glob.glob(pattern, recursive=True)
         if not matches:
             self.found.errors.append(SourceError(f"nothing matches {pattern}", path=pattern))
-        for match in matches:
+        for match in (matches[index] for index in natural_order(matches)):
             if os.path.isdir(match):
                 # `logs/**` names folders beside what is in them
                 if not pattern.endswith("**"):
@@ -239,19 +242,25 @@ class _Search:
             else:
                 self._take(match)
 
-    def _take(self, path: str, status: os.stat_result | None = None) -> None:
+    def _take(self, path: str, look: tuple[int, int, int, int] | None = None) -> None:
         self.met += 1
-        try:
-            status = status or os.stat(path)
-        except OSError as error:
-            self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=error))
-            return
-        key = (status.st_dev, status.st_ino)
+        shown = None
+        if look is None:
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=error))
+                return
+            device, inode = status.st_dev, status.st_ino
+            size = status.st_size if stat.S_ISREG(status.st_mode) else -1
+        else:
+            device, inode, size, shown = look
+        key = (device, inode)
         if key not in self.seen:
             self.seen.add(key)
-            self.logs.append(path)
-            if stat.S_ISREG(status.st_mode):
-                self.found.sizes[path] = status.st_size
+            self.logs[path] = shown
+            if size >= 0:
+                self.found.sizes[path] = size
 
     def _folder(self, folder: str) -> None:
         found = self.found
@@ -272,7 +281,7 @@ class _Search:
     def _walk(self, folder: str, top: str) -> None:
         try:
             status = os.stat(folder)
-            entries = sorted(os.scandir(folder), key=lambda entry: natural(entry.name))
+            entries = [*os.scandir(folder)]
         except OSError as error:
             self.found.errors.append(SourceError(f"cannot read the folder {folder}", path=folder, cause=error))
             return
@@ -282,20 +291,21 @@ class _Search:
             self.met += 1
             return
         self.walked.add(key)
+        entries = [entries[index] for index in natural_order([entry.name for entry in entries])]
+        logs = [entry.path for entry in entries if _is_regular(entry) and self._is_log_by_name(entry, top)]
+        looks = dict(zip(logs, look_at([*map(os.fsencode, logs)], MAGIC_PREFIXES), strict=True))
         for entry in entries:
             if _is_folder(entry):
                 if not entry.name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(entry.name):
                     self._walk(entry.path, top)
             elif not _is_regular(entry):
                 self.found.skipped_not_regular += 1
-            elif not self._is_log_by_name(entry, top):
+            elif entry.path not in looks:
                 self.found.skipped_by_name += 1
+            elif _is_binary(entry, looks[entry.path]):
+                self.found.skipped_binary += 1
             else:
-                head, found = _head(entry.path)
-                if _is_binary(entry.name, head):
-                    self.found.skipped_binary += 1
-                else:
-                    self._take(entry.path, found)
+                self._take(entry.path, looks[entry.path])
 
     def _is_log_by_name(self, entry: os.DirEntry[str], top: str) -> bool:
         if self.include or self.exclude:
@@ -332,21 +342,19 @@ def _fits(name: str, within: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(within, pattern)
 
 
-def _head(path: str) -> tuple[bytes, os.stat_result | None]:
-    """A file's beginning and what the system says of it; nothing of either if it cannot be read: the scan says why."""
+def _is_binary(entry: os.DirEntry[str], look: tuple[int, int, int, int] | None) -> bool:
+    """A NUL early in the content. What cannot be read is none: the scan says why."""
+    if look is None:
+        return False
+    shown = look[-1]
+    if not shown & FLAG_PACKED:
+        return bool(shown & FLAG_NUL)
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # half the time of open(), which counts with many small files
-        try:
-            return os.read(file, HEAD_BYTES), os.fstat(file)
-        finally:
-            os.close(file)
-    except (OSError, ValueError):
-        return b"", None
-
-
-def _is_binary(name: str, head: bytes) -> bool:
-    """A NUL early in the content."""
-    kind = compression(head[:10])
+        with open(entry.path, "rb", buffering=0) as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return False
+    kind = compression(head[:MAGIC_BYTES])
     if kind == "gzip":
         import zlib
 
@@ -356,7 +364,8 @@ def _is_binary(name: str, head: bytes) -> bool:
             return False
     elif kind is not None:
         # a log that is compressed in a way we do not read is an error, not something to pass over
-        return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in (name, os.path.splitext(name)[0]))
+        names = (entry.name, os.path.splitext(entry.name)[0])
+        return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
     return b"\0" in head
 
 
@@ -367,6 +376,19 @@ def _is_export(path: str) -> bool:
             return detect(opened.peek(EXPORT_HEAD_BYTES)) != "plain"
     except SourceError:
         return False
+
+
+def _told_apart(logs: dict[str, int | None], input_format: str) -> Iterator[tuple[str, str | None]]:
+    """The logs, each once for every stream that it holds and names; None names the one stream of a log of another kind."""
+    if input_format == "auto":
+        unseen = [path for path, shown in logs.items() if shown is None and path != STDIN and os.path.isfile(path)]
+        looks = look_at([*map(os.fsencode, unseen)], MAGIC_PREFIXES)
+        logs = logs | {path: None if look is None else look[-1] for path, look in zip(unseen, looks, strict=True)}
+    for path, shown in logs.items():
+        if shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT) and input_format == "auto":
+            yield path, None
+        else:
+            yield from ((path, name) for name in _streams_in(path, input_format))
 
 
 def _streams_in(path: str, input_format: str) -> list[str | None]:
@@ -398,15 +420,16 @@ class _Keys:
             file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
             for file, name in zip(self.files, self.within, strict=True)
         ]
+        self.split = [_split(place) for place in self.places]
         self.found = found
         self.folders: list[str | None] = []
         if rule == "auto":
             keys = self._by_layout()
         elif rule == "file":
-            keys = [_Key(file, place) for file, place in zip(self.files, self.places, strict=True)]
+            keys = [(file, None) for file, place in zip(self.files, self.places, strict=True)]
         elif rule == "dir":
             keys = [
-                _Key(file if file == STDIN else os.path.dirname(file), place)
+                (file if file == STDIN else os.path.dirname(file), None)
                 for file, place in zip(self.files, self.places, strict=True)
             ]
         else:
@@ -416,30 +439,30 @@ class _Keys:
     def _by_layout(self) -> list[_Key | None]:
         numbered: dict[str, int] = {}
         stems: dict[str, set[str]] = {}
-        for place in self.places:
-            folder, name = os.path.split(place)
+        pairs: dict[str, str] = {}
+        for place, (folder, name) in zip(self.places, self.split, strict=True):
             if _NUMBERED.fullmatch(name):
                 numbered[folder] = numbered.get(folder, 0) + 1
-            pair = _OUT_OR_ERR.fullmatch(place)
-            if pair:
+            if (".out" in name or ".err" in name) and (pair := _OUT_OR_ERR.fullmatch(place)):
+                pairs[place] = pair["stem"]
                 stems.setdefault(pair["stem"], set()).add(place)
         keys: list[_Key | None] = []
-        for file, place in zip(self.files, self.places, strict=True):
+        for file, place, (folder, _) in zip(self.files, self.places, self.split, strict=True):
             match = None
             for _, text, layout in LAYOUTS:
                 if text in place and (match := layout.fullmatch(place)) is not None:
                     break
-            if match is None and numbered.get(os.path.dirname(place)) == 1:
+            if match is None and numbered.get(folder) == 1:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
             if match is not None:
-                keys.append(_Key(match["job"], place))
+                keys.append((match["job"], None))
                 continue
-            pair = _OUT_OR_ERR.fullmatch(place)
-            if pair and len(stems[pair["stem"]]) > 1:
+            stem = pairs.get(place)
+            if stem is not None and len(stems[stem]) > 1:
                 # as Slurm writes them: train-17.out and train-17.err
-                keys.append(_Key(pair["stem"], place, os.path.dirname(place)))
+                keys.append((stem, None))
             else:
-                keys.append(_Key(file, place))
+                keys.append((file, None))
         return keys
 
     def _by_regex(self, rule: str) -> list[_Key | None]:
@@ -452,52 +475,82 @@ class _Keys:
                 keys.append(None)
                 self.found.errors.append(SourceError(f"the job regex {rule!r} finds no job in {path}", path=path))
             else:
-                keys.append(_Key(None, place, name=match[group]))
+                keys.append((None, match[group]))
         return keys
 
     def place(self, facts: Sequence[_Fact]) -> None:
         """Logs under a path that the jobs file names belong to the job it gives."""
         placed = [(fact.place, fact.job) for fact in facts if fact.place is not None and fact.job is not None]
+        if not placed:
+            return
         for index, place in enumerate(self.places):
             fitting = [(len(at), name) for at, name in placed if place == at or place.startswith(at.rstrip("/") + "/")]
             if fitting:
-                self.keys[index] = _Key(None, place, name=max(fitting)[1])
+                self.keys[index] = (None, max(fitting)[1])
 
     def jobs(self) -> list[Job]:
         """The jobs, named and in order; ``folders`` says beside which file or folder each one's facts lie."""
-        groups: dict[tuple[str | None, str | None], list[int]] = {}
-        for index, key in enumerate(self.keys):
-            if key is not None:
-                groups.setdefault((key.folder, key.name), []).append(index)
-        names = _names(
-            [(folder, name, [self.places[index] for index in group]) for (folder, name), group in groups.items()]
-        )
-        jobs = []
-        for ((folder, _), group), name in zip(groups.items(), names, strict=True):
-            places = [self.places[index] for index in group]
-            if folder is not None and folder != places[0]:
+        # numbers and not lists: of many logs, as many lists and tuples keep the garbage collector busy
+        numbers: dict[_Key, int] = {}
+        job_of = [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in self.keys]
+        order = sorted(range(len(job_of)), key=job_of.__getitem__)
+        jobs: list[Job] = []
+        folders: list[str | None] = []
+        firsts: list[str] = []
+        are_files: list[bool] = []
+        end = job_of.count(-1)
+        for folder, given in numbers:
+            begin = end
+            while end < len(order) and job_of[order[end]] == len(jobs):
+                end += 1
+            group = order[begin:end]
+            first = self.places[group[0]]
+            if folder is not None and folder != first:
                 root = folder
+            elif len(group) == 1:
+                root = self.split[group[0]][0]
             else:
-                root = os.path.dirname(places[0]) if len(places) == 1 else _common_folder(places)
-            logs: list[Log] = []
-            for index, place in zip(group, places, strict=True):
-                # behind a job's folder, or behind its name where that is part of a folder's
-                behind = place.startswith((root + "/", root + "-"))
-                stream = (
-                    "stdin"
-                    if place == STDIN
-                    else _as_text(place[len(root) + 1 :] if behind else os.path.basename(place))
-                )
-                same = sum(log.stream.partition(" (")[0] == stream for log in logs) if self.within[index] else 0
-                logs.append(Log(self.logs[index], f"{stream} ({same + 1})" if same else stream, self.within[index]))
+                root = _common_folder([self.places[index] for index in group])
+            logs = [Log(self.logs[index], self._stream(index, root), self.within[index]) for index in group]
             if len(logs) > 1:
-                logs.sort(key=lambda log: natural(log.stream))
+                logs = _told_by_number(logs)
+                logs = [logs[index] for index in natural_order([log.stream for log in logs])]
+            jobs.append(Job("", logs))
             # beside a log that is a job of its own lies nothing that is the job's alone
-            beside = None if places[0] in (STDIN, folder) else folder or root
-            jobs.append((natural(name), Job(name, logs), beside))
-        jobs.sort(key=lambda one: one[0])
-        self.folders = [folder for *_, folder in jobs]
-        return [job for _, job, _ in jobs]
+            folders.append(None if first in (STDIN, folder) else folder or root)
+            firsts.append(first)
+            is_file = folder == first or (len(group) > 1 and any(self.places[index] == folder for index in group))
+            are_files.append(is_file and given is None and folder != STDIN)
+        names = _names([*numbers], firsts, are_files)
+        for job, name in zip(jobs, names, strict=True):
+            job.name = name
+        order = natural_order(names)
+        self.folders = [folders[index] for index in order]
+        return [jobs[index] for index in order]
+
+    def _stream(self, index: int, root: str) -> str:
+        place = self.places[index]
+        if place == STDIN:
+            return "stdin"
+        if place.startswith(root) and place[len(root) : len(root) + 1] in ("/", "-"):
+            # behind a job's folder, or behind its name where that is part of a folder's
+            return _as_text(place[len(root) + 1 :])
+        return _as_text(self.split[index][1])
+
+
+def _told_by_number(logs: Sequence[Log]) -> list[Log]:
+    """The logs of a job, with a number behind the names of streams of exports that are called the same."""
+    told: list[Log] = []
+    for log in logs:
+        same = sum(other.stream.partition(" (")[0] == log.stream for other in told) if log.within else 0
+        told.append(log._replace(stream=f"{log.stream} ({same + 1})") if same else log)
+    return told
+
+
+def _split(path: str) -> tuple[str, str]:
+    """As os.path.split, in half its time for usual paths."""
+    folder, _, name = path.rpartition("/")
+    return (folder, name) if folder and folder[-1] != "/" and os.sep == "/" else os.path.split(path)
 
 
 def job_pattern(rule: str) -> re.Pattern[str]:
@@ -527,7 +580,7 @@ def _places(logs: Sequence[str]) -> list[str]:
         if path == STDIN:
             places.append(path)
             continue
-        folder, name = os.path.split(path)
+        folder, name = _split(path)
         at = folders.get(folder)
         if at is None:
             at = folders[folder] = os.path.join(os.path.abspath(folder), "").replace(os.sep, "/")
@@ -535,51 +588,49 @@ def _places(logs: Sequence[str]) -> list[str]:
     return places
 
 
-class _Key(NamedTuple):
-    folder: str | None  # what names the job, if it is no name: a folder, or the log itself
-    place: str
-    beside: str | None = None
-    name: str | None = None
+# What names a job: a folder, or the log itself; or the name.
+_Key = tuple[str | None, str | None]
 
 
 def _as_text(path: str) -> str:
     r"""A path as text that every table takes: bytes that are no UTF-8 are spelled out, as ``\xe9``."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _common_folder(places: Sequence[str]) -> str:
-    folders = [os.path.dirname(place) for place in places if place != STDIN]
+    folders = {_split(place)[0] for place in places if place != STDIN}
     return os.path.commonpath(folders) if folders else ""
 
 
-def _names(groups: Sequence[tuple[str | None, str | None, list[str]]]) -> list[str]:
-    """A unique name for each job: as given, or its path relative to the common folder, without what all share at its end."""
-    paths = [folder for folder, name, _ in groups if name is None and folder not in (None, STDIN)]
-    common = _common_folder([path for path in paths if path is not None])
+def _names(keys: Sequence[_Key], firsts: Sequence[str], are_files: Sequence[bool]) -> list[str]:
+    """A unique name for each job: as given, or its path relative to the common folder, without what all share at its end.
+
+    ``firsts`` are the places of the first logs, ``are_files`` says whose log itself is what names it.
+    """
+    common = _common_folder([folder for folder, name in keys if name is None and folder not in (None, STDIN)])
     full = []
-    for folder, name, places in groups:
+    for (folder, name), first in zip(keys, firsts, strict=True):
         if name is not None:
             full.append(name)
         elif folder is None or folder == STDIN:
             full.append("stdin")
         else:
             relative = folder[len(common) :].lstrip("/") if common else folder
-            full.append(relative or os.path.basename(folder) or places[0])
-    is_file = [name is None and folder in places and folder != STDIN for folder, name, places in groups]
-    files = [index for index, file in enumerate(is_file) if file]
+            full.append(relative or os.path.basename(folder) or first)
+    files = [index for index, is_file in enumerate(are_files) if is_file]
     short = list(full)
     for index in files:
         if short[index].endswith(".gz") and len(short[index]) > len(".gz"):
             short[index] = short[index][: -len(".gz")]
     while files:
-        suffixes = {os.path.splitext(short[index])[1] for index in files}
-        suffix = suffixes.pop()
-        if suffixes or not re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", suffix):
+        suffix = os.path.splitext(short[files[0]])[1]
+        if not re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", suffix):
+            break
+        if any(os.path.splitext(short[index])[1] != suffix for index in files):
             break
         for index in files:
             short[index] = short[index][: -len(suffix)]
-    full, short = list(map(_as_text, full)), list(map(_as_text, short))
-    return _unique(full, short, [name is not None for _, name, _ in groups])
+    return _unique([*map(_as_text, full)], [*map(_as_text, short)], [name is not None for _, name in keys])
 
 
 def _unique(full: list[str], short: list[str], given: list[bool]) -> list[str]:

@@ -1,7 +1,15 @@
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from typing_extensions import Buffer
 
-_File: TypeAlias = tuple[int, int, int, int, int]
+FLAG_NUL: Final[int]
+FLAG_PACKED: Final[int]
+FLAG_EXPORT: Final[int]
 
-def read_together(paths: list[bytes], buffer: Buffer, *, universal: bool) -> list[_File] | None: ...
+_Look: TypeAlias = tuple[int, int, int, int]
+
+def first_shows(head: bytes, magic: bytes) -> int: ...
+def look_at(paths: list[bytes], magic: bytes) -> list[_Look | None]: ...
+def read_together(
+    paths: list[bytes], buffer: Buffer, magic: bytes, *, first: int = 0, enough: int, universal: bool
+) -> bytes | None: ...

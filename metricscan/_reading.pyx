@@ -1,4 +1,4 @@
-"""Many small files read in one call without the GIL: opening them one by one from Python, threads wait for each other.
+"""Many small files opened and read in one call without the GIL: from Python, one by one, threads wait for each other.
 
 Two threads that open, read and close 20 KB files from Python are slower than one: each of the three calls gives the GIL
 away, and must have it back from the other.
@@ -7,8 +7,11 @@ away, and must have it back from the other.
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memchr, memcmp
+from posix.stat cimport S_ISREG, fstat, struct_stat
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
 
 
 cdef extern from "<fcntl.h>" nogil:
@@ -18,8 +21,10 @@ cdef extern from "<fcntl.h>" nogil:
 cdef extern from "_literals.h" nogil:
     enum:
         MS_PORTABLE
+        MS_AVX2
         MS_LF
         MS_UNIVERSAL
+    int ms_level_available(int level)
     size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
 
@@ -28,18 +33,201 @@ cdef extern from "<unistd.h>" nogil:
     int posix_close "close"(int descriptor)
 
 
-cdef struct Part:
+cdef int LEVEL = MS_AVX2 if ms_level_available(MS_AVX2) else MS_PORTABLE
+
+cdef enum:
+    LOOK_BYTES = 8192  # as much of a file shows whether it is text
+    EXPORT_BYTES = 4096  # as much of it as _framing.detect is shown
+    PREFIX_BYTES = 3  # of a compression's magic
+
+cdef enum:
+    HAS_NUL = 1
+    PACKED = 2
+    EXPORT = 4
+
+#: What a file's first bytes show: a NUL; those of a compression, perhaps; those of an export of log events, perhaps.
+FLAG_NUL, FLAG_PACKED, FLAG_EXPORT = HAS_NUL, PACKED, EXPORT
+
+
+# ---- what first bytes show
+
+
+cdef inline bint is_blank(uint8_t x) noexcept nogil:
+    return x == 32 or 9 <= x <= 13
+
+
+cdef inline bint is_digit(uint8_t x) noexcept nogil:
+    return 48 <= x <= 57
+
+
+cdef inline int64_t after_blanks(const uint8_t *p, int64_t i, int64_t n) noexcept nogil:
+    while i < n and is_blank(p[i]):
+        i += 1
+    return i
+
+
+cdef bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
+    """An object, perhaps in an array, that has a key."""
+    cdef int64_t i = after_blanks(p, 0, n)
+    if i < n and p[i] == 91:
+        i = after_blanks(p, i + 1, n)
+    if i == n or p[i] != 123:
+        return False
+    i = after_blanks(p, i + 1, n)
+    return i < n and p[i] == 34
+
+
+cdef bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
+    """A time as the export to S3 writes it."""
+    cdef const char *shape = b"0000-00-00T00:00:00.000Z"
+    cdef int64_t i
+    if n < 24:
+        return False
+    for i in range(24):
+        if p[i] != <uint8_t>shape[i] and not (shape[i] == 48 and is_digit(p[i])):
+            return False
+    return True
+
+
+cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
+    """A first line of several names of letters, in quotes or not; what is not ASCII may be a blank, or become a letter."""
+    cdef int64_t i
+    cdef bint several = False
+    for i in range(n):
+        if p[i] == 10:
+            break
+        if p[i] == 44:
+            several = True
+        elif not (p[i] <= 34 and p[i] != 33 or 64 <= p[i] <= 90 or 97 <= p[i] <= 122 or p[i] >= 0x80):
+            return False
+    return several
+
+
+cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
+    """What a file of which these are the first bytes may be, beside plain text; magic has a prefix of each compression's."""
+    cdef int shown = 0
+    cdef int64_t i
+    if n >= PREFIX_BYTES:
+        for i in range(magic_bytes // PREFIX_BYTES):
+            if memcmp(p, magic + PREFIX_BYTES * i, PREFIX_BYTES) == 0:
+                shown = PACKED
+    if n > EXPORT_BYTES:
+        n = EXPORT_BYTES
+    if n >= 3 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
+        p += 3
+        n -= 3
+    if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n):
+        shown |= EXPORT
+    return shown
+
+
+def first_shows(bytes head not None, bytes magic not None):
+    """What the first bytes of a file show, as :func:`look_at` tells it."""
+    return look_of(head, len(head), magic, len(magic))
+
+
+# ---- looking at files
+
+
+cdef const char *c_path(bytes path) except? NULL:
+    """The path in place; NULL for one that holds a NUL, which would end it."""
+    if b"\0" in path:
+        return NULL
+    return path
+
+
+cdef inline int opened(const char *path) noexcept nogil:
+    return posix_open(path, O_RDONLY | O_CLOEXEC) if path != NULL else -1
+
+
+cdef struct Look:
     const char *path
-    int64_t begin
-    int64_t end
+    bint found
+    int64_t device
+    int64_t inode
+    int64_t size  # -1: no regular file
+    int shown
+
+
+cdef int look_of(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
+    if n > LOOK_BYTES:
+        n = LOOK_BYTES
+    if n == 0:
+        return 0
+    return shown_by(p, n, magic, magic_bytes) | (HAS_NUL if memchr(p, 0, <size_t>n) != NULL else 0)
+
+
+cdef bint look(Look *one, uint8_t *head, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
+    cdef int descriptor = opened(one.path)
+    cdef struct_stat status
+    cdef ssize_t count = -1
+    if descriptor < 0:
+        return False
+    if fstat(descriptor, &status) == 0:
+        count = posix_read(descriptor, head, LOOK_BYTES)
+        while count < 0 and errno == EINTR:
+            count = posix_read(descriptor, head, LOOK_BYTES)
+    posix_close(descriptor)
+    if count < 0:
+        return False
+    one.device = <int64_t>status.st_dev
+    one.inode = <int64_t>status.st_ino
+    one.size = <int64_t>status.st_size if S_ISREG(status.st_mode) else -1
+    one.shown = look_of(head, count, magic, magic_bytes)
+    return True
+
+
+def look_at(list paths not None, bytes magic not None):
+    """Look at the first 8 KiB of files.
+
+    Parameters
+    ----------
+    paths : list of bytes
+    magic : bytes
+        The first three bytes of each compression's magic, one behind the other.
+
+    Returns
+    -------
+    list of tuple, or None
+        Per file ``(device, inode, size, shown)``: the size is -1 for what is no regular file, ``shown`` a sum of flags: 0
+        for plain text. None for a file that cannot be read.
+    """
+    cdef Py_ssize_t i, count = len(paths)
+    cdef const uint8_t *magic_at = magic
+    cdef int64_t magic_bytes = len(magic)
+    cdef Look *looks = <Look *>malloc(<size_t>max(count, 1) * sizeof(Look))
+    cdef uint8_t *head = <uint8_t *>malloc(LOOK_BYTES)
+    try:
+        if looks == NULL or head == NULL:
+            raise MemoryError
+        for i in range(count):
+            looks[i].path = c_path(paths[i])
+        with nogil:
+            for i in range(count):
+                looks[i].found = look(&looks[i], head, magic_at, magic_bytes)
+        return [
+            (looks[i].device, looks[i].inode, looks[i].size, looks[i].shown) if looks[i].found else None
+            for i in range(count)
+        ]
+    finally:
+        free(looks)
+        free(head)
+
+
+# ---- reading files
+
+
+cdef struct Part:
+    int64_t length  # with the terminator that is put behind it
     int64_t size
     int64_t newlines
     int64_t records
+    int64_t shown
 
 
-cdef bint read_part(Part *part, uint8_t *at, int64_t room) noexcept nogil:
+cdef bint read_part(Part *part, const char *path, uint8_t *at, int64_t room) noexcept nogil:
     """Read a file to its end; False if that fails, or if it does not end within the room."""
-    cdef int descriptor = posix_open(part.path, O_RDONLY | O_CLOEXEC)
+    cdef int descriptor = opened(path)
     cdef ssize_t count
     if descriptor < 0:
         return False
@@ -55,67 +243,74 @@ cdef bint read_part(Part *part, uint8_t *at, int64_t room) noexcept nogil:
     return count == 0
 
 
-cdef int64_t terminated(Part *part, uint8_t *at, bint universal) noexcept nogil:
-    """Count the file's newlines and records; end the last record if the file does not. How many bytes it takes up now."""
-    cdef int64_t size = part.size
+cdef void measure(Part *part, uint8_t *at, bint universal) noexcept nogil:
+    """Count the file's newlines and records; end the last record if the file does not."""
     cdef size_t lf, n
-    if size > 0 and at[size - 1] != 10:
+    part.length = part.size
+    if part.size > 0 and at[part.size - 1] != 10:
         # a \r too: the next file's first \n would belong to it
-        at[size] = 10
-        size += 1
-    n = <size_t>size
-    lf = ms_count_byte(MS_PORTABLE, at, n, 10)
+        at[part.size] = 10
+        part.length += 1
+    n = <size_t>part.length
+    lf = ms_count_byte(LEVEL, at, n, 10)
     part.newlines = <int64_t>lf
-    part.records = <int64_t>ms_records(MS_PORTABLE, at, 0, n, n, MS_UNIVERSAL if universal else MS_LF, lf)
-    return size
+    part.records = <int64_t>ms_records(LEVEL, at, 0, n, n, MS_UNIVERSAL if universal else MS_LF, lf)
 
 
-def read_together(list paths, buffer, *, bint universal):
+def read_together(
+    list paths not None, buffer, bytes magic not None, *, Py_ssize_t first=0, int64_t enough, bint universal
+):
     """Read files into a buffer, one behind the other.
 
     Parameters
     ----------
     paths : list of bytes
     buffer : writable buffer of bytes
+    magic : bytes
+        As for :func:`look_at`.
+    first : int
+        The first file to read.
+    enough : int
+        So many bytes are enough: no file is begun behind them.
     universal : bool
         Whether ``\\r`` ends a record, as ``\\n`` does.
 
     Returns
     -------
-    list of tuple, or None
-        Per file ``(begin, end, size, newlines, records)``: where it lies, with the ``\\n`` that is put behind it where it
-        does not end with one; its own size; and what lies between begin and end. The next file begins at the end.
-        None if a file cannot be read, or if they do not all fit.
+    bytes, or None
+        Of each file that was read five int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
+        it where it does not end with one; its own size; the newlines and the records in it; and what its first bytes show
+        (:func:`look_at`). None if a file cannot be read, or does not fit.
     """
-    cdef Py_ssize_t i, count = len(paths)
+    cdef Py_ssize_t i = first, count = len(paths)
     cdef Py_buffer view
     cdef int64_t at = 0
     cdef bint whole = True
+    cdef const uint8_t *magic_at = magic
+    cdef int64_t magic_bytes = len(magic)
     cdef Part *parts = <Part *>malloc(<size_t>max(count, 1) * sizeof(Part))
-    if parts == NULL:
-        raise MemoryError
+    cdef const char **names = <const char **>malloc(<size_t>max(count, 1) * sizeof(char *))
     try:
-        for i in range(count):
-            if b"\0" in paths[i]:
-                return None
-            parts[i].path = paths[i]
+        if parts == NULL or names == NULL:
+            raise MemoryError
+        for i in range(first, count):
+            names[i] = c_path(paths[i])
         PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
         try:
             with nogil:
-                for i in range(count):
-                    parts[i].begin = at
+                i = first
+                while i < count and at < enough:
                     # one byte is kept for the terminator
-                    whole = read_part(&parts[i], <uint8_t *>view.buf + at, view.len - at - 1)
+                    whole = read_part(&parts[i], names[i], <uint8_t *>view.buf + at, view.len - at - 1)
                     if not whole:
                         break
-                    at += terminated(&parts[i], <uint8_t *>view.buf + at, universal)
-                    parts[i].end = at
+                    parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
+                    measure(&parts[i], <uint8_t *>view.buf + at, universal)
+                    at += parts[i].length
+                    i += 1
         finally:
             PyBuffer_Release(&view)
-        if not whole:
-            return None
-        return [
-            (parts[i].begin, parts[i].end, parts[i].size, parts[i].newlines, parts[i].records) for i in range(count)
-        ]
+        return PyBytes_FromStringAndSize(<char *>(parts + first), (i - first) * <Py_ssize_t>sizeof(Part)) if whole else None
     finally:
         free(parts)
+        free(names)

@@ -20,7 +20,7 @@ from metricscan._framing import check_format, span_of
 from metricscan._jobs import STDIN, Log, job_pattern, survey
 from metricscan._judge import Judge
 from metricscan._rows import Rows
-from metricscan._together import GROUP_BYTES, MOST_BYTES, scan_together
+from metricscan._together import GROUP_BYTES, LEAST_GROUP_BYTES, MOST_BYTES, scan_together
 from metricscan._wide import curve, wide
 from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.scanner import Scanner, check_threads
@@ -30,6 +30,7 @@ from metricscan.stats import MetricStats, ScanStats
 if TYPE_CHECKING:
     from metricscan._jobs import Survey
     from metricscan._rows import Array
+    from metricscan._together import Counts
     from metricscan.objective import Objective
     from metricscan.scanner import Batches
 
@@ -309,15 +310,18 @@ class _Run:
         self.errors = list(found.errors)
         self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
         self.sources: list[dict[str, Any]] = []
-        self.logs = [(number, log) for number, one in enumerate(found.jobs) for log in one.logs]
-        self.sizes = {log.path: found.sizes.get(log.path, 0) for _, log in self.logs}
+        self.logs = [log for one in found.jobs for log in one.logs]
+        # of each log the number of its job, and that of its stream
+        self.job_numbers = np.repeat(np.arange(len(found.jobs), dtype=np.int32), [len(one.logs) for one in found.jobs])
+        streams = sorted({log.stream for log in self.logs})
+        numbers = {name: number for number, name in enumerate(streams)}
+        self.stream_numbers = np.array([numbers[log.stream] for log in self.logs], np.int32)
+        self.job_names = pa.array([one.name for one in found.jobs], pa.string())
+        self.stream_names = pa.array(streams, pa.string())
+        self.sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
         self.total_bytes = sum(self.sizes.values())
         self.read_bytes = 0
         self.read_logs = 0
-        streams = sorted({log.stream for _, log in self.logs})
-        self.job_names = pa.array([one.name for one in found.jobs], pa.string())
-        self.stream_names = pa.array(streams, pa.string())
-        self.stream_numbers = {name: number for number, name in enumerate(streams)}
         self.judge = None if objective is None else Judge(objective, lambda: self.stream_names)
 
     def over_all_logs(self, *, keep: bool, target: sink.Sink | None) -> Replay:
@@ -326,37 +330,42 @@ class _Run:
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
         for logs, batches, counted in self._scanned():
-            job_numbers = [number for number, _ in logs]
-            stream_numbers = [self.stream_numbers[log.stream] for _, log in logs]
+            job_numbers = self.job_numbers[logs.start : logs.stop]
+            stream_numbers = self.stream_numbers[logs.start : logs.stop]
             if self.judge is not None and self.judge.is_full:
-                self.judge.settle(job_numbers[0])
+                self.judge.settle(int(job_numbers[0]))
             for name, batch, rows in batches:
-                self._judged(name, np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows), batch)
+                jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
+                self._judged(name, jobs, streams, batch)
                 if not keep and target is None:
                     continue
-                job = _spread(job_numbers, rows, self.job_names)
-                stream = _spread(stream_numbers, rows, self.stream_names)
+                job = pa.DictionaryArray.from_arrays(pa.array(jobs), self.job_names)
+                stream = pa.DictionaryArray.from_arrays(pa.array(streams), self.stream_names)
                 if keep:
                     kept[name].add(pa.RecordBatch.from_arrays([job, stream, *batch.columns], schema=kept[name].schema))
                 if target is not None:
-                    metric = _spread([metric_numbers[name]], [batch.num_rows], metric_names)
+                    number = np.full(batch.num_rows, metric_numbers[name], np.int32)
+                    metric = pa.DictionaryArray.from_arrays(pa.array(number), metric_names)
                     schema = sink.LABEL_SCHEMA if name in labels else sink.SCHEMA
                     target.write(name, pa.RecordBatch.from_arrays([job, stream, metric, *batch.columns], schema=schema))
             stats, sizes = counted()
             self.stats.merge(stats)
-            self.sources += [
-                {
-                    "path": log.path,
-                    "job": self.found.jobs[number].name,
-                    "stream": log.stream,
-                    "bytes": size,
-                    "records": records,
-                }
-                for (number, log), (size, records) in zip(logs, sizes, strict=True)
-            ]
+            if target is not None:
+                self.sources += [
+                    {
+                        "path": self.logs[log].path,
+                        "job": self.found.jobs[self.job_numbers[log]].name,
+                        "stream": self.logs[log].stream,
+                        "bytes": size,
+                        "records": records,
+                    }
+                    for log, (size, records) in zip(logs, sizes, strict=True)
+                ]
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
-        spans = [span_of(self.log_spans.get(log) for log in one.logs) for one in self.found.jobs]
+        spans = None
+        if self.log_spans:
+            spans = [span_of(self.log_spans.get(log) for log in one.logs) for one in self.found.jobs]
         return Replay(tables, order, best, self.errors, self.stats, self.found, spans)
 
     def _judged(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
@@ -379,7 +388,7 @@ class _Run:
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]
-        winner = next(one for one in self.found.jobs if one.name == first["job"])
+        winner = facts[first["job"]]
         path = next(log.path for log in winner.logs if log.stream == first["stream"])
         place = (first["value"], path, first["stream"], first["line"], first["offset"])
         return order, Best(first["job"], *place, winner.hyperparameters)
@@ -425,12 +434,12 @@ class _Run:
         workers = worker_count(self.threads, None if self.threads else self.total_bytes)
         if self.threads is None and len(self.logs) > 1:
             workers = worker_count(None, 1 << 40)
-        groups = list(self._groups())
-        small = [group for group in groups if self._is_small(group[0][1])]
+        groups = list(self._groups(workers))
+        small = [group for group in groups if self._is_small(group[0])]
         if workers == 1 or len(small) < 2:
             for group in groups:
                 if len(group) > 1:
-                    yield from self._taken(group, self._whole(group))
+                    yield from self._taken(self._whole(group))
                 else:
                     yield self._at_once(group[0])
             return
@@ -441,59 +450,61 @@ class _Run:
             running: deque[Any] = deque()
             try:
                 for group in groups:
-                    if not self._is_small(group[0][1]):
+                    if not self._is_small(group[0]):
                         yield self._at_once(group[0])
                         continue
                     while len(running) < 2 * workers and (following := next(ahead, None)) is not None:
                         running.append(pool.submit(self._whole, following))
-                    yield from self._taken(group, running.popleft().result())
+                    yield from self._taken(running.popleft().result())
             finally:
                 for future in running:
                     future.cancel()
 
-    def _groups(self) -> Iterator[list[_Numbered]]:
+    def _groups(self, workers: int) -> Iterator[range]:
         """The logs in order; such as are small enough to be scanned together, in one group."""
-        group: list[_Numbered] = []
-        held = 0
+        # some groups for every thread, so that they end together
+        most_bytes = min(GROUP_BYTES, max(LEAST_GROUP_BYTES, self.total_bytes // (8 * workers)))
         can_be_text = self.input_format in ("auto", "plain")
-        for one in self.logs:
-            size = self.sizes[one[1].path]
-            together = size <= MOST_BYTES and one[1].path in self.found.sizes and one[1].within is None and can_be_text
-            if group and (not together or held + size > GROUP_BYTES):
-                yield group
-                group, held = [], 0
+        regular = self.found.sizes
+        first = held = 0
+        for number, log in enumerate(self.logs):
+            size = regular.get(log.path, MOST_BYTES + 1)
+            together = size <= MOST_BYTES and log.within is None and can_be_text
+            if first < number and (not together or held + size > most_bytes):
+                yield range(first, number)
+                first, held = number, 0
             if together:
-                group.append(one)
                 held += size + 1
             else:
-                yield [one]
-        if group:
-            yield group
+                yield range(number, number + 1)
+                first = number + 1
+        if first < len(self.logs):
+            yield range(first, len(self.logs))
 
-    def _is_small(self, log: Log) -> bool:
+    def _is_small(self, number: int) -> bool:
+        log = self.logs[number]
         return log.path != STDIN and log.within is None and self.sizes[log.path] <= _SMALL_BYTES
 
-    def _whole(self, group: Sequence[_Numbered]) -> list[tuple[_Scanned, SourceError | None]]:
+    def _whole(self, group: range) -> list[tuple[_Scanned, SourceError | None]]:
         if len(group) > 1:
-            together = scan_together(self.scanner, [log.path for _, log in group], detect=self.input_format == "auto")
+            paths = [log.path for log in self.logs[group.start : group.stop]]
+            together = scan_together(self.scanner, paths, detect=self.input_format == "auto")
             if together is not None:
-                batches = [(name, batch, counts.tolist()) for name, batch, counts in together.batches]
-                return [(_Scanned(group, batches, lambda: (together.stats, together.sizes)), None)]
-        return [self._alone(one) for one in group]
+                sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
+                return [(_Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
+        return [self._alone(number) for number in group]
 
-    def _taken(
-        self, group: Sequence[_Numbered], scanned: list[tuple[_Scanned, SourceError | None]]
-    ) -> Iterator[_Scanned]:
+    def _taken(self, scanned: list[tuple[_Scanned, SourceError | None]]) -> Iterator[_Scanned]:
         for one, error in scanned:
             self._note(error)
             yield one
-            for _, log in one.logs:
+            for log in self.logs[one.logs.start : one.logs.stop]:
                 self._announce(log, done=True)
 
-    def _at_once(self, one: _Numbered) -> _Scanned:
-        log = one[1]
+    def _at_once(self, number: int) -> _Scanned:
+        log, one = self.logs[number], range(number, number + 1)
         if log.within is not None:
-            return self._of_export(one, log.within)
+            return self._of_export(number, log.within)
         stats: list[ScanStats] = [ScanStats()]
 
         def batches() -> Iterator[tuple[str, pa.RecordBatch, list[int]]]:
@@ -517,26 +528,28 @@ class _Run:
             self._note(self._spanned(log, running))
             self._announce(log, done=True)
 
-        return _Scanned([one], batches(), lambda: (stats[0], [(stats[0].bytes, stats[0].records)]))
+        return _Scanned(one, batches(), lambda: (stats[0], [(stats[0].bytes, stats[0].records)]))
 
-    def _alone(self, one: _Numbered) -> tuple[_Scanned, SourceError | None]:
+    def _alone(self, number: int) -> tuple[_Scanned, SourceError | None]:
+        log = self.logs[number]
         batches: list[tuple[str, pa.RecordBatch, list[int]]] = []
         stats = ScanStats()
         fault: SourceError | None = None
         try:
-            running = self.scanner.batches(one[1].path, threads=1, input_format=self.input_format)
+            running = self.scanner.batches(log.path, threads=1, input_format=self.input_format)
             try:
                 batches.extend((name, batch, [batch.num_rows]) for name, batch in running)
             finally:
                 stats = running.stats
-                fault = self._spanned(one[1], running)
+                fault = self._spanned(log, running)
         except SourceError as error:
             fault = error
-        return _Scanned([one], batches, lambda: (stats, [(stats.bytes, stats.records)])), fault
+        one = range(number, number + 1)
+        return _Scanned(one, batches, lambda: (stats, [(stats.bytes, stats.records)])), fault
 
-    def _of_export(self, one: _Numbered, within: str) -> _Scanned:
+    def _of_export(self, number: int, within: str) -> _Scanned:
         """One of the streams of an export; it is read once, and the rows of its other streams wait for their turn."""
-        log, stats = one[1], ScanStats()
+        log, one, stats = self.logs[number], range(number, number + 1), ScanStats()
 
         def counted() -> tuple[ScanStats, list[tuple[int, int]]]:
             return stats, [(stats.bytes, stats.records)]
@@ -548,14 +561,14 @@ class _Run:
                 running = self.scanner.batches(log.path, input_format=self.input_format)
             except SourceError as error:
                 self._note(error)
-                return _Scanned([one], [], counted)
+                return _Scanned(one, [], counted)
             frames = running.frames
             if frames is None:
                 running.close()
                 self._note(
                     SourceError(f"{log.path} was an export when it was surveyed, and is none now", path=log.path)
                 )
-                return _Scanned([one], [], counted)
+                return _Scanned(one, [], counted)
             try:
                 for name, batch, numbers in running.numbered(frames):
                     listed = frames.stream_names
@@ -569,12 +582,12 @@ class _Run:
             # told apart by stream are rows alone: what was counted is the whole export's
             stats = running.stats
             spans = {name or "": span for name, span in zip(frames.stream_names, frames.spans, strict=True)}
-            for _, other in self.logs:
+            for other in self.logs:
                 if other.path == log.path:
                     self.log_spans[other] = spans.get(other.within or "")
             self._announce(log, done=True)
         batches = self.exports[log.path].pop(within, [])
-        return _Scanned([one], [(name, batch, [batch.num_rows]) for name, batch in batches], counted)
+        return _Scanned(one, [(name, batch, [batch.num_rows]) for name, batch in batches], counted)
 
     def _spanned(self, log: Log, running: Batches) -> SourceError | None:
         """Note when a log's events were; its fault, if they are of several streams, and it could not be told before."""
@@ -608,24 +621,22 @@ class _Run:
             self.progress(Progress(log.path, read, self.total_bytes, self.read_logs, len(self.logs)))
 
 
-_Numbered = tuple[int, Log]  # the number of its job, and a log
-
-
 class _Scanned(NamedTuple):
     """Logs that were scanned together; mostly one.
 
     Attributes
     ----------
-    logs : sequence of (number of its job, Log)
+    logs : range
+        Their numbers.
     batches : iterable of (metric, rows, how many of them each log has)
         Rows in the order of the logs.
     counted : callable
         Once the batches have been taken: what was counted over all logs, and of each log its bytes and records.
     """
 
-    logs: Sequence[_Numbered]
-    batches: Iterable[tuple[str, pa.RecordBatch, Sequence[int]]]
-    counted: Callable[[], tuple[ScanStats, Sequence[tuple[int, int]]]]
+    logs: range
+    batches: Iterable[tuple[str, pa.RecordBatch, Sequence[int] | Counts]]
+    counted: Callable[[], tuple[ScanStats, Iterable[tuple[int, int]]]]
 
 
 class _Rows:
@@ -647,7 +658,3 @@ class _Rows:
 
     def table(self) -> pa.Table:
         return pa.Table.from_batches(self._batches, schema=self.schema)
-
-
-def _spread(numbers: Sequence[int], rows: Sequence[int], names: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(np.repeat(np.array(numbers, dtype=np.int32), rows)), names)

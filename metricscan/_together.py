@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from bisect import bisect_right
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,8 +15,8 @@ import numpy as np
 from metricscan._framing import HEAD_BYTES
 from metricscan._framing import detect as format_of
 from metricscan._reading import read_together
-from metricscan.batch import from_columns
-from metricscan.source import MAGIC_BYTES, compression
+from metricscan.batch import BATCH_ROWS, from_columns, in_pieces
+from metricscan.source import MAGIC_BYTES, MAGIC_PREFIXES, compression
 from metricscan.stats import Sample
 
 if TYPE_CHECKING:
@@ -29,8 +27,11 @@ if TYPE_CHECKING:
     from metricscan.scanner import Scanner
     from metricscan.stats import ScanStats
 
-# Read and scanned while it lies in the processor's cache; the files of 20 KB that fit in it share what a table costs.
-GROUP_BYTES = 1024 * 1024
+# Read at once, and scanned while it lies in the processor's cache.
+PIECE_BYTES = 512 * 1024
+# Files of 20 KB that fit in it share what a table costs, half a millisecond; two groups a thread may wait in memory.
+GROUP_BYTES = 8 * 1024 * 1024
+LEAST_GROUP_BYTES = 1024 * 1024
 # A log beyond this size is worth a scan of its own.
 MOST_BYTES = 128 * 1024
 
@@ -48,56 +49,79 @@ class Together(NamedTuple):
         Rows in the order of the logs.
     stats : ScanStats
         Over all of them.
-    sizes : list of (bytes, records)
-        Of each.
+    sizes, records : int64 array
+        Of each log.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
     stats: ScanStats
-    sizes: list[tuple[int, int]]
+    sizes: Counts
+    records: Counts
 
 
 def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = False) -> Together | None:
     """Scan small plain files; None if one of them is not what it seemed: unreadable, compressed, grown or (detect) an export."""
-    buffer = getattr(_local, "buffer", None)
-    if buffer is None:
-        buffer = _local.buffer = memoryview(bytearray(GROUP_BYTES + MOST_BYTES))
-    universal = scanner.options["newline"] == "universal"
-    files = read_together([os.fsencode(path) for path in paths], buffer, universal=universal)
-    if files is None or any(compression(buffer[begin : begin + MAGIC_BYTES].tobytes()) for begin, *_ in files):
-        return None
-    if detect and any(
-        format_of(buffer[begin : min(end, begin + HEAD_BYTES)].tobytes()) != "plain" for begin, end, *_ in files
-    ):
-        return None
-    begins, ends, sizes, newlines, records = map(list, zip(*files, strict=True))
-    lines = list(accumulate(newlines, initial=0))
+    names = [*map(os.fsencode, paths)]
     core = scanner._new_core_stream()
-    core.feed(buffer[: ends[-1]])
+    read: list[Counts] = []
+    columns = []
+    first = 0
+    while first < len(names):
+        piece = _fed(core, names, first, universal=scanner.options["newline"] == "universal", detect=detect)
+        if piece is None:
+            return None
+        read.append(piece)
+        first += len(piece)
+        columns += [(pattern, core.detach(pattern)) for pattern in core.full()]
     core.finish()
-    assert (core.newlines, core.records) == (lines.pop(), sum(records))
+    columns += [(pattern, core.detach(pattern)) for pattern in core.filled()]
+    length, sizes, newlines, records, _ = np.concatenate(read).T
+    ends, lines = length.cumsum(), newlines.cumsum()
+    begins, lines_before = ends - length, lines - newlines
+    assert (core.newlines, core.records) == (lines[-1], records.sum())
 
     stats = scanner._stats(core)
-    stats.bytes = sum(sizes)
+    stats.bytes = int(sizes.sum())
     for metric in stats.metrics.values():
         for index, (text, sample_line, sample_offset) in enumerate(metric.samples):
-            log = bisect_right(begins, sample_offset) - 1
-            metric.samples[index] = Sample(text, sample_line - lines[log], sample_offset - begins[log])
+            log = int(np.searchsorted(ends, sample_offset, side="right"))
+            place = sample_line - int(lines_before[log]), sample_offset - int(begins[log])
+            metric.samples[index] = Sample(text, *place)
 
-    begin_of, end_of, lines_before = np.array(begins), np.array(ends), np.array(lines)
     batches = []
-    for pattern in core.filled():
-        columns = core.detach(pattern)
-        assert columns is not None
-        rows, value, line, offset, start, time = columns
+    for pattern, found in columns:
+        assert found is not None
+        rows, value, line, offset, start, time = found
         offsets = _integers(offset)
-        counts = np.searchsorted(offsets, end_of)
-        counts[1:] -= counts[:-1].copy()
-        before = np.repeat(begin_of, counts)
+        rows_up_to = np.searchsorted(offsets, ends)
+        counts = np.diff(rows_up_to, prepend=0)
+        before = np.repeat(begins, counts)
         own_lines = _integers(line) - np.repeat(lines_before, counts)
         batch = from_columns(rows, value, own_lines, offsets - before, _integers(start) - before, time)
-        batches += [(name, batch, counts) for name in scanner._plan.names[pattern]]
-    return Together(batches, stats, list(zip(sizes, records, strict=True)))
+        for number, part in enumerate(in_pieces(batch)):
+            counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
+            batches += [(name, part, counts) for name in scanner._plan.names[pattern]]
+    return Together(batches, stats, sizes, records)
+
+
+def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: bool) -> Counts | None:
+    """Feed some more files to the stream; the columns of :func:`read_together`, or None if one is not what it seemed."""
+    buffer = getattr(_local, "buffer", None)
+    room = PIECE_BYTES + MOST_BYTES + 1
+    if buffer is None or len(buffer) != room:
+        buffer = _local.buffer = memoryview(bytearray(room))
+    read = read_together(names, buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
+    if read is None:
+        return None
+    files = np.frombuffer(read, np.int64).reshape(-1, 5)
+    ends = files[:, 0].cumsum()
+    for number in np.flatnonzero(files[:, 4]).tolist():
+        # the first bytes only suggest it
+        head = buffer[int(ends[number] - files[number, 0]) :][: min(int(files[number, 1]), HEAD_BYTES)].tobytes()
+        if compression(head[:MAGIC_BYTES]) or (detect and format_of(head) != "plain"):
+            return None
+    core.feed(buffer[: int(ends[-1])])
+    return files
 
 
 def _integers(column: Any) -> Counts:

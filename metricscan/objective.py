@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan._natural import natural_keys
 from metricscan.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 GOALS = ("Minimize", "Maximize")
 SCOPES = "last, first, min, max, mean, last-N or best@K"
@@ -141,6 +142,18 @@ def natural(name: str) -> tuple[tuple[str | int, ...], str]:
     parts: list[str | int] = [*_NUMBERS.split(name)]
     parts[1::2] = map(int, parts[1::2])
     return tuple(parts), name
+
+
+def natural_order(names: Sequence[str]) -> list[int]:
+    """The indices that put names in natural order; equal names stay as they are.
+
+    >>> natural_order(["trial_10", "trial_2", "trial_1"])
+    [2, 1, 0]
+    """
+    keys: Sequence[Any] | None = natural_keys([*names])
+    if keys is None:
+        keys = [natural(name) for name in names]
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -203,7 +203,7 @@ def order(
     def column(name: str, filler: Any = 0) -> Array:
         return _spread(getattr(outcomes, name), outcomes.job, len(names), filler)[index]
 
-    if known:
+    if any(one is not None and one.hyperparameters for one in known):
         # one way to say that nothing is known: an empty map
         parameters = pa.array(
             [[] if (one := known[at]) is None else list(one.hyperparameters.items()) for at in index.tolist()],

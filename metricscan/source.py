@@ -30,6 +30,8 @@ _COMPRESSIONS = (
     (b"PK\x03\x04", "zip"),
 )
 MAGIC_BYTES = 10
+#: The first three bytes of each magic, one behind the other: what starts with none of them is not compressed.
+MAGIC_PREFIXES = b"".join(magic[:3] for magic in (_GZIP, *(magic for magic, _ in _COMPRESSIONS)))
 _FIRST_BYTES = frozenset({_GZIP[:1], *(magic[:1] for magic, _ in _COMPRESSIONS)})
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metricscan import Objective, OptionError
-from metricscan.objective import GOALS, natural, nearest, parse_scope
+from metricscan.objective import GOALS, natural, natural_order, nearest, parse_scope
 
 # ---- the objective
 
@@ -116,3 +116,22 @@ def test_the_nearest_name():
     assert nearest("val_los", ["loss", "val_loss", "acc"]) == "val_loss"
     assert nearest("throughput", ["loss", "acc"]) is None
     assert nearest("loss", []) is None
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(["a", "b", "\0", "~", "0", "00", "7", "10", "010", "9" * 253, "9" * 254, "é", "²", "٣"]),
+            max_size=4,
+        ).map("".join),
+        max_size=6,
+    )
+)
+def test_the_order_of_many_names_is_that_of_each(names):
+    assert [names[index] for index in natural_order(names)] == sorted(names, key=natural)
+
+
+def test_equal_names_stay_as_they_are():
+    assert natural_order(["b", "a", "b", "a"]) == [1, 3, 0, 2]
+    assert natural_order(["é", "a", "é"]) == [1, 0, 2]
+    assert natural_order([]) == []

@@ -1,0 +1,86 @@
+"""Natural order of names: keys of bytes that compare as those of ``objective.natural`` do, at a tenth of their cost."""
+
+from libc.stdint cimport uint8_t
+from libc.stdlib cimport free, malloc
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+
+cdef enum:
+    MOST_DIGITS = 254  # a key spells the length of a number in one byte
+
+
+cdef inline bint is_digit(char x) noexcept nogil:
+    return 48 <= x <= 57
+
+
+cdef Py_ssize_t write_key(const char *name, Py_ssize_t size, uint8_t *key) noexcept nogil:
+    """Write a name's key, at most four times as long and one byte more; -1 for a number that is too long.
+
+    A character is itself plus 2; a number is 1, its count of digits plus 1, its digits. So a number comes before any
+    character and after the end, and a longer number after a shorter one. Behind 0, less than all of these, stands the name
+    itself, for those that differ in leading zeros alone.
+    """
+    cdef Py_ssize_t i = 0, end, at = 0
+    while i < size:
+        if not is_digit(name[i]):
+            key[at] = <uint8_t>name[i] + 2
+            at += 1
+            i += 1
+            continue
+        while i < size and name[i] == 48:
+            i += 1
+        end = i
+        while end < size and is_digit(name[end]):
+            end += 1
+        if end - i >= MOST_DIGITS:
+            return -1
+        key[at] = 1
+        key[at + 1] = <uint8_t>(end - i + 1)
+        at += 2
+        while i < end:
+            key[at] = <uint8_t>name[i]
+            at += 1
+            i += 1
+    key[at] = 0
+    at += 1
+    for i in range(size):
+        key[at] = <uint8_t>name[i]
+        at += 1
+    return at
+
+
+def natural_keys(list names not None):
+    """Keys of names, to sort them by; None if a name is not ASCII (a digit may be any that Unicode knows), or too long a number.
+
+    Parameters
+    ----------
+    names : list of str
+
+    Returns
+    -------
+    list of bytes, or None
+    """
+    cdef Py_ssize_t size, written, room = 0
+    cdef const char *text
+    cdef uint8_t *key = NULL
+    cdef str name
+    cdef list keys = []
+    try:
+        for name in names:
+            if not name.isascii():
+                return None
+            text = PyUnicode_AsUTF8AndSize(name, &size)
+            if 4 * size + 1 > room:
+                free(key)
+                room = max(4 * size + 1, 1024)
+                key = <uint8_t *>malloc(<size_t>room)
+                if key == NULL:
+                    raise MemoryError
+            written = write_key(text, size, key)
+            if written < 0:
+                return None
+            keys.append(PyBytes_FromStringAndSize(<char *>key, written))
+        return keys
+    finally:
+        free(key)
