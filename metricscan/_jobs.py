@@ -426,12 +426,9 @@ class _Keys:
         if rule == "auto":
             keys = self._by_layout()
         elif rule == "file":
-            keys = [(file, None) for file, place in zip(self.files, self.places, strict=True)]
+            keys = [(file, None) for file in self.files]
         elif rule == "dir":
-            keys = [
-                (file if file == STDIN else os.path.dirname(file), None)
-                for file, place in zip(self.files, self.places, strict=True)
-            ]
+            keys = [(file if file == STDIN else os.path.dirname(file), None) for file in self.files]
         else:
             keys = self._by_regex(rule)
         self.keys = keys
