@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from metricscan import _core
     from metricscan.scanner import Scanner
     from metricscan.stats import ScanStats
 
@@ -62,9 +63,9 @@ class Together(NamedTuple):
 def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = False) -> Together | None:
     """Scan small plain files; None if one of them is not what it seemed: unreadable, compressed, grown or (detect) an export."""
     names = [*map(os.fsencode, paths)]
-    core = scanner._new_core_stream()
+    core = scanner._new_core_stream(in_batches=True)
     read: list[Counts] = []
-    columns = []
+    columns: list[tuple[int, _core._Columns]] = []
     first = 0
     while first < len(names):
         piece = _fed(core, names, first, universal=scanner.options["newline"] == "universal", detect=detect)
@@ -72,9 +73,9 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
             return None
         read.append(piece)
         first += len(piece)
-        columns += [(pattern, core.detach(pattern)) for pattern in core.full()]
+        columns += core.take_full()
     core.finish()
-    columns += [(pattern, core.detach(pattern)) for pattern in core.filled()]
+    columns += core.take()
     length, sizes, newlines, records, _ = np.concatenate(read).T
     ends, lines = length.cumsum(), newlines.cumsum()
     begins, lines_before = ends - length, lines - newlines
@@ -89,9 +90,7 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
             metric.samples[index] = Sample(text, *place)
 
     batches = []
-    for pattern, found in columns:
-        assert found is not None
-        rows, value, line, offset, start, time = found
+    for pattern, (rows, value, line, offset, start, time) in columns:
         offsets = _integers(offset)
         rows_up_to = np.searchsorted(offsets, ends)
         counts = np.diff(rows_up_to, prepend=0)
