@@ -29,8 +29,9 @@ BATCH_ROWS = 65_536
 FEW_ROWS = 2048
 NO_TIME = -(2**63)
 
-# A column of nulls needs memory all the same; all batches share this one.
-_NO_TIMES = pa.array(np.zeros(BATCH_ROWS, dtype="datetime64[us]"), type=TIME, mask=np.ones(BATCH_ROWS, dtype=bool))
+# A column of nulls needs memory all the same; all batches share this one. (`pyarrow.array` would import pandas, where that is
+# installed, which takes longer than a scan.)
+_NO_TIMES = pa.nulls(BATCH_ROWS, TIME)
 
 
 #: Rows, then value, line, offset, start and time (or None) as buffers; a label's value is an array of string.
@@ -49,8 +50,9 @@ def from_columns(rows: int, value: Any, line: Any, offset: Any, start: Any, time
     """
     times = no_times(rows)
     if time is not None:
-        micros = np.frombuffer(time, dtype=np.int64)
-        times = pa.array(micros.view("datetime64[us]"), type=TIME, mask=micros == NO_TIME)
+        micros = np.frombuffer(time, dtype=np.int64).copy()
+        known = np.packbits(micros != NO_TIME, bitorder="little")
+        times = pa.Array.from_buffers(TIME, rows, [pa.py_buffer(known), pa.py_buffer(micros)])
     is_label = isinstance(value, pa.Array)
     arrays = [value if is_label else pa.Array.from_buffers(pa.float64(), rows, [None, pa.py_buffer(value)])]
     arrays += [

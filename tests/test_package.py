@@ -125,6 +125,12 @@ def test_a_name_that_is_not_there_comes_with_the_module(module, name, meant):
     assert f"has no attribute '{name}'. Did you mean: '{meant}'?" in run.stderr
 
 
+def test_a_scan_does_not_load_pandas():
+    scan = "import metricscan; s = metricscan.Scanner(['a=a=(.)']); s.scan(b'a=1')['a']"
+    live = "t = s.stream(); t.feed(b'a=1\\n', 0); t.take()"
+    assert "pandas" not in loaded(f"{scan}\n{live}")
+
+
 def test_each_name_is_listed_once():
     assert metricscan.Scanner
     assert metricscan.sagemaker.load_request
