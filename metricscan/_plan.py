@@ -79,12 +79,14 @@ def bound_of(engine: str) -> str:
 
 
 class Explanations(tuple[Explanation, ...]):
-    """The explanations of a scanner, in the order of the definitions; ``str()`` lays them out."""
+    """The explanations of a scanner, in the order of the definitions; printed or shown, they are laid out."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))
+
+    __repr__ = __str__
 
 
 _Row = tuple[Any, ...]

@@ -522,6 +522,7 @@ def test_explain_prints():
     assert "not program it has a possessive repeat that captures" in text
     assert "not span    only regex takes the pattern" in text
     assert str(explanations[3]) in text
+    assert repr(explanations) == text
 
 
 # ---- out of memory
