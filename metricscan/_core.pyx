@@ -248,7 +248,7 @@ cdef struct Tables:
     bint drop_cr                # newline="lf" without escape: one \r at a record's end is not part of it
     int rewriting               # how, or 0
     ms_class always_first       # of patterns that are tried on every record: the bytes with which a match starts
-    const uint8_t *always_table # or NULL, if one of them may match anywhere
+    const uint8_t *always_table  # the same as a table, or NULL, if one of them may match anywhere
     uint8_t second_terminator   # \r in universal mode, else \n again
 
 
@@ -635,7 +635,7 @@ cdef void put_unusual(
 
 
 cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t text) noexcept nogil:
-    """Find all matches of a pattern in the current record; the text that its program looks for first stands at `text` or later."""
+    """Find all matches of a pattern in the current record. What its program looks for first stands at `text` or later."""
     cdef const ms_program *program = &k.tables.patterns[pattern].program
     cdef State *state = &k.states[pattern]
     cdef const uint8_t *p = r.p + r.record

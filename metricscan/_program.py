@@ -736,7 +736,10 @@ class _Writer:
         return _Start(first, at_end, anywhere)
 
     def _lead(self) -> tuple[int, int, bytes, bool]:
-        """Where a match can start, its class and text, and whether that holds for ASCII alone. What comes first in every match is read off the code."""
+        """Where a match can start, its class and text, and whether that holds for ASCII alone.
+
+        What comes first in every match is read off the code.
+        """
         at = self._taker(0)
         text = self._text_at(at)
         if text:
