@@ -11,6 +11,9 @@
  *
  * Programs that look at captured text, or count the rounds of a loop, are not pure: nothing is remembered of them.
  *
+ * Where the next byte decides how far a run goes, or which way of a choice can lead on, there is nothing to come back to and
+ * nothing to remember: such a run costs its bytes. So does one that is short, which is walked anew from each place.
+ *
  * And there is a budget of steps for a record, a multiple of its length, so that nothing depends on a clock.
  */
 #ifndef METRICSCAN_PROGRAM_H

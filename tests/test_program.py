@@ -1,6 +1,7 @@
 """The core's matcher: random patterns beside ``re``, what it declines, and that no pattern makes it slow."""
 
 import itertools
+import random
 import re
 import sys
 
@@ -10,6 +11,7 @@ from feeding import bits, expected, scanned
 from patterns import Patterns
 
 from metricscan import Scanner
+from metricscan._core import SIMD_LEVELS
 from metricscan.scanner import _configured
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
@@ -55,6 +57,87 @@ def test_many_patterns_over_one_log(seed):
     for search in ("simd", "every"):
         assert scanned(_configured(definitions, search=search), log) == wanted, search
     assert scanned(_configured(definitions, chunk_bytes=7), log) == wanted
+
+
+# What stands behind a run or a choice decides it, in ASCII alone, not at all, or only by the record's end.
+DECIDED = [
+    r"([0-9]+);",
+    r"(\d+?)\s",
+    r"x?(\d{2,3}) ",
+    r"\s?(-?\d*\.?\d+)(?:[eE][-+]?\d+)?.*",
+    r"([^;]*?)[\x80-\uffff]",
+    r"(\w+)\d",
+    r"(?:ab|a)?(\d+|x)",
+    r"(?:(\d),?)*;",
+    r"(?:nan|([0-9.]+))m",
+    r"(?>\d+?)(\d)",
+    r"(?!\d*;)(\d+)",
+]
+# Patterns without a literal, by where they begin and what a record must begin or end with.
+WITHOUT_LITERAL = [
+    r"([0-9.]+)",
+    r"([^\W\d]+)",
+    r"(\d+)$",
+    r"(\d*)$",
+    r"(\d{3,})$",
+    r"(\d+)\s*$",
+    r"([\dé]+)\b$",
+    r"^(\d+)",
+    r"^\s*(\d+)",
+    r"(?:\s|^)([\d.]+)$",
+    r"(\D+?)$",
+    r"(?=(\d+))\d$",
+]
+
+
+def mixed_records(seed):
+    source = random.Random(seed)
+    parts = [
+        "1",
+        "22",
+        "12345678901234567890",
+        ".",
+        ";",
+        " ",
+        "\t",
+        "x",
+        "ab",
+        "nan",
+        "m",
+        ",",
+        "-",
+        "e5",
+        "é",
+        "٣",
+        "\u2003",
+    ]
+    for _ in range(40):
+        text = "".join(source.choices(parts, k=source.choice([0, 1, 3, 8, 40]))).encode()
+        yield text + source.choice([b"", b"", b"", b"\xff", b"\xe2\x80"])
+
+
+@pytest.mark.parametrize("pattern", DECIDED + WITHOUT_LITERAL)
+@pytest.mark.parametrize("matches", ["all", "last"])
+def test_what_the_next_byte_decides(pattern, matches):
+    definitions = [{"Name": "m", "Regex": pattern}]
+    for seed in range(2):
+        log = b""
+        for number, text in enumerate(mixed_records(seed)):
+            log += text + (b"\n", b"\r\n", b"\r")[number % 3]
+        wanted = expected(definitions, log, matches=matches)
+        for settings in ({}, {"chunk_bytes": 11}, {"search": "every"}, *({"simd": level} for level in SIMD_LEVELS)):
+            assert scanned(_configured(definitions, matches=matches, **settings), log) == wanted, (seed, settings)
+
+
+@pytest.mark.parametrize("newline", ["universal", "lf"])
+def test_patterns_without_a_literal_side_by_side(newline):
+    definitions = [{"Name": f"m{number}", "Regex": pattern} for number, pattern in enumerate(WITHOUT_LITERAL)]
+    some = [definitions[:1], definitions[2:3], definitions[2:6], definitions[7:9], definitions]
+    for seed in range(4):
+        log = b"\r\n".join(mixed_records(seed))
+        for chosen in some:
+            wanted = expected(chosen, log, newline=newline)
+            assert scanned(_configured(chosen, newline=newline), log) == wanted
 
 
 # ---- what is native, and what is not
