@@ -375,6 +375,7 @@ cdef struct Scan:
     int64_t n_chunks
     int64_t chunks_capacity
     bint in_batches             # full columns are set aside
+    bint rewritten              # the region being scanned was
     bint overgrown              # some have outgrown a batch where they could not be set aside
     int64_t row_limit           # tests: growing past it fails as memory would
     bint trace
@@ -481,8 +482,9 @@ cdef int grow_columns(Scan *k, State *state) noexcept nogil:
         k.no_memory = True
         return -1
     if state.rows >= SLAB_ROWS or state.shared and state.rows:
-        # notes, and what must be taken back if the record turns out to be Python's, go by the number of rows before them
-        if k.in_batches and k.n_notes == 0 and (state.record != k.serial or never_taken_back(k, state)):
+        # notes, what must be taken back if the record turns out to be Python's, and what is given its place once its region is
+        # scanned, go by the number of rows before them
+        if k.in_batches and not k.rewritten and k.n_notes == 0 and (state.record != k.serial or never_taken_back(k, state)):
             if set_aside(k, state) < 0:
                 k.no_memory = True
                 return -1
@@ -1203,6 +1205,7 @@ cdef void take_region(Scan *k, int32_t region, const uint8_t *p, int64_t n) noex
             k.states[pattern].region_mark = k.states[pattern].rows
     k.noted = k.trace
     r.base = k.base
+    k.rewritten = r.rewritten
     scan_region(k, region)
     if r.rewritten:
         place_rows(k, r)

@@ -186,3 +186,20 @@ def test_a_scan_on_two_threads_hands_over_few_batches(tmp_path):
     tables = Scanner(["loss=loss=(.*?);"]).scan(path, threads=2)
     assert tables["loss"]["value"].to_pylist() == [*range(10)] * 30
     assert tables["loss"]["value"].num_chunks == 1
+
+
+@pytest.mark.parametrize("options", [{"ansi": "strip"}, {"escape": "syslog"}])
+@pytest.mark.parametrize("shape", ["quick", "plain", "program"])
+def test_rows_of_rewritten_text_have_their_places_in_every_batch(shape, options):
+    # so many rows of one piece that a batch is full amid it
+    line = b"\x1b[0m\tloss=1; " * 9000 + b"\n"
+    data = line * 10
+    starts = [at + 10 for at in range(0, len(line) - 1, 13)]
+    core = stream(SHAPES[shape], **options)
+    core.feed(data)
+    core.finish()
+    batches = [columns for _, columns in core.take()]
+    assert len(batches) > 1
+    offset, start = (np.concatenate([np.frombuffer(columns[i], np.int64) for columns in batches]) for i in (3, 4))
+    assert offset.tolist() == [number * len(line) for number in range(10) for _ in starts]
+    assert start.tolist() == [number * len(line) + at for number in range(10) for at in starts]
