@@ -4,6 +4,7 @@ from typing import Any, Final, Self, TypeAlias, final
 from typing_extensions import Buffer, disjoint_base
 
 SIMD_LEVELS: Final[tuple[str, ...]]
+SLAB_ROWS: Final[int]
 FAILED: Final[object]
 TIMED_OUT: Final[object]
 

@@ -33,6 +33,7 @@ cdef extern from "_characters.h" nogil:
     bint ms_in_set(const int32_t *set, uint32_t character)
 
 cdef extern from "_memory.h" nogil:
+    enum: MS_FIRST_ROWS, MS_SOME_ROWS, MS_SLAB_ROWS, MS_LEAST_ROOM, MS_PIECE_BYTES
     void *ms_take_memory(size_t size, bint full)
     void ms_share_memory(void *columns)
     void ms_give_memory(void *columns)
@@ -155,19 +156,14 @@ cdef enum:
     TRACE = 4
     MAX_SAMPLES = 5
     SAMPLE_BYTES = 200
-    FIRST_ROWS = 64
-    # a full batch: four columns of so many rows take just under two megabytes
-    SLAB_ROWS = 65024
-    # what a slab must still have room for to be kept when rows are handed over
-    LEAST_ROOM = 2048
-    # so many rows of a metric will be followed by more; with few metrics a full slab each is worth the copies it saves
-    SOME_ROWS = 4096
+    # with no more patterns than this, columns of some rows become full slabs at once
     FEW_PATTERNS = 32
-    # what is scanned at once: the unfinished record at its end is kept, and what Python must decide is decided
-    PIECE_BYTES = 262144
 
 _LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_NEON_LEVEL: "neon"}
 SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
+
+#: Rows of a full batch.
+SLAB_ROWS = MS_SLAB_ROWS
 
 cdef int64_t NO_TIME = INT64_MIN
 
@@ -396,7 +392,7 @@ cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
     cdef char *slab
     cdef char *at
     # all full slabs are of one size, so that any pattern can take what another gave back
-    if room == SLAB_ROWS and columns == 4:
+    if room == MS_SLAB_ROWS and columns == 4:
         slab = <char *>ms_take_memory(stride * columns + 64 * 64, True)
     else:
         slab = <char *>ms_take_memory(stride * columns + shift, False)
@@ -445,7 +441,7 @@ cdef int set_aside(Scan *k, State *state) noexcept nogil:
     chunk.offset = state.offset
     chunk.start = state.start
     let_go(state)
-    state.next_room = SLAB_ROWS
+    state.next_room = MS_SLAB_ROWS
     return 0
 
 
@@ -481,22 +477,22 @@ cdef int grow_columns(Scan *k, State *state) noexcept nogil:
     if k.row_limit >= 0 and state.rows >= k.row_limit:
         k.no_memory = True
         return -1
-    if state.rows >= SLAB_ROWS or state.shared and state.rows:
+    if state.rows >= MS_SLAB_ROWS or state.shared and state.rows:
         # notes, what must be taken back if the record turns out to be Python's, and what is given its place once its region is
         # scanned, go by the number of rows before them
         if k.in_batches and not k.rewritten and k.n_notes == 0 and (state.record != k.serial or never_taken_back(k, state)):
             if set_aside(k, state) < 0:
                 k.no_memory = True
                 return -1
-        elif state.rows >= SLAB_ROWS:
+        elif state.rows >= MS_SLAB_ROWS:
             k.overgrown = True
     room = state.next_room if state.room == 0 else state.room * 2
-    if room < FIRST_ROWS:
-        room = FIRST_ROWS
-    if state.rows < SLAB_ROWS and (
-        state.shared or room > SLAB_ROWS // 2 or k.in_batches and room > SOME_ROWS and k.tables.n_patterns <= FEW_PATTERNS
+    if room < MS_FIRST_ROWS:
+        room = MS_FIRST_ROWS
+    if state.rows < MS_SLAB_ROWS and (
+        state.shared or room > MS_SLAB_ROWS // 2 or k.in_batches and room > MS_SOME_ROWS and k.tables.n_patterns <= FEW_PATTERNS
     ):
-        room = SLAB_ROWS
+        room = MS_SLAB_ROWS
     if room > (<int64_t>1 << 56) or lay_out(state, room, <int32_t>(state - k.states)) < 0:
         k.no_memory = True
         return -1
@@ -1652,7 +1648,7 @@ cdef class Stream:
     cdef int scan_pieces(self, const uint8_t *p, int64_t n) except -1 nogil:
         cdef int64_t size
         while n > 0:
-            size = min(n, PIECE_BYTES)
+            size = min(n, MS_PIECE_BYTES)
             self.scan_piece(p, size)
             p += size
             n -= size
@@ -1794,7 +1790,7 @@ cdef class Stream:
         if self.k.overgrown and self.k.in_batches:
             self.k.overgrown = False
             for pattern in range(self.n_patterns):
-                if self.k.states[pattern].rows >= SLAB_ROWS and set_aside(&self.k, &self.k.states[pattern]) < 0:
+                if self.k.states[pattern].rows >= MS_SLAB_ROWS and set_aside(&self.k, &self.k.states[pattern]) < 0:
                     raise MemoryError
         return 0
 
@@ -1953,7 +1949,7 @@ cdef class Stream:
         self.k.n_chunks = 0
         if self.k.overgrown:
             self.k.overgrown = False
-            taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.k.states[pattern].rows >= SLAB_ROWS]
+            taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.k.states[pattern].rows >= MS_SLAB_ROWS]
         return taken
 
     cdef tuple columns_of_chunk(self, Chunk *chunk):
@@ -2004,8 +2000,8 @@ cdef class Stream:
         if rows == 0:
             return None
         slices = (
-            not self.finished and state.time == NULL and (state.shared or state.room == SLAB_ROWS)
-            and state.room - used >= LEAST_ROOM
+            not self.finished and state.time == NULL and (state.shared or state.room == MS_SLAB_ROWS)
+            and state.room - used >= MS_LEAST_ROOM
         )
         if not slices and rows + rows // 4 < state.room:
             # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
@@ -2034,7 +2030,7 @@ cdef class Stream:
             state.rows = 0
         else:
             let_go(state)
-            state.next_room = min(rows, SLAB_ROWS)
+            state.next_room = min(rows, MS_SLAB_ROWS)
         return columns
 
     cdef State *state(self, int32_t pattern) except NULL:

@@ -8,7 +8,7 @@ import pytest
 
 from metricscan import Scanner, _core, batch
 
-ROWS = 65024
+ROWS = _core.SLAB_ROWS
 SHAPES = {
     "quick": "loss=(.*?);",
     "plain": "loss=([0-9]+);",
@@ -45,7 +45,7 @@ def whole(taken, pattern=0):
 @pytest.mark.parametrize("matches", ["all", "first", "last"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_full_columns_are_set_aside(shape, matches, pieces):
-    count = 3 * ROWS + 100
+    count = 3 * ROWS + 10
     core = stream(SHAPES[shape], matches=matches)
     data = log(0, count)
     taken = []
@@ -61,7 +61,7 @@ def test_full_columns_are_set_aside(shape, matches, pieces):
     assert found_lines == list(range(1, count + 1))
     assert len(sizes) > 1
     if shape in ("quick", "plain"):
-        assert sizes == [ROWS, ROWS, ROWS, 100]
+        assert sizes == [ROWS, ROWS, ROWS, 10]
 
 
 def test_without_batches_columns_grow_to_any_length():
@@ -87,29 +87,32 @@ def test_a_pattern_that_python_decides_does_not_keep_others_from_their_batches()
 
 def test_rows_taken_from_a_full_slab_are_slices_of_it():
     core = stream(SHAPES["quick"])
-    core.feed(log(0, 5000))
+    few, more = ROWS // 4, ROWS // 3
+    core.feed(log(0, few))
     first = core.take()
-    core.feed(log(5000, 20_000))
+    core.feed(log(few, more))
     second = core.take()
     address = [np.frombuffer(taken[0][1][1], np.float64).__array_interface__["data"][0] for taken in (first, second)]
-    assert address[1] - address[0] == 5000 * 8
+    # on a cache line of their own
+    assert address[1] - address[0] == -(-few // 8) * 8 * 8
     # the second ones are written behind the first, which stay as they are
-    assert whole(first + second)[0] == list(range(20_000))
+    assert whole(first + second)[0] == list(range(more))
     del first
-    core.feed(log(20_000, 20_000 + ROWS))
+    core.feed(log(more, more + ROWS))
     core.finish()
     third = core.take()
-    assert whole(second + third)[0] == list(range(5000, 20_000 + ROWS))
-    assert whole(second + third)[1] == list(range(5001, 20_001 + ROWS))
+    assert whole(second + third)[0] == list(range(few, more + ROWS))
+    assert whole(second + third)[1] == list(range(few + 1, more + ROWS + 1))
     assert len(third) == 2
 
 
 def test_a_stream_that_starts_again_counts_anew():
     core = stream(SHAPES["quick"])
-    core.feed(log(0, 5000) + b"loss=1.2.3;\n")
+    few = ROWS // 4
+    core.feed(log(0, few) + b"loss=1.2.3;\n")
     taken = core.take()
     core.finish()
-    assert core.counts(0)[:2] == (5000, 1)
+    assert core.counts(0)[:2] == (few, 1)
     core.restart(1000)
     assert core.counts(0) == (0, 0, 0, 0, 0, [])
     assert (core.newlines, core.records, core.bytes) == (0, 0, 0)
@@ -121,7 +124,7 @@ def test_a_stream_that_starts_again_counts_anew():
     assert np.frombuffer(columns[3], np.int64).tolist() == [1000, 1008]
     assert np.frombuffer(columns[4], np.int64).tolist() == [1005, 1013]
     assert core.counted() == [(0, (2, 0, 0, 0, 0, []))]
-    assert whole(taken)[0] == list(range(5000))
+    assert whole(taken)[0] == list(range(few))
 
 
 def test_a_stream_does_not_start_again_over_what_it_holds():
