@@ -229,6 +229,7 @@ cdef struct Entry:
 
 cdef struct Group:              # literals that share a fingerprint
     int64_t window              # the bytes that tell them apart start here, relative to the fingerprint
+    bint near                   # they lie within sixteen bytes of it
     uint64_t mask
     const Entry *only           # the entry of its one literal, or NULL
     int32_t heads
@@ -1030,6 +1031,9 @@ cdef void try_positions(
         group = &groups[number - 1]
         entry = group.only
         if entry == NULL:
+            if not group.near:
+                try_group(k, r, region, group, position)
+                continue
             window = ms_word8(p + position + group.window) & group.mask
             entry = t.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
             while entry != NULL and entry.window != window:
@@ -1353,6 +1357,7 @@ cdef class Engine:
                 pair = bytes((first, second))
                 self.t.pair_group[ms_load2(pair)] = <uint16_t>(i + 1)
             group.window = start
+            group.near = -16 <= start <= 8
             mask = b"\xff" * width + b"\0" * (8 - width)
             pointer = mask
             memcpy(&group.mask, pointer, 8)
