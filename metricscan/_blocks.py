@@ -2,7 +2,7 @@
 
 A block owns the records that start in it, so the rows are those of one pass; only ``line`` depends on what lies before a
 block, and the caller adds that when the block's turn comes. A thread reads and scans a block in one call that does not hold
-the GIL, through a buffer of its own that stays in its processor's cache.
+the GIL but for what only Python can decide, through a buffer of its own that stays in its processor's cache.
 """
 
 from __future__ import annotations

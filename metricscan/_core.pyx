@@ -275,7 +275,7 @@ cdef struct State:              # of one pattern in one stream
     int64_t room                # rows that there is memory for
     int64_t next_room
     int64_t timed               # rows whose time is written
-    int64_t handed              # rows that left by detach
+    int64_t handed              # rows that left by detach, or were set aside
     int64_t unparsed
     int64_t failed
     int64_t timeouts
@@ -296,7 +296,7 @@ cdef struct State:              # of one pattern in one stream
     int64_t pending_start
     int64_t pending_end
     int64_t pending_run
-    # the newest row that was handed over
+    # the newest of those
     double last_value
     int64_t last_line
     int64_t last_offset
@@ -1796,7 +1796,8 @@ cdef class Stream:
             self.k.overgrown = False
             for pattern in range(self.n_patterns):
                 if self.k.states[pattern].rows >= MS_SLAB_ROWS and set_aside(&self.k, &self.k.states[pattern]) < 0:
-                    raise MemoryError
+                    self.finished = True
+                    raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
         return 0
 
     cdef int settle_pattern(self, int32_t pattern, int64_t index) except -1:
@@ -2032,7 +2033,7 @@ cdef class Stream:
             state.start += used
             state.handed += rows
             state.room -= used
-            state.rows = 0
+            state.rows = state.timed = 0
         else:
             let_go(state)
             state.next_room = min(rows, MS_SLAB_ROWS)

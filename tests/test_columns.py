@@ -206,3 +206,16 @@ def test_rows_of_rewritten_text_have_their_places_in_every_batch(shape, options)
     offset, start = (np.concatenate([np.frombuffer(columns[i], np.int64) for columns in batches]) for i in (3, 4))
     assert offset.tolist() == [number * len(line) for number in range(10) for _ in starts]
     assert start.tolist() == [number * len(line) + at for number in range(10) for at in starts]
+
+
+@pytest.mark.parametrize("rows", [ROWS // 2 + 100, ROWS // 2 + 1, ROWS - ROWS // 4, 5])
+def test_times_after_rows_without_that_were_taken(rows):
+    core = stream(SHAPES["quick"], in_batches=False)
+    core.feed(log(0, rows))
+    # no record ends with the first time
+    core.feed(b"lo", 1)
+    assert whole(core.take())[0] == list(range(rows))
+    core.feed(b"ss=7;\nloss=8;\n", 2)
+    ((_, columns),) = core.take()
+    assert values(columns) == [7, 8]
+    assert np.frombuffer(columns[5], np.int64).tolist() == [2, 2]
