@@ -19,7 +19,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcmp, memcpy, memset, strerror
+from libc.string cimport memchr, memcmp, memcpy, memset, strerror
 
 
 cdef extern from "<unistd.h>" nogil:
@@ -41,7 +41,7 @@ cdef extern from "_memory.h" nogil:
 cdef extern from "_literals.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_NEON_LEVEL
     enum: MS_LF, MS_UNIVERSAL, MS_EACH
-    enum: MS_BLOCK
+    enum: MS_BLOCK, MS_BLOCK_WORDS
     ctypedef struct ms_fingerprints:
         pass
     ctypedef struct ms_class:
@@ -52,9 +52,16 @@ cdef extern from "_literals.h" nogil:
     void ms_fingerprints_clear(ms_fingerprints *t, int level)
     void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
     void ms_fingerprints_finish(ms_fingerprints *t)
+    ctypedef struct ms_newlines:
+        const uint64_t *marks
+        size_t count
     size_t ms_positions(
-        const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out, size_t *lf
+        const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out, ms_newlines *lines
     )
+    void ms_mark_block(const uint8_t *p, size_t n, uint8_t a, uint8_t b, uint64_t *marks)
+    size_t ms_marked_before(const uint64_t *marks, size_t at)
+    size_t ms_marked_from(const uint64_t *marks, size_t at, size_t words)
+    size_t ms_newlines_before(const ms_newlines *lines, size_t at)
     size_t ms_find_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
     size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
     size_t ms_find_near(const uint8_t *p, size_t start, size_t to, size_t n, uint8_t x)
@@ -240,6 +247,7 @@ cdef struct Tables:
     int32_t n_patterns
     ms_fingerprints fingerprints
     uint16_t *pair_group        # fingerprint of two bytes -> group + 1
+    const Entry **quick_only    # group + 1 -> the entry of its one literal, if that is quick, else NULL
     uint16_t one_group[256]
     Group *groups
     const Entry **heads         # chains of entries, by the hash of their window
@@ -329,7 +337,13 @@ cdef struct Region:             # whole records that lie together in memory
     int64_t next                # its terminator, or n
     int64_t counted             # newlines before this place (record, once there is one) are in line
     int64_t line
-    int64_t block               # where the block being searched starts; the newlines before it are in Scan.line
+    # the block being searched: where it starts, which is line Scan.line; its newlines, NULL where no block is searched; what
+    # ends a record there; and where the record starts that holds its first byte
+    int64_t block
+    const ms_newlines *newlines
+    const uint64_t *ends
+    size_t words
+    int64_t open
     int64_t row_line            # what a row of it says, where the input is as it was
     int64_t row_offset
     int32_t kind                # MS_ASCII, MS_UTF8 or MS_BYTES; -1: not known yet
@@ -581,32 +595,49 @@ cdef bint flush_pending(Scan *k, Region *r, int32_t region) noexcept nogil:
     return True
 
 
+cdef inline void find_record_in_block(Scan *k, Region *r, int64_t position) noexcept nogil:
+    """Where the record starts and ends that holds this position of the block being searched, by its marks."""
+    cdef size_t at = <size_t>(position - r.block)
+    cdef size_t before = ms_marked_before(r.ends, at), behind = ms_marked_from(r.ends, at, r.words)
+    r.record = r.open if before == MS_BLOCK else r.block + <int64_t>before + 1
+    r.line = k.line + <int64_t>ms_newlines_before(r.newlines, at)
+    if behind != MS_BLOCK:
+        r.next = r.block + <int64_t>behind
+    else:
+        r.next = <int64_t>ms_find_either(
+            r.p, <size_t>min(r.block + <int64_t>MS_BLOCK, r.n), <size_t>r.n, 10, k.tables.second_terminator
+        )
+
+
+cdef inline void find_record(Scan *k, Region *r, int64_t position) noexcept nogil:
+    """The same of any position behind the last record."""
+    cdef uint8_t second = k.tables.second_terminator
+    cdef int64_t record = <int64_t>ms_after_last_either(r.p, <size_t>(r.next + 1), <size_t>position, 10, second)
+    if r.next >= 0 and record == r.next + 1:
+        r.line += r.p[r.next] == 10         # the record after the last one
+    else:
+        r.line += <int64_t>ms_count_byte(k.tables.level, r.p + r.counted, <size_t>(record - r.counted), 10)
+    r.counted = r.record = record
+    r.next = <int64_t>ms_find_either(r.p, <size_t>position, <size_t>r.n, 10, second)
+
+
 cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noexcept nogil:
     """Make the record that holds this position the current one. Positions never go back to an earlier record."""
-    cdef const uint8_t *p = r.p
-    cdef uint8_t second = k.tables.second_terminator
     if k.n_pending:
         flush_pending(k, r, region)
-    cdef int64_t floor = r.next + 1 if r.serial else 0
-    if floor > position:
-        floor = position
-    cdef int64_t record = <int64_t>ms_after_last_either(p, <size_t>floor, <size_t>position, 10, second)
-    if r.next >= 0 and record == r.next + 1:
-        r.line += p[r.next] == 10           # the record after the last one: lines with metrics follow each other
-    elif r.counted < r.block <= record:
-        # what lies before this block was counted by the search
-        r.line = k.line + <int64_t>ms_count_byte(k.tables.level, p + r.block, <size_t>(record - r.block), 10)
+    if position == r.next:
+        # of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record
+        r.record = position
+    elif r.newlines != NULL:
+        find_record_in_block(k, r, position)
     else:
-        r.line += <int64_t>ms_count_byte(k.tables.level, p + r.counted, <size_t>(record - r.counted), 10)
-    r.counted = record
-    r.record = record
-    r.next = <int64_t>ms_find_either(p, <size_t>position, <size_t>r.n, 10, second)
+        find_record(k, r, position)
     r.end = r.next
-    if r.drop_cr and r.end > record and p[r.end - 1] == 13:
+    if r.drop_cr and r.end > r.record and r.p[r.end - 1] == 13:
         r.end -= 1
     r.kind = -1
     r.row_line = r.line + 1
-    r.row_offset = r.offset + record
+    r.row_offset = r.offset + r.record
     k.serial += 1
     r.serial = k.serial
 
@@ -996,6 +1027,15 @@ cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noe
             try_group(k, r, region, &t.groups[group - 1], position)
 
 
+cdef inline const Entry *entry_at(const Tables *t, const Group *group, const uint8_t *at) noexcept nogil:
+    """Of a group with several literals, the first entry whose window is there; NULL if no literal is."""
+    cdef uint64_t window = ms_word8(at + group.window) & group.mask
+    cdef const Entry *entry = t.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
+    while entry != NULL and entry.window != window:
+        entry = entry.following
+    return entry
+
+
 cdef void try_positions(
     Scan *k, Region *r, int32_t region, int64_t block, const uint32_t *positions, size_t found
 ) noexcept nogil:
@@ -1006,43 +1046,40 @@ cdef void try_positions(
     """
     cdef const Tables *t = k.tables
     cdef const uint16_t *pair_group = t.pair_group
-    cdef const Group *groups = t.groups
+    cdef const Entry *const *quick_only = t.quick_only
+    cdef State *states = k.states
     cdef const uint8_t *p = r.p
-    cdef int64_t n = r.n, base = r.base, position, start, from_, stop, after
+    cdef int64_t n = r.n, position, start, from_, stop, after
     cdef const Group *group
     cdef const Entry *entry
     cdef State *state
     cdef size_t i
-    cdef uint64_t window
     cdef uint32_t number
     cdef double value
     cdef int64_t row
     cdef bint quick = not t.has_single_bytes and not k.noted
+    # the whole block is: what is read around a position is there
+    cdef bint inside = quick and block >= 16 and block + <int64_t>MS_BLOCK + 16 <= n
     # (the portable level reads numbers by words, so that the tests see both ways)
     cdef bint vector = MS_VECTOR_NUMBERS and t.level != MS_PORTABLE
     for i in range(found):
         position = block + positions[i]
-        if not quick or position < 16 or position + 16 > n:
+        if not inside and (not quick or position < 16 or position + 16 > n):
             try_position(k, r, region, position)
             continue
         number = pair_group[ms_load2(p + position)]
-        if number == 0:
-            continue
-        group = &groups[number - 1]
-        entry = group.only
+        entry = quick_only[number]
         if entry == NULL:
-            if not group.near:
+            if number == 0:
+                continue
+            group = &t.groups[number - 1]
+            if group.only == NULL and group.near:
+                entry = entry_at(t, group, p + position)
+                if entry == NULL:
+                    continue
+            if entry == NULL or not entry.quick:
                 try_group(k, r, region, group, position)
                 continue
-            window = ms_word8(p + position + group.window) & group.mask
-            entry = t.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
-            while entry != NULL and entry.window != window:
-                entry = entry.following
-            if entry == NULL:
-                continue
-        if not entry.quick:
-            try_group(k, r, region, group, position)
-            continue
         if (
             (ms_word8(p + position - entry.place) & entry.mask) != entry.head
             or (ms_word8(p + position + entry.tail_place) & entry.mask) != entry.tail
@@ -1051,15 +1088,15 @@ cdef void try_positions(
         if position >= r.next:
             enter_record(k, r, region, position)
         start = position - entry.place
-        state = <State *>(<char *>k.states + entry.state)
+        state = <State *>(<char *>states + entry.state)
         from_ = start + entry.length
-        if base + start < state.next_start or entry.at_start and start != r.record:
+        if r.base + start < state.next_start or entry.at_start and start != r.record:
             continue
         if entry.quick == QUICK_LAZY:
             stop = <int64_t>ms_find_near(p, <size_t>from_, <size_t>r.end, <size_t>n, entry.stop)
             if stop >= r.end:
                 # nor does a run end that starts later in this record
-                state.next_start = base + r.end
+                state.next_start = r.base + r.end
                 continue
             after = stop + 1
         else:
@@ -1067,7 +1104,7 @@ cdef void try_positions(
             while stop < r.end and entry.table[p[stop]] == MEMBER:
                 stop += 1
             if stop < r.end and entry.table[p[stop]] == UNDECIDED:
-                try_group(k, r, region, group, position)
+                try_group(k, r, region, &t.groups[number - 1], position)
                 continue
             after = stop + entry.suffix_length
             if (
@@ -1075,9 +1112,9 @@ cdef void try_positions(
                 or after > stop and not ms_equal(p + stop, entry.suffix, <size_t>entry.suffix_length)
             ):
                 # a run that starts before this one's end, ends there too
-                state.next_start = base + max(stop - entry.length, start) + 1
+                state.next_start = r.base + max(stop - entry.length, start) + 1
                 continue
-        state.next_start = base + after
+        state.next_start = r.base + after
         row = state.rows
         if row < state.room and (
             ms_short_number_vector(p + from_, p + stop, &value) if vector else ms_short_number(p + from_, p + stop, p + n, &value)
@@ -1094,24 +1131,42 @@ cdef void try_positions(
 cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
     cdef const Tables *t = k.tables
     cdef int64_t block = 0, length
-    cdef size_t found, lf = 0
+    cdef size_t found, last = MS_BLOCK
+    cdef bint returns
+    cdef ms_newlines lines
+    cdef uint64_t ends[MS_BLOCK_WORDS]
     cdef uint32_t positions[MS_BLOCK]
     while block < r.n and not k.no_memory:
         length = r.n - block
         if length > MS_BLOCK:
             length = MS_BLOCK
-        r.block = block
         if t.has_literals:
-            found = ms_positions(&t.fingerprints, r.p + block, <size_t>length, <size_t>(r.n - block), positions, &lf)
+            found = ms_positions(&t.fingerprints, r.p + block, <size_t>length, <size_t>(r.n - block), positions, &lines)
+        else:
+            found = 0
+            lines.count = ms_count_byte(t.level, r.p + block, <size_t>length, 10)
+        # now that the block is near: of the passes the search is the one that asks for memory ahead
+        returns = r.terminators != MS_LF and memchr(r.p + block, 13, <size_t>length) != NULL
+        if t.has_literals:
+            r.newlines = &lines
+            r.ends = lines.marks
+            if returns:
+                ms_mark_block(r.p + block, <size_t>length, 10, 13, ends)
+                r.ends = ends
+            r.block = block
+            r.words = <size_t>(length + 63) // 64
             if found:
                 try_positions(k, r, region, block, positions, found)
-        else:
-            lf = ms_count_byte(t.level, r.p + block, <size_t>length, 10)
-        k.line += <int64_t>lf
-        k.records += <int64_t>ms_records(
-            t.level, r.p, <size_t>block, <size_t>(block + length), <size_t>r.n, r.terminators, lf
+            last = ms_marked_before(r.ends, <size_t>length)
+            if last != MS_BLOCK:
+                r.open = block + <int64_t>last + 1
+        k.line += <int64_t>lines.count
+        k.records += <int64_t>(
+            ms_records(t.level, r.p, <size_t>block, <size_t>(block + length), <size_t>r.n, r.terminators, lines.count)
+            if returns else lines.count
         )
         block += length
+    r.newlines = NULL
     if k.n_pending:
         flush_pending(k, r, region)
 
@@ -1169,10 +1224,8 @@ cdef void scan_region(Scan *k, int32_t region) noexcept nogil:
     cdef int64_t line = k.line
     r.serial = 0
     r.next = -1
-    r.counted = 0
-    r.line = line
+    r.open = 0
     scan_literals(k, r, region)
-    r.block = 0
     if k.tables.n_always:
         r.serial = 0
         r.counted = 0
@@ -1343,6 +1396,7 @@ cdef class Engine:
         self.t.has_literals = len(groups) > 0
         self.t.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
         self.t.groups = <Group *>zeroed(len(groups), sizeof(Group))
+        self.t.quick_only = <const Entry **>zeroed(len(groups) + 1, sizeof(Entry *))
         self.t.entries = <Entry *>zeroed(sum(len(members) for *_, members in groups), sizeof(Entry))
         sizes = [1 if len(members) == 1 else 1 << (2 * len(members) - 1).bit_length() for *_, members in groups]
         self.t.heads = <const Entry **>zeroed(sum(sizes), sizeof(Entry *))
@@ -1384,6 +1438,8 @@ cdef class Engine:
                     alike += self.t.entries[other].window == self.t.entries[index].window
                 if alike == 1:
                     self.make_quick(&self.t.entries[index])
+            if group.only != NULL and group.only.quick:
+                self.t.quick_only[i + 1] = group.only
         ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
@@ -1456,6 +1512,7 @@ cdef class Engine:
         free(self.t.uses)
         free(self.t.pair_group)
         free(self.t.groups)
+        free(self.t.quick_only)
         free(self.t.entries)
         free(self.t.heads)
 
