@@ -8,9 +8,9 @@ the GIL but for what only Python can decide, through a buffer of its own that st
 from __future__ import annotations
 
 import os
-from collections import deque
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Lock, Semaphore
+from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.source import CHUNK_BYTES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Big enough that a block's fixed cost (some 100 microseconds) vanishes; small enough that few bytes are in memory at a time.
 BLOCK_BYTES = 8 * 1024 * 1024
-LEAST_BLOCK_BYTES = 4 * 1024 * 1024
+LEAST_BLOCK_BYTES = 2 * 1024 * 1024
 # Below this one thread is done before a second one has warmed up.
 SERIAL_BYTES = 32 * 1024 * 1024
 _FIRST_LOOK_BYTES = 4096
@@ -44,6 +44,7 @@ def worker_count(threads: int | None, size: int | None) -> int:
 class Block(NamedTuple):
     """What was found in a block; lines, those of samples too, count from where it begins."""
 
+    stop: int
     columns: list[tuple[int, _core._Columns]]
     counted: list[tuple[int, _core._Counts]]
     bytes: int
@@ -55,46 +56,94 @@ class Block(NamedTuple):
 def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Block]:
     """The blocks of an input in their order; few are in memory at a time.
 
-    The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known.
+    The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known. The caller's thread is
+    one of the workers: while the next block is not there to be handed on, it scans another.
     """
     from concurrent.futures import ThreadPoolExecutor
 
     text = _Text(source, universal=scanner.options["newline"] == "universal")
     pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
-    most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
-    # any thread takes any of them, one block long; what they keep from block to block is memory
-    streams: SimpleQueue[_Stream] = SimpleQueue()
-    for _ in range(workers):
-        streams.put(_Stream(scanner, text, pieces))
+    cuts = _Cuts(text.size, workers, BLOCK_BYTES if pieces == CHUNK_BYTES else pieces)
+    scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
-    def scan(start: int, stop: int) -> Block:
-        stream = streams.get()
-        try:
-            return stream.scan(start, stop)
-        finally:
-            streams.put(stream)
+    def help_out() -> None:
+        stream = _Stream(scanner, text, pieces)
+        while (cut := cuts.take(wait=True)) is not None:
+            number, start, stop = cut
+            try:
+                scanned.put((number, stream.scan(start, stop)))
+            except BaseException as error:
+                scanned.put((number, error))
+                return
 
-    at = 0
-    with ThreadPoolExecutor(workers, thread_name_prefix="metricscan") as pool:
-        running: deque[tuple[int, Any]] = deque()
+    with ThreadPoolExecutor(workers - 1, thread_name_prefix="metricscan") as pool:
         try:
-            while at < text.size or running:
-                if at < text.size and len(running) <= workers + 1:
-                    # towards the end blocks are shorter, so that the threads end together
-                    share = (text.size - at) // (2 * workers)
-                    stop = min(at + min(most, max(share, LEAST_BLOCK_BYTES)), text.size)
-                    running.append((stop, pool.submit(scan, at, stop)))
-                    at = stop
+            for _ in range(workers - 1):
+                pool.submit(help_out)
+            own = _Stream(scanner, text, pieces)
+            waiting: dict[int, Block | BaseException] = {}
+            handed = 0
+            while handed < cuts.taken or not cuts.used_up:
+                while not scanned.empty():
+                    waiting.update([scanned.get()])
+                if handed not in waiting:
+                    cut = cuts.take(wait=False)
+                    waiting.update([scanned.get()] if cut is None else [(cut[0], own.scan(*cut[1:]))])
                     continue
-                stop, future = running.popleft()
-                block: Block = future.result()
-                source.announce(stop)
+                block = waiting.pop(handed)
+                if isinstance(block, BaseException):
+                    raise block
+                source.announce(block.stop)
                 yield block
                 if block.fault is not None:
                     raise block.fault
+                handed += 1
+                cuts.give_back()
         finally:
-            for _, future in running:
-                future.cancel()
+            cuts.close()
+
+
+class _Cuts:
+    """Where an input is cut, block after block, for whichever thread asks next; not far ahead of what has been handed on."""
+
+    def __init__(self, size: int, workers: int, most: int) -> None:
+        self._size = size
+        self._workers = workers
+        self._most = most
+        self._at = 0
+        self._closed = False
+        self._lock = Lock()
+        self._ahead = Semaphore(3 * workers)
+        self.taken = 0
+
+    @property
+    def used_up(self) -> bool:
+        """There is no further block."""
+        return self._at >= self._size
+
+    def take(self, *, wait: bool) -> tuple[int, int, int] | None:
+        """The number of the next block, where it starts and where it stops; None if there is none, or none yet."""
+        if self.used_up or not self._ahead.acquire(blocking=wait):
+            return None
+        with self._lock:
+            if self._closed or self.used_up:
+                self._ahead.release()
+                return None
+            # towards the end blocks are shorter, so that the threads end together
+            share = (self._size - self._at) // (2 * self._workers)
+            start = self._at
+            self._at = min(start + min(self._most, max(share, LEAST_BLOCK_BYTES)), self._size)
+            self.taken += 1
+            return self.taken - 1, start, self._at
+
+    def give_back(self) -> None:
+        """One more block has been handed on."""
+        self._ahead.release()
+
+    def close(self) -> None:
+        """No more is to be taken; who waits is woken."""
+        self._closed = True
+        self._ahead.release(self._workers)
 
 
 class _Stream:
@@ -104,7 +153,8 @@ class _Stream:
         self._core = scanner._new_core_stream(in_batches=True)
         self._text = text
         self._pieces = pieces
-        self._buffer = memoryview(bytearray(pieces))
+        # text in memory is scanned where it lies
+        self._buffer = None if text.whole is not None else memoryview(bytearray(pieces))
 
     def scan(self, start: int, stop: int) -> Block:
         """Scan the records that start in [start, stop)."""
@@ -116,7 +166,7 @@ class _Stream:
             core.restart(begin)
             if begin < stop:
                 end = text.record_start(stop, text.size)
-                text.feed(core, begin, end, self._buffer)
+                text.feed(core, begin, end, self._pieces, self._buffer)
         except SourceError as error:
             # what came before it counts
             fault = error
@@ -124,7 +174,7 @@ class _Stream:
         columns = core.take()
         core.finish()
         columns += core.take()
-        return Block(columns, core.counted(), core.bytes, core.records, core.newlines, fault)
+        return Block(stop, columns, core.counted(), core.bytes, core.records, core.newlines, fault)
 
 
 class _Text:
@@ -137,15 +187,16 @@ class _Text:
         self.descriptor = source.descriptor
         self.size = source.size or 0
 
-    def feed(self, core: _core.Stream, begin: int, end: int, buffer: memoryview) -> None:
+    def feed(self, core: _core.Stream, begin: int, end: int, pieces: int, buffer: memoryview | None) -> None:
         """Feed a stream the bytes from begin to end; of a file that has become shorter meanwhile, those to its end."""
         if self.whole is not None:
             # the whole block at once, but for tests that want it in pieces
-            size = end - begin if len(buffer) == CHUNK_BYTES else len(buffer)
+            size = end - begin if pieces == CHUNK_BYTES else pieces
             for at in range(begin, end, size):
                 core.feed(self.whole[at : min(at + size, end)])
             return
         assert self.descriptor is not None
+        assert buffer is not None
         fed = core.bytes
         try:
             core.feed_file(self.descriptor, begin, end, buffer)

@@ -1,6 +1,8 @@
 """Blocks of one large input: cut where records start, shorter towards the end, and without any say in what the rows are."""
 
 import copy
+import threading
+import time
 
 import pytest
 from feeding import scanned
@@ -70,13 +72,13 @@ def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks
     readable = 10_000
     feed = _blocks._Text.feed
 
-    def failing(text, core, begin, end, buffer):
-        feed(text, core, begin, min(end, max(begin, readable)), buffer)
+    def failing(text, core, begin, end, *buffer):
+        feed(text, core, begin, min(end, max(begin, readable)), *buffer)
         if end > readable:
             broken = copy.copy(text)
             # no descriptor that could be read
             broken.descriptor = 10**6
-            feed(broken, core, max(begin, readable), end, buffer)
+            feed(broken, core, max(begin, readable), end, *buffer)
 
     monkeypatch.setattr(_blocks._Text, "feed", failing)
     with pytest.raises(
@@ -87,3 +89,36 @@ def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks
     before = SCANNER.scan(DENSE[:readable])
     assert caught.value.partial.stats == before.stats
     assert all(caught.value.partial[name].equals(before[name]) for name in SCANNER.metrics)
+
+
+def test_what_fails_on_another_thread_is_raised_on_the_caller_s(blocks, monkeypatch):
+    scan = _blocks._Stream.scan
+
+    def failing(stream, start, stop):
+        if threading.current_thread() is not threading.main_thread():
+            raise MemoryError("no more")
+        # by then the other thread has its block
+        time.sleep(0.01)
+        return scan(stream, start, stop)
+
+    monkeypatch.setattr(_blocks._Stream, "scan", failing)
+    with pytest.raises(MemoryError, match="no more"):
+        SCANNER.scan(NOTHING + DENSE, threads=2)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_batches_that_are_closed_early_leave_no_thread(blocks, threads):
+    before = threading.active_count()
+    batches = SCANNER.batches((DENSE + NOTHING) * 20, threads=threads)
+    next(batches)
+    assert threading.active_count() == before + threads - 1
+    batches.close()
+    assert threading.active_count() == before
+    # nor is all of it scanned by threads that run ahead
+    assert len(blocks) < 60
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+def test_more_threads_than_blocks(blocks, threads):
+    for data in (b"", b"loss=1", DENSE[:150], DENSE[:700]):
+        assert scanned(SCANNER, data, threads) == scanned(SCANNER, data, 1)

@@ -21,19 +21,8 @@ MODULES |= {path.parent.name: sorted(path.parent.glob("*.py")) for path in FOLDE
 
 # From the bottom up; a module imports only from layers below its own. ARCHITECTURE.md tells the same in words.
 LAYERS = [
-    {
-        "errors",
-        "stats",
-        "batch",
-        "_core",
-        "_events",
-        "_reading",
-        "_natural",
-        "_classes",
-        "_parse",
-        "_fingerprints",
-        "_relaxed",
-    },
+    {"_core", "_events", "_reading", "_natural"},
+    {"errors", "stats", "batch", "_classes", "_parse", "_fingerprints", "_relaxed"},
     {"_dialect"},
     {"definition", "source", "_pattern", "_confirm"},
     {"_program", "_blocks", "_framing", "_tame", "_labels"},
