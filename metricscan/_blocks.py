@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from metricscan.scanner import Scanner
     from metricscan.source import Source
 
-# Big enough that a block's fixed cost (some 100 microseconds) vanishes; small enough that few bytes are in memory at a time.
-BLOCK_BYTES = 8 * 1024 * 1024
+# Big enough that a block's fixed cost (a batch for each metric, some 200 microseconds in all) vanishes; small enough that few
+# rows are in memory at a time.
+BLOCK_BYTES = 16 * 1024 * 1024
 LEAST_BLOCK_BYTES = 2 * 1024 * 1024
 # Below this one thread is done before a second one has warmed up.
 SERIAL_BYTES = 32 * 1024 * 1024
@@ -113,7 +114,7 @@ class _Cuts:
         self._at = 0
         self._closed = False
         self._lock = Lock()
-        self._ahead = Semaphore(3 * workers)
+        self._ahead = Semaphore(2 * workers + 1)
         self.taken = 0
 
     @property
