@@ -1,5 +1,5 @@
 # build   the package in .venv, its compiled core in place
-# debug   a checked build of the core (bounds, asserts, batches of few rows), and the tests on it
+# debug   a checked build of the core (bounds, asserts, small batches and blocks), and the tests on it
 # test    all tests                      lint    ruff, its formatting, cython-lint
 # bench   the pytest-benchmark suites    types   mypy --strict, and the core's stub against the core
 # demo    what it does, on data/         clean   removes what the others made, all but .venv

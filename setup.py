@@ -30,7 +30,7 @@ DIRECTIVES = {
 }
 
 compile_args = (
-    ["-O0", "-g", "-UNDEBUG", "-DCYTHON_REFNANNY=0", "-DMS_SMALL_BATCHES"]
+    ["-O0", "-g", "-UNDEBUG", "-DCYTHON_REFNANNY=0", "-DMS_SMALL"]
     if DEBUG
     else ["-O3", "-fno-tree-slp-vectorize", "-DCYTHON_WITHOUT_ASSERTIONS=1"]
 )

@@ -185,7 +185,11 @@ static void ms_mark_block(const uint8_t *p, size_t n, uint8_t a, uint8_t b, uint
 
 /* Searching and matching go over the same block one after the other: it has to stay in the first-level cache beside the
  * positions found in it (4 bytes each). */
+#ifdef MS_SMALL /* so that whatever is tested meets the edges of blocks */
+#define MS_BLOCK 128
+#else
 #define MS_BLOCK 8192
+#endif
 #define MS_BLOCK_WORDS (MS_BLOCK / 64 + 1) /* the last is never marked: the place behind the block has a word too */
 
 /* The newlines of a block: bit i of word w is set where byte 64 w + i is one, before[w] of them lie in earlier words. */

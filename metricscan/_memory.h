@@ -13,7 +13,7 @@
  * is worth the copies it saves; a full slab's, four columns of which take just under two megabytes; what of it must be left to be
  * kept when rows are handed over. And how many bytes are scanned at once: the unfinished record at the end is kept, and what
  * Python must decide is decided. */
-#ifdef MS_SMALL_BATCHES /* checked builds: whatever is tested meets full slabs, and pieces */
+#ifdef MS_SMALL /* checked builds: whatever is tested meets full slabs, and pieces */
 enum { MS_FIRST_ROWS = 8, MS_SOME_ROWS = 16, MS_SLAB_ROWS = 72, MS_LEAST_ROOM = 16, MS_PIECE_BYTES = 700 };
 #else
 enum { MS_FIRST_ROWS = 64, MS_SOME_ROWS = 4096, MS_SLAB_ROWS = 65024, MS_LEAST_ROOM = 2048, MS_PIECE_BYTES = 262144 };
