@@ -84,7 +84,7 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
             own = _Stream(scanner, text, pieces)
             waiting: dict[int, Block | BaseException] = {}
             handed = 0
-            while handed < cuts.taken or not cuts.used_up:
+            while cuts.has_after(handed):
                 while not scanned.empty():
                     waiting.update([scanned.get()])
                 if handed not in waiting:
@@ -115,27 +115,27 @@ class _Cuts:
         self._closed = False
         self._lock = Lock()
         self._ahead = Semaphore(2 * workers + 1)
-        self.taken = 0
+        self._taken = 0
 
-    @property
-    def used_up(self) -> bool:
-        """There is no further block."""
-        return self._at >= self._size
+    def has_after(self, number: int) -> bool:
+        """Whether there are more than so many blocks, taken or not."""
+        with self._lock:
+            return number < self._taken or self._at < self._size
 
     def take(self, *, wait: bool) -> tuple[int, int, int] | None:
         """The number of the next block, where it starts and where it stops; None if there is none, or none yet."""
-        if self.used_up or not self._ahead.acquire(blocking=wait):
+        if not self._ahead.acquire(blocking=wait):
             return None
         with self._lock:
-            if self._closed or self.used_up:
+            if self._closed or self._at >= self._size:
                 self._ahead.release()
                 return None
             # towards the end blocks are shorter, so that the threads end together
             share = (self._size - self._at) // (2 * self._workers)
             start = self._at
             self._at = min(start + min(self._most, max(share, LEAST_BLOCK_BYTES)), self._size)
-            self.taken += 1
-            return self.taken - 1, start, self._at
+            self._taken += 1
+            return self._taken - 1, start, self._at
 
     def give_back(self) -> None:
         """One more block has been handed on."""

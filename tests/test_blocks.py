@@ -1,6 +1,7 @@
 """Blocks of one large input: cut where records start, shorter towards the end, and without any say in what the rows are."""
 
 import copy
+import sys
 import threading
 import time
 
@@ -122,3 +123,18 @@ def test_batches_that_are_closed_early_leave_no_thread(blocks, threads):
 def test_more_threads_than_blocks(blocks, threads):
     for data in (b"", b"loss=1", DENSE[:150], DENSE[:700]):
         assert scanned(SCANNER, data, threads) == scanned(SCANNER, data, 1)
+
+
+def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
+    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 120)
+    monkeypatch.setattr(_blocks, "LEAST_BLOCK_BYTES", 100)
+    data = b"".join(b"loss=%d\n" % row for row in range(60))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for round_ in range(100):
+            found = SCANNER.scan(data, threads=2 + round_ % 3)["loss"]
+            assert found["value"].to_pylist() == [*range(60)]
+            assert found["line"].to_pylist() == [*range(1, 61)]
+    finally:
+        sys.setswitchinterval(interval)
