@@ -8,6 +8,7 @@
 
 #include <Python.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What is known of a record's bytes. */
 enum { MS_ASCII, MS_UTF8, MS_BYTES };
@@ -92,6 +93,15 @@ static inline int ms_is_ascii(const uint8_t *p, int64_t n) {
 static inline int ms_is_utf8(const uint8_t *p, int64_t n) {
     for (int64_t i = 0; i < n;) {
         uint32_t character;
+        uint64_t eight;
+        /* most of what holds other characters is ASCII all the same */
+        if (i + 8 <= n) {
+            memcpy(&eight, p + i, 8);
+            if ((eight & 0x8080808080808080ull) == 0) {
+                i += 8;
+                continue;
+            }
+        }
         int64_t size = ms_decode(p, n, i, &character);
         if (size == 1 && character >= 0x80) return 0;
         i += size;
