@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from queue import SimpleQueue
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
@@ -61,8 +61,6 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known. The caller's thread is
     one of the workers: while the next block is not there to be handed on, it scans another.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     text = _Text(source, universal=scanner.options["newline"] == "universal")
     pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
     cuts = _Cuts(text.size, workers, BLOCK_BYTES if pieces == CHUNK_BYTES else pieces)
@@ -81,39 +79,44 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
                 return
         streams.append(stream)
 
-    with ThreadPoolExecutor(workers - 1, thread_name_prefix="metricscan") as pool:
+    helpers: list[Thread] = []
 
-        def call_helper() -> None:
-            # no thread may be had, when the interpreter ends for one: then the caller's scans alone
-            with suppress(RuntimeError):
-                pool.submit(help_out, streams.pop())
+    def call_helper() -> None:
+        helpers[:] = [helper for helper in helpers if helper.is_alive()]
+        helper = Thread(target=help_out, args=(streams.pop(),), name="metricscan")
+        # no thread may be had, when the interpreter ends for one: then the caller's scans alone
+        with suppress(RuntimeError):
+            helper.start()
+            helpers.append(helper)
 
-        try:
-            for _ in range(workers - 1):
+    try:
+        for _ in range(workers - 1):
+            call_helper()
+        own = _Stream(scanner, text, pieces)
+        waiting: dict[int, Block | BaseException] = {}
+        handed = 0
+        while cuts.has_after(handed):
+            while not scanned.empty():
+                waiting.update([scanned.get()])
+            if handed not in waiting:
+                cut = cuts.take()
+                waiting.update([scanned.get()] if cut is None else [(cut[0], own.scan(*cut[1:]))])
+                continue
+            block = waiting.pop(handed)
+            if isinstance(block, BaseException):
+                raise block
+            source.announce(block.stop)
+            yield block
+            if block.fault is not None:
+                raise block.fault
+            handed += 1
+            cuts.give_back()
+            if streams:
                 call_helper()
-            own = _Stream(scanner, text, pieces)
-            waiting: dict[int, Block | BaseException] = {}
-            handed = 0
-            while cuts.has_after(handed):
-                while not scanned.empty():
-                    waiting.update([scanned.get()])
-                if handed not in waiting:
-                    cut = cuts.take()
-                    waiting.update([scanned.get()] if cut is None else [(cut[0], own.scan(*cut[1:]))])
-                    continue
-                block = waiting.pop(handed)
-                if isinstance(block, BaseException):
-                    raise block
-                source.announce(block.stop)
-                yield block
-                if block.fault is not None:
-                    raise block.fault
-                handed += 1
-                cuts.give_back()
-                if streams:
-                    call_helper()
-        finally:
-            cuts.close()
+    finally:
+        cuts.close()
+        for helper in helpers:
+            helper.join()
 
 
 class _Cuts:
