@@ -8,8 +8,9 @@ the GIL but for what only Python can decide, through a buffer of its own that st
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from queue import SimpleQueue
-from threading import Lock, Semaphore
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
@@ -60,52 +61,70 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known. The caller's thread is
     one of the workers: while the next block is not there to be handed on, it scans another.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     text = _Text(source, universal=scanner.options["newline"] == "universal")
     pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
     cuts = _Cuts(text.size, workers, BLOCK_BYTES if pieces == CHUNK_BYTES else pieces)
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
-    def help_out() -> None:
-        stream = _Stream(scanner, text, pieces)
-        while (cut := cuts.take(wait=True)) is not None:
+    # those that no helper uses
+    streams = [_Stream(scanner, text, pieces) for _ in range(workers - 1)]
+
+    def help_out(stream: _Stream) -> None:
+        while (cut := cuts.take()) is not None:
             number, start, stop = cut
             try:
                 scanned.put((number, stream.scan(start, stop)))
             except BaseException as error:
                 scanned.put((number, error))
                 return
+        streams.append(stream)
 
-    with ThreadPoolExecutor(workers - 1, thread_name_prefix="metricscan") as pool:
-        try:
-            for _ in range(workers - 1):
-                pool.submit(help_out)
-            own = _Stream(scanner, text, pieces)
-            waiting: dict[int, Block | BaseException] = {}
-            handed = 0
-            while cuts.has_after(handed):
-                while not scanned.empty():
-                    waiting.update([scanned.get()])
-                if handed not in waiting:
-                    cut = cuts.take(wait=False)
-                    waiting.update([scanned.get()] if cut is None else [(cut[0], own.scan(*cut[1:]))])
-                    continue
-                block = waiting.pop(handed)
-                if isinstance(block, BaseException):
-                    raise block
-                source.announce(block.stop)
-                yield block
-                if block.fault is not None:
-                    raise block.fault
-                handed += 1
-                cuts.give_back()
-        finally:
-            cuts.close()
+    helpers: list[Thread] = []
+
+    def call_helper() -> None:
+        helpers[:] = [helper for helper in helpers if helper.is_alive()]
+        helper = Thread(target=help_out, args=(streams.pop(),), name="metricscan")
+        # no thread may be had, when the interpreter ends for one: then the caller's scans alone
+        with suppress(RuntimeError):
+            helper.start()
+            helpers.append(helper)
+
+    try:
+        for _ in range(workers - 1):
+            call_helper()
+        own = _Stream(scanner, text, pieces)
+        waiting: dict[int, Block | BaseException] = {}
+        handed = 0
+        while cuts.has_after(handed):
+            while not scanned.empty():
+                waiting.update([scanned.get()])
+            if handed not in waiting:
+                cut = cuts.take()
+                waiting.update([scanned.get()] if cut is None else [(cut[0], own.scan(*cut[1:]))])
+                continue
+            block = waiting.pop(handed)
+            if isinstance(block, BaseException):
+                raise block
+            source.announce(block.stop)
+            yield block
+            if block.fault is not None:
+                raise block.fault
+            handed += 1
+            cuts.give_back()
+            if streams:
+                call_helper()
+    finally:
+        cuts.close()
+        for helper in helpers:
+            helper.join()
 
 
 class _Cuts:
-    """Where an input is cut, block after block, for whichever thread asks next; not far ahead of what has been handed on."""
+    """Where an input is cut, block after block, for whichever thread asks next; not far ahead of what has been handed on.
+
+    No thread waits here for its turn: a caller that left its iterator half-way gives none back, and the interpreter, which waits
+    for all threads, would never end.
+    """
 
     def __init__(self, size: int, workers: int, most: int) -> None:
         self._size = size
@@ -114,7 +133,7 @@ class _Cuts:
         self._at = 0
         self._closed = False
         self._lock = Lock()
-        self._ahead = Semaphore(2 * workers + 1)
+        self._ahead = 2 * workers + 1
         self._taken = 0
 
     def has_after(self, number: int) -> bool:
@@ -122,29 +141,27 @@ class _Cuts:
         with self._lock:
             return number < self._taken or self._at < self._size
 
-    def take(self, *, wait: bool) -> tuple[int, int, int] | None:
+    def take(self) -> tuple[int, int, int] | None:
         """The number of the next block, where it starts and where it stops; None if there is none, or none yet."""
-        if not self._ahead.acquire(blocking=wait):
-            return None
         with self._lock:
-            if self._closed or self._at >= self._size:
-                self._ahead.release()
+            if self._closed or self._ahead == 0 or self._at >= self._size:
                 return None
             # towards the end blocks are shorter, so that the threads end together
             share = (self._size - self._at) // (2 * self._workers)
             start = self._at
             self._at = min(start + min(self._most, max(share, LEAST_BLOCK_BYTES)), self._size)
+            self._ahead -= 1
             self._taken += 1
             return self._taken - 1, start, self._at
 
     def give_back(self) -> None:
         """One more block has been handed on."""
-        self._ahead.release()
+        with self._lock:
+            self._ahead += 1
 
     def close(self) -> None:
-        """No more is to be taken; who waits is woken."""
+        """No more is to be taken."""
         self._closed = True
-        self._ahead.release(self._workers)
 
 
 class _Stream:

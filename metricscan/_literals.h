@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__) /* 32-bit x86 has no 64-bit bit instructions: it takes the portable level */
 #define MS_X86 1
 #include <immintrin.h>
 #define MS_TARGET(level) __attribute__((target(level)))

@@ -1,6 +1,7 @@
 """Blocks of one large input: cut where records start, shorter towards the end, and without any say in what the rows are."""
 
 import copy
+import subprocess
 import sys
 import threading
 import time
@@ -112,11 +113,60 @@ def test_batches_that_are_closed_early_leave_no_thread(blocks, threads):
     before = threading.active_count()
     batches = SCANNER.batches((DENSE + NOTHING) * 20, threads=threads)
     next(batches)
-    assert threading.active_count() == before + threads - 1
+    assert threading.active_count() < before + threads
     batches.close()
     assert threading.active_count() == before
     # nor is all of it scanned by threads that run ahead
     assert len(blocks) < 60
+
+
+LEFT_HALF_WAY = """
+from metricscan import Scanner, _blocks
+
+_blocks.LEAST_BLOCK_BYTES, _blocks.BLOCK_BYTES = 200, 4000
+
+def use():
+    for _ in Scanner([r"loss=loss=(\\S+)"]).batches(b"loss=1\\n" * 50_000, threads=3):
+        raise ValueError("what the caller makes of a batch")
+
+use()
+"""
+
+
+def test_the_interpreter_ends_though_batches_were_left_half_way():
+    # the exception's traceback keeps them until the end
+    ran = subprocess.run([sys.executable, "-c", LEFT_HALF_WAY], capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert "what the caller makes of a batch" in ran.stderr
+
+
+AFTER_THE_MAIN_THREAD = """
+import sys
+import threading
+
+from metricscan import Scanner, _blocks
+
+_blocks.LEAST_BLOCK_BYTES, _blocks.BLOCK_BYTES = 200, 4000
+
+def use():
+    batches = Scanner([r"loss=loss=(\\S+)"]).batches(b"loss=1\\n" * 50_000, threads=3)
+    rows = next(batches)[1].num_rows if sys.argv[1] == "amid" else 0
+    begun.set()
+    threading.main_thread().join()
+    print(rows + sum(batch.num_rows for _, batch in batches))
+
+begun = threading.Event()
+threading.Thread(target=use).start()
+begun.wait()
+"""
+
+
+@pytest.mark.parametrize("when", ["amid", "before"])
+def test_the_main_thread_may_end_before_a_scan_does(when):
+    ran = subprocess.run(
+        [sys.executable, "-c", AFTER_THE_MAIN_THREAD, when], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "50000\n", "")
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
