@@ -430,9 +430,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self.frames: Frames | None = None
         workers = _blocks.worker_count(threads, self._opened.size)
         # a file of no size may hold something all the same: those of /proc do
-        can_be_cut = bool(self._opened.size) and (
-            self._opened.whole is not None or self._opened.descriptor is not None
-        )
+        can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
             from metricscan import _framing
