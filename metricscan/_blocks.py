@@ -63,7 +63,10 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     """
     text = _Text(source, universal=scanner.options["newline"] == "universal")
     pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
-    cuts = _Cuts(text.size, workers, BLOCK_BYTES if pieces == CHUNK_BYTES else pieces)
+    most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
+    # who asks for a million threads gets one for each block
+    workers = max(2, min(workers, text.size // min(most, LEAST_BLOCK_BYTES) + 1))
+    cuts = _Cuts(text.size, workers, most)
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
     # those that no helper uses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,10 +59,8 @@ def _one_log(
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
-    # standard input can be read once: what is shown of it lies in its first part
-    data = b"".join(_pieces(path)) if path == STDIN else None
+    data, fault = _standard_input() if path == STDIN else (None, None)
     running = scanner.batches(path if data is None else data, threads, input_format=input_format)
-    fault: SourceError | None = None
     try:
         for name, batch in running:
             for line, offset in zip(*(batch.column(key).to_pylist() for key in ("line", "offset")), strict=True):
@@ -70,7 +69,7 @@ def _one_log(
                 shown[name] += 1
                 wanted.setdefault(offset, (line, set()))[1].add(name)
     except SourceError as error:
-        fault = error
+        fault = fault or error
     stats.merge(running.stats)
     for name, counts in running.stats.metrics.items():
         for sample in counts.samples:
@@ -111,14 +110,21 @@ def _ends_at_cr(scanner: Scanner) -> bool:
     return scanner.options["newline"] == "universal"
 
 
-def _pieces(path: str) -> Iterator[bytes]:
+def _standard_input() -> tuple[bytes, SourceError | None]:
+    """All of it, as it can be read but once; and what kept it from being read to its end."""
+    pieces: list[bytes] = []
     try:
-        with open_source(sys.stdin.buffer if path == STDIN else path) as opened:
-            for piece in opened:
-                yield bytes(piece)
-    except SourceError:
-        if path == STDIN:
-            raise
+        with open_source(sys.stdin.buffer) as opened:
+            pieces.extend(map(bytes, opened))
+    except SourceError as error:
+        return b"".join(pieces), error
+    return b"".join(pieces), None
+
+
+def _pieces(path: str) -> Iterator[bytes]:
+    # who has scanned it has said what is wrong with it
+    with contextlib.suppress(SourceError), open_source(path) as opened:
+        yield from map(bytes, opened)
 
 
 def _records(pieces: Iterator[bytes | None], offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:

@@ -95,7 +95,10 @@ class _Counts:
         self.lines: dict[str, str] = {}
 
     def look_at(self, definition: _lint.Definition, data: bytes, rows: list[_Row], of_messages: str) -> None:
-        literal = _lint.leading_literal(definition)[0].encode()
+        if not rows:
+            return
+        # it stands in their records, so half of a surrogate pair in it is a byte that is no UTF-8
+        literal = _lint.leading_literal(definition)[0].encode("utf-8", "surrogateescape")
         self.rows += len(rows)
         for row in rows:
             whole = _NUMBER.match(data, row.start)

@@ -5,7 +5,7 @@ away, and must have it back from the other.
 """
 
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp
 from posix.stat cimport S_ISREG, fstat, struct_stat
@@ -144,7 +144,7 @@ cdef struct Look:
     const char *path
     bint found
     int64_t device
-    int64_t inode
+    uint64_t inode
     int64_t size  # -1: no regular file
     int shown
 
@@ -171,7 +171,7 @@ cdef bint look(Look *one, uint8_t *head, const uint8_t *magic, int64_t magic_byt
     if count < 0:
         return False
     one.device = <int64_t>status.st_dev
-    one.inode = <int64_t>status.st_ino
+    one.inode = <uint64_t>status.st_ino
     one.size = <int64_t>status.st_size if S_ISREG(status.st_mode) else -1
     one.shown = look_of(head, count, magic, magic_bytes)
     return True

@@ -183,6 +183,7 @@ def replay(
     scanner: Scanner,
     *,
     objective: Objective | None = None,
+    completed_only: bool = False,
     on_error: str = "collect",
     threads: int | None = None,
     job: str = "auto",
@@ -204,6 +205,8 @@ def replay(
         Files, folders (searched for logs), globs, or ``"-"`` for standard input.
     scanner : Scanner
     objective : Objective, optional
+    completed_only : bool
+        Whether only jobs whose status is Completed get a rank.
     on_error : {"collect", "raise"}
         Whether an unreadable log is noted in ``errors``, and the others are read, or raised.
     threads : int, optional
@@ -274,7 +277,14 @@ def replay(
     if on_error == "raise" and found.errors:
         raise found.errors[0]
     run = _Run(
-        scanner, found, objective, threads, progress, raise_errors=on_error == "raise", input_format=input_format
+        scanner,
+        found,
+        objective,
+        threads,
+        progress,
+        completed_only=completed_only,
+        raise_errors=on_error == "raise",
+        input_format=input_format,
     )
     if out is None:
         return run.over_all_logs(keep=keep, target=None)
@@ -295,6 +305,7 @@ class _Run:
         threads: int | None,
         progress: Callable[[Progress], object] | None,
         *,
+        completed_only: bool,
         raise_errors: bool,
         input_format: str,
     ) -> None:
@@ -304,6 +315,7 @@ class _Run:
         self.scanner = scanner
         self.found = found
         self.objective = objective
+        self.completed_only = completed_only
         self.threads = threads
         self.progress = progress
         self.raise_errors = raise_errors
@@ -384,7 +396,8 @@ class _Run:
         facts = {one.name: one for one in self.found.jobs}
         outcomes = self.judge.finish()
         went_back = self.judge.went_back
-        order = ranking.order(outcomes, self.objective, self.job_names, self.stream_names, facts, went_back)
+        names = (self.job_names, self.stream_names)
+        order = ranking.order(outcomes, self.objective, *names, facts, went_back, completed_only=self.completed_only)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]

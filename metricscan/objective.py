@@ -133,15 +133,23 @@ class Objective:
 _NUMBERS = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> tuple[tuple[str | int, ...], str]:
+def natural(name: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
     """Sort key of names: trial_2 comes before trial_10.
 
     >>> sorted(["trial_10", "trial_2"], key=natural)
     ['trial_2', 'trial_10']
     """
-    parts: list[str | int] = [*_NUMBERS.split(name)]
-    parts[1::2] = map(int, parts[1::2])
+    parts: list[str | tuple[int, str]] = [*_NUMBERS.split(name)]
+    parts[1::2] = map(_number, _NUMBERS.findall(name))
     return tuple(parts), name
+
+
+def _number(digits: str) -> tuple[int, str]:
+    """What compares as the number does, of any length: ``int()`` refuses more than 4,300 digits."""
+    if not digits.isascii():
+        digits = "".join(str(int(digit)) for digit in digits)
+    told = digits.lstrip("0")
+    return len(told), told
 
 
 def natural_order(names: Sequence[str]) -> list[int]:

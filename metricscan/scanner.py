@@ -429,7 +429,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._stats: ScanStats | Callable[[], ScanStats] = scanner._no_stats
         self.frames: Frames | None = None
         workers = _blocks.worker_count(threads, self._opened.size)
-        can_be_cut = self._opened.whole is not None or self._opened.descriptor is not None
+        # a file of no size may hold something all the same: those of /proc do
+        can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
             from metricscan import _framing
@@ -449,9 +450,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     @property
     def stats(self) -> ScanStats:
         """Counts of what has been scanned so far."""
-        if not isinstance(self._stats, ScanStats):
-            self._stats = self._stats()
-        return self._stats
+        if isinstance(self._stats, ScanStats):
+            return self._stats
+        stats = self._stats()
+        if self._running.gi_frame is None:  # type: ignore[attr-defined]
+            # it is over: they grow no more
+            self._stats = stats
+        return stats
 
     def __iter__(self) -> Batches:
         return self
@@ -484,6 +489,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         core = self._scanner._new_core_stream()
         patterns = {pattern: Rows() for pattern in self._scanner._plan.patterns.values()}
         samples: dict[str, list[Sample]] = {name: [] for name in self._scanner.metrics}
+
+        def counted() -> ScanStats:
+            stats = self._scanner._stats(core)
+            stats.bytes = frames.read
+            for name, found in samples.items():
+                stats.metrics[name].samples = list(found)
+            return stats
+
+        self._stats = counted
         with self._opened:
             for events in frames:
                 # a piece's text ends with a record, so all its rows are there when it has been fed
@@ -500,10 +514,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     if patterns[pattern].count >= BATCH_ROWS:
                         yield from self._numbered(core, pattern, patterns[pattern])
         core.finish()
-        self._stats = self._scanner._stats(core)
-        self.stats.bytes = frames.read
-        for name, found in samples.items():
-            self.stats.metrics[name].samples = found
+        self._stats = counted()
         for pattern, rows in patterns.items():
             if rows.count:
                 yield from self._numbered(core, pattern, rows)
@@ -520,6 +531,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
         core = self._scanner._new_core_stream(in_batches=True)
+        self._stats = partial(self._scanner._stats, core)
         fault: SourceError | None = None
         with self._opened:
             try:
@@ -530,7 +542,6 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             except SourceError as error:
                 fault = error
             core.finish()
-        self._stats = partial(self._scanner._stats, core)
         for pattern, columns in core.take():
             yield from self._named(pattern, columns)
         if fault is not None:
@@ -543,12 +554,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         fault: SourceError | None = None
         lines = 0
         gathering: dict[int, Gathering] = {}
+        self._stats = stats = self._scanner._no_stats()
         with self._opened:
             try:
                 for block in _blocks.scan_blocks(self._opened, self._scanner, workers):
-                    self.stats.bytes += block.bytes
-                    self.stats.records += block.records
-                    self._scanner._add_counts(self.stats, block.counted, lines)
+                    stats.bytes += block.bytes
+                    stats.records += block.records
+                    self._scanner._add_counts(stats, block.counted, lines)
                     for pattern, columns in block.columns:
                         columns[2].add(lines)
                         for gathered in gathering.setdefault(pattern, Gathering()).add(columns):

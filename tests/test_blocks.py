@@ -1,6 +1,7 @@
 """Blocks of one large input: cut where records start, shorter towards the end, and without any say in what the rows are."""
 
 import copy
+import os
 import subprocess
 import sys
 import threading
@@ -188,3 +189,18 @@ def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
             assert found["line"].to_pylist() == [*range(1, 61)]
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_as_many_threads_as_there_are_blocks_are_enough(blocks):
+    before = threading.active_count()
+    batches = SCANNER.batches(DENSE, threads=10**12)
+    next(batches)
+    assert threading.active_count() - before < len(DENSE) / 200 + 1
+    batches.close()
+    assert scanned(SCANNER, DENSE, 10**12) == scanned(SCANNER, DENSE, 1)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="no /proc")
+def test_a_file_of_no_size_that_holds_something():
+    results = [SCANNER.scan("/proc/version", threads=threads) for threads in (1, 2)]
+    assert [result.stats.records for result in results] == [1, 1]

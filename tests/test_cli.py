@@ -557,6 +557,8 @@ def test_check_of_a_log_that_breaks_off(run, tmp_path, monkeypatch):
     assert code == 2
     assert out.splitlines()[1] == "       1  loss=0  0.0"
     assert "damaged or truncated gzip" in err
+    stdin(monkeypatch, whole[: len(whole) // 2])
+    assert run("check", "-", *LOSS)[:2] == (code, out)
 
 
 def test_nothing_in_a_pipe_steers_a_terminal(run, log):

@@ -103,6 +103,17 @@ def test_completed_only_by_a_jobs_file(run, written, tmp_path):
     code, out, _ = run("rank", written, "--completed-only")
     assert code == 1
     assert out.splitlines()[0] == "Best: none; no job that has a finite loss is Completed"
+    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_2,stopped\n")
+    # a replay that is asked the same says the same
+    of_replay = ("replay", "logs", *DEFINITIONS, "--minimize", "loss", "--completed-only")
+    code, again, _ = run(*of_replay, "--jobs", "jobs.csv")
+    assert code == 0
+    assert ranking_lines(again) == ranking_lines(run("rank", written, "--jobs", "jobs.csv", "--completed-only")[1])
+    document = json.loads(run(*of_replay, "--jobs", "jobs.csv", "--json")[1])
+    assert document["best"]["job"] == "trial_1"
+    assert [row["rank"] for row in document["ranking"]] == [1, None, None, None, None]
+    code, again, _ = run(*of_replay)
+    assert (code, again.splitlines()[0]) == (1, out.splitlines()[0])
     (tmp_path / "jobs.csv").write_text("job,status\n" + "".join(f"trial_{n},failed\n" for n in (1, 2, 3, 4, 10)))
     code, out, _ = run("rank", written, "--jobs", "jobs.csv")
     assert code == 1

@@ -32,6 +32,14 @@ def test_numbers_that_are_cut(tmp_path):
     assert finding.reason == "1 of 2 values were cut: 1.5e-05 is read as 1.5 in line 1"
 
 
+def test_literals_of_bytes_that_are_no_text(tmp_path):
+    log = b"lo\xe9s=1.5e-05\nval_lo\xe9s=2\n"
+    # half of a pair that stands for no byte is never found
+    some = found(tmp_path, log, "loss=lo\udce9s=([0-9.]+)", "other=lo\ud800s=([0-9.]+)")
+    assert [code for code, _ in some["loss"]] == ["cut-number", "inside-longer-name"]
+    assert list(some) == ["loss"]
+
+
 def test_values_of_longer_names(tmp_path):
     log = b"loss=1 val_loss=2\nloss=3 box/loss=4\n"
     better = r"(?<![\w/.-])loss=(\S+)"

@@ -131,6 +131,16 @@ def test_the_order_of_many_names_is_that_of_each(names):
     assert [names[index] for index in natural_order(names)] == sorted(names, key=natural)
 
 
+def test_numbers_of_any_length():
+    # int() refuses more than 4,300 digits
+    long, longer = "9" * 5000, "1" + "0" * 5000
+    names = [f"x{longer}", f"x{long}", "x" + "٣" * 5001, "x3", f"x{'0' * 6000}2", "x1"]
+    for some in (names, names[:2] + names[3:]):
+        expected = [name for name in ("x1", names[4], "x3", names[1], names[0], names[2]) if name in some]
+        assert sorted(some, key=natural) == expected
+        assert [some[index] for index in natural_order(some)] == expected
+
+
 def test_equal_names_stay_as_they_are():
     assert natural_order(["b", "a", "b", "a"]) == [1, 3, 0, 2]
     assert natural_order(["é", "a", "é"]) == [1, 0, 2]

@@ -316,6 +316,34 @@ def test_a_chunk_with_more_rows_than_a_batch():
     assert sizes == [65_536, 65_536, 65_536, 200_000 - 3 * 65_536]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_counts_of_batches_grow_with_them(threads):
+    log = b"loss=1\nloss=1.2.3\n" * 300_000
+    size = len(log) // 300_000
+    with _configured(LOSS, chunk_bytes=100_000).batches(log, threads=threads) as running:
+        assert running.stats.records == 0
+        next(running)
+        counts = running.stats.metrics["loss"]
+        assert running.stats.bytes < len(log)
+        next(running)
+        assert counts.rows <= running.stats.metrics["loss"].rows < 300_000
+        assert counts.unparsed > 0
+    # who stops early knows what was read
+    assert running.stats is running.stats
+    assert 0 < running.stats.bytes < len(log)
+    assert abs(running.stats.bytes - size * running.stats.metrics["loss"].rows) <= size
+
+
+def test_the_counts_of_an_export_s_batches_grow_with_them():
+    log = b'{"events": [' + b",".join([b'{"timestamp": 1700000000000, "message": "loss=1"}'] * 200_000) + b"]}"
+    running = Scanner(LOSS).batches(log, input_format="auto")
+    next(running)
+    assert 65_536 <= running.stats.metrics["loss"].rows < 200_000
+    assert 65_536 <= running.stats.records < 200_000
+    running.close()
+    assert running.stats.records < 200_000
+
+
 def test_batches_come_before_the_source_is_at_its_end():
     read = []
 

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 @click.argument("dataset", metavar="DIR")
 @goal_options
 @jobs_file_option
-@click.option("--completed-only", is_flag=True, help="Give a rank only to jobs whose status is Completed.")
 @click.option("--scopes", is_flag=True, help="Show which job would win under each scope, and how far apart they are.")
 @json_option
-def rank(dataset: str, goal: Goal, jobs_file: str | None, completed_only: bool, scopes: bool, print_json: bool) -> int:
+def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_json: bool) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
     Without --minimize or --maximize by the objective that the replay had. Exit code 0; 1 if no job can win; 2 for wrong
@@ -46,8 +45,8 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, completed_only: bool, 
     if jobs_file is not None:
         jobs = opened.jobs
         add_facts(jobs, jobs_file)
-    found = ranking.rank(opened, objective, jobs=jobs, completed_only=completed_only)
-    compared = compare_scopes(opened, objective, jobs=jobs, completed_only=completed_only) if scopes else None
+    found = ranking.rank(opened, objective, jobs=jobs, completed_only=goal.completed_only)
+    compared = compare_scopes(opened, objective, jobs=jobs, completed_only=goal.completed_only) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
     if print_json:
@@ -68,7 +67,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, completed_only: bool, 
         place = f"{best['path'] or best['stream']}:{best['line']}"
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
     else:
-        print_no_best(console, objective, found, completed_only=completed_only)
+        print_no_best(console, objective, found, goal)
     print_ranking(console, found, objective, goal)
     if compared is not None:
         _print_scopes(console, compared, objective)

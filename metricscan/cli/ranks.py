@@ -21,7 +21,7 @@ JOBS_SHOWN = 20
 
 
 class Goal(NamedTuple):
-    """What the best job is, and how many are shown, as the options say it."""
+    """What the best job is, which may be it, and how many are shown, as the options say it."""
 
     minimize: str | None
     maximize: str | None
@@ -29,6 +29,7 @@ class Goal(NamedTuple):
     step: str | None
     top: int | None
     all_best: bool
+    completed_only: bool
 
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that is described; what is left out is as ``noted``."""
@@ -63,6 +64,7 @@ goal_options = bundle(
         help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]",
     ),
     click.option("--all-best", is_flag=True, help="Show every job that shares the first rank, however many."),
+    click.option("--completed-only", is_flag=True, help="Give a rank only to jobs whose status is Completed."),
 )
 
 
@@ -97,11 +99,12 @@ def print_best(
     console.print(text, style="bold", soft_wrap=True)
 
 
-def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool = False) -> None:
+def print_no_best(console: Console, objective: Objective, ranking: pa.Table, goal: Goal) -> None:
     """That nobody won, and why."""
     reason = f"no job has a finite {_named(objective)}"
     if "found" in ranking["objective_status"].to_pylist():
-        reason = f"no job that has a finite {_named(objective)} {'is Completed' if completed_only else 'may win: they failed'}"
+        why = "is Completed" if goal.completed_only else "may win: they failed"
+        reason = f"no job that has a finite {_named(objective)} {why}"
     console.print(f"Best: none; {reason}")
 
 

@@ -109,6 +109,7 @@ def replay(
             paths,
             scanner,
             objective=objective,
+            completed_only=goal.completed_only,
             threads=threads,
             job=job,
             jobs=jobs_file,
@@ -145,7 +146,7 @@ def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None,
     if objective is not None and result.ranking is not None:
         best = result.best
         if best is None:
-            print_no_best(console, objective, result.ranking)
+            print_no_best(console, objective, result.ranking, goal)
         else:
             print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
         if result.ranking.num_rows:
