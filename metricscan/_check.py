@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan._framing import Frames
-from metricscan._jobs import STDIN
+from metricscan._jobs import STDIN, is_read_once
 from metricscan.errors import SourceError
 from metricscan.source import open_source
 from metricscan.stats import MetricStats, ScanStats
@@ -59,7 +59,7 @@ def _one_log(
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
-    data, fault = _standard_input() if path == STDIN else (None, None)
+    data, fault = _read_once(path) if is_read_once(path) else (None, None)
     running = scanner.batches(path if data is None else data, threads, input_format=input_format)
     try:
         for name, batch in running:
@@ -110,11 +110,11 @@ def _ends_at_cr(scanner: Scanner) -> bool:
     return scanner.options["newline"] == "universal"
 
 
-def _standard_input() -> tuple[bytes, SourceError | None]:
-    """All of it, as it can be read but once; and what kept it from being read to its end."""
+def _read_once(path: str) -> tuple[bytes, SourceError | None]:
+    """All of what can be read but once, and what kept it from being read to its end."""
     pieces: list[bytes] = []
     try:
-        with open_source(sys.stdin.buffer) as opened:
+        with open_source(sys.stdin.buffer if path == STDIN else path) as opened:
             pieces.extend(map(bytes, opened))
     except SourceError as error:
         return b"".join(pieces), error

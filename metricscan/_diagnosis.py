@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan._framing import format_of, text_pieces
-from metricscan._jobs import STDIN
+from metricscan._jobs import STDIN, is_read_once
 from metricscan.errors import SourceError
 from metricscan.source import open_source
 
@@ -44,15 +44,16 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
     stats : ScanStats
         What the scan of the logs counted.
     paths : iterable of path
-        The logs, in their input format; they are read again, up to 64 MiB in all. Those that cannot be are passed over,
-        standard input first.
+        The logs, in their input format; they are read again, up to 64 MiB in all. Those that cannot be are passed over:
+        standard input and pipes, for some.
     """
     silent = [name for name in scanner.metrics if not stats.metrics[name].rows]
     if not silent:
         return []
     logs = list(paths)
-    texts, cut = _texts((path for path in logs if path != STDIN), scanner.options, input_format)
-    where = "in what was looked at again" if cut or STDIN in logs else "in the logs"
+    once = [path for path in logs if is_read_once(path)]
+    texts, cut = _texts((path for path in logs if path not in once), scanner.options, input_format)
+    where = "in what was looked at again" if cut or once else "in the logs"
     variants = _found_otherwise(scanner, silent, texts)
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
     result = []
@@ -72,8 +73,9 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
             )
         if name in variants:
             reasons.append(f"it matches only with {variants[name]}")
-        if not reasons and STDIN in logs and not texts:
-            reasons.append("standard input cannot be read again to see why")
+        if not reasons and once and not texts:
+            names = ", ".join("standard input" if path == STDIN else path for path in once[:3])
+            reasons.append(f"{names} cannot be read again to see why")
         elif not reasons:
             reasons.append(_about_literals(literals[name], texts, where))
         result.append(Reason(name, tuple(reasons)))

@@ -195,6 +195,18 @@ def survey(
     return found
 
 
+def is_read_once(path: str) -> bool:
+    """Whether who reads it again finds nothing, or waits for ever: standard input, a pipe with or without a name."""
+    if path == STDIN:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        # who reads it says so
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 # ---- finding logs
 
 

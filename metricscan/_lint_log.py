@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _lint
 from metricscan._framing import format_of, text_pieces
-from metricscan._jobs import STDIN
+from metricscan._jobs import is_read_once
 from metricscan._lint import NUMBER, Finding
 from metricscan.definition import MetricDefinition
 from metricscan.errors import SourceError
@@ -53,7 +53,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
     ----------
     scanner : Scanner
     paths : iterable of path
-        They are read again, the first 16 MiB of each; standard input, and what cannot be read, is passed over.
+        They are read again, the first 16 MiB of each; what can be read but once, or not at all, is passed over.
     input_format : str
         What the logs are, as for :func:`metricscan.replay`; of exports the text of their messages is looked at.
     """
@@ -146,7 +146,7 @@ def _of(some: int, every: int) -> str:
 def _texts(paths: Iterable[str], input_format: str) -> Iterator[tuple[bytes, str]]:
     """The text of each log, and what its lines are counted in, where that is not the log itself."""
     for path in paths:
-        if path == STDIN:
+        if is_read_once(path):
             continue
         parts: list[bytes] = []
         left = MOST_BYTES

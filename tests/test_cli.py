@@ -909,3 +909,37 @@ def test_an_interrupt_leaves_nothing(tmp_path, arguments, sent):
     assert process.returncode == 128 + sent
     assert (out, err.strip()) == (b"", b"metricscan: interrupted")
     assert list(tmp_path.iterdir()) == []
+
+
+def through_a_pipe(path, log, *arguments):
+    """The command's exit code and output, of a named pipe that is filled once: who opens it again waits for ever."""
+    os.mkfifo(path)
+    with subprocess.Popen(
+        [*MODULE, *arguments], cwd=path.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            path.write_bytes(log)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return process.returncode, out
+
+
+def test_a_pipe_that_is_named_is_read_once(run, tmp_path, monkeypatch):
+    text = b"loss=1\nloss=x\nloss=2\n"
+    definitions = (*LOSS, "-m", r"other=zzz(\d)")
+    stdin(monkeypatch, text)
+    _, wanted, _ = run("check", "-", *definitions)
+    code, out = through_a_pipe(tmp_path / "pipe", text, "check", "pipe", *definitions)
+    assert code == 1
+    assert out == wanted.replace("standard input", "pipe")
+    assert "other found nothing: pipe cannot be read again to see why" in out
+    assert [line.split() for line in out.splitlines()[1:4]] == [
+        ["1", "loss=1", "1.0"],
+        ["2", "loss=x", "no", "number"],
+        ["3", "loss=2", "2.0"],
+    ]
+    code, out = through_a_pipe(tmp_path / "again", text, "replay", "again", *definitions, "--minimize", "loss")
+    assert code == 0
+    assert out.startswith("Best: again, loss 2.0 at again:3\n")
+    assert out.endswith("other found nothing: again cannot be read again to see why\n")

@@ -1,6 +1,7 @@
 """Audits: each verdict on a log that earns it, and the way of reading that explains what was reported."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -215,3 +216,12 @@ def test_on_the_command_line(tmp_path, logs, capsys):
     assert main(["audit", str(logs / "none"), "--tuning-job", str(described), "--jobs", str(jobs)]) == 2
     jobs.write_text("{")
     assert main(arguments) == 2
+
+
+def test_what_can_be_read_but_once_is_not_audited(tmp_path, monkeypatch):
+    """The other ways of reading would find nothing there, and explain nothing."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    for path in ("-", "pipe"):
+        with pytest.raises(metricscan.OptionError, match=f"^{path} can be read but once; .*\nhint: save it to a file$"):
+            audit(path, DESCRIBED, jobs=listed(summary("stdin", 1.0)))

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan._jobs import is_read_once
 from metricscan._replay import replay
 from metricscan.errors import OptionError, SourceError
 from metricscan.sagemaker._latest import latest
@@ -148,7 +149,7 @@ def audit(
     Raises
     ------
     OptionError
-        Nothing was reported.
+        Nothing was reported, or a log can be read but once: standard input, a pipe.
     """
     loaded = request if isinstance(request, TuningRequest) else load_request(request)
     if isinstance(jobs, (str, os.PathLike)):
@@ -162,10 +163,13 @@ def audit(
             "nothing was reported: neither the tuning job nor the list names a training job with a value",
             hint="give what DescribeHyperParameterTuningJob or ListTrainingJobsForHyperParameterTuningJob answered",
         )
+    _check_read_again(map(os.fsdecode, paths))
     newline = newline or ("lf" if escape == "syslog" else "universal")
     asked = {"matches": matches, "newline": newline, "escape": escape}
     scanner = scanner_of(loaded, **asked, ansi=ansi, untamed=untamed)
     result = replay(paths, scanner, **options)
+    # a glob may have found one
+    _check_read_again(log.path for job in result.jobs for log in job.logs)
     parts = _parts(result)
     matched = _matched(reports, result.jobs)
     findings = tuple(_finding(report, matched.get(report.job), parts, result, scanner, options) for report in reports)
@@ -185,6 +189,15 @@ def audit(
             policies.append(Policy(**reading, scope=scope, explained=explained))
     policies.sort(key=lambda one: (-one.explained, one.scope != "last"))
     return Audit(findings, tuple(policies), len(values), result.errors)
+
+
+def _check_read_again(paths: Iterable[str]) -> None:
+    """Raise an OptionError for a log of which the other ways of reading would find nothing."""
+    for path in paths:
+        if is_read_once(path):
+            raise OptionError(
+                f"{path} can be read but once; an audit reads each log in several ways", hint="save it to a file"
+            )
 
 
 # ---- what was reported
