@@ -198,3 +198,9 @@ def test_what_is_no_dataset(run, logs):
     code, _, err = run("rank", logs)
     assert code == 2
     assert err == "metricscan: logs is no dataset: it has no _manifest.json\nhint: replay --out DIR writes one\n"
+
+
+def test_completed_only_without_an_objective(run, written):
+    code, out, err = run("replay", "logs", *DEFINITIONS, "--completed-only")
+    assert (code, out) == (2, "")
+    assert "--completed-only says whom an objective ranks: --minimize or --maximize names it" in err

@@ -104,6 +104,8 @@ def replay(
 
         request, scanner = requested(tuning_job, wanted.algorithm, **reading.of_scanner)
         objective = goal.objective(request.objective)
+    if goal.completed_only and objective is None:
+        raise click.UsageError("--completed-only says whom an objective ranks: --minimize or --maximize names it")
     with ProgressBar() as bar:
         result = run(
             paths,
