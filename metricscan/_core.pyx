@@ -1042,7 +1042,7 @@ cdef void try_positions(
     """Try all positions of a block.
 
     The commonest cases by far, a literal of at most 16 bytes followed by ``(.*?)`` and one byte, or by ``([0-9.]+)``, are
-    decided here with everything in registers: 30 instructions a match where the general way takes 140.
+    decided here without a call: 190 instructions a match, those of its number and its row among them.
     """
     cdef const Tables *t = k.tables
     cdef const uint16_t *pair_group = t.pair_group

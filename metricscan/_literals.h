@@ -275,7 +275,8 @@ static size_t ms_positions_portable(const ms_fingerprints *t, const uint8_t *p, 
         next[1] = (uint32_t)i + (uint32_t)_tzcnt_u64(hits);                                                            \
         if (__builtin_expect(count > 2, 0)) {                                                                          \
             uint32_t *more = next + 2;                                                                                 \
-            for (hits = _blsr_u64(hits); hits; hits = _blsr_u64(hits)) *more++ = (uint32_t)i + (uint32_t)_tzcnt_u64(hits);\
+            for (hits = _blsr_u64(hits); hits; hits = _blsr_u64(hits))                                                 \
+                *more++ = (uint32_t)i + (uint32_t)_tzcnt_u64(hits);                                                    \
         }                                                                                                              \
         next += count;                                                                                                 \
     }

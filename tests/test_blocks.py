@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from feeding import scanned
@@ -96,12 +95,13 @@ def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks
 
 def test_what_fails_on_another_thread_is_raised_on_the_caller_s(blocks, monkeypatch):
     scan = _blocks._Stream.scan
+    taken = threading.Event()
 
     def failing(stream, start, stop):
         if threading.current_thread() is not threading.main_thread():
+            taken.set()
             raise MemoryError("no more")
-        # by then the other thread has its block
-        time.sleep(0.01)
+        assert taken.wait(60)
         return scan(stream, start, stop)
 
     monkeypatch.setattr(_blocks._Stream, "scan", failing)
