@@ -38,8 +38,11 @@ cdef extern from "_memory.h" nogil:
     void ms_share_memory(void *columns)
     void ms_give_memory(void *columns)
 
+cdef extern from "_levels.h" nogil:
+    enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_AVX512, MS_NEON_LEVEL
+    int ms_level_available(int level)
+
 cdef extern from "_literals.h" nogil:
-    enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_NEON_LEVEL
     enum: MS_LF, MS_UNIVERSAL, MS_EACH
     enum: MS_BLOCK, MS_BLOCK_WORDS
     ctypedef struct ms_fingerprints:
@@ -48,20 +51,20 @@ cdef extern from "_literals.h" nogil:
         pass
     size_t ms_find_class(const ms_class *c, const uint8_t *table, const uint8_t *p, size_t start, size_t to)
     void ms_class_fill(ms_class *c, const uint8_t *table, int level)
-    int ms_level_available(int level)
     void ms_fingerprints_clear(ms_fingerprints *t, int level)
     void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
-    void ms_fingerprints_finish(ms_fingerprints *t)
+    ctypedef struct ms_marks:
+        uint64_t none[8]
+        uint64_t words[MS_BLOCK_WORDS]
     ctypedef struct ms_newlines:
-        const uint64_t *marks
+        ms_marks marks
         size_t count
+        bint returns
     size_t ms_positions(
         const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out, ms_newlines *lines
     )
     void ms_mark_block(const uint8_t *p, size_t n, uint8_t a, uint8_t b, uint64_t *marks)
     size_t ms_marked_before(const uint64_t *marks, size_t at)
-    size_t ms_marked_from(const uint64_t *marks, size_t at, size_t words)
-    size_t ms_newlines_before(const ms_newlines *lines, size_t at)
     size_t ms_find_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
     size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
     size_t ms_find_near(const uint8_t *p, size_t start, size_t to, size_t n, uint8_t x)
@@ -70,7 +73,6 @@ cdef extern from "_literals.h" nogil:
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
     int ms_equal(const uint8_t *a, const uint8_t *b, size_t n)
     uint32_t ms_load2(const uint8_t *p)
-    uint64_t ms_word8(const uint8_t *p)
     uint32_t ms_slot(uint64_t window, uint32_t mask)
     uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
 
@@ -85,6 +87,7 @@ cdef extern from "_rewriting.h" nogil:
 
 cdef extern from "_program.h" nogil:
     enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
+    enum: MS_STOP, MS_MEMBER, MS_UNDECIDED
     ctypedef struct ms_program:
         const int32_t *code
         const uint8_t *pool
@@ -119,10 +122,127 @@ cdef extern from "_program.h" nogil:
     )
 
 cdef extern from "_numbers.h" nogil:
-    enum: MS_NUMBER, MS_UNSURE, MS_REFUSED, MS_VECTOR_NUMBERS
-    bint ms_short_number_vector(const uint8_t *s, const uint8_t *end, double *value)
-    bint ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
+    enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
     int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
+
+cdef extern from "_quick.h" nogil:
+    enum: MS_QUICK_LAZY, MS_QUICK_GREEDY
+    ctypedef struct Literal "ms_literal":
+        const uint8_t *text
+        int64_t length
+        int64_t place
+        bint in_window
+        int32_t first_use
+        int32_t uses
+    ctypedef struct Entry "ms_entry":
+        uint64_t window
+        const Literal *literal
+        const Entry *following
+        int32_t quick
+        int32_t pattern
+        size_t state
+        int64_t head_place
+        int64_t tail_place
+        int64_t from_place
+        uint64_t mask
+        uint64_t head
+        uint64_t tail
+        uint8_t stop[16]
+        bint at_start
+        int64_t length
+        int64_t least
+        const uint8_t *table
+        const uint8_t *ends
+        ms_class stops
+        const uint8_t *suffix
+        int64_t suffix_length
+    ctypedef struct Group "ms_group":
+        int64_t window
+        bint near
+        uint64_t mask
+        const Entry *only
+        int32_t heads
+        uint32_t head_mask
+    ctypedef struct Lookup "ms_lookup":
+        uint16_t *pair_group
+        const Entry **only
+        Group *groups
+        const Entry **heads
+    const Entry ms_unknown, ms_nowhere
+    ctypedef struct State "ms_state":
+        double *value
+        int64_t *line
+        int64_t *offset
+        int64_t *start
+        int64_t rows
+        int64_t room
+        int64_t next_start
+        int64_t memo_to
+        int64_t *time
+        char *slab
+        bint shared
+        int64_t next_room
+        int64_t timed
+        int64_t handed
+        int64_t unparsed
+        int64_t failed
+        int64_t timeouts
+        int64_t over_budget
+        int64_t samples
+        int64_t record
+        int64_t row_mark
+        int64_t note_mark
+        int64_t region_mark
+        int64_t unparsed_mark
+        int64_t samples_mark
+        bint closed
+        bint pending
+        int64_t pending_start
+        int64_t pending_end
+        int64_t pending_run
+        double last_value
+        int64_t last_line
+        int64_t last_offset
+        int64_t last_start
+        int64_t last_time
+    ctypedef struct Region "ms_region":
+        const uint8_t *p
+        int64_t n
+        const uint8_t *source
+        int64_t offset
+        int64_t base
+        bint drop_cr
+        int32_t terminators
+        bint rewritten
+        ms_rewriting rewriting
+        int64_t serial
+        int64_t record
+        int64_t end
+        int64_t next
+        int64_t counted
+        int64_t line
+        int32_t kind
+        int64_t block
+        int64_t block_line
+        const ms_newlines *newlines
+        const uint64_t *ends
+        bint only_newlines
+        size_t words
+        int64_t open
+    ctypedef struct ms_left:
+        int32_t pattern
+        int64_t start
+        int64_t end
+        int64_t run_end
+    void ms_find_record_in_block(Region *r, int64_t position)
+    void ms_open_record(Region *r, int64_t *serial)
+    size_t ms_tell_apart(
+        int level, const Lookup *find, const Region *r, uint32_t *positions, size_t found, const Entry **entries
+    )
+    size_t ms_decide(
+        int level, const Lookup *find, Region *r, State *states, int64_t *serial, const uint32_t *positions,
+        const Entry *const *entries, size_t start, size_t found, ms_left *left
+    )
 
 
 cdef enum:
@@ -138,10 +258,6 @@ cdef enum:
     NOT_PLAIN = 0
     PLAIN = 1
     PLAIN_LAZY_TO_BYTE = 2      # literal, (.*?), one byte
-    # literals whose patterns are decided where they are found
-    NOT_QUICK = 0
-    QUICK_LAZY = 1              # literal, (.*?), one byte
-    QUICK_GREEDY = 2            # literal, a class's run as the value, nothing or a literal that stops it
     MOST_QUICK = 64             # a group with more literals than this is searched the general way
     # which matches of a record count
     MATCHES_ALL = 0
@@ -151,10 +267,6 @@ cdef enum:
     SEARCH_SIMD = 0
     SEARCH_NAIVE = 1
     SEARCH_EVERY = 2
-    # entries of a run's table of bytes
-    STOP = 0
-    MEMBER = 1
-    UNDECIDED = 2
     # what a note asks for
     DEAD = 0
     DECIDE_RECORD = 1
@@ -166,7 +278,7 @@ cdef enum:
     # with no more patterns than this, columns of some rows become full slabs at once
     FEW_PATTERNS = 32
 
-_LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_NEON_LEVEL: "neon"}
+_LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_AVX512: "avx512", MS_NEON_LEVEL: "neon"}
 SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
 
 #: Rows of a full batch.
@@ -204,53 +316,12 @@ cdef struct Pattern:
     bint value_to_run
     int64_t value_to
 
-cdef struct Literal:
-    const uint8_t *text
-    int64_t length
-    int64_t place               # of the fingerprint in the literal
-    bint in_window              # its group's window holds all of it: nothing is left to compare
-    int32_t first_use
-    int32_t uses
-
-cdef struct Entry:
-    uint64_t window
-    const Literal *literal
-    const Entry *following
-    # quick: a literal of at most 16 bytes, which its first and its last eight tell, for one plain pattern of a shape that logs
-    # are full of; and no other literal of the group has its window
-    int32_t quick
-    int32_t pattern
-    size_t state                # of the pattern: where it lies behind the first one, in bytes
-    int64_t place
-    int64_t length
-    int64_t tail_place          # of its last eight bytes, or of all, relative to the fingerprint
-    uint64_t mask
-    uint64_t head
-    uint64_t tail
-    uint8_t stop                # QUICK_LAZY: what ends the run
-    bint at_start
-    int64_t least               # QUICK_GREEDY
-    const uint8_t *table
-    const uint8_t *suffix
-    int64_t suffix_length
-
-cdef struct Group:              # literals that share a fingerprint
-    int64_t window              # the bytes that tell them apart start here, relative to the fingerprint
-    bint near                   # they lie within sixteen bytes of it
-    uint64_t mask
-    const Entry *only           # the entry of its one literal, or NULL
-    int32_t heads
-    uint32_t head_mask
-
 cdef struct Tables:
     Pattern *patterns
     int32_t n_patterns
     ms_fingerprints fingerprints
-    uint16_t *pair_group        # fingerprint of two bytes -> group + 1
-    const Entry **quick_only    # group + 1 -> the entry of its one literal, if that is quick, else NULL
+    Lookup find                 # fingerprints of two bytes -> groups -> entries
     uint16_t one_group[256]
-    Group *groups
-    const Entry **heads         # chains of entries, by the hash of their window
     Entry *entries
     Literal *literals
     int32_t *uses
@@ -271,46 +342,6 @@ cdef struct Tables:
 
 # ---- one pass
 
-cdef struct State:              # of one pattern in one stream
-    char *slab                  # one allocation for all columns, NULL while there are no rows
-    bint shared                 # the slab begins with rows that were handed over
-    double *value
-    int64_t *line
-    int64_t *offset
-    int64_t *start
-    int64_t *time               # NULL until a time was given
-    int64_t rows
-    int64_t room                # rows that there is memory for
-    int64_t next_room
-    int64_t timed               # rows whose time is written
-    int64_t handed              # rows that left by detach, or were set aside
-    int64_t unparsed
-    int64_t failed
-    int64_t timeouts
-    int64_t over_budget
-    int64_t samples
-    # Region.base + a position: such places only grow, so they need no reset at a record or a region
-    int64_t next_start          # no match may start before the end of the last one
-    int64_t memo_to             # a run that starts at or before this place fails: it has been walked
-    # within the current record; valid while record == Region.serial
-    int64_t record
-    int64_t row_mark            # what to go back to if the record must be decided by Python after all
-    int64_t note_mark
-    int64_t region_mark         # rows that came before this region, if it was rewritten
-    int64_t unparsed_mark
-    int64_t samples_mark
-    bint closed                 # no further candidate of this record matters
-    bint pending
-    int64_t pending_start
-    int64_t pending_end
-    int64_t pending_run
-    # the newest of those
-    double last_value
-    int64_t last_line
-    int64_t last_offset
-    int64_t last_start
-    int64_t last_time
-
 cdef struct Chunk:              # a pattern's columns that were full and set aside
     int32_t pattern
     int64_t rows
@@ -319,34 +350,6 @@ cdef struct Chunk:              # a pattern's columns that were full and set asi
     int64_t *line
     int64_t *offset
     int64_t *start
-
-cdef struct Region:             # whole records that lie together in memory
-    const uint8_t *p
-    int64_t n
-    const uint8_t *source       # p as it lies in the input
-    int64_t offset              # of p[0] in the input
-    int64_t base                # bytes of earlier regions, as the patterns saw them
-    bint drop_cr
-    int32_t terminators         # MS_EACH: rewriting has left no \r\n, what looks like one are two
-    bint rewritten
-    ms_rewriting rewriting      # what p is when the input had to be rewritten
-    # the record of the newest candidate
-    int64_t serial
-    int64_t record
-    int64_t end                 # of its content
-    int64_t next                # its terminator, or n
-    int64_t counted             # newlines before this place (record, once there is one) are in line
-    int64_t line
-    # the block being searched: where it starts, which is line Scan.line; its newlines, NULL where no block is searched; what
-    # ends a record there; and where the record starts that holds its first byte
-    int64_t block
-    const ms_newlines *newlines
-    const uint64_t *ends
-    size_t words
-    int64_t open
-    int64_t row_line            # what a row of it says, where the input is as it was
-    int64_t row_offset
-    int32_t kind                # MS_ASCII, MS_UTF8 or MS_BYTES; -1: not known yet
 
 cdef struct Note:
     int32_t kind
@@ -595,22 +598,8 @@ cdef bint flush_pending(Scan *k, Region *r, int32_t region) noexcept nogil:
     return True
 
 
-cdef inline void find_record_in_block(Scan *k, Region *r, int64_t position) noexcept nogil:
-    """Where the record starts and ends that holds this position of the block being searched, by its marks."""
-    cdef size_t at = <size_t>(position - r.block)
-    cdef size_t before = ms_marked_before(r.ends, at), behind = ms_marked_from(r.ends, at, r.words)
-    r.record = r.open if before == MS_BLOCK else r.block + <int64_t>before + 1
-    r.line = k.line + <int64_t>ms_newlines_before(r.newlines, at)
-    if behind != MS_BLOCK:
-        r.next = r.block + <int64_t>behind
-    else:
-        r.next = <int64_t>ms_find_either(
-            r.p, <size_t>min(r.block + <int64_t>MS_BLOCK, r.n), <size_t>r.n, 10, k.tables.second_terminator
-        )
-
-
 cdef inline void find_record(Scan *k, Region *r, int64_t position) noexcept nogil:
-    """The same of any position behind the last record."""
+    """Where the record starts and ends that holds this position, which lies behind the last record."""
     cdef uint8_t second = k.tables.second_terminator
     cdef int64_t record = <int64_t>ms_after_last_either(r.p, <size_t>(r.next + 1), <size_t>position, 10, second)
     if r.next >= 0 and record == r.next + 1:
@@ -629,17 +618,10 @@ cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noe
         # of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record
         r.record = position
     elif r.newlines != NULL:
-        find_record_in_block(k, r, position)
+        ms_find_record_in_block(r, position)
     else:
         find_record(k, r, position)
-    r.end = r.next
-    if r.drop_cr and r.end > r.record and r.p[r.end - 1] == 13:
-        r.end -= 1
-    r.kind = -1
-    r.row_line = r.line + 1
-    r.row_offset = r.offset + r.record
-    k.serial += 1
-    r.serial = k.serial
+    ms_open_record(r, &k.serial)
 
 
 cdef inline int record_kind(Region *r) noexcept nogil:
@@ -817,8 +799,8 @@ cdef inline bint takes_character(
     """Whether the run takes the character at `at` < end; where the next one starts."""
     cdef uint32_t character
     after[0] = at + 1
-    if q.table[p[at]] != UNDECIDED:
-        return q.table[p[at]] == MEMBER
+    if q.table[p[at]] != MS_UNDECIDED:
+        return q.table[p[at]] == MS_MEMBER
     after[0] = at + ms_decode(p, end, at, &character)
     return ms_in_set(q.set, character)
 
@@ -831,9 +813,9 @@ cdef inline int64_t run_stop(
     if q.any_byte:
         return limit
     while True:
-        while at < limit and q.table[p[at]] == MEMBER:
+        while at < limit and q.table[p[at]] == MS_MEMBER:
             at += 1
-        if at >= limit or q.table[p[at]] == STOP or not takes_character(q, p, end, at, &after):
+        if at >= limit or q.table[p[at]] == MS_STOP or not takes_character(q, p, end, at, &after):
             return at
         at = after
 
@@ -989,7 +971,7 @@ cdef void try_group(
     cdef int64_t start
     cdef int32_t i, pattern
     if entry == NULL:
-        entry = t.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
+        entry = t.find.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
     while entry != NULL:
         literal = entry.literal
         if entry.window != window:
@@ -1018,114 +1000,35 @@ cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noe
     cdef uint32_t group
     pair[0] = r.p[position]
     pair[1] = r.p[position + 1] if position + 1 < r.n else 0
-    group = t.pair_group[ms_load2(pair)]
+    group = t.find.pair_group[ms_load2(pair)]
     if group:
-        try_group(k, r, region, &t.groups[group - 1], position)
+        try_group(k, r, region, &t.find.groups[group - 1], position)
     if t.has_single_bytes:
         group = t.one_group[pair[0]]
         if group:
-            try_group(k, r, region, &t.groups[group - 1], position)
+            try_group(k, r, region, &t.find.groups[group - 1], position)
 
 
-cdef inline const Entry *entry_at(const Tables *t, const Group *group, const uint8_t *at) noexcept nogil:
-    """Of a group with several literals, the first entry whose window is there; NULL if no literal is."""
-    cdef uint64_t window = ms_word8(at + group.window) & group.mask
-    cdef const Entry *entry = t.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
-    while entry != NULL and entry.window != window:
-        entry = entry.following
-    return entry
-
-
-cdef void try_positions(
-    Scan *k, Region *r, int32_t region, int64_t block, const uint32_t *positions, size_t found
-) noexcept nogil:
-    """Try all positions of a block.
-
-    The commonest cases by far, a literal of at most 16 bytes followed by ``(.*?)`` and one byte, or by ``([0-9.]+)``, are
-    decided here without a call: 190 instructions a match, those of its number and its row among them.
-    """
+cdef void try_positions(Scan *k, Region *r, int32_t region, uint32_t *positions, size_t found) noexcept nogil:
+    """Try all positions of a block: the quick path, and what it leaves."""
     cdef const Tables *t = k.tables
-    cdef const uint16_t *pair_group = t.pair_group
-    cdef const Entry *const *quick_only = t.quick_only
-    cdef State *states = k.states
-    cdef const uint8_t *p = r.p
-    cdef int64_t n = r.n, position, start, from_, stop, after
-    cdef const Group *group
-    cdef const Entry *entry
-    cdef State *state
-    cdef size_t i
-    cdef uint32_t number
-    cdef double value
-    cdef int64_t row
-    cdef bint quick = not t.has_single_bytes and not k.noted
-    # the whole block is: what is read around a position is there
-    cdef bint inside = quick and block >= 16 and block + <int64_t>MS_BLOCK + 16 <= n
-    # (the portable level reads numbers by words, so that the tests see both ways)
-    cdef bint vector = MS_VECTOR_NUMBERS and t.level != MS_PORTABLE
-    for i in range(found):
-        position = block + positions[i]
-        if not inside and (not quick or position < 16 or position + 16 > n):
-            try_position(k, r, region, position)
-            continue
-        number = pair_group[ms_load2(p + position)]
-        entry = quick_only[number]
-        if entry == NULL:
-            if number == 0:
-                continue
-            group = &t.groups[number - 1]
-            if group.only == NULL and group.near:
-                entry = entry_at(t, group, p + position)
-                if entry == NULL:
-                    continue
-            if entry == NULL or not entry.quick:
-                try_group(k, r, region, group, position)
-                continue
-        if (
-            (ms_word8(p + position - entry.place) & entry.mask) != entry.head
-            or (ms_word8(p + position + entry.tail_place) & entry.mask) != entry.tail
-        ):
-            continue
-        if position >= r.next:
-            enter_record(k, r, region, position)
-        start = position - entry.place
-        state = <State *>(<char *>states + entry.state)
-        from_ = start + entry.length
-        if r.base + start < state.next_start or entry.at_start and start != r.record:
-            continue
-        if entry.quick == QUICK_LAZY:
-            stop = <int64_t>ms_find_near(p, <size_t>from_, <size_t>r.end, <size_t>n, entry.stop)
-            if stop >= r.end:
-                # nor does a run end that starts later in this record
-                state.next_start = r.base + r.end
-                continue
-            after = stop + 1
+    cdef const Entry *entries[MS_BLOCK]
+    cdef size_t i = 0
+    cdef ms_left left
+    if t.has_single_bytes or k.noted:
+        for i in range(found):
+            try_position(k, r, region, r.block + positions[i])
+        return
+    found = ms_tell_apart(t.level, &t.find, r, positions, found, entries)
+    while True:
+        i = ms_decide(t.level, &t.find, r, k.states, &k.serial, positions, entries, i, found, &left)
+        if i == found:
+            return
+        if left.pattern < 0:
+            try_position(k, r, region, r.block + positions[i])
         else:
-            stop = from_
-            while stop < r.end and entry.table[p[stop]] == MEMBER:
-                stop += 1
-            if stop < r.end and entry.table[p[stop]] == UNDECIDED:
-                try_group(k, r, region, &t.groups[number - 1], position)
-                continue
-            after = stop + entry.suffix_length
-            if (
-                stop - from_ < entry.least or after > r.end
-                or after > stop and not ms_equal(p + stop, entry.suffix, <size_t>entry.suffix_length)
-            ):
-                # a run that starts before this one's end, ends there too
-                state.next_start = r.base + max(stop - entry.length, start) + 1
-                continue
-        state.next_start = r.base + after
-        row = state.rows
-        if row < state.room and (
-            ms_short_number_vector(p + from_, p + stop, &value) if vector else ms_short_number(p + from_, p + stop, p + n, &value)
-        ):
-            state.value[row] = value
-            state.line[row] = r.row_line
-            state.offset[row] = r.row_offset
-            state.start[row] = r.offset + from_
-            state.rows = row + 1
-        else:
-            put_match(k, r, region, entry.pattern, start, after, stop)
+            put_match(k, r, region, left.pattern, left.start, left.end, left.run_end)
+        i += 1
 
 
 cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
@@ -1134,8 +1037,10 @@ cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
     cdef size_t found, last = MS_BLOCK
     cdef bint returns
     cdef ms_newlines lines
-    cdef uint64_t ends[MS_BLOCK_WORDS]
+    cdef ms_marks ends
     cdef uint32_t positions[MS_BLOCK]
+    memset(lines.marks.none, 0, sizeof(lines.marks.none))
+    memset(ends.none, 0, sizeof(ends.none))
     while block < r.n and not k.no_memory:
         length = r.n - block
         if length > MS_BLOCK:
@@ -1145,18 +1050,21 @@ cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
         else:
             found = 0
             lines.count = ms_count_byte(t.level, r.p + block, <size_t>length, 10)
-        # now that the block is near: of the passes the search is the one that asks for memory ahead
-        returns = r.terminators != MS_LF and memchr(r.p + block, 13, <size_t>length) != NULL
+            # now that the block is near: of the passes the search is the one that asks for memory ahead
+            lines.returns = memchr(r.p + block, 13, <size_t>length) != NULL
+        returns = r.terminators != MS_LF and lines.returns
         if t.has_literals:
             r.newlines = &lines
-            r.ends = lines.marks
+            r.ends = lines.marks.words
+            r.only_newlines = not returns
             if returns:
-                ms_mark_block(r.p + block, <size_t>length, 10, 13, ends)
-                r.ends = ends
+                ms_mark_block(r.p + block, <size_t>length, 10, 13, ends.words)
+                r.ends = ends.words
             r.block = block
+            r.block_line = k.line
             r.words = <size_t>(length + 63) // 64
             if found:
-                try_positions(k, r, region, block, positions, found)
+                try_positions(k, r, region, positions, found)
             last = ms_marked_before(r.ends, <size_t>length)
             if last != MS_BLOCK:
                 r.open = block + <int64_t>last + 1
@@ -1342,9 +1250,9 @@ cdef class Engine:
                 self.take_program(&q.program, program)
             q.any_byte = True
             for byte in range(256):
-                if q.table[byte] != MEMBER and byte != 10 and not (universal and byte == 13):
+                if q.table[byte] != MS_MEMBER and byte != 10 and not (universal and byte == 13):
                     q.any_byte = False
-            q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == STOP
+            q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == MS_STOP
             if matches == MATCHES_ALL and not q.counted:
                 q.plain = PLAIN
                 if (
@@ -1394,22 +1302,25 @@ cdef class Engine:
             raise ValueError(f"{len(groups)} fingerprints, at most 65534 were expected")
         ms_fingerprints_clear(&self.t.fingerprints, self.t.level)
         self.t.has_literals = len(groups) > 0
-        self.t.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
-        self.t.groups = <Group *>zeroed(len(groups), sizeof(Group))
-        self.t.quick_only = <const Entry **>zeroed(len(groups) + 1, sizeof(Entry *))
+        self.t.find.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
+        self.t.find.groups = <Group *>zeroed(len(groups), sizeof(Group))
+        self.t.find.only = <const Entry **>zeroed(len(groups) + 1, sizeof(Entry *))
         self.t.entries = <Entry *>zeroed(sum(len(members) for *_, members in groups), sizeof(Entry))
         sizes = [1 if len(members) == 1 else 1 << (2 * len(members) - 1).bit_length() for *_, members in groups]
-        self.t.heads = <const Entry **>zeroed(sum(sizes), sizeof(Entry *))
+        self.t.find.heads = <const Entry **>zeroed(sum(sizes), sizeof(Entry *))
+        self.t.find.only[0] = &ms_nowhere
+        for i in range(len(groups)):
+            self.t.find.only[i + 1] = &ms_unknown
         entry = heads = 0
         for i, (first, second, bucket, start, width, members) in enumerate(groups):
-            group = &self.t.groups[i]
+            group = &self.t.find.groups[i]
             ms_fingerprints_add(&self.t.fingerprints, bucket, first, second)
             if second < 0:
                 self.t.one_group[first] = <uint16_t>(i + 1)
                 self.t.has_single_bytes = True
             else:
                 pair = bytes((first, second))
-                self.t.pair_group[ms_load2(pair)] = <uint16_t>(i + 1)
+                self.t.find.pair_group[ms_load2(pair)] = <uint16_t>(i + 1)
             group.window = start
             group.near = -16 <= start <= 8
             mask = b"\xff" * width + b"\0" * (8 - width)
@@ -1425,10 +1336,11 @@ cdef class Engine:
                 head = group.heads + <int32_t>ms_slot(window, group.head_mask)
                 self.t.entries[entry].window = window
                 self.t.entries[entry].literal = literal
-                self.t.entries[entry].following = self.t.heads[head]
-                self.t.heads[head] = &self.t.entries[entry]
+                self.t.entries[entry].following = self.t.find.heads[head]
+                self.t.find.heads[head] = &self.t.entries[entry]
                 if len(members) == 1:
-                    group.only = &self.t.entries[entry]
+                    group.only = self.t.find.only[i + 1] = &self.t.entries[entry]
+                self.describe(&self.t.entries[entry])
                 entry += 1
             if len(members) > MOST_QUICK:
                 continue
@@ -1438,9 +1350,6 @@ cdef class Engine:
                     alike += self.t.entries[other].window == self.t.entries[index].window
                 if alike == 1:
                     self.make_quick(&self.t.entries[index])
-            if group.only != NULL and group.only.quick:
-                self.t.quick_only[i + 1] = group.only
-        ms_fingerprints_finish(&self.t.fingerprints)
 
     cdef int take_program(self, ms_program *program, fields) except -1:
         code, pool, tables, sets, set_at, first, last, program.only_run, program.width, ways = fields[:10]
@@ -1462,11 +1371,25 @@ cdef class Engine:
         ) = fields[14:]
         return 0
 
+    cdef int describe(self, Entry *entry) except -1:
+        """How to see by two looks at eight bytes whether the literal is there, or at least may be."""
+        cdef const Literal *literal = entry.literal
+        cdef int64_t size = min(8, literal.length)
+        if literal.place > 16 or literal.length - literal.place > 24:
+            return 0
+        mask = b"\xff" * size + b"\0" * (8 - size)
+        memcpy(&entry.mask, <const char *>mask, 8)
+        entry.head_place = -literal.place
+        entry.tail_place = literal.length - literal.place - size
+        entry.head = ms_load8(literal.text, 0, <size_t>literal.length) & entry.mask
+        entry.tail = ms_load8(literal.text, literal.length - size, <size_t>literal.length) & entry.mask
+        return 0
+
     cdef int make_quick(self, Entry *entry) except -1:
-        """Fill in what try_positions needs, if the literal is of the kind that it knows."""
+        """Fill in what the quick path needs, if the literal is of the kind that it knows."""
         cdef const Literal *literal = entry.literal
         cdef const Pattern *q
-        cdef int64_t size = min(8, literal.length)
+        cdef int byte
         if literal.uses != 1 or literal.length > 16:
             return 0
         q = &self.t.patterns[self.t.uses[literal.first_use]]
@@ -1475,29 +1398,27 @@ cdef class Engine:
         if q.value_from_run or q.value_from != literal.length or not q.value_to_run or q.value_to != 0:
             return 0            # the value is not just the run
         if q.plain == PLAIN_LAZY_TO_BYTE:
-            entry.quick = QUICK_LAZY
+            entry.quick = MS_QUICK_LAZY
         elif (
             q.plain == PLAIN and q.shape == GREEDY_RUN and q.run_min <= 1 and q.run_max < 0 and not q.at_end
             and (q.suffix_length == 0 or q.suffix_stops)
         ):
-            entry.quick = QUICK_GREEDY
+            entry.quick = MS_QUICK_GREEDY
         else:
             return 0
         entry.pattern = self.t.uses[literal.first_use]
         entry.state = entry.pattern * sizeof(State)
-        entry.place = literal.place
         entry.length = literal.length
-        entry.tail_place = literal.length - literal.place - size
-        mask = b"\xff" * size + b"\0" * (8 - size)
-        memcpy(&entry.mask, <const char *>mask, 8)
-        entry.head = ms_load8(literal.text, 0, <size_t>literal.length) & entry.mask
-        entry.tail = ms_load8(literal.text, literal.length - size, <size_t>literal.length) & entry.mask
+        entry.from_place = literal.length - literal.place
         entry.at_start = q.at_start
-        entry.stop = q.suffix[0] if q.suffix_length else 0
+        if q.suffix_length:
+            memset(entry.stop, q.suffix[0], sizeof(entry.stop))
         entry.suffix = q.suffix
         entry.suffix_length = q.suffix_length
         entry.least = q.run_min
         entry.table = q.table
+        entry.ends = self.held(bytes(q.table[byte] != MS_MEMBER for byte in range(256)))
+        ms_class_fill(&entry.stops, entry.ends, self.t.level)
         return 0
 
     cdef const uint8_t *held(self, bytes text) except NULL:
@@ -1510,11 +1431,11 @@ cdef class Engine:
         free(self.t.always)
         free(self.t.literals)
         free(self.t.uses)
-        free(self.t.pair_group)
-        free(self.t.groups)
-        free(self.t.quick_only)
+        free(self.t.find.pair_group)
+        free(self.t.find.groups)
+        free(self.t.find.only)
         free(self.t.entries)
-        free(self.t.heads)
+        free(self.t.find.heads)
 
 
 cdef void *zeroed(size_t count, size_t size) except NULL:

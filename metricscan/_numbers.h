@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "_levels.h"
+
 enum {
     MS_NUMBER = 0,  /* *value is what float() gives */
     MS_UNSURE = 1,  /* float() must decide */
@@ -244,6 +246,90 @@ static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, d
 static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, double *value) {
     (void)s, (void)end, (void)value;
     return 0;
+}
+#endif
+
+#ifdef MS_X86
+/* At 16 n + p, where to find the digits of a text of n characters with its point at place p: they move to the end of sixteen bytes, the point
+ * falls out between them, and what is left in front is zero (an index with its high bit). p == n: there is none. */
+#define MS_DIGIT(n, p, i) (uint8_t)((i) + (n) - 16 - ((p) < (n) && (i) <= 16 - ((n) - (p))))
+#define MS_DIGITS(n, p)                                                                                                          \
+    {MS_DIGIT(n, p, 0),  MS_DIGIT(n, p, 1),  MS_DIGIT(n, p, 2),  MS_DIGIT(n, p, 3), MS_DIGIT(n, p, 4),  MS_DIGIT(n, p, 5),       \
+     MS_DIGIT(n, p, 6),  MS_DIGIT(n, p, 7),  MS_DIGIT(n, p, 8),  MS_DIGIT(n, p, 9), MS_DIGIT(n, p, 10), MS_DIGIT(n, p, 11),      \
+     MS_DIGIT(n, p, 12), MS_DIGIT(n, p, 13), MS_DIGIT(n, p, 14), MS_DIGIT(n, p, 15)}
+#define MS_POINTS(n)                                                                                                             \
+    MS_DIGITS(n, 0), MS_DIGITS(n, 1), MS_DIGITS(n, 2), MS_DIGITS(n, 3), MS_DIGITS(n, 4), MS_DIGITS(n, 5), MS_DIGITS(n, 6),         \
+        MS_DIGITS(n, 7), MS_DIGITS(n, 8), MS_DIGITS(n, 9), MS_DIGITS(n, 10), MS_DIGITS(n, 11), MS_DIGITS(n, 12),                 \
+        MS_DIGITS(n, 13), MS_DIGITS(n, 14), MS_DIGITS(n, 15)
+/* At 256 minus + 16 n + p, what the digits of that text are divided by: by less than zero behind a minus, so that -0 keeps its sign.
+ * Where the point stands behind the text, by one. */
+#define MS_POWER(sign, n, p) sign(double)((n) > (p) ? MS_POWER_OF_TEN((n) - (p) - 1) : 1)
+#define MS_POWER_OF_TEN(k)                                                                                                       \
+    ((k) == 0 ? 1ll : (k) == 1 ? 10ll : (k) == 2 ? 100ll : (k) == 3 ? 1000ll : (k) == 4 ? 10000ll : (k) == 5 ? 100000ll          \
+     : (k) == 6 ? 1000000ll : (k) == 7 ? 10000000ll : (k) == 8 ? 100000000ll : (k) == 9 ? 1000000000ll                           \
+     : (k) == 10 ? 10000000000ll : (k) == 11 ? 100000000000ll : (k) == 12 ? 1000000000000ll : (k) == 13 ? 10000000000000ll       \
+     : 100000000000000ll)
+#define MS_POWERS(sign, n)                                                                                                       \
+    MS_POWER(sign, n, 0), MS_POWER(sign, n, 1), MS_POWER(sign, n, 2), MS_POWER(sign, n, 3), MS_POWER(sign, n, 4),                \
+        MS_POWER(sign, n, 5), MS_POWER(sign, n, 6), MS_POWER(sign, n, 7), MS_POWER(sign, n, 8), MS_POWER(sign, n, 9),            \
+        MS_POWER(sign, n, 10), MS_POWER(sign, n, 11), MS_POWER(sign, n, 12), MS_POWER(sign, n, 13), MS_POWER(sign, n, 14),       \
+        MS_POWER(sign, n, 15)
+#define MS_FOR_SIZES(of, ...)                                                                                                    \
+    of(__VA_ARGS__ 0), of(__VA_ARGS__ 1), of(__VA_ARGS__ 2), of(__VA_ARGS__ 3), of(__VA_ARGS__ 4), of(__VA_ARGS__ 5),            \
+        of(__VA_ARGS__ 6), of(__VA_ARGS__ 7), of(__VA_ARGS__ 8), of(__VA_ARGS__ 9), of(__VA_ARGS__ 10), of(__VA_ARGS__ 11),      \
+        of(__VA_ARGS__ 12), of(__VA_ARGS__ 13), of(__VA_ARGS__ 14), of(__VA_ARGS__ 15)
+
+static const struct {
+    uint8_t places[256][16];
+    double powers[512];
+} ms_shapes = {{MS_FOR_SIZES(MS_POINTS, )}, {MS_FOR_SIZES(MS_POWERS, +,), MS_FOR_SIZES(MS_POWERS, -,)}};
+
+/* The constants of ms_short_number_wide. Left to itself the compiler makes them anew for each number, three instructions each. */
+typedef struct {
+    __m128i zero, nine, point, tens, hundreds, thousands;
+    __m128d parts;
+} ms_number_constants;
+
+#define MS_OPAQUE(x) __asm__("" : "+x"(x))
+MS_TARGET(MS_AVX2_TARGET)
+static inline ms_number_constants ms_number_constants_made(void) {
+    ms_number_constants c = {_mm_set1_epi8('0'),          _mm_set1_epi8(9),              _mm_set1_epi8('.'),
+                             _mm_set1_epi16(10 | 1 << 8), _mm_set1_epi32(100 | 1 << 16), _mm_set1_epi32(10000 | 1 << 16),
+                             _mm_setr_pd(1e8, 1.0)};
+    MS_OPAQUE(c.zero);
+    MS_OPAQUE(c.nine);
+    MS_OPAQUE(c.point);
+    MS_OPAQUE(c.tens);
+    MS_OPAQUE(c.hundreds);
+    MS_OPAQUE(c.thousands);
+    MS_OPAQUE(c.parts);
+    return c;
+}
+
+/* The same again, [-] and up to fifteen characters, from the sixteen bytes that begin with the text, at s. */
+MS_TARGET(MS_AVX2_TARGET)
+static inline int ms_short_number_wide(const ms_number_constants *c, __m128i text, const uint8_t *s, size_t n, double *value) {
+    if (n > 15) return 0;
+    __m128i digits = _mm_sub_epi8(text, c->zero);
+    const __m128i are = _mm_cmpeq_epi8(_mm_min_epu8(digits, c->nine), digits);
+    const uint32_t places = _bzhi_u32((uint32_t)_mm_movemask_epi8(are), (uint32_t)n);
+    const size_t minus = *s == '-';
+    if (places == 0) return 0;
+    /* bit i: s[i] is no digit, nor the sign; the place behind the text counts as one that is none */
+    const uint32_t others = (places ^ (((uint32_t)2 << n) - 1)) & ~(uint32_t)minus;
+    const size_t point = _tzcnt_u32(others);
+    const uint32_t points = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, c->point)) | (uint32_t)1 << n;
+    if (_blsr_u32(_blsr_u32(others)) != 0 || (points >> point & 1) == 0) return 0;
+    /* eight times 16 n + point */
+    const size_t shape = n * 128 + point * 8;
+    /* what is no digit becomes one, a leading 0 */
+    digits = _mm_shuffle_epi8(_mm_and_si128(digits, are), _mm_loadu_si128((const __m128i *)((const char *)ms_shapes.places + shape * 2)));
+    const __m128i fours = _mm_madd_epi16(_mm_maddubs_epi16(digits, c->tens), c->hundreds);
+    const __m128i eights = _mm_madd_epi16(_mm_packus_epi32(fours, fours), c->thousands);
+    /* hi 10^8 + lo, exact */
+    const __m128d halves = _mm_mul_pd(_mm_cvtepi32_pd(eights), c->parts);
+    *value = _mm_cvtsd_f64(_mm_hadd_pd(halves, halves)) / *(const double *)((const char *)ms_shapes.powers + minus * 2048 + shape);
+    return 1;
 }
 #endif
 

@@ -1,0 +1,214 @@
+/* The quick path, once for each kind of processor: _quick.h includes this with MS_QUICK, MS_QUICK_TARGET and MS_WIDE. */
+
+/* Of a group with several literals, the first entry whose window is there; NULL if no literal is. */
+MS_QUICK_TARGET
+static inline const ms_entry *MS_QUICK(ms_entry_at)(const ms_lookup *find, const ms_group *group, const uint8_t *at) {
+    const uint64_t window = ms_word8(at + group->window) & group->mask;
+    const ms_entry *entry = find->heads[(uint32_t)group->heads + ms_slot(window, group->head_mask)];
+    while (entry != NULL && entry->window != window) entry = entry->following;
+    return entry;
+}
+
+#if MS_WIDE
+/* Which of eight words have marks. */
+MS_QUICK_TARGET
+static inline uint32_t MS_QUICK(ms_words_with_marks)(const uint64_t *words) {
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i first = _mm256_loadu_si256((const __m256i *)words), second = _mm256_loadu_si256((const __m256i *)(words + 4));
+    return 0xFF ^ ((uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(first, zero))) |
+                   (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(second, zero))) << 4);
+}
+#endif
+
+/* Out of line, as is whatever else happens less than once a match: what the loop needs shall stay in registers. */
+MS_QUICK_TARGET
+__attribute__((noinline)) static void MS_QUICK(ms_find_record_in_block)(ms_region *r, int64_t position) {
+    const ms_newlines *lines = r->newlines;
+    const uint64_t *ends = r->ends;
+    const size_t at = (size_t)(position - r->block), word = at / 64;
+    const uint64_t earlier = ((uint64_t)1 << at % 64) - 1;
+#if MS_WIDE
+    const size_t passed = (size_t)__builtin_popcountll(lines->marks.words[word] & earlier);
+#else
+    const size_t passed = ms_count_bits(lines->marks.words[word] & earlier);
+#endif
+    const int64_t line = r->block_line + lines->before[word] + (int64_t)passed;
+    if (r->only_newlines && line == r->line + 1 && r->next >= r->block) {
+        /* the record after the last one, which ended in this block */
+        r->record = r->next + 1;
+    } else {
+#if MS_WIDE
+        /* Words with marks among the eight before this one, at once: how many words a line takes no branch could know. */
+        const uint64_t mine = ends[word] & earlier;
+        const uint32_t some = MS_QUICK(ms_words_with_marks)(ends + word - 8) | (uint32_t)(mine != 0) << 8;
+        if (__builtin_expect(some != 0, 1)) {
+            const size_t ahead = 31 - (size_t)__builtin_clz(some);
+            const uint64_t marks = ahead == 8 ? mine : ends[word + ahead - 8];
+            r->record = r->block + (int64_t)((word + ahead - 8) * 64 + 64) - __builtin_clzll(marks);
+        } else
+#endif
+        {
+            const size_t before = ms_marked_before(ends, at);
+            r->record = before == MS_BLOCK ? r->open : r->block + (int64_t)before + 1;
+        }
+    }
+    r->line = line;
+    uint64_t bits = ends[word] & ~earlier;
+    size_t behind = word;
+#if MS_WIDE
+    const uint32_t some = (MS_QUICK(ms_words_with_marks)(ends + word) & 0xFE) | (bits != 0);
+    const size_t ahead = some ? (size_t)__builtin_ctz(some) : 8;
+    behind += ahead;
+    bits = ahead == 0 ? bits : ends[behind];
+    if (__builtin_expect(some == 0, 0))
+#endif
+        while (bits == 0 && ++behind < r->words) bits = ends[behind];
+    if (__builtin_expect(behind < r->words, 1)) {
+        r->next = r->block + (int64_t)(behind * 64) + __builtin_ctzll(bits);
+    } else {
+        const size_t rest = (size_t)(r->block + MS_BLOCK < r->n ? r->block + MS_BLOCK : r->n);
+        r->next = (int64_t)ms_find_far(r->p, rest, (size_t)r->n, '\n', r->terminators == MS_LF ? '\n' : '\r');
+    }
+}
+
+/* Keep the positions that hold the literal of their fingerprint, and say which; where several literals have it, that is left open. No
+ * branch asks: in most logs some do and some do not. */
+MS_QUICK_TARGET
+static size_t MS_QUICK(ms_tell_apart)(const ms_lookup *find, const ms_region *r, uint32_t *restrict positions, size_t found,
+                                      const ms_entry **restrict entries) {
+    const uint16_t *const pair_group = find->pair_group;
+    const ms_entry *const *const only = find->only;
+    const uint8_t *const block = r->p + r->block;
+    const ptrdiff_t rest = r->n - r->block;
+    size_t n = 0, i = 0, to = found;
+    /* what is read around a position must be there */
+    while (to > 0 && rest < (ptrdiff_t)positions[to - 1] + 32) to--;
+    for (; i < to && r->block + positions[i] < 16; i++) entries[n++] = &ms_at_edge;
+    for (; i < to; i++) {
+        const uint32_t place = positions[i];
+        const uint8_t *const position = block + place;
+        const ms_entry *const entry = only[pair_group[ms_load2(position)]];
+        positions[n] = place;
+        entries[n] = entry;
+        n += !(((ms_word8(position + entry->head_place) ^ entry->head) | (ms_word8(position + entry->tail_place) ^ entry->tail)) & entry->mask);
+    }
+    for (; i < found; i++) {
+        positions[n] = positions[i];
+        entries[n++] = &ms_at_edge;
+    }
+    return n;
+}
+
+MS_QUICK_TARGET
+static size_t MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r, ms_state *states, int64_t *serial,
+                                  const uint32_t *restrict positions, const ms_entry *const *restrict entries, size_t i, size_t found,
+                                  ms_left *left) {
+    const uint8_t *const p = r->p, *const limit = p + r->n, *block = p + r->block;
+    /* what is to be added to a place's address: for the place as patterns saw it, and for the one in the input */
+    const uintptr_t seen = (uintptr_t)r->base - (uintptr_t)p, input = (uintptr_t)r->offset - (uintptr_t)p;
+    const uint8_t *end = p + r->end, *next = p + r->next;
+    int64_t row_line = r->row_line, row_offset = r->row_offset;
+#if MS_WIDE
+    const ms_number_constants constants = ms_number_constants_made();
+#endif
+    __asm__("" : "+r"(block)); /* or its two parts are added up for each position */
+    left->pattern = -1;
+    for (; i < found; i++) {
+        const uint8_t *const position = block + positions[i];
+        const ms_entry *entry = entries[i];
+        if (!entry->quick) {
+            if (entry != &ms_unknown) break;
+            const ms_group *const group = &find->groups[find->pair_group[ms_load2(position)] - 1];
+            if (!group->near) break;
+            entry = MS_QUICK(ms_entry_at)(find, group, position);
+            if (entry == NULL) continue;
+            if (!entry->quick) break;
+            if (((ms_word8(position + entry->head_place) ^ entry->head) | (ms_word8(position + entry->tail_place) ^ entry->tail)) & entry->mask)
+                continue;
+        }
+        if (position >= next) {
+            if (position == next) {
+                /* of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record */
+                r->record = position - p;
+            } else {
+                MS_QUICK(ms_find_record_in_block)(r, position - p);
+            }
+            ms_open_record(r, serial);
+            end = p + r->end, next = p + r->next, row_line = r->row_line, row_offset = r->row_offset;
+        }
+        const uint8_t *const start = position + entry->head_place, *const from = position + entry->from_place;
+        ms_state *const state = (ms_state *)((char *)states + entry->state);
+        if ((int64_t)((uintptr_t)start + seen) < state->next_start) continue;
+        const uint8_t *stop = from, *after;
+#if MS_WIDE
+        const __m128i text = _mm_loadu_si128((const __m128i *)from);
+#endif
+        if (entry->quick == MS_QUICK_LAZY) {
+#if MS_WIDE
+            const uint32_t at = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_loadu_si128((const __m128i *)entry->stop)));
+            if (__builtin_expect(at != 0, 1)) stop += __builtin_ctz(at);
+            else stop = from + 16 < end ? from + ms_find_far(from, 16, (size_t)(end - from), entry->stop[0], entry->stop[0]) : end;
+#else
+            stop = p + ms_find_near(p, (size_t)(from - p), (size_t)(end - p), (size_t)(limit - p), entry->stop[0]);
+#endif
+            if (stop >= end) {
+                /* nor does a run end that starts later in this record */
+                state->next_start = (int64_t)((uintptr_t)end + seen);
+                continue;
+            }
+            after = stop + 1;
+        } else {
+            if (entry->at_start && start != p + r->record) continue;
+#if MS_WIDE
+            if (entry->stops.level != MS_PORTABLE) {
+                const __m128i nibble = _mm_set1_epi8(15);
+                const __m128i low = _mm_loadu_si128((const __m128i *)entry->stops.low), high = _mm_loadu_si128((const __m128i *)entry->stops.high);
+                const __m128i is = _mm_and_si128(_mm_shuffle_epi8(low, _mm_and_si128(text, nibble)),
+                                                 _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(text, 4), nibble)));
+                const uint32_t members = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(is, _mm_setzero_si128()));
+                stop += __builtin_ctz(~members);
+                if (stop > end) stop = end;
+                else if (__builtin_expect(members == 0xFFFF, 0)) stop = from + ms_find_class_far(&entry->stops, entry->ends, from, 16, (size_t)(end - from));
+            } else
+#endif
+                while (stop < end && entry->table[*stop] == MS_MEMBER) stop++;
+            if (stop < end && entry->table[*stop] == MS_UNDECIDED) break;
+            after = stop + entry->suffix_length;
+            if (stop - from < entry->least || after > end ||
+                (after > stop && !ms_equal(stop, entry->suffix, (size_t)entry->suffix_length))) {
+                /* a run that starts before this one's end, ends there too */
+                const uint8_t *const last = stop - entry->length;
+                state->next_start = (int64_t)((uintptr_t)(last > start ? last : start) + seen) + 1;
+                continue;
+            }
+        }
+        state->next_start = (int64_t)((uintptr_t)after + seen);
+        const int64_t row = state->rows;
+        int known = row < state->room;
+        if (known) {
+#if MS_WIDE
+            if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))
+#else
+            /* (the portable level reads numbers by words, so that the tests see both ways) */
+            if (!(MS_VECTOR_NUMBERS && level != MS_PORTABLE ? ms_short_number_vector(from, stop, state->value + row)
+                                                            : ms_short_number(from, stop, limit, state->value + row)))
+#endif
+                known = ms_number_general(from, stop, limit, state->value + row) == MS_NUMBER;
+        }
+        if (known) {
+            state->line[row] = row_line;
+            state->offset[row] = row_offset;
+            state->start[row] = (int64_t)((uintptr_t)from + input);
+            state->rows = row + 1;
+        } else {
+            left->pattern = entry->pattern;
+            left->start = start - p;
+            left->end = after - p;
+            left->run_end = stop - p;
+            break;
+        }
+    }
+    (void)level;
+    (void)limit;
+    return i;
+}
