@@ -270,6 +270,7 @@ def test_the_outcome_as_json(run, trials):
     ]
     assert document == {
         "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
+        "completed_only": False,
         "best": {
             "job": "trial_7",
             "value": 0.0312,

@@ -428,6 +428,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "input_format": "auto",
         "fingerprint": SCANNER.fingerprint,
         "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
+        "completed_only": False,
         "jobs": [
             {"job": 'a, "b"\nc', "status": None, "hyperparameters": {}},
             {
