@@ -22,10 +22,11 @@ _SAMPLE_CHARACTERS = 120
 
 
 class Reason(NamedTuple):
-    """Why a metric has no row: one or more sentences, likeliest first."""
+    """Why a metric has no row: one or more sentences, likeliest first; and whether other options would give it some."""
 
     metric: str
     reasons: tuple[str, ...]
+    is_curable: bool
 
 
 class _Text(NamedTuple):
@@ -78,7 +79,7 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
             reasons.append(f"{names} cannot be read again to see why")
         elif not reasons:
             reasons.append(_about_literals(literals[name], texts, where))
-        result.append(Reason(name, tuple(reasons)))
+        result.append(Reason(name, tuple(reasons), name in variants))
     return result
 
 

@@ -142,7 +142,9 @@ class Sink:
         if not os.listdir(self.path):
             return
         if not self._overwrite:
-            raise OptionError(f"{self.path} is not empty", hint="overwrite replaces a dataset that is there")
+            raise OptionError(
+                f"{self.path} is not empty", hint="overwrite (--overwrite) replaces a dataset that is there"
+            )
         if not os.path.isfile(os.path.join(self.path, MANIFEST)):
             # what we have not written we do not remove
             raise OptionError(f"{self.path} is not empty, and no dataset: it has no {MANIFEST}; it is not overwritten")

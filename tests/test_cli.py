@@ -313,7 +313,10 @@ def test_a_dataset(run, trials, tmp_path):
     assert len((tmp_path / "out" / "loss" / "part-0.csv").read_text().splitlines()) == 5
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert err == f"metricscan: {tmp_path}/out is not empty\nhint: overwrite replaces a dataset that is there\n"
+    assert (
+        err
+        == f"metricscan: {tmp_path}/out is not empty\nhint: overwrite (--overwrite) replaces a dataset that is there\n"
+    )
     code, *_ = run(*arguments, "--overwrite")
     assert code == 0
     assert (tmp_path / "out" / "loss" / "part-0.parquet").is_file()
@@ -745,6 +748,15 @@ def test_only_the_silent_are_explained(run, log):
         "acc found nothing",
         "it/s found nothing",
     ]
+
+
+def test_of_many_that_found_nothing_the_objective_comes_first_then_what_can_be_had(run, log):
+    metrics = [argument for name in "abcdefgh" for argument in ("-m", rf"{name}={name}=(\d+)")]
+    arguments = ("replay", log("[1]\tloss=1\n"), *metrics, "-m", r"loss=#011loss=(\d+)", "--minimize", "h")
+    out = run(*arguments)[1]
+    said = [line.split(":")[0] for line in out.splitlines() if "found nothing" in line]
+    assert said == [*(f"{name} found nothing" for name in ("h", "loss", "a", "b", "c")), "4 more found nothing"]
+    assert "loss found nothing: it matches only with --escape syslog (1 rows)\n" in out
 
 
 def test_what_was_read_again_is_bounded(run, log, monkeypatch):

@@ -159,11 +159,24 @@ def test_the_step_of_the_deciding_row_is_shown(run, written):
     assert lines[2] == ["1", "trial_1", "0.5", "2", "found", "3", "stdout:2"]
 
 
+@pytest.mark.parametrize("top", [5, 6, 10**30])
+def test_more_than_there_are(run, logs, written, top):
+    for command in (("rank", written), ("replay", logs, *DEFINITIONS, "--minimize", "loss")):
+        for options in ((), ("--all-best",)):
+            code, out, _ = run(*command, "--top", top, *options)
+            assert code == 0
+            assert len(json.loads(run(*command, "--top", top, *options, "--json")[1])["ranking"]) == 5
+            assert "more; --top" not in out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--minimize", "los"), "the objective metric 'los' is not among the metrics: 'loss', 'epoch'\nhint: did you"),
         (("--scope", "best"), "scope='best': last, first, min, max, mean, last-N or best@K was expected"),
+        (("--scope", ""), "scope='': last, first, min"),
+        (("--step", ""), "step='': the name of a metric was expected"),
+        (("--minimize", "loss", "--scope", ""), "scope='': last, first, min"),
         (("--scope", "best@3"), "scope='best@3': step=NAME was expected beside it"),
         (("--step", "epochs"), "the step metric 'epochs' is not among the metrics"),
         (("--minimize", "loss", "--maximize", "loss"), "--minimize and --maximize exclude each other"),

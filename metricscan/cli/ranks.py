@@ -56,7 +56,8 @@ class Goal(NamedTuple):
         count = 0 if self.all_best and top is None else ranking.num_rows if top is None else top
         if self.all_best and ranking.num_rows:
             count = max(count, ranking["tied"][0].as_py() or 0)
-        return ranking.slice(0, count)
+        # somebody who wants all of them may say so by any number
+        return ranking.slice(0, min(count, ranking.num_rows))
 
 
 #: Adds the options that say what the best job is: ``goal``.
@@ -113,9 +114,9 @@ def objective_of(
                     "--scope and --step say how an objective counts: --minimize or --maximize names it"
                 )
             return None
-        return replace(noted, scope=scope or noted.scope, step=step or noted.step)
+        return replace(noted, scope=noted.scope if scope is None else scope, step=noted.step if step is None else step)
     metric, goal = (minimize, "Minimize") if minimize is not None else (maximize, "Maximize")
-    return Objective(str(metric), goal, scope or "last", step)
+    return Objective(str(metric), goal, "last" if scope is None else scope, step)
 
 
 def print_best(

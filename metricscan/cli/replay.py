@@ -156,7 +156,8 @@ def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None,
             print_ranking(console, result.ranking, objective, goal)
     print_counts(console, result.stats)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
-    print_silent(console, scanner, result.stats, paths, input_format)
+    wanted = None if objective is None else objective.metric
+    print_silent(console, scanner, result.stats, paths, input_format, wanted)
 
 
 def _print_json(result: Replay, objective: Objective | None, out: str | None, goal: Goal) -> None:
