@@ -42,13 +42,14 @@ class Goal(NamedTuple):
             return
         if self.completed_only is not None:
             raise click.UsageError("--completed-only says whom an objective ranks: --minimize or --maximize names it")
-        self.check_shown("--minimize or --maximize names its objective")
+        if self.top is not None or self.all_best:
+            shown = " and ".join(self.given)
+            raise click.UsageError(f"{shown}: jobs of which ranking? --minimize or --maximize names its objective")
 
-    def check_shown(self, why: str) -> None:
-        """Raise a UsageError if options say which jobs of a ranking are shown, where none is."""
-        given = ["--top"] * (self.top is not None) + ["--all-best"] * self.all_best
-        if given:
-            raise click.UsageError(f"{' and '.join(given)}: jobs of which ranking? {why}")
+    @property
+    def given(self) -> list[str]:
+        """Those of the options that were given."""
+        return [f"--{name.replace('_', '-')}" for name, value in self._asdict().items() if value not in (None, False)]
 
     def cut(self, ranking: pa.Table, most: int | None = None) -> pa.Table:
         """The jobs that ``--top`` and ``--all-best`` ask for; where neither is given, ``most``, or all."""

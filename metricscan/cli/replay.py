@@ -89,8 +89,10 @@ def replay(
         raise click.UsageError("--describe needs --tuning-job FILE")
     if float32 and not describe:
         raise click.UsageError("--float32 needs --describe")
-    if describe:
-        goal.check_shown("--describe shows none")
+    if describe and goal.given:
+        raise click.UsageError(
+            f"--describe answers by the request's objective, as the service does: not by {goal.given[0]}"
+        )
     if out is None and (overwrite or format_ is not None):
         raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR, which it writes")
     from metricscan._replay import replay as run
