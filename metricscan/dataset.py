@@ -228,6 +228,9 @@ def _read_manifest(path: str) -> dict[str, Any]:
         faults.append("labels")
     if not isinstance(manifest.get("completed_only", False), bool):
         faults.append("completed_only")
+    errors = manifest.get("errors", [])
+    if not isinstance(errors, list) or not all(isinstance(one, dict) and "message" in one for one in errors):
+        faults.append("errors")
     if manifest.get("format") not in FORMATS:
         faults.append("format")
     if faults or "objective" not in manifest:

@@ -261,3 +261,18 @@ def test_the_replay_s_own_objective_ranks_those_whom_the_replay_ranked(run, logs
     code, out, err = run("rank", "out", "--minimize", "loss")
     assert (code, err, out.splitlines()[0][:14]) == (0, "", "Best: trial_2,")
     assert json.loads(run("rank", "out", "--minimize", "loss", "--json")[1])["completed_only"] is False
+
+
+def test_what_the_replay_could_not_read_is_told(run, logs, tmp_path):
+    (tmp_path / "logs" / "trial_2" / "params.json").write_text("{")
+    assert run("replay", logs, "gone", *DEFINITIONS, "--minimize", "loss", "--out", "out")[0] == 2
+    code, out, err = run("rank", "out")
+    assert (code, out.splitlines()[0][:14]) == (0, "Best: trial_2,")
+    told = "metricscan: the replay could not read all of its input: cannot "
+    assert err.startswith(told)
+    assert err.endswith(" and 1 more\n")
+    document = json.loads(run("rank", "out", "--json")[1])
+    assert {error["path"] for error in document["errors"]} == {
+        "gone",
+        str(tmp_path / "logs/trial_2/params.json"),
+    }

@@ -185,6 +185,7 @@ def test_what_is_no_dataset(tmp_path, logs):
         ({"format": "orc"}, "is no manifest of a replay: format is missing, or not what it should be"),
         ({"jobs": None, "counts": 3}, "is no manifest of a replay: jobs, counts is missing"),
         ({"jobs": [{"name": "a"}]}, "its jobs or its objective are not what they should be: .*'job'"),
+        ({"errors": [{}]}, "is no manifest of a replay: errors is missing, or not what it should be"),
         ({"completed_only": "no"}, "is no manifest of a replay: completed_only is missing, or not what it should be"),
         ({"objective": {"metric": "loss"}}, "its jobs or its objective are not what they should be: .*'goal'"),
         ({"objective": {"metric": "loss", "goal": "up"}}, "'Minimize' or 'Maximize' was expected"),

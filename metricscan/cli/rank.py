@@ -9,7 +9,7 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.options import jobs_file_option, json_option
-from metricscan.cli.output import EXIT_NOTHING_FOUND, literal, new_table, open_console, print_table
+from metricscan.cli.output import EXIT_NOTHING_FOUND, complain, literal, new_table, open_console, print_table
 from metricscan.cli.ranks import Goal, completed_only_of, goal_options, print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     """Rank the jobs of a dataset that replay --out wrote.
 
     Without --minimize or --maximize by the objective that the replay had, and as it had it: its scope, and whether only
-    completed jobs have a rank, unless options say otherwise. Exit code 0; 1 if no job can win; 2 for wrong
-    use, or if the dataset cannot be read.
+    completed jobs have a rank, unless options say otherwise. What the replay could not read is told. Exit code 0; 1 if no
+    job can win; 2 for wrong use, or if the dataset cannot be read.
     """
     from metricscan import ranking
     from metricscan._jobs import add_facts
@@ -46,6 +46,10 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     if jobs_file is not None:
         jobs = opened.jobs
         add_facts(jobs, jobs_file)
+    errors = opened.manifest.get("errors", [])
+    if errors:
+        more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
+        complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
     completed_only = completed_only_of(goal.completed_only, goal.minimize, goal.maximize, opened)
     found = ranking.rank(opened, objective, jobs=jobs, completed_only=completed_only)
     compared = compare_scopes(opened, objective, jobs=jobs, completed_only=completed_only) if scopes else None
@@ -57,6 +61,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
             "completed_only": completed_only,
             "best": best,
             "ranking": documents.ranked(goal.cut(found)),
+            "errors": errors,
         }
         if compared is not None:
             keys = ("value", "own_value", "regret")
