@@ -228,7 +228,17 @@ def _items(source: Any) -> tuple[list[Any], list[Fault]]:
     if isinstance(source, MetricDefinition):
         return [], [Fault(None, None, None, None, "one definition where a list of them was expected", "put it in [..]")]
     if isinstance(source, (str, Mapping, bytes, bytearray)) or not isinstance(source, Iterable):
-        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {_EXPECTED} was expected")]
+        hint = None
+        if (
+            isinstance(source, Mapping)
+            and source
+            and all(isinstance(part, str) for pair in source.items() for part in pair)
+        ):
+            name, regex = next(iter(source.items()))
+            hint = (
+                f"each is one of the list: [{json.dumps({'Name': name, 'Regex': regex}, ensure_ascii=False)[:200]}, ..]"
+            )
+        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {_EXPECTED} was expected", hint)]
     return list(source), []
 
 

@@ -127,6 +127,13 @@ def test_all_faults_are_reported_together():
     ]
 
 
+def test_names_with_their_regexes_are_shown_as_a_list():
+    (fault,) = faults({"loss": r"loss=(\S+)", "b": "x"})
+    assert fault.message.startswith("a dict where a list of")
+    assert fault.hint == r'each is one of the list: [{"Name": "loss", "Regex": "loss=(\\S+)"}, ..]'
+    assert [fault.hint for one in ({}, {"loss": 1}, {"a": []}) for fault in faults(one)] == [None] * 3
+
+
 def test_an_error_says_where_each_fault_is():
     with pytest.raises(DefinitionError) as caught:
         load_definitions([{"Name": "a", "Regex": "loss=("}, {"Name": "a", "Regex": "\t("}])
