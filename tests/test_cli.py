@@ -341,6 +341,19 @@ def test_definitions_from_a_file_and_from_the_command(run, log, tmp_path):
     assert list(json.loads(out)["metrics"]) == ["loss"]
 
 
+def test_definitions_from_several_files(run, log, tmp_path):
+    name = log("loss=1 acc=2\n")
+    files = {"a.json": '["b=loss=(.)", "a=acc=(.)"]', "c.yaml": "- c=loss=(.)\n", "none.json": '{"x": 1}'}
+    tree(tmp_path, files)
+    for more in ((), LOSS):
+        code, out, _ = run("replay", name, "-d", "a.json", "-d", "c.yaml", *more, "--json")
+        assert code == 0
+        assert list(json.loads(out)["metrics"]) == ["b", "a", "c", *(["loss"] if more else [])]
+    code, _, err = run("replay", name, "-d", "a.json", "-d", "none.json", "-d", "c.yaml", *LOSS)
+    assert code == 2
+    assert err.startswith("metricscan: a fault in the metric definitions of none.json\n  a dict where a list of")
+
+
 @pytest.mark.parametrize("command", ["replay", "check"])
 def test_all_faults_of_the_definitions_come_in_one_message(run, log, tmp_path, command):
     name = log("loss=1\n")
@@ -395,6 +408,7 @@ def test_a_warning_is_given_once(run, log, command):
         (("check", "a.log"), "no metric definitions"),
         (("replay", "a.log", *LOSS, "--minimize", "a", "--maximize", "b"), "exclude each other"),
         (("replay", "a.log", *LOSS, "--minimize", "los"), "hint: did you mean 'loss'?"),
+        (("replay", "a.log", *LOSS, "-m", "val_LOSS=x", "--minimize", "LOSS"), "hint: did you mean 'loss'?"),
         (("replay", "a.log", *LOSS, "--threads", "0"), "0 is not in the range x>=1"),
         (("replay", "a.log", *LOSS, "--top", "0"), "0 is not in the range x>=1"),
         (("replay", "a.log", *LOSS, "--format", "xlsx"), "'xlsx' is not one of 'parquet', 'arrow', 'csv', 'jsonl'"),
@@ -735,6 +749,15 @@ def test_captures_that_are_no_numbers(run, log):
 )
 def test_logs_that_match_only_with_an_option(run, log, text, definition, flags):
     assert reason(run, log, text, definition) == f"it matches only with {flags}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
+def test_a_log_in_utf_16(run, log, encoding):
+    said = reason(run, log, "\ufeffloss=1\r\n".encode(encoding), r"loss=(\d)")
+    assert said == (
+        "its literal 'loss=' does not occur in the logs, but in UTF-16 it does: a.log is not UTF-8; "
+        f"iconv -f {encoding.upper()} -t UTF-8 makes it so"
+    )
 
 
 def test_no_literal_at_all(run, log):

@@ -102,7 +102,7 @@ def replay(
         objective = goal.objective()
         scanner = compiled(wanted, reading, None if objective is None else objective.metric)
     else:
-        if wanted.definitions is not None or wanted.metrics or wanted.labels:
+        if wanted.definitions or wanted.metrics or wanted.labels:
             raise click.UsageError("--tuning-job brings its own definitions; --definitions, -m and --label exclude it")
         from metricscan.cli.tuning import requested
 
