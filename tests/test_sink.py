@@ -266,6 +266,14 @@ def test_a_dataset_is_replaced_only_when_asked(logs, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "out"]
 
 
+def test_no_hint_leads_to_what_is_refused(logs, tmp_path):
+    # nothing but a dataset is ever replaced
+    for overwrite in (False, True):
+        with pytest.raises(OptionError, match=r"and no dataset: .*; it is not overwritten") as caught:
+            replay(logs, SCANNER, out=logs, overwrite=overwrite)
+        assert caught.value.hint is None
+
+
 def test_an_empty_folder_or_none_at_all_will_do(logs, tmp_path):
     (tmp_path / "empty").mkdir()
     for out in (tmp_path / "empty", tmp_path / "x" / "y" / "z"):
