@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 # What is read again to find out; a reason is wanted soon, and shows early in a log if at all.
 MOST_BYTES = 64 << 20
 _SAMPLE_CHARACTERS = 120
+_HEAD_BYTES = 4096
 
 
 class Reason(NamedTuple):
-    """Why a metric has no row: one or more sentences, likeliest first."""
+    """Why a metric has no row: one or more sentences, likeliest first; and whether other options would give it some."""
 
     metric: str
     reasons: tuple[str, ...]
+    is_curable: bool
 
 
 class _Text(NamedTuple):
@@ -78,7 +80,7 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
             reasons.append(f"{names} cannot be read again to see why")
         elif not reasons:
             reasons.append(_about_literals(literals[name], texts, where))
-        result.append(Reason(name, tuple(reasons)))
+        result.append(Reason(name, tuple(reasons), name in variants))
     return result
 
 
@@ -153,6 +155,13 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
         times = "once" if count == 1 else f"{count:,} times"
         return f"its literal {literal!r} was seen {times}, but what should be around it was not: {sample}"
     names = " or ".join(map(repr, literals[:3]))
+    for wide in texts:
+        encoding = _utf_16_of(wide.raw, literals)
+        if encoding is not None:
+            return (
+                f"its literal {names} does not occur {where}, but in UTF-16 it does: {wide.path} is not UTF-8; "
+                f"iconv -f {encoding} -t UTF-8 makes it so"
+            )
     for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
             pattern = likely(literal) if len(literal) > 1 else None
@@ -164,6 +173,18 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
                 seen = match[0].decode("utf-8", "replace")
                 return f"its literal {names} does not occur {where}, but {seen!r} does: {_sample(text, match.start())}"
     return f"its literal {names} does not occur {where}"
+
+
+def _utf_16_of(raw: bytes, literals: Sequence[str]) -> str | None:
+    """The kind of UTF-16 in which a text has a literal: so Windows' shells redirect output."""
+    if b"\0" not in raw[:_HEAD_BYTES]:
+        return None
+    for encoding in ("UTF-16LE", "UTF-16BE"):
+        places = (raw.find(literal.encode(encoding, "surrogatepass")) for literal in literals)
+        # characters of two bytes stand at even places; at odd ones the other kind would be read
+        if any(place >= 0 and place % 2 == 0 for place in places):
+            return encoding
+    return None
 
 
 def _otherwise_spaced(literal: str, flags: int = 0) -> re.Pattern[bytes] | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-import warnings
 from re import _compiler as sre_compiler  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan._parse import is_surely_taken, parse
+from metricscan._parse import is_surely_taken, parse, parse_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,13 +94,11 @@ def compile_regex(pattern: str) -> Dialect:
     >>> compile_regex(r"(?<!\w+ )loss=(\p{Nd}+)").constructs
     ('variable-width lookbehind', '\\p{..}')
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return read_regex(pattern).with_code()
+    return read_regex(pattern).with_code()
 
 
 def read_regex(pattern: str) -> Dialect:
-    """As :func:`compile_regex`, but without what ``re`` generates, where it surely takes the pattern; it lets warnings out."""
+    """As :func:`compile_regex`, but without what ``re`` generates, where it surely takes the pattern."""
     try:
         tree = parse(pattern)
         return Dialect("re", (), None if is_surely_taken(pattern) else sre_compiler.compile(tree), tree)
@@ -114,8 +111,8 @@ def read_regex(pattern: str) -> Dialect:
         raise refusal
     try:
         # with these constructs spelled in ways that re knows it must be satisfied: nothing else may be regex's own
-        compile_quietly(mended)
-        tree = _parsed(mended)
+        tree = parse_whole(mended)
+        sre_compiler.compile(tree)
         size = _unrolled(tree)
     except re.error as error:
         # places in it are not places in the pattern
@@ -134,26 +131,18 @@ def read_regex(pattern: str) -> Dialect:
     import regex
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False), tree)
+        return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False), tree)
     except regex.error as error:
         raise RegexFault(error.msg, error.pos) from None
     except (RecursionError, OverflowError, MemoryError):
         raise RegexFault("it is too large") from None
 
 
-def compile_quietly(pattern: str) -> re.Pattern[str]:
-    """``re.compile`` without its warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return re.compile(pattern)
-
-
-def _parsed(pattern: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return sre_parser.parse(pattern)
+def compile_quietly(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """``re.compile`` without its warnings, and without what it keeps."""
+    flags = int(flags)
+    compiled: re.Pattern[str] = sre_compiler.compile(parse_whole(pattern, flags), flags)
+    return compiled
 
 
 def _code_of(tree: Any) -> re.Pattern[str]:

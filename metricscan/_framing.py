@@ -279,7 +279,10 @@ def stream_names(source: Source, format: str) -> list[str]:  # noqa: A002
     frames = Frames(source, format)
     for _ in frames:
         pass
-    counts = [] if frames.events is None else [count for *_, count in frames.events.streams]
+    if frames.events is None:
+        # it had no header, which who reads it says
+        return []
+    counts = [count for *_, count in frames.events.streams]
     return [name or "" for name, count in zip(frames.stream_names, counts, strict=True) if count]
 
 

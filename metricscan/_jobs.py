@@ -282,8 +282,10 @@ class _Search:
             hint = None
             if os.path.isfile(os.path.join(folder, _DATASET_FILE)):
                 hint = "it is a dataset that replay wrote: rank reads it"
-            elif found.skipped_by_name > by_name and self.include:
+            elif found.skipped_by_name > by_name and (self.include or self.exclude):
                 hint = "none of its files is let through by include and exclude"
+                if not self.include:
+                    hint = "by its name nothing there is taken for a log, or exclude passes it over; include says what is one"
             elif found.skipped_by_name > by_name:
                 hint = "by its name nothing there is taken for a log; include says what is one"
             elif found.skipped > skipped:
@@ -754,7 +756,9 @@ def _read_jobs_file(path: str) -> list[_Fact]:
         raise SourceError(f"cannot read the jobs file {path}", path=path, cause=error) from error
     faults: list[str] = []
     rows: list[tuple[int, dict[str, Any]]] = []
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith("["):
+        faults.append("a JSON list where JSON lines were expected, an object a line")
+    elif text.lstrip().startswith("{"):
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 try:
@@ -769,7 +773,12 @@ def _read_jobs_file(path: str) -> list[_Fact]:
     else:
         reader = csv.DictReader(io.StringIO(text, newline=""))
         try:
-            rows.extend((reader.line_num, row) for row in reader)
+            columns = reader.fieldnames or ()
+            if columns and not {"job", "path"} & set(columns):
+                shown = ", ".join(columns)[:80]
+                faults.append(f"line {reader.line_num}: the columns are {shown}; one called job or path was expected")
+            else:
+                rows.extend((reader.line_num, row) for row in reader)
         except csv.Error as error:
             faults.append(f"line {reader.line_num}: not CSV: {error}")
     facts = []

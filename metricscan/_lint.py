@@ -117,7 +117,7 @@ class Definition:
             return None
         _, start, end = self.groups[group]
         try:
-            return re.compile(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
+            return compile_quietly(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
         except (re.error, ValueError):
             return None
 

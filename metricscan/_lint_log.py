@@ -29,6 +29,8 @@ _ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
 _LONGEST_ESCAPE = 40
 _NUMBER = re.compile(NUMBER.encode())
+# float() reads more than that: 1_000
+_GOES_ON = re.compile(rb"_[0-9]")
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
 # A digit right before a name mostly ends something else.
 _IN_NAME = re.compile(rb"[A-Za-z_/.-]")
@@ -102,7 +104,12 @@ class _Counts:
         self.rows += len(rows)
         for row in rows:
             whole = _NUMBER.match(data, row.start)
-            if whole is not None and row.value == row.value and float(whole[0]) != row.value:
+            if (
+                whole is not None
+                and row.value == row.value
+                and float(whole[0]) != row.value
+                and _GOES_ON.match(data, whole.end()) is None
+            ):
                 self.cut += 1
                 self.first_cut = self.first_cut or (whole[0].decode(), row.value, f"line {row.line}{of_messages}")
             at = data.rfind(literal, row.offset, row.start) if literal else -1

@@ -7,11 +7,17 @@ beside the parser's own.
 
 from __future__ import annotations
 
+import builtins
 import re
 from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
-from typing import Any
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
 
 # Characters that mean themselves, at the start of a regex; one more must follow, and stays in the rest: it may be repeated.
 _PLAIN = r"[^\\.^$*+?{}\[\]()|\n\r\x80-\U0010ffff]"
@@ -28,8 +34,40 @@ _MAY_BE_REFUSED = re.compile(r"\(\?(?![:=!]|P[<=]|[aimsux]*(?:-[imsx]+)?[:)])|[*
 _MOST_GROUPS = 50
 
 
+class _Silence:
+    """What ``re``'s parser takes for the module ``warnings``."""
+
+    @staticmethod
+    def warn(*_: object, **__: object) -> None:
+        """Warn nobody."""
+
+
+def _silenced(module: ModuleType, name: str) -> Callable[..., Any]:
+    """A function of a module, in a namespace where it, and all of the module that it calls, warns nobody.
+
+    The parser warns of sets that may mean something else one day. ``warnings.catch_warnings`` would silence it by changing
+    the filters of the whole process, which threads that do so at the same time leave changed for good.
+    """
+
+    def imported(name: str, *how: Any) -> Any:
+        return _Silence if name == "warnings" else __import__(name, *how)
+
+    # the parser imports warnings where it warns
+    names = {**vars(module), "warnings": _Silence, "__builtins__": {**vars(builtins), "__import__": imported}}
+    for key, value in vars(module).items():
+        if isinstance(value, FunctionType) and value.__globals__ is vars(module):
+            copy = names[key] = FunctionType(value.__code__, names, key, value.__defaults__, value.__closure__)
+            copy.__kwdefaults__ = value.__kwdefaults__
+    function: Callable[..., Any] = names[name]
+    return function
+
+
+#: What ``re``'s parser makes of a regex (and flags, as a number); it raises what that raises, and never warns.
+parse_whole = _silenced(sre_parser, "parse")
+
+
 def parse(regex: str) -> Any:
-    r"""The tree that ``re``'s parser makes of a regex; it raises what the parser raises.
+    r"""The tree that ``re``'s parser makes of a regex; it raises what the parser raises, and never warns.
 
     >>> parse("loss=a+").data == sre_parser.parse("loss=a+").data
     False
@@ -43,13 +81,13 @@ def parse(regex: str) -> Any:
         if rest is not None:
             literals = [_LITERALS[code] for code in start[0].encode()]
             return sre_parser.SubPattern(rest.state, literals + rest.data)
-    return sre_parser.parse(regex)
+    return parse_whole(regex)
 
 
 @lru_cache(maxsize=_MOST_KEPT)
 def _rest(regex: str) -> Any:
     try:
-        return sre_parser.parse(regex)
+        return parse_whole(regex)
     except (re.error, OverflowError):
         # the parser says where in the whole regex
         return None

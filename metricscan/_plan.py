@@ -6,7 +6,6 @@ record; *confirm* lets ``re`` (or ``regex``, for what ``re`` refuses) decide it.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _core, _fingerprints, _pattern, _program, _tame
@@ -171,12 +170,9 @@ def build(
     always = []
     decided = {key: decisions[key[0]] for key in names if not key[1] and key[0] in decisions}
     if len(decided) < len(names):
-        with warnings.catch_warnings():
-            # they came when the definitions were loaded
-            warnings.simplefilter("ignore")
-            for regex, is_label in names:
-                if (regex, is_label) not in decided:
-                    decided[regex, is_label] = decide(read_regex(regex), label=is_label)
+        for regex, is_label in names:
+            if (regex, is_label) not in decided:
+                decided[regex, is_label] = decide(read_regex(regex), label=is_label)
     for index, (key, sharers) in enumerate(names.items()):
         regex = key[0]
         engine_name, compiled, group, row, literals, declined, doubt = decided[key]

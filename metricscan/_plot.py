@@ -44,6 +44,7 @@ def plot(
     *,
     step: str | None = None,
     objective: Objective | None = None,
+    completed_only: bool = False,
     worker: str | Sequence[str] = (),
     duplicates: str = "last",
     log: bool = False,
@@ -59,6 +60,8 @@ def plot(
         under the pointer.
     objective : Objective, optional
         The jobs that are best by it are highlighted, of a tie the first five.
+    completed_only : bool
+        Whether only jobs whose status is Completed can be best.
     log : bool
         Whether the values' axis is logarithmic; values that are not positive have no place there, and are counted in the
         picture's title.
@@ -79,7 +82,7 @@ def plot(
         raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
     opened = opened_tables(tables)
     lines = _lines(curve(opened, metric, step, worker=worker, duplicates=duplicates))
-    best = {} if objective is None else _best(rank(opened, objective))
+    best = {} if objective is None else _best(rank(opened, objective, completed_only=completed_only))
     # the same data give the same bytes
     settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
     with mpl.rc_context(settings):

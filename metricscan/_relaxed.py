@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# An escape of Python's strings; or, in the group, a backslash of which Python warns.
+_PYTHON_ESCAPE = re.compile(r"""\\(?:[\n\r\\'"abfnrtvxNuU]|[0-3][0-7]{0,2}|[4-7][0-7]?(?![0-7]))|(\\)""")
 
 
 def blanked(text: str) -> str:
@@ -34,12 +38,29 @@ def ellipsis_at(text: str) -> int | None:
 
 
 def python_literal(text: str) -> Any:
-    """A list or dict as Python prints it, or as it stands in its source; raises what ``ast.literal_eval`` does."""
+    r"""A list or dict as Python prints it, or as it stands in its source; raises what ``ast.literal_eval`` does.
+
+    Of what Python would warn too: a backslash that means nothing in its string, as in ``'\d'``.
+    """
     import ast
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return ast.literal_eval(text.strip())
+    text = text.strip()
+    if any(escape[1] for string in _python_strings(text) for escape in _PYTHON_ESCAPE.finditer(string)):
+        raise SyntaxError("a backslash that means nothing in its string")
+    return ast.literal_eval(text)
+
+
+def _python_strings(text: str) -> Iterator[str]:
+    """The strings in Python's source that have escapes."""
+    import io
+    import tokenize
+
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.STRING and "r" not in re.split("['\"]", token.string, maxsplit=1)[0].lower():
+                yield token.string
+    except tokenize.TokenError as error:
+        raise SyntaxError(str(error)) from None
 
 
 def stray_backslashes(text: str) -> list[int]:

@@ -422,6 +422,7 @@ class _Run:
             "input_format": self.input_format,
             "fingerprint": self.scanner.fingerprint,
             "objective": None if objective is None else asdict(objective),
+            "completed_only": self.completed_only,
             "jobs": [
                 {"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters}
                 for one in self.found.jobs

@@ -57,6 +57,8 @@ class Dataset(Mapping[str, pa.Table]):
         Name, status and hyperparameters of each job, in natural name order; jobs without a row too.
     objective : Objective or None
         By which the replay ranked.
+    completed_only : bool
+        Whether it gave a rank only to jobs whose status is Completed.
     labels : tuple of str
         Those of the metrics whose values are text.
 
@@ -83,8 +85,9 @@ class Dataset(Mapping[str, pa.Table]):
         self.manifest = _read_manifest(self.path)
         self.format: str = self.manifest["format"]
         self._files = _find_files(self.path, self.manifest["metrics"], self.format)
-        # an older dataset has none, and does not say so
+        # an older dataset has no labels, and does not say so; nor whom the replay ranked
         self.labels = tuple(self.manifest.get("labels", ()))
+        self.completed_only: bool = self.manifest.get("completed_only", False)
         objective = self.manifest["objective"]
         try:
             self.facts = [
@@ -223,6 +226,11 @@ def _read_manifest(path: str) -> dict[str, Any]:
     faults = [key for key, kind in expected.items() if not isinstance(manifest.get(key), kind)]
     if not isinstance(manifest.get("labels", {}), dict):
         faults.append("labels")
+    if not isinstance(manifest.get("completed_only", False), bool):
+        faults.append("completed_only")
+    errors = manifest.get("errors", [])
+    if not isinstance(errors, list) or not all(isinstance(one, dict) and "message" in one for one in errors):
+        faults.append("errors")
     if manifest.get("format") not in FORMATS:
         faults.append("format")
     if faults or "objective" not in manifest:

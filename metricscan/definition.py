@@ -71,17 +71,21 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
       definition 1 'a': the name is that of definition 0 already
       definition 1 'a': the regex is empty
     """
-    return read_with(source, lambda dialect: None)[0]
+    definitions, _, suspicions = read_with(source, lambda dialect: None)
+    for suspicion in suspicions:
+        warnings.warn(suspicion, DefinitionWarning, stacklevel=2)
+    return definitions
 
 
 def read_with(
     source: Any, kept: Callable[[Dialect], Kept], labels: Any = ()
-) -> tuple[tuple[MetricDefinition, ...], dict[str, Kept]]:
+) -> tuple[tuple[MetricDefinition, ...], dict[str, Kept], list[str]]:
     """:func:`load_definitions`, and of each regex what the caller keeps of how it was compiled when it was checked.
 
-    Behind them stand those of ``labels``: a mapping of name to regex, or a list of definitions.
+    Behind them stand those of ``labels``: a mapping of name to regex, or a list of definitions. Syntax trees are large: none
+    should be kept.
 
-    It warns whoever calls the caller. Syntax trees are large: none should be kept.
+    It warns nobody: what is suspicious comes last.
     """
     path = None
     if isinstance(source, (str, os.PathLike)):
@@ -94,44 +98,39 @@ def read_with(
         labels = [{"Name": name, "Regex": regex} for name, regex in labels.items()]
     of_labels, more = _items(labels)
     more = [replace(fault, message=f"labels: {fault.message}") for fault in more]
-    items, faults = [*items, *of_labels], [*faults, *more]
+    faults += more
     definitions = []
     results: dict[str, Kept] = {}
-    indices: dict[str, int] = {}
+    places: dict[str, str] = {}
     suspicions = []
-    with warnings.catch_warnings():
-        # once for all regexes
-        warnings.simplefilter("ignore")
-        for index, item in enumerate(items):
-            definition, found = _definition(index, item)
-            faults += found
-            if definition is None:
-                continue
-            first = indices.setdefault(definition.name, index)
-            if first != index:
-                faults.append(
-                    Fault(index, definition.name, None, None, f"the name is that of definition {first} already")
-                )
-            faults += _name_faults(index, definition.name)
+    for kind, index, item in [
+        *(("definition", index, item) for index, item in enumerate(items)),
+        *(("label", index, item) for index, item in enumerate(of_labels)),
+    ]:
+        definition, found = _definition(index, item)
+        if definition is not None:
+            place = f"{kind} {index}"
+            first = places.setdefault(definition.name, place)
+            if first != place:
+                found.append(Fault(index, definition.name, None, None, f"the name is that of {first} already"))
+            found += _name_faults(index, definition.name)
             if not definition.regex:
-                faults.append(Fault(index, definition.name, None, None, "the regex is empty"))
-                continue
-            try:
-                dialect = read_regex(definition.regex)
-                if definition.regex not in results:
-                    results[definition.regex] = kept(dialect)
-            except RegexFault as fault:
-                faults.append(
-                    Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint)
-                )
-                continue
-            suspicions += _suspicions(definition, dialect)
-            definitions.append(definition)
+                found.append(Fault(index, definition.name, None, None, "the regex is empty"))
+            else:
+                try:
+                    dialect = read_regex(definition.regex)
+                    if definition.regex not in results:
+                        results[definition.regex] = kept(dialect)
+                    suspicions += _suspicions(kind, definition, dialect)
+                    definitions.append(definition)
+                except RegexFault as fault:
+                    found.append(
+                        Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint)
+                    )
+        faults += [replace(fault, kind=kind) for fault in found]
     if faults:
         raise DefinitionError(tuple(faults), source=path)
-    for suspicion in suspicions:
-        warnings.warn(suspicion, DefinitionWarning, stacklevel=3)
-    return tuple(definitions), results
+    return tuple(definitions), results, suspicions
 
 
 # ---- one definition
@@ -185,7 +184,7 @@ def _name_faults(index: int, name: str) -> list[Fault]:
     return faults
 
 
-def _suspicions(definition: MetricDefinition, dialect: Dialect) -> list[str]:
+def _suspicions(kind: str, definition: MetricDefinition, dialect: Dialect) -> list[str]:
     if dialect.groups < 2:
         return []
     index = dialect.groupindex
@@ -197,7 +196,9 @@ def _suspicions(definition: MetricDefinition, dialect: Dialect) -> list[str]:
         return []
     others = [name for name in index if _plain(definition.name).endswith(_plain(name))]
     rename = others[0] if others else names.get(2, "..")
-    trap = f"definition {definition.name!r} takes its value from the first group, named {first!r}: no group is named 'value'"
+    trap = (
+        f"{kind} {definition.name!r} takes its value from the first group, named {first!r}: no group is named 'value'"
+    )
     return [f"{trap}; if {rename!r} is meant, call it (?P<value>..): {definition.regex}"]
 
 
@@ -227,7 +228,17 @@ def _items(source: Any) -> tuple[list[Any], list[Fault]]:
     if isinstance(source, MetricDefinition):
         return [], [Fault(None, None, None, None, "one definition where a list of them was expected", "put it in [..]")]
     if isinstance(source, (str, Mapping, bytes, bytearray)) or not isinstance(source, Iterable):
-        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {_EXPECTED} was expected")]
+        hint = None
+        if (
+            isinstance(source, Mapping)
+            and source
+            and all(isinstance(part, str) for pair in source.items() for part in pair)
+        ):
+            name, regex = next(iter(source.items()))
+            hint = (
+                f"each is one of the list: [{json.dumps({'Name': name, 'Regex': regex}, ensure_ascii=False)[:200]}, ..]"
+            )
+        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {_EXPECTED} was expected", hint)]
     return list(source), []
 
 

@@ -33,18 +33,20 @@ class MetricscanError(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a list of metric definitions.
+    """One thing that is wrong with a list of metric definitions, or with the labels beside it.
 
     Attributes
     ----------
     index : int or None
-        Which definition, from 0; None if the fault is not one definition's.
+        Which definition, or which label, from 0; None if the fault is not of one alone.
     name, pattern : str or None
         Its name and its regex, where they are known.
     position : int or None
         Where in the pattern, in characters from 0.
     message : str
     hint : str or None
+    kind : {"definition", "label"}
+        What ``index`` counts.
     """
 
     index: int | None
@@ -53,11 +55,12 @@ class Fault:
     position: int | None
     message: str
     hint: str | None = None
+    kind: str = "definition"
 
     def __str__(self) -> str:
         parts = []
         if self.index is not None:
-            parts.append(f"definition {self.index}")
+            parts.append(f"{self.kind} {self.index}")
         if self.name is not None:
             parts.append(repr(self.name))
         text = f"{' '.join(parts)}: {self.message}" if parts else self.message

@@ -165,7 +165,13 @@ def natural_order(names: Sequence[str]) -> list[int]:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant."""
+    """The name that was probably meant.
+
+    >>> nearest("LOSS", ["val_loss", "loss"]), nearest("los", ["acc", "loss"]), nearest("auc", ["loss"])
+    ('loss', 'loss', None)
+    """
     import difflib
 
-    return next(iter(difflib.get_close_matches(name, list(names), 1)), None)
+    known = list(names)
+    but_for_capitals = [one for one in known if one.casefold() == name.casefold()]
+    return next(iter(but_for_capitals or difflib.get_close_matches(name, known, 1)), None)

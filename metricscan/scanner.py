@@ -197,7 +197,7 @@ class Scanner:
         given = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
         labels = () if labels is None else list(labels) if isinstance(labels, Iterator) else labels
         try:
-            loaded, decisions = read_with(definitions, _plan.decide, labels)
+            loaded, decisions, suspicions = read_with(definitions, _plan.decide, labels)
         except DefinitionError as error:
             try:
                 _checked({**given, "untamed": untamed})
@@ -206,6 +206,8 @@ class Scanner:
                 raise DefinitionError((*error.faults, options), source=error.source) from None
             raise
         _checked({**given, "untamed": untamed})
+        for suspicion in suspicions:
+            warnings.warn(suspicion, DefinitionWarning, stacklevel=2)
         names = [one.name for one in loaded[len(loaded) - len(labels) :]]
         self._set_up(loaded, decisions, given, {}, names)
         if untamed != "allow":
@@ -749,18 +751,29 @@ def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
         if one.untamed is not None
         for name in one.names
     }
-    if refuse and doubts:
-        raise DefinitionError(
-            tuple(
-                Fault(index, one.name, one.regex, None, doubts[one.name])
-                for index, one in enumerate(scanner.definitions)
-                if one.name in doubts
-            )
-        )
-    for one in scanner.definitions:
-        if one.name in doubts:
-            message = f"definition {one.name!r}: {doubts[one.name]}: {one.regex[:200]}"
-            warnings.warn(message, DefinitionWarning, stacklevel=3)
+    first_label = len(scanner.definitions) - len(scanner.labels)
+    faults = [
+        Fault(index, one.name, one.regex, None, doubts[one.name])
+        if index < first_label
+        else Fault(index - first_label, one.name, one.regex, None, doubts[one.name], kind="label")
+        for index, one in enumerate(scanner.definitions)
+        if one.name in doubts
+    ]
+    if refuse and faults:
+        raise DefinitionError(tuple(faults))
+    for fault in faults:
+        message = f"{fault.kind} {fault.name!r}: {fault.message}: {str(fault.pattern)[:200]}"
+        warnings.warn(message, DefinitionWarning, stacklevel=3)
+
+
+def of_checked(definitions: Sequence[MetricDefinition], *, untamed: str, **options: str | None) -> Scanner:
+    """A scanner of definitions whose suspicious regexes have been told of already; whoever calls reports the untamed."""
+    loaded, decisions, _ = read_with(definitions, _plan.decide)
+    given = {"newline": None, "matches": "all", "escape": "none", "ansi": "keep", **options}
+    _checked({**given, "untamed": untamed})
+    scanner = Scanner.__new__(Scanner)
+    scanner._set_up(loaded, decisions, given, {})
+    return scanner
 
 
 def _configured(definitions: Any, **settings: Any) -> Scanner:

@@ -141,11 +141,13 @@ class Sink:
             raise OptionError(f"{self.path} is a file; a folder was expected for the dataset")
         if not os.listdir(self.path):
             return
-        if not self._overwrite:
-            raise OptionError(f"{self.path} is not empty", hint="overwrite replaces a dataset that is there")
         if not os.path.isfile(os.path.join(self.path, MANIFEST)):
             # what we have not written we do not remove
             raise OptionError(f"{self.path} is not empty, and no dataset: it has no {MANIFEST}; it is not overwritten")
+        if not self._overwrite:
+            raise OptionError(
+                f"{self.path} is not empty", hint="overwrite (--overwrite) replaces a dataset that is there"
+            )
 
     def write(self, metric: str, batch: pa.RecordBatch) -> None:
         """Add rows of a metric, in the columns of ``SCHEMA``, or of a label, in those of ``LABEL_SCHEMA``."""

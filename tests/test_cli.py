@@ -270,6 +270,7 @@ def test_the_outcome_as_json(run, trials):
     ]
     assert document == {
         "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
+        "completed_only": False,
         "best": {
             "job": "trial_7",
             "value": 0.0312,
@@ -312,7 +313,10 @@ def test_a_dataset(run, trials, tmp_path):
     assert len((tmp_path / "out" / "loss" / "part-0.csv").read_text().splitlines()) == 5
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert err == f"metricscan: {tmp_path}/out is not empty\nhint: overwrite replaces a dataset that is there\n"
+    assert (
+        err
+        == f"metricscan: {tmp_path}/out is not empty\nhint: overwrite (--overwrite) replaces a dataset that is there\n"
+    )
     code, *_ = run(*arguments, "--overwrite")
     assert code == 0
     assert (tmp_path / "out" / "loss" / "part-0.parquet").is_file()
@@ -335,6 +339,19 @@ def test_definitions_from_a_file_and_from_the_command(run, log, tmp_path):
         }
     code, out, _ = run("replay", name, "--definitions", "d.json", "--json")
     assert list(json.loads(out)["metrics"]) == ["loss"]
+
+
+def test_definitions_from_several_files(run, log, tmp_path):
+    name = log("loss=1 acc=2\n")
+    files = {"a.json": '["b=loss=(.)", "a=acc=(.)"]', "c.yaml": "- c=loss=(.)\n", "none.json": '{"x": 1}'}
+    tree(tmp_path, files)
+    for more in ((), LOSS):
+        code, out, _ = run("replay", name, "-d", "a.json", "-d", "c.yaml", *more, "--json")
+        assert code == 0
+        assert list(json.loads(out)["metrics"]) == ["b", "a", "c", *(["loss"] if more else [])]
+    code, _, err = run("replay", name, "-d", "a.json", "-d", "none.json", "-d", "c.yaml", *LOSS)
+    assert code == 2
+    assert err.startswith("metricscan: a fault in the metric definitions of none.json\n  a dict where a list of")
 
 
 @pytest.mark.parametrize("command", ["replay", "check"])
@@ -391,6 +408,7 @@ def test_a_warning_is_given_once(run, log, command):
         (("check", "a.log"), "no metric definitions"),
         (("replay", "a.log", *LOSS, "--minimize", "a", "--maximize", "b"), "exclude each other"),
         (("replay", "a.log", *LOSS, "--minimize", "los"), "hint: did you mean 'loss'?"),
+        (("replay", "a.log", *LOSS, "-m", "val_LOSS=x", "--minimize", "LOSS"), "hint: did you mean 'loss'?"),
         (("replay", "a.log", *LOSS, "--threads", "0"), "0 is not in the range x>=1"),
         (("replay", "a.log", *LOSS, "--top", "0"), "0 is not in the range x>=1"),
         (("replay", "a.log", *LOSS, "--format", "xlsx"), "'xlsx' is not one of 'parquet', 'arrow', 'csv', 'jsonl'"),
@@ -733,6 +751,15 @@ def test_logs_that_match_only_with_an_option(run, log, text, definition, flags):
     assert reason(run, log, text, definition) == f"it matches only with {flags}"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
+def test_a_log_in_utf_16(run, log, encoding):
+    said = reason(run, log, "\ufeffloss=1\r\n".encode(encoding), r"loss=(\d)")
+    assert said == (
+        "its literal 'loss=' does not occur in the logs, but in UTF-16 it does: a.log is not UTF-8; "
+        f"iconv -f {encoding.upper()} -t UTF-8 makes it so"
+    )
+
+
 def test_no_literal_at_all(run, log):
     assert reason(run, log, "abc\n", r"(\d+)") == "no record in the logs matches it"
 
@@ -744,6 +771,15 @@ def test_only_the_silent_are_explained(run, log):
         "acc found nothing",
         "it/s found nothing",
     ]
+
+
+def test_of_many_that_found_nothing_the_objective_comes_first_then_what_can_be_had(run, log):
+    metrics = [argument for name in "abcdefgh" for argument in ("-m", rf"{name}={name}=(\d+)")]
+    arguments = ("replay", log("[1]\tloss=1\n"), *metrics, "-m", r"loss=#011loss=(\d+)", "--minimize", "h")
+    out = run(*arguments)[1]
+    said = [line.split(":")[0] for line in out.splitlines() if "found nothing" in line]
+    assert said == [*(f"{name} found nothing" for name in ("h", "loss", "a", "b", "c")), "4 more found nothing"]
+    assert "loss found nothing: it matches only with --escape syslog (1 rows)\n" in out
 
 
 def test_what_was_read_again_is_bounded(run, log, monkeypatch):

@@ -159,11 +159,24 @@ def test_the_step_of_the_deciding_row_is_shown(run, written):
     assert lines[2] == ["1", "trial_1", "0.5", "2", "found", "3", "stdout:2"]
 
 
+@pytest.mark.parametrize("top", [5, 6, 10**30])
+def test_more_than_there_are(run, logs, written, top):
+    for command in (("rank", written), ("replay", logs, *DEFINITIONS, "--minimize", "loss")):
+        for options in ((), ("--all-best",)):
+            code, out, _ = run(*command, "--top", top, *options)
+            assert code == 0
+            assert len(json.loads(run(*command, "--top", top, *options, "--json")[1])["ranking"]) == 5
+            assert "more; --top" not in out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--minimize", "los"), "the objective metric 'los' is not among the metrics: 'loss', 'epoch'\nhint: did you"),
         (("--scope", "best"), "scope='best': last, first, min, max, mean, last-N or best@K was expected"),
+        (("--scope", ""), "scope='': last, first, min"),
+        (("--step", ""), "step='': the name of a metric was expected"),
+        (("--minimize", "loss", "--scope", ""), "scope='': last, first, min"),
         (("--scope", "best@3"), "scope='best@3': step=NAME was expected beside it"),
         (("--step", "epochs"), "the step metric 'epochs' is not among the metrics"),
         (("--minimize", "loss", "--maximize", "loss"), "--minimize and --maximize exclude each other"),
@@ -204,3 +217,62 @@ def test_completed_only_without_an_objective(run, written):
     code, out, err = run("replay", "logs", *DEFINITIONS, "--completed-only")
     assert (code, out) == (2, "")
     assert "--completed-only says whom an objective ranks: --minimize or --maximize names it" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--top", 3), "--top: jobs of which ranking? --minimize or --maximize names its objective"),
+        (("--all-best", "--json"), "--all-best: jobs of which ranking?"),
+        (("--top", 3, "--all-best", "--out", "again"), "--top and --all-best: jobs of which ranking?"),
+        (("--no-completed-only",), "--completed-only says whom an objective ranks"),
+    ],
+)
+def test_what_only_an_objective_gives(run, logs, tmp_path, options, message):
+    code, out, err = run("replay", logs, *DEFINITIONS, *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("options", [("--format", "parquet"), ("--overwrite",), ("--overwrite", "--format", "csv")])
+def test_options_of_a_dataset_that_is_not_written(run, logs, options):
+    code, out, err = run("replay", logs, *DEFINITIONS, *options)
+    assert (code, out) == (2, "")
+    assert f"{options[0]} needs --out DIR" in err
+
+
+def test_the_replay_s_own_objective_ranks_those_whom_the_replay_ranked(run, logs, tmp_path):
+    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_2,stopped\n")
+    of_replay = ("replay", logs, *DEFINITIONS, "--minimize", "loss", "--jobs", "jobs.csv", "--completed-only")
+    code, out, _ = run(*of_replay, "--out", "out")
+    assert (code, out.splitlines()[0][:14]) == (0, "Best: trial_1,")
+    code, again, err = run("rank", "out")
+    assert (code, ranking_lines(again)) == (0, ranking_lines(out))
+    assert err == "only jobs whose status is Completed have a rank, as in the replay; or --no-completed-only\n"
+    assert ranking_lines(run("rank", "out", "--scopes")[1])[0] == ranking_lines(out)[0]
+    document = json.loads(run("rank", "out", "--json")[1])
+    assert (document["completed_only"], document["best"]["job"]) == (True, "trial_1")
+    assert json.loads(run(*of_replay, "--json")[1])["completed_only"] is True
+    # what is asked for counts
+    code, out, err = run("rank", "out", "--no-completed-only")
+    assert (code, err, out.splitlines()[0][:14]) == (0, "", "Best: trial_2,")
+    # another objective is one of its own
+    code, out, err = run("rank", "out", "--minimize", "loss")
+    assert (code, err, out.splitlines()[0][:14]) == (0, "", "Best: trial_2,")
+    assert json.loads(run("rank", "out", "--minimize", "loss", "--json")[1])["completed_only"] is False
+
+
+def test_what_the_replay_could_not_read_is_told(run, logs, tmp_path):
+    (tmp_path / "logs" / "trial_2" / "params.json").write_text("{")
+    assert run("replay", logs, "gone", *DEFINITIONS, "--minimize", "loss", "--out", "out")[0] == 2
+    code, out, err = run("rank", "out")
+    assert (code, out.splitlines()[0][:14]) == (0, "Best: trial_2,")
+    told = "metricscan: the replay could not read all of its input: cannot "
+    assert err.startswith(told)
+    assert err.endswith(" and 1 more\n")
+    document = json.loads(run("rank", "out", "--json")[1])
+    assert {error["path"] for error in document["errors"]} == {
+        "gone",
+        str(tmp_path / "logs/trial_2/params.json"),
+    }

@@ -88,6 +88,19 @@ def test_every_format_ranks_the_same(logs, kind):
     same(rank(out, objective), found.rank(objective))
 
 
+def test_whom_the_replay_ranked_is_noted(logs):
+    out = logs.parent / "out"
+    for completed_only in (False, True):
+        replay(logs, SCANNER, completed_only=completed_only, out=out, overwrite=True)
+        assert Dataset(out).completed_only is completed_only
+    path = out / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    # as a dataset that was written before it was noted
+    del manifest["completed_only"]
+    path.write_text(json.dumps(manifest))
+    assert Dataset(out).completed_only is False
+
+
 def test_rows_that_were_not_kept_rank_from_what_was_written(logs):
     out = logs.parent / "out"
     found = replay(logs, SCANNER, out=out, keep=False)
@@ -172,6 +185,8 @@ def test_what_is_no_dataset(tmp_path, logs):
         ({"format": "orc"}, "is no manifest of a replay: format is missing, or not what it should be"),
         ({"jobs": None, "counts": 3}, "is no manifest of a replay: jobs, counts is missing"),
         ({"jobs": [{"name": "a"}]}, "its jobs or its objective are not what they should be: .*'job'"),
+        ({"errors": [{}]}, "is no manifest of a replay: errors is missing, or not what it should be"),
+        ({"completed_only": "no"}, "is no manifest of a replay: completed_only is missing, or not what it should be"),
         ({"objective": {"metric": "loss"}}, "its jobs or its objective are not what they should be: .*'goal'"),
         ({"objective": {"metric": "loss", "goal": "up"}}, "'Minimize' or 'Maximize' was expected"),
     ],

@@ -1,5 +1,6 @@
 """Metric definitions: where they come from, what they may hold, and everything that can be wrong with them at once."""
 
+import ast
 import json
 import pickle
 import re
@@ -22,6 +23,7 @@ from metricscan import (
     load_definitions,
 )
 from metricscan._dialect import MOST_UNROLLED, RegexFault, compile_regex
+from metricscan._relaxed import python_literal
 
 LOSS = MetricDefinition("loss", r"loss=(\S+)")
 
@@ -123,6 +125,13 @@ def test_all_faults_are_reported_together():
         "it is spelled Name",
         "put it in quotes",
     ]
+
+
+def test_names_with_their_regexes_are_shown_as_a_list():
+    (fault,) = faults({"loss": r"loss=(\S+)", "b": "x"})
+    assert fault.message.startswith("a dict where a list of")
+    assert fault.hint == r'each is one of the list: [{"Name": "loss", "Regex": "loss=(\\S+)"}, ..]'
+    assert [fault.hint for one in ({}, {"loss": 1}, {"a": []}) for fault in faults(one)] == [None] * 3
 
 
 def test_an_error_says_where_each_fault_is():
@@ -320,6 +329,31 @@ def test_a_single_backslash_in_json(tmp_path):
         (None, r"line 2, column 41: the JSON string escape \d is none", r"write \\d"),
     ]
     assert f"2 faults in the metric definitions of {path}" in str(caught.value)
+
+
+def what_comes_of(read, text):
+    try:
+        return repr(read(text))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return "refused"
+
+
+def as_python_reads_it(text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return what_comes_of(ast.literal_eval, text.strip())
+
+
+PARTS = [*"[]{},:'\"\\\rRbf \n#0123478dnuxN", r"\d", "'a'", "'''", r"'\n'"]
+
+
+@example(r"['\d']")
+@example(r"[r'\d', '\\d', '\7\77\377', '\x41', '\N{DASH}']")
+@example("['''a\\\nb'''] # it's")
+@example("['")
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_python_literals_are_read_without_what_python_warns_of(text):
+    assert what_comes_of(python_literal, text) == as_python_reads_it(text)
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,15 @@ def test_replay_on_the_command_line(export, capsys):
     assert main(["replay", str(export), "-m", "loss=x", "--input-format", "xml"]) == 2
     assert main(["replay", str(export), "--input-format", "s3-export", "-m", "loss=loss=(.)"]) == 2
     assert "a line that starts with a time was expected at byte 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "message", "timestamp,message\n", '{"events": []}', "loss=1\n"])
+@pytest.mark.parametrize("format_", ["cloudwatch-json", "cloudwatch-csv", "s3-export"])
+def test_what_is_no_such_export_is_a_fault_of_its_log(tmp_path, content, format_):
+    (tmp_path / "a.log").write_text(content)
+    (tmp_path / "b.json").write_text(got((1, "loss=1")).decode())
+    result = replay([tmp_path / "a.log", tmp_path / "b.json"], SCANNER, input_format=format_)
+    assert len(result.jobs) == 2
+    assert {error.path for error in result.errors} <= {str(tmp_path / "a.log"), str(tmp_path / "b.json")}
+    assert all("read as" in str(error) for error in result.errors)
+    assert result["loss"].num_rows == (format_ == "cloudwatch-json")

@@ -340,6 +340,10 @@ def test_a_folder_without_logs_says_what_is_there(tmp_path):
     assert hint(tmp_path / "named") == "by its name nothing there is taken for a log; include says what is one"
     (error,) = survey([tmp_path / "named"], include="*.log").errors
     assert error.hint == "none of its files is let through by include and exclude"
+    (error,) = survey([tmp_path / "named"], exclude="a.*").errors
+    assert error.hint == (
+        "by its name nothing there is taken for a log, or exclude passes it over; include says what is one"
+    )
     assert hint(tmp_path / "other") == "what is there is binary, or no regular file"
     assert hint(tmp_path / "dataset") == "it is a dataset that replay wrote: rank reads it"
 
@@ -575,6 +579,21 @@ def test_a_file_says_more_than_what_lies_beside_the_logs(trials):
     tree(trials, {"trial_1/params.json": '{"lr": 1, "n": 2}'})
     text = 'job,hyperparameters\ntrial_1,"{""lr"": 1.5}"\n'
     assert known(trials, text)["trial_1"] == (None, {"lr": "1.5", "n": "2"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,status\n", "line 1: the columns are name, status; one called job or path was expected"),
+        ("trial_1\n", "line 1: the columns are trial_1; one called job or path was expected"),
+        ('[{"job": "trial_1"}]', "a JSON list where JSON lines were expected, an object a line"),
+        ('\n [\n  {"job": "trial_1"}\n]', "a JSON list where JSON lines were expected, an object a line"),
+    ],
+)
+def test_what_is_no_jobs_file_is_not_taken_for_an_empty_one(trials, text, message):
+    with pytest.raises(SourceError, match="faults in the jobs file") as caught:
+        known(trials, text)
+    assert str(caught.value).splitlines()[1:] == [f"  {message}"]
 
 
 @pytest.mark.parametrize("status", STATUSES)

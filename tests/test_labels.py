@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metricscan
-from metricscan import Dataset, DefinitionError, Objective, OptionError, Scanner, replay, wide
+from metricscan import Dataset, DefinitionError, DefinitionWarning, Objective, OptionError, Scanner, replay, wide
 from metricscan.cli import main
 from metricscan.scanner import _configured, _rebuild
 
@@ -203,7 +203,17 @@ def test_wrong_labels_are_faults_like_others():
         Scanner(["a=("], labels={"a": "x", "b": "(", "c": 3})
     message = str(caught.value)
     assert message.count("unterminated subpattern") == 2
-    assert "definition 1 'a': the name is that of definition 0 already" in message
+    assert "label 0 'a': the name is that of definition 0 already" in message
+    assert "label 1 'b': missing )" in message
+    assert "label 2 'c': Regex is int 3" in message
+    assert [(one.kind, one.index) for one in caught.value.faults] == [
+        ("definition", 0),
+        ("label", 0),
+        ("label", 1),
+        ("label", 2),
+    ]
+    with pytest.raises(DefinitionError, match=r"label 2 'b': the name is that of label 0 already"):
+        Scanner(["a=x"], labels=["b=x", "c=x", "b=y"])
     assert "Regex is int 3" in message
     with pytest.raises(DefinitionError, match="a str where a list"):
         Scanner([LOSS], labels="worker=x")
@@ -334,3 +344,16 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     assert main(["rank", "out", "--minimize", "worker"]) == 2
     assert "'worker' is a label" in capsys.readouterr().err
+
+
+def test_what_is_suspicious_in_a_label_is_said_of_the_label():
+    regex = r"(?P<host>\w+) (?P<step>\d+)"
+    with pytest.warns(DefinitionWarning, match=r"^label 'worker' takes its value from the first group, named 'host'"):
+        Scanner(["a=x"], labels={"worker": regex})
+    # the core decides no label
+    untamed = r"(?:\w+\w+)+:"
+    with pytest.warns(DefinitionWarning, match=r"^label 'worker': re decides it"):
+        Scanner(["a=x"], labels={"worker": untamed})
+    with pytest.raises(DefinitionError, match=r"label 1 'worker': re decides it") as caught:
+        Scanner(["a=x", "b=x"], labels={"host": "x", "worker": untamed}, untamed="refuse")
+    assert [(one.kind, one.index) for one in caught.value.faults] == [("label", 1)]

@@ -32,6 +32,10 @@ def test_numbers_that_are_cut(tmp_path):
     assert finding.reason == "1 of 2 values were cut: 1.5e-05 is read as 1.5 in line 1"
 
 
+def test_numbers_with_underscores_are_whole(tmp_path):
+    assert found(tmp_path, b"loss=1_000\nloss=12_000.5e3\nloss=2\n", r"loss=loss=(\S+)") == {}
+
+
 def test_literals_of_bytes_that_are_no_text(tmp_path):
     log = b"lo\xe9s=1.5e-05\nval_lo\xe9s=2\n"
     # half of a pair that stands for no byte is never found

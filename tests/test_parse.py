@@ -1,6 +1,7 @@
 """Regexes read the short way: the tree, what is refused, and why, are those of ``re``."""
 
 import ast
+import pickle
 import re
 import string
 import sys
@@ -14,9 +15,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from patterns import Choices, Grammar
+from sagemaker_requests import REQUEST
 
-from metricscan import DefinitionError, Scanner, _dialect, _parse
+from metricscan import DefinitionError, Scanner, _dialect, _parse, load_definitions
 from metricscan._dialect import TOO_DEEP, RegexFault, compile_regex, read_regex
+from metricscan.sagemaker import load_request
+from metricscan.sagemaker.answers import scanner_of
 
 HERE = Path(__file__).parent
 
@@ -63,7 +67,7 @@ ODD = [
     "ab)",
     "ab[",
     "ab[[a]",
-    "ab[a--b]",
+    "ab[+--b]",
     "ab**",
     "ab{3,2}",
     "ab{99999999999}",
@@ -196,8 +200,8 @@ def test_what_is_surely_taken_is_compiled_when_it_is_asked_for():
 
 def test_the_rest_is_parsed_once(monkeypatch):
     asked = []
-    original = sre_parser.parse
-    monkeypatch.setattr(sre_parser, "parse", lambda regex: asked.append(regex) or original(regex))
+    original = _parse.parse_whole
+    monkeypatch.setattr(_parse, "parse_whole", lambda regex: asked.append(regex) or original(regex))
     _parse._rest.cache_clear()
     scanner = Scanner([f"m{i}=metric_{i}_of_many=(.*?);" for i in range(50)])
     assert asked == ["=(.*?);"]
@@ -226,6 +230,22 @@ def test_warnings_of_re_are_not_those_of_definitions():
         again = scanner.with_options(scanner.definitions, scanner.options)
         compile_regex("loss[[a](?>b)")
     assert [one.strategy for one in again.explain()] == ["program", "program", "confirm"]
+
+
+def test_the_filters_of_the_process_are_left_alone(monkeypatch, tmp_path):
+    """Threads that change them at the same time leave them changed for good."""
+    warned_of = [r"a=[[a](\d)", r"b=(?<n>[+--b]\d)", r"c=(?:[[a]|\w)+?([x~~y](\d))", r"d=(?<=[[a]+)(\d)"]
+    path = tmp_path / "list.json"
+    path.write_text("[{'Name': 'a', 'Regex': 'loss[[a]=(.*?);'}]")
+    with monkeypatch.context() as patched:
+        for name in ("catch_warnings", "simplefilter", "filterwarnings", "resetwarnings"):
+            patched.setattr(warnings, name, None)
+        scanner = Scanner(warned_of, labels={"w": "[[a](x)"}, untamed="allow")
+        assert len(scanner.explain()) == 5
+        again = pickle.loads(pickle.dumps(scanner))
+        assert again.find("[1")[0].number == 1
+        assert load_definitions(path) == (("a", "loss[[a]=(.*?);"),)
+        assert "loss" in scanner_of(load_request(REQUEST)).metrics
 
 
 def test_places_of_faults_are_those_in_the_whole_regex():

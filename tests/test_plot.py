@@ -132,6 +132,20 @@ def test_the_command(found, tmp_path, capsys):
     assert drawn(out)["trial_1"][0] == BEST
 
 
+def test_the_best_is_one_whom_the_replay_ranked(tmp_path, found, capsys):
+    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\n")
+    folder, out = str(tmp_path / "out"), str(tmp_path / "p.svg")
+    replay(
+        tmp_path, SCANNER, objective=MIN, jobs=tmp_path / "jobs.csv", completed_only=True, out=folder, overwrite=True
+    )
+    for options, best in (((), "trial_1"), (["--no-completed-only"], "trial_10"), (["--minimize", "loss"], "trial_10")):
+        assert main(["plot", folder, "--metric", "loss", "-o", out, *options]) == 0
+        assert [name for name, (colour, *_) in drawn(tmp_path / "p.svg").items() if colour == BEST] == [best]
+    replay(tmp_path / "logs", SCANNER, out=folder, overwrite=True)
+    assert main(["plot", folder, "--metric", "loss", "-o", out, "--completed-only"]) == 2
+    assert "--completed-only says whom an objective ranks" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

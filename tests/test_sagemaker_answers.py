@@ -348,6 +348,18 @@ def test_describe_on_the_command_line(tmp_path, folder, capsys):
     assert ", loss (min) " in capsys.readouterr().out
     for wrong in (["replay", "x", "--describe", "-m", "a=b"], [*arguments, "-m", "a=b"], [*arguments, "--float32"]):
         assert main(wrong) == 2
+    capsys.readouterr()
+    for ranked in (
+        ["--maximize", "loss"],
+        ["--scope", "min"],
+        ["--step", "loss"],
+        ["--top", "1"],
+        ["--completed-only"],
+    ):
+        assert main([*arguments, "--describe", *ranked]) == 2
+        assert f"--describe answers by the request's objective, as the service does: not by {ranked[0]}" in (
+            capsys.readouterr().err
+        )
     request.write_text("{}")
     capsys.readouterr()
     assert main(arguments) == 2

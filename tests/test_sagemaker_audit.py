@@ -214,6 +214,16 @@ def test_on_the_command_line(tmp_path, logs, capsys):
     assert main([*arguments, "--matches", "first", "--ansi", "strip", "--untamed", "allow", "--threads", "2"]) == 0
     assert main([*arguments[:-2]]) == 2
     assert main(["audit", str(logs / "none"), "--tuning-job", str(described), "--jobs", str(jobs)]) == 2
+    jobs.write_text(json.dumps(listed(summary("of no log", 1.0))))
+    capsys.readouterr()
+    assert main(arguments) == 1
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1].startswith("The logs are those of ")
+    assert out.splitlines()[-1].endswith("; --job says what one job is")
+    assert "equal" in out.splitlines()[-1]
+    # no way of reading explains what is not there
+    assert "Ways of reading" not in out
+    assert main([*arguments, "--job", "dir"]) == 1
     jobs.write_text("{")
     assert main(arguments) == 2
 

@@ -256,12 +256,22 @@ def test_a_dataset_is_replaced_only_when_asked(logs, tmp_path):
     out = tmp_path / "out"
     replay(logs, SCANNER, objective=MIN, out=out)
     before = content(out)
-    with pytest.raises(OptionError, match="is not empty\nhint: overwrite replaces a dataset that is there"):
+    with pytest.raises(
+        OptionError, match=r"is not empty\nhint: overwrite \(--overwrite\) replaces a dataset that is there"
+    ):
         replay(logs / "trial_2", SCANNER, out=out)
     assert content(out) == before
     replay(logs / "trial_2", Scanner(["other=loss=(.*)"]), out=out, format="csv", overwrite=True)
     assert sorted(content(out)) == ["_manifest.json", "other/part-0.csv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "out"]
+
+
+def test_no_hint_leads_to_what_is_refused(logs, tmp_path):
+    # nothing but a dataset is ever replaced
+    for overwrite in (False, True):
+        with pytest.raises(OptionError, match=r"and no dataset: .*; it is not overwritten") as caught:
+            replay(logs, SCANNER, out=logs, overwrite=overwrite)
+        assert caught.value.hint is None
 
 
 def test_an_empty_folder_or_none_at_all_will_do(logs, tmp_path):
@@ -428,6 +438,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "input_format": "auto",
         "fingerprint": SCANNER.fingerprint,
         "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
+        "completed_only": False,
         "jobs": [
             {"job": 'a, "b"\nc', "status": None, "hyperparameters": {}},
             {

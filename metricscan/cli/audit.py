@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metricscan.sagemaker import Audit
 
 _POLICIES_SHOWN = 3
+_JOBS_SHOWN = 5
 
 
 @click.command(short_help="Tell whether logs say what SageMaker reported of them.")
@@ -89,9 +90,14 @@ def _print(result: Audit) -> None:
         values = ("" if number is None else repr(number) for number in (one.reported, one.logged))
         table.add_row(*map(literal, (one.job, one.metric, *values, verdict, place)))
     print_table(console, table)
-    console.print(f"Ways of reading, by how many of {result.reported} reported values they explain:")
-    for policy in result.policies[:_POLICIES_SHOWN]:
-        console.print(f"  {policy.explained:,}  {policy}", soft_wrap=True)
+    if result.jobs and any(one.verdict == "no log" for one in result.findings):
+        more = ", .." if len(result.jobs) > _JOBS_SHOWN else ""
+        names = ", ".join(result.jobs[:_JOBS_SHOWN]) + more
+        console.print(f"The logs are those of {names}; --job says what one job is", soft_wrap=True)
+    if result.reported:
+        console.print(f"Ways of reading, by how many of {result.reported} reported values they explain:")
+        for policy in result.policies[:_POLICIES_SHOWN]:
+            console.print(f"  {policy.explained:,}  {policy}", soft_wrap=True)
 
 
 def _document(result: Audit) -> dict[str, object]:

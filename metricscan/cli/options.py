@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Wanted(NamedTuple):
     """What is searched for, as the options say it."""
 
-    definitions: str | None
+    definitions: tuple[str, ...]
     metrics: tuple[str, ...]
     labels: tuple[str, ...]
     algorithm: str | None
@@ -61,7 +61,13 @@ def bundle(name: str, kind: type[Any], *options: Callable[..., Any]) -> Callable
 wanted_options = bundle(
     "wanted",
     Wanted,
-    click.option("-d", "--definitions", metavar="FILE", help="Metric definitions: a JSON or YAML file."),
+    click.option(
+        "-d",
+        "--definitions",
+        metavar="FILE",
+        multiple=True,
+        help="Metric definitions: a JSON or YAML file. Can be repeated.",
+    ),
     click.option(
         "-m", "--metric", "metrics", metavar="NAME=REGEX", multiple=True, help="A metric definition. Can be repeated."
     ),
@@ -147,17 +153,24 @@ def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> 
     from metricscan.scanner import Scanner
 
     definitions, metrics, labels, algorithm = wanted
-    if definitions is None and not metrics and algorithm is None:
+    if not definitions and not metrics and algorithm is None:
         raise click.UsageError("no metric definitions: give --definitions FILE, -m NAME=REGEX or --algorithm NAME")
-    source: Any = definitions
-    if metrics or algorithm is not None:
+    source: Any
+    if len(definitions) == 1 and not metrics and algorithm is None:
+        # by its path: then faults name it
+        source = definitions[0]
+    else:
         source = list(metrics)
         if algorithm is not None:
             source = [*built_in(algorithm, None if definitions or metrics else objective), *source]
-        if definitions is not None:
-            read = read_definitions(definitions)
+        for path in reversed(definitions):
+            read = read_definitions(path)
             read = read.get("MetricDefinitions", read) if isinstance(read, dict) else read
-            source = [*read, *source] if isinstance(read, list) else read
+            if not isinstance(read, list):
+                # what is wrong with it is said of it alone
+                source = path
+                break
+            source = [*read, *source]
     with printed_warnings(DefinitionWarning):
         return Scanner(source, labels=labels, **reading.of_scanner)
 

@@ -103,22 +103,31 @@ def print_counts(console: Console, stats: ScanStats) -> None:
 def reasons_of(
     scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
 ) -> dict[str, tuple[str, ...]]:
-    """Why definitions found nothing, by their names; none where nothing was read."""
+    """Why definitions found nothing, by their names, first those that would with other options; none where nothing was read."""
     from metricscan._diagnosis import diagnose
 
     if not stats.records:
         return {}
-    return {one.metric: one.reasons for one in diagnose(scanner, stats, paths, input_format)}
+    found = sorted(diagnose(scanner, stats, paths, input_format), key=lambda one: not one.is_curable)
+    return {one.metric: one.reasons for one in found}
 
 
 def print_silent(
-    console: Console, scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
+    console: Console,
+    scanner: Scanner,
+    stats: ScanStats,
+    paths: Sequence[str],
+    input_format: str = "plain",
+    objective: str | None = None,
 ) -> None:
-    """One line or more for each definition that found nothing."""
+    """One line or more for each definition that found nothing, the objective's first."""
     if not stats.records:
         console.print("nothing was found: no record was read")
         return
-    silent = list(reasons_of(scanner, stats, paths, input_format).items())
+    silent = sorted(
+        reasons_of(scanner, stats, paths, input_format).items(),
+        key=lambda metric_reasons: metric_reasons[0] != objective,
+    )
     for metric, reasons in silent[:_SILENT_SHOWN]:
         console.print(f"{metric} found nothing: {'; '.join(reasons)}", soft_wrap=True)
     if silent[_SILENT_SHOWN:]:

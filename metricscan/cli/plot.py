@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from metricscan.cli.ranks import objective_of
+from metricscan.cli.ranks import completed_only_of, objective_of
 
 
 @click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
@@ -34,6 +34,11 @@ from metricscan.cli.ranks import objective_of
 @click.option("--minimize", metavar="NAME", help="Highlight the best job by this metric; less is better.")
 @click.option("--maximize", metavar="NAME", help="Highlight the best job by this metric; more is better.")
 @click.option("--scope", metavar="SCOPE", help="Which rows decide, as in rank.  [default: last]")
+@click.option(
+    "--completed-only/--no-completed-only",
+    default=None,
+    help="Highlight only a job whose status is Completed.  [default: as in rank]",
+)
 def plot(
     dataset: str,
     metric: str,
@@ -45,6 +50,7 @@ def plot(
     minimize: str | None,
     maximize: str | None,
     scope: str | None,
+    completed_only: bool | None,
 ) -> int:
     """Draw the curves of a metric, one a job, from a dataset that replay --out wrote.
 
@@ -56,6 +62,18 @@ def plot(
     opened = Dataset(dataset)
     wanted = step if scope is not None and scope.startswith("best@") else None
     objective = objective_of(minimize, maximize, scope, wanted, opened.objective)
-    draw(opened, metric, out, step=step, objective=objective, worker=workers, duplicates=duplicates, log=log_scale)
+    if objective is None and completed_only is not None:
+        raise click.UsageError("--completed-only says whom an objective ranks: --minimize or --maximize names it")
+    draw(
+        opened,
+        metric,
+        out,
+        step=step,
+        objective=objective,
+        completed_only=objective is not None and completed_only_of(completed_only, minimize, maximize, opened),
+        worker=workers,
+        duplicates=duplicates,
+        log=log_scale,
+    )
     click.echo(f"written: {out}", err=True)
     return 0

@@ -9,8 +9,8 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.options import jobs_file_option, json_option
-from metricscan.cli.output import EXIT_NOTHING_FOUND, literal, new_table, open_console, print_table
-from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, print_ranking
+from metricscan.cli.output import EXIT_NOTHING_FOUND, complain, literal, new_table, open_console, print_table
+from metricscan.cli.ranks import Goal, completed_only_of, goal_options, print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_json: bool) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
-    Without --minimize or --maximize by the objective that the replay had. Exit code 0; 1 if no job can win; 2 for wrong
-    use, or if the dataset cannot be read.
+    Without --minimize or --maximize by the objective that the replay had, and as it had it: its scope, and whether only
+    completed jobs have a rank, unless options say otherwise. What the replay could not read is told. Exit code 0; 1 if no
+    job can win; 2 for wrong use, or if the dataset cannot be read.
     """
     from metricscan import ranking
     from metricscan._jobs import add_facts
@@ -45,15 +46,22 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     if jobs_file is not None:
         jobs = opened.jobs
         add_facts(jobs, jobs_file)
-    found = ranking.rank(opened, objective, jobs=jobs, completed_only=goal.completed_only)
-    compared = compare_scopes(opened, objective, jobs=jobs, completed_only=goal.completed_only) if scopes else None
+    errors = opened.manifest.get("errors", [])
+    if errors:
+        more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
+        complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
+    completed_only = completed_only_of(goal.completed_only, goal.minimize, goal.maximize, opened)
+    found = ranking.rank(opened, objective, jobs=jobs, completed_only=completed_only)
+    compared = compare_scopes(opened, objective, jobs=jobs, completed_only=completed_only) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
     if print_json:
         document: dict[str, Any] = {
             "objective": asdict(objective),
+            "completed_only": completed_only,
             "best": best,
             "ranking": documents.ranked(goal.cut(found)),
+            "errors": errors,
         }
         if compared is not None:
             keys = ("value", "own_value", "regret")
@@ -67,7 +75,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
         place = f"{best['path'] or best['stream']}:{best['line']}"
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
     else:
-        print_no_best(console, objective, found, goal)
+        print_no_best(console, objective, found, completed_only=completed_only)
     print_ranking(console, found, objective, goal)
     if compared is not None:
         _print_scopes(console, compared, objective)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
+    from metricscan.dataset import Dataset
     from metricscan.objective import Objective
 
 JOBS_SHOWN = 20
@@ -29,11 +30,26 @@ class Goal(NamedTuple):
     step: str | None
     top: int | None
     all_best: bool
-    completed_only: bool
+    completed_only: bool | None
 
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that is described; what is left out is as ``noted``."""
         return objective_of(self.minimize, self.maximize, self.scope, self.step, noted)
+
+    def check_ranked(self, objective: Objective | None) -> None:
+        """Raise a UsageError where options say something of a ranking, and there is no objective that gives one."""
+        if objective is not None:
+            return
+        if self.completed_only is not None:
+            raise click.UsageError("--completed-only says whom an objective ranks: --minimize or --maximize names it")
+        if self.top is not None or self.all_best:
+            shown = " and ".join(self.given)
+            raise click.UsageError(f"{shown}: jobs of which ranking? --minimize or --maximize names its objective")
+
+    @property
+    def given(self) -> list[str]:
+        """Those of the options that were given."""
+        return [f"--{name.replace('_', '-')}" for name, value in self._asdict().items() if value not in (None, False)]
 
     def cut(self, ranking: pa.Table, most: int | None = None) -> pa.Table:
         """The jobs that ``--top`` and ``--all-best`` ask for; where neither is given, ``most``, or all."""
@@ -41,7 +57,8 @@ class Goal(NamedTuple):
         count = 0 if self.all_best and top is None else ranking.num_rows if top is None else top
         if self.all_best and ranking.num_rows:
             count = max(count, ranking["tied"][0].as_py() or 0)
-        return ranking.slice(0, count)
+        # somebody who wants all of them may say so by any number
+        return ranking.slice(0, min(count, ranking.num_rows))
 
 
 #: Adds the options that say what the best job is: ``goal``.
@@ -64,8 +81,21 @@ goal_options = bundle(
         help=f"Jobs to show of the ranking.  [default: {JOBS_SHOWN}]",
     ),
     click.option("--all-best", is_flag=True, help="Show every job that shares the first rank, however many."),
-    click.option("--completed-only", is_flag=True, help="Give a rank only to jobs whose status is Completed."),
+    click.option(
+        "--completed-only/--no-completed-only",
+        default=None,
+        help="Give a rank only to jobs whose status is Completed.  [default: no; where the objective is that of a dataset, "
+        "as its replay did]",
+    ),
 )
+
+
+def completed_only_of(given: bool | None, minimize: str | None, maximize: str | None, noted: Dataset) -> bool:
+    """Whether only completed jobs get a rank; what is not said goes with the replay's objective, as its scope does."""
+    if given is not None or minimize is not None or maximize is not None or not noted.completed_only:
+        return bool(given)
+    click.echo("only jobs whose status is Completed have a rank, as in the replay; or --no-completed-only", err=True)
+    return True
 
 
 def objective_of(
@@ -85,9 +115,9 @@ def objective_of(
                     "--scope and --step say how an objective counts: --minimize or --maximize names it"
                 )
             return None
-        return replace(noted, scope=scope or noted.scope, step=step or noted.step)
+        return replace(noted, scope=noted.scope if scope is None else scope, step=noted.step if step is None else step)
     metric, goal = (minimize, "Minimize") if minimize is not None else (maximize, "Maximize")
-    return Objective(str(metric), goal, scope or "last", step)
+    return Objective(str(metric), goal, "last" if scope is None else scope, step)
 
 
 def print_best(
@@ -99,11 +129,11 @@ def print_best(
     console.print(text, style="bold", soft_wrap=True)
 
 
-def print_no_best(console: Console, objective: Objective, ranking: pa.Table, goal: Goal) -> None:
+def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool) -> None:
     """That nobody won, and why."""
     reason = f"no job has a finite {_named(objective)}"
     if "found" in ranking["objective_status"].to_pylist():
-        why = "is Completed" if goal.completed_only else "may win: they failed"
+        why = "is Completed" if completed_only else "may win: they failed"
         reason = f"no job that has a finite {_named(objective)} {why}"
     console.print(f"Best: none; {reason}")
 

@@ -48,9 +48,7 @@ if TYPE_CHECKING:
     "--format",
     "format_",
     type=click.Choice(["parquet", "arrow", "csv", "jsonl"]),
-    default="parquet",
-    show_default=True,
-    help="Format of the dataset.",
+    help="Format of the dataset.  [default: parquet]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the dataset that is there.")
 @click.option(
@@ -74,7 +72,7 @@ def replay(
     job: str,
     jobs_file: str | None,
     out: str | None,
-    format_: str,
+    format_: str | None,
     overwrite: bool,
     tuning_job: str | None,
     describe: bool,
@@ -91,6 +89,12 @@ def replay(
         raise click.UsageError("--describe needs --tuning-job FILE")
     if float32 and not describe:
         raise click.UsageError("--float32 needs --describe")
+    if describe and goal.given:
+        raise click.UsageError(
+            f"--describe answers by the request's objective, as the service does: not by {goal.given[0]}"
+        )
+    if out is None and (overwrite or format_ is not None):
+        raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR, which it writes")
     from metricscan._replay import replay as run
 
     request = None
@@ -98,20 +102,19 @@ def replay(
         objective = goal.objective()
         scanner = compiled(wanted, reading, None if objective is None else objective.metric)
     else:
-        if wanted.definitions is not None or wanted.metrics or wanted.labels:
+        if wanted.definitions or wanted.metrics or wanted.labels:
             raise click.UsageError("--tuning-job brings its own definitions; --definitions, -m and --label exclude it")
         from metricscan.cli.tuning import requested
 
         request, scanner = requested(tuning_job, wanted.algorithm, **reading.of_scanner)
         objective = goal.objective(request.objective)
-    if goal.completed_only and objective is None:
-        raise click.UsageError("--completed-only says whom an objective ranks: --minimize or --maximize names it")
+    goal.check_ranked(objective)
     with ProgressBar() as bar:
         result = run(
             paths,
             scanner,
             objective=objective,
-            completed_only=goal.completed_only,
+            completed_only=bool(goal.completed_only),
             threads=threads,
             job=job,
             jobs=jobs_file,
@@ -120,7 +123,7 @@ def replay(
             input_format=reading.input_format,
             keep=describe,
             out=out,
-            format=format_,
+            format=format_ or "parquet",
             overwrite=overwrite,
             progress=bar.show if bar.shown else None,
         )
@@ -148,20 +151,22 @@ def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None,
     if objective is not None and result.ranking is not None:
         best = result.best
         if best is None:
-            print_no_best(console, objective, result.ranking, goal)
+            print_no_best(console, objective, result.ranking, completed_only=bool(goal.completed_only))
         else:
             print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, goal)
     print_counts(console, result.stats)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
-    print_silent(console, scanner, result.stats, paths, input_format)
+    wanted = None if objective is None else objective.metric
+    print_silent(console, scanner, result.stats, paths, input_format, wanted)
 
 
 def _print_json(result: Replay, objective: Objective | None, out: str | None, goal: Goal) -> None:
     documents.print_document(
         {
             "objective": None if objective is None else asdict(objective),
+            "completed_only": bool(goal.completed_only),
             "best": None if result.best is None else documents.winner(**result.best._asdict()),
             "ranking": None if result.ranking is None else documents.ranked(goal.cut(result.ranking)),
             "metrics": {name: documents.counts(metric) for name, metric in result.stats.metrics.items()},

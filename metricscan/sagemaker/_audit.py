@@ -104,12 +104,15 @@ class Audit(NamedTuple):
         How many values the service reported, of jobs that have a log.
     errors : tuple of SourceError
         Logs that could not be read.
+    jobs : tuple of str
+        The names of the jobs that have logs.
     """
 
     findings: tuple[Finding, ...]
     policies: tuple[Policy, ...]
     reported: int
     errors: tuple[SourceError, ...]
+    jobs: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -188,7 +191,7 @@ def audit(
             )
             policies.append(Policy(**reading, scope=scope, explained=explained))
     policies.sort(key=lambda one: (-one.explained, one.scope != "last"))
-    return Audit(findings, tuple(policies), len(values), result.errors)
+    return Audit(findings, tuple(policies), len(values), result.errors, tuple(job.name for job in result.jobs))
 
 
 def _check_read_again(paths: Iterable[str]) -> None:

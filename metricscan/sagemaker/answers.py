@@ -8,18 +8,17 @@ import itertools
 import math
 import os
 import re
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan._replay import replay as run_replay
-from metricscan.errors import DefinitionWarning, OptionError
+from metricscan.errors import OptionError
 from metricscan.objective import natural, nearest
 from metricscan.sagemaker._latest import latest
 from metricscan.sagemaker._model import ALIAS, check, pruned, shapes
 from metricscan.sagemaker.names import legal_names
 from metricscan.sagemaker.request import OBJECTIVE_HYPERPARAMETER, TuningRequest, load_request
-from metricscan.scanner import Scanner, report_untamed
+from metricscan.scanner import Scanner, of_checked, report_untamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -476,12 +475,10 @@ def scanner_of(request: TuningRequest, *, untamed: str = "warn", **options: Any)
             "the tuning request has no metric definitions, and its algorithm is not known",
             hint="name the algorithm, or give metric definitions",
         )
-    with warnings.catch_warnings():
-        # the request's own warnings have said what is suspicious in its definitions
-        warnings.simplefilter("ignore", DefinitionWarning)
-        scanner = Scanner(request.metrics, untamed=untamed, **options)
-    if untamed == "warn":
-        report_untamed(scanner, refuse=False)
+    # the request's own warnings have said what is suspicious in its definitions
+    scanner = of_checked(request.metrics, untamed=untamed, **options)
+    if untamed != "allow":
+        report_untamed(scanner, refuse=untamed == "refuse")
     return scanner
 
 

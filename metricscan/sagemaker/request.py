@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from metricscan._relaxed import blanked, ellipsis_at, line_and_column, python_literal, stray_backslashes
-from metricscan.definition import MetricDefinition, load_definitions
-from metricscan.errors import DefinitionError, DefinitionWarning, OptionError, SourceError
+from metricscan.definition import MetricDefinition, read_with
+from metricscan.errors import DefinitionError, OptionError, SourceError
 from metricscan.objective import Objective, nearest
 from metricscan.sagemaker import algorithms
 from metricscan.sagemaker._model import ALIAS, check, shapes, shown
@@ -484,22 +484,21 @@ class _Checked:
         places = [index for index in places if index not in aliases]
         metrics: tuple[MetricDefinition, ...] = ()
         if places:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", DefinitionWarning)
-                try:
-                    metrics = load_definitions(
-                        [{key: given[index][key] for key in ("Name", "Regex")} for index in places]
-                    )
-                except DefinitionError as error:
-                    for fault in error.faults:
-                        where = path if fault.index is None else f"{path}[{places[fault.index]}]"
-                        text = fault.message
-                        if fault.position is not None:
-                            text += f" at position {fault.position} of {shown(fault.pattern)}"
-                        self.fault(where, text, fault.hint)
-                    metrics = tuple(MetricDefinition(given[index]["Name"], given[index]["Regex"]) for index in places)
-            for warning in caught:
-                self.warn(path, str(warning.message))
+            suspicions: list[str] = []
+            try:
+                metrics, _, suspicions = read_with(
+                    [{key: given[index][key] for key in ("Name", "Regex")} for index in places], lambda dialect: None
+                )
+            except DefinitionError as error:
+                for fault in error.faults:
+                    where = path if fault.index is None else f"{path}[{places[fault.index]}]"
+                    text = fault.message
+                    if fault.position is not None:
+                        text += f" at position {fault.position} of {shown(fault.pattern)}"
+                    self.fault(where, text, fault.hint)
+                metrics = tuple(MetricDefinition(given[index]["Name"], given[index]["Regex"]) for index in places)
+            for suspicion in suspicions:
+                self.warn(path, suspicion)
         regex = next((metric.regex for metric in metrics if objective and metric.name == objective.metric), None)
         for index in aliases:
             if regex is not None and given[index]["Regex"] != regex:
