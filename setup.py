@@ -52,7 +52,7 @@ if FUZZ:
     compile_args += ["-O1", "-fsanitize=fuzzer-no-link", "-DMS_PATIENCE=0", "-DMS_PATIENCE_A_BYTE=0"]
 
 MODULES = {
-    "_core": ("_characters.h", "_literals.h", "_memory.h", "_numbers.h", "_program.h", "_rewriting.h"),
+    "_core": ("_arrow.h", "_characters.h", "_literals.h", "_memory.h", "_numbers.h", "_program.h", "_rewriting.h"),
     "_events": ("_events.h",),
     "_reading": ("_literals.h",),
     "_natural": (),

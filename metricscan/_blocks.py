@@ -47,7 +47,7 @@ class Block(NamedTuple):
     """What was found in a block; lines, those of samples too, count from where it begins."""
 
     stop: int
-    columns: list[tuple[int, _core._Columns]]
+    columns: list[tuple[int, _core.Columns]]
     counted: list[tuple[int, _core._Counts]]
     bytes: int
     records: int
