@@ -98,7 +98,7 @@ def test_a_batch_with_times_is_what_arrow_makes_of_the_same_columns():
     assert batch.equals(pa.RecordBatch.from_arrays(wanted, schema=SCHEMA))
     given = from_columns(columns, np.array([1, 2, -(2**63), 4, 5]))
     assert given["time"].cast(pa.int64()).to_pylist() == [1, 2, None, 4, 5]
-    assert given.drop_columns("time").equals(batch.drop_columns("time"))
+    assert given.columns[:4] == batch.columns[:4]
 
 
 def test_nothing_is_copied():
