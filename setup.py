@@ -53,6 +53,7 @@ if FUZZ:
 
 MODULES = {
     "_core": (
+        "_arrow.h",
         "_characters.h",
         "_levels.h",
         "_literals.h",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from metricscan.scanner import Scanner
     from metricscan.source import Source
 
-# Big enough that a block's fixed cost (a batch for each metric, some 200 microseconds in all) vanishes; small enough that few
+# Big enough that a block's fixed cost (some 100 microseconds, a batch for each metric included) vanishes; small enough that few
 # rows are in memory at a time.
 BLOCK_BYTES = 16 * 1024 * 1024
 LEAST_BLOCK_BYTES = 2 * 1024 * 1024
@@ -47,7 +47,7 @@ class Block(NamedTuple):
     """What was found in a block; lines, those of samples too, count from where it begins."""
 
     stop: int
-    columns: list[tuple[int, _core._Columns]]
+    columns: list[tuple[int, _core.Columns]]
     counted: list[tuple[int, _core._Counts]]
     bytes: int
     records: int
@@ -115,8 +115,7 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
             if block.fault is not None:
                 raise block.fault
             handed += 1
-            cuts.give_back()
-            if streams:
+            if cuts.give_back() and streams:
                 call_helper()
     finally:
         cuts.close()
@@ -159,10 +158,11 @@ class _Cuts:
             self._taken += 1
             return self._taken - 1, start, self._at
 
-    def give_back(self) -> None:
-        """One more block has been handed on."""
+    def give_back(self) -> bool:
+        """One more block has been handed on; whether there is one to take now."""
         with self._lock:
             self._ahead += 1
+            return self._at < self._size
 
     def close(self) -> None:
         """No more is to be taken."""

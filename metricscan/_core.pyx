@@ -1,8 +1,9 @@
 """The hot loop: records, literal search, spans, programs (their matcher is in _program.h), number reading, columns.
 
-It knows bytes, integers and doubles; definitions, files, Arrow and jobs live in Python above it. One ``Engine`` holds
-the compiled tables and never changes, so any number of threads may share it. A ``Stream`` is one pass over one input:
-bytes are fed in pieces of any size, rows pile up in plain C columns, and ``detach`` hands a column's memory over.
+It knows bytes, integers and doubles, and of Arrow how memory is handed over; definitions, files and jobs live in Python
+above it. One ``Engine`` holds the compiled tables and never changes, so any number of threads may share it. A ``Stream``
+is one pass over one input: bytes are fed in pieces of any size, rows pile up in plain C columns, and ``detach`` hands their
+memory over.
 
 Each call of ``feed`` has three stages. *Scan* runs without the GIL over all whole records: it searches the buffer for
 every pattern's literals, matches in place, reads numbers and appends rows. What only Python can decide is noted, with
@@ -12,12 +13,14 @@ copies the unfinished record at the end for the next call.
 
 import builtins
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBUF_WRITE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memchr, memcmp, memcpy, memset, strerror
 
@@ -37,6 +40,14 @@ cdef extern from "_memory.h" nogil:
     void *ms_take_memory(size_t size, bint full)
     void ms_share_memory(void *columns)
     void ms_give_memory(void *columns)
+    int ms_holders_of_memory(void *columns)
+
+cdef extern from "_arrow.h" nogil:
+    enum: MS_COLUMNS
+    struct ArrowArray:
+        pass
+    int ms_export_columns(ArrowArray *array, void *memory, int64_t rows, char *first, size_t stride)
+    void ms_withdraw(ArrowArray *array)
 
 cdef extern from "_levels.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_AVX512, MS_NEON_LEVEL
@@ -1445,74 +1456,120 @@ cdef void *zeroed(size_t count, size_t size) except NULL:
     return memory
 
 
-cdef class Slab:
-    """A batch's share in the memory of its columns, which a stream handed over; gone when the last column is."""
+cdef class Columns:
+    """Rows of one pattern that a stream handed over: a share in the memory they lie in, given back when the last holder is gone.
 
+    A buffer of two dimensions: a row each for value (doubles, read as integers), line, offset, start and, if there are any,
+    times. It can be written to until the rows are exported.
+
+    Attributes
+    ----------
+    rows : int
+    has_times : bool
+    texts : object
+        What somebody has put there in place of the values; None.
+    """
+
+    cdef readonly int64_t rows
+    cdef readonly bint has_times
+    cdef public object texts
     cdef void *memory
+    cdef char *first            # column; the others follow
+    cdef Py_ssize_t shape[2]
+    cdef Py_ssize_t strides[2]
+    cdef bint was_exported
+    cdef ArrowArray exported
 
     def __dealloc__(self):
+        ms_withdraw(&self.exported)
         ms_give_memory(self.memory)
 
-
-cdef class Column:
-    """One column of a batch: a read-only buffer that keeps its slab alive; the stream has let go of it."""
-
-    cdef Slab slab
-    cdef void *memory
-    cdef Py_ssize_t size
-
     def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.memory, self.size, 1, flags)
+        if flags & PyBUF_STRIDES != PyBUF_STRIDES:
+            raise BufferError("columns lie apart: strides are needed")
+        if flags & PyBUF_WRITABLE and self.was_exported:
+            raise BufferError("what was exported is read-only")
+        view.obj = self
+        view.buf = self.first
+        view.len = self.shape[0] * self.shape[1] * 8
+        view.itemsize = 8
+        view.readonly = self.was_exported
+        view.ndim = 2
+        view.format = NULL
+        if flags & PyBUF_FORMAT:
+            view.format = b"q"
+        view.shape = self.shape
+        view.strides = self.strides
+        view.suboffsets = NULL
+        view.internal = NULL
 
-    def __len__(self):
-        return self.size
+    def export(self):
+        """Address of an ``ArrowArray`` of these rows, with a share of its own in the memory, for whoever imports it.
 
-    def add(self, int64_t number):
-        """Add to every entry of a column of integers, before anybody reads it."""
-        cdef int64_t *entry = <int64_t *>self.memory
+        It is a struct array: value, line, offset, start, and a column of nulls. Until it is imported it lives as long as this
+        object, and the next call takes it back; one thread does both.
+        """
+        ms_withdraw(&self.exported)
+        if ms_export_columns(&self.exported, self.memory, self.rows, self.first, <size_t>self.strides[0]) < 0:
+            raise MemoryError(f"no memory to hand over {self.rows} rows")
+        self.was_exported = True
+        return <uintptr_t>&self.exported
+
+    def add_lines(self, int64_t number):
+        """Add to every line, before the rows are exported."""
+        cdef int64_t *line = <int64_t *>(self.first + self.strides[0])
         cdef int64_t i
+        if self.was_exported:
+            raise BufferError("what was exported is read-only")
         with nogil:
-            for i in range(self.size // 8):
-                entry[i] += number
+            for i in range(self.rows):
+                line[i] += number
+
+    @property
+    def holders(self):
+        """Tests only: how many share the memory, this object among them."""
+        return ms_holders_of_memory(self.memory)
 
 
-cdef Column column_of(Slab slab, void *memory, int64_t rows):
-    cdef Column column = Column.__new__(Column)
-    column.slab = slab
-    column.memory = memory
-    column.size = rows * 8
-    return column
+cdef Columns columns_of(void *memory, int64_t rows, void *first, void *second, bint has_times):
+    """Columns that take over a share in the memory; where the first two lie tells where the others do: see ``lay_out``."""
+    cdef Columns columns = Columns.__new__(Columns)
+    columns.rows = rows
+    columns.has_times = has_times
+    columns.memory = memory
+    columns.first = <char *>first
+    columns.shape[0] = MS_COLUMNS + has_times
+    columns.shape[1] = rows
+    columns.strides[0] = <char *>second - <char *>first
+    columns.strides[1] = 8
+    return columns
 
 
 def joined(list parts not None):
-    """The columns of several batches, none of which has times, as those of one.
+    """The rows of several batches, none of which has times, as those of one: a copy.
 
     (By numpy's arrays it takes ten times as long, and a thread that scans does this between two blocks.)
     """
-    cdef int64_t rows = 0, at = 0, held
+    cdef int64_t rows = 0
+    cdef Py_ssize_t stride
     cdef int column
     cdef char *memory
-    cdef Py_buffer view
+    cdef char *to
+    cdef Columns part
     for part in parts:
-        rows += <int64_t>part[0]
-    slab = Slab.__new__(Slab)
-    memory = <char *>ms_take_memory(<size_t>max(rows, 1) * 4 * 8, False)
+        if part.has_times:
+            raise ValueError("rows with times cannot be joined")
+        rows += part.rows
+    stride = (rows * 8 + 63) & ~<Py_ssize_t>63
+    memory = <char *>ms_take_memory(<size_t>stride * MS_COLUMNS, False)
     if memory == NULL:
-        raise MemoryError
-    (<Slab>slab).memory = memory
+        raise MemoryError(f"no memory to join {rows} rows")
+    to = memory
     for part in parts:
-        held = <int64_t>part[0]
-        for column in range(4):
-            PyObject_GetBuffer(part[1 + column], &view, PyBUF_SIMPLE)
-            try:
-                if view.len != held * 8:
-                    raise ValueError(f"a column of {view.len} bytes, {held} rows were expected")
-                with nogil:
-                    memcpy(memory + (column * rows + at) * 8, view.buf, <size_t>view.len)
-            finally:
-                PyBuffer_Release(&view)
-        at += held
-    return (rows, *[column_of(slab, memory + column * rows * 8, rows) for column in range(4)], None)
+        for column in range(MS_COLUMNS):
+            memcpy(to + column * stride, part.first + column * part.strides[0], <size_t>part.rows * 8)
+        to += part.rows * 8
+    return columns_of(memory, rows, memory, memory + stride, False)
 
 
 cdef class Stream:
@@ -1952,7 +2009,7 @@ cdef class Stream:
     # -- what was found
 
     def take_full(self):
-        """Hand over the batches that are full: a list of pattern and columns, as ``detach`` gives them.
+        """Hand over the batches that are full: a list of pattern and ``Columns``.
 
         O(1) where there is none.
         """
@@ -1967,19 +2024,10 @@ cdef class Stream:
             taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.k.states[pattern].rows >= MS_SLAB_ROWS]
         return taken
 
-    cdef tuple columns_of_chunk(self, Chunk *chunk):
-        cdef int64_t rows = chunk.rows
-        slab = Slab.__new__(Slab)
-        (<Slab>slab).memory = chunk.slab
+    cdef Columns columns_of_chunk(self, Chunk *chunk):
+        columns = columns_of(chunk.slab, chunk.rows, chunk.value, chunk.line, False)
         chunk.slab = NULL
-        return (
-            rows,
-            column_of(slab, chunk.value, rows),
-            column_of(slab, chunk.line, rows),
-            column_of(slab, chunk.offset, rows),
-            column_of(slab, chunk.start, rows),
-            None,
-        )
+        return columns
 
     def take(self):
         """Hand over all rows, as ``take_full`` does."""
@@ -2005,7 +2053,7 @@ cdef class Stream:
         )
 
     def detach(self, int32_t pattern):
-        """Hand a pattern's rows over: ``(rows, value, line, offset, start, time)``, columns zero-copy; time or None.
+        """Hand a pattern's rows over, zero-copy: their ``Columns``, or None if there are none.
 
         Batches that were set aside come before them: see ``take_full``.
         """
@@ -2021,16 +2069,7 @@ cdef class Stream:
         if not slices and rows + rows // 4 < state.room:
             # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
             lay_out(state, rows, pattern)
-        slab = Slab.__new__(Slab)
-        (<Slab>slab).memory = state.slab
-        columns = (
-            rows,
-            column_of(slab, state.value, rows),
-            column_of(slab, state.line, rows),
-            column_of(slab, state.offset, rows),
-            column_of(slab, state.start, rows),
-            None if state.time == NULL else column_of(slab, state.time, rows),
-        )
+        columns = columns_of(state.slab, rows, state.value, state.line, state.time != NULL)
         if slices:
             # the next rows go behind these, on a cache line of their own
             ms_share_memory(state.slab)

@@ -238,11 +238,10 @@ class Rows:
 
         columns = core.detach(pattern)
         assert columns is not None
-        rows, value, line, offset, start, _ = columns
         time, stream = np.concatenate(self._times, axis=1)
         self.count = 0
         self._times = []
-        return from_columns(rows, value, line, offset, start, time), stream
+        return from_columns(columns, time), stream
 
 
 def place(events: _events.Unframer, line: int, offset: int) -> tuple[int, int]:

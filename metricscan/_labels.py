@@ -36,13 +36,13 @@ class LabelStream(_core.Stream):
 
     _texts: dict[int, _Texts]
 
-    def detach(self, pattern: int) -> Any:
-        """The pattern's rows, as the core hands them over; a label's value is an array of string."""
+    def detach(self, pattern: int) -> _core.Columns | None:
+        """The pattern's rows, as the core hands them over; beside those of a label, an array of string."""
         columns = super().detach(pattern)
         if columns is None or pattern not in self._texts:
             return columns
-        rows, value, *rest = columns
-        return rows, self._texts[pattern].take(value), *rest
+        columns.texts = self._texts[pattern].take(columns)
+        return columns
 
     def latest(self, pattern: int) -> Any:
         """The newest row; a label's value is text."""
@@ -74,12 +74,12 @@ class _Texts:
         shown = text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return self._numbers.setdefault(shown, self._first + len(self._numbers))
 
-    def take(self, value: Any) -> pa.Array:
-        """The texts of a column of numbers."""
+    def take(self, columns: _core.Columns) -> pa.Array:
+        """The texts that the values of these rows are the numbers of."""
         import numpy as np
         import pyarrow as pa
 
-        places = np.frombuffer(value, np.float64).astype(np.int64) - self._first
+        places = np.asarray(columns)[0].view(np.float64).astype(np.int64) - self._first
         texts = list(self._numbers)
         self._last = texts[int(places[-1])]
         self._first += len(texts)

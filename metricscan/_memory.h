@@ -68,8 +68,14 @@ static void *ms_take_memory(size_t size, int full) {
     return memory + MS_MEMORY_HEADER;
 }
 
+static int ms_holders_of_memory(const void *columns) {
+    return columns == NULL ? 0 : atomic_load(&((const ms_memory *)((const char *)columns - MS_MEMORY_HEADER))->holders);
+}
+
 /* One holder more. */
-static void ms_share_memory(void *columns) { atomic_fetch_add(&((ms_memory *)((char *)columns - MS_MEMORY_HEADER))->holders, 1); }
+static void ms_share_memory(void *columns) {
+    if (columns != NULL) atomic_fetch_add(&((ms_memory *)((char *)columns - MS_MEMORY_HEADER))->holders, 1);
+}
 
 /* One holder less; the last one gives it back. */
 static void ms_give_memory(void *columns) {

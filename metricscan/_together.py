@@ -65,7 +65,7 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
     names = [*map(os.fsencode, paths)]
     core = scanner._new_core_stream(in_batches=True)
     read: list[Counts] = []
-    columns: list[tuple[int, _core._Columns]] = []
+    columns: list[tuple[int, _core.Columns]] = []
     first = 0
     while first < len(names):
         piece = _fed(core, names, first, universal=scanner.options["newline"] == "universal", detect=detect)
@@ -90,13 +90,15 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
             metric.samples[index] = Sample(text, *place)
 
     batches = []
-    for pattern, (rows, value, line, offset, start, time) in columns:
-        offsets = _integers(offset)
-        rows_up_to = np.searchsorted(offsets, ends)
+    for pattern, rows in columns:
+        _, line, offset, start, *_ = np.asarray(rows)
+        rows_up_to = np.searchsorted(offset, ends)
         counts = np.diff(rows_up_to, prepend=0)
         before = np.repeat(begins, counts)
-        own_lines = _integers(line) - np.repeat(lines_before, counts)
-        batch = from_columns(rows, value, own_lines, offsets - before, _integers(start) - before, time)
+        offset -= before
+        start -= before
+        line -= np.repeat(lines_before, counts)
+        batch = from_columns(rows)
         for number, part in enumerate(in_pieces(batch)):
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
             batches += [(name, part, counts) for name in scanner._plan.names[pattern]]
@@ -121,7 +123,3 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
             return None
     core.feed(buffer[: int(ends[-1])])
     return files
-
-
-def _integers(column: Any) -> Counts:
-    return np.frombuffer(column, np.int64)

@@ -564,7 +564,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     stats.records += block.records
                     self._scanner._add_counts(stats, block.counted, lines)
                     for pattern, columns in block.columns:
-                        columns[2].add(lines)
+                        columns.add_lines(lines)
                         for gathered in gathering.setdefault(pattern, Gathering()).add(columns):
                             yield from self._named(pattern, gathered)
                     lines += block.newlines
@@ -576,10 +576,10 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         if fault is not None:
             raise fault
 
-    def _named(self, pattern: int, columns: _core._Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
+    def _named(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         from metricscan.batch import from_columns, in_pieces
 
-        for piece in in_pieces(from_columns(*columns)):
+        for piece in in_pieces(from_columns(columns)):
             for name in self._scanner._plan.names[pattern]:
                 yield name, piece
 
@@ -641,7 +641,7 @@ class Stream:
         for pattern in self._core.filled():
             columns = self._core.detach(pattern)
             if columns is not None:
-                batch = from_columns(*columns)
+                batch = from_columns(columns)
                 batches.update(dict.fromkeys(self._scanner._plan.names[pattern], batch))
         return {name: batches[name] for name in self._scanner.metrics if name in batches}
 

@@ -191,6 +191,16 @@ def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
         sys.setswitchinterval(interval)
 
 
+def test_no_thread_is_called_for_when_all_blocks_are_taken():
+    cuts = _blocks._Cuts(1000, 2, 300)
+    assert cuts.take() == (0, 0, 300)
+    assert cuts.give_back()
+    while cuts.take() is not None:
+        pass
+    assert not cuts.has_after(4)
+    assert not cuts.give_back()
+
+
 def test_as_many_threads_as_there_are_blocks_are_enough(blocks):
     before = threading.active_count()
     batches = SCANNER.batches(DENSE, threads=10**12)

@@ -22,11 +22,11 @@ def log(first, stop):
 
 
 def values(columns):
-    return np.frombuffer(columns[1], np.float64).astype(int).tolist()
+    return np.asarray(columns)[0].view(np.float64).astype(int).tolist()
 
 
 def lines(columns):
-    return np.frombuffer(columns[2], np.int64).tolist()
+    return np.asarray(columns)[1].tolist()
 
 
 def stream(*regexes, in_batches=True, **options):
@@ -38,7 +38,7 @@ def whole(taken, pattern=0):
     """Values and lines of a pattern, and how many rows each batch has."""
     batches = [columns for number, columns in taken if number == pattern]
     joined = [list(chain.from_iterable(map(part, batches))) for part in (values, lines)]
-    return *joined, [columns[0] for columns in batches]
+    return *joined, [columns.rows for columns in batches]
 
 
 @pytest.mark.parametrize("pieces", [1, 7])
@@ -53,7 +53,7 @@ def test_full_columns_are_set_aside(shape, matches, pieces):
         core.feed(data[at : at + -(-len(data) // pieces)])
         taken += core.take_full()
         # what is left is no whole batch
-        assert core.counts(0)[0] - sum(columns[0] for _, columns in taken) < 2 * ROWS
+        assert core.counts(0)[0] - sum(columns.rows for _, columns in taken) < 2 * ROWS
     core.finish()
     taken += core.take()
     found, found_lines, sizes = whole(taken)
@@ -77,12 +77,12 @@ def test_a_pattern_that_python_decides_does_not_keep_others_from_their_batches()
     sizes = []
     for at in range(0, len(data), 50_000):
         core.feed(data[at : at + 50_000])
-        sizes += [columns[0] for pattern, columns in core.take_full() if pattern == 0]
+        sizes += [columns.rows for pattern, columns in core.take_full() if pattern == 0]
         # a batch, and the rows of a piece
         assert core.counts(0)[0] - sum(sizes) < ROWS + 5000
     assert len(sizes) == 2
     core.finish()
-    assert sum(sizes) + sum(columns[0] for pattern, columns in core.take() if pattern == 0) == 3 * ROWS
+    assert sum(sizes) + sum(columns.rows for pattern, columns in core.take() if pattern == 0) == 3 * ROWS
 
 
 def test_rows_taken_from_a_full_slab_are_slices_of_it():
@@ -92,7 +92,7 @@ def test_rows_taken_from_a_full_slab_are_slices_of_it():
     first = core.take()
     core.feed(log(few, more))
     second = core.take()
-    address = [np.frombuffer(taken[0][1][1], np.float64).__array_interface__["data"][0] for taken in (first, second)]
+    address = [np.asarray(taken[0][1]).__array_interface__["data"][0] for taken in (first, second)]
     # on a cache line of their own
     assert address[1] - address[0] == -(-few // 8) * 8 * 8
     # the second ones are written behind the first, which stay as they are
@@ -121,8 +121,7 @@ def test_a_stream_that_starts_again_counts_anew():
     core.finish()
     ((_, columns),) = core.take()
     assert (values(columns), lines(columns)) == ([7, 8], [1, 2])
-    assert np.frombuffer(columns[3], np.int64).tolist() == [1000, 1008]
-    assert np.frombuffer(columns[4], np.int64).tolist() == [1005, 1013]
+    assert np.asarray(columns)[2:].tolist() == [[1000, 1008], [1005, 1013]]
     assert core.counted() == [(0, (2, 0, 0, 0, 0, []))]
     assert whole(taken)[0] == list(range(few))
 
@@ -142,47 +141,56 @@ def test_times_are_given_to_rows_of_a_stream_in_batches_too():
     core.feed(log(0, 10))
     core.feed(log(10, ROWS + 10), 5)
     ((_, columns),) = core.take()
-    times = np.frombuffer(columns[5], np.int64)
+    times = np.asarray(columns)[4]
     assert values(columns) == list(range(ROWS + 10))
     assert (times[:10] == -(2**63)).all()
     assert (times[10:] == 5).all()
 
 
-def test_small_batches_are_gathered():
-    def part(first, rows):
-        value = np.arange(first, first + rows, dtype=np.float64)
-        places = [np.arange(first, first + rows, dtype=np.int64) * factor for factor in (1, 10, 100)]
-        return rows, value, *places, None
+def part(first, rows, texts=None):
+    """Rows of values and lines from a number on, as a stream hands them over."""
+    core = stream(SHAPES["quick"], in_batches=False)
+    core.feed(log(first, first + rows))
+    columns = core.detach(0)
+    columns.add_lines(first)
+    columns.texts = texts
+    return columns
 
+
+def test_small_batches_are_gathered():
     few = batch.FEW_ROWS
     gathering = batch.Gathering()
-    assert gathering.add(part(0, 5)) == []
-    assert gathering.add(part(5, few - 6)) == []
-    (whole,) = gathering.add(part(few - 1, 3))
-    assert whole[0] == few + 2
-    for column, factor in zip(whole[1:5], (1, 1, 10, 100), strict=True):
-        assert (
-            np.frombuffer(column, np.float64 if column is whole[1] else np.int64) == np.arange(few + 2) * factor
-        ).all()
-    assert whole[5] is None
+    parts = [part(0, 5), part(5, few - 6), part(few - 1, 3)]
+    apart = np.concatenate([np.asarray(columns) for columns in parts], axis=1)
+    assert gathering.add(parts[0]) == []
+    assert gathering.add(parts[1]) == []
+    (whole,) = gathering.add(parts[2])
+    assert whole.rows == few + 2
+    assert values(whole) == [*range(few + 2)]
+    assert (np.asarray(whole) == apart).all()
     assert gathering.take() == []
     # a large one drives out what is before it
     assert gathering.add(part(0, 5)) == []
     large = part(5, few)
     before, after = gathering.add(large)
-    assert (before[0], after) == (5, large)
+    assert (before.rows, after) == (5, large)
     gathering.add(part(0, 7))
-    assert [columns[0] for columns in gathering.take()] == [7]
+    assert [columns.rows for columns in gathering.take()] == [7]
 
 
 def test_small_batches_of_text_are_gathered():
-    def part(texts):
-        return len(texts), pa.array(texts), *[np.zeros(len(texts), np.int64)] * 3, None
-
     gathering = batch.Gathering()
-    assert gathering.add(part(["a", "b"])) == gathering.add(part(["c"])) == []
-    ((rows, value, *_),) = gathering.take()
-    assert (rows, value.to_pylist()) == (3, ["a", "b", "c"])
+    assert gathering.add(part(0, 2, pa.array(["a", "b"]))) == gathering.add(part(2, 1, pa.array(["c"]))) == []
+    (columns,) = gathering.take()
+    assert (columns.rows, columns.texts.to_pylist()) == (3, ["a", "b", "c"])
+    assert batch.from_columns(columns)["value"].to_pylist() == ["a", "b", "c"]
+
+
+def test_rows_with_times_are_not_joined():
+    core = stream(SHAPES["quick"], in_batches=False)
+    core.feed(log(0, 5), 1)
+    with pytest.raises(ValueError, match="times"):
+        _core.joined([part(0, 5), core.detach(0)])
 
 
 def test_a_scan_on_two_threads_hands_over_few_batches(tmp_path):
@@ -205,7 +213,7 @@ def test_rows_of_rewritten_text_have_their_places_in_every_batch(shape, options)
     core.finish()
     batches = [columns for _, columns in core.take()]
     assert len(batches) > 1
-    offset, start = (np.concatenate([np.frombuffer(columns[i], np.int64) for columns in batches]) for i in (3, 4))
+    offset, start = np.concatenate([np.asarray(columns) for columns in batches], axis=1)[2:]
     assert offset.tolist() == [number * len(line) for number in range(10) for _ in starts]
     assert start.tolist() == [number * len(line) + at for number in range(10) for at in starts]
 
@@ -220,4 +228,4 @@ def test_times_after_rows_without_that_were_taken(rows):
     core.feed(b"ss=7;\nloss=8;\n", 2)
     ((_, columns),) = core.take()
     assert values(columns) == [7, 8]
-    assert np.frombuffer(columns[5], np.int64).tolist() == [2, 2]
+    assert np.asarray(columns)[4].tolist() == [2, 2]

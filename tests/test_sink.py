@@ -199,7 +199,7 @@ def test_a_number_in_json(value):
 # ---- names of folders
 
 
-@given(st.one_of(st.text(min_size=1, max_size=30), st.text("._~%aA/\\é\0", min_size=1, max_size=10)))
+@given(st.one_of(st.text(min_size=1, max_size=16), st.text("._~%aA/\\é\0", min_size=1, max_size=10)))
 def test_the_name_of_a_folder_is_that_of_its_metric(name):
     folder = folder_name(name)
     assert metric_name(folder) == name
