@@ -196,6 +196,14 @@ static size_t MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r
                 known = ms_number_general(from, stop, limit, state->value + row) == MS_NUMBER;
         }
         if (known) {
+            if (row % 8 == 0) {
+                /* the next cache line but one of each column: with four patterns that is sixteen streams, more than the processor
+                 * follows by itself. Every line with four metrics: 3.0 -> 3.1 GB/s */
+                __builtin_prefetch(state->value + row + 16, 1);
+                __builtin_prefetch(state->line + row + 16, 1);
+                __builtin_prefetch(state->offset + row + 16, 1);
+                __builtin_prefetch(state->start + row + 16, 1);
+            }
             state->line[row] = row_line;
             state->offset[row] = row_offset;
             state->start[row] = (int64_t)((uintptr_t)from + input);
