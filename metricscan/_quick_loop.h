@@ -20,55 +20,53 @@ static inline uint32_t MS_QUICK(ms_words_with_marks)(const uint64_t *words) {
 }
 #endif
 
-/* Out of line, as is whatever else happens less than once a match: what the loop needs shall stay in registers. */
+/* The record whose line is known, by a walk over the marks. */
 MS_QUICK_TARGET
-__attribute__((noinline)) static void MS_QUICK(ms_find_record_in_block)(ms_region *r, int64_t position) {
-    const ms_newlines *lines = r->newlines;
-    const uint64_t *ends = r->ends;
+__attribute__((noinline)) static void MS_QUICK(ms_find_record_far)(ms_region *r, size_t at) {
+    const size_t before = ms_marked_before(r->ends, at), behind = ms_marked_from(r->ends, at, r->words);
+    r->record = before == MS_BLOCK ? r->open : r->block + (int64_t)before + 1;
+    if (behind != MS_BLOCK) {
+        r->next = r->block + (int64_t)behind;
+    } else {
+        const size_t rest = (size_t)(r->block + MS_BLOCK < r->n ? r->block + MS_BLOCK : r->n);
+        r->next = (int64_t)ms_find_either(r->p, rest, (size_t)r->n, '\n', r->terminators == MS_LF ? '\n' : '\r');
+    }
+}
+
+MS_QUICK_TARGET
+static inline void MS_QUICK(ms_find_record_in_block)(ms_region *r, int64_t position) {
+    const ms_newlines *const lines = r->newlines;
     const size_t at = (size_t)(position - r->block), word = at / 64;
     const uint64_t earlier = ((uint64_t)1 << at % 64) - 1;
 #if MS_WIDE
-    const size_t passed = (size_t)__builtin_popcountll(lines->marks.words[word] & earlier);
-#else
-    const size_t passed = ms_count_bits(lines->marks.words[word] & earlier);
-#endif
-    const int64_t line = r->block_line + lines->before[word] + (int64_t)passed;
-    if (r->only_newlines && line == r->line + 1 && r->next >= r->block) {
-        /* the record after the last one, which ended in this block */
-        r->record = r->next + 1;
-    } else {
-#if MS_WIDE
-        /* Words with marks among the eight before this one, at once: how many words a line takes no branch could know. */
-        const uint64_t mine = ends[word] & earlier;
-        const uint32_t some = MS_QUICK(ms_words_with_marks)(ends + word - 8) | (uint32_t)(mine != 0) << 8;
-        if (__builtin_expect(some != 0, 1)) {
-            const size_t ahead = 31 - (size_t)__builtin_clz(some);
-            const uint64_t marks = ahead == 8 ? mine : ends[word + ahead - 8];
-            r->record = r->block + (int64_t)((word + ahead - 8) * 64 + 64) - __builtin_clzll(marks);
-        } else
-#endif
-        {
-            const size_t before = ms_marked_before(ends, at);
-            r->record = before == MS_BLOCK ? r->open : r->block + (int64_t)before + 1;
+    const int64_t line = r->block_line + lines->before[word] + __builtin_popcountll(lines->marks.words[word] & earlier);
+    /* the record after the last one, which ended in this block? */
+    const int follows = r->only_newlines && line == r->line + 1 && r->next >= r->block;
+    r->line = line;
+    /* Which words have marks, of this one and the seven behind it, and of the eight before it and this one: at once, as how many
+     * words a line takes is nothing that a branch could know. */
+    const uint64_t *const ends = r->ends + word;
+    const uint64_t behind = *ends & ~earlier, before = *ends & earlier;
+    const uint32_t words_behind = (MS_QUICK(ms_words_with_marks)(ends) & 0xFE) | (behind != 0);
+    const size_t to = (size_t)__builtin_ctz(words_behind | 0x100);
+    if (__builtin_expect(word + to < r->words && words_behind != 0, 1)) {
+        if (__builtin_expect(follows, 1)) {
+            r->record = r->next + 1;
+            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(to ? ends[to] : behind);
+            return;
+        }
+        const uint32_t words_before = MS_QUICK(ms_words_with_marks)(ends - 8) | (uint32_t)(before != 0) << 8;
+        if (__builtin_expect(words_before != 0, 1)) {
+            const ptrdiff_t from = 23 - (ptrdiff_t)__builtin_clz(words_before);
+            r->record = r->block + ((ptrdiff_t)word + from + 1) * 64 - __builtin_clzll(from ? ends[from] : before);
+            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(to ? ends[to] : behind);
+            return;
         }
     }
-    r->line = line;
-    uint64_t bits = ends[word] & ~earlier;
-    size_t behind = word;
-#if MS_WIDE
-    const uint32_t some = (MS_QUICK(ms_words_with_marks)(ends + word) & 0xFE) | (bits != 0);
-    const size_t ahead = some ? (size_t)__builtin_ctz(some) : 8;
-    behind += ahead;
-    bits = ahead == 0 ? bits : ends[behind];
-    if (__builtin_expect(some == 0, 0))
+#else
+    r->line = r->block_line + lines->before[word] + (int64_t)ms_count_bits(lines->marks.words[word] & earlier);
 #endif
-        while (bits == 0 && ++behind < r->words) bits = ends[behind];
-    if (__builtin_expect(behind < r->words, 1)) {
-        r->next = r->block + (int64_t)(behind * 64) + __builtin_ctzll(bits);
-    } else {
-        const size_t rest = (size_t)(r->block + MS_BLOCK < r->n ? r->block + MS_BLOCK : r->n);
-        r->next = (int64_t)ms_find_far(r->p, rest, (size_t)r->n, '\n', r->terminators == MS_LF ? '\n' : '\r');
-    }
+    MS_QUICK(ms_find_record_far)(r, at);
 }
 
 /* Keep the positions that hold the literal of their fingerprint, and say which; where several literals have it, that is left open. No
@@ -116,7 +114,7 @@ static size_t MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r
     for (; i < found; i++) {
         const uint8_t *const position = block + positions[i];
         const ms_entry *entry = entries[i];
-        if (!entry->quick) {
+        if (__builtin_expect(entry->quick == MS_NOT_QUICK, 0)) {
             if (entry != &ms_unknown) break;
             const ms_group *const group = &find->groups[find->pair_group[ms_load2(position)] - 1];
             if (!group->near) break;
