@@ -247,12 +247,14 @@ cdef extern from "_quick.h" nogil:
         int64_t run_end
     void ms_find_record_in_block(Region *r, int64_t position)
     void ms_open_record(Region *r, int64_t *serial)
-    size_t ms_tell_apart(
-        int level, const Lookup *find, const Region *r, uint32_t *positions, size_t found, const Entry **entries
+    ctypedef struct ms_candidate:
+        const uint8_t *position
+    size_t ms_candidates(
+        int level, const Lookup *find, const Region *r, const uint32_t *positions, size_t found, ms_candidate *candidates
     )
-    size_t ms_decide(
-        int level, const Lookup *find, Region *r, State *states, int64_t *serial, const uint32_t *positions,
-        const Entry *const *entries, size_t start, size_t found, ms_left *left
+    const ms_candidate *ms_decide(
+        int level, const Lookup *find, Region *r, State *states, int64_t *serial, const ms_candidate *start,
+        const ms_candidate *to, ms_left *left
     )
 
 
@@ -1020,26 +1022,28 @@ cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noe
             try_group(k, r, region, &t.find.groups[group - 1], position)
 
 
-cdef void try_positions(Scan *k, Region *r, int32_t region, uint32_t *positions, size_t found) noexcept nogil:
+cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *positions, size_t found) noexcept nogil:
     """Try all positions of a block: the quick path, and what it leaves."""
     cdef const Tables *t = k.tables
-    cdef const Entry *entries[MS_BLOCK]
-    cdef size_t i = 0
+    cdef ms_candidate candidates[MS_BLOCK]
+    cdef const ms_candidate *candidate = candidates
+    cdef const ms_candidate *to
+    cdef size_t i
     cdef ms_left left
     if t.has_single_bytes or k.noted:
         for i in range(found):
             try_position(k, r, region, r.block + positions[i])
         return
-    found = ms_tell_apart(t.level, &t.find, r, positions, found, entries)
+    to = candidates + ms_candidates(t.level, &t.find, r, positions, found, candidates)
     while True:
-        i = ms_decide(t.level, &t.find, r, k.states, &k.serial, positions, entries, i, found, &left)
-        if i == found:
+        candidate = ms_decide(t.level, &t.find, r, k.states, &k.serial, candidate, to, &left)
+        if candidate == to:
             return
         if left.pattern < 0:
-            try_position(k, r, region, r.block + positions[i])
+            try_position(k, r, region, candidate.position - r.p)
         else:
             put_match(k, r, region, left.pattern, left.start, left.end, left.run_end)
-        i += 1
+        candidate += 1
 
 
 cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:

@@ -160,6 +160,12 @@ static inline void ms_open_record(ms_region *r, int64_t *serial) {
     r->serial = ++*serial;
 }
 
+/* A place that holds a literal, or one of several, or that is too near to an edge to be looked at here. */
+typedef struct {
+    const uint8_t *position; /* of the fingerprint */
+    const ms_entry *entry;
+} ms_candidate;
+
 /* What the quick path leaves to its caller: a match whose row is not written, or, with a pattern of -1, a position. */
 typedef struct {
     int32_t pattern;
@@ -188,23 +194,23 @@ typedef struct {
 /* Where the record starts and ends that holds this position of the block being searched. */
 static inline void ms_find_record_in_block(ms_region *r, int64_t position) { ms_find_record_in_block_anywhere(r, position); }
 
-/* Keep the positions of the block being searched that hold the literal of their fingerprint; returns how many, and which literals. */
-static inline size_t ms_tell_apart(int level, const ms_lookup *find, const ms_region *r, uint32_t *positions, size_t found,
-                                   const ms_entry **entries) {
+/* Of the positions found in the block being searched, those that hold the literal of their fingerprint; returns how many. */
+static inline size_t ms_candidates(int level, const ms_lookup *find, const ms_region *r, const uint32_t *positions, size_t found,
+                                   ms_candidate *candidates) {
 #ifdef MS_X86
-    if (level >= MS_AVX2) return ms_tell_apart_wide(find, r, positions, found, entries);
+    if (level >= MS_AVX2) return ms_candidates_wide(find, r, positions, found, candidates);
 #endif
-    return ms_tell_apart_anywhere(find, r, positions, found, entries);
+    return ms_candidates_anywhere(find, r, positions, found, candidates);
 }
 
-/* Decide those, from the given one on; returns the first that is left to the caller, or found. The serial of the newest record is
- * counted on. */
-static inline size_t ms_decide(int level, const ms_lookup *find, ms_region *r, ms_state *states, int64_t *serial,
-                               const uint32_t *positions, const ms_entry *const *entries, size_t from, size_t found, ms_left *left) {
+/* Decide candidates, from one up to another; returns the first that is left to the caller, or the last one. The serial of the newest
+ * record is counted on. */
+static inline const ms_candidate *ms_decide(int level, const ms_lookup *find, ms_region *r, ms_state *states, int64_t *serial,
+                                            const ms_candidate *from, const ms_candidate *to, ms_left *left) {
 #ifdef MS_X86
-    if (level >= MS_AVX2) return ms_decide_wide(level, find, r, states, serial, positions, entries, from, found, left);
+    if (level >= MS_AVX2) return ms_decide_wide(level, find, r, states, serial, from, to, left);
 #endif
-    return ms_decide_anywhere(level, find, r, states, serial, positions, entries, from, found, left);
+    return ms_decide_anywhere(level, find, r, states, serial, from, to, left);
 }
 
 #endif

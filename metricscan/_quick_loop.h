@@ -50,16 +50,17 @@ static inline void MS_QUICK(ms_find_record_in_block)(ms_region *r, int64_t posit
     const uint32_t words_behind = (MS_QUICK(ms_words_with_marks)(ends) & 0xFE) | (behind != 0);
     const size_t to = (size_t)__builtin_ctz(words_behind | 0x100);
     if (__builtin_expect(word + to < r->words && words_behind != 0, 1)) {
+        const uint64_t next = ends[to] & ~(earlier & -(uint64_t)(to == 0));
         if (__builtin_expect(follows, 1)) {
             r->record = r->next + 1;
-            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(to ? ends[to] : behind);
+            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(next);
             return;
         }
         const uint32_t words_before = MS_QUICK(ms_words_with_marks)(ends - 8) | (uint32_t)(before != 0) << 8;
         if (__builtin_expect(words_before != 0, 1)) {
             const ptrdiff_t from = 23 - (ptrdiff_t)__builtin_clz(words_before);
             r->record = r->block + ((ptrdiff_t)word + from + 1) * 64 - __builtin_clzll(from ? ends[from] : before);
-            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(to ? ends[to] : behind);
+            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(next);
             return;
         }
     }
@@ -69,39 +70,35 @@ static inline void MS_QUICK(ms_find_record_in_block)(ms_region *r, int64_t posit
     MS_QUICK(ms_find_record_far)(r, at);
 }
 
-/* Keep the positions that hold the literal of their fingerprint, and say which; where several literals have it, that is left open. No
+/* Of the positions found, those that hold the literal of their fingerprint; where several literals have it, that is left open. No
  * branch asks: in most logs some do and some do not. */
 MS_QUICK_TARGET
-static size_t MS_QUICK(ms_tell_apart)(const ms_lookup *find, const ms_region *r, uint32_t *restrict positions, size_t found,
-                                      const ms_entry **restrict entries) {
+static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r, const uint32_t *restrict positions, size_t found,
+                                      ms_candidate *restrict candidates) {
     const uint16_t *const pair_group = find->pair_group;
     const ms_entry *const *const only = find->only;
     const uint8_t *const block = r->p + r->block;
     const ptrdiff_t rest = r->n - r->block;
-    size_t n = 0, i = 0, to = found;
+    ms_candidate *next = candidates;
+    size_t i = 0, to = found;
     /* what is read around a position must be there */
     while (to > 0 && rest < (ptrdiff_t)positions[to - 1] + 32) to--;
-    for (; i < to && r->block + positions[i] < 16; i++) entries[n++] = &ms_at_edge;
+    for (; i < to && r->block + positions[i] < 16; i++) *next++ = (ms_candidate){block + positions[i], &ms_at_edge};
     for (; i < to; i++) {
-        const uint32_t place = positions[i];
-        const uint8_t *const position = block + place;
+        const uint8_t *const position = block + positions[i];
         const ms_entry *const entry = only[pair_group[ms_load2(position)]];
-        positions[n] = place;
-        entries[n] = entry;
-        n += !(((ms_word8(position + entry->head_place) ^ entry->head) | (ms_word8(position + entry->tail_place) ^ entry->tail)) & entry->mask);
+        next->position = position;
+        next->entry = entry;
+        next += ((ms_word8(position + entry->head_place) ^ entry->head) | (ms_word8(position + entry->tail_place) ^ entry->tail)) & entry->mask ? 0 : 1;
     }
-    for (; i < found; i++) {
-        positions[n] = positions[i];
-        entries[n++] = &ms_at_edge;
-    }
-    return n;
+    for (; i < found; i++) *next++ = (ms_candidate){block + positions[i], &ms_at_edge};
+    return (size_t)(next - candidates);
 }
 
 MS_QUICK_TARGET
-static size_t MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r, ms_state *states, int64_t *serial,
-                                  const uint32_t *restrict positions, const ms_entry *const *restrict entries, size_t i, size_t found,
-                                  ms_left *left) {
-    const uint8_t *const p = r->p, *const limit = p + r->n, *block = p + r->block;
+static const ms_candidate *MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r, ms_state *states, int64_t *serial,
+                                               const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
+    const uint8_t *const p = r->p, *const limit = p + r->n;
     /* what is to be added to a place's address: for the place as patterns saw it, and for the one in the input */
     const uintptr_t seen = (uintptr_t)r->base - (uintptr_t)p, input = (uintptr_t)r->offset - (uintptr_t)p;
     const uint8_t *end = p + r->end, *next = p + r->next;
@@ -109,11 +106,10 @@ static size_t MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r
 #if MS_WIDE
     const ms_number_constants constants = ms_number_constants_made();
 #endif
-    __asm__("" : "+r"(block)); /* or its two parts are added up for each position */
     left->pattern = -1;
-    for (; i < found; i++) {
-        const uint8_t *const position = block + positions[i];
-        const ms_entry *entry = entries[i];
+    for (; candidate < stop_at; candidate++) {
+        const uint8_t *const position = candidate->position;
+        const ms_entry *entry = candidate->entry;
         if (__builtin_expect(entry->quick == MS_NOT_QUICK, 0)) {
             if (entry != &ms_unknown) break;
             const ms_group *const group = &find->groups[find->pair_group[ms_load2(position)] - 1];
@@ -216,5 +212,5 @@ static size_t MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r
     }
     (void)level;
     (void)limit;
-    return i;
+    return candidate;
 }
