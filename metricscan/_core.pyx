@@ -253,8 +253,8 @@ cdef extern from "_quick.h" nogil:
         int level, const Lookup *find, const Region *r, const uint32_t *positions, size_t found, ms_candidate *candidates
     )
     const ms_candidate *ms_decide(
-        int level, const Lookup *find, Region *r, State *states, int64_t *serial, const ms_candidate *start,
-        const ms_candidate *to, ms_left *left
+        int level, Region *r, State *states, int64_t *serial, const ms_candidate *start, const ms_candidate *to,
+        ms_left *left
     )
 
 
@@ -271,7 +271,6 @@ cdef enum:
     NOT_PLAIN = 0
     PLAIN = 1
     PLAIN_LAZY_TO_BYTE = 2      # literal, (.*?), one byte
-    MOST_QUICK = 64             # a group with more literals than this is searched the general way
     # which matches of a record count
     MATCHES_ALL = 0
     MATCHES_FIRST = 1
@@ -1036,7 +1035,7 @@ cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *posi
         return
     to = candidates + ms_candidates(t.level, &t.find, r, positions, found, candidates)
     while True:
-        candidate = ms_decide(t.level, &t.find, r, k.states, &k.serial, candidate, to, &left)
+        candidate = ms_decide(t.level, r, k.states, &k.serial, candidate, to, &left)
         if candidate == to:
             return
         if left.pattern < 0:
@@ -1210,6 +1209,7 @@ cdef class Engine:
 
     cdef Tables t
     cdef list keep
+    cdef dict ends              # tables of runs -> tables of what may end them
 
     def __cinit__(
         self, list patterns, list literals, list groups, list always, *,
@@ -1218,10 +1218,11 @@ cdef class Engine:
         cdef Pattern *q
         cdef Literal *literal
         cdef Group *group
-        cdef int32_t i, use, entry, head, heads, byte, index, other, alike
+        cdef int32_t i, use, entry, head, heads, byte, index
         cdef uint64_t window
         cdef const uint8_t *pointer
         self.keep = []
+        self.ends = {}
         levels = {name: number for number, name in _LEVEL_NAMES.items()}
         if level == "auto":
             level = SIMD_LEVELS[0]
@@ -1344,6 +1345,7 @@ cdef class Engine:
             group.heads = heads
             group.head_mask = <uint32_t>(sizes[i] - 1)
             heads += <int32_t>sizes[i]
+            windows = {}
             for member in members:
                 literal = &self.t.literals[member]
                 literal.in_window = literal.place + start <= 0 and literal.place + start + width >= literal.length
@@ -1355,15 +1357,11 @@ cdef class Engine:
                 self.t.find.heads[head] = &self.t.entries[entry]
                 if len(members) == 1:
                     group.only = self.t.find.only[i + 1] = &self.t.entries[entry]
-                self.describe(&self.t.entries[entry])
+                windows[window] = windows.get(window, 0) + 1
                 entry += 1
-            if len(members) > MOST_QUICK:
-                continue
             for index in range(entry - <int32_t>len(members), entry):
-                alike = 0
-                for other in range(entry - <int32_t>len(members), entry):
-                    alike += self.t.entries[other].window == self.t.entries[index].window
-                if alike == 1:
+                if windows[self.t.entries[index].window] == 1:
+                    self.describe(&self.t.entries[index])
                     self.make_quick(&self.t.entries[index])
 
     cdef int take_program(self, ms_program *program, fields) except -1:
@@ -1387,7 +1385,10 @@ cdef class Engine:
         return 0
 
     cdef int describe(self, Entry *entry) except -1:
-        """How to see by two looks at eight bytes whether the literal is there, or at least may be."""
+        """How to see by two looks at eight bytes whether the literal is there, or at least may be.
+
+        Not for one of several with the same window, which are all to be tried.
+        """
         cdef const Literal *literal = entry.literal
         cdef int64_t size = min(8, literal.length)
         if literal.place > 16 or literal.length - literal.place > 24:
@@ -1404,7 +1405,6 @@ cdef class Engine:
         """Fill in what the quick path needs, if the literal is of the kind that it knows."""
         cdef const Literal *literal = entry.literal
         cdef const Pattern *q
-        cdef int byte
         if literal.uses != 1 or literal.length > 16:
             return 0
         q = &self.t.patterns[self.t.uses[literal.first_use]]
@@ -1432,8 +1432,12 @@ cdef class Engine:
         entry.suffix_length = q.suffix_length
         entry.least = q.run_min
         entry.table = q.table
-        entry.ends = self.held(bytes(q.table[byte] != MS_MEMBER for byte in range(256)))
-        ms_class_fill(&entry.stops, entry.ends, self.t.level)
+        if entry.quick == MS_QUICK_GREEDY:
+            table = q.table[:256]
+            if table not in self.ends:
+                self.ends[table] = bytes(byte != MS_MEMBER for byte in table)
+            entry.ends = <bytes>self.ends[table]
+            ms_class_fill(&entry.stops, entry.ends, self.t.level)
         return 0
 
     cdef const uint8_t *held(self, bytes text) except NULL:

@@ -205,12 +205,12 @@ static inline size_t ms_candidates(int level, const ms_lookup *find, const ms_re
 
 /* Decide candidates, from one up to another; returns the first that is left to the caller, or the last one. The serial of the newest
  * record is counted on. */
-static inline const ms_candidate *ms_decide(int level, const ms_lookup *find, ms_region *r, ms_state *states, int64_t *serial,
+static inline const ms_candidate *ms_decide(int level, ms_region *r, ms_state *states, int64_t *serial,
                                             const ms_candidate *from, const ms_candidate *to, ms_left *left) {
 #ifdef MS_X86
-    if (level >= MS_AVX2) return ms_decide_wide(level, find, r, states, serial, from, to, left);
+    if (level >= MS_AVX2) return ms_decide_wide(level, r, states, serial, from, to, left);
 #endif
-    return ms_decide_anywhere(level, find, r, states, serial, from, to, left);
+    return ms_decide_anywhere(level, r, states, serial, from, to, left);
 }
 
 #endif

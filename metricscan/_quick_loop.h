@@ -1,12 +1,12 @@
 /* The quick path, once for each kind of processor: _quick.h includes this with MS_QUICK, MS_QUICK_TARGET and MS_WIDE. */
 
-/* Of a group with several literals, the first entry whose window is there; NULL if no literal is. */
+/* Of a group with several literals, the first entry whose window is there; ms_nowhere if no literal is. */
 MS_QUICK_TARGET
 static inline const ms_entry *MS_QUICK(ms_entry_at)(const ms_lookup *find, const ms_group *group, const uint8_t *at) {
     const uint64_t window = ms_word8(at + group->window) & group->mask;
     const ms_entry *entry = find->heads[(uint32_t)group->heads + ms_slot(window, group->head_mask)];
     while (entry != NULL && entry->window != window) entry = entry->following;
-    return entry;
+    return entry != NULL ? entry : &ms_nowhere;
 }
 
 #if MS_WIDE
@@ -70,13 +70,14 @@ static inline void MS_QUICK(ms_find_record_in_block)(ms_region *r, int64_t posit
     MS_QUICK(ms_find_record_far)(r, at);
 }
 
-/* Of the positions found, those that hold the literal of their fingerprint; where several literals have it, that is left open. No
- * branch asks: in most logs some do and some do not. */
+/* Of the positions found, those that hold the literal of their fingerprint, or one of several. No branch asks: in most logs some do and
+ * some do not. */
 MS_QUICK_TARGET
 static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r, const uint32_t *restrict positions, size_t found,
                                       ms_candidate *restrict candidates) {
     const uint16_t *const pair_group = find->pair_group;
     const ms_entry *const *const only = find->only;
+    const ms_group *const groups = find->groups;
     const uint8_t *const block = r->p + r->block;
     const ptrdiff_t rest = r->n - r->block;
     ms_candidate *next = candidates;
@@ -86,7 +87,9 @@ static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r,
     for (; i < to && r->block + positions[i] < 16; i++) *next++ = (ms_candidate){block + positions[i], &ms_at_edge};
     for (; i < to; i++) {
         const uint8_t *const position = block + positions[i];
-        const ms_entry *const entry = only[pair_group[ms_load2(position)]];
+        const uint32_t number = pair_group[ms_load2(position)];
+        const ms_entry *entry = only[number];
+        if (entry == &ms_unknown && groups[number - 1].near) entry = MS_QUICK(ms_entry_at)(find, groups + number - 1, position);
         next->position = position;
         next->entry = entry;
         next += ((ms_word8(position + entry->head_place) ^ entry->head) | (ms_word8(position + entry->tail_place) ^ entry->tail)) & entry->mask ? 0 : 1;
@@ -96,7 +99,7 @@ static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r,
 }
 
 MS_QUICK_TARGET
-static const ms_candidate *MS_QUICK(ms_decide)(int level, const ms_lookup *find, ms_region *r, ms_state *states, int64_t *serial,
+static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state *states, int64_t *serial,
                                                const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n;
     /* what is to be added to a place's address: for the place as patterns saw it, and for the one in the input */
@@ -109,17 +112,8 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, const ms_lookup *find,
     left->pattern = -1;
     for (; candidate < stop_at; candidate++) {
         const uint8_t *const position = candidate->position;
-        const ms_entry *entry = candidate->entry;
-        if (__builtin_expect(entry->quick == MS_NOT_QUICK, 0)) {
-            if (entry != &ms_unknown) break;
-            const ms_group *const group = &find->groups[find->pair_group[ms_load2(position)] - 1];
-            if (!group->near) break;
-            entry = MS_QUICK(ms_entry_at)(find, group, position);
-            if (entry == NULL) continue;
-            if (!entry->quick) break;
-            if (((ms_word8(position + entry->head_place) ^ entry->head) | (ms_word8(position + entry->tail_place) ^ entry->tail)) & entry->mask)
-                continue;
-        }
+        const ms_entry *const entry = candidate->entry;
+        if (__builtin_expect(entry->quick == MS_NOT_QUICK, 0)) break;
         if (position >= next) {
             if (position == next) {
                 /* of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record */
