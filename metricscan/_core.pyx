@@ -137,7 +137,13 @@ cdef extern from "_numbers.h" nogil:
     int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
 
 cdef extern from "_quick.h" nogil:
-    enum: MS_QUICK_LAZY, MS_QUICK_GREEDY
+    enum: MS_QUICK_LAZY, MS_QUICK_GREEDY, MS_QUICK_CHAIN
+    ctypedef struct Step "ms_step":
+        int32_t kind
+        int32_t least
+        int32_t most
+        int32_t length
+        const uint8_t *text
     ctypedef struct Literal "ms_literal":
         const uint8_t *text
         int64_t length
@@ -167,6 +173,7 @@ cdef extern from "_quick.h" nogil:
         ms_class stops
         const uint8_t *suffix
         int64_t suffix_length
+        const Step *steps
     ctypedef struct Group "ms_group":
         int64_t window
         bint near
@@ -244,7 +251,8 @@ cdef extern from "_quick.h" nogil:
         int32_t pattern
         int64_t start
         int64_t end
-        int64_t run_end
+        int64_t value_start
+        int64_t value_end
     void ms_find_record_in_block(Region *r, int64_t position)
     void ms_open_record(Region *r, int64_t *serial)
     ctypedef struct ms_candidate:
@@ -322,6 +330,7 @@ cdef struct Pattern:
     bint at_end
     int32_t plain               # what try_plain knows to do
     ms_program program
+    const Step *steps           # of a chain that begins with its one literal, or NULL
     bint found_by_lead          # its one literal is the text that the program looks for first
     bint value_from_run         # the value starts (ends) relative to the run's end, else to the match's start
     int64_t value_from
@@ -925,7 +934,9 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
         defer_record(k, r, region, pattern)
         return
     if q.strategy == PROGRAM:
-        run_program(k, r, region, pattern, start if q.found_by_lead else r.record)
+        # a chain's last match may go over this place
+        if q.steps == NULL or r.base + start >= state.next_start:
+            run_program(k, r, region, pattern, start if q.found_by_lead else r.record)
         return
     if r.base + start < state.next_start:
         return
@@ -1041,7 +1052,7 @@ cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *posi
         if left.pattern < 0:
             try_position(k, r, region, candidate.position - r.p)
         else:
-            put_match(k, r, region, left.pattern, left.start, left.end, left.run_end)
+            put_value(k, r, region, left.pattern, left.start, left.end, left.value_start, left.value_end)
         candidate += 1
 
 
@@ -1196,7 +1207,7 @@ cdef class Engine:
     Parameters
     ----------
     patterns : list of tuple
-        Per pattern ``(CONFIRM,)``, ``(PROGRAM, *_program.Program)`` or
+        Per pattern ``(CONFIRM,)``, ``(PROGRAM, steps of its _chain.Chain or None, *_program.Program)`` or
         ``(SPAN, *_pattern.Span, _program.Program or None)``; the program takes the records that a counting span cannot.
     literals : list of tuple
         ``(text, place, patterns)``: the bytes, where in them the fingerprint lies, the patterns it makes a candidate.
@@ -1248,7 +1259,9 @@ cdef class Engine:
             if q.strategy == CONFIRM:
                 continue
             if q.strategy == PROGRAM:
-                self.take_program(&q.program, fields[1:])
+                self.take_program(&q.program, fields[2:])
+                if fields[1] is not None and matches == MATCHES_ALL:
+                    q.steps = self.held_steps(fields[1])
                 continue
             (
                 prefix, q.shape, table, characters, q.run_min, q.run_max, suffix, q.at_start, q.at_end, q.counted,
@@ -1408,6 +1421,11 @@ cdef class Engine:
         if literal.uses != 1 or literal.length > 16:
             return 0
         q = &self.t.patterns[self.t.uses[literal.first_use]]
+        if q.steps != NULL and q.found_by_lead:
+            entry.quick = MS_QUICK_CHAIN
+            entry.steps = q.steps
+            self.place(entry)
+            return 0
         if q.prefix_length != literal.length:
             return 0
         if q.value_from_run or q.value_from != literal.length or not q.value_to_run or q.value_to != 0:
@@ -1421,10 +1439,7 @@ cdef class Engine:
             entry.quick = MS_QUICK_GREEDY
         else:
             return 0
-        entry.pattern = self.t.uses[literal.first_use]
-        entry.state = entry.pattern * sizeof(State)
-        entry.length = literal.length
-        entry.from_place = literal.length - literal.place
+        self.place(entry)
         entry.at_start = q.at_start
         if q.suffix_length:
             memset(entry.stop, q.suffix[0], sizeof(entry.stop))
@@ -1439,6 +1454,26 @@ cdef class Engine:
             entry.ends = <bytes>self.ends[table]
             ms_class_fill(&entry.stops, entry.ends, self.t.level)
         return 0
+
+    cdef void place(self, Entry *entry) noexcept:
+        cdef const Literal *literal = entry.literal
+        entry.pattern = self.t.uses[literal.first_use]
+        entry.state = entry.pattern * sizeof(State)
+        entry.length = literal.length
+        entry.from_place = literal.length - literal.place
+
+    cdef const Step *held_steps(self, steps) except NULL:
+        """The steps of a chain; they live as long as the engine."""
+        cdef bytes memory = bytes(len(steps) * sizeof(Step))
+        cdef Step *step = <Step *>self.held(memory)
+        for kind, text, least, most in steps:
+            step.kind = kind
+            step.text = self.held(text)
+            step.length = <int32_t>len(text)
+            step.least = least
+            step.most = most
+            step += 1
+        return <const Step *><const uint8_t *>memory
 
     cdef const uint8_t *held(self, bytes text) except NULL:
         """The bytes' address; they live as long as the engine."""

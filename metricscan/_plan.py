@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan import _core, _fingerprints, _pattern, _program, _tame
+from metricscan import _chain, _core, _fingerprints, _pattern, _program, _tame
 from metricscan._confirm import Confirm
 from metricscan._dialect import Dialect, compile_quietly, read_regex, value_group
 
@@ -251,7 +251,10 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     program = _program.compile_program(tree, group)
     if isinstance(program, str):
         return decision((_CONFIRM,), literals, span=span, program=program)
-    return decision((_PROGRAM, *program), literals, span=span)
+    chain = _chain.chain(tree, group)
+    if chain is not None and not _is_rarer(literals, chain.prefix):
+        return decision((_PROGRAM, chain.steps, *program), (chain.prefix,), span=span)
+    return decision((_PROGRAM, None, *program), literals, span=span)
 
 
 # Beyond this share of the places of a log a literal's fingerprint is worth avoiding, if another is so much rarer.
@@ -267,6 +270,13 @@ def _is_found_by_its_end(span: _pattern.Span) -> bool:
     if not span.suffix or not _fingerprints.is_above(span.prefix, _FREQUENT):
         return False
     return _fingerprints.is_above(span.prefix, _RARER * _fingerprints.weight(span.suffix))
+
+
+def _is_rarer(literals: tuple[bytes, ...], prefix: bytes) -> bool:
+    """Whether a program that is found by these has much fewer places to look at than a chain by its prefix."""
+    if not _fingerprints.is_above(prefix, _FREQUENT):
+        return False
+    return _fingerprints.is_above(prefix, _RARER * sum(map(_fingerprints.weight, literals)))
 
 
 def _literals(tree: _pattern.Tree) -> tuple[bytes, ...]:

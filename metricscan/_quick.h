@@ -17,8 +17,28 @@
 enum {
     MS_NOT_QUICK = 0,
     MS_QUICK_LAZY = 1,  /* literal, (.*?), one byte */
-    MS_QUICK_GREEDY = 2 /* [^] literal, a class's run as the value, nothing or a literal that stops it */
+    MS_QUICK_GREEDY = 2, /* [^] literal, a class's run as the value, nothing or a literal that stops it */
+    MS_QUICK_CHAIN = 3   /* literal, then steps that need no backtracking */
 };
+
+/* The steps of a chain (_chain.py). */
+enum {
+    MS_STEP_TEXT,
+    MS_STEP_RUN,
+    MS_STEP_DECIMAL,
+    MS_STEP_OPTIONAL,
+    MS_STEP_EITHER,
+    MS_STEP_DONE,
+    MS_STEP_OPEN,
+    MS_STEP_CLOSE
+}; /* any other: the end */
+typedef struct {
+    int32_t kind;
+    int32_t least; /* or, of OPTIONAL and EITHER, where to go on if what follows fails; of DONE, where to go on */
+    int32_t most;
+    int32_t length;
+    const uint8_t *text; /* or a table of bytes */
+} ms_step;
 
 typedef struct {
     const uint8_t *text;
@@ -55,6 +75,7 @@ typedef struct ms_entry {
     ms_class stops;      /* and as a class */
     const uint8_t *suffix;
     int64_t suffix_length;
+    const ms_step *steps; /* MS_QUICK_CHAIN */
 } ms_entry;
 
 typedef struct { /* literals that share a fingerprint */
@@ -171,8 +192,65 @@ typedef struct {
     int32_t pattern;
     int64_t start;
     int64_t end;
-    int64_t run_end;
+    int64_t value_start;
+    int64_t value_end;
 } ms_left;
+
+/* Follow a chain from behind its literal: 1 if it matches, and where its value and the match end; 0 if not; -1 if a table leaves a byte
+ * undecided. Where an optional part or one of several ways fails, it is gone on from where that began; they do not nest. */
+__attribute__((noinline)) static int ms_follow(const ms_step *steps, const uint8_t *at, const uint8_t *end, const uint8_t **value,
+                                               const uint8_t **value_end, const uint8_t **after) {
+    const ms_step *step = steps, *other = NULL;
+    const uint8_t *from = at, *p;
+    for (;;) {
+        const uint8_t *const table = step->text;
+        switch (step->kind) {
+        case MS_STEP_TEXT:
+            if (end - at < step->length || !ms_equal(at, step->text, (size_t)step->length)) goto fail;
+            at += step->length;
+            break;
+        case MS_STEP_RUN:
+            p = step->most >= 0 && end - at > step->most ? at + step->most : end;
+            from = at;
+            while (at < p && table[*at] == MS_MEMBER) at++;
+            if (at < p && table[*at] == MS_UNDECIDED) return -1;
+            if (at - from < step->least) goto fail;
+            break;
+        case MS_STEP_DECIMAL:
+            from = at;
+            while (at < end && table[*at] == MS_MEMBER) at++;
+            p = at;
+            if (p < end && *p == '.') {
+                p++;
+                while (p < end && table[*p] == MS_MEMBER) p++;
+            }
+            if ((at < end && table[*at] == MS_UNDECIDED) || (p < end && table[*p] == MS_UNDECIDED)) return -1;
+            /* a point counts where a digit follows */
+            if (p > at + 1) at = p;
+            if (at == from) goto fail;
+            break;
+        case MS_STEP_OPTIONAL:
+        case MS_STEP_EITHER:
+            other = steps + step->least;
+            *after = at;
+            break;
+        case MS_STEP_DONE:
+            other = NULL;
+            step = steps + step->least;
+            continue;
+        case MS_STEP_OPEN: *value = at; break;
+        case MS_STEP_CLOSE: *value_end = at; break;
+        default: *after = at; return 1;
+        }
+        step++;
+        continue;
+    fail:
+        if (other == NULL) return 0;
+        step = other;
+        at = *after;
+        other = NULL;
+    }
+}
 
 #define MS_QUICK(name) name##_anywhere
 #define MS_QUICK_TARGET

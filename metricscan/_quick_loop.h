@@ -127,7 +127,7 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
         const uint8_t *const start = position + entry->head_place, *const from = position + entry->from_place;
         ms_state *const state = (ms_state *)((char *)states + entry->state);
         if ((int64_t)((uintptr_t)start + seen) < state->next_start) continue;
-        const uint8_t *stop = from, *after;
+        const uint8_t *stop = from, *after, *value = from;
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
@@ -145,6 +145,11 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
                 continue;
             }
             after = stop + 1;
+        } else if (entry->quick == MS_QUICK_CHAIN) {
+            if (state->closed && state->record == r->serial) continue;
+            const int found = ms_follow(entry->steps, from, end, &value, &stop, &after);
+            if (found < 0) break;
+            if (found == 0) continue;
         } else {
             if (entry->at_start && start != p + r->record) continue;
 #if MS_WIDE
@@ -175,13 +180,14 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
         int known = row < state->room;
         if (known) {
 #if MS_WIDE
-            if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))
+            if (entry->quick == MS_QUICK_CHAIN ? limit - value < 16 || !ms_short_number_wide(&constants, _mm_loadu_si128((const __m128i *)value), value, (size_t)(stop - value), state->value + row)
+                                               : !ms_short_number_wide(&constants, text, value, (size_t)(stop - value), state->value + row))
 #else
             /* (the portable level reads numbers by words, so that the tests see both ways) */
-            if (!(MS_VECTOR_NUMBERS && level != MS_PORTABLE ? ms_short_number_vector(from, stop, state->value + row)
-                                                            : ms_short_number(from, stop, limit, state->value + row)))
+            if (!(MS_VECTOR_NUMBERS && level != MS_PORTABLE ? ms_short_number_vector(value, stop, state->value + row)
+                                                            : ms_short_number(value, stop, limit, state->value + row)))
 #endif
-                known = ms_number_general(from, stop, limit, state->value + row) == MS_NUMBER;
+                known = ms_number_general(value, stop, limit, state->value + row) == MS_NUMBER;
         }
         if (known) {
             if (row % 8 == 0) {
@@ -194,13 +200,14 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
             }
             state->line[row] = row_line;
             state->offset[row] = row_offset;
-            state->start[row] = (int64_t)((uintptr_t)from + input);
+            state->start[row] = (int64_t)((uintptr_t)value + input);
             state->rows = row + 1;
         } else {
             left->pattern = entry->pattern;
             left->start = start - p;
             left->end = after - p;
-            left->run_end = stop - p;
+            left->value_start = value - p;
+            left->value_end = stop - p;
             break;
         }
     }

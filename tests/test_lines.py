@@ -8,7 +8,7 @@ from feeding import expected, scanned, streamed
 from metricscan import _core
 from metricscan.scanner import _configured
 
-BLOCK = 8192
+BLOCK = 4096
 WORD = 64
 DEFINITIONS = [
     {"Name": "loss", "Regex": r"loss=(.*?);"},
@@ -30,11 +30,11 @@ def text(seed, ends):
     choose = random.Random(seed)
     edges = [
         edge + choose.randint(-6, 6)
-        for block in range(1, 5)
+        for block in range(1, 9)
         for edge in (block * BLOCK, block * BLOCK + choose.randrange(BLOCK // WORD) * WORD)
     ]
     data = bytearray()
-    for edge in [*sorted(edges), 5 * BLOCK - choose.randint(0, 70)]:
+    for edge in [*sorted(edges), 9 * BLOCK - choose.randint(0, 70)]:
         while len(data) < edge - 300:
             data += b"." * choose.choice([0, 1, 40, 500, 3000])
             data += choose.choice([*FRAGMENTS, b"", b""]) + choose.choice([*ends, b""])

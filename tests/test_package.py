@@ -25,7 +25,7 @@ LAYERS = [
     {"errors", "stats", "batch", "_classes", "_parse", "_fingerprints", "_relaxed"},
     {"_dialect"},
     {"definition", "source", "_pattern", "_confirm"},
-    {"_program", "_blocks", "_framing", "_tame", "_labels"},
+    {"_program", "_chain", "_blocks", "_framing", "_tame", "_labels"},
     {"_lint"},
     {"_plan"},
     {"scanner"},
