@@ -7,6 +7,7 @@ pattern where its literal is found, in one pass; whatever a table of bytes leave
 
 from __future__ import annotations
 
+from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,8 +86,13 @@ class _Chains:
         self.group = value_group
 
     def read(self, items: Any) -> Chain:
-        parts = list(self._sequence(items, can_hold_value=True))
-        prefix = bytearray()
+        # most of a pattern is the text that it begins with
+        data = list(getattr(items, "data", items))
+        length = next(
+            (at for at, (op, av) in enumerate(data) if op is not sre.LITERAL or 0xD800 <= av <= 0xDFFF), len(data)
+        )
+        prefix = bytearray("".join(chr(av) for _, av in data[:length]).encode())
+        parts = list(self._sequence(data[length:], can_hold_value=True))
         while parts and parts[0].kind == TEXT:
             prefix += parts.pop(0).text
         if not prefix or b"\n" in prefix or b"\r" in prefix:
@@ -154,12 +160,12 @@ class _Chains:
 
     def _run(self, node: Any, least: int, most: int) -> _Part:
         table = character_class(node, self.flags).table
-        starts = frozenset(byte for byte in range(256) if table[byte] != STOP)
         # where characters are counted, bytes are not
         if (least > 1 or most >= 0) and MEMBER in table[0x80:]:
             raise _NotAChain
+        starts, members = _bytes_of(table)
         # at a byte that is left undecided there is no step
-        gives = frozenset(byte for byte in starts if table[byte] == MEMBER) if least != most else _NONE
+        gives = members if least != most else _NONE
         return _Part(RUN, table, least, most, starts, least == 0, gives)
 
     def _repeat(self, least: Any, most: Any, items: Any) -> _Part:
@@ -190,7 +196,7 @@ class _Chains:
         if node != (sre.LITERAL, _DOT) and node != (sre.IN, [(sre.LITERAL, _DOT)]):
             return None
         table = character_class(whole[0], self.flags).table
-        starts = frozenset(byte for byte in range(256) if table[byte] != STOP)
+        starts, _ = _bytes_of(table)
         if _DOT in starts or MEMBER in table[0x80:]:
             return None
         return _Part(DECIMAL, table, 0, 0, starts | {_DOT}, False, starts | {_DOT})
@@ -261,6 +267,15 @@ class _Chains:
     def _is_target(steps: Sequence[Step]) -> bool:
         """Whether a step goes on behind all of these: what comes there is a step of its own."""
         return any(step.kind in (OPTIONAL, EITHER, DONE) and step.least == len(steps) for step in steps)
+
+
+@lru_cache(maxsize=256)
+def _bytes_of(table: bytes) -> tuple[frozenset[int], frozenset[int]]:
+    """The bytes that a class may take, and those that it surely takes."""
+    return (
+        frozenset(byte for byte in range(256) if table[byte] != STOP),
+        frozenset(byte for byte in range(256) if table[byte] == MEMBER),
+    )
 
 
 def _first(parts: Sequence[_Part]) -> tuple[frozenset[int], bool]:
