@@ -209,9 +209,7 @@ static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const ui
 #endif
 }
 
-#if defined(__SSE2__) && defined(__x86_64__)
-#include <emmintrin.h>
-
+#ifdef MS_X86
 /* Sixteen bytes from place n on have their last n bytes set. */
 static const uint8_t ms_last_bytes[32] = {0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
                                           255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
