@@ -55,7 +55,7 @@ cdef extern from "_levels.h" nogil:
 
 cdef extern from "_literals.h" nogil:
     enum: MS_LF, MS_UNIVERSAL, MS_EACH
-    enum: MS_BLOCK, MS_BLOCK_WORDS
+    enum: MS_BLOCK, MS_BLOCK_WORDS, MS_SOME_POSITIONS
     ctypedef struct ms_fingerprints:
         pass
     ctypedef struct ms_class:
@@ -1023,9 +1023,9 @@ cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noe
 
 
 cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *positions, size_t found) noexcept nogil:
-    """Try all positions of a block: the quick path, and what it leaves."""
+    """Try positions of a block, ``MS_SOME_POSITIONS`` at most: the quick path, and what it leaves."""
     cdef const Tables *t = k.tables
-    cdef ms_candidate candidates[MS_BLOCK]
+    cdef ms_candidate candidates[MS_SOME_POSITIONS]
     cdef const ms_candidate *candidate = candidates
     cdef const ms_candidate *to
     cdef size_t i
@@ -1049,7 +1049,7 @@ cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *posi
 cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
     cdef const Tables *t = k.tables
     cdef int64_t block = 0, length
-    cdef size_t found, last = MS_BLOCK
+    cdef size_t found, tried, last = MS_BLOCK
     cdef bint returns
     cdef ms_newlines lines
     cdef ms_marks ends
@@ -1078,8 +1078,10 @@ cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
             r.block = block
             r.block_line = k.line
             r.words = <size_t>(length + 63) // 64
-            if found:
-                try_positions(k, r, region, positions, found)
+            tried = 0
+            while tried < found:
+                try_positions(k, r, region, positions + tried, min(found - tried, <size_t>MS_SOME_POSITIONS))
+                tried += MS_SOME_POSITIONS
             last = ms_marked_before(r.ends, <size_t>length)
             if last != MS_BLOCK:
                 r.open = block + <int64_t>last + 1

@@ -161,11 +161,14 @@ static void ms_mark_block(const uint8_t *p, size_t n, uint8_t a, uint8_t b, uint
  * [0, n) are marked on the way. n is at most MS_BLOCK. */
 
 /* Searching and matching go over the same block one after the other: it has to stay in the first-level cache beside the
- * positions found in it (4 bytes each). */
-#ifdef MS_SMALL /* so that whatever is tested meets the edges of blocks */
+ * positions found in it (4 bytes each). MS_SOME_POSITIONS are tried at a time: a candidate takes 16 bytes, and a thread may have
+ * little stack. */
+#ifdef MS_SMALL /* so that whatever is tested meets the edges of both */
 #define MS_BLOCK 128
+#define MS_SOME_POSITIONS 16
 #else
 #define MS_BLOCK 4096
+#define MS_SOME_POSITIONS 512
 #endif
 /* Marks of a block: bit i of word w says something of byte 64 w + i. The place behind the block has a word too, and eight words
  * before and behind a place may be looked at at once; those in front are zero. */
