@@ -14,7 +14,8 @@ copies the unfinished record at the end for the next call.
 import builtins
 
 from cpython.buffer cimport (
-    PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_ANY_CONTIGUOUS, PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE,
+    PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -1491,7 +1492,8 @@ cdef class Columns:
         ms_give_memory(self.memory)
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        if flags & PyBUF_STRIDES != PyBUF_STRIDES:
+        cdef int contiguous = PyBUF_ANY_CONTIGUOUS | PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS
+        if flags & contiguous != PyBUF_STRIDES:
             raise BufferError("columns lie apart: strides are needed")
         if flags & PyBUF_WRITABLE and self.was_exported:
             raise BufferError("what was exported is read-only")
