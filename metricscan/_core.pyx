@@ -14,7 +14,8 @@ copies the unfinished record at the end for the next call.
 import builtins
 
 from cpython.buffer cimport (
-    PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_ANY_CONTIGUOUS, PyBUF_C_CONTIGUOUS, PyBUF_F_CONTIGUOUS, PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE,
+    PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -55,7 +56,7 @@ cdef extern from "_levels.h" nogil:
 
 cdef extern from "_literals.h" nogil:
     enum: MS_LF, MS_UNIVERSAL, MS_EACH
-    enum: MS_BLOCK, MS_BLOCK_WORDS
+    enum: MS_BLOCK, MS_BLOCK_WORDS, MS_SOME_POSITIONS
     ctypedef struct ms_fingerprints:
         pass
     ctypedef struct ms_class:
@@ -1033,9 +1034,9 @@ cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noe
 
 
 cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *positions, size_t found) noexcept nogil:
-    """Try all positions of a block: the quick path, and what it leaves."""
+    """Try positions of a block, ``MS_SOME_POSITIONS`` at most: the quick path, and what it leaves."""
     cdef const Tables *t = k.tables
-    cdef ms_candidate candidates[MS_BLOCK]
+    cdef ms_candidate candidates[MS_SOME_POSITIONS]
     cdef const ms_candidate *candidate = candidates
     cdef const ms_candidate *to
     cdef size_t i
@@ -1059,7 +1060,7 @@ cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *posi
 cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
     cdef const Tables *t = k.tables
     cdef int64_t block = 0, length
-    cdef size_t found, last = MS_BLOCK
+    cdef size_t found, tried, last = MS_BLOCK
     cdef bint returns
     cdef ms_newlines lines
     cdef ms_marks ends
@@ -1088,8 +1089,10 @@ cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
             r.block = block
             r.block_line = k.line
             r.words = <size_t>(length + 63) // 64
-            if found:
-                try_positions(k, r, region, positions, found)
+            tried = 0
+            while tried < found:
+                try_positions(k, r, region, positions + tried, min(found - tried, <size_t>MS_SOME_POSITIONS))
+                tried += MS_SOME_POSITIONS
             last = ms_marked_before(r.ends, <size_t>length)
             if last != MS_BLOCK:
                 r.open = block + <int64_t>last + 1
@@ -1528,7 +1531,8 @@ cdef class Columns:
         ms_give_memory(self.memory)
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        if flags & PyBUF_STRIDES != PyBUF_STRIDES:
+        cdef int contiguous = PyBUF_ANY_CONTIGUOUS | PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS
+        if flags & contiguous != PyBUF_STRIDES:
             raise BufferError("columns lie apart: strides are needed")
         if flags & PyBUF_WRITABLE and self.was_exported:
             raise BufferError("what was exported is read-only")

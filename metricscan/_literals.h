@@ -111,7 +111,7 @@ static inline size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_
 /* ---- one or two bytes: terminators and the bytes that end a run. Both baselines (SSE2 on x86-64, NEON on aarch64) have
  * them, so they need no run-time choice; where a == b one byte is looked for. */
 
-#if defined(__SSE2__)
+#ifdef MS_X86
 static inline uint32_t ms_either16(const uint8_t *p, uint8_t a, uint8_t b) {
     __m128i v = _mm_loadu_si128((const __m128i *)p);
     return (uint32_t)_mm_movemask_epi8(
@@ -131,7 +131,7 @@ static inline uint64_t ms_either16(const uint8_t *p, uint8_t a, uint8_t b) {
 static inline uint64_t ms_mark(const uint8_t *p, size_t n, uint8_t a, uint8_t b) {
     uint64_t marks = 0;
     size_t i = 0;
-#if defined(__SSE2__)
+#ifdef MS_X86
     for (; i + 16 <= n; i += 16) marks |= (uint64_t)ms_either16(p + i, a, b) << i;
 #elif defined(MS_NEON)
     if (n == 64) {
@@ -161,11 +161,14 @@ static void ms_mark_block(const uint8_t *p, size_t n, uint8_t a, uint8_t b, uint
  * [0, n) are marked on the way. n is at most MS_BLOCK. */
 
 /* Searching and matching go over the same block one after the other: it has to stay in the first-level cache beside the
- * positions found in it (4 bytes each). */
-#ifdef MS_SMALL /* so that whatever is tested meets the edges of blocks */
+ * positions found in it (4 bytes each). MS_SOME_POSITIONS are tried at a time: a candidate takes 16 bytes, and a thread may have
+ * little stack. */
+#ifdef MS_SMALL /* so that whatever is tested meets the edges of both */
 #define MS_BLOCK 128
+#define MS_SOME_POSITIONS 16
 #else
 #define MS_BLOCK 4096
+#define MS_SOME_POSITIONS 512
 #endif
 /* Marks of a block: bit i of word w says something of byte 64 w + i. The place behind the block has a word too, and eight words
  * before and behind a place may be looked at at once; those in front are zero. */
@@ -389,14 +392,13 @@ static size_t ms_positions_neon(const ms_fingerprints *t, const uint8_t *p, size
 
 static size_t ms_positions(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out,
                            ms_newlines *lines) {
-    size_t found;
     lines->count = 0;
 #ifdef MS_AVX512_TARGET
     if (t->level == MS_AVX512 && t->ascii_first) return ms_positions_avx512(t, p, n, readable, out, lines);
 #endif
 #ifdef MS_X86
     if (t->level >= MS_AVX2) {
-        found = ms_positions_avx2(t, p, n, readable, out, lines);
+        const size_t found = ms_positions_avx2(t, p, n, readable, out, lines);
         lines->returns = memchr(p, '\r', n) != NULL;
         return found;
     }

@@ -7,11 +7,19 @@
 #ifndef METRICSCAN_NUMBERS_H
 #define METRICSCAN_NUMBERS_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "_levels.h"
+
+/* Where doubles are computed wider than they are kept, as the x87 does, a result is rounded twice: there float() divides. */
+#if FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1
+#define MS_ROUNDS_ONCE 1
+#else
+#define MS_ROUNDS_ONCE 0
+#endif
 
 enum {
     MS_NUMBER = 0,  /* *value is what float() gives */
@@ -143,7 +151,7 @@ __attribute__((noinline)) static int ms_number_general(const uint8_t *s, const u
     if (digits > 19 || mantissa > (1ull << 53)) return MS_UNSURE;
     double result = (double)(int64_t)mantissa;
     if (mantissa != 0 && exponent != 0) {
-        if (exponent < -22 || exponent > 22) return MS_UNSURE;
+        if (!MS_ROUNDS_ONCE || exponent < -22 || exponent > 22) return MS_UNSURE;
         result = exponent < 0 ? result / ms_powers_of_ten[-exponent] : result * ms_powers_of_ten[exponent];
     }
     *value = negative ? -result : result;
@@ -157,7 +165,7 @@ __attribute__((noinline)) static int ms_number_general(const uint8_t *s, const u
  * digits on either side take two. No loop in either; fifteen digits stay below 2^53 and 10^8 below 10^22, so the division is
  * Clinger's. A third of the instructions of the general reader. */
 static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
-#ifdef MS_SWAR
+#if defined(MS_SWAR) && MS_ROUNDS_ONCE
     if (s >= end || limit - end < 8) return 0;
     const uint8_t *p = s + (*s == '-');
     size_t n = (size_t)(end - p), whole, fraction;
@@ -201,9 +209,7 @@ static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const ui
 #endif
 }
 
-#if defined(__SSE2__) && defined(__x86_64__)
-#include <emmintrin.h>
-
+#ifdef MS_X86
 /* Sixteen bytes from place n on have their last n bytes set. */
 static const uint8_t ms_last_bytes[32] = {0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
                                           255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};

@@ -103,7 +103,7 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
                                                const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n;
     /* what is to be added to a place's address: for the place as patterns saw it, and for the one in the input */
-    const uintptr_t seen = (uintptr_t)r->base - (uintptr_t)p, input = (uintptr_t)r->offset - (uintptr_t)p;
+    const uint64_t seen = (uint64_t)r->base - (uintptr_t)p, input = (uint64_t)r->offset - (uintptr_t)p;
     const uint8_t *end = p + r->end, *next = p + r->next;
     int64_t row_line = r->row_line, row_offset = r->row_offset;
 #if MS_WIDE

@@ -43,7 +43,7 @@ static inline int ms_is_rewritten(uint8_t c, int how) {
     return how & MS_SYSLOG ? ms_is_control(c) : c == '\r' || c == 27;
 }
 
-#if defined(__SSE2__)
+#ifdef MS_X86
 static inline uint64_t ms_rewritten16(const uint8_t *p, int how) {
     __m128i v = _mm_loadu_si128((const __m128i *)p), some;
     if (how & MS_SYSLOG) {

@@ -147,6 +147,8 @@ def test_columns_are_written_to_until_they_are_exported():
         ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(columns), view, strides | writable)
     with pytest.raises(BufferError, match="strides"):
         stream().feed(columns)
+    with pytest.raises(BufferError, match="strides"):
+        pa.py_buffer(columns)  # asks for what is contiguous
 
 
 def test_columns_that_no_stream_made_are_empty():

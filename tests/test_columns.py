@@ -126,6 +126,17 @@ def test_a_stream_that_starts_again_counts_anew():
     assert whole(taken)[0] == list(range(few))
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_rows_beyond_four_gigabytes_have_their_places(shape):
+    core = stream(shape)
+    core.restart(2**32 - 100)
+    core.feed(log(10, 60))
+    columns = core.detach(0)
+    offsets = range(2**32 - 100, 2**32 - 100 + 50 * 12, 12)
+    assert values(columns) == list(range(10, 60))
+    assert np.asarray(columns)[2:].tolist() == [list(offsets), [offset + 5 for offset in offsets]]
+
+
 def test_a_stream_does_not_start_again_over_what_it_holds():
     core = stream(SHAPES["quick"])
     core.feed(b"loss=7;\nlo")

@@ -369,6 +369,28 @@ def test_a_stream_of_forty_metrics_takes_less_than_16_kilobytes():
     assert 0 < used < 16 * 1024
 
 
+# As little as musl gives a thread.
+SMALL_STACK = """
+import threading
+from metricscan import Scanner
+
+scanner = Scanner(["a=a=(.*?);", "b=b=([0-9]+)(?:;|,)"])
+scanner.scan(b"")
+stream = scanner.stream()
+threading.stack_size(128 * 1024)
+thread = threading.Thread(target=stream.feed, args=[b"a=1; b=2;\\n" * 10_000])
+thread.start()
+thread.join()
+print(*(counts.rows for counts in stream.stats.metrics.values()))
+"""
+
+
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitiser pads what lies on the stack")
+def test_a_small_stack_is_enough():
+    run = subprocess.run([sys.executable, "-c", SMALL_STACK], check=True, capture_output=True, text=True)
+    assert run.stdout.split() == ["10000", "10000"]
+
+
 # The collector clears what an object refers to before the object itself goes: a stream that asks its engine how much
 # there is to free asks None.
 CYCLES = """
