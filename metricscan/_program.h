@@ -355,7 +355,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             const uint8_t *table = q->tables + op[2] * 256;
             ms_run *run = &m->runs[op[6]];
             int64_t least = op[3], most = op[4], stop, low = pos;
-            if (kind != MS_ASCII && (least > 1 || most >= 0 || sort == MS_LAZY)) {
+            if (kind != MS_ASCII && (least > 1 || most >= 0)) {
                 /* characters count: walk them one by one */
                 int64_t count = 0;
                 for (stop = pos; stop < n && (most < 0 || count < most); count++) {
@@ -371,7 +371,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                     stop = run->scan_stop;
                 } else if (op[7]) {
                     stop = limit;
-                } else if (sort == MS_LAZY && most < 0) {
+                } else if (sort == MS_LAZY && most < 0 && kind == MS_ASCII) {
                     /* it goes as far as it must */
                     stop = pos;
                     while (stop - pos < least && stop < n && table[p[stop]] == MS_MEMBER) stop++;
@@ -654,7 +654,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                 goto fail;
             }
         } else {
-            int64_t limit = frame->low;
+            int64_t limit = frame->low, walked = 0;
             ms_note_failed(q, run, frame->other, frame->pos, 0);
             pos = frame->pos;
             if (op[7] && op[5] >= 0) {
@@ -662,24 +662,32 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                 int64_t known = pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit ? run->fail_high : pos;
                 int64_t to = limit < n ? limit + 1 : n;
                 pos = known < to ? (int64_t)ms_find_either(p, (size_t)known + 1, (size_t)to, (uint8_t)op[5], (uint8_t)op[5]) : to;
-                if (pos >= to) pos = -1;
+                walked = pos - known;
+                if (pos >= to) {
+                    /* the byte stands nowhere, for runs that start further on either; looking for it costs next to nothing */
+                    ms_note_failed(q, run, frame->other, limit, 0);
+                    walked >>= 5;
+                    pos = -1;
+                }
             } else for (;;) {
                 if (pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit) {
                     /* every byte up to there was walked before */
                     pos = run->fail_high;
                 }
                 if (pos >= limit || !ms_takes(q, op[2], p, n, pos, kind, &size)) {
+                    ms_note_failed(q, run, frame->other, pos, 0);
                     pos = -1;
                     break;
                 }
                 pos += size;
+                walked += size;
                 if (op[5] < 0 || (pos < n && p[pos] == op[5])) break;
             }
+            m->steps += walked >> 3;
             if (pos < 0) {
                 depth--;
                 goto fail;
             }
-            m->steps += (pos - frame->pos) >> 3;
         }
         frame->pos = pos;
         op = code + frame->pc + MS_RUN_SIZE;

@@ -269,6 +269,11 @@ ENDLESS = [
     (r"(?:a|b)++c", b"ab"),
     (r"(?<!b)(?:a|ab)*x", b"ab"),
     (r"(?:é|e)*x", "é".encode()),
+    # a lazy run, tried anew at each byte, with nothing that ends it
+    (r"(?:aa|ab)(.*?);", b"a"),
+    (r"(?:aa|ab)(.*?);", "aé".encode()),
+    (r"(?:aa|ab)([^;]*?);", "aaé".encode()),
+    (r"(?:aa|ab)(\w+?);", "aaé".encode()),
 ]
 
 
