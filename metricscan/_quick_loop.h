@@ -98,6 +98,43 @@ static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r,
     return (size_t)(next - candidates);
 }
 
+/* A chain behind its literal, decided and its row written; 0 if either is left to the caller. */
+MS_QUICK_TARGET
+__attribute__((noinline)) static int MS_QUICK(ms_decide_chain)(int level, const ms_region *r, ms_state *state, const ms_entry *entry,
+                                                               const uint8_t *from, ms_left *left) {
+    const uint8_t *const p = r->p, *const limit = p + r->n, *value = from, *stop = from, *after = from;
+    const int64_t row = state->rows;
+    int known = row < state->room;
+    if (state->closed && state->record == r->serial) return 1;
+    const int found = ms_follow(entry->steps, from, p + r->end, &value, &stop, &after);
+    if (found <= 0) return found == 0;
+    state->next_start = r->base + (after - p);
+    if (known) {
+#if MS_WIDE
+        const ms_number_constants constants = ms_number_constants_made();
+        if (limit - value < 16 || !ms_short_number_wide(&constants, _mm_loadu_si128((const __m128i *)value), value, (size_t)(stop - value), state->value + row))
+#else
+        if (!(MS_VECTOR_NUMBERS && level != MS_PORTABLE ? ms_short_number_vector(value, stop, state->value + row)
+                                                        : ms_short_number(value, stop, limit, state->value + row)))
+#endif
+            known = ms_number_general(value, stop, limit, state->value + row) == MS_NUMBER;
+    }
+    if (known) {
+        state->line[row] = r->row_line;
+        state->offset[row] = r->row_offset;
+        state->start[row] = r->offset + (value - p);
+        state->rows = row + 1;
+        return 1;
+    }
+    left->pattern = entry->pattern;
+    left->start = from - p - entry->length;
+    left->end = after - p;
+    left->value_start = value - p;
+    left->value_end = stop - p;
+    (void)level;
+    return 0;
+}
+
 MS_QUICK_TARGET
 static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state *states, int64_t *serial,
                                                const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
@@ -127,7 +164,11 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
         const uint8_t *const start = position + entry->head_place, *const from = position + entry->from_place;
         ms_state *const state = (ms_state *)((char *)states + entry->state);
         if ((int64_t)((uintptr_t)start + seen) < state->next_start) continue;
-        const uint8_t *stop = from, *after, *value = from;
+        if (__builtin_expect(entry->quick == MS_QUICK_CHAIN, 0)) {
+            if (MS_QUICK(ms_decide_chain)(level, r, state, entry, from, left)) continue;
+            break;
+        }
+        const uint8_t *stop = from, *after;
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
@@ -145,11 +186,6 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
                 continue;
             }
             after = stop + 1;
-        } else if (entry->quick == MS_QUICK_CHAIN) {
-            if (state->closed && state->record == r->serial) continue;
-            const int found = ms_follow(entry->steps, from, end, &value, &stop, &after);
-            if (found < 0) break;
-            if (found == 0) continue;
         } else {
             if (entry->at_start && start != p + r->record) continue;
 #if MS_WIDE
@@ -180,14 +216,13 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
         int known = row < state->room;
         if (known) {
 #if MS_WIDE
-            if (entry->quick == MS_QUICK_CHAIN ? limit - value < 16 || !ms_short_number_wide(&constants, _mm_loadu_si128((const __m128i *)value), value, (size_t)(stop - value), state->value + row)
-                                               : !ms_short_number_wide(&constants, text, value, (size_t)(stop - value), state->value + row))
+            if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))
 #else
             /* (the portable level reads numbers by words, so that the tests see both ways) */
-            if (!(MS_VECTOR_NUMBERS && level != MS_PORTABLE ? ms_short_number_vector(value, stop, state->value + row)
-                                                            : ms_short_number(value, stop, limit, state->value + row)))
+            if (!(MS_VECTOR_NUMBERS && level != MS_PORTABLE ? ms_short_number_vector(from, stop, state->value + row)
+                                                            : ms_short_number(from, stop, limit, state->value + row)))
 #endif
-                known = ms_number_general(value, stop, limit, state->value + row) == MS_NUMBER;
+                known = ms_number_general(from, stop, limit, state->value + row) == MS_NUMBER;
         }
         if (known) {
             if (row % 8 == 0) {
@@ -200,13 +235,13 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
             }
             state->line[row] = row_line;
             state->offset[row] = row_offset;
-            state->start[row] = (int64_t)((uintptr_t)value + input);
+            state->start[row] = (int64_t)((uintptr_t)from + input);
             state->rows = row + 1;
         } else {
             left->pattern = entry->pattern;
             left->start = start - p;
             left->end = after - p;
-            left->value_start = value - p;
+            left->value_start = from - p;
             left->value_end = stop - p;
             break;
         }
