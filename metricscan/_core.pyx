@@ -2064,7 +2064,9 @@ cdef class Stream:
         cdef int32_t pattern
         taken = []
         for i in range(self.k.n_chunks):
-            taken.append((self.k.chunks[i].pattern, self.columns_of_chunk(&self.k.chunks[i])))
+            # a call that ran out of memory has taken those before
+            if self.k.chunks[i].slab != NULL:
+                taken.append((self.k.chunks[i].pattern, self.columns_of_chunk(&self.k.chunks[i])))
         self.k.n_chunks = 0
         if self.k.overgrown:
             self.k.overgrown = False

@@ -95,7 +95,7 @@ typedef struct {
 } ms_lookup;
 
 /* Stand for one of several literals, for none, and for whatever is too near to a region's end. */
-static const ms_entry ms_unknown = {0}, ms_nowhere = {.mask = ~(uint64_t)0, .tail = 1}, ms_at_edge = {0};
+static const ms_entry ms_unknown = {0}, ms_nowhere = {.mask = ~(uint64_t)0, .tail = 1}, ms_at_edge = {.pattern = -1}; /* no two alike, or they might be made one */
 
 /* ---- one pass */
 
