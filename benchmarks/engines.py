@@ -581,23 +581,16 @@ def read_all(data: bytes) -> Callable[[], Any]:
     return np.frombuffer(data, np.uint8).max
 
 
-def read_all_twice(data: bytes, times: int = 1) -> Callable[[], Any]:
-    """Return a call that reads one half of the bytes, so often, while another thread reads the other half.
-
-    From memory, what two threads can get from it; of a part that stays in a processor's cache, what two processors can do.
-    """
+def read_all_by_two(data: bytes) -> Callable[[], Any]:
+    """Return a call that reads one half of the bytes while another thread reads the other: what two threads get from memory."""
     import numpy as np
 
     halves = np.array_split(np.frombuffer(data, np.uint8), 2)
 
-    def read(half: Any) -> None:
-        for _ in range(times):
-            half.max()
-
     def both() -> None:
-        other = threading.Thread(target=read, args=(halves[1],))
+        other = threading.Thread(target=halves[1].max)
         other.start()
-        read(halves[0])
+        halves[0].max()
         other.join()
 
     return both

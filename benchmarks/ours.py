@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 HERE = Path(__file__).resolve().parent
-CACHED_BYTES = 256 * 1024
 
 
 def _counted(found: int, right: int, what: str) -> int:
@@ -122,43 +121,17 @@ def threads(rounds: int, size_bytes: int, folder: Path, say: Say) -> Iterator[Me
                 for count in (1, 2)
             ),
             Contender("metricscan-pipe", ours, len(data), right, from_pipe),
-            Contender("read memory, two threads", "", len(data), 0, engines.read_all_twice(data), 2),
-            *(
-                Contender(
-                    f"read cache{', two threads' * (count == 2)}",
-                    "",
-                    10 * len(data),
-                    0,
-                    _read_cache(data, count),
-                    count,
-                )
-                for count in (1, 2)
-            ),
+            Contender("read memory, two threads", "", len(data), 0, engines.read_all_by_two(data), 2),
         ]
         found = race(ready, rounds, "threads", name, 4)
         yield from _said(found, say)
-        memory, wc, one, two, file_one, file_two, _, memory_two, cache, cache_two = (m.median_s for m in found)
+        memory, wc, one, two, file_one, file_two, _, memory_two = (m.median_s for m in found)
         say(
             f"  two threads over one: {one / two:.2f} from memory, {file_one / file_two:.2f} from a file, where reading memory"
-            f" has {memory / memory_two:.2f}, and the processors {cache / cache_two:.2f};"
+            f" has {memory / memory_two:.2f};"
             f" a file beside wc -l: {wc / file_one:.2f}, on two threads {wc / file_two:.2f}"
         )
         path.unlink()
-
-
-def _read_cache(data: bytes, threads: int) -> Callable[[], Any]:
-    """Read ten times as many bytes as there are, but of a part that stays in the cache, on one thread or two."""
-    part = data[: CACHED_BYTES * threads]
-    times = 10 * len(data) // len(part)
-    if threads == 2:
-        return engines.read_all_twice(part, times)
-    read = engines.read_all(part)
-
-    def again() -> None:
-        for _ in range(times):
-            read()
-
-    return again
 
 
 # ---- many small files
