@@ -16,7 +16,7 @@
 
 enum {
     MS_NOT_QUICK = 0,
-    MS_QUICK_LAZY = 1,  /* literal, (.*?), one byte */
+    MS_QUICK_LAZY = 1,   /* literal, (.*?), one byte */
     MS_QUICK_GREEDY = 2, /* [^] literal, a class's run as the value, nothing or a literal that stops it */
     MS_QUICK_CHAIN = 3   /* literal, then steps that need no backtracking */
 };
@@ -53,8 +53,8 @@ typedef struct ms_entry {
     uint64_t window;
     const ms_literal *literal;
     const struct ms_entry *following;
-    /* Its first and its last eight bytes, or what is near the fingerprint if one cannot look for them there (mask is 0 then); places
-     * are relative to the fingerprint */
+    /* Its first and its last eight bytes, at places relative to the fingerprint; a mask of 0 says nothing: they lie too far from it,
+     * or other literals have the same window */
     int64_t head_place;
     int64_t tail_place;
     uint64_t mask;
@@ -94,8 +94,9 @@ typedef struct {
     const ms_entry **heads; /* chains of entries, by the hash of their window */
 } ms_lookup;
 
-/* Stand for one of several literals, for none, and for whatever is too near to a region's end. */
-static const ms_entry ms_unknown = {0}, ms_nowhere = {.mask = ~(uint64_t)0, .tail = 1}, ms_at_edge = {.pattern = -1}; /* no two alike, or they might be made one */
+/* Stand for one of several literals, for none, and for whatever is too near to a region's end. No two are alike, or a linker might make
+ * them one. */
+static const ms_entry ms_unknown = {0}, ms_nowhere = {.mask = ~(uint64_t)0, .tail = 1}, ms_at_edge = {.pattern = -1};
 
 /* ---- one pass */
 
