@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 METRICSCAN := $(BIN)/metricscan
 BUILT := .venv/.built
-CORE := $(wildcard metricscan/*.pyx metricscan/*.pxd metricscan/*.h)
+CORE := $(wildcard metricscan/*.pyx metricscan/*.pxd metricscan/kernel/*.h)
 # Lists a table of pyproject.toml, one requirement a line: what it says is installed once, and no rebuild needs a network.
 REQUIRES := $(PYTHON) -c "import functools, sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb')); \
 	print(*functools.reduce(dict.__getitem__, sys.argv[1:], project), sep='\n')"

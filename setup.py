@@ -6,12 +6,14 @@ needs to see which paths an input took (fuzz/run.sh builds so).
 """
 
 import os
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("METRICSCAN_DEBUG") == "1"
 SANITIZE = os.environ.get("METRICSCAN_SANITIZE") == "1"
+PACKAGE = Path(__file__).parent / "metricscan"
 FUZZ = os.environ.get("METRICSCAN_FUZZ") == "1"
 
 # The one table of directives: a header in the .pyx would override it, and the checked build with it.
@@ -51,28 +53,18 @@ if FUZZ:
     # short records are fuzzed: what is remembered of long ones is remembered at once
     compile_args += ["-O1", "-fsanitize=fuzzer-no-link", "-DMS_PATIENCE=0", "-DMS_PATIENCE_A_BYTE=0"]
 
+# Each compiled module, and the headers of kernel/ that it is made of.
 MODULES = {
-    "_core": (
-        "_arrow.h",
-        "_characters.h",
-        "_levels.h",
-        "_literals.h",
-        "_memory.h",
-        "_numbers.h",
-        "_program.h",
-        "_quick.h",
-        "_quick_loop.h",
-        "_rewriting.h",
-    ),
-    "_events": ("_events.h",),
-    "_reading": ("_levels.h", "_literals.h"),
-    "_natural": (),
+    "_core": sorted(path.name for path in (PACKAGE / "kernel").glob("*.h") if path.name != "events.h"),
+    "_events": ["events.h"],
+    "_reading": ["fingerprints.h", "levels.h"],
+    "_natural": [],
 }
 extensions = [
     Extension(
         f"metricscan.{name}",
         sources=[f"metricscan/{name}.pyx"],
-        depends=[f"metricscan/{header}" for header in headers],
+        depends=[f"metricscan/kernel/{header}" for header in headers],
         include_dirs=["metricscan"],
         extra_compile_args=compile_args,
         extra_link_args=link_args,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STOP, MEMBER, UNDECIDED = 0, 1, 2
 
-# As _characters.h numbers them: how a character is folded before the items are asked, and the items.
+# As kernel/characters.h numbers them: how a character is folded before the items are asked, and the items.
 _FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
 _END, _RANGE, _CATEGORY, _NEGATE, _RANGE_FOLDED = range(5)
 _DIGIT, _SPACE, _WORD = range(3)

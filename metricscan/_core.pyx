@@ -1,4 +1,4 @@
-"""The hot loop: records, literal search, spans, programs (their matcher is in _program.h), number reading, columns.
+"""The hot loop: records, literal search, spans, programs (their matcher is in kernel/program.h), number reading, columns.
 
 It knows bytes, integers and doubles, and of Arrow how memory is handed over; definitions, files and jobs live in Python
 above it. One ``Engine`` holds the compiled tables and never changes, so any number of threads may share it. A ``Stream``
@@ -29,32 +29,32 @@ from libc.string cimport memchr, memcmp, memcpy, memset, strerror
 cdef extern from "<unistd.h>" nogil:
     ssize_t pread(int descriptor, void *buffer, size_t size, int64_t offset)
 
-cdef extern from "_characters.h" nogil:
+cdef extern from "kernel/characters.h" nogil:
     enum: MS_ASCII, MS_UTF8, MS_BYTES
     bint ms_is_ascii(const uint8_t *p, int64_t n)
     bint ms_is_utf8(const uint8_t *p, int64_t n)
     int64_t ms_decode(const uint8_t *p, int64_t n, int64_t at, uint32_t *character)
     bint ms_in_set(const int32_t *set, uint32_t character)
 
-cdef extern from "_memory.h" nogil:
+cdef extern from "kernel/memory.h" nogil:
     enum: MS_FIRST_ROWS, MS_SOME_ROWS, MS_SLAB_ROWS, MS_LEAST_ROOM, MS_PIECE_BYTES
     void *ms_take_memory(size_t size, bint full)
     void ms_share_memory(void *columns)
     void ms_give_memory(void *columns)
     int ms_holders_of_memory(void *columns)
 
-cdef extern from "_arrow.h" nogil:
+cdef extern from "kernel/arrow.h" nogil:
     enum: MS_COLUMNS
     struct ArrowArray:
         pass
     int ms_export_columns(ArrowArray *array, void *memory, int64_t rows, char *first, size_t stride)
     void ms_withdraw(ArrowArray *array)
 
-cdef extern from "_levels.h" nogil:
+cdef extern from "kernel/levels.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_AVX512, MS_NEON_LEVEL
     int ms_level_available(int level)
 
-cdef extern from "_literals.h" nogil:
+cdef extern from "kernel/fingerprints.h" nogil:
     enum: MS_LF, MS_UNIVERSAL, MS_EACH
     enum: MS_BLOCK, MS_BLOCK_WORDS, MS_SOME_POSITIONS
     ctypedef struct ms_fingerprints:
@@ -88,7 +88,7 @@ cdef extern from "_literals.h" nogil:
     uint32_t ms_slot(uint64_t window, uint32_t mask)
     uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
 
-cdef extern from "_rewriting.h" nogil:
+cdef extern from "kernel/rewriting.h" nogil:
     enum: MS_SYSLOG, MS_STRIP, MS_UNIVERSAL_ENDS, MS_DROP_CR
     ctypedef struct ms_rewriting:
         uint8_t *text
@@ -97,7 +97,7 @@ cdef extern from "_rewriting.h" nogil:
     int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
     int64_t ms_input_place(ms_rewriting *w, int64_t output)
 
-cdef extern from "_program.h" nogil:
+cdef extern from "kernel/program.h" nogil:
     enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
     enum: MS_STOP, MS_MEMBER, MS_UNDECIDED
     ctypedef struct ms_program:
@@ -133,11 +133,11 @@ cdef extern from "_program.h" nogil:
         bint nonempty, int64_t *match_start, int64_t *match_end
     )
 
-cdef extern from "_numbers.h" nogil:
+cdef extern from "kernel/numbers.h" nogil:
     enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
     int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
 
-cdef extern from "_quick.h" nogil:
+cdef extern from "kernel/decide.h" nogil:
     enum: MS_QUICK_LAZY, MS_QUICK_GREEDY, MS_QUICK_CHAIN
     ctypedef struct Step "ms_step":
         int32_t kind

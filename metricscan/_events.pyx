@@ -1,4 +1,4 @@
-"""Exported log events to plain text: the envelopes of CloudWatch Logs, as ``_events.h`` reads them."""
+"""Exported log events to plain text: the envelopes of CloudWatch Logs, as ``kernel/events.h`` reads them."""
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 
-cdef extern from "_events.h" nogil:
+cdef extern from "kernel/events.h" nogil:
     int64_t ME_NO_TIME
     int ME_JSON, ME_CSV, ME_S3, ME_MEMORY
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from metricscan._pattern import Tree
 
-# As _program.h numbers them.
+# As kernel/program.h numbers them.
 _MATCH, _BYTE, _STRING, _CLASS, _RUN, _SPLIT, _JUMP, _SAVE, _BEGIN, _END, _BOUNDARY, _LOOK = range(12)
 _ENTER, _CHECK, _ROUND, _COUNT, _MORE, _GROUP, _END_GROUP, _SAME, _IF = range(12, 21)
 _FIXED, _MAYBE, _REST, _KEEP = range(21, 25)

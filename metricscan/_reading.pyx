@@ -18,7 +18,7 @@ cdef extern from "<fcntl.h>" nogil:
     int O_RDONLY, O_CLOEXEC
     int posix_open "open"(const char *path, int flags)
 
-cdef extern from "_literals.h" nogil:
+cdef extern from "kernel/fingerprints.h" nogil:
     enum:
         MS_PORTABLE
         MS_AVX2

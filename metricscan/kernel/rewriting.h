@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "_literals.h"
+#include "fingerprints.h"
 
 /* `width` bytes from `output` on stand for the one at `input`; what follows them was copied from behind it. With none, what
  * was copied from `input` on follows at once. */

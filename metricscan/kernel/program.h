@@ -23,8 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "_characters.h"
-#include "_literals.h"
+#include "characters.h"
+#include "fingerprints.h"
 
 enum {
     MS_MATCH,       /* */

@@ -5,7 +5,7 @@
  * eight buckets. That may be wrong in one direction only: a position that survives may hold no
  * literal, a literal is never lost. Whoever reads the positions verifies them.
  *
- * Every search exists for several levels (_levels.h). The level is chosen when the tables are built, from what the machine can
+ * Every search exists for several levels (levels.h). The level is chosen when the tables are built, from what the machine can
  * do, and all levels give the same rows: the tests run each of them.
  */
 #ifndef METRICSCAN_LITERALS_H
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "_levels.h"
+#include "levels.h"
 
 /* Fingerprint tables. Bit b of byte[place][x] says: bucket b has a fingerprint with byte x at this place; where a bucket has
  * several, it also answers for their mixtures. The nibble tables hold the same for the low and the high half of the byte, and

@@ -1,4 +1,4 @@
-/* The quick path, once for each kind of processor: _quick.h includes this with MS_QUICK, MS_QUICK_TARGET and MS_WIDE. */
+/* The quick path, once for each kind of processor: decide.h includes this with MS_QUICK, MS_QUICK_TARGET and MS_WIDE. */
 
 /* Of a group with several literals, the first entry whose window is there; ms_nowhere if no literal is. */
 MS_QUICK_TARGET

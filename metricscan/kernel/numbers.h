@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "_levels.h"
+#include "levels.h"
 
 /* Where doubles are computed wider than they are kept, as the x87 does, a result is rounded twice: there float() divides. */
 #if FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1

@@ -1,16 +1,16 @@
 /* What the core keeps of a scan, and the quick path over it: literals told apart, the commonest patterns decided where their
  * literal is found, their numbers read and their rows written, without a call a match.
  *
- * The loop itself stands in _quick_loop.h and is compiled twice: for any processor, and for those with AVX2 and the bit
+ * The loop itself stands in decide_loop.h and is compiled twice: for any processor, and for those with AVX2 and the bit
  * instructions that came with it. Both write the same rows.
  */
 #ifndef METRICSCAN_QUICK_H
 #define METRICSCAN_QUICK_H
 
-#include "_literals.h"
-#include "_numbers.h"
-#include "_program.h"
-#include "_rewriting.h"
+#include "fingerprints.h"
+#include "numbers.h"
+#include "program.h"
+#include "rewriting.h"
 
 /* ---- the compiled tables */
 
@@ -256,7 +256,7 @@ __attribute__((noinline)) static int ms_follow(const ms_step *steps, const uint8
 #define MS_QUICK(name) name##_anywhere
 #define MS_QUICK_TARGET
 #define MS_WIDE 0
-#include "_quick_loop.h"
+#include "decide_loop.h"
 #undef MS_QUICK
 #undef MS_QUICK_TARGET
 #undef MS_WIDE
@@ -264,7 +264,7 @@ __attribute__((noinline)) static int ms_follow(const ms_step *steps, const uint8
 #define MS_QUICK(name) name##_wide
 #define MS_QUICK_TARGET MS_TARGET(MS_AVX2_TARGET)
 #define MS_WIDE 1
-#include "_quick_loop.h"
+#include "decide_loop.h"
 #undef MS_QUICK
 #undef MS_QUICK_TARGET
 #undef MS_WIDE
