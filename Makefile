@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 METRICSCAN := $(BIN)/metricscan
 BUILT := .venv/.built
-CORE := $(wildcard metricscan/*.pyx metricscan/*.pxd metricscan/kernel/*.h)
+CORE := $(wildcard metricscan/*.pyx metricscan/*/*.pyx metricscan/*.pxd metricscan/*/*.pxd metricscan/kernel/*.h)
 # Lists a table of pyproject.toml, one requirement a line: what it says is installed once, and no rebuild needs a network.
 REQUIRES := $(PYTHON) -c "import functools, sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb')); \
 	print(*functools.reduce(dict.__getitem__, sys.argv[1:], project), sep='\n')"
@@ -22,7 +22,7 @@ $(BUILT): pyproject.toml setup.py $(CORE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(REQUIRES) build-system requires > .venv/requires.txt
 	$(PIP) install -r .venv/requires.txt
-	rm -f metricscan/*.c  # a checked build's would look up to date
+	rm -f metricscan/*.c metricscan/*/*.c  # a checked build's would look up to date
 	$(PIP) install --no-build-isolation -e '.[test,lint]'
 	touch $@
 
@@ -42,11 +42,11 @@ bench: $(BUILT)
 lint: $(BUILT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint metricscan/*.pyx
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint metricscan/*.pyx metricscan/*/*.pyx
 
 types: $(BUILT)
 	$(BIN)/mypy
-	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan._reading metricscan._events metricscan._natural
+	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan.logs._reading metricscan.logs._events metricscan.logs._natural
 
 demo: $(BUILT)
 	$(METRICSCAN) check data/gan/gan.log -d data/gan/gan.definitions.json
@@ -59,6 +59,6 @@ demo: $(BUILT)
 	$(METRICSCAN) replay data/tqdm/logs -d data/tqdm/tqdm.definitions.json --minimize val_loss --out build/demo --overwrite
 
 clean:
-	rm -rf build dist *.egg-info metricscan/*.c metricscan/*.html metricscan/*.so $(BUILT)
+	rm -rf build dist *.egg-info metricscan/*.c metricscan/*/*.c metricscan/*.html metricscan/*.so metricscan/*/*.so $(BUILT)
 	rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

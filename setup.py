@@ -56,13 +56,13 @@ if FUZZ:
 # Each compiled module, and the headers of kernel/ that it is made of.
 MODULES = {
     "_core": sorted(path.name for path in (PACKAGE / "kernel").glob("*.h") if path.name != "events.h"),
-    "_events": ["events.h"],
-    "_reading": ["fingerprints.h", "levels.h"],
-    "_natural": [],
+    "logs/_events": ["events.h"],
+    "logs/_reading": ["fingerprints.h", "levels.h"],
+    "logs/_natural": [],
 }
 extensions = [
     Extension(
-        f"metricscan.{name}",
+        f"metricscan.{name.replace('/', '.')}",
         sources=[f"metricscan/{name}.pyx"],
         depends=[f"metricscan/kernel/{header}" for header in headers],
         include_dirs=["metricscan"],

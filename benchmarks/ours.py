@@ -210,7 +210,7 @@ def feed(rounds: int, say: Say) -> Iterator[Measurement]:
 def start(rounds: int, say: Say) -> Iterator[Measurement]:
     """A new interpreter, the package in it, the command's help; definitions compiled, and by ``re`` alone."""
     import metricscan
-    from metricscan import _classes, _parse
+    from metricscan.patterns import classes, parse
 
     ours = version("metricscan")
 
@@ -235,8 +235,8 @@ def start(rounds: int, say: Say) -> Iterator[Measurement]:
 
         def by_us(some: list[dict[str, str]] = some) -> Any:
             re.purge()
-            _parse.forget()
-            _classes.forget()
+            parse.forget()
+            classes.forget()
             return metricscan.Scanner(some)
 
         _counted(len(by_us().metrics), count, "compilation")

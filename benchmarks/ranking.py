@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from metricscan import Dataset, Objective, rank, sink
-from metricscan.sink import Sink
+from metricscan import Dataset, Objective, rank
+from metricscan.datasets import sink
+from metricscan.datasets.sink import Sink
 
 SCOPES = ["last", "first", "min", "max", "mean", "last-5", "best@5"]
 CHUNK_ROWS = 1_000_000

@@ -10,7 +10,7 @@ import corpora
 import pytest
 
 import metricscan
-from metricscan import _classes, _parse
+from metricscan.patterns import classes, parse
 
 
 @pytest.mark.parametrize("statement", ["pass", "import metricscan"])
@@ -27,8 +27,8 @@ def test_compile(benchmark, count):
 
     def compile_all() -> int:
         re.purge()
-        _parse.forget()
-        _classes.forget()
+        parse.forget()
+        classes.forget()
         return len(metricscan.Scanner(definitions).metrics)
 
     assert compile_all() == count

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from comparison import TooSlow, compare
 from patterns import Choices, parsed, pattern_from, record_from
 
-from metricscan._dialect import _unrolled
+from metricscan.patterns.dialect import _unrolled
 
 TERMINATORS = [b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\r\r\n", b"\n\r"]
 MATCHES = ["all", "all", "first", "last"]

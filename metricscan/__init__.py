@@ -1,17 +1,18 @@
 """metricscan: read metrics out of training logs.
 
-The map of the package, from the bottom up:
+The folders, each of which imports only from those before it:
 
-- ``errors``, ``definition``: the faults there are, and what a metric definition is.
-- ``source``: a path, bytes, a file object or chunks, as pieces of bytes; ``_framing``: exported log events in them.
-- ``_pattern``, ``_program``, ``_fingerprints``, ``_plan``: what a regex demands, and the cheapest exact way to decide it.
-- ``_tame``, ``_lint``: what may run away in a regex, and what is probably not meant in it.
-- ``_core``: the hot loop; ``_confirm``: the records it leaves to ``re``; ``_labels``: text instead of numbers.
-- ``batch``, ``stats``: what comes out.
-- ``scanner``: definitions compiled once, applied to inputs and live streams.
-- ``objective``, ``ranking``, ``_replay``, ``sink``, ``dataset``: many logs, the best job, datasets.
-- ``_wide``, ``_frames``, ``_plot``: the rows by step, in the shapes that others know, and as pictures.
+- ``errors``: what can go wrong.
+- ``patterns``: from a regex to facts about it, and to code for the native matcher.
+- ``definitions``: what a person writes, and advice about it.
+- ``kernel`` and ``_core``: the compiled scan. It knows bytes, integers and doubles.
+- ``logs``: where logs lie, whose they are, and what bytes they hold.
+- ``scanning``: definitions compiled once, applied to inputs and live streams.
+- ``datasets``: rows over many jobs, in tables and on disk.
+- ``ranking``: from rows to the best job, to curves and data frames.
+- ``replaying``: many logs at once.
 - ``sagemaker``: tuning requests, answers in the service's shapes, audits.
+- ``reports``: pictures.
 - ``cli``: the command.
 
 Importing the package is cheap: a name is loaded when it is first used.
@@ -19,16 +20,16 @@ Importing the package is cheap: a name is loaded when it is first used.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from metricscan._frames import job_frame, metric_frame
-    from metricscan._plan import Explanation
-    from metricscan._plot import plot
-    from metricscan._replay import Replay, replay
-    from metricscan._scopes import compare_scopes
-    from metricscan._wide import curve, wide
-    from metricscan.dataset import Dataset
-    from metricscan.definition import MetricDefinition, load_definitions
+    from importlib.machinery import ModuleSpec
+
+    from metricscan.datasets.dataset import Dataset
+    from metricscan.definitions.definition import MetricDefinition, load_definitions
+    from metricscan.definitions.objective import Objective
     from metricscan.errors import (
         DefinitionError,
         DefinitionWarning,
@@ -37,42 +38,60 @@ if TYPE_CHECKING:
         OptionError,
         SourceError,
     )
-    from metricscan.objective import Objective
-    from metricscan.ranking import rank
-    from metricscan.scanner import Match, Row, Scanner, ScanResult, Stream
-    from metricscan.stats import MetricStats, Sample, ScanStats
+    from metricscan.ranking.frames import job_frame, metric_frame
+    from metricscan.ranking.ranking import rank
+    from metricscan.ranking.scopes import compare_scopes
+    from metricscan.ranking.wide import curve, wide
+    from metricscan.replaying.replay import Replay, replay
+    from metricscan.reports.plot import plot
+    from metricscan.scanning.plan import Explanation
+    from metricscan.scanning.scanner import Match, Row, Scanner, ScanResult, Stream
+    from metricscan.scanning.stats import MetricStats, Sample, ScanStats
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Dataset": "dataset",
+    "Dataset": "datasets.dataset",
     "DefinitionError": "errors",
     "DefinitionWarning": "errors",
-    "Explanation": "_plan",
+    "Explanation": "scanning.plan",
     "Fault": "errors",
-    "Match": "scanner",
-    "MetricDefinition": "definition",
-    "MetricStats": "stats",
+    "Match": "scanning.scanner",
+    "MetricDefinition": "definitions.definition",
+    "MetricStats": "scanning.stats",
     "MetricscanError": "errors",
-    "Objective": "objective",
+    "Objective": "definitions.objective",
     "OptionError": "errors",
-    "Replay": "_replay",
-    "Row": "scanner",
-    "Sample": "stats",
-    "ScanResult": "scanner",
-    "ScanStats": "stats",
-    "Scanner": "scanner",
+    "Replay": "replaying.replay",
+    "Row": "scanning.scanner",
+    "Sample": "scanning.stats",
+    "ScanResult": "scanning.scanner",
+    "ScanStats": "scanning.stats",
+    "Scanner": "scanning.scanner",
     "SourceError": "errors",
-    "Stream": "scanner",
-    "compare_scopes": "_scopes",
-    "curve": "_wide",
-    "job_frame": "_frames",
-    "load_definitions": "definition",
-    "metric_frame": "_frames",
-    "plot": "_plot",
-    "rank": "ranking",
-    "replay": "_replay",
-    "wide": "_wide",
+    "Stream": "scanning.scanner",
+    "compare_scopes": "ranking.scopes",
+    "curve": "ranking.wide",
+    "job_frame": "ranking.frames",
+    "load_definitions": "definitions.definition",
+    "metric_frame": "ranking.frames",
+    "plot": "reports.plot",
+    "rank": "ranking.ranking",
+    "replay": "replaying.replay",
+    "wide": "ranking.wide",
+}
+
+# Modules of the time before there were folders, and the modules that have their names now. Code that imports them, and
+# pickles that name them, go on working.
+_FORMER = {
+    "batch": ("scanning.arrow",),
+    "dataset": ("datasets.dataset",),
+    "definition": ("definitions.definition",),
+    "objective": ("definitions.objective", "logs.natural", "errors"),
+    "scanner": ("scanning.scanner",),
+    "sink": ("datasets.sink",),
+    "source": ("logs.source",),
+    "stats": ("scanning.stats",),
 }
 
 __all__ = [
@@ -110,6 +129,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
+    if name in _FORMER:
+        return import_module(f"{__name__}.{name}")
     home = _HOME.get(name)
     if home is None:
         # with the module, so that Python can say which name may have been meant
@@ -121,3 +142,40 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME})
+
+
+class _FormerModule(ModuleType):
+    """A module under its former name: each name is looked up where it is now."""
+
+    def __getattr__(self, name: str) -> object:
+        from importlib import import_module
+
+        for home in _FORMER[self.__name__.rpartition(".")[2]]:
+            module = import_module(f"{__name__}.{home}")
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
+
+
+class _FormerModules:
+    """Finds modules under their former names; asked only where no finder before it knows the name."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        package, _, module = name.partition(".")
+        if package != __name__ or module not in _FORMER:
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, _FormerModules)  # type: ignore[arg-type]  # its static methods are a loader's
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> ModuleType:
+        return _FormerModule(spec.name, f"A former name of {', '.join(_FORMER[spec.name.rpartition('.')[2]])}.")
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Do nothing: the names are looked up when they are asked for."""
+
+
+sys.meta_path.append(_FormerModules)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 class MetricscanError(Exception):
@@ -190,3 +190,16 @@ def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, An
     if isinstance(error, SourceError):
         error._tell_as_the_system_does()
     return error
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant.
+
+    >>> nearest("LOSS", ["val_loss", "loss"]), nearest("los", ["acc", "loss"]), nearest("auc", ["loss"])
+    ('loss', 'loss', None)
+    """
+    import difflib
+
+    known = list(names)
+    but_for_capitals = [one for one in known if one.casefold() == name.casefold()]
+    return next(iter(but_for_capitals or difflib.get_close_matches(name, known, 1)), None)

@@ -8,10 +8,10 @@ import reference
 from deadline import TooSlow, cpu_limit
 from feeding import bits, expected, scanned, streamed
 
-from metricscan._dialect import compile_regex
-from metricscan._pattern import Tree
-from metricscan._tame import may_explode
-from metricscan.scanner import _configured
+from metricscan.patterns.dialect import compile_regex
+from metricscan.patterns.safety import may_explode
+from metricscan.patterns.span import Tree
+from metricscan.scanning.scanner import _configured
 
 # ``re`` is given this much for all of a case; then the case is none.
 ORACLE_CPU_S = 0.5

@@ -9,7 +9,8 @@ import threading
 import pytest
 from feeding import scanned
 
-from metricscan import Scanner, SourceError, _blocks
+from metricscan import Scanner, SourceError
+from metricscan.scanning import blocks as blocks_module
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"acc=acc=([0-9.]+)"])
 NOTHING = b"a line of a log without a metric in it\n" * 500
@@ -20,15 +21,15 @@ DENSE = b"loss=0.5\r\nloss=x\nacc=1 acc=2\r" * 800
 def blocks(monkeypatch):
     """Blocks so short that some kilobytes are many; which were scanned is noted."""
     cuts = []
-    monkeypatch.setattr(_blocks, "LEAST_BLOCK_BYTES", 200)
-    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 4000)
-    scan = _blocks._Stream.scan
+    monkeypatch.setattr(blocks_module, "LEAST_BLOCK_BYTES", 200)
+    monkeypatch.setattr(blocks_module, "BLOCK_BYTES", 4000)
+    scan = blocks_module._Stream.scan
 
     def noted(stream, start, stop):
         cuts.append((start, stop))
         return scan(stream, start, stop)
 
-    monkeypatch.setattr(_blocks._Stream, "scan", noted)
+    monkeypatch.setattr(blocks_module._Stream, "scan", noted)
     return cuts
 
 
@@ -54,7 +55,7 @@ def test_a_file_that_became_shorter_ends_where_it_ends(blocks, tmp_path, monkeyp
     path = tmp_path / "job.log"
     path.write_bytes(DENSE)
     kept = DENSE[: DENSE.index(b"acc", 9000) + 2]
-    monkeypatch.setattr(_blocks._Stream, "__init__", _shortening(path, len(kept), _blocks._Stream.__init__))
+    monkeypatch.setattr(blocks_module._Stream, "__init__", _shortening(path, len(kept), blocks_module._Stream.__init__))
     assert scanned(SCANNER, path, 2) == scanned(SCANNER, kept, 1)
     assert max(stop for _, stop in blocks) == len(DENSE)
 
@@ -72,7 +73,7 @@ def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks
     path = tmp_path / "job.log"
     path.write_bytes(DENSE)
     readable = 10_000
-    feed = _blocks._Text.feed
+    feed = blocks_module._Text.feed
 
     def failing(text, core, begin, end, *buffer):
         feed(text, core, begin, min(end, max(begin, readable)), *buffer)
@@ -82,7 +83,7 @@ def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks
             broken.descriptor = 10**6
             feed(broken, core, max(begin, readable), end, *buffer)
 
-    monkeypatch.setattr(_blocks._Text, "feed", failing)
+    monkeypatch.setattr(blocks_module._Text, "feed", failing)
     with pytest.raises(
         SourceError, match=rf"cannot read {path} at byte {readable}: .*[Bb]ad file descriptor"
     ) as caught:
@@ -94,7 +95,7 @@ def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks
 
 
 def test_what_fails_on_another_thread_is_raised_on_the_caller_s(blocks, monkeypatch):
-    scan = _blocks._Stream.scan
+    scan = blocks_module._Stream.scan
     taken = threading.Event()
 
     def failing(stream, start, stop):
@@ -104,7 +105,7 @@ def test_what_fails_on_another_thread_is_raised_on_the_caller_s(blocks, monkeypa
         assert taken.wait(60)
         return scan(stream, start, stop)
 
-    monkeypatch.setattr(_blocks._Stream, "scan", failing)
+    monkeypatch.setattr(blocks_module._Stream, "scan", failing)
     with pytest.raises(MemoryError, match="no more"):
         SCANNER.scan(NOTHING + DENSE, threads=2)
 
@@ -122,9 +123,10 @@ def test_batches_that_are_closed_early_leave_no_thread(blocks, threads):
 
 
 LEFT_HALF_WAY = """
-from metricscan import Scanner, _blocks
+from metricscan import Scanner
+from metricscan.scanning import blocks
 
-_blocks.LEAST_BLOCK_BYTES, _blocks.BLOCK_BYTES = 200, 4000
+blocks.LEAST_BLOCK_BYTES, blocks.BLOCK_BYTES = 200, 4000
 
 def use():
     for _ in Scanner([r"loss=loss=(\\S+)"]).batches(b"loss=1\\n" * 50_000, threads=3):
@@ -145,9 +147,10 @@ AFTER_THE_MAIN_THREAD = """
 import sys
 import threading
 
-from metricscan import Scanner, _blocks
+from metricscan import Scanner
+from metricscan.scanning import blocks
 
-_blocks.LEAST_BLOCK_BYTES, _blocks.BLOCK_BYTES = 200, 4000
+blocks.LEAST_BLOCK_BYTES, blocks.BLOCK_BYTES = 200, 4000
 
 def use():
     batches = Scanner([r"loss=loss=(\\S+)"]).batches(b"loss=1\\n" * 50_000, threads=3)
@@ -177,8 +180,8 @@ def test_more_threads_than_blocks(blocks, threads):
 
 
 def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
-    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 120)
-    monkeypatch.setattr(_blocks, "LEAST_BLOCK_BYTES", 100)
+    monkeypatch.setattr(blocks_module, "BLOCK_BYTES", 120)
+    monkeypatch.setattr(blocks_module, "LEAST_BLOCK_BYTES", 100)
     data = b"".join(b"loss=%d\n" % row for row in range(60))
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -192,7 +195,7 @@ def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
 
 
 def test_no_thread_is_called_for_when_all_blocks_are_taken():
-    cuts = _blocks._Cuts(1000, 2, 300)
+    cuts = blocks_module._Cuts(1000, 2, 300)
     assert cuts.take() == (0, 0, 300)
     assert cuts.give_back()
     while cuts.take() is not None:

@@ -7,9 +7,9 @@ import warnings
 import pytest
 
 from metricscan import DefinitionError, DefinitionWarning, OptionError, Scanner
-from metricscan._dialect import TOO_DEEP, compile_regex
-from metricscan._pattern import Tree
-from metricscan._tame import doubt
+from metricscan.patterns.dialect import TOO_DEEP, compile_regex
+from metricscan.patterns.safety import doubt
+from metricscan.patterns.span import Tree
 
 
 def parse(regex):

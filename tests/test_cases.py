@@ -13,7 +13,7 @@ import reference
 from feeding import Dribble, Outcome, bits, expected, pieces, scanned, streamed
 
 from metricscan import _core
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 BLOCK_BYTES = 8192  # what the core searches at a time
 SEARCHES = [("simd", level) for level in _core.SIMD_LEVELS] + [("naive", "auto"), ("every", "auto")]

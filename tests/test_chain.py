@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metricscan import _core
-from metricscan._chain import chain
-from metricscan._pattern import Tree
-from metricscan.scanner import _configured
+from metricscan.patterns.chain import chain
+from metricscan.patterns.span import Tree
+from metricscan.scanning.scanner import _configured
 
 NUMBER = r"[-+]?[0-9]*\.?[0-9]+"
 CHAINS = [

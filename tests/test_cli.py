@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import pytest
 
 import metricscan
-from metricscan import _diagnosis
 from metricscan.cli import main
+from metricscan.replaying import diagnosis
 
 LOSS = ("-m", r"loss=loss=(\S+)")
 MODULE = [sys.executable, "-m", "metricscan"]
@@ -662,7 +662,7 @@ def test_check_as_json_ends_as_check_does(run, log):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_change_nothing_in_check(run, log, monkeypatch, threads):
-    monkeypatch.setattr("metricscan._blocks.SERIAL_BYTES", 1)
+    monkeypatch.setattr("metricscan.scanning.blocks.SERIAL_BYTES", 1)
     name = log("loss=1\nnoise\n" * 5_000)
     expected = run("check", name, *LOSS)
     assert run("check", name, *LOSS, "--threads", threads) == expected
@@ -783,7 +783,7 @@ def test_of_many_that_found_nothing_the_objective_comes_first_then_what_can_be_h
 
 
 def test_what_was_read_again_is_bounded(run, log, monkeypatch):
-    monkeypatch.setattr(_diagnosis, "MOST_BYTES", 10)
+    monkeypatch.setattr(diagnosis, "MOST_BYTES", 10)
     said = reason(run, log, "loss\n" * 4 + "acc=x\n", r"acc=(\d+)")
     assert said == "its literal 'acc=' does not occur in what was looked at again"
 

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from metricscan import Scanner, _core, batch
+from metricscan import Scanner, _core
+from metricscan.scanning import arrow
 
 ROWS = _core.SLAB_ROWS
 SHAPES = {
@@ -169,8 +170,8 @@ def part(first, rows, texts=None):
 
 
 def test_small_batches_are_gathered():
-    few = batch.FEW_ROWS
-    gathering = batch.Gathering()
+    few = arrow.FEW_ROWS
+    gathering = arrow.Gathering()
     parts = [part(0, 5), part(5, few - 6), part(few - 1, 3)]
     apart = np.concatenate([np.asarray(columns) for columns in parts], axis=1)
     assert gathering.add(parts[0]) == []
@@ -190,11 +191,11 @@ def test_small_batches_are_gathered():
 
 
 def test_small_batches_of_text_are_gathered():
-    gathering = batch.Gathering()
+    gathering = arrow.Gathering()
     assert gathering.add(part(0, 2, pa.array(["a", "b"]))) == gathering.add(part(2, 1, pa.array(["c"]))) == []
     (columns,) = gathering.take()
     assert (columns.rows, columns.texts.to_pylist()) == (3, ["a", "b", "c"])
-    assert batch.from_columns(columns)["value"].to_pylist() == ["a", "b", "c"]
+    assert arrow.from_columns(columns)["value"].to_pylist() == ["a", "b", "c"]
 
 
 def test_rows_with_times_are_not_joined():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 SMALL_BYTES = 400_000
 NAN = float("nan")

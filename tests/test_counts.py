@@ -3,7 +3,7 @@
 import pytest
 
 from metricscan import Scanner, _core
-from metricscan.stats import MetricStats, ScanStats
+from metricscan.scanning.stats import MetricStats, ScanStats
 
 REGEXES = {
     "found": r"loss=([0-9.]+)",

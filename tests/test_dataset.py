@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import metricscan
-from metricscan import Dataset, Objective, OptionError, Scanner, SourceError, _judge, dataset, rank, replay
+from metricscan import Dataset, Objective, OptionError, Scanner, SourceError, rank, replay
+from metricscan.datasets import dataset
+from metricscan.ranking import judge
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)", r"never=never=(\S+)"])
 SCOPES = ["last", "first", "min", "max", "mean", "last-1", "last-3", "best@2", "best@0"]
@@ -72,7 +74,7 @@ def test_every_scope_ranks_a_dataset_as_the_replay_did(logs, scope, goal):
     same(rank(out, objective), found.ranking)
     same(rank(Dataset(out), objective), found.ranking)
     same(rank(dict(found), objective, jobs=found.jobs), found.ranking)
-    with mock.patch.object(_judge, "PIECE_ROWS", 2), mock.patch.object(dataset, "BATCH_ROWS", 3):
+    with mock.patch.object(judge, "PIECE_ROWS", 2), mock.patch.object(dataset, "BATCH_ROWS", 3):
         same(rank(out, objective), found.ranking)
         unkept = replay(logs, SCANNER, objective=objective, jobs=logs / "facts.jsonl", keep=False)
         same(unkept.ranking, found.ranking)
@@ -136,7 +138,7 @@ def test_jobs_can_be_given_anew(logs):
     table = rank(read, Objective("loss", "Minimize"), jobs=read.jobs, completed_only=True)
     assert table["job"][0].as_py() == "trial_1"
     assert table["rank"].to_pylist()[1:] == [None] * 6
-    more = [*read.jobs, metricscan._jobs.Job("another", status="Stopped")]
+    more = [*read.jobs, metricscan.logs.find.Job("another", status="Stopped")]
     assert rank(out, Objective("loss", "Minimize"), jobs=more)["job_status"].to_pylist().count("Stopped") == 1
 
 

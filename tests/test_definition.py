@@ -22,8 +22,8 @@ from metricscan import (
     SourceError,
     load_definitions,
 )
-from metricscan._dialect import MOST_UNROLLED, RegexFault, compile_regex
-from metricscan._relaxed import python_literal
+from metricscan.definitions.pasted import python_literal
+from metricscan.patterns.dialect import MOST_UNROLLED, RegexFault, compile_regex
 
 LOSS = MetricDefinition("loss", r"loss=(\S+)")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from feeding import expected, scanned, streamed
 
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 PARTS = 8

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import metricscan
 from metricscan import SourceError
-from metricscan._framing import FORMATS, HEAD_BYTES, detect
-from metricscan.scanner import _configured
+from metricscan.logs.exports import FORMATS, HEAD_BYTES, detect
+from metricscan.scanning.scanner import _configured
 
 DEFINITIONS = [{"Name": "loss", "Regex": "loss=(\\S*)"}, {"Name": "acc", "Regex": "acc: ([0-9.]+)"}]
 START_MS = 1_772_359_200_000  # 2026-03-01T10:00:00Z
@@ -258,7 +258,7 @@ def test_escapes_of_every_kind():
 
 
 def test_many_events_in_many_pieces(monkeypatch):
-    import metricscan._framing as framing
+    import metricscan.logs.exports as framing
 
     events = [
         Event(f'step {n} loss={n}.5 \t "q" acc: {n % 7}.25', START_MS + n, stream=NAMES[n % 3]) for n in range(3000)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import metricscan
 from metricscan import OptionError, SourceError
-from metricscan._jobs import LAYOUTS, STATUSES, parameters_of, survey
+from metricscan.logs.find import LAYOUTS, STATUSES, parameters_of, survey
 
 LINE = "loss=1\n"
 

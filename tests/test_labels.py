@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import metricscan
 from metricscan import Dataset, DefinitionError, DefinitionWarning, Objective, OptionError, Scanner, replay, wide
 from metricscan.cli import main
-from metricscan.scanner import _configured, _rebuild
+from metricscan.scanning.scanner import _configured, _rebuild
 
 #: The prefixes that launchers put before a worker's lines: of SageMaker's MPI, torchrun with ranks, torchrun's default role.
 PREFIXES = {

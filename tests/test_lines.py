@@ -6,7 +6,7 @@ import pytest
 from feeding import expected, scanned, streamed
 
 from metricscan import _core
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 BLOCK = 4096
 WORD = 64

@@ -8,7 +8,7 @@ import pytest
 import reference
 
 from metricscan import Scanner
-from metricscan._lint import NUMBER, group_places, lint
+from metricscan.definitions.lint import NUMBER, group_places, lint
 
 NUMBER_CLASS = f"({NUMBER})"
 

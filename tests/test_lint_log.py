@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from metricscan import Scanner
-from metricscan._lint import NUMBER
-from metricscan._lint_log import lint_log
 from metricscan.cli import command
-from metricscan.scanner import _configured
+from metricscan.definitions.lint import NUMBER
+from metricscan.replaying.lint_log import lint_log
+from metricscan.scanning.scanner import _configured
 
 ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metricscan import Objective, OptionError
-from metricscan.objective import GOALS, natural, natural_order, nearest, parse_scope
+from metricscan.definitions.objective import GOALS, parse_scope
+from metricscan.errors import nearest
+from metricscan.logs.natural import natural, natural_order
 
 # ---- the objective
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from patterns import Choices, Grammar
 from sagemaker_requests import REQUEST
 
-from metricscan import DefinitionError, Scanner, _dialect, _parse, load_definitions
-from metricscan._dialect import TOO_DEEP, RegexFault, compile_regex, read_regex
+from metricscan import DefinitionError, Scanner, load_definitions
+from metricscan.patterns import dialect, parse
+from metricscan.patterns.dialect import TOO_DEEP, RegexFault, compile_regex, read_regex
 from metricscan.sagemaker import load_request
 from metricscan.sagemaker.answers import scanner_of
 
@@ -150,8 +151,8 @@ def verdict(read, regex):
 def long_way(regex, monkeypatch):
     """Parsed at one go, and compiled at once: what ``re.compile`` does."""
     with monkeypatch.context() as patched:
-        patched.setattr(_dialect, "parse", sre_parser.parse)
-        patched.setattr(_dialect, "is_surely_taken", lambda regex: False)
+        patched.setattr(dialect, "parse", sre_parser.parse)
+        patched.setattr(dialect, "is_surely_taken", lambda regex: False)
         return verdict(read_regex, regex)
 
 
@@ -189,7 +190,7 @@ def test_any_text_is_read_as_re_reads_it(patch, text):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_what_is_surely_taken_is_compiled_when_it_is_asked_for():
-    taken = [regex for regex in corpus() if _parse.is_surely_taken(regex) and verdict(read_regex, regex)[0] == "re"]
+    taken = [regex for regex in corpus() if parse.is_surely_taken(regex) and verdict(read_regex, regex)[0] == "re"]
     assert len(taken) > 500
     for regex in taken:
         dialect = read_regex(regex)
@@ -200,9 +201,9 @@ def test_what_is_surely_taken_is_compiled_when_it_is_asked_for():
 
 def test_the_rest_is_parsed_once(monkeypatch):
     asked = []
-    original = _parse.parse_whole
-    monkeypatch.setattr(_parse, "parse_whole", lambda regex: asked.append(regex) or original(regex))
-    _parse._rest.cache_clear()
+    original = parse.parse_whole
+    monkeypatch.setattr(parse, "parse_whole", lambda regex: asked.append(regex) or original(regex))
+    parse._rest.cache_clear()
     scanner = Scanner([f"m{i}=metric_{i}_of_many=(.*?);" for i in range(50)])
     assert asked == ["=(.*?);"]
     log = b"metric_7_of_many=0.5; metric_8_of_many=2;"

@@ -12,7 +12,7 @@ from patterns import Patterns
 
 from metricscan import Scanner
 from metricscan._core import SIMD_LEVELS
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 
@@ -188,15 +188,15 @@ def test_these_are_left_to_re(pattern, reason):
 
 
 def test_what_is_too_long_is_left_to_re(monkeypatch):
-    monkeypatch.setattr("metricscan._program.MOST_CODE", 100)
+    monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 100)
     one = Scanner([{"Name": "m", "Regex": "(?:" + "|".join(f"a{i}b*c" for i in range(20)) + ")"}]).explain()[0]
     assert (one.strategy, dict(one.declined)["program"]) == ("confirm", "written out it is longer than 100 words")
 
 
 @pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyz")
 def test_all_spellings_of_a_letter_are_searched_for(letter):
-    from metricscan._dialect import compile_regex
-    from metricscan._pattern import Tree, required_literals
+    from metricscan.patterns.dialect import compile_regex
+    from metricscan.patterns.span import Tree, required_literals
 
     tree = compile_regex(f"(?i){letter}").tree
     everything = "".join(map(chr, itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))))

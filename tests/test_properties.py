@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from patterns import Choices, pattern_from
 
 from metricscan import _core
-from metricscan.scanner import _configured
-from metricscan.source import compression
+from metricscan.logs.source import compression
+from metricscan.scanning.scanner import _configured
 
 BLOCK_BYTES = 8192  # what the core searches at a time
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from ranking_oracle import Row
 
 import metricscan
-from metricscan import Objective, OptionError, Scanner, _judge, ranking
-from metricscan._names import natural_order
-from metricscan._rows import Rows
-from metricscan._sums import means
-from metricscan.objective import natural
-from metricscan.ranking import SCHEMA, rank
+from metricscan import Objective, OptionError, Scanner
+from metricscan.datasets.rows import Rows
+from metricscan.logs.natural import natural, natural_ranks
+from metricscan.ranking import judge as judge_module
+from metricscan.ranking import ranking
+from metricscan.ranking.ranking import SCHEMA, rank
+from metricscan.ranking.sums import means
 
 NAN, INF = math.nan, math.inf
 MIN, MAX = Objective("loss", "Minimize"), Objective("loss", "Maximize")
@@ -100,8 +101,8 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
                 same = np.full(table.num_rows, 1)
                 yield number, Rows.of(same * number, same * streams.index(stream), table)
 
-    with mock.patch.object(_judge, "PIECE_ROWS", size):
-        judge = _judge.Judge(objective, lambda: pa.array(streams, pa.string()))
+    with mock.patch.object(judge_module, "PIECE_ROWS", size):
+        judge = judge_module.Judge(objective, lambda: pa.array(streams, pa.string()))
         left = list(batches(steps)) if objective.step is not None else []
         for number, rows in batches(jobs):
             if judge.is_full:
@@ -252,7 +253,8 @@ def test_means_are_those_of_exact_sums(segments):
 
 @given(st.lists(st.text("019a_ \x00\x01é٣²", max_size=6), unique=True))
 def test_natural_order_of_many_names(names):
-    found = [names[index] for index in natural_order(pa.array(names, pa.string()))]
+    ranks = natural_ranks(pa.array(names, pa.string())).tolist()
+    found = [name for _, name in sorted(zip(ranks, names, strict=True))]
     assert found == sorted(names, key=natural) == sorted(names, key=ranking_oracle.natural)
 
 

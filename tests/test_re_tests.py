@@ -8,7 +8,7 @@ import pytest
 import reference
 from feeding import expected, pieces, scanned, streamed
 
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 re_tests = pytest.importorskip("test.re_tests", reason="this interpreter comes without its tests")
 

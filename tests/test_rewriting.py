@@ -5,7 +5,7 @@ import random
 import pytest
 from feeding import expected, scanned
 
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 

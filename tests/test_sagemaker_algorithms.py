@@ -10,7 +10,7 @@ from feeding import expected, scanned
 import metricscan
 from metricscan.sagemaker import algorithm, definitions
 from metricscan.sagemaker.algorithms import EVIDENCE, MOST_DEFINITIONS, metric, of_image, request_definitions, table
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 ROWS = [(one.name, row) for one in table().values() for row in one.metrics]
 WITH_REGEX = [pytest.param(name, row, id=f"{name} {row.name}") for name, row in ROWS if row.regex is not None]

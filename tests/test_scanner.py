@@ -20,10 +20,10 @@ from metricscan import (
     OptionError,
     Scanner,
     ScanStats,
-    _blocks,
     _core,
 )
-from metricscan.scanner import _configured
+from metricscan.scanning import blocks
+from metricscan.scanning.scanner import _configured
 
 LOSS = ["loss=loss=([0-9.]+)"]
 LOG = b"loss=0.5 acc=x\nloss=0.25 acc=0.75;\n\nother\n"
@@ -239,7 +239,7 @@ def test_a_record_that_re_fails_on_is_counted(monkeypatch):
         def finditer(self, text):
             raise RecursionError
 
-    monkeypatch.setattr("metricscan._program.MOST_CODE", 0)
+    monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 0)
     scanner = Scanner(["a=[^=]", "b=b=([0-9])"])
     monkeypatch.setattr(scanner._plan.confirm, "_patterns", [("re", Failing(), 0)] * 2)
     result = scanner.scan(b"b=1\nxa b=2\na\n")
@@ -266,7 +266,7 @@ def test_no_memory_in_python_is_no_datum(monkeypatch):
         def finditer(self, text):
             raise MemoryError
 
-    monkeypatch.setattr("metricscan._program.MOST_CODE", 0)
+    monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 0)
     scanner = Scanner(["a=[aA]"])
     monkeypatch.setattr(scanner._plan.confirm, "_patterns", [("re", Empty(), 0)])
     with pytest.raises(MemoryError):
@@ -368,7 +368,7 @@ def test_batches_come_before_the_source_is_at_its_end():
 BOUNDED = """
 import resource
 import sys
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 threads, path = int(sys.argv[1]), sys.argv[2]
 lines = b"".join(b"step %d loss=%d.25;\\n" % (number, number) for number in range(5000))
@@ -409,7 +409,7 @@ def test_tables_are_the_columns_of_the_core():
     core = _core.Stream(Scanner(LOSS)._plan.engine, None)
     core.feed(b"loss=1\nloss=2\n")
     columns = core.detach(0)
-    from metricscan.batch import from_columns
+    from metricscan.scanning.arrow import from_columns
 
     batch = from_columns(columns)
     for name, column in zip(["value", "line", "offset", "start"], np.asarray(columns), strict=True):
@@ -633,7 +633,7 @@ def test_a_line_of_a_hundred_megabytes():
 
 def test_a_huge_line_is_not_searched_anew_with_every_piece(monkeypatch):
     examined = 0
-    read = _blocks._Text._bytes
+    read = blocks._Text._bytes
 
     def counting(text, at, size):
         nonlocal examined
@@ -641,7 +641,7 @@ def test_a_huge_line_is_not_searched_anew_with_every_piece(monkeypatch):
         examined += len(piece)
         return piece
 
-    monkeypatch.setattr(_blocks._Text, "_bytes", counting)
+    monkeypatch.setattr(blocks._Text, "_bytes", counting)
     scanner = _configured(LOSS, chunk_bytes=1000)
     assert scanned(scanner, b"x" * 500_000, threads=2)["records"] == 1
     assert 0 < examined <= 4 * 500_000

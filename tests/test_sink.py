@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metricscan
-from metricscan import MetricDefinition, Objective, OptionError, Scanner, SourceError, replay, sink
-from metricscan.sink import FORMATS, Sink, folder_name, json_number, metric_name
+from metricscan import MetricDefinition, Objective, OptionError, Scanner, SourceError, replay
+from metricscan.datasets import sink
+from metricscan.datasets.sink import FORMATS, Sink, folder_name, json_number, metric_name
 
 each_format = pytest.mark.parametrize("kind", FORMATS)
 SCANNER = Scanner([r"loss=loss=(\S+)", r"never=never=(\S+)"])
@@ -384,7 +385,8 @@ def test_a_full_disk_leaves_what_was_there(logs, tmp_path, kind, rows, limit):
 
 KILLED = """
 import sys
-from metricscan import Scanner, replay, sink
+from metricscan import Scanner, replay
+from metricscan.datasets import sink
 sink._GROUP_ROWS = 1
 def wait(progress):
     if progress.logs == 3:

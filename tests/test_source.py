@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from metricscan import Scanner, SourceError
-from metricscan.scanner import _configured
-from metricscan.source import CHUNK_BYTES, compression, open_source
+from metricscan.logs.source import CHUNK_BYTES, compression, open_source
+from metricscan.scanning.scanner import _configured
 
 LOG = b"".join(b"step %d a=%d.5 b=x\r\n" % (number, number) for number in range(2_000))
 SCANNER = Scanner(["a=a=([0-9.]+)"])
@@ -313,10 +313,10 @@ def test_a_file_object_that_fails(threads):
 
 
 def test_a_file_that_fails(path, monkeypatch):
-    import metricscan.source
+    import metricscan.logs.source
 
     path.write_bytes(LOG)
-    monkeypatch.setattr(metricscan.source, "open", lambda *_, **__: file, raising=False)
+    monkeypatch.setattr(metricscan.logs.source, "open", lambda *_, **__: file, raising=False)
     with path.open("rb") as real:
         file = Failing(LOG)
         file.fileno = real.fileno

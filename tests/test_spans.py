@@ -5,7 +5,7 @@ import random
 import pytest
 from feeding import expected, pieces, scanned, streamed
 
-from metricscan.scanner import _configured
+from metricscan.scanning.scanner import _configured
 
 NAMES = ["loss", "val_loss", "train_loss", "lr", "acc", "val_acc", "a", "epoch", "x_loss:", "step_avg", "éloss"]
 BETWEEN = [":", "=", ": ", " = ", "é="]

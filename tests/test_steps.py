@@ -5,8 +5,8 @@ import ranking_oracle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metricscan._rows import Rows
-from metricscan._steps import in_force
+from metricscan.datasets.rows import Rows
+from metricscan.ranking.steps import in_force
 
 
 def rows_of(places):

@@ -13,7 +13,7 @@ import pytest
 from feeding import rows_of
 
 from metricscan import Row, Scanner, _core
-from metricscan.batch import SCHEMA
+from metricscan.scanning.arrow import SCHEMA
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 LOSS = ["loss=loss=([0-9.]+)"]
@@ -296,7 +296,7 @@ def test_a_stream_is_fed_by_one_thread_at_a_time(monkeypatch):
             refused.append((pattern, record))
         return []
 
-    monkeypatch.setattr("metricscan._program.MOST_CODE", 0)
+    monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 0)
     engine = Scanner(["m=[mM]"])._plan.engine
     core = _core.Stream(engine, confirm)
     core.feed(b"m\n")

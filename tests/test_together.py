@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metricscan
-from metricscan import Scanner, _framing, _replay, _together
-from metricscan._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
-from metricscan._together import Together, scan_together
-from metricscan.batch import BATCH_ROWS
-from metricscan.source import _COMPRESSIONS, MAGIC_PREFIXES, compression
+from metricscan import Scanner
+from metricscan.logs import exports
+from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
+from metricscan.logs.source import _COMPRESSIONS, MAGIC_PREFIXES, compression
+from metricscan.replaying import replay as replay_module
+from metricscan.scanning import together as together_module
+from metricscan.scanning.arrow import BATCH_ROWS
+from metricscan.scanning.together import Together, scan_together
 
 DEFINITIONS = [
     {"Name": "loss", "Regex": "loss=(.*?);"},
@@ -65,7 +68,7 @@ def written(folder, contents):
 @given(contents=CONTENTS, piece_bytes=st.sampled_from([1, 20, 1 << 18]))
 def test_each_log_has_what_it_has_alone(tmp_path_factory, options, contents, piece_bytes):
     folder = tmp_path_factory.mktemp("logs")
-    with mock.patch.object(_together, "PIECE_BYTES", piece_bytes):
+    with mock.patch.object(together_module, "PIECE_BYTES", piece_bytes):
         together = scan_together(Scanner(DEFINITIONS, **options), written(folder, contents))
     assert isinstance(together, Together)
     alone = [expected(DEFINITIONS, content, **options) for content in contents]
@@ -126,9 +129,9 @@ def test_grouping_changes_nothing_in_a_replay(tmp_path, monkeypatch, threads):
         return tables, repr(result.ranking.to_pylist()), result.stats, result.jobs
 
     together = everything()
-    monkeypatch.setattr(_replay, "GROUP_BYTES", 200)
+    monkeypatch.setattr(replay_module, "GROUP_BYTES", 200)
     in_small_groups = everything()
-    monkeypatch.setattr(_replay, "MOST_BYTES", -1)
+    monkeypatch.setattr(replay_module, "MOST_BYTES", -1)
     assert together == in_small_groups == everything()
 
 
@@ -218,7 +221,7 @@ HEADS = st.lists(
         ]
         + [b'"events": [', b'{"events": [{', b'[{"message":', b"2026-03-01T10:00:00.000Z", b"2026-03-01T10:00:00,000"]
         + [b"timestamp", b"message", b"@Timestamp", b'"@message"', b'"time"stamp', b"timestamp,message"]
-        + [name.encode() for name in sorted(_framing._COLUMNS)]
+        + [name.encode() for name in sorted(exports._COLUMNS)]
         + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in _COMPRESSIONS)]
     )
     | st.binary(max_size=3),
@@ -230,7 +233,7 @@ HEADS = st.lists(
 @given(HEADS)
 def test_no_export_and_nothing_compressed_is_taken_for_plain_text(head):
     shown = first_shows(head, MAGIC_PREFIXES)
-    if _framing.detect(head) != "plain":
+    if exports.detect(head) != "plain":
         assert shown & FLAG_EXPORT
     if compression(head) is not None:
         assert shown & FLAG_PACKED
@@ -255,5 +258,5 @@ def test_usual_beginnings_need_no_second_look(head):
 
 def test_only_so_much_is_looked_at_as_tells_an_export():
     header = b"timestamp,message" + b" " * 5000 + b"1"
-    assert _framing.detect(header[: _framing.HEAD_BYTES]) == "cloudwatch-csv"
+    assert exports.detect(header[: exports.HEAD_BYTES]) == "cloudwatch-csv"
     assert first_shows(header, MAGIC_PREFIXES) == FLAG_EXPORT

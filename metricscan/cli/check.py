@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from metricscan._check import Hit
-    from metricscan._lint import Finding
-    from metricscan.definition import MetricDefinition
-    from metricscan.scanner import Scanner
-    from metricscan.stats import ScanStats
+    from metricscan.definitions.definition import MetricDefinition
+    from metricscan.definitions.lint import Finding
+    from metricscan.replaying.check import Hit
+    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stats import ScanStats
 
 _HITS_SHOWN = 20
 
@@ -53,9 +53,9 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
     something, 1 if some do not, 2 for wrong use or an unreadable log.
     """
     scanner = compiled(wanted, reading)
-    from metricscan._check import first_hits
-    from metricscan._jobs import survey
-    from metricscan._lint_log import lint_log
+    from metricscan.logs.find import survey
+    from metricscan.replaying.check import first_hits
+    from metricscan.replaying.lint_log import lint_log
 
     found = survey(
         paths, job="file", include=reading.include, exclude=reading.exclude, input_format=reading.input_format

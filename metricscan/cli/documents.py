@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan._jobs import Survey
     from metricscan.errors import SourceError
-    from metricscan.stats import MetricStats, ScanStats
+    from metricscan.logs.find import Survey
+    from metricscan.scanning.stats import MetricStats, ScanStats
 
 
 def print_document(document: Mapping[str, Any]) -> None:
@@ -24,7 +24,7 @@ def print_document(document: Mapping[str, Any]) -> None:
 
 def number(value: float | None) -> Any:
     """A number as JSON has it."""
-    from metricscan.sink import json_number
+    from metricscan.datasets.sink import json_number
 
     return json.loads(json_number(value))
 

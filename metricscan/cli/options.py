@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from metricscan.scanner import Scanner
+    from metricscan.scanning.scanner import Scanner
 
 
 class Wanted(NamedTuple):
@@ -148,9 +148,9 @@ threads_option = click.option(
 
 def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> Scanner:
     """Compile the scanner that the options describe; its warnings are printed."""
-    from metricscan.definition import read_definitions
+    from metricscan.definitions.definition import read_definitions
     from metricscan.errors import DefinitionWarning
-    from metricscan.scanner import Scanner
+    from metricscan.scanning.scanner import Scanner
 
     definitions, metrics, labels, algorithm = wanted
     if not definitions and not metrics and algorithm is None:

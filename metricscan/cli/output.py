@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from metricscan._replay import Progress
-    from metricscan.scanner import Scanner
-    from metricscan.stats import ScanStats
+    from metricscan.replaying.replay import Progress
+    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stats import ScanStats
 
 EXIT_NOTHING_FOUND = 1
 EXIT_WRONG = 2
@@ -104,7 +104,7 @@ def reasons_of(
     scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
 ) -> dict[str, tuple[str, ...]]:
     """Why definitions found nothing, by their names, first those that would with other options; none where nothing was read."""
-    from metricscan._diagnosis import diagnose
+    from metricscan.replaying.diagnosis import diagnose
 
     if not stats.records:
         return {}

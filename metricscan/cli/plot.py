@@ -56,8 +56,8 @@ def plot(
 
     The best job by the replay's objective, or by another, is highlighted. Needs matplotlib: pip install 'metricscan[plot]'.
     """
-    from metricscan._plot import plot as draw
-    from metricscan.dataset import Dataset
+    from metricscan.datasets.dataset import Dataset
+    from metricscan.reports.plot import plot as draw
 
     opened = Dataset(dataset)
     wanted = step if scope is not None and scope.startswith("best@") else None

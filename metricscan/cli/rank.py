@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
-    from metricscan.dataset import Dataset
-    from metricscan.objective import Objective
+    from metricscan.datasets.dataset import Dataset
+    from metricscan.definitions.objective import Objective
 
 
 @click.command(short_help="Rank the jobs of a dataset that replay --out wrote.")
@@ -33,10 +33,10 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     completed jobs have a rank, unless options say otherwise. What the replay could not read is told. Exit code 0; 1 if no
     job can win; 2 for wrong use, or if the dataset cannot be read.
     """
-    from metricscan import ranking
-    from metricscan._jobs import add_facts
-    from metricscan._scopes import compare_scopes
-    from metricscan.dataset import Dataset
+    from metricscan.datasets.dataset import Dataset
+    from metricscan.logs.find import add_facts
+    from metricscan.ranking import ranking
+    from metricscan.ranking.scopes import compare_scopes
 
     opened = Dataset(dataset)
     objective = goal.objective(opened.objective)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
-    from metricscan.dataset import Dataset
-    from metricscan.objective import Objective
+    from metricscan.datasets.dataset import Dataset
+    from metricscan.definitions.objective import Objective
 
 JOBS_SHOWN = 20
 
@@ -104,7 +104,7 @@ def objective_of(
     """The objective that the options describe; what they leave out is as ``noted``."""
     from dataclasses import replace
 
-    from metricscan.objective import Objective
+    from metricscan.definitions.objective import Objective
 
     if minimize is not None and maximize is not None:
         raise click.UsageError("--minimize and --maximize exclude each other")

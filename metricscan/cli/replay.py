@@ -31,9 +31,9 @@ from metricscan.cli.output import (
 from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
-    from metricscan._replay import Replay
-    from metricscan.objective import Objective
-    from metricscan.scanner import Scanner
+    from metricscan.definitions.objective import Objective
+    from metricscan.replaying.replay import Replay
+    from metricscan.scanning.scanner import Scanner
 
 
 @click.command(short_help="Read the logs of many jobs, and rank the jobs.")
@@ -95,7 +95,7 @@ def replay(
         )
     if out is None and (overwrite or format_ is not None):
         raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR, which it writes")
-    from metricscan._replay import replay as run
+    from metricscan.replaying.replay import replay as run
 
     request = None
     if tuning_job is None:

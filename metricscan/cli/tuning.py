@@ -10,9 +10,9 @@ import click
 from metricscan.cli.options import printed_warnings
 
 if TYPE_CHECKING:
-    from metricscan._replay import Replay
+    from metricscan.replaying.replay import Replay
     from metricscan.sagemaker import TuningRequest
-    from metricscan.scanner import Scanner
+    from metricscan.scanning.scanner import Scanner
 
 
 def requested(path: str, algorithm: str | None, **options: Any) -> tuple[TuningRequest, Scanner]:

@@ -13,7 +13,7 @@
 /* What is known of a record's bytes. */
 enum { MS_ASCII, MS_UTF8, MS_BYTES };
 
-/* A set is a row of integers, written by _classes.py: how to fold a character, then items, asked in turn. */
+/* A set is a row of integers, written by patterns/classes.py: how to fold a character, then items, asked in turn. */
 enum { MS_FOLD_NOT, MS_FOLD_ASCII, MS_FOLD_UNICODE };
 enum {
     MS_SET_END,         /* what no item decided */

@@ -21,7 +21,7 @@ enum {
     MS_QUICK_CHAIN = 3   /* literal, then steps that need no backtracking */
 };
 
-/* The steps of a chain (_chain.py). */
+/* The steps of a chain (patterns/chain.py). */
 enum {
     MS_STEP_TEXT,
     MS_STEP_RUN,

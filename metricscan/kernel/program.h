@@ -1,4 +1,4 @@
-/* The matcher of general patterns: a backtracking machine over a program that _program.py writes.
+/* The matcher of general patterns: a backtracking machine over a program that patterns/program.py writes.
  *
  * It takes the alternatives of a pattern in the order in which Python's re does, so its first success is re's match. What
  * keeps it from exploding is that a state (place in the program, place in the record) that has failed fails again, whatever

@@ -11,9 +11,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan._jobs import is_read_once
-from metricscan._replay import replay
 from metricscan.errors import OptionError, SourceError
+from metricscan.logs.find import is_read_once
+from metricscan.replaying.replay import replay
 from metricscan.sagemaker._latest import latest
 from metricscan.sagemaker._model import ALIAS
 from metricscan.sagemaker.answers import scanner_of, streams_of
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan._jobs import Job
-    from metricscan._replay import Replay
-    from metricscan.scanner import Scanner
+    from metricscan.logs.find import Job
+    from metricscan.replaying.replay import Replay
+    from metricscan.scanning.scanner import Scanner
 
 #: What a reported value can be, beside what the log says. All but ``equal`` and ``not reported`` are mismatches.
 VERDICTS = {

@@ -25,9 +25,9 @@ def latest(streams: Mapping[str, pa.Table]) -> Latest | None:
     import numpy as np
     import pyarrow as pa
 
-    from metricscan._decide import job_order
-    from metricscan._rows import Rows
-    from metricscan.batch import NO_TIME
+    from metricscan.datasets.rows import Rows
+    from metricscan.ranking.deciding import job_order
+    from metricscan.scanning.arrow import NO_TIME
 
     carrying = {name: rows for name, rows in streams.items() if rows.num_rows}
     if not carrying:

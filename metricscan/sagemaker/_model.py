@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from metricscan.objective import nearest
+from metricscan.errors import nearest
 from metricscan.sagemaker.errors import RequestFault
 
 #: The name under which the service repeats the objective's definition.

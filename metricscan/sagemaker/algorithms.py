@@ -10,9 +10,8 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.definition import MetricDefinition
-from metricscan.errors import OptionError
-from metricscan.objective import nearest
+from metricscan.definitions.definition import MetricDefinition
+from metricscan.errors import OptionError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

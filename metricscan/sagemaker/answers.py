@@ -11,21 +11,21 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan._replay import replay as run_replay
-from metricscan.errors import OptionError
-from metricscan.objective import natural, nearest
+from metricscan.errors import OptionError, nearest
+from metricscan.logs.natural import natural
+from metricscan.replaying.replay import replay as run_replay
 from metricscan.sagemaker._latest import latest
 from metricscan.sagemaker._model import ALIAS, check, pruned, shapes
 from metricscan.sagemaker.names import legal_names
 from metricscan.sagemaker.request import OBJECTIVE_HYPERPARAMETER, TuningRequest, load_request
-from metricscan.scanner import Scanner, of_checked, report_untamed
+from metricscan.scanning.scanner import Scanner, of_checked, report_untamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
-    from metricscan._replay import Replay
+    from metricscan.replaying.replay import Replay
 
 ARN = "arn:aws:sagemaker:local:000000000000:"
 _MOST_DEFINITIONS = 40

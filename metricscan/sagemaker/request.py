@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from metricscan._relaxed import blanked, ellipsis_at, line_and_column, python_literal, stray_backslashes
-from metricscan.definition import MetricDefinition, read_with
-from metricscan.errors import DefinitionError, OptionError, SourceError
-from metricscan.objective import Objective, nearest
+from metricscan.definitions.definition import MetricDefinition, read_with
+from metricscan.definitions.objective import Objective
+from metricscan.definitions.pasted import blanked, ellipsis_at, line_and_column, python_literal, stray_backslashes
+from metricscan.errors import DefinitionError, OptionError, SourceError, nearest
 from metricscan.sagemaker import algorithms
 from metricscan.sagemaker._model import ALIAS, check, shapes, shown
 from metricscan.sagemaker.errors import RequestError, RequestFault, RequestWarning

@@ -1,0 +1,1 @@
+"""Rows over many jobs: in tables, and on disk."""

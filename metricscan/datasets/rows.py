@@ -1,0 +1,146 @@
+"""A metric's rows over many jobs as numpy columns, jobs and streams as numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metricscan.errors import OptionError
+from metricscan.scanning.arrow import NO_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Rows(NamedTuple):
+    """Columns of one length; ``time`` is None where no row has one, ``step`` where nobody asked for it.
+
+    Times are microseconds since the epoch, ``NO_TIME`` where there is none; a step is NaN where none is in force.
+    """
+
+    job: Array
+    stream: Array
+    value: Array
+    line: Array
+    offset: Array
+    start: Array
+    time: Array | None
+    step: Array | None = None
+
+    def take(self, which: Any) -> Rows:
+        """Some of the rows: a slice (no copy), indices or a mask."""
+        return Rows(*(None if column is None else column[which] for column in self))  # type: ignore[arg-type]
+
+    @classmethod
+    def of(cls, job: Array, stream: Array, batch: pa.RecordBatch | pa.Table) -> Rows:
+        """Rows of a batch or table that has the columns of one log; zero-copy where its memory allows it."""
+        value, line, offset, start = (_numpy(batch.column(name)) for name in ("value", "line", "offset", "start"))
+        return cls(job, stream, value, line, offset, start, _times(batch.column("time")))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """The rows of all parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            integers = np.empty(0, dtype=np.int64)
+            return cls(integers, integers, np.empty(0), integers, integers, integers, None)
+        columns: list[Array | None] = [
+            np.concatenate(column) for column in zip(*(part[:6] for part in parts), strict=True)
+        ]
+        for filler, column in ((NO_TIME, [part.time for part in parts]), (np.nan, [part.step for part in parts])):
+            if all(one is None for one in column):
+                columns.append(None)
+                continue
+            filled = [
+                np.full(len(part.job), filler) if one is None else one for part, one in zip(parts, column, strict=True)
+            ]
+            columns.append(np.concatenate(filled))
+        return cls(*columns)  # type: ignore[arg-type]
+
+
+def codes_of(column: pa.ChunkedArray | pa.Array, name: str) -> tuple[pa.Array, Array]:
+    """The names that a column draws on, and for each row the number of its name; zero-copy for a single dictionary.
+
+    A name may occur in no row, and one that the dictionary spells twice has two numbers.
+
+    Raises
+    ------
+    OptionError
+        A row has no name.
+    """
+    if column.null_count:
+        raise OptionError(f"{name!r} is null in {column.null_count:,} rows; a name was expected in each")
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.unify_dictionaries().combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # older versions of pyarrow keep the wrapping
+            column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    return column.dictionary.cast(pa.string()), _numpy(column.indices)
+
+
+def used_codes_of(column: pa.Array, name: str) -> tuple[pa.Array, Array]:
+    """The distinct names that occur in a column, and for each row the number of its name."""
+    names, codes = codes_of(column, name)
+    present = _present(names, codes)
+    if not present.all():
+        codes = (np.cumsum(present) - 1)[codes]
+        names = names.filter(pa.array(present))
+    distinct = pc.unique(names)
+    return distinct, codes if len(distinct) == len(names) else _renumbered(names, codes, distinct)
+
+
+def numbered(columns: Sequence[tuple[pa.Array, Array]], others: pa.Array) -> tuple[pa.Array, list[Array]]:
+    """Numbers of one set of names for several columns: of all names that occur in one, and the others.
+
+    Hashing a million names takes longer than ranking as many jobs, so where all columns draw on the same names, as those
+    of a replay do, their numbers stay.
+    """
+    names = columns[0][0] if columns else others
+    found = [codes for _, codes in columns]
+    if not all(some.equals(names) for some in (*(some for some, _ in columns), others) if len(some)) or (
+        not len(others) and len(pc.unique(names)) < len(names)
+    ):
+        names = pc.unique(pa.concat_arrays([others, *(some for some, _ in columns)]))
+        found = [_renumbered(some, codes, names) for some, codes in columns]
+    present = np.zeros(len(names), dtype=bool)
+    present[: len(others)] = True
+    for codes in found:
+        present[codes] = True
+    if not present.all():
+        found = [(np.cumsum(present) - 1)[codes] for codes in found]
+        names = names.filter(pa.array(present))
+    return names, found
+
+
+def _renumbered(some: pa.Array, codes: Array, names: pa.Array) -> Array:
+    numbers = pc.index_in(some, names).to_numpy(zero_copy_only=False)
+    return numbers[codes]  # type: ignore[no-any-return]
+
+
+def _present(names: pa.Array, codes: Array) -> Array:
+    present = np.zeros(len(names), dtype=bool)
+    present[codes] = True
+    return present
+
+
+def _numpy(column: Any) -> Array:
+    if isinstance(column, pa.ChunkedArray):
+        # to_numpy copies even a single chunk
+        column = column.chunk(0) if column.num_chunks == 1 else column
+    if isinstance(column, pa.Array) and not column.null_count:
+        return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    return column.to_numpy()  # type: ignore[no-any-return]
+
+
+def _times(column: Any) -> Array | None:
+    if column.null_count == len(column):
+        return None
+    micros = column.cast(pa.timestamp("us", "UTC")) if column.type != pa.timestamp("us", "UTC") else column
+    return _numpy(micros.cast(pa.int64()).fill_null(NO_TIME))

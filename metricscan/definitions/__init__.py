@@ -1,0 +1,1 @@
+"""What a person writes (metric definitions, the objective), and advice about it."""

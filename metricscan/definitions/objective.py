@@ -1,0 +1,126 @@
+"""The objective of a tuning job: which metric decides, towards what, and which of a job's rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from metricscan.errors import OptionError
+
+GOALS = ("Minimize", "Maximize")
+SCOPES = "last, first, min, max, mean, last-N or best@K"
+_LAST_N = re.compile(r"last-([1-9][0-9]{0,17})")
+_BEST_AT = re.compile(r"best@(-?[0-9]+(?:\.[0-9]+)?)")
+
+
+class Scope(NamedTuple):
+    """Which of a job's rows decides.
+
+    Attributes
+    ----------
+    kind : {"last", "first", "min", "max", "mean", "last-n", "best@k"}
+    number : float or None
+        The n of last-n, the k of best@k.
+    """
+
+    kind: str
+    number: float | None = None
+
+
+def parse_scope(text: str) -> Scope:
+    """Read a scope.
+
+    Raises
+    ------
+    OptionError
+        It is none.
+
+    Examples
+    --------
+    >>> parse_scope("last-5"), parse_scope("min")
+    (Scope(kind='last-n', number=5), Scope(kind='min', number=None))
+    """
+    if text in ("last", "first", "min", "max", "mean"):
+        return Scope(text)
+    if isinstance(text, str):
+        if match := _LAST_N.fullmatch(text):
+            return Scope("last-n", int(match[1]))
+        if match := _BEST_AT.fullmatch(text):
+            return Scope("best@k", float(match[1]))
+    raise OptionError(
+        f"scope={text!r}: {SCOPES} was expected",
+        hint="N is a count of rows, from 1; K is a step: last-5, best@100"
+        if re.match("last|best", str(text))
+        else None,
+    )
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The metric that decides which job is best.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the objective metric.
+    goal : {"Minimize", "Maximize"}
+    scope : str
+        Which of a job's rows decides:
+
+        - ``last`` (what the tuning service does) or ``first``;
+        - ``min`` or ``max``: the least or the greatest, whatever the goal; rows that are not finite are passed over;
+        - ``mean``, or ``last-N``: the mean of all rows, or of the last N (of all, where there are fewer), as
+          ``statistics.fmean`` has it;
+        - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are passed over.
+    step : str, optional
+        Name of the metric that counts the steps; ``best@K`` needs it.
+
+    Raises
+    ------
+    OptionError
+        Another goal or scope, or ``best@K`` without a step.
+
+    Examples
+    --------
+    >>> Objective("loss", "Minimize")
+    Objective(metric='loss', goal='Minimize', scope='last', step=None)
+    >>> Objective("accuracy", "Maximize", scope="best@10", step="epoch").scope
+    'best@10'
+    """
+
+    metric: str
+    goal: str
+    scope: str = "last"
+    step: str | None = None
+
+    def __post_init__(self) -> None:
+        faults, hint = [], None
+        if not isinstance(self.metric, str) or not self.metric:
+            faults.append(f"metric={self.metric!r}: the name of a metric was expected")
+        if self.step is not None and (not isinstance(self.step, str) or not self.step):
+            faults.append(f"step={self.step!r}: the name of a metric was expected")
+        if self.goal not in GOALS:
+            meant = [goal for goal in GOALS if str(self.goal).lower() in (goal.lower(), goal[:3].lower())]
+            hint = f"did you mean {meant[0]!r}?" if meant else None
+            faults.append(f"goal={self.goal!r}: 'Minimize' or 'Maximize' was expected")
+        try:
+            kind = parse_scope(self.scope).kind
+        except OptionError as error:
+            faults.append(error.message)
+            hint = hint or error.hint
+        else:
+            if kind == "best@k" and self.step is None:
+                faults.append(
+                    f"scope={self.scope!r}: step=NAME was expected beside it, the metric that counts the steps"
+                )
+        if faults:
+            raise OptionError("; ".join(faults), hint=hint)
+
+    def under(self, scope: str) -> Objective:
+        """The same objective with another scope."""
+        return replace(self, scope=scope)
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether a finite value beats another."""
+        return value < other if self.goal == "Minimize" else value > other

@@ -1,0 +1,1 @@
+"""Where logs lie, whose they are, and what bytes they hold."""

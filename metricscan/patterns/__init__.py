@@ -1,0 +1,1 @@
+"""From a regex to facts about it, and to code for the native matcher."""

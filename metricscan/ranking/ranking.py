@@ -1,0 +1,321 @@
+"""Jobs in order of the objective: finite values first, then ``not_finite``, then ``missing``; none is dropped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metricscan.datasets.dataset import Dataset, OutOfOrderError, StreamNumbers
+from metricscan.datasets.rows import Rows, codes_of, numbered
+from metricscan.definitions.objective import Objective
+from metricscan.errors import OptionError, nearest
+from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.deciding import FOUND, MISSING, Outcomes, decide
+from metricscan.ranking.judge import Judge
+from metricscan.ranking.steps import steps_back, with_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from metricscan.datasets.rows import Array
+
+#: A row a job. ``rank`` is null for a job that cannot win; ``stream``, ``line``, ``offset`` and ``step`` are those of the
+#: deciding row (of a mean, the last row of its window); ``rows`` counts the objective's rows, ``not_finite`` those of them
+#: that are NaN or infinite; where ``streams`` is more than 1, several streams carried the objective; ``tied`` counts the
+#: jobs that share the rank, this one among them; ``steps_back`` counts how often the step went back, as a job that was
+#: resumed lets it. Without a step in the objective both columns of steps are null.
+SCHEMA = pa.schema(
+    [
+        pa.field("rank", pa.int64()),
+        pa.field("job", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("objective_status", pa.string(), nullable=False),
+        pa.field("job_status", pa.string()),
+        pa.field("rows", pa.int64(), nullable=False),
+        pa.field("stream", pa.string()),
+        pa.field("line", pa.int64()),
+        pa.field("offset", pa.int64()),
+        pa.field("hyperparameters", pa.map_(pa.string(), pa.string())),
+        pa.field("streams", pa.int64(), nullable=False),
+        pa.field("not_finite", pa.int64(), nullable=False),
+        pa.field("tied", pa.int64()),
+        pa.field("step", pa.float64()),
+        pa.field("steps_back", pa.int64()),
+    ]
+)
+FAILED, COMPLETED = "Failed", "Completed"
+_STATUS_NAMES = pa.array(["found", "not_finite", "missing"])
+# Within the order: found, found but barred from winning, not finite, missing.
+_GROUPS = np.array([0, 2, 3])
+
+
+class Known(Protocol):
+    """A job of which more is known than its rows."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def status(self) -> str | None:
+        """Completed, Failed, Stopped, InProgress, or None."""
+
+    @property
+    def hyperparameters(self) -> Mapping[str, str]:
+        """As they were written."""
+
+
+def rank(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    objective: Objective,
+    *,
+    jobs: Iterable[Known] | None = None,
+    completed_only: bool = False,
+) -> pa.Table:
+    """Rank the jobs of tables that a replay gave, or of a dataset that it wrote, without reading a log again.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table, or path
+        Per metric its rows over all jobs: ``job``, ``stream``, ``value``, ``line``, ``offset``, ``start``, ``time``, those
+        of a stream in its order; a :class:`Replay` is one. Every job that occurs in any of them is ranked. Or a dataset, or
+        its path: that is read piece by piece, in memory that grows with the jobs and not with their rows.
+    objective : Objective
+    jobs : iterable of Job, optional
+        Jobs that are ranked even without a row, with their status and hyperparameters; by default the tables' ``jobs``, if
+        they have that attribute.
+    completed_only : bool
+        Whether only jobs whose status is Completed get a rank.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row a job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters, streams,
+        not_finite, tied, step, steps_back. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3)
+        and stand in natural name order. A job that failed has no rank: it follows the others with a finite value. Then
+        come ``not_finite``, then ``missing``.
+
+    Raises
+    ------
+    OptionError
+        The objective metric, or its step, is none of the tables'.
+    SourceError
+        The dataset cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> rows = {"job": ["a", "a", "b"], "stream": ["out"] * 3, "value": [3.0, 2.0, 2.5], "line": [1, 2, 1],
+    ...         "offset": [0, 9, 0], "start": [4, 13, 4], "time": pa.nulls(3, pa.timestamp("us", "UTC"))}
+    >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize")).select(["rank", "job", "value"]).to_pylist()
+    [{'rank': 1, 'job': 'a', 'value': 2.0}, {'rank': 2, 'job': 'b', 'value': 2.5}]
+    >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize", scope="first"))["job"].to_pylist()
+    ['b', 'a']
+    """
+    tables = opened_tables(tables)
+    check_metric(objective, list(tables), getattr(tables, "labels", ()))
+    if jobs is None:
+        jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
+    facts: dict[str, Known] = {job.name: job for job in jobs}
+    if isinstance(tables, Dataset):
+        try:
+            outcomes, streams, went_back = _decided_in_pieces(tables, objective)
+        except OutOfOrderError:
+            pass
+        else:
+            names = pc.unique(pa.concat_arrays([tables.names, pa.array(facts, pa.string())]))
+            return order(outcomes, objective, names, streams, facts, went_back, completed_only=completed_only)
+    columns = [codes_of(checked(table, name).column("job"), "job") for name, table in tables.items()]
+    names, numbers = numbered(columns, pa.array(facts, pa.string()))
+    jobs_of = dict(zip(tables, numbers, strict=True))
+    wanted = [objective.metric] + ([] if objective.step is None else [objective.step])
+    streams, streams_of = numbered(
+        [codes_of(tables[name].column("stream"), "stream") for name in wanted], pa.array([], pa.string())
+    )
+    rows, *steps = (
+        Rows.of(jobs_of[name], stream, numeric(tables[name], name))
+        for name, stream in zip(wanted, streams_of, strict=True)
+    )
+    if steps:
+        rows = with_steps(rows, steps[0])
+    outcomes = decide(rows, objective, lambda: streams)
+    back = steps_back(steps[0]) if steps else None
+    return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
+
+
+def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
+    """The tables; a path is that of a dataset."""
+    if isinstance(tables, (str, os.PathLike)):
+        return Dataset(tables)
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
+    return tables
+
+
+def order(
+    outcomes: Outcomes,
+    objective: Objective,
+    names: pa.Array,
+    streams: pa.Array,
+    facts: Mapping[str, Known],
+    went_back: Array | None = None,
+    *,
+    completed_only: bool = False,
+) -> pa.Table:
+    """Put jobs in order, those too of which there is no outcome.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    objective : Objective
+    names, streams : pyarrow.Array of string
+        The names of jobs and streams by number.
+    facts : mapping of str to Job
+        Status and hyperparameters by the job's name.
+    went_back : int array, optional
+        The job of each step that goes back.
+    completed_only : bool
+    """
+    status = _spread(outcomes.status, outcomes.job, len(names), MISSING)
+    value = _spread(outcomes.value, outcomes.job, len(names), 0.0)
+    known = [facts.get(name) for name in names.to_pylist()] if facts else []
+    job_status = pa.nulls(len(names), pa.string())
+    if known:
+        job_status = pa.array([None if one is None else one.status for one in known], pa.string())
+    barred = pc.fill_null(pc.equal(job_status, FAILED), False)
+    if completed_only:
+        barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
+    group = _GROUPS[status] + ((status == FOUND) & barred.to_numpy(zero_copy_only=False))
+    # zeros tie, whatever their sign
+    key = np.where(status == FOUND, value if objective.goal == "Minimize" else -value, 0.0) + 0.0
+    index = np.lexsort((key, group))
+    run, tied = _ties(index, group, key, names)
+    ranked = pa.array(group[index] > 0)
+    ranks = np.flatnonzero(np.concatenate((np.ones(min(len(run), 1), dtype=bool), run[1:] != run[:-1])))[run] + 1
+    lacking = status[index] == MISSING
+    missing = pa.array(lacking)
+
+    def column(name: str, filler: Any = 0) -> Array:
+        return _spread(getattr(outcomes, name), outcomes.job, len(names), filler)[index]
+
+    if any(one is not None and one.hyperparameters for one in known):
+        # one way to say that nothing is known: an empty map
+        parameters = pa.array(
+            [[] if (one := known[at]) is None else list(one.hyperparameters.items()) for at in index.tolist()],
+            SCHEMA.field("hyperparameters").type,
+        )
+    else:
+        nothing = pa.array([], pa.string())
+        parameters = pa.MapArray.from_arrays(pa.array(np.zeros(len(names) + 1, dtype=np.int32)), nothing, nothing)
+    at_none = pa.scalar(None, pa.int64())
+    columns = {
+        "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
+        "job": names.take(pa.array(index)),
+        "value": pc.if_else(missing, pa.scalar(None, pa.float64()), pa.array(value[index])),
+        "objective_status": _STATUS_NAMES.take(pa.array(status[index])),
+        "job_status": job_status.take(pa.array(index)),
+        "rows": column("rows"),
+        "stream": streams.take(pa.array(column("stream"), mask=lacking)),
+        "line": pc.if_else(missing, at_none, pa.array(column("line"), pa.int64())),
+        "offset": pc.if_else(missing, at_none, pa.array(column("offset"), pa.int64())),
+        "hyperparameters": parameters,
+        "streams": column("streams"),
+        "not_finite": column("not_finite"),
+        "tied": pc.if_else(ranked, at_none, pa.array(tied, pa.int64())),
+        "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
+        "steps_back": _counts(went_back, index, stepped=objective.step is not None),
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:
+    """Raise an OptionError if no metric has the name of the objective, or of its step, or if it is a label."""
+    if not isinstance(objective, Objective):
+        raise TypeError(f"an Objective was expected, not {type(objective).__name__}")
+    faults, hints = [], []
+    for what, name in (("objective", objective.metric), ("step", objective.step)):
+        if name in labels:
+            faults.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
+            continue
+        if name is None or name in names:
+            continue
+        faults.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+        meant = nearest(name, names)
+        if meant is not None:
+            hints.append(f"did you mean {meant!r}?")
+    if faults:
+        raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
+
+
+def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:
+    if not stepped or went_back is None:
+        return pa.nulls(len(index), pa.int64())
+    return pa.array(np.bincount(went_back, minlength=len(index))[index], pa.int64())
+
+
+def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, Array]:
+    streams = StreamNumbers()
+    judge = Judge(objective, streams.names)
+    steps = iter(()) if objective.step is None else dataset.rows(objective.step, streams)
+    ahead = -1
+    for rows in dataset.rows(objective.metric, streams):
+        last = int(rows.job[-1])
+        while ahead <= last and (more := next(steps, None)) is not None:
+            judge.add_steps(more)
+            ahead = int(more.job[-1])
+        judge.add(rows)
+        if judge.is_full:
+            judge.settle(last)
+    # steps of jobs that come after the last row
+    for more in steps:
+        judge.add_steps(more)
+        judge.settle(int(more.job[-1]))
+    return judge.finish(), streams.names(), judge.went_back
+
+
+def checked(table: pa.Table, name: str) -> pa.Table:
+    """The table; an OptionError if it lacks a column of rows."""
+    if not isinstance(table, pa.Table):
+        raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
+    missing = [
+        one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
+    ]
+    if missing:
+        raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
+    return table
+
+
+def is_label(table: pa.Table) -> bool:
+    """Whether the values of a table are text."""
+    return bool(pa.types.is_string(table.schema.field("value").type))
+
+
+def numeric(table: pa.Table, name: str) -> pa.Table:
+    """The table; an OptionError if it is a label's."""
+    if is_label(table):
+        raise OptionError(f"{name!r} is a label: its values are text, numbers were expected")
+    return table
+
+
+def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:
+    column = np.full(size, filler, dtype=values.dtype)
+    column[at] = values
+    return column
+
+
+def _ties(index: Array, group: Array, key: Array, names: pa.Array) -> tuple[Array, Array]:
+    """Put the jobs of a tie in natural name order, in place; the number of each place's run of ties, and its length."""
+    group, key = group[index], key[index]
+    same = np.zeros(len(index), dtype=bool)
+    same[1:] = (group[1:] == group[:-1]) & (key[1:] == key[:-1])
+    run = np.cumsum(~same) - 1
+    members = np.flatnonzero(same | np.append(same[1:], False)[: len(same)])
+    if members.size:
+        tied = index[members]
+        index[members] = tied[np.lexsort((natural_ranks(names.take(pa.array(tied))), run[members]))]
+    return run, np.bincount(run, minlength=1)[run] if len(run) else run

@@ -1,0 +1,90 @@
+"""Which job each scope would have chosen, and what that choice costs by the objective's own scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metricscan.ranking.ranking import check_metric, opened_tables, rank
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from metricscan.definitions.objective import Objective
+    from metricscan.ranking.ranking import Known
+
+SCOPES = ("last", "first", "min", "max", "mean", "last-5", "last-10")
+#: A row a scope: its ``best`` job (the first in natural name order of ``tied`` ones) with its ``value``; the ``rank`` of
+#: that job by the objective's own scope, its value there as ``own_value``, and how much worse that is than the best, as
+#: ``regret``.
+SCHEMA = pa.schema(
+    [
+        pa.field("scope", pa.string(), nullable=False),
+        pa.field("best", pa.string()),
+        pa.field("value", pa.float64()),
+        pa.field("tied", pa.int64()),
+        pa.field("rank", pa.int64()),
+        pa.field("own_value", pa.float64()),
+        pa.field("regret", pa.float64()),
+    ]
+)
+
+
+def compare_scopes(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    objective: Objective,
+    *,
+    scopes: Sequence[str] = SCOPES,
+    jobs: Iterable[Known] | None = None,
+    completed_only: bool = False,
+) -> pa.Table:
+    """Choose the best job under one scope after the other.
+
+    Parameters
+    ----------
+    tables, jobs, completed_only
+        As :func:`rank` takes them.
+    objective : Objective
+        Its own scope comes first, and is what the others are measured by.
+    scopes : sequence of str
+
+    Returns
+    -------
+    pyarrow.Table
+        A row a scope: scope, best, value, tied (jobs that share the first rank); rank, own_value and regret of the best
+        job by the objective's own scope. Null where there is no best job, or none by the objective's own scope.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from metricscan import Objective
+    >>> rows = {"job": ["a", "a", "b"], "stream": ["out"] * 3, "value": [1.0, 3.0, 2.5], "line": [1, 2, 1],
+    ...         "offset": [0, 9, 0], "start": [4, 13, 4], "time": pa.nulls(3, pa.timestamp("us", "UTC"))}
+    >>> found = compare_scopes({"loss": pa.table(rows)}, Objective("loss", "Minimize"), scopes=["min"])
+    >>> found.select(["scope", "best", "value", "rank", "regret"]).to_pylist()[1]
+    {'scope': 'min', 'best': 'a', 'value': 1.0, 'rank': 2, 'regret': 0.5}
+    """
+    tables = opened_tables(tables)
+    check_metric(objective, list(tables), getattr(tables, "labels", ()))
+    scopes = [scopes] if isinstance(scopes, str) else scopes
+    if jobs is not None:
+        jobs = list(jobs)
+    objectives = [objective.under(scope) for scope in dict.fromkeys([objective.scope, *scopes])]
+    own = rank(tables, objective, jobs=jobs, completed_only=completed_only)
+    rows = []
+    for one in objectives:
+        table = own if one == objective else rank(tables, one, jobs=jobs, completed_only=completed_only)
+        row = dict.fromkeys(SCHEMA.names)
+        row["scope"] = one.scope
+        rows.append(row)
+        if not table.num_rows or not table["rank"][0].is_valid:
+            continue
+        row |= {"best": table["job"][0].as_py(), "value": table["value"][0].as_py(), "tied": table["tied"][0].as_py()}
+        place = own.slice(pc.index(own["job"], row["best"]).as_py(), 1)
+        row |= {"rank": place["rank"][0].as_py(), "own_value": place["value"][0].as_py()}
+        if row["rank"] is not None:
+            row["regret"] = abs(row["own_value"] - own["value"][0].as_py())
+    return pa.Table.from_pylist(rows, schema=SCHEMA)

@@ -1,0 +1,118 @@
+"""The step in force at each row: that of its own record, else the last one before it in its stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from metricscan.datasets.rows import Array, Rows
+
+
+def with_steps(rows: Rows, steps: Rows) -> Rows:
+    """The rows with the step in force at each; NaN where there is none.
+
+    Parameters
+    ----------
+    rows, steps : Rows
+        Of the same jobs and streams, by the same numbers.
+    """
+    found = in_force(rows, steps)
+    values = np.append(steps.value, np.nan)
+    return rows._replace(step=values[found])
+
+
+def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Array, Array] | None = None) -> Array:
+    """For each row the index of the row of another metric that is in force there, or -1.
+
+    Of those in its own record the last that starts at or before the row, else the first; a record has several where a
+    progress bar rewrites its line. Else, if ``carried``, the last one before the record in the same stream.
+
+    Parameters
+    ----------
+    within : (Array, Array), optional
+        A further number of each row and other row, such as a worker's: both must have the same.
+    """
+    own, other = _segments(rows, others, within)
+    if not other.size or not own.size:
+        return np.full(own.size, -1, dtype=np.int64)
+    if (
+        own.size == other.size
+        and _are_records_the_same(own, other, rows, others)
+        and _is_one_a_record(own, rows.offset)
+    ):
+        # the commonest log states both in one line: ten million rows in 0.1 s instead of 1.2, mixed ones in 0.5 instead of 3
+        return np.arange(own.size)
+    # one number that grows along all streams: where the segment begins, plus the place in it
+    ends = np.zeros(max(int(own.max()), int(other.max())) + 1, dtype=np.int64)
+    np.maximum.at(ends, own, rows.start)
+    np.maximum.at(ends, other, others.start)
+    begins = np.cumsum(ends + 1) - ends - 1
+    own_place, other_place = begins[own] + rows.start, begins[other] + others.start
+    order = None
+    if (other_place[1:] < other_place[:-1]).any():
+        order = np.argsort(other_place, kind="stable")
+        other, other_place = other[order], other_place[order]
+    record = others.offset if order is None else others.offset[order]
+    before = _search(other_place, own_place) - 1
+    after = np.minimum(before + 1, other.size - 1)
+    before_valid = (before >= 0) & (other[before] == own)
+    in_record = before_valid & (record[before] == rows.offset)
+    next_in_record = (after > before) & (other[after] == own) & (record[after] == rows.offset)
+    found = np.where(in_record | (before_valid if carried else False), before, -1)
+    found = np.where(~in_record & next_in_record, after, found)
+    return found if order is None else np.where(found < 0, -1, order[found])
+
+
+def steps_back(steps: Rows) -> Array:
+    """The job of each row whose step is less than that of the row before it in its stream: a restart, or a resume."""
+    job, stream, value = steps.job, steps.stream, steps.value
+    if (job[1:] < job[:-1]).any() or ((job[1:] == job[:-1]) & (stream[1:] < stream[:-1])).any():
+        order = np.lexsort((stream, job))
+        job, stream, value = job[order], stream[order], value[order]
+    same = (job[1:] == job[:-1]) & (stream[1:] == stream[:-1])
+    back: Array = job[1:][same & (value[1:] < value[:-1])]
+    return back
+
+
+def _segments(rows: Rows, others: Rows, within: tuple[Array, Array] | None) -> tuple[Array, Array]:
+    """For each row of both the number of its stream, from 0."""
+    if not len(others.job) or not len(rows.job):
+        return np.zeros(len(rows.job), dtype=np.int64), np.zeros(len(others.job), dtype=np.int64)
+    streams = max(int(rows.stream.max()), int(others.stream.max())) + 1
+    own = rows.job.astype(np.int64) * streams + rows.stream
+    other = others.job.astype(np.int64) * streams + others.stream
+    if within is not None:
+        further = max(int(within[0].max()), int(within[1].max())) + 1
+        own, other = own * further + within[0], other * further + within[1]
+    if max(int(own.max()), int(other.max())) < 4 * (own.size + other.size) + 1024:
+        return own, other
+    heads = [one[np.concatenate(([True], one[1:] != one[:-1]))] for one in (own, other)]
+    distinct = np.unique(np.concatenate(heads))
+    return _search(distinct, own) - 1, _search(distinct, other) - 1
+
+
+def _is_one_a_record(own: Array, offset: Array) -> bool:
+    """Whether each row stands in a record of its own, those of a stream in their order."""
+    if (own[1:] < own[:-1]).any():
+        order = np.argsort(own, kind="stable")
+        own, offset = own[order], offset[order]
+    return bool(((own[1:] > own[:-1]) | (offset[1:] > offset[:-1])).all())
+
+
+def _are_records_the_same(own: Array, other: Array, rows: Rows, others: Rows) -> bool:
+    return bool((own == other).all() and (rows.offset == others.offset).all())
+
+
+def _search(sorted_values: Array, wanted: Array) -> Array:
+    """How many of the sorted values are at most each wanted one.
+
+    Those are looked up in order: on ten million values that is five times as fast as jumping about in memory.
+    """
+    if (wanted[1:] >= wanted[:-1]).all():
+        return np.searchsorted(sorted_values, wanted, side="right")
+    order = np.argsort(wanted, kind="stable")
+    found = np.empty(wanted.size, dtype=np.int64)
+    found[order] = np.searchsorted(sorted_values, wanted[order], side="right")
+    return found

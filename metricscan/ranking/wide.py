@@ -1,0 +1,337 @@
+"""Metrics side by side: a row a step, a column a metric; and one metric's curve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
+from metricscan.errors import OptionError, nearest
+from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.deciding import job_order, mean_of_each
+from metricscan.ranking.ranking import checked, is_label, numeric, opened_tables
+from metricscan.ranking.steps import in_force
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from metricscan.datasets.rows import Array
+
+DUPLICATES = ("last", "first", "mean", "all")
+#: The worker that is told by its stream.
+STREAM = "stream"
+
+
+def wide(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    step: str | None,
+    metrics: Sequence[str] | None = None,
+    *,
+    worker: str | Sequence[str] = (),
+    duplicates: str = "last",
+) -> pa.Table:
+    """Put the values of metrics side by side, a row a step.
+
+    The step of a row is that of its own record, wherever it stands there, else the last one before it in its stream; where
+    a record holds several, the last that starts before the row, else the first.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table, or path
+        Tables of a replay, a dataset, or the path of one.
+    step : str or None
+        The metric that counts the steps. None: each value of a metric is a step of its own, 1 for the first of a job's
+        (or worker's).
+    metrics : sequence of str, optional
+        By default all but the step and the labels.
+    worker : str or sequence of str
+        What tells the workers of one job apart: ``"stream"``, the name of a label or of a metric that captures the worker
+        in the same record (as the label ``\\[(rank[0-9]+)\\]`` and the metric ``mpirank:([0-9]+)`` do), or several of them.
+        By default a job is one.
+    duplicates : {"last", "first", "mean", "all"}
+        Which of the values count that a metric has at one step, as after a restart; with ``"all"`` each has a row, numbered
+        in the column ``repeat`` from 1.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns job, the workers' (a string for a stream or label, else float64), step, ``repeat`` if all are kept, and one
+        float64 a metric; null where a metric has nothing. Rows in natural order of the jobs, then of workers, then by step;
+        first those before any step, whose step is null.
+
+    Raises
+    ------
+    OptionError
+        A metric that is not there, or two columns of one name.
+    SourceError
+        The dataset cannot be read.
+
+    Examples
+    --------
+    >>> from metricscan import Scanner, replay
+    >>> import pathlib, tempfile
+    >>> log = pathlib.Path(tempfile.mkdtemp()) / "a.log"
+    >>> _ = log.write_text("epoch=1 loss=3\\nacc=0.5\\nepoch=2 loss=2\\nloss=1\\n")
+    >>> found = replay(log, Scanner(["epoch=epoch=([0-9]+)", "loss=loss=(.)", "acc=acc=([0-9.]+)"]))
+    >>> wide(found, "epoch").select(["step", "loss", "acc"]).to_pylist()
+    [{'step': 1.0, 'loss': 3.0, 'acc': 0.5}, {'step': 2.0, 'loss': 1.0, 'acc': None}]
+    """
+    opened = opened_tables(tables)
+    workers = (worker,) if isinstance(worker, str) else tuple(worker)
+    labels = [one for one in workers if one != STREAM]
+    if isinstance(metrics, str):
+        metrics = [metrics]
+    if metrics is None:
+        metrics = [name for name in opened if name != step and name not in labels and not _is_text(opened, name)]
+    _check(list(opened), metrics, step, labels, duplicates)
+    wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
+    # a step is a number, whatever else it is
+    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step])
+    keyed = {name: _labelled(rows[name], workers, rows, streams) for name in metrics}
+    if step is not None:
+        steps = rows[step], _labelled(rows[step], workers, rows, streams)
+        keyed = {name: _stepped(rows[name], keys, *steps) for name, keys in keyed.items()}
+    else:
+        keyed = {name: _counted(keys) for name, keys in keyed.items()}
+    parts = [_reduced(rows[name].value, keyed[name], duplicates) for name in metrics]
+    return _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, repeats=duplicates == "all")
+
+
+def curve(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    metric: str,
+    step: str | None = None,
+    *,
+    worker: str | Sequence[str] = (),
+    duplicates: str = "last",
+) -> pa.Table:
+    """Give the values of one metric by step, job by job.
+
+    Parameters
+    ----------
+    tables, step, worker, duplicates
+        As :func:`wide` takes them.
+    metric : str
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns job, the workers', step, ``repeat`` if all duplicates are kept, and value.
+
+    Examples
+    --------
+    >>> from metricscan import Scanner, replay
+    >>> import pathlib, tempfile
+    >>> log = pathlib.Path(tempfile.mkdtemp()) / "a.log"
+    >>> _ = log.write_text("loss=3\\nloss=2\\n")
+    >>> curve(replay(log, Scanner(["loss=loss=(.)"])), "loss").to_pylist()
+    [{'job': 'a', 'step': 1.0, 'value': 3.0}, {'job': 'a', 'step': 2.0, 'value': 2.0}]
+    """
+    table = wide(tables, step, [metric], worker=worker, duplicates=duplicates)
+    return table.rename_columns([*table.column_names[:-1], "value"])
+
+
+class _Keyed(NamedTuple):
+    """Rows of a metric in the order in which they count, with what tells where they belong."""
+
+    row: Array  # index of the row
+    job: Array
+    workers: tuple[Array, ...]  # a stream's number, or a label; NaN where there is none
+    step: Array
+    repeat: Array  # from 1, where all are kept
+
+    def take(self, which: Array) -> _Keyed:
+        """Some of the rows."""
+        workers = tuple(column[which] for column in self.workers)
+        return _Keyed(self.row[which], self.job[which], workers, self.step[which], self.repeat[which])
+
+
+def _check(
+    names: Sequence[str], metrics: Sequence[str], step: str | None, labels: Sequence[str], duplicates: str
+) -> None:
+    faults, hints = [], []
+    if duplicates not in DUPLICATES:
+        faults.append(f"duplicates={duplicates!r}: one of {', '.join(DUPLICATES)} was expected")
+    asked = [("metric", name) for name in metrics]
+    asked += [("step metric", step)] if step is not None else []
+    asked += [("worker", name) for name in labels]
+    for what, name in asked:
+        if name not in names:
+            faults.append(f"the {what} {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+            meant = nearest(name, names)
+            hints += [] if meant is None else [f"did you mean {meant!r}?"]
+    columns = [*metrics, *labels]
+    for name in dict.fromkeys(columns):
+        if columns.count(name) > 1:
+            faults.append(f"{name!r} stands there twice")
+        elif len(metrics) > 1 and name in ("job", "step", "stream", "repeat"):
+            faults.append(f"the metric {name!r} would have the name of another column; its curve can be had alone")
+    if faults:
+        raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
+
+
+def _is_text(tables: Mapping[str, pa.Table], name: str) -> bool:
+    labels = getattr(tables, "labels", None)
+    return is_label(checked(tables[name], name)) if labels is None else name in labels
+
+
+def _read(
+    tables: Mapping[str, pa.Table], wanted: Sequence[str], labels: Sequence[str]
+) -> tuple[pa.Array, pa.Array, dict[str, pa.Array], dict[str, Rows]]:
+    """Rows of metrics; jobs, streams and the texts of labels numbered in natural order."""
+    found = {name: checked(tables[name], name) for name in wanted}
+    texts = {}
+    for name, table in found.items():
+        if name in labels and is_label(table):
+            texts[name], found[name] = _with_numbers(table)
+        else:
+            numeric(table, name)
+    nothing = pa.array([], pa.string())
+    numbers = {}
+    names = {}
+    for column in ("job", "stream"):
+        names[column], codes = numbered([codes_of(table.column(column), column) for table in found.values()], nothing)
+        ranks = natural_ranks(names[column])
+        numbers[column] = [ranks[one] for one in codes]
+        names[column] = names[column].take(pa.array(np.argsort(ranks)))
+    rows = {
+        name: Rows.of(job, stream, table)
+        for (name, table), job, stream in zip(found.items(), numbers["job"], numbers["stream"], strict=True)
+    }
+    return names["job"], names["stream"], texts, rows
+
+
+def _with_numbers(table: pa.Table) -> tuple[pa.Array, pa.Table]:
+    """The texts of a label in natural order, and its table with the number of each row's text for a value."""
+    texts, codes = used_codes_of(table.column("value"), "value")
+    ranks = natural_ranks(texts)
+    place = table.schema.get_field_index("value")
+    numbers = table.set_column(place, "value", pa.array(ranks[codes].astype(np.float64)))
+    return texts.take(pa.array(np.argsort(ranks))), numbers
+
+
+def _labelled(rows: Rows, workers: Sequence[str], all_rows: Mapping[str, Rows], streams: pa.Array) -> _Keyed:
+    """The rows with their workers, in the order in which they count."""
+    row = job_order(rows, lambda: streams)
+    columns = []
+    for worker in workers:
+        if worker == STREAM:
+            column = rows.stream.astype(np.float64)
+        else:
+            label = all_rows[worker]
+            at = in_force(rows, label, carried=False)
+            column = np.append(label.value, np.nan)[at]
+        columns.append(column[row])
+    unnumbered = np.zeros(len(row))
+    return _Keyed(row, rows.job[row], tuple(columns), unnumbered, unnumbered)
+
+
+def _stepped(rows: Rows, keys: _Keyed, steps: Rows, step_keys: _Keyed) -> _Keyed:
+    """The step in force at each row, within its worker."""
+    step_rows = steps.take(step_keys.row)
+    at = in_force(rows.take(keys.row), step_rows, within=_groups(keys, step_keys))
+    return keys._replace(step=np.append(step_rows.value, np.nan)[at])
+
+
+def _groups(one: _Keyed, other: _Keyed) -> tuple[Array, Array]:
+    """A number for each worker, the same in both."""
+    size = len(one.row)
+    group = np.zeros(size + len(other.row), dtype=np.int64)
+    for column, more in zip(one.workers, other.workers, strict=True):
+        _, codes = np.unique(np.concatenate((column, more)), return_inverse=True)
+        group = group * (int(codes.max(initial=0)) + 1) + codes
+        # numbers stay small, however many columns there are
+        group = np.unique(group, return_inverse=True)[1]
+    return group[:size], group[size:]
+
+
+def _counted(keys: _Keyed) -> _Keyed:
+    """Each row a step of its own."""
+    return keys._replace(step=_positions((keys.job, *keys.workers)) + 1.0)
+
+
+def _reduced(value: Array, keys: _Keyed, duplicates: str) -> tuple[_Keyed, Array]:
+    """One value a step, or all with their numbers."""
+    value = value[keys.row]
+    by = (keys.job, *keys.workers, keys.step)
+    order = np.lexsort(by[::-1])
+    starts = np.flatnonzero(_changes(by, order))
+    ends = np.append(starts[1:], len(order)).astype(np.int64)[: len(starts)]
+    if duplicates == "all":
+        return keys._replace(repeat=_positions(by) + 1), value
+    chosen = order[starts if duplicates == "first" else ends - 1]
+    values = value[chosen]
+    if duplicates == "mean":
+        values = mean_of_each(value[order], starts, ends)
+    return keys.take(chosen), values
+
+
+def _side_by_side(
+    parts: Sequence[tuple[_Keyed, Array]],
+    metrics: Sequence[str],
+    workers: Sequence[str],
+    names: pa.Array,
+    texts: Mapping[str, pa.Array],
+    *,
+    repeats: bool,
+) -> pa.Table:
+    def joined(columns: list[Array]) -> Array:
+        return np.concatenate(columns) if columns else np.empty(0)
+
+    job = joined([keys.job for keys, _ in parts]).astype(np.int64)
+    step = joined([keys.step for keys, _ in parts])
+    repeat = joined([keys.repeat for keys, _ in parts])
+    labels = [joined([keys.workers[at] for keys, _ in parts]) for at in range(len(workers))]
+    # null, which is NaN here, comes first
+    by = (job, *(np.where(np.isnan(one), -np.inf, one) for one in labels), ~np.isnan(step), step, repeat)
+    order = np.lexsort(by[::-1])
+    changes = _changes(by, order)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.cumsum(changes) - 1
+    first = order[changes]
+    columns = {"job": names.take(pa.array(job[first]))}
+    for worker, label in zip(workers, labels, strict=True):
+        if worker in texts:
+            number = label[first]
+            lacking = np.isnan(number)
+            columns[worker] = texts[worker].take(pa.array(np.where(lacking, 0, number).astype(np.int64), mask=lacking))
+        else:
+            columns[worker] = pa.array(label[first], from_pandas=True)
+    columns["step"] = pa.array(step[first], pa.float64(), from_pandas=True)
+    if repeats:
+        columns["repeat"] = pa.array(repeat[first].astype(np.int64))
+    arrays = list(columns.values())
+    begin = 0
+    for _, value in parts:
+        at = place[begin : begin + len(value)]
+        begin += len(value)
+        column, lacking = np.zeros(len(first)), np.ones(len(first), dtype=bool)
+        column[at], lacking[at] = value, False
+        arrays.append(pa.array(column, mask=lacking))
+    return pa.table(arrays, names=[*columns, *metrics])
+
+
+def _changes(by: tuple[Array, ...], order: Array) -> Array:
+    """Whether a row in sorted order begins another key; NaN equals NaN."""
+    changes = np.zeros(len(order), dtype=bool)
+    changes[:1] = True
+    for column in by:
+        one = column[order]
+        same = one[1:] == one[:-1]
+        if one.dtype.kind == "f":
+            same |= np.isnan(one[1:]) & np.isnan(one[:-1])
+        changes[1:] |= ~same
+    return changes
+
+
+def _positions(by: tuple[Array, ...]) -> Array:
+    """How many rows with the same key stand before each."""
+    order = np.lexsort(by[::-1])
+    starts = np.flatnonzero(_changes(by, order))
+    counts = np.diff(np.append(starts, len(order)))
+    positions = np.empty(len(order), dtype=np.int64)
+    positions[order] = np.arange(len(order)) - np.repeat(starts, counts)
+    return positions

@@ -1,0 +1,1 @@
+"""Many logs at once: replay, check, and why a definition found nothing."""

@@ -1,0 +1,221 @@
+"""Why a definition found nothing: its literal is not there, or what follows it is not, or the log is written otherwise."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.errors import SourceError
+from metricscan.logs.exports import format_of, text_pieces
+from metricscan.logs.find import STDIN, is_read_once
+from metricscan.logs.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stats import ScanStats
+
+# What is read again to find out; a reason is wanted soon, and shows early in a log if at all.
+MOST_BYTES = 64 << 20
+_SAMPLE_CHARACTERS = 120
+_HEAD_BYTES = 4096
+
+
+class Reason(NamedTuple):
+    """Why a metric has no row: one or more sentences, likeliest first; and whether other options would give it some."""
+
+    metric: str
+    reasons: tuple[str, ...]
+    is_curable: bool
+
+
+class _Text(NamedTuple):
+    path: str
+    raw: bytes
+    data: bytes  # as the patterns saw it, about
+    framed: bool = False  # the messages of an export: lines are not the file's
+
+
+def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_format: str = "plain") -> list[Reason]:
+    """Reasons for every metric without a row.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    stats : ScanStats
+        What the scan of the logs counted.
+    paths : iterable of path
+        The logs, in their input format; they are read again, up to 64 MiB in all. Those that cannot be are passed over:
+        standard input and pipes, for some.
+    """
+    silent = [name for name in scanner.metrics if not stats.metrics[name].rows]
+    if not silent:
+        return []
+    logs = list(paths)
+    once = [path for path in logs if is_read_once(path)]
+    texts, cut = _texts((path for path in logs if path not in once), scanner.options, input_format)
+    where = "in what was looked at again" if cut or once else "in the logs"
+    variants = _found_otherwise(scanner, silent, texts)
+    literals = {name: one.literals for one in scanner.explain() for name in one.names}
+    result = []
+    for name in silent:
+        counts = stats.metrics[name]
+        reasons = []
+        if counts.unparsed:
+            samples = ", ".join(list(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))[:3])
+            line = counts.samples[0].line if counts.samples else 0
+            texts_ = (
+                "a text that is no number" if counts.unparsed == 1 else f"{counts.unparsed:,} texts that are no numbers"
+            )
+            reasons.append(f"it captured {texts_}: {samples} (first in line {line})")
+        if counts.failed or counts.timeouts:
+            reasons.append(
+                f"{counts.failed + counts.timeouts:,} records could not be decided: its regex failed on them"
+            )
+        if name in variants:
+            reasons.append(f"it matches only with {variants[name]}")
+        if not reasons and once and not texts:
+            names = ", ".join("standard input" if path == STDIN else path for path in once[:3])
+            reasons.append(f"{names} cannot be read again to see why")
+        elif not reasons:
+            reasons.append(_about_literals(literals[name], texts, where))
+        result.append(Reason(name, tuple(reasons), name in variants))
+    return result
+
+
+_TERMINAL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)")
+_CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+def _as_seen(data: bytes, options: dict[str, str]) -> bytes:
+    """About what the patterns saw: near enough to look for a literal in it."""
+    if options["ansi"] == "strip":
+        data = _TERMINAL_SEQUENCE.sub(b"", data)
+    if options["escape"] == "syslog":
+        data = _CONTROL.sub(lambda match: b"#%03o" % match[0][0], data)
+    return data
+
+
+def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> tuple[list[_Text], bool]:
+    left = MOST_BYTES
+    texts = []
+    for path in paths:
+        parts = []
+        framed = False
+        try:
+            with open_source(path) as opened:
+                format_ = format_of(opened, input_format)
+                framed = format_ != "plain"
+                for piece in text_pieces(opened, format_):
+                    parts.append(bytes(piece[:left]))
+                    left -= len(parts[-1])
+                    if left <= 0:
+                        break
+        except SourceError:
+            pass
+        raw = b"".join(parts)
+        texts.append(_Text(path, raw, _as_seen(raw, options), framed))
+        if left <= 0:
+            return texts, True
+    return texts, False
+
+
+def _found_otherwise(scanner: Scanner, silent: Sequence[str], texts: Sequence[_Text]) -> dict[str, str]:
+    """The options with which a metric would have rows."""
+    definitions = [one for one in scanner.definitions if one.name in silent]
+    found: dict[str, str] = {}
+    for changes in ({"ansi": "strip"}, {"escape": "syslog"}, {"ansi": "strip", "escape": "syslog"}):
+        options = {**scanner.options, **changes}
+        if options == scanner.options:
+            continue
+        if options["escape"] == "syslog":
+            options["newline"] = "lf"
+        other = scanner.with_options(definitions, options)
+        rows = dict.fromkeys(other.metrics, 0)
+        for text in texts:
+            for name, counts in other.scan(text.raw, threads=1).stats.metrics.items():
+                rows[name] += counts.rows
+        flags = " ".join(f"--{option} {value}" for option, value in changes.items())
+        for name, count in rows.items():
+            if count:
+                found.setdefault(name, f"{flags} ({count:,} rows)")
+    return found
+
+
+def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str) -> str:
+    if not literals:
+        return f"no record {where} matches it"
+    counts = [(sum(text.data.count(literal.encode()) for text in texts), literal) for literal in literals]
+    count, literal = max(counts)
+    if count:
+        sample = next(
+            _sample(text, text.data.find(literal.encode())) for text in texts if literal.encode() in text.data
+        )
+        times = "once" if count == 1 else f"{count:,} times"
+        return f"its literal {literal!r} was seen {times}, but what should be around it was not: {sample}"
+    names = " or ".join(map(repr, literals[:3]))
+    for wide in texts:
+        encoding = _utf_16_of(wide.raw, literals)
+        if encoding is not None:
+            return (
+                f"its literal {names} does not occur {where}, but in UTF-16 it does: {wide.path} is not UTF-8; "
+                f"iconv -f {encoding} -t UTF-8 makes it so"
+            )
+    for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
+        for literal in literals:
+            pattern = likely(literal) if len(literal) > 1 else None
+            if pattern is None:
+                continue
+            found = ((text, match) for text in texts if (match := pattern.search(text.data)))
+            text, match = next(found, (None, None))
+            if text is not None and match is not None:
+                seen = match[0].decode("utf-8", "replace")
+                return f"its literal {names} does not occur {where}, but {seen!r} does: {_sample(text, match.start())}"
+    return f"its literal {names} does not occur {where}"
+
+
+def _utf_16_of(raw: bytes, literals: Sequence[str]) -> str | None:
+    """The kind of UTF-16 in which a text has a literal: so Windows' shells redirect output."""
+    if b"\0" not in raw[:_HEAD_BYTES]:
+        return None
+    for encoding in ("UTF-16LE", "UTF-16BE"):
+        places = (raw.find(literal.encode(encoding, "surrogatepass")) for literal in literals)
+        # characters of two bytes stand at even places; at odd ones the other kind would be read
+        if any(place >= 0 and place % 2 == 0 for place in places):
+            return encoding
+    return None
+
+
+def _otherwise_spaced(literal: str, flags: int = 0) -> re.Pattern[bytes] | None:
+    """``Loss=`` where the log has ``Loss = `` is the commonest slip."""
+    parts = re.findall(r"\w+|[^\w\s]", literal)
+    return re.compile(r"\s*".join(map(re.escape, parts)).encode(), flags) if parts else None
+
+
+def _otherwise_written(literal: str) -> re.Pattern[bytes] | None:
+    """Capitals are the next."""
+    return _otherwise_spaced(literal, re.IGNORECASE)
+
+
+def _otherwise_separated(literal: str) -> re.Pattern[bytes] | None:
+    """``loss: `` where the log has ``loss=``: the name is right, and what stands behind it is not."""
+    name = re.fullmatch(r"\W*(\w.*\w)\W+", literal, re.DOTALL)
+    if name is None:
+        return None
+    return re.compile(rf"(?<!\w){re.escape(name[1])}\s*[^\w\s]".encode(), re.IGNORECASE)
+
+
+def _sample(text: _Text, at: int) -> str:
+    start = max(text.data.rfind(b"\n", 0, at), text.data.rfind(b"\r", 0, at)) + 1
+    ends = [end for end in (text.data.find(b"\n", at), text.data.find(b"\r", at)) if end >= 0]
+    record = text.data[start : min(ends, default=len(text.data))]
+    if at - start > _SAMPLE_CHARACTERS // 2:
+        record = b"..." + record[at - start - _SAMPLE_CHARACTERS // 4 :]
+    shown = record.decode("utf-8", "replace")
+    if len(shown) > _SAMPLE_CHARACTERS:
+        shown = shown[:_SAMPLE_CHARACTERS] + "..."
+    line = text.data.count(b"\n", 0, at) + 1
+    return (
+        f"{shown!r} ({text.path}{', line ' if text.framed else ':'}{line}{' of its messages' if text.framed else ''})"
+    )

@@ -1,0 +1,216 @@
+"""What only a log tells of a definition: numbers it cut, names it matched inside, prefixes and escapes that kept it out."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from re import _constants as sre  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan.definitions import lint
+from metricscan.definitions.definition import MetricDefinition
+from metricscan.definitions.lint import NUMBER, Finding
+from metricscan.errors import SourceError
+from metricscan.logs.exports import format_of, text_pieces
+from metricscan.logs.find import is_read_once
+from metricscan.logs.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from metricscan.scanning.scanner import Scanner
+
+# A finding shows early in a log if at all.
+MOST_BYTES = 16 << 20
+_MOST_ROWS = 100_000
+
+# Colours, as terminals take them and as the service's logs write them.
+_ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
+_ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
+_LONGEST_ESCAPE = 40
+_NUMBER = re.compile(NUMBER.encode())
+# float() reads more than that: 1_000
+_GOES_ON = re.compile(rb"_[0-9]")
+_NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
+# A digit right before a name mostly ends something else.
+_IN_NAME = re.compile(rb"[A-Za-z_/.-]")
+# What launchers and loggers put before a line: [1,0]<stdout>:, [rank0]:, (Worker pid=7), 0:, algo-1|, a time.
+_PREFIX = re.compile(
+    rb"(?:\[[^\[\]]{0,80}\](?:<std(?:out|err)>)?:?|\([^()]{0,80}\)|\w*\d+[\w.-]*\s*[:|]|[\w.-]*-\d+\s*[:|]"
+    rb"|\d{4}-\d\d-\d\d[T ][\d:.,Z+-]+|\x1b\[[0-9;]*m|#033\[[0-9;]*m|\s)+"
+)
+
+
+class _Row(NamedTuple):
+    value: float
+    line: int
+    offset: int  # of the record
+    start: int  # of the value
+
+
+def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain") -> dict[str, list[Finding]]:
+    """Findings of each metric that some logs confirm.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    paths : iterable of path
+        They are read again, the first 16 MiB of each; what can be read but once, or not at all, is passed over.
+    input_format : str
+        What the logs are, as for :func:`metricscan.replay`; of exports the text of their messages is looked at.
+    """
+    plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
+    read = {one.name: lint.read(one.regex) for one in scanner.definitions if one.name not in scanner.labels}
+    known = {name: definition for name, definition in read.items() if definition is not None}
+    counts: dict[str, _Counts] = defaultdict(_Counts)
+    for data, of_messages in _texts(paths, input_format):
+        rows, samples = _scanned(scanner, data)
+        for name, definition in known.items():
+            if plain:
+                counts[name].look_at(definition, data, rows[name], of_messages)
+            counts[name].escaped += sum(_NUMBER_AND_ESCAPE.match(text) is not None for text in samples[name])
+        for kind, variants in (("past", _without_start(known)), ("between", _over_escapes(known))):
+            if not variants:
+                continue
+            others = [MetricDefinition(name, regex) for name, regex in variants.items()]
+            found, _ = _scanned(scanner.with_options(others, scanner.options), data)
+            for name in variants:
+                seen = {row.start for row in rows[name]}
+                more = [row for row in found[name] if row.start not in seen]
+                stands = _stands_behind_prefix if kind == "past" else _stands_behind_escape
+                counts[name].note(kind, [row for row in more if stands(known[name], data, row)], of_messages)
+    findings = {name: counts[name].findings(definition) for name, definition in known.items()}
+    return {name: some for name, some in findings.items() if some}
+
+
+class _Counts:
+    """What was seen of one metric, over all logs."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.cut = 0
+        self.first_cut: tuple[str, float, str] | None = None
+        self.inside = 0
+        self.longer = ""
+        self.escaped = 0
+        self.more = {"past": 0, "between": 0}
+        self.lines: dict[str, str] = {}
+
+    def look_at(self, definition: lint.Definition, data: bytes, rows: list[_Row], of_messages: str) -> None:
+        if not rows:
+            return
+        # it stands in their records, so half of a surrogate pair in it is a byte that is no UTF-8
+        literal = lint.leading_literal(definition)[0].encode("utf-8", "surrogateescape")
+        self.rows += len(rows)
+        for row in rows:
+            whole = _NUMBER.match(data, row.start)
+            if (
+                whole is not None
+                and row.value == row.value
+                and float(whole[0]) != row.value
+                and _GOES_ON.match(data, whole.end()) is None
+            ):
+                self.cut += 1
+                self.first_cut = self.first_cut or (whole[0].decode(), row.value, f"line {row.line}{of_messages}")
+            at = data.rfind(literal, row.offset, row.start) if literal else -1
+            if at > row.offset and _IN_NAME.match(data, at - 1):
+                self.inside += 1
+                if not self.longer:
+                    name = re.search(rb"[\w/.-]*\Z", data[max(row.offset, at - 60) : at])
+                    self.longer = ((name[0] if name else b"") + literal).decode("utf-8", "replace").rstrip(" =:'\"")
+
+    def note(self, kind: str, more: list[_Row], of_messages: str) -> None:
+        self.more[kind] += len(more)
+        if more:
+            self.lines.setdefault(kind, f"line {more[0].line}{of_messages}")
+
+    def findings(self, definition: lint.Definition) -> list[Finding]:
+        found = []
+        if self.first_cut is not None:
+            whole, value, line = self.first_cut
+            reason = f"{_of(self.cut, self.rows)} were cut: {whole} is read as {value!r} in {line}"
+            found.append(Finding("cut-number", reason, lint.kept(definition, definition.with_body(NUMBER))))
+        if 0 < self.inside < self.rows:
+            reason = f"{_of(self.inside, self.rows)} are those of {self.longer!r}, or of another longer name"
+            better = lint.kept(definition, lint.standing_alone(definition))
+            found.append(Finding("inside-longer-name", reason, better))
+        if self.more["past"]:
+            reason = f"^ keeps {self.more['past']:,} more out: something stands before them, as in {self.lines['past']}"
+            found.append(Finding("start-behind-prefix", reason, _without_start({"": definition}).get("")))
+        if self.more["between"]:
+            reason = f"escapes before the value keep {self.more['between']:,} more out, as in {self.lines['between']}"
+            found.append(Finding("escapes-between", reason, _over_escapes({"": definition}).get("")))
+        if self.escaped:
+            reason = "its value takes in the escapes behind the number"
+            found.append(Finding("escapes-in-value", reason, lint.kept(definition, definition.with_body(NUMBER))))
+        return found
+
+
+def _of(some: int, every: int) -> str:
+    return f"{some:,} of {every:,} values"
+
+
+def _texts(paths: Iterable[str], input_format: str) -> Iterator[tuple[bytes, str]]:
+    """The text of each log, and what its lines are counted in, where that is not the log itself."""
+    for path in paths:
+        if is_read_once(path):
+            continue
+        parts: list[bytes] = []
+        left = MOST_BYTES
+        format_ = "plain"
+        try:
+            with open_source(path) as opened:
+                format_ = format_of(opened, input_format)
+                for piece in text_pieces(opened, format_):
+                    parts.append(bytes(piece[:left]))
+                    left -= len(parts[-1])
+                    if left <= 0:
+                        break
+        except SourceError:
+            pass
+        yield b"".join(parts), "" if format_ == "plain" else " of the messages"
+
+
+def _scanned(scanner: Scanner, data: bytes) -> tuple[dict[str, list[_Row]], dict[str, list[str]]]:
+    result = scanner.scan(data, threads=1)
+    rows = {}
+    for name, table in result.items():
+        columns: Any = [table[key][:_MOST_ROWS].to_pylist() for key in ("value", "line", "offset", "start")]
+        rows[name] = [_Row(*row) for row in zip(*columns, strict=True)]
+    return rows, {name: [sample.text for sample in one.samples] for name, one in result.stats.metrics.items()}
+
+
+def _without_start(definitions: dict[str, lint.Definition]) -> dict[str, str]:
+    """The regexes that ask for a record's start, without that."""
+    found = {}
+    for name, definition in definitions.items():
+        flags = re.match(r"\(\?[aimsu]+\)", definition.regex)
+        at = flags.end() if flags else 0
+        if definition.regex.startswith("^", at) and definition.items[0] == (sre.AT, sre.AT_BEGINNING):
+            found[name] = definition.regex[:at] + definition.regex[at + 1 :]
+    return found
+
+
+def _over_escapes(definitions: dict[str, lint.Definition]) -> dict[str, str]:
+    """The regexes with escapes let in before the value's group."""
+    found = {}
+    for name, definition in definitions.items():
+        better = definition.with_body(NUMBER, _ESCAPES) if definition.group else None
+        if better is not None and lint.kept(definition, better):
+            found[name] = better
+    return found
+
+
+def _stands_behind_prefix(definition: lint.Definition, data: bytes, row: _Row) -> bool:
+    """Nothing but what launchers and loggers write stands before the match."""
+    literal = ""
+    for op, av in definition.items[1:]:
+        if op is not sre.LITERAL:
+            break
+        literal += chr(av)
+    at = data.find(literal.encode("utf-8", "surrogatepass"), row.offset, row.start) if literal else -1
+    return at > row.offset and _PREFIX.fullmatch(data, row.offset, at) is not None
+
+
+def _stands_behind_escape(definition: lint.Definition, data: bytes, row: _Row) -> bool:
+    return _ENDS_IN_ESCAPE.search(data[max(row.offset, row.start - _LONGEST_ESCAPE) : row.start]) is not None

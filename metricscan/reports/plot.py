@@ -1,0 +1,261 @@
+"""Curves as a picture: all jobs thin and grey, the best in colour. Drawn by matplotlib, which the extra ``plot`` brings."""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from metricscan.errors import OptionError, SourceError
+from metricscan.ranking.ranking import opened_tables, rank
+from metricscan.ranking.wide import curve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from metricscan.datasets.rows import Array
+    from metricscan.definitions.objective import Objective
+
+FORMATS = ("png", "svg", "html")
+# The best in the first colour; of a tie, the next ones in the others. All of them are told apart by the colour-blind.
+_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
+_GREY = "#9aa0a6"
+
+
+class _Line(NamedTuple):
+    job: str
+    label: str
+    step: Array
+    value: Array
+    stepless: int  # values that come before the first step
+
+
+def plot(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    metric: str,
+    path: str | os.PathLike[str],
+    *,
+    step: str | None = None,
+    objective: Objective | None = None,
+    completed_only: bool = False,
+    worker: str | Sequence[str] = (),
+    duplicates: str = "last",
+    log: bool = False,
+) -> None:
+    """Draw the curves of a metric, one a job, and write the picture.
+
+    Parameters
+    ----------
+    tables, metric, step, worker, duplicates
+        As :func:`curve` takes them.
+    path : path
+        Ends in .png, .svg or .html. The page holds the drawing itself and loads nothing; a line shows its job's name
+        under the pointer.
+    objective : Objective, optional
+        The jobs that are best by it are highlighted, of a tie the first five.
+    completed_only : bool
+        Whether only jobs whose status is Completed can be best.
+    log : bool
+        Whether the values' axis is logarithmic; values that are not positive have no place there, and are counted in the
+        picture's title.
+
+    Raises
+    ------
+    OptionError
+        A metric that is not there, another kind of picture, or matplotlib is not installed.
+    SourceError
+        The dataset cannot be read, or the picture not be written.
+    """
+    kind = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise OptionError(f"{os.fspath(path)}: a name that ends in .png, .svg or .html was expected")
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
+    opened = opened_tables(tables)
+    lines = _lines(curve(opened, metric, step, worker=worker, duplicates=duplicates))
+    best = {} if objective is None else _best(rank(opened, objective, completed_only=completed_only))
+    # the same data give the same bytes
+    settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
+    with mpl.rc_context(settings):
+        figure = _figure(lines, metric, step, objective, best, log=log)
+        picture = io.BytesIO()
+        if kind == "png":
+            figure.savefig(picture, format="png", dpi=150)
+            content = picture.getvalue()
+        else:
+            figure.savefig(picture, format="svg", metadata={"Date": None, "Title": metric})
+            content = _named(picture.getvalue().decode("utf-8"), lines).encode("utf-8")
+    if kind == "html":
+        content = _page(content.decode("utf-8"), metric).encode("utf-8")
+    _write(os.fspath(path), content)
+
+
+def _lines(table: pa.Table) -> list[_Line]:
+    """The curve of each job, or of each worker, by step."""
+    names = table.column_names
+    workers = names[1 : names.index("step")]
+    keys: list[tuple[Any, ...]] = list(zip(*(table[name].to_pylist() for name in ("job", *workers)), strict=True))
+    step = table["step"].to_numpy()
+    value = table["value"].to_numpy()
+    starts = [at for at in range(len(keys)) if at == 0 or keys[at] != keys[at - 1]]
+    lines = []
+    for start, end in zip(starts, [*starts[1:], len(keys)][: len(starts)], strict=True):
+        job, *labels = keys[start]
+        parts = (
+            f"{name} {label:g}" if isinstance(label, float) else str(label)
+            for name, label in zip(workers, labels, strict=True)
+        )
+        placed = ~np.isnan(step[start:end])
+        label = ", ".join([job, *parts])
+        lines.append(_Line(job, label, step[start:end][placed], value[start:end][placed], int((~placed).sum())))
+    return lines
+
+
+def _best(ranking: pa.Table) -> dict[str, float]:
+    """The best jobs with their values."""
+    first = ranking.slice(0, len(_COLOURS)).select(["rank", "job", "value"]).to_pylist()
+    return {row["job"]: row["value"] for row in first if row["rank"] == 1}
+
+
+def _figure(
+    lines: Sequence[_Line],
+    metric: str,
+    step: str | None,
+    objective: Objective | None,
+    best: Mapping[str, float],
+    *,
+    log: bool,
+) -> Any:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    colours = dict(zip(best, _COLOURS, strict=False))
+    others = [line for line in lines if line.job not in best]
+    crowd = max(0.3, min(0.8, 12 / max(len(others), 1)))
+    for number, line in enumerate(lines):
+        value = np.where(np.isfinite(line.value) & ((line.value > 0) | (not log)), line.value, np.nan)
+        colour = colours.get(line.job)
+        # a point between gaps is no line, and would not be seen
+        alone = np.isfinite(value) & ~_near(np.isfinite(value))
+        marks: Any = {
+            "marker": "o",
+            "markersize": 3.0 if colour is None else 5.0,
+            "markevery": np.flatnonzero(alone).tolist(),
+        }
+        (drawn,) = axes.plot(
+            line.step,
+            value,
+            color=colour or _GREY,
+            linewidth=0.9 if colour is None else 2.2,
+            alpha=crowd if colour is None else 1.0,
+            zorder=2 if colour is None else 3,
+            solid_joinstyle="round",
+            **(marks if alone.any() else {}),
+        )
+        drawn.set_gid(f"job-{number}")
+    handles = [
+        Line2D([], [], color=colours[job], linewidth=2.2, label=f"{_short(job)}: {value:.6g}")
+        for job, value in best.items()
+    ]
+    if others:
+        text = f"{len(others):,} {'other ' if best else ''}{'job' if len(others) == 1 else 'jobs'}"
+        handles.append(Line2D([], [], color=_GREY, linewidth=0.9, label=text))
+    if handles:
+        title = None if objective is None else f"best {objective.metric} ({objective.scope})"
+        axes.legend(
+            handles=handles, title=title if best else None, frameon=False, fontsize="small", title_fontsize="small"
+        )
+    stepless = sum(line.stepless for line in lines)
+    unseen = sum(int((~np.isfinite(line.value)).sum()) for line in lines)
+    negative = sum(int((np.isfinite(line.value) & (line.value <= 0)).sum()) for line in lines) if log else 0
+    notes = [f"{stepless:,} values before the first step"] if stepless else []
+    notes += [f"{unseen:,} values not finite"] if unseen else []
+    notes += [f"{negative:,} values not positive"] if negative else []
+    axes.set_title(
+        metric + (f"   (not drawn: {', '.join(notes)})" if notes else ""),
+        loc="left",
+        fontsize="medium",
+        parse_math=False,
+    )
+    axes.set_xlabel(step or "value", parse_math=False)
+    if log:
+        axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=_are_whole(lines)))
+    axes.grid(visible=True, color="#e8eaed", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    if not any(len(line.step) for line in lines):
+        axes.text(0.5, 0.5, "no values at a step", transform=axes.transAxes, ha="center", color=_GREY)
+    return figure
+
+
+def _near(finite: Array) -> Array:
+    """Whether a neighbour of each point is finite."""
+    near = np.zeros(len(finite), dtype=bool)
+    near[1:] |= finite[:-1]
+    near[:-1] |= finite[1:]
+    return near
+
+
+def _are_whole(lines: Sequence[_Line]) -> bool:
+    return all(bool((line.step == np.floor(line.step)).all()) for line in lines)
+
+
+def _short(name: str) -> str:
+    name = name.replace("$", r"\$")
+    return name if len(name) <= 48 else f"{name[:22]}..{name[-24:]}"
+
+
+def _named(svg: str, lines: Sequence[_Line]) -> str:
+    """The drawing with each line's name, which viewers show under the pointer."""
+
+    def title(match: re.Match[str]) -> str:
+        return f"{match[0]}<title>{html.escape(lines[int(match[1])].label)}</title>"
+
+    return re.sub(r'<g id="job-(\d+)">', title, svg)
+
+
+def _page(svg: str, metric: str) -> str:
+    drawing = svg[svg.index("<svg") :]
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{html.escape(metric)}</title>
+<style>
+body {{ margin: 1rem; background: #fff; }}
+svg {{ display: block; width: 100%; height: auto; max-height: 95vh; }}
+g[id^="job-"] path {{ pointer-events: stroke; }}
+g[id^="job-"]:hover path {{ stroke: #202124 !important; stroke-opacity: 1 !important; stroke-width: 2.5 !important; }}
+</style>
+</head>
+<body>
+{drawing}</body>
+</html>
+"""
+
+
+def _write(path: str, content: bytes) -> None:
+    """Beside its target first, so that nothing stands there before it is whole."""
+    partial = f"{path}.{secrets.token_hex(4)}.partial"
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+        os.replace(partial, path)
+    except OSError as error:
+        if os.path.exists(partial):
+            os.unlink(partial)
+        raise SourceError(f"cannot write {path}", path=path, cause=error) from error

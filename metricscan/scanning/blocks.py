@@ -1,0 +1,262 @@
+"""One large input on several threads: blocks cut at record ends, scanned side by side, handed on in order.
+
+A block owns the records that start in it, so the rows are those of one pass; only ``line`` depends on what lies before a
+block, and the caller adds that when the block's turn comes. A thread reads and scans a block in one call that does not hold
+the GIL but for what only Python can decide, through a buffer of its own that stays in its processor's cache.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.errors import SourceError
+from metricscan.logs.source import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metricscan import _core
+    from metricscan.logs.source import Source
+    from metricscan.scanning.scanner import Scanner
+
+# Big enough that a block's fixed cost (some 100 microseconds, a batch for each metric included) vanishes; small enough that few
+# rows are in memory at a time.
+BLOCK_BYTES = 16 * 1024 * 1024
+LEAST_BLOCK_BYTES = 2 * 1024 * 1024
+# Below this one thread is done before a second one has warmed up.
+SERIAL_BYTES = 32 * 1024 * 1024
+_FIRST_LOOK_BYTES = 4096
+
+
+def worker_count(threads: int | None, size: int | None) -> int:
+    """How many threads scan an input of this size (None: unknown)."""
+    if threads is None:
+        if size is None or size < SERIAL_BYTES:
+            return 1
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads < 1:
+        raise ValueError(f"threads={threads}: 1 or more was expected")
+    return threads
+
+
+class Block(NamedTuple):
+    """What was found in a block; lines, those of samples too, count from where it begins."""
+
+    stop: int
+    columns: list[tuple[int, _core.Columns]]
+    counted: list[tuple[int, _core._Counts]]
+    bytes: int
+    records: int
+    newlines: int
+    fault: SourceError | None
+
+
+def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Block]:
+    """The blocks of an input in their order; few are in memory at a time.
+
+    The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known. The caller's thread is
+    one of the workers: while the next block is not there to be handed on, it scans another.
+    """
+    text = _Text(source, universal=scanner.options["newline"] == "universal")
+    pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
+    most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
+    # who asks for a million threads gets one for each block
+    workers = max(2, min(workers, text.size // min(most, LEAST_BLOCK_BYTES) + 1))
+    cuts = _Cuts(text.size, workers, most)
+    scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
+
+    # those that no helper uses
+    streams = [_Stream(scanner, text, pieces) for _ in range(workers - 1)]
+
+    def help_out(stream: _Stream) -> None:
+        while (cut := cuts.take()) is not None:
+            number, start, stop = cut
+            try:
+                scanned.put((number, stream.scan(start, stop)))
+            except BaseException as error:
+                scanned.put((number, error))
+                return
+        streams.append(stream)
+
+    helpers: list[Thread] = []
+
+    def call_helper() -> None:
+        # One for each block where the caller is slower than the scan: starting it takes some 70 microseconds, and the caller
+        # is who is waited for. Helpers that stay would have to wait for work, and be told when the interpreter ends.
+        helpers[:] = [helper for helper in helpers if helper.is_alive()]
+        helper = Thread(target=help_out, args=(streams.pop(),), name="metricscan")
+        # no thread may be had, when the interpreter ends for one: then the caller's scans alone
+        with suppress(RuntimeError):
+            helper.start()
+            helpers.append(helper)
+
+    try:
+        for _ in range(workers - 1):
+            call_helper()
+        own = _Stream(scanner, text, pieces)
+        waiting: dict[int, Block | BaseException] = {}
+        handed = 0
+        while cuts.has_after(handed):
+            while not scanned.empty():
+                waiting.update([scanned.get()])
+            if handed not in waiting:
+                cut = cuts.take()
+                waiting.update([scanned.get()] if cut is None else [(cut[0], own.scan(*cut[1:]))])
+                continue
+            block = waiting.pop(handed)
+            if isinstance(block, BaseException):
+                raise block
+            source.announce(block.stop)
+            yield block
+            if block.fault is not None:
+                raise block.fault
+            handed += 1
+            if cuts.give_back() and streams:
+                call_helper()
+    finally:
+        cuts.close()
+        for helper in helpers:
+            helper.join()
+
+
+class _Cuts:
+    """Where an input is cut, block after block, for whichever thread asks next; not far ahead of what has been handed on.
+
+    No thread waits here for its turn: a caller that left its iterator half-way gives none back, and the interpreter, which waits
+    for all threads, would never end.
+    """
+
+    def __init__(self, size: int, workers: int, most: int) -> None:
+        self._size = size
+        self._workers = workers
+        self._most = most
+        self._at = 0
+        self._closed = False
+        self._lock = Lock()
+        self._ahead = 2 * workers + 1
+        self._taken = 0
+
+    def has_after(self, number: int) -> bool:
+        """Whether there are more than so many blocks, taken or not."""
+        with self._lock:
+            return number < self._taken or self._at < self._size
+
+    def take(self) -> tuple[int, int, int] | None:
+        """The number of the next block, where it starts and where it stops; None if there is none, or none yet."""
+        with self._lock:
+            if self._closed or self._ahead == 0 or self._at >= self._size:
+                return None
+            # towards the end blocks are shorter, so that the threads end together
+            share = (self._size - self._at) // (2 * self._workers)
+            start = self._at
+            self._at = min(start + min(self._most, max(share, LEAST_BLOCK_BYTES)), self._size)
+            self._ahead -= 1
+            self._taken += 1
+            return self._taken - 1, start, self._at
+
+    def give_back(self) -> bool:
+        """One more block has been handed on; whether there is one to take now."""
+        with self._lock:
+            self._ahead += 1
+            return self._at < self._size
+
+    def close(self) -> None:
+        """No more is to be taken."""
+        self._closed = True
+
+
+class _Stream:
+    """A stream that scans block after block."""
+
+    def __init__(self, scanner: Scanner, text: _Text, pieces: int) -> None:
+        self._core = scanner._new_core_stream(in_batches=True)
+        self._text = text
+        self._pieces = pieces
+        # text in memory is scanned where it lies
+        self._buffer = None if text.whole is not None else memoryview(bytearray(pieces))
+
+    def scan(self, start: int, stop: int) -> Block:
+        """Scan the records that start in [start, stop)."""
+        core, text = self._core, self._text
+        fault = None
+        core.restart(start)
+        try:
+            begin = text.record_start(start, stop)
+            core.restart(begin)
+            if begin < stop:
+                end = text.record_start(stop, text.size)
+                text.feed(core, begin, end, self._pieces, self._buffer)
+        except SourceError as error:
+            # what came before it counts
+            fault = error
+        # before it is finished: then rows take no more memory than they need, and the next block's none of what is left
+        columns = core.take()
+        core.finish()
+        columns += core.take()
+        return Block(stop, columns, core.counted(), core.bytes, core.records, core.newlines, fault)
+
+
+class _Text:
+    """An input that can be read anywhere: memory, or a file."""
+
+    def __init__(self, source: Source, *, universal: bool) -> None:
+        self._name = source.name
+        self._universal = universal
+        self.whole = source.whole
+        self.descriptor = source.descriptor
+        self.size = source.size or 0
+
+    def feed(self, core: _core.Stream, begin: int, end: int, pieces: int, buffer: memoryview | None) -> None:
+        """Feed a stream the bytes from begin to end; of a file that has become shorter meanwhile, those to its end."""
+        if self.whole is not None:
+            # the whole block at once, but for tests that want it in pieces
+            size = end - begin if pieces == CHUNK_BYTES else pieces
+            for at in range(begin, end, size):
+                core.feed(self.whole[at : min(at + size, end)])
+            return
+        assert self.descriptor is not None
+        assert buffer is not None
+        fed = core.bytes
+        try:
+            core.feed_file(self.descriptor, begin, end, buffer)
+        except OSError as error:
+            raise self._unreadable(begin + core.bytes - fed, error) from error
+
+    def record_start(self, at: int, stop: int) -> int:
+        """Where the first record starts at or behind this place; stop if none does before it."""
+        if at in (0, self.size):
+            return at
+        # a record starts behind a terminator, the one just before this place included
+        look = at - 1
+        size = _FIRST_LOOK_BYTES
+        while look < stop:
+            piece = self._bytes(look, min(size, stop - look))
+            found = piece.find(b"\n")
+            if self._universal:
+                cr = piece.find(b"\r", 0, found if found >= 0 else len(piece))
+                if cr >= 0:
+                    found = cr + ((piece[cr + 1 : cr + 2] or self._bytes(look + cr + 1, 1)) == b"\n")
+            if found >= 0:
+                return min(look + found + 1, stop)
+            if not piece:
+                break
+            look += len(piece)
+            size = min(4 * size, 1 << 20)
+        return stop
+
+    def _bytes(self, at: int, size: int) -> bytes:
+        """As many bytes as can be read at once, up to this size; none at the end."""
+        if self.whole is not None:
+            return bytes(self.whole[at : at + size])
+        assert self.descriptor is not None
+        try:
+            return os.pread(self.descriptor, size, at)
+        except OSError as error:
+            raise self._unreadable(at, error) from error
+
+    def _unreadable(self, at: int, error: OSError) -> SourceError:
+        return SourceError(f"cannot read {self._name} at byte {at}", path=self._name, offset=at, cause=error)

@@ -1,0 +1,113 @@
+"""Text that labels capture: numbers in the core's columns while a stream runs, text in the columns that leave it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from metricscan import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+    from metricscan.scanning.deferred import Confirm
+
+#: A longer text names no worker: it gives no row, and is counted as unparsed.
+MOST_CHARACTERS = 1000
+
+
+class LabelStream(_core.Stream):
+    """A stream some of whose patterns are labels: the values of their rows are text, in what it hands over.
+
+    Parameters
+    ----------
+    engine : _core.Engine
+    confirm : Confirm
+    labels : iterable of int
+        The patterns that are labels; their records are all decided by ``confirm``.
+    """
+
+    def __new__(cls, engine: _core.Engine, confirm: Confirm, labels: Iterable[int]) -> Self:
+        """Make the stream, with an object that numbers the texts in the place of ``confirm``."""
+        texts = {pattern: _Texts() for pattern in labels}
+        self = super().__new__(cls, engine, _Numbering(confirm, texts))
+        self._texts = texts
+        return self
+
+    _texts: dict[int, _Texts]
+
+    def detach(self, pattern: int) -> _core.Columns | None:
+        """The pattern's rows, as the core hands them over; beside those of a label, an array of string."""
+        columns = super().detach(pattern)
+        if columns is None or pattern not in self._texts:
+            return columns
+        columns.texts = self._texts[pattern].take(columns)
+        return columns
+
+    def latest(self, pattern: int) -> Any:
+        """The newest row; a label's value is text."""
+        row = super().latest(pattern)
+        if row is None or pattern not in self._texts:
+            return row
+        value, *rest = row
+        return self._texts[pattern].of(value), *rest
+
+
+class _Texts:
+    """The texts of one label by number. Numbers grow; those of rows that were handed over are forgotten, but the newest."""
+
+    __slots__ = ("_first", "_last", "_numbers")
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._first = 0
+        self._last = ""
+
+    def number(self, text: str) -> int | str:
+        """The text's number; for one that is too long, a text that is no number."""
+        number = self._numbers.get(text)
+        if number is not None:
+            return number
+        if len(text) > MOST_CHARACTERS:
+            return f"{text} .."
+        # bytes that are no UTF-8 are no text in a table
+        shown = text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return self._numbers.setdefault(shown, self._first + len(self._numbers))
+
+    def take(self, columns: _core.Columns) -> pa.Array:
+        """The texts that the values of these rows are the numbers of."""
+        import numpy as np
+        import pyarrow as pa
+
+        places = np.asarray(columns)[0].view(np.float64).astype(np.int64) - self._first
+        texts = list(self._numbers)
+        self._last = texts[int(places[-1])]
+        self._first += len(texts)
+        self._numbers = {}
+        return pa.array(texts, pa.string()).take(pa.array(places))
+
+    def of(self, number: float) -> str:
+        """The text of the newest row."""
+        place = int(number) - self._first
+        return self._last if place < 0 else list(self._numbers)[place]
+
+
+class _Numbering:
+    """Decides a record as ``confirm`` does, and gives numbers for what labels capture."""
+
+    __slots__ = ("_confirm", "_texts")
+
+    def __init__(self, confirm: Confirm, texts: dict[int, _Texts]) -> None:
+        self._confirm = confirm
+        self._texts = texts
+
+    def __call__(self, pattern: int, record: bytes) -> object:
+        found = self._confirm(pattern, record)
+        texts = self._texts.get(pattern)
+        if texts is None or not isinstance(found, list):
+            return found
+        return [
+            (start, end, value_start, value_end, None if text is None else texts.number(text))
+            for start, end, value_start, value_end, text in found
+        ]
