@@ -16,11 +16,11 @@ CHECKED_BYTES = 256 << 10
 
 
 def reference() -> Any:
-    """Return the module ``tests/reference.py``."""
+    """Return the module ``tests/support/reference.py``."""
     folder = str(Path(ROOT, "tests"))
     if folder not in sys.path:
         sys.path.append(folder)
-    import reference as module
+    from support import reference as module
 
     return module
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 DATA = Path(__file__).resolve().parent
 sys.path.insert(0, str(DATA.parent / "tests"))
 
-import reference  # noqa: E402 - the naive reader is the oracle of the tests
+from support import reference  # noqa: E402 - the naive reader is the oracle of the tests
 
 
 class Job(NamedTuple):

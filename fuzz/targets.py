@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from comparison import TooSlow, compare
-from patterns import Choices, parsed, pattern_from, record_from
+from support.comparison import TooSlow, compare
+from support.generated import Choices, parsed, pattern_from, record_from
 
 from metricscan.patterns.dialect import _unrolled
 

@@ -1,0 +1,199 @@
+"""Findings: each kind where it belongs and not beside, and suggestions that lose no value that was read rightly."""
+
+import json
+import re
+from collections import Counter, defaultdict
+
+import pytest
+from support import reference
+
+from metricscan import Scanner
+from metricscan.definitions.lint import NUMBER, group_places, lint
+
+NUMBER_CLASS = f"({NUMBER})"
+
+
+def codes(regex, name="loss", others=()):
+    return [finding.code for finding in lint(name, regex, others)]
+
+
+def suggestion(regex, name="loss", others=()):
+    (finding,) = lint(name, regex, others)
+    return finding.suggestion
+
+
+@pytest.mark.parametrize(
+    ("regex", "code", "better"),
+    [
+        ("loss: [0-9.]+", "no-group", "loss: ([0-9.]+)"),
+        (".*MeanSquaredError.*", "no-group", None),
+        ("loss:(.*?)", "empty-value", rf"loss:\s*{NUMBER_CLASS}"),
+        ("Test loss: ([0-9.]*?)", "empty-value", f"Test loss: {NUMBER_CLASS}"),
+        (r"loss=(\d+?)", "empty-value", rf"loss=\s*{NUMBER_CLASS}"),
+        ("loss: (?P<value>.*?)(?:;|)", "empty-value", f"loss: (?P<value>{NUMBER})(?:;|)"),
+        ("loss=([0-9.]+)", "no-sign-or-exponent", f"loss={NUMBER_CLASS}"),
+        ("(?P<step>x+) loss=(?P<value>[0-9.]+);", "no-sign-or-exponent", f"(?P<step>x+) loss=(?P<value>{NUMBER});"),
+        (r"loss=(-?\d+\.\d+)", "no-exponent", f"loss={NUMBER_CLASS}"),
+        ("loss=([0-9.]+|nan)", "no-sign-or-exponent", f"loss=({NUMBER}|nan|inf)"),
+        (r"loss=([0-9.]+(?:e-?\d+)?)", "no-sign", f"loss={NUMBER_CLASS}"),
+        ("([0-9.]+) loss", "no-exponent", f"({NUMBER.removeprefix('[-+]?')}) loss"),
+        (r"'loss': ([0-9]+(.|e\-)[0-9]+),?", "no-sign-or-exponent", f"'loss': {NUMBER_CLASS},?"),
+        (r"loss=([-+]?\d+.\d+(?:e-?\d+)?)", "unescaped-point", f"loss={NUMBER_CLASS}"),
+        (r"rmse=(\d+)", "whole-numbers", f"rmse={NUMBER_CLASS}"),
+        (r"loss=|acc=(\S+)", "swallowing-alternation", r"(?:loss=|acc=)(\S+)"),
+        (r"(\S+) loss|acc", "swallowing-alternation", r"(\S+)(?: loss|acc)"),
+        (r"a=(.*?);|x: (\S+)", "swallowing-alternation", None),
+        (r"([\w|-]+)\s*=\s*([-+]?\d(\.\d+)?)", "wrong-group", r"([\w|-]+)\s*=\s*(?P<value>[-+]?\d(\.\d+)?)"),
+    ],
+)
+def test_what_is_probably_not_meant(regex, code, better):
+    (finding,) = lint("rmse", regex)
+    assert (finding.code, finding.suggestion) == (code, better)
+    assert finding.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "regex"),
+    [
+        ("loss", r"loss=(\S+)"),
+        ("loss", "loss = (.*?);"),
+        ("loss", "loss:(.*?)$"),
+        ("loss", "loss=([-+0-9.eE]+)"),
+        ("loss", f"loss={NUMBER_CLASS}"),
+        ("loss", r"#011loss:([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?).*"),
+        ("loss", "loss=(.*)"),
+        ("epoch", "epoch=([0-9.]+)"),
+        ("train:epochs", r"Epoch (\d+)/"),
+        ("samplesPerSecond", "speed: ([0-9.]+)"),
+        ("win", "([0-9.]+)%"),
+        ("step", r"(?<=step )\d+"),
+        ("mean", r"(?<=/mean:)-?[0-9]+(?:\.[0-9]+)?"),
+        ("numbers", r"\d+\.\d+"),
+        ("loss", r"(?:train|val)=(\S+)"),
+        ("loss", r"(?x) loss = (\S+)"),
+        ("loss", r"loss\((\w+)\)=(?P<value>\S+)"),
+        ("loss", r"\p{L}=([0-9.]+)"),
+    ],
+)
+def test_what_is_meant(name, regex):
+    assert codes(regex, name) == []
+
+
+def test_a_name_inside_another_definitions_name():
+    others = [r"loss=(\S+)", r"val_loss=(\S+)", r"\bacc=(\S+)", r"val_acc=(\S+)", r"s/step - (\S+)"]
+    found = lint("loss", others[0], others)
+    assert [finding.code for finding in found] == ["inside-longer-name"]
+    assert "'val_loss'" in found[0].reason
+    assert found[0].suggestion == r"(?<![\w/.-])loss=(\S+)"
+    for other in others[1:]:
+        assert codes(other, "loss", others) == []
+    assert suggestion(r".*loss=(\S+)", others=others) == r".*(?<![\w/.-])loss=(\S+)"
+    assert suggestion(r"(?i)loss=(\S+)", others=others) == r"(?i)(?<![\w/.-])loss=(\S+)"
+    # the dash is part of what is looked for
+    assert codes(r"step - (\S+)", "loss", others) == []
+
+
+def test_reasons_say_what_happens():
+    (finding,) = lint("loss", r"loss=([0-9.]+)")
+    assert finding.reason == "1.5e-05 is read as 1.5; -1.5 is not found"
+    (finding,) = lint("loss", r"loss=([0-9.]+),")
+    assert finding.reason == "1.5e-05 is not found; -1.5 is not found"
+    (finding,) = lint("loss", r"'loss': ([0-9.]*)")
+    assert finding.reason == "1.5e-05 is read as 1.5; -1.5 is read as nothing"
+
+
+def test_explain_shows_them():
+    (one,) = Scanner(["loss=loss=([0-9.]+)"]).explain()
+    assert [finding.code for finding in one.lint] == ["no-sign-or-exponent"]
+    assert "  lint      no-sign-or-exponent: 1.5e-05 is read as 1.5" in str(one)
+    assert f"  better    loss={NUMBER_CLASS}" in str(one)
+
+
+@pytest.mark.parametrize(
+    "regex",
+    [r"((a)(?:b))[()\]](?#()(?P<x>c)(?P=x)(?(1)d|(e))(?i:(f))(?=(g))", r"[](](\()[^](](\))", r"(?i)(a)", r"\((a)\\(b)"],
+)
+def test_groups_are_found_in_the_text(regex):
+    places = group_places(regex)
+    assert sorted(places) == list(range(1, re.compile(regex).groups + 1))
+    for number, (opened, start, end) in places.items():
+        # with something new inside, that group and no other holds it
+        changed = re.compile(f"{regex[:start]}(?P<here>{regex[start:end]}){regex[end:]}")
+        assert changed.groupindex["here"] == number + 1, (regex[opened:end], number)
+
+
+# ---- on real regexes and logs, where they are
+
+
+def as_found(pattern, line):
+    group = reference.value_group(pattern)
+    found = {}
+    for match in pattern.finditer(line):
+        if match.start(group) >= 0 and reference.number(match[group]) is not None:
+            found[match.span(group)[0] + len(match[group]) - len(match[group].lstrip())] = float(match[group])
+    return found
+
+
+def read_rightly(pattern, line, standing_alone):
+    """Where a value starts: the values that are all of the number that stands there, and no other name's."""
+    right = {}
+    group = reference.value_group(pattern)
+    for match in pattern.finditer(line):
+        text = match[group]
+        whole = re.compile(rf"{NUMBER}(?![\w.])|nan|inf").match(line, match.start(group)) if text else None
+        if whole and whole[0] == text and not (standing_alone and re.search(r"[\w/.-]$", line[: match.start()])):
+            right[match.start(group)] = float(text)
+    return right
+
+
+@pytest.fixture(scope="module")
+def definitions(facts, corpora):
+    rows = [json.loads(line) for line in (facts / "real_regexes.jsonl").read_text(encoding="utf-8").splitlines()]
+    lists = defaultdict(list)
+    for row in rows:
+        lists[row["source"]].append((row["name"], row["regex"]))
+    for line in (corpora / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
+        log = json.loads(line)
+        lists[log["file"]] = [(one["Name"], one["Regex"]) for one in log["definitions"]]
+    return [(name, regex, [other for _, other in some]) for some in lists.values() for name, regex in some]
+
+
+@pytest.fixture(scope="module")
+def lines(facts, corpora):
+    samples = json.loads((facts / "log_samples.json").read_text(encoding="utf-8"))
+    regexes = (facts / "real_regexes.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [text for _, _, text, _ in samples] + [json.loads(line)["sample"] or "" for line in regexes]
+    for path in sorted((corpora / "logs").iterdir()):
+        log = path.read_bytes().decode("utf-8", "replace").splitlines()
+        texts += [line[:2000] for line in log[:: max(1, len(log) // 30)]]
+    return list(dict.fromkeys(line for text in texts for line in re.split(r"[\r\n]+", text)))
+
+
+def test_suggestions_keep_what_was_read_rightly(definitions, lines):
+    values = 0
+    for name, regex, others in definitions:
+        for finding in lint(name, regex, others):
+            if finding.suggestion is None:
+                continue
+            pattern, better = re.compile(regex), re.compile(finding.suggestion)
+            for line in lines:
+                right = read_rightly(pattern, line, finding.code == "inside-longer-name")
+                values += len(right)
+                if right:
+                    assert right.items() <= as_found(better, line).items(), (regex, finding.suggestion, line)
+    assert values > 1000
+
+
+def test_how_many_of_the_real_regexes_have_findings(definitions, facts):
+    count = len((facts / "real_regexes.jsonl").read_text(encoding="utf-8").splitlines())
+    found = Counter(code for name, regex, others in definitions[:count] for code in codes(regex, name, others))
+    # counted by hand; a check that is changed is looked through again
+    assert found == {
+        "no-sign-or-exponent": 121,
+        "inside-longer-name": 10,
+        "empty-value": 6,
+        "no-exponent": 3,
+        "no-group": 2,
+        "whole-numbers": 2,
+        "wrong-group": 2,
+    }

@@ -1,0 +1,418 @@
+"""Exports of CloudWatch Logs: every row with the time of its event and its place in the export, however it is cut."""
+
+import csv
+import gzip
+import io
+import itertools
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import reference
+from support.exports import NAMES, START_MS, Event, as_csv, as_json, as_s3, moment
+from support.feeding import bits
+
+import metricscan
+from metricscan import SourceError
+from metricscan.logs.exports import FORMATS, HEAD_BYTES, detect
+from metricscan.scanning.scanner import _configured
+
+DEFINITIONS = [{"Name": "loss", "Regex": "loss=(\\S*)"}, {"Name": "acc", "Regex": "acc: ([0-9.]+)"}]
+ORDER = ("logStreamName", "timestamp", "message", "eventId")
+
+
+# ---- what is expected of them
+
+
+def expected_rows(events, data, **options):
+    """Rows by the oracle, message by message: value, line, offset and start in the export, time."""
+    rows = {definition["Name"]: [] for definition in DEFINITIONS}
+    unparsed = dict.fromkeys(rows, 0)
+    for event in events:
+        text = event.message.encode("utf-8", "surrogatepass")
+        text += b"" if text.endswith(b"\n") else b"\n"
+        places = [*event.places, event.places[-1]] if event.message.endswith("\n") else event.places
+        for name, metric in reference.scan(DEFINITIONS, text, **options).metrics.items():
+            unparsed[name] += metric.unparsed
+            for value, _, offset, start in metric.rows:
+                line = 1 + data.count(b"\n", 0, places[offset])
+                rows[name].append((bits(value), line, places[offset], places[start], moment(event.time_ms)))
+    return rows, unparsed
+
+
+def found_rows(result):
+    return {
+        name: [
+            (bits(value), *rest)
+            for value, *rest in zip(
+                *(result[name].column(key).to_pylist() for key in ("value", "line", "offset", "start", "time")),
+                strict=True,
+            )
+        ]
+        for name in result
+    }
+
+
+def check(events, data, input_format, cuts=(), **options):
+    wanted, unparsed = expected_rows(events, data, **options)
+    scanner = _configured(DEFINITIONS, **options)
+    edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    chunks = [data[start:end] for start, end in itertools.pairwise(edges)]
+    for source in (data, chunks):
+        result = scanner.scan(source, threads=1, input_format=input_format)
+        assert found_rows(result) == wanted
+        assert {name: counts.unparsed for name, counts in result.stats.metrics.items()} == unparsed
+        assert result.stats.bytes == len(data)
+
+
+texts = st.lists(
+    st.sampled_from(
+        ["loss=0.5 ", "loss=nan", "loss=-1e-3;", "acc: 0.75%",
+         '"', "\\", "\t", "\r", "\n", "\r\n", ",", "é", "😀", " ", "x", "\x1b[1m", "{", "]"]
+    ),
+    max_size=8,
+).map("".join)  # fmt: skip
+cuts = st.lists(st.integers(0, 5000), max_size=4)
+options = st.sampled_from([{}, {"newline": "lf"}, {"escape": "syslog"}, {"matches": "last"}, {"ansi": "strip"}])
+
+
+@st.composite
+def event_lists(draw, texts=texts):
+    named = draw(st.booleans())
+    return [
+        Event(
+            text,
+            START_MS + draw(st.integers(-(10**12), 10**12)),
+            stream=draw(st.sampled_from(NAMES)) if named else None,
+        )
+        for text in draw(st.lists(texts, max_size=6))
+    ]
+
+
+@given(
+    event_lists(),
+    st.sampled_from([None, 0, 4]),
+    st.booleans(),
+    st.sampled_from(
+        [
+            ("timestamp", "message", "ingestionTime"),
+            ("logStreamName", "timestamp", "message", "ingestionTime", "eventId"),
+            ("message", "timestamp", "logStreamName"),
+        ]
+    ),
+    st.integers(1, 3),
+    cuts,
+    options,
+)
+def test_json(events, indent, ascii_only, order, pages, cuts, options):
+    # without their key at the front there would be a comma too many
+    if order[0] == "logStreamName" and (not events or events[0].stream is None):
+        order = order[1:]
+    data = as_json(events, indent=indent, ascii_only=ascii_only, order=order, pages=pages)
+    if events:
+        parsed, _ = json.JSONDecoder().raw_decode(data.decode())
+        assert parsed["events"][0]["message"] == events[0].message
+    check(events, data, "cloudwatch-json", cuts, **options)
+
+
+@given(event_lists(), st.booleans(), st.booleans(), st.sampled_from(["ms", "date"]), cuts, options)
+def test_csv(events, crlf, quote_all, times, cuts, options):
+    events = [event for event in events if event.message or event.stream or quote_all or times]
+    data = as_csv(events, crlf=crlf, quote_all=quote_all, times=times)
+    rows = list(csv.reader(io.StringIO(data.decode(), newline="")))
+    assert [row[1] for row in rows[1:]] == [event.message for event in events]
+    check(events, data, "cloudwatch-csv", cuts, **options)
+
+
+@given(event_lists(), cuts, options)
+def test_s3(events, cuts, options):
+    for event in events:
+        event.stream = None
+    data = as_s3(events)
+    # a message's own last newline is not told from the line's: there is an empty record more, which matches nothing
+    check(events, data, "s3-export", cuts, **options)
+
+
+def test_the_last_line_needs_no_newline():
+    scanner = metricscan.Scanner(DEFINITIONS)
+    for data, kind in (
+        (b"2026-03-01T10:00:00.000Z loss=1", "s3-export"),
+        (b"timestamp,message\n1,loss=1", "cloudwatch-csv"),
+        (b'timestamp,message\n1,"loss=1"', "cloudwatch-csv"),
+        (b"timestamp,message\n1,loss=1\r", "cloudwatch-csv"),
+    ):
+        assert scanner.scan(data, input_format=kind)["loss"]["value"].to_pylist() == [1.0]
+
+
+def test_events_share_the_time_of_their_records():
+    data = b'{"events": [{"timestamp": 1000, "message": "loss=1\\nloss=2\\rloss=3"}, {"message": "loss=4"}]}'
+    table = metricscan.Scanner(DEFINITIONS).scan(data, input_format="cloudwatch-json")["loss"]
+    assert table["time"].to_pylist() == [moment(1000)] * 3 + [None]
+    assert table["line"].to_pylist() == [1] * 4
+    assert [data[start : start + 1] for start in table["start"].to_pylist()] == [b"1", b"2", b"3", b"4"]
+
+
+def test_escapes_of_every_kind():
+    message = "loss=0.5 \ud83d \u0000 \U0001f600 é / loss=2"
+    data = (
+        json.dumps({"events": [{"timestamp": 0, "message": message}]})
+        .replace("/", "\\/")
+        .replace("2", "\\u0032")
+        .encode()
+    )
+    table = metricscan.Scanner(DEFINITIONS).scan(data, input_format="auto")["loss"]
+    assert table["value"].to_pylist() == [0.5, 2.0]
+    assert data[table["start"].to_pylist()[1] :].startswith(b"\\u0032")
+
+
+def test_many_events_in_many_pieces(monkeypatch):
+    import metricscan.logs.exports as framing
+
+    events = [
+        Event(f'step {n} loss={n}.5 \t "q" acc: {n % 7}.25', START_MS + n, stream=NAMES[n % 3]) for n in range(3000)
+    ]
+    events[40].message = "x" * 30_000 + "loss=7.5"
+    for size in (512, 4096):
+        monkeypatch.setattr(framing, "_PIECE_BYTES", size)
+        for build, kind in (
+            (lambda: as_json(events, indent=4, ascii_only=True, order=ORDER, pages=3), "cloudwatch-json"),
+            (lambda: as_csv(events, crlf=False, quote_all=False, times="date"), "cloudwatch-csv"),
+            (lambda: as_s3(events), "s3-export"),
+        ):  # fmt: skip
+            check(events, build(), kind, cuts=range(0, 60_000, 997))
+
+
+def test_quotation_marks_at_the_very_end():
+    """Of two the one that is text is copied, however near the end of a piece they stand."""
+    for behind in range(24):
+        message = f'{"y" * 40}\n"q" loss=1 "z"{"w" * behind}'
+        data = as_csv(
+            [Event("\n" * 60, START_MS), Event(message, START_MS + 1)], crlf=False, quote_all=False, times="date"
+        )
+        scanner = metricscan.Scanner([r'loss="q" loss=([0-9]) "z"'])
+        table = scanner.scan(data, input_format="cloudwatch-csv")["loss"]
+        assert table["value"].to_pylist() == [1.0], behind
+
+
+def test_more_rows_than_a_batch_holds():
+    data = b"".join(
+        moment(START_MS + n).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].encode() + b"Z loss=%d\n" % n for n in range(150_000)
+    )
+    running = metricscan.Scanner(["loss=loss=([0-9]+)"]).batches(data, input_format="s3-export")
+    sizes = [batch.num_rows for _, batch in running]
+    assert sum(sizes) == 150_000
+    assert max(sizes) == 65_536
+    table = metricscan.Scanner(["loss=loss=([0-9]+)"]).scan(data, input_format="s3-export")["loss"]
+    assert table["value"].to_pylist() == list(range(150_000))
+    assert table["line"].to_pylist() == list(range(1, 150_001))
+    assert table["time"].cast("int64").to_pylist() == [(START_MS + n) * 1000 for n in range(150_000)]
+
+
+def test_samples_have_their_places():
+    data = b'{"events": [{"timestamp": 0, "message": "a\\tb"},\n {"timestamp": 0, "message": "\\tloss=x"}]}'
+    result = metricscan.Scanner(DEFINITIONS).scan(data, input_format="auto")
+    (sample,) = result.stats.metrics["loss"].samples
+    assert sample == ("x", 2, data.find(b"\\tloss"))
+
+
+# ---- what it is
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b'{"events": []}', "cloudwatch-json"),
+        (b'\xef\xbb\xbf{\r\n "ResponseMetadata": {}, "events" : [\n{', "cloudwatch-json"),
+        (b'[{"timestamp": 1, "message": "a"}]', "cloudwatch-json"),
+        (b'{"timestamp": 1, "message": "a"}\n', "plain"),
+        (b'{"MetricDefinitions": []}', "plain"),
+        (b'[INFO] config {"events": [], "lr": 0.1}\nloss=1\n', "plain"),
+        (b"{'lr': 1}\n" + b'{"events": []}', "plain"),
+        (b"timestamp,message\n", "cloudwatch-csv"),
+        (b'"@timestamp","@message","@logStream"\r\n', "cloudwatch-csv"),
+        (b"timestamp,message,loss\n", "plain"),
+        (b"message\n", "plain"),
+        (b"2026-03-01T10:00:00.000Z loss=1", "s3-export"),
+        (b"2026-03-01T10:00:00.000Z\n", "s3-export"),
+        (b"2026-03-01T10:00:00.000Z a\n\n2026-03-01T10:00:00.000Z\r\n2026-03-01T10:00:00.000Z b\n", "s3-export"),
+        (b"\xef\xbb\xbf2026-03-01T10:00:00.000Z loss=1\n", "s3-export"),
+        # the last line goes on behind what is looked at
+        (b"2026-03-01T10:00:00.000Z %s\n2026-03" % (b"x" * (HEAD_BYTES - 33)), "s3-export"),
+        (b"2026-03-01T10:00:00.000Z %s" % (b"x" * (HEAD_BYTES - 25)), "s3-export"),
+        (b"2026-03-01T10:00:00.000Z starting\nloss=1\n", "plain"),
+        (b"2026-03-01T10:00:00.000Z starting\nloss=1", "plain"),
+        (b"2026-03-01T10:00:00.000Z a\n2026-03-01T10:00:00.000Z b\nloss=1\n", "plain"),
+        (b"\n2026-03-01T10:00:00.000Z loss=1\n", "plain"),
+        (b"2026-02-30T10:00:00.000Z loss=1\n", "plain"),
+        (b"2026-03-01T10:00:00.000Z loss=1\n2026-03-01T24:00:00.000Z loss=1\n", "plain"),
+        (b"2026-03-01T10:00:00Z loss=1", "plain"),
+        (b"2026-03-01T10:00:00.000+00:00 loss=1", "plain"),
+        (b"", "plain"),
+        (b"\x00\xff", "plain"),
+    ],
+)
+def test_detection(head, kind):
+    assert detect(head) == kind
+
+
+def test_a_log_that_starts_like_an_export_is_read_as_it_is(tmp_path):
+    text = b"2026-03-01T10:00:00.000Z loss=1\nloss=2\n"
+    scanner = metricscan.Scanner(["loss=^loss=(.)", "all=loss=(.)"])
+    for source in (text, [text[:40], text[40:]]):
+        result = scanner.scan(source, input_format="auto")
+        assert result["loss"]["value"].to_pylist() == [2.0]
+        assert result["all"]["time"].to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_auto_reads_plain_text_as_it_is(tmp_path, threads):
+    data = b"loss=1\n" * 100_000
+    path = tmp_path / "a.log"
+    path.write_bytes(data)
+    packed = tmp_path / "a.log.gz"
+    packed.write_bytes(gzip.compress(data))
+    scanner = metricscan.Scanner(DEFINITIONS)
+    plain = scanner.scan(data)["loss"]
+    for source in (data, path, packed, [data[:5], data[5:]], io.BytesIO(data)):
+        assert scanner.scan(source, threads=threads, input_format="auto")["loss"].equals(plain)
+
+
+def test_a_format_that_is_none():
+    with pytest.raises(metricscan.OptionError, match="input_format='json': 'auto' or 'plain'"):
+        metricscan.Scanner(DEFINITIONS).scan(b"", input_format="json")
+    assert len(FORMATS) == 5
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_nothing_at_all(kind):
+    result = metricscan.Scanner(DEFINITIONS).scan(b"", input_format=kind)
+    assert (result.stats.records, result["loss"].num_rows) == (0, 0)
+
+
+# ---- exports that are not whole
+
+GOOD = b'{"events": [{"timestamp": 1, "message": "loss=1"}, {"timestamp": 2, "message": "loss=2"}'
+
+
+def broken(data, kind):
+    with pytest.raises(SourceError) as caught:
+        metricscan.Scanner(DEFINITIONS).scan(data, input_format=kind)
+    chunked = [data[at : at + 3] for at in range(0, len(data), 3)]
+    with pytest.raises(SourceError) as again:
+        metricscan.Scanner(DEFINITIONS).scan(chunked, input_format=kind)
+    assert again.value.offset == caught.value.offset
+    assert found_rows(again.value.partial) == found_rows(caught.value.partial)
+    return caught.value.partial["loss"]["value"].to_pylist(), caught.value.offset, str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "values", "offset", "message"),
+    [
+        (GOOD, "cloudwatch-json", [1, 2], len(GOOD), "ends before it is complete"),
+        (GOOD[:-1], "cloudwatch-json", [1], GOOD.find(b', {"timestamp": 2') + 2, "ends before it is complete"),
+        (GOOD[:-5], "cloudwatch-json", [1], GOOD.find(b', {"timestamp": 2') + 2, "ends before it is complete"),
+        (GOOD + b"]}\nloss=3\n", "cloudwatch-json", [1, 2], len(GOOD) + 3, "a JSON object was expected"),
+        (GOOD.replace(b"2,", b'"x",'), "cloudwatch-json", [1], GOOD.find(b"2,"), "a timestamp that is no time"),
+        (GOOD.replace(b"2,", b"99999999999999999,"), "cloudwatch-json", [1], GOOD.find(b"2,"), "no time"),
+        (GOOD.replace(b'"loss=2"', b"2"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "no string"),
+        (GOOD.replace(b"loss=2", b"a\nb"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "control character"),
+        (GOOD.replace(b"loss=2", b"\\x"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "unknown escape"),
+        (GOOD.replace(b'2, "m', b'2 "m'), "cloudwatch-json", [1], GOOD.find(b' "message": "loss=2') , "comma"),
+        (GOOD.replace(b'2, "m', b'2, "x": {}, "m'), "cloudwatch-json", [1], GOOD.find(b'"loss=2"') + 9, "nested"),
+        (GOOD.replace(b'2, "m', b'2, "message": "", "m'), "cloudwatch-json", [1], GOOD.find(b'"loss=2"') + 15, "two messages"),
+        (b"loss=1\n", "cloudwatch-json", [], 0, "a JSON object was expected"),
+        (b"[" * 100, "cloudwatch-json", [], 64, "nested too deeply"),
+        (b'timestamp,message\n1,loss=1\n2,"loss=2', "cloudwatch-csv", [1], 27, "within an event"),
+        (b"timestamp,message\n1,loss=1\n2\n", "cloudwatch-csv", [1], 27, "another number of columns"),
+        (b"timestamp,message\n1,loss=1\n2,a,b\n", "cloudwatch-csv", [1], 27, "another number of columns"),
+        (b"timestamp,message\n1,loss=1\nx,a\n", "cloudwatch-csv", [1], 27, "no time"),
+        (b'timestamp,message\n1,loss=1\n2,"a"b\n', "cloudwatch-csv", [1], 32, "behind a closing quotation mark"),
+        (b"time,text\n1,loss=1\n", "cloudwatch-csv", [], 0, "a header with the columns timestamp and message"),
+        (b"loss=1\n", "s3-export", [], 0, "a line that starts with a time was expected"),
+    ],
+)  # fmt: skip
+def test_events_up_to_the_fault(data, kind, values, offset, message):
+    found, at, text = broken(data, kind)
+    assert found == values
+    assert message in text
+    assert f"at byte {at}" in text
+    # a space may belong to what is before the fault
+    assert at in (offset, offset + 1)
+
+
+def test_every_truncation_of_an_export():
+    events = [Event(f'loss={n} "é\\ \n', START_MS + n) for n in range(4)]
+    data = as_json(events, indent=None, ascii_only=True, order=("timestamp", "message"), pages=1)
+    scanner = metricscan.Scanner(DEFINITIONS)
+    whole = found_rows(scanner.scan(data, input_format="cloudwatch-json"))["loss"]
+    assert len(whole) == 4
+    for end in range(1, len(data) - 1):
+        with pytest.raises(SourceError) as caught:
+            scanner.scan(data[:end], input_format="cloudwatch-json")
+        rows = found_rows(caught.value.partial)["loss"]
+        assert rows == whole[: len(rows)]
+        closed = data[:end].count(b"}")
+        assert len(rows) == closed
+
+
+def test_a_damaged_archive_keeps_its_events(tmp_path):
+    path = tmp_path / "000000.gz"
+    packed = gzip.compress(
+        as_s3([Event(f"loss={n} {struct.pack('<d', n * 0.37).hex()}", START_MS + n) for n in range(6_000)])
+    )
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(SourceError, match="truncated gzip") as caught:
+        metricscan.Scanner(DEFINITIONS).scan(path, input_format="auto")
+    assert caught.value.partial["loss"].num_rows > 1_000
+
+
+@given(st.binary(max_size=200), st.sampled_from(FORMATS[2:]))
+def test_no_bytes_do_harm(data, kind):
+    offsets = []
+    try:
+        metricscan.Scanner(DEFINITIONS).scan(data, input_format=kind)
+    except SourceError as error:
+        offsets.append(error.offset)
+    assert all(0 <= offset <= len(data) for offset in offsets)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b'{"events":[',
+                b'{"message":"',
+                b"loss=1",
+                b'","timestamp":',
+                b"17",
+                b"}",
+                b",",
+                b"]}",
+                b'"',
+                b"\\u00",
+                b"\\n",
+                b"\n",
+                b'"timestamp":',
+                b"[",
+                b"null",
+                b":",
+            ]
+        ),
+        max_size=14,
+    ),
+    cuts,
+)
+def test_no_json_does_harm(parts, cuts):
+    data = b"".join(parts)
+    outcomes = []
+    edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    for source in (data, [data[start:end] for start, end in itertools.pairwise(edges)]):
+        try:
+            outcomes.append(
+                (found_rows(metricscan.Scanner(DEFINITIONS).scan(source, input_format="cloudwatch-json")), None)
+            )
+        except SourceError as error:
+            outcomes.append((found_rows(error.partial), error.offset))
+    assert outcomes[0] == outcomes[1]

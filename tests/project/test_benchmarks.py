@@ -1,0 +1,92 @@
+"""What the benchmarks keep and say of it; no time is measured here."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from support.feeding import expected
+
+from metricscan import Scanner
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.insert(0, str(FOLDER))
+
+import bars  # noqa: E402
+import chart  # noqa: E402
+import compare  # noqa: E402
+import corpora  # noqa: E402
+import engines  # noqa: E402
+import measure  # noqa: E402
+import oracles  # noqa: E402
+import records  # noqa: E402
+
+
+def measured(engine, seconds, unit="MB/s", workload="every", part="engines"):
+    contender = measure.Contender(engine, "1", 1_000_000, 7, lambda: None, 1, unit)
+    return measure.measurement(contender, seconds, part=part, workload=workload, definitions=4)
+
+
+def written(folder, *measurements):
+    return str(measure.write_record(measurements, folder, "machine", "about"))
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    rows = [measured("metricscan", [0.5, 0.25, 1.0]), measured("feed", [2e-3], "us")]
+    assert measure.read_record(tmp_path / written(tmp_path, *rows)) == rows
+    assert rows[0].median_s == 0.5
+    assert (rows[0].figure, rows[0].mad_s, rows[0].min_s, rows[1].figure) == (2.0, 0.25, 0.25, 0.002)
+
+
+def test_the_comparison_says_what_got_slower(tmp_path, capsys):
+    memory = measured("read memory", [0.1])
+    old = written(tmp_path / "old", memory, measured("metricscan", [0.5]), measured("metricscan, feed", [1e-3], "us"))
+    same = written(
+        tmp_path / "same", memory, measured("metricscan", [0.52]), measured("metricscan, feed", [1e-3], "us")
+    )
+    slow = written(tmp_path / "slow", memory, measured("metricscan", [0.8]), measured("metricscan, feed", [5e-4], "us"))
+    assert compare.main(old, same) == 0
+    assert compare.main(old, slow) == 1
+    said = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if "metricscan" in line]
+    assert said == ["0.96x", "1.00x", "slower", "faster"]
+    # a machine that does everything at half the speed has changed nothing
+    halved = [measured("read memory", [0.2]), measured("metricscan", [1.0]), measured("metricscan, feed", [2e-3], "us")]
+    assert compare.main(old, written(tmp_path / "halved", *halved)) == 0
+
+
+def test_bars_are_read_from_a_record():
+    peers = [measured("polars", [2.0]), measured("regex-text", [4.0])]
+    lines = bars.report([measured("metricscan", [0.1]), measured("read memory", [0.02]), *peers])
+    assert [line.split()[0] for line in lines] == ["yes", "yes"]
+    assert "over the best peer" in lines[0]
+    assert "20.00   at least 16" in lines[0]
+    assert "0.20   at least 0.15" in lines[1]
+
+
+def test_records_that_were_kept_can_be_read_and_drawn():
+    kept = sorted(FOLDER.glob("record/*/*.csv"))
+    assert kept
+    for path in kept:
+        assert any(m.engine == "metricscan" for m in measure.read_record(path))
+    assert ">metricscan</text>" in chart.draw(measure.read_record(kept[0]), 4)
+    assert (FOLDER / "record" / "speed.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize("name", corpora.WORKLOADS)
+def test_workloads_come_from_their_seed_and_their_oracle_is_right(name):
+    workload = corpora.workload(name, 20_000)
+    assert workload == corpora.workload(name, 20_000)
+    right = engines.oracle(workload)
+    oracles.check(workload, right)
+    assert engines.difference(engines.Metricscan().prepare(workload, FOLDER)(), right) is None
+    assert engines.difference(engines.ReLines().prepare(workload, FOLDER)(), right) is None
+    assert (right.row_count == 0) == (name in ("never", "decoys"))
+
+
+def test_shapes_of_data_are_logs_that_their_definitions_read():
+    for log in records.shapes():
+        part = log.beginning(4000)
+        stats = Scanner(log.definitions, **log.options).scan(part).stats
+        found = {name: counts.rows for name, counts in stats.metrics.items()}
+        wanted = expected(log.definitions, part, **log.options)
+        assert found == {name: len(wanted[f"metric {name}"]["rows"]) for name in found}
+        assert any(found.values()), log.name

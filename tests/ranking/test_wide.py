@@ -1,0 +1,286 @@
+"""The step in force at each row, tables with a row a step, and curves; a naive oracle over random logs beside it."""
+
+import math
+from collections import defaultdict
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import ranking_oracle
+
+import metricscan
+from metricscan import OptionError, Scanner, replay, wide
+
+SCANNER = Scanner([r"epoch=epoch=(\d+)", r"loss=loss=(\S+)", r"acc=acc=(\S+)", r"rank=rank(\d+)\]"])
+
+
+def read(folder, **logs):
+    for name, text in logs.items():
+        path = folder / "logs" / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return replay(folder / "logs", SCANNER, job="dir" if any("__" in name for name in logs) else "auto")
+
+
+def rows_of(table):
+    return [tuple(row.values()) for row in table.to_pylist()]
+
+
+# ---- steps
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        pytest.param("epoch=1 loss=3\nepoch=2 loss=2\n", [(1, 3), (2, 2)], id="in the same record"),
+        pytest.param("loss=3 epoch=1\nloss=2 epoch=2\n", [(1, 3), (2, 2)], id="behind it in the same record"),
+        pytest.param("epoch=1\nx\nloss=3\nepoch=2\nloss=2\n", [(1, 3), (2, 2)], id="in a record before"),
+        pytest.param("loss=9\nepoch=1\nloss=3\n", [(None, 9), (1, 3)], id="none before the first"),
+        pytest.param("epoch=1\nloss=3 epoch=2\n", [(2, 3)], id="its own record's before an earlier one"),
+        pytest.param(
+            "epoch=1 loss=5 epoch=2 loss=4 epoch=3 loss=3\n", [(1, 5), (2, 4), (3, 3)], id="several in a record"
+        ),
+        pytest.param(
+            "loss=9 epoch=1 loss=5 epoch=2\n", [(1, 5)], id="before the first of several: the first; last wins"
+        ),
+        pytest.param("epoch=7\nloss=9 epoch=1 epoch=2\n", [(1, 9)], id="before several, the first of them"),
+        pytest.param("epoch=1 loss=5\repoch=2 loss=4\r\nloss=3\n", [(1, 5), (2, 3)], id="a progress bar"),
+        pytest.param("epoch=1 loss=1\nepoch=2 loss=2\nepoch=1 loss=3\n", [(1, 3), (2, 2)], id="back: the last wins"),
+        pytest.param("loss=1\n", [(None, 1)], id="no steps"),
+        pytest.param("epoch=1\n", [], id="no rows"),
+    ],
+)
+def test_the_step_in_force(tmp_path, log, expected):
+    table = read(tmp_path, **{"a.log": log}).wide("epoch", ["loss"])
+    assert table.column_names == ["job", "step", "loss"]
+    assert rows_of(table.select(["step", "loss"])) == expected
+
+
+def test_each_stream_has_its_own_step(tmp_path):
+    found = read(tmp_path, a__x="epoch=5\nloss=1\n", a__y="loss=2\nepoch=6\nloss=3\n")
+    assert rows_of(found.wide("epoch", ["loss"])) == [("a", None, 2.0), ("a", 5.0, 1.0), ("a", 6.0, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "expected"),
+    [
+        ("last", [(1, 5.0, None), (2, 2.0, 0.5)]),
+        ("first", [(1, 3.0, None), (2, 2.0, 0.5)]),
+        ("mean", [(1, 4.0, None), (2, 2.0, 0.5)]),
+        ("all", [(1, 1, 3.0, None), (1, 2, 4.0, None), (1, 3, 5.0, None), (2, 1, 2.0, 0.5)]),
+    ],
+)
+def test_duplicates(tmp_path, duplicates, expected):
+    found = read(tmp_path, **{"a.log": "epoch=1 loss=3 loss=4\nepoch=2 loss=2 acc=0.5\nepoch=1 loss=5\n"})
+    table = found.wide("epoch", ["loss", "acc"], duplicates=duplicates)
+    assert table.column_names == ["job", "step", *(["repeat"] if duplicates == "all" else []), "loss", "acc"]
+    assert rows_of(table.drop_columns(["job"])) == expected
+
+
+def test_a_mean_that_holds_nan_is_nan(tmp_path):
+    found = read(tmp_path, **{"a.log": "epoch=1 loss=3 loss=nan\nepoch=2 loss=inf loss=1\nepoch=3 loss=2 loss=1\n"})
+    values = found.wide("epoch", ["loss"], duplicates="mean")["loss"].to_pylist()
+    assert math.isnan(values[0])
+    assert values[1:] == [math.inf, 1.5]
+
+
+def test_one_metric_may_stand_by_itself(tmp_path):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    found = replay(tmp_path, Scanner(["loss=loss=(.)", "acc=acc=(.)"]))
+    assert wide(found, None, "loss").equals(wide(found, None, ["loss"]))
+    for what in (None, found["loss"]):
+        with pytest.raises(TypeError, match="a mapping of tables, or the path of a dataset was expected, not"):
+            wide(what, None)
+
+
+def test_all_metrics_by_default_and_jobs_in_natural_order(tmp_path):
+    found = read(tmp_path, **{"t_10.log": "epoch=1 loss=3 acc=1\n", "t_2.log": "epoch=2 acc=2\n", "t_3.log": "x\n"})
+    table = found.wide("epoch")
+    assert table.column_names == ["job", "step", "loss", "acc", "rank"]
+    assert rows_of(table) == [("t_2", 2.0, None, 2.0, None), ("t_10", 1.0, 3.0, 1.0, None)]
+    assert table.schema.types == [pa.string()] + [pa.float64()] * 4
+
+
+def test_a_restart_is_counted_in_the_ranking(tmp_path):
+    found = read(tmp_path, **{"a.log": "epoch=1 loss=1\nepoch=2 loss=2\nepoch=1 loss=3\nepoch=2\nepoch=2\nepoch=0\n"})
+    table = found.rank(metricscan.Objective("loss", "Minimize", step="epoch"))
+    assert table.select(["step", "steps_back"]).to_pylist() == [{"step": 1.0, "steps_back": 2}]
+    assert found.rank(metricscan.Objective("loss", "Minimize"))["steps_back"].to_pylist() == [None]
+
+
+# ---- workers
+
+
+def test_workers_by_a_label_in_the_record(tmp_path):
+    """Two workers write into one stream; each has its own step."""
+    log = (
+        "[rank0]: epoch=1\n[rank1]: epoch=1\n[rank0]: loss=1\n[rank0]: epoch=2\n[rank1]: loss=2\n"
+        "[rank0]: loss=3\n[rank1]: epoch=2 loss=4\nloss=5\n"
+    )
+    found = read(tmp_path, **{"a.log": log})
+    table = found.wide("epoch", ["loss"], worker="rank")
+    assert table.column_names == ["job", "rank", "step", "loss"]
+    assert [row[1:] for row in rows_of(table)] == [
+        (None, None, 5.0),
+        (0.0, 1.0, 1.0),
+        (0.0, 2.0, 3.0),
+        (1.0, 1.0, 2.0),
+        (1.0, 2.0, 4.0),
+    ]
+    # as one job the step of the stream counts, whoever wrote it
+    assert rows_of(found.wide("epoch", ["loss"])) == [("a", 1.0, 1.0), ("a", 2.0, 5.0)]
+
+
+def test_workers_by_stream(tmp_path):
+    found = read(tmp_path, a__w_10="epoch=1 loss=1\n", a__w_2="epoch=1 loss=3\n")
+    assert rows_of(found.wide("epoch", ["loss"], worker="stream")) == [("a", "w_2", 1.0, 3.0), ("a", "w_10", 1.0, 1.0)]
+    # as one job: the last in natural order of the streams
+    assert rows_of(found.wide("epoch", ["loss"])) == [("a", 1.0, 1.0)]
+    assert rows_of(found.wide("epoch", ["loss"], duplicates="mean")) == [("a", 1.0, 2.0)]
+    assert rows_of(found.wide("epoch", ["loss"], duplicates="first")) == [("a", 1.0, 3.0)]
+
+
+def test_workers_by_stream_and_label(tmp_path):
+    found = read(tmp_path, a__x="rank0] epoch=1 loss=1\nrank1] epoch=1 loss=2\n", a__y="rank0] epoch=1 loss=3\n")
+    table = found.wide("epoch", ["loss"], worker=["stream", "rank"])
+    assert rows_of(table) == [("a", "x", 0.0, 1.0, 1.0), ("a", "x", 1.0, 1.0, 2.0), ("a", "y", 0.0, 1.0, 3.0)]
+
+
+# ---- curves, and where the tables come from
+
+
+def test_curves(tmp_path):
+    found = read(tmp_path, **{"b.log": "loss=3\nloss=2\n", "a.log": "epoch=4 loss=1\nepoch=4 loss=nan\n"})
+    assert found.curve("loss").to_pylist()[2:] == [
+        {"job": "b", "step": 1.0, "value": 3.0},
+        {"job": "b", "step": 2.0, "value": 2.0},
+    ]
+    table = found.curve("loss", "epoch", duplicates="all")
+    assert table.column_names == ["job", "step", "repeat", "value"]
+    assert [row[:3] for row in rows_of(table)] == [("a", 4.0, 1), ("a", 4.0, 2), ("b", None, 1), ("b", None, 2)]
+    assert rows_of(found.curve("epoch")) == [("a", 1.0, 4.0), ("a", 2.0, 4.0)]
+
+
+def test_a_dataset_gives_the_same(tmp_path):
+    read(tmp_path, **{"b.log": "epoch=1 loss=3\nloss=2\n", "a.log": "epoch=4 loss=1 acc=3\n"})
+    found = replay(tmp_path / "logs", SCANNER, out=tmp_path / "out")
+    assert wide(tmp_path / "out", "epoch").equals(found.wide("epoch"))
+    assert metricscan.curve(metricscan.Dataset(tmp_path / "out"), "loss", "epoch").equals(found.curve("loss", "epoch"))
+
+
+events = st.tuples(st.sampled_from(["loss", "acc", "epoch", "rank"]), st.integers(0, 3).map(float))
+logs = st.dictionaries(
+    st.tuples(st.sampled_from(["a", "t_2", "t_10"]), st.sampled_from(["s_2", "s_10"])),
+    st.lists(st.lists(events, max_size=4), max_size=5),
+    max_size=4,
+)
+workers = st.sampled_from([(), ("stream",), ("rank",), ("stream", "rank")])
+
+
+@given(logs, workers, st.sampled_from(["last", "first", "all"]), st.booleans())
+def test_an_oracle_gives_the_same(logs, workers, duplicates, stepped):
+    rows = {name: defaultdict(list) for name in ("loss", "acc", "epoch", "rank")}
+    columns = {name: [] for name in rows}
+    for (job, stream), log in logs.items():
+        for line, record in enumerate(log, 1):
+            for place, (name, value) in enumerate(record):
+                row = ranking_oracle.Row(stream, value, line, 100 * line, 100 * line + place)
+                rows[name][job].append(row)
+                columns[name].append({"job": job, **row._asdict()})
+    schema = pa.schema(
+        [("job", pa.string()), ("stream", pa.string()), ("value", pa.float64())]
+        + [(name, pa.int64()) for name in ("line", "offset", "start")]
+        + [("time", pa.timestamp("us", "UTC"))]
+    )
+    tables = {name: pa.Table.from_pylist(some, schema=schema) for name, some in columns.items()}
+
+    def labelled(job, row):
+        """What tells the row's worker."""
+        same = [one for one in rows["rank"][job] if (one.stream, one.offset) == (row.stream, row.offset)]
+        label = ranking_oracle.step_in_force(row, same)
+        return tuple({"stream": row.stream, "rank": label}[worker] for worker in workers)
+
+    expected = defaultdict(dict)
+    for name in ("loss", "acc"):
+        for job, some in rows[name].items():
+            seen = defaultdict(int)
+            for row in ranking_oracle.in_order(some):
+                label = labelled(job, row)
+                steps = [one for one in rows["epoch"][job] if one.stream == row.stream and labelled(job, one) == label]
+                seen[label] += 1
+                step = ranking_oracle.step_in_force(row, steps) if stepped else float(seen[label])
+                key = (job, label, step)
+                values = expected[key].setdefault(name, [])
+                values.append(row.value)
+    flat = {}
+    for (job, label, step), found in expected.items():
+        for name, values in found.items():
+            kept = {"last": values[-1:], "first": values[:1], "all": values}[duplicates]
+            for number, value in enumerate(kept, 1):
+                flat.setdefault((job, label, step, number), {})[name] = value
+
+    def order(key):
+        job, label, step, number = key
+        pieces = [ranking_oracle.natural(one) if isinstance(one, str) else -1 if one is None else one for one in label]
+        return ranking_oracle.natural(job), pieces, -1 if step is None else step, number
+
+    table = wide(tables, "epoch" if stepped else None, ["loss", "acc"], worker=workers, duplicates=duplicates)
+    assert rows_of(table) == [
+        (
+            job,
+            *label,
+            step,
+            *([number] if duplicates == "all" else []),
+            *(flat[job, label, step, number].get(name) for name in ("loss", "acc")),
+        )
+        for job, label, step, number in sorted(flat, key=order)
+    ]
+
+
+# ---- faults
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("epochs",),
+            "the step metric 'epochs' is not among the metrics: 'epoch', 'loss', 'acc', 'rank'\nhint: did you",
+        ),
+        (("epoch", ["los"]), "the metric 'los' is not among the metrics"),
+        (("epoch", ["loss", "loss"]), "'loss' stands there twice"),
+    ],
+)
+def test_wrong_metrics(tmp_path, arguments, message):
+    with pytest.raises(OptionError) as caught:
+        read(tmp_path, **{"a.log": "loss=1\n"}).wide(*arguments)
+    assert message in str(caught.value)
+
+
+def test_all_faults_together(tmp_path):
+    with pytest.raises(OptionError) as caught:
+        read(tmp_path, **{"a.log": "loss=1\n"}).wide("x", ["y"], worker="z", duplicates="max")
+    for name in ("'x'", "'y'", "'z'", "duplicates='max': one of last, first, mean, all was expected"):
+        assert name in str(caught.value)
+
+
+def test_a_metric_with_the_name_of_another_column():
+    scanner = Scanner([r"step=step=(\d+)", r"loss=loss=(\d+)"])
+    found = metricscan.wide(_tables(scanner, "step=1 loss=2\n"), None, ["step"])
+    assert found.num_rows == 1
+    with pytest.raises(OptionError, match="the metric 'step' would have the name of another column"):
+        wide(_tables(scanner, "step=1 loss=2\n"), None)
+    assert wide(_tables(scanner, "step=1 loss=2\n"), "step").to_pylist() == [{"job": "j", "step": 1.0, "loss": 2.0}]
+
+
+def _tables(scanner, log):
+    found = scanner.scan(log.encode())
+    same = {"job": "j", "stream": "s"}
+    return {
+        name: pa.table(
+            {key: [value] * found[name].num_rows for key, value in same.items()}
+            | dict(zip(found[name].column_names, found[name].columns, strict=True))
+        )
+        for name in scanner.metrics
+    }

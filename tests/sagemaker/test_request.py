@@ -1,0 +1,600 @@
+"""Tuning requests: every limit at it and beyond it, every contradiction, and all faults of a request in one error."""
+
+import json
+import re
+import warnings
+
+import pytest
+from support.sagemaker_requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
+
+import metricscan
+from metricscan.sagemaker import RequestError, RequestWarning, load_request
+from metricscan.sagemaker._model import check, shapes
+
+
+def faults(changes, base=REQUEST):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RequestWarning)
+        try:
+            load_request(changed(changes, base))
+        except RequestError as error:
+            return [fault.path for fault in error.faults]
+    return []
+
+
+def warned(source):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        request = load_request(source)
+    assert [str(one.message) for one in caught] == [str(one) for one in request.warnings]
+    return request, [str(one.message) for one in caught]
+
+
+# ---- what a good request says
+
+
+def test_the_documentations_definitions_objective_and_environment():
+    request = load_request(REQUEST)
+    assert request.name == "gan-tuning"
+    assert [tuple(metric) for metric in request.metrics] == [
+        ("ganloss", "GAN_loss=(.*?);"),
+        ("disc-combined", "disc-combined=(.*?);"),
+        ("discloss", "disc_train_loss=(.*?);"),
+        ("loss", "Loss = (.*?);"),
+    ]
+    assert request.objective == metricscan.Objective("loss", "Minimize")
+    (definition,) = request.definitions
+    assert definition.environment == {"SM_LOG_LEVEL": "10"}
+    assert definition.tuned == ("layers", "lr", "optimizer")
+    assert definition.static_hyperparameters == {"epochs": "20"}
+    assert not request.described
+    assert not request.warnings
+
+
+def test_the_documentations_environment_is_a_list_with_a_number():
+    request, texts = warned(changed({f"{DEFINITION}.Environment": [{"SM_LOG_LEVEL": 10}]}))
+    assert request.definitions[0].environment == {"SM_LOG_LEVEL": "10"}
+    assert request.document[DEFINITION]["Environment"] == {"SM_LOG_LEVEL": "10"}
+    assert len(texts) == 2
+    assert all(text.startswith("TrainingJobDefinition.Environment") for text in texts)
+    assert REQUEST[DEFINITION]["Environment"] == {"SM_LOG_LEVEL": "10"}, "the caller's own is left alone"
+
+
+def test_an_environment_list_that_says_two_things():
+    assert faults({f"{DEFINITION}.Environment": [{"A": "1"}, {"A": "2"}]}) == [f"{DEFINITION}.Environment"]
+    assert faults({f"{DEFINITION}.Environment": [{"A": "1"}, {"A": "1", "B": "2"}]}) == []
+
+
+def test_a_file_with_trailing_commas(tmp_path):
+    path = tmp_path / "request.json"
+    text = json.dumps(REQUEST, indent=1)
+    path.write_text(re.sub(r"(?<=[\]}\"])(?=\s*[\]}])", ",", text), encoding="utf-8-sig")
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(path.read_text("utf-8-sig"))
+    assert load_request(path).document == REQUEST
+    assert load_request(str(path)).metrics == load_request(REQUEST).metrics
+
+
+def test_the_documentations_gap_is_named(tmp_path):
+    path = tmp_path / "request.json"
+    path.write_text('{\n   "HyperParameterTuningJobConfig": { \n   ...,\n   }\n   "TrainingJobDefinition": {}\n}')
+    with pytest.raises(RequestError, match=r"line 3, column 4: \.\.\. stands for what the documentation leaves out"):
+        load_request(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "a list where the request, an object, was expected"),
+        ("null", "null where the request"),
+        ('{"a": }', r"line 1, column 7: not JSON: Expecting value"),
+        ('{"Regex": "(\\S+)"}', r"line 1, column 13: the JSON string escape \\S is none\n +hint: write \\\\S"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_request(tmp_path, text, message):
+    path = tmp_path / "request.json"
+    path.write_text(text)
+    with pytest.raises(RequestError, match=message) as caught:
+        load_request(path)
+    assert caught.value.source == str(path)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(metricscan.SourceError, match="cannot read the tuning request"):
+        load_request(tmp_path / "none.json")
+    (tmp_path / "latin.json").write_bytes(b'{"a": "\xe9"}')
+    with pytest.raises(metricscan.SourceError, match="not UTF-8") as caught:
+        load_request(tmp_path / "latin.json")
+    assert caught.value.offset == 7
+
+
+def test_as_python_prints_it(tmp_path):
+    path = tmp_path / "request.json"
+    path.write_text(repr(REQUEST))
+    assert load_request(path).document == REQUEST
+
+
+# ---- limits
+
+
+def metrics(count):
+    return [{"Name": "loss", "Regex": "Loss = (.*?);"}] + [
+        {"Name": f"m{n}", "Regex": f"m{n}=(.)"} for n in range(count - 1)
+    ]
+
+
+def ranges(*counts):
+    kinds = ("Integer", "Continuous", "Categorical")
+    result = {}
+    for kind, count in zip(kinds, counts, strict=True):
+        ends = {"Values": ["a"]} if kind == "Categorical" else {"MinValue": "1", "MaxValue": "2"}
+        result[f"{kind}ParameterRanges"] = [{"Name": f"{kind}{n}", **ends} for n in range(count)]
+    return result
+
+
+def one_range(kind, **ends):
+    return {f"{kind}ParameterRanges": [{"Name": "x", "MinValue": "1", "MaxValue": "2", **ends}]}
+
+
+def hyperband(low, high):
+    return {
+        f"{CONFIG}.Strategy": "Hyperband",
+        f"{CONFIG}.TrainingJobEarlyStoppingType": "Off",
+        f"{CONFIG}.StrategyConfig": {"HyperbandStrategyConfig": {"MinResource": low, "MaxResource": high}},
+    }
+
+
+def static(count):
+    return {f"h{n}": "1" for n in range(count)}
+
+
+def named(name):
+    """The objective's metric under another name."""
+    return {f"{METRICS}[3].Name": name, f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": name}
+
+
+LIMITS = [
+    # what is changed, at the limit, beyond it
+    ("MetricDefinitionList max", {METRICS: metrics(40)}, {METRICS: metrics(41)}),
+    ("MetricName min", named("l"), {f"{METRICS}[0].Name": ""}),
+    ("MetricName max", named("l" * 255), {f"{METRICS}[0].Name": "l" * 256}),
+    ("MetricName pattern", named("a b:/(é"), {f"{METRICS}[0].Name": "a\nb"}),
+    ("MetricRegex min", {f"{METRICS}[0].Regex": "a"}, {f"{METRICS}[0].Regex": ""}),
+    ("MetricRegex max", {f"{METRICS}[0].Regex": "a" * 500}, {f"{METRICS}[0].Regex": "a" * 501}),
+    ("MetricRegex pattern", {f"{METRICS}[0].Regex": "a\\nb"}, {f"{METRICS}[0].Regex": "a\nb"}),
+    (
+        "objective type",
+        {f"{CONFIG}.HyperParameterTuningJobObjective.Type": "Maximize"},
+        {f"{CONFIG}.HyperParameterTuningJobObjective.Type": "maximize"},
+    ),
+    ("Strategy", {f"{CONFIG}.Strategy": "Grid"}, {f"{CONFIG}.Strategy": "grid"}),
+    ("Strategy required", {f"{CONFIG}.Strategy": "Random"}, {f"{CONFIG}.Strategy": Missing}),
+    ("ResourceLimits required", {}, {f"{CONFIG}.ResourceLimits": Missing}),
+    ("RandomSeed min", {f"{CONFIG}.RandomSeed": 0}, {f"{CONFIG}.RandomSeed": -1}),
+    ("Hyperband MinResource min", hyperband(1, 1), hyperband(0, 1)),
+    (
+        "Hyperband MaxResource min",
+        hyperband(1, 1),
+        hyperband(1, 0) | {f"{CONFIG}.StrategyConfig.HyperbandStrategyConfig": {"MaxResource": 0}},
+    ),
+    ("Hyperband MaxResource max", hyperband(1, 20_000), hyperband(1, 20_001)),
+    ("Hyperband order", hyperband(3, 3), hyperband(4, 3)),
+    ("Hyperband stops itself", hyperband(1, 3), hyperband(1, 3) | {f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto"}),
+    ("StrategyConfig", hyperband(1, 3), hyperband(1, 3) | {f"{CONFIG}.Strategy": "Random"}),
+    *(
+        (
+            f"{limit}",
+            {f"{CONFIG}.ResourceLimits.{limit}": at},
+            {f"{CONFIG}.ResourceLimits.{limit}": beyond},
+        )
+        for limit, at, beyond in [
+            ("MaxParallelTrainingJobs", 1, 0),
+            ("MaxParallelTrainingJobs", 1, Missing),
+            ("MaxNumberOfTrainingJobs", 1, 0),
+            ("MaxRuntimeInSeconds", 120, 119),
+            ("MaxRuntimeInSeconds", 15_768_000, 15_768_001),
+        ]
+    ),
+    (
+        "TrainingJobEarlyStoppingType",
+        {f"{CONFIG}.TrainingJobEarlyStoppingType": "Off"},
+        {f"{CONFIG}.TrainingJobEarlyStoppingType": "OFF"},
+    ),
+    *(
+        (
+            criterion,
+            {f"{CONFIG}.TuningJobCompletionCriteria.{criterion}": at},
+            {f"{CONFIG}.TuningJobCompletionCriteria.{criterion}": beyond},
+        )
+        for criterion, at, beyond in [
+            ("BestObjectiveNotImproving.MaxNumberOfTrainingJobsNotImproving", 3, 2),
+            ("ConvergenceDetected.CompleteOnConvergence", "Disabled", "Off"),
+            ("TargetObjectiveMetricValue", -1, "0.1"),
+            ("TargetObjectiveMetricValue", 1.5, float("nan")),
+        ]
+    ),
+    (
+        "Integer ranges",
+        {f"{CONFIG}.ParameterRanges": ranges(30, 0, 0)},
+        {f"{CONFIG}.ParameterRanges": ranges(31, 0, 0)},
+    ),
+    (
+        "Continuous ranges",
+        {f"{CONFIG}.ParameterRanges": ranges(0, 30, 0)},
+        {f"{CONFIG}.ParameterRanges": ranges(0, 31, 0)},
+    ),
+    (
+        "Categorical ranges",
+        {f"{CONFIG}.ParameterRanges": ranges(0, 0, 30)},
+        {f"{CONFIG}.ParameterRanges": ranges(0, 0, 31)},
+    ),
+    (
+        "ranges in sum",
+        {f"{CONFIG}.ParameterRanges": ranges(10, 10, 10)},
+        {f"{CONFIG}.ParameterRanges": ranges(10, 10, 11)},
+    ),
+    *(
+        (
+            f"categorical values {count}",
+            {f"{CONFIG}.ParameterRanges.CategoricalParameterRanges[0].Values": [str(n) for n in range(at)]},
+            {f"{CONFIG}.ParameterRanges.CategoricalParameterRanges[0].Values": [str(n) for n in range(count)]},
+        )
+        for at, count in [(1, 0), (30, 31)]
+    ),
+    *(
+        (
+            "AutoParameters",
+            {f"{CONFIG}.ParameterRanges.AutoParameters": [{"Name": f"a{n}", "ValueHint": "1"} for n in range(at)]},
+            {f"{CONFIG}.ParameterRanges.AutoParameters": [{"Name": f"a{n}", "ValueHint": "1"} for n in range(count)]},
+        )
+        for at, count in [(100, 101)]
+    ),
+    (
+        "range values are strings",
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", MaxValue="9")},
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", MaxValue=9)},
+    ),
+    (
+        "range name",
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", Name="n" * 256)},
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", Name="n" * 257)},
+    ),
+    (
+        "range value",
+        {f"{CONFIG}.ParameterRanges": one_range("Continuous", MaxValue="2".zfill(256))},
+        {f"{CONFIG}.ParameterRanges": one_range("Continuous", MaxValue="2".zfill(257))},
+    ),
+    (
+        "range order",
+        {f"{CONFIG}.ParameterRanges": one_range("Continuous", MinValue="2")},
+        {f"{CONFIG}.ParameterRanges": one_range("Continuous", MinValue="2.1")},
+    ),
+    (
+        "range numbers",
+        {f"{CONFIG}.ParameterRanges": one_range("Continuous", MinValue="0.5")},
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", MinValue="0.5")},
+    ),
+    (
+        "range scaling",
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", ScalingType="ReverseLogarithmic")},
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", ScalingType="Log")},
+    ),
+    (
+        "tuned and static",
+        {f"{DEFINITION}.StaticHyperParameters": {"e": "1"}},
+        {f"{DEFINITION}.StaticHyperParameters": {"lr": "1"}},
+    ),
+    *(
+        (f"{member} required", {}, {f"{DEFINITION}.{member}": Missing})
+        for member in ("AlgorithmSpecification", "RoleArn", "OutputDataConfig", "StoppingCondition")
+    ),
+    ("DefinitionName max", {f"{DEFINITION}.DefinitionName": "d" * 64}, {f"{DEFINITION}.DefinitionName": "d" * 65}),
+    ("DefinitionName min", {f"{DEFINITION}.DefinitionName": "d"}, {f"{DEFINITION}.DefinitionName": ""}),
+    ("DefinitionName pattern", {f"{DEFINITION}.DefinitionName": "a-b"}, {f"{DEFINITION}.DefinitionName": "a_b"}),
+    (
+        "TrainingInputMode",
+        {f"{DEFINITION}.AlgorithmSpecification.TrainingInputMode": "FastFile"},
+        {f"{DEFINITION}.AlgorithmSpecification.TrainingInputMode": Missing},
+    ),
+    ("image or name", {}, {f"{DEFINITION}.AlgorithmSpecification.AlgorithmName": "gan"}),
+    ("an image or a name", {}, {f"{DEFINITION}.AlgorithmSpecification.TrainingImage": Missing}),
+    ("Environment count", {f"{DEFINITION}.Environment": static(48)}, {f"{DEFINITION}.Environment": static(49)}),
+    ("Environment key", {f"{DEFINITION}.Environment": {"k" * 512: ""}}, {f"{DEFINITION}.Environment": {"k" * 513: ""}}),
+    (
+        "Environment key pattern",
+        {f"{DEFINITION}.Environment": {"_a1": ""}},
+        {f"{DEFINITION}.Environment": {"1-bad": ""}},
+    ),
+    (
+        "Environment value",
+        {f"{DEFINITION}.Environment": {"k": "\n" * 512}},
+        {f"{DEFINITION}.Environment": {"k": "v" * 513}},
+    ),
+    (
+        "Environment value type",
+        {f"{DEFINITION}.Environment": {"k": "true"}},
+        {f"{DEFINITION}.Environment": {"k": True}},
+    ),
+    (
+        "HyperParameters count",
+        {f"{DEFINITION}.StaticHyperParameters": static(100)},
+        {f"{DEFINITION}.StaticHyperParameters": static(101)},
+    ),
+    (
+        "HyperParameters key",
+        {f"{DEFINITION}.StaticHyperParameters": {"k" * 256: ""}},
+        {f"{DEFINITION}.StaticHyperParameters": {"k" * 257: ""}},
+    ),
+    (
+        "HyperParameters value",
+        {f"{DEFINITION}.StaticHyperParameters": {"k": "v" * 2500}},
+        {f"{DEFINITION}.StaticHyperParameters": {"k": "v" * 2501}},
+    ),
+    ("tuning job name max", {"HyperParameterTuningJobName": "t" * 32}, {"HyperParameterTuningJobName": "t" * 33}),
+    ("tuning job name min", {"HyperParameterTuningJobName": "t"}, {"HyperParameterTuningJobName": ""}),
+    ("tuning job name pattern", {"HyperParameterTuningJobName": "a-1"}, {"HyperParameterTuningJobName": "a-"}),
+    ("tuning job name required", {}, {"HyperParameterTuningJobName": Missing}),
+    *(
+        (
+            f"warm start parents {count}",
+            {
+                "WarmStartConfig.ParentHyperParameterTuningJobs": [
+                    {"HyperParameterTuningJobName": f"p{n}"} for n in range(at)
+                ]
+            },
+            {
+                "WarmStartConfig.ParentHyperParameterTuningJobs": [
+                    {"HyperParameterTuningJobName": f"p{n}"} for n in range(count)
+                ]
+            },
+        )
+        for at, count in [(1, 0), (5, 6)]
+    ),
+    (
+        "WarmStartType",
+        {"WarmStartConfig.WarmStartType": "IdenticalDataAndAlgorithm"},
+        {"WarmStartConfig.WarmStartType": "Identical"},
+    ),
+    ("tag key", {"Tags": [{"Key": "über k:1", "Value": ""}]}, {"Tags": [{"Key": "a*b", "Value": ""}]}),
+    (
+        "retries",
+        {f"{DEFINITION}.RetryStrategy.MaximumRetryAttempts": 30},
+        {f"{DEFINITION}.RetryStrategy.MaximumRetryAttempts": 31},
+    ),
+    (
+        "instances",
+        {f"{DEFINITION}.ResourceConfig.InstanceType": "ml.x99.huge"},
+        {f"{DEFINITION}.ResourceConfig.InstanceType": "m5.xlarge"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("at", "beyond"), [pytest.param(*limit[1:], id=limit[0]) for limit in LIMITS])
+def test_limits(at, beyond):
+    assert faults(at) == []
+    assert len(faults(beyond)) == 1
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_up_to_ten_definitions(count):
+    base = with_several()
+    several = [base["TrainingJobDefinitions"][0] | {"DefinitionName": f"d{n}"} for n in range(count)]
+    assert faults({"TrainingJobDefinitions": several}, base) == []
+    more = [*several, several[0] | {"DefinitionName": "last"}] if count == 10 else []
+    assert faults({"TrainingJobDefinitions": more}, base) == ["TrainingJobDefinitions"]
+
+
+def test_forty_eight_variables_over_all_definitions():
+    base = with_several()
+    at = [f"TrainingJobDefinitions[{n}].Environment" for n in range(2)]
+    assert faults({at[0]: static(24), at[1]: static(24)}, base) == []
+    assert faults({at[0]: static(24), at[1]: static(25)}, base) == ["TrainingJobDefinitions"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "at", "beyond"),
+    [
+        ("TrainingEnvironmentMap", static(100), static(101)),
+        ("TrainingEnvironmentMap", {"k" * 512: "v" * 512}, {"k": "v" * 513}),
+        ("FinalMetricDataList", [{"MetricName": "m"}] * 40, [{"MetricName": "m"}] * 41),
+        ("TrainingJobName", "t" * 63, "t" * 64),
+        ("TrainingJobName", "a-1", "-a"),
+        (
+            "TrainingJobArn",
+            "arn:aws:sagemaker:local:000000000000:training-job/a",
+            "arn:aws:sagemaker:local:1:training-job/a",
+        ),
+        ("ObjectiveStatus", "Pending", "pending"),
+        ("TrainingJobStatus", "Deleting", "DeleteFailed"),
+        ("HyperParameterTuningJobStatus", "DeleteFailed", "Failing"),
+        ("TrainingJobSortByOptions", "FinalObjectiveMetricValue", "Value"),
+        ("SortOrder", "Descending", "Down"),
+        ("MaxResults", 100, 101),
+        ("MaxResults", 1, 0),
+        ("TrainingJobStatusCounter", 0, -1),
+    ],
+)
+def test_limits_of_the_answers(shape, at, beyond):
+    assert check(shape, at) == ([], [])
+    assert len(check(shape, beyond)[0]) == 1
+
+
+def test_the_model_is_botocores():
+    loaders = pytest.importorskip("botocore.loaders")
+    theirs = loaders.Loader().load_service_model("sagemaker", "service-2")["shapes"]
+    for name, shape in shapes().items():
+        if name == "TrainingInstanceType":
+            assert all(re.fullmatch(shape["pattern"], choice) for choice in theirs[name]["enum"])
+            continue
+        for key in ("type", "min", "max", "pattern", "enum", "required"):
+            assert shape.get(key) == theirs[name].get(key), f"{name}.{key}"
+        for key in ("member", "key", "value"):
+            assert shape.get(key) == theirs[name].get(key, {}).get("shape"), f"{name}.{key}"
+        members = {member: target["shape"] for member, target in theirs[name].get("members", {}).items()}
+        assert shape.get("members", {}) == members, name
+
+
+# ---- contradictions
+
+
+@pytest.mark.parametrize(
+    ("changes", "paths"),
+    [
+        ({DEFINITION: Missing}, [""]),
+        ({"TrainingJobDefinitions": with_several()["TrainingJobDefinitions"]}, [""]),
+        ({f"{CONFIG}.HyperParameterTuningJobObjective": Missing}, [f"{CONFIG}.HyperParameterTuningJobObjective"]),
+        (
+            {f"{DEFINITION}.TuningObjective": {"Type": "Maximize", "MetricName": "loss"}},
+            [f"{DEFINITION}.TuningObjective"],
+        ),
+        ({f"{METRICS}[0].Name": "loss"}, [f"{METRICS}[3]"]),
+        ({f"{METRICS}[1].Regex": "("}, [f"{METRICS}[1]"]),
+        (
+            {f"{CONFIG}.ParameterRanges.IntegerParameterRanges[0].Name": "lr"},
+            [f"{CONFIG}.ParameterRanges.ContinuousParameterRanges[0].Name"],
+        ),
+        ({f"{CONFIG}.Strategy": None}, [f"{CONFIG}.Strategy"]),
+        ({CONFIG: "x"}, [CONFIG, f"{CONFIG}.HyperParameterTuningJobObjective"]),
+        ({METRICS: "x"}, [METRICS]),
+    ],
+)
+def test_contradictions(changes, paths):
+    assert faults(changes) == paths
+
+
+def test_each_of_several_definitions():
+    request = load_request(with_several())
+    assert [one.objective for one in request.definitions] == [
+        metricscan.Objective("loss", "Minimize"),
+        metricscan.Objective("accuracy", "Maximize"),
+    ]
+    assert request.objective is None
+    assert [metric.name for metric in request.metrics][-2:] == ["accuracy", "loss (classifier)"]
+    assert request.label(0, "loss") == "loss"
+    assert request.label(1, "loss") == "loss (classifier)"
+    assert len({metric.name for metric in request.metrics}) == len(request.metrics) == 6
+    metricscan.Scanner(request.metrics)
+    base = with_several()
+    first, second = (f"TrainingJobDefinitions[{n}]" for n in range(2))
+    assert faults({f"{first}.TuningObjective": Missing}, base) == [f"{first}.TuningObjective"]
+    assert faults({f"{second}.DefinitionName": "gan"}, base) == [f"{second}.DefinitionName"]
+    assert faults({f"{second}.TuningObjective.MetricName": "acc"}, base) == [f"{second}.TuningObjective.MetricName"]
+
+
+def test_an_objective_that_is_not_among_the_metrics():
+    with pytest.raises(RequestError) as caught:
+        load_request(changed({f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": "disc-loss"}))
+    (fault,) = caught.value.faults
+    assert fault.path == f"{CONFIG}.HyperParameterTuningJobObjective.MetricName"
+    assert fault.message.startswith("the objective metric 'disc-loss' is not among the metric definitions: 'ganloss', ")
+    assert fault.hint == "did you mean 'discloss'?"
+
+
+def test_ten_faults_give_ten():
+    found = faults(
+        {
+            "HyperParameterTuningJobName": "a_b",
+            f"{CONFIG}.Strategy": "bayesian",
+            f"{CONFIG}.ResourceLimits.MaxRuntimeInSeconds": 1,
+            f"{CONFIG}.RandomSeed": -1,
+            f"{CONFIG}.ParameterRanges.IntegerParameterRanges[0].MaxValue": "0",
+            f"{METRICS}[0].Regex": "(",
+            f"{METRICS}[1].Name": "n" * 256,
+            f"{DEFINITION}.RoleArn": "admin",
+            f"{DEFINITION}.Environment": {"1-bad": "x"},
+            f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": "los",
+        }
+    )
+    assert len(found) == len(set(found)) == 10
+
+
+def test_unknown_members_warn():
+    _, texts = warned(changed({f"{CONFIG}.RandomSed": 1, f"{DEFINITION}.Colour": "red"}))
+    assert texts == [
+        f"{CONFIG}.RandomSed: is no member that the service knows; it is passed over\n    hint: did you mean RandomSeed?",
+        f"{DEFINITION}.Colour: is no member that the service knows; it is passed over",
+    ]
+
+
+# ---- the service's habits
+
+ALIAS = {"Name": "ObjectiveMetric", "Regex": "Loss = (.*?);"}
+DESCRIBED = {key: value for key, value in REQUEST.items() if key != "Tags"} | {
+    "HyperParameterTuningJobArn": "arn:aws:sagemaker:eu-west-1:000000000000:hyper-parameter-tuning-job/gan-tuning",
+    "HyperParameterTuningJobStatus": "Completed",
+    "CreationTime": "2026-03-01T10:00:00+00:00",
+    "TrainingJobStatusCounters": {"Completed": 1},
+    "ObjectiveStatusCounters": {"Succeeded": 1},
+    "ResponseMetadata": {"HTTPStatusCode": 200},
+}
+
+
+def test_a_described_job():
+    request, texts = warned(changed({METRICS: [*metrics(40), ALIAS]}, DESCRIBED))
+    assert request.described
+    assert texts == []
+    assert len(request.metrics) == 40
+    assert "ObjectiveMetric" not in [metric.name for metric in request.metrics]
+    assert faults({METRICS: [*metrics(41), ALIAS]}, DESCRIBED) == [METRICS]
+    assert faults({"CreationTime": "yesterday"}, DESCRIBED) == ["CreationTime"]
+
+
+def test_the_alias_with_another_regex_warns():
+    request, texts = warned(changed({METRICS: [ALIAS | {"Regex": "GAN_loss=(.*?);"}, *metrics(3)]}))
+    assert [text.split(":")[0] for text in texts] == [f"{METRICS}[0]"]
+    assert len(request.metrics) == 3
+
+
+def test_an_objective_of_that_name_is_a_metric():
+    changes = {METRICS: [ALIAS], f"{CONFIG}.HyperParameterTuningJobObjective.MetricName": "ObjectiveMetric"}
+    assert [metric.name for metric in load_request(changed(changes)).metrics] == ["ObjectiveMetric"]
+
+
+@pytest.mark.parametrize(("value", "warns"), [("loss", 0), ('"loss"', 0), ("ObjectiveMetric", 0), ("ganloss", 1)])
+def test_the_objectives_hyperparameter(value, warns):
+    _, texts = warned(changed({f"{DEFINITION}.StaticHyperParameters": {"_tuning_objective_metric": value}}))
+    assert len(texts) == warns
+
+
+# ---- built-in algorithms
+
+
+def built_in(image, objective, goal="Minimize"):
+    return changed(
+        {
+            METRICS: Missing,
+            f"{DEFINITION}.AlgorithmSpecification.TrainingImage": image,
+            f"{CONFIG}.HyperParameterTuningJobObjective": {"Type": goal, "MetricName": objective},
+        }
+    )
+
+
+def test_an_image_selects_the_table():
+    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+    request = load_request(built_in(image, "train:auc", "Maximize"))
+    assert request.definitions[0].algorithm == "xgboost"
+    assert len(request.metrics) == 40
+    assert request.metrics[0].name == "train:auc"
+    with pytest.raises(RequestError, match=r"'validation:rmsee' is none of the 50 metrics") as caught:
+        load_request(built_in(image, "validation:rmsee"))
+    assert caught.value.faults[0].hint == "did you mean 'validation:rmse'?"
+
+
+def test_an_unknown_image_without_definitions_warns():
+    request, texts = warned(built_in("gan:1", "loss"))
+    assert request.metrics == ()
+    assert len(texts) == 1
+    assert "no built-in algorithm that is known" in texts[0]
+    assert (
+        load_request(built_in("gan:1", "auc", "Maximize"), algorithm="lightgbm").definitions[0].algorithm == "lightgbm"
+    )
+    with pytest.raises(metricscan.OptionError, match="did you mean 'lightgbm'"):
+        load_request(built_in("gan:1", "auc"), algorithm="lightgm")
+
+
+def test_a_direction_that_surprises_warns():
+    _, texts = warned(built_in("x/xgboost:1", "validation:logloss", "Maximize"))
+    assert texts == [
+        f"{CONFIG}.HyperParameterTuningJobObjective.MetricName: Maximize 'validation:logloss': Minimize would be expected"
+    ]

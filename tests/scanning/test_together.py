@@ -1,0 +1,262 @@
+"""Small logs that are scanned together: of each the rows and counts that it has alone, and what makes a group fall apart."""
+
+import gzip
+import os
+from itertools import accumulate
+from unittest import mock
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.feeding import expected, rows_of
+
+import metricscan
+from metricscan import Scanner
+from metricscan.logs import exports
+from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
+from metricscan.logs.source import _COMPRESSIONS, MAGIC_PREFIXES, compression
+from metricscan.replaying import replay as replay_module
+from metricscan.scanning import together as together_module
+from metricscan.scanning.arrow import BATCH_ROWS
+from metricscan.scanning.together import Together, scan_together
+
+DEFINITIONS = [
+    {"Name": "loss", "Regex": "loss=(.*?);"},
+    {"Name": "again", "Regex": "loss=(.*?);"},
+    {"Name": "end", "Regex": r"(\d+)\s*$"},
+    {"Name": "start", "Regex": r"^#?0?\d*=?(\S*)"},
+    {"Name": "back", "Regex": r"(\d)\1"},
+]
+OPTIONS = [
+    {},
+    {"newline": "lf"},
+    {"escape": "syslog"},
+    {"ansi": "strip"},
+    {"newline": "lf", "ansi": "strip", "matches": "first"},
+    {"matches": "last"},
+]
+PIECES = [
+    b"loss=1.5;",
+    b"loss=x;",
+    b"loss=",
+    b";",
+    b"22",
+    b"7",
+    b" ",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\x1b[1m",
+    b"\x1b",
+    b"\x1b]0;",
+    b"\xff",
+    b"\t",
+]
+CONTENTS = st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join), min_size=1, max_size=6)
+
+
+def written(folder, contents):
+    paths = [folder / f"{number}.log" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    return [str(path) for path in paths]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@given(contents=CONTENTS, piece_bytes=st.sampled_from([1, 20, 1 << 18]))
+def test_each_log_has_what_it_has_alone(tmp_path_factory, options, contents, piece_bytes):
+    folder = tmp_path_factory.mktemp("logs")
+    with mock.patch.object(together_module, "PIECE_BYTES", piece_bytes):
+        together = scan_together(Scanner(DEFINITIONS, **options), written(folder, contents))
+    assert isinstance(together, Together)
+    alone = [expected(DEFINITIONS, content, **options) for content in contents]
+    assert together.sizes.tolist() == [one["bytes"] for one in alone]
+    assert together.records.tolist() == [one["records"] for one in alone]
+    assert together.stats.bytes == sum(map(len, contents))
+    assert together.stats.records == sum(one["records"] for one in alone)
+    found = {name: [[] for _ in contents] for name in together.stats.metrics}
+    for name, batch, counts in together.batches:
+        assert counts.sum() == batch.num_rows
+        batch.validate(full=True)
+        table = pa.Table.from_batches([batch])
+        for log, (end, count) in enumerate(zip(accumulate(counts.tolist()), counts.tolist(), strict=True)):
+            found[name][log] += rows_of(table.slice(end - count, count))
+    for name, counts in together.stats.metrics.items():
+        logs = [one[f"metric {name}"] for one in alone]
+        assert found[name] == [log["rows"] for log in logs]
+        assert counts.unparsed == sum(log["unparsed"] for log in logs)
+        assert list(map(tuple, counts.samples)) == [sample for log in logs for sample in log["samples"]][:5]
+
+
+def test_a_log_that_is_not_what_it_seemed_is_left_to_a_scan_of_its_own(tmp_path):
+    scanner = Scanner(DEFINITIONS)
+    good, bad = written(tmp_path, [b"loss=1;\n", b"loss=2;\n"])
+    assert scan_together(scanner, [good, bad]) is not None
+    (tmp_path / "1.log").write_bytes(gzip.compress(b"loss=2;\n"))
+    assert scan_together(scanner, [good, bad]) is None
+    (tmp_path / "1.log").write_bytes(b"x" * (2 << 20))
+    assert scan_together(scanner, [good, bad]) is None
+    (tmp_path / "1.log").unlink()
+    assert scan_together(scanner, [good, bad]) is None
+    assert scan_together(scanner, [good, str(tmp_path)]) is None
+    assert scan_together(scanner, [good, "a\0b"]) is None
+
+
+def test_a_group_with_a_log_of_another_kind_is_replayed_one_by_one(tmp_path):
+    written(tmp_path, [b"loss=1;\n", b"loss=2;\n", b"loss=3;"])
+    with gzip.open(tmp_path / "1.log", "wb") as file:
+        file.write(b"\nloss=2;\n")
+    os.symlink("nowhere", tmp_path / "gone.log")
+    result = metricscan.replay([tmp_path, tmp_path / "gone.log"], Scanner(DEFINITIONS), threads=2)
+    columns = zip(*(result["loss"][name].to_pylist() for name in ("job", "value", "line", "offset")), strict=True)
+    assert list(columns) == [("0", 1.0, 1, 0), ("1", 2.0, 2, 1), ("2", 3.0, 1, 0)]
+    assert [error.path for error in result.errors] == [str(tmp_path / "gone.log")]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_grouping_changes_nothing_in_a_replay(tmp_path, monkeypatch, threads):
+    contents = [b"loss=%d;\nloss=x;\n" % number * (number % 7) + b"loss=0;" * (number % 3) for number in range(100)]
+    written(tmp_path, contents)
+    scanner = Scanner(DEFINITIONS)
+
+    def everything():
+        result = metricscan.replay(
+            tmp_path, scanner, objective=metricscan.Objective("loss", "Minimize"), threads=threads
+        )
+        tables = {name: repr(table.to_pylist()) for name, table in result.items()}
+        return tables, repr(result.ranking.to_pylist()), result.stats, result.jobs
+
+    together = everything()
+    monkeypatch.setattr(replay_module, "GROUP_BYTES", 200)
+    in_small_groups = everything()
+    monkeypatch.setattr(replay_module, "MOST_BYTES", -1)
+    assert together == in_small_groups == everything()
+
+
+def test_many_rows_come_in_several_batches(tmp_path):
+    text = b"".join(b"loss=%d;" % (number % 10) for number in range(12_000))
+    paths = written(tmp_path, [text] * 12)
+    together = scan_together(Scanner(DEFINITIONS[:1]), paths)
+    assert isinstance(together, Together)
+    assert [batch.num_rows <= BATCH_ROWS for _, batch, _ in together.batches] == [True] * len(together.batches)
+    assert len(together.batches) > 1
+    assert sum(counts for *_, counts in together.batches).tolist() == [12_000] * 12
+    starts = np.concatenate([batch.column("start").to_numpy() for _, batch, _ in together.batches])
+    assert starts.tolist() == [5 + 7 * number for number in range(12_000)] * 12
+
+
+# ---- reading
+
+
+def read(paths, buffer, **options):
+    found = read_together(paths, buffer, MAGIC_PREFIXES, **{"enough": 1 << 20, "universal": True, **options})
+    return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 5).tolist()]
+
+
+def test_files_lie_one_behind_the_other(tmp_path):
+    paths = [os.fsencode(path) for path in written(tmp_path, [b"a\rb", b"", b"\nc\r", b"\n\n"])]
+    buffer = bytearray(64)
+    files = [(4, 3, 1, 2, 0), (0, 0, 0, 0, 0), (4, 3, 2, 2, 0), (2, 2, 2, 2, 0)]
+    assert read(paths, buffer) == files
+    assert buffer[:10] == b"a\rb\n\nc\r\n\n\n"
+    assert [records for *_, records, _ in read(paths, buffer, universal=False)] == [1, 0, 2, 2]
+    assert read(paths, bytearray(8)) is None
+    assert read([], buffer) == []
+    with pytest.raises(BufferError):
+        read(paths, b"read-only")
+
+
+def test_enough_is_read_at_once(tmp_path):
+    paths = [os.fsencode(path) for path in written(tmp_path, [b"a\n", b"bb\n", b"", b"c\n"])]
+    buffer = bytearray(64)
+    assert [size for _, size, *_ in read(paths, buffer, enough=3)] == [2, 3]
+    assert buffer[:5] == b"a\nbb\n"
+    buffer = bytearray(64)
+    assert [size for _, size, *_ in read(paths, buffer, enough=3, first=2)] == [0, 2]
+    assert buffer[:5] == b"c\n\0\0\0"
+    assert read(paths, buffer, enough=3, first=4) == []
+
+
+def test_looks(tmp_path):
+    contents = {
+        b"loss=1\n": 0,
+        b"": 0,
+        b"a\0b": FLAG_NUL,
+        b"\n" * 8191 + b"\0": FLAG_NUL,
+        b"\n" * 8192 + b"\0": 0,
+        b"BZh9": FLAG_PACKED,
+        gzip.compress(b"a"): FLAG_PACKED | FLAG_NUL,
+        b'{"events": []}': FLAG_EXPORT,
+    }
+    paths = written(tmp_path, contents)
+    statuses = [os.stat(path) for path in paths]
+    looks = look_at([*map(os.fsencode, [*paths, f"{tmp_path}/gone", "a\0b", tmp_path])], MAGIC_PREFIXES)
+    assert looks == [
+        *((one.st_dev, one.st_ino, one.st_size, shown) for one, shown in zip(statuses, contents.values(), strict=True)),
+        *(None, None, None),
+    ]
+
+
+# Parts of what exports and compressed files begin with, so that some examples are some, and many nearly.
+HEADS = st.lists(
+    st.sampled_from(
+        [
+            b"\xef\xbb\xbf",
+            b" ",
+            b"\t",
+            b"\x1c",
+            b"\xc2\x85",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"[",
+            b"{",
+            b'"',
+            b",",
+            b"\0",
+            b"x",
+            b"-",
+        ]
+        + [b'"events": [', b'{"events": [{', b'[{"message":', b"2026-03-01T10:00:00.000Z", b"2026-03-01T10:00:00,000"]
+        + [b"timestamp", b"message", b"@Timestamp", b'"@message"', b'"time"stamp', b"timestamp,message"]
+        + [name.encode() for name in sorted(exports._COLUMNS)]
+        + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in _COMPRESSIONS)]
+    )
+    | st.binary(max_size=3),
+    max_size=8,
+).map(b"".join)
+
+
+@settings(max_examples=1000)
+@given(HEADS)
+def test_no_export_and_nothing_compressed_is_taken_for_plain_text(head):
+    shown = first_shows(head, MAGIC_PREFIXES)
+    if exports.detect(head) != "plain":
+        assert shown & FLAG_EXPORT
+    if compression(head) is not None:
+        assert shown & FLAG_PACKED
+    assert bool(shown & FLAG_NUL) == (b"\0" in head)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"loss=1\n",
+        b"[INFO] step, 1\n",
+        b"{'lr': 1}",
+        b"Processing\n",
+        b"(a)",
+        b"2026-03-01 10:00:00,123 INFO a\n",
+        b"BZhang\n",
+    ],
+)
+def test_usual_beginnings_need_no_second_look(head):
+    assert first_shows(head, MAGIC_PREFIXES) == (FLAG_PACKED if head.startswith(b"BZh") else 0)
+
+
+def test_only_so_much_is_looked_at_as_tells_an_export():
+    header = b"timestamp,message" + b" " * 5000 + b"1"
+    assert exports.detect(header[: exports.HEAD_BYTES]) == "cloudwatch-csv"
+    assert first_shows(header, MAGIC_PREFIXES) == FLAG_EXPORT
