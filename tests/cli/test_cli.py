@@ -919,7 +919,16 @@ def wait_until_it_waits(process):
         os.sched_yield()
 
 
+@pytest.fixture
+def interruptible():
+    """Children take SIGINT. A background job of a script starts with it ignored, and so would its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     "arguments", [["replay", "-", "--out", "out"], ["replay", "-", "--out", "out", "--threads", "2"], ["check", "-"]]
