@@ -84,7 +84,7 @@ _HOME = {
 # Modules of the time before there were folders, and the modules that have their names now. Code that imports them, and
 # pickles that name them, go on working.
 _FORMER = {
-    "batch": ("scanning.arrow",),
+    "batch": ("scanning.arrow", "scanning.schema"),
     "dataset": ("datasets.dataset",),
     "definition": ("definitions.definition",),
     "objective": ("definitions.objective", "logs.natural", "errors"),

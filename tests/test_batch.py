@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from metricscan import Scanner, _core
-from metricscan.scanning.arrow import BATCH_ROWS, SCHEMA, TIME, from_columns, in_pieces, joined
+from metricscan.scanning.arrow import from_columns, in_pieces, joined
+from metricscan.scanning.schema import BATCH_ROWS, SCHEMA, TIME
 
 PLAN = Scanner(["loss=loss=(.*?);"])._plan
 ROWS = _core.SLAB_ROWS

@@ -13,7 +13,7 @@ import pytest
 from feeding import rows_of
 
 from metricscan import Row, Scanner, _core
-from metricscan.scanning.arrow import SCHEMA
+from metricscan.scanning.schema import SCHEMA
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 LOSS = ["loss=loss=([0-9.]+)"]

@@ -19,7 +19,7 @@ from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_s
 from metricscan.logs.source import _COMPRESSIONS, MAGIC_PREFIXES, compression
 from metricscan.replaying import replay as replay_module
 from metricscan.scanning import together as together_module
-from metricscan.scanning.arrow import BATCH_ROWS
+from metricscan.scanning.schema import BATCH_ROWS
 from metricscan.scanning.together import Together, scan_together
 
 DEFINITIONS = [

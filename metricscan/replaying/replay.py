@@ -22,7 +22,7 @@ from metricscan.ranking import ranking
 from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.judge import Judge
 from metricscan.ranking.wide import curve, wide
-from metricscan.scanning import arrow as rows_of_one_log
+from metricscan.scanning import schema as rows_of_one_log
 from metricscan.scanning.blocks import worker_count
 from metricscan.scanning.scanner import Scanner, check_threads
 from metricscan.scanning.stats import MetricStats, ScanStats

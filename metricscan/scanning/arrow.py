@@ -1,4 +1,4 @@
-"""The schema of rows, and the core's columns as Arrow batches without a copy."""
+"""The core's columns as Arrow batches, without a copy."""
 
 from __future__ import annotations
 
@@ -8,29 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan import _core
+from metricscan.scanning.schema import BATCH_ROWS, LABEL_SCHEMA, NO_TIME, SCHEMA, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Rows of one metric: ``value`` as read; ``line`` counted as ``grep -n`` does; ``offset`` of the record and ``start`` of
-#: the value in bytes of the decompressed input; ``time`` null where the source knows none.
-SCHEMA = pa.schema(
-    [
-        pa.field("value", pa.float64(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),
-        pa.field("time", pa.timestamp("us", tz="UTC")),
-    ]
-)
-#: Rows of a label: ``value`` is text.
-LABEL_SCHEMA = SCHEMA.set(0, pa.field("value", pa.string(), nullable=False))
-TIME = SCHEMA.field("time").type
-BATCH_ROWS = 65_536
-#: The first batch after a block costs some 25 microseconds, and copying a row 5 ns.
+# The first batch after a block costs some 25 microseconds, and copying a row 5 ns.
 FEW_ROWS = 4096
-NO_TIME = -(2**63)
-
 # By the C data interface a batch costs 2 microseconds, 25 when nothing of it is in the caches; from Python's buffers, 10 and 44.
 _imported = pa.RecordBatch._import_from_c
 

@@ -103,7 +103,7 @@ class ScanResult(Mapping[str, "pa.Table"]):
         if table is None:
             import pyarrow as pa
 
-            from metricscan.scanning.arrow import LABEL_SCHEMA, SCHEMA
+            from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
 
             schema = LABEL_SCHEMA if name in self._labels else SCHEMA
             table = self._tables[name] = pa.Table.from_batches(self._batches[name], schema=schema)
@@ -488,8 +488,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
     def numbered(self, frames: Frames) -> Generator[tuple[str, pa.RecordBatch, Any]]:
         """The batches of an export, each with an array: the number of each row's stream among ``frames.stream_names``."""
-        from metricscan.scanning.arrow import BATCH_ROWS
         from metricscan.scanning.exported import Rows, place
+        from metricscan.scanning.schema import BATCH_ROWS
 
         core = self._scanner._new_core_stream()
         patterns = {pattern: Rows() for pattern in self._scanner._plan.patterns.values()}
@@ -527,7 +527,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             raise frames.fault
 
     def _numbered(self, core: _core.Stream, pattern: int, rows: Rows) -> Iterator[tuple[str, pa.RecordBatch, Any]]:
-        from metricscan.scanning.arrow import BATCH_ROWS, in_pieces
+        from metricscan.scanning.arrow import in_pieces
+        from metricscan.scanning.schema import BATCH_ROWS
 
         batch, numbers = rows.take(core, pattern)
         for index, piece in enumerate(in_pieces(batch)):

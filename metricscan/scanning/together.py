@@ -16,7 +16,8 @@ from metricscan.logs._reading import read_together
 from metricscan.logs.exports import HEAD_BYTES
 from metricscan.logs.exports import detect as format_of
 from metricscan.logs.source import MAGIC_BYTES, MAGIC_PREFIXES, compression
-from metricscan.scanning.arrow import BATCH_ROWS, from_columns, in_pieces
+from metricscan.scanning.arrow import from_columns, in_pieces
+from metricscan.scanning.schema import BATCH_ROWS
 from metricscan.scanning.stats import Sample
 
 if TYPE_CHECKING:
