@@ -24,7 +24,8 @@ from metricscan.ranking.judge import Judge
 from metricscan.ranking.wide import curve, wide
 from metricscan.scanning import schema as rows_of_one_log
 from metricscan.scanning.blocks import worker_count
-from metricscan.scanning.scanner import Scanner, check_threads
+from metricscan.scanning.options import check_threads
+from metricscan.scanning.scanner import Scanner
 from metricscan.scanning.stats import MetricStats, ScanStats
 from metricscan.scanning.together import GROUP_BYTES, LEAST_GROUP_BYTES, MOST_BYTES, scan_together
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
     from metricscan.logs.find import Survey
-    from metricscan.scanning.scanner import Batches
+    from metricscan.scanning.batches import Batches
     from metricscan.scanning.together import Counts
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
@@ -503,7 +504,7 @@ class _Run:
     def _whole(self, group: range) -> list[tuple[_Scanned, SourceError | None]]:
         if len(group) > 1:
             paths = [log.path for log in self.logs[group.start : group.stop]]
-            together = scan_together(self.scanner, paths, detect=self.input_format == "auto")
+            together = scan_together(self.scanner.plan, paths, detect=self.input_format == "auto")
             if together is not None:
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(_Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from metricscan import _core
     from metricscan.logs.source import Source
-    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.plan import Plan
 
 # Big enough that a block's fixed cost (some 100 microseconds, a batch for each metric included) vanishes; small enough that few
 # rows are in memory at a time.
@@ -55,14 +55,14 @@ class Block(NamedTuple):
     fault: SourceError | None
 
 
-def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Block]:
+def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block]:
     """The blocks of an input in their order; few are in memory at a time.
 
     The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known. The caller's thread is
     one of the workers: while the next block is not there to be handed on, it scans another.
     """
-    text = _Text(source, universal=scanner.options["newline"] == "universal")
-    pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
+    text = _Text(source, universal=plan.universal)
+    pieces = min(chunk_bytes, CHUNK_BYTES)
     most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
     # who asks for a million threads gets one for each block
     workers = max(2, min(workers, text.size // min(most, LEAST_BLOCK_BYTES) + 1))
@@ -70,7 +70,7 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
     # those that no helper uses
-    streams = [_Stream(scanner, text, pieces) for _ in range(workers - 1)]
+    streams = [_Stream(plan, text, pieces) for _ in range(workers - 1)]
 
     def help_out(stream: _Stream) -> None:
         while (cut := cuts.take()) is not None:
@@ -97,7 +97,7 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     try:
         for _ in range(workers - 1):
             call_helper()
-        own = _Stream(scanner, text, pieces)
+        own = _Stream(plan, text, pieces)
         waiting: dict[int, Block | BaseException] = {}
         handed = 0
         while cuts.has_after(handed):
@@ -172,8 +172,8 @@ class _Cuts:
 class _Stream:
     """A stream that scans block after block."""
 
-    def __init__(self, scanner: Scanner, text: _Text, pieces: int) -> None:
-        self._core = scanner._new_core_stream(in_batches=True)
+    def __init__(self, plan: Plan, text: _Text, pieces: int) -> None:
+        self._core = plan.new_stream(in_batches=True)
         self._text = text
         self._pieces = pieces
         # text in memory is scanned where it lies

@@ -17,7 +17,7 @@ REGEX_TIMEOUT_S = 5.0
 Found = tuple[int, int, int, int, str | None]
 
 
-class Confirm:
+class Resolver:
     """What a stream calls with a pattern's number and the bytes of a record.
 
     Parameters

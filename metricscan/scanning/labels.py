@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.scanning.deferred import Confirm
+    from metricscan.scanning.deferred import Resolver
 
 #: A longer text names no worker: it gives no row, and is counted as unparsed.
 MOST_CHARACTERS = 1000
@@ -23,15 +23,15 @@ class LabelStream(_core.Stream):
     Parameters
     ----------
     engine : _core.Engine
-    confirm : Confirm
+    resolver : Resolver
     labels : iterable of int
-        The patterns that are labels; their records are all decided by ``confirm``.
+        The patterns that are labels; their records are all decided by ``resolver``.
     """
 
-    def __new__(cls, engine: _core.Engine, confirm: Confirm, labels: Iterable[int]) -> Self:
-        """Make the stream, with an object that numbers the texts in the place of ``confirm``."""
+    def __new__(cls, engine: _core.Engine, resolver: Resolver, labels: Iterable[int]) -> Self:
+        """Make the stream, with an object that numbers the texts in the place of ``resolver``."""
         texts = {pattern: _Texts() for pattern in labels}
-        self = super().__new__(cls, engine, _Numbering(confirm, texts))
+        self = super().__new__(cls, engine, _Numbering(resolver, texts))
         self._texts = texts
         return self
 
@@ -94,16 +94,16 @@ class _Texts:
 
 
 class _Numbering:
-    """Decides a record as ``confirm`` does, and gives numbers for what labels capture."""
+    """Decides a record as ``resolver`` does, and gives numbers for what labels capture."""
 
-    __slots__ = ("_confirm", "_texts")
+    __slots__ = ("_resolver", "_texts")
 
-    def __init__(self, confirm: Confirm, texts: dict[int, _Texts]) -> None:
-        self._confirm = confirm
+    def __init__(self, resolver: Resolver, texts: dict[int, _Texts]) -> None:
+        self._resolver = resolver
         self._texts = texts
 
     def __call__(self, pattern: int, record: bytes) -> object:
-        found = self._confirm(pattern, record)
+        found = self._resolver(pattern, record)
         texts = self._texts.get(pattern)
         if texts is None or not isinstance(found, list):
             return found

@@ -6,7 +6,7 @@ record; *confirm* lets ``re`` (or ``regex``, for what ``re`` refuses) decide it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from metricscan import _core
 from metricscan.patterns import fingerprints, safety
@@ -15,11 +15,13 @@ from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, va
 from metricscan.patterns.program import compile_program
 from metricscan.patterns.span import Span, Tree, best_set, required_literals
 from metricscan.patterns.span import span as span_of
-from metricscan.scanning.deferred import Confirm
+from metricscan.scanning.deferred import Resolver
+from metricscan.scanning.labels import LabelStream
+from metricscan.scanning.stats import MetricStats, Sample, ScanStats
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
@@ -123,13 +125,17 @@ class Decision(NamedTuple):
     doubt: str | None
 
 
+Place: TypeAlias = "Callable[[int, int], tuple[int, int]]"
+
+
 class Plan(NamedTuple):
-    """What a scanner runs on.
+    """What a scanner runs on. All that scans takes a plan: it makes the core's streams, and statistics of what they counted.
 
     Attributes
     ----------
     engine : _core.Engine
-    confirm : Confirm
+    resolver : Resolver
+        Resolves the records that the core defers.
     names : tuple of tuple of str
         Per pattern, the metrics that share it.
     patterns : dict of str to int
@@ -137,14 +143,68 @@ class Plan(NamedTuple):
     explanations : Explanations
     labels : tuple of int
         The patterns whose values are text.
+    metrics : tuple of str
+        All metrics, labels included, in the order of the definitions.
+    universal : bool
+        Whether ``\\r`` ends a record too.
     """
 
     engine: _core.Engine
-    confirm: Confirm
+    resolver: Resolver
     names: tuple[tuple[str, ...], ...]
     patterns: dict[str, int]
     explanations: Explanations
     labels: tuple[int, ...]
+    metrics: tuple[str, ...]
+    universal: bool
+
+    def new_stream(self, *, in_batches: bool = False, trace: bool = False) -> _core.Stream:
+        """A stream of the core.
+
+        Parameters
+        ----------
+        in_batches : bool
+            Whether full batches of rows are set aside for ``take_full`` while the stream runs. A stream of a plan with
+            labels keeps its rows until they are detached, whatever this says.
+        trace : bool
+            Whether the stream notes each match in ``traced``. Its rows are then of no use: values of labels have no text.
+        """
+        if self.labels and not trace:
+            return LabelStream(self.engine, self.resolver, self.labels)
+        return _core.Stream(self.engine, self.resolver, in_batches=in_batches, trace=trace)
+
+    def new_stats(self) -> ScanStats:
+        """Statistics of nothing yet: every metric is a key."""
+        return ScanStats(metrics={name: MetricStats() for name in self.metrics})
+
+    def stats_of(self, core: _core.Stream, place: Place | None = None) -> ScanStats:
+        """What a stream has counted so far; ``place`` as :meth:`add_counts` takes it."""
+        stats = self.new_stats()
+        stats.bytes, stats.records = core.bytes, core.records
+        self.add_counts(stats, core.counted(), place)
+        return stats
+
+    def add_counts(
+        self, stats: ScanStats, counted: Iterable[tuple[int, _core._Counts]], place: Place | None = None
+    ) -> None:
+        """Add what a part of the input gave to the statistics.
+
+        Parameters
+        ----------
+        stats : ScanStats
+            Changed in place; ``bytes`` and ``records`` are left to the caller.
+        counted : iterable of (pattern, counts)
+            As ``core.counted()`` gives it.
+        place : callable, optional
+            From line and offset of a sample in what was fed to its line and offset in the input, where they differ.
+        """
+        for pattern, (rows, unparsed, failed, timeouts, over_budget, samples) in counted:
+            if place is None:
+                kept = [Sample(*sample) for sample in samples]
+            else:
+                kept = [Sample(text, *place(line, offset)) for text, line, offset in samples]
+            for name in self.names[pattern]:
+                stats.metrics[name].merge(MetricStats(rows, unparsed, failed, timeouts, over_budget, kept))
 
 
 def build(
@@ -217,11 +277,13 @@ def build(
     )
     return Plan(
         engine,
-        Confirm(deciders, matches),
+        Resolver(deciders, matches),
         tuple(map(tuple, names.values())),
         {name: index for index, sharers in enumerate(names.values()) for name in sharers},
         Explanations(explanations),
         tuple(index for index, (_, is_label) in enumerate(names) if is_label),
+        tuple(definition.name for definition in definitions),
+        newline == "universal",
     )
 
 

@@ -18,7 +18,6 @@ from metricscan.logs.exports import detect as format_of
 from metricscan.logs.source import MAGIC_BYTES, MAGIC_PREFIXES, compression
 from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
-from metricscan.scanning.stats import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan import _core
-    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
 
 # Read at once, and scanned while it lies in the processor's cache.
@@ -61,15 +60,15 @@ class Together(NamedTuple):
     records: Counts
 
 
-def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = False) -> Together | None:
+def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
     """Scan small plain files; None if one of them is not what it seemed: unreadable, compressed, grown or (detect) an export."""
     names = [*map(os.fsencode, paths)]
-    core = scanner._new_core_stream(in_batches=True)
+    core = plan.new_stream(in_batches=True)
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
     first = 0
     while first < len(names):
-        piece = _fed(core, names, first, universal=scanner.options["newline"] == "universal", detect=detect)
+        piece = _fed(core, names, first, universal=plan.universal, detect=detect)
         if piece is None:
             return None
         read.append(piece)
@@ -82,13 +81,12 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
     begins, lines_before = ends - length, lines - newlines
     assert (core.newlines, core.records) == (lines[-1], records.sum())
 
-    stats = scanner._stats(core)
+    def place(line: int, offset: int) -> tuple[int, int]:
+        log = int(np.searchsorted(ends, offset, side="right"))
+        return line - int(lines_before[log]), offset - int(begins[log])
+
+    stats = plan.stats_of(core, place)
     stats.bytes = int(sizes.sum())
-    for metric in stats.metrics.values():
-        for index, (text, sample_line, sample_offset) in enumerate(metric.samples):
-            log = int(np.searchsorted(ends, sample_offset, side="right"))
-            place = sample_line - int(lines_before[log]), sample_offset - int(begins[log])
-            metric.samples[index] = Sample(text, *place)
 
     batches = []
     for pattern, rows in columns:
@@ -102,7 +100,7 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
         batch = from_columns(rows)
         for number, part in enumerate(in_pieces(batch)):
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
-            batches += [(name, part, counts) for name in scanner._plan.names[pattern]]
+            batches += [(name, part, counts) for name in plan.names[pattern]]
     return Together(batches, stats, sizes, records)
 
 
