@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
     from metricscan.logs.find import Survey
     from metricscan.scanning.batches import Batches
+    from metricscan.scanning.options import InputFormat
     from metricscan.scanning.together import Counts
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
@@ -192,7 +193,7 @@ def replay(
     jobs: str | os.PathLike[str] | None = None,
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
-    input_format: str = "auto",
+    input_format: InputFormat = "auto",
     keep: bool = True,
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
@@ -309,7 +310,7 @@ class _Run:
         *,
         completed_only: bool,
         raise_errors: bool,
-        input_format: str,
+        input_format: InputFormat,
     ) -> None:
         self.input_format = input_format
         self.log_spans: dict[Log, tuple[int, int] | None] = {}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from metricscan import _core
     from metricscan.logs.exports import Frames
+    from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
 
 
@@ -46,7 +47,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         plan: Plan,
         source: Any,
         threads: int | None,
-        input_format: str = "plain",
+        input_format: InputFormat = "plain",
         *,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:

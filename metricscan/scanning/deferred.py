@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
 
+    from metricscan.scanning.options import Matches
+
 # ``regex`` counts the CPU time of the whole process, so this is no promise about one record; it keeps a scan from
 # hanging on a pattern that only ``regex`` takes.
 REGEX_TIMEOUT_S = 5.0
@@ -29,7 +31,7 @@ class Resolver:
 
     __slots__ = ("_matches", "_patterns")
 
-    def __init__(self, patterns: Mapping[int, tuple[str, re.Pattern[str], int]], matches: str) -> None:
+    def __init__(self, patterns: Mapping[int, tuple[str, re.Pattern[str], int]], matches: Matches) -> None:
         self._patterns = dict(patterns)
         self._matches = matches
 

@@ -6,7 +6,7 @@ record; *confirm* lets ``re`` (or ``regex``, for what ``re`` refuses) decide it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from metricscan import _core
 from metricscan.patterns import fingerprints, safety
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
+    from metricscan.scanning.options import Ansi, Escape, Matches, Newline
 
 _SPAN, _CONFIRM, _PROGRAM = 0, 1, 2
 _STRATEGIES = {_SPAN: "span", _PROGRAM: "program", _CONFIRM: "confirm"}
@@ -125,6 +126,7 @@ class Decision(NamedTuple):
     doubt: str | None
 
 
+Search = Literal["simd", "naive", "every"]
 Place: TypeAlias = "Callable[[int, int], tuple[int, int]]"
 
 
@@ -212,11 +214,11 @@ def build(
     decisions: Mapping[str, Decision],
     labels: Sequence[str] = (),
     *,
-    newline: str,
-    matches: str,
-    escape: str,
-    ansi: str,
-    search: str = "simd",
+    newline: Newline,
+    matches: Matches,
+    escape: Escape,
+    ansi: Ansi,
+    search: Search = "simd",
     simd: str = "auto",
 ) -> Plan:
     """Dedupe by regex, choose a strategy for each pattern, and compile the search.

@@ -21,6 +21,7 @@ from metricscan.scanning.stream import Stream
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from metricscan.scanning.options import Ansi, Escape, InputFormat, Matches, Newline, Untamed
     from metricscan.scanning.plan import Decision, Explanations, Plan
 
 
@@ -93,13 +94,13 @@ class Scanner:
         definitions: Any,
         *,
         labels: Any = (),
-        newline: str | None = None,
-        matches: str = "all",
-        escape: str = "none",
-        ansi: str = "keep",
-        untamed: str = "warn",
+        newline: Newline | None = None,
+        matches: Matches = "all",
+        escape: Escape = "none",
+        ansi: Ansi = "keep",
+        untamed: Untamed = "warn",
     ) -> None:
-        given = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
+        given: dict[str, str | None] = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
         labels = () if labels is None else list(labels) if isinstance(labels, Iterator) else labels
         try:
             loaded, decisions, suspicions = read_with(definitions, plans.decide, labels)
@@ -137,9 +138,9 @@ class Scanner:
         self.fingerprint = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
         self._given = given
         self._internal = internal
-        internal = dict(internal)
-        self._chunk_bytes = int(internal.pop("chunk_bytes", CHUNK_BYTES))
-        self.plan = plans.build(definitions, decisions, self.labels, **options, **internal)
+        settings: dict[str, Any] = {**options, **internal}
+        self._chunk_bytes = int(settings.pop("chunk_bytes", CHUNK_BYTES))
+        self.plan = plans.build(definitions, decisions, self.labels, **settings)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.definitions, self._given, self._internal, self.labels)
@@ -159,7 +160,7 @@ class Scanner:
 
     # ---- one input, read to its end
 
-    def scan(self, source: Any, threads: int | None = None, *, input_format: str = "plain") -> ScanResult:
+    def scan(self, source: Any, threads: int | None = None, *, input_format: InputFormat = "plain") -> ScanResult:
         """Scan an input to its end.
 
         Parameters
@@ -201,7 +202,7 @@ class Scanner:
             raise
         return result()
 
-    def batches(self, source: Any, threads: int | None = 1, *, input_format: str = "plain") -> Batches:
+    def batches(self, source: Any, threads: int | None = 1, *, input_format: InputFormat = "plain") -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
 
         Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it is full (some 65,000 rows) and the rest at the end;
