@@ -20,9 +20,19 @@ _imported = pa.RecordBatch._import_from_c
 
 
 def from_columns(columns: _core.Columns, time: Any = None) -> pa.RecordBatch:
-    """Columns that a stream has detached as one batch, zero-copy; their memory lives as long as anything made of it.
+    """Columns that a stream has detached as one batch, zero-copy.
 
-    ``time``, microseconds in a buffer, stands for what the columns have of times.
+    Parameters
+    ----------
+    columns : _core.Columns
+        Their memory lives as long as anything that is made of it.
+    time : int64 array-like, optional
+        Microseconds since the epoch, or ``NO_TIME``, in place of the times that the columns have. Times are copied.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        Of ``SCHEMA``, or of ``LABEL_SCHEMA`` if the columns have texts.
     """
     batch = _imported(columns.export(), SCHEMA)
     if time is None and columns.has_times:
@@ -40,7 +50,7 @@ def from_columns(columns: _core.Columns, time: Any = None) -> pa.RecordBatch:
 
 
 def joined(parts: Sequence[_core.Columns]) -> _core.Columns:
-    """The rows of several batches, none of which has times, as the columns of one; copied if there is more than one."""
+    """Join columns without times to the columns of one batch; the rows are copied if there is more than one part."""
     if len(parts) == 1:
         return parts[0]
     columns = _core.joined(list(parts))
@@ -50,7 +60,7 @@ def joined(parts: Sequence[_core.Columns]) -> _core.Columns:
 
 
 class Gathering:
-    """Columns of few rows, kept back until together they are worth a batch."""
+    """Keeps columns of few rows back until together they are worth a batch."""
 
     __slots__ = ("_parts", "_rows")
 
@@ -59,7 +69,7 @@ class Gathering:
         self._rows = 0
 
     def add(self, columns: _core.Columns) -> list[_core.Columns]:
-        """What is to be handed on now that these rows follow."""
+        """Add the rows that follow; the columns that are to be handed on now, in order."""
         if columns.rows >= FEW_ROWS:
             return [*self.take(), columns]
         self._parts.append(columns)
@@ -67,7 +77,7 @@ class Gathering:
         return self.take() if self._rows >= FEW_ROWS else []
 
     def take(self) -> list[_core.Columns]:
-        """What was kept back, as the columns of one batch, if there is any."""
+        """The rows that were kept back, as the columns of one batch; an empty list if there are none."""
         parts, self._parts, self._rows = self._parts, [], 0
         return [joined(parts)] if parts else []
 

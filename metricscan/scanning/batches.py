@@ -130,7 +130,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
         core = self._plan.new_stream(in_batches=True)
         self.counting = partial(self._plan.stats_of, core)
-        fault: SourceError | None = None
+        failed: SourceError | None = None
         with self._opened:
             try:
                 for piece in self._opened:
@@ -138,18 +138,18 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     for pattern, columns in core.take_full():
                         yield from self._named(pattern, columns)
             except SourceError as error:
-                fault = error
+                failed = error
             core.finish()
         for pattern, columns in core.take():
             yield from self._named(pattern, columns)
-        if fault is not None:
-            raise fault
+        if failed is not None:
+            raise failed
 
     def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
         from metricscan.scanning import blocks
         from metricscan.scanning.arrow import Gathering
 
-        fault: SourceError | None = None
+        failed: SourceError | None = None
         lines = 0
         gathering: dict[int, Gathering] = {}
         self.counting = stats = self._plan.new_stats()
@@ -170,12 +170,12 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                             yield from self._named(pattern, gathered)
                     lines += block.newlines
             except SourceError as error:
-                fault = error
+                failed = error
             for pattern, rest in gathering.items():
                 for gathered in rest.take():
                     yield from self._named(pattern, gathered)
-        if fault is not None:
-            raise fault
+        if failed is not None:
+            raise failed
 
     def _named(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of a pattern as batches, once for each metric that shares it; zero-copy."""

@@ -1,7 +1,7 @@
-"""From definitions to the core's tables: one pattern per distinct regex, the cheapest strategy that is exact for it.
+"""From definitions to the core's tables: one pattern per distinct regex, with the cheapest strategy that is exact for it.
 
 Strategies, cheapest first: *span* matches in place in the core; *program* runs the core's matcher on each candidate
-record; *confirm* lets ``re`` (or ``regex``, for what ``re`` refuses) decide it.
+record; *confirm* defers each candidate record to ``re`` (or to ``regex``, for what ``re`` refuses).
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Explanation(NamedTuple):
     engine : str
         What decides a match: ``"core"``, ``"re"`` or ``"regex"``.
     literals : tuple of str
-        One of these must occur in a record for it to be looked at. Empty: every record is.
+        A record is a candidate if it holds one of these. Empty: every record is a candidate.
     declined : tuple of (str, str)
         The cheaper strategies and the reason each was declined.
     untamed : str or None
-        Why backtracking might run away with it: of patterns that ``re`` or ``regex`` decides and that are not provably tame.
+        Why the pattern is not provably ReDoS-safe; None if it is, or if the core decides it.
     lint : tuple of Finding
-        What is probably not meant in the regex: a code, the reason, and a better regex or None.
+        What in the regex is probably a mistake: a code, the reason, and a better regex or None.
     """
 
     names: tuple[str, ...]
@@ -81,12 +81,12 @@ class Explanation(NamedTuple):
 
 
 def bound_of(engine: str) -> str:
-    """How the time that an engine may take over a record is bounded."""
+    """How the time that an engine may take for one record is bounded, as a part of a sentence."""
     return "is bounded by a clock alone" if engine == "regex" else "knows no bound"
 
 
 class Explanations(tuple[Explanation, ...]):
-    """The explanations of a scanner, in the order of the definitions; printed or shown, they are laid out."""
+    """The explanations of a scanner, in the order of the definitions. Their text is the report that a person reads."""
 
     __slots__ = ()
 
@@ -100,13 +100,13 @@ _Row = tuple[Any, ...]
 
 
 class Decision(NamedTuple):
-    """What a pattern's text says of how it is decided.
+    """How a pattern is decided, as far as its text alone says.
 
     Attributes
     ----------
     engine : {"re", "regex"}
     compiled : re.Pattern, regex.Pattern or None
-        None: the core decides it.
+        None if the core decides it.
     group : int
         The group that holds the value.
     row : tuple
@@ -114,7 +114,7 @@ class Decision(NamedTuple):
     literals : tuple of bytes
     declined : tuple of (str, str)
     doubt : str or None
-        Why it is not provably tame, if the core does not decide it.
+        Why it is not provably ReDoS-safe; None if it is, or if the core decides it.
     """
 
     engine: str
@@ -131,7 +131,9 @@ Place: TypeAlias = "Callable[[int, int], tuple[int, int]]"
 
 
 class Plan(NamedTuple):
-    """What a scanner runs on. All that scans takes a plan: it makes the core's streams, and statistics of what they counted.
+    """What a scanner runs on.
+
+    Whatever scans takes a plan: it makes the core's streams, and turns their counts into statistics.
 
     Attributes
     ----------
@@ -198,7 +200,7 @@ class Plan(NamedTuple):
         counted : iterable of (pattern, counts)
             As ``core.counted()`` gives it.
         place : callable, optional
-            From line and offset of a sample in what was fed to its line and offset in the input, where they differ.
+            From a sample's line and offset in what was fed to those in the input, where they differ.
         """
         for pattern, (rows, unparsed, failed, timeouts, over_budget, samples) in counted:
             if place is None:
@@ -221,10 +223,20 @@ def build(
     search: Search = "simd",
     simd: str = "auto",
 ) -> Plan:
-    """Dedupe by regex, choose a strategy for each pattern, and compile the search.
+    """Merge definitions of the same regex, choose a strategy for each pattern, and compile the search.
 
-    The definitions are valid: their regexes compile, what has been decided already is in ``decisions``, but for those whose
-    names are ``labels``.
+    Parameters
+    ----------
+    definitions : sequence of MetricDefinition
+        They are valid: their regexes compile.
+    decisions : mapping of str to Decision
+        By regex, what :func:`decide` has given already; not used for labels.
+    labels : sequence of str
+        The names of the definitions that are labels.
+    newline, matches, escape, ansi
+        The options of the scanner, checked.
+    search, simd : str
+        Settings of the engine that change no row: ``"naive"`` has no prefilter, ``"every"`` defers every record; a SIMD level.
     """
     names: dict[tuple[str, bool], list[str]] = {}
     for definition in definitions:
@@ -290,7 +302,7 @@ def build(
 
 
 def decide(dialect: Dialect, *, label: bool = False) -> Decision:
-    """Choose the cheapest strategy that is exact for a pattern; the text of a label is read in Python."""
+    """Choose the cheapest strategy that is exact for a pattern. A label is always deferred: its text is read in Python."""
     group = value_group(dialect)
     tree = Tree(dialect.tree, dialect.tree.state.flags)
 
@@ -311,7 +323,7 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     if not isinstance(span, str) and _is_found_by_its_end(span):
         span = "what follows its run is rarer than what stands before it"
     if not isinstance(span, str):
-        # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
+        # a counted span is exact only where each character is one byte; the same pattern as a program takes other records
         program = compile_program(tree, group) if span.counted else None
         if not isinstance(program, str):
             return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
@@ -326,15 +338,16 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     return decision((_PROGRAM, None, *program), literals, span=span)
 
 
-# Beyond this share of the places of a log a literal's fingerprint is worth avoiding, if another is so much rarer.
+# A literal whose fingerprint matches at more than this share of a log's places is worth avoiding, if another literal is
+# rarer by the factor _RARER.
 _FREQUENT = 1e-2
 _RARER = 8
 
 
 def _is_found_by_its_end(span: Span) -> bool:
-    r"""Whether a span such as `` (\d+) words/s`` is better searched for by what follows the run.
+    r"""Whether a span such as `` (\d+) words/s`` is found with less work by what follows its run.
 
-    A span is tried at each place of its prefix: at every blank here. As a program it is tried in records with the suffix alone.
+    A span is tried wherever its prefix stands: at every blank here. As a program it is tried only in records with its suffix.
     """
     if not span.suffix or not fingerprints.is_above(span.prefix, _FREQUENT):
         return False
@@ -342,7 +355,7 @@ def _is_found_by_its_end(span: Span) -> bool:
 
 
 def _is_rarer(literals: tuple[bytes, ...], prefix: bytes) -> bool:
-    """Whether a program that is found by these has much fewer places to look at than a chain by its prefix."""
+    """Whether a program searched for by these literals has far fewer candidates than a chain searched for by its prefix."""
     if not fingerprints.is_above(prefix, _FREQUENT):
         return False
     return fingerprints.is_above(prefix, _RARER * sum(map(fingerprints.weight, literals)))

@@ -34,8 +34,9 @@ class Scanner:
         ``{"Name": .., "Regex": ..}`` dicts, :class:`MetricDefinition` or ``"NAME=REGEX"`` strings; or the path of a JSON
         or YAML file that holds such a list.
     labels : mapping of str to str, or list
-        Names and regexes, or a list like that of the definitions: what tells the workers of one job apart. The text that
-        one captures is kept, and not read as a number. Their tables stand behind the metrics'; ``value`` is a string there.
+        Names and regexes, or a list like that of the definitions: what distinguishes the workers of one job. The text that
+        a label captures is kept, and not read as a number. The tables of labels follow those of the metrics; their
+        ``value`` is a string.
     newline : {"universal", "lf"}
         What ends a record: ``\\n``, ``\\r\\n`` and ``\\r``, or ``\\n`` alone (one ``\\r`` at a record's end is then not part
         of it). The default is ``"universal"``, and ``\\n`` alone under ``escape="syslog"``.
@@ -47,15 +48,28 @@ class Scanner:
     ansi : {"keep", "strip"}
         ``"strip"``: terminal escape sequences (CSI and OSC) are removed before matching.
     untamed : {"warn", "refuse", "allow"}
-        What to do with a pattern that the core does not decide and that is not provably tame: ``re`` has no bound on the time
-        it may take over one record. ``explain()`` names them.
+        What to do with a pattern that the core does not decide and that is not provably ReDoS-safe: nothing bounds the time
+        that ``re`` may take for one record. ``explain()`` names these patterns.
+
+    Attributes
+    ----------
+    definitions : tuple of MetricDefinition
+        Those of the labels come last.
+    metrics, labels : tuple of str
+        The names of all definitions, and those of the labels among them.
+    options : dict of str to str
+        ``newline``, ``matches``, ``escape`` and ``ansi``, with the defaults filled in.
+    fingerprint : str
+        SHA-256 of what determines the rows: equal scanners have the same one, in every process.
+    plan : Plan
+        What the definitions were compiled to; for this package alone.
 
     Raises
     ------
     DefinitionError
-        All faults of the definitions together. It is a ValueError too. Under ``untamed="refuse"`` also all untamed patterns.
+        All errors of the definitions together; under ``untamed="refuse"`` also all untamed patterns. It is a ValueError too.
     OptionError
-        An option with a value it does not have. It is a ValueError too.
+        An option has an invalid value. It is a ValueError too.
 
     Examples
     --------
@@ -168,11 +182,11 @@ class Scanner:
         source : path, bytes-like, binary file object, or iterable of bytes-like chunks
             A str is always a path. gzip is read from paths and file objects.
         threads : int, optional
-            How many threads share the work; by default one for inputs below 32 MiB, else one a core. The rows are the
-            same for every number. Only bytes and plain files are shared: a pipe, gzip and chunks take one thread.
+            How many threads share the work; by default one for inputs below 32 MiB, else one per core. The rows do not
+            depend on it. Only bytes and plain files are shared: a pipe, gzip and chunks take one thread.
         input_format : {"plain", "auto", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
-            What the input is: text, or the events of an export, whose messages are the text and give the rows their
-            ``time``; ``"auto"``: whichever of them its first bytes show. Places are those in the export.
+            What the input is: text, or an export of log events. The messages of events are scanned as text; each event gives
+            its rows their ``time``, and their places are those in the export. ``"auto"``: what the first bytes show.
 
         Returns
         -------
@@ -191,7 +205,7 @@ class Scanner:
         running = self.batches(source, threads=threads, input_format=input_format)
 
         def result() -> ScanResult:
-            # one empty tuple for all that have none: of thousands of metrics a small input holds few
+            # one empty tuple for all metrics without a row: a small input holds few of thousands of metrics
             return ScanResult({**dict.fromkeys(self.metrics, ()), **found}, running.counting, self.labels)
 
         try:
@@ -205,14 +219,14 @@ class Scanner:
     def batches(self, source: Any, threads: int | None = 1, *, input_format: InputFormat = "plain") -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
 
-        Yields ``(name, pyarrow.RecordBatch)``, a metric's batch as soon as it is full (some 65,000 rows) and the rest at the end;
-        a metric's batches come in stream order. The iterator has ``stats``, complete when it is exhausted; who stops before
-        that closes it, or takes it in a ``with``.
+        Yields ``(name, pyarrow.RecordBatch)``: a metric's batch as soon as it is full (some 65,000 rows), the rest at the end.
+        A metric's batches come in the order of the input. The iterator has ``stats``, complete when it is exhausted. A caller
+        that stops before that closes it, or uses it in a ``with``.
 
         Raises
         ------
         SourceError
-            After the batches of everything before the fault.
+            After the batches of everything before the error.
         """
         return Batches(self.plan, source, threads, input_format, chunk_bytes=self._chunk_bytes)
 
@@ -251,7 +265,7 @@ class Scanner:
         core = self.plan.new_stream(trace=True)
         core.feed(data)
         if not data:
-            # an empty record has no bytes to feed; a lone terminator is one
+            # an empty record has no bytes to feed, but a lone terminator ends one
             core.feed(b"\n")
         core.finish()
         if core.records > 1:
@@ -273,7 +287,7 @@ class Scanner:
         ]
 
     def explain(self) -> Explanations:
-        """How each pattern is decided, what is searched for, why cheaper strategies were declined, and what is not meant.
+        """How each pattern is decided, what is searched for, why cheaper strategies were declined, and likely mistakes.
 
         >>> print(Scanner(["loss=loss: ([0-9.]+),"]).explain())
         loss: loss: ([0-9.]+),
@@ -288,16 +302,19 @@ class Scanner:
             for one in self.plan.explanations
         )
 
-    # ---- what scans and streams share
+    # ---- the same definitions otherwise
 
     def with_options(self, definitions: Sequence[MetricDefinition], options: dict[str, str]) -> Scanner:
-        """A scanner of some of these definitions, which are known to be right, under other options."""
+        """A scanner of some of these definitions under other options. Both are known to be valid."""
         labels = [one.name for one in definitions if one.name in self.labels]
         return _rebuild(tuple(definitions), {**options}, {}, labels)
 
 
 def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
-    """Warn of the patterns that are not tame, or raise; it warns whoever calls the caller."""
+    """Warn of the patterns that are not provably ReDoS-safe, or raise a DefinitionError of them all.
+
+    A warning points at the code that called the caller.
+    """
     doubts = {
         name: f"{one.engine} decides it and {plans.bound_of(one.engine)}, and it is not provably tame: {one.untamed}"
         for one in scanner.plan.explanations
@@ -320,7 +337,7 @@ def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
 
 
 def of_checked(definitions: Sequence[MetricDefinition], *, untamed: str, **options: str | None) -> Scanner:
-    """A scanner of definitions whose suspicious regexes have been told of already; whoever calls reports the untamed."""
+    """A scanner of definitions whose suspicious regexes were reported already; the caller reports the untamed ones."""
     loaded, decisions, _ = read_with(definitions, plans.decide)
     given = {"newline": None, "matches": "all", "escape": "none", "ansi": "keep", **options}
     checked({**given, "untamed": untamed})
@@ -330,10 +347,10 @@ def of_checked(definitions: Sequence[MetricDefinition], *, untamed: str, **optio
 
 
 def _configured(definitions: Any, **settings: Any) -> Scanner:
-    """A scanner with settings of the engine that change no row: for the tests and benchmarks.
+    """A scanner with settings of the engine that change no row, for tests and benchmarks.
 
-    ``search`` ("simd", "naive": no prefilter, "every": every record to confirm), ``simd`` (a level, or "auto") and
-    ``chunk_bytes`` (the pieces that files are read in and bytes are cut into), beside the public options.
+    Beside the public options: ``search`` ("simd"; "naive": no prefilter; "every": every record is deferred), ``simd`` (a
+    level, or "auto") and ``chunk_bytes`` (the size of the pieces that files are read in and bytes are cut into).
     """
     internal: dict[str, Any] = {
         name: settings.pop(name) for name in ("search", "simd", "chunk_bytes") if name in settings

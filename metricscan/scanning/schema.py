@@ -18,5 +18,7 @@ SCHEMA = pa.schema(
 #: Rows of a label: ``value`` is text.
 LABEL_SCHEMA = SCHEMA.set(0, pa.field("value", pa.string(), nullable=False))
 TIME = SCHEMA.field("time").type
+#: The most rows of a batch.
 BATCH_ROWS = 65_536
+#: Where times are integers (microseconds since the epoch): none is known.
 NO_TIME = -(2**63)

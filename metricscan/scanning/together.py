@@ -1,7 +1,7 @@
-"""Many small logs scanned as one input: the cost of a scan and of its tables is shared, and the rows are told apart after.
+"""Many small logs scanned as one input: they share the cost of a scan and of its tables, and get their rows afterwards.
 
 The logs lie one behind the other in one buffer, each ended by a terminator, so no record reaches from one into the next.
-A row's offset says which log it is from; offsets, starts and lines are then counted from that log's beginning.
+A row's offset tells which log it is from; offsets, starts and lines are then counted from that log's beginning.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
 
-# Read at once, and scanned while it lies in the processor's cache.
+# This much is read at once, and scanned while it lies in the processor's cache.
 PIECE_BYTES = 512 * 1024
-# Files of 20 KB that fit in it share what a table costs, half a millisecond; two groups a thread may wait in memory.
+# The files of a group, of 20 KB each for example, share the cost of a table, half a millisecond. Two groups per thread may
+# wait in memory.
 GROUP_BYTES = 8 * 1024 * 1024
 LEAST_GROUP_BYTES = 1024 * 1024
 # A log beyond this size is worth a scan of its own.
@@ -46,12 +47,12 @@ class Together(NamedTuple):
 
     Attributes
     ----------
-    batches : list of (metric, rows, how many of them each log has)
-        Rows in the order of the logs.
+    batches : list of (metric, rows, int64 array)
+        Rows in the order of the logs, and how many of them each log has.
     stats : ScanStats
-        Over all of them.
+        Over all logs; places of samples are those in their logs.
     sizes, records : int64 array
-        Of each log.
+        Per log, its bytes and its number of records.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
@@ -61,7 +62,22 @@ class Together(NamedTuple):
 
 
 def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
-    """Scan small plain files; None if one of them is not what it seemed: unreadable, compressed, grown or (detect) an export."""
+    """Scan small plain files.
+
+    Parameters
+    ----------
+    plan : Plan
+    paths : sequence of str
+        Files of at most ``MOST_BYTES`` bytes; at least one.
+    detect : bool
+        Whether to look for exports among them.
+
+    Returns
+    -------
+    Together or None
+        Columns are shifted in place, and batches made of them without a copy. None if one of the files is not what it seemed:
+        it is unreadable, compressed, has grown or (with ``detect``) is an export.
+    """
     names = [*map(os.fsencode, paths)]
     core = plan.new_stream(in_batches=True)
     read: list[Counts] = []
@@ -105,7 +121,11 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
 
 
 def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: bool) -> Counts | None:
-    """Feed some more files to the stream; the columns of :func:`read_together`, or None if one is not what it seemed."""
+    """Feed a piece of files to the stream, from number ``first`` on.
+
+    The answer has a row per file, int64: bytes with the added terminator, size, newlines, records, and whether to look closer.
+    It is None if one of the files is not what it seemed.
+    """
     buffer = getattr(_local, "buffer", None)
     room = PIECE_BYTES + MOST_BYTES + 1
     if buffer is None or len(buffer) != room:
@@ -116,7 +136,7 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     files = np.frombuffer(read, np.int64).reshape(-1, 5)
     ends = files[:, 0].cumsum()
     for number in np.flatnonzero(files[:, 4]).tolist():
-        # the first bytes only suggest it
+        # its very first bytes suggest a compressed file or an export; more of them tell
         head = buffer[int(ends[number] - files[number, 0]) :][: min(int(files[number, 1]), HEAD_BYTES)].tobytes()
         if compression(head[:MAGIC_BYTES]) or (detect and format_of(head) != "plain"):
             return None
