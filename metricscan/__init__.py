@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from metricscan.replaying.replay import Replay, replay
     from metricscan.reports.plot import plot
     from metricscan.scanning.plan import Explanation
-    from metricscan.scanning.scanner import Match, Row, Scanner, ScanResult, Stream
+    from metricscan.scanning.result import Match, Row, ScanResult
+    from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import MetricStats, Sample, ScanStats
+    from metricscan.scanning.stream import Stream
 
 __version__ = "0.1.0"
 
@@ -56,20 +58,20 @@ _HOME = {
     "DefinitionWarning": "errors",
     "Explanation": "scanning.plan",
     "Fault": "errors",
-    "Match": "scanning.scanner",
+    "Match": "scanning.result",
     "MetricDefinition": "definitions.definition",
     "MetricStats": "scanning.stats",
     "MetricscanError": "errors",
     "Objective": "definitions.objective",
     "OptionError": "errors",
     "Replay": "replaying.replay",
-    "Row": "scanning.scanner",
+    "Row": "scanning.result",
     "Sample": "scanning.stats",
-    "ScanResult": "scanning.scanner",
+    "ScanResult": "scanning.result",
     "ScanStats": "scanning.stats",
     "Scanner": "scanning.scanner",
     "SourceError": "errors",
-    "Stream": "scanning.scanner",
+    "Stream": "scanning.stream",
     "compare_scopes": "ranking.scopes",
     "curve": "ranking.wide",
     "job_frame": "ranking.frames",
@@ -84,11 +86,17 @@ _HOME = {
 # Modules of the time before there were folders, and the modules that have their names now. Code that imports them, and
 # pickles that name them, go on working.
 _FORMER = {
-    "batch": ("scanning.arrow",),
+    "batch": ("scanning.arrow", "scanning.schema"),
     "dataset": ("datasets.dataset",),
     "definition": ("definitions.definition",),
     "objective": ("definitions.objective", "logs.natural", "errors"),
-    "scanner": ("scanning.scanner",),
+    "scanner": (
+        "scanning.scanner",
+        "scanning.result",
+        "scanning.stream",
+        "scanning.batches",
+        "scanning.options",
+    ),
     "sink": ("datasets.sink",),
     "source": ("logs.source",),
     "stats": ("scanning.stats",),

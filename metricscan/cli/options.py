@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
 
 
@@ -32,7 +33,7 @@ class Reading(NamedTuple):
     escape: str
     ansi: str
     untamed: str
-    input_format: str
+    input_format: InputFormat
     include: tuple[str, ...]
     exclude: tuple[str, ...]
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricscan.errors import OptionError
-from metricscan.scanning.arrow import NO_TIME
+from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import pyarrow as pa
 from metricscan.definitions.objective import parse_scope
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.sums import exact_sum, mean_of, means
-from metricscan.scanning.arrow import NO_TIME
+from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable

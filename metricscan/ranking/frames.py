@@ -13,7 +13,7 @@ from metricscan.datasets.rows import Rows, used_codes_of
 from metricscan.errors import OptionError, nearest
 from metricscan.ranking.deciding import job_order
 from metricscan.ranking.ranking import checked, is_label, opened_tables
-from metricscan.scanning.arrow import NO_TIME
+from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
     import os

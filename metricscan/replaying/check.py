@@ -15,6 +15,7 @@ from metricscan.scanning.stats import MetricStats, ScanStats
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
 
 # Text shown on either side of a match.
@@ -34,7 +35,7 @@ class Hit(NamedTuple):
 
 
 def first_hits(
-    scanner: Scanner, paths: Sequence[str], most: int, input_format: str = "plain", threads: int | None = 1
+    scanner: Scanner, paths: Sequence[str], most: int, input_format: InputFormat = "plain", threads: int | None = 1
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
     """Up to ``most`` hits of each metric, the counts over all logs, and what could not be read."""
     hits: dict[str, list[Hit]] = {name: [] for name in scanner.metrics}
@@ -54,7 +55,7 @@ def _one_log(
     most: int,
     hits: dict[str, list[Hit]],
     stats: ScanStats,
-    input_format: str,
+    input_format: InputFormat,
     threads: int | None,
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}

@@ -22,9 +22,10 @@ from metricscan.ranking import ranking
 from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.judge import Judge
 from metricscan.ranking.wide import curve, wide
-from metricscan.scanning import arrow as rows_of_one_log
+from metricscan.scanning import schema as rows_of_one_log
 from metricscan.scanning.blocks import worker_count
-from metricscan.scanning.scanner import Scanner, check_threads
+from metricscan.scanning.options import check_threads
+from metricscan.scanning.scanner import Scanner
 from metricscan.scanning.stats import MetricStats, ScanStats
 from metricscan.scanning.together import GROUP_BYTES, LEAST_GROUP_BYTES, MOST_BYTES, scan_together
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
     from metricscan.logs.find import Survey
-    from metricscan.scanning.scanner import Batches
+    from metricscan.scanning.batches import Batches
+    from metricscan.scanning.options import InputFormat
     from metricscan.scanning.together import Counts
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
@@ -191,7 +193,7 @@ def replay(
     jobs: str | os.PathLike[str] | None = None,
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
-    input_format: str = "auto",
+    input_format: InputFormat = "auto",
     keep: bool = True,
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
@@ -308,7 +310,7 @@ class _Run:
         *,
         completed_only: bool,
         raise_errors: bool,
-        input_format: str,
+        input_format: InputFormat,
     ) -> None:
         self.input_format = input_format
         self.log_spans: dict[Log, tuple[int, int] | None] = {}
@@ -503,7 +505,7 @@ class _Run:
     def _whole(self, group: range) -> list[tuple[_Scanned, SourceError | None]]:
         if len(group) > 1:
             paths = [log.path for log in self.logs[group.start : group.stop]]
-            together = scan_together(self.scanner, paths, detect=self.input_format == "auto")
+            together = scan_together(self.scanner.plan, paths, detect=self.input_format == "auto")
             if together is not None:
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(_Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]

@@ -27,7 +27,7 @@ def latest(streams: Mapping[str, pa.Table]) -> Latest | None:
 
     from metricscan.datasets.rows import Rows
     from metricscan.ranking.deciding import job_order
-    from metricscan.scanning.arrow import NO_TIME
+    from metricscan.scanning.schema import NO_TIME
 
     carrying = {name: rows for name, rows in streams.items() if rows.num_rows}
     if not carrying:

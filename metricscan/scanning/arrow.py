@@ -1,4 +1,4 @@
-"""The schema of rows, and the core's columns as Arrow batches without a copy."""
+"""The core's columns as Arrow batches, without a copy."""
 
 from __future__ import annotations
 
@@ -8,37 +8,31 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan import _core
+from metricscan.scanning.schema import BATCH_ROWS, LABEL_SCHEMA, NO_TIME, SCHEMA, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Rows of one metric: ``value`` as read; ``line`` counted as ``grep -n`` does; ``offset`` of the record and ``start`` of
-#: the value in bytes of the decompressed input; ``time`` null where the source knows none.
-SCHEMA = pa.schema(
-    [
-        pa.field("value", pa.float64(), nullable=False),
-        pa.field("line", pa.int64(), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),
-        pa.field("time", pa.timestamp("us", tz="UTC")),
-    ]
-)
-#: Rows of a label: ``value`` is text.
-LABEL_SCHEMA = SCHEMA.set(0, pa.field("value", pa.string(), nullable=False))
-TIME = SCHEMA.field("time").type
-BATCH_ROWS = 65_536
-#: The first batch after a block costs some 25 microseconds, and copying a row 5 ns.
+# The first batch after a block costs some 25 microseconds, and copying a row 5 ns.
 FEW_ROWS = 4096
-NO_TIME = -(2**63)
-
 # By the C data interface a batch costs 2 microseconds, 25 when nothing of it is in the caches; from Python's buffers, 10 and 44.
 _imported = pa.RecordBatch._import_from_c
 
 
 def from_columns(columns: _core.Columns, time: Any = None) -> pa.RecordBatch:
-    """Columns that a stream has detached as one batch, zero-copy; their memory lives as long as anything made of it.
+    """Columns that a stream has detached as one batch, zero-copy.
 
-    ``time``, microseconds in a buffer, stands for what the columns have of times.
+    Parameters
+    ----------
+    columns : _core.Columns
+        Their memory lives as long as anything that is made of it.
+    time : int64 array-like, optional
+        Microseconds since the epoch, or ``NO_TIME``, in place of the times that the columns have. Times are copied.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        Of ``SCHEMA``, or of ``LABEL_SCHEMA`` if the columns have texts.
     """
     batch = _imported(columns.export(), SCHEMA)
     if time is None and columns.has_times:
@@ -56,7 +50,7 @@ def from_columns(columns: _core.Columns, time: Any = None) -> pa.RecordBatch:
 
 
 def joined(parts: Sequence[_core.Columns]) -> _core.Columns:
-    """The rows of several batches, none of which has times, as the columns of one; copied if there is more than one."""
+    """Join columns without times to the columns of one batch; the rows are copied if there is more than one part."""
     if len(parts) == 1:
         return parts[0]
     columns = _core.joined(list(parts))
@@ -66,7 +60,7 @@ def joined(parts: Sequence[_core.Columns]) -> _core.Columns:
 
 
 class Gathering:
-    """Columns of few rows, kept back until together they are worth a batch."""
+    """Keeps columns of few rows back until together they are worth a batch."""
 
     __slots__ = ("_parts", "_rows")
 
@@ -75,7 +69,7 @@ class Gathering:
         self._rows = 0
 
     def add(self, columns: _core.Columns) -> list[_core.Columns]:
-        """What is to be handed on now that these rows follow."""
+        """Add the rows that follow; the columns that are to be handed on now, in order."""
         if columns.rows >= FEW_ROWS:
             return [*self.take(), columns]
         self._parts.append(columns)
@@ -83,7 +77,7 @@ class Gathering:
         return self.take() if self._rows >= FEW_ROWS else []
 
     def take(self) -> list[_core.Columns]:
-        """What was kept back, as the columns of one batch, if there is any."""
+        """The rows that were kept back, as the columns of one batch; an empty list if there are none."""
         parts, self._parts, self._rows = self._parts, [], 0
         return [joined(parts)] if parts else []
 

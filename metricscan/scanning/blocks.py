@@ -1,8 +1,8 @@
 """One large input on several threads: blocks cut at record ends, scanned side by side, handed on in order.
 
-A block owns the records that start in it, so the rows are those of one pass; only ``line`` depends on what lies before a
-block, and the caller adds that when the block's turn comes. A thread reads and scans a block in one call that does not hold
-the GIL but for what only Python can decide, through a buffer of its own that stays in its processor's cache.
+A block owns the records that start in it, so the rows are those of a single pass. Only ``line`` depends on the blocks
+before; the caller adds their newlines when the block's turn comes. A thread reads and scans a block in one call, which holds
+the GIL for deferred records alone, through a buffer of its own that stays in the cache of its processor.
 """
 
 from __future__ import annotations
@@ -21,19 +21,26 @@ if TYPE_CHECKING:
 
     from metricscan import _core
     from metricscan.logs.source import Source
-    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.plan import Plan
 
-# Big enough that a block's fixed cost (some 100 microseconds, a batch for each metric included) vanishes; small enough that few
-# rows are in memory at a time.
+# Big enough to hide a block's fixed cost (some 100 microseconds, a batch per metric included); small enough that few rows are
+# in memory at a time.
 BLOCK_BYTES = 16 * 1024 * 1024
 LEAST_BLOCK_BYTES = 2 * 1024 * 1024
-# Below this one thread is done before a second one has warmed up.
+# An input smaller than this is scanned before a second thread has warmed up.
 SERIAL_BYTES = 32 * 1024 * 1024
+# How far the search for the start of a record looks at first.
 _FIRST_LOOK_BYTES = 4096
 
 
 def worker_count(threads: int | None, size: int | None) -> int:
-    """How many threads scan an input of this size (None: unknown)."""
+    """How many threads scan an input of ``size`` bytes (None: unknown), where the caller asks for ``threads``.
+
+    Raises
+    ------
+    ValueError
+        ``threads`` is less than 1.
+    """
     if threads is None:
         if size is None or size < SERIAL_BYTES:
             return 1
@@ -44,7 +51,7 @@ def worker_count(threads: int | None, size: int | None) -> int:
 
 
 class Block(NamedTuple):
-    """What was found in a block; lines, those of samples too, count from where it begins."""
+    """What a block gave. Lines, those of samples too, count from its beginning; ``error`` is why it ended early."""
 
     stop: int
     columns: list[tuple[int, _core.Columns]]
@@ -52,25 +59,39 @@ class Block(NamedTuple):
     bytes: int
     records: int
     newlines: int
-    fault: SourceError | None
+    error: SourceError | None
 
 
-def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Block]:
-    """The blocks of an input in their order; few are in memory at a time.
+def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block]:
+    """Scan an input on several threads, and give its blocks in order; few are in memory at a time.
 
-    The source is one that can be cut: ``whole`` or ``descriptor`` is not None, and its size is known. The caller's thread is
-    one of the workers: while the next block is not there to be handed on, it scans another.
+    The caller's thread is one of the workers: while the next block in order is not scanned yet, it scans another.
+
+    Parameters
+    ----------
+    source : Source
+        One that can be cut: ``whole`` or ``descriptor`` is not None, and the size is known.
+    plan : Plan
+    workers : int
+        How many threads, at least 2.
+    chunk_bytes : int
+        A file is read in pieces of at most this size. If it is less than ``CHUNK_BYTES``, as in tests, blocks are as short.
+
+    Raises
+    ------
+    SourceError
+        After the block that ends where the input cannot be read.
     """
-    text = _Text(source, universal=scanner.options["newline"] == "universal")
-    pieces = min(scanner._chunk_bytes, CHUNK_BYTES)
+    text = _Text(source, universal=plan.universal)
+    pieces = min(chunk_bytes, CHUNK_BYTES)
     most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
-    # who asks for a million threads gets one for each block
+    # at most one thread per block, even if the caller asks for a million
     workers = max(2, min(workers, text.size // min(most, LEAST_BLOCK_BYTES) + 1))
     cuts = _Cuts(text.size, workers, most)
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
-    # those that no helper uses
-    streams = [_Stream(scanner, text, pieces) for _ in range(workers - 1)]
+    # the streams that no helper uses
+    streams = [_Stream(plan, text, pieces) for _ in range(workers - 1)]
 
     def help_out(stream: _Stream) -> None:
         while (cut := cuts.take()) is not None:
@@ -85,11 +106,11 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     helpers: list[Thread] = []
 
     def call_helper() -> None:
-        # One for each block where the caller is slower than the scan: starting it takes some 70 microseconds, and the caller
-        # is who is waited for. Helpers that stay would have to wait for work, and be told when the interpreter ends.
+        # Where the caller is slower than the scan, each block gets a new thread: starting it takes some 70 microseconds, while
+        # all wait for the caller. Helpers that stay would have to wait for work, and be told when the interpreter ends.
         helpers[:] = [helper for helper in helpers if helper.is_alive()]
         helper = Thread(target=help_out, args=(streams.pop(),), name="metricscan")
-        # no thread may be had, when the interpreter ends for one: then the caller's scans alone
+        # no thread may start, while the interpreter ends for example: then the caller's thread scans alone
         with suppress(RuntimeError):
             helper.start()
             helpers.append(helper)
@@ -97,7 +118,7 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
     try:
         for _ in range(workers - 1):
             call_helper()
-        own = _Stream(scanner, text, pieces)
+        own = _Stream(plan, text, pieces)
         waiting: dict[int, Block | BaseException] = {}
         handed = 0
         while cuts.has_after(handed):
@@ -112,8 +133,8 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
                 raise block
             source.announce(block.stop)
             yield block
-            if block.fault is not None:
-                raise block.fault
+            if block.error is not None:
+                raise block.error
             handed += 1
             if cuts.give_back() and streams:
                 call_helper()
@@ -124,10 +145,10 @@ def scan_blocks(source: Source, scanner: Scanner, workers: int) -> Iterator[Bloc
 
 
 class _Cuts:
-    """Where an input is cut, block after block, for whichever thread asks next; not far ahead of what has been handed on.
+    """Cuts an input block after block, for any thread that asks, and not far ahead of what the caller has been given.
 
-    No thread waits here for its turn: a caller that left its iterator half-way gives none back, and the interpreter, which waits
-    for all threads, would never end.
+    No thread waits here for its turn: a caller that abandons its iterator half-way gives no block back, and the interpreter,
+    which waits for all threads when it ends, would wait for ever.
     """
 
     def __init__(self, size: int, workers: int, most: int) -> None:
@@ -141,16 +162,16 @@ class _Cuts:
         self._taken = 0
 
     def has_after(self, number: int) -> bool:
-        """Whether there are more than so many blocks, taken or not."""
+        """Whether there are more than ``number`` blocks, taken or not."""
         with self._lock:
             return number < self._taken or self._at < self._size
 
     def take(self) -> tuple[int, int, int] | None:
-        """The number of the next block, where it starts and where it stops; None if there is none, or none yet."""
+        """Number, start and stop of the next block (bytes of the input); None if there is none, or none yet."""
         with self._lock:
             if self._closed or self._ahead == 0 or self._at >= self._size:
                 return None
-            # towards the end blocks are shorter, so that the threads end together
+            # blocks become shorter towards the end, so that the threads end together
             share = (self._size - self._at) // (2 * self._workers)
             start = self._at
             self._at = min(start + min(self._most, max(share, LEAST_BLOCK_BYTES)), self._size)
@@ -159,21 +180,21 @@ class _Cuts:
             return self._taken - 1, start, self._at
 
     def give_back(self) -> bool:
-        """One more block has been handed on; whether there is one to take now."""
+        """Note that the caller has been given one more block; tell whether there is one to take now."""
         with self._lock:
             self._ahead += 1
             return self._at < self._size
 
     def close(self) -> None:
-        """No more is to be taken."""
+        """Let no thread take another block."""
         self._closed = True
 
 
 class _Stream:
-    """A stream that scans block after block."""
+    """A worker's stream, which scans one block after another."""
 
-    def __init__(self, scanner: Scanner, text: _Text, pieces: int) -> None:
-        self._core = scanner._new_core_stream(in_batches=True)
+    def __init__(self, plan: Plan, text: _Text, pieces: int) -> None:
+        self._core = plan.new_stream(in_batches=True)
         self._text = text
         self._pieces = pieces
         # text in memory is scanned where it lies
@@ -182,7 +203,7 @@ class _Stream:
     def scan(self, start: int, stop: int) -> Block:
         """Scan the records that start in [start, stop)."""
         core, text = self._core, self._text
-        fault = None
+        failed = None
         core.restart(start)
         try:
             begin = text.record_start(start, stop)
@@ -191,17 +212,17 @@ class _Stream:
                 end = text.record_start(stop, text.size)
                 text.feed(core, begin, end, self._pieces, self._buffer)
         except SourceError as error:
-            # what came before it counts
-            fault = error
-        # before it is finished: then rows take no more memory than they need, and the next block's none of what is left
+            # what was read before the error counts
+            failed = error
+        # taken before the stream is finished, rows use no more memory than they need, and the next block's rows none of the rest
         columns = core.take()
         core.finish()
         columns += core.take()
-        return Block(stop, columns, core.counted(), core.bytes, core.records, core.newlines, fault)
+        return Block(stop, columns, core.counted(), core.bytes, core.records, core.newlines, failed)
 
 
 class _Text:
-    """An input that can be read anywhere: memory, or a file."""
+    """An input that can be read at any place: memory, or a file."""
 
     def __init__(self, source: Source, *, universal: bool) -> None:
         self._name = source.name
@@ -211,9 +232,9 @@ class _Text:
         self.size = source.size or 0
 
     def feed(self, core: _core.Stream, begin: int, end: int, pieces: int, buffer: memoryview | None) -> None:
-        """Feed a stream the bytes from begin to end; of a file that has become shorter meanwhile, those to its end."""
+        """Feed a stream the bytes from ``begin`` to ``end``, or to the end of a file that has become shorter meanwhile."""
         if self.whole is not None:
-            # the whole block at once, but for tests that want it in pieces
+            # the whole block at once, except for tests that ask for pieces
             size = end - begin if pieces == CHUNK_BYTES else pieces
             for at in range(begin, end, size):
                 core.feed(self.whole[at : min(at + size, end)])
@@ -227,10 +248,10 @@ class _Text:
             raise self._unreadable(begin + core.bytes - fed, error) from error
 
     def record_start(self, at: int, stop: int) -> int:
-        """Where the first record starts at or behind this place; stop if none does before it."""
+        """The first place at or behind ``at`` where a record starts; ``stop`` if there is none before it."""
         if at in (0, self.size):
             return at
-        # a record starts behind a terminator, the one just before this place included
+        # a record starts behind a terminator, which may stand just before this place
         look = at - 1
         size = _FIRST_LOOK_BYTES
         while look < stop:

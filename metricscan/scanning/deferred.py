@@ -1,4 +1,4 @@
-"""Deciding a record in Python: the patterns, or the records, that the core leaves to ``re`` or ``regex``."""
+"""Deferred records: those that the core leaves to ``re`` or ``regex``, resolved in Python."""
 
 from __future__ import annotations
 
@@ -10,31 +10,44 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
 
-# ``regex`` counts the CPU time of the whole process, so this is no promise about one record; it keeps a scan from
+    from metricscan.scanning.options import Matches
+
+# ``regex`` counts the CPU time of the whole process, so this does not bound one record exactly; it keeps a scan from
 # hanging on a pattern that only ``regex`` takes.
 REGEX_TIMEOUT_S = 5.0
 
 Found = tuple[int, int, int, int, str | None]
 
 
-class Confirm:
-    """What a stream calls with a pattern's number and the bytes of a record.
+class Resolver:
+    """Resolves deferred records: a stream calls it with a pattern's number and the bytes of one record.
 
     Parameters
     ----------
     patterns : mapping of int to (engine, compiled, value group)
-        The patterns that it may be asked for. ``engine`` is ``"re"`` or ``"regex"``.
+        The patterns whose records may be deferred. ``engine`` is ``"re"`` or ``"regex"``.
     matches : {"all", "first", "last"}
     """
 
     __slots__ = ("_matches", "_patterns")
 
-    def __init__(self, patterns: Mapping[int, tuple[str, re.Pattern[str], int]], matches: str) -> None:
+    def __init__(self, patterns: Mapping[int, tuple[str, re.Pattern[str], int]], matches: Matches) -> None:
         self._patterns = dict(patterns)
         self._matches = matches
 
     def __call__(self, pattern: int, record: bytes) -> list[Found] | object:
-        """Every match that counts, in bytes of the record, or the fault that kept the record from being decided."""
+        """Find every match that counts in a record.
+
+        Returns
+        -------
+        list of (start, end, value start, value end, value), or an object
+            Places are bytes of the record; -1, -1 and None stand for a value group that took no part. Instead of a list,
+            ``_core.TIMED_OUT`` if ``regex`` ran out of time, ``_core.FAILED`` if the engine raised.
+
+        Raises
+        ------
+        MemoryError
+        """
         engine, compiled, group = self._patterns[pattern]
         text = record.decode("utf-8", "surrogateescape")
         limit: dict[str, Any] = {"timeout": REGEX_TIMEOUT_S} if engine == "regex" else {}
@@ -58,7 +71,7 @@ class Confirm:
 
 
 def _in_bytes(text: str, found: list[tuple[tuple[int, int], tuple[int, int]]]) -> list[Found]:
-    """Spans of characters as spans of bytes; the text is encoded once over all matches, not once a match."""
+    """Spans of characters as spans of bytes; the text is encoded once for all matches, not once per match."""
     result: list[Found] = []
     char = byte = 0
     for (start, end), (value_start, value_end) in found:

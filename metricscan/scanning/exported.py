@@ -1,26 +1,92 @@
-"""Rows of exported log events: their places and times in the export."""
+"""The scan of an export of log events: rows and samples get the places and times that they have in the export."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import pyarrow as pa
 
     from metricscan import _core
     from metricscan.logs._events import Unframer
+    from metricscan.logs.exports import Frames
+    from metricscan.scanning.plan import Plan
+    from metricscan.scanning.stats import ScanStats
 
 
-class Rows:
-    """Rows that a stream holds of one pattern: their places become those in the export piece by piece, until they are taken."""
+class ExportScan:
+    """One export on its way through the core: a piece is fed, then places in its text become places in the export.
+
+    Parameters
+    ----------
+    plan : Plan
+    frames : Frames
+        The export; the caller iterates over it.
+    """
+
+    def __init__(self, plan: Plan, frames: Frames) -> None:
+        self._plan = plan
+        self._frames = frames
+        self._core = plan.new_stream()
+        self._rows = {pattern: _Rows() for pattern in plan.patterns.values()}
+        self._samples: dict[int, list[tuple[str, int, int]]] = {}
+
+    def stats(self) -> ScanStats:
+        """Counts so far; ``bytes`` are those of the export, and places of samples those in it."""
+        stats = self._plan.new_stats()
+        stats.bytes, stats.records = self._frames.read, self._core.records
+        self._plan.add_counts(
+            stats,
+            [(pattern, (*counts[:5], self._samples.get(pattern, []))) for pattern, counts in self._core.counted()],
+        )
+        return stats
+
+    def add(self, events: Unframer) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
+        """Scan the text of a piece; give what :meth:`finish` gives, for the patterns whose batches are full."""
+        from metricscan.scanning.schema import BATCH_ROWS
+
+        # a piece's text ends with a record, so after feeding it all its rows are there
+        self._core.feed(events.text)
+        filled = self._core.filled()
+        for pattern in filled:
+            self._rows[pattern].note(self._core, pattern, events)
+        for pattern, (*_, kept) in self._core.counted() if self._core.has_samples else ():
+            found = self._samples.setdefault(pattern, [])
+            found += [(text, *_place(events, line, offset)) for text, line, offset in kept[len(found) :]]
+        for pattern in filled:
+            if self._rows[pattern].count >= BATCH_ROWS:
+                yield from self._named(pattern)
+
+    def finish(self) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
+        """Give the rows that are left: name, batch, and of each row the number of its stream (int64)."""
+        self._core.finish()
+        for pattern, rows in self._rows.items():
+            if rows.count:
+                yield from self._named(pattern)
+
+    def _named(self, pattern: int) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
+        from metricscan.scanning.arrow import in_pieces
+
+        batch, numbers = self._rows[pattern].take(self._core, pattern)
+        at = 0
+        for piece in in_pieces(batch):
+            for name in self._plan.names[pattern]:
+                yield name, piece, numbers[at : at + piece.num_rows]
+            at += piece.num_rows
+
+
+class _Rows:
+    """The rows of one pattern that the core holds, and the times and streams noted of them piece by piece."""
 
     def __init__(self) -> None:
         self.count = 0
         self._times: list[np.ndarray[Any, Any]] = []
 
     def note(self, core: _core.Stream, pattern: int, events: Unframer) -> None:
-        """Give the new rows of a pattern, which lie in the unframer's text, their places in the export."""
+        """Give the new rows of the pattern, which lie in the piece's text, their places in the export, in place."""
         import numpy as np
 
         places = core.places(pattern, self.count)
@@ -32,7 +98,7 @@ class Rows:
             self.count += rows
 
     def take(self, core: _core.Stream, pattern: int) -> tuple[pa.RecordBatch, np.ndarray[Any, Any]]:
-        """All rows as one batch, and the number of each one's stream. There must be some."""
+        """All rows as one batch, zero-copy but for times, and the number of each one's stream (int64). There must be some."""
         import numpy as np
 
         from metricscan.scanning.arrow import from_columns
@@ -45,8 +111,8 @@ class Rows:
         return from_columns(columns, time), stream
 
 
-def place(events: Unframer, line: int, offset: int) -> tuple[int, int]:
-    """Line and offset in the export of a record that lies in the unframer's text."""
+def _place(events: Unframer, line: int, offset: int) -> tuple[int, int]:
+    """Line and offset in the export of a record that lies in the piece's text."""
     import numpy as np
 
     places = [np.array([number], dtype=np.int64) for number in (line, offset, offset, 0, 0)]

@@ -1,4 +1,4 @@
-"""Text that labels capture: numbers in the core's columns while a stream runs, text in the columns that leave it."""
+"""Text that labels capture: the core's columns hold a number for it; the columns that leave a stream hold the text."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.scanning.deferred import Confirm
+    from metricscan.scanning.deferred import Resolver
 
-#: A longer text names no worker: it gives no row, and is counted as unparsed.
+#: In characters. A longer text names no worker: it gives no row, and is counted as unparsed.
 MOST_CHARACTERS = 1000
 
 
 class LabelStream(_core.Stream):
-    """A stream some of whose patterns are labels: the values of their rows are text, in what it hands over.
+    """A stream some of whose patterns are labels: in what it hands over, the values of their rows are text.
 
     Parameters
     ----------
     engine : _core.Engine
-    confirm : Confirm
+    resolver : Resolver
     labels : iterable of int
-        The patterns that are labels; their records are all decided by ``confirm``.
+        The patterns that are labels; all their records are deferred, and resolved by ``resolver``.
     """
 
-    def __new__(cls, engine: _core.Engine, confirm: Confirm, labels: Iterable[int]) -> Self:
-        """Make the stream, with an object that numbers the texts in the place of ``confirm``."""
+    def __new__(cls, engine: _core.Engine, resolver: Resolver, labels: Iterable[int]) -> Self:
+        """Make the stream; an object that also numbers the texts takes the place of ``resolver``."""
         texts = {pattern: _Texts() for pattern in labels}
-        self = super().__new__(cls, engine, _Numbering(confirm, texts))
+        self = super().__new__(cls, engine, _Numbering(resolver, texts))
         self._texts = texts
         return self
 
     _texts: dict[int, _Texts]
 
     def detach(self, pattern: int) -> _core.Columns | None:
-        """The pattern's rows, as the core hands them over; beside those of a label, an array of string."""
+        """The pattern's rows, zero-copy, as the core hands them over; those of a label with ``texts``, an array of string."""
         columns = super().detach(pattern)
         if columns is None or pattern not in self._texts:
             return columns
@@ -46,7 +46,7 @@ class LabelStream(_core.Stream):
         return columns
 
     def latest(self, pattern: int) -> Any:
-        """The newest row; a label's value is text."""
+        """The newest row, as the core gives it; a label's value is text."""
         row = super().latest(pattern)
         if row is None or pattern not in self._texts:
             return row
@@ -55,7 +55,7 @@ class LabelStream(_core.Stream):
 
 
 class _Texts:
-    """The texts of one label by number. Numbers grow; those of rows that were handed over are forgotten, but the newest."""
+    """The texts of one label, numbered as they are first seen. Those of rows handed over are forgotten, but the newest."""
 
     __slots__ = ("_first", "_last", "_numbers")
 
@@ -65,18 +65,18 @@ class _Texts:
         self._last = ""
 
     def number(self, text: str) -> int | str:
-        """The text's number; for one that is too long, a text that is no number."""
+        """The text's number; for a text that is too long, one that the core cannot read as a number."""
         number = self._numbers.get(text)
         if number is not None:
             return number
         if len(text) > MOST_CHARACTERS:
             return f"{text} .."
-        # bytes that are no UTF-8 are no text in a table
+        # a table's strings are valid UTF-8: other bytes are shown as escapes
         shown = text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return self._numbers.setdefault(shown, self._first + len(self._numbers))
 
     def take(self, columns: _core.Columns) -> pa.Array:
-        """The texts that the values of these rows are the numbers of."""
+        """The texts whose numbers are the values of these rows: an array of string, one per row."""
         import numpy as np
         import pyarrow as pa
 
@@ -94,16 +94,16 @@ class _Texts:
 
 
 class _Numbering:
-    """Decides a record as ``confirm`` does, and gives numbers for what labels capture."""
+    """Resolves a record as ``resolver`` does, and gives numbers for what labels capture."""
 
-    __slots__ = ("_confirm", "_texts")
+    __slots__ = ("_resolver", "_texts")
 
-    def __init__(self, confirm: Confirm, texts: dict[int, _Texts]) -> None:
-        self._confirm = confirm
+    def __init__(self, resolver: Resolver, texts: dict[int, _Texts]) -> None:
+        self._resolver = resolver
         self._texts = texts
 
     def __call__(self, pattern: int, record: bytes) -> object:
-        found = self._confirm(pattern, record)
+        found = self._resolver(pattern, record)
         texts = self._texts.get(pattern)
         if texts is None or not isinstance(found, list):
             return found

@@ -1,12 +1,12 @@
-"""From definitions to the core's tables: one pattern per distinct regex, the cheapest strategy that is exact for it.
+"""From definitions to the core's tables: one pattern per distinct regex, with the cheapest strategy that is exact for it.
 
 Strategies, cheapest first: *span* matches in place in the core; *program* runs the core's matcher on each candidate
-record; *confirm* lets ``re`` (or ``regex``, for what ``re`` refuses) decide it.
+record; *confirm* defers each candidate record to ``re`` (or to ``regex``, for what ``re`` refuses).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from metricscan import _core
 from metricscan.patterns import fingerprints, safety
@@ -15,14 +15,17 @@ from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, va
 from metricscan.patterns.program import compile_program
 from metricscan.patterns.span import Span, Tree, best_set, required_literals
 from metricscan.patterns.span import span as span_of
-from metricscan.scanning.deferred import Confirm
+from metricscan.scanning.deferred import Resolver
+from metricscan.scanning.labels import LabelStream
+from metricscan.scanning.stats import MetricStats, Sample, ScanStats
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
+    from metricscan.scanning.options import Ansi, Escape, Matches, Newline
 
 _SPAN, _CONFIRM, _PROGRAM = 0, 1, 2
 _STRATEGIES = {_SPAN: "span", _PROGRAM: "program", _CONFIRM: "confirm"}
@@ -43,13 +46,13 @@ class Explanation(NamedTuple):
     engine : str
         What decides a match: ``"core"``, ``"re"`` or ``"regex"``.
     literals : tuple of str
-        One of these must occur in a record for it to be looked at. Empty: every record is.
+        A record is a candidate if it holds one of these. Empty: every record is a candidate.
     declined : tuple of (str, str)
         The cheaper strategies and the reason each was declined.
     untamed : str or None
-        Why backtracking might run away with it: of patterns that ``re`` or ``regex`` decides and that are not provably tame.
+        Why the pattern is not provably ReDoS-safe; None if it is, or if the core decides it.
     lint : tuple of Finding
-        What is probably not meant in the regex: a code, the reason, and a better regex or None.
+        What in the regex is probably a mistake: a code, the reason, and a better regex or None.
     """
 
     names: tuple[str, ...]
@@ -78,12 +81,12 @@ class Explanation(NamedTuple):
 
 
 def bound_of(engine: str) -> str:
-    """How the time that an engine may take over a record is bounded."""
+    """How the time that an engine may take for one record is bounded, as a part of a sentence."""
     return "is bounded by a clock alone" if engine == "regex" else "knows no bound"
 
 
 class Explanations(tuple[Explanation, ...]):
-    """The explanations of a scanner, in the order of the definitions; printed or shown, they are laid out."""
+    """The explanations of a scanner, in the order of the definitions. Their text is the report that a person reads."""
 
     __slots__ = ()
 
@@ -97,13 +100,13 @@ _Row = tuple[Any, ...]
 
 
 class Decision(NamedTuple):
-    """What a pattern's text says of how it is decided.
+    """How a pattern is decided, as far as its text alone says.
 
     Attributes
     ----------
     engine : {"re", "regex"}
     compiled : re.Pattern, regex.Pattern or None
-        None: the core decides it.
+        None if the core decides it.
     group : int
         The group that holds the value.
     row : tuple
@@ -111,7 +114,7 @@ class Decision(NamedTuple):
     literals : tuple of bytes
     declined : tuple of (str, str)
     doubt : str or None
-        Why it is not provably tame, if the core does not decide it.
+        Why it is not provably ReDoS-safe; None if it is, or if the core decides it.
     """
 
     engine: str
@@ -123,13 +126,20 @@ class Decision(NamedTuple):
     doubt: str | None
 
 
+Search = Literal["simd", "naive", "every"]
+Place: TypeAlias = "Callable[[int, int], tuple[int, int]]"
+
+
 class Plan(NamedTuple):
     """What a scanner runs on.
+
+    Whatever scans takes a plan: it makes the core's streams, and turns their counts into statistics.
 
     Attributes
     ----------
     engine : _core.Engine
-    confirm : Confirm
+    resolver : Resolver
+        Resolves the records that the core defers.
     names : tuple of tuple of str
         Per pattern, the metrics that share it.
     patterns : dict of str to int
@@ -137,14 +147,68 @@ class Plan(NamedTuple):
     explanations : Explanations
     labels : tuple of int
         The patterns whose values are text.
+    metrics : tuple of str
+        All metrics, labels included, in the order of the definitions.
+    universal : bool
+        Whether ``\\r`` ends a record too.
     """
 
     engine: _core.Engine
-    confirm: Confirm
+    resolver: Resolver
     names: tuple[tuple[str, ...], ...]
     patterns: dict[str, int]
     explanations: Explanations
     labels: tuple[int, ...]
+    metrics: tuple[str, ...]
+    universal: bool
+
+    def new_stream(self, *, in_batches: bool = False, trace: bool = False) -> _core.Stream:
+        """A stream of the core.
+
+        Parameters
+        ----------
+        in_batches : bool
+            Whether full batches of rows are set aside for ``take_full`` while the stream runs. A stream of a plan with
+            labels keeps its rows until they are detached, whatever this says.
+        trace : bool
+            Whether the stream notes each match in ``traced``. Its rows are then of no use: values of labels have no text.
+        """
+        if self.labels and not trace:
+            return LabelStream(self.engine, self.resolver, self.labels)
+        return _core.Stream(self.engine, self.resolver, in_batches=in_batches, trace=trace)
+
+    def new_stats(self) -> ScanStats:
+        """Statistics of nothing yet: every metric is a key."""
+        return ScanStats(metrics={name: MetricStats() for name in self.metrics})
+
+    def stats_of(self, core: _core.Stream, place: Place | None = None) -> ScanStats:
+        """What a stream has counted so far; ``place`` as :meth:`add_counts` takes it."""
+        stats = self.new_stats()
+        stats.bytes, stats.records = core.bytes, core.records
+        self.add_counts(stats, core.counted(), place)
+        return stats
+
+    def add_counts(
+        self, stats: ScanStats, counted: Iterable[tuple[int, _core._Counts]], place: Place | None = None
+    ) -> None:
+        """Add what a part of the input gave to the statistics.
+
+        Parameters
+        ----------
+        stats : ScanStats
+            Changed in place; ``bytes`` and ``records`` are left to the caller.
+        counted : iterable of (pattern, counts)
+            As ``core.counted()`` gives it.
+        place : callable, optional
+            From a sample's line and offset in what was fed to those in the input, where they differ.
+        """
+        for pattern, (rows, unparsed, failed, timeouts, over_budget, samples) in counted:
+            if place is None:
+                kept = [Sample(*sample) for sample in samples]
+            else:
+                kept = [Sample(text, *place(line, offset)) for text, line, offset in samples]
+            for name in self.names[pattern]:
+                stats.metrics[name].merge(MetricStats(rows, unparsed, failed, timeouts, over_budget, kept))
 
 
 def build(
@@ -152,17 +216,27 @@ def build(
     decisions: Mapping[str, Decision],
     labels: Sequence[str] = (),
     *,
-    newline: str,
-    matches: str,
-    escape: str,
-    ansi: str,
-    search: str = "simd",
+    newline: Newline,
+    matches: Matches,
+    escape: Escape,
+    ansi: Ansi,
+    search: Search = "simd",
     simd: str = "auto",
 ) -> Plan:
-    """Dedupe by regex, choose a strategy for each pattern, and compile the search.
+    """Merge definitions of the same regex, choose a strategy for each pattern, and compile the search.
 
-    The definitions are valid: their regexes compile, what has been decided already is in ``decisions``, but for those whose
-    names are ``labels``.
+    Parameters
+    ----------
+    definitions : sequence of MetricDefinition
+        They are valid: their regexes compile.
+    decisions : mapping of str to Decision
+        By regex, what :func:`decide` has given already; not used for labels.
+    labels : sequence of str
+        The names of the definitions that are labels.
+    newline, matches, escape, ansi
+        The options of the scanner, checked.
+    search, simd : str
+        Settings of the engine that change no row: ``"naive"`` has no prefilter, ``"every"`` defers every record; a SIMD level.
     """
     names: dict[tuple[str, bool], list[str]] = {}
     for definition in definitions:
@@ -217,16 +291,18 @@ def build(
     )
     return Plan(
         engine,
-        Confirm(deciders, matches),
+        Resolver(deciders, matches),
         tuple(map(tuple, names.values())),
         {name: index for index, sharers in enumerate(names.values()) for name in sharers},
         Explanations(explanations),
         tuple(index for index, (_, is_label) in enumerate(names) if is_label),
+        tuple(definition.name for definition in definitions),
+        newline == "universal",
     )
 
 
 def decide(dialect: Dialect, *, label: bool = False) -> Decision:
-    """Choose the cheapest strategy that is exact for a pattern; the text of a label is read in Python."""
+    """Choose the cheapest strategy that is exact for a pattern. A label is always deferred: its text is read in Python."""
     group = value_group(dialect)
     tree = Tree(dialect.tree, dialect.tree.state.flags)
 
@@ -247,7 +323,7 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     if not isinstance(span, str) and _is_found_by_its_end(span):
         span = "what follows its run is rarer than what stands before it"
     if not isinstance(span, str):
-        # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
+        # a counted span is exact only where each character is one byte; the same pattern as a program takes other records
         program = compile_program(tree, group) if span.counted else None
         if not isinstance(program, str):
             return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
@@ -262,15 +338,16 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     return decision((_PROGRAM, None, *program), literals, span=span)
 
 
-# Beyond this share of the places of a log a literal's fingerprint is worth avoiding, if another is so much rarer.
+# A literal whose fingerprint matches at more than this share of a log's places is worth avoiding, if another literal is
+# rarer by the factor _RARER.
 _FREQUENT = 1e-2
 _RARER = 8
 
 
 def _is_found_by_its_end(span: Span) -> bool:
-    r"""Whether a span such as `` (\d+) words/s`` is better searched for by what follows the run.
+    r"""Whether a span such as `` (\d+) words/s`` is found with less work by what follows its run.
 
-    A span is tried at each place of its prefix: at every blank here. As a program it is tried in records with the suffix alone.
+    A span is tried wherever its prefix stands: at every blank here. As a program it is tried only in records with its suffix.
     """
     if not span.suffix or not fingerprints.is_above(span.prefix, _FREQUENT):
         return False
@@ -278,7 +355,7 @@ def _is_found_by_its_end(span: Span) -> bool:
 
 
 def _is_rarer(literals: tuple[bytes, ...], prefix: bytes) -> bool:
-    """Whether a program that is found by these has much fewer places to look at than a chain by its prefix."""
+    """Whether a program searched for by these literals has far fewer candidates than a chain searched for by its prefix."""
     if not fingerprints.is_above(prefix, _FREQUENT):
         return False
     return fingerprints.is_above(prefix, _RARER * sum(map(fingerprints.weight, literals)))

@@ -1,4 +1,4 @@
-"""What a scan counted: nothing that it saw and did not turn into a row is lost."""
+"""What a scan counted: its rows, and whatever should have given a row and did not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_SAMPLES = 5
 
 
 class Sample(NamedTuple):
-    """A text that gave no row: what was captured (at most 200 characters), and the record it lies in."""
+    """A text that gave no row: what was captured (at most 200 characters), and line and offset of its record."""
 
     text: str
     line: int
@@ -30,11 +30,11 @@ class MetricStats:
     failed : int
         Records on which ``re`` itself raised.
     timeouts : int
-        Records on which ``regex`` ran out of time; only patterns that ``re`` refuses can.
+        Records on which ``regex`` ran out of time; only patterns that ``re`` refuses are left to it.
     over_budget : int
-        Records that were too expensive for the pattern.
+        Records on which the pattern used up its budget of steps.
     samples : list of Sample
-        The first few of all those that gave no row, at most five.
+        The first of the texts that gave no row, at most five.
     """
 
     __slots__ = ("failed", "over_budget", "rows", "samples", "timeouts", "unparsed")

@@ -1,7 +1,7 @@
-"""Many small logs scanned as one input: the cost of a scan and of its tables is shared, and the rows are told apart after.
+"""Many small logs scanned as one input: they share the cost of a scan and of its tables, and get their rows afterwards.
 
 The logs lie one behind the other in one buffer, each ended by a terminator, so no record reaches from one into the next.
-A row's offset says which log it is from; offsets, starts and lines are then counted from that log's beginning.
+A row's offset tells which log it is from; offsets, starts and lines are then counted from that log's beginning.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from metricscan.logs._reading import read_together
 from metricscan.logs.exports import HEAD_BYTES
 from metricscan.logs.exports import detect as format_of
 from metricscan.logs.source import MAGIC_BYTES, MAGIC_PREFIXES, compression
-from metricscan.scanning.arrow import BATCH_ROWS, from_columns, in_pieces
-from metricscan.scanning.stats import Sample
+from metricscan.scanning.arrow import from_columns, in_pieces
+from metricscan.scanning.schema import BATCH_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan import _core
-    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
 
-# Read at once, and scanned while it lies in the processor's cache.
+# This much is read at once, and scanned while it lies in the processor's cache.
 PIECE_BYTES = 512 * 1024
-# Files of 20 KB that fit in it share what a table costs, half a millisecond; two groups a thread may wait in memory.
+# The files of a group, of 20 KB each for example, share the cost of a table, half a millisecond. Two groups per thread may
+# wait in memory.
 GROUP_BYTES = 8 * 1024 * 1024
 LEAST_GROUP_BYTES = 1024 * 1024
 # A log beyond this size is worth a scan of its own.
@@ -46,12 +47,12 @@ class Together(NamedTuple):
 
     Attributes
     ----------
-    batches : list of (metric, rows, how many of them each log has)
-        Rows in the order of the logs.
+    batches : list of (metric, rows, int64 array)
+        Rows in the order of the logs, and how many of them each log has.
     stats : ScanStats
-        Over all of them.
+        Over all logs; places of samples are those in their logs.
     sizes, records : int64 array
-        Of each log.
+        Per log, its bytes and its number of records.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
@@ -60,15 +61,30 @@ class Together(NamedTuple):
     records: Counts
 
 
-def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = False) -> Together | None:
-    """Scan small plain files; None if one of them is not what it seemed: unreadable, compressed, grown or (detect) an export."""
+def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
+    """Scan small plain files.
+
+    Parameters
+    ----------
+    plan : Plan
+    paths : sequence of str
+        Files of at most ``MOST_BYTES`` bytes; at least one.
+    detect : bool
+        Whether to look for exports among them.
+
+    Returns
+    -------
+    Together or None
+        Columns are shifted in place, and batches made of them without a copy. None if one of the files is not what it seemed:
+        it is unreadable, compressed, has grown or (with ``detect``) is an export.
+    """
     names = [*map(os.fsencode, paths)]
-    core = scanner._new_core_stream(in_batches=True)
+    core = plan.new_stream(in_batches=True)
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
     first = 0
     while first < len(names):
-        piece = _fed(core, names, first, universal=scanner.options["newline"] == "universal", detect=detect)
+        piece = _fed(core, names, first, universal=plan.universal, detect=detect)
         if piece is None:
             return None
         read.append(piece)
@@ -81,13 +97,12 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
     begins, lines_before = ends - length, lines - newlines
     assert (core.newlines, core.records) == (lines[-1], records.sum())
 
-    stats = scanner._stats(core)
+    def place(line: int, offset: int) -> tuple[int, int]:
+        log = int(np.searchsorted(ends, offset, side="right"))
+        return line - int(lines_before[log]), offset - int(begins[log])
+
+    stats = plan.stats_of(core, place)
     stats.bytes = int(sizes.sum())
-    for metric in stats.metrics.values():
-        for index, (text, sample_line, sample_offset) in enumerate(metric.samples):
-            log = int(np.searchsorted(ends, sample_offset, side="right"))
-            place = sample_line - int(lines_before[log]), sample_offset - int(begins[log])
-            metric.samples[index] = Sample(text, *place)
 
     batches = []
     for pattern, rows in columns:
@@ -101,12 +116,16 @@ def scan_together(scanner: Scanner, paths: Sequence[str], *, detect: bool = Fals
         batch = from_columns(rows)
         for number, part in enumerate(in_pieces(batch)):
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
-            batches += [(name, part, counts) for name in scanner._plan.names[pattern]]
+            batches += [(name, part, counts) for name in plan.names[pattern]]
     return Together(batches, stats, sizes, records)
 
 
 def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: bool) -> Counts | None:
-    """Feed some more files to the stream; the columns of :func:`read_together`, or None if one is not what it seemed."""
+    """Feed a piece of files to the stream, from number ``first`` on.
+
+    The answer has a row per file, int64: bytes with the added terminator, size, newlines, records, and whether to look closer.
+    It is None if one of the files is not what it seemed.
+    """
     buffer = getattr(_local, "buffer", None)
     room = PIECE_BYTES + MOST_BYTES + 1
     if buffer is None or len(buffer) != room:
@@ -117,7 +136,7 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     files = np.frombuffer(read, np.int64).reshape(-1, 5)
     ends = files[:, 0].cumsum()
     for number in np.flatnonzero(files[:, 4]).tolist():
-        # the first bytes only suggest it
+        # its very first bytes suggest a compressed file or an export; more of them tell
         head = buffer[int(ends[number] - files[number, 0]) :][: min(int(files[number, 1]), HEAD_BYTES)].tobytes()
         if compression(head[:MAGIC_BYTES]) or (detect and format_of(head) != "plain"):
             return None

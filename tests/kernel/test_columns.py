@@ -31,8 +31,8 @@ def lines(columns):
 
 
 def stream(*regexes, in_batches=True, **options):
-    plan = Scanner([{"Name": f"m{i}", "Regex": regex} for i, regex in enumerate(regexes)], **options)._plan
-    return _core.Stream(plan.engine, plan.confirm, in_batches=in_batches)
+    plan = Scanner([{"Name": f"m{i}", "Regex": regex} for i, regex in enumerate(regexes)], **options).plan
+    return _core.Stream(plan.engine, plan.resolver, in_batches=in_batches)
 
 
 def whole(taken, pattern=0):

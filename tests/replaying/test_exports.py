@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import get_args
 
 import pytest
 from support.exports import NAMES, START_MS, Event, as_csv, as_s3, at, filtered, got
@@ -9,6 +10,8 @@ from support.exports import NAMES, START_MS, Event, as_csv, as_s3, at, filtered,
 import metricscan
 from metricscan import Objective, Scanner, replay
 from metricscan.cli import main
+from metricscan.logs.exports import FORMATS
+from metricscan.scanning.options import InputFormat
 
 SCANNER = Scanner(["loss=loss=([0-9.]+)"])
 LOSS = Objective("loss", "Minimize")
@@ -187,3 +190,7 @@ def test_what_is_no_such_export_is_a_fault_of_its_log(tmp_path, content, format_
     assert {error.path for error in result.errors} <= {str(tmp_path / "a.log"), str(tmp_path / "b.json")}
     assert all("read as" in str(error) for error in result.errors)
     assert result["loss"].num_rows == (format_ == "cloudwatch-json")
+
+
+def test_types_name_the_formats_that_there_are():
+    assert get_args(InputFormat) == FORMATS

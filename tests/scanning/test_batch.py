@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from metricscan import Scanner, _core
-from metricscan.scanning.arrow import BATCH_ROWS, SCHEMA, TIME, from_columns, in_pieces, joined
+from metricscan.scanning.arrow import from_columns, in_pieces, joined
+from metricscan.scanning.schema import BATCH_ROWS, SCHEMA, TIME
 
-PLAN = Scanner(["loss=loss=(.*?);"])._plan
+PLAN = Scanner(["loss=loss=(.*?);"]).plan
 ROWS = _core.SLAB_ROWS
 
 
@@ -22,7 +23,7 @@ def log(first, stop):
 
 
 def stream(*, in_batches=False):
-    return _core.Stream(PLAN.engine, PLAN.confirm, in_batches=in_batches)
+    return _core.Stream(PLAN.engine, PLAN.resolver, in_batches=in_batches)
 
 
 def columns_of(rows):

@@ -22,7 +22,7 @@ def scanner():
 
 
 def core_of(scanner, log, confirm=None):
-    core = _core.Stream(scanner._plan.engine, confirm or scanner._plan.confirm)
+    core = _core.Stream(scanner.plan.engine, confirm or scanner.plan.resolver)
     core.feed(log)
     core.finish()
     return core
@@ -47,7 +47,7 @@ def with_counts(core):
 def test_patterns_with_counts_are_listed(scanner, log, counted):
     core = core_of(scanner, log)
     assert core.counted() == with_counts(core)
-    assert [pattern for pattern, _ in core.counted()] == [scanner._plan.patterns[name] for name in counted]
+    assert [pattern for pattern, _ in core.counted()] == [scanner.plan.patterns[name] for name in counted]
     for pattern in core.filled():
         core.detach(pattern)
     # what was handed over counts on
@@ -58,7 +58,7 @@ def test_patterns_with_counts_are_listed(scanner, log, counted):
 def test_faults_alone_are_counts(scanner, fault):
     core = core_of(scanner, b"oss=x\n", lambda pattern, record: fault)
     assert core.counted() == with_counts(core)
-    assert [pattern for pattern, _ in core.counted()] == [scanner._plan.patterns["confirmed"]]
+    assert [pattern for pattern, _ in core.counted()] == [scanner.plan.patterns["confirmed"]]
 
 
 def test_metrics_of_one_regex_have_counts_of_their_own(scanner):

@@ -23,6 +23,7 @@ from metricscan import (
     _core,
 )
 from metricscan.scanning import blocks
+from metricscan.scanning.plan import Plan
 from metricscan.scanning.scanner import _configured
 
 LOSS = ["loss=loss=([0-9.]+)"]
@@ -241,7 +242,7 @@ def test_a_record_that_re_fails_on_is_counted(monkeypatch):
 
     monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 0)
     scanner = Scanner(["a=[^=]", "b=b=([0-9])"])
-    monkeypatch.setattr(scanner._plan.confirm, "_patterns", [("re", Failing(), 0)] * 2)
+    monkeypatch.setattr(scanner.plan.resolver, "_patterns", [("re", Failing(), 0)] * 2)
     result = scanner.scan(b"b=1\nxa b=2\na\n")
     counts = result.stats.metrics["a"]
     assert (counts.rows, counts.unparsed, counts.failed) == (0, 0, 3)
@@ -256,7 +257,7 @@ def test_a_search_that_runs_out_of_time_is_counted(monkeypatch):
             raise TimeoutError
 
     scanner = Scanner([r"a=\p{L}"])
-    monkeypatch.setattr(scanner._plan.confirm, "_patterns", [("regex", Slow(), 0)])
+    monkeypatch.setattr(scanner.plan.resolver, "_patterns", [("regex", Slow(), 0)])
     counts = scanner.scan(b"a\n").stats.metrics["a"]
     assert (counts.rows, counts.failed, counts.timeouts, counts.samples) == (0, 0, 1, [("a", 1, 0)])
 
@@ -268,7 +269,7 @@ def test_no_memory_in_python_is_no_datum(monkeypatch):
 
     monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 0)
     scanner = Scanner(["a=[aA]"])
-    monkeypatch.setattr(scanner._plan.confirm, "_patterns", [("re", Empty(), 0)])
+    monkeypatch.setattr(scanner.plan.resolver, "_patterns", [("re", Empty(), 0)])
     with pytest.raises(MemoryError):
         scanner.scan(b"a\n")
 
@@ -406,7 +407,7 @@ def test_memory_is_bounded(tmp_path, threads, form):
 
 
 def test_tables_are_the_columns_of_the_core():
-    core = _core.Stream(Scanner(LOSS)._plan.engine, None)
+    core = _core.Stream(Scanner(LOSS).plan.engine, None)
     core.feed(b"loss=1\nloss=2\n")
     columns = core.detach(0)
     from metricscan.scanning.arrow import from_columns
@@ -558,8 +559,8 @@ def test_explain_prints():
 
 
 def test_rows_that_do_not_fit_are_an_error_and_close_the_stream():
-    plan = Scanner(LOSS)._plan
-    core = _core.Stream(plan.engine, plan.confirm, row_limit=100)
+    plan = Scanner(LOSS).plan
+    core = _core.Stream(plan.engine, plan.resolver, row_limit=100)
     core.feed(b"loss=1\n" * 60)
     with pytest.raises(MemoryError, match="no memory for the rows found before offset"):
         core.feed(b"loss=1\n" * 100)
@@ -575,8 +576,8 @@ def test_rows_that_do_not_fit_are_an_error_and_close_the_stream():
 
 @pytest.mark.parametrize("regex", ["(?i)LOSS=([0-9.]+)", "loss=(.*) *$"])
 def test_rows_decided_by_python_that_do_not_fit(regex):
-    plan = Scanner([f"loss={regex}"])._plan
-    core = _core.Stream(plan.engine, plan.confirm, row_limit=0)
+    plan = Scanner([f"loss={regex}"]).plan
+    core = _core.Stream(plan.engine, plan.resolver, row_limit=0)
     with pytest.raises(MemoryError, match="no memory"):
         core.feed(b"loss=0.12345678901234567\n" * 3)
     assert core.closed
@@ -585,17 +586,17 @@ def test_rows_decided_by_python_that_do_not_fit(regex):
 
 def test_a_scanner_works_after_a_stream_of_it_failed():
     scanner = Scanner(LOSS)
-    failed = _core.Stream(scanner._plan.engine, scanner._plan.confirm, row_limit=0)
+    failed = _core.Stream(scanner.plan.engine, scanner.plan.resolver, row_limit=0)
     with pytest.raises(MemoryError):
         failed.feed(b"loss=1\n")
     assert scanner.scan(LOG)["loss"]["value"].to_pylist() == [0.5, 0.25]
 
 
 def test_a_scan_without_memory_raises(monkeypatch):
-    def limited(scanner, *, in_batches=False):
-        return _core.Stream(scanner._plan.engine, scanner._plan.confirm, in_batches=in_batches, row_limit=0)
+    def limited(plan, *, in_batches=False):
+        return _core.Stream(plan.engine, plan.resolver, in_batches=in_batches, row_limit=0)
 
-    monkeypatch.setattr(Scanner, "_new_core_stream", limited)
+    monkeypatch.setattr(Plan, "new_stream", limited)
     scanner = Scanner(LOSS)
     for threads in (1, 2):
         with pytest.raises(MemoryError):

@@ -13,7 +13,7 @@ import pytest
 from support.feeding import rows_of
 
 from metricscan import Row, Scanner, _core
-from metricscan.scanning.arrow import SCHEMA
+from metricscan.scanning.schema import SCHEMA
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 LOSS = ["loss=loss=([0-9.]+)"]
@@ -297,7 +297,7 @@ def test_a_stream_is_fed_by_one_thread_at_a_time(monkeypatch):
         return []
 
     monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 0)
-    engine = Scanner(["m=[mM]"])._plan.engine
+    engine = Scanner(["m=[mM]"]).plan.engine
     core = _core.Stream(engine, confirm)
     core.feed(b"m\n")
     assert refused == [(0, b"m")] * 2

@@ -19,7 +19,7 @@ from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_s
 from metricscan.logs.source import _COMPRESSIONS, MAGIC_PREFIXES, compression
 from metricscan.replaying import replay as replay_module
 from metricscan.scanning import together as together_module
-from metricscan.scanning.arrow import BATCH_ROWS
+from metricscan.scanning.schema import BATCH_ROWS
 from metricscan.scanning.together import Together, scan_together
 
 DEFINITIONS = [
@@ -69,7 +69,7 @@ def written(folder, contents):
 def test_each_log_has_what_it_has_alone(tmp_path_factory, options, contents, piece_bytes):
     folder = tmp_path_factory.mktemp("logs")
     with mock.patch.object(together_module, "PIECE_BYTES", piece_bytes):
-        together = scan_together(Scanner(DEFINITIONS, **options), written(folder, contents))
+        together = scan_together(Scanner(DEFINITIONS, **options).plan, written(folder, contents))
     assert isinstance(together, Together)
     alone = [expected(DEFINITIONS, content, **options) for content in contents]
     assert together.sizes.tolist() == [one["bytes"] for one in alone]
@@ -93,15 +93,15 @@ def test_each_log_has_what_it_has_alone(tmp_path_factory, options, contents, pie
 def test_a_log_that_is_not_what_it_seemed_is_left_to_a_scan_of_its_own(tmp_path):
     scanner = Scanner(DEFINITIONS)
     good, bad = written(tmp_path, [b"loss=1;\n", b"loss=2;\n"])
-    assert scan_together(scanner, [good, bad]) is not None
+    assert scan_together(scanner.plan, [good, bad]) is not None
     (tmp_path / "1.log").write_bytes(gzip.compress(b"loss=2;\n"))
-    assert scan_together(scanner, [good, bad]) is None
+    assert scan_together(scanner.plan, [good, bad]) is None
     (tmp_path / "1.log").write_bytes(b"x" * (2 << 20))
-    assert scan_together(scanner, [good, bad]) is None
+    assert scan_together(scanner.plan, [good, bad]) is None
     (tmp_path / "1.log").unlink()
-    assert scan_together(scanner, [good, bad]) is None
-    assert scan_together(scanner, [good, str(tmp_path)]) is None
-    assert scan_together(scanner, [good, "a\0b"]) is None
+    assert scan_together(scanner.plan, [good, bad]) is None
+    assert scan_together(scanner.plan, [good, str(tmp_path)]) is None
+    assert scan_together(scanner.plan, [good, "a\0b"]) is None
 
 
 def test_a_group_with_a_log_of_another_kind_is_replayed_one_by_one(tmp_path):
@@ -138,7 +138,7 @@ def test_grouping_changes_nothing_in_a_replay(tmp_path, monkeypatch, threads):
 def test_many_rows_come_in_several_batches(tmp_path):
     text = b"".join(b"loss=%d;" % (number % 10) for number in range(12_000))
     paths = written(tmp_path, [text] * 12)
-    together = scan_together(Scanner(DEFINITIONS[:1]), paths)
+    together = scan_together(Scanner(DEFINITIONS[:1]).plan, paths)
     assert isinstance(together, Together)
     assert [batch.num_rows <= BATCH_ROWS for _, batch, _ in together.batches] == [True] * len(together.batches)
     assert len(together.batches) > 1

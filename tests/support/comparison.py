@@ -83,7 +83,7 @@ def compare(regexes: Sequence[str], log: bytes, cuts: Sequence[int] = (), **opti
             raise Difference(case, how, wanted, str(error)) from error
         if found != wanted:
             raise Difference(case, how, wanted, found)
-    native = sum(one.engine == "core" for one in scanner._plan.explanations)
+    native = sum(one.engine == "core" for one in scanner.plan.explanations)
     return native * len(records)
 
 

@@ -64,7 +64,7 @@ def streamed(scanner: Any, chunks: Iterable[bytes], *, take_often: bool = False)
     """Through a live stream; with ``take_often`` the rows are taken after every chunk."""
     import pyarrow as pa
 
-    from metricscan.scanning.arrow import SCHEMA
+    from metricscan.scanning.schema import SCHEMA
 
     batches: dict[str, list[Any]] = {name: [] for name in scanner.metrics}
 

@@ -1,0 +1,186 @@
+"""One input, read to its end: batches of rows as soon as they are full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from metricscan.errors import SourceError
+from metricscan.logs.source import CHUNK_BYTES, open_source
+from metricscan.scanning.options import check_threads
+from metricscan.scanning.stats import ScanStats
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pyarrow as pa
+
+    from metricscan import _core
+    from metricscan.logs.exports import Frames
+    from metricscan.scanning.options import InputFormat
+    from metricscan.scanning.plan import Plan
+
+
+class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
+    """Iterator over ``(name, RecordBatch)``; ``stats`` counts what has been scanned so far.
+
+    Parameters
+    ----------
+    plan : Plan
+    source, threads, input_format
+        As :meth:`Scanner.scan` takes them.
+    chunk_bytes : int
+        In pieces of this size files are read, and bytes are cut.
+
+    Attributes
+    ----------
+    stats : ScanStats
+    frames : Frames or None
+        Of an export: its streams and their times.
+    counting : ScanStats or callable
+        The counts, or a function that puts them together.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        source: Any,
+        threads: int | None,
+        input_format: InputFormat = "plain",
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
+        from metricscan.scanning import blocks
+
+        check_threads(threads)
+        self._plan = plan
+        self._chunk_bytes = chunk_bytes
+        self._opened = open_source(source, chunk_bytes=chunk_bytes)
+        self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
+        self.frames: Frames | None = None
+        workers = blocks.worker_count(threads, self._opened.size)
+        # a file of size 0 may have content: those of /proc do
+        can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
+        self._running: Generator[tuple[Any, ...]]
+        if input_format != "plain":
+            from metricscan.logs import exports
+
+            try:
+                format_ = exports.format_of(self._opened, input_format)
+            except BaseException:
+                self._opened.close()
+                raise
+            if format_ != "plain":
+                self.frames = exports.Frames(self._opened, format_)
+        if self.frames is not None:
+            self._running = self.numbered(self.frames)
+        else:
+            self._running = self._many_blocks(workers) if workers > 1 and can_be_cut else self._one_stream()
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of what has been scanned so far."""
+        if isinstance(self.counting, ScanStats):
+            return self.counting
+        stats = self.counting()
+        if self._running.gi_frame is None:  # type: ignore[attr-defined]
+            # the scan is over: the counts are final
+            self.counting = stats
+        return stats
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> tuple[str, pa.RecordBatch]:
+        name, batch, *_ = next(self._running)
+        return name, batch
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Batches of {self._opened.name}>"
+
+    def close(self) -> None:
+        """Stop early and close what was opened."""
+        self._running.close()
+        self._opened.close()
+
+    def numbered(self, frames: Frames) -> Generator[tuple[str, pa.RecordBatch, Any]]:
+        """The batches of an export, each with an int64 array: the number of each row's stream in ``frames.stream_names``."""
+        from metricscan.scanning.exported import ExportScan
+
+        scan = ExportScan(self._plan, frames)
+        self.counting = scan.stats
+        with self._opened:
+            for events in frames:
+                yield from scan.add(events)
+        yield from scan.finish()
+        # a snapshot: the scan holds on to the input
+        self.counting = scan.stats()
+        if frames.fault is not None:
+            raise frames.fault
+
+    def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
+        core = self._plan.new_stream(in_batches=True)
+        self.counting = partial(self._plan.stats_of, core)
+        failed: SourceError | None = None
+        with self._opened:
+            try:
+                for piece in self._opened:
+                    core.feed(piece)
+                    for pattern, columns in core.take_full():
+                        yield from self._named(pattern, columns)
+            except SourceError as error:
+                failed = error
+            core.finish()
+        for pattern, columns in core.take():
+            yield from self._named(pattern, columns)
+        if failed is not None:
+            raise failed
+
+    def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
+        from metricscan.scanning import blocks
+        from metricscan.scanning.arrow import Gathering
+
+        failed: SourceError | None = None
+        lines = 0
+        gathering: dict[int, Gathering] = {}
+        self.counting = stats = self._plan.new_stats()
+
+        def place(line: int, offset: int) -> tuple[int, int]:
+            """Places in a block have final offsets; their lines count from the block's beginning."""
+            return line + lines, offset
+
+        with self._opened:
+            try:
+                for block in blocks.scan_blocks(self._opened, self._plan, workers, chunk_bytes=self._chunk_bytes):
+                    stats.bytes += block.bytes
+                    stats.records += block.records
+                    self._plan.add_counts(stats, block.counted, place)
+                    for pattern, columns in block.columns:
+                        columns.add_lines(lines)
+                        for gathered in gathering.setdefault(pattern, Gathering()).add(columns):
+                            yield from self._named(pattern, gathered)
+                    lines += block.newlines
+            except SourceError as error:
+                failed = error
+            for pattern, rest in gathering.items():
+                for gathered in rest.take():
+                    yield from self._named(pattern, gathered)
+        if failed is not None:
+            raise failed
+
+    def _named(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows of a pattern as batches, once for each metric that shares it; zero-copy."""
+        from metricscan.scanning.arrow import from_columns, in_pieces
+
+        for piece in in_pieces(from_columns(columns)):
+            for name in self._plan.names[pattern]:
+                yield name, piece

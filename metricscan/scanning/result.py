@@ -1,0 +1,101 @@
+"""What a scan gives: rows, matches, and the tables of one input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan.scanning.stats import ScanStats
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pyarrow as pa
+
+# In the repr of a result.
+_METRICS_SHOWN = 10
+
+
+class Row(NamedTuple):
+    """One extracted value: what was read, and where it stood in the input. ``value`` is a float, but a str for a label.
+
+    ``line`` is counted from 1; ``offset`` (of the record) and ``start`` (of the value) are bytes of the decompressed input.
+    """
+
+    value: Any
+    line: int
+    offset: int
+    start: int
+    time: datetime | None
+
+
+class Match(NamedTuple):
+    """One match of one definition in one record.
+
+    ``span`` and ``value_span`` are bytes of the record as the patterns see it: after escaping and stripping, if the scanner
+    does that. ``value_text`` is None where the value group took no part, ``number`` where ``float()`` refuses the text.
+    """
+
+    name: str
+    text: str
+    span: tuple[int, int]
+    value_text: str | None
+    value_span: tuple[int, int] | None
+    number: float | None
+
+
+class ScanResult(Mapping[str, "pa.Table"]):
+    """The rows of one input: a mapping from every defined metric to its table.
+
+    A table is put together from its batches when it is first asked for, without a copy.
+
+    Attributes
+    ----------
+    stats : ScanStats
+    """
+
+    def __init__(
+        self,
+        batches: dict[str, Sequence[pa.RecordBatch]],
+        stats: ScanStats | Callable[[], ScanStats],
+        labels: Sequence[str] = (),
+    ) -> None:
+        self._batches = batches
+        self._labels = tuple(labels)
+        self._tables: dict[str, pa.Table] = {}
+        self._stats = stats
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of the scan."""
+        if not isinstance(self._stats, ScanStats):
+            # put together on first use: for thousands of metrics this takes longer than a scan
+            self._stats = self._stats()
+        return self._stats
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ScanResult, (self._batches, self.stats, self._labels)
+
+    def __getitem__(self, name: str) -> pa.Table:
+        table = self._tables.get(name)
+        if table is None:
+            import pyarrow as pa
+
+            from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
+
+            schema = LABEL_SCHEMA if name in self._labels else SCHEMA
+            table = self._tables[name] = pa.Table.from_batches(self._batches[name], schema=schema)
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __repr__(self) -> str:
+        metrics = self.stats.metrics.items()
+        rows = ", ".join(f"{name}: {counts.rows} rows" for name, counts in islice(metrics, _METRICS_SHOWN))
+        more = f", and {len(metrics) - _METRICS_SHOWN} more metrics" if len(metrics) > _METRICS_SHOWN else ""
+        return f"<ScanResult of {self.stats.records} records; {rows}{more}>"

@@ -1,0 +1,139 @@
+"""A live input: chunks as they arrive, rows when the caller takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from metricscan.scanning.options import datetime_of, microseconds
+from metricscan.scanning.result import Row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    import pyarrow as pa
+
+    from metricscan import _core
+    from metricscan.scanning.plan import Plan
+    from metricscan.scanning.stats import ScanStats
+
+
+class Stream:
+    """A live input: one job's stdout or stderr, fed as it arrives.
+
+    Made by :meth:`Scanner.stream`. One thread at a time may use a stream; any number of streams share a scanner.
+
+    Attributes
+    ----------
+    latest : mapping of str to Row or None
+        The newest row of each metric, taken or not.
+
+    Examples
+    --------
+    >>> from metricscan import Scanner
+    >>> with Scanner(["loss=loss=([0-9.]+)"]).stream() as stream:
+    ...     stream.feed(b"loss=0.5\\nlo")
+    ...     stream.feed(b"ss=0.25\\n")
+    ...     stream.latest["loss"].value
+    0.25
+    """
+
+    __slots__ = ("_core", "_plan", "latest")
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._core = plan.new_stream()
+        self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
+
+    def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
+        """Scan a chunk; it may end anywhere, also within a record or a character.
+
+        Parameters
+        ----------
+        chunk : bytes-like
+            The stream keeps no reference to it; it copies an unfinished record at its end.
+        time : datetime with a time zone, or seconds since the epoch, optional
+            When the chunk arrived: the ``time`` of the rows whose records end in it. The last record, if no terminator
+            ends it, gets the time of the last chunk.
+
+        Raises
+        ------
+        TypeError
+            The chunk is text, or the time is neither.
+        ValueError
+            The stream is closed, or the time has no time zone.
+        """
+        if time is None:
+            self._core.feed(chunk)
+        else:
+            self._core.feed(chunk, microseconds(time))
+
+    def take(self) -> dict[str, pa.RecordBatch]:
+        """The rows found since the last take: a batch for each metric that has some, zero-copy."""
+        from metricscan.scanning.arrow import from_columns
+
+        batches = {}
+        for pattern in self._core.filled():
+            columns = self._core.detach(pattern)
+            if columns is not None:
+                batch = from_columns(columns)
+                batches.update(dict.fromkeys(self._plan.names[pattern], batch))
+        return {name: batches[name] for name in self._plan.metrics if name in batches}
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts so far."""
+        return self._plan.stats_of(self._core)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream is closed: nothing more can be fed."""
+        return self._core.closed
+
+    def close(self) -> None:
+        """Scan the last record, if no terminator ended it. ``take`` and ``latest`` stay valid."""
+        self._core.finish()
+
+    def __repr__(self) -> str:
+        rows = sum(one.rows for one in self.stats.metrics.values())
+        state = ", closed" if self.closed else ""
+        return f"<Stream: {self._core.bytes} bytes, {self._core.records} records, {rows} rows{state}>"
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        # a copy would share the memory that both write to
+        raise TypeError("a stream can be neither copied nor pickled; its scanner can, and gives as many as are wanted")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Latest(Mapping[str, "Row | None"]):
+    """The newest row of each metric, read from the core when it is asked for."""
+
+    __slots__ = ("_core", "_plan")
+
+    def __init__(self, plan: Plan, core: _core.Stream) -> None:
+        self._plan = plan
+        self._core = core
+
+    def __getitem__(self, name: str) -> Row | None:
+        row = self._core.latest(self._plan.patterns[name])
+        if row is None:
+            return None
+        value, line, offset, start, micros = row
+        return Row(value, line, offset, start, None if micros is None else datetime_of(micros))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plan.metrics)
+
+    def __len__(self) -> int:
+        return len(self._plan.metrics)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
