@@ -12,11 +12,12 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.patterns.classes import MEMBER, STOP, UnknownClass, character_class
+from metricscan.patterns.tree import ONE_CHARACTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from metricscan.patterns.span import Tree
+    from metricscan.patterns.tree import Tree
 
 # As the core numbers them.
 TEXT, RUN, DECIMAL, OPTIONAL, EITHER, DONE, OPEN, CLOSE, END = range(9)
@@ -123,7 +124,7 @@ class _Chains:
             at += 1
             if op is sre.LITERAL:
                 yield self._text(av)
-            elif op in (sre.ANY, sre.IN, sre.NOT_LITERAL):
+            elif op in ONE_CHARACTER:
                 yield self._run((op, av), 1, 1)
             elif op is sre.MAX_REPEAT:
                 yield self._repeat(*av)
@@ -170,7 +171,7 @@ class _Chains:
 
     def _repeat(self, least: Any, most: Any, items: Any) -> _Part:
         unlimited = most is sre.MAXREPEAT or most >= sre.MAXREPEAT
-        if len(items) == 1 and items[0][0] in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN):
+        if len(items) == 1 and items[0][0] in ONE_CHARACTER:
             if max(least, 0 if unlimited else most) > 255:
                 raise _NotAChain
             return self._run(items[0], int(least), -1 if unlimited else int(most))

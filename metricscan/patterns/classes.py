@@ -52,8 +52,6 @@ _NOT = (sre.NOT_LITERAL, sre.NOT_LITERAL_IGNORE, sre.NOT_LITERAL_UNI_IGNORE)
 _LAST = 0x10FFFF
 _MOST_ITEMS_KEPT = 64
 
-ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
-
 _Item = tuple[int, ...]
 
 

@@ -15,19 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.patterns.classes import (
     MEMBER,
-    ONE_CHARACTER,
     STOP,
     UNDECIDED,
     CharacterClass,
     UnknownClass,
     character_class,
 )
-from metricscan.patterns.span import within
+from metricscan.patterns.tree import ONE_CHARACTER, TOO_DEEP, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from metricscan.patterns.span import Tree
+    from metricscan.patterns.tree import Tree
 
 # As kernel/program.h numbers them.
 _MATCH, _BYTE, _STRING, _CLASS, _RUN, _SPLIT, _JUMP, _SAVE, _BEGIN, _END, _BOUNDARY, _LOOK = range(12)
@@ -80,10 +79,8 @@ MOST_WAYS = 256
 # Of a longer pattern it is not asked what records with a match end with.
 MOST_LAST = 100
 
-_POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
-_ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
 _REFERENCES = frozenset({sre.GROUPREF, sre.GROUPREF_EXISTS})
-_REPEATS = {sre.MAX_REPEAT: _GREEDY, sre.MIN_REPEAT: _LAZY, _POSSESSIVE_REPEAT: _POSSESSIVE}
+_REPEATS = {sre.MAX_REPEAT: _GREEDY, sre.MIN_REPEAT: _LAZY, sre.POSSESSIVE_REPEAT: _POSSESSIVE}
 # Before 3.11.5 re itself crashes on some possessive and atomic groups: what it means by them is then its own affair.
 _GROUPS_ARE_SOUND = sys.version_info >= (3, 11, 5)
 
@@ -165,7 +162,7 @@ def compile_program(tree: Tree, value_group: int) -> Program | str:
     """The program of a pattern that ``re`` takes, or the reason why there is none.
 
     >>> from metricscan.patterns.dialect import compile_regex
-    >>> from metricscan.patterns.span import Tree
+    >>> from metricscan.patterns.tree import Tree
     >>> captures, loop = (compile_regex(regex).tree for regex in (r"(?:(a)|b)++", r"(?:ab|c)+=(\\S+)"))
     >>> compile_program(Tree(captures, 0), 1)
     'it has a possessive repeat that captures'
@@ -177,7 +174,7 @@ def compile_program(tree: Tree, value_group: int) -> Program | str:
     except (_NotAProgram, UnknownClass) as reason:
         return str(reason)
     except RecursionError:
-        return "it is nested too deeply"
+        return TOO_DEEP
 
 
 class _Writer:
@@ -291,7 +288,7 @@ class _Writer:
     def _other_item(self, op: Any, av: Any, flags: int) -> None:
         if op in ONE_CHARACTER:
             self.emit(_CLASS, self._class((op, av), flags))
-        elif op in _REPEATS and op is not None:
+        elif op in _REPEATS:
             self._repeat(_REPEATS[op], av, flags)
         elif op is sre.BRANCH:
             self._branch(av[1], flags)
@@ -299,7 +296,7 @@ class _Writer:
             self._anchor(av, flags)
         elif op in (sre.ASSERT, sre.ASSERT_NOT):
             self._look(op is sre.ASSERT, av, flags)
-        elif op is _ATOMIC_GROUP and op is not None and _GROUPS_ARE_SOUND:
+        elif op is sre.ATOMIC_GROUP and _GROUPS_ARE_SOUND:
             self._decided(_ATOMIC, 0, av, flags)
         elif op is sre.GROUPREF:
             self.pure = False
@@ -528,13 +525,13 @@ class _Writer:
                 size += 4 + self._size_written_out(av[3])
             elif op is sre.BRANCH:
                 size += sum(7 + self._size_written_out(branch) for branch in av[1])
-            elif op in _REPEATS and op is not None:
+            elif op in _REPEATS:
                 body = self._size_written_out(av[2])
                 copies = max(int(av[0]), 1) if int(av[1]) >= MOST_COUNT else int(av[1])
                 size += 16 + (body * copies if body * copies <= MOST_UNROLLED else body)
             elif op in (sre.ASSERT, sre.ASSERT_NOT):
                 size += 5 + self._size_written_out(av[1])
-            elif op is _ATOMIC_GROUP and op is not None:
+            elif op is sre.ATOMIC_GROUP:
                 size += 5 + self._size_written_out(av)
             elif op is sre.GROUPREF_EXISTS:
                 size += 5 + self._size_written_out(av[1]) + (0 if av[2] is None else self._size_written_out(av[2]))

@@ -12,9 +12,11 @@ from metricscan import _core
 from metricscan.patterns import fingerprints, safety
 from metricscan.patterns.chain import chain as chain_of
 from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, value_group
+from metricscan.patterns.literals import best_set, required_literals
 from metricscan.patterns.program import compile_program
-from metricscan.patterns.span import Span, Tree, best_set, required_literals
+from metricscan.patterns.span import Span
 from metricscan.patterns.span import span as span_of
+from metricscan.patterns.tree import Tree
 from metricscan.scanning.deferred import Confirm
 
 if TYPE_CHECKING:
