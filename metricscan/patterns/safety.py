@@ -13,7 +13,8 @@ import re
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
-from metricscan.patterns.classes import STOP, UnknownClass, character_class
+from metricscan.patterns.classes import UnknownClass, character_class
+from metricscan.patterns.opcodes import STOP
 from metricscan.patterns.tree import ONE_CHARACTER, REPEATS
 
 if TYPE_CHECKING:
