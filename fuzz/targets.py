@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.comparison import TooSlow, compare
 from support.generated import Choices, parsed, pattern_from, record_from
 
-from metricscan.patterns.dialect import _unrolled
+from metricscan.patterns.dialect import unrolled_size
 
 TERMINATORS = [b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\r\r\n", b"\n\r"]
 MATCHES = ["all", "all", "first", "last"]
@@ -47,7 +47,7 @@ def text(data: bytes) -> int:
     if len(regex) > MOST_CHARACTERS or len(log) > 10 * MOST_CHARACTERS:
         return 0
     tree = parsed(regex)
-    if tree is None or _unrolled(tree) > MOST_ELEMENTS:
+    if tree is None or unrolled_size(tree) > MOST_ELEMENTS:
         return 0
     options = _options(Choices(first[:1] * 8))
     return _compared([regex], log, [len(log) // 3, len(log) // 2, len(log) - 1], options)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.patterns import safety
 from metricscan.patterns.dialect import RegexFault, compile_quietly, compile_regex, value_group
-from metricscan.patterns.span import Tree, within
+from metricscan.patterns.tree import REPEATS, Tree, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +35,6 @@ _REALS = re.compile(
 )
 _TINY, _NEGATIVE, _PLAIN = "1.5e-05", "-1.5", "1.5"
 _EXAMPLES = ("1.5", "0.25", "12", "7", "12.75", "5.", "0.0")
-_REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, getattr(sre, "POSSESSIVE_REPEAT", None))
 _LONGEST = 10_000
 _LONGEST_EXAMPLE = 1_000
 
@@ -405,7 +404,7 @@ def _demanded(items: Any) -> Iterable[int]:
             yield av
         elif op is sre.SUBPATTERN:
             yield from _demanded(av[3])
-        elif op in _REPEATS and av[0] >= 1:
+        elif op in REPEATS and av[0] >= 1:
             yield from _demanded(av[2])
 
 
@@ -413,7 +412,7 @@ def _may_be_empty(item: tuple[Any, Any]) -> bool:
     op, av = item
     if op is sre.AT or op in (sre.ASSERT, sre.ASSERT_NOT):
         return True
-    if op in _REPEATS:
+    if op in REPEATS:
         return int(av[0]) == 0 or all(map(_may_be_empty, av[2]))
     if op is sre.SUBPATTERN:
         return all(map(_may_be_empty, av[3]))
@@ -490,7 +489,7 @@ def _shortest(item: tuple[Any, Any]) -> str:
         return "".join(map(_shortest, av[3]))
     if op is sre.BRANCH:
         return "".join(map(_shortest, av[1][0]))
-    if op in _REPEATS:
+    if op in REPEATS:
         text = "".join(map(_shortest, av[2]))
         if len(text) * int(av[0]) > _LONGEST_EXAMPLE:
             raise _NoExampleError

@@ -1,8 +1,9 @@
-"""A regex that goes on from a literal in one way only, as steps that need no backtracking.
+"""Chains: one-pass patterns, that is a literal and then steps, at each of which the next byte decides.
 
-``consumed samples: +([0-9]+)``, ``loss=([0-9]+\\.[0-9]+)``, ``reward: ([-+]?[0-9]*\\.?[0-9]+(?:[eE][-+]?[0-9]+)?)``: behind the
-literal each step takes all it can, and no step could give back what the next one would start with. So the core walks such a
-pattern where its literal is found, in one pass; whatever a table of bytes leaves undecided there, its program decides.
+``consumed samples: +([0-9]+)``, ``loss=([0-9]+\\.[0-9]+)``, ``reward: ([-+]?[0-9]*\\.?[0-9]+(?:[eE][-+]?[0-9]+)?)``: behind
+the literal each step takes all that it can, and no step could give back a byte with which the next one starts, so nothing
+has to backtrack. The core matches a chain where its literal is found, in one pass. Where a table of bytes leaves a byte
+undecided, the pattern's program decides.
 """
 
 from __future__ import annotations
@@ -11,26 +12,44 @@ from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.patterns.classes import MEMBER, STOP, UnknownClass, character_class
+from metricscan.patterns.classes import UnknownClass, character_class
+from metricscan.patterns.opcodes import (
+    MEMBER,
+    STEP_CLOSE,
+    STEP_DECIMAL,
+    STEP_DONE,
+    STEP_EITHER,
+    STEP_END,
+    STEP_OPEN,
+    STEP_OPTIONAL,
+    STEP_RUN,
+    STEP_TEXT,
+    STOP,
+)
+from metricscan.patterns.tree import ONE_CHARACTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from metricscan.patterns.span import Tree
+    from metricscan.patterns.tree import Tree
 
-# As the core numbers them.
-TEXT, RUN, DECIMAL, OPTIONAL, EITHER, DONE, OPEN, CLOSE, END = range(9)
 MOST_STEPS = 64
 _NONE: frozenset[int] = frozenset()
 _DOT = ord(".")
 
 
 class Step(NamedTuple):
-    """One step; what a kind does not need is empty.
+    """One step. A field that its kind does not need is empty.
 
-    ``text`` is that of TEXT, and the table of bytes of RUN (between ``least`` and ``most`` of it, -1: without a limit) and of
-    DECIMAL's digits. OPTIONAL and EITHER say in ``least`` at which step to go on if what follows them fails; DONE, where what
-    follows them has not, goes on at the step in ``least``. OPEN and CLOSE are the ends of the value.
+    Attributes
+    ----------
+    kind : int
+    text : bytes
+        The text of STEP_TEXT; the table of bytes of STEP_RUN, and of the digits of STEP_DECIMAL.
+    least, most : int
+        STEP_RUN takes between ``least`` and ``most`` bytes (-1: without a limit). If the steps behind STEP_OPTIONAL or
+        STEP_EITHER fail, the match continues at step ``least``; if they do not, they end in STEP_DONE, and the match
+        continues at its step ``least``. STEP_OPEN and STEP_CLOSE are the ends of the value.
     """
 
     kind: int
@@ -40,24 +59,33 @@ class Step(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """The literal that it begins with, and the steps behind it."""
+    """The literal that a chain begins with, and the steps behind it."""
 
     prefix: bytes
     steps: tuple[Step, ...]
 
 
 class _NotAChain(Exception):
-    pass
+    """The pattern is no chain."""
 
 
 def chain(tree: Tree, value_group: int) -> Chain | None:
-    """The chain that a pattern amounts to; None if it is none.
+    """The chain that a pattern is equivalent to; None if there is none.
 
     Parameters
     ----------
     tree : Tree
     value_group : int
         The group that holds the value.
+
+    Examples
+    --------
+    >>> from metricscan.patterns.parse import parse
+    >>> from metricscan.patterns.tree import Tree
+    >>> found = chain(Tree(parse("loss= *([0-9]+)"), 0), 1)
+    >>> found.prefix, [step.kind for step in found.steps] == [STEP_RUN, STEP_OPEN, STEP_RUN, STEP_CLOSE, STEP_END]
+    (b'loss=', True)
+    >>> chain(Tree(parse("loss=([0-9]*)[0-9]"), 0), 1)  # the first run would have to give a digit back
     """
     if tree.flags & (sre.SRE_FLAG_IGNORECASE | sre.SRE_FLAG_LOCALE) or value_group == 0:
         return None
@@ -68,7 +96,7 @@ def chain(tree: Tree, value_group: int) -> Chain | None:
 
 
 class _Part(NamedTuple):
-    """What an item becomes, what it can start with, whether it may take nothing, and what it could give back."""
+    """The step that an item becomes; which bytes it can start with and could give back; whether it may take nothing."""
 
     kind: int
     text: bytes
@@ -86,24 +114,24 @@ class _Chains:
         self.group = value_group
 
     def read(self, items: Any) -> Chain:
-        # most of a pattern is the text that it begins with
+        # most patterns are mainly the text that they begin with
         data = list(getattr(items, "data", items))
         length = next(
             (at for at, (op, av) in enumerate(data) if op is not sre.LITERAL or 0xD800 <= av <= 0xDFFF), len(data)
         )
         prefix = bytearray("".join(chr(av) for _, av in data[:length]).encode())
         parts = list(self._sequence(data[length:], can_hold_value=True))
-        while parts and parts[0].kind == TEXT:
+        while parts and parts[0].kind == STEP_TEXT:
             prefix += parts.pop(0).text
         if not prefix or b"\n" in prefix or b"\r" in prefix:
             raise _NotAChain
-        if [part.kind for part in parts if part.kind in (OPEN, CLOSE)] != [OPEN, CLOSE]:
+        if [part.kind for part in parts if part.kind in (STEP_OPEN, STEP_CLOSE)] != [STEP_OPEN, STEP_CLOSE]:
             raise _NotAChain
         self._check(parts, _NONE, may_end=True)
         self._check_walks(parts, prefix[0])
         steps: list[Step] = []
         self._write(parts, steps)
-        steps.append(Step(END))
+        steps.append(Step(STEP_END))
         if len(steps) > MOST_STEPS:
             raise _NotAChain
         return Chain(bytes(prefix), tuple(steps))
@@ -123,7 +151,7 @@ class _Chains:
             at += 1
             if op is sre.LITERAL:
                 yield self._text(av)
-            elif op in (sre.ANY, sre.IN, sre.NOT_LITERAL):
+            elif op in ONE_CHARACTER:
                 yield self._run((op, av), 1, 1)
             elif op is sre.MAX_REPEAT:
                 yield self._repeat(*av)
@@ -136,9 +164,9 @@ class _Chains:
                     continue
                 if not can_hold_value:
                     raise _NotAChain
-                yield _Part(OPEN, b"", 0, 0, _NONE, True, _NONE)
+                yield _Part(STEP_OPEN, b"", 0, 0, _NONE, True, _NONE)
                 yield from self._sequence(inner)
-                yield _Part(CLOSE, b"", 0, 0, _NONE, True, _NONE)
+                yield _Part(STEP_CLOSE, b"", 0, 0, _NONE, True, _NONE)
             elif op is sre.BRANCH:
                 ways = tuple(tuple(self._sequence(way)) for way in av[1])
                 first: frozenset[int] = _NONE
@@ -147,7 +175,7 @@ class _Chains:
                     if nullable or first & starts:
                         raise _NotAChain
                     first |= starts
-                yield _Part(EITHER, b"", 0, 0, first, False, _NONE.union(*map(_gives, ways)), ways)
+                yield _Part(STEP_EITHER, b"", 0, 0, first, False, _NONE.union(*map(_gives, ways)), ways)
             else:
                 raise _NotAChain
 
@@ -156,21 +184,21 @@ class _Chains:
         if 0xD800 <= code_point <= 0xDFFF:
             raise _NotAChain
         text = chr(code_point).encode()
-        return _Part(TEXT, text, 0, 0, frozenset(text[:1]), False, _NONE)
+        return _Part(STEP_TEXT, text, 0, 0, frozenset(text[:1]), False, _NONE)
 
     def _run(self, node: Any, least: int, most: int) -> _Part:
         table = character_class(node, self.flags).table
-        # where characters are counted, bytes are not
+        # a step counts bytes, the pattern counts characters
         if (least > 1 or most >= 0) and MEMBER in table[0x80:]:
             raise _NotAChain
         starts, members = _bytes_of(table)
-        # at a byte that is left undecided there is no step
+        # a step never ends at an undecided byte
         gives = members if least != most else _NONE
-        return _Part(RUN, table, least, most, starts, least == 0, gives)
+        return _Part(STEP_RUN, table, least, most, starts, least == 0, gives)
 
     def _repeat(self, least: Any, most: Any, items: Any) -> _Part:
         unlimited = most is sre.MAXREPEAT or most >= sre.MAXREPEAT
-        if len(items) == 1 and items[0][0] in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN):
+        if len(items) == 1 and items[0][0] in ONE_CHARACTER:
             if max(least, 0 if unlimited else most) > 255:
                 raise _NotAChain
             return self._run(items[0], int(least), -1 if unlimited else int(most))
@@ -180,11 +208,11 @@ class _Chains:
         starts, nullable = _first(inner)
         if nullable:
             raise _NotAChain
-        # given up, it gives back what it starts with, too
-        return _Part(OPTIONAL, b"", 0, 0, starts, True, starts | _gives(inner), (inner,))
+        # if it fails, it also gives back what it starts with
+        return _Part(STEP_OPTIONAL, b"", 0, 0, starts, True, starts | _gives(inner), (inner,))
 
     def _decimal(self, items: Sequence[Any]) -> _Part | None:
-        """``[0-9]*\\.?[0-9]+``, which gives back digits to itself, and is read as one."""
+        """``[0-9]*\\.?[0-9]+`` as one step: its first run gives digits back, but only to its second."""
         if len(items) != 3 or any(op is not sre.MAX_REPEAT or len(av[2]) != 1 for op, av in items):
             return None
         (_, (low, high, whole)), (_, (least, most, dot)), (_, (few, many, fraction)) = items
@@ -199,20 +227,20 @@ class _Chains:
         starts, _ = _bytes_of(table)
         if _DOT in starts or MEMBER in table[0x80:]:
             return None
-        return _Part(DECIMAL, table, 0, 0, starts | {_DOT}, False, starts | {_DOT})
+        return _Part(STEP_DECIMAL, table, 0, 0, starts | {_DOT}, False, starts | {_DOT})
 
-    # -- whether there is one way only
+    # -- whether the next byte decides
 
     def _check(
         self, parts: Sequence[_Part], following: frozenset[int], *, may_end: bool
     ) -> tuple[frozenset[int], bool]:
-        """Raise if a part could give back what the rest starts with, unless all of the rest may be nothing.
+        """Raise if a part could give back what the rest starts with, unless all of the rest may take nothing.
 
-        Returns what the parts and what follows them can start with, and whether they and it may be nothing.
+        Returns which bytes the parts and the rest behind them can start with, and whether all of these may take nothing.
         """
         first, nothing = following, may_end
         for part in reversed(parts):
-            if part.kind in (OPEN, CLOSE):
+            if part.kind in (STEP_OPEN, STEP_CLOSE):
                 continue
             for inner in part.parts:
                 self._check(inner, first, may_end=nothing)
@@ -222,7 +250,7 @@ class _Chains:
         return first, nothing
 
     def _check_walks(self, parts: Sequence[_Part], begin: int, *, walked: bool = False) -> None:
-        """Raise if a walk that may fail could go over places where others begin: then it would be walked again and again."""
+        """Raise if a match that may fail could run over places where others begin: its time would be quadratic."""
         for part in parts:
             if walked and not part.nullable:
                 raise _NotAChain
@@ -234,44 +262,44 @@ class _Chains:
 
     def _write(self, parts: Sequence[_Part], steps: list[Step]) -> None:
         for part in parts:
-            if part.kind == TEXT and steps and steps[-1].kind == TEXT and not self._is_target(steps):
-                steps[-1] = Step(TEXT, steps[-1].text + part.text)
-            elif part.kind == OPTIONAL:
+            if part.kind == STEP_TEXT and steps and steps[-1].kind == STEP_TEXT and not self._is_target(steps):
+                steps[-1] = Step(STEP_TEXT, steps[-1].text + part.text)
+            elif part.kind == STEP_OPTIONAL:
                 at = len(steps)
-                steps.append(Step(OPTIONAL))
+                steps.append(Step(STEP_OPTIONAL))
                 self._write_flat(part.parts[0], steps)
-                steps.append(Step(DONE, least=len(steps) + 1))
-                steps[at] = Step(OPTIONAL, least=len(steps))
-            elif part.kind == EITHER:
+                steps.append(Step(STEP_DONE, least=len(steps) + 1))
+                steps[at] = Step(STEP_OPTIONAL, least=len(steps))
+            elif part.kind == STEP_EITHER:
                 dones = []
                 for way in part.parts[:-1]:
                     at = len(steps)
-                    steps.append(Step(EITHER))
+                    steps.append(Step(STEP_EITHER))
                     self._write_flat(way, steps)
                     dones.append(len(steps))
-                    steps.append(Step(DONE))
-                    steps[at] = Step(EITHER, least=len(steps))
+                    steps.append(Step(STEP_DONE))
+                    steps[at] = Step(STEP_EITHER, least=len(steps))
                 self._write_flat(part.parts[-1], steps)
                 for done in dones:
-                    steps[done] = Step(DONE, least=len(steps))
+                    steps[done] = Step(STEP_DONE, least=len(steps))
             else:
                 steps.append(Step(part.kind, part.text, part.least, part.most))
 
     def _write_flat(self, parts: Sequence[_Part], steps: list[Step]) -> None:
         if any(part.parts for part in parts):
-            # one place to go on at, if a way fails, is all that the core keeps
+            # the core keeps a single place at which to continue if a way fails
             raise _NotAChain
         steps += [Step(part.kind, part.text, part.least, part.most) for part in parts]
 
     @staticmethod
     def _is_target(steps: Sequence[Step]) -> bool:
-        """Whether a step goes on behind all of these: what comes there is a step of its own."""
-        return any(step.kind in (OPTIONAL, EITHER, DONE) and step.least == len(steps) for step in steps)
+        """Whether a step continues behind all of these; then the next text is a step of its own."""
+        return any(step.kind in (STEP_OPTIONAL, STEP_EITHER, STEP_DONE) and step.least == len(steps) for step in steps)
 
 
 @lru_cache(maxsize=256)
 def _bytes_of(table: bytes) -> tuple[frozenset[int], frozenset[int]]:
-    """The bytes that a class may take, and those that it surely takes."""
+    """The bytes that a class may take, and those that it takes in any case."""
     return (
         frozenset(byte for byte in range(256) if table[byte] != STOP),
         frozenset(byte for byte in range(256) if table[byte] == MEMBER),
@@ -288,5 +316,5 @@ def _first(parts: Sequence[_Part]) -> tuple[frozenset[int], bool]:
 
 
 def _gives(parts: Sequence[_Part]) -> frozenset[int]:
-    """What the end of a sequence could give back; all of it, to be careful."""
+    """The bytes that the end of a sequence could give back: to be careful, those of all its parts."""
     return _NONE.union(*(part.gives for part in parts))

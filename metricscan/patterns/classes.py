@@ -12,47 +12,56 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan.patterns.opcodes import (
+    DIGIT,
+    FOLD_ASCII,
+    FOLD_NOT,
+    FOLD_UNICODE,
+    MEMBER,
+    SET_CATEGORY,
+    SET_END,
+    SET_NEGATE,
+    SET_RANGE,
+    SET_RANGE_FOLDED,
+    SPACE,
+    STOP,
+    UNDECIDED,
+    WORD,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STOP, MEMBER, UNDECIDED = 0, 1, 2
-
-# As kernel/characters.h numbers them: how a character is folded before the items are asked, and the items.
-_FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
-_END, _RANGE, _CATEGORY, _NEGATE, _RANGE_FOLDED = range(5)
-_DIGIT, _SPACE, _WORD = range(3)
-# Category: which, whether it is the complement, whether only ASCII counts.
+# What the kernel calls a category: which, 1 for its complement, 1 for ASCII only.
 _CATEGORIES = {
-    sre.CATEGORY_DIGIT: (_DIGIT, 0, 1),
-    sre.CATEGORY_NOT_DIGIT: (_DIGIT, 1, 1),
-    sre.CATEGORY_SPACE: (_SPACE, 0, 1),
-    sre.CATEGORY_NOT_SPACE: (_SPACE, 1, 1),
-    sre.CATEGORY_WORD: (_WORD, 0, 1),
-    sre.CATEGORY_NOT_WORD: (_WORD, 1, 1),
-    sre.CATEGORY_UNI_DIGIT: (_DIGIT, 0, 0),
-    sre.CATEGORY_UNI_NOT_DIGIT: (_DIGIT, 1, 0),
-    sre.CATEGORY_UNI_SPACE: (_SPACE, 0, 0),
-    sre.CATEGORY_UNI_NOT_SPACE: (_SPACE, 1, 0),
-    sre.CATEGORY_UNI_WORD: (_WORD, 0, 0),
-    sre.CATEGORY_UNI_NOT_WORD: (_WORD, 1, 0),
+    sre.CATEGORY_DIGIT: (DIGIT, 0, 1),
+    sre.CATEGORY_NOT_DIGIT: (DIGIT, 1, 1),
+    sre.CATEGORY_SPACE: (SPACE, 0, 1),
+    sre.CATEGORY_NOT_SPACE: (SPACE, 1, 1),
+    sre.CATEGORY_WORD: (WORD, 0, 1),
+    sre.CATEGORY_NOT_WORD: (WORD, 1, 1),
+    sre.CATEGORY_UNI_DIGIT: (DIGIT, 0, 0),
+    sre.CATEGORY_UNI_NOT_DIGIT: (DIGIT, 1, 0),
+    sre.CATEGORY_UNI_SPACE: (SPACE, 0, 0),
+    sre.CATEGORY_UNI_NOT_SPACE: (SPACE, 1, 0),
+    sre.CATEGORY_UNI_WORD: (WORD, 0, 0),
+    sre.CATEGORY_UNI_NOT_WORD: (WORD, 1, 0),
 }
 _FOLDS = {
-    sre.IN: _FOLD_NOT,
-    sre.LITERAL: _FOLD_NOT,
-    sre.NOT_LITERAL: _FOLD_NOT,
-    sre.IN_IGNORE: _FOLD_ASCII,
-    sre.LITERAL_IGNORE: _FOLD_ASCII,
-    sre.NOT_LITERAL_IGNORE: _FOLD_ASCII,
-    sre.IN_UNI_IGNORE: _FOLD_UNICODE,
-    sre.LITERAL_UNI_IGNORE: _FOLD_UNICODE,
-    sre.NOT_LITERAL_UNI_IGNORE: _FOLD_UNICODE,
+    sre.IN: FOLD_NOT,
+    sre.LITERAL: FOLD_NOT,
+    sre.NOT_LITERAL: FOLD_NOT,
+    sre.IN_IGNORE: FOLD_ASCII,
+    sre.LITERAL_IGNORE: FOLD_ASCII,
+    sre.NOT_LITERAL_IGNORE: FOLD_ASCII,
+    sre.IN_UNI_IGNORE: FOLD_UNICODE,
+    sre.LITERAL_UNI_IGNORE: FOLD_UNICODE,
+    sre.NOT_LITERAL_UNI_IGNORE: FOLD_UNICODE,
 }
 _IN = (sre.IN, sre.IN_IGNORE, sre.IN_UNI_IGNORE)
 _NOT = (sre.NOT_LITERAL, sre.NOT_LITERAL_IGNORE, sre.NOT_LITERAL_UNI_IGNORE)
 _LAST = 0x10FFFF
 _MOST_ITEMS_KEPT = 64
-
-ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
 
 _Item = tuple[int, ...]
 
@@ -113,22 +122,22 @@ def _compiled(node: tuple[Any, Any], flags: int) -> CharacterClass:
     op = code[0]
     items: list[_Item]
     if op == sre.ANY:
-        fold, items = _FOLD_NOT, [(_RANGE, 0, 9), (_RANGE, 11, _LAST)]
+        fold, items = FOLD_NOT, [(SET_RANGE, 0, 9), (SET_RANGE, 11, _LAST)]
     elif op == sre.ANY_ALL:
-        fold, items = _FOLD_NOT, [(_RANGE, 0, _LAST)]
+        fold, items = FOLD_NOT, [(SET_RANGE, 0, _LAST)]
     elif op in _FOLDS:
         fold = _FOLDS[op]
         if op in _IN:
             items = _items(code, 2)
         else:
-            items = [(_RANGE, code[1], code[1])]
+            items = [(SET_RANGE, code[1], code[1])]
             if op in _NOT:
-                items.insert(0, (_NEGATE,))
+                items.insert(0, (SET_NEGATE,))
     else:
         raise UnknownClass(f"it has {str(sre.OPCODES[op]).lower()}")
     table = _ascii_table(fold, items)
     outside = _outside_ascii(fold, items)
-    words = [fold, *(word for item in items for word in item), _END]
+    words = [fold, *(word for item in items for word in item), SET_END]
     return CharacterClass(
         table + bytes([outside]) * 128, pack(f"={len(words)}i", *words) if outside == UNDECIDED else b""
     )
@@ -140,19 +149,19 @@ def _items(code: tuple[int, ...], at: int) -> list[_Item]:
     while code[at] != sre.FAILURE:
         op = code[at]
         if op == sre.NEGATE:
-            items.append((_NEGATE,))
+            items.append((SET_NEGATE,))
             at += 1
         elif op == sre.LITERAL:
-            items.append((_RANGE, code[at + 1], code[at + 1]))
+            items.append((SET_RANGE, code[at + 1], code[at + 1]))
             at += 2
         elif op == sre.RANGE:
-            items.append((_RANGE, code[at + 1], code[at + 2]))
+            items.append((SET_RANGE, code[at + 1], code[at + 2]))
             at += 3
         elif op == sre.RANGE_UNI_IGNORE:
-            items.append((_RANGE_FOLDED, code[at + 1], code[at + 2]))
+            items.append((SET_RANGE_FOLDED, code[at + 1], code[at + 2]))
             at += 3
         elif op == sre.CATEGORY and code[at + 1] in _CATEGORIES:
-            items.append((_CATEGORY, *_CATEGORIES[code[at + 1]]))
+            items.append((SET_CATEGORY, *_CATEGORIES[code[at + 1]]))
             at += 2
         elif op == sre.CHARSET:
             words = 256 // _BITS
@@ -189,7 +198,7 @@ def _ranges(bits: bytearray, start: int) -> list[_Item]:
     while at >= 0:
         end = bits.find(0, at)
         end = len(bits) if end < 0 else end
-        found.append((_RANGE, start + at, start + end - 1))
+        found.append((SET_RANGE, start + at, start + end - 1))
         at = bits.find(1, end)
     return found
 
@@ -198,14 +207,14 @@ def _ascii_table(fold: int, items: list[_Item]) -> bytes:
     """Which ASCII characters are members, one byte a character: the items in turn, as re asks them, each of all at once."""
     members, unanswered, answer = 0, _ASCII, True
     for item in items:
-        if item[0] == _NEGATE:
+        if item[0] == SET_NEGATE:
             answer = not answer
             continue
-        if item[0] == _CATEGORY:
+        if item[0] == SET_CATEGORY:
             taken = _MEMBERS[item[1], item[3]] ^ (_ASCII if item[2] else 0)
         else:
             taken = (1 << min(item[2], 127) + 1) - (1 << item[1]) if item[1] < 128 else 0
-            if item[0] == _RANGE_FOLDED:
+            if item[0] == SET_RANGE_FOLDED:
                 # a lower-case letter is asked for as an upper-case one too
                 taken |= (taken & _UPPER) << 32
         if answer:
@@ -213,7 +222,7 @@ def _ascii_table(fold: int, items: list[_Item]) -> bytes:
         unanswered &= ~taken
     if not answer:
         members |= unanswered
-    if fold != _FOLD_NOT:
+    if fold != FOLD_NOT:
         members = members & ~_UPPER | members >> 32 & _UPPER
     return f"{members:0128b}"[::-1].encode().translate(_DIGIT_VALUES)
 
@@ -226,13 +235,13 @@ def _bits_of(takes: Callable[[str], bool]) -> int:
 _ASCII = (1 << 128) - 1
 _UPPER = _bits_of(str.isupper)
 _MEMBERS = {
-    (_DIGIT, 0): _bits_of(str.isdecimal),
-    (_DIGIT, 1): _bits_of(str.isdecimal),
+    (DIGIT, 0): _bits_of(str.isdecimal),
+    (DIGIT, 1): _bits_of(str.isdecimal),
     # Unicode has four blanks more among the control characters
-    (_SPACE, 0): _bits_of(str.isspace),
-    (_SPACE, 1): _bits_of(" \t\n\r\f\v".__contains__),
-    (_WORD, 0): _bits_of(lambda character: character.isalnum() or character == "_"),
-    (_WORD, 1): _bits_of(lambda character: character.isalnum() or character == "_"),
+    (SPACE, 0): _bits_of(str.isspace),
+    (SPACE, 1): _bits_of(" \t\n\r\f\v".__contains__),
+    (WORD, 0): _bits_of(lambda character: character.isalnum() or character == "_"),
+    (WORD, 1): _bits_of(lambda character: character.isalnum() or character == "_"),
 }
 _DIGIT_VALUES = bytes.maketrans(b"01", bytes((STOP, MEMBER)))
 
@@ -241,13 +250,13 @@ def _outside_ascii(fold: int, items: list[_Item]) -> int:
     """MEMBER or STOP if it is the same for all characters outside ASCII, lone surrogates among them."""
     answer = True
     for item in items:
-        if item[0] == _NEGATE:
+        if item[0] == SET_NEGATE:
             answer = not answer
-        elif item[0] == _RANGE and fold != _FOLD_UNICODE and item[2] < 0x80:
+        elif item[0] == SET_RANGE and fold != FOLD_UNICODE and item[2] < 0x80:
             continue
-        elif item[0] == _RANGE and fold != _FOLD_UNICODE and item[1] <= 0x80 and item[2] == _LAST:
+        elif item[0] == SET_RANGE and fold != FOLD_UNICODE and item[1] <= 0x80 and item[2] == _LAST:
             return MEMBER if answer else STOP
-        elif item[0] == _CATEGORY and item[3]:
+        elif item[0] == SET_CATEGORY and item[3]:
             if item[2]:
                 return MEMBER if answer else STOP
         else:

@@ -113,7 +113,7 @@ def read_regex(pattern: str) -> Dialect:
         # with these constructs spelled in ways that re knows it must be satisfied: nothing else may be regex's own
         tree = parse_whole(mended)
         sre_compiler.compile(tree)
-        size = _unrolled(tree)
+        size = unrolled_size(tree)
     except re.error as error:
         # places in it are not places in the pattern
         raise RegexFault(error.msg, hint=_advice(mended, error)) from None
@@ -220,7 +220,7 @@ def _is_fuzzy(pattern: str) -> bool:
     return _FUZZY.search(outside) is not None
 
 
-def _unrolled(items: Any) -> int:
+def unrolled_size(items: Any) -> int:
     """How many elements a tree has when its counted repeats are written out."""
     size = 0
     for operation, argument in items:
@@ -228,17 +228,17 @@ def _unrolled(items: Any) -> int:
         if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             low, high, body = argument
             most = int(low) if high == sre_parser.MAXREPEAT else int(high)
-            size += max(1, most) * _unrolled(body)
+            size += max(1, most) * unrolled_size(body)
         elif name == "BRANCH":
-            size += sum(map(_unrolled, argument[1]))
+            size += sum(map(unrolled_size, argument[1]))
         elif name == "SUBPATTERN":
-            size += _unrolled(argument[3])
+            size += unrolled_size(argument[3])
         elif name == "ATOMIC_GROUP":
-            size += _unrolled(argument)
+            size += unrolled_size(argument)
         elif name in ("ASSERT", "ASSERT_NOT"):
-            size += _unrolled(argument[1])
+            size += unrolled_size(argument[1])
         elif name == "GROUPREF_EXISTS":
-            size += sum(_unrolled(branch) for branch in argument[1:] if branch)
+            size += sum(unrolled_size(branch) for branch in argument[1:] if branch)
         else:
             size += 1
     return size

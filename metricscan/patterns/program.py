@@ -1,8 +1,8 @@
-r"""A regex's syntax tree as a program for the core's matcher, or the reason why it is none.
+r"""Compiles a regex's syntax tree to a program for the core's matcher, or says why it cannot.
 
-The program takes alternatives in the order in which ``re`` does. What it cannot say exactly as the running ``re`` does is
-declined: captures in a possessive repeat (``re`` raises on some), possessive loops whose body may be empty, parts that
-change what ``\w``, ``\d`` and ``\s`` mean.
+The program tries alternatives in the order in which ``re`` does. A construct is declined if a program cannot do exactly what
+the running ``re`` does: captures in a possessive repeat (``re`` raises on some), possessive loops whose body may be empty,
+parts that change what ``\w``, ``\d`` and ``\s`` mean.
 """
 
 from __future__ import annotations
@@ -13,83 +13,75 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from struct import pack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.patterns.classes import (
+from metricscan.patterns.classes import CharacterClass, UnknownClass, character_class
+from metricscan.patterns.instructions import Code
+from metricscan.patterns.opcodes import (
+    ATOMIC,
+    BEGIN,
+    BOUNDARY,
+    BYTE,
+    CHECK,
+    CLASS,
+    COUNT,
+    END,
+    END_GROUP,
+    ENTER,
+    FOLD_ASCII,
+    FOLD_NOT,
+    FOLD_UNICODE,
+    GREEDY,
+    GROUP,
+    IF,
+    JUMP,
+    KEEP,
+    LAZY,
+    LOOK,
+    MATCH,
     MEMBER,
-    ONE_CHARACTER,
-    STOP,
-    UNDECIDED,
-    CharacterClass,
-    UnknownClass,
-    character_class,
+    MORE,
+    MUST,
+    MUST_NOT,
+    POSSESSIVE,
+    ROUND,
+    RUN,
+    SAME,
+    SAVE,
+    SIZES,
+    SPLIT,
+    STRING,
 )
-from metricscan.patterns.span import within
+from metricscan.patterns.program_facts import (
+    decide_ahead,
+    first_bytes,
+    is_at_start,
+    is_only_run,
+    last_bytes,
+    lead,
+    note_bytes_after_runs,
+)
+from metricscan.patterns.tree import ONE_CHARACTER, TOO_DEEP, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from metricscan.patterns.span import Tree
+    from metricscan.patterns.tree import Tree
 
-# As kernel/program.h numbers them.
-_MATCH, _BYTE, _STRING, _CLASS, _RUN, _SPLIT, _JUMP, _SAVE, _BEGIN, _END, _BOUNDARY, _LOOK = range(12)
-_ENTER, _CHECK, _ROUND, _COUNT, _MORE, _GROUP, _END_GROUP, _SAME, _IF = range(12, 21)
-_FIXED, _MAYBE, _REST, _KEEP = range(21, 25)
-_SIZES = {
-    _MATCH: 1,
-    _BYTE: 2,
-    _STRING: 3,
-    _CLASS: 2,
-    _RUN: 9,
-    _FIXED: 9,
-    _MAYBE: 9,
-    _REST: 9,
-    _SPLIT: 7,  # and one for each loop
-    _JUMP: 2,
-    _SAVE: 2,
-    _KEEP: 2,
-    _BEGIN: 1,
-    _END: 1,
-    _BOUNDARY: 4,
-    _LOOK: 4,  # and one for each class
-    _ENTER: 2,
-    _CHECK: 3,
-    _ROUND: 2,
-    _COUNT: 6,
-    _MORE: 4,
-    _GROUP: 4,
-    _END_GROUP: 1,
-    _SAME: 3,
-    _IF: 3,
-}
-_GREEDY, _LAZY, _POSSESSIVE = range(3)
-_ATOMIC, _MUST, _MUST_NOT = range(3)
-_ANYWHERE, _AT_TEXT, _BEFORE_TEXT, _AT_ONCE, _BEFORE_END = range(5)
-_FOLD_NOT, _FOLD_ASCII, _FOLD_UNICODE = range(3)
-
-_RUNS = (_RUN, _FIXED, _MAYBE, _REST)
-
-# A pattern that is longer than this, written out, is left to re.
+# A pattern whose program would have more words is left to re.
 MOST_CODE = 400_000
-# A counted repeat is written out up to this many words; beyond, its rounds are counted, and nothing is remembered of it.
+# A counted repeat is unrolled up to this many words; beyond, its rounds are counted, and no failed state is remembered.
 MOST_UNROLLED = 4_000
 MOST_COUNT = 1 << 30
 # A choice inside loops with empty rounds needs two bits for each of them.
 MOST_EMPTY_LOOPS = 6
-# Whether the next byte decides is looked for over this many places, and told of this many choices.
-MOST_AHEAD = 64
-MOST_WAYS = 256
-# Of a longer pattern it is not asked what records with a match end with.
-MOST_LAST = 100
 
-_POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
-_ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
 _REFERENCES = frozenset({sre.GROUPREF, sre.GROUPREF_EXISTS})
-_REPEATS = {sre.MAX_REPEAT: _GREEDY, sre.MIN_REPEAT: _LAZY, _POSSESSIVE_REPEAT: _POSSESSIVE}
-# Before 3.11.5 re itself crashes on some possessive and atomic groups: what it means by them is then its own affair.
+_REPEATS = {sre.MAX_REPEAT: GREEDY, sre.MIN_REPEAT: LAZY, sre.POSSESSIVE_REPEAT: POSSESSIVE}
+# Before 3.11.5 re itself crashes on some possessive and atomic groups: then they are left to it.
 _GROUPS_ARE_SOUND = sys.version_info >= (3, 11, 5)
 
 
 class Program(NamedTuple):
-    """What the core's matcher runs.
+    """A pattern as the core's matcher runs it.
 
     Attributes
     ----------
@@ -98,7 +90,7 @@ class Program(NamedTuple):
     pool, tables : bytes
         The literals; 256 entries a class.
     sets, set_at : bytes
-        int32: what decides characters outside ASCII, and where a class's set begins.
+        int32: the sets that decide characters outside ASCII, and where each class's set begins.
     first : bytes
         Which bytes a match may start with, 256 entries; empty if it may be empty.
     last : bytes
@@ -111,13 +103,15 @@ class Program(NamedTuple):
         256 entries a choice: bit 0, its first way may go on with this byte, bit 1, its second.
     lead, lead_class : int
     lead_text : bytes
-        Where a match can start: anywhere, at a text, before one or the end, or at once.
     lead_ascii : bool
-        In other records than ASCII it can start anywhere.
+        Where a match can start: the fields of program_facts.Lead.
     runs, splits, loops, slots : int
+        How many runs there are, how many bits the choices need at a place, how many loops whose rounds the matcher keeps,
+        and how many places of groups it keeps.
     at_start : bool
+        It matches at the record's start or not at all.
     words : int
-        The class of word characters, or -1.
+        The class of word characters among ASCII, for boundaries; -1: none is needed.
     pure : bool
         Nothing depends on captured text or on counted rounds.
     """
@@ -145,18 +139,6 @@ class Program(NamedTuple):
     pure: bool
 
 
-class _Start(NamedTuple):
-    """What can come next at a place in the code: more may be said to be, never less."""
-
-    first: int  # bit b: a byte taken here may be b
-    at_end: bool  # the rest may need no byte where the record ends
-    anywhere: bool  # the rest may need no byte, or any
-
-
-_UNKNOWN = _Start((1 << 256) - 1, True, True)
-_ASCII = (1 << 128) - 1
-
-
 class _NotAProgram(Exception):
     """Why a pattern is no program."""
 
@@ -165,7 +147,7 @@ def compile_program(tree: Tree, value_group: int) -> Program | str:
     """The program of a pattern that ``re`` takes, or the reason why there is none.
 
     >>> from metricscan.patterns.dialect import compile_regex
-    >>> from metricscan.patterns.span import Tree
+    >>> from metricscan.patterns.tree import Tree
     >>> captures, loop = (compile_regex(regex).tree for regex in (r"(?:(a)|b)++", r"(?:ab|c)+=(\\S+)"))
     >>> compile_program(Tree(captures, 0), 1)
     'it has a possessive repeat that captures'
@@ -173,31 +155,30 @@ def compile_program(tree: Tree, value_group: int) -> Program | str:
     2
     """
     try:
-        return _Writer(tree, value_group).program()
+        return _Emitter(tree, value_group).program()
     except (_NotAProgram, UnknownClass) as reason:
         return str(reason)
     except RecursionError:
-        return "it is nested too deeply"
+        return TOO_DEEP
 
 
-class _Writer:
+class _Emitter:
+    """Walks a tree and emits its code; the slots, runs, choices and loops are numbered on the way."""
+
     def __init__(self, tree: Tree, value_group: int) -> None:
         self.tree = tree
         self.group = value_group
-        self.code: list[int] = []
-        self.pool = bytearray()
-        self.classes: dict[CharacterClass, int] = {}
+        self.code = Code()
+        self.words = self.code.words
         self.runs = 0
         self.splits = 0
         self.loops = 0
-        self.words = -1
-        self.pure = True
-        # loops around this place whose rounds may be empty, as far as what fails here depends on them
+        self.word_class = -1
+        # loops around this place whose rounds may be empty, as far as a failure here depends on them
         self.empty_loops: list[int] = []
         self.sizes: dict[int, int] = {}
         self.slots = {value_group: 0}
-        self.masks: dict[int, int] = {}
-        # how many choices, repeats and groups that are decided for themselves are around this place
+        # how many choices, repeats, lookarounds and atomic groups are around this place
         self.nested = 0
         self.always_saved: list[int] = []
 
@@ -212,48 +193,48 @@ class _Writer:
         self.sequence(self.tree.items, self.tree.flags)
         if self.group == 0:
             self._save(1)
-        self.emit(_MATCH)
-        self._look_behind_runs()
-        start = self._start(0)
-        first = b"" if start.at_end or start.anywhere else _table(start.first)
-        last = self._last() if first else b""
-        lead = self._lead()
-        at_start = self._at_start()
-        ways = b"" if any(self.code[at] == _GROUP for at in self._steps()) else self._decide_ahead()
-        if self.pure:
+        self.emit(MATCH)
+        code = self.code
+        note_bytes_after_runs(code)
+        first = first_bytes(code)
+        last = last_bytes(code) if first else b""
+        where = lead(code)
+        at_start = is_at_start(code)
+        ways = decide_ahead(code)
+        if code.pure:
             for at in self.always_saved:
-                self.code[at] = _KEEP
+                self.words[at] = KEEP
         sets, set_at = b"", []
-        for one in self.classes:
+        for one in code.classes:
             set_at.append(len(sets) // 4)
             sets += one.set
         return Program(
-            pack(f"={len(self.code)}i", *self.code),
-            bytes(self.pool),
-            b"".join(one.table for one in self.classes),
+            pack(f"={len(self.words)}i", *self.words),
+            bytes(code.pool),
+            b"".join(one.table for one in code.classes),
             sets,
             pack(f"={len(set_at)}i", *set_at),
             first,
             last,
-            self._only_run(),
+            is_only_run(code),
             min(self.tree.items.getwidth()[0], MOST_COUNT),
             ways,
-            *lead,
+            *where,
             self.runs,
             self.splits,
             self.loops,
             2 * len(self.slots),
             at_start,
-            self.words,
-            self.pure,
+            self.word_class,
+            code.pure,
         )
 
     # ---- writing
 
     def emit(self, *words: int) -> int:
-        at = len(self.code)
-        self.code += words
-        if len(self.code) > MOST_CODE:
+        at = len(self.words)
+        self.words += words
+        if len(self.words) > MOST_CODE:
             raise _NotAProgram(f"written out it is longer than {MOST_CODE:,} words")
         return at
 
@@ -274,10 +255,10 @@ class _Writer:
 
     def _flush(self, literal: bytearray) -> None:
         if len(literal) == 1:
-            self.emit(_BYTE, literal[0])
+            self.emit(BYTE, literal[0])
         elif literal:
-            self.emit(_STRING, len(self.pool), len(literal))
-            self.pool += literal
+            self.emit(STRING, len(self.code.pool), len(literal))
+            self.code.pool += literal
         literal.clear()
 
     def _item(self, op: Any, av: Any, flags: int) -> None:
@@ -290,8 +271,8 @@ class _Writer:
 
     def _other_item(self, op: Any, av: Any, flags: int) -> None:
         if op in ONE_CHARACTER:
-            self.emit(_CLASS, self._class((op, av), flags))
-        elif op in _REPEATS and op is not None:
+            self.emit(CLASS, self._class((op, av), flags))
+        elif op in _REPEATS:
             self._repeat(_REPEATS[op], av, flags)
         elif op is sre.BRANCH:
             self._branch(av[1], flags)
@@ -299,18 +280,18 @@ class _Writer:
             self._anchor(av, flags)
         elif op in (sre.ASSERT, sre.ASSERT_NOT):
             self._look(op is sre.ASSERT, av, flags)
-        elif op is _ATOMIC_GROUP and op is not None and _GROUPS_ARE_SOUND:
-            self._decided(_ATOMIC, 0, av, flags)
+        elif op is sre.ATOMIC_GROUP and _GROUPS_ARE_SOUND:
+            self._own_group(ATOMIC, 0, av, flags)
         elif op is sre.GROUPREF:
-            self.pure = False
+            self.code.pure = False
             fold = (
-                _FOLD_NOT
+                FOLD_NOT
                 if not flags & sre.SRE_FLAG_IGNORECASE
-                else _FOLD_UNICODE
+                else FOLD_UNICODE
                 if flags & sre.SRE_FLAG_UNICODE
-                else _FOLD_ASCII
+                else FOLD_ASCII
             )
-            self.emit(_SAME, self.slots[av], fold)
+            self.emit(SAME, self.slots[av], fold)
         elif op is sre.GROUPREF_EXISTS:
             self._condition(av, flags)
         else:
@@ -319,7 +300,7 @@ class _Writer:
     def _subpattern(self, av: Any, flags: int) -> None:
         group, add_flags, del_flags, items = av
         if add_flags & _TYPE_FLAGS & ~flags:
-            # re itself reads the first character of such a part by the flags of the whole when it searches, not when it matches
+            # re.search reads the first character of such a part by the flags of the whole, re.match by those of the part
             raise _NotAProgram("a part of it changes what \\w, \\d and \\s mean")
         flags = (flags | add_flags) & ~del_flags
         slot = None if group is None else self.slots.get(group)
@@ -330,7 +311,7 @@ class _Writer:
             self._save(slot + 1)
 
     def _save(self, slot: int) -> None:
-        at = self.emit(_SAVE, slot)
+        at = self.emit(SAVE, slot)
         if not self.nested:
             self.always_saved.append(at)
 
@@ -338,42 +319,42 @@ class _Writer:
         jumps = []
         for items in branches[:-1]:
             split = self._split()
-            self.code[split + 1] = len(self.code)
+            self.words[split + 1] = len(self.words)
             self.sequence(items, flags)
-            jumps.append(self.emit(_JUMP, 0))
-            self.code[split + 2] = len(self.code)
+            jumps.append(self.emit(JUMP, 0))
+            self.words[split + 2] = len(self.words)
         self.sequence(branches[-1], flags)
         for jump in jumps:
-            self.code[jump + 1] = len(self.code)
+            self.words[jump + 1] = len(self.words)
 
     def _condition(self, av: Any, flags: int) -> None:
         group, yes, no = av
-        self.pure = False
-        condition = self.emit(_IF, self.slots[group], 0)
+        self.code.pure = False
+        condition = self.emit(IF, self.slots[group], 0)
         self.sequence(yes, flags)
-        jump = self.emit(_JUMP, 0)
-        self.code[condition + 2] = len(self.code)
+        jump = self.emit(JUMP, 0)
+        self.words[condition + 2] = len(self.words)
         if no is not None:
             self.sequence(no, flags)
-        self.code[jump + 1] = len(self.code)
+        self.words[jump + 1] = len(self.words)
 
-    def _decided(self, kind: int, back: int, items: Any, flags: int) -> None:
-        """A part that is decided for itself: what fails in it does not depend on the loops around it."""
+    def _own_group(self, kind: int, back: int, items: Any, flags: int) -> None:
+        """A part that is matched on its own: a failure in it does not depend on the loops around it."""
         outer, self.empty_loops = self.empty_loops, []
-        group = self.emit(_GROUP, kind, back, 0)
+        group = self.emit(GROUP, kind, back, 0)
         self.sequence(items, flags)
-        self.emit(_END_GROUP)
-        self.code[group + 3] = len(self.code)
+        self.emit(END_GROUP)
+        self.words[group + 3] = len(self.words)
         self.empty_loops = outer
 
     def _split(self, *own: int) -> int:
         loops = [*self.empty_loops, *own]
         number = self.splits
         if len(loops) > MOST_EMPTY_LOOPS:
-            self.pure = False
+            self.code.pure = False
         else:
             self.splits += 1 << len(loops)
-        return self.emit(_SPLIT, 0, 0, number, len(loops), -1, 0, *loops)
+        return self.emit(SPLIT, 0, 0, number, len(loops), -1, 0, *loops)
 
     # ---- repeats
 
@@ -384,106 +365,106 @@ class _Writer:
         limit = -1 if most >= MOST_COUNT else most
         if len(items) == 1 and items[0][0] in ONE_CHARACTER:
             self._run(kind, least, limit, items[0], flags)
-        elif kind == _POSSESSIVE:
+        elif kind == POSSESSIVE:
             self._possessive(least, limit, items, flags)
         elif limit < 0:
-            if self._size_written_out(items) * least > MOST_UNROLLED:
+            if self._unrolled_size(items) * least > MOST_UNROLLED:
                 self._counted(kind, least, limit, items, flags)
             else:
                 self._loop(kind, least, items, flags)
-        elif self._size_written_out(items) * limit > MOST_UNROLLED and limit > 1:
+        elif self._unrolled_size(items) * limit > MOST_UNROLLED and limit > 1:
             self._counted(kind, least, limit, items, flags)
         else:
             self._bounded(kind, least, limit, items, flags)
 
     def _run(self, kind: int, least: int, limit: int, node: tuple[Any, Any], flags: int) -> None:
         one = character_class(node, flags)
-        number = self._numbered(one)
+        number = self.code.number_of(one)
         takes_all = one.table.count(MEMBER) + (one.table[10] != MEMBER) == len(one.table)
         split = None
-        if least == 0 and kind != _POSSESSIVE and self.empty_loops:
-            # What fails behind a run is remembered by its end alone: so a run in such a loop always moves.
+        if least == 0 and kind != POSSESSIVE and self.empty_loops:
+            # A failure behind a run is remembered by the run's end alone; so a run in such a loop always moves.
             split = self._split()
-            self._choose(split, kind, len(self.code))
+            self._choose(split, kind, len(self.words))
             least = 1
             if limit == 0:
-                self._choose(split, kind, len(self.code), out=True)
+                self._choose(split, kind, len(self.words), out=True)
                 return
-        self.emit(_RUN, kind, number, least, limit, -1, self.runs, int(takes_all), -1)
+        self.emit(RUN, kind, number, least, limit, -1, self.runs, int(takes_all), -1)
         self.runs += 1
         if split is not None:
-            self._choose(split, kind, len(self.code), out=True)
+            self._choose(split, kind, len(self.words), out=True)
 
     def _loop(self, kind: int, least: int, items: Any, flags: int) -> None:
-        """A repeat without a limit: all rounds but the last demanded one written out, then a loop around one body."""
+        """A repeat without a limit: the required rounds but one unrolled, then a loop around one body."""
         for _ in range(least - 1):
             self.sequence(items, flags)
         loop = self._new_loop() if items.getwidth()[0] == 0 else None
         if loop is not None:
-            self.emit(_ENTER, loop)
-        entry = self.emit(_JUMP, 0) if least else None
-        # here it is decided whether there is a further round; after one that has not moved there is none
-        top = len(self.code)
-        if loop is not None and kind == _GREEDY:
-            check = self.emit(_CHECK, loop, 0)
-        split = self._split(*([loop] if loop is not None and kind == _LAZY else []))
-        self._choose(split, kind, len(self.code))
+            self.emit(ENTER, loop)
+        entry = self.emit(JUMP, 0) if least else None
+        # the loop decides here on a further round; there is none after a round that has not moved
+        top = len(self.words)
+        if loop is not None and kind == GREEDY:
+            check = self.emit(CHECK, loop, 0)
+        split = self._split(*([loop] if loop is not None and kind == LAZY else []))
+        self._choose(split, kind, len(self.words))
         if loop is not None:
-            if kind == _LAZY:
-                self.emit(_CHECK, loop, -1)
-            self.emit(_ROUND, loop)
+            if kind == LAZY:
+                self.emit(CHECK, loop, -1)
+            self.emit(ROUND, loop)
             self.empty_loops = [*self.empty_loops, loop]
         if entry is not None:
-            self.code[entry + 1] = len(self.code)
+            self.words[entry + 1] = len(self.words)
         self.sequence(items, flags)
-        self.emit(_JUMP, top)
+        self.emit(JUMP, top)
         if loop is not None:
             self.empty_loops = self.empty_loops[:-1]
-            if kind == _GREEDY:
-                self.code[check + 2] = len(self.code)
-        self._choose(split, kind, len(self.code), out=True)
+            if kind == GREEDY:
+                self.words[check + 2] = len(self.words)
+        self._choose(split, kind, len(self.words), out=True)
 
     def _bounded(self, kind: int, least: int, limit: int, items: Any, flags: int) -> None:
-        """A repeat with a limit, written out: each further round inside the one before."""
+        """A repeat with a limit, unrolled: each optional round stands inside the one before."""
         for _ in range(least):
             self.sequence(items, flags)
         loop = self._new_loop() if items.getwidth()[0] == 0 and limit - least > 1 else None
         if loop is not None:
-            self.emit(_ENTER, loop)
+            self.emit(ENTER, loop)
         outer = self.empty_loops
         splits, checks = [], []
         for number in range(limit - least):
-            if loop is not None and number and kind == _GREEDY:
-                checks.append(self.emit(_CHECK, loop, 0))
-            splits.append(self._split(*([loop] if loop is not None and number and kind == _LAZY else [])))
-            self._choose(splits[-1], kind, len(self.code))
+            if loop is not None and number and kind == GREEDY:
+                checks.append(self.emit(CHECK, loop, 0))
+            splits.append(self._split(*([loop] if loop is not None and number and kind == LAZY else [])))
+            self._choose(splits[-1], kind, len(self.words))
             if loop is not None:
-                if number and kind == _LAZY:
-                    self.emit(_CHECK, loop, -1)
-                self.emit(_ROUND, loop)
+                if number and kind == LAZY:
+                    self.emit(CHECK, loop, -1)
+                self.emit(ROUND, loop)
                 self.empty_loops = [*outer, loop]
             self.sequence(items, flags)
             self.empty_loops = outer
         for check in checks:
-            self.code[check + 2] = len(self.code)
+            self.words[check + 2] = len(self.words)
         for split in splits:
-            self._choose(split, kind, len(self.code), out=True)
+            self._choose(split, kind, len(self.words), out=True)
 
     def _counted(self, kind: int, least: int, limit: int, items: Any, flags: int) -> None:
-        """A repeat too long to be written out: its rounds are counted."""
-        self.pure = False
+        """A repeat too long to be unrolled: its rounds are counted."""
+        self.code.pure = False
         loop = self._new_loop()
         self._new_loop()
-        self.emit(_ENTER, loop)
-        self.emit(_ENTER, loop + 1)
-        top = self.emit(_COUNT, loop, least, limit, kind, 0)
-        self.emit(_MORE, loop, limit, len(self.code) + _SIZES[_MORE])
+        self.emit(ENTER, loop)
+        self.emit(ENTER, loop + 1)
+        top = self.emit(COUNT, loop, least, limit, kind, 0)
+        self.emit(MORE, loop, limit, len(self.words) + SIZES[MORE])
         self.sequence(items, flags)
-        self.emit(_JUMP, top)
-        self.code[top + 5] = len(self.code)
+        self.emit(JUMP, top)
+        self.words[top + 5] = len(self.words)
 
     def _possessive(self, least: int, limit: int, items: Any, flags: int) -> None:
-        """Each round is decided for itself, and so is how many there are."""
+        """A possessive repeat: each round is an atomic group, and all optional rounds together are one."""
         if not _GROUPS_ARE_SOUND:
             raise _NotAProgram("it has a possessive repeat of more than one class")
         if any(op is sre.SUBPATTERN and av[0] is not None for op, av in within(items)):
@@ -492,52 +473,52 @@ class _Writer:
             raise _NotAProgram("it has a possessive loop whose body may be empty")
         outer, self.empty_loops = self.empty_loops, []
         for _ in range(least):
-            self._decided(_ATOMIC, 0, items, flags)
-        group = self.emit(_GROUP, _ATOMIC, 0, 0)
-        top = len(self.code)
+            self._own_group(ATOMIC, 0, items, flags)
+        group = self.emit(GROUP, ATOMIC, 0, 0)
+        top = len(self.words)
         splits = []
         for _ in range(1 if limit < 0 else limit - least):
             splits.append(self._split())
-            self._choose(splits[-1], _GREEDY, len(self.code))
-            self._decided(_ATOMIC, 0, items, flags)
+            self._choose(splits[-1], GREEDY, len(self.words))
+            self._own_group(ATOMIC, 0, items, flags)
         if limit < 0:
-            self.emit(_JUMP, top)
+            self.emit(JUMP, top)
         for split in splits:
-            self._choose(split, _GREEDY, len(self.code), out=True)
-        self.emit(_END_GROUP)
-        self.code[group + 3] = len(self.code)
+            self._choose(split, GREEDY, len(self.words), out=True)
+        self.emit(END_GROUP)
+        self.words[group + 3] = len(self.words)
         self.empty_loops = outer
 
     def _choose(self, split: int, kind: int, target: int, *, out: bool = False) -> None:
         """A greedy repeat tries its body first, a lazy one the way out."""
-        self.code[split + (1 if out == (kind == _LAZY) else 2)] = target
+        self.words[split + (1 if out == (kind == LAZY) else 2)] = target
 
     def _new_loop(self) -> int:
-        # the matcher keeps them behind the slots
+        # the matcher keeps the loops' places behind the slots
         self.loops += 1
         return 2 * len(self.slots) + self.loops - 1
 
-    def _size_written_out(self, items: Any) -> int:
-        """About how many words the items take. Each node is looked at once, however deep the repeats are nested."""
+    def _unrolled_size(self, items: Any) -> int:
+        """About how many words the items take. Each node is visited once, however deep the repeats are nested."""
         known = self.sizes.get(id(items))
         if known is not None:
             return known
         size = 0
         for op, av in items:
             if op is sre.SUBPATTERN:
-                size += 4 + self._size_written_out(av[3])
+                size += 4 + self._unrolled_size(av[3])
             elif op is sre.BRANCH:
-                size += sum(7 + self._size_written_out(branch) for branch in av[1])
-            elif op in _REPEATS and op is not None:
-                body = self._size_written_out(av[2])
+                size += sum(7 + self._unrolled_size(branch) for branch in av[1])
+            elif op in _REPEATS:
+                body = self._unrolled_size(av[2])
                 copies = max(int(av[0]), 1) if int(av[1]) >= MOST_COUNT else int(av[1])
                 size += 16 + (body * copies if body * copies <= MOST_UNROLLED else body)
             elif op in (sre.ASSERT, sre.ASSERT_NOT):
-                size += 5 + self._size_written_out(av[1])
-            elif op is _ATOMIC_GROUP and op is not None:
-                size += 5 + self._size_written_out(av)
+                size += 5 + self._unrolled_size(av[1])
+            elif op is sre.ATOMIC_GROUP:
+                size += 5 + self._unrolled_size(av)
             elif op is sre.GROUPREF_EXISTS:
-                size += 5 + self._size_written_out(av[1]) + (0 if av[2] is None else self._size_written_out(av[2]))
+                size += 5 + self._unrolled_size(av[1]) + (0 if av[2] is None else self._unrolled_size(av[2]))
             else:
                 size += 3
         self.sizes[id(items)] = size
@@ -547,16 +528,16 @@ class _Writer:
 
     def _anchor(self, av: Any, flags: int) -> None:
         if av in (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING):
-            self.emit(_BEGIN)
+            self.emit(BEGIN)
         elif av in (sre.AT_END, sre.AT_END_STRING):
-            # a record holds no \n: the end is the only place before a final newline, and before any
-            self.emit(_END)
+            # a record holds no \n: $ and \Z both mean its end
+            self.emit(END)
         elif av in (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY):
-            if self.words < 0:
+            if self.word_class < 0:
                 word = bytes(1 if chr(code).isalnum() or code == 95 else 0 for code in range(128))
-                self.words = self._numbered(CharacterClass(word + bytes(128), b""))
+                self.word_class = self.code.number_of(CharacterClass(word + bytes(128), b""))
             none_in_empty = av is sre.AT_BOUNDARY or re.search(r"\B", "") is None
-            self.emit(_BOUNDARY, int(av is sre.AT_BOUNDARY), int(not flags & sre.SRE_FLAG_UNICODE), int(none_in_empty))
+            self.emit(BOUNDARY, int(av is sre.AT_BOUNDARY), int(not flags & sre.SRE_FLAG_UNICODE), int(none_in_empty))
         else:
             raise _NotAProgram(f"it has {str(av).lower()}")
 
@@ -567,254 +548,22 @@ class _Writer:
             back = 0 if ahead else int(items.getwidth()[0])
             if back >= MOST_COUNT:
                 raise _NotAProgram("it looks behind further than any record reaches")
-            self._decided(_MUST if positive else _MUST_NOT, back, items, flags)
+            self._own_group(MUST if positive else MUST_NOT, back, items, flags)
             return
         classes = [self._class(node, flags) for node in items]
-        self.emit(_LOOK, int(ahead), int(positive), len(classes), *(classes if ahead else reversed(classes)))
+        self.emit(LOOK, int(ahead), int(positive), len(classes), *(classes if ahead else reversed(classes)))
 
     # ---- classes
 
     def _class(self, node: tuple[Any, Any], flags: int) -> int:
-        return self._numbered(character_class(node, flags))
-
-    def _numbered(self, one: CharacterClass) -> int:
-        return self.classes.setdefault(one, len(self.classes))
-
-    # ---- what is known of the whole
-
-    def _after(self, at: int) -> int:
-        op = self.code[at]
-        extra = self.code[at + 4] if op == _SPLIT else self.code[at + 3] if op == _LOOK else 0
-        return at + _SIZES[op] + extra
-
-    def _steps(self) -> Iterator[int]:
-        at = 0
-        while at < len(self.code):
-            yield at
-            at = self._after(at)
-
-    def _look_behind_runs(self) -> None:
-        """Tell each run the byte that must follow it, if there is one."""
-        for at in self._steps():
-            if self.code[at] != _RUN:
-                continue
-            text = self._text_at(self._surely_after(at))
-            if text:
-                self.code[at + 5] = text[0]
-
-    def _decide_ahead(self) -> bytes:
-        """Tell the runs and choices that the next byte decides from those that may have to be come back to.
-
-        Not in a pattern with groups that are decided for themselves: what stands behind such a group has no say in it.
-        """
-        tables = [one.table for one in self.classes]
-        ways: dict[bytes, int] = {}
-        for at in self._steps():
-            if self.code[at] == _RUN:
-                kind, number, least, most = self.code[at + 1 : at + 5]
-                # bytes outside ASCII are left to the general way
-                outside = bytes(UNDECIDED if takes else STOP for takes in tables[number][128:])
-                self.code[at + 8] = self._numbered(CharacterClass(tables[number][:128] + outside, b""))
-                after = self._after(at)
-                start = self._start(after, MOST_AHEAD)
-                if kind != _POSSESSIVE and not self._is_decided(kind, number, after, start):
-                    continue
-                self.code[at] = _MAYBE if (least, most) == (0, 1) else _FIXED
-                if self.code[at + 7] and most < 0 and least <= 1 and (kind == _POSSESSIVE or not start.first):
-                    self.code[at] = _REST
-            elif self.code[at] == _SPLIT and len(ways) < MOST_WAYS:
-                first, second = (self._start(target, MOST_AHEAD) for target in self.code[at + 1 : at + 3])
-                if first.anywhere and second.anywhere:
-                    continue
-                one = first.first if not first.anywhere else _UNKNOWN.first
-                other = second.first if not second.anywhere else _UNKNOWN.first
-                table = bytes((one >> byte & 1) + 2 * (other >> byte & 1) for byte in range(256))
-                self.code[at + 5] = ways.setdefault(table, len(ways))
-                self.code[at + 6] = (first.at_end or first.anywhere) + 2 * (second.at_end or second.anywhere)
-        return b"".join(ways)
-
-    def _is_decided(self, kind: int, number: int, after: int, start: _Start) -> bool:
-        """Whether a run may only end where its class or its limit ends it, as far as it takes ASCII."""
-        if not start.anywhere:
-            return not self._bytes_of(number) & start.first & _ASCII
-        return kind == _GREEDY and self._cannot_fail(after)
-
-    def _cannot_fail(self, at: int) -> bool:
-        """Whether all that is left may take nothing: then the first way, the longest end of a run, is not come back from."""
-        for _ in range(MOST_AHEAD):
-            op = self.code[at]
-            if op == _MATCH:
-                return True
-            if op == _JUMP:
-                at = self.code[at + 1]
-            elif op == _SPLIT:
-                at = self.code[at + 2]
-            elif op == _SAVE or (op in _RUNS and self.code[at + 3] == 0):
-                at = self._after(at)
-            else:
-                return False
-        return False
-
-    def _only_run(self) -> bool:
-        steps = list(self._steps()) if len(self.code) < 20 else []
-        if [self.code[at] for at in steps] not in ([_KEEP, _FIXED, _KEEP, _MATCH], [_KEEP, _REST, _KEEP, _MATCH]):
-            return False
-        kind, _, least, most = self.code[steps[1] + 1 : steps[1] + 5]
-        return kind == _GREEDY and (least, most) == (1, -1)
-
-    def _last(self) -> bytes:
-        """Which bytes a record with a match may end with; empty if a match may end before its end."""
-        if not any(self.code[at] == _END for at in self._steps()):
-            return b""
-        last = 0
-        for number, at in enumerate(self._steps()):
-            if number == MOST_LAST:
-                return b""
-            op = self.code[at]
-            if op == _BYTE:
-                taken = 1 << self.code[at + 1]
-            elif op == _STRING:
-                taken = 1 << self.pool[self.code[at + 1] + self.code[at + 2] - 1]
-            elif op == _CLASS or op in _RUNS:
-                taken = self._bytes_of(self.code[at + (1 if op == _CLASS else 2)])
-                if taken > _ASCII:
-                    taken |= _UNKNOWN.first ^ _ASCII
-            elif op == _SAME:
-                return b""
-            else:
-                continue
-            after = self._start(self._after(at), MOST_AHEAD)
-            if after.anywhere:
-                return b""
-            if after.at_end:
-                last |= taken
-        return _table(last)
-
-    def _bytes_of(self, number: int) -> int:
-        """The bytes that a character of the class may start with."""
-        known = self.masks.get(number)
-        if known is None:
-            table = list(self.classes)[number].table
-            known = self.masks[number] = sum(1 << byte for byte, takes in enumerate(table) if takes != STOP)
-        return known
-
-    def _start(self, at: int, most: int = MOST_CODE) -> _Start:
-        """What can come next, unknown if it takes looking at more places."""
-        first = 0
-        at_end = anywhere = False
-        seen: set[tuple[int, bool]] = set()
-        waiting = [(at, False)]
-        while waiting:
-            place = waiting.pop()
-            if place in seen:
-                continue
-            if len(seen) == most:
-                return _UNKNOWN
-            seen.add(place)
-            at, ended = place
-            op = self.code[at]
-            following = [self._after(at)]
-            taken = 0
-            if op in (_MATCH, _SAME):
-                at_end |= ended
-                anywhere |= not ended
-                following = []
-            elif op == _BYTE:
-                taken = 1 << self.code[at + 1]
-                following = []
-            elif op == _STRING:
-                taken = 1 << self.pool[self.code[at + 1]]
-                following = []
-            elif op == _CLASS:
-                taken = self._bytes_of(self.code[at + 1])
-                following = []
-            elif op in _RUNS:
-                taken = self._bytes_of(self.code[at + 2])
-                if self.code[at + 3] > 0:
-                    following = []
-            elif op == _SPLIT:
-                following = self.code[at + 1 : at + 3]
-            elif op == _JUMP:
-                following = [self.code[at + 1]]
-            elif op == _GROUP and self.code[at + 1] != _ATOMIC:
-                following = [self.code[at + 3]]
-            elif op in (_CHECK, _IF) and self.code[at + 2] >= 0:
-                following.append(self.code[at + 2])
-            elif op == _COUNT:
-                following.append(self.code[at + 5])
-            elif op == _END:
-                ended = True
-            if not ended:
-                first |= taken
-            waiting += [(target, ended) for target in following]
-        return _Start(first, at_end, anywhere)
-
-    def _lead(self) -> tuple[int, int, bytes, bool]:
-        """Where a match can start, its class and text, and whether that holds for ASCII alone.
-
-        What comes first in every match is read off the code.
-        """
-        at = self._taker(0)
-        text = self._text_at(at)
-        if text:
-            return _AT_TEXT, 0, text, False
-        # what must hold where the match starts makes places of a run differ
-        plain = all(self.code[step] in (_SAVE, _JUMP, _ENTER, _RUN) for step in self._steps() if step <= at)
-        if self.code[at] != _RUN or not (plain and self.pure) or self.code[at + 4] >= 0:
-            return _ANYWHERE, 0, b"", False
-        least, takes_all = self.code[at + 3], self.code[at + 7]
-        if least == 0 and takes_all and self.code[at + 1] != _POSSESSIVE:
-            # .* gets from where the search begins to wherever a match could start
-            return _AT_ONCE, 0, b"", False
-        one = list(self.classes)[self.code[at + 2]]
-        after = self._surely_after(at)
-        text = self._text_at(after)
-        if text and one.table[text[0]] == STOP:
-            return _BEFORE_TEXT, self.code[at + 2], text, bool(one.set)
-        if self.code[after] == _END:
-            return _BEFORE_END, self.code[at + 2], b"", bool(one.set)
-        return _ANYWHERE, 0, b"", False
-
-    def _surely_after(self, at: int) -> int:
-        """What takes the next characters after this, in every match; what only looks at them is passed over."""
-        return self._taker(self._after(at))
-
-    def _taker(self, at: int) -> int:
-        while True:
-            op = self.code[at]
-            if op == _JUMP:
-                at = self.code[at + 1]
-            elif op == _GROUP and self.code[at + 1] != _ATOMIC:
-                at = self.code[at + 3]
-            elif op in (_SAVE, _ENTER, _BOUNDARY, _LOOK):
-                at = self._after(at)
-            else:
-                return at
-
-    def _text_at(self, at: int) -> bytes:
-        if self.code[at] == _BYTE:
-            return bytes([self.code[at + 1]])
-        if self.code[at] == _STRING:
-            offset, length = self.code[at + 1 : at + 3]
-            return bytes(self.pool[offset : offset + length])
-        return b""
-
-    def _at_start(self) -> bool:
-        at = 0
-        while self.code[at] == _SAVE:
-            at += _SIZES[_SAVE]
-        return self.code[at] == _BEGIN
-
-
-def _table(mask: int) -> bytes:
-    return bytes(mask >> byte & 1 for byte in range(256))
+        return self.code.number_of(character_class(node, flags))
 
 
 _TYPE_FLAGS = sre.SRE_FLAG_ASCII | sre.SRE_FLAG_LOCALE | sre.SRE_FLAG_UNICODE
 
 
 def _is_text(code_point: int, flags: int) -> bool:
-    """Whether a literal is nothing but its bytes: no lone surrogate, and no letter whose case is ignored."""
+    """Whether a literal matches its own bytes only: it is no lone surrogate, and no letter whose case is ignored."""
     if 0xD800 <= code_point <= 0xDFFF:
         return False
     return not flags & sre.SRE_FLAG_IGNORECASE or (code_point < 0x80 and not chr(code_point).isalpha())

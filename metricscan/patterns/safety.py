@@ -13,10 +13,12 @@ import re
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
-from metricscan.patterns.classes import ONE_CHARACTER, STOP, UnknownClass, character_class
+from metricscan.patterns.classes import UnknownClass, character_class
+from metricscan.patterns.opcodes import STOP
+from metricscan.patterns.tree import ONE_CHARACTER, REPEATS
 
 if TYPE_CHECKING:
-    from metricscan.patterns.span import Tree
+    from metricscan.patterns.tree import Tree
 
 # Sets of characters as bits: one for each of ASCII, and of the others one each for digits, blanks, further word characters
 # and the rest.
@@ -31,10 +33,6 @@ _UNKNOWN = (0, _SHORT + 1)
 _HIGH_POWER = 3
 # A counted class outside loops that can give back no more than this is a constant too.
 _FEW = 8
-
-_POSSESSIVE_REPEAT = getattr(sre, "POSSESSIVE_REPEAT", None)
-_REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, _POSSESSIVE_REPEAT)
-_ATOMIC_GROUP = getattr(sre, "ATOMIC_GROUP", None)
 
 
 _SAME_TEXT = "a repeat stands in a loop whose next round can take the same text"
@@ -56,7 +54,7 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
     Examples
     --------
     >>> from metricscan.patterns.dialect import compile_regex
-    >>> from metricscan.patterns.span import Tree
+    >>> from metricscan.patterns.tree import Tree
     >>> trees = [compile_regex(regex).tree for regex in (r"(?P<name>\w+)=(\d+)(?:, \d+)*", r"(a+)+$", r".*a.*b")]
     >>> tame, exponential, cubic = (doubt(Tree(tree, tree.state.flags)) for tree in trees)
     >>> tame
@@ -132,9 +130,9 @@ class _Reader:
             return self.sequence(body, follow, _combined(flags, add, delete), in_loop=in_loop)
         if op is sre.BRANCH:
             return self.branches(av[1], follow, flags, in_loop=in_loop)
-        if op in _REPEATS and op is not None:
+        if op in REPEATS:
             return self.repeat(op, av, follow, flags, in_loop=in_loop)
-        if op is _ATOMIC_GROUP and op is not None:
+        if op is sre.ATOMIC_GROUP:
             return self.sequence(av, follow, flags, in_loop=in_loop)
         if op in (sre.ASSERT, sre.ASSERT_NOT):
             self.look(av[1], flags, in_loop=in_loop)
@@ -181,7 +179,7 @@ class _Reader:
         low, high, body = int(av[0]), int(av[1]), av[2]
         if high == 0:
             return follow
-        varies = low != high and kind is not _POSSESSIVE_REPEAT
+        varies = low != high and kind is not sre.POSSESSIVE_REPEAT
         if len(body) == 1 and body[0][0] in ONE_CHARACTER:
             members = self.members(body[0], flags)
             if varies and members & follow:
@@ -240,9 +238,9 @@ class _Reader:
             return self.members((op, av), flags), False
         if op is sre.SUBPATTERN:
             return self.starts(av[3], _combined(flags, av[1], av[2]))
-        if op is _ATOMIC_GROUP and op is not None:
+        if op is sre.ATOMIC_GROUP:
             return self.starts(av, flags)
-        if op in _REPEATS and op is not None:
+        if op in REPEATS:
             first, may_be_empty = self.starts(av[2], flags)
             return first, may_be_empty or int(av[0]) == 0
         if op is sre.BRANCH:

@@ -12,9 +12,25 @@ from metricscan import _core
 from metricscan.patterns import fingerprints, safety
 from metricscan.patterns.chain import chain as chain_of
 from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, value_group
+from metricscan.patterns.literals import best_set, required_literals
+from metricscan.patterns.opcodes import (
+    CONFIRM,
+    GREEDY_RUN,
+    LAZY_RUN,
+    MATCHES_ALL,
+    MATCHES_FIRST,
+    MATCHES_LAST,
+    NOTHING,
+    PROGRAM,
+    SEARCH_EVERY,
+    SEARCH_NAIVE,
+    SEARCH_SIMD,
+    SPAN,
+)
 from metricscan.patterns.program import compile_program
-from metricscan.patterns.span import Span, Tree, best_set, required_literals
+from metricscan.patterns.span import Span
 from metricscan.patterns.span import span as span_of
+from metricscan.patterns.tree import Tree
 from metricscan.scanning.deferred import Resolver
 from metricscan.scanning.labels import LabelStream
 from metricscan.scanning.stats import MetricStats, Sample, ScanStats
@@ -27,11 +43,10 @@ if TYPE_CHECKING:
     from metricscan.definitions.lint import Finding
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline
 
-_SPAN, _CONFIRM, _PROGRAM = 0, 1, 2
-_STRATEGIES = {_SPAN: "span", _PROGRAM: "program", _CONFIRM: "confirm"}
-_SHAPES = {None: 0, "lazy": 1, "greedy": 2}
-_MATCHES = {"all": 0, "first": 1, "last": 2}
-_SEARCHES = {"simd": 0, "naive": 1, "every": 2}
+_STRATEGIES = {SPAN: "span", PROGRAM: "program", CONFIRM: "confirm"}
+_SHAPES = {None: NOTHING, "lazy": LAZY_RUN, "greedy": GREEDY_RUN}
+_MATCHES = {"all": MATCHES_ALL, "first": MATCHES_FIRST, "last": MATCHES_LAST}
+_SEARCHES = {"simd": SEARCH_SIMD, "naive": SEARCH_NAIVE, "every": SEARCH_EVERY}
 
 
 class Explanation(NamedTuple):
@@ -269,7 +284,7 @@ def build(
                 tuple(sharers),
                 regex,
                 _STRATEGIES[row[0]],
-                engine_name if row[0] == _CONFIRM else "core",
+                engine_name if row[0] == CONFIRM else "core",
                 tuple(literal.decode() for literal in literals),
                 declined,
                 doubt,
@@ -308,17 +323,17 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
 
     def decision(row: _Row, literals: tuple[bytes, ...], **declined: str) -> Decision:
         compiled = doubt = None
-        if row[0] == _CONFIRM:
+        if row[0] == CONFIRM:
             compiled = dialect.with_code().compiled
             doubt = safety.doubt(tree, classes_known=dialect.engine == "re")
         return Decision(dialect.engine, compiled, group, row, literals, tuple(declined.items()), doubt)
 
     if dialect.engine != "re":
         reason = "only regex takes the pattern"
-        return decision((_CONFIRM,), (), span=reason, program=reason)
+        return decision((CONFIRM,), (), span=reason, program=reason)
     if label:
         reason = "a label captures text"
-        return decision((_CONFIRM,), _literals(tree), span=reason, program=reason)
+        return decision((CONFIRM,), _literals(tree), span=reason, program=reason)
     span = span_of(tree, group)
     if not isinstance(span, str) and _is_found_by_its_end(span):
         span = "what follows its run is rarer than what stands before it"
@@ -326,16 +341,16 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
         # a counted span is exact only where each character is one byte; the same pattern as a program takes other records
         program = compile_program(tree, group) if span.counted else None
         if not isinstance(program, str):
-            return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
+            return decision((SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
         span = "it counts characters"
     literals = _literals(tree)
     program = compile_program(tree, group)
     if isinstance(program, str):
-        return decision((_CONFIRM,), literals, span=span, program=program)
+        return decision((CONFIRM,), literals, span=span, program=program)
     chain = chain_of(tree, group)
     if chain is not None and not _is_rarer(literals, chain.prefix):
-        return decision((_PROGRAM, chain.steps, *program), (chain.prefix,), span=span)
-    return decision((_PROGRAM, None, *program), literals, span=span)
+        return decision((PROGRAM, chain.steps, *program), (chain.prefix,), span=span)
+    return decision((PROGRAM, None, *program), literals, span=span)
 
 
 # A literal whose fingerprint matches at more than this share of a log's places is worth avoiding, if another literal is

@@ -9,7 +9,7 @@ import pytest
 from metricscan import DefinitionError, DefinitionWarning, OptionError, Scanner
 from metricscan.patterns.dialect import TOO_DEEP, compile_regex
 from metricscan.patterns.safety import doubt
-from metricscan.patterns.span import Tree
+from metricscan.patterns.tree import Tree
 
 
 def parse(regex):

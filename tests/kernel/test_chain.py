@@ -9,7 +9,7 @@ from support.feeding import expected, scanned, streamed
 
 from metricscan import _core
 from metricscan.patterns.chain import chain
-from metricscan.patterns.span import Tree
+from metricscan.patterns.tree import Tree
 from metricscan.scanning.scanner import _configured
 
 NUMBER = r"[-+]?[0-9]*\.?[0-9]+"

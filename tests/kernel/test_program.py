@@ -196,7 +196,8 @@ def test_what_is_too_long_is_left_to_re(monkeypatch):
 @pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyz")
 def test_all_spellings_of_a_letter_are_searched_for(letter):
     from metricscan.patterns.dialect import compile_regex
-    from metricscan.patterns.span import Tree, required_literals
+    from metricscan.patterns.literals import required_literals
+    from metricscan.patterns.tree import Tree
 
     tree = compile_regex(f"(?i){letter}").tree
     everything = "".join(map(chr, itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))))

@@ -10,7 +10,7 @@ from support.feeding import bits, expected, scanned, streamed
 
 from metricscan.patterns.dialect import compile_regex
 from metricscan.patterns.safety import may_explode
-from metricscan.patterns.span import Tree
+from metricscan.patterns.tree import Tree
 from metricscan.scanning.scanner import _configured
 
 # ``re`` is given this much for all of a case; then the case is none.

@@ -1,0 +1,76 @@
+"""The instructions of a program while it is written: their words, how to walk them, and the literals and classes they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metricscan.patterns.opcodes import BYTE, LOOK, SIZES, SPLIT, STOP, STRING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metricscan.patterns.classes import CharacterClass
+
+
+class Code:
+    """A program's words, its literals and its character classes: the emitter appends, the facts are read off.
+
+    Attributes
+    ----------
+    words : list of int
+        The instructions, one behind the other.
+    pool : bytearray
+        The literals.
+    classes : list of CharacterClass
+        By the number that the words call them.
+    pure : bool
+        Nothing depends on captured text or on counted rounds.
+    """
+
+    __slots__ = ("_bytes", "_numbers", "classes", "pool", "pure", "words")
+
+    def __init__(self) -> None:
+        self.words: list[int] = []
+        self.pool = bytearray()
+        self.classes: list[CharacterClass] = []
+        self.pure = True
+        self._numbers: dict[CharacterClass, int] = {}
+        self._bytes: dict[int, int] = {}
+
+    def number_of(self, one: CharacterClass) -> int:
+        """The number of a class, a new one if it has none."""
+        number = self._numbers.setdefault(one, len(self.classes))
+        if number == len(self.classes):
+            self.classes.append(one)
+        return number
+
+    def bytes_of(self, number: int) -> int:
+        """The bytes that a character of a class may start with; bit b is set for byte b."""
+        known = self._bytes.get(number)
+        if known is None:
+            table = self.classes[number].table
+            known = self._bytes[number] = sum(1 << byte for byte, takes in enumerate(table) if takes != STOP)
+        return known
+
+    def after(self, at: int) -> int:
+        """The place behind an instruction."""
+        words = self.words
+        op = words[at]
+        extra = words[at + 4] if op == SPLIT else words[at + 3] if op == LOOK else 0
+        return at + SIZES[op] + extra
+
+    def places(self) -> Iterator[int]:
+        """The places of all instructions, in order."""
+        at = 0
+        while at < len(self.words):
+            yield at
+            at = self.after(at)
+
+    def text_at(self, at: int) -> bytes:
+        """The text that an instruction compares; empty if it compares none."""
+        if self.words[at] == BYTE:
+            return bytes([self.words[at + 1]])
+        if self.words[at] == STRING:
+            offset, length = self.words[at + 1 : at + 3]
+            return bytes(self.pool[offset : offset + length])
+        return b""

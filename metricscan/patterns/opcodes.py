@@ -1,0 +1,79 @@
+"""The numbers by which Python tells the kernel what to do: opcodes and their sizes, kinds, steps, strategies.
+
+A name here is that of the kernel's enum without ``MS_``: in kernel/program.h, kernel/characters.h and kernel/decide.h; the
+strategies, the shapes of spans, the matches that count and the kinds of search are those of _core.pyx. What each number
+means stands beside it there.
+"""
+
+from __future__ import annotations
+
+# ---- programs (kernel/program.h)
+
+MATCH, BYTE, STRING, CLASS, RUN, SPLIT, JUMP, SAVE, BEGIN, END, BOUNDARY, LOOK = range(12)
+ENTER, CHECK, ROUND, COUNT, MORE, GROUP, END_GROUP, SAME, IF = range(12, 21)
+FIXED, MAYBE, REST, KEEP = range(21, 25)
+
+RUN_SIZE, SPLIT_SIZE, COUNT_SIZE = 9, 7, 6
+#: How many words an instruction takes, its opcode included.
+SIZES = {
+    MATCH: 1,
+    BYTE: 2,
+    STRING: 3,
+    CLASS: 2,
+    RUN: RUN_SIZE,
+    FIXED: RUN_SIZE,
+    MAYBE: RUN_SIZE,
+    REST: RUN_SIZE,
+    SPLIT: SPLIT_SIZE,  # and one for each loop
+    JUMP: 2,
+    SAVE: 2,
+    KEEP: 2,
+    BEGIN: 1,
+    END: 1,
+    BOUNDARY: 4,
+    LOOK: 4,  # and one for each class
+    ENTER: 2,
+    CHECK: 3,
+    ROUND: 2,
+    COUNT: COUNT_SIZE,
+    MORE: 4,
+    GROUP: 4,
+    END_GROUP: 1,
+    SAME: 3,
+    IF: 3,
+}
+#: A run, and what it becomes where the next byte decides how far it goes.
+RUNS = (RUN, FIXED, MAYBE, REST)
+
+# kinds of repeats
+GREEDY, LAZY, POSSESSIVE = range(3)
+# kinds of groups that are matched on their own
+ATOMIC, MUST, MUST_NOT = range(3)
+# where a match can start
+ANYWHERE, AT_TEXT, BEFORE_TEXT, AT_ONCE, BEFORE_END = range(5)
+# entries of a class's table of bytes
+STOP, MEMBER, UNDECIDED = range(3)
+
+# ---- sets of characters (kernel/characters.h)
+
+# how a character is folded before the items are asked, and the items
+FOLD_NOT, FOLD_ASCII, FOLD_UNICODE = range(3)
+SET_END, SET_RANGE, SET_CATEGORY, SET_NEGATE, SET_RANGE_FOLDED = range(5)
+DIGIT, SPACE, WORD = range(3)
+
+# ---- steps of a chain (kernel/decide.h)
+
+STEP_TEXT, STEP_RUN, STEP_DECIMAL, STEP_OPTIONAL, STEP_EITHER, STEP_DONE, STEP_OPEN, STEP_CLOSE = range(8)
+# to the kernel, any other step is the end
+STEP_END = 8
+
+# ---- what a scanner is built from (_core.pyx)
+
+# strategies
+SPAN, CONFIRM, PROGRAM = range(3)
+# what follows the prefix of a span
+NOTHING, LAZY_RUN, GREEDY_RUN = range(3)
+# which matches of a record count
+MATCHES_ALL, MATCHES_FIRST, MATCHES_LAST = range(3)
+# how candidates are found; the last two exist for the tests
+SEARCH_SIMD, SEARCH_NAIVE, SEARCH_EVERY = range(3)

@@ -1,0 +1,336 @@
+"""What a program's code tells of its matches, and the instructions that become cheaper by it.
+
+A fact may be missed, which costs time; none is stated that does not hold for every record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.patterns.classes import CharacterClass
+from metricscan.patterns.opcodes import (
+    ANYWHERE,
+    AT_ONCE,
+    AT_TEXT,
+    ATOMIC,
+    BEFORE_END,
+    BEFORE_TEXT,
+    BEGIN,
+    BOUNDARY,
+    BYTE,
+    CHECK,
+    CLASS,
+    COUNT,
+    END,
+    ENTER,
+    FIXED,
+    GREEDY,
+    GROUP,
+    IF,
+    JUMP,
+    KEEP,
+    LOOK,
+    MATCH,
+    MAYBE,
+    POSSESSIVE,
+    REST,
+    RUN,
+    RUNS,
+    SAME,
+    SAVE,
+    SIZES,
+    SPLIT,
+    STOP,
+    STRING,
+    UNDECIDED,
+)
+
+if TYPE_CHECKING:
+    from metricscan.patterns.instructions import Code
+
+# Whether the next byte decides is asked over this many places, and answered for this many choices.
+MOST_AHEAD = 64
+MOST_WAYS = 256
+# For a program of more instructions, the last bytes of records with a match are not worked out.
+MOST_LAST = 100
+
+# Sets of bytes as the bits of an integer.
+_EVERY_BYTE = (1 << 256) - 1
+_ASCII = (1 << 128) - 1
+
+
+class Start(NamedTuple):
+    """What can come next at a place in the code. It may claim too much, never too little.
+
+    Attributes
+    ----------
+    first : int
+        Bit b: a byte taken here may be b.
+    at_end : bool
+        The rest may need no byte where the record ends.
+    anywhere : bool
+        The rest may need no byte, or any.
+    """
+
+    first: int
+    at_end: bool
+    anywhere: bool
+
+
+_UNKNOWN = Start(_EVERY_BYTE, at_end=True, anywhere=True)
+
+
+class Lead(NamedTuple):
+    """Where a match can start.
+
+    Attributes
+    ----------
+    kind : int
+        ANYWHERE, AT_TEXT, BEFORE_TEXT, AT_ONCE or BEFORE_END.
+    number : int
+        The class of the run that stands before the text or the end.
+    text : bytes
+    ascii_only : bool
+        In other records than ASCII a match can start anywhere.
+    """
+
+    kind: int
+    number: int
+    text: bytes
+    ascii_only: bool
+
+
+_NO_LEAD = Lead(ANYWHERE, 0, b"", ascii_only=False)
+
+
+def bytes_table(mask: int) -> bytes:
+    """A set of bytes, as 256 entries of 0 and 1."""
+    return bytes(mask >> byte & 1 for byte in range(256))
+
+
+# ---- what can come next
+
+
+def start(code: Code, at: int, most: int | None = None) -> Start:
+    """What can come next at a place; unknown if more places than ``most`` have to be looked at."""
+    words = code.words
+    first = 0
+    at_end = anywhere = False
+    seen: set[tuple[int, bool]] = set()
+    waiting = [(at, False)]
+    while waiting:
+        place = waiting.pop()
+        if place in seen:
+            continue
+        if len(seen) == most:
+            return _UNKNOWN
+        seen.add(place)
+        at, ended = place
+        op = words[at]
+        following = [code.after(at)]
+        taken = 0
+        if op in (MATCH, SAME):
+            at_end |= ended
+            anywhere |= not ended
+            following = []
+        elif op == BYTE:
+            taken = 1 << words[at + 1]
+            following = []
+        elif op == STRING:
+            taken = 1 << code.pool[words[at + 1]]
+            following = []
+        elif op == CLASS:
+            taken = code.bytes_of(words[at + 1])
+            following = []
+        elif op in RUNS:
+            taken = code.bytes_of(words[at + 2])
+            if words[at + 3] > 0:
+                following = []
+        elif op == SPLIT:
+            following = words[at + 1 : at + 3]
+        elif op == JUMP:
+            following = [words[at + 1]]
+        elif op == GROUP and words[at + 1] != ATOMIC:
+            following = [words[at + 3]]
+        elif op in (CHECK, IF) and words[at + 2] >= 0:
+            following.append(words[at + 2])
+        elif op == COUNT:
+            following.append(words[at + 5])
+        elif op == END:
+            ended = True
+        if not ended:
+            first |= taken
+        waiting += [(target, ended) for target in following]
+    return Start(first, at_end, anywhere)
+
+
+def _taker(code: Code, at: int) -> int:
+    """The instruction that takes the next characters in every match; those that only look at them are passed over."""
+    words = code.words
+    while True:
+        op = words[at]
+        if op == JUMP:
+            at = words[at + 1]
+        elif op == GROUP and words[at + 1] != ATOMIC:
+            at = words[at + 3]
+        elif op in (SAVE, ENTER, BOUNDARY, LOOK):
+            at = code.after(at)
+        else:
+            return at
+
+
+# ---- of the whole program
+
+
+def first_bytes(code: Code) -> bytes:
+    """Which bytes a match may start with, 256 entries; empty if it may be empty."""
+    at_first = start(code, 0)
+    return b"" if at_first.at_end or at_first.anywhere else bytes_table(at_first.first)
+
+
+def last_bytes(code: Code) -> bytes:
+    """Which bytes a record with a match may end with, 256 entries; empty if a match may end before the record does."""
+    words = code.words
+    if not any(words[at] == END for at in code.places()):
+        return b""
+    last = 0
+    for number, at in enumerate(code.places()):
+        if number == MOST_LAST:
+            return b""
+        op = words[at]
+        if op == BYTE:
+            taken = 1 << words[at + 1]
+        elif op == STRING:
+            taken = 1 << code.pool[words[at + 1] + words[at + 2] - 1]
+        elif op == CLASS or op in RUNS:
+            taken = code.bytes_of(words[at + (1 if op == CLASS else 2)])
+            if taken > _ASCII:
+                taken |= _EVERY_BYTE ^ _ASCII
+        elif op == SAME:
+            return b""
+        else:
+            continue
+        after = start(code, code.after(at), MOST_AHEAD)
+        if after.anywhere:
+            return b""
+        if after.at_end:
+            last |= taken
+    return bytes_table(last)
+
+
+def lead(code: Code) -> Lead:
+    """Where a match can start, read off what comes first in every match."""
+    words = code.words
+    at = _taker(code, 0)
+    text = code.text_at(at)
+    if text:
+        return Lead(AT_TEXT, 0, text, ascii_only=False)
+    # an assertion where the match starts may hold at one place of a run and not at another
+    plain = all(words[place] in (SAVE, JUMP, ENTER, RUN) for place in code.places() if place <= at)
+    if words[at] != RUN or not (plain and code.pure) or words[at + 4] >= 0:
+        return _NO_LEAD
+    kind, number, least, takes_all = words[at + 1], words[at + 2], words[at + 3], words[at + 7]
+    if least == 0 and takes_all and kind != POSSESSIVE:
+        # .* reaches, from where the search begins, every place where a match could start
+        return Lead(AT_ONCE, 0, b"", ascii_only=False)
+    one = code.classes[number]
+    after = _taker(code, code.after(at))
+    text = code.text_at(after)
+    if text and one.table[text[0]] == STOP:
+        return Lead(BEFORE_TEXT, number, text, bool(one.set))
+    if words[after] == END:
+        return Lead(BEFORE_END, number, b"", bool(one.set))
+    return _NO_LEAD
+
+
+def is_at_start(code: Code) -> bool:
+    """Whether it matches at the record's start or not at all."""
+    at = 0
+    while code.words[at] == SAVE:
+        at += SIZES[SAVE]
+    return code.words[at] == BEGIN
+
+
+def is_only_run(code: Code) -> bool:
+    """Whether it is one greedy run of one character at least, without a limit, and all of it is the value."""
+    words = code.words
+    places = list(code.places()) if len(words) < 20 else []
+    if [words[at] for at in places] not in ([KEEP, FIXED, KEEP, MATCH], [KEEP, REST, KEEP, MATCH]):
+        return False
+    kind, _, least, most = words[places[1] + 1 : places[1] + 5]
+    return kind == GREEDY and (least, most) == (1, -1)
+
+
+# ---- cheaper instructions
+
+
+def note_bytes_after_runs(code: Code) -> None:
+    """Write into each run the byte that must follow it, if there is one."""
+    words = code.words
+    for at in code.places():
+        if words[at] != RUN:
+            continue
+        text = code.text_at(_taker(code, code.after(at)))
+        if text:
+            words[at + 5] = text[0]
+
+
+def decide_ahead(code: Code) -> bytes:
+    """Mark the runs and choices that the next byte decides, so that the matcher does not come back to them.
+
+    Returns the tables of ways that the choices refer to. Nothing is marked in a program with groups that are matched on
+    their own: such a group matches without regard to what stands behind it.
+    """
+    words = code.words
+    if any(words[at] == GROUP for at in code.places()):
+        return b""
+    ways: dict[bytes, int] = {}
+    for at in code.places():
+        if words[at] == RUN:
+            kind, number, least, most = words[at + 1 : at + 5]
+            table = code.classes[number].table
+            # bytes outside ASCII are left to the slow path
+            outside = bytes(UNDECIDED if takes else STOP for takes in table[128:])
+            words[at + 8] = code.number_of(CharacterClass(table[:128] + outside, b""))
+            after = code.after(at)
+            following = start(code, after, MOST_AHEAD)
+            if kind != POSSESSIVE and not _is_decided(code, kind, number, after, following):
+                continue
+            words[at] = MAYBE if (least, most) == (0, 1) else FIXED
+            if words[at + 7] and most < 0 and least <= 1 and (kind == POSSESSIVE or not following.first):
+                words[at] = REST
+        elif words[at] == SPLIT and len(ways) < MOST_WAYS:
+            first, second = (start(code, target, MOST_AHEAD) for target in words[at + 1 : at + 3])
+            if first.anywhere and second.anywhere:
+                continue
+            one = first.first if not first.anywhere else _EVERY_BYTE
+            other = second.first if not second.anywhere else _EVERY_BYTE
+            table = bytes((one >> byte & 1) + 2 * (other >> byte & 1) for byte in range(256))
+            words[at + 5] = ways.setdefault(table, len(ways))
+            words[at + 6] = (first.at_end or first.anywhere) + 2 * (second.at_end or second.anywhere)
+    return b"".join(ways)
+
+
+def _is_decided(code: Code, kind: int, number: int, after: int, following: Start) -> bool:
+    """Whether a run may only end where its class or its limit ends it, as far as it takes ASCII."""
+    if not following.anywhere:
+        return not code.bytes_of(number) & following.first & _ASCII
+    return kind == GREEDY and _cannot_fail(code, after)
+
+
+def _cannot_fail(code: Code, at: int) -> bool:
+    """Whether the rest may take nothing: then the matcher keeps to the first way, the longest end of a run."""
+    words = code.words
+    for _ in range(MOST_AHEAD):
+        op = words[at]
+        if op == MATCH:
+            return True
+        if op == JUMP:
+            at = words[at + 1]
+        elif op == SPLIT:
+            at = words[at + 2]
+        elif op == SAVE or (op in RUNS and words[at + 3] == 0):
+            at = code.after(at)
+        else:
+            return False
+    return False

@@ -1,0 +1,63 @@
+"""A regex as ``re``'s own parser reads it: its syntax tree, the kinds of nodes, and how to walk all of them."""
+
+from __future__ import annotations
+
+from re import _constants as sre  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: Nodes that take one character.
+ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
+REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
+_LEAVES = frozenset({*ONE_CHARACTER, sre.AT})
+
+#: What a message calls a node, where its own name would not do.
+NAMES = {
+    sre.BRANCH: "alternatives",
+    sre.GROUPREF: "a back-reference",
+    sre.GROUPREF_EXISTS: "a condition",
+    sre.ASSERT: "a lookaround",
+    sre.ASSERT_NOT: "a lookaround",
+    sre.ATOMIC_GROUP: "an atomic group",
+    sre.POSSESSIVE_REPEAT: "a possessive repeat",
+}
+#: Why a pattern is declined whose tree exceeds the recursion limit.
+TOO_DEEP = "it is nested too deeply"
+
+
+class Tree(NamedTuple):
+    """A pattern's syntax tree and the flags that hold for the whole of it."""
+
+    items: Any
+    flags: int
+
+
+def within(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """All nodes of a tree, in no order.
+
+    >>> from metricscan.patterns.parse import parse
+    >>> sorted(str(op) for op, _ in within(parse("a(?:b|c+)$")))
+    ['AT', 'BRANCH', 'LITERAL', 'LITERAL', 'LITERAL', 'MAX_REPEAT']
+    """
+    waiting = [items]
+    while waiting:
+        items = waiting.pop()
+        # iterating over a subpattern takes three times as long as over its list
+        for op, av in getattr(items, "data", items):
+            yield op, av
+            if op in _LEAVES:
+                continue
+            if op is sre.SUBPATTERN:
+                waiting.append(av[3])
+            elif op is sre.BRANCH:
+                waiting += av[1]
+            elif op in REPEATS:
+                waiting.append(av[2])
+            elif op in (sre.ASSERT, sre.ASSERT_NOT):
+                waiting.append(av[1])
+            elif op is sre.ATOMIC_GROUP:
+                waiting.append(av)
+            elif op is sre.GROUPREF_EXISTS:
+                waiting += [branch for branch in av[1:] if branch is not None]
