@@ -186,7 +186,7 @@ class Plan(NamedTuple):
             Whether full batches of rows are set aside for ``take_full`` while the stream runs. A stream of a plan with
             labels keeps its rows until they are detached, whatever this says.
         trace : bool
-            Whether the stream notes each match in ``traced``. Its rows are then of no use: values of labels have no text.
+            Whether the stream notes each match in ``traced``. Only the notes are of use then: labels give no rows.
         """
         if self.labels and not trace:
             return LabelStream(self.engine, self.resolver, self.labels)
