@@ -307,8 +307,23 @@ WAYS: list[Callable[[Case], None]] = [
 ]
 
 
+MANY_DEFINITIONS = 100
+
+
+def is_slow(case: Case, way: Callable[[Case], None]) -> bool:
+    """Some hundred scans of a case each, or a thread a byte of a long log: half of the time of all cases and ways."""
+    is_large = len(case.log) > SHORT_BYTES or len(case.definitions) > MANY_DEFINITIONS
+    return way is at_every_place_of_a_block or (is_large and way not in (the_oracle, whole, every_split))
+
+
+CASES_AND_WAYS = [
+    pytest.param(case, way, id=f"{case.name}-{way.__name__}", marks=[pytest.mark.slow] * is_slow(case, way))
+    for case in CASES
+    for way in WAYS
+]
+
+
 @pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(("case", "way"), CASES_AND_WAYS)
 def test_case(case: Case, way: Callable[[Case], None]) -> None:
     way(case)
