@@ -1,12 +1,15 @@
 # build   the package in .venv, its compiled core in place
 # debug   a checked build of the core (bounds, asserts, small batches and blocks), and the tests on it
-# test    all tests                      lint    ruff, its formatting, cython-lint
-# bench   the pytest-benchmark suites    types   mypy --strict, and the core's stub against the core
-# demo    what it does, on data/         clean   removes what the others made, all but .venv
+# check   the tests of the inner loop    lint    ruff, its formatting, cython-lint
+# test    all but the integration tests  types   mypy --strict, and the core's stub against the core
+# bench   the pytest-benchmark suites    demo    what it does, on data/
+# integration  tests that need a server, a browser or a heavy package
+# clean   removes what the others made, all but .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+TESTS := $(PYTEST) -n 2 --dist worksteal -p no:benchmark
 METRICSCAN := $(BIN)/metricscan
 BUILT := .venv/.built
 CORE := $(wildcard metricscan/*.pyx metricscan/*/*.pyx metricscan/*.pxd metricscan/*/*.pxd metricscan/kernel/*.h)
@@ -14,7 +17,7 @@ CORE := $(wildcard metricscan/*.pyx metricscan/*/*.pyx metricscan/*.pxd metricsc
 REQUIRES := $(PYTHON) -c "import functools, sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb')); \
 	print(*functools.reduce(dict.__getitem__, sys.argv[1:], project), sep='\n')"
 
-.PHONY: build debug test bench lint types clean demo
+.PHONY: build debug check test integration bench lint types clean demo
 
 build: $(BUILT)
 
@@ -29,10 +32,16 @@ $(BUILT): pyproject.toml setup.py $(CORE)
 debug: $(BUILT)
 	rm $(BUILT)  # so that the next build is an optimised one again
 	METRICSCAN_DEBUG=1 $(PIP) install --no-build-isolation --no-deps -e .
-	$(PYTEST) -n 2 -p no:benchmark
+	$(TESTS) -m 'not integration'
+
+check: $(BUILT)
+	METRICSCAN_HYPOTHESIS=quick $(TESTS) -m 'not slow and not integration'
 
 test: $(BUILT)
-	$(PYTEST) -n 2 -p no:benchmark
+	$(TESTS) -m 'not integration'
+
+integration: $(BUILT)
+	$(PYTEST) -p no:benchmark -m integration || test $$? -eq 5  # 5: there are none yet
 
 bench: $(BUILT)
 	$(REQUIRES) project optional-dependencies bench > .venv/requires.txt

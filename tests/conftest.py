@@ -1,4 +1,4 @@
-"""Hypothesis profiles, and where the optional corpora lie."""
+"""How many examples hypothesis draws, and where the optional corpora lie."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("quick", max_examples=15, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("short", max_examples=100, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("long", max_examples=5_000, deadline=None, suppress_health_check=SLOW)
 settings.load_profile(os.environ.get("METRICSCAN_HYPOTHESIS", "short"))

@@ -366,6 +366,7 @@ except SourceError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "limit"), [(40, 1_000), (40_000, 20_000)])
 @each_format
 def test_a_full_disk_leaves_what_was_there(logs, tmp_path, kind, rows, limit):
@@ -396,6 +397,7 @@ replay(sys.argv[1], Scanner(["loss=loss=(.*)"]), out=sys.argv[2], overwrite=True
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", [False, True])
 def test_a_process_that_is_killed_leaves_what_was_there(logs, tmp_path, there):
     out = tmp_path / "out"

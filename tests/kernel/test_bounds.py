@@ -37,6 +37,7 @@ HUGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HUGE)
 def test_huge_patterns_compile(kind):
     regex, text = HUGE[kind]
@@ -63,6 +64,7 @@ def deeper(levels, call):
     return call() if levels == 0 else deeper(levels - 1, call)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closing", [")", ")+", "){2}", ")?", ")??", "|b)", "|b)+"])
 @pytest.mark.parametrize("opening", ["(", "(?:", "(?=", "(?i:", "(?>", r"(?:\w"])
 def test_nesting_is_never_a_recursion_error(opening, closing):

@@ -25,7 +25,12 @@ def comparable(matches):
     return [(*match[:5], None if match[5] is None else bits(match[5])) for match in matches]
 
 
-@pytest.mark.parametrize("seed", range(40))
+def seeds(count, quick):
+    """Seeds of which the inner loop runs but the first few."""
+    return [pytest.param(seed, marks=[pytest.mark.slow] * (seed >= quick)) for seed in range(count)]
+
+
+@pytest.mark.parametrize("seed", seeds(40, quick=8))
 def test_random_patterns_find_what_re_finds(seed):
     patterns = Patterns(seed)
     programs = 0
@@ -44,7 +49,7 @@ def test_random_patterns_find_what_re_finds(seed):
     assert programs > 50
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6, quick=2))
 def test_many_patterns_over_one_log(seed):
     patterns = Patterns(1000 + seed)
     some = [(pattern, [patterns.text() for _ in range(4)]) for pattern in itertools.islice(patterns, 30)]

@@ -167,6 +167,7 @@ def test_escapes_of_every_kind():
     assert data[table["start"].to_pylist()[1] :].startswith(b"\\u0032")
 
 
+@pytest.mark.slow
 def test_many_events_in_many_pieces(monkeypatch):
     import metricscan.logs.exports as framing
 

@@ -55,6 +55,7 @@ def test_jobs_that_cannot_win_are_no_trials(pareto, tmp_path):
     assert pareto.front(replay) == [("a", [1.0, 1.0])]
 
 
+@pytest.mark.slow
 def test_it_runs_as_it_stands():
     pytest.importorskip("optuna")
     run = subprocess.run([sys.executable, FOLDER / "pareto.py"], check=True, capture_output=True, text=True)

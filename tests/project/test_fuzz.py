@@ -24,6 +24,7 @@ def test_a_corpus_is_kept_for_every_target():
     assert {param.values[0] for param in KEPT} == set(TARGETS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_random_cases(seed):
     source = random.Random(seed)
@@ -31,6 +32,7 @@ def test_random_cases(seed):
     assert compared > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["text", "numbers"])
 def test_cases_near_the_kept_ones(target):
     source = random.Random(target)

@@ -81,7 +81,7 @@ def test_the_texts_are_those_that_re_finds(kind, lines):
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 4096])
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_no_row_depends_on_chunks_or_threads(chunk_bytes, threads):
     data = log_of("mpi", [(number % 13, f"loss={number}") for number in range(3000)]).encode()
     whole = scanner_of("mpi").scan(data)

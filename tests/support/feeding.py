@@ -34,6 +34,8 @@ def expected(definitions: Sequence[dict[str, str]], data: bytes, **options: Any)
 
 
 def rows_of(table: Any) -> list[tuple[str, int, int, int]]:
+    if not table.num_rows:
+        return []
     columns = [table.column(name).to_pylist() for name in ("value", "line", "offset", "start")]
     return [(bits(value), *places) for value, *places in zip(*columns, strict=True)]
 

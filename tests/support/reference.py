@@ -7,6 +7,7 @@ captured text. Every path of the engine must give exactly these rows.
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
@@ -96,8 +97,9 @@ def as_seen(content: bytes, offset: int, escape: str, ansi: str) -> tuple[bytes,
     return seen, [*places, offset + len(content)]
 
 
+@cache
 def compiled(regex: str) -> Any:
-    """``re`` decides what ``re`` accepts; ``regex`` only what ``re`` refuses."""
+    """``re`` decides what ``re`` accepts; ``regex`` only what ``re`` refuses. Kept, since ``re`` itself keeps 512."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
