@@ -9,7 +9,7 @@ from sagemaker_requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, ch
 
 import metricscan
 from metricscan.sagemaker import RequestError, RequestWarning, load_request
-from metricscan.sagemaker._model import check, shapes
+from metricscan.sagemaker.model import check, shapes
 
 
 def faults(changes, base=REQUEST):

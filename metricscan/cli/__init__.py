@@ -1,7 +1,7 @@
-"""The command: flags to the calls of the library. Nothing else in the package prints.
+"""The command line: flags become calls of the library. Nothing else in the package prints.
 
-A command a file; ``options`` is what several of them take (``ranks``: an objective), ``output`` what several of them print,
-``documents`` the same as JSON.
+Each command is a file. ``options`` and ``goal`` (the objective) hold the options that commands share; ``output``,
+``counts``, ``rankings`` and ``progress`` what they print, ``documents`` the same as JSON; ``tuning`` reads tuning requests.
 """
 
 from __future__ import annotations

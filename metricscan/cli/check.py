@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.counts import print_counts, print_silent, reasons_of
 from metricscan.cli.options import (
     Reading,
     Wanted,
@@ -21,9 +22,6 @@ from metricscan.cli.output import (
     EXIT_WRONG,
     complain,
     open_console,
-    print_counts,
-    print_silent,
-    reasons_of,
 )
 
 if TYPE_CHECKING:

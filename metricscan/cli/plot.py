@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from metricscan.cli.ranks import completed_only_of, objective_of
+from metricscan.cli.goal import completed_only_of, objective_of
 
 
 @click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.goal import Goal, completed_only_of, goal_options
 from metricscan.cli.options import jobs_file_option, json_option
 from metricscan.cli.output import EXIT_NOTHING_FOUND, complain, literal, new_table, open_console, print_table
-from metricscan.cli.ranks import Goal, completed_only_of, goal_options, print_best, print_no_best, print_ranking
+from metricscan.cli.rankings import print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa

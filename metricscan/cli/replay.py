@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.counts import print_counts, print_silent
+from metricscan.cli.goal import Goal, goal_options
 from metricscan.cli.options import (
     Reading,
     Wanted,
@@ -22,13 +24,11 @@ from metricscan.cli.options import (
 from metricscan.cli.output import (
     EXIT_NOTHING_FOUND,
     EXIT_WRONG,
-    ProgressBar,
     complain,
     open_console,
-    print_counts,
-    print_silent,
 )
-from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, print_ranking
+from metricscan.cli.progress import ProgressBar
+from metricscan.cli.rankings import print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective

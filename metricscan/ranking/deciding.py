@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from metricscan.definitions.objective import parse_scope
-from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.row_order import ordered
 from metricscan.ranking.sums import exact_sum, mean_of, means
 from metricscan.scanning.arrow import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pyarrow as pa
 
     from metricscan.datasets.rows import Array, Rows
     from metricscan.definitions.objective import Objective
@@ -53,15 +54,6 @@ class Dropped(NamedTuple):
 NOTHING = Dropped()
 
 
-class _Order(NamedTuple):
-    """Rows in the order in which they count: of a job whose rows all have a time by time, else by stream."""
-
-    row_at: Array | None  # the row at each position; None: as they are
-    starts: Array  # position of each job's first row
-    ends: Array
-    streams: Array  # streams of each job
-
-
 def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dropped: Dropped = NOTHING) -> Outcomes:
     """Decide for every job that has rows.
 
@@ -75,7 +67,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
     dropped : Dropped
         What was left out of the first job.
     """
-    index, starts, ends, carrying = _ordered(rows, streams, untimed=dropped.untimed)
+    index, starts, ends, carrying = ordered(rows, streams, untimed=dropped.untimed)
     value = rows.value if index is None else rows.value[index]
     count = len(starts)
     bad = np.flatnonzero(~np.isfinite(value))
@@ -129,12 +121,6 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         rows.offset[place],
         steps,
     )
-
-
-def job_order(rows: Rows, streams: Callable[[], pa.Array]) -> Array:
-    """The indices of the rows in the order in which they count: job by job, by time or by stream."""
-    row_at = _ordered(rows, streams, untimed=False).row_at
-    return np.arange(len(rows.job)) if row_at is None else row_at
 
 
 def mean_of_each(value: Array, begin: Array, end: Array) -> Array:
@@ -231,55 +217,3 @@ def _within(within: Array, at: Array, status: Array, starts: Array, ends: Array)
     if counting.size:
         at = np.where(lost & some, counting[np.maximum(last, 0)], at)
     return at, status
-
-
-# ---- order
-
-
-def _ordered(rows: Rows, streams: Callable[[], pa.Array], *, untimed: bool) -> _Order:
-    job, stream, index = rows.job, rows.stream, None
-    if (job[1:] < job[:-1]).any():
-        index = _grouped(job)
-        job, stream = job[index], stream[index]
-    starts = np.flatnonzero(np.concatenate((np.ones(min(len(job), 1), dtype=bool), job[1:] != job[:-1])))
-    ends = np.append(starts[1:], len(job)).astype(np.int64)[: len(starts)]
-    carrying = np.ones(len(starts), dtype=np.int64)
-    if ((job[1:] == job[:-1]) & (stream[1:] != stream[:-1])).any():
-        number = np.repeat(np.arange(len(starts)), ends - starts)
-        rank = _stream_ranks(stream, streams())
-        if ((number[1:] == number[:-1]) & (rank[1:] < rank[:-1])).any():
-            by_stream = np.lexsort((rank, number))
-            index = by_stream if index is None else index[by_stream]
-            rank = rank[by_stream]
-        changes = np.flatnonzero((number[1:] == number[:-1]) & (rank[1:] != rank[:-1]))
-        carrying += np.bincount(number[changes], minlength=len(starts))
-    if rows.time is not None and len(starts):
-        time = rows.time if index is None else rows.time[index]
-        mixed = np.logical_or.reduceat(time == NO_TIME, starts)
-        mixed[0] |= untimed
-        number = np.repeat(np.arange(len(starts)), ends - starts)
-        time = np.where(mixed[number], 0, time)
-        if ((number[1:] == number[:-1]) & (time[1:] < time[:-1])).any():
-            by_time = np.lexsort((time, number))
-            index = by_time if index is None else index[by_time]
-    return _Order(index, starts, ends, carrying)
-
-
-def _grouped(job: Array) -> Array:
-    """The stable order of numbers: as one sort of number and position together, five times as fast as argsort."""
-    bits = len(job).bit_length()
-    if int(job.max()).bit_length() + bits > 63:
-        return np.argsort(job, kind="stable")
-    packed = (job.astype(np.int64) << bits) | np.arange(len(job))
-    packed.sort()
-    packed &= (1 << bits) - 1
-    return packed
-
-
-def _stream_ranks(stream: Array, names: pa.Array) -> Array:
-    """For each row the place of its stream's name in natural order."""
-    used = np.zeros(len(names), dtype=bool)
-    used[stream] = True
-    ranks = np.zeros(len(names), dtype=np.int64)
-    ranks[used] = natural_ranks(names.filter(pa.array(used)))
-    return ranks[stream]

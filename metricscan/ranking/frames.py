@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from metricscan.datasets.rows import Rows, used_codes_of
 from metricscan.errors import OptionError, nearest
-from metricscan.ranking.deciding import job_order
-from metricscan.ranking.ranking import checked, is_label, opened_tables
+from metricscan.ranking.row_order import job_order
+from metricscan.ranking.tables import checked, is_label, opened_tables
 from metricscan.scanning.arrow import NO_TIME
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,9 +16,11 @@ from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.deciding import FOUND, MISSING, Outcomes, decide
 from metricscan.ranking.judge import Judge
 from metricscan.ranking.steps import steps_back, with_steps
+from metricscan.ranking.tables import checked, numeric, opened_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.datasets.rows import Array
 
@@ -148,15 +148,6 @@ def rank(
     return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
 
 
-def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
-    """The tables; a path is that of a dataset."""
-    if isinstance(tables, (str, os.PathLike)):
-        return Dataset(tables)
-    if not isinstance(tables, Mapping):
-        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
-    return tables
-
-
 def order(
     outcomes: Outcomes,
     objective: Objective,
@@ -276,30 +267,6 @@ def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes
         judge.add_steps(more)
         judge.settle(int(more.job[-1]))
     return judge.finish(), streams.names(), judge.went_back
-
-
-def checked(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if it lacks a column of rows."""
-    if not isinstance(table, pa.Table):
-        raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
-    missing = [
-        one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
-    ]
-    if missing:
-        raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
-    return table
-
-
-def is_label(table: pa.Table) -> bool:
-    """Whether the values of a table are text."""
-    return bool(pa.types.is_string(table.schema.field("value").type))
-
-
-def numeric(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if it is a label's."""
-    if is_label(table):
-        raise OptionError(f"{name!r} is a label: its values are text, numbers were expected")
-    return table
 
 
 def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metricscan.ranking.ranking import check_metric, opened_tables, rank
+from metricscan.ranking.ranking import check_metric, rank
+from metricscan.ranking.tables import opened_tables
 
 if TYPE_CHECKING:
     import os

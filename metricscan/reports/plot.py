@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from metricscan.errors import OptionError, SourceError
-from metricscan.ranking.ranking import opened_tables, rank
+from metricscan.ranking.ranking import rank
+from metricscan.ranking.tables import opened_tables
 from metricscan.ranking.wide import curve
 
 if TYPE_CHECKING:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import itertools
 import math
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural
 from metricscan.replaying.replay import replay as run_replay
-from metricscan.sagemaker._latest import latest
-from metricscan.sagemaker._model import ALIAS, check, pruned, shapes
+from metricscan.sagemaker.checking import OBJECTIVE_HYPERPARAMETER
+from metricscan.sagemaker.latest import Final, finals_of, moment
+from metricscan.sagemaker.model import ALIAS, check, pruned, shapes
 from metricscan.sagemaker.names import legal_names
-from metricscan.sagemaker.request import OBJECTIVE_HYPERPARAMETER, TuningRequest, load_request
-from metricscan.scanning.scanner import Scanner, of_checked, report_untamed
+from metricscan.sagemaker.request import TuningRequest, load_request
+from metricscan.sagemaker.scanners import scanner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    import pyarrow as pa
+    from collections.abc import Iterable, Mapping
 
     from metricscan.replaying.replay import Replay
 
@@ -47,13 +45,6 @@ _OF_DEFINITION = (
     "RetryStrategy",
     "Environment",
 )
-
-
-class Final(NamedTuple):
-    """The final value of a metric, and when it was logged, if that is known."""
-
-    value: float
-    time: dt.datetime | None
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,7 @@ class TuningJob:
         self.float32 = float32
         finals: dict[str, dict[str, Final]] = {}
         for label in replay:
-            for job_name, final in _finals(replay[label]):
+            for job_name, final in finals_of(replay[label]):
                 finals.setdefault(job_name, {})[label] = final
         names = legal_names(job.name for job in replay.jobs)
         known = {one.name: number for number, one in enumerate(request.definitions)}
@@ -462,26 +453,6 @@ def replay(
     return TuningJob(loaded, result, float32=float32, definitions=definitions)
 
 
-def scanner_of(request: TuningRequest, *, untamed: str = "warn", **options: Any) -> Scanner:
-    """A scanner of all metrics of a request.
-
-    Raises
-    ------
-    OptionError
-        It has none.
-    """
-    if not request.metrics:
-        raise OptionError(
-            "the tuning request has no metric definitions, and its algorithm is not known",
-            hint="name the algorithm, or give metric definitions",
-        )
-    # the request's own warnings have said what is suspicious in its definitions
-    scanner = of_checked(request.metrics, untamed=untamed, **options)
-    if untamed != "allow":
-        report_untamed(scanner, refuse=untamed == "refuse")
-    return scanner
-
-
 def as_json(answer: Any) -> Any:
     """An answer with its datetimes as text (ISO 8601), as JSON takes it."""
     if isinstance(answer, dict):
@@ -489,34 +460,6 @@ def as_json(answer: Any) -> Any:
     if isinstance(answer, list):
         return [as_json(item) for item in answer]
     return answer.isoformat() if isinstance(answer, dt.datetime) else answer
-
-
-def _finals(table: pa.Table) -> Iterator[tuple[str, Final]]:
-    """Each job's latest value of a metric."""
-    jobs: dict[str, dict[str, pa.Table]] = {}
-    for job, stream, rows in streams_of(table):
-        jobs.setdefault(job, {})[stream] = rows
-    for job, streams in jobs.items():
-        place = latest(streams)
-        if place is not None:
-            yield job, Final(place.value, None if place.time is None else _moment(place.time))
-
-
-def streams_of(table: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
-    """The parts of a replay's table that belong to one stream of one job, in their order."""
-    import numpy as np
-
-    if table.num_rows == 0:
-        return
-    table = table.unify_dictionaries().combine_chunks()
-    columns = [table.column(name).combine_chunks() for name in ("job", "stream")]
-    columns = [column.chunk(0) if hasattr(column, "chunk") else column for column in columns]
-    codes = [column.indices.to_numpy(zero_copy_only=False) for column in columns]
-    changes = np.flatnonzero((np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)) + 1
-    edges = [0, *changes.tolist(), table.num_rows]
-    for start, end in itertools.pairwise(edges):
-        job, stream = (column.dictionary[int(code[start])].as_py() for column, code in zip(columns, codes, strict=True))
-        yield job, stream, table.slice(start, end - start)
 
 
 def _legal(hyperparameters: Mapping[str, str]) -> dict[str, str]:
@@ -531,14 +474,10 @@ def _legal(hyperparameters: Mapping[str, str]) -> dict[str, str]:
 
 def _span(span: tuple[int, int] | None, paths: Iterable[str]) -> tuple[dt.datetime, dt.datetime]:
     if span is not None:
-        return _moment(span[0]), _moment(span[1])
+        return moment(span[0]), moment(span[1])
     written = [os.stat(path).st_mtime for path in paths if os.path.exists(path)]
     times = [dt.datetime.fromtimestamp(time, dt.UTC) for time in written] or [dt.datetime.now(dt.UTC)]
     return min(times), max(times)
-
-
-def _moment(micros: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=micros)
 
 
 def _token(position: int, question: str) -> str:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.find import is_read_once
 from metricscan.replaying.replay import replay
-from metricscan.sagemaker._latest import latest
-from metricscan.sagemaker._model import ALIAS
-from metricscan.sagemaker.answers import scanner_of, streams_of
+from metricscan.sagemaker.documents import read_document
+from metricscan.sagemaker.latest import latest, streams_of
 from metricscan.sagemaker.names import legal_names
-from metricscan.sagemaker.request import TuningRequest, load_request, read_document
+from metricscan.sagemaker.reported import Report, reported_values
+from metricscan.sagemaker.request import TuningRequest, load_request
+from metricscan.sagemaker.scanners import scanner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
@@ -160,7 +160,7 @@ def audit(
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     paths = list(paths)
-    reports = list(_reports(loaded, jobs))
+    reports = list(reported_values(loaded, jobs))
     if not reports:
         raise OptionError(
             "nothing was reported: neither the tuning job nor the list names a training job with a value",
@@ -203,61 +203,7 @@ def _check_read_again(paths: Iterable[str]) -> None:
             )
 
 
-# ---- what was reported
-
-
-class _Report(NamedTuple):
-    job: str
-    metric: str
-    label: str
-    value: float | None
-
-
-def _reports(request: TuningRequest, jobs: Any) -> Iterator[_Report]:
-    numbers = {one.name: number for number, one in enumerate(request.definitions)}
-    seen = set()
-    for one in [*_summaries(jobs), *_summaries(request.document)]:
-        name = one["TrainingJobName"]
-        number = numbers.get(one.get("TrainingJobDefinitionName"), 0)
-        definition = request.definitions[number]
-        known = {metric.name for metric in definition.metrics}
-        final = one.get("FinalHyperParameterTuningJobObjectiveMetric")
-        values = [final] if isinstance(final, Mapping) else []
-        listed = one.get("FinalMetricDataList")
-        values += [value for value in listed if isinstance(value, Mapping)] if isinstance(listed, list) else []
-        for value in values:
-            metric = value.get("MetricName")
-            if metric == ALIAS and ALIAS not in known:
-                metric = definition.objective.metric
-            number_ = value.get("Value")
-            if metric in known and isinstance(number_, (int, float)) and (name, metric) not in seen:
-                seen.add((name, metric))
-                yield _Report(name, metric, request.label(number, metric), float(number_))
-        objective = definition.objective.metric
-        if (
-            one.get("ObjectiveStatus") == "Failed"
-            and not values
-            and objective in known
-            and (name, objective) not in seen
-        ):
-            seen.add((name, objective))
-            yield _Report(name, objective, request.label(number, objective), None)
-
-
-def _summaries(document: Any) -> Iterator[Mapping[str, Any]]:
-    """Whatever names a training job, however deep."""
-    if isinstance(document, Mapping):
-        if isinstance(document.get("TrainingJobName"), str):
-            yield document
-            return
-        for member in ("TrainingJobSummaries", "BestTrainingJob"):
-            yield from _summaries(document.get(member))
-    elif isinstance(document, list):
-        for item in document:
-            yield from _summaries(item)
-
-
-def _matched(reports: Iterable[_Report], jobs: Iterable[Job]) -> dict[str, Job]:
+def _matched(reports: Iterable[Report], jobs: Iterable[Job]) -> dict[str, Job]:
     """The job of the logs that each reported name means: of that name, or of a path that ends in it."""
     listed = list(jobs)
     legal = legal_names(job.name for job in listed)
@@ -306,7 +252,7 @@ def _scoped(streams: Mapping[str, pa.Table], scope: str) -> float | None:
 
 
 def _finding(
-    report: _Report, job: Job | None, parts: _Parts, result: Replay, scanner: Scanner, options: Mapping[str, Any]
+    report: Report, job: Job | None, parts: _Parts, result: Replay, scanner: Scanner, options: Mapping[str, Any]
 ) -> Finding:
     if job is None:
         return Finding(report.job, report.metric, report.value, None, "no log")
