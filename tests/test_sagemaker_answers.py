@@ -357,7 +357,7 @@ def test_describe_on_the_command_line(tmp_path, folder, capsys):
         ["--completed-only"],
     ):
         assert main([*arguments, "--describe", *ranked]) == 2
-        assert f"--describe answers by the request's objective, as the service does: not by {ranked[0]}" in (
+        assert f"--describe uses the objective of the request, as the service does; it excludes {ranked[0]}" in (
             capsys.readouterr().err
         )
     request.write_text("{}")

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 
-# A built-in algorithm has dozens of metrics, of which a log shows a few.
+# A built-in algorithm has dozens of metrics, and a log holds a few of them.
 _SILENT_SHOWN = 5
 
 
 def print_counts(console: Console, stats: ScanStats) -> None:
-    """One line a metric: its rows, and what was counted instead."""
+    """Print one line per metric: its rows, and the matches that gave none."""
     kinds = ["rows", "unparsed"]
     kinds += [
         kind
         for kind in ("failed", "timeouts", "over_budget")
         if any(getattr(one, kind) for one in stats.metrics.values())
     ]
-    table = new_table("metric", *kinds, "refused text", numbers=kinds)
+    table = new_table("metric", *kinds, "unparsed text", numbers=kinds)
     shown = {name: counts for name, counts in stats.metrics.items() if any(getattr(counts, kind) for kind in kinds)}
     if len(stats.metrics) - len(shown) <= _SILENT_SHOWN:
         shown = stats.metrics
@@ -35,14 +35,14 @@ def print_counts(console: Console, stats: ScanStats) -> None:
         table.add_row(literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
     print_table(console, table)
     if len(shown) < len(stats.metrics):
-        console.print(f"  .. {len(stats.metrics) - len(shown):,} more without a row")
+        console.print(f"  .. {len(stats.metrics) - len(shown):,} more metrics without rows")
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
 
 
 def reasons_of(
     scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
 ) -> dict[str, tuple[str, ...]]:
-    """Why definitions found nothing, by their names, first those that would with other options; none where nothing was read."""
+    """Why definitions found nothing, by name, first those that other options would cure; empty if nothing was read."""
     from metricscan.replaying.diagnosis import diagnose
 
     if not stats.records:
@@ -59,7 +59,7 @@ def print_silent(
     input_format: str = "plain",
     objective: str | None = None,
 ) -> None:
-    """One line or more for each definition that found nothing, the objective's first."""
+    """Print why each definition found nothing, the objective's first."""
     if not stats.records:
         console.print("nothing was found: no record was read")
         return

@@ -1,4 +1,4 @@
-"""What several commands print, and how they end."""
+"""Exit codes, errors, and tables for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 EXIT_NOTHING_FOUND = 1
-EXIT_WRONG = 2
+EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
-# Texts are not folded into less.
+# Columns of text are folded to this many characters, and no fewer.
 _LEAST_WIDTH = 10
 
 
@@ -27,26 +27,26 @@ def complain(error: BaseException | str) -> None:
 
 
 def open_console(*, err: bool = False) -> Console:
-    """Open a console that prints names as they are, and cuts nothing in a pipe."""
+    """Open a console that prints names literally, and wraps and cuts nothing in a pipe."""
     from rich.console import Console
 
-    # names are names: a metric may be called loss[red] or a:100:b
+    # no markup and no emoji: a metric may be called loss[red] or a:100:b
     console = Console(stderr=err, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        # nobody sees the edge of a pipe: nothing is cut or wrapped there
+        # a pipe has no width
         console.width = 10_000
     return console
 
 
 def literal(text: str) -> Any:
-    """A cell whose text is nothing but text."""
+    """A cell that prints this text literally."""
     from rich.text import Text
 
     return Text(text)
 
 
 def new_table(*headers: str, numbers: Container[str | None] = ()) -> Table:
-    """A table with these columns, for :func:`print_table`."""
+    """A table with these columns, for :func:`print_table`; the columns in ``numbers`` are aligned right and never folded."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
@@ -59,7 +59,7 @@ def new_table(*headers: str, numbers: Container[str | None] = ()) -> Table:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table. In a narrow terminal texts are folded; nothing is cut, a number least of all."""
+    """Print a table. In a narrow terminal texts are folded; nothing is cut, and numbers stay whole."""
     from rich.cells import cell_len
 
     needed = 0
@@ -67,7 +67,7 @@ def print_table(console: Console, table: Table) -> None:
         width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
         needed += 2 + (width if column.no_wrap else min(width, _LEAST_WIDTH))
     width = console.width
-    # where there is no room for that, the terminal breaks the lines
+    # a table that is still too wide is wrapped by the terminal
     console.width = max(width, needed)
     console.print(table)
     console.width = width

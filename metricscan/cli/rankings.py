@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 def print_best(
     console: Console, objective: Objective, job: str, value: float, place: str, hyperparameters: Mapping[str, str]
 ) -> None:
-    """The winner, in a line."""
+    """Print the winner in one line."""
     parameters = "".join(f", {key}={value}" for key, value in hyperparameters.items())
     text = f"Best: {job}, {_named(objective)} {value!r} at {place}{parameters}"
     console.print(text, style="bold", soft_wrap=True)
 
 
 def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool) -> None:
-    """That nobody won, and why."""
+    """Print that no job won, and why."""
     reason = f"no job has a finite {_named(objective)}"
     if "found" in ranking["objective_status"].to_pylist():
-        why = "is Completed" if completed_only else "may win: they failed"
-        reason = f"no job that has a finite {_named(objective)} {why}"
+        named = _named(objective)
+        reason = (
+            f"no job with a finite {named} is Completed" if completed_only else f"all jobs with a finite {named} failed"
+        )
     console.print(f"Best: none; {reason}")
 
 
@@ -40,7 +42,7 @@ def _named(objective: Objective) -> str:
 
 
 def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal) -> None:
-    """A row a job."""
+    """Print one row per job."""
     title = _named(objective)
     columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
     if objective.step is not None:
@@ -67,4 +69,4 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
         table.add_row(*map(literal, cells))
     print_table(console, table)
     if shown.num_rows < ranking.num_rows:
-        console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more; --top N shows N")
+        console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more jobs; --top N shows N")

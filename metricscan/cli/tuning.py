@@ -1,4 +1,4 @@
-"""Tuning requests on the command line: read with their warnings printed, and answered as JSON."""
+"""Tuning requests on the command line: read, with their warnings printed, and answered as JSON."""
 
 from __future__ import annotations
 
