@@ -214,7 +214,7 @@ def test_pages(job):
     assert found == names(job.list_training_jobs(sort_by="CreationTime"))
     token = job.list_training_jobs(max_results=3)["NextToken"]
     for wrong in ({"next_token": token, "sort_by": "Status"}, {"next_token": "?"}, {"next_token": "AAAA"}):
-        with pytest.raises(metricscan.OptionError, match="an answer to the same question"):
+        with pytest.raises(metricscan.OptionError, match="an answer to the same call"):
             job.list_training_jobs(**wrong)
 
 

@@ -233,5 +233,7 @@ def test_what_can_be_read_but_once_is_not_audited(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     for path in ("-", "pipe"):
-        with pytest.raises(metricscan.OptionError, match=f"^{path} can be read but once; .*\nhint: save it to a file$"):
+        with pytest.raises(
+            metricscan.OptionError, match=f"^{path} can be read only once; .*\nhint: save it to a file$"
+        ):
             audit(path, DESCRIBED, jobs=listed(summary("stdin", 1.0)))

@@ -1,4 +1,4 @@
-"""What the service would answer about a tuning job whose logs lie here: its own shapes, made from a replay."""
+"""The answers that the service would give about a tuning job, in the service's shapes, made from a replay of its logs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural
@@ -18,7 +18,7 @@ from metricscan.sagemaker.latest import Final, finals_of, moment
 from metricscan.sagemaker.model import ALIAS, check, pruned, shapes
 from metricscan.sagemaker.names import legal_names
 from metricscan.sagemaker.request import TuningRequest, load_request
-from metricscan.sagemaker.scanners import scanner_of
+from metricscan.sagemaker.scanners import Ansi, Escape, Matches, Newline, Untamed, scanner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,32 +47,37 @@ _OF_DEFINITION = (
 )
 
 
+Status = Literal["Completed", "Failed", "Stopped", "InProgress"]
+
+
 @dataclass(frozen=True)
 class TrainingJob:
-    """A training job as its logs know it.
+    """A training job, as its logs describe it.
 
     Attributes
     ----------
     name : str
-        A name that the service would take, unique.
+        A unique name that the service accepts.
     original : str
-        The name that the replay gave it.
+        Its name in the replay.
     definition : int
-        Which of the request's training job definitions it follows.
+        Index of its training job definition in the request.
     status : {"Completed", "Failed", "Stopped", "InProgress"}
-        Completed where nobody said.
+        Completed if no jobs file gives a status.
     hyperparameters : dict of str to str
-        All that are known of it.
+        All known hyperparameters.
     started, ended : datetime
-        Of its first and last event; where events have no times, when its files were last written.
+        Times of its first and last log event, in UTC; if events have no times, the times at which its files were last
+        modified.
     finals : dict of str to Final
-        By the metric's name; the latest that was emitted, as the service has it.
+        The final value of each metric by its name: the latest that the job logged (API Reference,
+        FinalHyperParameterTuningJobObjectiveMetric).
     """
 
     name: str
     original: str
     definition: int
-    status: str
+    status: Status
     hyperparameters: dict[str, str]
     started: dt.datetime
     ended: dt.datetime
@@ -80,23 +85,30 @@ class TrainingJob:
 
 
 class TuningJob:
-    """A tuning job, answered from logs. Made by :func:`replay`, or from a replay that was kept.
+    """A tuning job whose answers are made from logs; :func:`replay` makes it, or it is made from a replay with rows.
+
+    The answers have the shapes of the Amazon SageMaker API Reference; datetimes are in UTC.
 
     Parameters
     ----------
     request : TuningRequest
     replay : Replay
-        Of a scanner of the request's ``metrics``, with its rows kept.
+        A replay made with ``keep=True`` by a scanner of the request's :attr:`~TuningRequest.metrics`.
     float32 : bool
-        Whether values are rounded to 32 bits, as the service's are.
+        Whether to round values to 32 bits, as the service does.
     definitions : mapping of str to str, optional
-        Of a request with several training job definitions: for each job the name of its definition. By default the one
-        whose name is part of the path of the job's log, else the only one whose objective the job has logged.
+        For a request with several training job definitions: the name of the definition of each job. By default the
+        definition whose name is part of the path of the job's log, else the only one whose objective the job has logged.
 
     Attributes
     ----------
     jobs : tuple of TrainingJob
-        In natural name order.
+        In natural order of their names.
+
+    Raises
+    ------
+    OptionError
+        ``definitions`` names a definition that the request does not have.
     """
 
     def __init__(
@@ -138,7 +150,7 @@ class TuningJob:
                     names[job.name],
                     job.name,
                     number,
-                    job.status or "Completed",
+                    cast("Status", job.status or "Completed"),
                     job.hyperparameters,
                     started,
                     ended,
@@ -162,14 +174,14 @@ class TuningJob:
     # ---- the objective
 
     def objective(self, job: TrainingJob) -> float | None:
-        """The final value of a job's objective; None if it has logged none, or no finite one."""
+        """The final value of a job's objective; None if the job has logged none, or if that value is not finite."""
         final = job.finals.get(self.request.definitions[job.definition].objective.metric)
         return None if final is None or not math.isfinite(final.value) else self._number(final.value)
 
     def best(self, definition: str | None = None) -> TrainingJob | None:
         """The completed job with the best objective, of all jobs or of one training job definition.
 
-        None if there is none, or if jobs of several objectives are to be compared.
+        None if there is no such job, or if the jobs have different objectives.
         """
         entrants = [
             job
@@ -185,7 +197,7 @@ class TuningJob:
         return min(entrants, key=lambda job: sign * (self.objective(job) or 0.0))
 
     def original(self, name: str) -> str:
-        """What the replay calls the training job that is answered under a name."""
+        """The name in the replay of the training job that has this name in the answers."""
         return self._job(name).original
 
     def _job(self, name: str) -> TrainingJob:
@@ -213,7 +225,7 @@ class TuningJob:
     # ---- answers
 
     def describe(self) -> dict[str, Any]:
-        """What DescribeHyperParameterTuningJob answers, with datetimes; :func:`as_json` makes text of it."""
+        """The answer of DescribeHyperParameterTuningJob, with datetimes; :func:`as_json` turns them into text."""
         document = self.request.document
         running = any(job.status == "InProgress" for job in self.jobs)
         now = max((job.ended for job in self.jobs), default=_EPOCH)
@@ -251,30 +263,30 @@ class TuningJob:
     def list_training_jobs(
         self,
         *,
-        sort_by: str = "Name",
-        sort_order: str = "Ascending",
+        sort_by: Literal["Name", "CreationTime", "Status", "FinalObjectiveMetricValue"] = "Name",
+        sort_order: Literal["Ascending", "Descending"] = "Ascending",
         status_equals: str | None = None,
         max_results: int = 10,
         next_token: str | None = None,
     ) -> dict[str, Any]:
-        """What ListTrainingJobsForHyperParameterTuningJob answers.
+        """The answer of ListTrainingJobsForHyperParameterTuningJob.
 
         Parameters
         ----------
         sort_by : {"Name", "CreationTime", "Status", "FinalObjectiveMetricValue"}
-            By the last, jobs without an objective are not listed.
+            Under FinalObjectiveMetricValue, jobs without a final objective are not listed, as in the API Reference.
         sort_order : {"Ascending", "Descending"}
         status_equals : str, optional
-            Only jobs of this status.
+            List only jobs with this status.
         max_results : int
-            1 to 100.
+            Most jobs in one answer, 1 to 100.
         next_token : str, optional
-            Of the answer before, to the same question.
+            The NextToken of the previous answer to the same call.
 
         Raises
         ------
         OptionError
-            A value that the service does not take, or a token of another question.
+            The service does not accept a value, or the token belongs to another call.
         """
         asked = {
             "SortBy": sort_by,
@@ -311,12 +323,12 @@ class TuningJob:
         return answer
 
     def describe_training_job(self, name: str) -> dict[str, Any]:
-        """What DescribeTrainingJob answers of one of the jobs, by its name here or its original one.
+        """The answer of DescribeTrainingJob about one job, by its name in the answers or in the replay.
 
         Raises
         ------
         OptionError
-            There is no such job.
+            No job has this name.
         """
         job = self._job(name)
         definition = self.request.definitions[job.definition]
@@ -343,7 +355,7 @@ class TuningJob:
         }
         return answer
 
-    # ---- their parts
+    # ---- parts of answers
 
     def _times(self, job: TrainingJob) -> dict[str, dt.datetime]:
         times = {"CreationTime": job.started, "TrainingStartTime": job.started}
@@ -378,7 +390,7 @@ class TuningJob:
         return summary
 
     def _definition(self, number: int) -> dict[str, Any]:
-        """A training job definition as Describe shows it: with the objective's alias, and the objective told to the job."""
+        """A training job definition as Describe shows it: with the objective's alias, and the hyperparameter that names it."""
         one = self.request.definitions[number]
         document: dict[str, Any] = pruned("HyperParameterTrainingJobDefinition", one.document)
         metrics = [{"Name": metric.name, "Regex": metric.regex} for metric in one.metrics]
@@ -411,25 +423,25 @@ class TuningJob:
 
 def replay(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    request: Any,
+    request: TuningRequest | str | os.PathLike[str] | Mapping[str, Any],
     *,
     float32: bool = False,
     definitions: Mapping[str, str] | None = None,
-    newline: str | None = None,
-    matches: str = "all",
-    escape: str = "none",
-    ansi: str = "keep",
-    untamed: str = "warn",
+    newline: Newline | None = None,
+    matches: Matches = "all",
+    escape: Escape = "none",
+    ansi: Ansi = "keep",
+    untamed: Untamed = "warn",
     **options: Any,
 ) -> TuningJob:
-    """Read the logs of a tuning job, to answer about it as the service does.
+    """Read the logs of a tuning job, and make the answers of the service from them.
 
     Parameters
     ----------
     paths : path or iterable of path
         As :func:`metricscan.replay` takes them.
     request : TuningRequest, path or mapping
-        What :func:`load_request` makes, or takes.
+        A request, or what :func:`load_request` takes.
     float32, definitions
         See :class:`TuningJob`.
     newline, matches, escape, ansi, untamed
@@ -441,11 +453,40 @@ def replay(
     Raises
     ------
     RequestError
-        The request is wrong.
+        The request has errors.
     DefinitionError
-        Under ``untamed="refuse"``: all untamed patterns.
+        Under ``untamed="refuse"``: all regexes that are not ReDoS-safe.
     OptionError
         The request has no metric definitions, and its algorithm is not known.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> request = {
+    ...     "HyperParameterTuningJobName": "gan",
+    ...     "HyperParameterTuningJobConfig": {
+    ...         "Strategy": "Random",
+    ...         "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+    ...         "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+    ...     },
+    ...     "TrainingJobDefinition": {
+    ...         "AlgorithmSpecification": {
+    ...             "TrainingImage": "gan:1",
+    ...             "TrainingInputMode": "File",
+    ...             "MetricDefinitions": [{"Name": "loss", "Regex": "Loss = (.*?);"}],
+    ...         },
+    ...         "RoleArn": "arn:aws:iam::000000000000:role/tuning",
+    ...         "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+    ...         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    ...     },
+    ... }
+    >>> log = pathlib.Path(tempfile.mkdtemp()) / "trial-1.log"
+    >>> _ = log.write_text("Loss = 3;\\nLoss = 2;\\n")
+    >>> job = replay(log, request)
+    >>> job.best().name, job.objective(job.best())
+    ('trial-1', 2.0)
+    >>> job.describe()["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]
+    {'Type': 'Minimize', 'MetricName': 'loss', 'Value': 2.0}
     """
     loaded = request if isinstance(request, TuningRequest) else load_request(request)
     scanner = scanner_of(loaded, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed)
@@ -454,7 +495,13 @@ def replay(
 
 
 def as_json(answer: Any) -> Any:
-    """An answer with its datetimes as text (ISO 8601), as JSON takes it."""
+    """A copy of an answer with its datetimes as text (ISO 8601), ready for JSON.
+
+    Examples
+    --------
+    >>> as_json({"CreationTime": dt.datetime(2026, 3, 1, tzinfo=dt.UTC), "Values": [1.5]})
+    {'CreationTime': '2026-03-01T00:00:00+00:00', 'Values': [1.5]}
+    """
     if isinstance(answer, dict):
         return {key: as_json(value) for key, value in answer.items()}
     if isinstance(answer, list):
@@ -463,7 +510,7 @@ def as_json(answer: Any) -> Any:
 
 
 def _legal(hyperparameters: Mapping[str, str]) -> dict[str, str]:
-    """The hyperparameters that the service could hold."""
+    """The hyperparameters that the service accepts: legal names and values, at most 100."""
     kept = {
         name: value
         for name, value in hyperparameters.items()
@@ -493,4 +540,4 @@ def _position(token: str | None, question: str) -> int:
             return int(position)
     except ValueError:
         pass
-    raise OptionError(f"next_token={token!r}: the token of an answer to the same question was expected")
+    raise OptionError(f"next_token={token!r}: the token of an answer to the same call was expected")

@@ -1,4 +1,7 @@
-"""What a tuning request says, and what is wrong with it."""
+"""The checks of a tuning request, and the training job definitions that it contains.
+
+The rules beyond the service model are those of the Amazon SageMaker API Reference and Developer Guide.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ from metricscan.sagemaker import algorithms
 from metricscan.sagemaker.errors import RequestFault
 from metricscan.sagemaker.model import ALIAS, check, shapes, shown
 
-#: The hyperparameter that tells a training job which metric decides.
+#: The hyperparameter that names the objective metric to a training job (Developer Guide, "Define metrics and environment
+#: variables").
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"
+#: Over all definitions of a tuning job (API Reference, HyperParameterTrainingJobDefinition).
 MOST_ENVIRONMENT_ENTRIES = 48
+#: Over all kinds of ranges (API Reference, ParameterRanges).
 MOST_RANGES = 30
+#: API Reference, HyperbandStrategyConfig.
 MOST_HYPERBAND_EPOCHS = 20_000
 
 _CREATE = "CreateHyperParameterTuningJobRequest"
@@ -26,23 +33,23 @@ _RANGE_LISTS = ("IntegerParameterRanges", "ContinuousParameterRanges", "Categori
 
 @dataclass(frozen=True)
 class TrainingDefinition:
-    """One of a tuning job's training job definitions.
+    """A training job definition of a tuning job.
 
     Attributes
     ----------
     name : str or None
-        Its DefinitionName.
+        DefinitionName.
     objective : Objective
     metrics : tuple of MetricDefinition
-        As given, without the service's alias ``ObjectiveMetric``; or those of the built-in algorithm.
+        The given ones, without the service's alias ``ObjectiveMetric``; or those of the built-in algorithm.
     environment : dict of str to str
     static_hyperparameters : dict of str to str
     tuned : tuple of str
-        Names of the hyperparameters that are tuned.
+        Names of the tuned hyperparameters.
     algorithm : str or None
-        The built-in algorithm whose metrics these are.
+        The built-in algorithm that the metrics come from; None if the request defines them.
     document : dict
-        The definition, normalised.
+        The definition, with its environment normalised to a map of strings.
     """
 
     name: str | None
@@ -56,7 +63,7 @@ class TrainingDefinition:
 
 
 class Checked:
-    """A document with all that is wrong with it."""
+    """A document with its errors, its warnings and its training job definitions."""
 
     def __init__(self, document: dict[str, Any], algorithm: str | None) -> None:
         self.document = document
@@ -70,7 +77,7 @@ class Checked:
             self._normalise_environment(one, path)
         faults, unknown = check(_DESCRIBE if self.described else _CREATE, document)
         self.faults += faults
-        self.warned += [one._replace(message=f"{one.message}; it is passed over") for one in unknown]
+        self.warned += [one._replace(message=f"{one.message}; it is ignored") for one in unknown]
         self.config = _mapping(document.get("HyperParameterTuningJobConfig"))
         self._check_parts()
         self._check_config()
@@ -78,7 +85,7 @@ class Checked:
         if environments > MOST_ENVIRONMENT_ENTRIES and len(list(self._parts())) > 1:
             self._fault(
                 "TrainingJobDefinitions",
-                f"{environments} environment variables in all; at most {MOST_ENVIRONMENT_ENTRIES} were expected",
+                f"{environments} environment variables in total; at most {MOST_ENVIRONMENT_ENTRIES} were expected",
             )
         for path, one in self._parts():
             self._check_definition(path, one)
@@ -90,7 +97,7 @@ class Checked:
         self.warned.append(RequestFault(path, message, hint))
 
     def _parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The training job definitions, and where they stand."""
+        """The training job definitions, each with its path in the document."""
         one = self.document.get("TrainingJobDefinition")
         if isinstance(one, dict):
             yield "TrainingJobDefinition", one
@@ -103,7 +110,7 @@ class Checked:
         given = one.get("Environment")
         path += ".Environment"
         if isinstance(given, list) and all(isinstance(item, Mapping) for item in given):
-            self._warn(path, "a list of maps; the service takes one map of strings, which is made of it")
+            self._warn(path, "a list of maps; the service takes one map of strings, into which the list is merged")
             merged: dict[str, Any] = {}
             for item in given:
                 for key, value in item.items():
@@ -121,7 +128,7 @@ class Checked:
     def _check_parts(self) -> None:
         given = [name for name in ("TrainingJobDefinition", "TrainingJobDefinitions") if name in self.document]
         if len(given) != 1:
-            found = "both are there" if given else "neither is there"
+            found = "both are given" if given else "neither is given"
             self._fault("", f"one of TrainingJobDefinition and TrainingJobDefinitions was expected; {found}")
         if "TrainingJobDefinitions" not in self.document:
             return
@@ -131,23 +138,23 @@ class Checked:
                 continue
             for member in ("DefinitionName", "TuningObjective"):
                 if member not in one:
-                    self._fault(f"{path}.{member}", "is missing; each of several definitions needs it")
+                    self._fault(f"{path}.{member}", "is missing; each of TrainingJobDefinitions needs it")
             name = one.get("DefinitionName")
             if isinstance(name, str) and names.setdefault(name, path) != path:
-                self._fault(f"{path}.DefinitionName", f"{shown(name)} is the name of {names[name]} already")
+                self._fault(f"{path}.DefinitionName", f"{shown(name)} is already the name of {names[name]}")
 
     def _check_config(self) -> None:
         at = "HyperParameterTuningJobConfig"
         strategy = self.config.get("Strategy")
         if "StrategyConfig" in self.config and strategy != "Hyperband":
-            self._fault(f"{at}.StrategyConfig", f"is of Hyperband alone; the strategy is {shown(strategy)}")
+            self._fault(f"{at}.StrategyConfig", f"is only for Hyperband; the strategy is {shown(strategy)}")
         if strategy == "Hyperband" and self.config.get("TrainingJobEarlyStoppingType", "Off") != "Off":
             self._fault(f"{at}.TrainingJobEarlyStoppingType", "Off was expected: Hyperband stops jobs itself")
         hyperband = _mapping(_mapping(self.config.get("StrategyConfig")).get("HyperbandStrategyConfig"))
         low, high = hyperband.get("MinResource"), hyperband.get("MaxResource")
         where = f"{at}.StrategyConfig.HyperbandStrategyConfig"
         if _is_whole(low) and _is_whole(high) and low > high:
-            self._fault(f"{where}.MinResource", f"{low} is more than MaxResource, {high}")
+            self._fault(f"{where}.MinResource", f"{low} is greater than MaxResource, {high}")
         if _is_whole(high) and high > MOST_HYPERBAND_EPOCHS:
             self._fault(f"{where}.MaxResource", f"{high}: at most {MOST_HYPERBAND_EPOCHS} was expected")
         self._check_ranges(_mapping(self.config.get("ParameterRanges")), f"{at}.ParameterRanges")
@@ -164,11 +171,11 @@ class Checked:
                 where = f"{path}.{kind}[{index}]"
                 name = one.get("Name")
                 if isinstance(name, str) and first.setdefault(name, where) != where:
-                    self._fault(f"{where}.Name", f"{shown(name)} is tuned by {first[name]} already")
+                    self._fault(f"{where}.Name", f"{shown(name)} is already tuned by {first[name]}")
                 if kind != "CategoricalParameterRanges":
                     self._check_range(one, where, int if kind.startswith("Integer") else float)
         if total > MOST_RANGES and all(len(ranges.get(kind) or ()) <= MOST_RANGES for kind in _RANGE_LISTS):
-            self._fault(path, f"{total} ranges in all; at most {MOST_RANGES} were expected")
+            self._fault(path, f"{total} ranges in total; at most {MOST_RANGES} were expected")
 
     def _check_range(self, one: Mapping[str, Any], path: str, kind: type[int | float]) -> None:
         ends = []
@@ -180,9 +187,9 @@ class Checked:
                 ends.append(kind(text))
             except ValueError:
                 number = "whole number" if kind is int else "number"
-                self._fault(f"{path}.{member}", f"{shown(text)} is no {number}")
+                self._fault(f"{path}.{member}", f"{shown(text)} is not a {number}")
         if len(ends) == 2 and not ends[0] <= ends[1]:
-            self._fault(f"{path}.MinValue", f"{one['MinValue']} is more than MaxValue, {one['MaxValue']}")
+            self._fault(f"{path}.MinValue", f"{one['MinValue']} is greater than MaxValue, {one['MaxValue']}")
 
     # ---- one training job definition
 
@@ -194,7 +201,7 @@ class Checked:
         at = f"{path}.AlgorithmSpecification"
         named = [name for name in ("TrainingImage", "AlgorithmName") if name in spec]
         if spec and len(named) != 1:
-            found = "both are there" if named else "neither is there"
+            found = "both are given" if named else "neither is given"
             self._fault(at, f"one of TrainingImage and AlgorithmName was expected; {found}")
         algorithm = None
         metrics = self._metrics_of(spec, f"{at}.MetricDefinitions", objective)
@@ -206,7 +213,7 @@ class Checked:
                 image = spec.get("TrainingImage", spec.get("AlgorithmName"))
                 self._warn(
                     at,
-                    f"there are no MetricDefinitions, and {shown(image)} is no built-in algorithm that is known here",
+                    f"there are no MetricDefinitions, and {shown(image)} is not a known built-in algorithm",
                     "name the algorithm, or give its metric definitions",
                 )
         elif objective is not None:
@@ -238,7 +245,7 @@ class Checked:
         )
 
     def _objective_of(self, path: str, one: Mapping[str, Any]) -> tuple[str, Objective | None]:
-        """Where the objective is named, and the objective."""
+        """The path of the objective metric's name, and the objective."""
         of_config = "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective"
         given = self.config.get("HyperParameterTuningJobObjective")
         own = one.get("TuningObjective")
@@ -249,14 +256,14 @@ class Checked:
         elif given is None:
             given, of_config = own, f"{path}.TuningObjective" if own is not None else of_config
         elif own is not None and own != given:
-            self._fault(f"{path}.TuningObjective", "is another than that of HyperParameterTuningJobConfig")
+            self._fault(f"{path}.TuningObjective", "differs from the objective of HyperParameterTuningJobConfig")
         if given is None:
-            self._fault(of_config, "is missing; it names the metric that decides")
+            self._fault(of_config, "is missing; it names the objective metric")
             return of_config, None
         given = _mapping(given)
         name, goal = given.get("MetricName"), given.get("Type")
         if not isinstance(name, str) or not name or goal not in ("Minimize", "Maximize"):
-            return of_config, None  # the model's faults say what is wrong
+            return of_config, None  # the check against the model reports the error
         return f"{of_config}.MetricName", Objective(name, goal)
 
     def _metrics_of(
@@ -298,7 +305,7 @@ class Checked:
             if regex is not None and given[index]["Regex"] != regex:
                 self._warn(
                     f"{path}[{index}]",
-                    f"{ALIAS} is the service's name for the objective, and has another regex than it: "
+                    f"{ALIAS} is the service's alias of the objective, but its regex differs from that of the objective: "
                     f"{shown(given[index]['Regex'])}",
                 )
         return metrics
@@ -316,7 +323,7 @@ class Checked:
         known = algorithms.metric(algorithm, objective.metric)
         if known.direction not in (None, objective.goal):
             note = f" ({known.note})" if known.note else ""
-            self._warn(where, f"{objective.goal} {objective.metric!r}: {known.direction} would be expected{note}")
+            self._warn(where, f"{objective.goal} {objective.metric!r}: {known.direction} was expected{note}")
         return metrics
 
     def _check_static(
@@ -326,12 +333,13 @@ class Checked:
         path += ".StaticHyperParameters"
         for name in _tuned(_mapping(self.config.get("ParameterRanges")), ranges):
             if name in static:
-                self._fault(path, f"{shown(name)} is tuned, and static")
+                self._fault(path, f"{shown(name)} is both tuned and static")
         told = static.get(OBJECTIVE_HYPERPARAMETER)
-        # clients write it with quotation marks and without
+        # some clients write the name in quotation marks
         if isinstance(told, str) and objective is not None and told.strip('"') not in (objective.metric, ALIAS):
             self._warn(
-                path, f"{OBJECTIVE_HYPERPARAMETER} is {shown(told)}, and the objective metric {shown(objective.metric)}"
+                path,
+                f"{OBJECTIVE_HYPERPARAMETER} is {shown(told)}, but the objective metric is {shown(objective.metric)}",
             )
 
 

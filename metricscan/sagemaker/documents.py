@@ -1,4 +1,4 @@
-"""The service's JSON documents, as people paste them into files."""
+"""JSON documents of the service, as people paste them into files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,23 @@ from metricscan.sagemaker.errors import RequestError, RequestFault
 
 
 def read_document(path: str, what: str) -> Any:
-    """The content of a JSON file of the service's, as pasted.
+    """Read a JSON document of the service.
+
+    A document that was pasted from documentation or printed by Python is accepted too: commas after last items are ignored,
+    and Python literals are read.
+
+    Parameters
+    ----------
+    path : str
+    what : str
+        What error messages call the document.
 
     Raises
     ------
     RequestError
-        It is no JSON.
+        The file is not JSON.
     SourceError
-        It cannot be read.
+        The file cannot be read, or is not UTF-8.
     """
     try:
         with open(path, "rb") as file:
@@ -34,7 +43,9 @@ def read_document(path: str, what: str) -> Any:
     except json.JSONDecodeError:
         pass
     except RecursionError:
-        raise RequestError((RequestFault("", "it is nested too deeply"),), source=path, document=what) from None
+        raise RequestError(
+            (RequestFault("", "the document is nested too deeply"),), source=path, document=what
+        ) from None
     gap = ellipsis_at(text)
     if gap is not None:
         raise _syntax(
@@ -42,8 +53,8 @@ def read_document(path: str, what: str) -> Any:
             gap,
             path,
             what,
-            "... stands for what the documentation leaves out",
-            "put what belongs there in its place",
+            "... marks text that the documentation omits",
+            "replace it with the omitted text",
         )
     try:
         return json.loads(blanked(text))
@@ -58,7 +69,7 @@ def read_document(path: str, what: str) -> Any:
             faults = tuple(
                 RequestFault(
                     "",
-                    f"{line_and_column(text, at)}: the JSON string escape {text[at : at + 2]} is none",
+                    f"{line_and_column(text, at)}: {text[at : at + 2]} is not a JSON string escape",
                     f"write \\{text[at : at + 2]}",
                 )
                 for at in stray

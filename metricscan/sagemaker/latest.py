@@ -1,4 +1,4 @@
-"""The latest value of a metric in one job, by the rule that the ranking's scope ``last`` goes by."""
+"""The final value of a metric in each job: its last row, by the rule of the scope ``last``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Latest(NamedTuple):
-    """The row that counts, and where it stands; ``time`` in microseconds since the epoch, or None."""
+    """The last row of a metric in a job; ``time`` is in microseconds since the epoch, or None."""
 
     stream: str
     value: float
@@ -25,7 +25,7 @@ class Latest(NamedTuple):
 
 
 def latest(streams: Mapping[str, pa.Table]) -> Latest | None:
-    """The last row of a job's streams, each with its rows in their order; None where there is no row."""
+    """The last row of a metric in one job, whose rows are given by stream; None if there is no row."""
     import numpy as np
     import pyarrow as pa
 
@@ -49,14 +49,14 @@ def latest(streams: Mapping[str, pa.Table]) -> Latest | None:
 
 
 class Final(NamedTuple):
-    """The final value of a metric, and when it was logged, if that is known."""
+    """The final value of a metric, and the time at which it was logged, if that is known."""
 
     value: float
     time: dt.datetime | None
 
 
 def finals_of(table: pa.Table) -> Iterator[tuple[str, Final]]:
-    """Each job's latest value of a metric."""
+    """Each job with its final value, from a replay's table of one metric."""
     jobs: dict[str, dict[str, pa.Table]] = {}
     for job, stream, rows in streams_of(table):
         jobs.setdefault(job, {})[stream] = rows
@@ -67,7 +67,7 @@ def finals_of(table: pa.Table) -> Iterator[tuple[str, Final]]:
 
 
 def streams_of(table: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
-    """The parts of a replay's table that belong to one stream of one job, in their order."""
+    """Each job and stream with its rows, in the order of the table; the rows are slices (no copy)."""
     import numpy as np
 
     if table.num_rows == 0:

@@ -1,4 +1,4 @@
-"""The values that the service reported, out of its answers."""
+"""The values that the service reported, read from its answers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def reported_values(request: TuningRequest, jobs: Any) -> Iterator[Report]:
 
 
 def _summaries(document: Any) -> Iterator[Mapping[str, Any]]:
-    """Whatever names a training job, however deep."""
+    """The descriptions of training jobs in a document, at any depth of lists and summaries."""
     if isinstance(document, Mapping):
         if isinstance(document.get("TrainingJobName"), str):
             yield document

@@ -1,4 +1,4 @@
-"""A tuning request: read, checked whole, and its metrics and objective."""
+"""A tuning request: its metrics and its objective, read from a file or a dict and checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TuningRequest:
-    """A CreateHyperParameterTuningJob request, or what DescribeHyperParameterTuningJob answered, checked.
+    """A checked CreateHyperParameterTuningJob request or answer of DescribeHyperParameterTuningJob.
 
     Made by :func:`load_request`.
 
@@ -30,13 +30,13 @@ class TuningRequest:
     name : str
         HyperParameterTuningJobName.
     definitions : tuple of TrainingDefinition
-        One, or those of TrainingJobDefinitions.
+        The TrainingJobDefinition, or the TrainingJobDefinitions.
     document : dict
         The request, normalised: environments as maps of strings.
     described : bool
-        Whether it is an answer of Describe.
+        Whether the document is an answer of Describe.
     warnings : tuple of RequestFault
-        What was accepted and is probably not as meant.
+        What was accepted, but probably does not do what its author intended.
     """
 
     name: str
@@ -47,13 +47,13 @@ class TuningRequest:
 
     @property
     def objective(self) -> Objective | None:
-        """The objective, if all training job definitions have the same."""
+        """The objective, if all training job definitions have the same; else None."""
         objectives = {one.objective for one in self.definitions}
         return next(iter(objectives)) if len(objectives) == 1 else None
 
     @property
     def metrics(self) -> tuple[MetricDefinition, ...]:
-        """The metrics of all training job definitions, as one list for a scanner, each under its :meth:`label`."""
+        """The metrics of all training job definitions, as one list for a scanner; each is named by its :meth:`label`."""
         found: dict[str, MetricDefinition] = {}
         for number, one in enumerate(self.definitions):
             for metric in one.metrics:
@@ -62,9 +62,22 @@ class TuningRequest:
         return tuple(found.values())
 
     def label(self, number: int, name: str) -> str:
-        """What a training job definition's metric is called in :attr:`metrics`.
+        """The name in :attr:`metrics` of a metric of one training job definition.
 
-        Its name; if an earlier definition has another regex for that name, its name and the definition's.
+        The label is the metric's name; if an earlier definition has another regex for that name, the definition's name
+        follows in parentheses.
+
+        Parameters
+        ----------
+        number : int
+            Index of the training job definition in :attr:`definitions`.
+        name : str
+            Name of the metric.
+
+        Raises
+        ------
+        KeyError
+            The definition has no such metric.
         """
         for one in self.definitions[: number + 1]:
             first = next((metric.regex for metric in one.metrics if metric.name == name), None)
@@ -74,29 +87,29 @@ class TuningRequest:
         raise KeyError(name)
 
 
-def load_request(source: Any, *, algorithm: str | None = None) -> TuningRequest:
+def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorithm: str | None = None) -> TuningRequest:
     """Read and check a tuning request.
 
     Parameters
     ----------
     source : path or mapping
-        The path (a str is always one) of a JSON file, or a dict: a CreateHyperParameterTuningJob request, or the answer of
-        DescribeHyperParameterTuningJob. Commas behind last items are forgiven.
+        A CreateHyperParameterTuningJob request, or the answer of DescribeHyperParameterTuningJob, as a dict (it is copied) or
+        the path of a JSON file; a str is always a path. Commas after last items are ignored.
     algorithm : str, optional
-        The built-in algorithm whose metrics stand in where the request defines none and its image does not tell.
+        The built-in algorithm whose metrics to use if the request defines none and its image does not identify one.
 
     Raises
     ------
     RequestError
-        All faults together: what the service's model forbids, an objective that is not among the metrics, regexes that do
-        not compile, contradictions.
+        All errors together: violations of the service model (API Reference, CreateHyperParameterTuningJob), an objective
+        that is not among the metrics, regexes that do not compile, contradictions.
     SourceError
-        The file cannot be read.
+        The file cannot be read, or is not UTF-8.
 
     Warns
     -----
     RequestWarning
-        Unknown members; an environment that is a list or holds numbers; an image that is not known, without definitions.
+        Unknown members; an environment that is a list or holds numbers; an unknown image without metric definitions.
 
     Examples
     --------
