@@ -1,4 +1,4 @@
-"""The order in which the rows of a job count: by time where all rows have one, else by stream."""
+"""The order in which the rows of a job count: by time if all of them have one, else by the natural order of streams."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class RowOrder(NamedTuple):
-    """Rows in the order in which they count: of a job whose rows all have a time by time, else by stream."""
+    """Rows of all jobs in the order in which they count, job by job."""
 
-    row_at: Array | None  # the row at each position; None: as they are
-    starts: Array  # position of each job's first row
-    ends: Array
-    streams: Array  # streams of each job
+    row_at: Array | None  # int64, the index of the row at each position; None if the rows already are in order
+    starts: Array  # int64, position of each job's first row
+    ends: Array  # int64, one past its last row
+    streams: Array  # int64, number of streams of each job
 
 
 def ordered(rows: Rows, streams: Callable[[], pa.Array], *, untimed: bool) -> RowOrder:
@@ -56,13 +56,13 @@ def ordered(rows: Rows, streams: Callable[[], pa.Array], *, untimed: bool) -> Ro
 
 
 def job_order(rows: Rows, streams: Callable[[], pa.Array]) -> Array:
-    """The indices of the rows in the order in which they count: job by job, by time or by stream."""
+    """The indices of the rows in the order in which they count, job by job, as int64."""
     row_at = ordered(rows, streams, untimed=False).row_at
     return np.arange(len(rows.job)) if row_at is None else row_at
 
 
 def _grouped(job: Array) -> Array:
-    """The stable order of numbers: as one sort of number and position together, five times as fast as argsort."""
+    """The stable order of job numbers. Sorting number and position as one integer is five times as fast as argsort."""
     bits = len(job).bit_length()
     if int(job.max()).bit_length() + bits > 63:
         return np.argsort(job, kind="stable")
@@ -73,7 +73,7 @@ def _grouped(job: Array) -> Array:
 
 
 def _stream_ranks(stream: Array, names: pa.Array) -> Array:
-    """For each row the place of its stream's name in natural order."""
+    """The rank of each row's stream by the natural order of names."""
     used = np.zeros(len(names), dtype=bool)
     used[stream] = True
     ranks = np.zeros(len(names), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The tables that are ranked: opened, and checked for the columns of rows."""
+"""Tables of rows: opened, and checked for their columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metricscan.errors import OptionError
 
 
 def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
-    """The tables; a path is that of a dataset."""
+    """The tables by metric; a path is opened as a dataset."""
     if isinstance(tables, (str, os.PathLike)):
         return Dataset(tables)
     if not isinstance(tables, Mapping):
@@ -22,7 +22,7 @@ def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
 
 
 def checked(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if it lacks a column of rows."""
+    """The table; an OptionError if a column is missing."""
     if not isinstance(table, pa.Table):
         raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
     missing = [
@@ -39,7 +39,7 @@ def is_label(table: pa.Table) -> bool:
 
 
 def numeric(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if it is a label's."""
+    """The table; an OptionError if it holds the texts of a label."""
     if is_label(table):
         raise OptionError(f"{name!r} is a label: its values are text, numbers were expected")
     return table
