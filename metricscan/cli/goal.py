@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
@@ -117,5 +117,6 @@ def objective_of(
                 raise no_objective_for(*(name for name, value in given.items() if value is not None))
             return None
         return replace(noted, scope=noted.scope if scope is None else scope, step=noted.step if step is None else step)
-    metric, goal = (minimize, "Minimize") if minimize is not None else (maximize, "Maximize")
+    metric = maximize if minimize is None else minimize
+    goal: Literal["Minimize", "Maximize"] = "Maximize" if minimize is None else "Minimize"
     return Objective(str(metric), goal, "last" if scope is None else scope, step)

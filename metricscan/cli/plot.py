@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of
+
+if TYPE_CHECKING:
+    from metricscan.ranking.wide import Duplicates
 
 
 @click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
@@ -47,7 +52,7 @@ def plot(
     out: str,
     step: str | None,
     workers: tuple[str, ...],
-    duplicates: str,
+    duplicates: Duplicates,
     log_scale: bool,
     minimize: str | None,
     maximize: str | None,

@@ -32,7 +32,7 @@ def wide(
     metrics: Sequence[str] | None = None,
     *,
     worker: str | Sequence[str] = (),
-    duplicates: str = "last",
+    duplicates: Duplicates = "last",
 ) -> pa.Table:
     """Put the values of metrics side by side, one row per step.
 
@@ -107,7 +107,7 @@ def curve(
     step: str | None = None,
     *,
     worker: str | Sequence[str] = (),
-    duplicates: str = "last",
+    duplicates: Duplicates = "last",
 ) -> pa.Table:
     """Give the values of one metric by step, job after job.
 
@@ -151,7 +151,7 @@ class _Keyed(NamedTuple):
 
 
 def _check(
-    names: Sequence[str], metrics: Sequence[str], step: str | None, labels: Sequence[str], duplicates: str
+    names: Sequence[str], metrics: Sequence[str], step: str | None, labels: Sequence[str], duplicates: Duplicates
 ) -> None:
     faults, hints = [], []
     if duplicates not in get_args(Duplicates):
@@ -254,7 +254,7 @@ def _counted(keys: _Keyed) -> _Keyed:
     return keys._replace(step=_positions((keys.job, *keys.workers)) + 1.0)
 
 
-def _reduced(value: Array, keys: _Keyed, duplicates: str) -> tuple[_Keyed, Array]:
+def _reduced(value: Array, keys: _Keyed, duplicates: Duplicates) -> tuple[_Keyed, Array]:
     """One value per step, or all of them with numbers."""
     value = value[keys.row]
     by = (keys.job, *keys.workers, keys.step)

@@ -14,7 +14,7 @@ import numpy as np
 from metricscan.errors import OptionError, SourceError
 from metricscan.ranking.ranking import rank
 from metricscan.ranking.tables import opened_tables
-from metricscan.ranking.wide import curve
+from metricscan.ranking.wide import Duplicates, curve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def plot(
     objective: Objective | None = None,
     completed_only: bool = False,
     worker: str | Sequence[str] = (),
-    duplicates: str = "last",
+    duplicates: Duplicates = "last",
     log: bool = False,
 ) -> None:
     """Draw the curves of a metric, one per job, and write the picture.
