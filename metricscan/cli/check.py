@@ -45,7 +45,7 @@ _HITS_SHOWN = 20
 @json_option
 @threads_option
 def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: bool, threads: int | None) -> int:
-    """Show what each definition captures in a log, why it captures nothing, and where it is probably a mistake.
+    """Show what each definition captures in a log, why one captures nothing, and where one is probably a mistake.
 
     LOG is a file (plain or gzip), a folder, a glob, or - for standard input. Exit code 0 if every definition captures
     something, 1 if one does not, 2 for wrong usage or an unreadable log.

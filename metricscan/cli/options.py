@@ -100,7 +100,7 @@ reading_options = bundle(
         type=click.Choice(["all", "first", "last"]),
         default="all",
         show_default=True,
-        help="Which matches in a record count.",
+        help="Which matches of a definition in one record to use.",
     ),
     click.option(
         "--escape",
@@ -121,7 +121,7 @@ reading_options = bundle(
         type=click.Choice(["warn", "refuse", "allow"]),
         default="warn",
         show_default=True,
-        help="What to do with a regex that is not ReDoS-safe: one record may take it endless time.",
+        help="What to do with a regex that is not ReDoS-safe: its time on one record has no practical bound.",
     ),
     click.option(
         "--input-format",

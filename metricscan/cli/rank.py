@@ -35,7 +35,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     """Rank the jobs of a dataset that replay --out wrote.
 
     Without --minimize or --maximize, the objective is that of the replay, with its scope and its --completed-only, unless
-    other options replace them. The command repeats what the replay could not read. Exit code 0; 1 if no job can win; 2 for
+    other options replace them. Errors of the replay are printed again. Exit code 0; 1 if no job can win; 2 for
     wrong usage or an unreadable dataset.
     """
     from metricscan.datasets.dataset import Dataset

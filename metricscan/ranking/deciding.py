@@ -60,7 +60,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
     Parameters
     ----------
     rows : Rows
-        All rows of some jobs; the rows of one stream stand in its order. They have a ``step`` if the objective needs one.
+        All rows of some jobs; the rows of one stream are in its order. They have a ``step`` if the objective needs one.
     objective : Objective
     streams : callable
         Returns the names of the streams by number; called only if a job has several streams.

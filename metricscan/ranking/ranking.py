@@ -83,8 +83,8 @@ def rank(
     ----------
     tables : mapping of str to pyarrow.Table, or path
         For each metric, the rows of all jobs with the columns ``job``, ``stream``, ``value``, ``line``, ``offset``,
-        ``start`` and ``time``, such as a :class:`Replay`; the rows of one stream stand in its order. Every job that occurs
-        in a table is ranked. A dataset, or its path, is read piece by piece: memory grows with the number of jobs, not
+        ``start`` and ``time``, such as a :class:`Replay`; the rows of one stream are in its order. Every job that occurs in
+        a table is ranked. A dataset, or its path, is read piece by piece: memory grows with the number of jobs, not
         with their rows.
     objective : Objective
     jobs : iterable of Job, optional
@@ -98,7 +98,7 @@ def rank(
     pyarrow.Table
         One row per job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters,
         streams, not_finite, tied, step, steps_back; ``metricscan.ranking.SCHEMA`` has their types and meaning. Jobs with a
-        finite value come first, best first; ties share a rank (1, 1, 3) and stand in natural order of names. A failed job
+        finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A failed job
         has no rank; it follows the other jobs with a finite value. Then come ``not_finite``, then ``missing``. The table is
         a copy.
 
@@ -235,19 +235,19 @@ def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[st
     """Raise an OptionError if the objective or its step is not a metric, or is a label."""
     if not isinstance(objective, Objective):
         raise TypeError(f"an Objective was expected, not {type(objective).__name__}")
-    faults, hints = [], []
+    errors, hints = [], []
     for what, name in (("objective", objective.metric), ("step", objective.step)):
         if name in labels:
-            faults.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
+            errors.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
             continue
         if name is None or name in names:
             continue
-        faults.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+        errors.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
         meant = nearest(name, names)
         if meant is not None:
             hints.append(f"did you mean {meant!r}?")
-    if faults:
-        raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
+    if errors:
+        raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
 
 
 def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:

@@ -153,25 +153,25 @@ class _Keyed(NamedTuple):
 def _check(
     names: Sequence[str], metrics: Sequence[str], step: str | None, labels: Sequence[str], duplicates: Duplicates
 ) -> None:
-    faults, hints = [], []
+    errors, hints = [], []
     if duplicates not in get_args(Duplicates):
-        faults.append(f"duplicates={duplicates!r}: one of {', '.join(get_args(Duplicates))} was expected")
+        errors.append(f"duplicates={duplicates!r}: one of {', '.join(get_args(Duplicates))} was expected")
     asked = [("metric", name) for name in metrics]
     asked += [("step metric", step)] if step is not None else []
     asked += [("worker", name) for name in labels]
     for what, name in asked:
         if name not in names:
-            faults.append(f"the {what} {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+            errors.append(f"the {what} {name!r} is not among the metrics: {', '.join(map(repr, names))}")
             meant = nearest(name, names)
             hints += [] if meant is None else [f"did you mean {meant!r}?"]
     columns = [*metrics, *labels]
     for name in dict.fromkeys(columns):
         if columns.count(name) > 1:
-            faults.append(f"{name!r} is given twice")
+            errors.append(f"{name!r} is given twice")
         elif len(metrics) > 1 and name in ("job", "step", "stream", "repeat"):
-            faults.append(f"the metric {name!r} has the name of another column; read it alone, with curve")
-    if faults:
-        raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
+            errors.append(f"the metric {name!r} has the name of another column; read it alone, with curve")
+    if errors:
+        raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
 
 
 def _is_text(tables: Mapping[str, pa.Table], name: str) -> bool:

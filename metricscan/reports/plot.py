@@ -73,6 +73,16 @@ def plot(
         A metric does not exist, the kind of picture is unknown, or matplotlib is not installed.
     SourceError
         The dataset cannot be read, or the picture cannot be written.
+
+    Examples
+    --------
+    >>> from metricscan import Scanner, replay
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.log").write_text("loss=3\\nloss=2\\n")
+    >>> plot(replay(folder, Scanner(["loss=loss=(.)"])), "loss", folder / "loss.svg")
+    >>> (folder / "loss.svg").read_text().startswith("<?xml")
+    True
     """
     kind = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".")
     if kind not in FORMATS:

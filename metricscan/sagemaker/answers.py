@@ -129,9 +129,9 @@ class TuningJob:
         names = legal_names(job.name for job in replay.jobs)
         known = {one.name: number for number, one in enumerate(request.definitions)}
         given = dict(definitions or {})
-        wrong = [f"{of}: {name}" for of, name in given.items() if name not in known]
-        if wrong:
-            raise OptionError(f"definitions that the request does not have: {', '.join(wrong)}")
+        unknown = [f"{of}: {name}" for of, name in given.items() if name not in known]
+        if unknown:
+            raise OptionError(f"definitions that the request does not have: {', '.join(unknown)}")
         jobs = []
         for job, span in zip(replay.jobs, replay.spans, strict=True):
             logged = finals.get(job.name, {})
@@ -296,14 +296,14 @@ class TuningJob:
             "NextToken": next_token,
         }
         members = shapes()["ListTrainingJobsForHyperParameterTuningJobRequest"]["members"]
-        faults = [
-            fault
+        errors = [
+            error
             for member, value in asked.items()
             if value is not None
-            for fault in check(members[member], value, member)[0]
+            for error in check(members[member], value, member)[0]
         ]
-        if faults:
-            raise OptionError("; ".join(map(str, faults)))
+        if errors:
+            raise OptionError("; ".join(map(str, errors)))
         listed = [job for job in self.jobs if status_equals in (None, job.status)]
         if sort_by == "FinalObjectiveMetricValue":
             listed = [job for job in listed if self.objective(job) is not None]

@@ -68,30 +68,30 @@ class Checked:
     def __init__(self, document: dict[str, Any], algorithm: str | None) -> None:
         self.document = document
         self.algorithm = algorithm
-        self.faults: list[RequestFault] = []
+        self.errors: list[RequestFault] = []
         self.warned: list[RequestFault] = []
         self.definitions: list[TrainingDefinition] = []
         only_described = set(shapes()[_DESCRIBE]["members"]) - set(shapes()[_CREATE]["members"])
         self.described = bool(only_described & set(document))
         for path, one in self._parts():
             self._normalise_environment(one, path)
-        faults, unknown = check(_DESCRIBE if self.described else _CREATE, document)
-        self.faults += faults
+        errors, unknown = check(_DESCRIBE if self.described else _CREATE, document)
+        self.errors += errors
         self.warned += [one._replace(message=f"{one.message}; it is ignored") for one in unknown]
         self.config = _mapping(document.get("HyperParameterTuningJobConfig"))
         self._check_parts()
         self._check_config()
         environments = sum(len(_mapping(one.get("Environment"))) for _, one in self._parts())
         if environments > MOST_ENVIRONMENT_ENTRIES and len(list(self._parts())) > 1:
-            self._fault(
+            self._error(
                 "TrainingJobDefinitions",
                 f"{environments} environment variables in total; at most {MOST_ENVIRONMENT_ENTRIES} were expected",
             )
         for path, one in self._parts():
             self._check_definition(path, one)
 
-    def _fault(self, path: str, message: str, hint: str | None = None) -> None:
-        self.faults.append(RequestFault(path, message, hint))
+    def _error(self, path: str, message: str, hint: str | None = None) -> None:
+        self.errors.append(RequestFault(path, message, hint))
 
     def _warn(self, path: str, message: str, hint: str | None = None) -> None:
         self.warned.append(RequestFault(path, message, hint))
@@ -115,7 +115,7 @@ class Checked:
             for item in given:
                 for key, value in item.items():
                     if merged.setdefault(key, value) is not value and merged[key] != value:
-                        self._fault(path, f"{shown(key)} is given twice: {shown(merged[key])} and {shown(value)}")
+                        self._error(path, f"{shown(key)} is given twice: {shown(merged[key])} and {shown(value)}")
             one["Environment"] = given = merged
         if isinstance(given, dict):
             for key, value in given.items():
@@ -129,7 +129,7 @@ class Checked:
         given = [name for name in ("TrainingJobDefinition", "TrainingJobDefinitions") if name in self.document]
         if len(given) != 1:
             found = "both are given" if given else "neither is given"
-            self._fault("", f"one of TrainingJobDefinition and TrainingJobDefinitions was expected; {found}")
+            self._error("", f"one of TrainingJobDefinition and TrainingJobDefinitions was expected; {found}")
         if "TrainingJobDefinitions" not in self.document:
             return
         names: dict[str, str] = {}
@@ -138,25 +138,25 @@ class Checked:
                 continue
             for member in ("DefinitionName", "TuningObjective"):
                 if member not in one:
-                    self._fault(f"{path}.{member}", "is missing; each of TrainingJobDefinitions needs it")
+                    self._error(f"{path}.{member}", "is missing; each of TrainingJobDefinitions needs it")
             name = one.get("DefinitionName")
             if isinstance(name, str) and names.setdefault(name, path) != path:
-                self._fault(f"{path}.DefinitionName", f"{shown(name)} is already the name of {names[name]}")
+                self._error(f"{path}.DefinitionName", f"{shown(name)} is already the name of {names[name]}")
 
     def _check_config(self) -> None:
         at = "HyperParameterTuningJobConfig"
         strategy = self.config.get("Strategy")
         if "StrategyConfig" in self.config and strategy != "Hyperband":
-            self._fault(f"{at}.StrategyConfig", f"is only for Hyperband; the strategy is {shown(strategy)}")
+            self._error(f"{at}.StrategyConfig", f"is only for Hyperband; the strategy is {shown(strategy)}")
         if strategy == "Hyperband" and self.config.get("TrainingJobEarlyStoppingType", "Off") != "Off":
-            self._fault(f"{at}.TrainingJobEarlyStoppingType", "Off was expected: Hyperband stops jobs itself")
+            self._error(f"{at}.TrainingJobEarlyStoppingType", "Off was expected: Hyperband stops jobs itself")
         hyperband = _mapping(_mapping(self.config.get("StrategyConfig")).get("HyperbandStrategyConfig"))
         low, high = hyperband.get("MinResource"), hyperband.get("MaxResource")
         where = f"{at}.StrategyConfig.HyperbandStrategyConfig"
         if _is_whole(low) and _is_whole(high) and low > high:
-            self._fault(f"{where}.MinResource", f"{low} is greater than MaxResource, {high}")
+            self._error(f"{where}.MinResource", f"{low} is greater than MaxResource, {high}")
         if _is_whole(high) and high > MOST_HYPERBAND_EPOCHS:
-            self._fault(f"{where}.MaxResource", f"{high}: at most {MOST_HYPERBAND_EPOCHS} was expected")
+            self._error(f"{where}.MaxResource", f"{high}: at most {MOST_HYPERBAND_EPOCHS} was expected")
         self._check_ranges(_mapping(self.config.get("ParameterRanges")), f"{at}.ParameterRanges")
 
     def _check_ranges(self, ranges: Mapping[str, Any], path: str) -> None:
@@ -171,11 +171,11 @@ class Checked:
                 where = f"{path}.{kind}[{index}]"
                 name = one.get("Name")
                 if isinstance(name, str) and first.setdefault(name, where) != where:
-                    self._fault(f"{where}.Name", f"{shown(name)} is already tuned by {first[name]}")
+                    self._error(f"{where}.Name", f"{shown(name)} is already tuned by {first[name]}")
                 if kind != "CategoricalParameterRanges":
                     self._check_range(one, where, int if kind.startswith("Integer") else float)
         if total > MOST_RANGES and all(len(ranges.get(kind) or ()) <= MOST_RANGES for kind in _RANGE_LISTS):
-            self._fault(path, f"{total} ranges in total; at most {MOST_RANGES} were expected")
+            self._error(path, f"{total} ranges in total; at most {MOST_RANGES} were expected")
 
     def _check_range(self, one: Mapping[str, Any], path: str, kind: type[int | float]) -> None:
         ends = []
@@ -187,9 +187,9 @@ class Checked:
                 ends.append(kind(text))
             except ValueError:
                 number = "whole number" if kind is int else "number"
-                self._fault(f"{path}.{member}", f"{shown(text)} is not a {number}")
+                self._error(f"{path}.{member}", f"{shown(text)} is not a {number}")
         if len(ends) == 2 and not ends[0] <= ends[1]:
-            self._fault(f"{path}.MinValue", f"{one['MinValue']} is greater than MaxValue, {one['MaxValue']}")
+            self._error(f"{path}.MinValue", f"{one['MinValue']} is greater than MaxValue, {one['MaxValue']}")
 
     # ---- one training job definition
 
@@ -202,7 +202,7 @@ class Checked:
         named = [name for name in ("TrainingImage", "AlgorithmName") if name in spec]
         if spec and len(named) != 1:
             found = "both are given" if named else "neither is given"
-            self._fault(at, f"one of TrainingImage and AlgorithmName was expected; {found}")
+            self._error(at, f"one of TrainingImage and AlgorithmName was expected; {found}")
         algorithm = None
         metrics = self._metrics_of(spec, f"{at}.MetricDefinitions", objective)
         if not metrics and not spec.get("MetricDefinitions"):
@@ -221,7 +221,7 @@ class Checked:
             given = spec.get("MetricDefinitions")
             if objective.metric not in names and all(_is_definition(item) for item in given or ()):
                 meant = nearest(objective.metric, names)
-                self._fault(
+                self._error(
                     where,
                     f"the objective metric {shown(objective.metric)} is not among the metric definitions: "
                     + ", ".join(map(shown, names)),
@@ -256,9 +256,9 @@ class Checked:
         elif given is None:
             given, of_config = own, f"{path}.TuningObjective" if own is not None else of_config
         elif own is not None and own != given:
-            self._fault(f"{path}.TuningObjective", "differs from the objective of HyperParameterTuningJobConfig")
+            self._error(f"{path}.TuningObjective", "differs from the objective of HyperParameterTuningJobConfig")
         if given is None:
-            self._fault(of_config, "is missing; it names the objective metric")
+            self._error(of_config, "is missing; it names the objective metric")
             return of_config, None
         given = _mapping(given)
         name, goal = given.get("MetricName"), given.get("Type")
@@ -296,7 +296,7 @@ class Checked:
                     text = fault.message
                     if fault.position is not None:
                         text += f" at position {fault.position} of {shown(fault.pattern)}"
-                    self._fault(where, text, fault.hint)
+                    self._error(where, text, fault.hint)
                 metrics = tuple(MetricDefinition(given[index]["Name"], given[index]["Regex"]) for index in places)
             for suspicion in suspicions:
                 self._warn(path, suspicion)
@@ -318,7 +318,7 @@ class Checked:
         try:
             metrics = algorithms.request_definitions(algorithm, objective.metric)
         except OptionError as error:
-            self._fault(where, error.message, error.hint)
+            self._error(where, error.message, error.hint)
             return ()
         known = algorithms.metric(algorithm, objective.metric)
         if known.direction not in (None, objective.goal):
@@ -333,7 +333,7 @@ class Checked:
         path += ".StaticHyperParameters"
         for name in _tuned(_mapping(self.config.get("ParameterRanges")), ranges):
             if name in static:
-                self._fault(path, f"{shown(name)} is both tuned and static")
+                self._error(path, f"{shown(name)} is both tuned and static")
         told = static.get(OBJECTIVE_HYPERPARAMETER)
         # some clients write the name in quotation marks
         if isinstance(told, str) and objective is not None and told.strip('"') not in (objective.metric, ALIAS):

@@ -79,5 +79,5 @@ def read_document(path: str, what: str) -> Any:
 
 
 def _syntax(text: str, at: int, path: str, what: str, message: str, hint: str | None = None) -> RequestError:
-    fault = RequestFault("", f"{line_and_column(text, at)}: {message}", hint)
-    return RequestError((fault,), source=path, document=what)
+    error = RequestFault("", f"{line_and_column(text, at)}: {message}", hint)
+    return RequestError((error,), source=path, document=what)

@@ -33,10 +33,10 @@ def shapes() -> dict[str, dict[str, Any]]:
 
 def check(name: str, value: Any, path: str = "") -> tuple[list[RequestFault], list[RequestFault]]:
     """Check a value against a shape; return its errors, and its members that the shape does not define."""
-    faults: list[RequestFault] = []
+    errors: list[RequestFault] = []
     unknown: list[RequestFault] = []
-    _Check(faults, unknown).value(name, value, path)
-    return faults, unknown
+    _Check(errors, unknown).value(name, value, path)
+    return errors, unknown
 
 
 def pruned(name: str, value: Any) -> Any:
@@ -57,18 +57,18 @@ def shown(value: Any) -> str:
 
 
 class _Check:
-    def __init__(self, faults: list[RequestFault], unknown: list[RequestFault]) -> None:
-        self.faults = faults
+    def __init__(self, errors: list[RequestFault], unknown: list[RequestFault]) -> None:
+        self.errors = errors
         self.unknown = unknown
 
-    def fault(self, path: str, message: str, hint: str | None = None) -> None:
-        self.faults.append(RequestFault(path, message, hint))
+    def error(self, path: str, message: str, hint: str | None = None) -> None:
+        self.errors.append(RequestFault(path, message, hint))
 
     def value(self, name: str, value: Any, path: str) -> None:
         shape = shapes()[name]
         kind = shape["type"]
         if value is None:
-            self.fault(path, f"null where {_EXPECTED[kind]} was expected")
+            self.error(path, f"null where {_EXPECTED[kind]} was expected")
             return
         getattr(self, f"_{kind}")(shape, value, path)
 
@@ -79,7 +79,7 @@ class _Check:
         members = shape["members"]
         for name in shape.get("required", ()):
             if name not in value:
-                self.fault(_member(path, name), "is missing")
+                self.error(_member(path, name), "is missing")
         for name, item in value.items():
             if name in members:
                 self.value(members[name], item, _member(path, name))
@@ -119,13 +119,13 @@ class _Check:
                 choices = (
                     " or ".join(shape["enum"]) if len(shape["enum"]) < 9 else f"one of {len(shape['enum'])} choices"
                 )
-                self.fault(path, f"{shown(value)}: {choices} was expected", meant and f"did you mean {meant}?")
+                self.error(path, f"{shown(value)}: {choices} was expected", meant and f"did you mean {meant}?")
             return
-        before = len(self.faults)
+        before = len(self.errors)
         self._count(shape, len(value), "characters", path)
         pattern = shape.get("pattern")
-        if pattern is not None and len(self.faults) == before and not _compiled(pattern).fullmatch(value):
-            self.fault(path, f"{shown(value)} does not match {pattern}")
+        if pattern is not None and len(self.errors) == before and not _compiled(pattern).fullmatch(value):
+            self.error(path, f"{shown(value)} does not match {pattern}")
 
     def _integer(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -134,7 +134,7 @@ class _Check:
         low, high = shape.get("min"), shape.get("max")
         if (low is not None and value < low) or (high is not None and value > high):
             expected = f"{low} or more" if high is None else f"{low} to {high}"
-            self.fault(path, f"{value}: {expected} was expected")
+            self.error(path, f"{value}: {expected} was expected")
 
     _long = _integer
 
@@ -142,7 +142,7 @@ class _Check:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self._unexpected("float", value, path)
         elif not math.isfinite(value):
-            self.fault(path, f"{value}: a finite number was expected")
+            self.error(path, f"{value}: a finite number was expected")
 
     _double = _float
 
@@ -162,11 +162,11 @@ class _Check:
         low, high = shape.get("min", 0), shape.get("max")
         if count < low or (high is not None and count > high):
             expected = f"{low} or more" if high is None else f"{low} to {high}"
-            self.fault(path, f"{count} {what}; {expected} were expected")
+            self.error(path, f"{count} {what}; {expected} were expected")
 
     def _unexpected(self, kind: str, value: Any, path: str, hint: str | None = None) -> None:
         given = "a structure" if isinstance(value, Mapping) else shown(value)
-        self.fault(path, f"{given} where {_EXPECTED[kind]} was expected", hint)
+        self.error(path, f"{given} where {_EXPECTED[kind]} was expected", hint)
 
 
 _EXPECTED = {

@@ -141,15 +141,15 @@ def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorith
         source = read_document(path, "the tuning request")
     if not isinstance(source, Mapping):
         given = "null" if source is None else f"a {type(source).__name__}"
-        fault = RequestFault("", f"{given} where the request, an object, was expected")
-        raise RequestError((fault,), source=path)
+        error = RequestFault("", f"{given} where the request, an object, was expected")
+        raise RequestError((error,), source=path)
     if algorithm is not None:
         algorithms.algorithm(algorithm)
     checked = Checked(
         copy.deepcopy({key: value for key, value in source.items() if key != "ResponseMetadata"}), algorithm
     )
-    if checked.faults:
-        raise RequestError(tuple(checked.faults), source=path)
+    if checked.errors:
+        raise RequestError(tuple(checked.errors), source=path)
     for one in checked.warned:
         warnings.warn(str(one), RequestWarning, stacklevel=2)
     return TuningRequest(
