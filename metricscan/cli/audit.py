@@ -95,7 +95,9 @@ def _print(result: Audit) -> None:
         names = ", ".join(result.jobs[:_JOBS_SHOWN]) + more
         console.print(f"The logs belong to these jobs: {names}; --job changes which logs form one job", soft_wrap=True)
     if result.reported:
-        console.print(f"Ways of reading the logs, and how many of the {result.reported} reported values each explains:")
+        console.print(
+            f"Ways of reading the logs, with the number of reported values (of {result.reported}) that each explains:"
+        )
         for policy in result.policies[:_POLICIES_SHOWN]:
             console.print(f"  {policy.explained:,}  {policy}", soft_wrap=True)
 
