@@ -1,8 +1,8 @@
-"""What the make.py scripts share: a job run with its output caught as it comes, and a note of what the logs hold.
+"""Shared by the make.py scripts: run a job and record its output, and write what the logs are known to hold.
 
-A corpus is a folder with logs and one or more sets of definitions. Each set, by its stem, is a triple: STEM.definitions.json
-(or .yaml), STEM.expected.jsonl (what every log gives under every definition) and STEM.objective.json (the scanner's options,
-the objective, and the ranking that comes of it).
+A corpus is a folder with logs and one or more sets of definitions. Each set has a stem and three files:
+STEM.definitions.json (or .yaml), STEM.expected.jsonl (the values of every definition in every log) and STEM.objective.json
+(the options of the scanner, the objective, and the resulting ranking).
 """
 
 import gzip
@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 DATA = Path(__file__).resolve().parent
 sys.path.insert(0, str(DATA.parent / "tests"))
 
-from support import reference  # noqa: E402 - the naive reader is the oracle of the tests
+from support import reference  # noqa: E402 - the naive reader, which is the oracle of the tests
 
 
 class Job(NamedTuple):
-    """A job: its name, the logs of its streams (relative to the corpus), and what its scheduler knew of its end."""
+    """A job: its name, the logs of its streams (relative to the corpus), and its final status in the scheduler."""
 
     name: str
     logs: tuple[str, ...]
@@ -34,14 +34,14 @@ class Job(NamedTuple):
 
 
 def train(corpus: str, hyperparameters: dict[str, Any], stdout: Path, stderr: Path | None = None) -> int:
-    """Run one training of the corpus in a process of its own; without ``stderr`` both streams go to one file."""
+    """Run one training of the corpus in its own process; without ``stderr`` both streams go to one file."""
     stdout.parent.mkdir(parents=True, exist_ok=True)
     with stdout.open("wb") as out, (stderr or Path(os.devnull)).open("wb") as err:
         return _start(corpus, hyperparameters, out, err if stderr else out).wait()
 
 
 def train_on_terminal(corpus: str, hyperparameters: dict[str, Any], typescript: Path) -> int:
-    """The same, but the job sees a terminal, and what it wrote to it is kept, as ``script`` does."""
+    """Run one training on a pseudo-terminal, and record what it writes there, as ``script`` does."""
     typescript.parent.mkdir(parents=True, exist_ok=True)
     ours, theirs = pty.openpty()
     process = _start(corpus, hyperparameters, theirs, theirs)
@@ -50,7 +50,7 @@ def train_on_terminal(corpus: str, hyperparameters: dict[str, Any], typescript: 
         while True:
             try:
                 read = os.read(ours, 65536)
-            except OSError:  # how Linux says that the other side is closed
+            except OSError:  # Linux reports in this way that the other side is closed
                 break
             out.write(read)
     os.close(ours)
@@ -59,13 +59,13 @@ def train_on_terminal(corpus: str, hyperparameters: dict[str, Any], typescript: 
 
 def _start(corpus: str, hyperparameters: dict[str, Any], stdout: Any, stderr: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"data.{corpus}.make", json.dumps(hyperparameters)]
-    # one thread, so that sums are added up in the same order every time; utf-8 and no buffer, as in a container
+    # one thread, so that sums are always added in the same order; UTF-8 and no buffer, as in a container
     settings = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
     return subprocess.Popen(command, cwd=DATA.parent, env={**os.environ, **settings}, stdout=stdout, stderr=stderr)
 
 
 def emptied(folder: Path) -> Path:
-    """The folder, new and empty."""
+    """Make the folder new and empty, and return it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -107,14 +107,14 @@ def content(path: Path) -> bytes:
 
 
 def default_newline(options: dict[str, str]) -> str:
-    """What ends a record where the user does not say."""
+    """The default for the end of a record."""
     return "lf" if options.get("escape") == "syslog" else "universal"
 
 
 def read(folder: Path, stem: str, log: str, options: dict[str, str]) -> list[dict[str, Any]]:
-    """What one log gives: an object per metric and newline mode."""
+    """The expected values of one log: an object per metric and newline mode."""
     result = []
-    # written as the service's logs are, no CR is left that could end a record
+    # under escape="syslog" no CR is left that could end a record
     for newline in ("lf",) if options.get("escape") == "syslog" else ("universal", "lf"):
         found = reference.scan(definitions(folder, stem), content(folder / log), newline=newline, **options)
         for name, metric in found.metrics.items():
@@ -139,14 +139,14 @@ def read(folder: Path, stem: str, log: str, options: dict[str, str]) -> list[dic
 
 
 def digest(code: str, column: Any) -> str:
-    """The first 16 hex digits of the SHA-256 of a column, little-endian, 8 bytes a row."""
+    """The first 16 hex digits of the SHA-256 of a column, little-endian, 8 bytes per row."""
     return hashlib.sha256(struct.pack(f"<{len(column)}{code}", *column)).hexdigest()[:16]
 
 
 def ranking(
     expected: list[dict[str, Any]], metric: str, goal: str, jobs: list[Job], newline: str
 ) -> list[dict[str, Any]]:
-    """The jobs by their last value: finite ones, failed ones with a finite value, not_finite, missing."""
+    """The jobs by their last value: finite ones, failed jobs with a finite value, not_finite, missing."""
     found = {line["log"]: line for line in expected if line["metric"] == metric and line["newline"] == newline}
     sortable = []
     for job in jobs:
@@ -172,5 +172,5 @@ def ranking(
 
 
 def natural(name: str) -> list[Any]:
-    """trial_2 comes before trial_10."""
+    """The sort key of a name in natural order: trial_2 before trial_10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

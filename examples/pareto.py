@@ -1,12 +1,12 @@
-"""Two objectives and a constraint, over logs that are there: the Pareto front, computed by Optuna.
+"""Two objectives and a constraint over existing logs: the Pareto front, computed by Optuna.
 
-metricscan reads the logs and ranks by one metric at a time; what is best by several is a question that Optuna answers well,
-so its trials are made of our rankings. Run it as::
+metricscan reads the logs and ranks the jobs by one metric at a time. Optuna finds the best jobs by several metrics: its
+trials are made from the rankings of metricscan. Run it as::
 
     python examples/pareto.py [FOLDER]
 
-With a folder its logs are read (lines such as ``epoch=3 val_loss=0.21 latency_ms=12.5 memory_mb=830``); without one, some
-are made up.
+FOLDER holds logs with lines such as ``epoch=3 val_loss=0.21 latency_ms=12.5 memory_mb=830``. Without FOLDER, the example
+generates some.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ SCANNER = Scanner(
         r"memory_mb=memory_mb=(\S+)",
     ]
 )
-#: Each with a scope of its own: the final loss, the mean latency of the last three epochs, the peak of memory.
+#: Each objective has its own scope: the final loss, and the mean latency of the last three epochs; the limit is on the peak
+#: of memory.
 OBJECTIVES = [
     Objective("val_loss", "Minimize"),
     Objective("latency_ms", "Minimize", scope="last-3"),
@@ -38,7 +39,7 @@ MOST_MEMORY_MB = 1000.0
 
 
 def study_of(replay: metricscan.Replay) -> optuna.Study:
-    """The jobs as trials of a study: those that have every value, and have not failed."""
+    """The jobs as trials of a study: jobs that have all values and have not failed."""
     rankings = [replay.rank(objective) for objective in [*OBJECTIVES, LIMIT]]
     values = [
         {row["job"]: row["value"] for row in ranking.to_pylist() if row["rank"] is not None} for ranking in rankings
@@ -51,7 +52,7 @@ def study_of(replay: metricscan.Replay) -> optuna.Study:
                 optuna.trial.create_trial(
                     values=wanted,
                     user_attrs={"job": job.name, "hyperparameters": job.hyperparameters},
-                    # at most 0 is feasible
+                    # a value of at most 0 is feasible
                     constraints={LIMIT.metric: memory - MOST_MEMORY_MB},
                 )
             )
@@ -59,13 +60,13 @@ def study_of(replay: metricscan.Replay) -> optuna.Study:
 
 
 def front(replay: metricscan.Replay) -> list[tuple[str, list[float]]]:
-    """The feasible jobs that no other feasible job beats in every objective, best loss first."""
+    """The feasible jobs that no other feasible job dominates, lowest loss first."""
     best = study_of(replay).best_trials
     return sorted(((trial.user_attrs["job"], trial.values) for trial in best), key=lambda one: one[1])
 
 
 def write_logs(folder: Path) -> None:
-    """Made-up logs of twenty jobs: larger models are better, slower, and take more memory."""
+    """Generate the logs of twenty jobs: larger models are better and slower, and need more memory."""
     numbers = random.Random(5)
     for job in range(20):
         size = numbers.uniform(1, 16)
@@ -78,7 +79,7 @@ def write_logs(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the front."""
+    """Print the Pareto front."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with tempfile.TemporaryDirectory() as made_up:
         folder = Path(arguments[0]) if arguments else Path(made_up)
@@ -86,7 +87,7 @@ def main(arguments: list[str]) -> None:
             write_logs(folder)
         replay = metricscan.replay(folder, SCANNER)
         jobs = front(replay)
-    print(f"{len(jobs)} of {len(replay.jobs)} jobs are on the front, within {MOST_MEMORY_MB:g} MB")
+    print(f"{len(jobs)} of {len(replay.jobs)} jobs are on the Pareto front, within {MOST_MEMORY_MB:g} MB")
     for job, values in jobs:
         named = (f"{one.metric} {value:.6g}" for one, value in zip(OBJECTIVES, values, strict=True))
         print(f"  {job}: {', '.join(named)}")

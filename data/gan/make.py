@@ -1,4 +1,4 @@
-"""Notes what the line holds; the line itself is the documentation's."""
+"""Write what the line is known to hold; the line itself is copied from the documentation."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Keras 3 on PyTorch with its progress bar, as a terminal got it; laid out as Guild does: runs/<id>/.guild/output."""
+"""Keras 3 on PyTorch with its progress bar, as a terminal receives it, in the layout of Guild: runs/<id>/.guild/output."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""LightGBM, logs beside each other in one folder, named by their hyperparameters; one was compressed since."""
+"""LightGBM, logs in one folder, named by their hyperparameters; one is compressed afterwards."""
 
 import gzip
 import json

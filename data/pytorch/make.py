@@ -1,4 +1,4 @@
-"""PyTorch under a real Hydra sweep: multirun/<date>/<time>/<n>/train.log, overrides in .hydra/ beside it."""
+"""PyTorch under a real Hydra sweep: multirun/<date>/<time>/<n>/train.log, with the overrides in .hydra/ beside it."""
 
 import logging
 import sys
@@ -56,7 +56,7 @@ def train(config: Config) -> None:
 
 
 def sweep() -> None:
-    """What the child does: hydra parses the arguments and runs the jobs one after the other."""
+    """Run in the child process: Hydra parses the arguments and runs the jobs one after the other."""
     import hydra
     from hydra.core.config_store import ConfigStore
 
@@ -72,7 +72,7 @@ def make() -> None:
     command = [sys.executable, "-m", "data.pytorch.make", "--multirun", "hydra.job.name=train", *SWEEP]
     where = "hydra.sweep.dir=data/pytorch/logs/multirun/${now:%Y-%m-%d}/${now:%H-%M-%S}"
     subprocess.run([*command, where], cwd=HERE.parents[1], env={**os.environ, "HYDRA_FULL_ERROR": "1"}, check=True)
-    # what hydra knows of the machine stays on it
+    # remove what Hydra writes about the machine
     for path in [*logs.rglob("hydra.yaml"), *logs.rglob("multirun.yaml")]:
         path.unlink()
     jobs = [corpus.Job(log.parent.name, (str(log.relative_to(HERE)),)) for log in logs.rglob("train.log")]

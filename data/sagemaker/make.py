@@ -1,6 +1,6 @@
-"""Writes request.json and events.json: a tuning job, and the log events of its training jobs as filter-log-events prints them.
+"""Write request.json and events.json: a tuning job, and the log events of its training jobs as filter-log-events prints them.
 
-The training is real, if small: gradient descent for a line through points, by the standard library alone.
+The training is real but small: gradient descent for a line through points, with the standard library only.
 """
 
 import json
@@ -50,7 +50,7 @@ def loss(data, slope, height):
 
 
 def lines(lr, epochs=12):
-    """What a training job prints, and after how many milliseconds."""
+    """The lines that a training job prints, each with its time in milliseconds."""
     train, valid = points(64, 1), points(32, 2)
     slope = height = 0.0
     yield 0, f"Training with lr={lr} on {len(train)} points"

@@ -1,4 +1,4 @@
-"""Writes metricscan/sagemaker/model.json: what botocore's service model says of the shapes that are used. Needs botocore."""
+"""Write metricscan/sagemaker/model.json: the used shapes of botocore's service model. This script needs botocore."""
 
 import json
 from pathlib import Path
@@ -15,12 +15,12 @@ ROOTS = (
     "TrainingEnvironmentMap",
     "HyperParameters",
 )
-# Grows with every season: a list of today would refuse what is right tomorrow.
+# AWS adds instance types often: a fixed list would reject new ones.
 OPEN = {"TrainingInstanceType": r"ml\..+"}
 
 
 def reduced(name, shape):
-    """A shape without its documentation, its names as references."""
+    """A shape without its documentation; other shapes are referred to by name."""
     if name in OPEN:
         return {"type": "string", "pattern": OPEN[name]}
     kept = {key: shape[key] for key in ("type", "min", "max", "pattern", "enum", "required") if key in shape}
@@ -33,7 +33,7 @@ def reduced(name, shape):
 
 
 def collected(shapes):
-    """All shapes that the roots lead to."""
+    """All shapes that the roots refer to, directly or indirectly."""
     found = {}
     waiting = list(ROOTS)
     while waiting:

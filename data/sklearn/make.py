@@ -1,4 +1,4 @@
-"""scikit-learn's own progress output, and Syne Tune's report lines; laid out as its local backend does: <trial>/std.out."""
+"""scikit-learn's progress output and the report lines of Syne Tune, in the layout of its local backend: <trial>/std.out."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from data import corpus
 
 HERE = Path(__file__).resolve().parent
 SEED = 20
-# the status is the scheduler's: trial 3 ended with its best value reported and its model not saved
+# the scheduler sets the status: trial 3 reported its best value, but failed to save its model
 JOBS = [
     ("completed", {"hidden": 4, "lr": 0.01, "solver": "adam"}),
     ("completed", {"hidden": 16, "lr": 0.01, "solver": "adam"}),

@@ -1,4 +1,4 @@
-"""A training loop of NumPy with tqdm's bars, laid out as Ray Tune does: <trial>/stdout, <trial>/stderr, params.json."""
+"""A training loop in NumPy with tqdm's bars, in the layout of Ray Tune: <trial>/stdout, <trial>/stderr, params.json."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from data import corpus
 HERE = Path(__file__).resolve().parent
 SEED = 20
 EPOCHS = 12
-# trials 2 and 10 are the same draw of a random search, so that they tie to the bit
+# trials 2 and 10 have equal hyperparameters, as a random search may draw them, so that they tie exactly
 JOBS = {
     1: {"lr": 0.03, "momentum": 0.0, "batch": 32},
     2: {"lr": 0.3, "momentum": 0.9, "batch": 32},

@@ -1,4 +1,4 @@
-"""XGBoost, as a SageMaker job runs it: hyperparameters are strings, the log lies at <job>/algo-1-<time>."""
+"""XGBoost, as a SageMaker job runs it: hyperparameters are strings, and the log is <job>/algo-1-<time>."""
 
 import hashlib
 import json

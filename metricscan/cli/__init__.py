@@ -1,7 +1,7 @@
-"""The command: flags to the calls of the library. Nothing else in the package prints.
+"""The command line: flags become calls of the library. Nothing else in the package prints.
 
-A command a file; ``options`` is what several of them take (``ranks``: an objective), ``output`` what several of them print,
-``documents`` the same as JSON.
+Each command is a file. ``options`` and ``goal`` (the objective) hold the options that commands share; ``output``,
+``counts``, ``rankings`` and ``progress`` what they print, ``documents`` the same as JSON; ``tuning`` reads tuning requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from metricscan import __version__
 from metricscan.cli.algorithms import algorithms
 from metricscan.cli.audit import audit
 from metricscan.cli.check import check
-from metricscan.cli.output import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_WRONG, complain
+from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
@@ -31,10 +31,18 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, and say how it ended.
+    """Run the command and return its exit code.
 
-    0; 1 (nothing found); 2 (wrong use, unreadable input); 130 (interrupted) or 143 (ended by SIGTERM), both of which take
-    back what is not written whole.
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        0; 1 if nothing was found; 2 for wrong usage or unreadable input; 130 after an interrupt; 143 after SIGTERM. Both
+        signals remove output that is incomplete.
     """
     terminated = []
 
@@ -58,7 +66,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     _open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # a file's name may be no text
+            # a file name may hold bytes that are not UTF-8
             stream.reconfigure(errors=_SPELLED)
     try:
         code = command.main(args=arguments, prog_name="metricscan", standalone_mode=False)
@@ -67,24 +75,24 @@ def _run(arguments: Sequence[str] | None) -> int:
         return exit_.exit_code
     except click.ClickException as error:
         error.show()
-        return EXIT_WRONG
+        return EXIT_ERROR
     except MetricscanError as error:
         complain(error)
-        return EXIT_WRONG
+        return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
         click.echo("metricscan: interrupted", err=True)
         return EXIT_INTERRUPTED
     except (BrokenPipeError, SystemExit):
-        # Whoever read our output has seen enough (click and rich make a SystemExit of that); Python must not complain
-        # when it closes what is left.
+        # The reader of the output has closed the pipe (click and rich turn this into a SystemExit). Python must not report
+        # an error when it flushes the rest at exit.
         _drop_output()
         return 0
     except OSError as error:
-        # a full disk under our output, for one; what is read and written otherwise has its own errors
+        # for example a full disk under the output; all other reading and writing has its own errors
         _drop_output()
         is_of_output = error.filename is None and error.errno in _OF_OUTPUT
         complain(f"cannot write the output: {error.strerror}" if is_of_output else error)
-        return EXIT_WRONG
+        return EXIT_ERROR
     return int(code or 0)
 
 
@@ -92,19 +100,19 @@ _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def _open_missing() -> None:
-    """Open the standard streams that whoever started us has closed: no other file may get their numbers."""
+    """Open the standard streams that the parent process has closed, so that no other file gets their descriptors."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _drop_output() -> None:
-    """Let go what could not be printed: Python would try again when it ends."""
+    """Discard what could not be printed: Python would try to print it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
-    r"""Bytes of names that are no UTF-8 as the names of jobs have them, ``\xe9``; what else cannot be written as Python does."""
+    r"""Write a byte that is not UTF-8 as ``\xe9``, as in names of jobs; any other character as Python's backslashreplace does."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     at, character = error.start, error.object[error.start]
@@ -123,5 +131,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _one in (replay, check, rank, plot, audit, algorithms):
-    command.add_command(_one)
+for _command in (replay, check, rank, plot, audit, algorithms):
+    command.add_command(_command)

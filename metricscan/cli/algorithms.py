@@ -1,4 +1,4 @@
-"""``metricscan algorithms``: SageMaker's built-in algorithms, and the metrics that are known of them."""
+"""``metricscan algorithms``: SageMaker's built-in algorithms and their metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metricscan.cli.output import literal, new_table, open_console, print_table
 @click.argument("name", required=False)
 @json_option
 def algorithms(name: str | None, print_json: bool) -> int:
-    """List SageMaker's built-in algorithms; with a NAME, that one's metrics, their regexes, and how each is known."""
+    """List SageMaker's built-in algorithms. With NAME, list the metrics of one, their regexes and the evidence for each."""
     from metricscan.sagemaker.algorithms import EVIDENCE, algorithm, table
 
     listed = list(table().values()) if name is None else [algorithm(name)]
@@ -38,9 +38,9 @@ def algorithms(name: str | None, print_json: bool) -> int:
             shown.add_row(*map(literal, cells))
         print_table(console, shown)
         return 0
-    shown = new_table("metric", "better", "known by", "regex")
+    shown = new_table("metric", "better", "evidence", "regex")
     for row in listed[0].metrics:
-        better = {"Minimize": "less", "Maximize": "more"}.get(row.direction or "", "")
+        better = {"Minimize": "lower", "Maximize": "higher"}.get(row.direction or "", "")
         shown.add_row(*map(literal, (row.name, better, row.evidence, row.regex or "")))
     print_table(console, shown)
     for evidence in dict.fromkeys(row.evidence for row in listed[0].metrics):

@@ -1,4 +1,4 @@
-"""``metricscan audit``: whether logs say what the tuning service reported."""
+"""``metricscan audit``: logs compared with the values that the tuning service reported."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from metricscan.cli import documents
 from metricscan.cli.options import Reading, job_option, json_option, printed_warnings, reading_options, threads_option
 from metricscan.cli.output import (
+    EXIT_ERROR,
     EXIT_NOTHING_FOUND,
-    EXIT_WRONG,
     complain,
     literal,
     new_table,
@@ -25,17 +25,17 @@ _POLICIES_SHOWN = 3
 _JOBS_SHOWN = 5
 
 
-@click.command(short_help="Tell whether logs say what SageMaker reported of them.")
+@click.command(short_help="Compare logs with the values that SageMaker reported.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
-    "--tuning-job", metavar="FILE", required=True, help="What DescribeHyperParameterTuningJob answered, as JSON."
+    "--tuning-job", metavar="FILE", required=True, help="The answer of DescribeHyperParameterTuningJob, as JSON."
 )
 @click.option(
     "--jobs",
     metavar="FILE",
-    help="What ListTrainingJobsForHyperParameterTuningJob or DescribeTrainingJob answered, as JSON.",
+    help="The answer of ListTrainingJobsForHyperParameterTuningJob or DescribeTrainingJob, as JSON.",
 )
-@click.option("--algorithm", metavar="NAME", help="The built-in algorithm, where its image does not tell.")
+@click.option("--algorithm", metavar="NAME", help="The built-in algorithm, if the training image does not identify it.")
 @reading_options
 @job_option
 @json_option
@@ -50,9 +50,9 @@ def audit(
     print_json: bool,
     threads: int | None,
 ) -> int:
-    """Compare logs with the values that SageMaker reported about them, and tell how it must have read them.
+    """Compare logs with the values that SageMaker reported, and list the ways of reading that explain these values.
 
-    Exit code 0 if the logs say all that was reported, 1 if not, 2 for wrong use or an unreadable log.
+    Exit code 0 if the logs agree with every reported value, 1 if not, 2 for wrong usage or an unreadable log.
     """
     from metricscan.errors import DefinitionWarning
     from metricscan.sagemaker import RequestWarning, load_request
@@ -77,7 +77,7 @@ def audit(
         documents.print_document(_document(result))
     else:
         _print(result)
-    return EXIT_WRONG if result.errors else 0 if result.agrees else EXIT_NOTHING_FOUND
+    return EXIT_ERROR if result.errors else 0 if result.agrees else EXIT_NOTHING_FOUND
 
 
 def _print(result: Audit) -> None:
@@ -93,9 +93,11 @@ def _print(result: Audit) -> None:
     if result.jobs and any(one.verdict == "no log" for one in result.findings):
         more = ", .." if len(result.jobs) > _JOBS_SHOWN else ""
         names = ", ".join(result.jobs[:_JOBS_SHOWN]) + more
-        console.print(f"The logs are those of {names}; --job says what one job is", soft_wrap=True)
+        console.print(f"The logs belong to these jobs: {names}; --job changes which logs form one job", soft_wrap=True)
     if result.reported:
-        console.print(f"Ways of reading, by how many of {result.reported} reported values they explain:")
+        console.print(
+            f"Ways of reading the logs, with the number of reported values (of {result.reported}) that each explains:"
+        )
         for policy in result.policies[:_POLICIES_SHOWN]:
             console.print(f"  {policy.explained:,}  {policy}", soft_wrap=True)
 
@@ -113,5 +115,5 @@ def _document(result: Audit) -> dict[str, object]:
         ],
         "reported": result.reported,
         "policies": [policy._asdict() for policy in result.policies],
-        "errors": documents.faults(result.errors),
+        "errors": documents.source_errors(result.errors),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.counts import print_counts, print_silent, reasons_of
 from metricscan.cli.options import (
     Reading,
     Wanted,
@@ -17,13 +18,10 @@ from metricscan.cli.options import (
     wanted_options,
 )
 from metricscan.cli.output import (
+    EXIT_ERROR,
     EXIT_NOTHING_FOUND,
-    EXIT_WRONG,
     complain,
     open_console,
-    print_counts,
-    print_silent,
-    reasons_of,
 )
 
 if TYPE_CHECKING:
@@ -47,10 +45,10 @@ _HITS_SHOWN = 20
 @json_option
 @threads_option
 def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: bool, threads: int | None) -> int:
-    """Show what each definition captures in a log, why one captures nothing, and what is probably not meant.
+    """Show what each definition captures in a log, why one captures nothing, and where one is probably a mistake.
 
-    A LOG is a file (gzip is read), a folder, a glob, or - for standard input. Exit code 0 if every definition finds
-    something, 1 if some do not, 2 for wrong use or an unreadable log.
+    LOG is a file (plain or gzip), a folder, a glob, or - for standard input. Exit code 0 if every definition captures
+    something, 1 if one does not, 2 for wrong usage or an unreadable log.
     """
     scanner = compiled(wanted, reading)
     from metricscan.logs.find import survey
@@ -88,11 +86,11 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
         print_counts(console, stats)
         print_silent(console, scanner, stats, logs, reading.input_format)
     silent = any(not counts.rows for counts in stats.metrics.values())
-    return EXIT_WRONG if errors else EXIT_NOTHING_FOUND if silent else 0
+    return EXIT_ERROR if errors else EXIT_NOTHING_FOUND if silent else 0
 
 
 def _findings(scanner: Scanner, confirmed: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding]]:
-    """Of each definition what the log confirms, then what its regex alone shows."""
+    """The findings of each definition: first those that the log confirms, then those that the regex alone shows."""
     found = {}
     for explanation in scanner.explain():
         for name in explanation.names:
@@ -124,7 +122,7 @@ def _print_hits(
         refused = hit.number is None and not is_label
         line.append(hit.value, "bold red" if refused else "bold green")
         line.append(hit.after)
-        line.append(f"  {hit.value!r}" if is_label else "  no number" if refused else f"  {hit.number!r}", "dim")
+        line.append(f"  {hit.value!r}" if is_label else "  not a number" if refused else f"  {hit.number!r}", "dim")
         console.print(line, soft_wrap=True)
     more = rows - (len(hits) if is_label else sum(hit.number is not None for hit in hits))
     if more:

@@ -1,4 +1,4 @@
-"""What several commands print as JSON: the same thing under the same key, NaN and infinities as the datasets spell them."""
+"""What several commands print as JSON: the same content under the same key; NaN and infinities as the datasets write them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def print_document(document: Mapping[str, Any]) -> None:
 
 
 def number(value: float | None) -> Any:
-    """A number as JSON has it."""
+    """The number as a JSON value; NaN and infinities as strings."""
     from metricscan.datasets.sink import json_number
 
     return json.loads(json_number(value))
 
 
 def ranked(ranking: pa.Table) -> list[dict[str, Any]]:
-    """A ranking, an object a job."""
+    """A ranking, one object per job."""
     rows: list[dict[str, Any]] = ranking.to_pylist()
     for row in rows:
         row["value"], row["step"] = number(row["value"]), number(row["step"])
@@ -41,13 +41,13 @@ def ranked(ranking: pa.Table) -> list[dict[str, Any]]:
 def winner(
     job: str, value: float, path: str | None, stream: str, line: int, offset: int, hyperparameters: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The best job, and the row that decided."""
+    """The best job and its deciding row."""
     place = {"path": path, "stream": stream, "line": line, "offset": offset}
     return {"job": job, "value": value, **place, "hyperparameters": dict(hyperparameters)}
 
 
 def counts(metric: MetricStats) -> dict[str, Any]:
-    """What was counted of one metric."""
+    """The counts of one metric."""
     kinds = ("rows", "unparsed", "failed", "timeouts", "over_budget")
     return {
         **{kind: getattr(metric, kind) for kind in kinds},
@@ -56,7 +56,7 @@ def counts(metric: MetricStats) -> dict[str, Any]:
 
 
 def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError]) -> dict[str, Any]:
-    """What was read, passed over, and could not be read."""
+    """What was read, what was skipped, and what could not be read."""
     return {
         "logs": sum(len(one.logs) for one in found.jobs),
         "skipped": {
@@ -66,10 +66,10 @@ def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError]) -> di
         },
         "bytes": stats.bytes,
         "records": stats.records,
-        "errors": faults(errors),
+        "errors": source_errors(errors),
     }
 
 
-def faults(errors: Iterable[SourceError]) -> list[dict[str, Any]]:
+def source_errors(errors: Iterable[SourceError]) -> list[dict[str, Any]]:
     """What could not be found or read."""
     return [{"path": error.path, "offset": error.offset, "message": str(error)} for error in errors]

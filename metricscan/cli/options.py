@@ -1,4 +1,4 @@
-"""The options that the commands share, and the scanner they describe."""
+"""The options that commands share, and the scanner that they describe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(NamedTuple):
-    """What is searched for, as the options say it."""
+    """What to search for, from the options."""
 
     definitions: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -26,7 +26,7 @@ class Wanted(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How logs are found and read, as the options say it."""
+    """How to find and read logs, from the options."""
 
     newline: str | None
     matches: str
@@ -39,12 +39,12 @@ class Reading(NamedTuple):
 
     @property
     def of_scanner(self) -> dict[str, Any]:
-        """Those that are a scanner's."""
+        """The values that are options of a Scanner."""
         return {name: getattr(self, name) for name in ("newline", "matches", "escape", "ansi", "untamed")}
 
 
 def bundle(name: str, kind: type[Any], *options: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a decorator that adds options to a command, and hands their values over as one tuple of that kind."""
+    """Make a decorator that adds options to a command, which gets their values as one argument, a NamedTuple of type ``kind``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -58,7 +58,7 @@ def bundle(name: str, kind: type[Any], *options: Callable[..., Any]) -> Callable
     return decorate
 
 
-#: Adds the options that say what is searched for: ``wanted``.
+#: Adds the options that say what to search for; the command gets them as ``wanted``.
 wanted_options = bundle(
     "wanted",
     Wanted,
@@ -77,16 +77,16 @@ wanted_options = bundle(
         "labels",
         metavar="NAME=REGEX",
         multiple=True,
-        help="What tells workers apart: a definition whose text is kept, and not read as a number. Can be repeated.",
+        help="A definition that identifies workers: the captured text is kept, not read as a number. Can be repeated.",
     ),
     click.option(
         "--algorithm",
         metavar="NAME",
-        help="The metrics of a built-in algorithm of SageMaker: see metricscan algorithms.",
+        help="The metrics of a built-in algorithm of SageMaker; metricscan algorithms lists them.",
     ),
 )
 
-#: Adds the options that say how logs are found and read: ``reading``.
+#: Adds the options that say how to find and read logs; the command gets them as ``reading``.
 reading_options = bundle(
     "reading",
     Reading,
@@ -101,54 +101,65 @@ reading_options = bundle(
         type=click.Choice(["all", "first", "last"]),
         default="all",
         show_default=True,
-        help="Which matches of a record count.",
+        help="Which matches of a definition in one record to use.",
     ),
     click.option(
         "--escape",
         type=click.Choice(["none", "syslog"]),
         default="none",
         show_default=True,
-        help="Write control characters as the service's logs do (TAB as #011) before matching.",
+        help="syslog: write control characters as SageMaker's logs do (TAB as #011) before matching.",
     ),
     click.option(
         "--ansi",
         type=click.Choice(["keep", "strip"]),
         default="keep",
         show_default=True,
-        help="Remove terminal escape sequences before matching.",
+        help="strip: remove terminal escape sequences before matching.",
     ),
     click.option(
         "--untamed",
         type=click.Choice(["warn", "refuse", "allow"]),
         default="warn",
         show_default=True,
-        help="What to do with a regex that may take endless time over a record.",
+        help="What to do with a regex that is not ReDoS-safe: its time on one record has no practical bound.",
     ),
     click.option(
         "--input-format",
         type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"]),
         default="auto",
         show_default=True,
-        help="What the logs are: text, or exported log events; auto looks at each one.",
+        help="Format of the logs: text, or exported log events. auto detects the format of each log.",
     ),
-    click.option("--include", metavar="GLOB", multiple=True, help="Files of folders to read. Can be repeated."),
-    click.option("--exclude", metavar="GLOB", multiple=True, help="Files of folders to pass over. Can be repeated."),
+    click.option(
+        "--include", metavar="GLOB", multiple=True, help="In folders, read only the files that match. Can be repeated."
+    ),
+    click.option(
+        "--exclude", metavar="GLOB", multiple=True, help="In folders, skip the files that match. Can be repeated."
+    ),
 )
 
 job_option = click.option(
-    "--job", metavar="RULE", default="auto", show_default=True, help="What one job is: auto, file, dir, or a REGEX."
+    "--job",
+    metavar="RULE",
+    default="auto",
+    show_default=True,
+    help="Which logs form one job: auto (known layouts), file (each file), dir (each folder), or a REGEX on the path.",
 )
 jobs_file_option = click.option(
-    "--jobs", "jobs_file", metavar="FILE", help="CSV or JSON lines: job or path, status, hyperparameters."
+    "--jobs",
+    "jobs_file",
+    metavar="FILE",
+    help="Facts about jobs, as CSV or JSON lines: job or path, status, hyperparameters.",
 )
-json_option = click.option("--json", "print_json", is_flag=True, help="Print the outcome as JSON.")
+json_option = click.option("--json", "print_json", is_flag=True, help="Print the result as JSON.")
 threads_option = click.option(
-    "--threads", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]"
+    "--threads", metavar="N", type=click.IntRange(min=1), help="Number of threads.  [default: one per core]"
 )
 
 
 def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> Scanner:
-    """Compile the scanner that the options describe; its warnings are printed."""
+    """Compile the scanner that the options describe, and print its warnings."""
     from metricscan.definitions.definition import read_definitions
     from metricscan.errors import DefinitionWarning
     from metricscan.scanning.scanner import Scanner
@@ -158,7 +169,7 @@ def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> 
         raise click.UsageError("no metric definitions: give --definitions FILE, -m NAME=REGEX or --algorithm NAME")
     source: Any
     if len(definitions) == 1 and not metrics and algorithm is None:
-        # by its path: then faults name it
+        # given as a path, so that errors name the file
         source = definitions[0]
     else:
         source = list(metrics)
@@ -168,7 +179,7 @@ def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> 
             read = read_definitions(path)
             read = read.get("MetricDefinitions", read) if isinstance(read, dict) else read
             if not isinstance(read, list):
-                # what is wrong with it is said of it alone
+                # the scanner reports the error of this file alone
                 source = path
                 break
             source = [*read, *source]
@@ -177,7 +188,7 @@ def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> 
 
 
 def built_in(algorithm: str, objective: str | None) -> Sequence[Any]:
-    """The definitions of a built-in algorithm; of those that share a regex, the objective's."""
+    """The definitions of a built-in algorithm; where metrics share a regex, only that of the objective."""
     from metricscan.sagemaker import definitions
 
     return definitions(algorithm, objective=objective)
@@ -185,7 +196,7 @@ def built_in(algorithm: str, objective: str | None) -> Sequence[Any]:
 
 @contextlib.contextmanager
 def printed_warnings(*kinds: type[Warning]) -> Iterator[None]:
-    """Print the warnings of these kinds that come meanwhile."""
+    """Print the warnings of these categories that the block raises."""
     with warnings.catch_warnings(record=True) as caught:
         for kind in kinds:
             warnings.simplefilter("always", kind)

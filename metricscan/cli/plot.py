@@ -1,39 +1,46 @@
-"""``metricscan plot``: the curves of a dataset as a picture."""
+"""``metricscan plot``: draw the curves of a dataset."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from metricscan.cli.ranks import completed_only_of, objective_of
+from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of
+
+if TYPE_CHECKING:
+    from metricscan.ranking.wide import Duplicates
 
 
 @click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
 @click.argument("dataset", metavar="DIR")
 @click.option("--metric", metavar="NAME", required=True, help="The metric to draw.")
 @click.option(
-    "-o", "--out", metavar="FILE", required=True, help="The picture: a name that ends in .png, .svg or .html."
+    "-o", "--out", metavar="FILE", required=True, help="The picture to write: its name ends in .png, .svg or .html."
 )
 @click.option(
-    "--step", metavar="NAME", help="The metric that counts the steps, such as an epoch.  [default: the values]"
+    "--step",
+    metavar="NAME",
+    help="The metric that counts the steps, such as an epoch.  [default: each value is a step]",
 )
 @click.option(
     "--worker",
     "workers",
     metavar="NAME",
     multiple=True,
-    help="What tells the workers of a job apart: stream, or a label, or a metric that captures their number. Can be repeated.",
+    help="What distinguishes the workers of a job: stream, a label, or a metric that captures their number. Can be repeated.",
 )
 @click.option(
     "--duplicates",
     type=click.Choice(["last", "first", "mean", "all"]),
     default="last",
     show_default=True,
-    help="Which of several values at one step count.",
+    help="Which of several values at one step to draw.",
 )
-@click.option("--log", "log_scale", is_flag=True, help="A logarithmic axis for the values.")
-@click.option("--minimize", metavar="NAME", help="Highlight the best job by this metric; less is better.")
-@click.option("--maximize", metavar="NAME", help="Highlight the best job by this metric; more is better.")
-@click.option("--scope", metavar="SCOPE", help="Which rows decide, as in rank.  [default: last]")
+@click.option("--log", "log_scale", is_flag=True, help="Use a logarithmic axis for the values.")
+@click.option("--minimize", metavar="NAME", help="Highlight the best job by this metric; lower is better.")
+@click.option("--maximize", metavar="NAME", help="Highlight the best job by this metric; higher is better.")
+@click.option("--scope", metavar="SCOPE", help="Which rows of a job decide, as in rank.  [default: last]")
 @click.option(
     "--completed-only/--no-completed-only",
     default=None,
@@ -45,16 +52,17 @@ def plot(
     out: str,
     step: str | None,
     workers: tuple[str, ...],
-    duplicates: str,
+    duplicates: Duplicates,
     log_scale: bool,
     minimize: str | None,
     maximize: str | None,
     scope: str | None,
     completed_only: bool | None,
 ) -> int:
-    """Draw the curves of a metric, one a job, from a dataset that replay --out wrote.
+    """Draw the curves of a metric, one per job, from a dataset that replay --out wrote.
 
-    The best job by the replay's objective, or by another, is highlighted. Needs matplotlib: pip install 'metricscan[plot]'.
+    The best job is highlighted, by the objective of the replay or by another. This command needs matplotlib:
+    pip install 'metricscan[plot]'.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.reports.plot import plot as draw
@@ -63,7 +71,7 @@ def plot(
     wanted = step if scope is not None and scope.startswith("best@") else None
     objective = objective_of(minimize, maximize, scope, wanted, opened.objective)
     if objective is None and completed_only is not None:
-        raise click.UsageError("--completed-only says whom an objective ranks: --minimize or --maximize names it")
+        raise no_objective_for("--completed-only")
     draw(
         opened,
         metric,

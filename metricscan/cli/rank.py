@@ -1,4 +1,4 @@
-"""``metricscan rank``: the ranking of a dataset under any objective and scope, without reading a log again."""
+"""``metricscan rank``: rank the jobs of a dataset under any objective and scope, without reading the logs again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.goal import Goal, completed_only_of, goal_options
 from metricscan.cli.options import jobs_file_option, json_option
 from metricscan.cli.output import EXIT_NOTHING_FOUND, complain, literal, new_table, open_console, print_table
-from metricscan.cli.ranks import Goal, completed_only_of, goal_options, print_best, print_no_best, print_ranking
+from metricscan.cli.rankings import print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
 @click.argument("dataset", metavar="DIR")
 @goal_options
 @jobs_file_option
-@click.option("--scopes", is_flag=True, help="Show which job would win under each scope, and how far apart they are.")
+@click.option(
+    "--scopes",
+    is_flag=True,
+    help="Show which job would win under each scope, and its regret under the scope of the objective.",
+)
 @json_option
 def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_json: bool) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
-    Without --minimize or --maximize by the objective that the replay had, and as it had it: its scope, and whether only
-    completed jobs have a rank, unless options say otherwise. What the replay could not read is told. Exit code 0; 1 if no
-    job can win; 2 for wrong use, or if the dataset cannot be read.
+    Without --minimize or --maximize, the objective is that of the replay, with its scope and its --completed-only, unless
+    other options replace them. Errors of the replay are printed again. Exit code 0; 1 if no job can win; 2 for
+    wrong usage or an unreadable dataset.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.logs.find import add_facts
@@ -87,7 +92,7 @@ def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
     job = next(one for one in dataset.jobs if one.name == first["job"])
     path = next((log.path for log in job.logs if log.stream == first["stream"]), None)
     place = {key: first[key] for key in ("stream", "line", "offset")}
-    # a jobs file may have said otherwise than the dataset
+    # not the dataset's: the jobs file may have replaced them
     return documents.winner(job.name, first["value"], path, **place, hyperparameters=dict(first["hyperparameters"]))
 
 

@@ -1,4 +1,4 @@
-"""``metricscan replay``: many logs to tables and a ranking."""
+"""``metricscan replay``: read many logs, write tables and rank the jobs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.counts import print_counts, print_silent
+from metricscan.cli.goal import Goal, goal_options
 from metricscan.cli.options import (
     Reading,
     Wanted,
@@ -20,15 +22,13 @@ from metricscan.cli.options import (
     wanted_options,
 )
 from metricscan.cli.output import (
+    EXIT_ERROR,
     EXIT_NOTHING_FOUND,
-    EXIT_WRONG,
-    ProgressBar,
     complain,
     open_console,
-    print_counts,
-    print_silent,
 )
-from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, print_ranking
+from metricscan.cli.progress import ProgressBar
+from metricscan.cli.rankings import print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
@@ -43,25 +43,25 @@ if TYPE_CHECKING:
 @goal_options
 @job_option
 @jobs_file_option
-@click.option("-o", "--out", metavar="DIR", help="Write a dataset: a folder a metric, the ranking, a manifest.")
+@click.option("-o", "--out", metavar="DIR", help="Write a dataset: one folder per metric, the ranking and a manifest.")
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["parquet", "arrow", "csv", "jsonl"]),
     help="Format of the dataset.  [default: parquet]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the dataset that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
 @click.option(
     "--tuning-job",
     metavar="FILE",
-    help="A CreateHyperParameterTuningJob request, or what Describe answered: definitions and objective are its.",
+    help="A CreateHyperParameterTuningJob request, or the answer of Describe; it provides definitions and objective.",
 )
 @click.option(
     "--describe",
     is_flag=True,
     help="With --tuning-job: print what DescribeHyperParameterTuningJob would answer, as JSON.",
 )
-@click.option("--float32", is_flag=True, help="With --describe: values as the service keeps them, in 32 bits.")
+@click.option("--float32", is_flag=True, help="With --describe: round values to 32 bits, as the service does.")
 @json_option
 @threads_option
 def replay(
@@ -82,8 +82,8 @@ def replay(
 ) -> int:
     """Read the logs of many jobs, and rank the jobs.
 
-    A PATH is a log (gzip is read), a folder, a glob, or - for standard input. Exit code 0; 1 if no job has the objective;
-    2 for wrong use, or if a log could not be read.
+    PATH is a log (plain or gzip), a folder, a glob, or - for standard input. Exit code 0; 1 if no job can win; 2 for
+    wrong usage or an unreadable log.
     """
     if describe and tuning_job is None:
         raise click.UsageError("--describe needs --tuning-job FILE")
@@ -91,10 +91,10 @@ def replay(
         raise click.UsageError("--float32 needs --describe")
     if describe and goal.given:
         raise click.UsageError(
-            f"--describe answers by the request's objective, as the service does: not by {goal.given[0]}"
+            f"--describe uses the objective of the request, as the service does; it excludes {goal.given[0]}"
         )
     if out is None and (overwrite or format_ is not None):
-        raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR, which it writes")
+        raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR")
     from metricscan.replaying.replay import replay as run
 
     request = None
@@ -103,7 +103,7 @@ def replay(
         scanner = compiled(wanted, reading, None if objective is None else objective.metric)
     else:
         if wanted.definitions or wanted.metrics or wanted.labels:
-            raise click.UsageError("--tuning-job brings its own definitions; --definitions, -m and --label exclude it")
+            raise click.UsageError("--tuning-job provides the definitions; it excludes --definitions, -m and --label")
         from metricscan.cli.tuning import requested
 
         request, scanner = requested(tuning_job, wanted.algorithm, **reading.of_scanner)
@@ -142,7 +142,7 @@ def replay(
         if out is not None:
             click.echo(f"written: {out}", err=True)
     if result.errors:
-        return EXIT_WRONG
+        return EXIT_ERROR
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
 

@@ -1,4 +1,4 @@
-"""Tuning requests on the command line: read with their warnings printed, and answered as JSON."""
+"""Tuning requests on the command line: read, with their warnings printed, and answered as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def requested(path: str, algorithm: str | None, **options: Any) -> tuple[TuningR
     """Read a tuning request, and compile the scanner of its metrics."""
     from metricscan.errors import DefinitionWarning
     from metricscan.sagemaker import RequestWarning, load_request
-    from metricscan.sagemaker.answers import scanner_of
+    from metricscan.sagemaker.scanners import scanner_of
 
     with printed_warnings(DefinitionWarning, RequestWarning):
         request = load_request(path, algorithm=algorithm)

@@ -1,10 +1,16 @@
-"""From rows to answers: the deciding row of each job, rankings, curves and data frames."""
+"""From rows to results: the deciding row of each job, rankings, curves and data frames.
+
+- ``tables``: the input of all of them. ``row_order``: the order in which rows count. ``steps``: the step of each row.
+- ``deciding``: the deciding row of each job; ``sums``: exact means; ``judge``: the same for jobs that arrive one by one.
+- ``ranking``: the jobs in order; ``scopes``: the winner under each scope.
+- ``wide``: metrics side by side; ``frames``: the tables of the SageMaker SDK.
+"""
 
 from __future__ import annotations
 
 
 def __getattr__(name: str) -> object:
-    # ``metricscan.ranking`` was a module once, and its names are still found here
+    # ``metricscan.ranking`` was a module in earlier versions; its names are still available here
     from importlib import import_module
 
     return getattr(import_module(f"{__name__}.ranking"), name)

@@ -1,19 +1,20 @@
-"""Which row of each job decides under a scope, over all jobs at once; the rules are those of ``Objective``."""
+"""The deciding row of each job under a scope, for all jobs at once, by the rules of ``Objective``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from metricscan.definitions.objective import parse_scope
-from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.row_order import ordered
 from metricscan.ranking.sums import exact_sum, mean_of, means
 from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pyarrow as pa
 
     from metricscan.datasets.rows import Array, Rows
     from metricscan.definitions.objective import Objective
@@ -22,60 +23,56 @@ FOUND, NOT_FINITE, MISSING = 0, 1, 2
 
 
 class Outcomes(NamedTuple):
-    """The objective of many jobs, a row a job; all of it but the counts is of the deciding row.
+    """The objective of many jobs, one entry per job. All columns but the counts describe the deciding row.
 
-    For a mean that is the last row of its window. A job whose ``status`` is MISSING, though it has rows, has none that
-    counts; its place is then that of its last row, and means nothing.
+    For a mean, the deciding row is the last row of its window. A job with rows has the ``status`` MISSING if none of them
+    counts; its place is then that of its last row, and has no meaning.
     """
 
-    job: Array
-    status: Array  # FOUND, NOT_FINITE, MISSING
-    value: Array
-    rows: Array
-    not_finite: Array  # rows that are not finite
-    streams: Array  # streams with rows
-    stream: Array
-    line: Array
-    offset: Array
-    step: Array
+    job: Array  # int, number of the job
+    status: Array  # int8: FOUND, NOT_FINITE or MISSING
+    value: Array  # float64
+    rows: Array  # int64, number of rows
+    not_finite: Array  # int64, number of rows that are not finite
+    streams: Array  # int64, number of streams with rows
+    stream: Array  # int, number of the stream
+    line: Array  # int64
+    offset: Array  # int64, in bytes
+    step: Array  # float64, NaN without a step
 
 
 class Dropped(NamedTuple):
-    """What is known of rows of a job that were left out, since they decide nothing any more."""
+    """Totals of the rows of a job that were dropped because they can no longer decide."""
 
     rows: int = 0
     not_finite: int = 0
     untimed: bool = False
-    total: int = 0  # the exact sum of those that are finite
-    special: float = 0.0  # the sum of those that are not
+    total: int = 0  # the exact sum of the finite ones, in the unit of ``exact_sum``
+    special: float = 0.0  # the sum of the others: NaN or an infinity
 
 
 NOTHING = Dropped()
 
 
-class _Order(NamedTuple):
-    """Rows in the order in which they count: of a job whose rows all have a time by time, else by stream."""
-
-    row_at: Array | None  # the row at each position; None: as they are
-    starts: Array  # position of each job's first row
-    ends: Array
-    streams: Array  # streams of each job
-
-
 def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dropped: Dropped = NOTHING) -> Outcomes:
-    """Decide for every job that has rows.
+    """Find the deciding row of every job that has rows.
 
     Parameters
     ----------
     rows : Rows
-        All rows of some jobs, those of a stream in its order. With ``step`` if the objective asks for it.
+        All rows of some jobs; the rows of one stream are in its order. They have a ``step`` if the objective needs one.
     objective : Objective
     streams : callable
-        Gives the names of the streams, by number; called where a job has several.
+        Returns the names of the streams by number; called only if a job has several streams.
     dropped : Dropped
-        What was left out of the first job.
+        The dropped rows of the first job.
+
+    Returns
+    -------
+    Outcomes
+        In the order of job numbers.
     """
-    index, starts, ends, carrying = _ordered(rows, streams, untimed=dropped.untimed)
+    index, starts, ends, carrying = ordered(rows, streams, untimed=dropped.untimed)
     value = rows.value if index is None else rows.value[index]
     count = len(starts)
     bad = np.flatnonzero(~np.isfinite(value))
@@ -103,7 +100,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         if kind == "best@k":
             step = rows.step if index is None or rows.step is None else rows.step[index]
             if step is None or number is None:
-                raise AssertionError("best@k needs the rows' steps, and its k")
+                raise AssertionError("best@k needs the steps of the rows and its k")
             within = step <= number
             counts &= within
         at, found = _extremes(value, counts, starts, ends, least=least)
@@ -131,24 +128,19 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
     )
 
 
-def job_order(rows: Rows, streams: Callable[[], pa.Array]) -> Array:
-    """The indices of the rows in the order in which they count: job by job, by time or by stream."""
-    row_at = _ordered(rows, streams, untimed=False).row_at
-    return np.arange(len(rows.job)) if row_at is None else row_at
-
-
 def mean_of_each(value: Array, begin: Array, end: Array) -> Array:
-    """The mean of ``value[begin:end]`` for each window; NaN or infinite where it holds such a value."""
+    """The mean of ``value[begin:end]`` for each window, as float64; NaN or infinite if the window holds such a value."""
     bad = np.flatnonzero(~np.isfinite(value))
     lost = np.searchsorted(bad, end) > np.searchsorted(bad, begin)
     return _means(value, begin, end, np.where(lost, NOT_FINITE, FOUND), NOTHING)
 
 
 def thin(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
-    """Leave out rows of a single job that can decide nothing, whatever rows of it follow; not for ``best@k``.
+    """Drop the rows of a single job that cannot decide, whatever rows follow; not for ``best@k``.
 
-    What is kept stands in the order it had. Kept are, of each stream, the rows that would decide if it were alone, in its
-    order and in that of its times: what decides over all streams is one of them, or made of them.
+    The kept rows stay in order. For each stream, these are the rows that would decide if the job had only this stream, both
+    in the order of the stream and in the order of time: the row that decides over all streams is one of them, or the
+    deciding mean is made of them.
     """
     kind, number = parse_scope(objective.scope)
     last_n = int(min(number or 0, len(rows.job))) if kind == "last-n" else 1
@@ -188,14 +180,14 @@ def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropp
         decided[fine] = means(value, begin[fine], (end - begin)[fine])
     lost = np.flatnonzero(status == NOT_FINITE)
     if lost.size:
-        # of the infinities and NaN alone: finite values may not overflow into another infinity
+        # sum only infinities and NaN: finite values must not overflow into another infinity
         bad = np.flatnonzero(~np.isfinite(value))
         edges = np.empty(2 * lost.size, dtype=np.int64)
         edges[::2] = np.searchsorted(bad, begin[lost])
         edges[1::2] = np.searchsorted(bad, end[lost])
         with np.errstate(invalid="ignore"):
             special = np.add.reduceat(np.append(value[bad], 0.0), edges)[::2]
-            # an empty window gives its first element, not nothing
+            # reduceat gives the first element for an empty window, not 0
             decided[lost] = np.where(edges[::2] < edges[1::2], special, 0.0)
             if lost[0] == 0:
                 decided[0] += dropped.special
@@ -206,7 +198,7 @@ def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropp
 
 
 def _extremes(value: Array, counts: Array, starts: Array, ends: Array, *, least: bool) -> tuple[Array, Array]:
-    """The position of the first of the best values of each job, else of its last row; and whether there is one."""
+    """The position of the first of each job's best values, and whether there is one; without one the position of its last row."""
     if not len(starts):
         return starts, np.zeros(0, dtype=bool)
     nothing = np.inf if least else -np.inf
@@ -222,7 +214,7 @@ def _extremes(value: Array, counts: Array, starts: Array, ends: Array, *, least:
 
 
 def _within(within: Array, at: Array, status: Array, starts: Array, ends: Array) -> tuple[Array, Array]:
-    """Jobs without a finite row among those that count: not finite if one counts, else missing."""
+    """Place and status of jobs that have no finite row among the counting ones: not finite if a row counts, else missing."""
     counting = np.flatnonzero(within)
     last = np.searchsorted(counting, ends) - 1
     some = last >= np.searchsorted(counting, starts)
@@ -231,55 +223,3 @@ def _within(within: Array, at: Array, status: Array, starts: Array, ends: Array)
     if counting.size:
         at = np.where(lost & some, counting[np.maximum(last, 0)], at)
     return at, status
-
-
-# ---- order
-
-
-def _ordered(rows: Rows, streams: Callable[[], pa.Array], *, untimed: bool) -> _Order:
-    job, stream, index = rows.job, rows.stream, None
-    if (job[1:] < job[:-1]).any():
-        index = _grouped(job)
-        job, stream = job[index], stream[index]
-    starts = np.flatnonzero(np.concatenate((np.ones(min(len(job), 1), dtype=bool), job[1:] != job[:-1])))
-    ends = np.append(starts[1:], len(job)).astype(np.int64)[: len(starts)]
-    carrying = np.ones(len(starts), dtype=np.int64)
-    if ((job[1:] == job[:-1]) & (stream[1:] != stream[:-1])).any():
-        number = np.repeat(np.arange(len(starts)), ends - starts)
-        rank = _stream_ranks(stream, streams())
-        if ((number[1:] == number[:-1]) & (rank[1:] < rank[:-1])).any():
-            by_stream = np.lexsort((rank, number))
-            index = by_stream if index is None else index[by_stream]
-            rank = rank[by_stream]
-        changes = np.flatnonzero((number[1:] == number[:-1]) & (rank[1:] != rank[:-1]))
-        carrying += np.bincount(number[changes], minlength=len(starts))
-    if rows.time is not None and len(starts):
-        time = rows.time if index is None else rows.time[index]
-        mixed = np.logical_or.reduceat(time == NO_TIME, starts)
-        mixed[0] |= untimed
-        number = np.repeat(np.arange(len(starts)), ends - starts)
-        time = np.where(mixed[number], 0, time)
-        if ((number[1:] == number[:-1]) & (time[1:] < time[:-1])).any():
-            by_time = np.lexsort((time, number))
-            index = by_time if index is None else index[by_time]
-    return _Order(index, starts, ends, carrying)
-
-
-def _grouped(job: Array) -> Array:
-    """The stable order of numbers: as one sort of number and position together, five times as fast as argsort."""
-    bits = len(job).bit_length()
-    if int(job.max()).bit_length() + bits > 63:
-        return np.argsort(job, kind="stable")
-    packed = (job.astype(np.int64) << bits) | np.arange(len(job))
-    packed.sort()
-    packed &= (1 << bits) - 1
-    return packed
-
-
-def _stream_ranks(stream: Array, names: pa.Array) -> Array:
-    """For each row the place of its stream's name in natural order."""
-    used = np.zeros(len(names), dtype=bool)
-    used[stream] = True
-    ranks = np.zeros(len(names), dtype=np.int64)
-    ranks[used] = natural_ranks(names.filter(pa.array(used)))
-    return ranks[stream]

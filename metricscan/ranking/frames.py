@@ -1,4 +1,4 @@
-"""The two tables that users of the service's SDK know: a job's metrics over time, and a tuning job's training jobs."""
+"""The two data frames of the SageMaker Python SDK: the metrics of a job over time, and the jobs of a tuning job."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pyarrow.compute as pc
 
 from metricscan.datasets.rows import Rows, used_codes_of
 from metricscan.errors import OptionError, nearest
-from metricscan.ranking.deciding import job_order
-from metricscan.ranking.ranking import checked, is_label, opened_tables
+from metricscan.ranking.row_order import job_order
+from metricscan.ranking.tables import checked, is_label, opened_tables
 from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-#: As the SDK's ``TrainingJobAnalytics.dataframe()``: seconds since the metric's first value, its name, the value.
+#: The columns of the SDK's ``TrainingJobAnalytics.dataframe()``; ``timestamp`` is in seconds since the metric's first value.
 METRIC_SCHEMA = pa.schema([("timestamp", pa.float64()), ("metric_name", pa.string()), ("value", pa.float64())])
 _TIME = pa.timestamp("ns", "UTC")
-#: As the SDK's ``HyperparameterTuningJobAnalytics.dataframe()``, behind the hyperparameters.
+#: The columns of the SDK's ``HyperparameterTuningJobAnalytics.dataframe()`` after the hyperparameters.
 JOB_SCHEMA = pa.schema(
     [
         ("TrainingJobName", pa.string()),
@@ -36,25 +36,26 @@ JOB_SCHEMA = pa.schema(
 
 
 def metric_frame(tables: Mapping[str, pa.Table] | str | os.PathLike[str], job: str | None = None) -> pa.Table:
-    """Give all metrics of a job as the SDK's frame of a training job has them, and every value of them but labels' texts.
+    """Make the SDK's data frame of a training job: every value of all its metrics, without labels.
 
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table, or path
         Tables of a replay, a dataset, or the path of one.
     job : str, optional
-        May be left out where there is only one.
+        Name of the job; may be omitted if there is only one.
 
     Returns
     -------
     pyarrow.Table
-        timestamp (seconds since the metric's first value; null where rows have no times), metric_name, value; metric after
-        metric, each by time, else in the order of streams and lines. ``.to_pandas()`` gives float64, object, float64.
+        Columns timestamp (float64, seconds since the metric's first value; null if the row has no time), metric_name
+        (string) and value (float64). Metrics follow each other; the rows of each are in the order of time, else of streams
+        and lines. ``.to_pandas()`` gives float64, object, float64.
 
     Raises
     ------
     OptionError
-        No such job, or several and none named.
+        There is no such job, or there are several and ``job`` is omitted.
 
     Examples
     --------
@@ -84,22 +85,22 @@ def metric_frame(tables: Mapping[str, pa.Table] | str | os.PathLike[str], job: s
 
 
 def job_frame(ranking: pa.Table, tables: Mapping[str, pa.Table] | str | os.PathLike[str] | None = None) -> pa.Table:
-    """Give a ranking as the SDK's frame of a tuning job has it: a row a job.
+    """Make the SDK's data frame of a tuning job: a ranking with one row per job.
 
     Parameters
     ----------
     ranking : pyarrow.Table
-        What :func:`rank` gave.
+        The result of :func:`rank`.
     tables : mapping of str to pyarrow.Table, or path, optional
-        The tables that were ranked: the first and the last time of any row are the job's start and end.
+        The ranked tables, or a dataset: the first and last time of a job's rows are its start and end.
 
     Returns
     -------
     pyarrow.Table
-        A column a hyperparameter (float64 where all its values are numbers, else string), then TrainingJobName,
-        TrainingJobStatus, FinalObjectiveValue, TrainingStartTime, TrainingEndTime (timestamp[ns, UTC]) and
-        TrainingElapsedTimeSeconds; in the order of the ranking. Null is what nobody said. A hyperparameter with the name of
-        one of those columns gives way to it, as in the SDK.
+        One column per hyperparameter (float64 if all its values are numbers, else string), then TrainingJobName,
+        TrainingJobStatus (string), FinalObjectiveValue (float64), TrainingStartTime, TrainingEndTime (timestamp[ns, UTC])
+        and TrainingElapsedTimeSeconds (float64); rows in the order of the ranking. What is not known is null. One of these
+        columns replaces a hyperparameter of the same name, as in the SDK.
 
     Examples
     --------
@@ -152,7 +153,7 @@ def _only(job: str | None, tables: Mapping[str, pa.Table]) -> str:
         raise OptionError(f"there are {len(names)} jobs with rows; the name of one was expected: {some}")
     meant = nearest(job, names)
     hint = None if meant is None else f"did you mean {meant!r}?"
-    raise OptionError(f"no rows of a job {job!r}; there are {len(names)} jobs: {some}", hint=hint)
+    raise OptionError(f"the job {job!r} has no rows; there are {len(names)} jobs: {some}", hint=hint)
 
 
 def _times(tables: Mapping[str, pa.Table], jobs: Sequence[str]) -> tuple[list[int | None], list[int | None]]:
@@ -188,5 +189,5 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    # 1_000 is a number to Python alone
+    # float() also reads 1_000, which no other tool takes for a number
     return number if "_" not in text or math.isnan(number) else None

@@ -1,4 +1,4 @@
-"""Deciding for many jobs while their rows come in, job after job, with no more in memory than the jobs at hand."""
+"""Decide for many jobs while their rows arrive, job after job, with only the rows of the current jobs in memory."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
     from metricscan.ranking.deciding import Dropped
 
-# Rows that are worth a decision: enough that numpy's overhead is nothing, few enough to be little memory.
+# Rows of one decision: enough to make numpy's overhead negligible, few enough to need little memory.
 PIECE_ROWS = 1 << 19
 
 
 class Judge:
-    """The objective of jobs whose rows come in the order of the jobs.
+    """Decides the objective of jobs whose rows arrive in the order of the jobs.
 
     Parameters
     ----------
     objective : Objective
     streams : callable
-        The names of the streams, by number, as far as they are known.
+        Returns the names of the streams known so far, by number.
 
-    Of a job so long that it fills the memory alone, rows that can decide nothing any more are dropped; not so where a step
-    belongs to each row, which may come later: then all rows of the job at hand are kept until it is over.
+    Notes
+    -----
+    Rows that can no longer decide are dropped from a job that is very long. If the objective has a step, the step of a row
+    may arrive later than the row: then all rows of the current job are kept until the job ends.
     """
 
     def __init__(self, objective: Objective, streams: Callable[[], pa.Array]) -> None:
@@ -46,11 +48,11 @@ class Judge:
         self._dropped: Dropped = NOTHING
         self._decided: list[Outcomes] = []
         self._went_back: list[Array] = []
-        #: The job of each step that goes back, once all is decided.
+        #: The job number of each step that goes back (int64), after :meth:`finish`.
         self.went_back: Array = np.empty(0, dtype=np.int64)
 
     def add(self, rows: Rows) -> None:
-        """Take rows of the objective; no job of them comes before one that was there already."""
+        """Take rows of the objective. No job may come before a job whose rows were already added."""
         if not len(rows.job):
             return
         self._rows.append(rows)
@@ -59,18 +61,18 @@ class Judge:
             self.settle(int(rows.job[-1]))
 
     def add_steps(self, steps: Rows) -> None:
-        """Take rows of the step."""
+        """Take rows of the step, by the same rule."""
         if len(steps.job):
             self._steps.append(steps)
             self._held += len(steps.job)
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time to :meth:`settle`, where a step belongs to the rows."""
+        """Whether so many rows are held that the caller should :meth:`settle`, if the objective has a step."""
         return self._held >= self._limit
 
     def settle(self, job: int) -> None:
-        """Decide for all jobs before this one; their rows and steps have all been given."""
+        """Decide for all jobs before this one; all their rows and steps must have been added."""
         rows = Rows.joined(self._rows)
         cut = int(np.searchsorted(rows.job, job))
         over, rest = rows.take(slice(cut)), rows.take(slice(cut, None))
@@ -87,11 +89,11 @@ class Judge:
             rest, self._dropped = thin(rest, self._objective, self._dropped)
         self._rows, self._steps = [_own(rest)], [_own(rest_steps)]
         self._held = len(rest.job) + len(rest_steps.job)
-        # what had to be kept is not looked at again for every few rows more
+        # the kept rows are not examined again for each few rows that arrive
         self._limit = max(PIECE_ROWS, 2 * self._held)
 
     def finish(self) -> Outcomes:
-        """Decide for the jobs that are left, and return what was decided, in the order of the jobs."""
+        """Decide for the remaining jobs, and return the outcomes of all jobs, in their order."""
         self.settle(np.iinfo(np.int64).max)
         self.went_back = np.concatenate(self._went_back)
         if not self._decided:
@@ -101,5 +103,5 @@ class Judge:
 
 
 def _own(rows: Rows) -> Rows:
-    """The rows in memory of their own, so that what they were cut from can go."""
+    """A copy of the rows, so that the array from which they were cut can be freed."""
     return Rows(*(None if column is None else column.copy() for column in rows))  # type: ignore[arg-type]

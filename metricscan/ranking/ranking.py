@@ -1,9 +1,7 @@
-"""Jobs in order of the objective: finite values first, then ``not_finite``, then ``missing``; none is dropped."""
+"""Jobs in the order of the objective: finite values first, then ``not_finite``, then ``missing``; no job is dropped."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,17 +16,19 @@ from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.deciding import FOUND, MISSING, Outcomes, decide
 from metricscan.ranking.judge import Judge
 from metricscan.ranking.steps import steps_back, with_steps
+from metricscan.ranking.tables import checked, numeric, opened_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.datasets.rows import Array
 
-#: A row a job. ``rank`` is null for a job that cannot win; ``stream``, ``line``, ``offset`` and ``step`` are those of the
-#: deciding row (of a mean, the last row of its window); ``rows`` counts the objective's rows, ``not_finite`` those of them
-#: that are NaN or infinite; where ``streams`` is more than 1, several streams carried the objective; ``tied`` counts the
-#: jobs that share the rank, this one among them; ``steps_back`` counts how often the step went back, as a job that was
-#: resumed lets it. Without a step in the objective both columns of steps are null.
+#: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``line``, ``offset`` and ``step`` are those of the
+#: deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite`` those that
+#: are NaN or infinite, ``streams`` the streams that hold the objective, ``tied`` the jobs that share the rank, including this
+#: one. ``steps_back`` counts how often the step went back, as it does when a job is resumed. If the objective has no step,
+#: ``step`` and ``steps_back`` are null.
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -50,12 +50,12 @@ SCHEMA = pa.schema(
 )
 FAILED, COMPLETED = "Failed", "Completed"
 _STATUS_NAMES = pa.array(["found", "not_finite", "missing"])
-# Within the order: found, found but barred from winning, not finite, missing.
+# Groups in the order: 0 found, 1 found but unable to win, 2 not finite, 3 missing.
 _GROUPS = np.array([0, 2, 3])
 
 
 class Known(Protocol):
-    """A job of which more is known than its rows."""
+    """A job with facts beside its rows."""
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ class Known(Protocol):
 
     @property
     def hyperparameters(self) -> Mapping[str, str]:
-        """As they were written."""
+        """Names and values, as text."""
 
 
 def rank(
@@ -77,33 +77,35 @@ def rank(
     jobs: Iterable[Known] | None = None,
     completed_only: bool = False,
 ) -> pa.Table:
-    """Rank the jobs of tables that a replay gave, or of a dataset that it wrote, without reading a log again.
+    """Rank the jobs of a replay's tables, or of a dataset that it wrote, without reading the logs again.
 
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table, or path
-        Per metric its rows over all jobs: ``job``, ``stream``, ``value``, ``line``, ``offset``, ``start``, ``time``, those
-        of a stream in its order; a :class:`Replay` is one. Every job that occurs in any of them is ranked. Or a dataset, or
-        its path: that is read piece by piece, in memory that grows with the jobs and not with their rows.
+        For each metric, the rows of all jobs with the columns ``job``, ``stream``, ``value``, ``line``, ``offset``,
+        ``start`` and ``time``, such as a :class:`Replay`; the rows of one stream are in its order. Every job that occurs in
+        a table is ranked. A dataset, or its path, is read piece by piece: memory grows with the number of jobs, not
+        with their rows.
     objective : Objective
     jobs : iterable of Job, optional
-        Jobs that are ranked even without a row, with their status and hyperparameters; by default the tables' ``jobs``, if
-        they have that attribute.
+        Jobs to rank even if they have no row, with their status and hyperparameters; by default ``tables.jobs``, if that
+        attribute exists.
     completed_only : bool
-        Whether only jobs whose status is Completed get a rank.
+        Whether to rank only jobs whose status is Completed.
 
     Returns
     -------
     pyarrow.Table
-        A row a job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters, streams,
-        not_finite, tied, step, steps_back. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3)
-        and stand in natural name order. A job that failed has no rank: it follows the others with a finite value. Then
-        come ``not_finite``, then ``missing``.
+        One row per job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters,
+        streams, not_finite, tied, step, steps_back; ``metricscan.ranking.SCHEMA`` has their types and meaning. Jobs with a
+        finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A failed job
+        has no rank; it follows the other jobs with a finite value. Then come ``not_finite``, then ``missing``. The table is
+        a copy.
 
     Raises
     ------
     OptionError
-        The objective metric, or its step, is none of the tables'.
+        The tables do not hold the objective metric or its step, it is a label, or a column is missing.
     SourceError
         The dataset cannot be read.
 
@@ -148,15 +150,6 @@ def rank(
     return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
 
 
-def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
-    """The tables; a path is that of a dataset."""
-    if isinstance(tables, (str, os.PathLike)):
-        return Dataset(tables)
-    if not isinstance(tables, Mapping):
-        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
-    return tables
-
-
 def order(
     outcomes: Outcomes,
     objective: Objective,
@@ -167,19 +160,24 @@ def order(
     *,
     completed_only: bool = False,
 ) -> pa.Table:
-    """Put jobs in order, those too of which there is no outcome.
+    """Put the jobs in order, including jobs without an outcome.
 
     Parameters
     ----------
     outcomes : Outcomes
     objective : Objective
     names, streams : pyarrow.Array of string
-        The names of jobs and streams by number.
+        Names of the jobs and the streams, by number.
     facts : mapping of str to Job
-        Status and hyperparameters by the job's name.
+        Status and hyperparameters by name of the job.
     went_back : int array, optional
-        The job of each step that goes back.
+        The job number of each step that goes back.
     completed_only : bool
+
+    Returns
+    -------
+    pyarrow.Table
+        With :data:`SCHEMA`.
     """
     status = _spread(outcomes.status, outcomes.job, len(names), MISSING)
     value = _spread(outcomes.value, outcomes.job, len(names), 0.0)
@@ -191,7 +189,7 @@ def order(
     if completed_only:
         barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
     group = _GROUPS[status] + ((status == FOUND) & barred.to_numpy(zero_copy_only=False))
-    # zeros tie, whatever their sign
+    # 0.0 and -0.0 tie
     key = np.where(status == FOUND, value if objective.goal == "Minimize" else -value, 0.0) + 0.0
     index = np.lexsort((key, group))
     run, tied = _ties(index, group, key, names)
@@ -204,7 +202,7 @@ def order(
         return _spread(getattr(outcomes, name), outcomes.job, len(names), filler)[index]
 
     if any(one is not None and one.hyperparameters for one in known):
-        # one way to say that nothing is known: an empty map
+        # without known hyperparameters the map is empty, not null
         parameters = pa.array(
             [[] if (one := known[at]) is None else list(one.hyperparameters.items()) for at in index.tolist()],
             SCHEMA.field("hyperparameters").type,
@@ -234,22 +232,22 @@ def order(
 
 
 def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:
-    """Raise an OptionError if no metric has the name of the objective, or of its step, or if it is a label."""
+    """Raise an OptionError if the objective or its step is not a metric, or is a label."""
     if not isinstance(objective, Objective):
         raise TypeError(f"an Objective was expected, not {type(objective).__name__}")
-    faults, hints = [], []
+    errors, hints = [], []
     for what, name in (("objective", objective.metric), ("step", objective.step)):
         if name in labels:
-            faults.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
+            errors.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
             continue
         if name is None or name in names:
             continue
-        faults.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+        errors.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
         meant = nearest(name, names)
         if meant is not None:
             hints.append(f"did you mean {meant!r}?")
-    if faults:
-        raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
+    if errors:
+        raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
 
 
 def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:
@@ -271,35 +269,11 @@ def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes
         judge.add(rows)
         if judge.is_full:
             judge.settle(last)
-    # steps of jobs that come after the last row
+    # steps of jobs after the last row of the objective
     for more in steps:
         judge.add_steps(more)
         judge.settle(int(more.job[-1]))
     return judge.finish(), streams.names(), judge.went_back
-
-
-def checked(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if it lacks a column of rows."""
-    if not isinstance(table, pa.Table):
-        raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
-    missing = [
-        one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
-    ]
-    if missing:
-        raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
-    return table
-
-
-def is_label(table: pa.Table) -> bool:
-    """Whether the values of a table are text."""
-    return bool(pa.types.is_string(table.schema.field("value").type))
-
-
-def numeric(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if it is a label's."""
-    if is_label(table):
-        raise OptionError(f"{name!r} is a label: its values are text, numbers were expected")
-    return table
 
 
 def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:
@@ -309,7 +283,7 @@ def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:
 
 
 def _ties(index: Array, group: Array, key: Array, names: pa.Array) -> tuple[Array, Array]:
-    """Put the jobs of a tie in natural name order, in place; the number of each place's run of ties, and its length."""
+    """Put tied jobs in natural order of names, in place; return the number of each job's tie, and its size."""
     group, key = group[index], key[index]
     same = np.zeros(len(index), dtype=bool)
     same[1:] = (group[1:] == group[:-1]) & (key[1:] == key[:-1])

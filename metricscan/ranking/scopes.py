@@ -1,4 +1,4 @@
-"""Which job each scope would have chosen, and what that choice costs by the objective's own scope."""
+"""The job that each scope would choose, and the regret of that choice under the objective's own scope."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metricscan.ranking.ranking import check_metric, opened_tables, rank
+from metricscan.ranking.ranking import check_metric, rank
+from metricscan.ranking.tables import opened_tables
 
 if TYPE_CHECKING:
     import os
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from metricscan.ranking.ranking import Known
 
 SCOPES = ("last", "first", "min", "max", "mean", "last-5", "last-10")
-#: A row a scope: its ``best`` job (the first in natural name order of ``tied`` ones) with its ``value``; the ``rank`` of
-#: that job by the objective's own scope, its value there as ``own_value``, and how much worse that is than the best, as
-#: ``regret``.
+#: One row per scope: its ``best`` job (of ``tied`` jobs, the first in natural order of names) and that job's ``value``; the
+#: ``rank`` and ``own_value`` of that job under the objective's own scope; and ``regret``, the difference between ``own_value``
+#: and the best value under that scope, 0 or greater.
 SCHEMA = pa.schema(
     [
         pa.field("scope", pa.string(), nullable=False),
@@ -41,21 +42,29 @@ def compare_scopes(
     jobs: Iterable[Known] | None = None,
     completed_only: bool = False,
 ) -> pa.Table:
-    """Choose the best job under one scope after the other.
+    """Find the best job under each of several scopes.
 
     Parameters
     ----------
     tables, jobs, completed_only
         As :func:`rank` takes them.
     objective : Objective
-        Its own scope comes first, and is what the others are measured by.
+        Its own scope comes first; the other scopes are compared with it.
     scopes : sequence of str
 
     Returns
     -------
     pyarrow.Table
-        A row a scope: scope, best, value, tied (jobs that share the first rank); rank, own_value and regret of the best
-        job by the objective's own scope. Null where there is no best job, or none by the objective's own scope.
+        One row per scope: scope, best (string), value (float64) and tied (int64, jobs that share the first rank); rank
+        (int64), own_value and regret (float64) of the best job under the objective's own scope. Null if there is no best
+        job, or if that job has no rank under the objective's own scope.
+
+    Raises
+    ------
+    OptionError
+        As :func:`rank`, or a scope is not valid.
+    SourceError
+        The dataset cannot be read.
 
     Examples
     --------

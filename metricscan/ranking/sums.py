@@ -1,7 +1,7 @@
-"""Means of many segments at once, each what ``statistics.fmean`` gives: the exact sum, rounded once, by the count.
+"""Means of many segments at once, each equal to ``statistics.fmean``: the exact sum, rounded once, divided by the count.
 
-Sums are kept as a rounded part and the sum of the rounding errors, both exact as long as nothing of the errors is lost.
-Where something was lost, and might have turned the last bit, integers decide: seldom, and segment by segment.
+A sum is kept as a rounded part and the sum of its rounding errors; together they are exact unless a part of the errors is
+lost. If the lost part could change the last bit, the segment is summed again with integers, which is rare.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK = 16
-# Every double is a whole number of these.
+# Every double is an integer multiple of 2 to the power of minus this.
 _UNIT = 1074
 
 
 def means(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The mean of ``values[start : start + count]`` for each segment; no count is 0, no value in a segment is not finite.
+    """The mean of ``values[start : start + count]`` for each segment, as float64. Counts are positive and values finite.
 
     >>> means(np.array([1e16, 1.0, -1e16, 0.1, 0.2, 0.3]), np.array([0, 3]), np.array([3, 3])).tolist()
     [0.3333333333333333, 0.19999999999999998]
@@ -32,7 +32,7 @@ def means(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArra
         low = total + np.nextafter(error - bound, -np.inf)
         high = total + np.nextafter(error + bound, np.inf)
         sure = np.isfinite(rounded) & ((lost == 0) | (low == high))
-        # the sum of zeros is 0.0, as Python has it
+        # a sum of zeros is 0.0, as in Python, not -0.0
         result: NDArray[np.float64] = (rounded + 0.0) / counts
     for index in np.flatnonzero(~sure):
         segment = values[starts[index] : starts[index] + counts[index]]
@@ -41,7 +41,7 @@ def means(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArra
 
 
 def exact_sum(values: NDArray[np.float64]) -> int:
-    """The sum of finite values, in units of 2 to the -1074.
+    """The exact sum of finite values, in units of 2 to the power of -1074.
 
     >>> exact_sum(np.array([0.5, 0.25])) == 3 << 1072
     True
@@ -53,7 +53,7 @@ def exact_sum(values: NDArray[np.float64]) -> int:
     if not whole.size:
         return 0
     starts = np.flatnonzero(np.concatenate(([True], exponents[1:] != exponents[:-1])))
-    # in two halves, so that no sum of them overflows
+    # two halves, so that their sums do not overflow
     high = np.add.reduceat(whole >> 26, starts).tolist()
     low = np.add.reduceat(whole & ((1 << 26) - 1), starts).tolist()
     total = 0
@@ -73,9 +73,9 @@ def mean_of(total: int, count: int) -> float:
 
 
 def _sums(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Any, Any, Any]:
-    """For each segment its sum, the sum of the errors made, and a bound of what those errors lost.
+    """For each segment: its rounded sum, the sum of the rounding errors, and a bound on what that second sum lost.
 
-    Blocks of 16 values are added up side by side, then blocks of blocks.
+    Blocks of 16 values are summed side by side, then blocks of these sums.
     """
     blocks = -(-counts // _BLOCK)
     if (counts <= _BLOCK).all():
@@ -115,7 +115,7 @@ def _added(values: Any, errors: Any, losses: Any, starts: Any, counts: Any) -> t
 
 
 def _two_sum(one: Any, other: Any) -> tuple[Any, Any]:
-    """The rounded sum, and the error of it, exactly (Knuth)."""
+    """The rounded sum and its exact rounding error (Knuth's TwoSum)."""
     total = one + other
     virtual = total - one
     return total, (one - (total - virtual)) + (other - virtual)

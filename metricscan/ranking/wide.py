@@ -1,8 +1,8 @@
-"""Metrics side by side: a row a step, a column a metric; and one metric's curve."""
+"""Metrics side by side, one row per step and one column per metric; and the curve of one metric."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +10,10 @@ import pyarrow as pa
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
-from metricscan.ranking.deciding import job_order, mean_of_each
-from metricscan.ranking.ranking import checked, is_label, numeric, opened_tables
+from metricscan.ranking.deciding import mean_of_each
+from metricscan.ranking.row_order import job_order
 from metricscan.ranking.steps import in_force
+from metricscan.ranking.tables import checked, is_label, numeric, opened_tables
 
 if TYPE_CHECKING:
     import os
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.rows import Array
 
-DUPLICATES = ("last", "first", "mean", "all")
-#: The worker that is told by its stream.
+Duplicates = Literal["last", "first", "mean", "all"]
+#: The ``worker`` that distinguishes workers by stream.
 STREAM = "stream"
 
 
@@ -31,41 +32,41 @@ def wide(
     metrics: Sequence[str] | None = None,
     *,
     worker: str | Sequence[str] = (),
-    duplicates: str = "last",
+    duplicates: Duplicates = "last",
 ) -> pa.Table:
-    """Put the values of metrics side by side, a row a step.
+    """Put the values of metrics side by side, one row per step.
 
-    The step of a row is that of its own record, wherever it stands there, else the last one before it in its stream; where
-    a record holds several, the last that starts before the row, else the first.
+    The step of a row is the one in its own record, before or after the row, else the last one before it in its stream. If the
+    record holds several steps, it is the last one that starts before the row, else the first.
 
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table, or path
         Tables of a replay, a dataset, or the path of one.
     step : str or None
-        The metric that counts the steps. None: each value of a metric is a step of its own, 1 for the first of a job's
-        (or worker's).
+        The metric that counts the steps. None: each value of a metric is a step, numbered from 1 in each job (or worker).
     metrics : sequence of str, optional
         By default all but the step and the labels.
     worker : str or sequence of str
-        What tells the workers of one job apart: ``"stream"``, the name of a label or of a metric that captures the worker
+        What distinguishes the workers of one job: ``"stream"``, the name of a label or of a metric that captures the worker
         in the same record (as the label ``\\[(rank[0-9]+)\\]`` and the metric ``mpirank:([0-9]+)`` do), or several of them.
-        By default a job is one.
+        By default a job is one worker.
     duplicates : {"last", "first", "mean", "all"}
-        Which of the values count that a metric has at one step, as after a restart; with ``"all"`` each has a row, numbered
-        in the column ``repeat`` from 1.
+        Which value to take if a metric has several at one step, as after a restart; with ``"all"`` each value has a row,
+        numbered from 1 in the column ``repeat``.
 
     Returns
     -------
     pyarrow.Table
-        Columns job, the workers' (a string for a stream or label, else float64), step, ``repeat`` if all are kept, and one
-        float64 a metric; null where a metric has nothing. Rows in natural order of the jobs, then of workers, then by step;
-        first those before any step, whose step is null.
+        Columns job (string), one per worker (string for a stream or a label, else float64), step (float64), ``repeat``
+        (int64) if all values are kept, and one per metric (float64; null if the metric has no value at the step). Rows are
+        in natural order of jobs, then of workers, then of steps; values before the first step come first, their step is
+        null. The table is a copy.
 
     Raises
     ------
     OptionError
-        A metric that is not there, or two columns of one name.
+        A metric does not exist, or two columns have the same name.
     SourceError
         The dataset cannot be read.
 
@@ -88,7 +89,7 @@ def wide(
         metrics = [name for name in opened if name != step and name not in labels and not _is_text(opened, name)]
     _check(list(opened), metrics, step, labels, duplicates)
     wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
-    # a step is a number, whatever else it is
+    # the step is read as a number, even if it is also a worker
     names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step])
     keyed = {name: _labelled(rows[name], workers, rows, streams) for name in metrics}
     if step is not None:
@@ -106,9 +107,9 @@ def curve(
     step: str | None = None,
     *,
     worker: str | Sequence[str] = (),
-    duplicates: str = "last",
+    duplicates: Duplicates = "last",
 ) -> pa.Table:
-    """Give the values of one metric by step, job by job.
+    """Give the values of one metric by step, job after job.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def curve(
     Returns
     -------
     pyarrow.Table
-        Columns job, the workers', step, ``repeat`` if all duplicates are kept, and value.
+        Columns job, one per worker, step, ``repeat`` if all duplicates are kept, and value, as :func:`wide` has them.
 
     Examples
     --------
@@ -135,13 +136,13 @@ def curve(
 
 
 class _Keyed(NamedTuple):
-    """Rows of a metric in the order in which they count, with what tells where they belong."""
+    """Rows of a metric in the order in which they count, with job, workers and step of each."""
 
-    row: Array  # index of the row
-    job: Array
-    workers: tuple[Array, ...]  # a stream's number, or a label; NaN where there is none
-    step: Array
-    repeat: Array  # from 1, where all are kept
+    row: Array  # int64, index of the row
+    job: Array  # int64
+    workers: tuple[Array, ...]  # float64, number of a stream or label, or value of a metric; NaN if there is none
+    step: Array  # float64
+    repeat: Array  # float64, from 1 if all values are kept, else 0
 
     def take(self, which: Array) -> _Keyed:
         """Some of the rows."""
@@ -150,27 +151,27 @@ class _Keyed(NamedTuple):
 
 
 def _check(
-    names: Sequence[str], metrics: Sequence[str], step: str | None, labels: Sequence[str], duplicates: str
+    names: Sequence[str], metrics: Sequence[str], step: str | None, labels: Sequence[str], duplicates: Duplicates
 ) -> None:
-    faults, hints = [], []
-    if duplicates not in DUPLICATES:
-        faults.append(f"duplicates={duplicates!r}: one of {', '.join(DUPLICATES)} was expected")
+    errors, hints = [], []
+    if duplicates not in get_args(Duplicates):
+        errors.append(f"duplicates={duplicates!r}: one of {', '.join(get_args(Duplicates))} was expected")
     asked = [("metric", name) for name in metrics]
     asked += [("step metric", step)] if step is not None else []
     asked += [("worker", name) for name in labels]
     for what, name in asked:
         if name not in names:
-            faults.append(f"the {what} {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+            errors.append(f"the {what} {name!r} is not among the metrics: {', '.join(map(repr, names))}")
             meant = nearest(name, names)
             hints += [] if meant is None else [f"did you mean {meant!r}?"]
     columns = [*metrics, *labels]
     for name in dict.fromkeys(columns):
         if columns.count(name) > 1:
-            faults.append(f"{name!r} stands there twice")
+            errors.append(f"{name!r} is given twice")
         elif len(metrics) > 1 and name in ("job", "step", "stream", "repeat"):
-            faults.append(f"the metric {name!r} would have the name of another column; its curve can be had alone")
-    if faults:
-        raise OptionError("; ".join(faults), hint=" ".join(hints) or None)
+            errors.append(f"the metric {name!r} has the name of another column; read it alone, with curve")
+    if errors:
+        raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
 
 
 def _is_text(tables: Mapping[str, pa.Table], name: str) -> bool:
@@ -181,7 +182,7 @@ def _is_text(tables: Mapping[str, pa.Table], name: str) -> bool:
 def _read(
     tables: Mapping[str, pa.Table], wanted: Sequence[str], labels: Sequence[str]
 ) -> tuple[pa.Array, pa.Array, dict[str, pa.Array], dict[str, Rows]]:
-    """Rows of metrics; jobs, streams and the texts of labels numbered in natural order."""
+    """The names of jobs and streams, the texts of labels, and the rows of metrics; all numbers are in natural order of names."""
     found = {name: checked(tables[name], name) for name in wanted}
     texts = {}
     for name, table in found.items():
@@ -205,7 +206,7 @@ def _read(
 
 
 def _with_numbers(table: pa.Table) -> tuple[pa.Array, pa.Table]:
-    """The texts of a label in natural order, and its table with the number of each row's text for a value."""
+    """The texts of a label in natural order, and its table with the number of each text as the value."""
     texts, codes = used_codes_of(table.column("value"), "value")
     ranks = natural_ranks(texts)
     place = table.schema.get_field_index("value")
@@ -214,7 +215,7 @@ def _with_numbers(table: pa.Table) -> tuple[pa.Array, pa.Table]:
 
 
 def _labelled(rows: Rows, workers: Sequence[str], all_rows: Mapping[str, Rows], streams: pa.Array) -> _Keyed:
-    """The rows with their workers, in the order in which they count."""
+    """The rows in the order in which they count, with their workers."""
     row = job_order(rows, lambda: streams)
     columns = []
     for worker in workers:
@@ -230,31 +231,31 @@ def _labelled(rows: Rows, workers: Sequence[str], all_rows: Mapping[str, Rows], 
 
 
 def _stepped(rows: Rows, keys: _Keyed, steps: Rows, step_keys: _Keyed) -> _Keyed:
-    """The step in force at each row, within its worker."""
+    """The rows with their steps, each from the same worker."""
     step_rows = steps.take(step_keys.row)
     at = in_force(rows.take(keys.row), step_rows, within=_groups(keys, step_keys))
     return keys._replace(step=np.append(step_rows.value, np.nan)[at])
 
 
 def _groups(one: _Keyed, other: _Keyed) -> tuple[Array, Array]:
-    """A number for each worker, the same in both."""
+    """A number for each row's combination of workers, the same in both."""
     size = len(one.row)
     group = np.zeros(size + len(other.row), dtype=np.int64)
     for column, more in zip(one.workers, other.workers, strict=True):
         _, codes = np.unique(np.concatenate((column, more)), return_inverse=True)
         group = group * (int(codes.max(initial=0)) + 1) + codes
-        # numbers stay small, however many columns there are
+        # keeps the numbers small for any number of columns
         group = np.unique(group, return_inverse=True)[1]
     return group[:size], group[size:]
 
 
 def _counted(keys: _Keyed) -> _Keyed:
-    """Each row a step of its own."""
+    """The rows with steps from 1, as each row is a step."""
     return keys._replace(step=_positions((keys.job, *keys.workers)) + 1.0)
 
 
-def _reduced(value: Array, keys: _Keyed, duplicates: str) -> tuple[_Keyed, Array]:
-    """One value a step, or all with their numbers."""
+def _reduced(value: Array, keys: _Keyed, duplicates: Duplicates) -> tuple[_Keyed, Array]:
+    """One value per step, or all of them with numbers."""
     value = value[keys.row]
     by = (keys.job, *keys.workers, keys.step)
     order = np.lexsort(by[::-1])
@@ -285,7 +286,7 @@ def _side_by_side(
     step = joined([keys.step for keys, _ in parts])
     repeat = joined([keys.repeat for keys, _ in parts])
     labels = [joined([keys.workers[at] for keys, _ in parts]) for at in range(len(workers))]
-    # null, which is NaN here, comes first
+    # NaN stands for null, and comes first
     by = (job, *(np.where(np.isnan(one), -np.inf, one) for one in labels), ~np.isnan(step), step, repeat)
     order = np.lexsort(by[::-1])
     changes = _changes(by, order)
@@ -315,7 +316,7 @@ def _side_by_side(
 
 
 def _changes(by: tuple[Array, ...], order: Array) -> Array:
-    """Whether a row in sorted order begins another key; NaN equals NaN."""
+    """Whether each row in sorted order starts a new key; NaN equals NaN."""
     changes = np.zeros(len(order), dtype=bool)
     changes[:1] = True
     for column in by:
@@ -328,7 +329,7 @@ def _changes(by: tuple[Array, ...], order: Array) -> Array:
 
 
 def _positions(by: tuple[Array, ...]) -> Array:
-    """How many rows with the same key stand before each."""
+    """For each row, the number of earlier rows with the same key."""
     order = np.lexsort(by[::-1])
     starts = np.flatnonzero(_changes(by, order))
     counts = np.diff(np.append(starts, len(order)))

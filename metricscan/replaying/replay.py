@@ -21,7 +21,7 @@ from metricscan.logs.source import open_source
 from metricscan.ranking import ranking
 from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.judge import Judge
-from metricscan.ranking.wide import curve, wide
+from metricscan.ranking.wide import Duplicates, curve, wide
 from metricscan.scanning import schema as rows_of_one_log
 from metricscan.scanning.blocks import worker_count
 from metricscan.scanning.options import check_threads
@@ -131,13 +131,13 @@ class Replay(Mapping[str, pa.Table]):
         metrics: Sequence[str] | None = None,
         *,
         worker: str | Sequence[str] = (),
-        duplicates: str = "last",
+        duplicates: Duplicates = "last",
     ) -> pa.Table:
         """Put the values of metrics side by side, a row a step; see :func:`metricscan.wide`."""
         return wide(self, step, metrics, worker=worker, duplicates=duplicates)
 
     def curve(
-        self, metric: str, step: str | None = None, *, worker: str | Sequence[str] = (), duplicates: str = "last"
+        self, metric: str, step: str | None = None, *, worker: str | Sequence[str] = (), duplicates: Duplicates = "last"
     ) -> pa.Table:
         """Give the values of one metric by step, job by job; see :func:`metricscan.curve`."""
         return curve(self, metric, step, worker=worker, duplicates=duplicates)

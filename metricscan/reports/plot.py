@@ -1,4 +1,4 @@
-"""Curves as a picture: all jobs thin and grey, the best in colour. Drawn by matplotlib, which the extra ``plot`` brings."""
+"""Curves as a picture: all jobs thin and grey, the best in colour. The extra ``plot`` installs matplotlib, which draws them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from metricscan.errors import OptionError, SourceError
-from metricscan.ranking.ranking import opened_tables, rank
-from metricscan.ranking.wide import curve
+from metricscan.ranking.ranking import rank
+from metricscan.ranking.tables import opened_tables
+from metricscan.ranking.wide import Duplicates, curve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
 
 FORMATS = ("png", "svg", "html")
-# The best in the first colour; of a tie, the next ones in the others. All of them are told apart by the colour-blind.
+# The best job has the first colour; jobs that tie with it have the next ones. Colour-blind people can distinguish all of them.
 _COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00")
 _GREY = "#9aa0a6"
 
@@ -34,7 +35,7 @@ class _Line(NamedTuple):
     label: str
     step: Array
     value: Array
-    stepless: int  # values that come before the first step
+    stepless: int  # number of values before the first step
 
 
 def plot(
@@ -46,32 +47,42 @@ def plot(
     objective: Objective | None = None,
     completed_only: bool = False,
     worker: str | Sequence[str] = (),
-    duplicates: str = "last",
+    duplicates: Duplicates = "last",
     log: bool = False,
 ) -> None:
-    """Draw the curves of a metric, one a job, and write the picture.
+    """Draw the curves of a metric, one per job, and write the picture.
 
     Parameters
     ----------
     tables, metric, step, worker, duplicates
         As :func:`curve` takes them.
     path : path
-        Ends in .png, .svg or .html. The page holds the drawing itself and loads nothing; a line shows its job's name
-        under the pointer.
+        Ends in .png, .svg or .html. The HTML page contains the drawing and loads nothing; under the pointer, a line shows
+        the name of its job. The file appears only when it is complete.
     objective : Objective, optional
-        The jobs that are best by it are highlighted, of a tie the first five.
+        Highlights the best jobs by this objective; of a tie, the first five.
     completed_only : bool
         Whether only jobs whose status is Completed can be best.
     log : bool
-        Whether the values' axis is logarithmic; values that are not positive have no place there, and are counted in the
-        picture's title.
+        Whether the axis of values is logarithmic; values that are not positive cannot be drawn on it, and the title counts
+        them.
 
     Raises
     ------
     OptionError
-        A metric that is not there, another kind of picture, or matplotlib is not installed.
+        A metric does not exist, the kind of picture is unknown, or matplotlib is not installed.
     SourceError
-        The dataset cannot be read, or the picture not be written.
+        The dataset cannot be read, or the picture cannot be written.
+
+    Examples
+    --------
+    >>> from metricscan import Scanner, replay
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.log").write_text("loss=3\\nloss=2\\n")
+    >>> plot(replay(folder, Scanner(["loss=loss=(.)"])), "loss", folder / "loss.svg")
+    >>> (folder / "loss.svg").read_text().startswith("<?xml")
+    True
     """
     kind = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".")
     if kind not in FORMATS:
@@ -83,7 +94,7 @@ def plot(
     opened = opened_tables(tables)
     lines = _lines(curve(opened, metric, step, worker=worker, duplicates=duplicates))
     best = {} if objective is None else _best(rank(opened, objective, completed_only=completed_only))
-    # the same data give the same bytes
+    # equal data give equal bytes
     settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
     with mpl.rc_context(settings):
         figure = _figure(lines, metric, step, objective, best, log=log)
@@ -147,7 +158,7 @@ def _figure(
     for number, line in enumerate(lines):
         value = np.where(np.isfinite(line.value) & ((line.value > 0) | (not log)), line.value, np.nan)
         colour = colours.get(line.job)
-        # a point between gaps is no line, and would not be seen
+        # a point between two gaps gives no line, and would be invisible without a marker
         alone = np.isfinite(value) & ~_near(np.isfinite(value))
         marks: Any = {
             "marker": "o",
@@ -220,7 +231,7 @@ def _short(name: str) -> str:
 
 
 def _named(svg: str, lines: Sequence[_Line]) -> str:
-    """The drawing with each line's name, which viewers show under the pointer."""
+    """The drawing with a title for each line, which viewers show under the pointer."""
 
     def title(match: re.Match[str]) -> str:
         return f"{match[0]}<title>{html.escape(lines[int(match[1])].label)}</title>"
@@ -249,7 +260,7 @@ g[id^="job-"]:hover path {{ stroke: #202124 !important; stroke-opacity: 1 !impor
 
 
 def _write(path: str, content: bytes) -> None:
-    """Beside its target first, so that nothing stands there before it is whole."""
+    """Write a file beside the target, then rename it, so that the target is never incomplete."""
     partial = f"{path}.{secrets.token_hex(4)}.partial"
     try:
         with open(partial, "wb") as file:

@@ -1,36 +1,39 @@
-"""SageMaker's automatic model tuning, offline: its requests in, its answers out.
+"""SageMaker's automatic model tuning without SageMaker: check its requests, and answer them from logs.
 
-- ``request``: a tuning request or what Describe answered, checked whole; ``_model``: the service's limits.
-- ``algorithms``: the metrics of built-in algorithms.
-- ``answers``: what the service would answer about a tuning job, from a replay of its logs; ``names``: legal names.
-- ``_audit``: whether the logs say what the service reported.
+- ``request``: a tuning request, or the answer of Describe; ``documents`` reads its JSON, ``checking`` checks it, and
+  ``model`` holds the limits that the service sets.
+- ``algorithms``: the metrics of the built-in algorithms.
+- ``answers``: what the service would answer about a tuning job, made from a replay of its logs; ``scanners``, ``latest``
+  and ``names`` are its parts: the scanner of a request, the final value of a metric, valid names of jobs.
+- ``auditing``: whether logs contain the values that the service reported; ``reported`` reads these values.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from metricscan.sagemaker._audit import Audit, Finding, audit
     from metricscan.sagemaker.algorithms import Algorithm, AlgorithmMetric, algorithm, definitions
     from metricscan.sagemaker.answers import TrainingJob, TuningJob, as_json, replay
+    from metricscan.sagemaker.auditing import Audit, Finding, audit
+    from metricscan.sagemaker.checking import TrainingDefinition
     from metricscan.sagemaker.errors import RequestError, RequestFault, RequestWarning
-    from metricscan.sagemaker.request import TrainingDefinition, TuningRequest, load_request
+    from metricscan.sagemaker.request import TuningRequest, load_request
 
 _HOME = {
     "Algorithm": "algorithms",
     "AlgorithmMetric": "algorithms",
-    "Audit": "_audit",
-    "Finding": "_audit",
+    "Audit": "auditing",
+    "Finding": "auditing",
     "RequestError": "errors",
     "RequestFault": "errors",
     "RequestWarning": "errors",
-    "TrainingDefinition": "request",
+    "TrainingDefinition": "checking",
     "TrainingJob": "answers",
     "TuningJob": "answers",
     "TuningRequest": "request",
     "algorithm": "algorithms",
     "as_json": "answers",
-    "audit": "_audit",
+    "audit": "auditing",
     "definitions": "algorithms",
     "load_request": "request",
     "replay": "answers",

@@ -1,14 +1,14 @@
-"""The metrics of SageMaker's built-in algorithms: their regexes, which direction is better, and how each is known.
+"""The metrics of SageMaker's built-in algorithms: name, regex, better direction, and the evidence for each.
 
-The table is ``algorithms.json``, a metric a line. The service publishes few of these regexes; ``evidence`` says what each
-row stands on, and where a source is surely wrong (a loss to maximise), the row does right and its ``note`` says so.
+The table is ``algorithms.json``, one metric per line. The service publishes few of these regexes, so each row names its
+``evidence``. Where a source contains an obvious error (a loss to be maximised), the row corrects it and its ``note`` says so.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.errors import OptionError, nearest
@@ -16,21 +16,21 @@ from metricscan.errors import OptionError, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: As many metric definitions does the service keep for a tuning job.
+#: The most metric definitions of a tuning job (API Reference, HyperParameterAlgorithmSpecification).
 MOST_DEFINITIONS = 40
 
-#: What a row of the table stands on, surest first.
+#: The kinds of evidence for a row of the table, the strongest first.
 EVIDENCE = {
-    "described": "the regex stands in an answer of the service's Describe",
-    "documented": "the regex stands in the developer guide",
-    "container": "the regex stands in the source of the algorithm's container",
+    "described": "the regex is in an answer of the service's Describe",
+    "documented": "the regex is in the developer guide",
+    "container": "the regex is in the source code of the algorithm's container",
     "sdk": "the regex is a default of the SageMaker Python SDK",
-    "specification": "the regex stands in the model's JumpStart specification",
-    "console": "the regex stands in public code that was copied from the console",
-    "provider": "the regex stands in an acceptance test of Terraform's provider",
-    "log line": "the regex is ours, made for a log line of the algorithm",
-    "family": "the regex is ours, made as those of the algorithm's other metrics",
-    "name": "the name is known, the regex is not",
+    "specification": "the regex is in the model's JumpStart specification",
+    "console": "the regex is in public code that was copied from the console",
+    "provider": "the regex is in an acceptance test of Terraform's AWS provider",
+    "log line": "metricscan wrote the regex for a log line of the algorithm",
+    "family": "metricscan wrote the regex like those of the algorithm's other metrics",
+    "name": "only the name is known, not the regex",
 }
 
 
@@ -41,19 +41,19 @@ class AlgorithmMetric(NamedTuple):
     ----------
     name : str
     direction : {"Minimize", "Maximize", None}
-        Which is better; None for what is no objective.
+        The better direction; None for a metric that is not an objective.
     regex : str or None
-        None where it is not known.
+        None if it is not known.
     evidence : str
         A key of :data:`EVIDENCE`.
     source : str
-        Where it was read.
+        The document or repository that the row comes from.
     note : str or None
-        What is to be known beside that.
+        A remark about the metric.
     """
 
     name: str
-    direction: str | None
+    direction: Literal["Minimize", "Maximize"] | None
     regex: str | None
     evidence: str
     source: str
@@ -66,10 +66,10 @@ class Algorithm(NamedTuple):
     Attributes
     ----------
     name : str
-        As ``--algorithm`` takes it.
+        The name that ``--algorithm`` takes.
     title : str
     repositories : tuple of str
-        Names of its image's repository, by which a request is recognised.
+        Repositories of its training image, which identify the algorithm of a request.
     metrics : tuple of AlgorithmMetric
     """
 
@@ -81,7 +81,7 @@ class Algorithm(NamedTuple):
 
 @functools.cache
 def table() -> Mapping[str, Algorithm]:
-    """All algorithms by name."""
+    """All algorithms by name, read once."""
     from importlib.resources import files
 
     listed = json.loads(files(__package__).joinpath("algorithms.json").read_text(encoding="utf-8"))
@@ -97,12 +97,12 @@ def table() -> Mapping[str, Algorithm]:
 
 
 def algorithm(name: str) -> Algorithm:
-    """An algorithm by its name, its image's repository, or its title.
+    """Look up an algorithm by its name, a repository of its image, or its title, in any case.
 
     Raises
     ------
     OptionError
-        There is none.
+        No algorithm has this name.
 
     Examples
     --------
@@ -117,18 +117,23 @@ def algorithm(name: str) -> Algorithm:
             return one
     meant = nearest(wanted, table())
     raise OptionError(
-        f"algorithm {name!r} is none of {', '.join(table())}",
+        f"algorithm {name!r} is not one of {', '.join(table())}",
         hint=None if meant is None else f"did you mean {meant!r}?",
     )
 
 
 def metric(name: str, metric_name: str) -> AlgorithmMetric:
-    """A metric of an algorithm.
+    """Look up a metric of an algorithm.
 
     Raises
     ------
     OptionError
         The algorithm or the metric is not in the table.
+
+    Examples
+    --------
+    >>> metric("xgboost", "validation:rmse").direction
+    'Minimize'
     """
     one = algorithm(name)
     for row in one.metrics:
@@ -137,7 +142,7 @@ def metric(name: str, metric_name: str) -> AlgorithmMetric:
     names = [row.name for row in one.metrics]
     meant = nearest(metric_name, names)
     raise OptionError(
-        f"{metric_name!r} is none of the {len(names)} metrics that are known of {one.name}",
+        f"{metric_name!r} is not one of the {len(names)} known metrics of {one.name}",
         hint=None if meant is None else f"did you mean {meant!r}?",
     )
 
@@ -152,15 +157,16 @@ def definitions(
     name : str
         The algorithm.
     metrics : iterable of str, optional
-        Which of its metrics; by default all whose regex is known.
+        Names of its metrics; by default all whose regex is known.
     objective : str, optional
-        Of metrics that share a regex (all of CatBoost's do: its log names none), the one that the regex stands for.
+        Among metrics that share a regex, the one whose values it captures. All metrics of CatBoost share one, since its log
+        does not name the metric.
 
     Raises
     ------
     OptionError
-        The algorithm or a metric is not in the table; a regex is not known; metrics that share a regex, and no objective
-        that says which of them it stands for.
+        The algorithm or a metric is not in the table; a regex is not known; or metrics share a regex and no objective
+        selects one of them.
 
     Examples
     --------
@@ -176,8 +182,8 @@ def definitions(
         rows = [row for row in one.metrics if row.regex is not None]
         if not rows:
             raise OptionError(
-                f"of the metrics of {one.name} the names are known ({', '.join(row.name for row in one.metrics)}), "
-                "the regexes are not",
+                f"the regexes of {one.name} are not known, only the names of its metrics: "
+                + ", ".join(row.name for row in one.metrics),
                 hint="give metric definitions",
             )
     else:
@@ -190,7 +196,7 @@ def definitions(
         if len(names) > 1 and objective is None:
             raise OptionError(
                 f"{len(names)} metrics of {one.name} share the regex {regex}: {', '.join(names)}",
-                hint="name the one that the job was told to report, as its objective or as the only metric",
+                hint="name the metric that the job was configured to report, as the objective or as the only metric",
             )
         if len(names) == 1 or objective in names:
             kept.append(MetricDefinition(str(objective) if len(names) > 1 else names[0], regex))
@@ -198,14 +204,25 @@ def definitions(
 
 
 def request_definitions(name: str, objective: str) -> tuple[MetricDefinition, ...]:
-    """The metric definitions of a tuning job of the algorithm: at most 40, the objective's among them."""
+    """The metric definitions of a tuning job of the algorithm: at most 40, the objective's first.
+
+    Raises
+    ------
+    OptionError
+        As :func:`definitions`.
+
+    Examples
+    --------
+    >>> [one.name for one in request_definitions("lightgbm", "auc")][:2]
+    ['auc', 'rmse']
+    """
     found = definitions(name, objective=objective)
     own = tuple(one for one in found if one.name == objective)
     return (own + tuple(one for one in found if one.name != objective))[:MOST_DEFINITIONS]
 
 
 def of_image(image: str) -> str | None:
-    """The algorithm of a training image, by the name of its repository; None if that is not known.
+    """The algorithm of a training image, from the name of its repository; None if the repository is not known.
 
     >>> of_image("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1")
     'xgboost'
@@ -215,7 +232,7 @@ def of_image(image: str) -> str | None:
 
 
 def of_specification(specification: Mapping[str, Any]) -> str | None:
-    """The algorithm that an AlgorithmSpecification names, by TrainingImage or AlgorithmName."""
+    """The algorithm of an AlgorithmSpecification, from its TrainingImage or AlgorithmName; None if it is not known."""
     image = specification.get("TrainingImage")
     if isinstance(image, str):
         return of_image(image)

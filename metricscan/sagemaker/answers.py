@@ -1,31 +1,30 @@
-"""What the service would answer about a tuning job whose logs lie here: its own shapes, made from a replay."""
+"""The answers that the service would give about a tuning job, in the service's shapes, made from a replay of its logs."""
 
 from __future__ import annotations
 
 import base64
 import datetime as dt
-import itertools
 import math
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural
 from metricscan.replaying.replay import replay as run_replay
-from metricscan.sagemaker._latest import latest
-from metricscan.sagemaker._model import ALIAS, check, pruned, shapes
+from metricscan.sagemaker.checking import OBJECTIVE_HYPERPARAMETER
+from metricscan.sagemaker.latest import Final, finals_of, moment
+from metricscan.sagemaker.model import ALIAS, check, pruned, shapes
 from metricscan.sagemaker.names import legal_names
-from metricscan.sagemaker.request import OBJECTIVE_HYPERPARAMETER, TuningRequest, load_request
-from metricscan.scanning.scanner import Scanner, of_checked, report_untamed
+from metricscan.sagemaker.request import TuningRequest, load_request
+from metricscan.sagemaker.scanners import scanner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    import pyarrow as pa
+    from collections.abc import Iterable, Mapping
 
     from metricscan.replaying.replay import Replay
+    from metricscan.scanning.options import Ansi, Escape, Matches, Newline, Untamed
 
 ARN = "arn:aws:sagemaker:local:000000000000:"
 _MOST_DEFINITIONS = 40
@@ -49,39 +48,37 @@ _OF_DEFINITION = (
 )
 
 
-class Final(NamedTuple):
-    """The final value of a metric, and when it was logged, if that is known."""
-
-    value: float
-    time: dt.datetime | None
+Status = Literal["Completed", "Failed", "Stopped", "InProgress"]
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """A training job as its logs know it.
+    """A training job, as its logs describe it.
 
     Attributes
     ----------
     name : str
-        A name that the service would take, unique.
+        A unique name that the service accepts.
     original : str
-        The name that the replay gave it.
+        Its name in the replay.
     definition : int
-        Which of the request's training job definitions it follows.
+        Index of its training job definition in the request.
     status : {"Completed", "Failed", "Stopped", "InProgress"}
-        Completed where nobody said.
+        Completed if no jobs file gives a status.
     hyperparameters : dict of str to str
-        All that are known of it.
+        All known hyperparameters.
     started, ended : datetime
-        Of its first and last event; where events have no times, when its files were last written.
+        Times of its first and last log event, in UTC; if events have no times, the times at which its files were last
+        modified.
     finals : dict of str to Final
-        By the metric's name; the latest that was emitted, as the service has it.
+        The final value of each metric by its name: the latest that the job logged (API Reference,
+        FinalHyperParameterTuningJobObjectiveMetric).
     """
 
     name: str
     original: str
     definition: int
-    status: str
+    status: Status
     hyperparameters: dict[str, str]
     started: dt.datetime
     ended: dt.datetime
@@ -89,23 +86,30 @@ class TrainingJob:
 
 
 class TuningJob:
-    """A tuning job, answered from logs. Made by :func:`replay`, or from a replay that was kept.
+    """A tuning job whose answers are made from logs; :func:`replay` makes it, or it is made from a replay with rows.
+
+    The answers have the shapes of the Amazon SageMaker API Reference; datetimes are in UTC.
 
     Parameters
     ----------
     request : TuningRequest
     replay : Replay
-        Of a scanner of the request's ``metrics``, with its rows kept.
+        A replay made with ``keep=True`` by a scanner of the request's :attr:`~TuningRequest.metrics`.
     float32 : bool
-        Whether values are rounded to 32 bits, as the service's are.
+        Whether to round values to 32 bits, as the service does.
     definitions : mapping of str to str, optional
-        Of a request with several training job definitions: for each job the name of its definition. By default the one
-        whose name is part of the path of the job's log, else the only one whose objective the job has logged.
+        For a request with several training job definitions: the name of the definition of each job. By default the
+        definition whose name is part of the path of the job's log, else the only one whose objective the job has logged.
 
     Attributes
     ----------
     jobs : tuple of TrainingJob
-        In natural name order.
+        In natural order of their names.
+
+    Raises
+    ------
+    OptionError
+        ``definitions`` names a definition that the request does not have.
     """
 
     def __init__(
@@ -121,14 +125,14 @@ class TuningJob:
         self.float32 = float32
         finals: dict[str, dict[str, Final]] = {}
         for label in replay:
-            for job_name, final in _finals(replay[label]):
+            for job_name, final in finals_of(replay[label]):
                 finals.setdefault(job_name, {})[label] = final
         names = legal_names(job.name for job in replay.jobs)
         known = {one.name: number for number, one in enumerate(request.definitions)}
         given = dict(definitions or {})
-        wrong = [f"{of}: {name}" for of, name in given.items() if name not in known]
-        if wrong:
-            raise OptionError(f"definitions that the request does not have: {', '.join(wrong)}")
+        unknown = [f"{of}: {name}" for of, name in given.items() if name not in known]
+        if unknown:
+            raise OptionError(f"definitions that the request does not have: {', '.join(unknown)}")
         jobs = []
         for job, span in zip(replay.jobs, replay.spans, strict=True):
             logged = finals.get(job.name, {})
@@ -147,7 +151,7 @@ class TuningJob:
                     names[job.name],
                     job.name,
                     number,
-                    job.status or "Completed",
+                    cast("Status", job.status or "Completed"),
                     job.hyperparameters,
                     started,
                     ended,
@@ -171,14 +175,14 @@ class TuningJob:
     # ---- the objective
 
     def objective(self, job: TrainingJob) -> float | None:
-        """The final value of a job's objective; None if it has logged none, or no finite one."""
+        """The final value of a job's objective; None if the job has logged none, or if that value is not finite."""
         final = job.finals.get(self.request.definitions[job.definition].objective.metric)
         return None if final is None or not math.isfinite(final.value) else self._number(final.value)
 
     def best(self, definition: str | None = None) -> TrainingJob | None:
         """The completed job with the best objective, of all jobs or of one training job definition.
 
-        None if there is none, or if jobs of several objectives are to be compared.
+        None if there is no such job, or if the jobs have different objectives.
         """
         entrants = [
             job
@@ -194,7 +198,7 @@ class TuningJob:
         return min(entrants, key=lambda job: sign * (self.objective(job) or 0.0))
 
     def original(self, name: str) -> str:
-        """What the replay calls the training job that is answered under a name."""
+        """The name in the replay of the training job that has this name in the answers."""
         return self._job(name).original
 
     def _job(self, name: str) -> TrainingJob:
@@ -222,7 +226,7 @@ class TuningJob:
     # ---- answers
 
     def describe(self) -> dict[str, Any]:
-        """What DescribeHyperParameterTuningJob answers, with datetimes; :func:`as_json` makes text of it."""
+        """The answer of DescribeHyperParameterTuningJob, with datetimes; :func:`as_json` turns them into text."""
         document = self.request.document
         running = any(job.status == "InProgress" for job in self.jobs)
         now = max((job.ended for job in self.jobs), default=_EPOCH)
@@ -260,30 +264,30 @@ class TuningJob:
     def list_training_jobs(
         self,
         *,
-        sort_by: str = "Name",
-        sort_order: str = "Ascending",
+        sort_by: Literal["Name", "CreationTime", "Status", "FinalObjectiveMetricValue"] = "Name",
+        sort_order: Literal["Ascending", "Descending"] = "Ascending",
         status_equals: str | None = None,
         max_results: int = 10,
         next_token: str | None = None,
     ) -> dict[str, Any]:
-        """What ListTrainingJobsForHyperParameterTuningJob answers.
+        """The answer of ListTrainingJobsForHyperParameterTuningJob.
 
         Parameters
         ----------
         sort_by : {"Name", "CreationTime", "Status", "FinalObjectiveMetricValue"}
-            By the last, jobs without an objective are not listed.
+            Under FinalObjectiveMetricValue, jobs without a final objective are not listed, as in the API Reference.
         sort_order : {"Ascending", "Descending"}
         status_equals : str, optional
-            Only jobs of this status.
+            List only jobs with this status.
         max_results : int
-            1 to 100.
+            Most jobs in one answer, 1 to 100.
         next_token : str, optional
-            Of the answer before, to the same question.
+            The NextToken of the previous answer to the same call.
 
         Raises
         ------
         OptionError
-            A value that the service does not take, or a token of another question.
+            The service does not accept a value, or the token belongs to another call.
         """
         asked = {
             "SortBy": sort_by,
@@ -293,14 +297,14 @@ class TuningJob:
             "NextToken": next_token,
         }
         members = shapes()["ListTrainingJobsForHyperParameterTuningJobRequest"]["members"]
-        faults = [
-            fault
+        errors = [
+            error
             for member, value in asked.items()
             if value is not None
-            for fault in check(members[member], value, member)[0]
+            for error in check(members[member], value, member)[0]
         ]
-        if faults:
-            raise OptionError("; ".join(map(str, faults)))
+        if errors:
+            raise OptionError("; ".join(map(str, errors)))
         listed = [job for job in self.jobs if status_equals in (None, job.status)]
         if sort_by == "FinalObjectiveMetricValue":
             listed = [job for job in listed if self.objective(job) is not None]
@@ -320,12 +324,12 @@ class TuningJob:
         return answer
 
     def describe_training_job(self, name: str) -> dict[str, Any]:
-        """What DescribeTrainingJob answers of one of the jobs, by its name here or its original one.
+        """The answer of DescribeTrainingJob about one job, by its name in the answers or in the replay.
 
         Raises
         ------
         OptionError
-            There is no such job.
+            No job has this name.
         """
         job = self._job(name)
         definition = self.request.definitions[job.definition]
@@ -352,7 +356,7 @@ class TuningJob:
         }
         return answer
 
-    # ---- their parts
+    # ---- parts of answers
 
     def _times(self, job: TrainingJob) -> dict[str, dt.datetime]:
         times = {"CreationTime": job.started, "TrainingStartTime": job.started}
@@ -387,7 +391,7 @@ class TuningJob:
         return summary
 
     def _definition(self, number: int) -> dict[str, Any]:
-        """A training job definition as Describe shows it: with the objective's alias, and the objective told to the job."""
+        """A training job definition as Describe shows it: with the objective's alias, and the hyperparameter that names it."""
         one = self.request.definitions[number]
         document: dict[str, Any] = pruned("HyperParameterTrainingJobDefinition", one.document)
         metrics = [{"Name": metric.name, "Regex": metric.regex} for metric in one.metrics]
@@ -420,25 +424,25 @@ class TuningJob:
 
 def replay(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    request: Any,
+    request: TuningRequest | str | os.PathLike[str] | Mapping[str, Any],
     *,
     float32: bool = False,
     definitions: Mapping[str, str] | None = None,
-    newline: str | None = None,
-    matches: str = "all",
-    escape: str = "none",
-    ansi: str = "keep",
-    untamed: str = "warn",
+    newline: Newline | None = None,
+    matches: Matches = "all",
+    escape: Escape = "none",
+    ansi: Ansi = "keep",
+    untamed: Untamed = "warn",
     **options: Any,
 ) -> TuningJob:
-    """Read the logs of a tuning job, to answer about it as the service does.
+    """Read the logs of a tuning job, and make the answers of the service from them.
 
     Parameters
     ----------
     paths : path or iterable of path
         As :func:`metricscan.replay` takes them.
     request : TuningRequest, path or mapping
-        What :func:`load_request` makes, or takes.
+        A request, or what :func:`load_request` takes.
     float32, definitions
         See :class:`TuningJob`.
     newline, matches, escape, ansi, untamed
@@ -450,11 +454,40 @@ def replay(
     Raises
     ------
     RequestError
-        The request is wrong.
+        The request has errors.
     DefinitionError
-        Under ``untamed="refuse"``: all untamed patterns.
+        Under ``untamed="refuse"``: all regexes that are not ReDoS-safe.
     OptionError
         The request has no metric definitions, and its algorithm is not known.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> request = {
+    ...     "HyperParameterTuningJobName": "gan",
+    ...     "HyperParameterTuningJobConfig": {
+    ...         "Strategy": "Random",
+    ...         "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+    ...         "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+    ...     },
+    ...     "TrainingJobDefinition": {
+    ...         "AlgorithmSpecification": {
+    ...             "TrainingImage": "gan:1",
+    ...             "TrainingInputMode": "File",
+    ...             "MetricDefinitions": [{"Name": "loss", "Regex": "Loss = (.*?);"}],
+    ...         },
+    ...         "RoleArn": "arn:aws:iam::000000000000:role/tuning",
+    ...         "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+    ...         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    ...     },
+    ... }
+    >>> log = pathlib.Path(tempfile.mkdtemp()) / "trial-1.log"
+    >>> _ = log.write_text("Loss = 3;\\nLoss = 2;\\n")
+    >>> job = replay(log, request)
+    >>> job.best().name, job.objective(job.best())
+    ('trial-1', 2.0)
+    >>> job.describe()["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]
+    {'Type': 'Minimize', 'MetricName': 'loss', 'Value': 2.0}
     """
     loaded = request if isinstance(request, TuningRequest) else load_request(request)
     scanner = scanner_of(loaded, newline=newline, matches=matches, escape=escape, ansi=ansi, untamed=untamed)
@@ -462,28 +495,14 @@ def replay(
     return TuningJob(loaded, result, float32=float32, definitions=definitions)
 
 
-def scanner_of(request: TuningRequest, *, untamed: str = "warn", **options: Any) -> Scanner:
-    """A scanner of all metrics of a request.
-
-    Raises
-    ------
-    OptionError
-        It has none.
-    """
-    if not request.metrics:
-        raise OptionError(
-            "the tuning request has no metric definitions, and its algorithm is not known",
-            hint="name the algorithm, or give metric definitions",
-        )
-    # the request's own warnings have said what is suspicious in its definitions
-    scanner = of_checked(request.metrics, untamed=untamed, **options)
-    if untamed != "allow":
-        report_untamed(scanner, refuse=untamed == "refuse")
-    return scanner
-
-
 def as_json(answer: Any) -> Any:
-    """An answer with its datetimes as text (ISO 8601), as JSON takes it."""
+    """A copy of an answer with its datetimes as text (ISO 8601), ready for JSON.
+
+    Examples
+    --------
+    >>> as_json({"CreationTime": dt.datetime(2026, 3, 1, tzinfo=dt.UTC), "Values": [1.5]})
+    {'CreationTime': '2026-03-01T00:00:00+00:00', 'Values': [1.5]}
+    """
     if isinstance(answer, dict):
         return {key: as_json(value) for key, value in answer.items()}
     if isinstance(answer, list):
@@ -491,36 +510,8 @@ def as_json(answer: Any) -> Any:
     return answer.isoformat() if isinstance(answer, dt.datetime) else answer
 
 
-def _finals(table: pa.Table) -> Iterator[tuple[str, Final]]:
-    """Each job's latest value of a metric."""
-    jobs: dict[str, dict[str, pa.Table]] = {}
-    for job, stream, rows in streams_of(table):
-        jobs.setdefault(job, {})[stream] = rows
-    for job, streams in jobs.items():
-        place = latest(streams)
-        if place is not None:
-            yield job, Final(place.value, None if place.time is None else _moment(place.time))
-
-
-def streams_of(table: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
-    """The parts of a replay's table that belong to one stream of one job, in their order."""
-    import numpy as np
-
-    if table.num_rows == 0:
-        return
-    table = table.unify_dictionaries().combine_chunks()
-    columns = [table.column(name).combine_chunks() for name in ("job", "stream")]
-    columns = [column.chunk(0) if hasattr(column, "chunk") else column for column in columns]
-    codes = [column.indices.to_numpy(zero_copy_only=False) for column in columns]
-    changes = np.flatnonzero((np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)) + 1
-    edges = [0, *changes.tolist(), table.num_rows]
-    for start, end in itertools.pairwise(edges):
-        job, stream = (column.dictionary[int(code[start])].as_py() for column, code in zip(columns, codes, strict=True))
-        yield job, stream, table.slice(start, end - start)
-
-
 def _legal(hyperparameters: Mapping[str, str]) -> dict[str, str]:
-    """The hyperparameters that the service could hold."""
+    """The hyperparameters that the service accepts: legal names and values, at most 100."""
     kept = {
         name: value
         for name, value in hyperparameters.items()
@@ -531,14 +522,10 @@ def _legal(hyperparameters: Mapping[str, str]) -> dict[str, str]:
 
 def _span(span: tuple[int, int] | None, paths: Iterable[str]) -> tuple[dt.datetime, dt.datetime]:
     if span is not None:
-        return _moment(span[0]), _moment(span[1])
+        return moment(span[0]), moment(span[1])
     written = [os.stat(path).st_mtime for path in paths if os.path.exists(path)]
     times = [dt.datetime.fromtimestamp(time, dt.UTC) for time in written] or [dt.datetime.now(dt.UTC)]
     return min(times), max(times)
-
-
-def _moment(micros: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=micros)
 
 
 def _token(position: int, question: str) -> str:
@@ -554,4 +541,4 @@ def _position(token: str | None, question: str) -> int:
             return int(position)
     except ValueError:
         pass
-    raise OptionError(f"next_token={token!r}: the token of an answer to the same question was expected")
+    raise OptionError(f"next_token={token!r}: the token of an answer to the same call was expected")

@@ -1,4 +1,4 @@
-"""What can be wrong with a tuning request: all of it in one error, and what works though not as written, as warnings."""
+"""Errors and warnings about tuning requests: one exception holds all errors of a request."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from metricscan.errors import MetricscanError
 
 
 class RequestFault(NamedTuple):
-    """One thing that is wrong with a tuning request.
+    """One error in a tuning request.
 
     Attributes
     ----------
     path : str
-        Where, as ``TrainingJobDefinition.AlgorithmSpecification.MetricDefinitions[2].Regex``; empty for the whole.
+        The member, as ``TrainingJobDefinition.AlgorithmSpecification.MetricDefinitions[2].Regex``; empty for the whole
+        request.
     message : str
     hint : str or None
+        How to correct it, if that is known.
     """
 
     path: str
@@ -28,20 +30,20 @@ class RequestFault(NamedTuple):
 
 
 class RequestError(MetricscanError, ValueError):
-    """A tuning request that the service would refuse, or a document of the service's that is no JSON.
+    """A tuning request that the service would reject, or a document of the service that is not JSON.
 
     Attributes
     ----------
     faults : tuple of RequestFault
-        All that is wrong, in the order of the request.
+        All errors, in the order of the request.
     source : str or None
-        The file it came from.
+        The path of the file, if the request was read from one.
     """
 
     def __init__(
         self, faults: tuple[RequestFault, ...], *, source: str | None = None, document: str = "the tuning request"
     ) -> None:
-        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        count = f"{len(faults)} errors" if len(faults) > 1 else "an error"
         where = "" if source is None else f" {source}"
         super().__init__("\n".join([f"{count} in {document}{where}", *(f"  {fault}" for fault in faults)]))
         self.faults = faults
@@ -49,4 +51,4 @@ class RequestError(MetricscanError, ValueError):
 
 
 class RequestWarning(UserWarning):
-    """A tuning request that works, and probably not as meant."""
+    """A tuning request that is accepted, but probably does not do what its author intended."""

@@ -1,4 +1,4 @@
-"""Names that the service would take, made from names that it would not."""
+"""Names of jobs that the service accepts, made from any names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _LEGAL = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62}")
 
 
 def legal_names(names: Iterable[str]) -> dict[str, str]:
-    """For each name one of letters, digits and hyphens, at most 63, unique; legal names stay as they are.
+    """Map each name to a unique one of letters, digits and hyphens, at most 63 characters; legal names stay unchanged.
+
+    The rule is that of ``TrainingJobName`` in the API Reference, CreateTrainingJob.
 
     >>> legal_names(["trial/lr=0.1", "trial-lr-0-1", "é"])
     {'trial/lr=0.1': 'trial-lr-0-1-2', 'trial-lr-0-1': 'trial-lr-0-1', 'é': 'job'}

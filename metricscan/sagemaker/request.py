@@ -1,68 +1,27 @@
-"""Tuning requests: read as they are, checked whole, and what they say of metrics, objectives and environments."""
+"""A tuning request: its metrics and its objective, read from a file or a dict and checked."""
 
 from __future__ import annotations
 
 import copy
-import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
-from metricscan.definitions.definition import MetricDefinition, read_with
-from metricscan.definitions.objective import Objective
-from metricscan.definitions.pasted import blanked, ellipsis_at, line_and_column, python_literal, stray_backslashes
-from metricscan.errors import DefinitionError, OptionError, SourceError, nearest
+from metricscan.definitions.definition import MetricDefinition
 from metricscan.sagemaker import algorithms
-from metricscan.sagemaker._model import ALIAS, check, shapes, shown
+from metricscan.sagemaker.checking import Checked, TrainingDefinition
+from metricscan.sagemaker.documents import read_document
 from metricscan.sagemaker.errors import RequestError, RequestFault, RequestWarning
 
-#: The hyperparameter that tells a training job which metric decides.
-OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"
-MOST_ENVIRONMENT_ENTRIES = 48
-MOST_RANGES = 30
-MOST_HYPERBAND_EPOCHS = 20_000
-
-_CREATE = "CreateHyperParameterTuningJobRequest"
-_DESCRIBE = "DescribeHyperParameterTuningJobResponse"
-_RANGE_LISTS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
-
-
-@dataclass(frozen=True)
-class TrainingDefinition:
-    """One of a tuning job's training job definitions.
-
-    Attributes
-    ----------
-    name : str or None
-        Its DefinitionName.
-    objective : Objective
-    metrics : tuple of MetricDefinition
-        As given, without the service's alias ``ObjectiveMetric``; or those of the built-in algorithm.
-    environment : dict of str to str
-    static_hyperparameters : dict of str to str
-    tuned : tuple of str
-        Names of the hyperparameters that are tuned.
-    algorithm : str or None
-        The built-in algorithm whose metrics these are.
-    document : dict
-        The definition, normalised.
-    """
-
-    name: str | None
-    objective: Objective
-    metrics: tuple[MetricDefinition, ...]
-    environment: dict[str, str]
-    static_hyperparameters: dict[str, str]
-    tuned: tuple[str, ...]
-    algorithm: str | None
-    document: dict[str, Any]
+if TYPE_CHECKING:
+    from metricscan.definitions.objective import Objective
 
 
 @dataclass(frozen=True)
 class TuningRequest:
-    """A CreateHyperParameterTuningJob request, or what DescribeHyperParameterTuningJob answered, checked.
+    """A checked CreateHyperParameterTuningJob request or answer of DescribeHyperParameterTuningJob.
 
     Made by :func:`load_request`.
 
@@ -71,13 +30,13 @@ class TuningRequest:
     name : str
         HyperParameterTuningJobName.
     definitions : tuple of TrainingDefinition
-        One, or those of TrainingJobDefinitions.
+        The TrainingJobDefinition, or the TrainingJobDefinitions.
     document : dict
         The request, normalised: environments as maps of strings.
     described : bool
-        Whether it is an answer of Describe.
+        Whether the document is an answer of Describe.
     warnings : tuple of RequestFault
-        What was accepted and is probably not as meant.
+        What was accepted, but probably does not do what its author intended.
     """
 
     name: str
@@ -88,13 +47,13 @@ class TuningRequest:
 
     @property
     def objective(self) -> Objective | None:
-        """The objective, if all training job definitions have the same."""
+        """The objective, if all training job definitions have the same; else None."""
         objectives = {one.objective for one in self.definitions}
         return next(iter(objectives)) if len(objectives) == 1 else None
 
     @property
     def metrics(self) -> tuple[MetricDefinition, ...]:
-        """The metrics of all training job definitions, as one list for a scanner, each under its :meth:`label`."""
+        """The metrics of all training job definitions, as one list for a scanner; each is named by its :meth:`label`."""
         found: dict[str, MetricDefinition] = {}
         for number, one in enumerate(self.definitions):
             for metric in one.metrics:
@@ -103,9 +62,22 @@ class TuningRequest:
         return tuple(found.values())
 
     def label(self, number: int, name: str) -> str:
-        """What a training job definition's metric is called in :attr:`metrics`.
+        """The name in :attr:`metrics` of a metric of one training job definition.
 
-        Its name; if an earlier definition has another regex for that name, its name and the definition's.
+        The label is the metric's name; if an earlier definition has another regex for that name, the definition's name
+        follows in parentheses.
+
+        Parameters
+        ----------
+        number : int
+            Index of the training job definition in :attr:`definitions`.
+        name : str
+            Name of the metric.
+
+        Raises
+        ------
+        KeyError
+            The definition has no such metric.
         """
         for one in self.definitions[: number + 1]:
             first = next((metric.regex for metric in one.metrics if metric.name == name), None)
@@ -115,29 +87,29 @@ class TuningRequest:
         raise KeyError(name)
 
 
-def load_request(source: Any, *, algorithm: str | None = None) -> TuningRequest:
+def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorithm: str | None = None) -> TuningRequest:
     """Read and check a tuning request.
 
     Parameters
     ----------
     source : path or mapping
-        The path (a str is always one) of a JSON file, or a dict: a CreateHyperParameterTuningJob request, or the answer of
-        DescribeHyperParameterTuningJob. Commas behind last items are forgiven.
+        A CreateHyperParameterTuningJob request, or the answer of DescribeHyperParameterTuningJob, as a dict (it is copied) or
+        the path of a JSON file; a str is always a path. Commas after last items are ignored.
     algorithm : str, optional
-        The built-in algorithm whose metrics stand in where the request defines none and its image does not tell.
+        The built-in algorithm whose metrics to use if the request defines none and its image does not identify one.
 
     Raises
     ------
     RequestError
-        All faults together: what the service's model forbids, an objective that is not among the metrics, regexes that do
-        not compile, contradictions.
+        All errors together: violations of the service model (API Reference, CreateHyperParameterTuningJob), an objective
+        that is not among the metrics, regexes that do not compile, contradictions.
     SourceError
-        The file cannot be read.
+        The file cannot be read, or is not UTF-8.
 
     Warns
     -----
     RequestWarning
-        Unknown members; an environment that is a list or holds numbers; an image that is not known, without definitions.
+        Unknown members; an environment that is a list or holds numbers; an unknown image without metric definitions.
 
     Examples
     --------
@@ -166,18 +138,18 @@ def load_request(source: Any, *, algorithm: str | None = None) -> TuningRequest:
     path = None
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        source = _read(path)
+        source = read_document(path, "the tuning request")
     if not isinstance(source, Mapping):
         given = "null" if source is None else f"a {type(source).__name__}"
-        fault = RequestFault("", f"{given} where the request, an object, was expected")
-        raise RequestError((fault,), source=path)
+        error = RequestFault("", f"{given} where the request, an object, was expected")
+        raise RequestError((error,), source=path)
     if algorithm is not None:
         algorithms.algorithm(algorithm)
-    checked = _Checked(
+    checked = Checked(
         copy.deepcopy({key: value for key, value in source.items() if key != "ResponseMetadata"}), algorithm
     )
-    if checked.faults:
-        raise RequestError(tuple(checked.faults), source=path)
+    if checked.errors:
+        raise RequestError(tuple(checked.errors), source=path)
     for one in checked.warned:
         warnings.warn(str(one), RequestWarning, stacklevel=2)
     return TuningRequest(
@@ -189,376 +161,5 @@ def load_request(source: Any, *, algorithm: str | None = None) -> TuningRequest:
     )
 
 
-# ---- the file
-
-
-def read_document(path: str, what: str) -> Any:
-    """The content of a JSON file of the service's, as pasted.
-
-    Raises
-    ------
-    RequestError
-        It is no JSON.
-    SourceError
-        It cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except (OSError, ValueError) as error:
-        raise SourceError(f"cannot read {what} {path}", path=path, cause=error) from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8", path=path, offset=error.start, cause=error) from error
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        pass
-    except RecursionError:
-        raise RequestError((RequestFault("", "it is nested too deeply"),), source=path, document=what) from None
-    gap = ellipsis_at(text)
-    if gap is not None:
-        raise _syntax(
-            text,
-            gap,
-            path,
-            what,
-            "... stands for what the documentation leaves out",
-            "put what belongs there in its place",
-        )
-    try:
-        return json.loads(blanked(text))
-    except json.JSONDecodeError as error:
-        if "'" in text:
-            try:
-                return python_literal(text)
-            except (ValueError, SyntaxError, MemoryError, RecursionError, Warning):
-                pass
-        stray = stray_backslashes(text)
-        if stray:
-            faults = tuple(
-                RequestFault(
-                    "",
-                    f"{line_and_column(text, at)}: the JSON string escape {text[at : at + 2]} is none",
-                    f"write \\{text[at : at + 2]}",
-                )
-                for at in stray
-            )
-            raise RequestError(faults, source=path, document=what) from None
-        raise _syntax(text, error.pos, path, what, f"not JSON: {error.msg}") from None
-
-
 def _read(path: str) -> Any:
     return read_document(path, "the tuning request")
-
-
-def _syntax(text: str, at: int, path: str, what: str, message: str, hint: str | None = None) -> RequestError:
-    fault = RequestFault("", f"{line_and_column(text, at)}: {message}", hint)
-    return RequestError((fault,), source=path, document=what)
-
-
-# ---- the document
-
-
-class _Checked:
-    """A document with all that is wrong with it."""
-
-    def __init__(self, document: dict[str, Any], algorithm: str | None) -> None:
-        self.document = document
-        self.algorithm = algorithm
-        self.faults: list[RequestFault] = []
-        self.warned: list[RequestFault] = []
-        self.definitions: list[TrainingDefinition] = []
-        only_described = set(shapes()[_DESCRIBE]["members"]) - set(shapes()[_CREATE]["members"])
-        self.described = bool(only_described & set(document))
-        for path, one in self.parts():
-            self.normalise_environment(one, path)
-        faults, unknown = check(_DESCRIBE if self.described else _CREATE, document)
-        self.faults += faults
-        self.warned += [one._replace(message=f"{one.message}; it is passed over") for one in unknown]
-        self.config = _mapping(document.get("HyperParameterTuningJobConfig"))
-        self.check_parts()
-        self.check_config()
-        environments = sum(len(_mapping(one.get("Environment"))) for _, one in self.parts())
-        if environments > MOST_ENVIRONMENT_ENTRIES and len(list(self.parts())) > 1:
-            self.fault(
-                "TrainingJobDefinitions",
-                f"{environments} environment variables in all; at most {MOST_ENVIRONMENT_ENTRIES} were expected",
-            )
-        for path, one in self.parts():
-            self.check_definition(path, one)
-
-    def fault(self, path: str, message: str, hint: str | None = None) -> None:
-        self.faults.append(RequestFault(path, message, hint))
-
-    def warn(self, path: str, message: str, hint: str | None = None) -> None:
-        self.warned.append(RequestFault(path, message, hint))
-
-    def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The training job definitions, and where they stand."""
-        one = self.document.get("TrainingJobDefinition")
-        if isinstance(one, dict):
-            yield "TrainingJobDefinition", one
-        several = self.document.get("TrainingJobDefinitions")
-        for index, one in enumerate(several if isinstance(several, list) else ()):
-            if isinstance(one, dict):
-                yield f"TrainingJobDefinitions[{index}]", one
-
-    def normalise_environment(self, one: dict[str, Any], path: str) -> None:
-        given = one.get("Environment")
-        path += ".Environment"
-        if isinstance(given, list) and all(isinstance(item, Mapping) for item in given):
-            self.warn(path, "a list of maps; the service takes one map of strings, which is made of it")
-            merged: dict[str, Any] = {}
-            for item in given:
-                for key, value in item.items():
-                    if merged.setdefault(key, value) is not value and merged[key] != value:
-                        self.fault(path, f"{shown(key)} is given twice: {shown(merged[key])} and {shown(value)}")
-            one["Environment"] = given = merged
-        if isinstance(given, dict):
-            for key, value in given.items():
-                if isinstance(value, (int, float)) and not isinstance(value, bool):
-                    self.warn(
-                        f"{path}[{shown(key)}]", f"{value!r} is a number; the service takes strings: {str(value)!r}"
-                    )
-                    given[key] = str(value)
-
-    def check_parts(self) -> None:
-        given = [name for name in ("TrainingJobDefinition", "TrainingJobDefinitions") if name in self.document]
-        if len(given) != 1:
-            found = "both are there" if given else "neither is there"
-            self.fault("", f"one of TrainingJobDefinition and TrainingJobDefinitions was expected; {found}")
-        if "TrainingJobDefinitions" not in self.document:
-            return
-        names: dict[str, str] = {}
-        for path, one in self.parts():
-            if path == "TrainingJobDefinition":
-                continue
-            for member in ("DefinitionName", "TuningObjective"):
-                if member not in one:
-                    self.fault(f"{path}.{member}", "is missing; each of several definitions needs it")
-            name = one.get("DefinitionName")
-            if isinstance(name, str) and names.setdefault(name, path) != path:
-                self.fault(f"{path}.DefinitionName", f"{shown(name)} is the name of {names[name]} already")
-
-    def check_config(self) -> None:
-        at = "HyperParameterTuningJobConfig"
-        strategy = self.config.get("Strategy")
-        if "StrategyConfig" in self.config and strategy != "Hyperband":
-            self.fault(f"{at}.StrategyConfig", f"is of Hyperband alone; the strategy is {shown(strategy)}")
-        if strategy == "Hyperband" and self.config.get("TrainingJobEarlyStoppingType", "Off") != "Off":
-            self.fault(f"{at}.TrainingJobEarlyStoppingType", "Off was expected: Hyperband stops jobs itself")
-        hyperband = _mapping(_mapping(self.config.get("StrategyConfig")).get("HyperbandStrategyConfig"))
-        low, high = hyperband.get("MinResource"), hyperband.get("MaxResource")
-        where = f"{at}.StrategyConfig.HyperbandStrategyConfig"
-        if _is_whole(low) and _is_whole(high) and low > high:
-            self.fault(f"{where}.MinResource", f"{low} is more than MaxResource, {high}")
-        if _is_whole(high) and high > MOST_HYPERBAND_EPOCHS:
-            self.fault(f"{where}.MaxResource", f"{high}: at most {MOST_HYPERBAND_EPOCHS} was expected")
-        self.check_ranges(_mapping(self.config.get("ParameterRanges")), f"{at}.ParameterRanges")
-
-    def check_ranges(self, ranges: Mapping[str, Any], path: str) -> None:
-        total = 0
-        first: dict[str, str] = {}
-        for kind in _RANGE_LISTS:
-            several = ranges.get(kind)
-            for index, one in enumerate(several if isinstance(several, list) else ()):
-                total += 1
-                if not isinstance(one, Mapping):
-                    continue
-                where = f"{path}.{kind}[{index}]"
-                name = one.get("Name")
-                if isinstance(name, str) and first.setdefault(name, where) != where:
-                    self.fault(f"{where}.Name", f"{shown(name)} is tuned by {first[name]} already")
-                if kind != "CategoricalParameterRanges":
-                    self.check_range(one, where, int if kind.startswith("Integer") else float)
-        if total > MOST_RANGES and all(len(ranges.get(kind) or ()) <= MOST_RANGES for kind in _RANGE_LISTS):
-            self.fault(path, f"{total} ranges in all; at most {MOST_RANGES} were expected")
-
-    def check_range(self, one: Mapping[str, Any], path: str, kind: type[int | float]) -> None:
-        ends = []
-        for member in ("MinValue", "MaxValue"):
-            text = one.get(member)
-            if not isinstance(text, str):
-                return
-            try:
-                ends.append(kind(text))
-            except ValueError:
-                number = "whole number" if kind is int else "number"
-                self.fault(f"{path}.{member}", f"{shown(text)} is no {number}")
-        if len(ends) == 2 and not ends[0] <= ends[1]:
-            self.fault(f"{path}.MinValue", f"{one['MinValue']} is more than MaxValue, {one['MaxValue']}")
-
-    # ---- one training job definition
-
-    def check_definition(self, path: str, one: dict[str, Any]) -> None:
-        ranges = _mapping(one.get("HyperParameterRanges"))
-        self.check_ranges(ranges, f"{path}.HyperParameterRanges")
-        where, objective = self.objective_of(path, one)
-        spec = _mapping(one.get("AlgorithmSpecification"))
-        at = f"{path}.AlgorithmSpecification"
-        named = [name for name in ("TrainingImage", "AlgorithmName") if name in spec]
-        if spec and len(named) != 1:
-            found = "both are there" if named else "neither is there"
-            self.fault(at, f"one of TrainingImage and AlgorithmName was expected; {found}")
-        algorithm = None
-        metrics = self.metrics_of(spec, f"{at}.MetricDefinitions", objective)
-        if not metrics and not spec.get("MetricDefinitions"):
-            algorithm = algorithms.of_specification(spec) or self.algorithm
-            if algorithm is not None:
-                metrics = self.built_in_metrics(algorithm, objective, where)
-            elif objective is not None:
-                image = spec.get("TrainingImage", spec.get("AlgorithmName"))
-                self.warn(
-                    at,
-                    f"there are no MetricDefinitions, and {shown(image)} is no built-in algorithm that is known here",
-                    "name the algorithm, or give its metric definitions",
-                )
-        elif objective is not None:
-            names = [metric.name for metric in metrics]
-            given = spec.get("MetricDefinitions")
-            if objective.metric not in names and all(_is_definition(item) for item in given or ()):
-                meant = nearest(objective.metric, names)
-                self.fault(
-                    where,
-                    f"the objective metric {shown(objective.metric)} is not among the metric definitions: "
-                    + ", ".join(map(shown, names)),
-                    None if meant is None else f"did you mean {meant!r}?",
-                )
-        self.check_static(path, one, objective, ranges)
-        if objective is None:
-            return
-        tuned = tuple(_tuned({**_mapping(self.config.get("ParameterRanges"))}, ranges))
-        self.definitions.append(
-            TrainingDefinition(
-                one.get("DefinitionName"),
-                objective,
-                metrics,
-                dict(_mapping(one.get("Environment"))),
-                dict(_mapping(one.get("StaticHyperParameters"))),
-                tuned,
-                algorithm,
-                one,
-            )
-        )
-
-    def objective_of(self, path: str, one: Mapping[str, Any]) -> tuple[str, Objective | None]:
-        """Where the objective is named, and the objective."""
-        of_config = "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective"
-        given = self.config.get("HyperParameterTuningJobObjective")
-        own = one.get("TuningObjective")
-        if path.endswith("]"):
-            given, of_config = own, f"{path}.TuningObjective"
-            if own is None:
-                return of_config, None
-        elif given is None:
-            given, of_config = own, f"{path}.TuningObjective" if own is not None else of_config
-        elif own is not None and own != given:
-            self.fault(f"{path}.TuningObjective", "is another than that of HyperParameterTuningJobConfig")
-        if given is None:
-            self.fault(of_config, "is missing; it names the metric that decides")
-            return of_config, None
-        given = _mapping(given)
-        name, goal = given.get("MetricName"), given.get("Type")
-        if not isinstance(name, str) or not name or goal not in ("Minimize", "Maximize"):
-            return of_config, None  # the model's faults say what is wrong
-        return f"{of_config}.MetricName", Objective(name, goal)
-
-    def metrics_of(
-        self, spec: Mapping[str, Any], path: str, objective: Objective | None
-    ) -> tuple[MetricDefinition, ...]:
-        given = spec.get("MetricDefinitions")
-        if not isinstance(given, list):
-            return ()
-        places = [
-            index
-            for index, item in enumerate(given)
-            if _is_definition(item) and not check("MetricDefinition", {key: item[key] for key in ("Name", "Regex")})[0]
-        ]
-        aliases = [
-            index
-            for index in places
-            if given[index]["Name"] == ALIAS and (objective is None or objective.metric != ALIAS)
-        ]
-        places = [index for index in places if index not in aliases]
-        metrics: tuple[MetricDefinition, ...] = ()
-        if places:
-            suspicions: list[str] = []
-            try:
-                metrics, _, suspicions = read_with(
-                    [{key: given[index][key] for key in ("Name", "Regex")} for index in places], lambda dialect: None
-                )
-            except DefinitionError as error:
-                for fault in error.faults:
-                    where = path if fault.index is None else f"{path}[{places[fault.index]}]"
-                    text = fault.message
-                    if fault.position is not None:
-                        text += f" at position {fault.position} of {shown(fault.pattern)}"
-                    self.fault(where, text, fault.hint)
-                metrics = tuple(MetricDefinition(given[index]["Name"], given[index]["Regex"]) for index in places)
-            for suspicion in suspicions:
-                self.warn(path, suspicion)
-        regex = next((metric.regex for metric in metrics if objective and metric.name == objective.metric), None)
-        for index in aliases:
-            if regex is not None and given[index]["Regex"] != regex:
-                self.warn(
-                    f"{path}[{index}]",
-                    f"{ALIAS} is the service's name for the objective, and has another regex than it: "
-                    f"{shown(given[index]['Regex'])}",
-                )
-        return metrics
-
-    def built_in_metrics(self, algorithm: str, objective: Objective | None, where: str) -> tuple[MetricDefinition, ...]:
-        if objective is None:
-            return ()
-        try:
-            metrics = algorithms.request_definitions(algorithm, objective.metric)
-        except OptionError as error:
-            self.fault(where, error.message, error.hint)
-            return ()
-        known = algorithms.metric(algorithm, objective.metric)
-        if known.direction not in (None, objective.goal):
-            note = f" ({known.note})" if known.note else ""
-            self.warn(where, f"{objective.goal} {objective.metric!r}: {known.direction} would be expected{note}")
-        return metrics
-
-    def check_static(
-        self, path: str, one: Mapping[str, Any], objective: Objective | None, ranges: Mapping[str, Any]
-    ) -> None:
-        static = _mapping(one.get("StaticHyperParameters"))
-        path += ".StaticHyperParameters"
-        for name in _tuned(_mapping(self.config.get("ParameterRanges")), ranges):
-            if name in static:
-                self.fault(path, f"{shown(name)} is tuned, and static")
-        told = static.get(OBJECTIVE_HYPERPARAMETER)
-        # clients write it with quotation marks and without
-        if isinstance(told, str) and objective is not None and told.strip('"') not in (objective.metric, ALIAS):
-            self.warn(
-                path, f"{OBJECTIVE_HYPERPARAMETER} is {shown(told)}, and the objective metric {shown(objective.metric)}"
-            )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _is_definition(item: Any) -> bool:
-    return isinstance(item, Mapping) and isinstance(item.get("Name"), str) and isinstance(item.get("Regex"), str)
-
-
-def _is_whole(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _tuned(*several: Mapping[str, Any]) -> list[str]:
-    names = []
-    for ranges in several:
-        for kind in (*_RANGE_LISTS, "AutoParameters"):
-            listed = ranges.get(kind)
-            names += [
-                one["Name"]
-                for one in (listed if isinstance(listed, list) else ())
-                if isinstance(one, Mapping) and isinstance(one.get("Name"), str)
-            ]
-    return list(dict.fromkeys(names))

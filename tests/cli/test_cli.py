@@ -99,7 +99,7 @@ def test_the_best_job(run, trials):
         ["trial_3", "missing", "0"],
     ]
     assert [words(line) for line in lines[6:8]] == [
-        ["metric", "rows", "unparsed", "refused", "text"],
+        ["metric", "rows", "unparsed", "unparsed", "text"],
         ["loss", "4", "0"],
     ]
     assert lines[8] == f"10,416 records, {10_410 * 6 + 9 + 20 + 18 + 9 + 8:,} bytes"
@@ -116,7 +116,7 @@ def test_the_other_end(run, trials):
 def test_no_objective_no_ranking(run, trials):
     code, out, _ = run("replay", trials, *LOSS)
     assert code == 0
-    assert words(out.splitlines()[0]) == ["metric", "rows", "unparsed", "refused", "text"]
+    assert words(out.splitlines()[0]) == ["metric", "rows", "unparsed", "unparsed", "text"]
 
 
 def test_no_winner_is_nothing_found(run, trials):
@@ -174,7 +174,7 @@ def test_top(run, trials):
     _, out, _ = run("replay", trials, *LOSS, "--minimize", "loss", "--top", "1")
     lines = out.splitlines()
     assert words(lines[2])[:2] == ["1", "trial_7"]
-    assert lines[3] == "  .. 3 more; --top N shows N"
+    assert lines[3] == "  .. 3 more jobs; --top N shows N"
     _, out, _ = run("replay", trials, *LOSS, "--minimize", "loss", "--top", "1", "--json")
     assert [row["job"] for row in json.loads(out)["ranking"]] == ["trial_7"]
     _, out, _ = run("replay", trials, *LOSS, "--minimize", "loss", "--top", "4")
@@ -186,7 +186,7 @@ def test_twenty_jobs_are_shown_unless_asked(run, tmp_path, monkeypatch):
     _, out, _ = run("replay", ".", *LOSS, "--maximize", "loss")
     lines = out.splitlines()
     assert words(lines[21])[:2] == ["20", "5"]
-    assert lines[22] == "  .. 5 more; --top N shows N"
+    assert lines[22] == "  .. 5 more jobs; --top N shows N"
     _, out, _ = run("replay", ".", *LOSS, "--maximize", "loss", "--json")
     assert len(json.loads(out)["ranking"]) == 25
 
@@ -406,7 +406,7 @@ def test_a_warning_is_given_once(run, log, command):
         (("replay",), "Missing argument 'PATH...'"),
         (("replay", "a.log"), "no metric definitions: give --definitions FILE, -m NAME=REGEX or --algorithm NAME"),
         (("check", "a.log"), "no metric definitions"),
-        (("replay", "a.log", *LOSS, "--minimize", "a", "--maximize", "b"), "exclude each other"),
+        (("replay", "a.log", *LOSS, "--minimize", "a", "--maximize", "b"), "not both"),
         (("replay", "a.log", *LOSS, "--minimize", "los"), "hint: did you mean 'loss'?"),
         (("replay", "a.log", *LOSS, "-m", "val_LOSS=x", "--minimize", "LOSS"), "hint: did you mean 'loss'?"),
         (("replay", "a.log", *LOSS, "--threads", "0"), "0 is not in the range x>=1"),
@@ -454,11 +454,11 @@ def test_options_that_several_commands_take_are_the_same(run):
     texts = {name: " ".join(run(name, "--help")[1].split()) for name in ("replay", "check", "audit")}
     for shared in (
         "--newline [universal|lf] What ends a record",
-        "--ansi [keep|strip] Remove terminal escape sequences",
+        "--ansi [keep|strip] strip: remove terminal escape sequences",
         "--untamed [warn|refuse|allow] What to do",
-        "--input-format [auto|plain|cloudwatch-json|cloudwatch-csv|s3-export] What the logs are",
-        "--threads N Threads.",
-        "--json Print the outcome as JSON.",
+        "--input-format [auto|plain|cloudwatch-json|cloudwatch-csv|s3-export] Format of the logs",
+        "--threads N Number of threads.",
+        "--json Print the result as JSON.",
     ):
         assert all(shared in text for text in texts.values()), shared
 
@@ -483,7 +483,7 @@ def test_check_shows_what_is_captured(run, log):
         r"loss  loss=(\S+)  2 rows",
         "       1  epoch 1 loss=0.5 ok  0.5",
         "       2   loss=nan  nan",
-        "       3  loss=x  no number",
+        "       3  loss=x  not a number",
     ]
     assert words(out.splitlines()[5]) == ["loss", "2", "1", "'x'"]
     assert out.splitlines()[6] == "3 records, 37 bytes"
@@ -981,7 +981,7 @@ def test_a_pipe_that_is_named_is_read_once(run, tmp_path, monkeypatch):
     assert "other found nothing: pipe cannot be read again to see why" in out
     assert [line.split() for line in out.splitlines()[1:4]] == [
         ["1", "loss=1", "1.0"],
-        ["2", "loss=x", "no", "number"],
+        ["2", "loss=x", "not", "a", "number"],
         ["3", "loss=2", "2.0"],
     ]
     code, out = through_a_pipe(tmp_path / "again", text, "replay", "again", *definitions, "--minimize", "loss")

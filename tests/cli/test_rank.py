@@ -91,7 +91,7 @@ def test_top_and_all_best(run, written):
     assert jobs("--scope", "min", "--all-best") == ["trial_1"]
     document = json.loads(run("rank", written, "--all-best", "--json")[1])
     assert [row["job"] for row in document["ranking"]] == ["trial_2", "trial_10"]
-    assert "  .. 4 more; --top N shows N" in run("rank", written, "--top", 1)[1].splitlines()
+    assert "  .. 4 more jobs; --top N shows N" in run("rank", written, "--top", 1)[1].splitlines()
 
 
 def test_completed_only_by_a_jobs_file(run, written, tmp_path):
@@ -102,7 +102,7 @@ def test_completed_only_by_a_jobs_file(run, written, tmp_path):
     assert ranking_lines(out)[3][:4] == ["trial_2", "1.0", "found,", "Stopped"]
     code, out, _ = run("rank", written, "--completed-only")
     assert code == 1
-    assert out.splitlines()[0] == "Best: none; no job that has a finite loss is Completed"
+    assert out.splitlines()[0] == "Best: none; no job with a finite loss is Completed"
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_2,stopped\n")
     # a replay that is asked the same says the same
     of_replay = ("replay", "logs", *DEFINITIONS, "--minimize", "loss", "--completed-only")
@@ -117,7 +117,7 @@ def test_completed_only_by_a_jobs_file(run, written, tmp_path):
     (tmp_path / "jobs.csv").write_text("job,status\n" + "".join(f"trial_{n},failed\n" for n in (1, 2, 3, 4, 10)))
     code, out, _ = run("rank", written, "--jobs", "jobs.csv")
     assert code == 1
-    assert out.splitlines()[0] == "Best: none; no job that has a finite loss may win: they failed"
+    assert out.splitlines()[0] == "Best: none; all jobs with a finite loss failed"
 
 
 def test_the_winner_as_json(run, logs, written):
@@ -166,7 +166,7 @@ def test_more_than_there_are(run, logs, written, top):
             code, out, _ = run(*command, "--top", top, *options)
             assert code == 0
             assert len(json.loads(run(*command, "--top", top, *options, "--json")[1])["ranking"]) == 5
-            assert "more; --top" not in out
+            assert "more jobs; --top" not in out
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_more_than_there_are(run, logs, written, top):
         (("--minimize", "loss", "--scope", ""), "scope='': last, first, min"),
         (("--scope", "best@3"), "scope='best@3': step=NAME was expected beside it"),
         (("--step", "epochs"), "the step metric 'epochs' is not among the metrics"),
-        (("--minimize", "loss", "--maximize", "loss"), "--minimize and --maximize exclude each other"),
+        (("--minimize", "loss", "--maximize", "loss"), "give --minimize or --maximize, not both"),
         (("--jobs", "gone.csv"), "cannot read the jobs file gone.csv: No such file or directory"),
     ],
 )
@@ -216,16 +216,16 @@ def test_what_is_no_dataset(run, logs):
 def test_completed_only_without_an_objective(run, written):
     code, out, err = run("replay", "logs", *DEFINITIONS, "--completed-only")
     assert (code, out) == (2, "")
-    assert "--completed-only says whom an objective ranks: --minimize or --maximize names it" in err
+    assert "no objective for --completed-only: give --minimize NAME or --maximize NAME" in err
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--top", 3), "--top: jobs of which ranking? --minimize or --maximize names its objective"),
-        (("--all-best", "--json"), "--all-best: jobs of which ranking?"),
-        (("--top", 3, "--all-best", "--out", "again"), "--top and --all-best: jobs of which ranking?"),
-        (("--no-completed-only",), "--completed-only says whom an objective ranks"),
+        (("--top", 3), "no objective for --top: give --minimize NAME or --maximize NAME"),
+        (("--all-best", "--json"), "no objective for --all-best:"),
+        (("--top", 3, "--all-best", "--out", "again"), "no objective for --top and --all-best:"),
+        (("--no-completed-only",), "no objective for --no-completed-only:"),
     ],
 )
 def test_what_only_an_objective_gives(run, logs, tmp_path, options, message):
@@ -249,7 +249,9 @@ def test_the_replay_s_own_objective_ranks_those_whom_the_replay_ranked(run, logs
     assert (code, out.splitlines()[0][:14]) == (0, "Best: trial_1,")
     code, again, err = run("rank", "out")
     assert (code, ranking_lines(again)) == (0, ranking_lines(out))
-    assert err == "only jobs whose status is Completed have a rank, as in the replay; or --no-completed-only\n"
+    assert (
+        err == "only jobs whose status is Completed have a rank, as in the replay; --no-completed-only turns this off\n"
+    )
     assert ranking_lines(run("rank", "out", "--scopes")[1])[0] == ranking_lines(out)[0]
     document = json.loads(run("rank", "out", "--json")[1])
     assert (document["completed_only"], document["best"]["job"]) == (True, "trial_1")

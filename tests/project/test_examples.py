@@ -59,4 +59,4 @@ def test_jobs_that_cannot_win_are_no_trials(pareto, tmp_path):
 def test_it_runs_as_it_stands():
     pytest.importorskip("optuna")
     run = subprocess.run([sys.executable, FOLDER / "pareto.py"], check=True, capture_output=True, text=True)
-    assert "of 20 jobs are on the front, within 1000 MB" in run.stdout
+    assert "of 20 jobs are on the Pareto front, within 1000 MB" in run.stdout

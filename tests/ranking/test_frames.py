@@ -99,7 +99,7 @@ def test_a_job_must_be_told(found):
         OptionError, match="there are 2 jobs with rows; the name of one was expected: 'trial_1', 'trial_2'"
     ):
         found.metric_frame()
-    with pytest.raises(OptionError, match="no rows of a job 'trial_4'") as caught:
+    with pytest.raises(OptionError, match="the job 'trial_4' has no rows") as caught:
         found.metric_frame("trial_4")
     assert caught.value.hint == "did you mean 'trial_2'?" or caught.value.hint == "did you mean 'trial_1'?"
     with pytest.raises(OptionError, match="there are 0 jobs"):

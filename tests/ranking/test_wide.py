@@ -249,7 +249,7 @@ def test_an_oracle_gives_the_same(logs, workers, duplicates, stepped):
             "the step metric 'epochs' is not among the metrics: 'epoch', 'loss', 'acc', 'rank'\nhint: did you",
         ),
         (("epoch", ["los"]), "the metric 'los' is not among the metrics"),
-        (("epoch", ["loss", "loss"]), "'loss' stands there twice"),
+        (("epoch", ["loss", "loss"]), "'loss' is given twice"),
     ],
 )
 def test_wrong_metrics(tmp_path, arguments, message):
@@ -269,7 +269,7 @@ def test_a_metric_with_the_name_of_another_column():
     scanner = Scanner([r"step=step=(\d+)", r"loss=loss=(\d+)"])
     found = metricscan.wide(_tables(scanner, "step=1 loss=2\n"), None, ["step"])
     assert found.num_rows == 1
-    with pytest.raises(OptionError, match="the metric 'step' would have the name of another column"):
+    with pytest.raises(OptionError, match="the metric 'step' has the name of another column"):
         wide(_tables(scanner, "step=1 loss=2\n"), None)
     assert wide(_tables(scanner, "step=1 loss=2\n"), "step").to_pylist() == [{"job": "j", "step": 1.0, "loss": 2.0}]
 

@@ -163,7 +163,7 @@ def test_check_shows_the_messages(export, capsys):
     out = capsys.readouterr().out
     line = 1 + MIXED.count(b"\n", 0, MIXED.find(b"loss=2 late"))
     assert f"{line}  loss=2 late  2.0" in out
-    assert "loss=2 late  no number" in out
+    assert "loss=2 late  not a number" in out
     assert "acc found nothing" in out
     assert main(["check", str(export), "--input-format", "plain", "-m", 'loss="loss=([0-9.]+)']) == 0
     assert main(["check", str(export), "-m", 'loss="loss=([0-9.]+)']) == 1

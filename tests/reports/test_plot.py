@@ -143,7 +143,7 @@ def test_the_best_is_one_whom_the_replay_ranked(tmp_path, found, capsys):
         assert [name for name, (colour, *_) in drawn(tmp_path / "p.svg").items() if colour == BEST] == [best]
     replay(tmp_path / "logs", SCANNER, out=folder, overwrite=True)
     assert main(["plot", folder, "--metric", "loss", "-o", out, "--completed-only"]) == 2
-    assert "--completed-only says whom an objective ranks" in capsys.readouterr().err
+    assert "no objective for --completed-only" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

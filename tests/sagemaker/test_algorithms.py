@@ -164,9 +164,9 @@ def test_by_repository_title_and_image():
     [
         (lambda: definitions("xgbost"), "did you mean 'xgboost'"),
         (lambda: definitions("xgboost", metrics=["validation:rsme"]), "did you mean 'validation:rmse'"),
-        (lambda: definitions("seq2seq"), "the names are known"),
+        (lambda: definitions("seq2seq"), "only the names of its metrics"),
         (lambda: definitions("lda", metrics=["test:pwll"]), "is not known, only its name"),
-        (lambda: definitions("xgboost", objective="x"), "none of the 50 metrics"),
+        (lambda: definitions("xgboost", objective="x"), "not one of the 50 known metrics"),
     ],
 )
 def test_what_is_not_there(call, message):

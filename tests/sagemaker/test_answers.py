@@ -214,7 +214,7 @@ def test_pages(job):
     assert found == names(job.list_training_jobs(sort_by="CreationTime"))
     token = job.list_training_jobs(max_results=3)["NextToken"]
     for wrong in ({"next_token": token, "sort_by": "Status"}, {"next_token": "?"}, {"next_token": "AAAA"}):
-        with pytest.raises(metricscan.OptionError, match="an answer to the same question"):
+        with pytest.raises(metricscan.OptionError, match="an answer to the same call"):
             job.list_training_jobs(**wrong)
 
 
@@ -357,7 +357,7 @@ def test_describe_on_the_command_line(tmp_path, folder, capsys):
         ["--completed-only"],
     ):
         assert main([*arguments, "--describe", *ranked]) == 2
-        assert f"--describe answers by the request's objective, as the service does: not by {ranked[0]}" in (
+        assert f"--describe uses the objective of the request, as the service does; it excludes {ranked[0]}" in (
             capsys.readouterr().err
         )
     request.write_text("{}")

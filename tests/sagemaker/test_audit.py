@@ -218,8 +218,8 @@ def test_on_the_command_line(tmp_path, logs, capsys):
     capsys.readouterr()
     assert main(arguments) == 1
     out = capsys.readouterr().out
-    assert out.splitlines()[-1].startswith("The logs are those of ")
-    assert out.splitlines()[-1].endswith("; --job says what one job is")
+    assert out.splitlines()[-1].startswith("The logs belong to these jobs: ")
+    assert out.splitlines()[-1].endswith("; --job changes which logs form one job")
     assert "equal" in out.splitlines()[-1]
     # no way of reading explains what is not there
     assert "Ways of reading" not in out
@@ -233,5 +233,7 @@ def test_what_can_be_read_but_once_is_not_audited(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     for path in ("-", "pipe"):
-        with pytest.raises(metricscan.OptionError, match=f"^{path} can be read but once; .*\nhint: save it to a file$"):
+        with pytest.raises(
+            metricscan.OptionError, match=f"^{path} can be read only once; .*\nhint: save it to a file$"
+        ):
             audit(path, DESCRIBED, jobs=listed(summary("stdin", 1.0)))

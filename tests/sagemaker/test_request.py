@@ -9,7 +9,7 @@ from support.sagemaker_requests import CONFIG, DEFINITION, METRICS, REQUEST, Mis
 
 import metricscan
 from metricscan.sagemaker import RequestError, RequestWarning, load_request
-from metricscan.sagemaker._model import check, shapes
+from metricscan.sagemaker.model import check, shapes
 
 
 def faults(changes, base=REQUEST):
@@ -78,7 +78,7 @@ def test_a_file_with_trailing_commas(tmp_path):
 def test_the_documentations_gap_is_named(tmp_path):
     path = tmp_path / "request.json"
     path.write_text('{\n   "HyperParameterTuningJobConfig": { \n   ...,\n   }\n   "TrainingJobDefinition": {}\n}')
-    with pytest.raises(RequestError, match=r"line 3, column 4: \.\.\. stands for what the documentation leaves out"):
+    with pytest.raises(RequestError, match=r"line 3, column 4: \.\.\. marks text that the documentation omits"):
         load_request(path)
 
 
@@ -88,7 +88,7 @@ def test_the_documentations_gap_is_named(tmp_path):
         ("[1]", "a list where the request, an object, was expected"),
         ("null", "null where the request"),
         ('{"a": }', r"line 1, column 7: not JSON: Expecting value"),
-        ('{"Regex": "(\\S+)"}', r"line 1, column 13: the JSON string escape \\S is none\n +hint: write \\\\S"),
+        ('{"Regex": "(\\S+)"}', r"line 1, column 13: \\S is not a JSON string escape\n +hint: write \\\\S"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
@@ -512,8 +512,8 @@ def test_ten_faults_give_ten():
 def test_unknown_members_warn():
     _, texts = warned(changed({f"{CONFIG}.RandomSed": 1, f"{DEFINITION}.Colour": "red"}))
     assert texts == [
-        f"{CONFIG}.RandomSed: is no member that the service knows; it is passed over\n    hint: did you mean RandomSeed?",
-        f"{DEFINITION}.Colour: is no member that the service knows; it is passed over",
+        f"{CONFIG}.RandomSed: is not a member that the service defines; it is ignored\n    hint: did you mean RandomSeed?",
+        f"{DEFINITION}.Colour: is not a member that the service defines; it is ignored",
     ]
 
 
@@ -576,7 +576,7 @@ def test_an_image_selects_the_table():
     assert request.definitions[0].algorithm == "xgboost"
     assert len(request.metrics) == 40
     assert request.metrics[0].name == "train:auc"
-    with pytest.raises(RequestError, match=r"'validation:rmsee' is none of the 50 metrics") as caught:
+    with pytest.raises(RequestError, match=r"'validation:rmsee' is not one of the 50 known metrics") as caught:
         load_request(built_in(image, "validation:rmsee"))
     assert caught.value.faults[0].hint == "did you mean 'validation:rmse'?"
 
@@ -585,7 +585,7 @@ def test_an_unknown_image_without_definitions_warns():
     request, texts = warned(built_in("gan:1", "loss"))
     assert request.metrics == ()
     assert len(texts) == 1
-    assert "no built-in algorithm that is known" in texts[0]
+    assert "not a known built-in algorithm" in texts[0]
     assert (
         load_request(built_in("gan:1", "auc", "Maximize"), algorithm="lightgbm").definitions[0].algorithm == "lightgbm"
     )
@@ -596,5 +596,5 @@ def test_an_unknown_image_without_definitions_warns():
 def test_a_direction_that_surprises_warns():
     _, texts = warned(built_in("x/xgboost:1", "validation:logloss", "Maximize"))
     assert texts == [
-        f"{CONFIG}.HyperParameterTuningJobObjective.MetricName: Maximize 'validation:logloss': Minimize would be expected"
+        f"{CONFIG}.HyperParameterTuningJobObjective.MetricName: Maximize 'validation:logloss': Minimize was expected"
     ]

@@ -328,7 +328,7 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     assert main(["check", "a.log", *given]) == 0
     shown = capsys.readouterr().out
     assert "'1,mpirank:1,algo-1'" in shown
-    assert "no number" not in shown
+    assert "not a number" not in shown
     assert "lint" not in shown.split("worker")[1]
     assert main(["replay", "a.log", *given, "--minimize", "loss", "--out", "out", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"]["worker"]["rows"] == 3

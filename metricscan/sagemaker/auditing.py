@@ -1,46 +1,51 @@
-"""Whether the log says what the service reported; and if not as we read it, how it must be read so that it does.
+"""Compare logs with the values that the service reported, and find the way of reading that explains these values.
 
-The service's engine is closed: which match of a line counts, what ends a line, whether control characters are escaped.
-What it reported about logs that one has is evidence; an audit weighs it.
+The service does not document which match of a line counts, what ends a line, or whether control characters are escaped.
+The values that it reported about known logs are evidence, which an audit counts.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.find import is_read_once
 from metricscan.replaying.replay import replay
-from metricscan.sagemaker._latest import latest
-from metricscan.sagemaker._model import ALIAS
-from metricscan.sagemaker.answers import scanner_of, streams_of
+from metricscan.sagemaker.documents import read_document
+from metricscan.sagemaker.latest import latest, streams_of
 from metricscan.sagemaker.names import legal_names
-from metricscan.sagemaker.request import TuningRequest, load_request, read_document
+from metricscan.sagemaker.reported import Report, reported_values
+from metricscan.sagemaker.request import TuningRequest, load_request
+from metricscan.sagemaker.scanners import scanner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
     from metricscan.logs.find import Job
     from metricscan.replaying.replay import Replay
+    from metricscan.scanning.options import Ansi, Escape, Matches, Newline, Untamed
     from metricscan.scanning.scanner import Scanner
 
-#: What a reported value can be, beside what the log says. All but ``equal`` and ``not reported`` are mismatches.
-VERDICTS = {
-    "equal": "the final value in the log is the reported one, as 32 bits",
-    "other match": "another match in the same record is",
-    "other stream": "the last value of another stream of the job is",
-    "other scope": "another value of the job is: the first, the least, the greatest, or one between",
-    "not a number": "what the log has is no finite number",
-    "absent": "no value of the job is",
-    "no log": "there is no log of the job",
-    "unreported": "the log has a final value, and the service says that there is none",
+Verdict = Literal[
+    "equal", "other match", "other stream", "other scope", "not a number", "absent", "no log", "unreported"
+]
+Scope = Literal["last", "first", "min", "max"]
+#: The results of comparing a reported value with the log. All but ``equal`` are mismatches.
+VERDICTS: dict[Verdict, str] = {
+    "equal": "the reported value is the final value in the log, rounded to 32 bits",
+    "other match": "the reported value is that of another match in the same record",
+    "other stream": "the reported value is the last one of another stream of the job",
+    "other scope": "the reported value is another one of the job: the first, the least, the greatest, or one between",
+    "not a number": "the log has no finite number",
+    "absent": "no value of the job is the reported one",
+    "no log": "the job has no log",
+    "unreported": "the log has a final value, but the service reported that there is none",
 }
-SCOPES = ("last", "first", "min", "max")
+SCOPES: tuple[Scope, ...] = ("last", "first", "min", "max")
 _READINGS = tuple(
     {"matches": matches, "newline": newline, "escape": escape}
     for escape, newline in (("none", "universal"), ("none", "lf"), ("syslog", "lf"))
@@ -49,29 +54,30 @@ _READINGS = tuple(
 
 
 class Finding(NamedTuple):
-    """What the log says of one value that the service reported.
+    """One reported value, compared with the log of its job.
 
     Attributes
     ----------
     job, metric : str
     reported : float or None
-        None where the service says that there is no objective.
+        None if the service reported that the job has no objective value.
     logged : float or None
-        The final value of the log, as we read it.
+        The final value in the log, read with the given options; None if the log has none.
     verdict : str
-        A key of :data:`VERDICTS`.
+        A key of :data:`VERDICTS`, which explains it.
     path, stream : str or None
     line, offset : int or None
-        Where the reported value stands; if it is nowhere, where the final one does.
+        Place of the reported value in the log; if the log does not contain it, place of the final value. ``line`` counts from
+        1; ``offset`` is in bytes, of the record's first byte.
     note : str
-        More about it: which scope, what text.
+        Details: the scope, or the text that is not a number.
     """
 
     job: str
     metric: str
     reported: float | None
     logged: float | None
-    verdict: str
+    verdict: Verdict
     path: str | None = None
     stream: str | None = None
     line: int | None = None
@@ -80,12 +86,12 @@ class Finding(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A way of reading logs, and how many of the reported values it explains."""
+    """A way of reading logs, and the number of reported values that it explains."""
 
     matches: str
     newline: str
     escape: str
-    scope: str
+    scope: Scope
     explained: int
 
     def __str__(self) -> str:
@@ -93,15 +99,16 @@ class Policy(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """What an audit found.
+    """The result of an audit.
 
     Attributes
     ----------
     findings : tuple of Finding
     policies : tuple of Policy
-        Those that explain most first; among equals the final value, which is the service's word, and the asked one.
+        Ordered by the number of values that they explain; of equal ones, the scope ``last``, which the service documents,
+        and the given options come first.
     reported : int
-        How many values the service reported, of jobs that have a log.
+        Number of values that the service reported about jobs with a log.
     errors : tuple of SourceError
         Logs that could not be read.
     jobs : tuple of str
@@ -116,34 +123,34 @@ class Audit(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether the logs say all that was reported."""
+        """Whether every reported value is the final value in its log."""
         return all(one.verdict == "equal" for one in self.findings)
 
 
 def audit(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    request: Any,
+    request: TuningRequest | str | os.PathLike[str] | Mapping[str, Any],
     *,
-    jobs: Any = None,
-    newline: str | None = None,
-    matches: str = "all",
-    escape: str = "none",
-    ansi: str = "keep",
-    untamed: str = "warn",
+    jobs: str | os.PathLike[str] | Mapping[str, Any] | Sequence[Any] | None = None,
+    newline: Newline | None = None,
+    matches: Matches = "all",
+    escape: Escape = "none",
+    ansi: Ansi = "keep",
+    untamed: Untamed = "warn",
     **options: Any,
 ) -> Audit:
-    """Compare logs with what the service reported about them.
+    """Compare logs with the values that the service reported about them.
 
     Parameters
     ----------
     paths : path or iterable of path
-        As :func:`metricscan.replay` takes them.
+        As :func:`metricscan.replay` takes them. Each log is read several times.
     request : TuningRequest, path or mapping
-        What DescribeHyperParameterTuningJob answered: its definitions, and its best job's value.
+        The answer of DescribeHyperParameterTuningJob: its definitions, and the value of its best job.
     jobs : path, mapping or list, optional
-        What ListTrainingJobsForHyperParameterTuningJob answered, or DescribeTrainingJob about one or several jobs.
+        The answer of ListTrainingJobsForHyperParameterTuningJob, or of DescribeTrainingJob about one or several jobs.
     newline, matches, escape
-        How the logs are read; the other ways are tried as well.
+        How to read the logs, as :class:`metricscan.Scanner` takes them; the other ways are tried as well.
     ansi, untamed
         See :class:`metricscan.Scanner`.
     **options
@@ -152,7 +159,40 @@ def audit(
     Raises
     ------
     OptionError
-        Nothing was reported, or a log can be read but once: standard input, a pipe.
+        The documents report no value, or a log can be read only once: standard input, a pipe.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> request = {
+    ...     "HyperParameterTuningJobName": "gan",
+    ...     "HyperParameterTuningJobConfig": {
+    ...         "Strategy": "Random",
+    ...         "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+    ...         "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+    ...     },
+    ...     "TrainingJobDefinition": {
+    ...         "AlgorithmSpecification": {
+    ...             "TrainingImage": "gan:1",
+    ...             "TrainingInputMode": "File",
+    ...             "MetricDefinitions": [{"Name": "loss", "Regex": "Loss = (.*?);"}],
+    ...         },
+    ...         "RoleArn": "arn:aws:iam::000000000000:role/tuning",
+    ...         "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+    ...         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    ...     },
+    ... }
+    >>> log = pathlib.Path(tempfile.mkdtemp()) / "trial-1.log"
+    >>> _ = log.write_text("Loss = 3;\\nLoss = 2;\\n")
+    >>> reported = {
+    ...     "TrainingJobName": "trial-1",
+    ...     "FinalMetricDataList": [{"MetricName": "loss", "Value": 3.0}],
+    ... }
+    >>> result = audit(log, request, jobs=reported)
+    >>> [(one.verdict, one.reported, one.logged) for one in result.findings], result.agrees
+    ([('other scope', 3.0, 2.0)], False)
+    >>> result.policies[0].scope
+    'first'
     """
     loaded = request if isinstance(request, TuningRequest) else load_request(request)
     if isinstance(jobs, (str, os.PathLike)):
@@ -160,18 +200,18 @@ def audit(
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     paths = list(paths)
-    reports = list(_reports(loaded, jobs))
+    reports = list(reported_values(loaded, jobs))
     if not reports:
         raise OptionError(
-            "nothing was reported: neither the tuning job nor the list names a training job with a value",
-            hint="give what DescribeHyperParameterTuningJob or ListTrainingJobsForHyperParameterTuningJob answered",
+            "nothing was reported: neither the tuning job nor the list holds a training job with a value",
+            hint="give the answer of DescribeHyperParameterTuningJob or ListTrainingJobsForHyperParameterTuningJob",
         )
     _check_read_again(map(os.fsdecode, paths))
     newline = newline or ("lf" if escape == "syslog" else "universal")
-    asked = {"matches": matches, "newline": newline, "escape": escape}
+    asked: dict[str, str] = {"matches": matches, "newline": newline, "escape": escape}
     scanner = scanner_of(loaded, **asked, ansi=ansi, untamed=untamed)
     result = replay(paths, scanner, **options)
-    # a glob may have found one
+    # a glob may have found a pipe
     _check_read_again(log.path for job in result.jobs for log in job.logs)
     parts = _parts(result)
     matched = _matched(reports, result.jobs)
@@ -195,70 +235,16 @@ def audit(
 
 
 def _check_read_again(paths: Iterable[str]) -> None:
-    """Raise an OptionError for a log of which the other ways of reading would find nothing."""
+    """Raise an OptionError for a log that can be read only once: a second reading would find nothing."""
     for path in paths:
         if is_read_once(path):
             raise OptionError(
-                f"{path} can be read but once; an audit reads each log in several ways", hint="save it to a file"
+                f"{path} can be read only once; an audit reads each log several times", hint="save it to a file"
             )
 
 
-# ---- what was reported
-
-
-class _Report(NamedTuple):
-    job: str
-    metric: str
-    label: str
-    value: float | None
-
-
-def _reports(request: TuningRequest, jobs: Any) -> Iterator[_Report]:
-    numbers = {one.name: number for number, one in enumerate(request.definitions)}
-    seen = set()
-    for one in [*_summaries(jobs), *_summaries(request.document)]:
-        name = one["TrainingJobName"]
-        number = numbers.get(one.get("TrainingJobDefinitionName"), 0)
-        definition = request.definitions[number]
-        known = {metric.name for metric in definition.metrics}
-        final = one.get("FinalHyperParameterTuningJobObjectiveMetric")
-        values = [final] if isinstance(final, Mapping) else []
-        listed = one.get("FinalMetricDataList")
-        values += [value for value in listed if isinstance(value, Mapping)] if isinstance(listed, list) else []
-        for value in values:
-            metric = value.get("MetricName")
-            if metric == ALIAS and ALIAS not in known:
-                metric = definition.objective.metric
-            number_ = value.get("Value")
-            if metric in known and isinstance(number_, (int, float)) and (name, metric) not in seen:
-                seen.add((name, metric))
-                yield _Report(name, metric, request.label(number, metric), float(number_))
-        objective = definition.objective.metric
-        if (
-            one.get("ObjectiveStatus") == "Failed"
-            and not values
-            and objective in known
-            and (name, objective) not in seen
-        ):
-            seen.add((name, objective))
-            yield _Report(name, objective, request.label(number, objective), None)
-
-
-def _summaries(document: Any) -> Iterator[Mapping[str, Any]]:
-    """Whatever names a training job, however deep."""
-    if isinstance(document, Mapping):
-        if isinstance(document.get("TrainingJobName"), str):
-            yield document
-            return
-        for member in ("TrainingJobSummaries", "BestTrainingJob"):
-            yield from _summaries(document.get(member))
-    elif isinstance(document, list):
-        for item in document:
-            yield from _summaries(item)
-
-
-def _matched(reports: Iterable[_Report], jobs: Iterable[Job]) -> dict[str, Job]:
-    """The job of the logs that each reported name means: of that name, or of a path that ends in it."""
+def _matched(reports: Iterable[Report], jobs: Iterable[Job]) -> dict[str, Job]:
+    """The job that each reported name refers to: by its name, its legal name, or the last part of its path."""
     listed = list(jobs)
     legal = legal_names(job.name for job in listed)
     by_name: dict[str, Job] = {}
@@ -268,7 +254,7 @@ def _matched(reports: Iterable[_Report], jobs: Iterable[Job]) -> dict[str, Job]:
     return {report.job: by_name[report.job] for report in reports if report.job in by_name}
 
 
-# ---- what the logs say
+# ---- the values in the logs
 
 _Parts = dict[tuple[str, str], dict[str, "pa.Table"]]
 
@@ -283,7 +269,7 @@ def _parts(result: Replay) -> _Parts:
 
 
 def _same(reported: float | None, value: float | None) -> bool:
-    """Whether two numbers are the same as the service keeps them, in 32 bits."""
+    """Whether two numbers are equal when rounded to 32 bits, as the service keeps them."""
     import numpy as np
 
     if reported is None or value is None:
@@ -292,7 +278,7 @@ def _same(reported: float | None, value: float | None) -> bool:
         return bool(np.float32(reported) == np.float32(value))
 
 
-def _scoped(streams: Mapping[str, pa.Table], scope: str) -> float | None:
+def _scoped(streams: Mapping[str, pa.Table], scope: Scope) -> float | None:
     if not streams:
         return None
     if scope == "last":
@@ -306,7 +292,7 @@ def _scoped(streams: Mapping[str, pa.Table], scope: str) -> float | None:
 
 
 def _finding(
-    report: _Report, job: Job | None, parts: _Parts, result: Replay, scanner: Scanner, options: Mapping[str, Any]
+    report: Report, job: Job | None, parts: _Parts, result: Replay, scanner: Scanner, options: Mapping[str, Any]
 ) -> Finding:
     if job is None:
         return Finding(report.job, report.metric, report.value, None, "no log")
@@ -315,7 +301,7 @@ def _finding(
     place = latest(streams)
     stream = None if place is None else place.stream
 
-    def found(verdict: str, at_stream: str | None, row: Mapping[str, Any], note: str = "") -> Finding:
+    def found(verdict: Verdict, at_stream: str | None, row: Mapping[str, Any], note: str = "") -> Finding:
         logged = None if place is None else place.value
         where = None if at_stream is None else paths.get(at_stream)
         places = (where, at_stream, row.get("line"), row.get("offset"))
@@ -354,7 +340,7 @@ def _finding(
 
 
 def _refused(job: Job, label: str, scanner: Scanner, options: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """A text of the job's logs that the metric's regex captured, and that is no number."""
+    """The first text that the metric's regex captured in the job's logs and that is not a number, with its stream."""
     for log in job.logs:
         try:
             running = scanner.batches(log.path, input_format=options.get("input_format", "auto"))

@@ -1,8 +1,7 @@
-"""The service's model of its documents: which members they have, and the limits of each.
+"""The service model of SageMaker: the members of its documents and their limits.
 
-``model.json`` holds, shape by shape, what botocore's service model of SageMaker says: types, required members, minima,
-maxima, patterns and choices. botocore itself checks neither maxima nor patterns nor choices before it sends a request;
-:func:`check` checks all of them.
+``model.json`` is an extract of botocore's service model: types, required members, minima, maxima, patterns and choices of
+each shape. Before botocore sends a request, it checks neither maxima nor patterns nor choices; :func:`check` checks all.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from typing import Any
 from metricscan.errors import nearest
 from metricscan.sagemaker.errors import RequestFault
 
-#: The name under which the service repeats the objective's definition.
+#: The name under which the service adds a copy of the objective's definition.
 ALIAS = "ObjectiveMetric"
 _SHOWN_CHARACTERS = 60
 
 
 @functools.cache
 def shapes() -> dict[str, dict[str, Any]]:
-    """All shapes by name."""
+    """All shapes by name, read once."""
     from importlib.resources import files
 
     model: dict[str, dict[str, Any]] = json.loads(files(__package__).joinpath("model.json").read_text(encoding="utf-8"))
@@ -33,15 +32,15 @@ def shapes() -> dict[str, dict[str, Any]]:
 
 
 def check(name: str, value: Any, path: str = "") -> tuple[list[RequestFault], list[RequestFault]]:
-    """What is wrong with a value of a shape, and what is in it that the shape does not know."""
-    faults: list[RequestFault] = []
+    """Check a value against a shape; return its errors, and its members that the shape does not define."""
+    errors: list[RequestFault] = []
     unknown: list[RequestFault] = []
-    _Check(faults, unknown).value(name, value, path)
-    return faults, unknown
+    _Check(errors, unknown).value(name, value, path)
+    return errors, unknown
 
 
 def pruned(name: str, value: Any) -> Any:
-    """A copy of a value of a shape without the members that the shape does not know."""
+    """A copy of a value without the members that its shape does not define."""
     shape = shapes()[name]
     if shape["type"] == "structure":
         members = shape["members"]
@@ -52,46 +51,48 @@ def pruned(name: str, value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value for a message."""
+    """A value as text for a message, shortened."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 2]}.."
 
 
 class _Check:
-    def __init__(self, faults: list[RequestFault], unknown: list[RequestFault]) -> None:
-        self.faults = faults
+    def __init__(self, errors: list[RequestFault], unknown: list[RequestFault]) -> None:
+        self.errors = errors
         self.unknown = unknown
 
-    def fault(self, path: str, message: str, hint: str | None = None) -> None:
-        self.faults.append(RequestFault(path, message, hint))
+    def error(self, path: str, message: str, hint: str | None = None) -> None:
+        self.errors.append(RequestFault(path, message, hint))
 
     def value(self, name: str, value: Any, path: str) -> None:
         shape = shapes()[name]
         kind = shape["type"]
         if value is None:
-            self.fault(path, f"null where {_EXPECTED[kind]} was expected")
+            self.error(path, f"null where {_EXPECTED[kind]} was expected")
             return
         getattr(self, f"_{kind}")(shape, value, path)
 
     def _structure(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if not isinstance(value, Mapping):
-            self._wrong("structure", value, path)
+            self._unexpected("structure", value, path)
             return
         members = shape["members"]
         for name in shape.get("required", ()):
             if name not in value:
-                self.fault(_member(path, name), "is missing")
+                self.error(_member(path, name), "is missing")
         for name, item in value.items():
             if name in members:
                 self.value(members[name], item, _member(path, name))
             else:
                 meant = nearest(str(name), members)
                 hint = None if meant is None else f"did you mean {meant}?"
-                self.unknown.append(RequestFault(_member(path, str(name)), "is no member that the service knows", hint))
+                self.unknown.append(
+                    RequestFault(_member(path, str(name)), "is not a member that the service defines", hint)
+                )
 
     def _list(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__len__"):
-            self._wrong("list", value, path)
+            self._unexpected("list", value, path)
             return
         self._count(shape, sum(not _is_alias(item) for item in value), "items", path)
         for index, item in enumerate(value):
@@ -99,7 +100,7 @@ class _Check:
 
     def _map(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if not isinstance(value, Mapping):
-            self._wrong("map", value, path)
+            self._unexpected("map", value, path)
             return
         self._count(shape, len(value), "entries", path)
         for key, item in value.items():
@@ -109,45 +110,45 @@ class _Check:
     def _string(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if not isinstance(value, str):
             hint = "put it in quotes" if isinstance(value, (int, float)) else None
-            self._wrong("string", value, path, hint)
+            self._unexpected("string", value, path, hint)
             return
         if "enum" in shape:
             if value not in shape["enum"]:
-                folded = next((right for right in shape["enum"] if right.lower() == value.lower()), None)
+                folded = next((choice for choice in shape["enum"] if choice.lower() == value.lower()), None)
                 meant = folded or nearest(value, shape["enum"])
                 choices = (
                     " or ".join(shape["enum"]) if len(shape["enum"]) < 9 else f"one of {len(shape['enum'])} choices"
                 )
-                self.fault(path, f"{shown(value)}: {choices} was expected", meant and f"did you mean {meant}?")
+                self.error(path, f"{shown(value)}: {choices} was expected", meant and f"did you mean {meant}?")
             return
-        before = len(self.faults)
+        before = len(self.errors)
         self._count(shape, len(value), "characters", path)
         pattern = shape.get("pattern")
-        if pattern is not None and len(self.faults) == before and not _compiled(pattern).fullmatch(value):
-            self.fault(path, f"{shown(value)} does not match {pattern}")
+        if pattern is not None and len(self.errors) == before and not _compiled(pattern).fullmatch(value):
+            self.error(path, f"{shown(value)} does not match {pattern}")
 
     def _integer(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
-            self._wrong("integer", value, path)
+            self._unexpected("integer", value, path)
             return
         low, high = shape.get("min"), shape.get("max")
         if (low is not None and value < low) or (high is not None and value > high):
             expected = f"{low} or more" if high is None else f"{low} to {high}"
-            self.fault(path, f"{value}: {expected} was expected")
+            self.error(path, f"{value}: {expected} was expected")
 
     _long = _integer
 
     def _float(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self._wrong("float", value, path)
+            self._unexpected("float", value, path)
         elif not math.isfinite(value):
-            self.fault(path, f"{value}: a finite number was expected")
+            self.error(path, f"{value}: a finite number was expected")
 
     _double = _float
 
     def _boolean(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if not isinstance(value, bool):
-            self._wrong("boolean", value, path)
+            self._unexpected("boolean", value, path)
 
     def _timestamp(self, shape: Mapping[str, Any], value: Any, path: str) -> None:
         if isinstance(value, dt.datetime) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
@@ -155,17 +156,17 @@ class _Check:
         try:
             dt.datetime.fromisoformat(value)
         except (TypeError, ValueError):
-            self._wrong("timestamp", value, path)
+            self._unexpected("timestamp", value, path)
 
     def _count(self, shape: Mapping[str, Any], count: int, what: str, path: str) -> None:
         low, high = shape.get("min", 0), shape.get("max")
         if count < low or (high is not None and count > high):
             expected = f"{low} or more" if high is None else f"{low} to {high}"
-            self.fault(path, f"{count} {what}; {expected} were expected")
+            self.error(path, f"{count} {what}; {expected} were expected")
 
-    def _wrong(self, kind: str, value: Any, path: str, hint: str | None = None) -> None:
+    def _unexpected(self, kind: str, value: Any, path: str, hint: str | None = None) -> None:
         given = "a structure" if isinstance(value, Mapping) else shown(value)
-        self.fault(path, f"{given} where {_EXPECTED[kind]} was expected", hint)
+        self.error(path, f"{given} where {_EXPECTED[kind]} was expected", hint)
 
 
 _EXPECTED = {
@@ -183,7 +184,7 @@ _EXPECTED = {
 
 
 def _is_alias(item: Any) -> bool:
-    """The service's own copy of the objective's definition; it is not counted among the 40."""
+    """Whether this is the service's copy of the objective's definition, which does not count towards the 40."""
     return isinstance(item, Mapping) and item.get("Name") == ALIAS and "Regex" in item
 
 
@@ -194,7 +195,7 @@ def _member(path: str, name: str) -> str:
 @functools.cache
 def _compiled(pattern: str) -> Any:
     if r"\p{" in pattern:
-        # as the service's own language has it
+        # re has no Unicode categories; the regex dialect of the service has
         import regex
 
         return regex.compile(pattern)

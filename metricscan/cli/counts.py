@@ -1,0 +1,74 @@
+"""What a scan counted, and why a definition found nothing, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metricscan.cli.output import literal, new_table, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stats import ScanStats
+
+# A built-in algorithm has dozens of metrics, and a log holds a few of them.
+_SILENT_SHOWN = 5
+
+
+def print_counts(console: Console, stats: ScanStats) -> None:
+    """Print one line per metric: its rows, and the matches that gave none."""
+    kinds = ["rows", "unparsed"]
+    kinds += [
+        kind
+        for kind in ("failed", "timeouts", "over_budget")
+        if any(getattr(one, kind) for one in stats.metrics.values())
+    ]
+    table = new_table("metric", *kinds, "unparsed text", numbers=kinds)
+    shown = {name: counts for name, counts in stats.metrics.items() if any(getattr(counts, kind) for kind in kinds)}
+    if len(stats.metrics) - len(shown) <= _SILENT_SHOWN:
+        shown = stats.metrics
+    for name, counts in shown.items():
+        texts = ", ".join(list(dict.fromkeys(repr(sample.text[:20]) for sample in counts.samples))[:3])
+        table.add_row(literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
+    print_table(console, table)
+    if len(shown) < len(stats.metrics):
+        console.print(f"  .. {len(stats.metrics) - len(shown):,} more metrics without rows")
+    console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
+
+
+def reasons_of(
+    scanner: Scanner, stats: ScanStats, paths: Sequence[str], input_format: str = "plain"
+) -> dict[str, tuple[str, ...]]:
+    """Why definitions found nothing, by name, first those that other options would cure; empty if nothing was read."""
+    from metricscan.replaying.diagnosis import diagnose
+
+    if not stats.records:
+        return {}
+    found = sorted(diagnose(scanner, stats, paths, input_format), key=lambda one: not one.is_curable)
+    return {one.metric: one.reasons for one in found}
+
+
+def print_silent(
+    console: Console,
+    scanner: Scanner,
+    stats: ScanStats,
+    paths: Sequence[str],
+    input_format: str = "plain",
+    objective: str | None = None,
+) -> None:
+    """Print why each definition found nothing, the objective's first."""
+    if not stats.records:
+        console.print("nothing was found: no record was read")
+        return
+    silent = sorted(
+        reasons_of(scanner, stats, paths, input_format).items(),
+        key=lambda metric_reasons: metric_reasons[0] != objective,
+    )
+    for metric, reasons in silent[:_SILENT_SHOWN]:
+        console.print(f"{metric} found nothing: {'; '.join(reasons)}", soft_wrap=True)
+    if silent[_SILENT_SHOWN:]:
+        more = ", ".join(metric for metric, _ in silent[_SILENT_SHOWN:])
+        console.print(f"{len(silent) - _SILENT_SHOWN:,} more found nothing: {more}", soft_wrap=True)

@@ -1,0 +1,122 @@
+"""The options that describe an objective and its ranking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import click
+
+from metricscan.cli.options import bundle
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from metricscan.datasets.dataset import Dataset
+    from metricscan.definitions.objective import Objective
+
+
+JOBS_SHOWN = 20
+
+
+class Goal(NamedTuple):
+    """The objective, which jobs may win, and how many jobs to show, from the options."""
+
+    minimize: str | None
+    maximize: str | None
+    scope: str | None
+    step: str | None
+    top: int | None
+    all_best: bool
+    completed_only: bool | None
+
+    def objective(self, noted: Objective | None = None) -> Objective | None:
+        """The objective that the options describe; what they omit is taken from ``noted``, the objective of a replay."""
+        return objective_of(self.minimize, self.maximize, self.scope, self.step, noted)
+
+    def check_ranked(self, objective: Objective | None) -> None:
+        """Raise a UsageError if options describe a ranking and there is no objective."""
+        if objective is not None:
+            return
+        if self.completed_only is not None or self.top is not None or self.all_best:
+            raise no_objective_for(*(self.given or ["--no-completed-only"]))
+
+    @property
+    def given(self) -> list[str]:
+        """The names of the options that were given."""
+        return [f"--{name.replace('_', '-')}" for name, value in self._asdict().items() if value not in (None, False)]
+
+    def cut(self, ranking: pa.Table, most: int | None = None) -> pa.Table:
+        """The rows that ``--top`` and ``--all-best`` select; without both, the first ``most`` rows, or all."""
+        top = most if self.top is None and not self.all_best else self.top
+        count = 0 if self.all_best and top is None else ranking.num_rows if top is None else top
+        if self.all_best and ranking.num_rows:
+            count = max(count, ranking["tied"][0].as_py() or 0)
+        # --top may be greater than the number of jobs
+        return ranking.slice(0, min(count, ranking.num_rows))
+
+
+#: Adds the options of an objective and its ranking; the command gets them as ``goal``.
+goal_options = bundle(
+    "goal",
+    Goal,
+    click.option("--minimize", metavar="NAME", help="The objective metric; lower is better."),
+    click.option("--maximize", metavar="NAME", help="The objective metric; higher is better."),
+    click.option(
+        "--scope",
+        metavar="SCOPE",
+        help="Which rows of a job decide: last, first, min, max, mean, last-N (mean of the last N), "
+        "best@K (best at a step of at most K).  [default: last]",
+    ),
+    click.option("--step", metavar="NAME", help="The metric that counts the steps, such as an epoch."),
+    click.option(
+        "--top",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help=f"Number of jobs to show.  [default: {JOBS_SHOWN}]",
+    ),
+    click.option("--all-best", is_flag=True, help="Show all jobs that share the first rank."),
+    click.option(
+        "--completed-only/--no-completed-only",
+        default=None,
+        help="Rank only jobs whose status is Completed.  [default: no; with the objective of a dataset, "
+        "as in its replay]",
+    ),
+)
+
+
+def no_objective_for(*options: str) -> click.UsageError:
+    """The error for options that need an objective."""
+    return click.UsageError(f"no objective for {' and '.join(options)}: give --minimize NAME or --maximize NAME")
+
+
+def completed_only_of(given: bool | None, minimize: str | None, maximize: str | None, noted: Dataset) -> bool:
+    """Whether only completed jobs get a rank; without the option as in the replay, if its objective is used."""
+    if given is not None or minimize is not None or maximize is not None or not noted.completed_only:
+        return bool(given)
+    click.echo(
+        "only jobs whose status is Completed have a rank, as in the replay; --no-completed-only turns this off",
+        err=True,
+    )
+    return True
+
+
+def objective_of(
+    minimize: str | None, maximize: str | None, scope: str | None, step: str | None, noted: Objective | None = None
+) -> Objective | None:
+    """The objective that the options describe; what they omit is taken from ``noted``."""
+    from dataclasses import replace
+
+    from metricscan.definitions.objective import Objective
+
+    if minimize is not None and maximize is not None:
+        raise click.UsageError("give --minimize or --maximize, not both")
+    if minimize is None and maximize is None:
+        if noted is None:
+            if scope is not None or step is not None:
+                given = {"--scope": scope, "--step": step}
+                raise no_objective_for(*(name for name, value in given.items() if value is not None))
+            return None
+        return replace(noted, scope=noted.scope if scope is None else scope, step=noted.step if step is None else step)
+    metric = maximize if minimize is None else minimize
+    goal: Literal["Minimize", "Maximize"] = "Maximize" if minimize is None else "Minimize"
+    return Objective(str(metric), goal, "last" if scope is None else scope, step)

@@ -1,0 +1,72 @@
+"""A ranking and its winner, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metricscan.cli.goal import JOBS_SHOWN
+from metricscan.cli.output import literal, new_table, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+    from rich.console import Console
+
+    from metricscan.cli.goal import Goal
+    from metricscan.definitions.objective import Objective
+
+
+def print_best(
+    console: Console, objective: Objective, job: str, value: float, place: str, hyperparameters: Mapping[str, str]
+) -> None:
+    """Print the winner in one line."""
+    parameters = "".join(f", {key}={value}" for key, value in hyperparameters.items())
+    text = f"Best: {job}, {_named(objective)} {value!r} at {place}{parameters}"
+    console.print(text, style="bold", soft_wrap=True)
+
+
+def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool) -> None:
+    """Print that no job won, and why."""
+    reason = f"no job has a finite {_named(objective)}"
+    if "found" in ranking["objective_status"].to_pylist():
+        named = _named(objective)
+        reason = (
+            f"no job with a finite {named} is Completed" if completed_only else f"all jobs with a finite {named} failed"
+        )
+    console.print(f"Best: none; {reason}")
+
+
+def _named(objective: Objective) -> str:
+    return objective.metric if objective.scope == "last" else f"{objective.metric} ({objective.scope})"
+
+
+def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal) -> None:
+    """Print one row per job."""
+    title = _named(objective)
+    columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
+    if objective.step is not None:
+        columns.insert(3, objective.step)
+    table = new_table(*columns, numbers=("rank", title, "rows", objective.step))
+    shown = goal.cut(ranking, JOBS_SHOWN)
+    for row in shown.to_pylist():
+        status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
+        place = "" if row["stream"] is None else f"{row['stream']}:{row['line']}"
+        if row["streams"] > 1:
+            place += f" ({objective.scope} of {row['streams']} streams)"
+        rows = f"{row['rows']:,}" + (f" ({row['not_finite']:,} not finite)" if row["not_finite"] else "")
+        cells = [
+            "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
+            row["job"],
+            "" if row["value"] is None else repr(row["value"]),
+            status,
+            rows,
+            place,
+            " ".join(f"{key}={value}" for key, value in row["hyperparameters"]),
+        ]
+        if objective.step is not None:
+            cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
+        table.add_row(*map(literal, cells))
+    print_table(console, table)
+    if shown.num_rows < ranking.num_rows:
+        console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more jobs; --top N shows N")

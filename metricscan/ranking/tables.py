@@ -1,0 +1,45 @@
+"""Tables of rows: opened, and checked for their columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from metricscan.datasets.dataset import Dataset
+from metricscan.errors import OptionError
+
+
+def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
+    """The tables by metric; a path is opened as a dataset."""
+    if isinstance(tables, (str, os.PathLike)):
+        return Dataset(tables)
+    if not isinstance(tables, Mapping):
+        raise TypeError(f"a mapping of tables, or the path of a dataset was expected, not {type(tables).__name__}")
+    return tables
+
+
+def checked(table: pa.Table, name: str) -> pa.Table:
+    """The table; an OptionError if a column is missing."""
+    if not isinstance(table, pa.Table):
+        raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
+    missing = [
+        one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
+    ]
+    if missing:
+        raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
+    return table
+
+
+def is_label(table: pa.Table) -> bool:
+    """Whether the values of a table are text."""
+    return bool(pa.types.is_string(table.schema.field("value").type))
+
+
+def numeric(table: pa.Table, name: str) -> pa.Table:
+    """The table; an OptionError if it holds the texts of a label."""
+    if is_label(table):
+        raise OptionError(f"{name!r} is a label: its values are text, numbers were expected")
+    return table
