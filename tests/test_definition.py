@@ -23,7 +23,7 @@ from metricscan import (
     load_definitions,
 )
 from metricscan.definitions.pasted import python_literal
-from metricscan.patterns.dialect import MOST_UNROLLED, RegexFault, compile_regex
+from metricscan.patterns.dialect import MOST_UNROLLED, RegexError, compile_regex
 
 LOSS = MetricDefinition("loss", r"loss=(\S+)")
 
@@ -561,7 +561,7 @@ def test_a_long_regex_is_shortened():
 def test_regexes_that_unroll_are_refused_only_under_regex():
     assert compile_regex("(?:a{300}){400}").engine == "re"
     assert compile_regex(rf"\p{{L}}(?:a{{{MOST_UNROLLED // 100}}}){{99}}").engine == "regex"
-    with pytest.raises(RegexFault, match="at most 100,000 are taken"):
+    with pytest.raises(RegexError, match="at most 100,000 are taken"):
         compile_regex(rf"\p{{L}}(?:a{{{MOST_UNROLLED // 100}}}){{100}}")
 
 
@@ -573,7 +573,7 @@ def test_any_text_is_a_definition_or_a_fault(text):
     fault = dialect = None
     try:
         dialect = compile_regex(text)
-    except RegexFault as error:
+    except RegexError as error:
         fault = error
     assert (dialect is not None and dialect.engine == "re") == accepted(text)
     if fault is None:

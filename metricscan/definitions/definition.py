@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from metricscan.definitions.pasted import blanked, line_and_column, python_literal, stray_backslashes
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
-from metricscan.patterns.dialect import Dialect, RegexFault, read_regex
+from metricscan.patterns.dialect import Dialect, RegexError, read_regex
 
 MAX_NAME_CHARACTERS = 255
 
@@ -123,7 +123,7 @@ def read_with(
                         results[definition.regex] = kept(dialect)
                     suspicions += _suspicions(kind, definition, dialect)
                     definitions.append(definition)
-                except RegexFault as fault:
+                except RegexError as fault:
                     found.append(
                         Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint)
                     )

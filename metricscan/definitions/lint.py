@@ -12,7 +12,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.patterns import safety
-from metricscan.patterns.dialect import RegexFault, compile_quietly, compile_regex, value_group
+from metricscan.patterns.dialect import RegexError, compile_quietly, compile_regex, value_group
 from metricscan.patterns.tree import REPEATS, Tree, within
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def read(regex: str) -> Definition | None:
         return None
     try:
         definition = Definition(regex)
-    except (RegexFault, RecursionError):
+    except (RegexError, RecursionError):
         return None
     return definition if definition.engine == "re" else None
 

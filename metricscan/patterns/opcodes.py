@@ -56,7 +56,7 @@ STOP, MEMBER, UNDECIDED = range(3)
 
 # ---- sets of characters (kernel/characters.h)
 
-# how a character is folded before the items are asked, and the items
+# how a character is folded before the items are tried, and the items
 FOLD_NOT, FOLD_ASCII, FOLD_UNICODE = range(3)
 SET_END, SET_RANGE, SET_CATEGORY, SET_NEGATE, SET_RANGE_FOLDED = range(5)
 DIGIT, SPACE, WORD = range(3)
