@@ -106,7 +106,7 @@ def test_all_faults_are_reported_together():
     )
     assert [(fault.index, fault.name, fault.position, fault.message) for fault in found] == [
         (1, "b", 5, "missing ), unterminated subpattern"),
-        (2, "a", None, "the name is that of definition 0 already"),
+        (2, "a", None, "the name is already that of definition 0"),
         (2, "a", 0, "unterminated character set"),
         (3, "", None, "the name is empty; 1 to 255 were expected"),
         (3, "", None, "the regex is empty"),
@@ -139,12 +139,12 @@ def test_an_error_says_where_each_fault_is():
         load_definitions([{"Name": "a", "Regex": "loss=("}, {"Name": "a", "Regex": "\t("}])
     assert str(caught.value) == "\n".join(
         [
-            "3 faults in the metric definitions",
+            "3 errors in the metric definitions",
             "  definition 0 'a': missing ), unterminated subpattern at position 5",
             "      loss=(",
             "           ^",
             r"      hint: for the character itself write \(",
-            "  definition 1 'a': the name is that of definition 0 already",
+            "  definition 1 'a': the name is already that of definition 0",
             r"  definition 1 'a': missing ), unterminated subpattern at position 1 of '\t('",
             r"      hint: for the character itself write \(",
         ]
@@ -325,10 +325,10 @@ def test_a_single_backslash_in_json(tmp_path):
         load_definitions(path)
     assert caught.value.source == str(path)
     assert [(fault.index, fault.message, fault.hint) for fault in caught.value.faults] == [
-        (None, r"line 2, column 36: the JSON string escape \S is none", r"write \\S"),
-        (None, r"line 2, column 41: the JSON string escape \d is none", r"write \\d"),
+        (None, r"line 2, column 36: \S is no JSON string escape", r"write \\S"),
+        (None, r"line 2, column 41: \d is no JSON string escape", r"write \\d"),
     ]
-    assert f"2 faults in the metric definitions of {path}" in str(caught.value)
+    assert f"2 errors in the metric definitions of {path}" in str(caught.value)
 
 
 def what_comes_of(read, text):
@@ -394,7 +394,7 @@ def test_faults_in_a_file_name_it(tmp_path):
     path = written(tmp_path, "- a=(\n- a=x\n", "d.yaml")
     with pytest.raises(DefinitionError) as caught:
         Scanner(path)
-    assert str(caught.value).startswith(f"2 faults in the metric definitions of {path}\n")
+    assert str(caught.value).startswith(f"2 errors in the metric definitions of {path}\n")
     assert [fault.index for fault in caught.value.faults] == [0, 1]
 
 
