@@ -39,7 +39,7 @@ class _Silence:
 
     @staticmethod
     def warn(*_: object, **__: object) -> None:
-        """Warn nobody."""
+        """Issue no warning."""
 
 
 def _silenced(module: ModuleType, name: str) -> Callable[..., Any]:

@@ -49,7 +49,7 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
     ----------
     tree : Tree
     classes_known : bool
-        False: any class may take any character. So it is in the tree of a pattern for ``regex``, which stands in for it.
+        False: any class may take any character, as in a pattern for ``regex``, whose tree is that of a similar pattern.
 
     Examples
     --------
