@@ -1,4 +1,7 @@
-"""What can go wrong, and who can mend it: definitions and options, the environment. Data never raises."""
+"""The exceptions: definitions and options that are invalid, inputs and outputs that fail. Data never raises.
+
+Beside them stands what makes their messages helpful: several errors raised as one, and the name that was probably meant.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ if TYPE_CHECKING:
 
 
 class MetricscanError(Exception):
-    """The root of this package's errors.
+    """The base class of this package's errors.
 
     Attributes
     ----------
+    message : str
+        What is wrong, without the hint.
     hint : str or None
-        What would mend it, where that is known.
+        What would correct it, where that is known.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -27,22 +32,22 @@ class MetricscanError(Exception):
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # errors travel between processes; the keyword-only parameters would be lost on the way
+        # pickling an error, as between processes, would lose the keyword-only parameters
         return _rebuilt, (type(self), self.message, self.__dict__)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a list of metric definitions, or with the labels beside it.
+    """One error in a list of metric definitions, or in the labels beside it.
 
     Attributes
     ----------
     index : int or None
-        Which definition, or which label, from 0; None if the fault is not of one alone.
+        The number of the definition or label, from 0; None if the error is not in a single one.
     name, pattern : str or None
-        Its name and its regex, where they are known.
+        The name and the regex of the definition or label, where they are known.
     position : int or None
-        Where in the pattern, in characters from 0.
+        The place in the pattern, in characters from 0.
     message : str
     hint : str or None
     kind : {"definition", "label"}
@@ -83,13 +88,13 @@ class DefinitionError(MetricscanError, ValueError):
     Attributes
     ----------
     faults : tuple of Fault
-        All that is wrong, in the order of the definitions.
+        All errors, in the order of the definitions.
     source : str or None
-        The file they came from.
+        The file that holds the definitions.
     """
 
     def __init__(self, faults: tuple[Fault, ...], *, source: str | None = None) -> None:
-        count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+        count = f"{len(faults)} errors" if len(faults) > 1 else "an error"
         where = "" if source is None else f" of {source}"
         lines = [f"{count} in the metric definitions{where}"]
         lines += ["  " + str(fault).replace("\n", "\n  ") for fault in faults]
@@ -99,35 +104,35 @@ class DefinitionError(MetricscanError, ValueError):
 
 
 class OptionError(MetricscanError, ValueError):
-    """An option with a value that it does not take, or that contradicts another."""
+    """An option with an invalid value, or one that contradicts another option."""
 
 
 class AllFaults:
-    """Faults of several options, raised as one OptionError where its block ends.
+    """Collects the errors of several options, and raises them as one OptionError where its block ends.
 
     Examples
     --------
-    >>> with AllFaults() as faults:
-    ...     faults.note("threads=0: 1 or more was expected")
-    ...     faults.note("format='xls': parquet was expected")
+    >>> with AllFaults() as errors:
+    ...     errors.note("threads=0: 1 or more was expected")
+    ...     errors.note("format='xls': parquet was expected")
     Traceback (most recent call last):
     metricscan.errors.OptionError: threads=0: 1 or more was expected; format='xls': parquet was expected
     """
 
     def __init__(self) -> None:
-        self._faults: list[str] = []
+        self._errors: list[str] = []
         self._hints: list[str] = []
 
-    def note(self, fault: str) -> None:
-        """Add a fault."""
-        self._faults.append(fault)
+    def note(self, error: str) -> None:
+        """Add an error."""
+        self._errors.append(error)
 
     def of(self, check: Callable[..., object], *arguments: object) -> None:
-        """Add what a check raises as an OptionError."""
+        """Add the error of a check that raises an OptionError."""
         try:
             check(*arguments)
         except OptionError as error:
-            self._faults.append(error.message)
+            self._errors.append(error.message)
             if error.hint is not None:
                 self._hints.append(error.hint)
 
@@ -135,8 +140,8 @@ class AllFaults:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._faults:
-            raise OptionError("; ".join(self._faults), hint=" ".join(self._hints) or None)
+        if kind is None and self._errors:
+            raise OptionError("; ".join(self._errors), hint=" ".join(self._hints) or None)
 
 
 class SourceError(MetricscanError, OSError):
@@ -148,11 +153,11 @@ class SourceError(MetricscanError, OSError):
     offset : int or None
         The byte of the (decompressed) input up to which it was read.
     cause : BaseException or None
-        What the system said.
+        The error that the system raised.
     partial : object
         From ``Scanner.scan``: the result up to there.
     errno, strerror, filename
-        As every OSError has them: those of the cause, and the path.
+        As in every OSError: those of the cause, and the path.
     """
 
     def __init__(
@@ -170,17 +175,17 @@ class SourceError(MetricscanError, OSError):
         self.offset = offset
         self.cause = cause
         self.partial: Any = None
-        self._tell_as_the_system_does()
+        self._fill_in_os_error()
 
-    def _tell_as_the_system_does(self) -> None:
-        """Fill in what an OSError has, so that who catches one finds it there."""
+    def _fill_in_os_error(self) -> None:
+        """Set the attributes of an OSError, for code that catches OSError."""
         if isinstance(self.cause, OSError):
             self.errno, self.strerror = self.cause.errno, self.cause.strerror
         self.filename = self.path
 
 
 class DefinitionWarning(UserWarning):
-    """A metric definition that works, and probably not as meant."""
+    """A metric definition that is valid, but probably does not do what was meant."""
 
 
 def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, Any]) -> MetricscanError:
@@ -188,12 +193,12 @@ def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, An
     error.args = (message,)
     error.__dict__.update(attributes)
     if isinstance(error, SourceError):
-        error._tell_as_the_system_does()
+        error._fill_in_os_error()
     return error
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant.
+    """The name that was probably meant; None if none is similar.
 
     >>> nearest("LOSS", ["val_loss", "loss"]), nearest("los", ["acc", "loss"]), nearest("auc", ["loss"])
     ('loss', 'loss', None)
@@ -201,5 +206,5 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     import difflib
 
     known = list(names)
-    but_for_capitals = [one for one in known if one.casefold() == name.casefold()]
-    return next(iter(but_for_capitals or difflib.get_close_matches(name, known, 1)), None)
+    other_case = [one for one in known if one.casefold() == name.casefold()]
+    return next(iter(other_case or difflib.get_close_matches(name, known, 1)), None)

@@ -1,1 +1,1 @@
-"""What a person writes (metric definitions, the objective), and advice about it."""
+"""What a person writes (metric definitions, the objective), and lint: advice about it."""

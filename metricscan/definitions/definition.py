@@ -1,4 +1,4 @@
-"""Metric definitions: what they are, where they come from, and everything that can be wrong with them at once."""
+"""Metric definitions: their type, reading them from lists and files, and checking them, with all errors reported at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from metricscan.definitions.pasted import blanked, line_and_column, python_literal, stray_backslashes
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
-from metricscan.patterns.dialect import Dialect, RegexFault, read_regex
+from metricscan.patterns.dialect import Dialect, RegexError, read_regex
 
 MAX_NAME_CHARACTERS = 255
 
@@ -35,7 +35,7 @@ class MetricDefinition(NamedTuple):
 
 
 def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
-    r"""Metric definitions, checked.
+    r"""Read metric definitions and check them.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     Raises
     ------
     DefinitionError
-        All faults together: duplicate names, regexes that do not compile, wrong types, an empty list.
+        All errors together: duplicate names, regexes that do not compile, invalid types, an empty list.
     SourceError
         The file cannot be read.
 
     Warns
     -----
     DefinitionWarning
-        A regex with several groups, whose first one has a name that is not the metric's, and none named ``value``: its
-        first group is what counts.
+        A regex has several groups and none named ``value``, so the value is that of the first group; but that group's name
+        is not the metric's.
 
     Examples
     --------
@@ -63,12 +63,12 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     (MetricDefinition(name='acc', regex='acc: ([0-9.]+)%'),)
     >>> load_definitions([{"Name": "a", "Regex": "("}, {"Name": "a", "Regex": ""}])
     Traceback (most recent call last):
-    metricscan.errors.DefinitionError: 3 faults in the metric definitions
+    metricscan.errors.DefinitionError: 3 errors in the metric definitions
       definition 0 'a': missing ), unterminated subpattern at position 0
           (
           ^
           hint: for the character itself write \(
-      definition 1 'a': the name is that of definition 0 already
+      definition 1 'a': the name is already that of definition 0
       definition 1 'a': the regex is empty
     """
     definitions, _, suspicions = read_with(source, lambda dialect: None)
@@ -80,25 +80,36 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
 def read_with(
     source: Any, kept: Callable[[Dialect], Kept], labels: Any = ()
 ) -> tuple[tuple[MetricDefinition, ...], dict[str, Kept], list[str]]:
-    """:func:`load_definitions`, and of each regex what the caller keeps of how it was compiled when it was checked.
+    """As :func:`load_definitions`, with labels behind the definitions, and a result of the caller's for each regex.
 
-    Behind them stand those of ``labels``: a mapping of name to regex, or a list of definitions. Syntax trees are large: none
-    should be kept.
+    Parameters
+    ----------
+    source : path or iterable
+    kept : callable
+        Makes the result for a regex from how it was compiled for the check. Syntax trees are large: it should keep none.
+    labels : mapping or iterable
+        A mapping of name to regex, or a list of definitions.
 
-    It warns nobody: what is suspicious comes last.
+    Returns
+    -------
+    definitions : tuple of MetricDefinition
+    results : dict
+        By regex.
+    suspicions : list of str
+        The texts of the warnings; none is issued here.
     """
     path = None
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         source = read_definitions(path)
-    items, faults = _items(source)
-    if not faults and not items:
-        faults.append(Fault(None, None, None, None, "the list is empty; one definition at least was expected"))
+    items, errors = _items(source)
+    if not errors and not items:
+        errors.append(Fault(None, None, None, None, "the list is empty; one definition at least was expected"))
     if isinstance(labels, Mapping):
         labels = [{"Name": name, "Regex": regex} for name, regex in labels.items()]
     of_labels, more = _items(labels)
-    more = [replace(fault, message=f"labels: {fault.message}") for fault in more]
-    faults += more
+    more = [replace(error, message=f"labels: {error.message}") for error in more]
+    errors += more
     definitions = []
     results: dict[str, Kept] = {}
     places: dict[str, str] = {}
@@ -112,8 +123,8 @@ def read_with(
             place = f"{kind} {index}"
             first = places.setdefault(definition.name, place)
             if first != place:
-                found.append(Fault(index, definition.name, None, None, f"the name is that of {first} already"))
-            found += _name_faults(index, definition.name)
+                found.append(Fault(index, definition.name, None, None, f"the name is already that of {first}"))
+            found += _name_errors(index, definition.name)
             if not definition.regex:
                 found.append(Fault(index, definition.name, None, None, "the regex is empty"))
             else:
@@ -123,13 +134,13 @@ def read_with(
                         results[definition.regex] = kept(dialect)
                     suspicions += _suspicions(kind, definition, dialect)
                     definitions.append(definition)
-                except RegexFault as fault:
+                except RegexError as error:
                     found.append(
-                        Fault(index, definition.name, definition.regex, fault.position, fault.message, fault.hint)
+                        Fault(index, definition.name, definition.regex, error.position, error.message, error.hint)
                     )
-        faults += [replace(fault, kind=kind) for fault in found]
-    if faults:
-        raise DefinitionError(tuple(faults), source=path)
+        errors += [replace(error, kind=kind) for error in found]
+    if errors:
+        raise DefinitionError(tuple(errors), source=path)
     return tuple(definitions), results, suspicions
 
 
@@ -145,7 +156,7 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
     if isinstance(item, MetricDefinition):
         item = {"Name": item.name, "Regex": item.regex}
     if type(item) is dict and len(item) == 2:
-        # what nearly all are; what is wrong with the others takes longer to say
+        # nearly all are valid; the checks below work out what is wrong with the others
         text, pattern = item.get("Name"), item.get("Regex")
         if type(text) is str and type(pattern) is str:
             return MetricDefinition(text, pattern), []
@@ -153,35 +164,35 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
         return None, [Fault(index, None, None, None, f"{_kind(item)} where {_EXPECTED} was expected")]
     given = item.get("Name")
     known = given if isinstance(given, str) else None
-    faults = []
+    errors = []
     for key in item:
         if key not in ("Name", "Regex"):
             meant = next((right for right in ("Name", "Regex") if str(key).lower() == right.lower()), None)
             hint = None if meant is None else f"it is spelled {meant}"
-            faults.append(Fault(index, known, None, None, f"unknown key {key!r}; Name and Regex were expected", hint))
+            errors.append(Fault(index, known, None, None, f"unknown key {key!r}; Name and Regex were expected", hint))
     for key in ("Name", "Regex"):
         if key not in item:
-            faults.append(Fault(index, known, None, None, f"{key} is missing"))
+            errors.append(Fault(index, known, None, None, f"{key} is missing"))
         elif not isinstance(item[key], str):
             hint = None if item[key] is None or isinstance(item[key], (list, Mapping)) else "put it in quotes"
-            faults.append(
+            errors.append(
                 Fault(index, known, None, None, f"{key} is {_kind(item[key])} where a string was expected", hint)
             )
-    if faults:
-        return None, faults
+    if errors:
+        return None, errors
     return MetricDefinition(str(given), str(item["Regex"])), []
 
 
-def _name_faults(index: int, name: str) -> list[Fault]:
-    faults = []
+def _name_errors(index: int, name: str) -> list[Fault]:
+    errors = []
     if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
         size = "empty" if not name else f"of {len(name)} characters"
-        faults.append(
+        errors.append(
             Fault(index, name[:40], None, None, f"the name is {size}; 1 to {MAX_NAME_CHARACTERS} were expected")
         )
     if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
-        faults.append(Fault(index, name, None, None, "the name holds half of a surrogate pair, which is no text"))
-    return faults
+        errors.append(Fault(index, name, None, None, "the name holds half of a surrogate pair, which is no text"))
+    return errors
 
 
 def _suspicions(kind: str, definition: MetricDefinition, dialect: Dialect) -> list[str]:
@@ -246,14 +257,14 @@ def _items(source: Any) -> tuple[list[Any], list[Fault]]:
 
 
 def read_definitions(path: str) -> Any:
-    """What a JSON or YAML file says, unchecked: what :func:`load_definitions` takes.
+    """The content of a JSON or YAML file, unchecked, as :func:`load_definitions` takes it.
 
     Raises
     ------
     DefinitionError
-        It is neither JSON nor YAML.
+        The file is neither JSON nor YAML.
     SourceError
-        It cannot be read.
+        The file cannot be read.
     """
     try:
         with open(path, "rb") as file:
@@ -291,7 +302,7 @@ def _from_json(text: str, path: str) -> Any:
     except json.JSONDecodeError as error:
         if "'" in text or re.search(r"\br\"", text):
             try:
-                # a list as Python prints it, or as it stands in its source
+                # a list as Python prints it, or as its source has it
                 return python_literal(text)
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 pass
@@ -299,14 +310,14 @@ def _from_json(text: str, path: str) -> Any:
         if stray:
             raise DefinitionError(
                 tuple(
-                    _file_fault(
-                        text, at, f"the JSON string escape {text[at : at + 2]} is none", f"write \\{text[at : at + 2]}"
+                    _file_error(
+                        text, at, f"{text[at : at + 2]} is no JSON string escape", f"write \\{text[at : at + 2]}"
                     )
                     for at in stray
                 ),
                 source=path,
             ) from None
-        raise DefinitionError((_file_fault(text, error.pos, f"not JSON: {error.msg}"),), source=path) from None
+        raise DefinitionError((_file_error(text, error.pos, f"not JSON: {error.msg}"),), source=path) from None
 
 
 def _from_yaml(text: str, path: str) -> Any:
@@ -320,7 +331,7 @@ def _from_yaml(text: str, path: str) -> Any:
         if mark is None:
             raise _syntax(path, f"not YAML: {problem}") from None
         hint = "between single quotes a backslash is a backslash" if "escape" in problem else None
-        raise DefinitionError((_file_fault(text, mark.index, f"not YAML: {problem}", hint),), source=path) from None
+        raise DefinitionError((_file_error(text, mark.index, f"not YAML: {problem}", hint),), source=path) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _syntax(path, f"not YAML: {error}") from None
 
@@ -329,5 +340,5 @@ def _syntax(path: str, message: str) -> DefinitionError:
     return DefinitionError((Fault(None, None, None, None, message),), source=path)
 
 
-def _file_fault(text: str, at: int, message: str, hint: str | None = None) -> Fault:
+def _file_error(text: str, at: int, message: str, hint: str | None = None) -> Fault:
     return Fault(None, None, None, None, f"{line_and_column(text, at)}: {message}", hint)

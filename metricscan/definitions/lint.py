@@ -1,27 +1,30 @@
-"""What is probably not meant in a definition: each finding with its reason and, where one is known, a better regex.
+"""Lint: what a definition says and probably does not mean, with the reason and, where one is known, a better regex.
 
-It works on the tree that ``re`` makes and asks ``re`` itself, by examples, what the value's group takes. A suggestion
-compiles, and reads the examples that the regex read as it read them. What only a log can tell is in ``_lint_log``.
+The findings are read off the tree that ``re`` makes, and off what the value's group takes of some examples. A suggestion
+compiles and reads these examples as the regex does. Findings that need a log are in replaying/lint_log.py.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.patterns import safety
-from metricscan.patterns.dialect import RegexFault, compile_quietly, compile_regex, value_group
-from metricscan.patterns.tree import REPEATS, Tree, within
+from metricscan.definitions.regex_parts import (
+    NAME_CHARACTERS,
+    NUMBER,
+    holds,
+    kept,
+    leading_literal,
+    parts_of,
+    standing_alone,
+)
+from metricscan.patterns.tree import REPEATS, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# A number as logs print them; what a suggestion puts in the value's group.
-NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-# What stands before a name makes it another name.
-NAME_CHARACTERS = r"\w/.-"
+    from metricscan.definitions.regex_parts import RegexParts
 
 # Metrics that count are neither negative nor tiny.
 _COUNTS = frozenset(
@@ -34,22 +37,19 @@ _REALS = re.compile(
     r"(?i)loss|acc|err|rmse|mse|mae|auc|score|precision|recall|ppl|perplexity|f1|rate|\blr\b|reward|bleu"
 )
 _TINY, _NEGATIVE, _PLAIN = "1.5e-05", "-1.5", "1.5"
-_EXAMPLES = ("1.5", "0.25", "12", "7", "12.75", "5.", "0.0")
-_LONGEST = 10_000
-_LONGEST_EXAMPLE = 1_000
 
 
 class Finding(NamedTuple):
-    """Something in a definition that is probably not meant.
+    """Something that a definition says and probably does not mean.
 
     Attributes
     ----------
     code : str
-        Its kind, the same for every definition.
+        Its kind.
     reason : str
-        What happens, and with what text.
+        What goes wrong, and on which text.
     suggestion : str or None
-        A regex that does not have it, where one is known.
+        A regex without it, where one is known.
     """
 
     code: str
@@ -66,10 +66,10 @@ def lint(name: str, regex: str, others: Sequence[str] = ()) -> tuple[Finding, ..
     Parameters
     ----------
     name : str
-        The metric's name tells counts from measures.
+        The metric's name; it distinguishes counts from measures.
     regex : str
     others : sequence of str
-        The other regexes of its list: one may name what this one matches inside.
+        The other regexes of its list: this one may match inside a name of theirs.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def lint(name: str, regex: str, others: Sequence[str] = ()) -> tuple[Finding, ..
     ...     print(finding.code, finding.suggestion)
     empty-value loss:\\s*([-+]?(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:[eE][-+]?[0-9]+)?)
     """
-    definition = read(regex)
+    definition = parts_of(regex)
     if definition is None:
         return ()
     about_value = (
@@ -90,107 +90,16 @@ def lint(name: str, regex: str, others: Sequence[str] = ()) -> tuple[Finding, ..
     return tuple(finding for finding in found if finding is not None)
 
 
-class Definition:
-    """A regex taken apart as far as the findings need it."""
-
-    def __init__(self, regex: str) -> None:
-        self.regex = regex
-        dialect = compile_regex(regex)
-        self.engine = dialect.engine
-        self.compiled = dialect.compiled
-        self.tree = Tree(dialect.tree, dialect.tree.state.flags)
-        self.items = list(self.tree.items)
-        self.group = value_group(self.compiled)
-        # places of groups in the text; in a verbose text comments may hold parentheses
-        self.groups = {} if self.tree.flags & re.VERBOSE else group_places(regex)
-        self.may_explode = safety.may_explode(self.tree)
-        self.refers = any(op in (sre.GROUPREF, sre.GROUPREF_EXISTS) for op, _ in within(self.items))
-
-    @property
-    def body(self) -> re.Pattern[str] | None:
-        """What the value's group holds, alone."""
-        return self.body_of(self.group)
-
-    def body_of(self, group: int) -> re.Pattern[str] | None:
-        """The compiled body of a group; None if there is no such group, or if references make it mean something else alone."""
-        if group not in self.groups or self.refers:
-            return None
-        _, start, end = self.groups[group]
-        try:
-            return compile_quietly(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
-        except (re.error, ValueError):
-            return None
-
-    def with_body(self, body: str, before: str = "") -> str | None:
-        """The regex with this in the value's group, and ``before`` in front of it."""
-        if self.group not in self.groups or self.refers:
-            return None
-        opened, start, end = self.groups[self.group]
-        return f"{self.regex[:opened]}{before}{self.regex[opened:start]}{body}{self.regex[end:]}"
-
-    def example(self, value: str) -> str | None:
-        """A short text in which the pattern finds the value; None if none was thought of, or ``re`` might not end."""
-        if self.may_explode:
-            return None
-        try:
-            before, after = _around(self.items, self.group)
-        except _NoExampleError:
-            return None
-        for text in (before + value + after, before + value + after + " "):
-            match = self.compiled.search(text)
-            if match is not None and match[self.group] == value:
-                return text
-        return None
-
-
-@lru_cache(maxsize=4096)
-def read(regex: str) -> Definition | None:
-    """The regex taken apart; None if ``re`` does not take it, or it is no regex that a person wrote."""
-    if len(regex) > _LONGEST:
-        return None
-    try:
-        definition = Definition(regex)
-    except (RegexFault, RecursionError):
-        return None
-    return definition if definition.engine == "re" else None
-
-
-def kept(definition: Definition, suggestion: str | None, examples: Sequence[str] = _EXAMPLES) -> str | None:
-    """The suggestion, if it compiles and reads the examples that the regex reads."""
-    if suggestion is None or suggestion == definition.regex:
-        return None
-    try:
-        better = compile_quietly(suggestion)
-    except (re.error, RecursionError, OverflowError):
-        return None
-    group = value_group(better)
-    for value in examples:
-        text = definition.example(value)
-        if text is None:
-            continue
-        match = better.search(text)
-        if match is None or match[group] is None or not _same_number(match[group], value):
-            return None
-    return suggestion
-
-
-def _same_number(text: str, value: str) -> bool:
-    try:
-        return float(text) == float(value)
-    except ValueError:
-        return False
-
-
 # ---- findings
 
 
-def _no_group(definition: Definition) -> Finding | None:
+def _no_group(definition: RegexParts) -> Finding | None:
     if definition.group or not any(chr(char) not in "0123456789.+-eE_ " for char in _demanded(definition.items)):
         return None
     reason = "it has no group, so the value is the whole match, which is no number"
     suggestion = None
     if not definition.tree.flags & re.VERBOSE:
-        # the last thing that takes a number gets the group
+        # the group goes around the last class that takes a number
         runs = list(re.finditer(r"(?<!\\)(?:\[[-+0-9.\\deE]+\]|\\d|\\S)(?:[*+]|\{\d*,?\d*\})", definition.regex))
         if runs:
             start, end = runs[-1].span()
@@ -198,8 +107,8 @@ def _no_group(definition: Definition) -> Finding | None:
     return Finding("no-group", reason, kept(definition, suggestion))
 
 
-def _empty_value(definition: Definition) -> Finding | None:
-    """The value's group ends in a lazy repeat, and nothing behind it makes it go on."""
+def _empty_value(definition: RegexParts) -> Finding | None:
+    """The value's group ends in a lazy repeat, and nothing behind the group extends it."""
     behind = _behind_group(definition.items, definition.group)
     if behind is None:
         return None
@@ -215,7 +124,7 @@ def _empty_value(definition: Definition) -> Finding | None:
         what = "always captures nothing"
     else:
         what = f"captures {'one character' if low == 1 else f'{low} characters'} and no more"
-    reason = f"its lazy repeat {what}: nothing behind it makes it go on"
+    reason = f"its lazy repeat {what}: nothing behind it forces it to take more"
     before = ""
     if definition.group in definition.groups:
         opened = definition.groups[definition.group][0]
@@ -223,14 +132,14 @@ def _empty_value(definition: Definition) -> Finding | None:
     return Finding("empty-value", reason, kept(definition, definition.with_body(NUMBER, before)))
 
 
-def _swallowing_alternation(definition: Definition) -> Finding | None:
+def _swallowing_alternation(definition: RegexParts) -> Finding | None:
     if not definition.group or len(definition.items) != 1 or definition.items[0][0] is not sre.BRANCH:
         return None
     branches = definition.items[0][1][1]
-    with_value = [_holds(branch, definition.group) for branch in branches]
+    with_value = [holds(branch, definition.group) for branch in branches]
     if all(with_value):
         return None
-    others = [_holds_any(branch) for branch, holds in zip(branches, with_value, strict=True) if not holds]
+    others = [_holds_any(branch) for branch, has_value in zip(branches, with_value, strict=True) if not has_value]
     if any(others):
         reason = f"| divides the whole regex, and only group {definition.group} is read: the other alternatives give no value"
     else:
@@ -253,7 +162,7 @@ def _swallowing_alternation(definition: Definition) -> Finding | None:
     return Finding("swallowing-alternation", reason, kept(definition, suggestion))
 
 
-def _wrong_group(definition: Definition) -> Finding | None:
+def _wrong_group(definition: RegexParts) -> Finding | None:
     """The first group takes a word; a later one would take the number."""
     body = definition.body
     if body is None or body.fullmatch(_PLAIN) or not body.fullmatch("loss"):
@@ -270,10 +179,10 @@ def _wrong_group(definition: Definition) -> Finding | None:
     return None
 
 
-def _unread_numbers(name: str, definition: Definition) -> Finding | None:
-    """A value's group that takes 1.5 and not 1.5e-05 or -1.5: what it cannot take is cut, or passed over."""
+def _unread_numbers(name: str, definition: RegexParts) -> Finding | None:
+    """The value's group takes 1.5 but not 1.5e-05 or -1.5: such numbers are cut, or skipped."""
     body = definition.body
-    # takes numbers, and numbers only
+    # the group takes numbers only
     if body is None or body.fullmatch("loss") or body.fullmatch("1 x"):
         return None
     if not body.fullmatch(_PLAIN) and not body.fullmatch("12.75"):
@@ -290,7 +199,7 @@ def _unread_numbers(name: str, definition: Definition) -> Finding | None:
     if counts and not any_character:
         return None
     if _first_is_value(definition):
-        # a sign before it may be a dash between two numbers
+        # a sign in front of it may be a dash between two numbers
         missing = [(text, what) for text, what in missing if what != "sign"]
         if not missing:
             return None
@@ -311,7 +220,7 @@ def _is_count(name: str) -> bool:
     return not _COUNTS.isdisjoint(word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name))
 
 
-def _whole_numbers(name: str, definition: Definition) -> Finding | None:
+def _whole_numbers(name: str, definition: RegexParts) -> Finding | None:
     body = definition.body
     if body is None or not body.fullmatch("12") or not _REALS.search(name) or _is_count(name):
         return None
@@ -325,7 +234,7 @@ def _whole_numbers(name: str, definition: Definition) -> Finding | None:
     return Finding("whole-numbers", reason, kept(definition, definition.with_body(NUMBER)))
 
 
-def _what_happens(definition: Definition, value: str) -> str:
+def _what_happens(definition: RegexParts, value: str) -> str:
     plain = definition.example(_PLAIN)
     if plain is not None:
         at = plain.rindex(_PLAIN)
@@ -337,16 +246,16 @@ def _what_happens(definition: Definition, value: str) -> str:
     return f"{value} is not taken"
 
 
-def _inside_longer_name(definition: Definition, others: Sequence[str]) -> Finding | None:
+def _inside_longer_name(definition: RegexParts, others: Sequence[str]) -> Finding | None:
     literal, _ = leading_literal(definition)
-    # one name and what ends it
+    # one name and the characters that end it
     if not re.fullmatch(rf"[{NAME_CHARACTERS}]+[\s:='\"]*", literal):
         return None
     name = re.match(r"\w+", literal)
     for other in others:
         if name is None or name[0] not in other or other == definition.regex:
             continue
-        longer = read(other)
+        longer = parts_of(other)
         for run in [] if longer is None else _literal_runs(longer.items):
             at = run.find(literal, 1)
             if at > 0 and re.match(f"[{NAME_CHARACTERS}]", run[at - 1]):
@@ -357,40 +266,7 @@ def _inside_longer_name(definition: Definition, others: Sequence[str]) -> Findin
     return None
 
 
-def standing_alone(definition: Definition) -> str | None:
-    """The regex, with nothing of a name before its leading literal."""
-    literal, start = leading_literal(definition)
-    return f"{definition.regex[:start]}(?<![{NAME_CHARACTERS}]){definition.regex[start:]}" if literal else None
-
-
-def leading_literal(definition: Definition) -> tuple[str, int]:
-    """The name that the regex begins with, and where in its text; empty if it begins with none.
-
-    >>> leading_literal(Definition(r".*loss: ([0-9.]+)"))
-    ('loss: ', 2)
-    """
-    start = 0
-    items = definition.items
-    flags = re.match(r"\(\?[aimsu]+\)", definition.regex)
-    start = flags.end() if flags else 0
-    if definition.regex.startswith(".*", start):
-        start += 3 if definition.regex.startswith(".*?", start) else 2
-        items = items[1:]
-    literal = ""
-    for op, av in items:
-        if op is not sre.LITERAL:
-            break
-        literal += chr(av)
-    written = re.match(r"[\w]", definition.regex[start:])
-    named = re.match(r"\w", literal) and written and re.search(r"[^\W\d]", literal)
-    return (literal, start) if named else ("", 0)
-
-
 # ---- trees and texts
-
-
-def _holds(items: Any, group: int) -> bool:
-    return any(op is sre.SUBPATTERN and av[0] == group for op, av in within(items))
 
 
 def _holds_any(items: Any) -> bool:
@@ -398,7 +274,7 @@ def _holds_any(items: Any) -> bool:
 
 
 def _demanded(items: Any) -> Iterable[int]:
-    """Characters that every match holds."""
+    """Characters that every match contains."""
     for op, av in items:
         if op is sre.LITERAL:
             yield av
@@ -435,10 +311,10 @@ def _behind_group(items: Sequence[Any], group: int) -> tuple[list[Any], list[Any
     return None
 
 
-def _first_is_value(definition: Definition) -> bool:
-    """Nothing is demanded before the value's group."""
+def _first_is_value(definition: RegexParts) -> bool:
+    """Whether a match may begin with the value's group."""
     for op, av in definition.items:
-        if op is sre.SUBPATTERN and (av[0] == definition.group or _holds(av[3], definition.group)):
+        if op is sre.SUBPATTERN and (av[0] == definition.group or holds(av[3], definition.group)):
             return True
         if not _may_be_empty((op, av)):
             return False
@@ -453,99 +329,3 @@ def _literal_runs(items: Any) -> list[str]:
         else:
             runs.append("")
     return [run for run in runs if run]
-
-
-class _NoExampleError(Exception):
-    """No short text was thought of."""
-
-
-def _around(items: Any, group: int) -> tuple[str, str]:
-    """Short texts that the pattern takes before and behind a group."""
-    before = ""
-    for index, (op, av) in enumerate(items):
-        if op is sre.SUBPATTERN and av[0] == group:
-            return before, "".join(map(_shortest, items[index + 1 :]))
-        if op is sre.SUBPATTERN and _holds(av[3], group):
-            inner = _around(list(av[3]), group)
-            return before + inner[0], inner[1] + "".join(map(_shortest, items[index + 1 :]))
-        if op is sre.BRANCH:
-            branch = next((branch for branch in av[1] if _holds(branch, group)), None)
-            if branch is not None:
-                inner = _around(list(branch), group)
-                return before + inner[0], inner[1] + "".join(map(_shortest, items[index + 1 :]))
-        before += _shortest((op, av))
-    raise _NoExampleError
-
-
-def _shortest(item: tuple[Any, Any]) -> str:
-    op, av = item
-    if op is sre.LITERAL:
-        return chr(av)
-    if op is sre.ANY:
-        return " "
-    if op in (sre.AT, sre.ASSERT, sre.ASSERT_NOT):
-        return ""
-    if op is sre.SUBPATTERN:
-        return "".join(map(_shortest, av[3]))
-    if op is sre.BRANCH:
-        return "".join(map(_shortest, av[1][0]))
-    if op in REPEATS:
-        text = "".join(map(_shortest, av[2]))
-        if len(text) * int(av[0]) > _LONGEST_EXAMPLE:
-            raise _NoExampleError
-        return text * int(av[0])
-    if op is sre.IN:
-        for kind, value in av:
-            if kind is sre.LITERAL:
-                return chr(value)
-            if kind is sre.RANGE:
-                return chr(value[0])
-            if kind is sre.CATEGORY:
-                known = {sre.CATEGORY_DIGIT: "1", sre.CATEGORY_SPACE: " ", sre.CATEGORY_WORD: "a"}
-                return known.get(value, "-")
-            break
-        return "-"
-    raise _NoExampleError
-
-
-def group_places(regex: str) -> dict[int, tuple[int, int, int]]:
-    """Of each group, where its opening and its body start and where it is closed.
-
-    >>> group_places(r"a[(](?P<x>b\\)(?:c))")
-    {1: (4, 10, 18)}
-    """
-    places: dict[int, tuple[int, int, int]] = {}
-    opened: list[tuple[int | None, int, int]] = []
-    count = at = 0
-    while at < len(regex):
-        char = regex[at]
-        if char == "\\":
-            at += 2
-            continue
-        if char == "[":
-            at += 2 if regex.startswith("^", at + 1) else 1
-            # a ] that stands first is a member
-            at += regex.startswith("]", at)
-            while at < len(regex) and regex[at] != "]":
-                at += 2 if regex[at] == "\\" else 1
-        elif regex.startswith("(?#", at):
-            at = regex.find(")", at)
-            if at < 0:
-                break
-        elif char == "(":
-            named = re.match(r"\(\?P<\w+>", regex[at:])
-            if named or not regex.startswith("(?", at):
-                count += 1
-                opened.append((count, at, at + (named.end() if named else 1)))
-            elif re.match(r"\(\?(?:P=\w+|[a-zA-Z]+)\)", regex[at:]):
-                at = regex.index(")", at)
-            else:
-                condition = re.match(r"\(\?\(\w+\)", regex[at:])
-                opened.append((None, at, at))
-                at += condition.end() - 1 if condition else 1
-        elif char == ")" and opened:
-            number, start, body = opened.pop()
-            if number is not None:
-                places[number] = (start, body, at)
-        at += 1
-    return places

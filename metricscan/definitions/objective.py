@@ -1,4 +1,4 @@
-"""The objective of a tuning job: which metric decides, towards what, and which of a job's rows."""
+"""The objective of a tuning job: which metric decides, in which direction, and by which of a job's rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def parse_scope(text: str) -> Scope:
     Raises
     ------
     OptionError
-        It is none.
+        The text is no scope.
 
     Examples
     --------
@@ -69,17 +69,17 @@ class Objective:
         Which of a job's rows decides:
 
         - ``last`` (what the tuning service does) or ``first``;
-        - ``min`` or ``max``: the least or the greatest, whatever the goal; rows that are not finite are passed over;
+        - ``min`` or ``max``: the least or the greatest, whatever the goal; rows that are not finite are skipped;
         - ``mean``, or ``last-N``: the mean of all rows, or of the last N (of all, where there are fewer), as
-          ``statistics.fmean`` has it;
-        - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are passed over.
+          ``statistics.fmean`` computes it;
+        - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are skipped.
     step : str, optional
         Name of the metric that counts the steps; ``best@K`` needs it.
 
     Raises
     ------
     OptionError
-        Another goal or scope, or ``best@K`` without a step.
+        The goal or the scope is none of these, or ``best@K`` has no step.
 
     Examples
     --------
@@ -95,27 +95,27 @@ class Objective:
     step: str | None = None
 
     def __post_init__(self) -> None:
-        faults, hint = [], None
+        errors, hint = [], None
         if not isinstance(self.metric, str) or not self.metric:
-            faults.append(f"metric={self.metric!r}: the name of a metric was expected")
+            errors.append(f"metric={self.metric!r}: the name of a metric was expected")
         if self.step is not None and (not isinstance(self.step, str) or not self.step):
-            faults.append(f"step={self.step!r}: the name of a metric was expected")
+            errors.append(f"step={self.step!r}: the name of a metric was expected")
         if self.goal not in GOALS:
             meant = [goal for goal in GOALS if str(self.goal).lower() in (goal.lower(), goal[:3].lower())]
             hint = f"did you mean {meant[0]!r}?" if meant else None
-            faults.append(f"goal={self.goal!r}: 'Minimize' or 'Maximize' was expected")
+            errors.append(f"goal={self.goal!r}: 'Minimize' or 'Maximize' was expected")
         try:
             kind = parse_scope(self.scope).kind
         except OptionError as error:
-            faults.append(error.message)
+            errors.append(error.message)
             hint = hint or error.hint
         else:
             if kind == "best@k" and self.step is None:
-                faults.append(
+                errors.append(
                     f"scope={self.scope!r}: step=NAME was expected beside it, the metric that counts the steps"
                 )
-        if faults:
-            raise OptionError("; ".join(faults), hint=hint)
+        if errors:
+            raise OptionError("; ".join(errors), hint=hint)
 
     def under(self, scope: str) -> Objective:
         """The same objective with another scope."""

@@ -1,4 +1,4 @@
-"""JSON as people paste it: a comma behind a last item, or a literal as Python prints it."""
+"""JSON as people paste it: with a comma after the last item, or as Python prints a literal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-# An escape of Python's strings; or, in the group, a backslash of which Python warns.
+# An escape in a Python string; or, in the group, a backslash of which Python warns.
 _PYTHON_ESCAPE = re.compile(r"""\\(?:[\n\r\\'"abfnrtvxNuU]|[0-3][0-7]{0,2}|[4-7][0-7]?(?![0-7]))|(\\)""")
 
 
 def blanked(text: str) -> str:
-    """The text with a blank for each comma that stands behind a last item.
+    """The text with a blank in place of each comma after a last item.
 
     >>> blanked('[{"a": 1,}, ",]",]')
     '[{"a": 1 }, ",]" ]'
@@ -23,7 +23,7 @@ def blanked(text: str) -> str:
 
 
 def ellipsis_at(text: str) -> int | None:
-    """Where the text has ``...`` outside strings, as documentation writes what it leaves out.
+    """The place of ``...`` outside strings, which documentation writes for what it leaves out; None if there is none.
 
     >>> ellipsis_at('{"a": "...", ...}')
     13
@@ -38,9 +38,10 @@ def ellipsis_at(text: str) -> int | None:
 
 
 def python_literal(text: str) -> Any:
-    r"""A list or dict as Python prints it, or as it stands in its source; raises what ``ast.literal_eval`` does.
+    r"""Read a list or dict as Python prints it, or as its source has it.
 
-    Of what Python would warn too: a backslash that means nothing in its string, as in ``'\d'``.
+    It raises what ``ast.literal_eval`` raises, and SyntaxError for what Python warns of: a backslash that means nothing in its
+    string, as in ``'\d'``.
     """
     import ast
 
@@ -51,7 +52,7 @@ def python_literal(text: str) -> Any:
 
 
 def _python_strings(text: str) -> Iterator[str]:
-    """The strings in Python's source that have escapes."""
+    """The strings in Python source that are not raw: those in which a backslash begins an escape."""
     import io
     import tokenize
 
@@ -64,7 +65,7 @@ def _python_strings(text: str) -> Iterator[str]:
 
 
 def stray_backslashes(text: str) -> list[int]:
-    """Where a string has a backslash that JSON gives no meaning."""
+    """The places of backslashes in strings that begin no JSON escape."""
     return [
         string.start() + escape.start()
         for string in _JSON_STRING.finditer(text)
@@ -74,7 +75,7 @@ def stray_backslashes(text: str) -> list[int]:
 
 
 def line_and_column(text: str, at: int) -> str:
-    """A place in a text, as editors count.
+    """A place in a text, as editors show it.
 
     >>> line_and_column("ab\\ncd", 4)
     'line 2, column 2'

@@ -1,1 +1,1 @@
-"""From a regex to facts about it, and to code for the native matcher."""
+"""A regex to facts about it, and to code for the native matcher."""

@@ -1,7 +1,7 @@
-"""One-character nodes of a regex (a literal, ``.``, a class) as what the core reads: a table of bytes, and a set.
+"""One-character nodes of a regex (a literal, ``.``, a class) in the core's form: a table of bytes, and a set of characters.
 
-The node is compiled by ``re``'s own compiler, and its code is what is translated here. So case folding, partners such as
-``k`` and U+212A, and the meaning of ``\\w`` are those of the interpreter that runs.
+``re``'s own compiler compiles the node, and its code is translated here. So case folding, partners such as ``k`` and
+U+212A, and the meaning of ``\\w`` are those of the running interpreter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from metricscan.patterns.opcodes import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What the kernel calls a category: which, 1 for its complement, 1 for ASCII only.
+# A category in the core's form: which one, 1 for its complement, 1 for ASCII only.
 _CATEGORIES = {
     sre.CATEGORY_DIGIT: (DIGIT, 0, 1),
     sre.CATEGORY_NOT_DIGIT: (DIGIT, 1, 1),
@@ -67,14 +67,14 @@ _Item = tuple[int, ...]
 
 
 class CharacterClass(NamedTuple):
-    """Which characters a node takes.
+    """The characters that a node takes.
 
     Attributes
     ----------
     table : bytes
         256 entries, by the first byte of a character: STOP, MEMBER, or UNDECIDED where it depends on the character.
     set : bytes
-        int32, native order: how to fold a character, then the items to ask in turn. Empty if nothing is undecided.
+        int32, native order: how to fold a character, then the items to try in turn. Empty if nothing is undecided.
     """
 
     table: bytes
@@ -82,11 +82,11 @@ class CharacterClass(NamedTuple):
 
 
 class UnknownClass(Exception):
-    """A node that cannot be translated, and why."""
+    """Why a node cannot be translated."""
 
 
 def character_class(node: tuple[Any, Any], flags: int) -> CharacterClass:
-    """What a one-character node takes under the flags in force.
+    """The characters that a one-character node takes under the flags in force.
 
     >>> from re import _parser
     >>> digits = character_class(_parser.parse("[0-9.]")[0], 32)
@@ -111,7 +111,7 @@ def _known(op: Any, av: Any, flags: int) -> CharacterClass:
 
 
 def forget() -> None:
-    """Keep no class; a benchmark's ``re.purge``."""
+    """Empty the cache of classes, as ``re.purge`` empties that of ``re``; for benchmarks."""
     _known.cache_clear()
 
 
@@ -188,7 +188,7 @@ _ORDER: Any = "little" if unpack("=H", b"\1\0")[0] == 1 else "big"
 
 
 def _bits(words: tuple[int, ...]) -> bytearray:
-    """One byte a bit, lowest first."""
+    """One byte per bit, lowest first."""
     return bytearray(word >> bit & 1 for word in words for bit in range(_BITS))
 
 
@@ -204,7 +204,7 @@ def _ranges(bits: bytearray, start: int) -> list[_Item]:
 
 
 def _ascii_table(fold: int, items: list[_Item]) -> bytes:
-    """Which ASCII characters are members, one byte a character: the items in turn, as re asks them, each of all at once."""
+    """STOP or MEMBER for each ASCII character: the items in turn, as ``re`` tries them, each for all characters at once."""
     members, unanswered, answer = 0, _ASCII, True
     for item in items:
         if item[0] == SET_NEGATE:
@@ -215,7 +215,7 @@ def _ascii_table(fold: int, items: list[_Item]) -> bytes:
         else:
             taken = (1 << min(item[2], 127) + 1) - (1 << item[1]) if item[1] < 128 else 0
             if item[0] == SET_RANGE_FOLDED:
-                # a lower-case letter is asked for as an upper-case one too
+                # a lower-case letter is tried in upper case too
                 taken |= (taken & _UPPER) << 32
         if answer:
             members |= taken & unanswered
@@ -231,13 +231,13 @@ def _bits_of(takes: Callable[[str], bool]) -> int:
     return sum(1 << code for code in range(128) if takes(chr(code)))
 
 
-# Sets of ASCII characters as the bits of an integer.
+# A set of ASCII characters is the bits of an integer.
 _ASCII = (1 << 128) - 1
 _UPPER = _bits_of(str.isupper)
 _MEMBERS = {
     (DIGIT, 0): _bits_of(str.isdecimal),
     (DIGIT, 1): _bits_of(str.isdecimal),
-    # Unicode has four blanks more among the control characters
+    # Unicode counts four more control characters as blanks
     (SPACE, 0): _bits_of(str.isspace),
     (SPACE, 1): _bits_of(" \t\n\r\f\v".__contains__),
     (WORD, 0): _bits_of(lambda character: character.isalnum() or character == "_"),
@@ -247,7 +247,7 @@ _DIGIT_VALUES = bytes.maketrans(b"01", bytes((STOP, MEMBER)))
 
 
 def _outside_ascii(fold: int, items: list[_Item]) -> int:
-    """MEMBER or STOP if it is the same for all characters outside ASCII, lone surrogates among them."""
+    """MEMBER or STOP if that holds for all characters outside ASCII, lone surrogates among them; else UNDECIDED."""
     answer = True
     for item in items:
         if item[0] == SET_NEGATE:

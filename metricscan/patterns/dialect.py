@@ -1,4 +1,4 @@
-"""Which engine takes a regex: ``re``; ``regex`` for a stated list of what ``re`` refuses; or neither."""
+"""Which engine compiles a regex: ``re``; ``regex`` for a stated list of constructs that ``re`` refuses; or neither."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BRANCH_RESET = "(?|..)"
 # ``regex`` unrolls counted repeats when it compiles: (?:a{65535}){65535} takes it 10 s and 3 GB.
 MOST_UNROLLED = 100_000
 
-# The parser of ``re`` calls itself for each level; so do those that read its tree.
+# The parser of ``re`` calls itself for each level, and so do the readers of its tree.
 TOO_DEEP = "it is nested too deeply for the interpreter's recursion limit of {:,}"
 
 # One element of a pattern: an escape (with its braces, for a property), a class, an opening of a group, or a character.
@@ -39,11 +39,11 @@ class Dialect(NamedTuple):
     ----------
     engine : {"re", "regex"}
     constructs : tuple of str
-        What ``re`` refuses in it; empty under ``re``.
+        The constructs that ``re`` refuses; empty under ``re``.
     compiled : re.Pattern, regex.Pattern or None
-        None: ``re`` surely takes it, and has generated no code yet, a third of the time of ``re.compile``.
+        None: ``re`` is known to take it and has generated no code yet, which takes a third of ``re.compile``.
     tree : SubPattern
-        The syntax tree of ``re``; under ``regex``, that of the pattern in words of ``re``: of the same shape.
+        The syntax tree of ``re``; under ``regex``, that of a pattern of the same shape in the syntax of ``re``.
     """
 
     engine: str
@@ -67,7 +67,7 @@ class Dialect(NamedTuple):
         return self if self.compiled is not None else self._replace(compiled=_code_of(self.tree))
 
 
-class RegexFault(Exception):
+class RegexError(Exception):
     """Neither engine takes the pattern."""
 
     def __init__(self, message: str, position: int | None = None, hint: str | None = None) -> None:
@@ -78,13 +78,13 @@ class RegexFault(Exception):
 
 
 def compile_regex(pattern: str) -> Dialect:
-    r"""Compile by ``re``, or by ``regex`` if only constructs of the stated list keep ``re`` from it.
+    r"""Compile by ``re``, or by ``regex`` if ``re`` refuses nothing but constructs of the stated list.
 
     The list: variable-width lookbehind, ``\p{..}``, ``(?<name>..)``, ``(?|..)``.
 
     Raises
     ------
-    RegexFault
+    RegexError
         Neither takes it.
 
     Examples
@@ -98,34 +98,34 @@ def compile_regex(pattern: str) -> Dialect:
 
 
 def read_regex(pattern: str) -> Dialect:
-    """As :func:`compile_regex`, but without what ``re`` generates, where it surely takes the pattern."""
+    """As :func:`compile_regex`, but without generating code where ``re`` is known to take the pattern."""
     try:
         tree = parse(pattern)
         return Dialect("re", (), None if is_surely_taken(pattern) else sre_compiler.compile(tree), tree)
     except re.error as error:
-        refusal = RegexFault(error.msg, error.pos, _advice(pattern, error))
+        refusal = RegexError(error.msg, error.pos, _advice(pattern, error))
     except _TOO_MUCH as error:
         raise _too_much(error) from None
-    mended, constructs = _mend(pattern)
+    rewritten, constructs = _rewrite(pattern)
     if not constructs:
         raise refusal
     try:
-        # with these constructs spelled in ways that re knows it must be satisfied: nothing else may be regex's own
-        tree = parse_whole(mended)
+        # with these constructs in its own syntax, re must take the pattern: nothing else in it may be specific to regex
+        tree = parse_whole(rewritten)
         sre_compiler.compile(tree)
         size = unrolled_size(tree)
     except re.error as error:
-        # places in it are not places in the pattern
-        raise RegexFault(error.msg, hint=_advice(mended, error)) from None
+        # positions in the rewritten pattern are not positions in the pattern
+        raise RegexError(error.msg, hint=_advice(rewritten, error)) from None
     except (RecursionError, OverflowError):
         raise refusal from None
     if _is_fuzzy(pattern):
-        raise RegexFault(
+        raise RegexError(
             f"it holds what regex takes for fuzzy matching, beside {constructs[0]}, which only regex takes",
             hint=r"write a literal { as \{",
         )
     if size > MOST_UNROLLED:
-        raise RegexFault(
+        raise RegexError(
             f"its counted repeats unroll to {size:,} elements; with {constructs[0]} at most {MOST_UNROLLED:,} are taken"
         )
     import regex
@@ -133,13 +133,13 @@ def read_regex(pattern: str) -> Dialect:
     try:
         return Dialect("regex", constructs, regex.compile(pattern, cache_pattern=False), tree)
     except regex.error as error:
-        raise RegexFault(error.msg, error.pos) from None
+        raise RegexError(error.msg, error.pos) from None
     except (RecursionError, OverflowError, MemoryError):
-        raise RegexFault("it is too large") from None
+        raise RegexError("it is too large") from None
 
 
 def compile_quietly(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """``re.compile`` without its warnings, and without what it keeps."""
+    """``re.compile`` without its warnings and without its cache."""
     flags = int(flags)
     compiled: re.Pattern[str] = sre_compiler.compile(parse_whole(pattern, flags), flags)
     return compiled
@@ -147,7 +147,7 @@ def compile_quietly(pattern: str, flags: int = 0) -> re.Pattern[str]:
 
 def _code_of(tree: Any) -> re.Pattern[str]:
     try:
-        # what re.compile does, which would parse once more
+        # as re.compile does it, without parsing again
         compiled: re.Pattern[str] = sre_compiler.compile(tree)
     except _TOO_MUCH as error:
         raise _too_much(error) from None
@@ -157,10 +157,10 @@ def _code_of(tree: Any) -> re.Pattern[str]:
 _TOO_MUCH = (RecursionError, OverflowError, MemoryError)
 
 
-def _too_much(error: BaseException) -> RegexFault:
+def _too_much(error: BaseException) -> RegexError:
     if isinstance(error, RecursionError):
-        return RegexFault(TOO_DEEP.format(sys.getrecursionlimit()))
-    return RegexFault(str(error) or "it is too large")
+        return RegexError(TOO_DEEP.format(sys.getrecursionlimit()))
+    return RegexError(str(error) or "it is too large")
 
 
 def value_group(compiled: Any) -> int:
@@ -172,8 +172,8 @@ def value_group(compiled: Any) -> int:
     return int(compiled.groupindex.get("value", 1 if compiled.groups else 0))
 
 
-def _mend(pattern: str) -> tuple[str, tuple[str, ...]]:
-    """The pattern with what ``re`` refuses of the stated list put in its words, as far as its syntax goes; and what that was."""
+def _rewrite(pattern: str) -> tuple[str, tuple[str, ...]]:
+    """The pattern with the constructs of the stated list rewritten in the syntax of ``re``, and which they are."""
     found: dict[str, None] = {}
     parts: list[str] = []
     lookbehinds: list[int] = []
@@ -199,20 +199,20 @@ def _mend(pattern: str) -> tuple[str, tuple[str, ...]]:
             found[NAMED_GROUP] = None
             text = "(?P" + text[2:]
         parts.append(text)
-    mended = "".join(parts)
+    rewritten = "".join(parts)
     if lookbehinds:
         try:
-            compile_quietly(mended)
+            compile_quietly(rewritten)
         except re.error as error:
             if "fixed-width" in error.msg:
                 found[LOOKBEHIND] = None
                 for at in lookbehinds:
                     parts[at] = "(?=" if parts[at] == "(?<=" else "(?!"
-                mended = "".join(parts)
+                rewritten = "".join(parts)
         except (RecursionError, OverflowError):
             pass
     order = (LOOKBEHIND, PROPERTY, NAMED_GROUP, BRANCH_RESET)
-    return mended, tuple(construct for construct in order if construct in found)
+    return rewritten, tuple(construct for construct in order if construct in found)
 
 
 def _is_fuzzy(pattern: str) -> bool:

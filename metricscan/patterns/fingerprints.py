@@ -1,8 +1,8 @@
-"""Which two bytes of each literal the search looks for.
+"""Fingerprints: the two bytes of each literal that the search looks for.
 
-The search goes over the input once, whatever the number of literals, but each place where a fingerprint occurs costs a
-look. So fingerprints are chosen to be rare in logs, and to be shared: literals that have a fingerprint in common are
-told apart afterwards by up to eight bytes around it. The choice changes the time, never the rows.
+The search reads the input once, whatever the number of literals, but verifies each place where a fingerprint occurs. So
+fingerprints are chosen that are rare in logs and that literals share; literals with the same fingerprint are then
+distinguished by up to eight bytes around it. The choice changes the time, never the rows.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Group(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What the core's search is built from. ``places[i]`` is where literal i has its fingerprint."""
+    """The core's search is built from this. ``places[i]`` is where literal i has its fingerprint."""
 
     places: tuple[int, ...]
     groups: tuple[Group, ...]
@@ -59,7 +59,7 @@ def weight(literal: bytes) -> float:
 
 
 def is_above(literal: bytes, share: float) -> bool:
-    """Whether the weight of a literal is above this; most are told by their first bytes."""
+    """Whether the weight of a literal is above this; for most, the first bytes decide."""
     if len(literal) == 1:
         return SHARE[literal[0]] > share
     return all(SHARE[a] * SHARE[b] > share for a, b in pairwise(literal))
@@ -68,7 +68,7 @@ def is_above(literal: bytes, share: float) -> bool:
 def choose(literals: list[bytes]) -> Search:
     """Choose fingerprints for distinct, non-empty literals.
 
-    Greedy cover: again and again the pair of bytes whose expected frequency per literal that it serves is least. A
+    A greedy cover: each step takes the pair of bytes with the least expected frequency per literal that it serves. A
     thousand literals with a common prefix get a handful of fingerprints from that prefix.
     """
     holders: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
@@ -76,8 +76,8 @@ def choose(literals: list[bytes]) -> Search:
         pairs = [(literal[0], -1)] if len(literal) == 1 else pairwise(literal)
         for pair in pairs:
             holders[pair].add(index)
-    # A hit of any group costs alike, and each further group costs a little even if it never occurs: it makes the
-    # buckets less exact.
+    # A hit costs the same in any group, and each further group costs a little even if it never occurs, because it makes
+    # the buckets less exact.
     cost = {(a, b): SHARE[a] * (SHARE[b] if b >= 0 else 1.0) + 1e-6 for a, b in holders}
     heap = [(cost[pair] / len(some), pair, len(some)) for pair, some in holders.items()]
     heapq.heapify(heap)
@@ -105,7 +105,7 @@ def choose(literals: list[bytes]) -> Search:
 
 
 def _window(members: list[tuple[bytes, int]]) -> tuple[int, int]:
-    """The bytes around the fingerprint, at most eight, that all members have and that tell the most of them apart."""
+    """The bytes around the fingerprint, at most eight, that all members have and that distinguish most of them."""
     before = min(place for _, place in members)
     after = min(len(literal) - place for literal, place in members)
     if before + after <= WINDOW:
@@ -121,7 +121,8 @@ def _window(members: list[tuple[bytes, int]]) -> tuple[int, int]:
 def _assign_buckets(pairs: list[tuple[int, int]]) -> list[int]:
     """Spread fingerprints over the eight buckets.
 
-    A bucket also answers for the mixtures of its fingerprints, nibble by nibble; each goes where it adds least of that.
+    A bucket also answers for mixtures of its fingerprints, nibble by nibble; each fingerprint goes to the bucket where it
+    adds the fewest of these.
     """
     if len(pairs) <= BUCKETS:
         return list(range(len(pairs)))

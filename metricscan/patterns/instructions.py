@@ -1,4 +1,4 @@
-"""The instructions of a program while it is written: their words, how to walk them, and the literals and classes they name."""
+"""The instructions of a program under construction: their words, how to walk them, and their literals and classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Code:
-    """A program's words, its literals and its character classes: the emitter appends, the facts are read off.
+    """A program's words, its literals and its character classes. program.py appends them, program_facts.py reads them.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Code:
     pool : bytearray
         The literals.
     classes : list of CharacterClass
-        By the number that the words call them.
+        The words refer to a class by its number here.
     pure : bool
         Nothing depends on captured text or on counted rounds.
     """

@@ -136,7 +136,7 @@ class _Required:
     def _inside(self, op: Any, av: Any) -> Iterator[tuple[bytes, ...]]:
         """Sets of literals inside a node that has too many spellings."""
         if op is sre.SUBPATTERN:
-            # flags of a part may switch the folding of case; to be careful, it is on if either says so
+            # a part may have flags of its own; to be careful, case is ignored if the whole or the part ignores it
             outer, self.ignore_case = self.ignore_case, self.ignore_case or bool(av[1] & sre.SRE_FLAG_IGNORECASE)
             yield from list(self.sets(av[3]))
             self.ignore_case = outer

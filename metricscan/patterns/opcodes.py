@@ -1,8 +1,8 @@
-"""The numbers by which Python tells the kernel what to do: opcodes and their sizes, kinds, steps, strategies.
+"""The numbers that Python and the kernel share: opcodes and their sizes, kinds, steps, strategies.
 
-A name here is that of the kernel's enum without ``MS_``: in kernel/program.h, kernel/characters.h and kernel/decide.h; the
-strategies, the shapes of spans, the matches that count and the kinds of search are those of _core.pyx. What each number
-means stands beside it there.
+A name here is that of the kernel's enum without ``MS_``: in kernel/program.h, kernel/characters.h and kernel/decide.h. The
+strategies, the shapes of spans, the matches that count and the kinds of search are those of _core.pyx. The comments there
+explain each number.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ STOP, MEMBER, UNDECIDED = range(3)
 
 # ---- sets of characters (kernel/characters.h)
 
-# how a character is folded before the items are asked, and the items
+# how a character is folded before the items are tried, and the items
 FOLD_NOT, FOLD_ASCII, FOLD_UNICODE = range(3)
 SET_END, SET_RANGE, SET_CATEGORY, SET_NEGATE, SET_RANGE_FOLDED = range(5)
 DIGIT, SPACE, WORD = range(3)

@@ -1,4 +1,4 @@
-r"""Compiles a regex's syntax tree to a program for the core's matcher, or says why it cannot.
+r"""Compiles a regex's syntax tree to a program for the core's matcher, or gives the reason why there is none.
 
 The program tries alternatives in the order in which ``re`` does. A construct is declined if a program cannot do exactly what
 the running ``re`` does: captures in a possessive repeat (``re`` raises on some), possessive loops whose body may be empty,
@@ -88,7 +88,7 @@ class Program(NamedTuple):
     code : bytes
         int32, native order.
     pool, tables : bytes
-        The literals; 256 entries a class.
+        The literals; 256 entries per class.
     sets, set_at : bytes
         int32: the sets that decide characters outside ASCII, and where each class's set begins.
     first : bytes
@@ -100,7 +100,7 @@ class Program(NamedTuple):
     width : int
         No match is shorter than this.
     ways : bytes
-        256 entries a choice: bit 0, its first way may go on with this byte, bit 1, its second.
+        256 entries per choice: bit 0, its first way may continue with this byte; bit 1, its second.
     lead, lead_class : int
     lead_text : bytes
     lead_ascii : bool
@@ -200,6 +200,7 @@ class _Emitter:
         last = last_bytes(code) if first else b""
         where = lead(code)
         at_start = is_at_start(code)
+        # the facts above know runs alone, and not what these become
         ways = decide_ahead(code)
         if code.pure:
             for at in self.always_saved:

@@ -1,6 +1,6 @@
-"""What a program's code tells of its matches, and the instructions that become cheaper by it.
+"""Facts about a program's matches, read off its code, and the instructions that become cheaper by them.
 
-A fact may be missed, which costs time; none is stated that does not hold for every record.
+A fact may be missed, which costs time; each fact that is stated holds for every record.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def start(code: Code, at: int, most: int | None = None) -> Start:
 
 
 def _taker(code: Code, at: int) -> int:
-    """The instruction that takes the next characters in every match; those that only look at them are passed over."""
+    """The instruction that takes the next characters in every match; instructions that only look at them are skipped."""
     words = code.words
     while True:
         op = words[at]
@@ -279,7 +279,7 @@ def decide_ahead(code: Code) -> bytes:
     """Mark the runs and choices that the next byte decides, so that the matcher does not come back to them.
 
     Returns the tables of ways that the choices refer to. Nothing is marked in a program with groups that are matched on
-    their own: such a group matches without regard to what stands behind it.
+    their own: such a group matches without regard to what follows it.
     """
     words = code.words
     if any(words[at] == GROUP for at in code.places()):

@@ -1,9 +1,9 @@
-"""Whether backtracking can run away: a check of the syntax tree that may doubt a tame pattern and never trusts a wild one.
+"""Whether a pattern is ReDoS-safe: a check of its syntax tree that may doubt a safe pattern and never passes an unsafe one.
 
-A pattern is called tame if a search from one place in a record takes a number of steps that is at most linear in the
-record's length, whatever the record. At most one of its repeats may then be able to give a character back to what follows
-it, within a loop none, and what follows must not read the same text again from each such place. Over all places of a record
-together that is quadratic at worst. ``re`` and ``regex`` have no bound of their own, so only such a pattern is left to them
+A pattern is provably linear if a search from one place in a record takes a number of steps that is at most linear in the
+record's length, whatever the record. Then at most one of its repeats can give a character back to what follows it, and none
+within a loop; and what follows does not read the same text again from each such place. A search over all places of a record
+is quadratic at worst. ``re`` and ``regex`` set no bound on backtracking, so only a provably linear pattern is left to them
 without a warning.
 """
 
@@ -20,44 +20,44 @@ from metricscan.patterns.tree import ONE_CHARACTER, REPEATS
 if TYPE_CHECKING:
     from metricscan.patterns.tree import Tree
 
-# Sets of characters as bits: one for each of ASCII, and of the others one each for digits, blanks, further word characters
+# A set of characters is an integer: a bit for each ASCII character, and one each for the other digits, blanks, word characters
 # and the rest.
 _DIGITS, _BLANKS, _WORDS, _REST = (1 << bit for bit in range(128, 132))
 _OUTSIDE = _DIGITS | _BLANKS | _WORDS | _REST
 _ANY = (1 << 132) - 1
 _NONE = 0
 
-# What is no longer than this costs a constant.
+# A lookaround or a back-reference to text that is no longer than this takes constant time.
 _SHORT = 64
 _UNKNOWN = (0, _SHORT + 1)
 _HIGH_POWER = 3
-# A counted class outside loops that can give back no more than this is a constant too.
+# So does a counted class outside loops that can give back no more than this.
 _FEW = 8
 
 
 _SAME_TEXT = "a repeat stands in a loop whose next round can take the same text"
 
 
-class _WildError(Exception):
-    """Why a pattern is not provably tame."""
+class _UnsafeError(Exception):
+    """Why a pattern is not provably linear."""
 
 
 def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
-    r"""Why a pattern is not provably tame; None if it is.
+    r"""Why a pattern is not provably linear; None if it is.
 
     Parameters
     ----------
     tree : Tree
     classes_known : bool
-        False: its classes are to be taken for anything, as those of a tree that stands for another pattern's.
+        False: any class may take any character, as in a pattern for ``regex``, whose tree is that of a similar pattern.
 
     Examples
     --------
     >>> from metricscan.patterns.dialect import compile_regex
     >>> from metricscan.patterns.tree import Tree
     >>> trees = [compile_regex(regex).tree for regex in (r"(?P<name>\w+)=(\d+)(?:, \d+)*", r"(a+)+$", r".*a.*b")]
-    >>> tame, exponential, cubic = (doubt(Tree(tree, tree.state.flags)) for tree in trees)
-    >>> tame
+    >>> linear, exponential, cubic = (doubt(Tree(tree, tree.state.flags)) for tree in trees)
+    >>> linear
     >>> exponential
     'a repeat stands in a loop whose next round can take the same text'
     >>> cubic
@@ -66,7 +66,7 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
     reader = _Reader(classes_known=classes_known)
     try:
         reader.sequence(tree.items, _NONE, tree.flags, in_loop=False)
-    except _WildError as reason:
+    except _UnsafeError as reason:
         return str(reason)
     except RecursionError:
         return "it is nested too deeply to tell"
@@ -76,24 +76,24 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
 
 
 def may_explode(tree: Tree) -> bool:
-    """Whether it may take long on a short text already: exponential time, or a high power."""
+    """Whether it may take exponential time, or a high power of the text's length: a short text can take long."""
     reader = _Reader(classes_known=True)
     try:
         reader.sequence(tree.items, _NONE, tree.flags, in_loop=False)
-    except (_WildError, RecursionError):
+    except (_UnsafeError, RecursionError):
         return True
     return reader.unsure > _HIGH_POWER
 
 
 class _Reader:
-    """Reads from right to left, and notes which repeats can give back and what stands behind them.
+    """Reads a tree from right to left, and notes which repeats can give back and what follows them.
 
     Attributes
     ----------
     unsure : int
         How many repeats can give a character back to what follows.
     read_again : bool
-        What follows one of those may run over the same text from each place where it gives back.
+        What follows such a repeat may read the same text from each place where the repeat gives back.
     """
 
     def __init__(self, *, classes_known: bool) -> None:
@@ -102,8 +102,8 @@ class _Reader:
         self.widths: dict[int, tuple[int, int]] = {}
         self.unsure = 0
         self.read_again = False
-        # What stands to the right: the characters of its long repeats, and whether one may start where it will. It may
-        # not behind a character that none of them takes: then it ends before the next such character, from each place.
+        # Of what stands to the right: the characters that its long repeats take, and whether such a repeat may start
+        # anywhere. It may not behind a character that none of them takes, since from any place it ends before the next one.
         self.taken = _NONE
         self.exposed = False
 
@@ -138,16 +138,16 @@ class _Reader:
             self.look(av[1], flags, in_loop=in_loop)
             return _ANY if av[1].getwidth()[1] > _SHORT else follow
         if op is sre.GROUPREF:
-            # inside its own group, or before it, its width is not known
+            # inside or before its own group its width is unknown
             if self.widths.get(av, _UNKNOWN)[1] > _SHORT:
                 if in_loop:
-                    raise _WildError("a back-reference to a long group stands in a loop")
+                    raise _UnsafeError("a back-reference to a long group stands in a loop")
                 self.gives_back()
                 self.runs(_ANY)
             return _ANY
         if op is sre.GROUPREF_EXISTS:
             return self.branches([branch or [] for branch in av[1:]], follow, flags, in_loop=in_loop)
-        raise _WildError(f"it has {str(op).lower()}")
+        raise _UnsafeError(f"it has {str(op).lower()}")
 
     def gives_back(self) -> None:
         self.unsure += 1
@@ -167,7 +167,7 @@ class _Reader:
             self.unsure = unsure
             first = self.sequence(branch, follow, flags, in_loop=in_loop)
             if in_loop and union & first:
-                raise _WildError("alternatives in a loop can start with the same character")
+                raise _UnsafeError("alternatives in a loop can start with the same character")
             union |= first
             taken |= self.taken
             exposed |= self.exposed
@@ -184,7 +184,7 @@ class _Reader:
             members = self.members(body[0], flags)
             if varies and members & follow:
                 if in_loop:
-                    raise _WildError(_SAME_TEXT)
+                    raise _UnsafeError(_SAME_TEXT)
                 if high - low > _FEW:
                     self.gives_back()
             if high > _FEW:
@@ -194,16 +194,16 @@ class _Reader:
         behind = follow if low == 0 else _NONE
         if high == 1:
             if in_loop and varies and (may_be_empty or alone & follow):
-                raise _WildError("an optional part of a loop can start as what follows it")
+                raise _UnsafeError("an optional part of a loop can start as what follows it")
             exposed = self.exposed
             first = self.sequence(body, follow, flags, in_loop=in_loop)
             self.exposed |= exposed
             return first | behind
         if may_be_empty:
-            raise _WildError("a loop's body may be empty")
+            raise _UnsafeError("a loop's body may be empty")
         if varies and alone & follow:
             if in_loop:
-                raise _WildError(_SAME_TEXT)
+                raise _UnsafeError(_SAME_TEXT)
             self.gives_back()
         self.sequence(body, alone | follow, flags, in_loop=True)
         self.runs(_ANY)
@@ -216,10 +216,10 @@ class _Reader:
             self.taken, self.exposed = right
             return
         if in_loop:
-            raise _WildError("a long lookaround stands in a loop")
+            raise _UnsafeError("a long lookaround stands in a loop")
         unsure = self.unsure
         self.sequence(body, _NONE, flags, in_loop=in_loop)
-        # alone it costs what it can run; whatever stands before it may come here again and again
+        # alone it takes linear time; what stands before it may start it again and again
         self.unsure = max(self.unsure, unsure + 1)
         self.runs(_ANY)
 
@@ -266,14 +266,14 @@ class _Reader:
 
 
 def _combined(flags: int, add: int, delete: int) -> int:
-    """The flags of a part, as ``re`` combines them: of a, u and L only one holds."""
+    """The flags of a part, as ``re`` combines them: only one of a, u and L holds."""
     if add & (re.ASCII | re.UNICODE | re.LOCALE):
         flags &= ~(re.ASCII | re.UNICODE | re.LOCALE)
     return (flags | add) & ~delete
 
 
 def _members(op: Any, av: Any, flags: int) -> int:
-    """The characters that a node takes, and maybe more."""
+    """The characters that a node takes; the set may be too large."""
     try:
         table = character_class((op, av), flags).table
     except UnknownClass:

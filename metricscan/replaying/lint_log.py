@@ -7,9 +7,9 @@ from collections import defaultdict
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.definitions import lint
 from metricscan.definitions.definition import MetricDefinition
-from metricscan.definitions.lint import NUMBER, Finding
+from metricscan.definitions.lint import Finding
+from metricscan.definitions.regex_parts import NUMBER, RegexParts, kept, leading_literal, parts_of, standing_alone
 from metricscan.errors import SourceError
 from metricscan.logs.exports import format_of, text_pieces
 from metricscan.logs.find import is_read_once
@@ -60,7 +60,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
         What the logs are, as for :func:`metricscan.replay`; of exports the text of their messages is looked at.
     """
     plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
-    read = {one.name: lint.read(one.regex) for one in scanner.definitions if one.name not in scanner.labels}
+    read = {one.name: parts_of(one.regex) for one in scanner.definitions if one.name not in scanner.labels}
     known = {name: definition for name, definition in read.items() if definition is not None}
     counts: dict[str, _Counts] = defaultdict(_Counts)
     for data, of_messages in _texts(paths, input_format):
@@ -96,11 +96,11 @@ class _Counts:
         self.more = {"past": 0, "between": 0}
         self.lines: dict[str, str] = {}
 
-    def look_at(self, definition: lint.Definition, data: bytes, rows: list[_Row], of_messages: str) -> None:
+    def look_at(self, definition: RegexParts, data: bytes, rows: list[_Row], of_messages: str) -> None:
         if not rows:
             return
         # it stands in their records, so half of a surrogate pair in it is a byte that is no UTF-8
-        literal = lint.leading_literal(definition)[0].encode("utf-8", "surrogateescape")
+        literal = leading_literal(definition)[0].encode("utf-8", "surrogateescape")
         self.rows += len(rows)
         for row in rows:
             whole = _NUMBER.match(data, row.start)
@@ -124,15 +124,15 @@ class _Counts:
         if more:
             self.lines.setdefault(kind, f"line {more[0].line}{of_messages}")
 
-    def findings(self, definition: lint.Definition) -> list[Finding]:
+    def findings(self, definition: RegexParts) -> list[Finding]:
         found = []
         if self.first_cut is not None:
             whole, value, line = self.first_cut
             reason = f"{_of(self.cut, self.rows)} were cut: {whole} is read as {value!r} in {line}"
-            found.append(Finding("cut-number", reason, lint.kept(definition, definition.with_body(NUMBER))))
+            found.append(Finding("cut-number", reason, kept(definition, definition.with_body(NUMBER))))
         if 0 < self.inside < self.rows:
             reason = f"{_of(self.inside, self.rows)} are those of {self.longer!r}, or of another longer name"
-            better = lint.kept(definition, lint.standing_alone(definition))
+            better = kept(definition, standing_alone(definition))
             found.append(Finding("inside-longer-name", reason, better))
         if self.more["past"]:
             reason = f"^ keeps {self.more['past']:,} more out: something stands before them, as in {self.lines['past']}"
@@ -142,7 +142,7 @@ class _Counts:
             found.append(Finding("escapes-between", reason, _over_escapes({"": definition}).get("")))
         if self.escaped:
             reason = "its value takes in the escapes behind the number"
-            found.append(Finding("escapes-in-value", reason, lint.kept(definition, definition.with_body(NUMBER))))
+            found.append(Finding("escapes-in-value", reason, kept(definition, definition.with_body(NUMBER))))
         return found
 
 
@@ -180,7 +180,7 @@ def _scanned(scanner: Scanner, data: bytes) -> tuple[dict[str, list[_Row]], dict
     return rows, {name: [sample.text for sample in one.samples] for name, one in result.stats.metrics.items()}
 
 
-def _without_start(definitions: dict[str, lint.Definition]) -> dict[str, str]:
+def _without_start(definitions: dict[str, RegexParts]) -> dict[str, str]:
     """The regexes that ask for a record's start, without that."""
     found = {}
     for name, definition in definitions.items():
@@ -191,17 +191,17 @@ def _without_start(definitions: dict[str, lint.Definition]) -> dict[str, str]:
     return found
 
 
-def _over_escapes(definitions: dict[str, lint.Definition]) -> dict[str, str]:
+def _over_escapes(definitions: dict[str, RegexParts]) -> dict[str, str]:
     """The regexes with escapes let in before the value's group."""
     found = {}
     for name, definition in definitions.items():
         better = definition.with_body(NUMBER, _ESCAPES) if definition.group else None
-        if better is not None and lint.kept(definition, better):
+        if better is not None and kept(definition, better):
             found[name] = better
     return found
 
 
-def _stands_behind_prefix(definition: lint.Definition, data: bytes, row: _Row) -> bool:
+def _stands_behind_prefix(definition: RegexParts, data: bytes, row: _Row) -> bool:
     """Nothing but what launchers and loggers write stands before the match."""
     literal = ""
     for op, av in definition.items[1:]:
@@ -212,5 +212,5 @@ def _stands_behind_prefix(definition: lint.Definition, data: bytes, row: _Row) -
     return at > row.offset and _PREFIX.fullmatch(data, row.offset, at) is not None
 
 
-def _stands_behind_escape(definition: lint.Definition, data: bytes, row: _Row) -> bool:
+def _stands_behind_escape(definition: RegexParts, data: bytes, row: _Row) -> bool:
     return _ENDS_IN_ESCAPE.search(data[max(row.offset, row.start - _LONGEST_ESCAPE) : row.start]) is not None

@@ -351,7 +351,7 @@ def test_definitions_from_several_files(run, log, tmp_path):
         assert list(json.loads(out)["metrics"]) == ["b", "a", "c", *(["loss"] if more else [])]
     code, _, err = run("replay", name, "-d", "a.json", "-d", "none.json", "-d", "c.yaml", *LOSS)
     assert code == 2
-    assert err.startswith("metricscan: a fault in the metric definitions of none.json\n  a dict where a list of")
+    assert err.startswith("metricscan: an error in the metric definitions of none.json\n  a dict where a list of")
 
 
 @pytest.mark.parametrize("command", ["replay", "check"])
@@ -361,7 +361,7 @@ def test_all_faults_of_the_definitions_come_in_one_message(run, log, tmp_path, c
     code, out, err = run(command, name, "-d", "d.json", "-m", "a=x", "-m", "nothing", "-m", "c=")
     assert (code, out) == (2, "")
     assert err.splitlines() == [
-        "metricscan: 6 faults in the metric definitions",
+        "metricscan: 6 errors in the metric definitions",
         "  definition 0 'a': missing ), unterminated subpattern at position 0",
         "      (",
         "      ^",
@@ -369,7 +369,7 @@ def test_all_faults_of_the_definitions_come_in_one_message(run, log, tmp_path, c
         "  definition 1: unknown key 'name'; Name and Regex were expected",
         "      hint: it is spelled Name",
         "  definition 1: Name is missing",
-        "  definition 2 'a': the name is that of definition 0 already",
+        "  definition 2 'a': the name is already that of definition 0",
         "  definition 3: 'nothing' has no =; NAME=REGEX was expected",
         "  definition 4 'c': the regex is empty",
     ]

@@ -23,7 +23,7 @@ from metricscan import (
     load_definitions,
 )
 from metricscan.definitions.pasted import python_literal
-from metricscan.patterns.dialect import MOST_UNROLLED, RegexFault, compile_regex
+from metricscan.patterns.dialect import MOST_UNROLLED, RegexError, compile_regex
 
 LOSS = MetricDefinition("loss", r"loss=(\S+)")
 
@@ -106,7 +106,7 @@ def test_all_faults_are_reported_together():
     )
     assert [(fault.index, fault.name, fault.position, fault.message) for fault in found] == [
         (1, "b", 5, "missing ), unterminated subpattern"),
-        (2, "a", None, "the name is that of definition 0 already"),
+        (2, "a", None, "the name is already that of definition 0"),
         (2, "a", 0, "unterminated character set"),
         (3, "", None, "the name is empty; 1 to 255 were expected"),
         (3, "", None, "the regex is empty"),
@@ -139,12 +139,12 @@ def test_an_error_says_where_each_fault_is():
         load_definitions([{"Name": "a", "Regex": "loss=("}, {"Name": "a", "Regex": "\t("}])
     assert str(caught.value) == "\n".join(
         [
-            "3 faults in the metric definitions",
+            "3 errors in the metric definitions",
             "  definition 0 'a': missing ), unterminated subpattern at position 5",
             "      loss=(",
             "           ^",
             r"      hint: for the character itself write \(",
-            "  definition 1 'a': the name is that of definition 0 already",
+            "  definition 1 'a': the name is already that of definition 0",
             r"  definition 1 'a': missing ), unterminated subpattern at position 1 of '\t('",
             r"      hint: for the character itself write \(",
         ]
@@ -325,10 +325,10 @@ def test_a_single_backslash_in_json(tmp_path):
         load_definitions(path)
     assert caught.value.source == str(path)
     assert [(fault.index, fault.message, fault.hint) for fault in caught.value.faults] == [
-        (None, r"line 2, column 36: the JSON string escape \S is none", r"write \\S"),
-        (None, r"line 2, column 41: the JSON string escape \d is none", r"write \\d"),
+        (None, r"line 2, column 36: \S is no JSON string escape", r"write \\S"),
+        (None, r"line 2, column 41: \d is no JSON string escape", r"write \\d"),
     ]
-    assert f"2 faults in the metric definitions of {path}" in str(caught.value)
+    assert f"2 errors in the metric definitions of {path}" in str(caught.value)
 
 
 def what_comes_of(read, text):
@@ -394,7 +394,7 @@ def test_faults_in_a_file_name_it(tmp_path):
     path = written(tmp_path, "- a=(\n- a=x\n", "d.yaml")
     with pytest.raises(DefinitionError) as caught:
         Scanner(path)
-    assert str(caught.value).startswith(f"2 faults in the metric definitions of {path}\n")
+    assert str(caught.value).startswith(f"2 errors in the metric definitions of {path}\n")
     assert [fault.index for fault in caught.value.faults] == [0, 1]
 
 
@@ -561,7 +561,7 @@ def test_a_long_regex_is_shortened():
 def test_regexes_that_unroll_are_refused_only_under_regex():
     assert compile_regex("(?:a{300}){400}").engine == "re"
     assert compile_regex(rf"\p{{L}}(?:a{{{MOST_UNROLLED // 100}}}){{99}}").engine == "regex"
-    with pytest.raises(RegexFault, match="at most 100,000 are taken"):
+    with pytest.raises(RegexError, match="at most 100,000 are taken"):
         compile_regex(rf"\p{{L}}(?:a{{{MOST_UNROLLED // 100}}}){{100}}")
 
 
@@ -573,7 +573,7 @@ def test_any_text_is_a_definition_or_a_fault(text):
     fault = dialect = None
     try:
         dialect = compile_regex(text)
-    except RegexFault as error:
+    except RegexError as error:
         fault = error
     assert (dialect is not None and dialect.engine == "re") == accepted(text)
     if fault is None:

@@ -8,7 +8,8 @@ import pytest
 from support import reference
 
 from metricscan import Scanner
-from metricscan.definitions.lint import NUMBER, group_places, lint
+from metricscan.definitions.lint import lint
+from metricscan.definitions.regex_parts import NUMBER, group_places
 
 NUMBER_CLASS = f"({NUMBER})"
 

@@ -19,7 +19,7 @@ from support.sagemaker_requests import REQUEST
 
 from metricscan import DefinitionError, Scanner, load_definitions
 from metricscan.patterns import dialect, parse
-from metricscan.patterns.dialect import TOO_DEEP, RegexFault, compile_regex, read_regex
+from metricscan.patterns.dialect import TOO_DEEP, RegexError, compile_regex, read_regex
 from metricscan.sagemaker import load_request
 from metricscan.sagemaker.answers import scanner_of
 
@@ -147,8 +147,8 @@ def verdict(read, regex):
         warnings.simplefilter("ignore")
         try:
             dialect = read(regex)
-        except RegexFault as fault:
-            return "refused", fault.message, fault.position, fault.hint
+        except RegexError as error:
+            return "refused", error.message, error.position, error.hint
     return dialect.engine, dialect.constructs, shape(dialect.tree), dialect.groups, dict(dialect.groupindex)
 
 
@@ -224,7 +224,7 @@ def test_code_that_cannot_be_generated_is_a_fault():
         except RecursionError:
             return dialect.with_code()
 
-    with pytest.raises(RegexFault, match=re.escape(TOO_DEEP.format(sys.getrecursionlimit()))):
+    with pytest.raises(RegexError, match=re.escape(TOO_DEEP.format(sys.getrecursionlimit()))):
         deeper()
 
 

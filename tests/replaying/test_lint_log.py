@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from metricscan import Scanner
 from metricscan.cli import command
-from metricscan.definitions.lint import NUMBER
+from metricscan.definitions.regex_parts import NUMBER
 from metricscan.replaying.lint_log import lint_log
 from metricscan.scanning.scanner import _configured
 

@@ -203,7 +203,7 @@ def test_wrong_labels_are_faults_like_others():
         Scanner(["a=("], labels={"a": "x", "b": "(", "c": 3})
     message = str(caught.value)
     assert message.count("unterminated subpattern") == 2
-    assert "label 0 'a': the name is that of definition 0 already" in message
+    assert "label 0 'a': the name is already that of definition 0" in message
     assert "label 1 'b': missing )" in message
     assert "label 2 'c': Regex is int 3" in message
     assert [(one.kind, one.index) for one in caught.value.faults] == [
@@ -212,7 +212,7 @@ def test_wrong_labels_are_faults_like_others():
         ("label", 1),
         ("label", 2),
     ]
-    with pytest.raises(DefinitionError, match=r"label 2 'b': the name is that of label 0 already"):
+    with pytest.raises(DefinitionError, match=r"label 2 'b': the name is already that of label 0"):
         Scanner(["a=x"], labels=["b=x", "c=x", "b=y"])
     assert "Regex is int 3" in message
     with pytest.raises(DefinitionError, match="a str where a list"):
