@@ -138,7 +138,7 @@ def test_jobs_can_be_given_anew(logs):
     table = rank(read, Objective("loss", "Minimize"), jobs=read.jobs, completed_only=True)
     assert table["job"][0].as_py() == "trial_1"
     assert table["rank"].to_pylist()[1:] == [None] * 6
-    more = [*read.jobs, metricscan.logs.find.Job("another", status="Stopped")]
+    more = [*read.jobs, metricscan.logs.job.Job("another", status="Stopped")]
     assert rank(out, Objective("loss", "Minimize"), jobs=more)["job_status"].to_pylist().count("Stopped") == 1
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import metricscan
 from metricscan import OptionError, SourceError
-from metricscan.logs.find import LAYOUTS, STATUSES, parameters_of, survey
+from metricscan.logs.facts import STATUSES, parameters_of
+from metricscan.logs.naming import LAYOUTS
+from metricscan.logs.survey import survey
 
 LINE = "loss=1\n"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.errors import SourceError
-    from metricscan.logs.find import Survey
+    from metricscan.logs.job import Survey
     from metricscan.scanning.stats import MetricStats, ScanStats
 
 

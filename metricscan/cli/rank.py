@@ -34,7 +34,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     job can win; 2 for wrong use, or if the dataset cannot be read.
     """
     from metricscan.datasets.dataset import Dataset
-    from metricscan.logs.find import add_facts
+    from metricscan.logs.facts import add_facts
     from metricscan.ranking import ranking
     from metricscan.ranking.scopes import compare_scopes
 

@@ -16,7 +16,7 @@ from metricscan.datasets.rows import Rows, used_codes_of
 from metricscan.datasets.sink import FORMATS, LABEL_SCHEMA, MANIFEST, MANIFEST_VERSION, SCHEMA
 from metricscan.definitions.objective import Objective
 from metricscan.errors import SourceError
-from metricscan.logs.find import Job, Log
+from metricscan.logs.job import Job, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

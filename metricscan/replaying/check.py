@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs.exports import Frames
-from metricscan.logs.find import STDIN, is_read_once
+from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source
 from metricscan.scanning.stats import MetricStats, ScanStats
 

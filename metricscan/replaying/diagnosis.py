@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs.exports import format_of, text_pieces
-from metricscan.logs.find import STDIN, is_read_once
+from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:

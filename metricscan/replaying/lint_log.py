@@ -12,7 +12,7 @@ from metricscan.definitions.definition import MetricDefinition
 from metricscan.definitions.lint import NUMBER, Finding
 from metricscan.errors import SourceError
 from metricscan.logs.exports import format_of, text_pieces
-from metricscan.logs.find import is_read_once
+from metricscan.logs.job import is_read_once
 from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:

@@ -16,8 +16,10 @@ from metricscan.datasets import sink
 from metricscan.datasets.rows import Rows
 from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.logs.exports import check_format, span_of
-from metricscan.logs.find import STDIN, Log, job_pattern, survey
+from metricscan.logs.job import STDIN, Log
+from metricscan.logs.naming import job_pattern
 from metricscan.logs.source import open_source
+from metricscan.logs.survey import survey
 from metricscan.ranking import ranking
 from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.judge import Judge
@@ -31,7 +33,7 @@ from metricscan.scanning.together import GROUP_BYTES, LEAST_GROUP_BYTES, MOST_BY
 if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
-    from metricscan.logs.find import Survey
+    from metricscan.logs.job import Survey
     from metricscan.scanning.scanner import Batches
     from metricscan.scanning.together import Counts
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import OptionError, SourceError
-from metricscan.logs.find import is_read_once
+from metricscan.logs.job import is_read_once
 from metricscan.replaying.replay import replay
 from metricscan.sagemaker._latest import latest
 from metricscan.sagemaker._model import ALIAS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.logs.find import Job
+    from metricscan.logs.job import Job
     from metricscan.replaying.replay import Replay
     from metricscan.scanning.scanner import Scanner
 
