@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
-from metricscan.logs.exports import Frames
+from metricscan.logs.exports import ExportReader
 from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source
 from metricscan.scanning.stats import MetricStats, ScanStats
@@ -76,7 +76,9 @@ def _one_log(
             wanted.setdefault(sample.offset, (sample.line, set()))[1].add(name)
     if running.frames is not None:
         source = open_source(path if data is None else data)
-        records = _framed_records(Frames(source, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner))
+        records = _framed_records(
+            ExportReader(source, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner)
+        )
     else:
         records = _records(
             iter([data]) if data is not None else _pieces(path), sorted(wanted), universal=_ends_at_cr(scanner)
@@ -151,7 +153,7 @@ def _records(pieces: Iterator[bytes | None], offsets: Sequence[int], *, universa
         yield offset, rest[: min(ends, default=len(rest))]
 
 
-def _framed_records(frames: Frames, offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:
+def _framed_records(frames: ExportReader, offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:
     """The records of an export's messages that start at these offsets of the export."""
     waiting = list(reversed(offsets))
     with frames.source:

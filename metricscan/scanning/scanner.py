@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.logs.exports import Frames
+    from metricscan.logs.exports import ExportReader
     from metricscan.scanning.exported import Rows
     from metricscan.scanning.plan import Decision, Explanations, Plan
 
@@ -421,7 +421,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     Attributes
     ----------
     stats : ScanStats
-    frames : Frames or None
+    frames : ExportReader or None
         Of an export: its streams and their times.
     """
 
@@ -432,7 +432,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._scanner = scanner
         self._opened = open_source(source, chunk_bytes=scanner._chunk_bytes)
         self._stats: ScanStats | Callable[[], ScanStats] = scanner._no_stats
-        self.frames: Frames | None = None
+        self.frames: ExportReader | None = None
         workers = blocks.worker_count(threads, self._opened.size)
         # a file of no size may hold something all the same: those of /proc do
         can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
@@ -446,7 +446,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 self._opened.close()
                 raise
             if format_ != "plain":
-                self.frames = exports.Frames(self._opened, format_)
+                self.frames = exports.ExportReader(self._opened, format_)
         if self.frames is not None:
             self._running = self.numbered(self.frames)
         else:
@@ -486,7 +486,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._running.close()
         self._opened.close()
 
-    def numbered(self, frames: Frames) -> Generator[tuple[str, pa.RecordBatch, Any]]:
+    def numbered(self, frames: ExportReader) -> Generator[tuple[str, pa.RecordBatch, Any]]:
         """The batches of an export, each with an array: the number of each row's stream among ``frames.stream_names``."""
         from metricscan.scanning.arrow import BATCH_ROWS
         from metricscan.scanning.exported import Rows, place
@@ -523,8 +523,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         for pattern, rows in patterns.items():
             if rows.count:
                 yield from self._numbered(core, pattern, rows)
-        if frames.fault is not None:
-            raise frames.fault
+        if frames.error is not None:
+            raise frames.error
 
     def _numbered(self, core: _core.Stream, pattern: int, rows: Rows) -> Iterator[tuple[str, pa.RecordBatch, Any]]:
         from metricscan.scanning.arrow import BATCH_ROWS, in_pieces
