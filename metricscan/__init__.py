@@ -90,7 +90,7 @@ _FORMER = {
     "objective": ("definitions.objective", "logs.natural", "errors"),
     "scanner": ("scanning.scanner",),
     "sink": ("datasets.sink",),
-    "source": ("logs.source",),
+    "source": ("logs.source", "logs.compression"),
     "stats": ("scanning.stats",),
 }
 

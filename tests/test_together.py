@@ -16,7 +16,7 @@ import metricscan
 from metricscan import Scanner
 from metricscan.logs import exports
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
-from metricscan.logs.source import _COMPRESSIONS, MAGIC_PREFIXES, compression
+from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
 from metricscan.replaying import replay as replay_module
 from metricscan.scanning import together as together_module
 from metricscan.scanning.arrow import BATCH_ROWS
@@ -222,7 +222,7 @@ HEADS = st.lists(
         + [b'"events": [', b'{"events": [{', b'[{"message":', b"2026-03-01T10:00:00.000Z", b"2026-03-01T10:00:00,000"]
         + [b"timestamp", b"message", b"@Timestamp", b'"@message"', b'"time"stamp', b"timestamp,message"]
         + [name.encode() for name in sorted(exports._COLUMNS)]
-        + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in _COMPRESSIONS)]
+        + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in UNSUPPORTED)]
     )
     | st.binary(max_size=3),
     max_size=8,

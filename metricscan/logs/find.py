@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
+from metricscan.logs.compression import MAGIC_BYTES, MAGIC_PREFIXES, compression
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
 from metricscan.logs.job import STDIN
 from metricscan.logs.natural import natural_order
-from metricscan.logs.source import MAGIC_BYTES, MAGIC_PREFIXES, compression, open_source
+from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
