@@ -85,11 +85,11 @@ _HOME = {
 # pickles that name them, go on working.
 _FORMER = {
     "batch": ("scanning.arrow",),
-    "dataset": ("datasets.dataset",),
+    "dataset": ("datasets.dataset", "datasets.manifest"),
     "definition": ("definitions.definition",),
     "objective": ("definitions.objective", "logs.natural", "errors"),
     "scanner": ("scanning.scanner",),
-    "sink": ("datasets.sink",),
+    "sink": ("datasets.sink", "datasets.formats", "datasets.manifest"),
     "source": ("logs.source", "logs.compression"),
     "stats": ("scanning.stats",),
 }

@@ -12,6 +12,7 @@ import pytest
 
 import metricscan
 from metricscan import MetricStats, Objective, OptionError, Replay, Scanner, ScanStats, SourceError, replay
+from metricscan.datasets.schema import TABLE_SCHEMA
 from metricscan.replaying import replay as replay_module
 from metricscan.scanning.scanner import _configured
 
@@ -76,7 +77,7 @@ def test_every_table_has_the_schema(logs):
     kinds = [names, names, pa.float64(), pa.int64(), pa.int64(), pa.int64(), pa.timestamp("us", "UTC")]
     result = replay(logs, Scanner(["a=loss=(.*)", "b=never=(.*)"]))
     for table in result.values():
-        assert table.schema.equals(replay_module.SCHEMA, check_metadata=True)
+        assert table.schema.equals(TABLE_SCHEMA, check_metadata=True)
         assert table.schema.types == kinds
         assert table.schema.names == ["job", "stream", "value", "line", "offset", "start", "time"]
         table.validate(full=True)

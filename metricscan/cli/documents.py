@@ -24,7 +24,7 @@ def print_document(document: Mapping[str, Any]) -> None:
 
 def number(value: float | None) -> Any:
     """A number as JSON has it."""
-    from metricscan.datasets.sink import json_number
+    from metricscan.datasets.formats import json_number
 
     return json.loads(json_number(value))
 

@@ -6,14 +6,15 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from metricscan.datasets import sink
+from metricscan.datasets import manifest, sink
+from metricscan.datasets.formats import check_format as check_dataset_format
 from metricscan.datasets.rows import Rows
+from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
 from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.logs.exports import check_format, span_of
 from metricscan.logs.job import STDIN, Log
@@ -24,7 +25,6 @@ from metricscan.ranking import ranking
 from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.judge import Judge
 from metricscan.ranking.wide import curve, wide
-from metricscan.scanning import arrow as rows_of_one_log
 from metricscan.scanning.blocks import worker_count
 from metricscan.scanning.scanner import Scanner, check_threads
 from metricscan.scanning.stats import MetricStats, ScanStats
@@ -37,13 +37,6 @@ if TYPE_CHECKING:
     from metricscan.scanning.scanner import Batches
     from metricscan.scanning.together import Counts
 
-_NAMES = pa.dictionary(pa.int32(), pa.string())
-#: Rows of one metric over all jobs.
-SCHEMA = pa.schema(
-    [pa.field("job", _NAMES, nullable=False), pa.field("stream", _NAMES, nullable=False), *rows_of_one_log.SCHEMA]
-)
-#: Rows of one label: ``value`` is text.
-LABEL_SCHEMA = SCHEMA.set(2, pa.field("value", pa.string(), nullable=False))
 # Logs up to this size are scanned side by side, one a thread; larger ones one after the other, on all threads.
 _SMALL_BYTES = 8 << 20
 # Beyond this many batches of a metric their overhead outweighs the copy into one.
@@ -275,7 +268,7 @@ def replay(
         if progress is not None and not callable(progress):
             faults.note(f"progress={progress!r:.80}: a callable was expected")
         faults.of(check_format, input_format)
-        faults.of(sink.check_format, format)
+        faults.of(check_dataset_format, format)
     found = survey(paths, job=job, jobs_file=jobs, include=include, exclude=exclude, input_format=input_format)
     if on_error == "raise" and found.errors:
         raise found.errors[0]
@@ -341,7 +334,7 @@ class _Run:
 
     def over_all_logs(self, *, keep: bool, target: sink.Sink | None) -> Replay:
         labels = frozenset(self.scanner.labels)
-        kept = {name: _Rows(LABEL_SCHEMA if name in labels else SCHEMA) for name in self.scanner.metrics}
+        kept = {name: _Rows(LABEL_TABLE_SCHEMA if name in labels else TABLE_SCHEMA) for name in self.scanner.metrics}
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
         for logs, batches, counted in self._scanned():
@@ -361,19 +354,13 @@ class _Run:
                 if target is not None:
                     number = np.full(batch.num_rows, metric_numbers[name], np.int32)
                     metric = pa.DictionaryArray.from_arrays(pa.array(number), metric_names)
-                    schema = sink.LABEL_SCHEMA if name in labels else sink.SCHEMA
+                    schema = LABEL_SCHEMA if name in labels else SCHEMA
                     target.write(name, pa.RecordBatch.from_arrays([job, stream, metric, *batch.columns], schema=schema))
             stats, sizes = counted()
             self.stats.merge(stats)
             if target is not None:
                 self.sources += [
-                    {
-                        "path": self.logs[log].path,
-                        "job": self.found.jobs[self.job_numbers[log]].name,
-                        "stream": self.logs[log].stream,
-                        "bytes": size,
-                        "records": records,
-                    }
+                    manifest.source_entry(self.logs[log], self.found.jobs[self.job_numbers[log]].name, size, records)
                     for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
         order, best = self._rank()
@@ -410,39 +397,16 @@ class _Run:
         return order, Best(first["job"], *place, winner.hyperparameters)
 
     def manifest(self) -> dict[str, Any]:
-        from metricscan import __version__
-
-        objective = self.objective
-        return {
-            "metricscan": __version__,
-            "definitions": [
-                {"Name": one.name, "Regex": one.regex}
-                for one in self.scanner.definitions
-                if one.name not in self.scanner.labels
-            ],
-            "labels": {one.name: one.regex for one in self.scanner.definitions if one.name in self.scanner.labels},
-            "options": self.scanner.options,
-            "input_format": self.input_format,
-            "fingerprint": self.scanner.fingerprint,
-            "objective": None if objective is None else asdict(objective),
-            "completed_only": self.completed_only,
-            "jobs": [
-                {"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters}
-                for one in self.found.jobs
-            ],
-            "sources": self.sources,
-            "counts": {
-                name: {
-                    "rows": counts.rows,
-                    "unparsed": counts.unparsed,
-                    "failed": counts.failed,
-                    "timeouts": counts.timeouts,
-                    "over_budget": counts.over_budget,
-                }
-                for name, counts in self.stats.metrics.items()
-            },
-            "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in self.errors],
-        }
+        return manifest.contents(
+            self.scanner,
+            self.found,
+            self.stats,
+            self.sources,
+            self.errors,
+            objective=self.objective,
+            completed_only=self.completed_only,
+            input_format=self.input_format,
+        )
 
     # ---- scanning, in order
 
