@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from metricscan.ranking.ranking import rank
     from metricscan.ranking.scopes import compare_scopes
     from metricscan.ranking.wide import curve, wide
-    from metricscan.replaying.replay import Replay, replay
+    from metricscan.replaying.outcome import Replay
+    from metricscan.replaying.replay import replay
     from metricscan.reports.plot import plot
     from metricscan.scanning.plan import Explanation
     from metricscan.scanning.scanner import Match, Row, Scanner, ScanResult, Stream
@@ -62,7 +63,7 @@ _HOME = {
     "MetricscanError": "errors",
     "Objective": "definitions.objective",
     "OptionError": "errors",
-    "Replay": "replaying.replay",
+    "Replay": "replaying.outcome",
     "Row": "scanning.scanner",
     "Sample": "scanning.stats",
     "ScanResult": "scanning.scanner",

@@ -17,7 +17,7 @@ from metricscan import Scanner
 from metricscan.logs import exports
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
-from metricscan.replaying import replay as replay_module
+from metricscan.replaying import schedule
 from metricscan.scanning import together as together_module
 from metricscan.scanning.arrow import BATCH_ROWS
 from metricscan.scanning.together import Together, scan_together
@@ -129,9 +129,9 @@ def test_grouping_changes_nothing_in_a_replay(tmp_path, monkeypatch, threads):
         return tables, repr(result.ranking.to_pylist()), result.stats, result.jobs
 
     together = everything()
-    monkeypatch.setattr(replay_module, "GROUP_BYTES", 200)
+    monkeypatch.setattr(schedule, "GROUP_BYTES", 200)
     in_small_groups = everything()
-    monkeypatch.setattr(replay_module, "MOST_BYTES", -1)
+    monkeypatch.setattr(schedule, "MOST_BYTES", -1)
     assert together == in_small_groups == everything()
 
 

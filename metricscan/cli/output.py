@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from metricscan.replaying.replay import Progress
+    from metricscan.replaying.progress import Progress
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 

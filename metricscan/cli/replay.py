@@ -32,7 +32,7 @@ from metricscan.cli.ranks import Goal, goal_options, print_best, print_no_best, 
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
-    from metricscan.replaying.replay import Replay
+    from metricscan.replaying.outcome import Replay
     from metricscan.scanning.scanner import Scanner
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.logs.job import Job
-    from metricscan.replaying.replay import Replay
+    from metricscan.replaying.outcome import Replay
     from metricscan.scanning.scanner import Scanner
 
 #: What a reported value can be, beside what the log says. All but ``equal`` and ``not reported`` are mismatches.

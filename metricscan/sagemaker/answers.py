@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.replaying.replay import Replay
+    from metricscan.replaying.outcome import Replay
 
 ARN = "arn:aws:sagemaker:local:000000000000:"
 _MOST_DEFINITIONS = 40
