@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs import _events
+from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -249,6 +250,34 @@ def text_pieces(source: Source, input_format: str) -> Iterator[bytes]:
         yield bytes(decoder.text)
     if reader.error is not None:
         raise reader.error
+
+
+def text_head(path: str, input_format: str, most_bytes: int) -> tuple[bytes, str]:
+    """The first bytes of a log's text, decompressed and decoded, and the log's format.
+
+    An error ends the text. The format is ``"plain"`` if it could not be detected.
+
+    Parameters
+    ----------
+    path : str
+    input_format : str
+    most_bytes : int
+        At most this many bytes are returned.
+    """
+    parts: list[bytes] = []
+    left = most_bytes
+    format_ = "plain"
+    try:
+        with open_source(path) as opened:
+            format_ = format_of(opened, input_format)
+            for piece in text_pieces(opened, format_):
+                parts.append(piece[:left])
+                left -= len(parts[-1])
+                if left <= 0:
+                    break
+    except SourceError:
+        pass
+    return b"".join(parts), format_
 
 
 def stream_names(source: Source, format: str) -> list[str]:  # noqa: A002

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from metricscan.errors import SourceError
-from metricscan.logs.exports import format_of, text_pieces
+from metricscan.logs.exports import text_head
 from metricscan.logs.job import STDIN, is_read_once
-from metricscan.logs.source import open_source
+from metricscan.replaying.records import record_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +33,7 @@ class _Text(NamedTuple):
     path: str
     raw: bytes
     data: bytes  # as the patterns saw it, about
-    framed: bool = False  # the messages of an export: lines are not the file's
+    is_export: bool = False  # then lines are those of the messages, not of the file
 
 
 def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_format: str = "plain") -> list[Reason]:
@@ -101,21 +100,9 @@ def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> 
     left = MOST_BYTES
     texts = []
     for path in paths:
-        parts = []
-        framed = False
-        try:
-            with open_source(path) as opened:
-                format_ = format_of(opened, input_format)
-                framed = format_ != "plain"
-                for piece in text_pieces(opened, format_):
-                    parts.append(bytes(piece[:left]))
-                    left -= len(parts[-1])
-                    if left <= 0:
-                        break
-        except SourceError:
-            pass
-        raw = b"".join(parts)
-        texts.append(_Text(path, raw, _as_seen(raw, options), framed))
+        raw, format_ = text_head(path, input_format, left)
+        left -= len(raw)
+        texts.append(_Text(path, raw, _as_seen(raw, options), format_ != "plain"))
         if left <= 0:
             return texts, True
     return texts, False
@@ -208,14 +195,12 @@ def _otherwise_separated(literal: str) -> re.Pattern[bytes] | None:
 
 def _sample(text: _Text, at: int) -> str:
     start = max(text.data.rfind(b"\n", 0, at), text.data.rfind(b"\r", 0, at)) + 1
-    ends = [end for end in (text.data.find(b"\n", at), text.data.find(b"\r", at)) if end >= 0]
-    record = text.data[start : min(ends, default=len(text.data))]
+    end = record_end(text.data, at, universal=True)
+    record = text.data[start:] if end < 0 else text.data[start:end]
     if at - start > _SAMPLE_CHARACTERS // 2:
         record = b"..." + record[at - start - _SAMPLE_CHARACTERS // 4 :]
     shown = record.decode("utf-8", "replace")
     if len(shown) > _SAMPLE_CHARACTERS:
         shown = shown[:_SAMPLE_CHARACTERS] + "..."
     line = text.data.count(b"\n", 0, at) + 1
-    return (
-        f"{shown!r} ({text.path}{', line ' if text.framed else ':'}{line}{' of its messages' if text.framed else ''})"
-    )
+    return f"{shown!r} ({text.path}{', line ' if text.is_export else ':'}{line}{' of its messages' if text.is_export else ''})"

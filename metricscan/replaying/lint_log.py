@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from metricscan.definitions import lint
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.definitions.lint import NUMBER, Finding
-from metricscan.errors import SourceError
-from metricscan.logs.exports import format_of, text_pieces
+from metricscan.logs.exports import text_head
 from metricscan.logs.job import is_read_once
-from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,20 +153,8 @@ def _texts(paths: Iterable[str], input_format: str) -> Iterator[tuple[bytes, str
     for path in paths:
         if is_read_once(path):
             continue
-        parts: list[bytes] = []
-        left = MOST_BYTES
-        format_ = "plain"
-        try:
-            with open_source(path) as opened:
-                format_ = format_of(opened, input_format)
-                for piece in text_pieces(opened, format_):
-                    parts.append(bytes(piece[:left]))
-                    left -= len(parts[-1])
-                    if left <= 0:
-                        break
-        except SourceError:
-            pass
-        yield b"".join(parts), "" if format_ == "plain" else " of the messages"
+        data, format_ = text_head(path, input_format, MOST_BYTES)
+        yield data, "" if format_ == "plain" else " of the messages"
 
 
 def _scanned(scanner: Scanner, data: bytes) -> tuple[dict[str, list[_Row]], dict[str, list[str]]]:
