@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan import Dataset, Objective, rank
-from metricscan.datasets import sink
+from metricscan.datasets.schema import SCHEMA
 from metricscan.datasets.sink import Sink
 
 SCOPES = ["last", "first", "min", "max", "mean", "last-5", "best@5"]
@@ -42,9 +42,9 @@ def table(
         pa.array(record + 1),
         pa.array(record * 40),
         pa.array(record * 40 + (20 if step else 5)),
-        pa.nulls(count, sink.SCHEMA.field("time").type),
+        pa.nulls(count, SCHEMA.field("time").type),
     ]
-    return pa.table(columns, schema=sink.SCHEMA)
+    return pa.table(columns, schema=SCHEMA)
 
 
 def expected(value: np.ndarray, scope: str) -> float:

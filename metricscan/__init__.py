@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from metricscan.ranking.ranking import rank
     from metricscan.ranking.scopes import compare_scopes
     from metricscan.ranking.wide import curve, wide
-    from metricscan.replaying.replay import Replay, replay
+    from metricscan.replaying.outcome import Replay
+    from metricscan.replaying.replay import replay
     from metricscan.reports.plot import plot
     from metricscan.scanning.plan import Explanation
     from metricscan.scanning.result import Match, Row, ScanResult
@@ -64,7 +65,7 @@ _HOME = {
     "MetricscanError": "errors",
     "Objective": "definitions.objective",
     "OptionError": "errors",
-    "Replay": "replaying.replay",
+    "Replay": "replaying.outcome",
     "Row": "scanning.result",
     "Sample": "scanning.stats",
     "ScanResult": "scanning.result",
@@ -87,7 +88,7 @@ _HOME = {
 # pickles that name them, go on working.
 _FORMER = {
     "batch": ("scanning.arrow", "scanning.schema"),
-    "dataset": ("datasets.dataset",),
+    "dataset": ("datasets.dataset", "datasets.manifest"),
     "definition": ("definitions.definition",),
     "objective": ("definitions.objective", "logs.natural", "errors"),
     "scanner": (
@@ -97,8 +98,8 @@ _FORMER = {
         "scanning.batches",
         "scanning.options",
     ),
-    "sink": ("datasets.sink",),
-    "source": ("logs.source",),
+    "sink": ("datasets.sink", "datasets.formats", "datasets.manifest", "datasets.schema"),
+    "source": ("logs.source", "logs.compression"),
     "stats": ("scanning.stats",),
 }
 

@@ -51,7 +51,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
     something, 1 if one does not, 2 for wrong usage or an unreadable log.
     """
     scanner = compiled(wanted, reading)
-    from metricscan.logs.find import survey
+    from metricscan.logs.survey import survey
     from metricscan.replaying.check import first_hits
     from metricscan.replaying.lint_log import lint_log
 

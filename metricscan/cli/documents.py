@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.errors import SourceError
-    from metricscan.logs.find import Survey
+    from metricscan.logs.job import Survey
     from metricscan.scanning.stats import MetricStats, ScanStats
 
 
@@ -24,7 +24,7 @@ def print_document(document: Mapping[str, Any]) -> None:
 
 def number(value: float | None) -> Any:
     """The number as a JSON value; NaN and infinities as strings."""
-    from metricscan.datasets.sink import json_number
+    from metricscan.datasets.formats import json_number
 
     return json.loads(json_number(value))
 

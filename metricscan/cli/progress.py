@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from metricscan.cli.output import open_console
 
 if TYPE_CHECKING:
-    from metricscan.replaying.replay import Progress
+    from metricscan.replaying.progress import Progress
 
 
 class ProgressBar:

@@ -32,7 +32,7 @@ from metricscan.cli.rankings import print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
-    from metricscan.replaying.replay import Replay
+    from metricscan.replaying.outcome import Replay
     from metricscan.scanning.scanner import Scanner
 
 

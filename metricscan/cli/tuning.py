@@ -10,7 +10,7 @@ import click
 from metricscan.cli.options import printed_warnings
 
 if TYPE_CHECKING:
-    from metricscan.replaying.replay import Replay
+    from metricscan.replaying.outcome import Replay
     from metricscan.sagemaker import TuningRequest
     from metricscan.scanning.scanner import Scanner
 

@@ -1,4 +1,4 @@
-"""A metric's rows over many jobs as numpy columns, jobs and streams as numbers."""
+"""The rows of a metric over many jobs as numpy columns, with numbers for the names of jobs and streams."""
 
 from __future__ import annotations
 
@@ -18,9 +18,19 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Rows(NamedTuple):
-    """Columns of one length; ``time`` is None where no row has one, ``step`` where nobody asked for it.
+    """Columns of equal length.
 
-    Times are microseconds since the epoch, ``NO_TIME`` where there is none; a step is NaN where none is in force.
+    Attributes
+    ----------
+    job, stream : int array
+        The numbers of the job and the stream.
+    value : float64 array
+    line, offset, start : int64 array
+        Line from 1; bytes of the decompressed input at which the record and the value start.
+    time : int64 array or None
+        Microseconds since the epoch, ``NO_TIME`` for rows without a time; None if no row has one.
+    step : float64 array or None
+        The training step in force, NaN for rows before the first one; None if steps were not asked for.
     """
 
     job: Array
@@ -33,18 +43,18 @@ class Rows(NamedTuple):
     step: Array | None = None
 
     def take(self, which: Any) -> Rows:
-        """Some of the rows: a slice (no copy), indices or a mask."""
+        """Some of the rows, by a slice (zero-copy), or by indices or a mask (a copy)."""
         return Rows(*(None if column is None else column[which] for column in self))  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, job: Array, stream: Array, batch: pa.RecordBatch | pa.Table) -> Rows:
-        """Rows of a batch or table that has the columns of one log; zero-copy where its memory allows it."""
+        """The rows of a batch or table with the columns of one log; zero-copy where the memory allows it."""
         value, line, offset, start = (_numpy(batch.column(name)) for name in ("value", "line", "offset", "start"))
         return cls(job, stream, value, line, offset, start, _times(batch.column("time")))
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """The rows of all parts, one after the other."""
+        """The rows of all parts, one after the other; a copy if there are several parts."""
         if len(parts) == 1:
             return parts[0]
         if not parts:
@@ -65,9 +75,16 @@ class Rows(NamedTuple):
 
 
 def codes_of(column: pa.ChunkedArray | pa.Array, name: str) -> tuple[pa.Array, Array]:
-    """The names that a column draws on, and for each row the number of its name; zero-copy for a single dictionary.
+    """The names in a column's dictionary, and for each row the number of its name; zero-copy for a single dictionary.
 
-    A name may occur in no row, and one that the dictionary spells twice has two numbers.
+    A name may occur in no row. A name that is twice in the dictionary has two numbers.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray or pyarrow.Array
+        Of strings, or of a dictionary of strings.
+    name : str
+        The column's name, for the error.
 
     Raises
     ------
@@ -97,10 +114,23 @@ def used_codes_of(column: pa.Array, name: str) -> tuple[pa.Array, Array]:
 
 
 def numbered(columns: Sequence[tuple[pa.Array, Array]], others: pa.Array) -> tuple[pa.Array, list[Array]]:
-    """Numbers of one set of names for several columns: of all names that occur in one, and the others.
+    """Number the names of several columns by one common set: all names that occur in a column, and ``others``.
 
-    Hashing a million names takes longer than ranking as many jobs, so where all columns draw on the same names, as those
-    of a replay do, their numbers stay.
+    Hashing a million names takes longer than ranking as many jobs. If all columns have the same dictionary, as those of a
+    replay have, their numbers are kept.
+
+    Parameters
+    ----------
+    columns : sequence of (pyarrow.Array, int array)
+        Per column its names, and the number of each row's name, as :func:`codes_of` gives them.
+    others : pyarrow.Array
+        Names that are in the set even if they occur in no row; they come first.
+
+    Returns
+    -------
+    names : pyarrow.Array
+    numbers : list of int array
+        Per column the number of each row's name.
     """
     names = columns[0][0] if columns else others
     found = [codes for _, codes in columns]

@@ -1,9 +1,9 @@
-"""Logs in the envelopes of an export: which envelope it is, the text in it, and where and when each row of it was.
+"""Decode exports of CloudWatch Logs: detect the format, and read the messages of the events as text.
 
-CloudWatch Logs hands out events, each with a time and a message: as JSON (``aws logs get-log-events`` and
-``filter-log-events``, several answers one after another too), as CSV (the console's export), as lines that start with a
-time (the export to S3). The messages are scanned as the text that they are; places of rows are those in the export. An
-event is one record, or several if its message holds terminators: they share its time.
+An export holds events, each with a time and a message. Its format is JSON (``aws logs get-log-events`` and
+``filter-log-events``, also several answers one after another), CSV (the console's export), or lines that start with a time
+(the export to S3). The messages are scanned as plain text; lines and offsets of rows are those in the export. An event is
+one record, or several records with the same time if its message holds line terminators.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs import _events
+from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from metricscan.logs.source import Source
 
 FORMATS = ("auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export")
-#: As much of an input is looked at to tell what it is.
+#: How much of an input is read to detect its format.
 HEAD_BYTES = 4096
-# What is unframed at once: it stays in the cache until it has been scanned, and is worth the handing over of its rows.
+# Decoded at once: small enough to stay in the cache until it is scanned, large enough that handing over its rows pays.
 _PIECE_BYTES = 2 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
-# How a JSON document of objects begins, which "[INFO] .." and "{'lr': 1}" do not.
+# The start of a JSON document of objects. Log lines such as "[INFO] .." and "{'lr': 1}" do not match.
 _DOCUMENT = re.compile(rb'\s*(?:\[\s*)?\{\s*"')
 _EVENTS = re.compile(rb'"events"\s*:\s*\[\s*(?:\]|\{)|\A\s*\[\s*\{[^{}]*"message"\s*:')
 _S3_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?:[ \r]|\Z)")
@@ -40,8 +41,19 @@ _COLUMNS = {*_TIME_COLUMNS, *_MESSAGE_COLUMNS, *_STREAM_COLUMNS, *_OTHER_COLUMNS
 
 
 def detect(head: bytes) -> str:
-    r"""The format of an input by its first bytes; what is no export is ``"plain"``.
+    r"""The format of an input by its first bytes; ``"plain"`` if it is not an export.
 
+    Parameters
+    ----------
+    head : bytes
+        The first :data:`HEAD_BYTES` bytes, or the whole input if it is shorter.
+
+    Returns
+    -------
+    {"plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
+
+    Examples
+    --------
     >>> detect(b'{\n  "events": [\n    {"timestamp": 1, "message": "loss=1"}]}')
     'cloudwatch-json'
     >>> detect(b"2026-03-01T10:00:00.000Z loss=1\n")
@@ -64,78 +76,91 @@ def detect(head: bytes) -> str:
 
 
 def _is_s3_export(head: bytes, *, is_all: bool) -> bool:
-    """Whether each line starts with a time, as it is read afterwards; blank lines pass, but for the first."""
+    """Whether each line starts with a valid time. Lines but the first may be blank."""
     lines = head.split(b"\n")
     if not _S3_LINE.match(lines[0]):
         return False
     if len(lines) > 1 and not is_all:
-        # it goes on behind the head
+        # the last line may continue after the head
         lines.pop()
     timed = [line for line in lines if line.strip()]
     if not all(map(_S3_LINE.match, timed)):
         return False
-    # a 30th of February looks like a time, and is none
-    events = _events.Unframer("s3-export")
-    events.feed(b"\n".join(timed), True)
-    return sum(count for *_, count in events.streams) == len(timed)
+    # the regex takes a 30th of February, the decoder does not
+    decoder = _events.Unframer("s3-export")
+    decoder.feed(b"\n".join(timed), True)
+    return sum(count for *_, count in decoder.streams) == len(timed)
 
 
 def format_of(source: Source, input_format: str) -> str:
-    """The format to read a source in: the one that was named, or what its first bytes show.
+    """The format in which to read a source: the named one, or for ``"auto"`` the detected one.
+
+    The source is not consumed.
 
     Raises
     ------
     OptionError
-        The format has another name than :data:`FORMATS`.
+        The name is not among :data:`FORMATS`.
     """
     check_format(input_format)
     return detect(source.peek(HEAD_BYTES)) if input_format == "auto" else input_format
 
 
 def check_format(input_format: str) -> None:
-    """Raise an OptionError if there is no such format."""
+    """Raise an OptionError if the name is not among :data:`FORMATS`."""
     if input_format not in FORMATS:
         raise OptionError(f"input_format={input_format!r}: {' or '.join(map(repr, FORMATS))} was expected")
 
 
-class Frames:
-    """The events of an export, piece by piece.
+class ExportReader:
+    """Iterator over an export, piece by piece: each step yields the decoder, which holds the text of the piece.
+
+    The text ends with a record. The decoder's memory is used again for the next piece.
+
+    Parameters
+    ----------
+    source : Source
+    format : {"cloudwatch-json", "cloudwatch-csv", "s3-export"}
 
     Attributes
     ----------
-    events : Unframer
-        After each step, the text of the piece and its places.
-    fault : SourceError or None
-        Why it ended early; what was there before has been handed on.
+    source : Source
+    format : str
+    decoder : Unframer or None
+        The text of the current piece, and the place of each of its bytes in the export; None until the header is read.
+    error : SourceError or None
+        Why the export ended early. The events before the error have been yielded; the reader does not raise it.
+    read : int
+        Bytes of the export that were read so far.
     """
 
     def __init__(self, source: Source, format: str) -> None:  # noqa: A002
         self.source = source
         self.format = format
-        self.fault: SourceError | None = None
-        self.events: _events.Unframer | None = None
+        self.error: SourceError | None = None
+        self.decoder: _events.Unframer | None = None
         self.read = 0
         self._taken = 0
 
     def __iter__(self) -> Iterator[_events.Unframer]:
         for held, final in self._parts():
-            if self.events is None:
+            if self.decoder is None:
                 self._open(held, final=final)
-            if self.events is not None:
-                self._taken += self.events.feed(held[self._taken :], final)
-                if len(self.events.text):
-                    yield self.events
-                if self.events.error is not None:
-                    message, offset = self.events.error
+            if self.decoder is not None:
+                self._taken += self.decoder.feed(held[self._taken :], final)
+                if len(self.decoder.text):
+                    yield self.decoder
+                if self.decoder.error is not None:
+                    message, offset = self.decoder.error
                     self._stop(f"{self.source.name}, read as {self.format}: {message} at byte {offset}", offset)
-            if self.fault is not None and not final:
+            if self.error is not None and not final:
                 return
 
     def _parts(self) -> Iterator[tuple[memoryview, bool]]:
-        """Parts of the input, each starting where taking has stopped, and whether it is the last one.
+        """Parts of the input, each with whether it is the last one. A part starts with the first byte that is not decoded.
 
-        What was taken of a part is in ``_taken`` when the next one is asked for. A part of which nothing was taken comes
-        again with at least as much more: a huge event is not looked at over and over.
+        The caller sets ``_taken`` to the number of decoded bytes before it asks for the next part. If it is 0, the next part
+        has the same start and at least twice the size, so that a huge event is not searched again and again.
         """
         size = _PIECE_BYTES
         if self.source.whole is not None:
@@ -165,14 +190,14 @@ class Frames:
 
     @property
     def stream_names(self) -> list[str | None]:
-        """The streams that events named so far, by their numbers; 0 is that of events that name none."""
-        listed = [] if self.events is None else self.events.streams
+        """The streams named so far, by their numbers. Number 0, None, has the events that name no stream."""
+        listed = [] if self.decoder is None else self.decoder.streams
         return [None if name is None else name.decode("utf-8", "backslashreplace") for name, *_ in listed] or [None]
 
     @property
     def spans(self) -> list[tuple[int, int] | None]:
-        """Per stream the first and the last time of its events, in microseconds since the epoch."""
-        return [span for _, span, _ in self.events.streams] if self.events is not None else [None]
+        """Per stream the first and the last time of its events, in microseconds since the epoch; None without a time."""
+        return [span for _, span, _ in self.decoder.streams] if self.decoder is not None else [None]
 
     def _pieces(self) -> Iterator[Any]:
         try:
@@ -180,13 +205,13 @@ class Frames:
                 self.read += len(piece)
                 yield piece
         except SourceError as error:
-            self.fault = error
+            self.error = error
 
     def _open(self, held: memoryview, *, final: bool) -> None:
-        """Make the unframer, once the beginning is there."""
+        """Make the decoder, as soon as the byte order mark and the header are there."""
         skipped = len(_BOM) if bytes(held[:3]) == _BOM else 0
         if self.format != "cloudwatch-csv":
-            self.events = _events.Unframer(self.format, offset=skipped)
+            self.decoder = _events.Unframer(self.format, offset=skipped)
             self._taken = skipped
             return
         end = bytes(held).find(b"\n") + 1 or (len(held) if final else 0)
@@ -198,49 +223,77 @@ class Frames:
             expected = "a header with the columns timestamp and message was expected"
             self._stop(f"{self.source.name}, read as {self.format}: {expected} at byte 0", 0)
             return
-        self.events = _events.Unframer(self.format, columns=(len(names), time, message, stream), offset=end, line=1)
+        self.decoder = _events.Unframer(self.format, columns=(len(names), time, message, stream), offset=end, line=1)
         self._taken = end
 
     def _stop(self, message: str, offset: int) -> None:
-        if self.fault is None:
-            hint = "if it is no such export, the input format 'plain' reads it as it is"
-            self.fault = SourceError(message, path=self.source.name, offset=offset, hint=hint)
+        if self.error is None:
+            hint = "if it is not such an export, read it with the input format 'plain'"
+            self.error = SourceError(message, path=self.source.name, offset=offset, hint=hint)
 
 
 def text_pieces(source: Source, input_format: str) -> Iterator[bytes]:
-    """The plain text of an input, whatever its format.
+    """The text of an input in any format: of an export the messages of its events. Each piece is a copy.
 
     Raises
     ------
     SourceError
-        After the text before the fault.
+        The input cannot be read to its end. The text before the error is yielded first.
     """
     format_ = format_of(source, input_format)
     if format_ == "plain":
         for piece in source:
             yield bytes(piece)
         return
-    frames = Frames(source, format_)
-    for events in frames:
-        yield bytes(events.text)
-    if frames.fault is not None:
-        raise frames.fault
+    reader = ExportReader(source, format_)
+    for decoder in reader:
+        yield bytes(decoder.text)
+    if reader.error is not None:
+        raise reader.error
+
+
+def text_head(path: str, input_format: str, most_bytes: int) -> tuple[bytes, str]:
+    """The first bytes of a log's text, decompressed and decoded, and the log's format.
+
+    An error ends the text. The format is ``"plain"`` if it could not be detected.
+
+    Parameters
+    ----------
+    path : str
+    input_format : str
+    most_bytes : int
+        At most this many bytes are returned.
+    """
+    parts: list[bytes] = []
+    left = most_bytes
+    format_ = "plain"
+    try:
+        with open_source(path) as opened:
+            format_ = format_of(opened, input_format)
+            for piece in text_pieces(opened, format_):
+                parts.append(piece[:left])
+                left -= len(parts[-1])
+                if left <= 0:
+                    break
+    except SourceError:
+        pass
+    return b"".join(parts), format_
 
 
 def stream_names(source: Source, format: str) -> list[str]:  # noqa: A002
-    """The streams that the events of an export name; ``""`` for events that name none. It is read to its end."""
-    frames = Frames(source, format)
-    for _ in frames:
+    """The streams that the events of an export name; ``""`` for events that name none. The source is read to its end."""
+    reader = ExportReader(source, format)
+    for _ in reader:
         pass
-    if frames.events is None:
-        # it had no header, which who reads it says
+    if reader.decoder is None:
+        # there is no header; the scan reports the error
         return []
-    counts = [count for *_, count in frames.events.streams]
-    return [name or "" for name, count in zip(frames.stream_names, counts, strict=True) if count]
+    counts = [count for *_, count in reader.decoder.streams]
+    return [name or "" for name, count in zip(reader.stream_names, counts, strict=True) if count]
 
 
 def span_of(spans: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
-    """The first and the last of several spans of time; None if there is none.
+    """The first and the last time of several spans, in their unit; None if all of them are None.
 
     >>> span_of([(3, 5), None, (1, 4)])
     (1, 5)

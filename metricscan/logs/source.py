@@ -1,9 +1,8 @@
 """Where bytes come from: a path, bytes, a binary file object, or an iterable of chunks.
 
 A source yields pieces of any size, in order. Files are read into one buffer that is used again for each piece, small
-enough to stay in the processor's cache while it is scanned; whoever iterates must be done with a piece before asking
-for the next. gzip is recognised by its content and decompressed on the way; another compression is an error that
-names it.
+enough to stay in the processor's cache while it is scanned. The caller must be done with a piece before it asks for the
+next. gzip is recognised by its content and decompressed on the way; another compression is an error that names it.
 """
 
 from __future__ import annotations
@@ -15,59 +14,32 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import MAGIC_BYTES, check_compression, compression, inflate
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 CHUNK_BYTES = 256 * 1024
-# What lies in memory is handed on in larger slices: one takes a microsecond, and the core cuts them itself.
+# Slices of memory are larger: making one takes a microsecond, and the core cuts them itself.
 SLICE_BYTES = 1024 * 1024
-PIPE_BYTES = 1024 * 1024  # what Linux allows everybody
-_GZIP = b"\x1f\x8b\x08"
-_COMPRESSIONS = (
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"PK\x03\x04", "zip"),
-)
-MAGIC_BYTES = 10
-#: The first three bytes of each magic, one behind the other: what starts with none of them is not compressed.
-MAGIC_PREFIXES = b"".join(magic[:3] for magic in (_GZIP, *(magic for magic, _ in _COMPRESSIONS)))
-_FIRST_BYTES = frozenset({_GZIP[:1], *(magic[:1] for magic, _ in _COMPRESSIONS)})
-
-
-def compression(head: bytes) -> str | None:
-    """The compression that a file's first ten bytes show: ``"gzip"``, another one's name, or None.
-
-    >>> compression(bytes.fromhex("1f8b08"))
-    'gzip'
-    >>> compression(b"epoch 1 loss=0.5") is None
-    True
-    """
-    if head[:1] not in _FIRST_BYTES:
-        return None
-    if head.startswith(_GZIP):
-        return "gzip"
-    for magic, name in _COMPRESSIONS:
-        if head.startswith(magic) and (name != "bzip2" or head[4:10] == b"1AY&SY"):
-            return name
-    return None
+PIPE_BYTES = 1024 * 1024  # the most that Linux allows without privileges
 
 
 class Source:
-    """An opened input: iterate over its pieces, and close it (it is a context manager).
+    """An opened input: an iterator over its pieces, and a context manager that closes it.
+
+    Pieces are bytes-like. Those of a plain file are views of one buffer: a view is valid until the next piece is asked for.
 
     Attributes
     ----------
     name : str
-        The path, or a word for what has none.
+        The path, or a word in brackets for an input without one.
     whole : memoryview or None
-        All of it, where it lies in memory already.
+        The whole input, if it lies in memory already; zero-copy for contiguous memory.
     size : int or None
-        Bytes on disk or in memory, where known; of a compressed file, its compressed size.
+        Bytes on disk or in memory, if known; of a compressed file, its compressed size.
     descriptor : int or None
-        Of a plain file, which can be read anywhere.
+        The file descriptor of a plain file, which can be read at any offset.
     """
 
     def __init__(self, name: str, pieces: Iterator[Any], *, whole: memoryview | None, size: int | None) -> None:
@@ -83,7 +55,7 @@ class Source:
         return self._pieces
 
     def peek(self, size: int) -> bytes:
-        """The first bytes, as many as there are up to this size; they are still read afterwards."""
+        """A copy of the first bytes, at most ``size``. Iteration still yields them."""
         if self.whole is not None:
             return bytes(self.whole[:size])
         held: list[bytes] = []
@@ -91,19 +63,19 @@ class Source:
         rest = self._pieces
         try:
             for piece in self._pieces:
-                # the buffer behind it may be used again
+                # copied, because the buffer behind it may be used again
                 held.append(bytes(piece))
                 length += len(piece)
                 if length >= size:
                     break
         except SourceError as error:
-            # it is raised when its turn comes
+            # it is raised after the pieces before it
             rest = _raising(error)
         self._pieces = chain(held, rest)
         return b"".join(held)[:size]
 
     def watch(self, on_piece: Callable[[int], object]) -> None:
-        """Have each piece announced before it is handed on, with how far into the file, as it lies on disk, it was read."""
+        """Call ``on_piece`` before each piece is yielded, with the position in bytes up to which the file on disk was read."""
         pieces = self._pieces
 
         def announced() -> Iterator[Any]:
@@ -117,12 +89,12 @@ class Source:
         self._on_piece = on_piece
 
     def announce(self, position: int) -> None:
-        """Tell whoever watches how far the input was read."""
+        """Call the function given to :meth:`watch` with the position up to which the input was read."""
         if self._on_piece is not None:
             self._on_piece(position)
 
     def close(self) -> None:
-        """Close what this source has opened itself; a file object that was passed in stays open."""
+        """Close the file if this source opened it. A file object that was passed in stays open."""
         if self._file is not None:
             self._file.close()
 
@@ -136,14 +108,21 @@ class Source:
 
 
 def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
-    """Open a path (a str is always one), bytes-like, a binary file object, or an iterable of bytes-like chunks.
+    """Open an input.
+
+    Parameters
+    ----------
+    source : path, bytes-like, binary file object, or iterable of bytes-like
+        A str is always a path. A :class:`Source` is returned as it is.
+    chunk_bytes : int
+        The largest piece to read. The result of a scan does not depend on it.
 
     Raises
     ------
     SourceError
-        A path that cannot be opened, or a compression that is not read.
+        The path cannot be opened, or its compression is not supported.
     TypeError
-        Anything else: text, for one.
+        The source is of another type, for example a text file.
     """
     if isinstance(source, Source):
         return source
@@ -172,7 +151,7 @@ def _as_bytes(source: Any) -> memoryview | None:
     try:
         view = memoryview(source)
     except (TypeError, ValueError):
-        # numpy raises the latter for what has no bytes to show, such as dates
+        # numpy raises ValueError for arrays that export no buffer, such as dates
         return None
     return view.cast("B") if view.c_contiguous and view.nbytes else memoryview(view.tobytes())
 
@@ -193,7 +172,7 @@ def _from_chunks(chunks: Iterable[Any], chunk_bytes: int) -> Iterator[memoryview
 
 
 def _widen(file: Any) -> None:
-    """Let a pipe hold more at a time, where the system can: a twelfth of the waits, and a quarter less time to read it."""
+    """Enlarge the buffer of a pipe, if the system can: a twelfth of the waits, and a quarter less time to read it."""
     try:
         descriptor = file.fileno()
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
@@ -202,29 +181,29 @@ def _widen(file: Any) -> None:
             if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < PIPE_BYTES:
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     except (AttributeError, TypeError, OSError, ValueError, ImportError):
-        # it has no descriptor, is closed, or the system knows no such thing: it is read as it is
+        # the file has no descriptor or is closed, or the system has no such call: the pipe stays as it is
         return
 
 
 def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
-    """What a file object holds; gzip is recognised as it is in a file that is named: `metricscan replay - < a.log.gz`."""
+    """The pieces of a file object. gzip is decompressed as for a path: `metricscan replay - < a.log.gz`."""
     _widen(file)
     pieces = _pieces_of(file, name, chunk_bytes)
     head: Any = b""
     try:
         for piece in pieces:
-            # mostly one piece is enough, and is not copied
+            # one piece is usually enough, and then it is not copied
             head = head + bytes(piece) if head else piece
             if len(head) >= MAGIC_BYTES:
                 break
     except SourceError as error:
-        # what came before it is handed on first
+        # the bytes before the error are yielded first
         pieces = _raising(error)
     kind = compression(bytes(head[:MAGIC_BYTES]))
     if kind == "gzip":
-        yield from _inflate(lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
+        yield from inflate(lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
         return
-    _check_compression(kind, name)
+    check_compression(kind, name)
     if head:
         yield head
     yield from pieces
@@ -232,7 +211,7 @@ def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
 
 def _pieces_of(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
     offset = 0
-    # of a pipe what is there, not until the chunk is full
+    # read1 returns what a pipe holds; read would wait until the chunk is full
     read = getattr(file, "read1", file.read)
     while True:
         try:
@@ -242,7 +221,7 @@ def _pieces_of(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
         if isinstance(piece, str):
             raise TypeError(f'{name} is a text file; open it in binary mode ("rb"), or pass its path or its .buffer')
         if not piece:
-            # None: a non-blocking file with nothing to read yet; a scan reads to the end, so this is the end
+            # None comes from a non-blocking file that has no bytes yet; a scan does not wait for more
             return
         offset += len(piece)
         yield piece
@@ -256,7 +235,7 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
         raise SourceError(f"cannot open {name}", path=name, offset=None, cause=error) from error
     is_file = False
     try:
-        # a pipe's first bytes may come in dribs
+        # a pipe may give its first bytes one by one
         head = b""
         while len(head) < MAGIC_BYTES:
             more = file.read(MAGIC_BYTES - len(head))
@@ -271,29 +250,18 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
         file.close()
         raise SourceError(f"cannot read {name}", path=name, offset=0, cause=error) from error
     try:
-        _check_compression(kind, name)
+        check_compression(kind, name)
     except SourceError:
         file.close()
         raise
     pieces = (
-        _inflate(file.read, head, name, chunk_bytes) if kind == "gzip" else _read_file(file, head, name, chunk_bytes)
+        inflate(file.read, head, name, chunk_bytes) if kind == "gzip" else _read_file(file, head, name, chunk_bytes)
     )
     opened = Source(name, pieces, whole=None, size=size)
     opened._file = file
     if is_file and kind is None and hasattr(os, "pread"):
         opened.descriptor = file.fileno()
     return opened
-
-
-def _check_compression(kind: str | None, name: str) -> None:
-    """Raise a SourceError for what is compressed otherwise than by gzip."""
-    if kind is not None and kind != "gzip":
-        raise SourceError(
-            f"{name} is compressed with {kind}; plain text and gzip are read",
-            path=name,
-            offset=0,
-            hint="decompress it first, or pipe it in: zstdcat, bzcat, xzcat or lz4cat FILE | metricscan replay -",
-        )
 
 
 def _read_file(file: Any, head: bytes, name: str, chunk_bytes: int) -> Iterator[memoryview]:
@@ -316,46 +284,3 @@ def _read_file(file: Any, head: bytes, name: str, chunk_bytes: int) -> Iterator[
         yield view[:filled]
         offset += filled
         filled = 0
-
-
-def _inflate(read: Callable[[int], bytes], head: bytes, name: str, chunk_bytes: int) -> Iterator[bytes]:
-    """gzip, one member after another; what could be decompressed is yielded before a fault is raised."""
-    import zlib
-
-    offset = 0
-    raw = head
-    member = zlib.decompressobj(wbits=31)
-    fault: BaseException | None = None
-    try:
-        while True:
-            if not raw:
-                raw = read(chunk_bytes)
-                if not raw:
-                    break
-            if member.eof:
-                raw = raw.lstrip(b"\0")  # padding between members, as gzip itself allows
-                if not raw:
-                    continue
-                member = zlib.decompressobj(wbits=31)
-            piece = member.decompress(raw, chunk_bytes)
-            raw = member.unused_data if member.eof else member.unconsumed_tail
-            if piece:
-                offset += len(piece)
-                yield piece
-    except SourceError:
-        # that says where already
-        raise
-    except (OSError, zlib.error) as error:
-        fault = error
-    if fault is None:
-        # what the decompressor still holds
-        piece = member.flush()
-        if piece:
-            offset += len(piece)
-            yield piece
-        if member.eof:
-            return
-        fault = EOFError("the gzip stream ends before its end marker")
-    raise SourceError(
-        f"{name}: damaged or truncated gzip after byte {offset} of its content", path=name, offset=offset, cause=fault
-    ) from fault

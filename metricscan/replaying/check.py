@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
-from metricscan.logs.exports import Frames
-from metricscan.logs.find import STDIN, is_read_once
+from metricscan.logs.exports import ExportReader
+from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source
+from metricscan.replaying.records import exported_records_at, records_at
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
@@ -18,13 +19,23 @@ if TYPE_CHECKING:
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
 
-# Text shown on either side of a match.
+# Text shown before and after a match.
 _CONTEXT_CHARACTERS = 30
-_LONGEST_RECORD = 1 << 20
 
 
 class Hit(NamedTuple):
-    """A match: where it is, and its text with the value apart; ``number`` is None if ``float()`` refuses it."""
+    """A match with its place and its text.
+
+    Attributes
+    ----------
+    path : str
+    line : int
+        From 1.
+    before, value, after : str
+        The text before the value, the value, and the text after it. Characters that are not printable are escaped.
+    number : float or None
+        None if ``float()`` refuses the value.
+    """
 
     path: str
     line: int
@@ -37,7 +48,26 @@ class Hit(NamedTuple):
 def first_hits(
     scanner: Scanner, paths: Sequence[str], most: int, input_format: InputFormat = "plain", threads: int | None = 1
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
-    """Up to ``most`` hits of each metric, the counts over all logs, and what could not be read."""
+    """Scan logs, and read the records of the first matches again.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    paths : sequence of str
+    most : int
+        Hits to return per metric.
+    input_format : str
+    threads : int or None
+
+    Returns
+    -------
+    hits : dict of str to list of Hit
+        Per metric.
+    stats : ScanStats
+        Counts over all logs.
+    errors : list of SourceError
+        What could not be read.
+    """
     hits: dict[str, list[Hit]] = {name: [] for name in scanner.metrics}
     stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
     errors = []
@@ -60,7 +90,7 @@ def _one_log(
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
-    data, fault = _read_once(path) if is_read_once(path) else (None, None)
+    data, failure = _read_once(path) if is_read_once(path) else (None, None)
     running = scanner.batches(path if data is None else data, threads, input_format=input_format)
     try:
         for name, batch in running:
@@ -70,16 +100,18 @@ def _one_log(
                 shown[name] += 1
                 wanted.setdefault(offset, (line, set()))[1].add(name)
     except SourceError as error:
-        fault = fault or error
+        failure = failure or error
     stats.merge(running.stats)
     for name, counts in running.stats.metrics.items():
         for sample in counts.samples:
             wanted.setdefault(sample.offset, (sample.line, set()))[1].add(name)
     if running.frames is not None:
         source = open_source(path if data is None else data)
-        records = _framed_records(Frames(source, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner))
+        records = exported_records_at(
+            ExportReader(source, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner)
+        )
     else:
-        records = _records(
+        records = records_at(
             iter([data]) if data is not None else _pieces(path), sorted(wanted), universal=_ends_at_cr(scanner)
         )
     for offset, record in records:
@@ -103,8 +135,8 @@ def _one_log(
                         match.number,
                     )
                 )
-    if fault is not None:
-        raise fault
+    if failure is not None:
+        raise failure
 
 
 def _ends_at_cr(scanner: Scanner) -> bool:
@@ -112,7 +144,7 @@ def _ends_at_cr(scanner: Scanner) -> bool:
 
 
 def _read_once(path: str) -> tuple[bytes, SourceError | None]:
-    """All of what can be read but once, and what kept it from being read to its end."""
+    """The content of a path that can be read only once, and the error that ended it early."""
     pieces: list[bytes] = []
     try:
         with open_source(sys.stdin.buffer if path == STDIN else path) as opened:
@@ -123,48 +155,13 @@ def _read_once(path: str) -> tuple[bytes, SourceError | None]:
 
 
 def _pieces(path: str) -> Iterator[bytes]:
-    # who has scanned it has said what is wrong with it
+    # the scan has reported the error
     with contextlib.suppress(SourceError), open_source(path) as opened:
         yield from map(bytes, opened)
 
 
-def _records(pieces: Iterator[bytes | None], offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:
-    """The records that start at these offsets."""
-    held = b""
-    start = 0
-    waiting = list(reversed(offsets))
-    for piece in pieces:
-        held += piece or b""
-        while waiting and waiting[-1] < start + len(held):
-            at = waiting[-1] - start
-            ends = [end for end in (held.find(b"\n", at), held.find(b"\r", at) if universal else -1) if end >= 0]
-            if not ends and len(held) - at < _LONGEST_RECORD:
-                break
-            yield waiting.pop(), held[at : min(ends, default=len(held))]
-        if not waiting:
-            return
-        keep = max(0, min(waiting[-1] - start, len(held)))
-        held, start = held[keep:], start + keep
-    while waiting:
-        offset = waiting.pop()
-        rest = held[offset - start :]
-        ends = [end for end in (rest.find(b"\n"), rest.find(b"\r") if universal else -1) if end >= 0]
-        yield offset, rest[: min(ends, default=len(rest))]
-
-
-def _framed_records(frames: Frames, offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:
-    """The records of an export's messages that start at these offsets of the export."""
-    waiting = list(reversed(offsets))
-    with frames.source:
-        for events in frames:
-            text = bytes(events.text) if waiting else b""
-            while waiting and (at := events.in_text(waiting[-1])) is not None:
-                ends = [end for end in (text.find(b"\n", at), text.find(b"\r", at) if universal else -1) if end >= 0]
-                yield waiting.pop(), text[at : min(ends, default=len(text))]
-
-
 def _shown(text: bytes) -> str:
-    """Text without control characters, so that a terminal shows it and does nothing else."""
+    """Text in which control characters are escaped, so that a terminal does not interpret them."""
     shown = text.decode("utf-8", "replace")
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] if character != "\t" else " "

@@ -23,7 +23,7 @@ from metricscan.sagemaker.scanners import scanner_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from metricscan.replaying.replay import Replay
+    from metricscan.replaying.outcome import Replay
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline, Untamed
 
 ARN = "arn:aws:sagemaker:local:000000000000:"

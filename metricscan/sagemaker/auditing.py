@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from metricscan.errors import OptionError, SourceError
-from metricscan.logs.find import is_read_once
+from metricscan.logs.job import is_read_once
 from metricscan.replaying.replay import replay
 from metricscan.sagemaker.documents import read_document
 from metricscan.sagemaker.latest import latest, streams_of
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.logs.find import Job
-    from metricscan.replaying.replay import Replay
+    from metricscan.logs.job import Job
+    from metricscan.replaying.outcome import Replay
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline, Untamed
     from metricscan.scanning.scanner import Scanner
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan import _core
-    from metricscan.logs.exports import Frames
+    from metricscan.logs.exports import ExportReader
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
 
@@ -36,7 +36,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     Attributes
     ----------
     stats : ScanStats
-    frames : Frames or None
+    frames : ExportReader or None
         Of an export: its streams and their times.
     counting : ScanStats or callable
         The counts, or a function that puts them together.
@@ -58,7 +58,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._chunk_bytes = chunk_bytes
         self._opened = open_source(source, chunk_bytes=chunk_bytes)
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
-        self.frames: Frames | None = None
+        self.frames: ExportReader | None = None
         workers = blocks.worker_count(threads, self._opened.size)
         # a file of size 0 may have content: those of /proc do
         can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
@@ -72,7 +72,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 self._opened.close()
                 raise
             if format_ != "plain":
-                self.frames = exports.Frames(self._opened, format_)
+                self.frames = exports.ExportReader(self._opened, format_)
         if self.frames is not None:
             self._running = self.numbered(self.frames)
         else:
@@ -112,7 +112,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._running.close()
         self._opened.close()
 
-    def numbered(self, frames: Frames) -> Generator[tuple[str, pa.RecordBatch, Any]]:
+    def numbered(self, frames: ExportReader) -> Generator[tuple[str, pa.RecordBatch, Any]]:
         """The batches of an export, each with an int64 array: the number of each row's stream in ``frames.stream_names``."""
         from metricscan.scanning.exported import ExportScan
 
@@ -124,8 +124,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         yield from scan.finish()
         # a snapshot: the scan holds on to the input
         self.counting = scan.stats()
-        if frames.fault is not None:
-            raise frames.fault
+        if frames.error is not None:
+            raise frames.error
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
         core = self._plan.new_stream(in_batches=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from metricscan import _core
     from metricscan.logs._events import Unframer
-    from metricscan.logs.exports import Frames
+    from metricscan.logs.exports import ExportReader
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
 
@@ -23,11 +23,11 @@ class ExportScan:
     Parameters
     ----------
     plan : Plan
-    frames : Frames
+    frames : ExportReader
         The export; the caller iterates over it.
     """
 
-    def __init__(self, plan: Plan, frames: Frames) -> None:
+    def __init__(self, plan: Plan, frames: ExportReader) -> None:
         self._plan = plan
         self._frames = frames
         self._core = plan.new_stream()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from metricscan.logs._reading import read_together
+from metricscan.logs.compression import MAGIC_BYTES, MAGIC_PREFIXES, compression
 from metricscan.logs.exports import HEAD_BYTES
 from metricscan.logs.exports import detect as format_of
-from metricscan.logs.source import MAGIC_BYTES, MAGIC_PREFIXES, compression
 from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
 

@@ -9,7 +9,7 @@ import pytest
 
 import metricscan
 from metricscan import Dataset, Objective, OptionError, Scanner, SourceError, rank, replay
-from metricscan.datasets import dataset
+from metricscan.datasets import formats
 from metricscan.ranking import judge
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)", r"never=never=(\S+)"])
@@ -74,7 +74,7 @@ def test_every_scope_ranks_a_dataset_as_the_replay_did(logs, scope, goal):
     same(rank(out, objective), found.ranking)
     same(rank(Dataset(out), objective), found.ranking)
     same(rank(dict(found), objective, jobs=found.jobs), found.ranking)
-    with mock.patch.object(judge, "PIECE_ROWS", 2), mock.patch.object(dataset, "BATCH_ROWS", 3):
+    with mock.patch.object(judge, "PIECE_ROWS", 2), mock.patch.object(formats, "BATCH_ROWS", 3):
         same(rank(out, objective), found.ranking)
         unkept = replay(logs, SCANNER, objective=objective, jobs=logs / "facts.jsonl", keep=False)
         same(unkept.ranking, found.ranking)
@@ -138,7 +138,7 @@ def test_jobs_can_be_given_anew(logs):
     table = rank(read, Objective("loss", "Minimize"), jobs=read.jobs, completed_only=True)
     assert table["job"][0].as_py() == "trial_1"
     assert table["rank"].to_pylist()[1:] == [None] * 6
-    more = [*read.jobs, metricscan.logs.find.Job("another", status="Stopped")]
+    more = [*read.jobs, metricscan.logs.job.Job("another", status="Stopped")]
     assert rank(out, Objective("loss", "Minimize"), jobs=more)["job_status"].to_pylist().count("Stopped") == 1
 
 
@@ -175,21 +175,21 @@ def test_what_is_no_dataset(tmp_path, logs):
     with pytest.raises(SourceError, match=r"cannot open .*gone: No such file") as caught:
         Dataset(tmp_path / "gone")
     assert caught.value.hint == "replay --out DIR writes one"
-    with pytest.raises(SourceError, match=r"logs is no dataset: it has no _manifest.json"):
+    with pytest.raises(SourceError, match=r"logs is not a dataset: it has no _manifest.json"):
         rank(logs, Objective("loss", "Minimize"))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "is of format version 2; 1 was expected"),
-        ({"format_version": None}, "is of format version None; 1 was expected"),
-        ({"format": "orc"}, "is no manifest of a replay: format is missing, or not what it should be"),
-        ({"jobs": None, "counts": 3}, "is no manifest of a replay: jobs, counts is missing"),
-        ({"jobs": [{"name": "a"}]}, "its jobs or its objective are not what they should be: .*'job'"),
-        ({"errors": [{}]}, "is no manifest of a replay: errors is missing, or not what it should be"),
-        ({"completed_only": "no"}, "is no manifest of a replay: completed_only is missing, or not what it should be"),
-        ({"objective": {"metric": "loss"}}, "its jobs or its objective are not what they should be: .*'goal'"),
+        ({"format_version": 2}, "has format version 2; 1 was expected"),
+        ({"format_version": None}, "has format version None; 1 was expected"),
+        ({"format": "orc"}, "is not a valid manifest: format is missing or invalid"),
+        ({"jobs": None, "counts": 3}, "is not a valid manifest: jobs, counts is missing"),
+        ({"jobs": [{"name": "a"}]}, "its jobs or its objective are invalid: .*'job'"),
+        ({"errors": [{}]}, "is not a valid manifest: errors is missing or invalid"),
+        ({"completed_only": "no"}, "is not a valid manifest: completed_only is missing or invalid"),
+        ({"objective": {"metric": "loss"}}, "its jobs or its objective are invalid: .*'goal'"),
         ({"objective": {"metric": "loss", "goal": "up"}}, "'Minimize' or 'Maximize' was expected"),
     ],
 )

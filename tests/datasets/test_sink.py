@@ -18,8 +18,9 @@ from support.feeding import bits
 
 import metricscan
 from metricscan import MetricDefinition, Objective, OptionError, Scanner, SourceError, replay
-from metricscan.datasets import sink
-from metricscan.datasets.sink import FORMATS, Sink, folder_name, json_number, metric_name
+from metricscan.datasets import formats, schema, sink
+from metricscan.datasets.formats import FORMATS, json_number
+from metricscan.datasets.sink import Sink, folder_name, metric_name
 
 each_format = pytest.mark.parametrize("kind", FORMATS)
 SCANNER = Scanner([r"loss=loss=(\S+)", r"never=never=(\S+)"])
@@ -49,7 +50,7 @@ def logs(tmp_path):
 
 # ---- reading back
 
-COLUMNS = sink.SCHEMA.names
+COLUMNS = schema.SCHEMA.names
 
 
 def number(text):
@@ -109,7 +110,7 @@ def test_rows_come_back_to_the_bit(logs, tmp_path, kind):
 
 @each_format
 def test_rows_come_back_from_many_writes(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(sink, "_GROUP_ROWS", 7)
+    monkeypatch.setattr(formats, "GROUP_ROWS", 7)
     monkeypatch.setattr(sink, "_HELD_ROWS", 10)
     for job in range(12):
         (tmp_path / f"{job}.log").write_text("".join(f"loss={job}.{line}\nacc={line}\n" for line in range(job)))
@@ -143,7 +144,7 @@ def test_a_metric_without_rows_has_a_file(logs, tmp_path, kind):
 def test_columns_have_their_types(logs, tmp_path, kind):
     replay(logs, SCANNER, out=tmp_path / "out", format=kind)
     for metric in SCANNER.metrics:
-        assert ds.dataset(tmp_path / "out" / metric, format=kind).schema.equals(sink.SCHEMA)
+        assert ds.dataset(tmp_path / "out" / metric, format=kind).schema.equals(schema.SCHEMA)
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
@@ -152,7 +153,7 @@ def test_the_folder_is_a_dataset_of_all_rows(tmp_path, kind):
     names = [name for name in NAMES if "\n" not in name]
     scanner = Scanner([MetricDefinition(name, rf"^{number}=(.*)") for number, name in enumerate(names)])
     replay(tmp_path / "a.log", scanner, objective=Objective("loss", "Minimize"), out=tmp_path / "out", format=kind)
-    table = ds.dataset(tmp_path / "out", format=kind, schema=sink.SCHEMA if kind != "csv" else None).to_table()
+    table = ds.dataset(tmp_path / "out", format=kind, schema=schema.SCHEMA if kind != "csv" else None).to_table()
     assert sorted(table["metric"].to_pylist()) == sorted(names)
     assert table["value"].to_pylist() == [0.5] * len(names)
 
@@ -270,7 +271,7 @@ def test_a_dataset_is_replaced_only_when_asked(logs, tmp_path):
 def test_no_hint_leads_to_what_is_refused(logs, tmp_path):
     # nothing but a dataset is ever replaced
     for overwrite in (False, True):
-        with pytest.raises(OptionError, match=r"and no dataset: .*; it is not overwritten") as caught:
+        with pytest.raises(OptionError, match=r"and not a dataset: .*; it is not overwritten") as caught:
             replay(logs, SCANNER, out=logs, overwrite=overwrite)
         assert caught.value.hint is None
 
@@ -324,7 +325,7 @@ def test_another_format_is_a_fault(logs, tmp_path):
 @pytest.mark.parametrize("there", [False, True])
 @each_format
 def test_an_error_in_the_middle_leaves_what_was_there(logs, tmp_path, monkeypatch, kind, there, error):
-    monkeypatch.setattr(sink, "_GROUP_ROWS", 1)  # so that files are open when it happens
+    monkeypatch.setattr(formats, "GROUP_ROWS", 1)  # so that files are open when it happens
     out = tmp_path / "out"
     if there:
         replay(logs, SCANNER, out=out, format=kind)
@@ -350,7 +351,7 @@ def test_an_unreadable_log_with_on_error_raise_leaves_nothing(logs, tmp_path):
 def test_a_sink_that_is_not_finished_leaves_nothing(tmp_path):
     with Sink(tmp_path / "out", ["loss"]) as target:
         assert [path.name.startswith(".out.") for path in tmp_path.iterdir()] == [True]
-        target.write("loss", pa.RecordBatch.from_pylist([], schema=sink.SCHEMA))
+        target.write("loss", pa.RecordBatch.from_pylist([], schema=schema.SCHEMA))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -387,8 +388,8 @@ def test_a_full_disk_leaves_what_was_there(logs, tmp_path, kind, rows, limit):
 KILLED = """
 import sys
 from metricscan import Scanner, replay
-from metricscan.datasets import sink
-sink._GROUP_ROWS = 1
+from metricscan.datasets import formats
+formats.GROUP_ROWS = 1
 def wait(progress):
     if progress.logs == 3:
         print("half", flush=True)
@@ -497,9 +498,9 @@ def test_a_row_group_holds_the_names_it_uses(tmp_path):
         numbers,
         numbers,
         numbers,
-        pa.nulls(3, sink.SCHEMA[-1].type),
+        pa.nulls(3, schema.SCHEMA[-1].type),
     ]
-    batch = pa.RecordBatch.from_arrays(columns, schema=sink.SCHEMA)
+    batch = pa.RecordBatch.from_arrays(columns, schema=schema.SCHEMA)
     with sink.Sink(tmp_path / "out", ["loss"]) as target:
         target.write("loss", batch.slice(0, 1))
         target.write("loss", batch.slice(1, 2))

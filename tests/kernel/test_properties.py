@@ -16,7 +16,7 @@ from support.feeding import bits, expected, scanned, streamed
 from support.generated import Choices, pattern_from
 
 from metricscan import _core
-from metricscan.logs.source import compression
+from metricscan.logs.compression import compression
 from metricscan.scanning.scanner import _configured
 
 BLOCK_BYTES = 8192  # what the core searches at a time

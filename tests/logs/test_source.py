@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from metricscan import Scanner, SourceError
-from metricscan.logs.source import CHUNK_BYTES, compression, open_source
+from metricscan.logs.compression import compression
+from metricscan.logs.source import CHUNK_BYTES, open_source
 from metricscan.scanning.scanner import _configured
 
 LOG = b"".join(b"step %d a=%d.5 b=x\r\n" % (number, number) for number in range(2_000))

@@ -12,7 +12,8 @@ import pytest
 
 import metricscan
 from metricscan import MetricStats, Objective, OptionError, Replay, Scanner, ScanStats, SourceError, replay
-from metricscan.replaying import replay as replay_module
+from metricscan.datasets.schema import TABLE_SCHEMA
+from metricscan.replaying import schedule
 from metricscan.scanning.scanner import _configured
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"acc=acc=(\S+)"])
@@ -76,7 +77,7 @@ def test_every_table_has_the_schema(logs):
     kinds = [names, names, pa.float64(), pa.int64(), pa.int64(), pa.int64(), pa.timestamp("us", "UTC")]
     result = replay(logs, Scanner(["a=loss=(.*)", "b=never=(.*)"]))
     for table in result.values():
-        assert table.schema.equals(replay_module.SCHEMA, check_metadata=True)
+        assert table.schema.equals(TABLE_SCHEMA, check_metadata=True)
         assert table.schema.types == kinds
         assert table.schema.names == ["job", "stream", "value", "line", "offset", "start", "time"]
         table.validate(full=True)
@@ -189,7 +190,7 @@ def test_large_logs_among_small_ones(tmp_path, monkeypatch, small_bytes):
     logs = tree(tmp_path, {**texts, "broken.log.zst": ZSTD, "cut.log.gz": gzip.compress(b"loss=1\n" * 99)[:-6]})
     scanner = _configured(SCANNER.definitions, chunk_bytes=64)
     expected = everything(replay(logs, SCANNER, objective=MIN, threads=1))
-    monkeypatch.setattr(replay_module, "_SMALL_BYTES", small_bytes)
+    monkeypatch.setattr(schedule, "SMALL_BYTES", small_bytes)
     for threads in (1, 2, None):
         assert everything(replay(logs, scanner, objective=MIN, threads=threads)) == expected
 
@@ -252,7 +253,7 @@ def test_a_log_that_fails_while_it_is_read(logs, threads):
 
 def test_a_log_that_vanishes_is_an_error(logs):
     # so long that trial_10 is not read with it
-    (logs / "trial_2" / "stdout").write_text("loss=1.5\n" + "x" * replay_module.MOST_BYTES)
+    (logs / "trial_2" / "stdout").write_text("loss=1.5\n" + "x" * schedule.MOST_BYTES)
 
     def remove(progress):
         (logs / "trial_10" / "stdout").unlink(missing_ok=True)

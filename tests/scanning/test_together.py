@@ -16,8 +16,8 @@ import metricscan
 from metricscan import Scanner
 from metricscan.logs import exports
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
-from metricscan.logs.source import _COMPRESSIONS, MAGIC_PREFIXES, compression
-from metricscan.replaying import replay as replay_module
+from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
+from metricscan.replaying import schedule
 from metricscan.scanning import together as together_module
 from metricscan.scanning.schema import BATCH_ROWS
 from metricscan.scanning.together import Together, scan_together
@@ -129,9 +129,9 @@ def test_grouping_changes_nothing_in_a_replay(tmp_path, monkeypatch, threads):
         return tables, repr(result.ranking.to_pylist()), result.stats, result.jobs
 
     together = everything()
-    monkeypatch.setattr(replay_module, "GROUP_BYTES", 200)
+    monkeypatch.setattr(schedule, "GROUP_BYTES", 200)
     in_small_groups = everything()
-    monkeypatch.setattr(replay_module, "MOST_BYTES", -1)
+    monkeypatch.setattr(schedule, "MOST_BYTES", -1)
     assert together == in_small_groups == everything()
 
 
@@ -222,7 +222,7 @@ HEADS = st.lists(
         + [b'"events": [', b'{"events": [{', b'[{"message":', b"2026-03-01T10:00:00.000Z", b"2026-03-01T10:00:00,000"]
         + [b"timestamp", b"message", b"@Timestamp", b'"@message"', b'"time"stamp', b"timestamp,message"]
         + [name.encode() for name in sorted(exports._COLUMNS)]
-        + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in _COMPRESSIONS)]
+        + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in UNSUPPORTED)]
     )
     | st.binary(max_size=3),
     max_size=8,

@@ -1,0 +1,260 @@
+"""The formats of a dataset's files: how each is written, and how it is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+FORMATS = ("parquet", "arrow", "csv", "jsonl")
+#: Rows of a row group: enough that its overhead is small, few enough that writing it needs little memory.
+GROUP_ROWS = 131_072
+#: Rows that are read at once.
+BATCH_ROWS = 131_072
+_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def check_format(format: str) -> None:  # noqa: A002
+    """Raise an OptionError if a dataset has no such format."""
+    if format not in FORMATS:
+        raise OptionError(f"format={format!r}: one of {', '.join(FORMATS)} was expected")
+
+
+# ---- writing
+
+
+class Writer(Protocol):
+    """A file that is written table by table. Each method may raise an OSError."""
+
+    def __init__(self, path: str, schema: pa.Schema) -> None: ...
+
+    def write(self, table: pa.Table) -> None:
+        """Add the rows of a table with the file's schema."""
+
+    def close(self) -> None:
+        """Complete the file."""
+
+    def abandon(self) -> None:
+        """Close the file without completing it."""
+
+
+class _ParquetWriter:
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
+        names = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        if schema is LABEL_SCHEMA:
+            names.append("value")
+        # values rarely repeat and places never do: a dictionary of them costs time and saves nothing
+        self._writer = pq.ParquetWriter(
+            path, schema, compression="zstd", compression_level=1, use_dictionary=names, write_page_index=True
+        )
+
+    def write(self, table: pa.Table) -> None:
+        if table.num_rows:
+            self._writer.write_table(_with_used_names(table), row_group_size=GROUP_ROWS)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    abandon = close
+
+
+def _with_used_names(table: pa.Table) -> pa.Table:
+    """The table with dictionaries reduced to the names that occur; zero-copy if all do.
+
+    Each row group would write the whole dictionary: with a million jobs that takes a second for every 131,072 rows.
+    """
+    for number, field in enumerate(table.schema):
+        if not pa.types.is_dictionary(field.type):
+            continue
+        chunks = table.column(number).chunks
+        names = chunks[0].dictionary
+        if any(_addresses(chunk.dictionary) != _addresses(names) for chunk in chunks):
+            continue
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
+        used = np.unique(codes)
+        if len(used) == len(names):
+            continue
+        column = pa.DictionaryArray.from_arrays(
+            pa.array(np.searchsorted(used, codes), field.type.index_type), names.take(pa.array(used))
+        )
+        table = table.set_column(number, field, column)
+    return table
+
+
+def _addresses(names: pa.Array) -> list[int | None]:
+    """Offset, length and buffer addresses of an array. Arrays that share their memory have equal ones."""
+    return [names.offset, len(names), *(buffer and buffer.address for buffer in names.buffers())]
+
+
+class _ArrowWriter:
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        self._file = pa.OSFile(path, "wb")
+        # all batches have equal dictionaries, but the file writes them only once if they are unified
+        self._writer = pa.ipc.new_file(self._file, schema, options=pa.ipc.IpcWriteOptions(unify_dictionaries=True))
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._file.close()
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+class _CsvWriter:
+    """NaN and infinities as ``nan``, ``inf`` and ``-inf``; null as an empty cell; a map as a JSON object."""
+
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        self._file = pa.OSFile(path, "wb")
+        self._file.write((",".join(schema.names) + "\n").encode())
+
+    def write(self, table: pa.Table) -> None:
+        import pyarrow.csv as pc
+
+        if table.num_rows:
+            columns = [_as_csv(table.column(name)) for name in table.schema.names]
+            plain = pa.table(columns, names=table.schema.names)
+            pc.write_csv(plain, self._file, pc.WriteOptions(include_header=False, quoting_style="needed"))
+
+    def close(self) -> None:
+        self._file.close()
+
+    abandon = close
+
+
+def _as_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type):
+        return column.cast(pa.string())
+    if pa.types.is_map(column.type):
+        return pa.chunked_array(
+            [[None if item is None else json.dumps(dict(item)) for item in column.to_pylist()]], pa.string()
+        )
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.string())
+    return column
+
+
+class _JsonLinesWriter:
+    """One object per line. NaN and infinities, which JSON lacks, are strings: ``"NaN"``, ``"Infinity"``, ``"-Infinity"``."""
+
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - closed by close
+        self._keys = [json.dumps(name) for name in schema.names]
+
+    def write(self, table: pa.Table) -> None:
+        for batch in table.to_batches(max_chunksize=65_536):
+            columns = [_as_json(column) for column in batch.columns]
+            rows = zip(*columns, strict=True)
+            self._file.writelines(
+                "{" + ", ".join([f"{key}: {value}" for key, value in zip(self._keys, row, strict=True)]) + "}\n"
+                for row in rows
+            )
+
+    def close(self) -> None:
+        self._file.close()
+
+    abandon = close
+
+
+def _as_json(column: pa.Array) -> list[str]:
+    if pa.types.is_dictionary(column.type):
+        texts = [json.dumps(name) for name in column.dictionary.to_pylist()]
+        return ["null" if index is None else texts[index] for index in column.indices.to_pylist()]
+    if pa.types.is_floating(column.type):
+        return [json_number(value) for value in column.to_pylist()]
+    if pa.types.is_integer(column.type):
+        return ["null" if value is None else str(value) for value in column.to_pylist()]
+    if pa.types.is_map(column.type):
+        return ["null" if item is None else json.dumps(dict(item)) for item in column.to_pylist()]
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.string())
+    return [json.dumps(value) for value in column.to_pylist()]
+
+
+def json_number(value: float | None) -> str:
+    """A number as JSON text from which exactly the same number can be read.
+
+    >>> json_number(0.1), json_number(float("nan")), json_number(float("-inf"))
+    ('0.1', '"NaN"', '"-Infinity"')
+    """
+    if value is None:
+        return "null"
+    if math.isfinite(value):
+        return repr(value)
+    return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
+
+
+WRITERS: dict[str, type[Writer]] = {
+    "parquet": _ParquetWriter,
+    "arrow": _ArrowWriter,
+    "csv": _CsvWriter,
+    "jsonl": _JsonLinesWriter,
+}
+
+
+# ---- reading
+
+
+def _parquet(path: str, _: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    # not mapped: the pages of a mapped file would count as memory of this process
+    with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
+        yield from file.iter_batches(BATCH_ROWS, columns=TABLE_SCHEMA.names)
+
+
+def _arrow(path: str, _: pa.Schema) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(path) as source, pa.ipc.open_file(source) as file:
+        for number in range(file.num_record_batches):
+            yield file.get_batch(number)
+
+
+def _csv(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow.csv as pc
+
+    plain = {field.name: pa.string() if pa.types.is_dictionary(field.type) else field.type for field in schema}
+    convert = pc.ConvertOptions(column_types=plain, null_values=[""], strings_can_be_null=False)
+    # the name of a job or metric may hold a newline
+    yield from pc.open_csv(path, parse_options=pc.ParseOptions(newlines_in_values=True), convert_options=convert)
+
+
+def _json_lines(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    from itertools import islice
+
+    with open(path, encoding="utf-8") as file:
+        while lines := list(islice(file, BATCH_ROWS)):
+            rows = [json.loads(line) for line in lines]
+            columns: list[Sequence[Any]] = [[row[name] for row in rows] for name in schema.names]
+            place = schema.names.index("value")
+            if schema is SCHEMA:
+                columns[place] = [_NUMBERS.get(one, one) for one in columns[place]]
+            arrays = []
+            for field, column in zip(schema, columns, strict=True):
+                if pa.types.is_dictionary(field.type):
+                    arrays.append(pa.array(column, pa.string()).dictionary_encode())
+                elif pa.types.is_timestamp(field.type):
+                    arrays.append(pa.array(column, pa.string()).cast(field.type))
+                else:
+                    arrays.append(pa.array(column, field.type))
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+READERS: dict[str, Callable[[str, pa.Schema], Iterator[pa.RecordBatch]]] = {
+    "parquet": _parquet,
+    "arrow": _arrow,
+    "csv": _csv,
+    "jsonl": _json_lines,
+}

@@ -1,0 +1,230 @@
+"""The manifest of a dataset: what a replay notes beside the rows, how it is written, read and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan.datasets.formats import FORMATS
+from metricscan.definitions.objective import Objective
+from metricscan.errors import SourceError
+from metricscan.logs.find import DATASET_MANIFEST
+from metricscan.logs.job import Job, Log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from metricscan.logs.job import Survey
+    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stats import ScanStats
+
+MANIFEST = DATASET_MANIFEST
+MANIFEST_VERSION = 1
+#: What to do about a dataset whose files are not those of one replay.
+REPLAY_AGAIN = "a replay writes all files of a dataset at once; run it again"
+
+
+class JobFacts(NamedTuple):
+    """What a dataset says of a job.
+
+    Attributes
+    ----------
+    name : str
+    status : {"Completed", "Failed", "Stopped", "InProgress", None}
+    hyperparameters : mapping of str to str
+    """
+
+    name: str
+    status: str | None
+    hyperparameters: Mapping[str, str]
+
+
+class Manifest(NamedTuple):
+    """A manifest that was read and checked.
+
+    Attributes
+    ----------
+    document : dict
+        The JSON object, without its jobs.
+    facts : list of JobFacts
+        Per job, in natural name order; jobs without a row too.
+    objective : Objective or None
+        The objective of the replay.
+    """
+
+    document: dict[str, Any]
+    facts: list[JobFacts]
+    objective: Objective | None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The metrics whose values are text. Datasets of earlier versions have none."""
+        return tuple(self.document.get("labels", ()))
+
+    @property
+    def completed_only(self) -> bool:
+        """Whether only jobs whose status is Completed got a rank. Datasets of earlier versions do not note it."""
+        return self.document.get("completed_only", False)  # type: ignore[no-any-return]
+
+    def rows_written(self, metric: str) -> int | None:
+        """How many rows of a metric the replay wrote, if that was noted."""
+        return self.document["counts"].get(metric, {}).get("rows")  # type: ignore[no-any-return]
+
+    def jobs(self) -> list[Job]:
+        """The jobs with their logs, in the order of the replay."""
+        jobs = {one.name: Job(one.name, [], one.status, dict(one.hyperparameters)) for one in self.facts}
+        for source in self.document["sources"]:
+            jobs[source["job"]].logs.append(Log(source["path"], source["stream"]))
+        return list(jobs.values())
+
+
+# ---- writing
+
+
+def source_entry(log: Log, job: str, size_bytes: int, records: int) -> dict[str, Any]:
+    """What a manifest notes of one log that was scanned: its decompressed bytes, and its records."""
+    return {"path": log.path, "job": job, "stream": log.stream, "bytes": size_bytes, "records": records}
+
+
+def contents(
+    scanner: Scanner,
+    found: Survey,
+    stats: ScanStats,
+    sources: Sequence[Mapping[str, Any]],
+    errors: Iterable[SourceError],
+    *,
+    objective: Objective | None,
+    completed_only: bool,
+    input_format: str,
+) -> dict[str, Any]:
+    """What a replay notes in the manifest; :func:`write` adds what is known of the files.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    found : Survey
+    stats : ScanStats
+        Over all logs.
+    sources : sequence of mapping
+        A :func:`source_entry` per log.
+    errors : iterable of SourceError
+    objective : Objective or None
+    completed_only : bool
+    input_format : str
+
+    Returns
+    -------
+    dict
+        Of JSON types.
+    """
+    from metricscan import __version__
+
+    labels = frozenset(scanner.labels)
+    return {
+        "metricscan": __version__,
+        "definitions": [
+            {"Name": one.name, "Regex": one.regex} for one in scanner.definitions if one.name not in labels
+        ],
+        "labels": {one.name: one.regex for one in scanner.definitions if one.name in labels},
+        "options": scanner.options,
+        "input_format": input_format,
+        "fingerprint": scanner.fingerprint,
+        "objective": None if objective is None else asdict(objective),
+        "completed_only": completed_only,
+        "jobs": [{"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters} for one in found.jobs],
+        "sources": sources,
+        "counts": {
+            name: {
+                "rows": counts.rows,
+                "unparsed": counts.unparsed,
+                "failed": counts.failed,
+                "timeouts": counts.timeouts,
+                "over_budget": counts.over_budget,
+            }
+            for name, counts in stats.metrics.items()
+        },
+        "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in errors],
+    }
+
+
+def write(folder: str, noted: Mapping[str, Any], *, format: str, folders: Mapping[str, str]) -> None:  # noqa: A002
+    """Write the manifest into the folder of a dataset.
+
+    Parameters
+    ----------
+    folder : str
+    noted : mapping
+        What :func:`contents` gave.
+    format : str
+        The format of the files.
+    folders : mapping of str to str
+        The name of each metric's folder.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    document = {"format_version": MANIFEST_VERSION, "format": format, "metrics": folders, **noted}
+    with open(os.path.join(folder, MANIFEST), "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=2, ensure_ascii=True)
+        file.write("\n")
+
+
+# ---- reading
+
+
+def read(path: str) -> Manifest:
+    """Read and check the manifest in the folder of a dataset.
+
+    Raises
+    ------
+    SourceError
+        The folder is not a dataset, or its manifest cannot be read, has another version, or is invalid.
+    """
+    document = _load(path)
+    place = os.path.join(path, MANIFEST)
+    expected = {"format": str, "metrics": dict, "jobs": list, "sources": list, "counts": dict}
+    invalid = [key for key, kind in expected.items() if not isinstance(document.get(key), kind)]
+    if not isinstance(document.get("labels", {}), dict):
+        invalid.append("labels")
+    if not isinstance(document.get("completed_only", False), bool):
+        invalid.append("completed_only")
+    errors = document.get("errors", [])
+    if not isinstance(errors, list) or not all(isinstance(one, dict) and "message" in one for one in errors):
+        invalid.append("errors")
+    if document.get("format") not in FORMATS:
+        invalid.append("format")
+    if invalid or "objective" not in document:
+        names = ", ".join(dict.fromkeys(invalid)) or "objective"
+        raise SourceError(f"{place} is not a valid manifest: {names} is missing or invalid", path=place)
+    objective = document["objective"]
+    try:
+        facts = [JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in document.pop("jobs")]
+        return Manifest(document, facts, None if objective is None else Objective(**objective))
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{place} is not a valid manifest: its jobs or its objective are invalid"
+        raise SourceError(message, path=place, cause=error) from error
+
+
+def _load(path: str) -> dict[str, Any]:
+    """The JSON object, if it is of this version."""
+    place = os.path.join(path, MANIFEST)
+    try:
+        with open(place, encoding="utf-8") as file:
+            document: dict[str, Any] = json.load(file)
+    except FileNotFoundError as error:
+        hint = "replay --out DIR writes one"
+        if not os.path.exists(path):
+            raise SourceError(f"cannot open {path}", path=path, cause=error, hint=hint) from None
+        raise SourceError(f"{path} is not a dataset: it has no {MANIFEST}", path=path, hint=hint) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"cannot read {place}", path=place, cause=error) from error
+    version = document.get("format_version") if isinstance(document, dict) else None
+    if version != MANIFEST_VERSION:
+        raise SourceError(
+            f"{place} has format version {version!r}; {MANIFEST_VERSION} was expected", path=place, hint=REPLAY_AGAIN
+        )
+    return document

@@ -1,0 +1,307 @@
+"""How a job gets its name: the layouts of usual tools, the rules of ``job=``, and what makes names unique."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from metricscan.errors import OptionError, SourceError
+from metricscan.logs.job import STDIN, Job, Log
+from metricscan.logs.natural import natural_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from metricscan.logs.job import Survey
+
+# Where usual tools put logs; the first layout that fits a path decides. A layout is the tool's name; a text that each such
+# path contains, which is tested first because that is fast; and a regex with the job's folder and the log's name in it.
+LAYOUTS = tuple(
+    (tool, text, re.compile(pattern, re.DOTALL))
+    for tool, text, pattern in (
+        ("SageMaker", "/algo-", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
+        # the export to S3 writes a stream's name with - in place of /, and splits the stream into parts
+        ("SageMaker", "-algo-", r"(?P<job>.*/[^/]+)-(?P<stream>algo-\d+-\d+/[^/]+)"),
+        ("Ray Tune", "/std", r"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?(?:\.gz)?)"),
+        ("Syne Tune", "/std.", r"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err)(?:\.gz)?)"),
+        ("Hydra", "/multirun/", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
+        ("Hydra", "/outputs/", r"(?P<job>.*/outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
+        ("W&B", "/files/output.log", r"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log(?:\.gz)?)"),
+        ("Guild", "/.guild/output", r"(?P<job>.*/runs/[^/]+)/(?P<stream>\.guild/output(?:\.gz)?)"),
+        ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
+    )
+)
+# <pod>/<container>/0.log where the pod has any name. Numbered logs of trials look the same, unless 0.log is the only one.
+_FIRST_OF_CONTAINER = re.compile(r"(?P<job>.*/[^/]+)/(?P<stream>[^/]+/0\.log(?:\.gz)?)", re.DOTALL)
+_NUMBERED = re.compile(r"\d+\.log(?:\.gz)?")
+_OUT_OR_ERR = re.compile(r"(?P<stem>.+)\.(?:out|err)(?:\.gz)?", re.DOTALL)
+
+# What identifies a job: the path of its folder or of its one log, or else the name that a rule or a jobs file gave it.
+_Key = tuple[str | None, str | None]
+
+
+class JobKeys:
+    """Which job each log belongs to.
+
+    Parameters
+    ----------
+    logs : list of (str, str or None)
+        The path of each log, and the stream within an export, as :func:`metricscan.logs.find.streams_of` gives them.
+    rule : "auto", "file", "dir" or a regex
+        As for :func:`metricscan.logs.survey.survey`.
+    found : Survey
+        Gets an error for each log in whose path the regex finds no job.
+
+    Attributes
+    ----------
+    folders : list of (str or None)
+        Once :meth:`jobs` was called, per job the folder or file beside which the job's facts lie.
+
+    Raises
+    ------
+    OptionError
+        The rule is an invalid regex.
+    """
+
+    def __init__(self, logs: list[tuple[str, str | None]], rule: str, found: Survey) -> None:
+        self.logs = [path for path, _ in logs]
+        self.within = [name for _, name in logs]
+        self.files = _places(self.logs)
+        self.places = [
+            # where the stream would lie if it had been exported alone
+            file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
+            for file, name in zip(self.files, self.within, strict=True)
+        ]
+        self.split = [_split(place) for place in self.places]
+        self.found = found
+        self.folders: list[str | None] = []
+        if rule == "auto":
+            keys = self._by_layout()
+        elif rule == "file":
+            keys = [(file, None) for file in self.files]
+        elif rule == "dir":
+            keys = [(file if file == STDIN else os.path.dirname(file), None) for file in self.files]
+        else:
+            keys = self._by_regex(rule)
+        self.keys = keys
+
+    def _by_layout(self) -> list[_Key | None]:
+        numbered: dict[str, int] = {}
+        stems: dict[str, set[str]] = {}
+        pairs: dict[str, str] = {}
+        for place, (folder, name) in zip(self.places, self.split, strict=True):
+            if _NUMBERED.fullmatch(name):
+                numbered[folder] = numbered.get(folder, 0) + 1
+            if (".out" in name or ".err" in name) and (pair := _OUT_OR_ERR.fullmatch(place)):
+                pairs[place] = pair["stem"]
+                stems.setdefault(pair["stem"], set()).add(place)
+        keys: list[_Key | None] = []
+        for file, place, (folder, _) in zip(self.files, self.places, self.split, strict=True):
+            match = None
+            for _, text, layout in LAYOUTS:
+                if text in place and (match := layout.fullmatch(place)) is not None:
+                    break
+            if match is None and numbered.get(folder) == 1:
+                match = _FIRST_OF_CONTAINER.fullmatch(place)
+            if match is not None:
+                keys.append((match["job"], None))
+                continue
+            stem = pairs.get(place)
+            if stem is not None and len(stems[stem]) > 1:
+                # Slurm writes train-17.out and train-17.err
+                keys.append((stem, None))
+            else:
+                keys.append((file, None))
+        return keys
+
+    def _by_regex(self, rule: str) -> list[_Key | None]:
+        pattern = job_pattern(rule)
+        keys: list[_Key | None] = []
+        for path, place in zip(self.logs, self.places, strict=True):
+            match = pattern.search(place)
+            group = "job" if "job" in pattern.groupindex else 1 if pattern.groups else 0
+            if match is None or not match[group]:
+                keys.append(None)
+                self.found.errors.append(SourceError(f"the job regex {rule!r} finds no job in {path}", path=path))
+            else:
+                keys.append((None, match[group]))
+        return keys
+
+    def place(self, placed: Sequence[tuple[str, str]]) -> None:
+        """Assign the logs under each path to the job given with it. The longest path decides."""
+        if not placed:
+            return
+        for index, place in enumerate(self.places):
+            fitting = [(len(at), name) for at, name in placed if is_within(place, at)]
+            if fitting:
+                self.keys[index] = (None, max(fitting)[1])
+
+    def jobs(self) -> list[Job]:
+        """The jobs with their names and logs, in natural name order. Sets ``folders``."""
+        # numbers, not a list per job: many lists and tuples keep the garbage collector busy
+        numbers: dict[_Key, int] = {}
+        job_of = [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in self.keys]
+        order = sorted(range(len(job_of)), key=job_of.__getitem__)
+        jobs: list[Job] = []
+        folders: list[str | None] = []
+        firsts: list[str] = []
+        are_files: list[bool] = []
+        end = job_of.count(-1)
+        for folder, given in numbers:
+            begin = end
+            while end < len(order) and job_of[order[end]] == len(jobs):
+                end += 1
+            group = order[begin:end]
+            first = self.places[group[0]]
+            if folder is not None and folder != first:
+                root = folder
+            elif len(group) == 1:
+                root = self.split[group[0]][0]
+            else:
+                root = _common_folder([self.places[index] for index in group])
+            logs = [Log(self.logs[index], self._stream(index, root), self.within[index]) for index in group]
+            if len(logs) > 1:
+                logs = _with_distinct_streams(logs)
+                logs = [logs[index] for index in natural_order([log.stream for log in logs])]
+            jobs.append(Job("", logs))
+            # a log that is itself the job has no folder that belongs to this job alone
+            folders.append(None if first in (STDIN, folder) else folder or root)
+            firsts.append(first)
+            is_file = folder == first or (len(group) > 1 and any(self.places[index] == folder for index in group))
+            are_files.append(is_file and given is None and folder != STDIN)
+        names = _names([*numbers], firsts, are_files)
+        for job, name in zip(jobs, names, strict=True):
+            job.name = name
+        order = natural_order(names)
+        self.folders = [folders[index] for index in order]
+        return [jobs[index] for index in order]
+
+    def _stream(self, index: int, root: str) -> str:
+        place = self.places[index]
+        if place == STDIN:
+            return "stdin"
+        if place.startswith(root) and place[len(root) : len(root) + 1] in ("/", "-"):
+            # what follows the job's folder, or the job's name where that is a part of a folder's name
+            return _as_text(place[len(root) + 1 :])
+        return _as_text(self.split[index][1])
+
+
+def _with_distinct_streams(logs: Sequence[Log]) -> list[Log]:
+    """The logs of a job. Streams of exports that have the same name get a number behind it."""
+    distinct: list[Log] = []
+    for log in logs:
+        same = sum(other.stream.partition(" (")[0] == log.stream for other in distinct) if log.within else 0
+        distinct.append(log._replace(stream=f"{log.stream} ({same + 1})") if same else log)
+    return distinct
+
+
+def absolute(path: str) -> str:
+    """The absolute path, normalised, with ``/`` between its parts on every system."""
+    return os.path.abspath(path).replace(os.sep, "/")
+
+
+def is_within(place: str, folder: str) -> bool:
+    """Whether an absolute path is that of a folder or file, or lies in the folder."""
+    return place == folder or place.startswith(folder.rstrip("/") + "/")
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The same as ``os.path.split``, in half the time for usual paths."""
+    folder, _, name = path.rpartition("/")
+    return (folder, name) if folder and folder[-1] != "/" and os.sep == "/" else os.path.split(path)
+
+
+def job_pattern(rule: str) -> re.Pattern[str]:
+    """Compile a rule for jobs that is a regex.
+
+    Raises
+    ------
+    OptionError
+        The rule does not compile, or is not a str.
+    """
+    if not isinstance(rule, str):
+        raise OptionError(f"job={rule!r}: 'auto', 'file', 'dir' or a regex was expected")
+    try:
+        return re.compile(rule)
+    except (re.error, RecursionError, OverflowError) as error:
+        at = getattr(error, "pos", None)
+        place = "" if at is None else f" at position {at}"
+        reason = getattr(error, "msg", None) or error
+        raise OptionError(f"job={rule!r} is not auto, file or dir, and not a valid regex: {reason}{place}") from None
+
+
+def _places(logs: Sequence[str]) -> list[str]:
+    """The absolute paths of logs. ``os.path.abspath`` is called once per folder."""
+    folders: dict[str, str] = {}
+    places = []
+    for path in logs:
+        if path == STDIN:
+            places.append(path)
+            continue
+        folder, name = _split(path)
+        at = folders.get(folder)
+        if at is None:
+            at = folders[folder] = os.path.join(os.path.abspath(folder), "").replace(os.sep, "/")
+        places.append(at + name)
+    return places
+
+
+def _as_text(path: str) -> str:
+    r"""A path as text that every table can hold: bytes that are not UTF-8 are written as ``\xe9``."""
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _common_folder(places: Sequence[str]) -> str:
+    folders = {_split(place)[0] for place in places if place != STDIN}
+    return os.path.commonpath(folders) if folders else ""
+
+
+def _names(keys: Sequence[_Key], firsts: Sequence[str], are_files: Sequence[bool]) -> list[str]:
+    """A unique name for each job: the given one, or its path relative to the common folder, without a suffix that all share.
+
+    ``firsts`` are the places of the jobs' first logs. ``are_files`` is true for a job that is named by its log.
+    """
+    common = _common_folder([folder for folder, name in keys if name is None and folder not in (None, STDIN)])
+    full = []
+    for (folder, name), first in zip(keys, firsts, strict=True):
+        if name is not None:
+            full.append(name)
+        elif folder is None or folder == STDIN:
+            full.append("stdin")
+        else:
+            relative = folder[len(common) :].lstrip("/") if common else folder
+            full.append(relative or os.path.basename(folder) or first)
+    files = [index for index, is_file in enumerate(are_files) if is_file]
+    short = list(full)
+    for index in files:
+        if short[index].endswith(".gz") and len(short[index]) > len(".gz"):
+            short[index] = short[index][: -len(".gz")]
+    while files:
+        suffix = os.path.splitext(short[files[0]])[1]
+        if not re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", suffix):
+            break
+        if any(os.path.splitext(short[index])[1] != suffix for index in files):
+            break
+        for index in files:
+            short[index] = short[index][: -len(suffix)]
+    return _unique([*map(_as_text, full)], [*map(_as_text, short)], [name is not None for _, name in keys])
+
+
+def _unique(full: list[str], short: list[str], given: list[bool]) -> list[str]:
+    """The short names; full names where short ones are equal; numbered names where full ones are. Given names stay."""
+    counts: dict[str, int] = {}
+    for name in short:
+        counts[name] = counts.get(name, 0) + 1
+    names: list[str] = []
+    taken = {name for name, stays in zip(short, given, strict=True) if counts[name] == 1 or stays}
+    for long, name, stays in zip(full, short, given, strict=True):
+        if counts[name] > 1 and not stays:
+            name = long
+            number = 2
+            while name in taken:
+                name = f"{long} ({number})"
+                number += 1
+            taken.add(name)
+        names.append(name)
+    return names

@@ -1,0 +1,60 @@
+"""From paths to jobs: find the logs, assign them to jobs, and add what is known of the jobs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from metricscan.logs.facts import add_hyperparameters, apply_facts, read_jobs_file
+from metricscan.logs.find import find_logs, streams_of
+from metricscan.logs.job import Survey
+from metricscan.logs.naming import JobKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def survey(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    job: str = "auto",
+    jobs_file: str | os.PathLike[str] | None = None,
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    input_format: str = "plain",
+) -> Survey:
+    """Find the logs under some paths, and the jobs that wrote them.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files (always taken), folders (searched), globs, or ``"-"`` for standard input.
+    job : "auto", "file", "dir" or a regex
+        What one job is: decided by the layouts of usual tools; each file; each folder; or the text that the regex's group
+        ``job`` (else its first group, else the whole match) finds in a log's path.
+    jobs_file : path, optional
+        CSV or JSON lines with the columns ``job`` or ``path``, ``status``, ``hyperparameters``.
+    include, exclude : glob or sequence of glob
+        Names, or paths within the folder, of the files to take from folders.
+    input_format : str
+        The format of the logs. The events of an export are assigned to the streams that they name.
+
+    Raises
+    ------
+    OptionError
+        The regex does not compile.
+    SourceError
+        The jobs file cannot be read, is invalid, or names jobs that are not there. Other errors are in the survey.
+    """
+    found = Survey()
+    logs = find_logs(paths, found, include=include, exclude=exclude, exports=input_format == "auto")
+    facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
+    keys = JobKeys(list(streams_of(logs, input_format)), job, found)
+    keys.place([(fact.place, fact.job) for fact in facts if fact.place is not None and fact.job is not None])
+    found.jobs = keys.jobs()
+    for one, folder in zip(found.jobs, keys.folders, strict=True):
+        if folder is not None or "=" in one.name:
+            add_hyperparameters(one, folder, found)
+    if jobs_file is not None:
+        apply_facts(found.jobs, facts, jobs_file)
+    return found

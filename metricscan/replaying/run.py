@@ -1,0 +1,201 @@
+"""One replay: the rows of the logs, in order, into tables, into a dataset and before the judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from metricscan.datasets import manifest
+from metricscan.datasets.rows import Rows
+from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.logs.exports import span_of
+from metricscan.ranking import ranking
+from metricscan.ranking.judge import Judge
+from metricscan.replaying.log_scan import LogScanner
+from metricscan.replaying.outcome import Best, Replay
+from metricscan.replaying.progress import ProgressCounter
+from metricscan.replaying.schedule import Schedule
+from metricscan.scanning.stats import MetricStats, ScanStats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metricscan.datasets.rows import Array
+    from metricscan.datasets.sink import Sink
+    from metricscan.definitions.objective import Objective
+    from metricscan.errors import SourceError
+    from metricscan.logs.job import Survey
+    from metricscan.replaying.progress import Progress
+    from metricscan.scanning.options import InputFormat
+    from metricscan.scanning.scanner import Scanner
+
+# Beyond this many batches of a metric their overhead outweighs the copy into one.
+_MOST_BATCHES = 256
+
+
+class Run:
+    """One replay: scans the logs in order, and passes their rows on to tables, to a dataset and to the judge.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    found : Survey
+    objective : Objective or None
+    threads : int or None
+    progress : callable or None
+    completed_only : bool
+    raise_errors : bool
+        Whether the first error is raised; else all are collected.
+    input_format : str
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        found: Survey,
+        objective: Objective | None,
+        threads: int | None,
+        progress: Callable[[Progress], object] | None,
+        *,
+        completed_only: bool,
+        raise_errors: bool,
+        input_format: InputFormat,
+    ) -> None:
+        self.input_format = input_format
+        self.scanner = scanner
+        self.found = found
+        self.objective = objective
+        self.completed_only = completed_only
+        self.raise_errors = raise_errors
+        self.errors = list(found.errors)
+        self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
+        self.sources: list[dict[str, Any]] = []
+        self.logs = [log for one in found.jobs for log in one.logs]
+        # per log the number of its job and the number of its stream
+        self.job_numbers = np.repeat(np.arange(len(found.jobs), dtype=np.int32), [len(one.logs) for one in found.jobs])
+        streams = sorted({log.stream for log in self.logs})
+        numbers = {name: number for number, name in enumerate(streams)}
+        self.stream_numbers = np.array([numbers[log.stream] for log in self.logs], np.int32)
+        self.job_names = pa.array([one.name for one in found.jobs], pa.string())
+        self.stream_names = pa.array(streams, pa.string())
+        sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
+        counter = ProgressCounter(sizes, len(self.logs), progress)
+        self.scans = LogScanner(scanner, self.logs, counter, self._note, threads=threads, input_format=input_format)
+        self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
+        self.judge = None if objective is None else Judge(objective, lambda: self.stream_names)
+
+    def over_all_logs(self, *, keep: bool, target: Sink | None) -> Replay:
+        """Scan all logs, and rank the jobs.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether the rows go into the tables of the result.
+        target : Sink or None
+            Gets the rows, too. The caller finishes it.
+        """
+        labels = frozenset(self.scanner.labels)
+        kept = {
+            name: _TableParts(LABEL_TABLE_SCHEMA if name in labels else TABLE_SCHEMA) for name in self.scanner.metrics
+        }
+        metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
+        metric_names = pa.array(self.scanner.metrics, pa.string())
+        for logs, batches, counted in self.schedule:
+            job_numbers = self.job_numbers[logs.start : logs.stop]
+            stream_numbers = self.stream_numbers[logs.start : logs.stop]
+            if self.judge is not None and self.judge.is_full:
+                self.judge.settle(int(job_numbers[0]))
+            for name, batch, rows in batches:
+                jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
+                self._judged(name, jobs, streams, batch)
+                if not keep and target is None:
+                    continue
+                job = pa.DictionaryArray.from_arrays(pa.array(jobs), self.job_names)
+                stream = pa.DictionaryArray.from_arrays(pa.array(streams), self.stream_names)
+                if keep:
+                    kept[name].add(pa.RecordBatch.from_arrays([job, stream, *batch.columns], schema=kept[name].schema))
+                if target is not None:
+                    number = np.full(batch.num_rows, metric_numbers[name], np.int32)
+                    metric = pa.DictionaryArray.from_arrays(pa.array(number), metric_names)
+                    schema = LABEL_SCHEMA if name in labels else SCHEMA
+                    target.write(name, pa.RecordBatch.from_arrays([job, stream, metric, *batch.columns], schema=schema))
+            stats, sizes = counted()
+            self.stats.merge(stats)
+            if target is not None:
+                self.sources += [
+                    manifest.source_entry(self.logs[log], self.found.jobs[self.job_numbers[log]].name, size, records)
+                    for log, (size, records) in zip(logs, sizes, strict=True)
+                ]
+        order, best = self._rank()
+        tables = {name: rows.table() for name, rows in kept.items()} if keep else None
+        spans = None
+        if self.scans.spans:
+            spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
+        return Replay(tables, order, best, self.errors, self.stats, self.found, spans)
+
+    def _judged(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
+        """Pass rows of the objective and of its step on to the judge."""
+        if self.judge is None or self.objective is None or name not in (self.objective.metric, self.objective.step):
+            return
+        rows = Rows.of(jobs, streams, batch)
+        if name == self.objective.metric:
+            self.judge.add(rows)
+        if name == self.objective.step:
+            self.judge.add_steps(rows)
+
+    def _note(self, error: SourceError) -> None:
+        if self.raise_errors:
+            raise error
+        self.errors.append(error)
+
+    def _rank(self) -> tuple[pa.Table | None, Best | None]:
+        if self.objective is None or self.judge is None:
+            return None, None
+        facts = {one.name: one for one in self.found.jobs}
+        outcomes = self.judge.finish()
+        went_back = self.judge.went_back
+        names = (self.job_names, self.stream_names)
+        order = ranking.order(outcomes, self.objective, *names, facts, went_back, completed_only=self.completed_only)
+        if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
+            return order, None
+        first = order.slice(0, 1).to_pylist()[0]
+        winner = facts[first["job"]]
+        path = next(log.path for log in winner.logs if log.stream == first["stream"])
+        place = (first["value"], path, first["stream"], first["line"], first["offset"])
+        return order, Best(first["job"], *place, winner.hyperparameters)
+
+    def manifest(self) -> dict[str, Any]:
+        """What is noted in the manifest of a dataset. To be called after the scan."""
+        return manifest.contents(
+            self.scanner,
+            self.found,
+            self.stats,
+            self.sources,
+            self.errors,
+            objective=self.objective,
+            completed_only=self.completed_only,
+            input_format=self.input_format,
+        )
+
+
+class _TableParts:
+    """The parts of one metric's table. Small batches are copied into one before there are too many."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._batches: list[pa.RecordBatch] = []
+        self._small = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._small += 1
+        if self._small >= _MOST_BATCHES:
+            tail = self._batches[-self._small :]
+            del self._batches[-self._small :]
+            self._batches += pa.Table.from_batches(tail, schema=self.schema).combine_chunks().to_batches()
+            self._small = 0
+
+    def table(self) -> pa.Table:
+        return pa.Table.from_batches(self._batches, schema=self.schema)
