@@ -161,7 +161,7 @@ def test_the_rule_for_jobs(run, trials):
     assert words(out.splitlines()[2])[:2] == ["1", "trial"]
     code, _, err = run("replay", trials, *LOSS, "--job", "(")
     assert code == 2
-    assert "no regex" in err
+    assert "not a valid regex" in err
 
 
 def test_include_and_exclude(run, trials):
@@ -601,7 +601,7 @@ def test_no_name_is_taken_for_markup(run, tmp_path, monkeypatch, name):
     assert "'x[b]:100:'" in out
     _, out, _ = run("check", "o/stdout", "-m", definition)
     assert out.splitlines()[0] == f"{name}  loss=(.*)  0 rows"
-    assert f"{name} found nothing: it captured a text that is no number: 'x[b]:100:' (first in line 1)" in out
+    assert f"{name} found nothing: it captured a text that is not a number: 'x[b]:100:' (first in line 1)" in out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a file system that takes any bytes for a name")
@@ -702,9 +702,9 @@ def test_a_literal_that_is_not_there(run, log):
 def test_a_literal_that_is_there_without_its_value(run, log):
     said = reason(run, log, "noise\nstep 3 loss=0.5, ok\nloss=1,\n", r"loss=([0-9.]+);")
     assert said == (
-        "its literal 'loss=' was seen 2 times, but what should be around it was not: 'step 3 loss=0.5, ok' (a.log:2)"
+        "its literal 'loss=' occurs 2 times, but the rest of its regex does not match there: 'step 3 loss=0.5, ok' (a.log:2)"
     )
-    assert "was seen once" in reason(run, log, "loss=1,\n", r"loss=([0-9.]+);")
+    assert "occurs once" in reason(run, log, "loss=1,\n", r"loss=([0-9.]+);")
 
 
 def test_a_sample_is_not_too_long(run, log):
@@ -734,9 +734,9 @@ def test_a_slip_in_spaces_or_capitals(run, log, text, definition, seen):
 
 def test_captures_that_are_no_numbers(run, log):
     said = reason(run, log, "x\nloss=84.3%\nloss=84.3%\nloss=n/a\n", r"loss=(\S+)")
-    assert said == "it captured 3 texts that are no numbers: '84.3%', 'n/a' (first in line 2)"
+    assert said == "it captured 3 texts that are not numbers: '84.3%', 'n/a' (first in line 2)"
     said = reason(run, log, "loss=1,5\n", r"loss=(\S+)")
-    assert said == "it captured a text that is no number: '1,5' (first in line 1)"
+    assert said == "it captured a text that is not a number: '1,5' (first in line 1)"
 
 
 @pytest.mark.parametrize(
@@ -756,7 +756,7 @@ def test_a_log_in_utf_16(run, log, encoding):
     said = reason(run, log, "\ufeffloss=1\r\n".encode(encoding), r"loss=(\d)")
     assert said == (
         "its literal 'loss=' does not occur in the logs, but in UTF-16 it does: a.log is not UTF-8; "
-        f"iconv -f {encoding.upper()} -t UTF-8 makes it so"
+        f"iconv -f {encoding.upper()} -t UTF-8 converts it"
     )
 
 
@@ -785,13 +785,15 @@ def test_of_many_that_found_nothing_the_objective_comes_first_then_what_can_be_h
 def test_what_was_read_again_is_bounded(run, log, monkeypatch):
     monkeypatch.setattr(diagnosis, "MOST_BYTES", 10)
     said = reason(run, log, "loss\n" * 4 + "acc=x\n", r"acc=(\d+)")
-    assert said == "its literal 'acc=' does not occur in what was looked at again"
+    assert said == "its literal 'acc=' does not occur in the part that was read again"
 
 
 def test_a_compressed_log_is_explained_too(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tree(tmp_path, {"a.log.gz": gzip.compress(b"loss=-\n")}))
     _, out, _ = run("check", "a.log.gz", "-m", r"loss=loss=(\d+)")
-    assert "its literal 'loss=' was seen once, but what should be around it was not: 'loss=-' (a.log.gz:1)" in out
+    assert (
+        "its literal 'loss=' occurs once, but the rest of its regex does not match there: 'loss=-' (a.log.gz:1)" in out
+    )
 
 
 @pytest.mark.parametrize("command", ["check", "replay"])

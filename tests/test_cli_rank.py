@@ -193,9 +193,9 @@ def test_jobs_files_at_fault(run, written, tmp_path):
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_99,failed\n")
     code, _, err = run("rank", written, "--jobs", "jobs.csv")
     assert code == 2
-    assert "the jobs file jobs.csv names jobs of which there is no log\n  line 3: trial_99" in err
+    assert "the jobs file jobs.csv names jobs that have no log\n  line 3: trial_99" in err
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_1,failed\n")
-    assert "line 3: trial_1 stands in line 2 already" in run("rank", written, "--jobs", "jobs.csv")[2]
+    assert "line 3: trial_1 is already in line 2" in run("rank", written, "--jobs", "jobs.csv")[2]
 
 
 def test_a_dataset_without_an_objective(run, logs):
@@ -210,7 +210,7 @@ def test_a_dataset_without_an_objective(run, logs):
 def test_what_is_no_dataset(run, logs):
     code, _, err = run("rank", logs)
     assert code == 2
-    assert err == "metricscan: logs is no dataset: it has no _manifest.json\nhint: replay --out DIR writes one\n"
+    assert err == "metricscan: logs is not a dataset: it has no _manifest.json\nhint: replay --out DIR writes one\n"
 
 
 def test_completed_only_without_an_objective(run, written):

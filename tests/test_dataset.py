@@ -175,21 +175,21 @@ def test_what_is_no_dataset(tmp_path, logs):
     with pytest.raises(SourceError, match=r"cannot open .*gone: No such file") as caught:
         Dataset(tmp_path / "gone")
     assert caught.value.hint == "replay --out DIR writes one"
-    with pytest.raises(SourceError, match=r"logs is no dataset: it has no _manifest.json"):
+    with pytest.raises(SourceError, match=r"logs is not a dataset: it has no _manifest.json"):
         rank(logs, Objective("loss", "Minimize"))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "is of format version 2; 1 was expected"),
-        ({"format_version": None}, "is of format version None; 1 was expected"),
-        ({"format": "orc"}, "is no manifest of a replay: format is missing, or not what it should be"),
-        ({"jobs": None, "counts": 3}, "is no manifest of a replay: jobs, counts is missing"),
-        ({"jobs": [{"name": "a"}]}, "its jobs or its objective are not what they should be: .*'job'"),
-        ({"errors": [{}]}, "is no manifest of a replay: errors is missing, or not what it should be"),
-        ({"completed_only": "no"}, "is no manifest of a replay: completed_only is missing, or not what it should be"),
-        ({"objective": {"metric": "loss"}}, "its jobs or its objective are not what they should be: .*'goal'"),
+        ({"format_version": 2}, "has format version 2; 1 was expected"),
+        ({"format_version": None}, "has format version None; 1 was expected"),
+        ({"format": "orc"}, "is not a valid manifest: format is missing or invalid"),
+        ({"jobs": None, "counts": 3}, "is not a valid manifest: jobs, counts is missing"),
+        ({"jobs": [{"name": "a"}]}, "its jobs or its objective are invalid: .*'job'"),
+        ({"errors": [{}]}, "is not a valid manifest: errors is missing or invalid"),
+        ({"completed_only": "no"}, "is not a valid manifest: completed_only is missing or invalid"),
+        ({"objective": {"metric": "loss"}}, "its jobs or its objective are invalid: .*'goal'"),
         ({"objective": {"metric": "loss", "goal": "up"}}, "'Minimize' or 'Maximize' was expected"),
     ],
 )

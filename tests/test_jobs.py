@@ -310,7 +310,7 @@ def test_a_pipe_among_logs_is_not_waited_for(tmp_path):
     found = survey([tmp_path])
     assert list(told(found)) == ["x"]
     assert (found.skipped_by_name, found.skipped_not_regular) == (0, 1)
-    assert str(found) == "1 log, 1 skipped (0 by name, 0 binary, 1 no regular file)"
+    assert str(found) == "1 log, 1 skipped (0 by name, 0 binary, 1 not regular)"
 
 
 def test_what_is_skipped_for_what_it_is(tmp_path):
@@ -320,7 +320,7 @@ def test_what_is_skipped_for_what_it_is(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     found = survey([tmp_path])
     assert list(told(found)) == ["x"]
-    assert str(found) == "1 log, 4 skipped (1 by name, 0 binary, 3 no regular files)"
+    assert str(found) == "1 log, 4 skipped (1 by name, 0 binary, 3 not regular)"
     assert repr(found) == f"<Survey of {found}, 1 job>"
 
 
@@ -339,15 +339,13 @@ def test_a_folder_without_logs_says_what_is_there(tmp_path):
     log.write_text("loss=1\n")
     metricscan.replay(log, metricscan.Scanner(["loss=loss=(.)"]), out=tmp_path / "dataset")
     assert hint(tmp_path / "nothing") is None
-    assert hint(tmp_path / "named") == "by its name nothing there is taken for a log; include says what is one"
+    assert hint(tmp_path / "named") == "no file has the name of a log; include overrules the names"
     (error,) = survey([tmp_path / "named"], include="*.log").errors
-    assert error.hint == "none of its files is let through by include and exclude"
+    assert error.hint == "include and exclude leave out all of its files"
     (error,) = survey([tmp_path / "named"], exclude="a.*").errors
-    assert error.hint == (
-        "by its name nothing there is taken for a log, or exclude passes it over; include says what is one"
-    )
-    assert hint(tmp_path / "other") == "what is there is binary, or no regular file"
-    assert hint(tmp_path / "dataset") == "it is a dataset that replay wrote: rank reads it"
+    assert error.hint == ("no file has the name of a log that exclude leaves in; include overrules the names")
+    assert hint(tmp_path / "other") == "its files are binary or not regular"
+    assert hint(tmp_path / "dataset") == "it is a dataset that replay wrote; rank reads it"
 
 
 def test_one_glob_may_stand_by_itself(tmp_path):
@@ -387,7 +385,7 @@ def test_what_is_missing_is_an_error_and_the_rest_is_found(tmp_path):
 def test_a_folder_of_other_files_says_so(tmp_path):
     found = survey([tree(tmp_path, ["metrics.csv"])])
     assert messages(found) == [
-        f"no logs in {tmp_path}\nhint: by its name nothing there is taken for a log; include says what is one"
+        f"no logs in {tmp_path}\nhint: no file has the name of a log; include overrules the names"
     ]
     assert list(told(survey([tmp_path], include=["*.csv"]))) == ["metrics"]
 
@@ -454,7 +452,7 @@ def test_a_file_says_more_than_a_name(tmp_path):
         ("params.json", b"[1]", "an object was expected, not list"),
         ("params.json", b'{"a": "\xff"}', "can't decode byte 0xff"),
         ("params.json", b"[" * 100_000, "recursion"),
-        ("params.json", b" " * ((1 << 20) + 1), "bytes are too many"),
+        ("params.json", b" " * ((1 << 20) + 1), "1048577 bytes; a file of hyperparameters has at most 1048576"),
         (".hydra/overrides.yaml", b"a: 1\n", "a list of KEY=VALUE was expected, not dict"),
         (".hydra/overrides.yaml", b"- 'a", "not YAML"),
     ],
@@ -503,7 +501,7 @@ def test_a_log_in_which_the_regex_finds_no_job_is_an_error(tmp_path):
 
 
 def test_a_regex_that_does_not_compile_is_a_fault(tmp_path):
-    with pytest.raises(OptionError, match=r"none of auto, file and dir, and no regex: .* at position 2"):
+    with pytest.raises(OptionError, match=r"not auto, file or dir, and not a valid regex: .* at position 2"):
         survey([tree(tmp_path, ["a.log"])], job="zq(")
 
 
@@ -588,12 +586,12 @@ def test_a_file_says_more_than_what_lies_beside_the_logs(trials):
     [
         ("name,status\n", "line 1: the columns are name, status; one called job or path was expected"),
         ("trial_1\n", "line 1: the columns are trial_1; one called job or path was expected"),
-        ('[{"job": "trial_1"}]', "a JSON list where JSON lines were expected, an object a line"),
-        ('\n [\n  {"job": "trial_1"}\n]', "a JSON list where JSON lines were expected, an object a line"),
+        ('[{"job": "trial_1"}]', "a JSON list; JSON lines were expected, one object per line"),
+        ('\n [\n  {"job": "trial_1"}\n]', "a JSON list; JSON lines were expected, one object per line"),
     ],
 )
 def test_what_is_no_jobs_file_is_not_taken_for_an_empty_one(trials, text, message):
-    with pytest.raises(SourceError, match="faults in the jobs file") as caught:
+    with pytest.raises(SourceError, match="errors in the jobs file") as caught:
         known(trials, text)
     assert str(caught.value).splitlines()[1:] == [f"  {message}"]
 
@@ -642,16 +640,16 @@ def test_all_faults_of_a_jobs_file_come_together(trials):
     message = faults(trials, text, "jobs.jsonl")
     reason = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
     lines = [line.strip() for line in message.splitlines()]
-    assert lines[0] == f"faults in the jobs file {trials.parent}/jobs.jsonl"
+    assert lines[0] == f"errors in the jobs file {trials.parent}/jobs.jsonl"
     assert sorted(lines[1:]) == [
         "line 1: status 'dead'; one of Completed, Failed, Stopped, InProgress was expected",
         "line 3: an object was expected",
         "line 4: not JSON: Expecting value, column 9",
-        "line 5: neither job nor path is there",
-        "line 6: trial_2 stands in line 2 already",
+        "line 5: job or path is missing",
+        "line 6: trial_2 is already in line 2",
         "line 7: unknown columns score, seed; job, path, status and hyperparameters were expected",
-        "line 8: hyperparameters are no JSON object: the JSON object must be str, bytes or bytearray, not list",
-        f"line 9: hyperparameters are no JSON object: {reason}",
+        "line 8: hyperparameters are not a JSON object: the JSON object must be str, bytes or bytearray, not list",
+        f"line 9: hyperparameters are not a JSON object: {reason}",
     ]
 
 
@@ -663,13 +661,13 @@ def test_faults_of_csv_have_their_lines(trials):
 
 def test_a_quote_that_is_never_closed_is_a_fault(trials):
     message = faults(trials, 'job,status\ntrial_1,"done\n' + "trial_2,done\n" * 20_000)
-    assert "faults in the jobs file" in message
+    assert "errors in the jobs file" in message
 
 
 def test_jobs_of_which_there_is_no_log_are_faults(trials):
     message = faults(trials, "job,path,status\ntrial_3,,done\n,logs/trial_4,done\ntrial_1,,done\n")
     assert message.splitlines() == [
-        f"the jobs file {trials.parent}/jobs.csv names jobs of which there is no log",
+        f"the jobs file {trials.parent}/jobs.csv names jobs that have no log",
         "  line 2: trial_3",
         f"  line 3: {trials}/trial_4",
         "hint: the jobs found are trial_1, trial_2, trial_10",

@@ -122,7 +122,7 @@ def test_exports_are_looked_at_as_their_messages(tmp_path):
     run = CliRunner().invoke(command, ["check", str(path), "-m", "loss=loss=([0-9.]+)"])
     assert "cut-number: 1 of 3 values were cut: 1.5e-05 is read as 1.5 in line 1 of the messages\n" in run.output
     # the tab is none of the name's letters, though JSON writes it with one
-    assert "inside-longer-name: 1 of 3 values are those of 'val_loss'" in run.output
+    assert "inside-longer-name: 1 of 3 values belong to 'val_loss'" in run.output
     run = CliRunner().invoke(command, ["check", str(path), "-m", "loss=loss=([0-9.]+)", "--input-format", "plain"])
     assert "in line 5\n" in run.output
 

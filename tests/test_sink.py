@@ -271,7 +271,7 @@ def test_a_dataset_is_replaced_only_when_asked(logs, tmp_path):
 def test_no_hint_leads_to_what_is_refused(logs, tmp_path):
     # nothing but a dataset is ever replaced
     for overwrite in (False, True):
-        with pytest.raises(OptionError, match=r"and no dataset: .*; it is not overwritten") as caught:
+        with pytest.raises(OptionError, match=r"and not a dataset: .*; it is not overwritten") as caught:
             replay(logs, SCANNER, out=logs, overwrite=overwrite)
         assert caught.value.hint is None
 

@@ -199,15 +199,13 @@ def read(path: str) -> Manifest:
         faults.append("format")
     if faults or "objective" not in document:
         names = ", ".join(dict.fromkeys(faults)) or "objective"
-        raise SourceError(
-            f"{place} is no manifest of a replay: {names} is missing, or not what it should be", path=place
-        )
+        raise SourceError(f"{place} is not a valid manifest: {names} is missing or invalid", path=place)
     objective = document["objective"]
     try:
         facts = [JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in document.pop("jobs")]
         return Manifest(document, facts, None if objective is None else Objective(**objective))
     except (KeyError, TypeError, ValueError) as error:
-        message = f"{place} is no manifest of a replay: its jobs or its objective are not what they should be"
+        message = f"{place} is not a valid manifest: its jobs or its objective are invalid"
         raise SourceError(message, path=place, cause=error) from error
 
 
@@ -221,12 +219,12 @@ def _load(path: str) -> dict[str, Any]:
         hint = "replay --out DIR writes one"
         if not os.path.exists(path):
             raise SourceError(f"cannot open {path}", path=path, cause=error, hint=hint) from None
-        raise SourceError(f"{path} is no dataset: it has no {MANIFEST}", path=path, hint=hint) from None
+        raise SourceError(f"{path} is not a dataset: it has no {MANIFEST}", path=path, hint=hint) from None
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"cannot read {place}", path=place, cause=error) from error
     version = document.get("format_version") if isinstance(document, dict) else None
     if version != MANIFEST_VERSION:
         raise SourceError(
-            f"{place} is of format version {version!r}; {MANIFEST_VERSION} was expected", path=place, hint=REPLAY_AGAIN
+            f"{place} has format version {version!r}; {MANIFEST_VERSION} was expected", path=place, hint=REPLAY_AGAIN
         )
     return document

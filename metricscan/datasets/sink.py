@@ -120,7 +120,9 @@ class Sink:
             return
         if not os.path.isfile(os.path.join(self.path, MANIFEST)):
             # only datasets are removed
-            raise OptionError(f"{self.path} is not empty, and no dataset: it has no {MANIFEST}; it is not overwritten")
+            raise OptionError(
+                f"{self.path} is not empty and not a dataset: it has no {MANIFEST}; it is not overwritten"
+            )
         if not self._overwrite:
             raise OptionError(
                 f"{self.path} is not empty", hint="overwrite (--overwrite) replaces a dataset that is there"

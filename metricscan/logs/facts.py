@@ -61,7 +61,9 @@ def _reported(read: Any, path: str, found: Survey) -> dict[str, str]:
     """What the file says. If it cannot be read, the survey gets an error, and nothing is known."""
     try:
         if os.path.getsize(path) > _MOST_PARAMETER_BYTES:
-            raise ValueError(f"{os.path.getsize(path)} bytes are too many for hyperparameters")
+            raise ValueError(
+                f"{os.path.getsize(path)} bytes; a file of hyperparameters has at most {_MOST_PARAMETER_BYTES}"
+            )
         result: dict[str, str] = read(path)
     except (OSError, ValueError, RecursionError) as error:
         found.errors.append(SourceError(f"cannot read the hyperparameters in {path}", path=path, cause=error))
@@ -160,7 +162,7 @@ def read_jobs_file(path: str) -> list[Fact]:
     faults: list[str] = []
     rows: list[tuple[int, dict[str, Any]]] = []
     if text.lstrip().startswith("["):
-        faults.append("a JSON list where JSON lines were expected, an object a line")
+        faults.append("a JSON list; JSON lines were expected, one object per line")
     elif text.lstrip().startswith("{"):
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
@@ -194,9 +196,9 @@ def read_jobs_file(path: str) -> list[Fact]:
     for fact in facts:
         key = (fact.job, fact.place) if fact.job is None else (fact.job, None)
         if first.setdefault(key, fact.line) != fact.line:
-            faults.append(f"line {fact.line}: {fact.job or fact.place} stands in line {first[key]} already")
+            faults.append(f"line {fact.line}: {fact.job or fact.place} is already in line {first[key]}")
     if faults:
-        raise SourceError(f"faults in the jobs file {path}\n  " + "\n  ".join(faults), path=path)
+        raise SourceError(f"errors in the jobs file {path}\n  " + "\n  ".join(faults), path=path)
     return facts
 
 
@@ -218,7 +220,7 @@ def _fact(number: int, row: Any, folder: str) -> Fact:
     given = (row.get(key) for key in ("job", "path", "status", "hyperparameters"))
     job, path, status, parameters = (None if value == "" else value for value in given)
     if job is None and path is None:
-        raise ValueError("neither job nor path is there")
+        raise ValueError("job or path is missing")
     if status is not None:
         word = str(status).strip().lower().replace(" ", "").replace("-", "_")
         if word not in _STATUS_OF:
@@ -227,7 +229,7 @@ def _fact(number: int, row: Any, folder: str) -> Fact:
     try:
         parameters = parameters_of(parameters or "{}")
     except (TypeError, ValueError) as error:
-        raise ValueError(f"hyperparameters are no JSON object: {error}") from None
+        raise ValueError(f"hyperparameters are not a JSON object: {error}") from None
     place = None if path is None else absolute(os.path.join(folder, str(path)))
     return Fact(number, None if job is None else str(job), place, status, parameters)
 
@@ -257,7 +259,7 @@ def apply_facts(jobs: Sequence[Job], facts: Sequence[Fact], jobs_file: str | os.
     if missing:
         names = ", ".join(job.name for job in jobs[:5]) + (", .." if len(jobs) > 5 else "")
         raise SourceError(
-            f"the jobs file {os.fspath(jobs_file)} names jobs of which there is no log\n  " + "\n  ".join(missing),
+            f"the jobs file {os.fspath(jobs_file)} names jobs that have no log\n  " + "\n  ".join(missing),
             path=os.fspath(jobs_file),
             hint=f"the jobs found are {names}" if jobs else None,
         )

@@ -142,15 +142,15 @@ class _Search:
         if self.met == met and len(found.errors) == errors:
             hint = None
             if os.path.isfile(os.path.join(folder, DATASET_MANIFEST)):
-                hint = "it is a dataset that replay wrote: rank reads it"
+                hint = "it is a dataset that replay wrote; rank reads it"
             elif found.skipped_by_name > by_name and (self.include or self.exclude):
-                hint = "none of its files is let through by include and exclude"
+                hint = "include and exclude leave out all of its files"
                 if not self.include:
-                    hint = "by its name nothing there is taken for a log, or exclude passes it over; include says what is one"
+                    hint = "no file has the name of a log that exclude leaves in; include overrules the names"
             elif found.skipped_by_name > by_name:
-                hint = "by its name nothing there is taken for a log; include says what is one"
+                hint = "no file has the name of a log; include overrules the names"
             elif found.skipped > skipped:
-                hint = "what is there is binary, or no regular file"
+                hint = "its files are binary or not regular"
             found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
 
     def _walk(self, folder: str, top: str) -> None:

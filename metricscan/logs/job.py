@@ -82,7 +82,7 @@ class Survey:
         text = f"{logs} log{'' if logs == 1 else 's'}"
         kinds = f"{self.skipped_by_name} by name, {self.skipped_binary} binary"
         if self.skipped_not_regular:
-            kinds += f", {self.skipped_not_regular} no regular file{'' if self.skipped_not_regular == 1 else 's'}"
+            kinds += f", {self.skipped_not_regular} not regular"
         return f"{text}, {self.skipped} skipped ({kinds})" if self.skipped else text
 
     def __repr__(self) -> str:

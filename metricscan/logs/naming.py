@@ -228,7 +228,7 @@ def job_pattern(rule: str) -> re.Pattern[str]:
         at = getattr(error, "pos", None)
         place = "" if at is None else f" at position {at}"
         reason = getattr(error, "msg", None) or error
-        raise OptionError(f"job={rule!r} is none of auto, file and dir, and no regex: {reason}{place}") from None
+        raise OptionError(f"job={rule!r} is not auto, file or dir, and not a valid regex: {reason}{place}") from None
 
 
 def _places(logs: Sequence[str]) -> list[str]:

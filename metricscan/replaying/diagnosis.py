@@ -1,4 +1,4 @@
-"""Why a definition found nothing: its literal is not there, or what follows it is not, or the log is written otherwise."""
+"""Why a definition found nothing: its literal is missing, the text around it differs, or other options are needed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ if TYPE_CHECKING:
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 
-# What is read again to find out; a reason is wanted soon, and shows early in a log if at all.
+# Bytes of all logs that are read again. The user waits for the reasons, and what they rest on shows early in a log.
 MOST_BYTES = 64 << 20
 _SAMPLE_CHARACTERS = 120
 _HEAD_BYTES = 4096
 
 
 class Reason(NamedTuple):
-    """Why a metric has no row: one or more sentences, likeliest first; and whether other options would give it some."""
+    """Why a metric has no row.
+
+    Attributes
+    ----------
+    metric : str
+    reasons : tuple of str
+        One or more, the likeliest first.
+    is_curable : bool
+        Whether the metric has rows with other options.
+    """
 
     metric: str
     reasons: tuple[str, ...]
@@ -32,21 +41,23 @@ class Reason(NamedTuple):
 class _Text(NamedTuple):
     path: str
     raw: bytes
-    data: bytes  # as the patterns saw it, about
+    data: bytes  # approximately what the patterns saw
     is_export: bool = False  # then lines are those of the messages, not of the file
 
 
 def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_format: str = "plain") -> list[Reason]:
-    """Reasons for every metric without a row.
+    """Find reasons for every metric without a row.
 
     Parameters
     ----------
     scanner : Scanner
     stats : ScanStats
-        What the scan of the logs counted.
+        The counts of the scan of these logs.
     paths : iterable of path
-        The logs, in their input format; they are read again, up to 64 MiB in all. Those that cannot be are passed over:
-        standard input and pipes, for some.
+        The logs. They are read again, up to 64 MiB in all; those that can be read only once, such as standard input and pipes,
+        are skipped.
+    input_format : str
+        The format of the logs.
     """
     silent = [name for name in scanner.metrics if not stats.metrics[name].rows]
     if not silent:
@@ -54,7 +65,7 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
     logs = list(paths)
     once = [path for path in logs if is_read_once(path)]
     texts, cut = _texts((path for path in logs if path not in once), scanner.options, input_format)
-    where = "in what was looked at again" if cut or once else "in the logs"
+    where = "in the part that was read again" if cut or once else "in the logs"
     variants = _found_otherwise(scanner, silent, texts)
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
     result = []
@@ -65,7 +76,9 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
             samples = ", ".join(list(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))[:3])
             line = counts.samples[0].line if counts.samples else 0
             texts_ = (
-                "a text that is no number" if counts.unparsed == 1 else f"{counts.unparsed:,} texts that are no numbers"
+                "a text that is not a number"
+                if counts.unparsed == 1
+                else f"{counts.unparsed:,} texts that are not numbers"
             )
             reasons.append(f"it captured {texts_}: {samples} (first in line {line})")
         if counts.failed or counts.timeouts:
@@ -88,7 +101,7 @@ _CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 
 
 def _as_seen(data: bytes, options: dict[str, str]) -> bytes:
-    """About what the patterns saw: near enough to look for a literal in it."""
+    """Approximately what the patterns saw; good enough to search for a literal."""
     if options["ansi"] == "strip":
         data = _TERMINAL_SEQUENCE.sub(b"", data)
     if options["escape"] == "syslog":
@@ -109,7 +122,7 @@ def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> 
 
 
 def _found_otherwise(scanner: Scanner, silent: Sequence[str], texts: Sequence[_Text]) -> dict[str, str]:
-    """The options with which a metric would have rows."""
+    """The options with which a metric would have rows, by metric."""
     definitions = [one for one in scanner.definitions if one.name in silent]
     found: dict[str, str] = {}
     for changes in ({"ansi": "strip"}, {"escape": "syslog"}, {"ansi": "strip", "escape": "syslog"}):
@@ -140,14 +153,14 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
             _sample(text, text.data.find(literal.encode())) for text in texts if literal.encode() in text.data
         )
         times = "once" if count == 1 else f"{count:,} times"
-        return f"its literal {literal!r} was seen {times}, but what should be around it was not: {sample}"
+        return f"its literal {literal!r} occurs {times}, but the rest of its regex does not match there: {sample}"
     names = " or ".join(map(repr, literals[:3]))
     for wide in texts:
         encoding = _utf_16_of(wide.raw, literals)
         if encoding is not None:
             return (
                 f"its literal {names} does not occur {where}, but in UTF-16 it does: {wide.path} is not UTF-8; "
-                f"iconv -f {encoding} -t UTF-8 makes it so"
+                f"iconv -f {encoding} -t UTF-8 converts it"
             )
     for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
@@ -163,30 +176,30 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
 
 
 def _utf_16_of(raw: bytes, literals: Sequence[str]) -> str | None:
-    """The kind of UTF-16 in which a text has a literal: so Windows' shells redirect output."""
+    """The kind of UTF-16 in which a text contains a literal. Shells of Windows redirect output in it."""
     if b"\0" not in raw[:_HEAD_BYTES]:
         return None
     for encoding in ("UTF-16LE", "UTF-16BE"):
         places = (raw.find(literal.encode(encoding, "surrogatepass")) for literal in literals)
-        # characters of two bytes stand at even places; at odd ones the other kind would be read
+        # characters of two bytes start at even offsets; a match at an odd offset belongs to the other kind
         if any(place >= 0 and place % 2 == 0 for place in places):
             return encoding
     return None
 
 
 def _otherwise_spaced(literal: str, flags: int = 0) -> re.Pattern[bytes] | None:
-    """``Loss=`` where the log has ``Loss = `` is the commonest slip."""
+    """Finds ``Loss = `` for the literal ``Loss=``: wrong spacing is the most frequent mistake."""
     parts = re.findall(r"\w+|[^\w\s]", literal)
     return re.compile(r"\s*".join(map(re.escape, parts)).encode(), flags) if parts else None
 
 
 def _otherwise_written(literal: str) -> re.Pattern[bytes] | None:
-    """Capitals are the next."""
+    """Finds ``loss=`` for the literal ``Loss=``: wrong case is the second most frequent mistake."""
     return _otherwise_spaced(literal, re.IGNORECASE)
 
 
 def _otherwise_separated(literal: str) -> re.Pattern[bytes] | None:
-    """``loss: `` where the log has ``loss=``: the name is right, and what stands behind it is not."""
+    """Finds ``loss=`` for the literal ``loss: ``: the name is right, but the separator is wrong."""
     name = re.fullmatch(r"\W*(\w.*\w)\W+", literal, re.DOTALL)
     if name is None:
         return None

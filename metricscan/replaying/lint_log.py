@@ -1,4 +1,4 @@
-"""What only a log tells of a definition: numbers it cut, names it matched inside, prefixes and escapes that kept it out."""
+"""Findings about definitions that need a log: numbers that were cut, matches in longer names, prefixes, escape sequences."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from metricscan.scanning.scanner import Scanner
 
-# A finding shows early in a log if at all.
+# What is read of each log: findings show early in it.
 MOST_BYTES = 16 << 20
 _MOST_ROWS = 100_000
 
-# Colours, as terminals take them and as the service's logs write them.
+# Colours: escape sequences of terminals, and how the service's logs write them.
 _ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
 _LONGEST_ESCAPE = 40
 _NUMBER = re.compile(NUMBER.encode())
-# float() reads more than that: 1_000
+# float() accepts underscores between digits: 1_000
 _GOES_ON = re.compile(rb"_[0-9]")
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
-# A digit right before a name mostly ends something else.
+# No digits: a digit right before a name usually belongs to something else.
 _IN_NAME = re.compile(rb"[A-Za-z_/.-]")
-# What launchers and loggers put before a line: [1,0]<stdout>:, [rank0]:, (Worker pid=7), 0:, algo-1|, a time.
+# The prefixes that launchers and loggers put before a line: [1,0]<stdout>:, [rank0]:, (Worker pid=7), 0:, algo-1|, a time.
 _PREFIX = re.compile(
     rb"(?:\[[^\[\]]{0,80}\](?:<std(?:out|err)>)?:?|\([^()]{0,80}\)|\w*\d+[\w.-]*\s*[:|]|[\w.-]*-\d+\s*[:|]"
     rb"|\d{4}-\d\d-\d\d[T ][\d:.,Z+-]+|\x1b\[[0-9;]*m|#033\[[0-9;]*m|\s)+"
@@ -47,15 +47,20 @@ class _Row(NamedTuple):
 
 
 def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain") -> dict[str, list[Finding]]:
-    """Findings of each metric that some logs confirm.
+    """Give the findings about each metric that some logs confirm.
 
     Parameters
     ----------
     scanner : Scanner
     paths : iterable of path
-        They are read again, the first 16 MiB of each; what can be read but once, or not at all, is passed over.
+        The first 16 MiB of each are read again. Logs that can be read only once, or not at all, are skipped.
     input_format : str
-        What the logs are, as for :func:`metricscan.replay`; of exports the text of their messages is looked at.
+        The format of the logs, as for :func:`metricscan.replay`. Of exports the text of the messages is read.
+
+    Returns
+    -------
+    dict of str to list of Finding
+        By metric, without metrics that have no finding.
     """
     plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
     read = {one.name: lint.read(one.regex) for one in scanner.definitions if one.name not in scanner.labels}
@@ -82,7 +87,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
 
 
 class _Counts:
-    """What was seen of one metric, over all logs."""
+    """Counts of one metric over all logs."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -97,7 +102,7 @@ class _Counts:
     def look_at(self, definition: lint.Definition, data: bytes, rows: list[_Row], of_messages: str) -> None:
         if not rows:
             return
-        # it stands in their records, so half of a surrogate pair in it is a byte that is no UTF-8
+        # the literal occurs in the records, so a lone surrogate in it is a byte that is not UTF-8
         literal = lint.leading_literal(definition)[0].encode("utf-8", "surrogateescape")
         self.rows += len(rows)
         for row in rows:
@@ -129,17 +134,17 @@ class _Counts:
             reason = f"{_of(self.cut, self.rows)} were cut: {whole} is read as {value!r} in {line}"
             found.append(Finding("cut-number", reason, lint.kept(definition, definition.with_body(NUMBER))))
         if 0 < self.inside < self.rows:
-            reason = f"{_of(self.inside, self.rows)} are those of {self.longer!r}, or of another longer name"
+            reason = f"{_of(self.inside, self.rows)} belong to {self.longer!r} or another longer name"
             better = lint.kept(definition, lint.standing_alone(definition))
             found.append(Finding("inside-longer-name", reason, better))
         if self.more["past"]:
-            reason = f"^ keeps {self.more['past']:,} more out: something stands before them, as in {self.lines['past']}"
+            reason = f"^ excludes {self.more['past']:,} more: a prefix stands before them, as in {self.lines['past']}"
             found.append(Finding("start-behind-prefix", reason, _without_start({"": definition}).get("")))
         if self.more["between"]:
-            reason = f"escapes before the value keep {self.more['between']:,} more out, as in {self.lines['between']}"
+            reason = f"escape sequences before the value exclude {self.more['between']:,} more, as in {self.lines['between']}"
             found.append(Finding("escapes-between", reason, _over_escapes({"": definition}).get("")))
         if self.escaped:
-            reason = "its value takes in the escapes behind the number"
+            reason = "its value includes the escape sequences behind the number"
             found.append(Finding("escapes-in-value", reason, lint.kept(definition, definition.with_body(NUMBER))))
         return found
 
@@ -149,7 +154,7 @@ def _of(some: int, every: int) -> str:
 
 
 def _texts(paths: Iterable[str], input_format: str) -> Iterator[tuple[bytes, str]]:
-    """The text of each log, and what its lines are counted in, where that is not the log itself."""
+    """The text of each log, and `` of the messages`` if lines are those of an export's messages, not of the log."""
     for path in paths:
         if is_read_once(path):
             continue
@@ -167,7 +172,7 @@ def _scanned(scanner: Scanner, data: bytes) -> tuple[dict[str, list[_Row]], dict
 
 
 def _without_start(definitions: dict[str, lint.Definition]) -> dict[str, str]:
-    """The regexes that ask for a record's start, without that."""
+    """The regexes that start with ``^``, without it."""
     found = {}
     for name, definition in definitions.items():
         flags = re.match(r"\(\?[aimsu]+\)", definition.regex)
@@ -178,7 +183,7 @@ def _without_start(definitions: dict[str, lint.Definition]) -> dict[str, str]:
 
 
 def _over_escapes(definitions: dict[str, lint.Definition]) -> dict[str, str]:
-    """The regexes with escapes let in before the value's group."""
+    """The regexes, changed to allow escape sequences before the group of the value."""
     found = {}
     for name, definition in definitions.items():
         better = definition.with_body(NUMBER, _ESCAPES) if definition.group else None
@@ -188,7 +193,7 @@ def _over_escapes(definitions: dict[str, lint.Definition]) -> dict[str, str]:
 
 
 def _stands_behind_prefix(definition: lint.Definition, data: bytes, row: _Row) -> bool:
-    """Nothing but what launchers and loggers write stands before the match."""
+    """Whether only prefixes of launchers and loggers precede the match in its record."""
     literal = ""
     for op, av in definition.items[1:]:
         if op is not sre.LITERAL:

@@ -165,7 +165,7 @@ class LogScanner:
             export = running.frames
             if export is None:
                 running.close()
-                message = f"{log.path} was an export when it was surveyed, and is none now"
+                message = f"{log.path} was an export when logs were searched, and is not an export any more"
                 self._on_error(SourceError(message, path=log.path))
                 return Scanned(one, [], counted)
             try:
@@ -197,7 +197,7 @@ class LogScanner:
         if len(names) < 2:
             return None
         return SourceError(
-            f"{log.path} holds events of {len(names)} streams, and can be read but once: they were taken for one",
+            f"{log.path} holds events of {len(names)} streams but can be read only once: they are treated as one stream",
             path=log.path,
             hint="save it to a file",
         )
