@@ -187,18 +187,18 @@ def read(path: str) -> Manifest:
     document = _load(path)
     place = os.path.join(path, MANIFEST)
     expected = {"format": str, "metrics": dict, "jobs": list, "sources": list, "counts": dict}
-    faults = [key for key, kind in expected.items() if not isinstance(document.get(key), kind)]
+    invalid = [key for key, kind in expected.items() if not isinstance(document.get(key), kind)]
     if not isinstance(document.get("labels", {}), dict):
-        faults.append("labels")
+        invalid.append("labels")
     if not isinstance(document.get("completed_only", False), bool):
-        faults.append("completed_only")
+        invalid.append("completed_only")
     errors = document.get("errors", [])
     if not isinstance(errors, list) or not all(isinstance(one, dict) and "message" in one for one in errors):
-        faults.append("errors")
+        invalid.append("errors")
     if document.get("format") not in FORMATS:
-        faults.append("format")
-    if faults or "objective" not in document:
-        names = ", ".join(dict.fromkeys(faults)) or "objective"
+        invalid.append("format")
+    if invalid or "objective" not in document:
+        names = ", ".join(dict.fromkeys(invalid)) or "objective"
         raise SourceError(f"{place} is not a valid manifest: {names} is missing or invalid", path=place)
     objective = document["objective"]
     try:

@@ -159,10 +159,10 @@ def read_jobs_file(path: str) -> list[Fact]:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"cannot read the jobs file {path}", path=path, cause=error) from error
-    faults: list[str] = []
+    errors: list[str] = []
     rows: list[tuple[int, dict[str, Any]]] = []
     if text.lstrip().startswith("["):
-        faults.append("a JSON list; JSON lines were expected, one object per line")
+        errors.append("a JSON list; JSON lines were expected, one object per line")
     elif text.lstrip().startswith("{"):
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
@@ -170,7 +170,7 @@ def read_jobs_file(path: str) -> list[Fact]:
                     row = json.loads(line)
                 except (ValueError, RecursionError) as error:
                     reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
-                    faults.append(f"line {number}: not JSON: {reason}")
+                    errors.append(f"line {number}: not JSON: {reason}")
                 else:
                     if isinstance(row, dict) and isinstance(row.get("hyperparameters"), dict):
                         row["hyperparameters"] = _object_in(line)
@@ -181,24 +181,24 @@ def read_jobs_file(path: str) -> list[Fact]:
             columns = reader.fieldnames or ()
             if columns and not {"job", "path"} & set(columns):
                 shown = ", ".join(columns)[:80]
-                faults.append(f"line {reader.line_num}: the columns are {shown}; one called job or path was expected")
+                errors.append(f"line {reader.line_num}: the columns are {shown}; one called job or path was expected")
             else:
                 rows.extend((reader.line_num, row) for row in reader)
         except csv.Error as error:
-            faults.append(f"line {reader.line_num}: not CSV: {error}")
+            errors.append(f"line {reader.line_num}: not CSV: {error}")
     facts = []
     for number, row in rows:
         try:
             facts.append(_fact(number, row, os.path.dirname(os.path.abspath(path))))
         except ValueError as error:
-            faults.append(f"line {number}: {error}")
+            errors.append(f"line {number}: {error}")
     first: dict[tuple[str | None, str | None], int] = {}
     for fact in facts:
         key = (fact.job, fact.place) if fact.job is None else (fact.job, None)
         if first.setdefault(key, fact.line) != fact.line:
-            faults.append(f"line {fact.line}: {fact.job or fact.place} is already in line {first[key]}")
-    if faults:
-        raise SourceError(f"errors in the jobs file {path}\n  " + "\n  ".join(faults), path=path)
+            errors.append(f"line {fact.line}: {fact.job or fact.place} is already in line {first[key]}")
+    if errors:
+        raise SourceError(f"errors in the jobs file {path}\n  " + "\n  ".join(errors), path=path)
     return facts
 
 

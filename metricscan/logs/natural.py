@@ -18,7 +18,7 @@ _NUMBERS = re.compile(r"(\d+)")
 
 
 def natural(name: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
-    """Sort key of names: trial_2 comes before trial_10.
+    """The sort key of a name for natural order: trial_2 comes before trial_10.
 
     >>> sorted(["trial_10", "trial_2"], key=natural)
     ['trial_2', 'trial_10']
@@ -29,15 +29,15 @@ def natural(name: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
 
 
 def _number(digits: str) -> tuple[int, str]:
-    """What compares as the number does, of any length: ``int()`` refuses more than 4,300 digits."""
+    """A key that compares like the number, for any length: ``int()`` refuses more than 4,300 digits."""
     if not digits.isascii():
         digits = "".join(str(int(digit)) for digit in digits)
-    told = digits.lstrip("0")
-    return len(told), told
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def natural_order(names: Sequence[str]) -> list[int]:
-    """The indices that put names in natural order; equal names stay as they are.
+    """The indices that put names in natural order; the sort is stable.
 
     >>> natural_order(["trial_10", "trial_2", "trial_1"])
     [2, 1, 0]
@@ -57,7 +57,7 @@ def _order_of_array(names: pa.Array) -> NDArray[np.int64]:
     texts = names.to_pylist()
     written = natural_keys(texts)
     if written is None:
-        # a digit may be any that Unicode knows
+        # some digits are not ASCII
         return np.array(sorted(range(len(texts)), key=lambda index: natural(texts[index])), dtype=np.int64)
     keys = pa.array(written, pa.large_binary())
     if len(keys) < 2 or pc.all(pc.less(keys[:-1], keys[1:])).as_py():
@@ -66,7 +66,7 @@ def _order_of_array(names: pa.Array) -> NDArray[np.int64]:
 
 
 def natural_ranks(names: pa.Array) -> NDArray[np.int64]:
-    """Where each name stands in natural order: trial_2 before trial_10.
+    """The position of each name in natural order, int64: trial_2 before trial_10.
 
     >>> import pyarrow as pa
     >>> natural_ranks(pa.array(["trial_10", "trial_2", "trial_1"])).tolist()

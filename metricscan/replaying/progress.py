@@ -1,4 +1,4 @@
-"""How far a replay is, and who is told."""
+"""How far a replay is, counted and reported."""
 
 from __future__ import annotations
 
