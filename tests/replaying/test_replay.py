@@ -268,7 +268,7 @@ def test_wrong_options_are_faults_before_anything_is_read(tmp_path):
         replay(tmp_path / "none", SCANNER, on_error="ignore")
     with pytest.raises(TypeError, match="a Scanner was expected, not list"):
         replay(tmp_path, ["loss=(.*)"])
-    with pytest.raises(OptionError, match="no regex"):
+    with pytest.raises(OptionError, match="not a valid regex"):
         replay(tmp_path, SCANNER, job="(")
     for paths in (None, 5, b"logs"):
         with pytest.raises(TypeError, match=f"a path or an iterable of paths was expected, not {type(paths).__name__}"):
