@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from metricscan.cli import main
-
 DEFINITIONS = ("-m", r"loss=loss=(\S+)", "-m", r"epoch=epoch=(\d+)")
 SCOPES = ["last", "first", "min", "max", "mean", "last-2", "best@1"]
 LOGS = {
@@ -15,15 +13,6 @@ LOGS = {
     "trial_3/stdout": "epoch=1 loss=nan\n",
     "trial_4/stdout": "nothing\n",
 }
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -120,11 +120,14 @@ def texts_in(value):
 
 @cache
 def corpus():
-    some = [
-        *ODD,
-        *texts_of(TESTS / "definitions" / "test_definition.py"),
-        *texts_of(TESTS / "kernel" / "test_bounds.py"),
-    ]
+    some = list(ODD)
+    for name in (
+        "definitions/test_definition",
+        "definitions/test_files",
+        "definitions/test_regexes",
+        "kernel/test_bounds",
+    ):
+        some += texts_of(TESTS / f"{name}.py")
     for path in sorted((TESTS / "cases").glob("*.toml")):
         some += texts_in(tomllib.loads(path.read_text()))
     for name in ("re_tests", "test_re"):
