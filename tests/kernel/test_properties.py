@@ -13,7 +13,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from support import reference
 from support.feeding import bits, expected, scanned, streamed
-from support.generated import Choices, pattern_from
+from support.grammar import Choices, pattern_from
 
 from metricscan import _core
 from metricscan.logs.source import compression

@@ -14,8 +14,8 @@ from re import _parser as sre_parser
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.generated import Choices, Grammar
-from support.sagemaker_requests import REQUEST
+from support.grammar import Choices, Grammar
+from support.requests import REQUEST
 
 from metricscan import DefinitionError, Scanner, load_definitions
 from metricscan.patterns import dialect, parse

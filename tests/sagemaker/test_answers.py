@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.exports import at, got
-from support.sagemaker_requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
+from support.requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
 
 import metricscan
 from metricscan import sagemaker

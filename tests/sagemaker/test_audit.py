@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from support.exports import at, filtered, got
-from support.sagemaker_requests import REQUEST
+from support.requests import REQUEST
 
 import metricscan
 from metricscan.cli import main

@@ -5,7 +5,7 @@ import re
 import warnings
 
 import pytest
-from support.sagemaker_requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
+from support.requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
 
 import metricscan
 from metricscan.sagemaker import RequestError, RequestWarning, load_request
