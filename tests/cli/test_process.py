@@ -107,7 +107,7 @@ def test_standard_streams_that_are_closed(tmp_path, closed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["replay", "--json"], ["replay"], ["check"], ["--help"]])
-def test_a_reader_that_has_gone_is_no_fault(tmp_path, arguments):
+def test_a_reader_that_has_closed_the_pipe_is_no_error(tmp_path, arguments):
     (tmp_path / "a.log").write_text("loss=1\n" * 1000)
     if arguments != ["--help"]:
         arguments = [*arguments, tmp_path / "a.log", *LOSS]

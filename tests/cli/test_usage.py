@@ -41,7 +41,7 @@ def test_definitions_from_several_files(run, log, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["replay", "check"])
-def test_all_faults_of_the_definitions_come_in_one_message(run, log, tmp_path, command):
+def test_all_errors_of_the_definitions_come_in_one_message(run, log, tmp_path, command):
     name = log("loss=1\n")
     tree(tmp_path, {"d.json": '[{"Name": "a", "Regex": "("}, {"name": "b", "Regex": ""}]'})
     code, out, err = run(command, name, "-d", "d.json", "-m", "a=x", "-m", "nothing", "-m", "c=")
@@ -61,7 +61,7 @@ def test_all_faults_of_the_definitions_come_in_one_message(run, log, tmp_path, c
     ]
 
 
-def test_faults_name_their_file(run, log, tmp_path):
+def test_errors_name_their_file(run, log, tmp_path):
     tree(tmp_path, {"d.json": '[{"Name": "a", "Regex": "\\S+"}]'})
     code, _, err = run("check", log("x\n"), "-d", "d.json")
     assert code == 2

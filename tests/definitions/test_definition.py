@@ -77,7 +77,7 @@ def test_neither_forty_nor_five_hundred_is_a_limit_here():
 # ---- faults
 
 
-def test_all_faults_are_reported_together():
+def test_all_errors_are_reported_together():
     found = faults(
         [
             {"Name": "a", "Regex": "ok"},
@@ -121,7 +121,7 @@ def test_names_with_their_regexes_are_shown_as_a_list():
     assert [fault.hint for one in ({}, {"loss": 1}, {"a": []}) for fault in faults(one)] == [None] * 3
 
 
-def test_an_error_says_where_each_fault_is():
+def test_an_error_says_where_each_error_is():
     with pytest.raises(DefinitionError) as caught:
         load_definitions([{"Name": "a", "Regex": "loss=("}, {"Name": "a", "Regex": "\t("}])
     assert str(caught.value) == "\n".join(
@@ -165,7 +165,7 @@ def test_an_error_says_where_each_fault_is():
         ([{"Name": "\ud800", "Regex": "x"}], "half of a surrogate pair"),
     ],
 )
-def test_each_fault_has_its_words(source, words):
+def test_each_error_has_its_words(source, words):
     assert words in faults(source)[0].message
 
 
@@ -255,7 +255,7 @@ def test_errors_show_their_hint():
     assert MetricscanError("what", hint="how").message == "what"
 
 
-def test_faults_are_values():
+def test_errors_are_values():
     fault = Fault(1, "a", "x(", 1, "missing )")
     assert fault == Fault(1, "a", "x(", 1, "missing )")
     assert len({fault, Fault(1, "a", "x(", 1, "missing )")}) == 1

@@ -179,7 +179,7 @@ def test_a_yaml_escape_gets_advice(tmp_path):
     assert caught.value.faults[0].hint == "between single quotes a backslash is a backslash"
 
 
-def test_faults_in_a_file_name_it(tmp_path):
+def test_errors_in_a_file_name_it(tmp_path):
     path = written(tmp_path, "- a=(\n- a=x\n", "d.yaml")
     with pytest.raises(DefinitionError) as caught:
         Scanner(path)

@@ -50,7 +50,7 @@ def fault_of(regex):
     ],
 )
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_what_re_takes_is_never_regex(regex):
+def test_a_regex_that_re_takes_is_never_given_to_the_regex_module(regex):
     dialect = compile_regex(regex)
     assert (dialect.engine, dialect.constructs) == ("re", ())
     assert isinstance(dialect.compiled, re.Pattern)
@@ -76,7 +76,7 @@ LOOKBEHIND, PROPERTY, NAMED_GROUP, BRANCH_RESET = "variable-width lookbehind", r
     ],
 )
 @pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
-def test_what_only_regex_takes(regex, constructs):
+def test_a_regex_that_only_the_regex_module_takes(regex, constructs):
     dialect = compile_regex(regex)
     assert (dialect.engine, dialect.constructs) == ("regex", constructs)
     (explanation,) = Scanner([{"Name": "m", "Regex": regex}]).explain()
@@ -135,11 +135,11 @@ def test_what_only_regex_takes(regex, constructs):
         (r"\p{L}(?:a{300}){400}", "its counted repeats unroll to"),
     ],
 )
-def test_what_neither_takes_is_a_fault(regex, words):
+def test_a_regex_that_neither_engine_takes_is_an_error(regex, words):
     assert re.search(words, fault_of(regex).message)
 
 
-def test_faults_of_regexes_come_with_advice():
+def test_errors_of_regexes_come_with_advice():
     assert fault_of("x(?i)y").hint == "flags for the whole pattern stand at its start; (?i:..) holds for a part of it"
     assert fault_of("(?L)x").hint == "(?L) is for bytes patterns; without it letters are Unicode's"
     assert fault_of("a(b").hint == r"for the character itself write \("
@@ -172,7 +172,7 @@ def test_regexes_that_unroll_are_refused_only_under_regex():
 @example(r"\p{}")
 @example("(?<=(?<n>a)*)")
 @given(st.text(r"()[]{}<>?|\*+^$.,:=!&#PpLKirRaxe0123n -'" + '"', max_size=12))
-def test_any_text_is_a_definition_or_a_fault(text):
+def test_any_text_is_a_definition_or_an_error(text):
     fault = dialect = None
     try:
         dialect = compile_regex(text)

@@ -54,7 +54,7 @@ def test_huge_patterns_compile(kind):
         ("(?:" * 5000 + "a" + ")*" * 5000, TOO_DEEP.format(sys.getrecursionlimit())),
     ],
 )
-def test_what_is_too_much_is_a_fault_that_names_the_limit(regex, fault):
+def test_a_pattern_beyond_a_limit_is_an_error_that_names_the_limit(regex, fault):
     with pytest.raises(DefinitionError) as caught:
         scanner(regex)
     assert fault in str(caught.value)
@@ -144,12 +144,12 @@ WILD = [
 
 
 @pytest.mark.parametrize("regex", TAME)
-def test_these_are_provably_tame(regex):
+def test_these_are_provably_linear(regex):
     assert doubt(parse(regex)) is None
 
 
 @pytest.mark.parametrize("regex", WILD)
-def test_these_are_not(regex):
+def test_these_are_not_provably_linear(regex):
     assert doubt(parse(regex))
 
 
@@ -176,7 +176,7 @@ def test_only_what_the_core_leaves_is_warned_of():
         Scanner([{"Name": "m", "Regex": RUNS_AWAY}], untamed="allow")
 
 
-def test_what_is_not_tame_is_refused_where_that_is_wanted():
+def test_patterns_that_are_not_provably_linear_are_refused_if_asked():
     with pytest.raises(DefinitionError) as caught:
         Scanner([f"a={RUNS_AWAY}", r"b=b=(\d)", f"c=c{RUNS_AWAY}"], untamed="refuse")
     assert [fault.index for fault in caught.value.faults] == [0, 2]

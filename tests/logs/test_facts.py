@@ -206,7 +206,7 @@ def faults(trials, text, name="jobs.csv"):
     return str(caught.value)
 
 
-def test_all_faults_of_a_jobs_file_come_together(trials):
+def test_all_errors_of_a_jobs_file_come_together(trials):
     text = (
         '{"job": "trial_1", "status": "dead"}\n'
         '{"job": "trial_2"}\n'
@@ -234,18 +234,18 @@ def test_all_faults_of_a_jobs_file_come_together(trials):
     ]
 
 
-def test_faults_of_csv_have_their_lines(trials):
+def test_errors_of_csv_have_their_lines(trials):
     text = 'job,status\ntrial_1,"done"\ntrial_2,dead\ntrial_2,done,more\n,done\n'
     message = faults(trials, text)
     assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["line 3", "line 4", "line 5"]
 
 
-def test_a_quote_that_is_never_closed_is_a_fault(trials):
+def test_a_quote_that_is_never_closed_is_an_error(trials):
     message = faults(trials, 'job,status\ntrial_1,"done\n' + "trial_2,done\n" * 20_000)
     assert "faults in the jobs file" in message
 
 
-def test_jobs_of_which_there_is_no_log_are_faults(trials):
+def test_jobs_of_which_there_is_no_log_are_errors(trials):
     message = faults(trials, "job,path,status\ntrial_3,,done\n,logs/trial_4,done\ntrial_1,,done\n")
     assert message.splitlines() == [
         f"the jobs file {trials.parent}/jobs.csv names jobs of which there is no log",

@@ -138,7 +138,7 @@ def test_a_number_is_no_suffix(tmp_path):
     assert parameters(survey([tmp_path])) == {"lr=0.1": {"lr": "0.1"}, "lr=0.2": {"lr": "0.2"}}
 
 
-def test_folders_of_the_same_name_are_told_apart(tmp_path):
+def test_folders_of_the_same_name_are_disambiguated(tmp_path):
     tree(tmp_path, ["x/trial_1/stdout", "y/trial_1/stdout"])
     assert list(told(survey([tmp_path / "x", tmp_path / "y"]))) == ["x/trial_1", "y/trial_1"]
 
@@ -195,6 +195,6 @@ def test_a_log_in_which_the_regex_finds_no_job_is_an_error(tmp_path):
     assert messages(found)[0] == rf"the job regex 'zq(\\d*)\\.' finds no job in {tmp_path}/other.log"
 
 
-def test_a_regex_that_does_not_compile_is_a_fault(tmp_path):
+def test_a_regex_that_does_not_compile_is_an_error(tmp_path):
     with pytest.raises(OptionError, match=r"none of auto, file and dir, and no regex: .* at position 2"):
         survey([tree(tmp_path, ["a.log"])], job="zq(")

@@ -217,7 +217,7 @@ def test_the_rest_is_parsed_once(monkeypatch):
     assert [(one.name, one.number) for one in scanner.find(log)] == [("m7", 0.5), ("m8", 2.0)]
 
 
-def test_code_that_cannot_be_generated_is_a_fault():
+def test_code_that_cannot_be_generated_is_an_error():
     dialect = read_regex("(?:" * 45 + "a" + "|b)*" * 45)
     assert dialect.compiled is None
 
@@ -256,7 +256,7 @@ def test_the_filters_of_the_process_are_left_alone(monkeypatch, tmp_path):
         assert "loss" in scanner_of(load_request(REQUEST)).metrics
 
 
-def test_places_of_faults_are_those_in_the_whole_regex():
+def test_places_of_errors_are_those_in_the_whole_regex():
     with pytest.raises(DefinitionError) as caught:
         Scanner(["a=loss=(", "b=loss=[0-9", "c=train_loss=a**"])
     assert [fault.position for fault in caught.value.faults] == [5, 5, 13]

@@ -258,7 +258,7 @@ def test_wrong_metrics(tmp_path, arguments, message):
     assert message in str(caught.value)
 
 
-def test_all_faults_together(tmp_path):
+def test_all_errors_together(tmp_path):
     with pytest.raises(OptionError) as caught:
         read(tmp_path, **{"a.log": "loss=1\n"}).wide("x", ["y"], worker="z", duplicates="max")
     for name in ("'x'", "'y'", "'z'", "duplicates='max': one of last, first, mean, all was expected"):

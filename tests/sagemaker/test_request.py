@@ -491,7 +491,7 @@ def test_an_objective_that_is_not_among_the_metrics():
     assert fault.hint == "did you mean 'discloss'?"
 
 
-def test_ten_faults_give_ten():
+def test_ten_errors_give_ten():
     found = faults(
         {
             "HyperParameterTuningJobName": "a_b",

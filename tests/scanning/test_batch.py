@@ -246,7 +246,7 @@ def test_an_import_that_fails_half_way_gives_the_memory_back(schema):
     assert columns.holders == 2
 
 
-def test_an_export_that_nobody_takes_goes_with_the_columns():
+def test_an_export_that_is_never_taken_is_freed_with_the_columns():
     core = stream(in_batches=True)
     core.feed(log(0, ROWS // 4))
     ((_, columns),) = core.take()

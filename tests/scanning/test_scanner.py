@@ -49,7 +49,7 @@ def test_options_have_defaults():
         ({"newline": "cr", "matches": 1, "ansi": ""}, ["newline='cr'", "matches=1", "ansi=''"]),
     ],
 )
-def test_all_faults_of_the_options_are_one_error(options, words):
+def test_all_errors_of_the_options_are_one_error(options, words):
     with pytest.raises(OptionError) as caught:
         Scanner(LOSS, **options)
     assert isinstance(caught.value, ValueError)
