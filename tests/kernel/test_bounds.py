@@ -1,4 +1,4 @@
-"""What a pattern may cost: compiled or refused, never endless; and which patterns are not provably tame."""
+"""What a pattern may cost: it is compiled or refused in bounded time; and which patterns are not provably linear."""
 
 import re
 import sys
@@ -92,10 +92,10 @@ def test_what_compiled_on_a_short_stack_may_be_built_on_a_long_one():
     assert [match.text for match in found] == ["ab"]
 
 
-# ---- tame or not
+# ---- provably linear or not
 
 
-TAME = [
+LINEAR = [
     r"(\w+)=(\d+)",
     r"(?:, (\d+))*",
     r"(?:\w+: \d+, )*loss=(\d+)",
@@ -113,7 +113,7 @@ TAME = [
     r"a*+a(\d)",
     r"(?i)(k+)=",
 ]
-WILD = [
+NOT_LINEAR = [
     r"(a+)+$",
     r"(a|a)*b",
     r"(.*)*x",
@@ -143,12 +143,12 @@ WILD = [
 ]
 
 
-@pytest.mark.parametrize("regex", TAME)
+@pytest.mark.parametrize("regex", LINEAR)
 def test_these_are_provably_linear(regex):
     assert doubt(parse(regex)) is None
 
 
-@pytest.mark.parametrize("regex", WILD)
+@pytest.mark.parametrize("regex", NOT_LINEAR)
 def test_these_are_not_provably_linear(regex):
     assert doubt(parse(regex))
 
@@ -187,11 +187,11 @@ def test_patterns_that_are_not_provably_linear_are_refused_if_asked():
 
 
 def test_explain_says_which_they_are():
-    explanation, tame = scanner(RUNS_AWAY).explain()[0], scanner(r"(?a:\w)(\d)").explain()[0]
+    explanation, linear = scanner(RUNS_AWAY).explain()[0], scanner(r"(?a:\w)(\d)").explain()[0]
     assert explanation.untamed == "a repeat stands in a loop whose next round can take the same text"
     assert "untamed   re knows no bound" in str(explanation)
-    assert (tame.engine, tame.untamed) == ("re", None)
-    assert "untamed" not in str(tame)
+    assert (linear.engine, linear.untamed) == ("re", None)
+    assert "untamed" not in str(linear)
 
 
 def test_the_choice_changes_no_row():

@@ -1,4 +1,4 @@
-"""Where bytes come from, in every form; and what is said of those that cannot be read."""
+"""Inputs of every form; and what is reported of those that cannot be read."""
 
 import array
 import bz2

@@ -1,4 +1,4 @@
-"""Regexes read the short way: the tree, what is refused, and why, are those of ``re``."""
+"""The short parser: the tree of a regex, what is refused, and why, are those of ``re``."""
 
 import ast
 import pickle

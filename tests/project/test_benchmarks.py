@@ -1,4 +1,4 @@
-"""What the benchmarks keep and say of it; no time is measured here."""
+"""What the benchmarks keep and report; no time is measured here."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The SDK's two frames: their columns, their dtypes, and what stands in them."""
+"""The two frames of the SDK: their columns, dtypes and contents."""
 
 import math
 

@@ -128,7 +128,7 @@ def test_workers_by_a_label_in_the_record(tmp_path):
         (1.0, 1.0, 2.0),
         (1.0, 2.0, 4.0),
     ]
-    # as one job the step of the stream counts, whoever wrote it
+    # as one job the step of the stream counts, whichever worker wrote it
     assert rows_of(found.wide("epoch", ["loss"])) == [("a", 1.0, 1.0), ("a", 2.0, 5.0)]
 
 

@@ -1,4 +1,4 @@
-"""Exports in a replay: their streams and jobs told apart, times in the rows and the ranking."""
+"""Exports in a replay: streams and jobs are distinguished, and times stand in the rows and decide the ranking."""
 
 import gzip
 import json

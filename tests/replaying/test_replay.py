@@ -1,4 +1,4 @@
-"""Many logs at once: tables over all jobs, faults beside results, and the same result however it is run."""
+"""Many logs at once: tables over all jobs, errors beside results, and the same result however it is run."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Tuning requests: every limit at it and beyond it, every contradiction, and all faults of a request in one error."""
+"""Tuning requests: every limit at it and beyond it, every contradiction, and all errors of a request in one exception."""
 
 import json
 import re

@@ -55,7 +55,7 @@ ArrowArray._fields_ = [
 
 
 def moved(array):
-    """The array in a place of its own; whoever had it has it no longer."""
+    """The array in a place of its own; its old place no longer owns it."""
     own = ArrowArray.from_buffer_copy(array)
     array.release = None
     return own

@@ -1,4 +1,4 @@
-"""Blocks of one large input: cut where records start, shorter towards the end, and without any say in what the rows are."""
+"""Blocks of one large input: cut where records start, shorter towards the end; they change no row."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""What a stream lists as counted is what has counts, and the counts of a scan are those of its patterns."""
+"""Which metrics a stream lists as counted; and the counts of a scan are those of its patterns."""
 
 import pytest
 

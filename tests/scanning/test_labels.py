@@ -1,4 +1,4 @@
-"""Labels: the text that tells the workers of one job apart, from the log to the tables, datasets and curves."""
+"""Labels: the text that distinguishes the workers of one job, from the log to the tables, datasets and curves."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Small logs that are scanned together: of each the rows and counts that it has alone, and what makes a group fall apart."""
+"""Small logs that are scanned together: each has the rows and counts that it has alone; and when they are scanned one by one."""
 
 import gzip
 import os
