@@ -10,17 +10,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import corpora
-import engines
+from inputs import corpora
+from peers import answers
 
 SIZE_BYTES = 16 << 20
 
 
 @functools.cache
-def made(name: str, definition_count: int, size_bytes: int) -> tuple[corpora.Workload, engines.Expected]:
+def made(name: str, definition_count: int, size_bytes: int) -> tuple[corpora.Workload, answers.Expected]:
     """Return a workload and its right answer."""
     workload = corpora.workload(name, size_bytes, definition_count)
-    return workload, engines.oracle(workload)
+    return workload, answers.oracle(workload)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def make_workload():
 
     def make(
         name: str, definition_count: int = 4, size_bytes: int = SIZE_BYTES
-    ) -> tuple[corpora.Workload, engines.Expected]:
+    ) -> tuple[corpora.Workload, answers.Expected]:
         return made(name, definition_count, size_bytes)
 
     return make

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import corpora
+from inputs import corpora
 
 import metricscan
 

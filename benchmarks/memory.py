@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import corpora
+from inputs import corpora
 
 # The log is this much text, then the same again until it is long enough: line numbers and offsets go on regardless.
 DISTINCT_BYTES = 128 << 20

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from measure import ROOT, WrongAnswerError
 
 if TYPE_CHECKING:
-    from corpora import Workload
-    from engines import Expected
+    from inputs.corpora import Workload
+    from peers.answers import Expected
 
 CHECKED_BYTES = 256 << 10
 

@@ -13,12 +13,10 @@ import time
 from pathlib import Path
 
 import bars
-import corpora
-import engines
 import measure
-import ours
-import records
-import versus
+from inputs import corpora, logs
+from parts import ours, records, versus
+from peers import engines
 
 PARTS = (
     "engines", "many", "shapes", "real", "gigabyte", "definitions", "threads", "files", "feed", "start", "ranking", "memory",
@@ -77,11 +75,11 @@ def _part(part: str, options: argparse.Namespace, wanted: set[str] | None, folde
         case "many":
             return versus.run(["every", "tenth", "hundredth"], [40], min(rounds, 3), wanted, folder, print, size // 2)
         case "shapes":
-            return records.run(part, records.shapes(), min(rounds, 3), print)
+            return records.run(part, logs.shapes(), min(rounds, 3), print)
         case "real":
-            return records.run(part, records.real_once(), min(rounds, 3), print)
+            return records.run(part, logs.real_once(), min(rounds, 3), print)
         case "gigabyte":
-            return records.gigabyte(records.real_once(), min(rounds, 3), int(scale * 1e9), print)
+            return records.gigabyte(logs.real_once(), min(rounds, 3), int(scale * 1e9), print)
         case "definitions":
             return ours.definitions(rounds, size // 2, print)
         case "threads":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-import corpora
 import pytest
+from inputs import corpora
 
 import metricscan
 

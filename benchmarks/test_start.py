@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 
-import corpora
 import pytest
+from inputs import corpora
 
 import metricscan
 from metricscan.patterns import classes, parse

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import corpora
-import engines
 import pytest
+from inputs import corpora
+from peers import answers, engines, floors
 
 # Side by side all engines read the same bytes, few enough for the slowest.
 SHARED_BYTES = 4 << 20
@@ -12,7 +12,7 @@ SHARED_BYTES = 4 << 20
 
 def _time(benchmark, engine, workload, expected, path) -> None:
     call = engine.prepare(workload, path)
-    assert engines.difference(call(), expected) is None
+    assert answers.difference(call(), expected) is None
     benchmark.extra_info.update(bytes=len(workload.data), rows=expected.row_count)
     benchmark.pedantic(call, rounds=5, warmup_rounds=1)
 
@@ -36,7 +36,7 @@ def test_definition_count(benchmark, make_workload, tmp_path, name, count):
     workload, expected = make_workload(name)
     workload = workload._replace(definitions=corpora.definitions(count))
     names = [definition["Name"] for definition in workload.definitions]
-    expected = engines.Expected(*({name: column.get(name, ()) for name in names} for column in expected))
+    expected = answers.Expected(*({name: column.get(name, ()) for name in names} for column in expected))
     benchmark.group = f"{name}, as definitions grow"
     _time(benchmark, engines.Metricscan(), workload, expected, tmp_path)
 
@@ -45,7 +45,7 @@ def test_read_memory(benchmark, make_workload):
     workload, _ = make_workload("tenth")
     benchmark.group = "floors"
     benchmark.extra_info["bytes"] = len(workload.data)
-    benchmark.pedantic(engines.read_all(workload.data), rounds=5, warmup_rounds=1)
+    benchmark.pedantic(floors.read_all(workload.data), rounds=5, warmup_rounds=1)
 
 
 def test_count_newlines(benchmark, make_workload, tmp_path):
@@ -54,4 +54,4 @@ def test_count_newlines(benchmark, make_workload, tmp_path):
     path.write_bytes(workload.data)
     benchmark.group = "floors"
     benchmark.extra_info["bytes"] = len(workload.data)
-    benchmark.pedantic(engines.count_newlines(path), rounds=5, warmup_rounds=1)
+    benchmark.pedantic(floors.count_newlines(path), rounds=5, warmup_rounds=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from support.comparison import TooSlow, compare
-from support.generated import Choices, parsed, pattern_from, record_from
+from support.grammar import Choices, parsed, pattern_from, record_from
 
 from metricscan.patterns.dialect import unrolled_size
 

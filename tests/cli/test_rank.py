@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from metricscan.cli import main
-
 DEFINITIONS = ("-m", r"loss=loss=(\S+)", "-m", r"epoch=epoch=(\d+)")
 SCOPES = ["last", "first", "min", "max", "mean", "last-2", "best@1"]
 LOGS = {
@@ -15,15 +13,6 @@ LOGS = {
     "trial_3/stdout": "epoch=1 loss=nan\n",
     "trial_4/stdout": "nothing\n",
 }
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
@@ -189,7 +178,7 @@ def test_wrong_use(run, written, options, message):
     assert message in err
 
 
-def test_jobs_files_at_fault(run, written, tmp_path):
+def test_jobs_files_with_errors(run, written, tmp_path):
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_99,failed\n")
     code, _, err = run("rank", written, "--jobs", "jobs.csv")
     assert code == 2
@@ -242,7 +231,7 @@ def test_options_of_a_dataset_that_is_not_written(run, logs, options):
     assert f"{options[0]} needs --out DIR" in err
 
 
-def test_the_replay_s_own_objective_ranks_those_whom_the_replay_ranked(run, logs, tmp_path):
+def test_the_objective_of_the_replay_ranks_the_jobs_that_the_replay_ranked(run, logs, tmp_path):
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_2,stopped\n")
     of_replay = ("replay", logs, *DEFINITIONS, "--minimize", "loss", "--jobs", "jobs.csv", "--completed-only")
     code, out, _ = run(*of_replay, "--out", "out")
@@ -265,7 +254,7 @@ def test_the_replay_s_own_objective_ranks_those_whom_the_replay_ranked(run, logs
     assert json.loads(run("rank", "out", "--minimize", "loss", "--json")[1])["completed_only"] is False
 
 
-def test_what_the_replay_could_not_read_is_told(run, logs, tmp_path):
+def test_logs_that_the_replay_could_not_read_are_reported(run, logs, tmp_path):
     (tmp_path / "logs" / "trial_2" / "params.json").write_text("{")
     assert run("replay", logs, "gone", *DEFINITIONS, "--minimize", "loss", "--out", "out")[0] == 2
     code, out, err = run("rank", "out")

@@ -90,7 +90,7 @@ def test_every_format_ranks_the_same(logs, kind):
     same(rank(out, objective), found.rank(objective))
 
 
-def test_whom_the_replay_ranked_is_noted(logs):
+def test_the_manifest_notes_which_jobs_were_ranked(logs):
     out = logs.parent / "out"
     for completed_only in (False, True):
         replay(logs, SCANNER, completed_only=completed_only, out=out, overwrite=True)

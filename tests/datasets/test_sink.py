@@ -312,7 +312,7 @@ def test_a_folder_that_was_filled_meanwhile_is_not_removed(logs, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "out"]
 
 
-def test_another_format_is_a_fault(logs, tmp_path):
+def test_another_format_is_an_error(logs, tmp_path):
     with pytest.raises(OptionError, match="format='xlsx': one of parquet, arrow, csv, jsonl was expected"):
         replay(logs, SCANNER, out=tmp_path / "out", format="xlsx")
     assert not (tmp_path / "out").exists()

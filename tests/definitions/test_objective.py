@@ -40,7 +40,7 @@ def test_better_is_what_the_goal_says(goal, better, worse):
 
 
 @pytest.mark.parametrize("goal", ["minimize", "MAXIMIZE", "min", "", None])
-def test_another_goal_is_a_fault(goal):
+def test_another_goal_is_an_error(goal):
     with pytest.raises(OptionError, match="'Minimize' or 'Maximize' was expected") as caught:
         Objective("loss", goal)
     assert f"goal={goal!r}" in str(caught.value)
@@ -51,7 +51,7 @@ def test_another_goal_is_a_fault(goal):
     ["best", "Last", "", "last-", "last-0", "last--1", "last-1.5", "last 5", "best@", "best@x", "best@nan", "best@1e3",
      "mean-5", " last", "last\n", "last-５", None, 5],
 )  # fmt: skip
-def test_another_scope_is_a_fault(scope):
+def test_another_scope_is_an_error(scope):
     with pytest.raises(OptionError, match="last, first, min, max, mean, last-N or best@K was expected") as caught:
         Objective("loss", "Minimize", scope, step="epoch")
     assert f"scope={scope!r}" in str(caught.value)
@@ -81,7 +81,7 @@ def test_the_best_at_a_step_needs_one():
         Objective("loss", "Minimize", "best@5")
 
 
-def test_all_faults_of_an_objective_come_together():
+def test_all_errors_of_an_objective_come_together():
     with pytest.raises(OptionError) as caught:
         Objective("loss", "up", "best")
     assert "goal='up'" in str(caught.value)

@@ -1,4 +1,4 @@
-"""What a pattern may cost: compiled or refused, never endless; and which patterns are not provably tame."""
+"""What a pattern may cost: it is compiled or refused in bounded time; and which patterns are not provably linear."""
 
 import re
 import sys
@@ -54,7 +54,7 @@ def test_huge_patterns_compile(kind):
         ("(?:" * 5000 + "a" + ")*" * 5000, TOO_DEEP.format(sys.getrecursionlimit())),
     ],
 )
-def test_what_is_too_much_is_a_fault_that_names_the_limit(regex, fault):
+def test_a_pattern_beyond_a_limit_is_an_error_that_names_the_limit(regex, fault):
     with pytest.raises(DefinitionError) as caught:
         scanner(regex)
     assert fault in str(caught.value)
@@ -92,10 +92,10 @@ def test_what_compiled_on_a_short_stack_may_be_built_on_a_long_one():
     assert [match.text for match in found] == ["ab"]
 
 
-# ---- tame or not
+# ---- provably linear or not
 
 
-TAME = [
+LINEAR = [
     r"(\w+)=(\d+)",
     r"(?:, (\d+))*",
     r"(?:\w+: \d+, )*loss=(\d+)",
@@ -113,7 +113,7 @@ TAME = [
     r"a*+a(\d)",
     r"(?i)(k+)=",
 ]
-WILD = [
+NOT_LINEAR = [
     r"(a+)+$",
     r"(a|a)*b",
     r"(.*)*x",
@@ -143,13 +143,13 @@ WILD = [
 ]
 
 
-@pytest.mark.parametrize("regex", TAME)
-def test_these_are_provably_tame(regex):
+@pytest.mark.parametrize("regex", LINEAR)
+def test_these_are_provably_linear(regex):
     assert doubt(parse(regex)) is None
 
 
-@pytest.mark.parametrize("regex", WILD)
-def test_these_are_not(regex):
+@pytest.mark.parametrize("regex", NOT_LINEAR)
+def test_these_are_not_provably_linear(regex):
     assert doubt(parse(regex))
 
 
@@ -176,7 +176,7 @@ def test_only_what_the_core_leaves_is_warned_of():
         Scanner([{"Name": "m", "Regex": RUNS_AWAY}], untamed="allow")
 
 
-def test_what_is_not_tame_is_refused_where_that_is_wanted():
+def test_patterns_that_are_not_provably_linear_are_refused_if_asked():
     with pytest.raises(DefinitionError) as caught:
         Scanner([f"a={RUNS_AWAY}", r"b=b=(\d)", f"c=c{RUNS_AWAY}"], untamed="refuse")
     assert [fault.index for fault in caught.value.faults] == [0, 2]
@@ -187,11 +187,11 @@ def test_what_is_not_tame_is_refused_where_that_is_wanted():
 
 
 def test_explain_says_which_they_are():
-    explanation, tame = scanner(RUNS_AWAY).explain()[0], scanner(r"(?a:\w)(\d)").explain()[0]
+    explanation, linear = scanner(RUNS_AWAY).explain()[0], scanner(r"(?a:\w)(\d)").explain()[0]
     assert explanation.untamed == "a repeat stands in a loop whose next round can take the same text"
     assert "untamed   re knows no bound" in str(explanation)
-    assert (tame.engine, tame.untamed) == ("re", None)
-    assert "untamed" not in str(tame)
+    assert (linear.engine, linear.untamed) == ("re", None)
+    assert "untamed" not in str(linear)
 
 
 def test_the_choice_changes_no_row():

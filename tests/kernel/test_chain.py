@@ -1,4 +1,4 @@
-"""Chains: regexes that go on from a literal in one way only, walked where the literal is found."""
+"""One-pass patterns: behind their literal a match can continue in one way only, and is verified where the literal is found."""
 
 from re import _parser
 

@@ -1,4 +1,4 @@
-"""Columns of more rows than a batch holds: set aside, handed over in slices of one slab, and never a row lost or moved."""
+"""Columns of more rows than a batch holds: set aside, handed over in slices of one slab; no row is lost or moved."""
 
 from itertools import chain
 

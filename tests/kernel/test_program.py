@@ -8,7 +8,7 @@ import sys
 import pytest
 from support import reference
 from support.feeding import bits, expected, scanned
-from support.generated import Patterns
+from support.grammar import Patterns
 
 from metricscan import Scanner
 from metricscan._core import SIMD_LEVELS

@@ -13,7 +13,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from support import reference
 from support.feeding import bits, expected, scanned, streamed
-from support.generated import Choices, pattern_from
+from support.grammar import Choices, pattern_from
 
 from metricscan import _core
 from metricscan.logs.compression import compression
@@ -372,7 +372,7 @@ similar_literals = st.lists(
 
 
 @given(similar_literals, st.data())
-def test_literals_that_are_alike_are_told_apart(literals, data):
+def test_literals_that_are_alike_are_distinguished(literals, data):
     ends = [";", "", "$", "b"]
     definitions = [
         {"Name": f"m{number}", "Regex": f"{literal}{'(.*?);' if number % 3 else '([0-9]+)'}{ends[number % 4]}"}

@@ -1,4 +1,4 @@
-"""Where bytes come from, in every form; and what is said of those that cannot be read."""
+"""Inputs of every form; and what is reported of those that cannot be read."""
 
 import array
 import bz2
@@ -347,7 +347,7 @@ def test_a_file_that_fails_on_two_threads(path, monkeypatch):
     assert caught.value.partial["a"]["value"].to_pylist()[: len(ROWS)] == ROWS
 
 
-def test_batches_give_what_came_before_the_fault():
+def test_batches_give_what_came_before_the_error():
     running = SCANNER.batches(Failing(b"a=1\na=2"))
     name, batch = next(running)
     assert (name, batch["value"].to_pylist()) == ("a", [1.0, 2.0])
@@ -471,7 +471,7 @@ def test_gzip_with_a_wrong_checksum(tmp_path):
     assert isinstance(caught.value.cause, zlib.error)
 
 
-def test_what_follows_gzip_and_is_none_is_a_fault(tmp_path):
+def test_bytes_behind_gzip_that_are_no_gzip_are_an_error(tmp_path):
     path = tmp_path / "log.gz"
     path.write_bytes(gzip.compress(LOG) + b"a=1\n")
     with pytest.raises(SourceError) as caught:
@@ -504,7 +504,7 @@ def test_another_compression_is_named(tmp_path, name, packed):
     assert "decompress it first" in caught.value.hint
 
 
-def test_a_fault_is_told_as_the_system_tells_it(tmp_path):
+def test_an_error_is_reported_in_the_words_of_the_system(tmp_path):
     path = str(tmp_path / "none.log")
     for carried in (lambda error: error, lambda error: pickle.loads(pickle.dumps(error))):
         with pytest.raises(OSError, match="cannot open") as caught:

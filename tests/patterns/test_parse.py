@@ -1,4 +1,4 @@
-"""Regexes read the short way: the tree, what is refused, and why, are those of ``re``."""
+"""The short parser: the tree of a regex, what is refused, and why, are those of ``re``."""
 
 import ast
 import pickle
@@ -14,8 +14,8 @@ from re import _parser as sre_parser
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.generated import Choices, Grammar
-from support.sagemaker_requests import REQUEST
+from support.grammar import Choices, Grammar
+from support.requests import REQUEST
 
 from metricscan import DefinitionError, Scanner, load_definitions
 from metricscan.patterns import dialect, parse
@@ -120,11 +120,14 @@ def texts_in(value):
 
 @cache
 def corpus():
-    some = [
-        *ODD,
-        *texts_of(TESTS / "definitions" / "test_definition.py"),
-        *texts_of(TESTS / "kernel" / "test_bounds.py"),
-    ]
+    some = list(ODD)
+    for name in (
+        "definitions/test_definition",
+        "definitions/test_files",
+        "definitions/test_regexes",
+        "kernel/test_bounds",
+    ):
+        some += texts_of(TESTS / f"{name}.py")
     for path in sorted((TESTS / "cases").glob("*.toml")):
         some += texts_in(tomllib.loads(path.read_text()))
     for name in ("re_tests", "test_re"):
@@ -214,7 +217,7 @@ def test_the_rest_is_parsed_once(monkeypatch):
     assert [(one.name, one.number) for one in scanner.find(log)] == [("m7", 0.5), ("m8", 2.0)]
 
 
-def test_code_that_cannot_be_generated_is_a_fault():
+def test_code_that_cannot_be_generated_is_an_error():
     dialect = read_regex("(?:" * 45 + "a" + "|b)*" * 45)
     assert dialect.compiled is None
 
@@ -253,7 +256,7 @@ def test_the_filters_of_the_process_are_left_alone(monkeypatch, tmp_path):
         assert "loss" in scanner_of(load_request(REQUEST)).metrics
 
 
-def test_places_of_faults_are_those_in_the_whole_regex():
+def test_places_of_errors_are_those_in_the_whole_regex():
     with pytest.raises(DefinitionError) as caught:
         Scanner(["a=loss=(", "b=loss=[0-9", "c=train_loss=a**"])
     assert [fault.position for fault in caught.value.faults] == [5, 5, 13]

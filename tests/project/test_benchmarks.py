@@ -1,5 +1,6 @@
-"""What the benchmarks keep and say of it; no time is measured here."""
+"""What the benchmarks keep and report; no time is measured here."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,11 +15,24 @@ sys.path.insert(0, str(FOLDER))
 import bars  # noqa: E402
 import chart  # noqa: E402
 import compare  # noqa: E402
-import corpora  # noqa: E402
-import engines  # noqa: E402
 import measure  # noqa: E402
 import oracles  # noqa: E402
-import records  # noqa: E402
+from inputs import corpora, logs  # noqa: E402
+from peers import answers, engines, regexes  # noqa: E402
+
+
+def test_the_table_of_contents_names_every_file_and_no_other():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    contents = text[text.index("| file |") :].partition("\n\n")[0]
+    named = {name for name in re.findall(r"`([^`]+)`", contents) if name.endswith(".py")}
+    there = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py")}
+    assert named == there
+
+
+def test_the_commands_are_files():
+    commands = re.findall(r"python benchmarks/(\S+)", (FOLDER / "README.md").read_text(encoding="utf-8"))
+    assert len(commands) > 5
+    assert [name for name in commands if not (FOLDER / name).is_file()] == []
 
 
 def measured(engine, seconds, unit="MB/s", workload="every", part="engines"):
@@ -75,15 +89,15 @@ def test_records_that_were_kept_can_be_read_and_drawn():
 def test_workloads_come_from_their_seed_and_their_oracle_is_right(name):
     workload = corpora.workload(name, 20_000)
     assert workload == corpora.workload(name, 20_000)
-    right = engines.oracle(workload)
+    right = answers.oracle(workload)
     oracles.check(workload, right)
-    assert engines.difference(engines.Metricscan().prepare(workload, FOLDER)(), right) is None
-    assert engines.difference(engines.ReLines().prepare(workload, FOLDER)(), right) is None
+    assert answers.difference(engines.Metricscan().prepare(workload, FOLDER)(), right) is None
+    assert answers.difference(regexes.ReLines().prepare(workload, FOLDER)(), right) is None
     assert (right.row_count == 0) == (name in ("never", "decoys"))
 
 
 def test_shapes_of_data_are_logs_that_their_definitions_read():
-    for log in records.shapes():
+    for log in logs.shapes():
         part = log.beginning(4000)
         stats = Scanner(log.definitions, **log.options).scan(part).stats
         found = {name: counts.rows for name, counts in stats.metrics.items()}

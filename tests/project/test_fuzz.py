@@ -1,4 +1,4 @@
-"""The fuzzer's targets without the fuzzer: what is kept of what it found, and a few cases of a seed."""
+"""The fuzzer's targets without the fuzzer: the kept corpus, and random cases from seeds."""
 
 import random
 import sys

@@ -1,4 +1,4 @@
-"""The SDK's two frames: their columns, their dtypes, and what stands in them."""
+"""The two frames of the SDK: their columns, dtypes and contents."""
 
 import math
 
@@ -94,7 +94,7 @@ def test_the_metrics_as_pandas_has_them(found):
     assert pd.api.types.is_string_dtype(frame["metric_name"])
 
 
-def test_a_job_must_be_told(found):
+def test_a_job_must_be_named(found):
     with pytest.raises(
         OptionError, match="there are 2 jobs with rows; the name of one was expected: 'trial_1', 'trial_2'"
     ):

@@ -454,7 +454,7 @@ def test_a_dataset_that_was_read_back_ranks_the_same(logs, tmp_path):
 # ---- faults
 
 
-def test_an_unknown_objective_metric_is_a_fault_with_the_nearest_name():
+def test_an_unknown_objective_metric_is_an_error_with_the_nearest_name():
     found = {**tables(job=["a"], stream=["out"], value=[1.0], line=[1])}
     with pytest.raises(OptionError, match="the objective metric 'los' is not among the metrics: 'loss'") as caught:
         rank(found, Objective("los", "Minimize"))

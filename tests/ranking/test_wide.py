@@ -128,7 +128,7 @@ def test_workers_by_a_label_in_the_record(tmp_path):
         (1.0, 1.0, 2.0),
         (1.0, 2.0, 4.0),
     ]
-    # as one job the step of the stream counts, whoever wrote it
+    # as one job the step of the stream counts, whichever worker wrote it
     assert rows_of(found.wide("epoch", ["loss"])) == [("a", 1.0, 1.0), ("a", 2.0, 5.0)]
 
 
@@ -258,7 +258,7 @@ def test_wrong_metrics(tmp_path, arguments, message):
     assert message in str(caught.value)
 
 
-def test_all_faults_together(tmp_path):
+def test_all_errors_together(tmp_path):
     with pytest.raises(OptionError) as caught:
         read(tmp_path, **{"a.log": "loss=1\n"}).wide("x", ["y"], worker="z", duplicates="max")
     for name in ("'x'", "'y'", "'z'", "duplicates='max': one of last, first, mean, all was expected"):

@@ -1,4 +1,4 @@
-"""Exports in a replay: their streams and jobs told apart, times in the rows and the ranking."""
+"""Exports in a replay: streams and jobs are distinguished, and times stand in the rows and decide the ranking."""
 
 import gzip
 import json
@@ -182,7 +182,7 @@ def test_replay_on_the_command_line(export, capsys):
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "message", "timestamp,message\n", '{"events": []}', "loss=1\n"])
 @pytest.mark.parametrize("format_", ["cloudwatch-json", "cloudwatch-csv", "s3-export"])
-def test_what_is_no_such_export_is_a_fault_of_its_log(tmp_path, content, format_):
+def test_a_log_that_is_no_such_export_is_an_error_of_its_log(tmp_path, content, format_):
     (tmp_path / "a.log").write_text(content)
     (tmp_path / "b.json").write_text(got((1, "loss=1")).decode())
     result = replay([tmp_path / "a.log", tmp_path / "b.json"], SCANNER, input_format=format_)

@@ -1,4 +1,4 @@
-"""Findings that a log confirms, and that none is made up where the log is fine."""
+"""Findings that a log confirms; and none where the log is fine."""
 
 import gzip
 import json

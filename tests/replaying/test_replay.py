@@ -1,4 +1,4 @@
-"""Many logs at once: tables over all jobs, faults beside results, and the same result however it is run."""
+"""Many logs at once: tables over all jobs, errors beside results, and the same result however it is run."""
 
 import gzip
 import io
@@ -196,7 +196,7 @@ def test_large_logs_among_small_ones(tmp_path, monkeypatch, small_bytes):
 
 
 @pytest.mark.parametrize("threads", [0, -1])
-def test_no_threads_are_a_fault(logs, threads):
+def test_no_threads_are_an_error(logs, threads):
     with pytest.raises(ValueError, match="1 or more was expected"):
         replay(logs, SCANNER, threads=threads)
 
@@ -213,7 +213,7 @@ def broken(logs):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_faults_are_collected_and_the_rest_is_read(broken, threads):
+def test_errors_are_collected_and_the_rest_is_read(broken, threads):
     result = replay(broken, SCANNER, objective=MIN, threads=threads)
     missing, compressed, cut = result.errors
     assert all(isinstance(error, SourceError) for error in result.errors)
@@ -234,7 +234,7 @@ def test_faults_are_collected_and_the_rest_is_read(broken, threads):
 @pytest.mark.parametrize(
     ("first", "reason"), [("gone.log", "No such file"), ("a.log.zst", "zstd"), ("b.log.gz", "gzip")]
 )
-def test_faults_are_raised_if_that_is_asked_for(broken, threads, first, reason):
+def test_errors_are_raised_if_that_is_asked_for(broken, threads, first, reason):
     _, logs = broken
     with pytest.raises(SourceError, match=reason):
         replay([logs / first, logs / "trial_2", logs / "trial_10"], SCANNER, on_error="raise", threads=threads)
@@ -263,7 +263,7 @@ def test_a_log_that_vanishes_is_an_error(logs):
     assert result["loss"]["job"].to_pylist() == ["trial_2"]
 
 
-def test_wrong_options_are_faults_before_anything_is_read(tmp_path):
+def test_wrong_options_are_errors_before_anything_is_read(tmp_path):
     with pytest.raises(OptionError, match="on_error='ignore': 'collect' or 'raise' was expected"):
         replay(tmp_path / "none", SCANNER, on_error="ignore")
     with pytest.raises(TypeError, match="a Scanner was expected, not list"):
@@ -277,7 +277,7 @@ def test_wrong_options_are_faults_before_anything_is_read(tmp_path):
         replay(tmp_path, SCANNER, objective="loss")
 
 
-def test_all_faults_of_the_options_come_in_one_error(tmp_path):
+def test_all_errors_of_the_options_come_in_one_error(tmp_path):
     with pytest.raises(OptionError) as caught:
         replay(
             tmp_path / "none",
@@ -385,7 +385,7 @@ def test_progress_counts_the_logs_that_are_done(logs, threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_progress_goes_on_past_a_fault(broken, threads):
+def test_progress_goes_on_past_an_error(broken, threads):
     said = []
     replay(broken, SCANNER, threads=threads, progress=said.append)
     assert (said[-1].bytes, said[-1].logs) == (said[-1].total_bytes, said[-1].total_logs)

@@ -132,7 +132,7 @@ def test_the_command(found, tmp_path, capsys):
     assert drawn(out)["trial_1"][0] == BEST
 
 
-def test_the_best_is_one_whom_the_replay_ranked(tmp_path, found, capsys):
+def test_the_best_job_is_one_that_the_replay_ranked(tmp_path, found, capsys):
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\n")
     folder, out = str(tmp_path / "out"), str(tmp_path / "p.svg")
     replay(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.exports import at, got
-from support.sagemaker_requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
+from support.requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
 
 import metricscan
 from metricscan import sagemaker
@@ -366,7 +366,7 @@ def test_describe_on_the_command_line(tmp_path, folder, capsys):
     assert "HyperParameterTuningJobName: is missing" in capsys.readouterr().err
 
 
-def test_patterns_of_a_request_that_are_not_tame(tmp_path, folder, capsys):
+def test_patterns_of_a_request_that_are_not_provably_linear(tmp_path, folder, capsys):
     untamed = changed({f"{METRICS}[3].Regex": r"(?a:\w)(?:a+)+$|Loss = (.*?);"})
     with pytest.warns(
         metricscan.DefinitionWarning, match="definition 'loss': re decides it and knows no bound"

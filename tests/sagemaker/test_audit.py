@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from support.exports import at, filtered, got
-from support.sagemaker_requests import REQUEST
+from support.requests import REQUEST
 
 import metricscan
 from metricscan.cli import main
@@ -180,7 +180,7 @@ def test_the_best_job_of_the_description_alone(logs):
         audit(logs, DESCRIBED)
 
 
-def test_what_answers_say_is_found_again(tmp_path):
+def test_rows_that_answers_name_are_found_again(tmp_path):
     for number in range(3):
         (tmp_path / f"trial_{number}.json").write_bytes(
             got((0, "Loss = 9;"), (1, f"Loss = {number + 0.1}; GAN_loss=0.3;"))

@@ -1,11 +1,11 @@
-"""Tuning requests: every limit at it and beyond it, every contradiction, and all faults of a request in one error."""
+"""Tuning requests: every limit at it and beyond it, every contradiction, and all errors of a request in one exception."""
 
 import json
 import re
 import warnings
 
 import pytest
-from support.sagemaker_requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
+from support.requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
 
 import metricscan
 from metricscan.sagemaker import RequestError, RequestWarning, load_request
@@ -491,7 +491,7 @@ def test_an_objective_that_is_not_among_the_metrics():
     assert fault.hint == "did you mean 'discloss'?"
 
 
-def test_ten_faults_give_ten():
+def test_ten_errors_give_ten():
     found = faults(
         {
             "HyperParameterTuningJobName": "a_b",

@@ -56,7 +56,7 @@ ArrowArray._fields_ = [
 
 
 def moved(array):
-    """The array in a place of its own; whoever had it has it no longer."""
+    """The array in a place of its own; its old place no longer owns it."""
     own = ArrowArray.from_buffer_copy(array)
     array.release = None
     return own
@@ -247,7 +247,7 @@ def test_an_import_that_fails_half_way_gives_the_memory_back(schema):
     assert columns.holders == 2
 
 
-def test_an_export_that_nobody_takes_goes_with_the_columns():
+def test_an_export_that_is_never_taken_is_freed_with_the_columns():
     core = stream(in_batches=True)
     core.feed(log(0, ROWS // 4))
     ((_, columns),) = core.take()

@@ -1,4 +1,4 @@
-"""Blocks of one large input: cut where records start, shorter towards the end, and without any say in what the rows are."""
+"""Blocks of one large input: cut where records start, shorter towards the end; they change no row."""
 
 import copy
 import os
@@ -69,7 +69,7 @@ def _shortening(path, size, then):
     return init
 
 
-def test_what_cannot_be_read_is_named_with_its_place_and_what_came_before(blocks, tmp_path, monkeypatch):
+def test_an_unreadable_log_is_reported_with_its_place_after_the_rows_before_it(blocks, tmp_path, monkeypatch):
     path = tmp_path / "job.log"
     path.write_bytes(DENSE)
     readable = 10_000
@@ -194,7 +194,7 @@ def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
         sys.setswitchinterval(interval)
 
 
-def test_no_thread_is_called_for_when_all_blocks_are_taken():
+def test_no_thread_is_started_when_all_blocks_are_taken():
     cuts = blocks_module._Cuts(1000, 2, 300)
     assert cuts.take() == (0, 0, 300)
     assert cuts.give_back()

@@ -1,4 +1,4 @@
-"""What a stream lists as counted is what has counts, and the counts of a scan are those of its patterns."""
+"""Which metrics a stream lists as counted; and the counts of a scan are those of its patterns."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_patterns_with_counts_are_listed(scanner, log, counted):
 
 
 @pytest.mark.parametrize("fault", [_core.FAILED, _core.TIMED_OUT])
-def test_faults_alone_are_counts(scanner, fault):
+def test_errors_alone_are_counts(scanner, fault):
     core = core_of(scanner, b"oss=x\n", lambda pattern, record: fault)
     assert core.counted() == with_counts(core)
     assert [pattern for pattern, _ in core.counted()] == [scanner.plan.patterns["confirmed"]]

@@ -1,4 +1,4 @@
-"""Labels: the text that tells the workers of one job apart, from the log to the tables, datasets and curves."""
+"""Labels: the text that distinguishes the workers of one job, from the log to the tables, datasets and curves."""
 
 import json
 import pickle
@@ -198,7 +198,7 @@ def test_a_scanner_with_labels():
     assert "a label captures text" in str(explanation)
 
 
-def test_wrong_labels_are_faults_like_others():
+def test_wrong_labels_are_errors_like_others():
     with pytest.raises(DefinitionError) as caught:
         Scanner(["a=("], labels={"a": "x", "b": "(", "c": 3})
     message = str(caught.value)
@@ -275,7 +275,7 @@ def test_many_logs_and_threads_give_the_same(tmp_path):
 
 @pytest.mark.parametrize("kind", PREFIXES)
 @given(lines=LINES)
-def test_workers_are_told_apart_as_a_naive_reading_tells_them(tmp_path_factory, kind, lines):
+def test_workers_are_distinguished_as_by_a_naive_reading(tmp_path_factory, kind, lines):
     text = log_of(kind, lines)
     log = tmp_path_factory.mktemp("logs") / "a.log"
     log.write_text(text)

@@ -231,7 +231,7 @@ def test_what_is_no_time_is_a_type_error(time):
 
 
 @pytest.mark.parametrize("time", [NOON.timestamp() * 1000, 1e300, float("inf"), float("nan"), -1e12])
-def test_a_time_that_no_datetime_can_tell_is_refused(time):
+def test_a_time_that_no_datetime_can_hold_is_refused(time):
     # milliseconds, say: refused where they come in, not where they are read
     stream = Scanner(LOSS).stream()
     with pytest.raises((ValueError, OverflowError)):

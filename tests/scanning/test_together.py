@@ -1,4 +1,4 @@
-"""Small logs that are scanned together: of each the rows and counts that it has alone, and what makes a group fall apart."""
+"""Small logs that are scanned together: each has the rows and counts that it has alone; and when they are scanned one by one."""
 
 import gzip
 import os
@@ -256,7 +256,7 @@ def test_usual_beginnings_need_no_second_look(head):
     assert first_shows(head, MAGIC_PREFIXES) == (FLAG_PACKED if head.startswith(b"BZh") else 0)
 
 
-def test_only_so_much_is_looked_at_as_tells_an_export():
+def test_no_more_is_read_than_identifies_an_export():
     header = b"timestamp,message" + b" " * 5000 + b"1"
     assert exports.detect(header[: exports.HEAD_BYTES]) == "cloudwatch-csv"
     assert first_shows(header, MAGIC_PREFIXES) == FLAG_EXPORT

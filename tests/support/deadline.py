@@ -1,4 +1,4 @@
-"""An end to what ``re`` does not end itself: it looks for signals on its way."""
+"""A limit of CPU time for ``re``, which checks for signals while it searches."""
 
 import contextlib
 import signal

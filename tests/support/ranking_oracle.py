@@ -1,4 +1,4 @@
-"""The ranking, as the contract tells it: one job after the other, one comparison after the other."""
+"""The ranking as the contract defines it: one job after the other, one comparison after the other."""
 
 import functools
 import math

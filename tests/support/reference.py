@@ -7,7 +7,7 @@ captured text. Every path of the engine must give exactly these rows.
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
@@ -97,9 +97,9 @@ def as_seen(content: bytes, offset: int, escape: str, ansi: str) -> tuple[bytes,
     return seen, [*places, offset + len(content)]
 
 
-@cache
+@lru_cache(maxsize=4096)
 def compiled(regex: str) -> Any:
-    """``re`` decides what ``re`` accepts; ``regex`` only what ``re`` refuses. Kept, since ``re`` itself keeps 512."""
+    """``re`` decides what ``re`` accepts; ``regex`` only what ``re`` refuses. ``re`` itself keeps 512."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-import corpora
-import engines
 import oracles
+from inputs import corpora
 from measure import Contender, Measurement, WrongAnswerError, line, race
+from peers import answers, engines, floors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,17 +20,17 @@ ONE_FOR_ALL = ("progress", "tangled")  # they have definitions of their own, wha
 
 
 @functools.cache
-def made(name: str, size_bytes: int) -> tuple[corpora.Workload, engines.Expected]:
+def made(name: str, size_bytes: int) -> tuple[corpora.Workload, answers.Expected]:
     """Make a workload and its right answer once; further definitions find nothing in it."""
     workload = corpora.workload(name, size_bytes, 4)
-    expected = engines.oracle(workload)
+    expected = answers.oracle(workload)
     oracles.check(workload, expected)
     return workload, expected
 
 
 def contenders(
     workload: corpora.Workload,
-    expected: engines.Expected,
+    expected: answers.Expected,
     wanted: set[str] | None,
     path: Path,
     say: Callable[[str], None],
@@ -38,8 +38,8 @@ def contenders(
     """Prepare the engines for a workload, and check the answer of each; the floors come first."""
     size = len(workload.data)
     ready = [
-        Contender("read memory", "", size, 0, engines.read_all(workload.data)),
-        Contender("wc -l", "", size, 0, engines.count_newlines(path)),
+        Contender("read memory", "", size, 0, floors.read_all(workload.data)),
+        Contender("wc -l", "", size, 0, floors.count_newlines(path)),
     ]
     for engine in engines.ENGINES:
         if wanted is not None and engine.name not in wanted:
@@ -52,7 +52,7 @@ def contenders(
         part = workload if limit is None or limit >= size else corpora.prefix(workload, limit)
         right = expected if part is workload else expected.up_to(len(part.data))
         call = engine.prepare(part, path)
-        wrong = engines.difference(call(), right)
+        wrong = answers.difference(call(), right)
         if wrong is not None:
             raise WrongAnswerError(f"{engine.name} on {workload.name}: {wrong}")
         ready.append(Contender(engine.name, engine.version(), len(part.data), right.row_count, call))

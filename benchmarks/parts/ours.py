@@ -11,20 +11,18 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import corpora
-import engines
 import oracles
-from measure import Contender, Measurement, WrongAnswerError, line, measurement, race, version
+from inputs import corpora
+from measure import ROOT, Contender, Measurement, WrongAnswerError, line, measurement, race, version
+from peers import answers, floors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Say = Callable[[str], None]
-
-HERE = Path(__file__).resolve().parent
 
 
 def _counted(found: int, right: int, what: str) -> int:
@@ -36,7 +34,7 @@ def _counted(found: int, right: int, what: str) -> int:
 @functools.cache
 def _made(name: str, size_bytes: int) -> tuple[corpora.Workload, int]:
     workload = corpora.workload(name, size_bytes, 4)
-    expected = engines.oracle(workload)
+    expected = answers.oracle(workload)
     oracles.check(workload, expected)
     return workload, expected.row_count
 
@@ -113,15 +111,15 @@ def threads(rounds: int, size_bytes: int, folder: Path, say: Say) -> Iterator[Me
         _counted(_rows(from_pipe()), right, f"{name}, from a pipe")
         ours = version("metricscan")
         ready = [
-            Contender("read memory", "", len(data), 0, engines.read_all(data)),
-            Contender("wc -l", "", len(data), 0, engines.count_newlines(path)),
+            Contender("read memory", "", len(data), 0, floors.read_all(data)),
+            Contender("wc -l", "", len(data), 0, floors.count_newlines(path)),
             *(Contender("metricscan", ours, len(data), right, _scan(scanner, data, count), count) for count in (1, 2)),
             *(
                 Contender("metricscan-file", ours, len(data), right, _scan(scanner, path, count), count)
                 for count in (1, 2)
             ),
             Contender("metricscan-pipe", ours, len(data), right, from_pipe),
-            Contender("read memory, two threads", "", len(data), 0, engines.read_all_by_two(data), 2),
+            Contender("read memory, two threads", "", len(data), 0, floors.read_all_by_two(data), 2),
         ]
         found = race(ready, rounds, "threads", name, 4)
         yield from _said(found, say)
@@ -147,7 +145,7 @@ def small_files(rounds: int, count: int, folder: Path, say: Say) -> Iterator[Mea
         end = whole.data.find(b"\n", at + 20_000) + 1 or len(whole.data)
         cuts.append(whole.data[at:end])
         at = end
-    right = [engines.oracle(whole._replace(data=cut)).row_count for cut in cuts]
+    right = [answers.oracle(whole._replace(data=cut)).row_count for cut in cuts]
     logs = folder / "small"
     for i in range(count):
         file = logs / f"{i % 100:02d}" / f"trial_{i}.log"
@@ -216,7 +214,7 @@ def start(rounds: int, say: Say) -> Iterator[Measurement]:
 
     def process(*arguments: str) -> Callable[[], Any]:
         command = [sys.executable, *arguments]
-        return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=HERE.parent)
+        return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
 
     ready = [
         Contender("python -c pass", version(None), 1, 0, process("-c", "pass"), 1, "ms"),
@@ -305,7 +303,15 @@ def memory(gib: float, say: Say) -> Iterator[Measurement]:
     # where every line has four metrics, a quarter of it says as much
     for density, size in (("tenth", gib), ("every", gib / 4)):
         say(f"{density}: {size:g} GiB")
-        command = [sys.executable, HERE / "memory.py", "--gib", str(size), "--density", density, "--json"]
+        command = [
+            sys.executable,
+            ROOT / "benchmarks" / "memory.py",
+            "--gib",
+            str(size),
+            "--density",
+            density,
+            "--json",
+        ]
         facts = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ).stdout)
         contender = Contender("metricscan", version("metricscan"), facts["bytes"], facts["rows"], lambda: None)
         m = measurement(contender, [facts["seconds"]], part="memory", workload=f"{density}, to Parquet", definitions=4)

@@ -106,7 +106,7 @@ def event_lists(draw, texts=texts):
     cuts,
     options,
 )
-def test_json(events, indent, ascii_only, order, pages, cuts, options):
+def test_an_export_in_json_is_decoded(events, indent, ascii_only, order, pages, cuts, options):
     # without their key at the front there would be a comma too many
     if order[0] == "logStreamName" and (not events or events[0].stream is None):
         order = order[1:]
@@ -118,7 +118,7 @@ def test_json(events, indent, ascii_only, order, pages, cuts, options):
 
 
 @given(event_lists(), st.booleans(), st.booleans(), st.sampled_from(["ms", "date"]), cuts, options)
-def test_csv(events, crlf, quote_all, times, cuts, options):
+def test_an_export_in_csv_is_decoded(events, crlf, quote_all, times, cuts, options):
     events = [event for event in events if event.message or event.stream or quote_all or times]
     data = as_csv(events, crlf=crlf, quote_all=quote_all, times=times)
     rows = list(csv.reader(io.StringIO(data.decode(), newline="")))
@@ -127,7 +127,7 @@ def test_csv(events, crlf, quote_all, times, cuts, options):
 
 
 @given(event_lists(), cuts, options)
-def test_s3(events, cuts, options):
+def test_an_export_to_s3_is_decoded(events, cuts, options):
     for event in events:
         event.stream = None
     data = as_s3(events)
@@ -334,7 +334,7 @@ def broken(data, kind):
         (b"loss=1\n", "s3-export", [], 0, "a line that starts with a time was expected"),
     ],
 )  # fmt: skip
-def test_events_up_to_the_fault(data, kind, values, offset, message):
+def test_events_up_to_the_error(data, kind, values, offset, message):
     found, at, text = broken(data, kind)
     assert found == values
     assert message in text

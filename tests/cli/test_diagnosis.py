@@ -1,0 +1,140 @@
+"""Why a definition found nothing: what the command says, and that it says nothing false."""
+
+import gzip
+
+import pytest
+from support.command import LOSS, stdin
+from support.folders import tree
+
+from metricscan.replaying import diagnosis
+
+# ---- why a definition found nothing
+
+
+def reason(run, log, text, definition, *options):
+    """What both commands say of a definition that found nothing."""
+    said = []
+    name = log(text)
+    for command, code in (("check", 1), ("replay", 0)):
+        result = run(command, name, "-m", f"loss={definition}", *options)
+        assert result[0] == code
+        (line,) = (line for line in result[1].splitlines() if line.startswith("loss found nothing: "))
+        said.append(line.removeprefix("loss found nothing: "))
+    assert said[0] == said[1]
+    return said[0]
+
+
+def test_a_literal_that_is_not_there(run, log):
+    assert reason(run, log, "a closs=1\n", "loss: (.*)") == "its literal 'loss: ' does not occur in the logs"
+    assert reason(run, log, "epoch 1\n", "perplexity=(.*)") == "its literal 'perplexity=' does not occur in the logs"
+
+
+def test_a_literal_that_is_there_without_its_value(run, log):
+    said = reason(run, log, "noise\nstep 3 loss=0.5, ok\nloss=1,\n", r"loss=([0-9.]+);")
+    assert said == (
+        "its literal 'loss=' occurs 2 times, but the rest of its regex does not match there: 'step 3 loss=0.5, ok' (a.log:2)"
+    )
+    assert "occurs once" in reason(run, log, "loss=1,\n", r"loss=([0-9.]+);")
+
+
+def test_a_sample_is_not_too_long(run, log):
+    said = reason(run, log, "x" * 1000 + "loss=-" + "y" * 1000, r"loss=([0-9.]+)")
+    assert "..." in said
+    assert "xloss=-y" in said
+    assert len(said) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "definition", "seen"),
+    [
+        ("Loss = 0.5; x\n", "Loss=(.*?);", "Loss ="),
+        ("Loss=0.5; x\n", "Loss = (.*?);", "Loss="),
+        ("loss=0.5; x\n", "Loss=(.*?);", "loss="),
+        ("LOSS : 0.5; x\n", "loss: (.*?);", "LOSS :"),
+        ("my_loss=1 loss=0.5; x\n", "loss: (.*?);", "loss="),
+        ("x Loss -> 0.5;\n", "loss=(.*?);", "Loss -"),
+    ],
+)
+def test_a_slip_in_spaces_or_capitals(run, log, text, definition, seen):
+    said = reason(run, log, text, definition)
+    assert said.startswith("its literal 'Loss" if definition[0] == "L" else "its literal 'loss")
+    assert f"does not occur in the logs, but '{seen}" in said
+    assert f"{text.strip()!r} (a.log:1)" in said
+
+
+def test_captures_that_are_no_numbers(run, log):
+    said = reason(run, log, "x\nloss=84.3%\nloss=84.3%\nloss=n/a\n", r"loss=(\S+)")
+    assert said == "it captured 3 texts that are not numbers: '84.3%', 'n/a' (first in line 2)"
+    said = reason(run, log, "loss=1,5\n", r"loss=(\S+)")
+    assert said == "it captured a text that is not a number: '1,5' (first in line 1)"
+
+
+@pytest.mark.parametrize(
+    ("text", "definition", "flags"),
+    [
+        ("lo\x1b[1mss=1\n", r"loss=(\d+)", "--ansi strip (1 rows)"),
+        ("[1]\tloss=1\n[2]\tloss=2\n", r"#011loss=(\d+)", "--escape syslog (2 rows)"),
+        ("[1]\tlo\x1b[1mss=1\n", r"#011loss=(\d+)", "--ansi strip --escape syslog (1 rows)"),
+    ],
+)
+def test_logs_that_match_only_with_an_option(run, log, text, definition, flags):
+    assert reason(run, log, text, definition) == f"it matches only with {flags}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
+def test_a_log_in_utf_16(run, log, encoding):
+    said = reason(run, log, "\ufeffloss=1\r\n".encode(encoding), r"loss=(\d)")
+    assert said == (
+        "its literal 'loss=' does not occur in the logs, but in UTF-16 it does: a.log is not UTF-8; "
+        f"iconv -f {encoding.upper()} -t UTF-8 converts it"
+    )
+
+
+def test_no_literal_at_all(run, log):
+    assert reason(run, log, "abc\n", r"(\d+)") == "no record in the logs matches it"
+
+
+def test_only_the_silent_are_explained(run, log):
+    code, out, _ = run("check", log("loss=1\n"), *LOSS, "-m", "acc=acc=(.*)", "-m", "it/s=(.*)it/s")
+    assert code == 1
+    assert [line.split(":")[0] for line in out.splitlines() if "found nothing" in line] == [
+        "acc found nothing",
+        "it/s found nothing",
+    ]
+
+
+def test_of_many_that_found_nothing_the_objective_comes_first_then_what_can_be_had(run, log):
+    metrics = [argument for name in "abcdefgh" for argument in ("-m", rf"{name}={name}=(\d+)")]
+    arguments = ("replay", log("[1]\tloss=1\n"), *metrics, "-m", r"loss=#011loss=(\d+)", "--minimize", "h")
+    out = run(*arguments)[1]
+    said = [line.split(":")[0] for line in out.splitlines() if "found nothing" in line]
+    assert said == [*(f"{name} found nothing" for name in ("h", "loss", "a", "b", "c")), "4 more found nothing"]
+    assert "loss found nothing: it matches only with --escape syslog (1 rows)\n" in out
+
+
+def test_what_was_read_again_is_bounded(run, log, monkeypatch):
+    monkeypatch.setattr(diagnosis, "MOST_BYTES", 10)
+    said = reason(run, log, "loss\n" * 4 + "acc=x\n", r"acc=(\d+)")
+    assert said == "its literal 'acc=' does not occur in the part that was read again"
+
+
+def test_a_compressed_log_is_explained_too(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tree(tmp_path, {"a.log.gz": gzip.compress(b"loss=-\n")}))
+    _, out, _ = run("check", "a.log.gz", "-m", r"loss=loss=(\d+)")
+    assert (
+        "its literal 'loss=' occurs once, but the rest of its regex does not match there: 'loss=-' (a.log.gz:1)" in out
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "replay"])
+def test_nothing_false_is_said_of_standard_input(run, monkeypatch, command):
+    """It cannot be read again: what stood in it is not known."""
+    stdin(monkeypatch, b"loss=-\n")
+    _, out, _ = run(command, "-", "-m", r"loss=loss=(\d+)")
+    assert "loss found nothing" in out
+    assert "does not occur" not in out
+
+
+def test_nothing_false_is_said_of_a_log_that_is_escaped(run, log):
+    said = reason(run, log, "\tloss=-\n", r"#011loss=(\d+)", "--escape", "syslog")
+    assert "does not occur" not in said

@@ -1,0 +1,209 @@
+"""From paths to logs: what is found, what is skipped, and what is reported as missing."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+from support.folders import tree
+from support.surveys import messages, told
+
+import metricscan
+from metricscan.logs.survey import survey
+
+# ---- what is found
+
+
+def test_standard_input_is_a_job(tmp_path):
+    assert told(survey(["-"])) == told(survey(["-", "-"])) == {"stdin": ["stdin"]}
+    tree(tmp_path, ["a.log", "stdin"])
+    assert list(told(survey(["-", tmp_path / "a.log"]))) == ["a", "stdin"]
+    assert len(told(survey(["-", tmp_path / "stdin"]))) == 2
+
+
+def test_a_file_that_is_named_is_read_whatever_it_is(tmp_path):
+    tree(tmp_path, {"model.bin": b"\0\0", "notes.json": None, ".hidden": None})
+    found = survey([tmp_path / name for name in ("model.bin", "notes.json", ".hidden")])
+    assert len(told(found)) == 3
+    assert (found.skipped_by_name, found.skipped_binary) == (0, 0)
+
+
+def test_what_is_no_log_is_passed_over_and_counted(tmp_path):
+    tree(
+        tmp_path,
+        {
+            "a.log": None,
+            "no_suffix": None,
+            "config.json": None,
+            "model.pt": None,
+            "metrics.csv.gz": gzip.compress(b"1\n"),
+            "events.out.tfevents.1795537611.host": None,
+            ".hidden": None,
+            "requirements-dev.txt": None,
+            "README.md": None,
+            "core": b"text first \0 and then not",
+            "core.gz": gzip.compress(b"\0" * 100),
+            ".git/a.log": None,
+        },
+    )
+    found = survey([tmp_path])
+    assert list(told(found)) == ["a.log", "no_suffix"]
+    assert (found.skipped_by_name, found.skipped_binary) == (7, 2)
+    assert str(found) == "2 logs, 9 skipped (7 by name, 2 binary)"
+
+
+def test_a_nul_that_comes_late_is_no_reason_to_pass_a_log_over(tmp_path):
+    tree(tmp_path, {"a.log": b"loss=1\n" * 2000 + b"\0", "b.log": b""})
+    found = survey([tmp_path])
+    assert list(told(found)) == ["a", "b"]
+    assert str(found) == "2 logs"
+    assert str(survey([tmp_path / "b.log"])) == "1 log"
+
+
+def test_a_log_in_a_compression_that_is_not_read_is_not_passed_over(tmp_path):
+    tree(tmp_path, {"a.log.zst": b"\x28\xb5\x2f\xfd rest", "weights.zst": b"\x28\xb5\x2f\xfd rest"})
+    found = survey([tmp_path])
+    assert [Path(log.path).name for job in found.jobs for log in job.logs] == ["a.log.zst"]
+    assert found.skipped_binary == 1
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        ((), ("*err",), ["trial_1/a.json", "trial_1/stdout", "trial_2/stdout"]),
+        (("*.json",), (), ["trial_1/a.json"]),
+        (("trial_1/*",), ("stderr",), ["trial_1/a.json", "trial_1/stdout"]),
+        (("std*", "*.json"), ("trial_2/*", "*.json"), ["trial_1/stderr", "trial_1/stdout"]),
+    ],
+)
+def test_include_and_exclude(tmp_path, include, exclude, expected):
+    tree(tmp_path, ["trial_1/stdout", "trial_1/stderr", "trial_1/a.json", "trial_2/stdout"])
+    found = survey([tmp_path], include=include, exclude=exclude)
+    taken = [Path(log.path).relative_to(tmp_path).as_posix() for job in found.jobs for log in job.logs]
+    if not include:
+        expected = [name for name in expected if not name.endswith(".json")]
+    assert sorted(taken) == expected
+    assert found.skipped_by_name == 4 - len(expected)
+
+
+def test_include_takes_no_binary(tmp_path):
+    tree(tmp_path, {"a.bin": b"\0", "b.bin": None})
+    found = survey([tmp_path], include=["*.bin"])
+    assert list(told(found)) == ["b"]
+    assert found.skipped_binary == 1
+
+
+def test_a_log_is_read_once(tmp_path):
+    tree(tmp_path, ["a.log", "sub/b.log"])
+    (tmp_path / "same.log").symlink_to(tmp_path / "a.log")
+    paths = [
+        tmp_path,
+        tmp_path / "a.log",
+        tmp_path,
+        str(tmp_path / "sub"),
+        tmp_path / "same.log",
+        tmp_path / "sub" / "*",
+    ]
+    found = survey(paths)
+    assert list(told(found)) == ["a", "sub/b"]
+
+
+def test_links_that_go_round_end(tmp_path):
+    tree(tmp_path, ["a/x.log", "b/y.log"])
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    (tmp_path / "b" / "other").symlink_to(tmp_path / "a")
+    found = told(survey([tmp_path]))
+    assert len(found) == 2
+
+
+def test_a_link_to_itself_stops_nothing(tmp_path):
+    tree(tmp_path, ["x.log"])
+    (tmp_path / "loop.log").symlink_to(tmp_path / "loop.log")
+    (tmp_path / "dangling.log").symlink_to(tmp_path / "nowhere")
+    assert [job.name for job in survey([tmp_path]).jobs] == ["x"]
+
+
+def test_a_pipe_among_logs_is_not_waited_for(tmp_path):
+    tree(tmp_path, ["x.log"])
+    os.mkfifo(tmp_path / "pipe.log")
+    found = survey([tmp_path])
+    assert list(told(found)) == ["x"]
+    assert (found.skipped_by_name, found.skipped_not_regular) == (0, 1)
+    assert str(found) == "1 log, 1 skipped (0 by name, 0 binary, 1 not regular)"
+
+
+def test_what_is_skipped_for_what_it_is(tmp_path):
+    tree(tmp_path, ["x.log", "x.json"])
+    (tmp_path / "gone.log").symlink_to("nowhere")
+    (tmp_path / "circle.log").symlink_to("circle.log")
+    os.mkfifo(tmp_path / "pipe")
+    found = survey([tmp_path])
+    assert list(told(found)) == ["x"]
+    assert str(found) == "1 log, 4 skipped (1 by name, 0 binary, 3 not regular)"
+    assert repr(found) == f"<Survey of {found}, 1 job>"
+
+
+def test_a_folder_without_logs_says_what_is_there(tmp_path):
+    def hint(folder):
+        (error,) = survey([folder]).errors
+        assert error.message == f"no logs in {folder}"
+        return error.hint
+
+    for name in ("nothing", "named", "other", "dataset"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "named" / "a.json").write_text("{}")
+    (tmp_path / "other" / "a.log").write_bytes(b"\0")
+    (tmp_path / "other" / "link").symlink_to("nowhere")
+    log = tmp_path / "a.log"
+    log.write_text("loss=1\n")
+    metricscan.replay(log, metricscan.Scanner(["loss=loss=(.)"]), out=tmp_path / "dataset")
+    assert hint(tmp_path / "nothing") is None
+    assert hint(tmp_path / "named") == "no file has the name of a log; include overrules the names"
+    (error,) = survey([tmp_path / "named"], include="*.log").errors
+    assert error.hint == "include and exclude leave out all of its files"
+    (error,) = survey([tmp_path / "named"], exclude="a.*").errors
+    assert error.hint == ("no file has the name of a log that exclude leaves in; include overrules the names")
+    assert hint(tmp_path / "other") == "its files are binary or not regular"
+    assert hint(tmp_path / "dataset") == "it is a dataset that replay wrote; rank reads it"
+
+
+def test_one_glob_may_stand_by_itself(tmp_path):
+    tree(tmp_path, ["a.log", "b.txt"])
+    assert list(told(survey([tmp_path], include="*.log"))) == ["a"]
+    assert list(told(survey([tmp_path], exclude="*.log"))) == ["b"]
+
+
+def test_globs(tmp_path):
+    tree(tmp_path, ["t/trial_10/stdout", "t/trial_2/stdout", "t/trial_2/stderr", "t/[1].log"])
+    assert told(survey([tmp_path / "t" / "*" / "stdout"])) == {"trial_2": ["stdout"], "trial_10": ["stdout"]}
+    assert list(told(survey([tmp_path / "t" / "trial_*"]))) == ["trial_2", "trial_10"]
+    assert list(told(survey([f"{tmp_path}/**/stderr"]))) == ["trial_2"]
+    assert len(told(survey([f"{tmp_path}/t/**"]))) == 3
+    # a name that is there is no glob
+    assert list(told(survey([tmp_path / "t" / "[1].log"]))) == ["[1]"]
+
+
+# ---- what is not found
+
+
+def test_what_is_missing_is_an_error_and_the_rest_is_found(tmp_path):
+    tree(tmp_path, ["a.log"])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    found = survey([tmp_path / name for name in ("b.log", "*.txt", "empty", "dangling", "a.log")])
+    assert [job.name for job in found.jobs] == ["a"]
+    assert [Path(error.path).name for error in found.errors] == ["b.log", "*.txt", "empty", "dangling"]
+    assert messages(found) == [
+        f"cannot open {tmp_path}/b.log: No such file or directory",
+        f"nothing matches {tmp_path}/*.txt",
+        f"no logs in {tmp_path}/empty",
+        f"cannot open {tmp_path}/dangling: No such file or directory",
+    ]
+
+
+def test_a_folder_of_other_files_says_so(tmp_path):
+    found = survey([tree(tmp_path, ["metrics.csv"])])
+    assert messages(found) == [
+        f"no logs in {tmp_path}\nhint: no file has the name of a log; include overrules the names"
+    ]
+    assert list(told(survey([tmp_path], include=["*.csv"]))) == ["metrics"]

@@ -1,0 +1,201 @@
+"""Which logs are one job, and the name of each job: by layout, by file names, by the rule that the user gives."""
+
+import gzip
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.folders import LINE, tree
+from support.surveys import messages, parameters, told
+
+from metricscan import OptionError
+from metricscan.logs.naming import LAYOUTS
+from metricscan.logs.survey import survey
+
+# ---- layouts
+
+SHOWN = {
+    "SageMaker": (
+        ["job-001/algo-1-1795537611", "job-001/algo-2-1795537611", "job-002/algo-1-1795537474.log"],
+        {"job-001": ["algo-1-1795537611", "algo-2-1795537611"], "job-002": ["algo-1-1795537474.log"]},
+    ),
+    "Ray Tune": (
+        ["trial_10/stdout", "trial_2/stdout", "trial_2/stderr", "trial_3/stdout.txt", "trial_4/stdout.log"],
+        {
+            "trial_2": ["stderr", "stdout"],
+            "trial_3": ["stdout.txt"],
+            "trial_4": ["stdout.log"],
+            "trial_10": ["stdout"],
+        },
+    ),
+    "Syne Tune": (
+        ["0/std.out", "0/std.err", "1/std.out", "10/std.out"],
+        {"0": ["std.err", "std.out"], "1": ["std.out"], "10": ["std.out"]},
+    ),
+    "Hydra": (
+        [
+            "multirun/2024-05-01/12-00-00/0/train.log",
+            "multirun/2024-05-01/12-00-00/1/train.log",
+            "multirun/2024-05-01/12-00-00/1/other.log",
+        ],
+        {"0": ["train.log"], "1": ["other.log", "train.log"]},
+    ),
+    "Hydra, single runs": (
+        ["outputs/2024-05-01/12-00-00/train.log", "outputs/2024-05-02/13-00-00/train.log"],
+        {"2024-05-01/12-00-00": ["train.log"], "2024-05-02/13-00-00": ["train.log"]},
+    ),
+    "W&B": (
+        ["run-20240501_120000-abc/files/output.log", "offline-run-20240501_120000-def/files/output.log"],
+        {"offline-run-20240501_120000-def": ["files/output.log"], "run-20240501_120000-abc": ["files/output.log"]},
+    ),
+    "Guild": (
+        ["runs/aa11/.guild/output", "runs/bb22/.guild/output"],
+        {"aa11": [".guild/output"], "bb22": [".guild/output"]},
+    ),
+    "Kubernetes": (
+        ["ns_pod-1_uid/main/0.log", "ns_pod-1_uid/main/1.log", "ns_pod-1_uid/side/0.log", "ns_pod-2_uid/main/0.log"],
+        {"ns_pod-1_uid": ["main/0.log", "main/1.log", "side/0.log"], "ns_pod-2_uid": ["main/0.log"]},
+    ),
+    "Kubernetes, pods of any name": (
+        ["pod-1/main/0.log", "pod-1/side/0.log", "pod-2/main/0.log"],
+        {"pod-1": ["main/0.log", "side/0.log"], "pod-2": ["main/0.log"]},
+    ),
+    "Slurm": (
+        ["train-17.out", "train-17.err", "train-18.out", "train-18.err"],
+        {"train-17": ["train-17.err", "train-17.out"], "train-18": ["train-18.err", "train-18.out"]},
+    ),
+    "Slurm, without errors": (
+        ["train-17.out", "train-18.out"],
+        {"train-17": ["train-17.out"], "train-18": ["train-18.out"]},
+    ),
+    "trials by number": (["0.log", "1.log", "10.log"], {"0": ["0.log"], "1": ["1.log"], "10": ["10.log"]}),
+    "trials by number, in a folder": (
+        ["a/0.log", "a/1.log", "b/0.log", "b/1.log"],
+        {"a/0": ["0.log"], "a/1": ["1.log"], "b/0": ["0.log"], "b/1": ["1.log"]},
+    ),
+    "a file each": (["a.log", "b.txt", "c"], {"a.log": ["a.log"], "b.txt": ["b.txt"], "c": ["c"]}),
+    "files that share their end": (["a.log", "sub/b.log"], {"a": ["a.log"], "sub/b": ["b.log"]}),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_layout(tmp_path, name):
+    files, expected = SHOWN[name]
+    assert told(survey([tree(tmp_path, files)])) == expected
+
+
+def test_every_layout_is_shown():
+    assert {tool for tool, *_ in LAYOUTS} <= set(SHOWN)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_jobs_are_in_natural_order_whatever_is_given_first(tmp_path, name):
+    files, expected = SHOWN[name]
+    tree(tmp_path, files)
+    found = survey([tmp_path / file for file in sorted(files, reverse=True)])
+    assert list(told(found)) == list(expected)
+    assert told(found) == expected
+
+
+@pytest.mark.parametrize("name", ["SageMaker", "Ray Tune", "Syne Tune", "Hydra", "W&B", "Kubernetes", "Slurm"])
+def test_a_compressed_log_belongs_to_its_job_all_the_same(tmp_path, name):
+    files, expected = SHOWN[name]
+    tree(tmp_path, {f"{file}.gz": gzip.compress(LINE.encode()) for file in files})
+    found = told(survey([tmp_path]))
+    assert {job: [stream.removesuffix(".gz") for stream in streams] for job, streams in found.items()} == expected
+
+
+def test_a_folder_may_be_given_from_within(tmp_path, monkeypatch):
+    tree(tmp_path, ["trial_1/stdout", "trial_2/stdout"])
+    monkeypatch.chdir(tmp_path / "trial_1")
+    assert told(survey(["."])) == {"trial_1": ["stdout"]}
+    assert told(survey(["stdout", "../trial_2"])) == {"trial_1": ["stdout"], "trial_2": ["stdout"]}
+
+
+# ---- names
+
+
+def test_names_of_files_alone(tmp_path):
+    tree(tmp_path, ["train.log", "x/plain"])
+    assert list(told(survey([tmp_path / "train.log"]))) == ["train"]
+    assert list(told(survey([tmp_path / "x" / "plain"]))) == ["plain"]
+
+
+def test_a_compressed_file_has_the_name_of_its_content(tmp_path):
+    tree(tmp_path, {"a.log.gz": gzip.compress(b"loss=1\n"), "b.log": None})
+    assert told(survey([tmp_path])) == {"a": ["a.log.gz"], "b": ["b.log"]}
+
+
+def test_names_that_would_be_the_same_stay_long(tmp_path):
+    tree(tmp_path, {"a.log": None, "a.log.gz": gzip.compress(b"loss=1\n"), "b.log": None})
+    assert list(told(survey([tmp_path]))) == ["a.log", "a.log.gz", "b"]
+
+
+def test_a_number_is_no_suffix(tmp_path):
+    tree(tmp_path, ["lr=0.1", "lr=0.2"])
+    assert parameters(survey([tmp_path])) == {"lr=0.1": {"lr": "0.1"}, "lr=0.2": {"lr": "0.2"}}
+
+
+def test_folders_of_the_same_name_are_disambiguated(tmp_path):
+    tree(tmp_path, ["x/trial_1/stdout", "y/trial_1/stdout"])
+    assert list(told(survey([tmp_path / "x", tmp_path / "y"]))) == ["x/trial_1", "y/trial_1"]
+
+
+part = st.sampled_from(
+    ["a", "b", "a.log", "b.log", "a.out", "a.err", "a.log.gz", "0.log", "1.log", "stdout", "x (2)", "x"]
+)
+
+
+@settings(max_examples=40)
+@given(st.sets(st.lists(part, min_size=1, max_size=3).map("/".join), min_size=1, max_size=8), st.booleans())
+def test_names_are_unique_and_no_log_is_lost(files, by_folder):
+    files = [file for file in files if not any(other.startswith(file + "/") for other in files)]
+    with tempfile.TemporaryDirectory() as folder:
+        tree(Path(folder), files)
+        found = survey([folder], job="dir" if by_folder else "auto")
+        told(found)
+        paths = [os.path.relpath(log.path, folder) for job in found.jobs for log in job.logs]
+        for job in found.jobs:
+            assert len({log.stream for log in job.logs}) == len(job.logs)
+    assert sorted(paths) == sorted(files)
+
+
+# ---- the rule that the user gives
+
+
+def test_each_file_or_each_folder_is_a_job(tmp_path):
+    tree(tmp_path, ["trial_1/stdout", "trial_1/stderr", "trial_2/stdout"])
+    expected = {"trial_1/stderr": ["stderr"], "trial_1/stdout": ["stdout"], "trial_2/stdout": ["stdout"]}
+    assert told(survey([tmp_path], job="file")) == expected
+    tree(tmp_path, ["trial_1/x.log"])
+    assert told(survey([tmp_path], job="dir")) == {"trial_1": ["stderr", "stdout", "x.log"], "trial_2": ["stdout"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (r"zq(?P<job>\d+)", {"1": ["a/zq1.log", "b/zq1.log"], "2": ["zq2.log"]}),
+        (r"/([ab])/", {"a": ["zq1.log", "zq2.log"], "b": ["zq1.log"]}),
+        (r"zq\d", {"zq1": ["a/zq1.log", "b/zq1.log"], "zq2": ["zq2.log"]}),
+        (r"(.)/zq(?P<job>\d)", {"1": ["a/zq1.log", "b/zq1.log"], "2": ["zq2.log"]}),
+    ],
+    ids=["named", "first group", "whole match", "named, among others"],
+)
+def test_a_regex_finds_the_job(tmp_path, rule, expected):
+    assert told(survey([tree(tmp_path, ["a/zq1.log", "a/zq2.log", "b/zq1.log"])], job=rule)) == expected
+
+
+def test_a_log_in_which_the_regex_finds_no_job_is_an_error(tmp_path):
+    tree(tmp_path, ["zq1.log", "other.log", "zq.log"])
+    found = survey([tmp_path], job=r"zq(\d*)\.")
+    assert [job.name for job in found.jobs] == ["1"]
+    assert [Path(error.path).name for error in found.errors] == ["other.log", "zq.log"]
+    assert messages(found)[0] == rf"the job regex 'zq(\\d*)\\.' finds no job in {tmp_path}/other.log"
+
+
+def test_a_regex_that_does_not_compile_is_an_error(tmp_path):
+    with pytest.raises(OptionError, match=r"not auto, file or dir, and not a valid regex: .* at position 2"):
+        survey([tree(tmp_path, ["a.log"])], job="zq(")
