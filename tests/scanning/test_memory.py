@@ -99,7 +99,6 @@ def test_batches_come_before_the_source_is_at_its_end():
 BOUNDED = """
 import resource
 import sys
-from metricscan.scanning.plan import Plan
 from metricscan.scanning.scanner import _configured
 
 threads, path = int(sys.argv[1]), sys.argv[2]
