@@ -22,7 +22,6 @@ $(BUILT): pyproject.toml setup.py $(CORE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(REQUIRES) build-system requires > .venv/requires.txt
 	$(PIP) install -r .venv/requires.txt
-	rm -f metricscan/*.c metricscan/*/*.c  # a checked build's would look up to date
 	$(PIP) install --no-build-isolation -e '.[test,lint]'
 	touch $@
 
