@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from metricscan.cli.terminal import spell_all, spelled
+
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
@@ -29,7 +31,7 @@ _LEAST_WIDTH = 10
 
 def complain(error: BaseException | str) -> None:
     """Print an error on stderr."""
-    click.echo(f"metricscan: {error}", err=True)
+    click.echo(f"metricscan: {spelled(str(error))}", err=True)
 
 
 def open_console(*, err: bool = False) -> Console:
@@ -41,6 +43,7 @@ def open_console(*, err: bool = False) -> Console:
     if not console.is_terminal:
         # nobody sees the edge of a pipe: nothing is cut or wrapped there
         console.width = 10_000
+    spell_all(console)
     return console
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from metricscan.cli.ranks import completed_only_of, objective_of
+from metricscan.cli.terminal import spelled
 
 
 @click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
@@ -75,5 +76,5 @@ def plot(
         duplicates=duplicates,
         log=log_scale,
     )
-    click.echo(f"written: {out}", err=True)
+    click.echo(f"written: {spelled(str(out))}", err=True)
     return 0
