@@ -110,6 +110,16 @@ def extension(path: Path) -> Extension:
 class Build(build_ext):
     """Goes by what files hold, not by their times: a module is compiled unless it was built from just these sources."""
 
+    def run(self) -> None:
+        # all that lies in build/lib would be packed, modules of former builds and places too
+        for old in Path(self.build_lib, PACKAGE.name).rglob("*.*"):
+            source = PACKAGE.parent / old.relative_to(self.build_lib)
+            if old.suffix == ".so":
+                source = source.with_name(source.name.partition(".")[0]).with_suffix(".pyx")
+            if not source.is_file():
+                old.unlink()
+        super().run()
+
     def build_extension(self, ext: Extension) -> None:
         built = Path(self.get_ext_fullpath(ext.name))
         marker = ext.define_macros[0][1].strip('"').encode()
