@@ -17,6 +17,7 @@ REQUIRES := $(PYTHON) -c "import functools, sys, tomllib; project = tomllib.load
 .PHONY: build debug test bench lint types clean demo
 
 build: $(BUILT)
+	$(BIN)/python setup.py --quiet build_ext --inplace  # by what files hold, where their times say that nothing changed
 
 $(BUILT): pyproject.toml setup.py $(CORE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

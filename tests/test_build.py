@@ -230,4 +230,6 @@ def test_the_build_goes_by_contents(tiny):
     for source in package.rglob("*.[hp]*"):
         source.touch()
     assert build(42) == "42"
+    shutil.rmtree(package.parent / "build")  # the module that lies beside its sources will do
+    assert build(42) == "42"
     assert generated.stat().st_mtime_ns == before
