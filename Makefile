@@ -20,12 +20,12 @@ REQUIRES := $(PYTHON) -c "import functools, sys, tomllib; project = tomllib.load
 .PHONY: build debug check test integration bench lint types clean demo
 
 build: $(BUILT)
+	$(BIN)/python setup.py --quiet build_ext --inplace  # by what files hold, where their times say that nothing changed
 
 $(BUILT): pyproject.toml setup.py $(CORE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(REQUIRES) build-system requires > .venv/requires.txt
 	$(PIP) install -r .venv/requires.txt
-	rm -f metricscan/*.c metricscan/*/*.c  # a checked build's would look up to date
 	$(PIP) install --no-build-isolation -e '.[test,lint]'
 	touch $@
 

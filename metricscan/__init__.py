@@ -140,6 +140,8 @@ def __getattr__(name: str) -> object:
 
     if name in _FORMER:
         return import_module(f"{__name__}.{name}")
+    if name == "_core":
+        return _refused_if_old(import_module(f"{__name__}._core"))
     home = _HOME.get(name)
     if home is None:
         # with the module, so that Python can say which name may have been meant
@@ -147,6 +149,18 @@ def __getattr__(name: str) -> object:
     value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
+
+
+def _refused_if_old(core: ModuleType) -> ModuleType:
+    """Refuse a core that was built before it knew its sources; a later one refuses itself beside other sources."""
+    if not hasattr(core, "BUILT_FROM"):
+        del sys.modules[core.__name__], globals()["_core"]
+        raise ImportError(
+            f"{core.__file__} was built for an older version; build it again with `make build` or `pip install -e .`",
+            name=core.__name__,
+            path=core.__file__,
+        )
+    return core
 
 
 def __dir__() -> list[str]:

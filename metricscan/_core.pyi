@@ -3,6 +3,7 @@ from typing import Any, Final, Self, TypeAlias, final
 
 from typing_extensions import Buffer, disjoint_base
 
+BUILT_FROM: Final[str]
 SIMD_LEVELS: Final[tuple[str, ...]]
 SLAB_ROWS: Final[int]
 FAILED: Final[object]

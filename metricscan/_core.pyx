@@ -2220,3 +2220,10 @@ cdef object read_number(str text):
         return python_float(text)
     except ValueError:
         return None
+
+
+cdef extern from "kernel/built.h":
+    object ms_built_from(object file)
+
+#: The sources of this module and their digests. In a checkout whose sources differ from these the import ends here.
+BUILT_FROM = ms_built_from(__file__)

@@ -25,6 +25,7 @@ from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED,
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
+from metricscan.cli.terminal import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(spelled(shown.getvalue()), nl=False, err=True)
         return EXIT_ERROR
     except MetricscanError as error:
         complain(error)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from metricscan.cli.terminal import spelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -202,4 +204,4 @@ def printed_warnings(*kinds: type[Warning]) -> Iterator[None]:
             warnings.simplefilter("always", kind)
         yield
     for warning in caught:
-        click.echo(f"metricscan: warning: {warning.message}", err=True)
+        click.echo(f"metricscan: warning: {spelled(str(warning.message))}", err=True)

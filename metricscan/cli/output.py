@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from metricscan.cli.terminal import spell_all, spelled
+
 if TYPE_CHECKING:
     from collections.abc import Container
 
@@ -23,7 +25,7 @@ _LEAST_WIDTH = 10
 
 def complain(error: BaseException | str) -> None:
     """Print an error on stderr."""
-    click.echo(f"metricscan: {error}", err=True)
+    click.echo(f"metricscan: {spelled(str(error))}", err=True)
 
 
 def open_console(*, err: bool = False) -> Console:
@@ -35,6 +37,7 @@ def open_console(*, err: bool = False) -> Console:
     if not console.is_terminal:
         # a pipe has no width
         console.width = 10_000
+    spell_all(console)
     return console
 
 

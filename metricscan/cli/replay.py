@@ -29,6 +29,7 @@ from metricscan.cli.output import (
 )
 from metricscan.cli.progress import ProgressBar
 from metricscan.cli.rankings import print_best, print_no_best, print_ranking
+from metricscan.cli.terminal import spelled
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
@@ -136,11 +137,11 @@ def replay(
     elif print_json:
         _print_json(result, objective, out, goal)
     else:
-        click.echo(str(result.survey), err=True)
+        click.echo(spelled(str(result.survey)), err=True)
         if result.jobs:
             _print_replay(result, scanner, objective, goal, reading.input_format)
         if out is not None:
-            click.echo(f"written: {out}", err=True)
+            click.echo(f"written: {spelled(str(out))}", err=True)
     if result.errors:
         return EXIT_ERROR
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0

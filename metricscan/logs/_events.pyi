@@ -2,6 +2,7 @@ from typing import Final, Self
 
 from typing_extensions import Buffer, disjoint_base
 
+BUILT_FROM: Final[str]
 NO_TIME: Final[int]
 
 @disjoint_base

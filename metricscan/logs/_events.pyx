@@ -171,3 +171,10 @@ cdef class Unframer:
         at = self.u.runs[low - 1].out + (offset - self.u.runs[low - 1].in_)
         end = self.u.runs[low].out if low < self.u.n_runs else self.u.text_base + self.u.text_length
         return at - self.u.text_base if at < end else None
+
+
+cdef extern from "kernel/built.h":
+    object ms_built_from(object file)
+
+#: The sources of this module and their digests. In a checkout whose sources differ from these the import ends here.
+BUILT_FROM = ms_built_from(__file__)

@@ -1,1 +1,5 @@
+from typing import Final
+
+BUILT_FROM: Final[str]
+
 def natural_keys(names: list[str]) -> list[bytes] | None: ...

@@ -84,3 +84,10 @@ def natural_keys(list names not None):
         return keys
     finally:
         free(key)
+
+
+cdef extern from "kernel/built.h":
+    object ms_built_from(object file)
+
+#: The sources of this module and their digests. In a checkout whose sources differ from these the import ends here.
+BUILT_FROM = ms_built_from(__file__)

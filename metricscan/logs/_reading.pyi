@@ -2,6 +2,7 @@ from typing import Final, TypeAlias
 
 from typing_extensions import Buffer
 
+BUILT_FROM: Final[str]
 FLAG_NUL: Final[int]
 FLAG_PACKED: Final[int]
 FLAG_EXPORT: Final[int]

@@ -1,6 +1,8 @@
-"""The README: its commands and its code run, on logs as it speaks of, and say what it says of them."""
+"""README and docs/: their commands and their code run, on logs as they speak of, and say what they say of them."""
 
 import gzip
+import html
+import importlib.util
 import io
 import json
 import re
@@ -15,10 +17,27 @@ from metricscan import sagemaker
 from metricscan.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-CODE = [block for language, block in BLOCKS if language == "python"]
-COMMANDS = [line for _, block in BLOCKS for line in block.splitlines() if line.startswith("metricscan ")]
+README = ROOT / "README.md"
+REFERENCE = sorted((ROOT / "docs").glob("*.md"))
+OTHERS = [ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+
+
+def blocks_of(page, language):
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for word, block in found if word == language]
+
+
+def commands_of(page):
+    return [line for block in blocks_of(page, "") for line in block.splitlines() if line.startswith("metricscan ")]
+
+
+def run_code(page):
+    """Run a page's Python blocks, one after the other; their names."""
+    names = {"process": SimpleNamespace(stdout=io.BytesIO(b"Loss = 0.5;\n"))}
+    for number, block in enumerate(blocks_of(page, "python")):
+        exec(compile(block, f"{page.name}, Python block {number}", "exec"), names)
+    return names
 
 
 @pytest.fixture
@@ -38,33 +57,88 @@ def folder(tmp_path, monkeypatch):
     definitions = [{"Name": "loss", "Regex": "Loss = (.*?);"}]
     (tmp_path / "definitions.json").write_text(json.dumps(definitions))
     shutil.copy(ROOT / "data" / "sagemaker" / "request.json", tmp_path)
+    (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_the_code_runs(folder):
-    names = {"process": SimpleNamespace(stdout=io.BytesIO(b"Loss = 0.5;\n"))}
-    for number, block in enumerate(CODE):
-        exec(compile(block, f"README.md, Python block {number}", "exec"), names)
+def test_the_code_of_the_readme_runs(folder):
+    names = run_code(README)
+    assert names["scanner"].scan("job.log")["loss"]["value"].to_pylist() == [1.5, 2.5, 2.5, 3.5]
+    assert names["replay"].best.job == "trial_1"
+
+
+def test_the_code_of_the_reference_runs(folder, capsys):
+    names = run_code(ROOT / "docs" / "python.md")
     assert names["result"]["loss"]["value"].to_pylist() == [1.5, 2.5, 2.5, 3.5]
     assert names["replay"].best.job == "trial_1"
     assert set(names["replay"].curve("loss", "epoch", worker="rank")["rank"].to_pylist()) == {"rank0", "rank1"}
     assert names["stream"].latest["loss"].value == 0.5
+    assert "loss" in capsys.readouterr().out
+
+
+def test_the_code_about_sagemaker_runs(folder):
+    names = run_code(ROOT / "docs" / "sagemaker.md")
     assert names["job"].describe_training_job("trial-1")["TrainingJobName"] == "trial-1"
 
 
-def test_the_commands_run(folder, capsys):
+def test_no_code_is_forgotten():
+    assert [page.name for page in REFERENCE if blocks_of(page, "python")] == ["python.md", "sagemaker.md"]
+
+
+@pytest.mark.parametrize(
+    ("page", "count"),
+    [("README.md", 4), ("docs/command-line.md", 7), ("docs/sagemaker.md", 3)],
+)
+def test_the_commands_run(page, count, folder, capsys):
     job = sagemaker.replay("logs/", "request.json")
     for name, answer in (("describe.json", job.describe()), ("list.json", job.list_training_jobs())):
         (folder / name).write_text(json.dumps(sagemaker.as_json(answer)))
-    assert len(COMMANDS) == 7
-    for command in COMMANDS:
+    commands = commands_of(ROOT / page)
+    assert len(commands) == count
+    for command in commands:
         arguments = shlex.split(command, comments=True)
         assert main(arguments[1:]) == 0, (command, capsys.readouterr())
-    assert (folder / "loss.html").stat().st_size
+    assert (folder / "loss.html").exists() == (page == "docs/command-line.md")
 
 
-def test_every_link_leads_somewhere():
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_every_command_is_run_by_the_test_above():
+    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 4 + 7 + 3
+
+
+def test_the_picture_shows_what_its_command_prints():
+    path = ROOT / "docs" / "picture.py"
+    spec = importlib.util.spec_from_file_location("picture", path)
+    picture = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(picture)
+    assert picture.COMMAND in commands_of(README)
+
+    def words(svg):
+        return html.unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", svg, flags=re.DOTALL)).split()
+
+    drawn = picture.PICTURE.read_text(encoding="utf-8")
+    assert words(drawn) == words(picture.draw(picture.printed()))
+    assert "://" not in drawn.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("page", [README, *REFERENCE, *OTHERS], ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_index_names_every_page():
+    assert {page.name for page in REFERENCE} - {"README.md"} <= set(
+        re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8"))
+    )
+
+
+def test_every_target_that_is_named_is_one():
+    made = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for page in [README, *REFERENCE, *OTHERS]:
+        text = page.read_text(encoding="utf-8")
+        named = re.findall(r"`make (\w+)`", text) + [
+            word for block in blocks_of(page, "") for word in re.findall(r"^make (\w+)", block, re.MULTILINE)
+        ]
+        assert set(named) <= set(made), page.name
+    assert {"demo", "test"} <= set(re.findall(r"^make (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))

@@ -1,0 +1,47 @@
+"""Names of files, jobs and metrics on a terminal: their control characters are shown, so that the terminal does not obey them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def spelled(text: str) -> str:
+    r"""Text with its control and other invisible characters as escapes; line ends and bytes that are no text stay.
+
+    >>> spelled("trial\x1b[31m 1")
+    'trial\\x1b[31m 1'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in "\n\t" or _is_byte(character) else repr(character)[1:-1]
+        for character in text
+    )
+
+
+def _is_byte(character: str) -> bool:
+    # the command spells these as bytes when it writes them
+    return "\udc80" <= character <= "\udcff"
+
+
+def spell_all(console: Console) -> None:
+    """Have a console spell all text that it prints; its own styles and cursor movements stay."""
+    from rich.console import ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+    from rich.segment import Segment
+
+    class Spelled:
+        def __init__(self, renderable: ConsoleRenderable) -> None:
+            self.renderable = renderable
+
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            for segment in console.render(self.renderable, options):
+                yield segment if segment.control else Segment(spelled(segment.text), segment.style)
+
+    class Hook(RenderHook):
+        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+            return [Spelled(renderable) for renderable in renderables]
+
+    console.push_render_hook(Hook())
