@@ -313,7 +313,7 @@ MANY_DEFINITIONS = 100
 def is_slow(case: Case, way: Callable[[Case], None]) -> bool:
     """A hundred scans of one case, or a long log in blocks of one byte on two threads: two thirds of the time of all ways."""
     is_large = len(case.log) > SHORT_BYTES or len(case.definitions) > MANY_DEFINITIONS
-    return way is at_every_place_of_a_block or (is_large and way not in (the_oracle, whole, every_split))
+    return way is at_every_place_of_a_block or (is_large and way not in (the_oracle, whole))
 
 
 CASES_AND_WAYS = [
