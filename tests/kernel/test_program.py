@@ -1,5 +1,6 @@
 """The core's matcher: random patterns beside ``re``, what it declines, and that no pattern makes it slow."""
 
+import functools
 import itertools
 import random
 import re
@@ -198,6 +199,11 @@ def test_what_is_too_long_is_left_to_re(monkeypatch):
     assert (one.strategy, dict(one.declined)["program"]) == ("confirm", "written out it is longer than 100 words")
 
 
+@functools.cache
+def all_of_unicode():
+    return "".join(map(chr, itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))))
+
+
 @pytest.mark.parametrize("letter", "abcdefghijklmnopqrstuvwxyz")
 def test_all_spellings_of_a_letter_are_searched_for(letter):
     from metricscan.patterns.dialect import compile_regex
@@ -205,9 +211,19 @@ def test_all_spellings_of_a_letter_are_searched_for(letter):
     from metricscan.patterns.tree import Tree
 
     tree = compile_regex(f"(?i){letter}").tree
-    everything = "".join(map(chr, itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))))
-    found = {spelling.encode() for spelling in re.findall(f"(?i){letter}", everything)}
+    found = {spelling.encode() for spelling in re.findall(f"(?i){letter}", all_of_unicode())}
     assert [set(some) for some in required_literals(Tree(tree, tree.state.flags))] == [found]
+
+
+@functools.cache
+def text_and_bytes():
+    """All of Unicode but terminators, and all bytes that are no text; and where each character starts."""
+    codes = itertools.chain(
+        range(10), range(11, 13), range(14, 0xD800), range(0xDC80, 0xDD00), range(0xE000, sys.maxunicode)
+    )
+    # a blank keeps bytes that are no text from making one
+    text = "".join(f" {chr(code)}" if 0xDC80 <= code < 0xDD00 else chr(code) for code in codes)
+    return text, [0, *itertools.accumulate(len(one.encode("utf-8", "surrogateescape")) for one in text)]
 
 
 @pytest.mark.parametrize(
@@ -225,14 +241,8 @@ def test_all_spellings_of_a_letter_are_searched_for(letter):
     ],
 )
 def test_a_class_takes_what_re_takes(pattern):
-    """Over all of Unicode, and all bytes that are no text."""
-    codes = itertools.chain(
-        range(10), range(11, 13), range(14, 0xD800), range(0xDC80, 0xDD00), range(0xE000, sys.maxunicode)
-    )
-    # a blank keeps bytes that are no text from making one
-    text = "".join(f" {chr(code)}" if 0xDC80 <= code < 0xDD00 else chr(code) for code in codes)
+    text, starts = text_and_bytes()
     pattern = f"x?((?:{pattern})+)"
-    starts = [0, *itertools.accumulate(len(one.encode("utf-8", "surrogateescape")) for one in text)]
     wanted = [(starts[match.start()], starts[match.end()]) for match in re.finditer(pattern, text)]
     assert strategy(pattern) == "program"
     found = Scanner([{"Name": "m", "Regex": pattern}]).find(text.encode("utf-8", "surrogateescape"))

@@ -361,6 +361,7 @@ assert all(stream.latest["m39"].value == 39.5 for stream in streams)
 @pytest.mark.skipif(
     "asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitiser pads and keeps what was allocated"
 )
+@pytest.mark.slow
 def test_a_stream_of_forty_metrics_takes_less_than_16_kilobytes():
     run = subprocess.run([sys.executable, "-c", MANY_STREAMS], check=True, capture_output=True, text=True)
     fresh, used = map(float, run.stdout.split())
@@ -414,6 +415,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.slow
 def test_streams_in_cycles_are_collected():
     run = subprocess.run([sys.executable, "-c", CYCLES], check=False, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
