@@ -10,13 +10,8 @@ the distance. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-#if defined(__x86_64__)
-#include <immintrin.h>
-#define ME_AVX2 __attribute__((target("avx2,bmi")))
-#endif
+
+#include "levels.h"
 
 #define ME_NO_TIME INT64_MIN
 #define ME_MOST_DEPTH 64
@@ -45,7 +40,7 @@ static const me_ends ME_IN_LINE = {'\n', '\n', '\n', 0};
 
 typedef struct {
     int format;
-    int avx2;
+    int level;
     int64_t columns, time_column, message_column, stream_column;  /* CSV */
 
     uint8_t *text;
@@ -322,11 +317,11 @@ static int me_time(me_unframer *u, const uint8_t *at, int64_t length, int64_t *m
 
 /* The first byte from `at` on that ends a stretch. What is passed is copied, the byte that ends it too (of two quotation marks
    the one that is text), and up to 15 bytes behind it. */
-static inline int64_t me_copy_short(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
-#if defined(__SSE2__)
+static inline int64_t me_copy_short(int level, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+#ifdef MS_X86
     const __m128i one = _mm_set1_epi8((char)ends.one), other = _mm_set1_epi8((char)ends.other);
     const __m128i low = _mm_set1_epi8((char)ends.low), more = _mm_set1_epi8((char)ends.more);
-    for (; at + 16 <= end; at += 16, to += 16) {
+    for (; MS_HAS_BASELINE(level) && at + 16 <= end; at += 16, to += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
         _mm_storeu_si128((__m128i *)to, bytes);
         __m128i above = _mm_sub_epi8(bytes, low);
@@ -343,10 +338,11 @@ static inline int64_t me_copy_short(uint8_t *to, const uint8_t *data, int64_t at
     return at;
 }
 
-#if defined(ME_AVX2)
+#ifdef MS_X86
 /* The same; up to ME_BEHIND bytes are copied. Half of all lines are shorter than 80 bytes and hardly one in ten is longer than
    128: to look at as many without a branch guesses no length. */
-ME_AVX2 static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+MS_TARGET(MS_AVX2_TARGET)
+static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
     const __m256i one = _mm256_set1_epi8((char)ends.one), other = _mm256_set1_epi8((char)ends.other);
     const __m256i low = _mm256_set1_epi8((char)ends.low), more = _mm256_set1_epi8((char)ends.more);
     for (; at + ME_BEHIND <= end; at += ME_BEHIND, to += ME_BEHIND) {
@@ -363,25 +359,25 @@ ME_AVX2 static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at
         uint64_t first = found[0] | found[1] << 32, second = found[2] | found[3] << 32;
         if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
     }
-    return me_copy_short(to, data, at, end, ends);
+    return me_copy_short(MS_AVX2, to, data, at, end, ends);
 }
 #endif
 
 /* As me_copy_short, of a whole line. */
 static inline int64_t me_copy(const me_unframer *u, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
-#if defined(ME_AVX2)
-    if (u->avx2) return me_copy_avx2(to, data, at, end, ends);
+#ifdef MS_X86
+    if (u->level >= MS_AVX2) return me_copy_avx2(to, data, at, end, ends);
 #endif
-    return me_copy_short(to, data, at, end, ends);
+    return me_copy_short(u->level, to, data, at, end, ends);
 }
 
 /* ---- JSON: objects with a message, wherever they stand */
 
 /* The first byte from `at` on that ends a stretch of a string's text: a quotation mark, a backslash, a control. */
-static inline int64_t me_stretch(const uint8_t *data, int64_t at, int64_t end) {
-#if defined(__SSE2__)
+static inline int64_t me_stretch(int level, const uint8_t *data, int64_t at, int64_t end) {
+#ifdef MS_X86
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
-    for (; at + 16 <= end; at += 16) {
+    for (; MS_HAS_BASELINE(level) && at + 16 <= end; at += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
         __m128i found = _mm_or_si128(
             _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
@@ -394,11 +390,11 @@ static inline int64_t me_stretch(const uint8_t *data, int64_t at, int64_t end) {
     return at;
 }
 
-static inline int64_t me_blanks(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+static inline int64_t me_blanks(int level, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
     if (at < end && data[at] > ' ') return at;
-#if defined(__SSE2__)
+#ifdef MS_X86
     const __m128i blank = _mm_set1_epi8(' '), newline = _mm_set1_epi8('\n');
-    for (; at + 16 <= end; at += 16) {
+    for (; MS_HAS_BASELINE(level) && at + 16 <= end; at += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
         unsigned is_blank = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, blank), bytes));
         unsigned is_newline = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline));
@@ -415,9 +411,9 @@ static inline int64_t me_blanks(const uint8_t *data, int64_t at, int64_t end, in
 }
 
 /* Behind the quotation mark that ends the string; -1: not there yet; -2: no string. */
-static inline int64_t me_skip_string(const uint8_t *data, int64_t at, int64_t end) {
+static inline int64_t me_skip_string(int level, const uint8_t *data, int64_t at, int64_t end) {
     for (;;) {
-        at = me_stretch(data, at, end);
+        at = me_stretch(level, data, at, end);
         if (at >= end) return -1;
         if (data[at] == '"') return at + 1;
         if (data[at] != '\\') return -2;
@@ -468,7 +464,7 @@ static const uint8_t ME_UNESCAPED[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/
 /* The rest of a string's content to the text. Behind its end, -1, -2 as above, or -3: no memory. */
 static int64_t me_take_string(me_unframer *u, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
     for (;;) {
-        int64_t stop = me_copy_short(u->text + u->text_length, data, at, end, ME_IN_STRING);
+        int64_t stop = me_copy_short(u->level, u->text + u->text_length, data, at, end, ME_IN_STRING);
         u->text_length += stop - at;
         at = stop;
         if (at >= end) return -1;
@@ -520,8 +516,9 @@ static void me_keep_between(me_unframer *u, const uint8_t *from, int64_t length)
     memset(u->between_more + length, 255, 64);
 }
 
-#if defined(ME_AVX2)
-ME_AVX2 static int me_alike_avx2(const me_unframer *u, const uint8_t *one) {
+#ifdef MS_X86
+MS_TARGET(MS_AVX2_TARGET)
+static int me_alike_avx2(const me_unframer *u, const uint8_t *one) {
     __m256i same = _mm256_set1_epi8(-1);
     for (int64_t i = 0; i < u->between_length; i += 32) {
         __m256i above = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(one + i)),
@@ -535,23 +532,22 @@ ME_AVX2 static int me_alike_avx2(const me_unframer *u, const uint8_t *one) {
 
 /* Whether an envelope is the kept one but for its digits. It may be read up to ME_BEHIND bytes past its end. */
 static inline int me_alike(const me_unframer *u, const uint8_t *one) {
-#if defined(ME_AVX2)
-    if (u->avx2) return me_alike_avx2(u, one);
-#endif
-#if defined(__SSE2__)
-    __m128i same = _mm_set1_epi8(-1);
-    for (int64_t i = 0; i < u->between_length; i += 16) {
-        __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i)),
-                                     _mm_loadu_si128((const __m128i *)(u->between_low + i)));
-        __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(u->between_more + i)));
-        same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
+#ifdef MS_X86
+    if (u->level >= MS_AVX2) return me_alike_avx2(u, one);
+    if (MS_HAS_BASELINE(u->level)) {
+        __m128i same = _mm_set1_epi8(-1);
+        for (int64_t i = 0; i < u->between_length; i += 16) {
+            __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i)),
+                                         _mm_loadu_si128((const __m128i *)(u->between_low + i)));
+            __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(u->between_more + i)));
+            same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
+        }
+        return _mm_movemask_epi8(same) == 0xffff;
     }
-    return _mm_movemask_epi8(same) == 0xffff;
-#else
+#endif
     for (int64_t i = 0; i < u->between_length; i++)
         if ((uint8_t)(one[i] - u->between_low[i]) > u->between_more[i]) return 0;
     return 1;
-#endif
 }
 
 /* The events behind `stop`, the end of a message, as long as they look like the last one: their tokens need not be told apart.
@@ -618,7 +614,7 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
     int64_t digits;
     int plain = 0;
     for (;;) {
-        at = me_blanks(data, at, n, &line);
+        at = me_blanks(u->level, data, at, n, &line);
         if (!u->candidate) safe = me_mark_of(u, at, line);
         if (at >= n) {
             if (u->expect == ME_DOCUMENT) goto done;
@@ -645,7 +641,7 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
         case ME_KEY:
             if (c != '"') ME_FAIL("a key was expected", at);
             start = at + 1;
-            stop = me_skip_string(data, start, n);
+            stop = me_skip_string(u->level, data, start, n);
             if (stop == -1) goto more;
             if (stop == -2) ME_FAIL("a control character in a string", at);
             u->key = ME_OTHER;
@@ -726,7 +722,7 @@ static int me_json(me_unframer *u, const uint8_t *data, int64_t n, int final, in
                     brace_at = 0;
                 }
             } else {
-                stop = me_skip_string(data, start, n);
+                stop = me_skip_string(u->level, data, start, n);
             }
             if (stop == -1) goto more;
             if (stop == -2) ME_FAIL("a control character or an unknown escape in a string", at);
@@ -806,9 +802,9 @@ done:
 
 /* The first quotation mark from `at` on, -1 if there is none; the newlines before it are counted. What is passed is copied, up
    to 15 bytes behind it too. */
-static inline int64_t me_quote(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+static inline int64_t me_quote(int level, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
     for (;;) {
-        int64_t stop = me_copy_short(to, data, at, end, ME_IN_QUOTES);
+        int64_t stop = me_copy_short(level, to, data, at, end, ME_IN_QUOTES);
         if (stop >= end) return -1;
         if (data[stop] == '"') return stop;
         to += stop - at;
@@ -866,7 +862,7 @@ static int me_csv(me_unframer *u, const uint8_t *data, int64_t n, int final, int
                 for (;;) {
                     /* of a field that is no message, the copy is overwritten */
                     int64_t lines = 0;
-                    stop = me_quote(u->text + u->text_length, data, at, n, &lines);
+                    stop = me_quote(u->level, u->text + u->text_length, data, at, n, &lines);
                     if (stop < 0) {
                         if (final) ME_FAIL("the export ends within an event", row);
                         goto more;
@@ -994,9 +990,6 @@ static int me_feed(me_unframer *u, const uint8_t *data, int64_t n, int final, in
     u->text_length = u->n_runs = u->n_events = 0;
     *consumed = 0;
     if (u->error) return ME_WRONG;
-#if defined(ME_AVX2)
-    u->avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
-#endif
     /* never more text than input: what an envelope takes makes room for the newline that it gives */
     if (me_grow((void **)&u->text, &u->text_capacity, n + 2 * ME_BEHIND, 1)) return ME_MEMORY;
     switch (u->format) {

@@ -13,6 +13,7 @@ class Unframer:
         columns: tuple[int, int, int, int] = ...,
         offset: int = 0,
         line: int = 0,
+        level: str = "auto",
     ) -> Self: ...
     def feed(self, data: Buffer, final: bool) -> int: ...
     @property

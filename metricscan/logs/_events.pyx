@@ -6,6 +6,11 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 
+cdef extern from "kernel/levels.h" nogil:
+    int MS_NO_LEVEL
+    int ms_level_named(const char *name)
+
+
 cdef extern from "kernel/events.h" nogil:
     int64_t ME_NO_TIME
     int ME_JSON, ME_CSV, ME_S3, ME_MEMORY
@@ -20,7 +25,7 @@ cdef extern from "kernel/events.h" nogil:
         int64_t first, last, count, name_at, name_length
 
     ctypedef struct me_unframer:
-        int format
+        int format, level
         int64_t columns, time_column, message_column, stream_column
         uint8_t *text
         int64_t text_length, text_base, text_line
@@ -60,12 +65,17 @@ cdef class Unframer:
         Of CSV: how many columns there are, and which is which; -1 for none.
     offset, line : int
         Where in the input the first byte stands that will be given, and how many newlines come before it.
+    level : str
+        The SIMD level, one of ``_core.SIMD_LEVELS``; "auto" is the best.
     """
 
     cdef me_unframer u
 
-    def __cinit__(self, str format, *, tuple columns=(0, -1, -1, -1), int64_t offset=0, int64_t line=0):
+    def __cinit__(self, str format, *, tuple columns=(0, -1, -1, -1), int64_t offset=0, int64_t line=0, str level="auto"):
         self.u.format = _FORMATS[format]
+        self.u.level = ms_level_named(level.encode())
+        if self.u.level == MS_NO_LEVEL:
+            raise ValueError(f"SIMD level {level!r} is not available here")
         self.u.columns, self.u.time_column, self.u.message_column, self.u.stream_column = columns
         self.u.base = offset
         self.u.line = line + 1
