@@ -1,4 +1,4 @@
-"""Exported log events to plain text: the envelopes of CloudWatch Logs, as ``kernel/events.h`` reads them."""
+"""Exported log events to plain text: the envelopes of CloudWatch Logs, as ``kernel/events_json.h`` reads them."""
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -11,7 +11,7 @@ cdef extern from "kernel/levels.h" nogil:
     int ms_level_named(const char *name)
 
 
-cdef extern from "kernel/events.h" nogil:
+cdef extern from "kernel/events_json.h" nogil:
     int64_t ME_NO_TIME
     int ME_JSON, ME_CSV, ME_S3, ME_MEMORY
 
