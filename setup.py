@@ -55,8 +55,8 @@ if FUZZ:
 
 # Each compiled module, and the headers of kernel/ that it is made of.
 MODULES = {
-    "_core": sorted(path.name for path in (PACKAGE / "kernel").glob("*.h") if path.name != "events_json.h"),
-    "logs/_events": ["events_json.h", "levels.h"],
+    "_core": sorted(path.name for path in (PACKAGE / "kernel").glob("*.h") if not path.name.startswith("event")),
+    "logs/_events": ["levels.h", *sorted(path.name for path in (PACKAGE / "kernel").glob("event*.h"))],
     "logs/_reading": ["fingerprints.h", "levels.h"],
     "logs/_natural": [],
 }

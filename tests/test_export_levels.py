@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from metricscan import _core
-from metricscan.logs._events import NO_TIME, Unframer
+from metricscan.logs._events import NO_TIME, Decoder
 
 HEADER = b"timestamp,message\n"
 # a vector has 16, 32 or 64 bytes, and up to 128 are copied at once
@@ -19,25 +19,25 @@ CONSOLE = {"columns": (2, 0, 1, -1), "offset": len(HEADER), "line": 1}
 
 
 def decoded(data, kind, level, cuts=()):
-    """All that the reader says: per piece the text, and of each byte of it line, place and time; then the error and streams."""
-    reader = Unframer(kind, level=level, **(CONSOLE if kind == "cloudwatch-csv" else {}))
+    """All that the decoder says: per piece the text, and of each byte of it line, place and time; then the error and streams."""
+    decoder = Decoder(kind, level=level, **(CONSOLE if kind == "cloudwatch-csv" else {}))
     taken = len(HEADER) if kind == "cloudwatch-csv" else 0
     text, places, lines = b"", [np.zeros((0, 5), np.int64)], 1
     for end in [*cuts, len(data)]:
-        taken += reader.feed(data[taken:end], end == len(data))
-        piece = bytes(reader.text)
+        taken += decoder.feed(data[taken:end], end == len(data))
+        piece = bytes(decoder.text)
         columns = np.zeros((5, len(piece)), np.int64)
         columns[0] = lines + newlines_before(piece)
         columns[1:3] = len(text) + np.arange(len(piece))
-        reader.translate(*columns)
+        decoder.translate(*columns)
         places.append(columns.T)
         lines += piece.count(b"\n")
         text += piece
-        if reader.error is not None:
+        if decoder.error is not None:
             break
     # an event whose lines come in several pieces is counted in each
-    streams = [(name, span) for name, span, _ in reader.streams]
-    return text, np.concatenate(places).tobytes(), reader.error, streams
+    streams = [(name, span) for name, span, _ in decoder.streams]
+    return text, np.concatenate(places).tobytes(), decoder.error, streams
 
 
 def newlines_before(piece):
@@ -226,4 +226,4 @@ def test_lines_of_every_length():
 def test_a_level_that_is_none():
     for level in ("", "sse9", "Portable"):
         with pytest.raises(ValueError, match=f"SIMD level {level!r} is not available here"):
-            Unframer("s3-export", level=level)
+            Decoder("s3-export", level=level)

@@ -5,7 +5,7 @@ from typing_extensions import Buffer, disjoint_base
 NO_TIME: Final[int]
 
 @disjoint_base
-class Unframer:
+class Decoder:
     def __new__(
         cls,
         format: str,  # noqa: A002
@@ -33,3 +33,5 @@ class Unframer:
         stream: Buffer,
     ) -> None: ...
     def in_text(self, offset: int) -> int | None: ...
+
+Unframer = Decoder

@@ -1,0 +1,68 @@
+/* Exported log events to plain text, and where each piece of it stood: the envelopes of CloudWatch Logs.
+
+A call takes what has been read so far and consumes whole events only; the caller gives the rest again, with more behind it. */
+#ifndef METRICSCAN_EVENTS_H
+#define METRICSCAN_EVENTS_H
+
+#include "events_csv.h"
+#include "events_json.h"
+#include "events_s3.h"
+
+/* Decode the whole events at the start of the data; `final`: there is no more data. */
+static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int outcome;
+    d->text_base += d->text_length;
+    d->text_length = d->n_runs = d->n_events = 0;
+    *consumed = 0;
+    if (d->error) return ME_INVALID;
+    /* there is never more text than input: an event's newline takes less room than its envelope did */
+    if (me_grow((void **)&d->text, &d->text_capacity, n + 2 * ME_BEHIND, 1)) return ME_NO_MEMORY;
+    switch (d->format) {
+    case ME_JSON: outcome = me_json(d, data, n, final, consumed); break;
+    case ME_CSV: outcome = me_csv(d, data, n, final, consumed); break;
+    default: outcome = me_s3(d, data, n, final, consumed); break;
+    }
+    d->base += *consumed;
+    return outcome;
+}
+
+/* The last entry that starts at or before a place. The search starts at the entry of the place before, and goes on by leaps that
+   double. */
+#define ME_SEEK(entries, at, count, place)                                                       \
+    do {                                                                                          \
+        while (at > 0 && entries[at].out > (place)) at--;                                         \
+        int64_t leap = 1;                                                                         \
+        while (at + leap < (count) && entries[at + leap].out <= (place)) { at += leap; leap *= 2; } \
+        for (; leap; leap /= 2)                                                                   \
+            if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
+    } while (0)
+
+/* Change places of rows in the text to those in the input, in place. The rows are in order, or nearly. */
+static void me_translate(const me_decoder *d, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time,
+                         int64_t *stream) {
+    int64_t r = 0, v = 0, e = 0;
+    const me_run *runs = d->runs;
+    const me_event *events = d->events;
+    for (int64_t i = 0; i < rows; i++) {
+        ME_SEEK(runs, r, d->n_runs, offset[i]);
+        v = r;
+        ME_SEEK(runs, v, d->n_runs, start[i]);
+        ME_SEEK(events, e, d->n_events, offset[i]);
+        line[i] += runs[r].in_line - runs[r].out_line;
+        offset[i] += runs[r].in - runs[r].out;
+        start[i] += runs[v].in - runs[v].out;
+        time[i] = events[e].time;
+        stream[i] = events[e].stream;
+    }
+}
+
+static void me_clear(me_decoder *d) {
+    free(d->text);
+    free(d->runs);
+    free(d->events);
+    free(d->streams);
+    free(d->names);
+    free(d->buckets);
+}
+
+#endif
