@@ -57,7 +57,7 @@ if FUZZ:
 MODULES = {
     "_core": sorted(path.name for path in (PACKAGE / "kernel").glob("*.h") if not path.name.startswith("event")),
     "logs/_events": ["levels.h", *sorted(path.name for path in (PACKAGE / "kernel").glob("event*.h"))],
-    "logs/_reading": ["fingerprints.h", "levels.h"],
+    "logs/_reading": ["bytes.h", "levels.h"],
     "logs/_natural": [],
 }
 extensions = [

@@ -135,7 +135,7 @@ static inline void me_end_message(me_decoder *d, int64_t since) {
 
 /* ---- streams by name */
 
-/* Equality in place: a call of memcmp costs more than the comparison of a name. */
+/* Equality, inline: a call of memcmp costs more than the comparison of a name. */
 static inline int me_same(const uint8_t *one, const uint8_t *other, int64_t length) {
     uint64_t a, b, differ = 0;
     if (length < 8) {

@@ -22,7 +22,7 @@ cdef extern from "kernel/levels.h" nogil:
     int MS_NO_LEVEL
     int ms_level_named(const char *name)
 
-cdef extern from "kernel/fingerprints.h" nogil:
+cdef extern from "kernel/bytes.h" nogil:
     enum:
         MS_LF
         MS_UNIVERSAL
