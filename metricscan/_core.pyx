@@ -97,7 +97,7 @@ cdef extern from "kernel/rewriting.h" nogil:
     int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
     int64_t ms_input_place(ms_rewriting *w, int64_t output)
 
-cdef extern from "kernel/matcher.h" nogil:
+cdef extern from "kernel/program.h" nogil:
     enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
     enum: MS_STOP, MS_MEMBER, MS_UNDECIDED
     ctypedef struct ms_program:
