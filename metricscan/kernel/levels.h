@@ -7,6 +7,8 @@
  *  - The baseline, which is compiled in without a target, is used unless the level is MS_PORTABLE: ask MS_HAS_BASELINE(level).
  *    It is SSE2 on x86-64 and NEON on aarch64. A level that is a constant where it is asked costs nothing.
  *  - MS_PORTABLE is plain C: what every processor runs where it has nothing better, and what an x86-64 without SSSE3 gets.
+ *  - The searches of bytes.h for one or two bytes, and rewriting.h, take no level: they use the baseline wherever it exists, and
+ *    plain C for the bytes that fill no vector. A build with MS_PORTABLE_ONLY (METRICSCAN_PORTABLE=1) has no baseline.
  *
  * All levels give the same results, and the tests run each of them.
  */
@@ -15,7 +17,9 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) /* 32-bit x86 has no 64-bit bit instructions: it takes the portable level */
+#if defined(MS_PORTABLE_ONLY)
+/* The portable level alone, whatever the processor. */
+#elif defined(__x86_64__) /* 32-bit x86 has no 64-bit bit instructions: it takes the portable level */
 #define MS_X86 1
 #include <cpuid.h>
 #include <immintrin.h>

@@ -1,7 +1,7 @@
-"""Many small files opened and read in one call without the GIL: from Python, one by one, threads wait for each other.
+"""Many small files opened and read in one call without the GIL.
 
-Two threads that open, read and close 20 KB files from Python are slower than one: each of the three calls gives the GIL
-away, and must have it back from the other.
+Two threads that open, read and close 20 KB files from Python are slower than one: each of the three calls releases the GIL,
+and then waits for the other thread to release it.
 """
 
 from libc.errno cimport EINTR, errno
@@ -35,8 +35,8 @@ cdef extern from "<unistd.h>" nogil:
 
 
 cdef enum:
-    LOOK_BYTES = 8192  # as much of a file shows whether it is text
-    EXPORT_BYTES = 4096  # as much of it as _framing.detect is shown
+    LOOK_BYTES = 8192  # the part of a file that shows whether it is text
+    EXPORT_BYTES = 4096  # the part that exports.detect looks at
     PREFIX_BYTES = 3  # of a compression's magic
 
 cdef enum:
@@ -44,7 +44,7 @@ cdef enum:
     PACKED = 2
     EXPORT = 4
 
-#: What a file's first bytes show: a NUL; those of a compression, perhaps; those of an export of log events, perhaps.
+#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events.
 FLAG_NUL, FLAG_PACKED, FLAG_EXPORT = HAS_NUL, PACKED, EXPORT
 
 
@@ -103,7 +103,7 @@ cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
 
 
 cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
-    """What a file of which these are the first bytes may be, beside plain text; magic has a prefix of each compression's."""
+    """What a file with these first bytes may be, beside plain text; magic holds a prefix of the magic of each compression."""
     cdef int shown = 0
     cdef int64_t i
     if n >= PREFIX_BYTES:
@@ -129,7 +129,7 @@ def first_shows(bytes head not None, bytes magic not None):
 
 
 cdef const char *c_path(bytes path) except? NULL:
-    """The path in place; NULL for one that holds a NUL, which would end it."""
+    """The path, not copied; NULL if it holds a NUL, which would end it."""
     if b"\0" in path:
         return NULL
     return path
@@ -271,7 +271,7 @@ def read_together(
     first : int
         The first file to read.
     enough : int
-        So many bytes are enough: no file is begun behind them.
+        Once this many bytes are read, no further file is begun.
     universal : bool
         Whether ``\\r`` ends a record, as ``\\n`` does.
     level : str
