@@ -1,8 +1,9 @@
 """Build of the compiled modules. Everything that is data stands in pyproject.toml.
 
 Environment switches: METRICSCAN_DEBUG=1 builds with bounds checks and asserts and without optimisation;
-METRICSCAN_SANITIZE=1 adds the address and undefined-behaviour sanitisers; METRICSCAN_FUZZ=1, with clang, what libFuzzer
-needs to see which paths an input took (fuzz/run.sh builds so); METRICSCAN_WERROR=1 makes a warning of the C compiler an error.
+METRICSCAN_SANITIZE=1 adds the address and undefined-behaviour sanitisers; METRICSCAN_PORTABLE=1 builds without SIMD, for the
+tests of the branches that other processors take; METRICSCAN_FUZZ=1, with clang, what libFuzzer needs to see which paths an
+input took (fuzz/run.sh builds so); METRICSCAN_WERROR=1 makes a warning of the C compiler an error.
 """
 
 import os
@@ -19,6 +20,7 @@ DEBUG = os.environ.get("METRICSCAN_DEBUG") == "1"
 SANITIZE = os.environ.get("METRICSCAN_SANITIZE") == "1"
 FUZZ = os.environ.get("METRICSCAN_FUZZ") == "1"
 WERROR = os.environ.get("METRICSCAN_WERROR") == "1"
+PORTABLE = os.environ.get("METRICSCAN_PORTABLE") == "1"
 PACKAGE = Path(__file__).resolve().parent / "metricscan"
 
 # The one table of directives: a header in the .pyx would override it, and the checked build with it.
@@ -49,6 +51,8 @@ compile_args += [
     "-Wno-unused-parameter",
     "-Wno-unused-function",
 ]
+if PORTABLE:
+    compile_args += ["-DMS_PORTABLE_ONLY"]
 link_args = []
 if WERROR:
     compile_args += ["-Werror"]

@@ -1,7 +1,7 @@
-/* Characters in bytes, as Python's "utf-8" with "surrogateescape" reads them, and sets of characters as re asks them.
+/* Characters in bytes, as Python's "utf-8" with "surrogateescape" reads them, and sets of characters, as re tests them.
  *
- * A byte that is part of no character stands for the lone surrogate U+DC00 + byte, each such byte for itself: so what lies at
- * a place does not depend on what lies before it, and text can be walked from any boundary in either direction.
+ * Each byte that is part of no character stands for the lone surrogate U+DC00 + byte. So the character at a place does not depend
+ * on the bytes before it, and text can be walked from any boundary in either direction.
  */
 #ifndef METRICSCAN_CHARACTERS_H
 #define METRICSCAN_CHARACTERS_H
@@ -13,13 +13,13 @@
 /* What is known of a record's bytes. */
 enum { MS_ASCII, MS_UTF8, MS_BYTES };
 
-/* A set is a row of integers, written by patterns/classes.py: how to fold a character, then items, asked in turn. */
+/* A set is a row of integers, written by patterns/classes.py: how to fold a character, then items, which are tried in turn. */
 enum { MS_FOLD_NOT, MS_FOLD_ASCII, MS_FOLD_UNICODE };
 enum {
-    MS_SET_END,         /* what no item decided */
+    MS_SET_END,         /* no item has decided */
     MS_SET_RANGE,       /* first, last */
     MS_SET_CATEGORY,    /* which, 1: its complement, 1: among ASCII only */
-    MS_SET_NEGATE,      /* the answer is turned round from here on */
+    MS_SET_NEGATE,      /* the answer is inverted from here on */
     MS_SET_RANGE_FOLDED /* first, last: the character or its upper case */
 };
 enum { MS_DIGIT, MS_SPACE, MS_WORD };
@@ -94,7 +94,7 @@ static inline int ms_is_utf8(const uint8_t *p, int64_t n) {
     for (int64_t i = 0; i < n;) {
         uint32_t character;
         uint64_t eight;
-        /* most of what holds other characters is ASCII all the same */
+        /* text with other characters is mostly ASCII, too */
         if (i + 8 <= n) {
             memcpy(&eight, p + i, 8);
             if ((eight & 0x8080808080808080ull) == 0) {

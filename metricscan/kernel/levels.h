@@ -1,8 +1,25 @@
-/* What the processor can do, and functions compiled for it. */
+/* SIMD levels: what the processor can do, and how the kernel chooses by it.
+ *
+ * There is one idiom. A level is an int, chosen once by its name (`level=` in Python, ms_level_named here; "auto" is the highest
+ * that this processor has). Functions that search take it as their first argument; tables and readers keep it in a field `level`.
+ *
+ *  - What needs more than the baseline is compiled for its level with MS_TARGET, and called only at that level or a higher one.
+ *  - The baseline, which is compiled in without a target, is used unless the level is MS_PORTABLE: ask MS_HAS_BASELINE(level).
+ *    It is SSE2 on x86-64 and NEON on aarch64. A level that is a constant where it is asked costs nothing.
+ *  - MS_PORTABLE is plain C: what every processor runs where it has nothing better, and what an x86-64 without SSSE3 gets.
+ *  - The searches of bytes.h for one or two bytes, and rewriting.h, take no level: they use the baseline wherever it exists, and
+ *    plain C for the bytes that fill no vector. A build with MS_PORTABLE_ONLY (METRICSCAN_PORTABLE=1) has no baseline.
+ *
+ * All levels give the same results, and the tests run each of them.
+ */
 #ifndef METRICSCAN_LEVELS_H
 #define METRICSCAN_LEVELS_H
 
-#if defined(__x86_64__) /* 32-bit x86 has no 64-bit bit instructions: it takes the portable level */
+#include <string.h>
+
+#if defined(MS_PORTABLE_ONLY)
+/* The portable level alone, whatever the processor. */
+#elif defined(__x86_64__) /* 32-bit x86 has no 64-bit bit instructions: it takes the portable level */
 #define MS_X86 1
 #include <cpuid.h>
 #include <immintrin.h>
@@ -15,8 +32,12 @@
 #include <arm_neon.h>
 #endif
 
-/* Of x86 each level has what those below have. */
+/* On x86 each level has what those below it have. */
 enum { MS_PORTABLE = 0, MS_SSSE3 = 1, MS_AVX2 = 2, MS_AVX512 = 3, MS_NEON_LEVEL = 4 };
+enum { MS_LEVELS = 5, MS_NO_LEVEL = -1 };
+static const char *const ms_level_names[MS_LEVELS] = {"portable", "ssse3", "avx2", "avx512", "neon"};
+
+#define MS_HAS_BASELINE(level) ((level) != MS_PORTABLE)
 
 #ifdef MS_X86
 /* __builtin_cpu_supports does not know it everywhere. */
@@ -43,6 +64,13 @@ static int ms_level_available(int level) {
 #endif
     default: return 0;
     }
+}
+
+/* The level with this name, "auto" being the highest one; MS_NO_LEVEL if this processor has none of that name. */
+static int ms_level_named(const char *name) {
+    for (int level = MS_LEVELS; level-- > 0;)
+        if (ms_level_available(level) && (!strcmp(name, "auto") || !strcmp(name, ms_level_names[level]))) return level;
+    return MS_NO_LEVEL;
 }
 
 #endif

@@ -1,8 +1,8 @@
-/* Reading a captured text as Python's float() would, where that can be decided without rounding twice.
+/* Reading a captured text as Python's float() would, where no second rounding is needed.
  *
  * Digits go into a 64-bit integer. While it stays at or below 2^53 and the power of ten within 10^22, both are exact
- * doubles and one multiplication or division rounds once: Clinger's fast path, the same bits as float(). Everything else
- * that float() might accept is left to float() itself: there is no second opinion on rounding.
+ * doubles, and one multiplication or division rounds once: Clinger's fast path, the same bits as float(). All other text
+ * that float() might accept is left to float() itself, so that there is one implementation of rounding.
  */
 #ifndef METRICSCAN_NUMBERS_H
 #define METRICSCAN_NUMBERS_H
@@ -14,7 +14,7 @@
 
 #include "levels.h"
 
-/* Where doubles are computed wider than they are kept, as the x87 does, a result is rounded twice: there float() divides. */
+/* Where doubles are computed wider than they are stored, as on the x87, a result is rounded twice: there float() divides. */
 #if FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1
 #define MS_ROUNDS_ONCE 1
 #else
@@ -87,7 +87,7 @@ static inline const uint8_t *ms_digits(const uint8_t *s, const uint8_t *end, con
     (void)limit;
 #endif
     while (s < end && (uint8_t)(*s - '0') < 10) {
-        /* past 19 digits the integer would overflow: the caller sees the count and leaves the text to float() */
+        /* more than 19 digits would overflow the integer: the caller sees the count and leaves the text to float() */
         if (*count < 19) *mantissa = *mantissa * 10 + (uint64_t)(*s - '0');
         *count += 1;
         s++;
@@ -158,12 +158,12 @@ __attribute__((noinline)) static int ms_number_general(const uint8_t *s, const u
     return MS_NUMBER;
 }
 
-/* What logs print is mostly [-]whole[.fraction]; [s, end) is the text, [s, limit) may be read. 1 and the value if it is
- * that, with at most fifteen digits; 0 says nothing.
+/* Numbers in logs are mostly [-]whole[.fraction]; [s, end) is the text, [s, limit) may be read. Returns 1 and the value if the text
+ * is that, with at most fifteen digits; 0 leaves it to another reader.
  *
- * Up to eight characters take one word: the point is cut out of it, and one conversion does for all digits. Up to eight
- * digits on either side take two. No loop in either; fifteen digits stay below 2^53 and 10^8 below 10^22, so the division is
- * Clinger's. A third of the instructions of the general reader. */
+ * Up to eight characters take one word: the point is cut out of it, and one conversion serves all digits. Up to eight digits on
+ * either side take two words. Neither has a loop. Fifteen digits stay below 2^53 and 10^8 below 10^22: the division is Clinger's.
+ * This takes a third of the instructions of the general reader. */
 static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
 #if defined(MS_SWAR) && MS_ROUNDS_ONCE
     if (s >= end || limit - end < 8) return 0;
@@ -214,9 +214,9 @@ static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const ui
 static const uint8_t ms_last_bytes[32] = {0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
                                           255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
-/* The same with up to fifteen digits around one point, and in half the instructions: all sixteen bytes before `end`, which must
- * be there to be read, become digits at once. What stands before the text is masked, what stands before the point moves up by a
- * byte, and three multiplications join neighbours: digits to pairs, pairs to fours, fours to eights. */
+/* The same with up to fifteen digits around one point, in half the instructions: all sixteen bytes before `end`, which must be
+ * readable, become digits at once. The bytes before the text are masked, those before the point move up by a byte, and three
+ * multiplications join neighbours: digits to pairs, pairs to fours, fours to eights. */
 static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, double *value) {
     size_t n = (size_t)(end - s), fraction = 0;
     if (n - 1 > 15) return 0;
@@ -256,8 +256,8 @@ static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, d
 #endif
 
 #ifdef MS_X86
-/* At 16 n + p, where to find the digits of a text of n characters with its point at place p: they move to the end of sixteen bytes, the point
- * falls out between them, and what is left in front is zero (an index with its high bit). p == n: there is none. */
+/* At 16 n + p, the places of the digits of a text of n characters with its point at place p: they move to the end of sixteen bytes,
+ * the point is dropped, and the bytes in front become zero (an index with its high bit set). p == n: there is no point. */
 #define MS_DIGIT(n, p, i) (uint8_t)((i) + (n) - 16 - ((p) < (n) && (i) <= 16 - ((n) - (p))))
 #define MS_DIGITS(n, p)                                                                                                          \
     {MS_DIGIT(n, p, 0),  MS_DIGIT(n, p, 1),  MS_DIGIT(n, p, 2),  MS_DIGIT(n, p, 3), MS_DIGIT(n, p, 4),  MS_DIGIT(n, p, 5),       \
@@ -267,8 +267,8 @@ static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, d
     MS_DIGITS(n, 0), MS_DIGITS(n, 1), MS_DIGITS(n, 2), MS_DIGITS(n, 3), MS_DIGITS(n, 4), MS_DIGITS(n, 5), MS_DIGITS(n, 6),         \
         MS_DIGITS(n, 7), MS_DIGITS(n, 8), MS_DIGITS(n, 9), MS_DIGITS(n, 10), MS_DIGITS(n, 11), MS_DIGITS(n, 12),                 \
         MS_DIGITS(n, 13), MS_DIGITS(n, 14), MS_DIGITS(n, 15)
-/* At 256 minus + 16 n + p, what the digits of that text are divided by: by less than zero behind a minus, so that -0 keeps its sign.
- * Where the point stands behind the text, by one. */
+/* At 256 minus + 16 n + p, the divisor of the digits of that text. It is negative behind a minus, so that -0 keeps its sign, and
+ * one where the point stands behind the text. */
 #define MS_POWER(sign, n, p) sign(double)((n) > (p) ? MS_POWER_OF_TEN((n) - (p) - 1) : 1)
 #define MS_POWER_OF_TEN(k)                                                                                                       \
     ((k) == 0 ? 1ll : (k) == 1 ? 10ll : (k) == 2 ? 100ll : (k) == 3 ? 1000ll : (k) == 4 ? 10000ll : (k) == 5 ? 100000ll          \
@@ -290,7 +290,8 @@ static const struct {
     double powers[512];
 } ms_shapes = {{MS_FOR_SIZES(MS_POINTS, )}, {MS_FOR_SIZES(MS_POWERS, +,), MS_FOR_SIZES(MS_POWERS, -,)}};
 
-/* The constants of ms_short_number_wide. Left to itself the compiler makes them anew for each number, three instructions each. */
+/* The constants of ms_short_number_wide. Without MS_OPAQUE the compiler makes them anew for each number, by three instructions
+ * each. */
 typedef struct {
     __m128i zero, nine, point, tens, hundreds, thousands;
     __m128d parts;
@@ -321,14 +322,14 @@ static inline int ms_short_number_wide(const ms_number_constants *c, __m128i tex
     const uint32_t places = _bzhi_u32((uint32_t)_mm_movemask_epi8(are), (uint32_t)n);
     const size_t minus = *s == '-';
     if (places == 0) return 0;
-    /* bit i: s[i] is no digit, nor the sign; the place behind the text counts as one that is none */
+    /* bit i: s[i] is neither a digit nor the sign; the place behind the text counts as such */
     const uint32_t others = (places ^ (((uint32_t)2 << n) - 1)) & ~(uint32_t)minus;
     const size_t point = _tzcnt_u32(others);
     const uint32_t points = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, c->point)) | (uint32_t)1 << n;
     if (_blsr_u32(_blsr_u32(others)) != 0 || (points >> point & 1) == 0) return 0;
     /* eight times 16 n + point */
     const size_t shape = n * 128 + point * 8;
-    /* what is no digit becomes one, a leading 0 */
+    /* a byte that is no digit becomes a leading 0 */
     digits = _mm_shuffle_epi8(_mm_and_si128(digits, are), _mm_loadu_si128((const __m128i *)((const char *)ms_shapes.places + shape * 2)));
     const __m128i fours = _mm_madd_epi16(_mm_maddubs_epi16(digits, c->tens), c->hundreds);
     const __m128i eights = _mm_madd_epi16(_mm_packus_epi32(fours, fours), c->thousands);

@@ -1,7 +1,7 @@
-/* The input as patterns see it where they see it changed, for ansi="strip" and escape="syslog", and where each byte of it stood.
+/* The input as patterns see it under ansi="strip" and escape="syslog", which change it, and where each byte of it stood.
  *
- * What is copied is copied sixteen bytes at a time, up to the next one that is not; each change leaves an edit. Places are
- * relative to the first byte that was rewritten.
+ * Bytes are copied sixteen at a time, up to the next one that is changed; each change leaves an edit. Places are relative to the
+ * first byte that was rewritten.
  */
 #ifndef METRICSCAN_REWRITING_H
 #define METRICSCAN_REWRITING_H
@@ -12,8 +12,8 @@
 
 #include "fingerprints.h"
 
-/* `width` bytes from `output` on stand for the one at `input`; what follows them was copied from behind it. With none, what
- * was copied from `input` on follows at once. */
+/* `width` bytes from `output` on stand for the one at `input`; the bytes after them were copied from behind it. With a width of 0,
+ * the bytes from `output` on were copied from `input` on. */
 typedef struct {
     int64_t output;
     int64_t input;
@@ -26,7 +26,7 @@ typedef struct {
     ms_edit *edits;
     int64_t n_edits;
     int64_t edits_capacity;
-    int64_t asked;              /* the edit that was asked for last */
+    int64_t asked;              /* the edit that the last look-up found */
 } ms_rewriting;
 
 enum { MS_SYSLOG = 1, MS_STRIP = 2, MS_UNIVERSAL_ENDS = 4, MS_DROP_CR = 8 };  /* how, or-ed */
@@ -111,9 +111,9 @@ static inline int ms_add_edit(ms_rewriting *w, int64_t output, int64_t input, in
     return 0;
 }
 
-/* Rewrite n bytes; how many they became, or -1 if there is no memory.
+/* Rewrite n bytes; returns how many they became, or -1 if there is no memory.
  *
- * A \r\n becomes a \n, so that a \r and a \n between which something was removed stay two terminators. */
+ * A \r\n becomes a \n. So a \r and a \n that meet because the bytes between them were removed stay two terminators. */
 static int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n) {
     /* the last vector may be stored whole */
     int64_t most = (how & MS_SYSLOG ? n * 4 : n) + 16, i = 0, out = 0;
@@ -177,12 +177,12 @@ static int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
     }
 }
 
-/* Where the byte stood that is at this place of the text. */
+/* The place in the input of the byte at this place of the text. */
 static int64_t ms_input_place(ms_rewriting *w, int64_t output) {
     const ms_edit *edits = w->edits;
     int64_t low = 0, high = w->n_edits, at = w->asked;
     if (high == 0 || output < edits[0].output) return output;
-    /* one place is asked for near the other: look around the last one before halving */
+    /* places that are looked up lie near each other: try around the last one before halving */
     for (int round = 0; round < 8; round++) {
         if (edits[at].output > output) {
             at--;

@@ -6,7 +6,7 @@ BUILT_FROM: Final[str]
 NO_TIME: Final[int]
 
 @disjoint_base
-class Unframer:
+class Decoder:
     def __new__(
         cls,
         format: str,  # noqa: A002
@@ -14,6 +14,7 @@ class Unframer:
         columns: tuple[int, int, int, int] = ...,
         offset: int = 0,
         line: int = 0,
+        level: str = "auto",
     ) -> Self: ...
     def feed(self, data: Buffer, final: bool) -> int: ...
     @property

@@ -1,4 +1,4 @@
-"""Natural order of names: keys of bytes that compare as those of ``objective.natural`` do, at a tenth of their cost."""
+"""Natural order of names: keys of bytes that compare as those of ``natural.natural`` do, at a tenth of their cost."""
 
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
@@ -17,9 +17,9 @@ cdef inline bint is_digit(char x) noexcept nogil:
 cdef Py_ssize_t write_key(const char *name, Py_ssize_t size, uint8_t *key) noexcept nogil:
     """Write a name's key, at most four times as long and one byte more; -1 for a number that is too long.
 
-    A character is itself plus 2; a number is 1, its count of digits plus 1, its digits. So a number comes before any
-    character and after the end, and a longer number after a shorter one. Behind 0, less than all of these, stands the name
-    itself, for those that differ in leading zeros alone.
+    A character is written as itself plus 2; a number as 1, its count of digits plus 1, its digits. So a number comes before
+    any character and after the end, and a longer number after a shorter one. Then come a 0, which is less than all of these,
+    and the name itself, for names that differ in leading zeros alone.
     """
     cdef Py_ssize_t i = 0, end, at = 0
     while i < size:

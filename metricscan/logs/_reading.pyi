@@ -12,5 +12,12 @@ _Look: TypeAlias = tuple[int, int, int, int]
 def first_shows(head: bytes, magic: bytes) -> int: ...
 def look_at(paths: list[bytes], magic: bytes) -> list[_Look | None]: ...
 def read_together(
-    paths: list[bytes], buffer: Buffer, magic: bytes, *, first: int = 0, enough: int, universal: bool
+    paths: list[bytes],
+    buffer: Buffer,
+    magic: bytes,
+    *,
+    first: int = 0,
+    enough: int,
+    universal: bool,
+    level: str = "auto",
 ) -> bytes | None: ...

@@ -1,7 +1,7 @@
-"""Many small files opened and read in one call without the GIL: from Python, one by one, threads wait for each other.
+"""Many small files opened and read in one call without the GIL.
 
-Two threads that open, read and close 20 KB files from Python are slower than one: each of the three calls gives the GIL
-away, and must have it back from the other.
+Two threads that open, read and close 20 KB files from Python are slower than one: each of the three calls releases the GIL,
+and then waits for the other thread to release it.
 """
 
 from libc.errno cimport EINTR, errno
@@ -18,13 +18,14 @@ cdef extern from "<fcntl.h>" nogil:
     int O_RDONLY, O_CLOEXEC
     int posix_open "open"(const char *path, int flags)
 
-cdef extern from "kernel/fingerprints.h" nogil:
+cdef extern from "kernel/levels.h" nogil:
+    int MS_NO_LEVEL
+    int ms_level_named(const char *name)
+
+cdef extern from "kernel/bytes.h" nogil:
     enum:
-        MS_PORTABLE
-        MS_AVX2
         MS_LF
         MS_UNIVERSAL
-    int ms_level_available(int level)
     size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
 
@@ -33,11 +34,9 @@ cdef extern from "<unistd.h>" nogil:
     int posix_close "close"(int descriptor)
 
 
-cdef int LEVEL = MS_AVX2 if ms_level_available(MS_AVX2) else MS_PORTABLE
-
 cdef enum:
-    LOOK_BYTES = 8192  # as much of a file shows whether it is text
-    EXPORT_BYTES = 4096  # as much of it as _framing.detect is shown
+    LOOK_BYTES = 8192  # the part of a file that shows whether it is text
+    EXPORT_BYTES = 4096  # the part that exports.detect looks at
     PREFIX_BYTES = 3  # of a compression's magic
 
 cdef enum:
@@ -45,7 +44,7 @@ cdef enum:
     PACKED = 2
     EXPORT = 4
 
-#: What a file's first bytes show: a NUL; those of a compression, perhaps; those of an export of log events, perhaps.
+#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events.
 FLAG_NUL, FLAG_PACKED, FLAG_EXPORT = HAS_NUL, PACKED, EXPORT
 
 
@@ -104,7 +103,7 @@ cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
 
 
 cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
-    """What a file of which these are the first bytes may be, beside plain text; magic has a prefix of each compression's."""
+    """What a file with these first bytes may be, beside plain text; magic holds a prefix of the magic of each compression."""
     cdef int shown = 0
     cdef int64_t i
     if n >= PREFIX_BYTES:
@@ -130,7 +129,7 @@ def first_shows(bytes head not None, bytes magic not None):
 
 
 cdef const char *c_path(bytes path) except? NULL:
-    """The path in place; NULL for one that holds a NUL, which would end it."""
+    """The path, not copied; NULL if it holds a NUL, which would end it."""
     if b"\0" in path:
         return NULL
     return path
@@ -243,7 +242,7 @@ cdef bint read_part(Part *part, const char *path, uint8_t *at, int64_t room) noe
     return count == 0
 
 
-cdef void measure(Part *part, uint8_t *at, bint universal) noexcept nogil:
+cdef void measure(int level, Part *part, uint8_t *at, bint universal) noexcept nogil:
     """Count the file's newlines and records; end the last record if the file does not."""
     cdef size_t lf, n
     part.length = part.size
@@ -252,13 +251,14 @@ cdef void measure(Part *part, uint8_t *at, bint universal) noexcept nogil:
         at[part.size] = 10
         part.length += 1
     n = <size_t>part.length
-    lf = ms_count_byte(LEVEL, at, n, 10)
+    lf = ms_count_byte(level, at, n, 10)
     part.newlines = <int64_t>lf
-    part.records = <int64_t>ms_records(LEVEL, at, 0, n, n, MS_UNIVERSAL if universal else MS_LF, lf)
+    part.records = <int64_t>ms_records(level, at, 0, n, n, MS_UNIVERSAL if universal else MS_LF, lf)
 
 
 def read_together(
-    list paths not None, buffer, bytes magic not None, *, Py_ssize_t first=0, int64_t enough, bint universal
+    list paths not None, buffer, bytes magic not None, *, Py_ssize_t first=0, int64_t enough, bint universal,
+    str level="auto"
 ):
     """Read files into a buffer, one behind the other.
 
@@ -271,9 +271,11 @@ def read_together(
     first : int
         The first file to read.
     enough : int
-        So many bytes are enough: no file is begun behind them.
+        Once this many bytes are read, no further file is begun.
     universal : bool
         Whether ``\\r`` ends a record, as ``\\n`` does.
+    level : str
+        The SIMD level, one of ``_core.SIMD_LEVELS``; "auto" is the best.
 
     Returns
     -------
@@ -283,6 +285,7 @@ def read_together(
         (:func:`look_at`). None if a file cannot be read, or does not fit.
     """
     cdef Py_ssize_t i = first, count = len(paths)
+    cdef int simd = ms_level_named(level.encode())
     cdef Py_buffer view
     cdef int64_t at = 0
     cdef bint whole = True
@@ -291,6 +294,8 @@ def read_together(
     cdef Part *parts = <Part *>malloc(<size_t>max(count, 1) * sizeof(Part))
     cdef const char **names = <const char **>malloc(<size_t>max(count, 1) * sizeof(char *))
     try:
+        if simd == MS_NO_LEVEL:
+            raise ValueError(f"SIMD level {level!r} is not available here")
         if parts == NULL or names == NULL:
             raise MemoryError
         for i in range(first, count):
@@ -305,7 +310,7 @@ def read_together(
                     if not whole:
                         break
                     parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
-                    measure(&parts[i], <uint8_t *>view.buf + at, universal)
+                    measure(simd, &parts[i], <uint8_t *>view.buf + at, universal)
                     at += parts[i].length
                     i += 1
         finally:

@@ -87,7 +87,7 @@ def _is_s3_export(head: bytes, *, is_all: bool) -> bool:
     if not all(map(_S3_LINE.match, timed)):
         return False
     # the regex takes a 30th of February, the decoder does not
-    decoder = _events.Unframer("s3-export")
+    decoder = _events.Decoder("s3-export")
     decoder.feed(b"\n".join(timed), True)
     return sum(count for *_, count in decoder.streams) == len(timed)
 
@@ -126,7 +126,7 @@ class ExportReader:
     ----------
     source : Source
     format : str
-    decoder : Unframer or None
+    decoder : Decoder or None
         The text of the current piece, and the place of each of its bytes in the export; None until the header is read.
     error : SourceError or None
         Why the export ended early. The events before the error have been yielded; the reader does not raise it.
@@ -138,11 +138,11 @@ class ExportReader:
         self.source = source
         self.format = format
         self.error: SourceError | None = None
-        self.decoder: _events.Unframer | None = None
+        self.decoder: _events.Decoder | None = None
         self.read = 0
         self._taken = 0
 
-    def __iter__(self) -> Iterator[_events.Unframer]:
+    def __iter__(self) -> Iterator[_events.Decoder]:
         for held, final in self._parts():
             if self.decoder is None:
                 self._open(held, final=final)
@@ -211,7 +211,7 @@ class ExportReader:
         """Make the decoder, as soon as the byte order mark and the header are there."""
         skipped = len(_BOM) if bytes(held[:3]) == _BOM else 0
         if self.format != "cloudwatch-csv":
-            self.decoder = _events.Unframer(self.format, offset=skipped)
+            self.decoder = _events.Decoder(self.format, offset=skipped)
             self._taken = skipped
             return
         end = bytes(held).find(b"\n") + 1 or (len(held) if final else 0)
@@ -223,7 +223,7 @@ class ExportReader:
             expected = "a header with the columns timestamp and message was expected"
             self._stop(f"{self.source.name}, read as {self.format}: {expected} at byte 0", 0)
             return
-        self.decoder = _events.Unframer(self.format, columns=(len(names), time, message, stream), offset=end, line=1)
+        self.decoder = _events.Decoder(self.format, columns=(len(names), time, message, stream), offset=end, line=1)
         self._taken = end
 
     def _stop(self, message: str, offset: int) -> None:

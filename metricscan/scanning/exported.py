@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan import _core
-    from metricscan.logs._events import Unframer
+    from metricscan.logs._events import Decoder
     from metricscan.logs.exports import ExportReader
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
@@ -44,7 +44,7 @@ class ExportScan:
         )
         return stats
 
-    def add(self, events: Unframer) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
+    def add(self, events: Decoder) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
         """Scan the text of a piece; give what :meth:`finish` gives, for the patterns whose batches are full."""
         from metricscan.scanning.schema import BATCH_ROWS
 
@@ -85,7 +85,7 @@ class _Rows:
         self.count = 0
         self._times: list[np.ndarray[Any, Any]] = []
 
-    def note(self, core: _core.Stream, pattern: int, events: Unframer) -> None:
+    def note(self, core: _core.Stream, pattern: int, events: Decoder) -> None:
         """Give the new rows of the pattern, which lie in the piece's text, their places in the export, in place."""
         import numpy as np
 
@@ -111,7 +111,7 @@ class _Rows:
         return from_columns(columns, time), stream
 
 
-def _place(events: Unframer, line: int, offset: int) -> tuple[int, int]:
+def _place(events: Decoder, line: int, offset: int) -> tuple[int, int]:
     """Line and offset in the export of a record that lies in the piece's text."""
     import numpy as np
 

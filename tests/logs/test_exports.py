@@ -1,11 +1,13 @@
 """Exports of CloudWatch Logs: every row with the time of its event and its place in the export, however it is cut."""
 
 import csv
+import functools
 import gzip
 import io
 import itertools
 import json
 import struct
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,8 @@ from support.exports import NAMES, START_MS, Event, as_csv, as_json, as_s3, mome
 from support.feeding import bits
 
 import metricscan
-from metricscan import SourceError
+from metricscan import SourceError, _core
+from metricscan.logs import _events
 from metricscan.logs.exports import FORMATS, HEAD_BYTES, detect
 from metricscan.scanning.scanner import _configured
 
@@ -55,13 +58,19 @@ def found_rows(result):
     }
 
 
-def check(events, data, input_format, cuts=(), **options):
+def at_level(level):
+    """While exports are read at this SIMD level."""
+    return mock.patch.object(_events, "Decoder", functools.partial(_events.Decoder, level=level))
+
+
+def check(events, data, input_format, cuts=(), level="auto", **options):
     wanted, unparsed = expected_rows(events, data, **options)
     scanner = _configured(DEFINITIONS, **options)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     chunks = [data[start:end] for start, end in itertools.pairwise(edges)]
     for source in (data, chunks):
-        result = scanner.scan(source, threads=1, input_format=input_format)
+        with at_level(level):
+            result = scanner.scan(source, threads=1, input_format=input_format)
         assert found_rows(result) == wanted
         assert {name: counts.unparsed for name, counts in result.stats.metrics.items()} == unparsed
         assert result.stats.bytes == len(data)
@@ -75,6 +84,7 @@ texts = st.lists(
     max_size=8,
 ).map("".join)  # fmt: skip
 cuts = st.lists(st.integers(0, 5000), max_size=4)
+levels = st.sampled_from(_core.SIMD_LEVELS)
 options = st.sampled_from([{}, {"newline": "lf"}, {"escape": "syslog"}, {"matches": "last"}, {"ansi": "strip"}])
 
 
@@ -105,8 +115,9 @@ def event_lists(draw, texts=texts):
     st.integers(1, 3),
     cuts,
     options,
+    levels,
 )
-def test_an_export_in_json_is_decoded(events, indent, ascii_only, order, pages, cuts, options):
+def test_an_export_in_json_is_decoded(events, indent, ascii_only, order, pages, cuts, options, level):
     # without their key at the front there would be a comma too many
     if order[0] == "logStreamName" and (not events or events[0].stream is None):
         order = order[1:]
@@ -114,25 +125,25 @@ def test_an_export_in_json_is_decoded(events, indent, ascii_only, order, pages, 
     if events:
         parsed, _ = json.JSONDecoder().raw_decode(data.decode())
         assert parsed["events"][0]["message"] == events[0].message
-    check(events, data, "cloudwatch-json", cuts, **options)
+    check(events, data, "cloudwatch-json", cuts, level, **options)
 
 
-@given(event_lists(), st.booleans(), st.booleans(), st.sampled_from(["ms", "date"]), cuts, options)
-def test_an_export_in_csv_is_decoded(events, crlf, quote_all, times, cuts, options):
+@given(event_lists(), st.booleans(), st.booleans(), st.sampled_from(["ms", "date"]), cuts, options, levels)
+def test_an_export_in_csv_is_decoded(events, crlf, quote_all, times, cuts, options, level):
     events = [event for event in events if event.message or event.stream or quote_all or times]
     data = as_csv(events, crlf=crlf, quote_all=quote_all, times=times)
     rows = list(csv.reader(io.StringIO(data.decode(), newline="")))
     assert [row[1] for row in rows[1:]] == [event.message for event in events]
-    check(events, data, "cloudwatch-csv", cuts, **options)
+    check(events, data, "cloudwatch-csv", cuts, level, **options)
 
 
-@given(event_lists(), cuts, options)
-def test_an_export_to_s3_is_decoded(events, cuts, options):
+@given(event_lists(), cuts, options, levels)
+def test_an_export_to_s3_is_decoded(events, cuts, options, level):
     for event in events:
         event.stream = None
     data = as_s3(events)
     # a message's own last newline is not told from the line's: there is an empty record more, which matches nothing
-    check(events, data, "s3-export", cuts, **options)
+    check(events, data, "s3-export", cuts, level, **options)
 
 
 def test_the_last_line_needs_no_newline():
@@ -409,11 +420,12 @@ def test_no_json_does_harm(parts, cuts):
     data = b"".join(parts)
     outcomes = []
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for source in (data, [data[start:end] for start, end in itertools.pairwise(edges)]):
+    pieces = [data[start:end] for start, end in itertools.pairwise(edges)]
+    scanner = metricscan.Scanner(DEFINITIONS)
+    for source, level in itertools.product((data, pieces), _core.SIMD_LEVELS):
         try:
-            outcomes.append(
-                (found_rows(metricscan.Scanner(DEFINITIONS).scan(source, input_format="cloudwatch-json")), None)
-            )
+            with at_level(level):
+                outcomes.append((found_rows(scanner.scan(source, input_format="cloudwatch-json")), None))
         except SourceError as error:
             outcomes.append((found_rows(error.partial), error.offset))
-    assert outcomes[0] == outcomes[1]
+    assert all(outcome == outcomes[0] for outcome in outcomes)

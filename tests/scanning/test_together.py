@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.feeding import expected, rows_of
 
 import metricscan
-from metricscan import Scanner
+from metricscan import Scanner, _core
 from metricscan.logs import exports
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
@@ -177,6 +177,23 @@ def test_enough_is_read_at_once(tmp_path):
     assert [size for _, size, *_ in read(paths, buffer, enough=3, first=2)] == [0, 2]
     assert buffer[:5] == b"c\n\0\0\0"
     assert read(paths, buffer, enough=3, first=4) == []
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+def test_files_are_counted_at_every_level(tmp_path, level):
+    """Counts are those of any level, for files whose length fills no vector, and whose counts fill more than a byte."""
+    texts = [(b"a\r\n" * 50 + b"\n\r" * 60)[:size] for size in range(260)]
+    texts += [b"\n" * 128 * 300, b"x\r\n" * 20_000 + b"\n" * 77]
+    paths = [os.fsencode(path) for path in written(tmp_path, texts)]
+    for universal in (True, False):
+        found = read(paths, bytearray(1 << 20), universal=universal, level=level)
+        for text, (_, size, newlines, records, _) in zip(texts, found, strict=True):
+            text += b"" if text.endswith(b"\n") or not text else b"\n"
+            assert (size, newlines) in ((len(text), text.count(b"\n")), (len(text) - 1, text.count(b"\n")))
+            ended = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if universal else text
+            assert records == ended.count(b"\n")
+    with pytest.raises(ValueError, match="SIMD level 'sse9' is not available here"):
+        read(paths, bytearray(1 << 20), level="sse9")
 
 
 def test_looks(tmp_path):

@@ -1,0 +1,214 @@
+/* What decoders of all formats share: their state, how the text's pieces are noted, and streams by name.
+
+The text is the events' messages, each ended by a newline. Positions are absolute: of the input, as it was exported, and of the
+text. A run is a stretch of text that stands in the input as it is: a position within a run is the run's start plus the
+distance. */
+#ifndef METRICSCAN_EVENT_DECODER_H
+#define METRICSCAN_EVENT_DECODER_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "levels.h"
+
+#define ME_NO_TIME INT64_MIN
+#define ME_MOST_DEPTH 64
+#define ME_MOST_ENVELOPE 1024
+/* This many bytes behind what is taken may be read, or written. */
+#define ME_BEHIND 128
+/* The last millisecond of the year 9999, and the first of the year 1. */
+#define ME_LAST_MS 253402300799999LL
+#define ME_FIRST_MS (-62135596800000LL)
+
+/* Where a run starts: its place in the text and in the input, and the line of each. */
+typedef struct { int64_t out, in, in_line, out_line; } me_run;
+/* Where an event starts in the text; its time in microseconds since the epoch, or ME_NO_TIME; the number of its stream. */
+typedef struct { int64_t out, time, stream; } me_event;
+/* A stream's first and last time, how many events it has, and its name. */
+typedef struct { int64_t first, last, count; int64_t name_at, name_length; uint64_t hash; } me_stream;
+
+enum { ME_JSON, ME_CSV, ME_S3 };
+/* Which token of JSON is expected. */
+enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, ME_NEXT };
+/* Keys of an event. */
+enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM };
+/* What comes of a call. */
+enum { ME_OK = 0, ME_INVALID = 2, ME_NO_MEMORY = 3 };
+
+/* What lay between the messages of two events. Most others have the same there, but for digits. Places are relative to its start.
+   For each of its bytes `low` and `more` say which may stand there: one of the `more` + 1 from `low` on. */
+typedef struct {
+    uint8_t low[ME_MOST_ENVELOPE + 64], more[ME_MOST_ENVELOPE + 64];
+    int64_t length, brace, brace_lines, lines; /* the place of the event's brace, the newlines before it, and all newlines */
+    int64_t time, time_length, stream, stream_length; /* 0: there is none */
+    int time_is_ms; /* the time is of thirteen digits */
+} me_envelope;
+
+typedef struct {
+    int format;
+    int level;
+    int64_t columns, time_column, message_column, stream_column; /* of CSV: how many there are; the places of these, or -1 */
+
+    uint8_t *text;
+    int64_t text_length, text_capacity, text_base, text_line;
+    me_run *runs;
+    int64_t n_runs, runs_capacity;
+    me_event *events;
+    int64_t n_events, events_capacity;
+    me_stream *streams; /* the first is that of events that name none */
+    int64_t n_streams, streams_capacity;
+    uint8_t *names;
+    int64_t names_length, names_capacity;
+    int32_t *buckets;
+    int64_t n_buckets;
+    int64_t same_stream, other_stream;  /* of the last event, and the one used before it */
+
+    int64_t base, line; /* the offset in the input of the first byte that was not consumed, and the newlines before it */
+    /* JSON: which token comes next; how many brackets are open; whether the innermost is an object that may be an event, and
+       has a message; what the last key was */
+    int expect, depth, candidate, has_message, key;
+    uint8_t stack[ME_MOST_DEPTH];  /* '{' or '[' */
+    int64_t time, stream;
+    int has_event; /* S3: there was a line with a time, to whose event lines without one belong */
+    /* the last date up to its minute, the last milliseconds without the last three digits, and what they stand for */
+    uint8_t minute[16];
+    int64_t minute_micros;
+    uint8_t second[10];
+    int64_t second_micros;
+
+    me_envelope envelope;
+
+    const char *error;
+    int64_t error_at;
+} me_decoder;
+
+/* Note an error, and leave by the label `invalid`. */
+#define ME_FAIL(text, where) do { d->error = (text); error_at = (where); goto invalid; } while (0)
+
+static int me_grow(void **memory, int64_t *capacity, int64_t wanted, size_t size) {
+    if (wanted <= *capacity) return 0;
+    int64_t room = *capacity ? *capacity : 64;
+    while (room < wanted) room *= 2;
+    void *more = realloc(*memory, (size_t)room * size);
+    if (more == NULL) return -1;
+    *memory = more;
+    *capacity = room;
+    return 0;
+}
+
+static inline int me_run_starts(me_decoder *d, int64_t in, int64_t in_line) {
+    if (d->n_runs == d->runs_capacity && me_grow((void **)&d->runs, &d->runs_capacity, d->n_runs + 1, sizeof(me_run)))
+        return -1;
+    me_run *run = &d->runs[d->n_runs++];
+    run->out = d->text_base + d->text_length;
+    run->in = in;
+    run->in_line = in_line;
+    run->out_line = d->text_line;
+    return 0;
+}
+
+static inline int me_event_starts(me_decoder *d, int64_t out, int64_t time, int64_t stream) {
+    if (d->n_events == d->events_capacity
+        && me_grow((void **)&d->events, &d->events_capacity, d->n_events + 1, sizeof(me_event)))
+        return -1;
+    me_event *event = &d->events[d->n_events++];
+    event->out = out;
+    event->time = time;
+    event->stream = stream;
+    me_stream *of = &d->streams[stream];
+    of->count++;
+    if (time != ME_NO_TIME) {
+        if (of->first == ME_NO_TIME || time < of->first) of->first = time;
+        if (of->last == ME_NO_TIME || time > of->last) of->last = time;
+    }
+    return 0;
+}
+
+/* End a message with a newline, unless its own last character is one. `since` is where the message starts in the text. */
+static inline void me_end_message(me_decoder *d, int64_t since) {
+    if (d->text_length == since || d->text[d->text_length - 1] != '\n') {
+        d->text[d->text_length++] = '\n';
+        d->text_line++;
+    }
+}
+
+/* ---- streams by name */
+
+/* Equality, inline: a call of memcmp costs more than the comparison of a name. */
+static inline int me_same(const uint8_t *one, const uint8_t *other, int64_t length) {
+    uint64_t a, b, differ = 0;
+    if (length < 8) {
+        for (int64_t i = 0; i < length; i++)
+            if (one[i] != other[i]) return 0;
+        return 1;
+    }
+    for (int64_t i = 0; i + 8 < length; i += 8) {
+        memcpy(&a, one + i, 8);
+        memcpy(&b, other + i, 8);
+        differ |= a ^ b;
+    }
+    memcpy(&a, one + length - 8, 8);
+    memcpy(&b, other + length - 8, 8);
+    return !(differ | (a ^ b));
+}
+
+static inline int me_is_stream(const me_decoder *d, int64_t stream, const uint8_t *name, int64_t length) {
+    const me_stream *one = &d->streams[stream];
+    return stream && one->name_length == length && me_same(d->names + one->name_at, name, length);
+}
+
+static int64_t me_hashed_stream_of(me_decoder *d, const uint8_t *name, int64_t length);
+
+static inline int64_t me_stream_of(me_decoder *d, const uint8_t *name, int64_t length) {
+    if (me_is_stream(d, d->same_stream, name, length)) return d->same_stream;
+    int64_t stream = me_is_stream(d, d->other_stream, name, length) ? d->other_stream : me_hashed_stream_of(d, name, length);
+    if (stream < 0) return -1;
+    d->other_stream = d->same_stream;
+    return d->same_stream = stream;
+}
+
+static int64_t me_hashed_stream_of(me_decoder *d, const uint8_t *name, int64_t length) {
+    me_stream *one;
+    uint64_t hash = 1469598103934665603ULL, word;
+    int64_t i = 0;
+    for (; i + 8 <= length; i += 8) {
+        memcpy(&word, name + i, 8);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15ULL;
+        hash ^= hash >> 32;
+    }
+    for (; i < length; i++) hash = (hash ^ name[i]) * 1099511628211ULL;
+    hash ^= hash >> 32;
+    if (d->n_streams * 2 >= d->n_buckets) {
+        int64_t room = d->n_buckets ? d->n_buckets * 4 : 64;
+        int32_t *buckets = calloc((size_t)room, sizeof(int32_t));
+        if (buckets == NULL) return -1;
+        for (int64_t s = 1; s < d->n_streams; s++) {
+            uint64_t at = d->streams[s].hash & (uint64_t)(room - 1);
+            while (buckets[at]) at = (at + 1) & (uint64_t)(room - 1);
+            buckets[at] = (int32_t)s;
+        }
+        free(d->buckets);
+        d->buckets = buckets;
+        d->n_buckets = room;
+    }
+    uint64_t at = hash & (uint64_t)(d->n_buckets - 1);
+    for (; d->buckets[at]; at = (at + 1) & (uint64_t)(d->n_buckets - 1)) {
+        one = &d->streams[d->buckets[at]];
+        if (one->hash == hash && me_is_stream(d, d->buckets[at], name, length)) return d->buckets[at];
+    }
+    if (me_grow((void **)&d->streams, &d->streams_capacity, d->n_streams + 1, sizeof(me_stream))) return -1;
+    if (me_grow((void **)&d->names, &d->names_capacity, d->names_length + length, 1)) return -1;
+    one = &d->streams[d->n_streams];
+    one->first = one->last = ME_NO_TIME;
+    one->count = 0;
+    one->name_at = d->names_length;
+    one->name_length = length;
+    one->hash = hash;
+    memcpy(d->names + d->names_length, name, (size_t)length);
+    d->names_length += length;
+    d->buckets[at] = (int32_t)d->n_streams;
+    return d->n_streams++;
+}
+
+#endif

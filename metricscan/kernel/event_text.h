@@ -1,0 +1,70 @@
+/* Copying a stretch of a message, up to the byte that ends it. */
+#ifndef METRICSCAN_EVENT_TEXT_H
+#define METRICSCAN_EVENT_TEXT_H
+
+#include "event_decoder.h"
+
+/* A stretch of text ends at either of two bytes, or at one of the `more` + 1 bytes from `low` on. */
+typedef struct { uint8_t one, other, low, more; } me_ends;
+static const me_ends ME_IN_STRING = {'"', '\\', 0, 0x1f};  /* a string holds no controls */
+static const me_ends ME_IN_FIELD = {',', '\n', '\r', 0};
+static const me_ends ME_IN_QUOTES = {'"', '\n', '\n', 0};
+static const me_ends ME_IN_LINE = {'\n', '\n', '\n', 0};
+
+/* The first byte from `at` on that ends a stretch. The bytes before it are copied, and so are that byte (of two quotation marks
+   the one that is text) and up to 15 bytes behind it. */
+static inline int64_t me_copy_short(int level, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+#ifdef MS_X86
+    const __m128i one = _mm_set1_epi8((char)ends.one), other = _mm_set1_epi8((char)ends.other);
+    const __m128i low = _mm_set1_epi8((char)ends.low), more = _mm_set1_epi8((char)ends.more);
+    for (; MS_HAS_BASELINE(level) && at + 16 <= end; at += 16, to += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        _mm_storeu_si128((__m128i *)to, bytes);
+        __m128i above = _mm_sub_epi8(bytes, low);
+        int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, one), _mm_cmpeq_epi8(bytes, other)),
+                                                  _mm_cmpeq_epi8(_mm_min_epu8(above, more), above)));
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    for (; at < end; at++, to++) {
+        uint8_t byte = data[at];
+        *to = byte;
+        if (byte == ends.one || byte == ends.other || (uint8_t)(byte - ends.low) <= ends.more) break;
+    }
+    return at;
+}
+
+#ifdef MS_X86
+/* The same; up to ME_BEHIND bytes behind the end are copied. Half of all lines are shorter than 80 bytes and hardly one in ten is
+   longer than 128: 128 bytes are examined without a branch, which leaves no length to be predicted. */
+MS_TARGET(MS_AVX2_TARGET)
+static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+    const __m256i one = _mm256_set1_epi8((char)ends.one), other = _mm256_set1_epi8((char)ends.other);
+    const __m256i low = _mm256_set1_epi8((char)ends.low), more = _mm256_set1_epi8((char)ends.more);
+    for (; at + ME_BEHIND <= end; at += ME_BEHIND, to += ME_BEHIND) {
+        uint64_t found[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            __m256i bytes = _mm256_loadu_si256((const __m256i *)(data + at + 32 * i));
+            _mm256_storeu_si256((__m256i *)(to + 32 * i), bytes);
+            __m256i above = _mm256_sub_epi8(bytes, low);
+            found[i] = (uint32_t)_mm256_movemask_epi8(
+                _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(bytes, one), _mm256_cmpeq_epi8(bytes, other)),
+                                _mm256_cmpeq_epi8(_mm256_min_epu8(above, more), above)));
+        }
+        uint64_t first = found[0] | found[1] << 32, second = found[2] | found[3] << 32;
+        if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
+    }
+    return me_copy_short(MS_AVX2, to, data, at, end, ends);
+}
+#endif
+
+/* As me_copy_short, for text as long as a line. */
+static inline int64_t me_copy(const me_decoder *d, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
+#ifdef MS_X86
+    if (d->level >= MS_AVX2) return me_copy_avx2(to, data, at, end, ends);
+#endif
+    return me_copy_short(d->level, to, data, at, end, ends);
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* The times of events: milliseconds since the epoch, or dates. */
+#ifndef METRICSCAN_EVENT_TIMES_H
+#define METRICSCAN_EVENT_TIMES_H
+
+#include "event_decoder.h"
+
+static inline int me_digits(const uint8_t *at, int count, int64_t *number) {
+    int64_t value = 0;
+    for (int i = 0; i < count; i++) {
+        unsigned digit = (unsigned)at[i] - '0';
+        if (digit > 9) return 0;
+        value = value * 10 + digit;
+    }
+    *number = value;
+    return 1;
+}
+
+static inline int me_are_thirteen_digits(const uint8_t *at) {
+    const uint64_t high = 0xF0F0F0F0F0F0F0F0ULL, zeros = 0x3030303030303030ULL, six = 0x0606060606060606ULL;
+    uint64_t first, last;
+    memcpy(&first, at, 8);
+    memcpy(&last, at + 5, 8);
+    /* the upper half of a digit is 3, and still is when six are added; a byte that carries into the next fails by its own half */
+    return (first & high) == zeros && (last & high) == zeros && ((first + six) & high) == zeros && ((last + six) & high) == zeros;
+}
+
+/* The number that thirteen digits spell. */
+static inline int64_t me_read_thirteen_digits(const uint8_t *at) {
+    int64_t value = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* pairs, fours and eights at once: the first eight, and the last five behind three zeros */
+    uint64_t part[2];
+    memcpy(&part[0], at, 8);
+    memcpy(&part[1], at + 5, 8);
+    part[0] -= 0x3030303030303030ULL;
+    part[1] = (part[1] - 0x3030303030303030ULL) & 0xFFFFFFFFFF000000ULL;
+    for (int i = 0; i < 2; i++) {
+        uint64_t x = part[i];
+        x = (x * 10 + (x >> 8)) & 0x00FF00FF00FF00FFULL;
+        x = (x * 100 + (x >> 16)) & 0x0000FFFF0000FFFFULL;
+        part[i] = (x * 10000 + (x >> 32)) & 0xFFFFFFFFULL;
+    }
+    value = (int64_t)(part[0] * 100000 + part[1]);
+#else
+    for (int i = 0; i < 13; i++) value = value * 10 + (at[i] - '0');
+#endif
+    return value;
+}
+
+/* Days since 1970-01-01 in the proleptic Gregorian calendar; returns 0 if there is no such day. */
+static int me_days(int64_t year, int64_t month, int64_t day, int64_t *days) {
+    static const uint8_t length[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year < 1 || month < 1 || month > 12 || day < 1) return 0;
+    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (day > length[month - 1] + (leap && month == 2)) return 0;
+    int64_t y = year - (month <= 2);
+    int64_t era = y / 400;
+    int64_t of_era = y - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    *days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return 1;
+}
+
+/* `YYYY-MM-DDTHH:MM:SS[.fraction]Z`, or with a blank for T and without Z: UTC either way. Returns its length, or 0. */
+static int64_t me_date(me_decoder *d, const uint8_t *at, int64_t room, int64_t *micros) {
+    int64_t year, month, day, hour, minute, second, days;
+    if (room < 19) return 0;
+    if (memcmp(d->minute, at, 16)) {
+        if (!me_digits(at, 4, &year) || at[4] != '-' || !me_digits(at + 5, 2, &month) || at[7] != '-'
+            || !me_digits(at + 8, 2, &day) || (at[10] != 'T' && at[10] != ' ') || !me_digits(at + 11, 2, &hour)
+            || at[13] != ':' || !me_digits(at + 14, 2, &minute))
+            return 0;
+        if (!me_days(year, month, day, &days) || hour > 23 || minute > 59) return 0;
+        memcpy(d->minute, at, 16);
+        d->minute_micros = (days * 86400 + hour * 3600 + minute * 60) * 1000000;
+    }
+    if (at[16] != ':' || !me_digits(at + 17, 2, &second) || second > 60) return 0;
+    int64_t length = 19, fraction = 0, unit = 100000;
+    if (room > 20 && at[19] == '.' && at[20] >= '0' && at[20] <= '9') {
+        for (length = 20; length < room && at[length] >= '0' && at[length] <= '9'; length++) {
+            fraction += (at[length] - '0') * unit;
+            unit /= 10;
+        }
+    }
+    *micros = d->minute_micros + second * 1000000 + fraction;
+    if (length < room && at[length] == 'Z') length++;
+    return length;
+}
+
+/* Read milliseconds since the epoch, or a date; returns 0 if the text is neither. */
+static int me_time(me_decoder *d, const uint8_t *at, int64_t length, int64_t *micros) {
+    int64_t i = 0, value = 0;
+    /* of thirteen digits mostly the last three alone are new */
+    if (length == 13 && !memcmp(at, d->second, 10)) {
+        if (!me_digits(at + 10, 3, &value)) return 0;
+        *micros = d->second_micros + value * 1000;
+        return 1;
+    }
+    int negative = length > 0 && at[0] == '-';
+    for (i = negative; i < length && i < 17 && at[i] >= '0' && at[i] <= '9'; i++) value = value * 10 + (at[i] - '0');
+    if (i == length && i > negative) {
+        if (negative) value = -value;
+        if (value > ME_LAST_MS || value < ME_FIRST_MS) return 0;
+        *micros = value * 1000;
+        if (length == 13 && !negative) {
+            memcpy(d->second, at, 10);
+            d->second_micros = value / 1000 * 1000000;
+        }
+        return 1;
+    }
+    return length > 0 && me_date(d, at, length, micros) == length;
+}
+
+#endif

@@ -1,0 +1,152 @@
+/* CSV: an event per row. */
+#ifndef METRICSCAN_EVENTS_CSV_H
+#define METRICSCAN_EVENTS_CSV_H
+
+#include "event_decoder.h"
+#include "event_text.h"
+#include "event_times.h"
+
+/* The first quotation mark from `at` on, or -1; the newlines before it are counted. The bytes before it are copied, and up to 15
+   bytes behind it. */
+static inline int64_t me_quote(int level, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+    for (;;) {
+        int64_t stop = me_copy_short(level, to, data, at, end, ME_IN_QUOTES);
+        if (stop >= end) return -1;
+        if (data[stop] == '"') return stop;
+        to += stop - at;
+        *to++ = '\n';
+        ++*lines;
+        at = stop + 1;
+    }
+}
+
+static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int64_t at = 0, line = d->line, error_at = 0;
+    int64_t row = 0, row_line = line, safe_text = 0, safe_text_line = 0, safe_runs = 0;
+    const int is_console = d->columns == 2 && d->time_column == 0 && d->message_column == 1;
+    while (at < n) {
+        row = at;
+        row_line = line;
+        safe_text = d->text_length;
+        safe_text_line = d->text_line;
+        safe_runs = d->n_runs;
+        if (data[at] == '\n' || (data[at] == '\r' && at + 1 < n && data[at + 1] == '\n')) {
+            at += 1 + (data[at] == '\r');
+            line++;
+            continue;
+        }
+        int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start, stop;
+        if (is_console && n - at > 14 && data[at + 13] == ',' && me_are_thirteen_digits(data + at)) {
+            /* one path for messages in quotation marks and without: the processor cannot predict which it is */
+            int quoted = data[at + 14] == '"';
+            start = at + 14 + quoted;
+            stop = me_copy(d, d->text + d->text_length, data, start, n, quoted ? ME_IN_QUOTES : ME_IN_FIELD);
+            if (stop + quoted < n && data[stop] == (quoted ? '"' : '\n') && data[stop + quoted] == '\n') {
+                if (me_run_starts(d, d->base + start, line)) return ME_NO_MEMORY;
+                const int64_t micros = me_read_thirteen_digits(data + at) * 1000;
+                if (me_event_starts(d, d->text_base + d->text_length, micros, 0)) return ME_NO_MEMORY;
+                d->text_length += stop - start;
+                d->text[d->text_length++] = '\n';
+                d->text_line++;
+                line++;
+                at = stop + quoted + 1;
+                continue;
+            }
+        }
+        int has_message = 0, ended = 0;
+        while (!ended) {
+            int is_message = column == d->message_column;
+            int64_t since = d->text_length;
+            if (column == d->time_column && n - at > 13 && data[at + 13] == ',' && me_are_thirteen_digits(data + at)) {
+                time = me_read_thirteen_digits(data + at) * 1000;
+                at += 14;
+                column++;
+                continue;
+            }
+            if (at < n && data[at] == '"') {
+                start = ++at;
+                if (is_message && me_run_starts(d, d->base + at, line)) return ME_NO_MEMORY;
+                for (;;) {
+                    /* of a field that is no message, the copy is overwritten */
+                    int64_t lines = 0;
+                    stop = me_quote(d->level, d->text + d->text_length, data, at, n, &lines);
+                    if (stop < 0) {
+                        if (final) ME_FAIL("the export ends within an event", row);
+                        goto more;
+                    }
+                    line += lines;
+                    if (stop + 1 == n && !final) goto more;
+                    /* two quotation marks stand for one */
+                    int is_text = stop + 1 < n && data[stop + 1] == '"';
+                    if (is_message) {
+                        d->text_length += stop - at + is_text;
+                        d->text_line += lines;
+                    }
+                    at = stop + 1 + is_text;
+                    if (!is_text) {
+                        length = stop - start;
+                        break;
+                    }
+                    if (is_message && me_run_starts(d, d->base + at, line)) return ME_NO_MEMORY;
+                }
+            } else {
+                start = at;
+                for (;;) {
+                    at = me_copy(d, d->text + d->text_length + (at - start), data, at, n, ME_IN_FIELD);
+                    /* a carriage return alone ends no row */
+                    if (at + 1 >= n || data[at] != '\r' || data[at + 1] == '\n') break;
+                    d->text[d->text_length + (at - start)] = '\r';
+                    at++;
+                }
+                if (at >= n && !final) goto more;
+                length = at - start;
+                if (is_message) {
+                    if (me_run_starts(d, d->base + start, line)) return ME_NO_MEMORY;
+                    d->text_length += length;
+                }
+            }
+            if (is_message) {
+                me_end_message(d, since);
+                has_message = 1;
+            } else if (column == d->time_column) {
+                if (!me_time(d, data + start, length, &time)) ME_FAIL("a timestamp that is no time", start);
+            } else if (column == d->stream_column) {
+                if ((stream = me_stream_of(d, data + start, length)) < 0) return ME_NO_MEMORY;
+            }
+            column++;
+            if (at >= n) {
+                ended = 1;
+            } else if (data[at] == ',') {
+                at++;
+            } else if (data[at] == '\n') {
+                at++;
+                line++;
+                ended = 1;
+            } else if (data[at] == '\r') {
+                if (at + 1 >= n && !final) goto more;
+                if (at + 1 < n && data[at + 1] != '\n') ME_FAIL("text behind a closing quotation mark", at);
+                at += 1 + (at + 1 < n);
+                line++;
+                ended = 1;
+            } else {
+                ME_FAIL("text behind a closing quotation mark", at);
+            }
+        }
+        if (column != d->columns || !has_message) ME_FAIL("a row with another number of columns than the header", row);
+        if (me_event_starts(d, d->text_base + safe_text, time, stream)) return ME_NO_MEMORY;
+    }
+    d->line = line;
+    *consumed = at;
+    return ME_OK;
+invalid:
+    d->error_at = d->base + error_at;
+more:
+    d->text_length = safe_text;
+    d->text_line = safe_text_line;
+    d->n_runs = safe_runs;
+    d->line = row_line;
+    *consumed = row;
+    return d->error ? ME_INVALID : ME_OK;
+}
+
+#endif

@@ -1,0 +1,442 @@
+/* JSON: objects with a message, wherever they stand. */
+#ifndef METRICSCAN_EVENTS_JSON_H
+#define METRICSCAN_EVENTS_JSON_H
+
+#include "event_decoder.h"
+#include "event_text.h"
+#include "event_times.h"
+
+/* The first byte from `at` on that ends a stretch of a string: a quotation mark, a backslash, a control. */
+static inline int64_t me_stretch(int level, const uint8_t *data, int64_t at, int64_t end) {
+#ifdef MS_X86
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+    for (; MS_HAS_BASELINE(level) && at + 16 <= end; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        __m128i found = _mm_or_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
+            _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+        int mask = _mm_movemask_epi8(found);
+        if (mask) return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (at < end && data[at] != '"' && data[at] != '\\' && data[at] >= 0x20) at++;
+    return at;
+}
+
+/* The first byte from `at` on that is no blank; the newlines before it are counted. */
+static inline int64_t me_blanks(int level, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+    if (at < end && data[at] > ' ') return at;
+#ifdef MS_X86
+    const __m128i blank = _mm_set1_epi8(' '), newline = _mm_set1_epi8('\n');
+    for (; MS_HAS_BASELINE(level) && at + 16 <= end; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
+        unsigned is_blank = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, blank), bytes));
+        unsigned is_newline = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline));
+        if (is_blank != 0xffff) {
+            int length = __builtin_ctz(~is_blank);
+            *lines += __builtin_popcount(is_newline & ((1u << length) - 1));
+            return at + length;
+        }
+        *lines += __builtin_popcount(is_newline);
+    }
+#endif
+    for (; at < end && data[at] <= ' '; at++) *lines += data[at] == '\n';
+    return at;
+}
+
+/* Outcomes of reading a string, beside the place behind its end. */
+enum {
+    ME_UNFINISHED = -1, /* its end is not there yet */
+    ME_NO_STRING = -2,
+    ME_NO_ROOM = -3, /* no memory */
+    ME_BAD_TIME = -4 /* of an event read by its envelope: the timestamp is no time */
+};
+
+/* The place behind the quotation mark that ends the string, ME_UNFINISHED or ME_NO_STRING. */
+static inline int64_t me_skip_string(int level, const uint8_t *data, int64_t at, int64_t end) {
+    for (;;) {
+        at = me_stretch(level, data, at, end);
+        if (at >= end) return ME_UNFINISHED;
+        if (data[at] == '"') return at + 1;
+        if (data[at] != '\\') return ME_NO_STRING;
+        at += 2;
+        if (at > end) return ME_UNFINISHED;
+    }
+}
+
+static int me_hex(const uint8_t *at, uint32_t *value) {
+    *value = 0;
+    for (int i = 0; i < 4; i++) {
+        unsigned c = at[i], digit;
+        if (c >= '0' && c <= '9') digit = c - '0';
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') digit = (c | 0x20) - 'a' + 10;
+        else return 0;
+        *value = *value << 4 | digit;
+    }
+    return 1;
+}
+
+static void me_put_character(me_decoder *d, uint32_t c) {
+    uint8_t *out = d->text + d->text_length;
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        d->text_length += 1;
+    } else if (c < 0x800) {
+        out[0] = (uint8_t)(0xc0 | c >> 6);
+        out[1] = (uint8_t)(0x80 | (c & 0x3f));
+        d->text_length += 2;
+    } else if (c < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | c >> 12);
+        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (c & 0x3f));
+        d->text_length += 3;
+    } else {
+        out[0] = (uint8_t)(0xf0 | c >> 18);
+        out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        out[3] = (uint8_t)(0x80 | (c & 0x3f));
+        d->text_length += 4;
+    }
+}
+
+/* What the byte behind a backslash stands for; 0: none of the simple escapes. */
+static const uint8_t ME_UNESCAPED[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
+                                          ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+
+/* Append the rest of a string's content to the text. Returns the place behind its end, or an outcome but ME_BAD_TIME. */
+static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
+    for (;;) {
+        int64_t stop = me_copy_short(d->level, d->text + d->text_length, data, at, end, ME_IN_STRING);
+        d->text_length += stop - at;
+        at = stop;
+        if (at >= end) return ME_UNFINISHED;
+        if (data[at] == '"') return at + 1;
+        if (data[at] != '\\') return ME_NO_STRING;
+        if (at + 2 > end) return ME_UNFINISHED;
+        if (me_run_starts(d, d->base + at, line)) return ME_NO_ROOM;
+        uint32_t c = ME_UNESCAPED[data[at + 1]], low;
+        if (c) {
+            d->text[d->text_length++] = (uint8_t)c;
+            d->text_line += c == '\n';
+            at += 2;
+        } else {
+            int64_t length = 6;
+            if (data[at + 1] != 'u') return ME_NO_STRING;
+            if (at + 6 > end) return ME_UNFINISHED;
+            if (!me_hex(data + at + 2, &c)) return ME_NO_STRING;
+            if (c >= 0xd800 && c < 0xdc00) {
+                if (at + 12 > end) return ME_UNFINISHED;
+                if (data[at + 6] == '\\' && data[at + 7] == 'u' && me_hex(data + at + 8, &low) && low >= 0xdc00 && low < 0xe000) {
+                    c = 0x10000 + ((c - 0xd800) << 10 | (low - 0xdc00));
+                    length = 12;
+                }
+            }
+            d->text_line += c == '\n';
+            me_put_character(d, c);
+            at += length;
+        }
+        if (me_run_starts(d, d->base + at, line)) return ME_NO_ROOM;
+    }
+}
+
+/* The state to go back to if an event, or a token, is not whole. */
+typedef struct { int64_t at, line, text, text_line, runs; int expect, depth, key; } me_mark;
+
+static inline me_mark me_mark_of(const me_decoder *d, int64_t at, int64_t line) {
+    return (me_mark){at, line, d->text_length, d->text_line, d->n_runs, d->expect, d->depth, d->key};
+}
+
+/* Keep an envelope, so that others can be compared with it. Its digits may be others. */
+static void me_keep_envelope(me_decoder *d, const uint8_t *from, int64_t length) {
+    d->envelope.length = length;
+    for (int64_t i = 0; i < length; i++) {
+        int is_digit = from[i] >= '0' && from[i] <= '9';
+        d->envelope.low[i] = is_digit ? '0' : from[i];
+        d->envelope.more[i] = is_digit ? 9 : 0;
+    }
+    memset(d->envelope.low + length, 0, 64);
+    memset(d->envelope.more + length, 255, 64);
+}
+
+#ifdef MS_X86
+MS_TARGET(MS_AVX2_TARGET)
+static int me_has_envelope_avx2(const me_decoder *d, const uint8_t *one) {
+    __m256i same = _mm256_set1_epi8(-1);
+    for (int64_t i = 0; i < d->envelope.length; i += 32) {
+        __m256i above = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(one + i)),
+                                        _mm256_loadu_si256((const __m256i *)(d->envelope.low + i)));
+        __m256i most = _mm256_min_epu8(above, _mm256_loadu_si256((const __m256i *)(d->envelope.more + i)));
+        same = _mm256_and_si256(same, _mm256_cmpeq_epi8(most, above));
+    }
+    return _mm256_movemask_epi8(same) == -1;
+}
+#endif
+
+/* Whether the kept envelope stands here, but for its digits. Up to ME_BEHIND bytes past its end may be read. */
+static inline int me_has_envelope(const me_decoder *d, const uint8_t *one) {
+#ifdef MS_X86
+    if (d->level >= MS_AVX2) return me_has_envelope_avx2(d, one);
+    if (MS_HAS_BASELINE(d->level)) {
+        __m128i same = _mm_set1_epi8(-1);
+        for (int64_t i = 0; i < d->envelope.length; i += 16) {
+            __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i)),
+                                         _mm_loadu_si128((const __m128i *)(d->envelope.low + i)));
+            __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(d->envelope.more + i)));
+            same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
+        }
+        return _mm_movemask_epi8(same) == 0xffff;
+    }
+#endif
+    for (int64_t i = 0; i < d->envelope.length; i++)
+        if ((uint8_t)(one[i] - d->envelope.low[i]) > d->envelope.more[i]) return 0;
+    return 1;
+}
+
+/* Read the events behind `stop`, the end of a message, as long as their envelope is the last one's: no token of it is parsed.
+   Returns where the last message taken ends, or an outcome. `since` is where that message starts in the text; `safe` where its
+   event does. */
+static int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data, int64_t stop, int64_t n, int64_t *at_line,
+                                      int64_t *at_since, me_mark *safe) {
+    const int64_t between = d->envelope.length, base = d->base, text_base = d->text_base;
+    const int64_t lines = d->envelope.lines;
+    uint8_t *const text = d->text;
+    int64_t line = *at_line, since = *at_since;
+    int64_t length = d->text_length, text_line = d->text_line;
+    while (n - stop >= between + ME_BEHIND && me_has_envelope(d, data + stop)) {
+        if (me_event_starts(d, text_base + since, d->time, d->stream)) return ME_NO_ROOM;
+        since = length;
+        *safe = (me_mark){stop + d->envelope.brace, line + d->envelope.brace_lines, length, text_line, d->n_runs, ME_VALUE,
+                          d->depth - 1, ME_MESSAGE};
+        line += lines;
+        d->time = ME_NO_TIME;
+        d->stream = 0;
+        if (d->envelope.time_is_ms) {
+            d->time = me_read_thirteen_digits(data + stop + d->envelope.time) * 1000;
+        } else if (d->envelope.time && !me_time(d, data + stop + d->envelope.time, d->envelope.time_length, &d->time)) {
+            stop = ME_BAD_TIME;
+            break;
+        }
+        if (d->envelope.stream
+            && (d->stream = me_stream_of(d, data + stop + d->envelope.stream, d->envelope.stream_length)) < 0)
+            return ME_NO_ROOM;
+        const int64_t start = stop + between;
+        d->text_length = length;
+        d->text_line = text_line;
+        if (me_run_starts(d, base + start, line)) return ME_NO_ROOM;
+        stop = me_copy(d, text + length, data, start, n, ME_IN_STRING);
+        length += stop - start;
+        if (stop < n && data[stop] == '"') {
+            text[length++] = '\n';
+            text_line++;
+            stop++;
+        } else {
+            d->text_length = length;
+            stop = me_take_string(d, data, stop, n, line);
+            if (stop < 0) break;
+            me_end_message(d, since);
+            length = d->text_length;
+            text_line = d->text_line;
+        }
+    }
+    d->text_length = length;
+    d->text_line = text_line;
+    *at_line = line;
+    *at_since = since;
+    return stop;
+}
+
+static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int64_t at = 0, line = d->line, error_at = 0, start, stop, since = 0;
+    me_mark safe = me_mark_of(d, at, line);
+    /* where the last message ended, and what came since */
+    int64_t end_at = -1, end_line = 0, brace_at = 0, brace_line = 0, time_at = 0, time_length = 0;
+    int64_t stream_at = 0, stream_length = 0;
+    int64_t digits;
+    int plain = 0;
+    for (;;) {
+        at = me_blanks(d->level, data, at, n, &line);
+        if (!d->candidate) safe = me_mark_of(d, at, line);
+        if (at >= n) {
+            if (d->expect == ME_DOCUMENT) goto done;
+            goto more;
+        }
+        uint8_t c = data[at];
+        switch (d->expect) {
+        case ME_COLON:
+            if (c != ':') ME_FAIL("a colon was expected", at);
+            at++;
+            d->expect = ME_VALUE;
+            continue;
+        case ME_NEXT:
+            if (c == ',') {
+                at++;
+                d->expect = d->stack[d->depth - 1] == '{' ? ME_KEY : ME_VALUE;
+                continue;
+            }
+            if (c != (d->stack[d->depth - 1] == '{' ? '}' : ']')) ME_FAIL("a comma was expected", at);
+            goto closing;
+        case ME_KEY_OR_END:
+            if (c == '}') goto closing;
+            /* fall through */
+        case ME_KEY:
+            if (c != '"') ME_FAIL("a key was expected", at);
+            start = at + 1;
+            stop = me_skip_string(d->level, data, start, n);
+            if (stop == ME_UNFINISHED) goto more;
+            if (stop == ME_NO_STRING) ME_FAIL("a control character in a string", at);
+            d->key = ME_OTHER;
+            if (stop - 1 - start == 7 && !memcmp(data + start, "message", 7)) d->key = ME_MESSAGE;
+            else if (stop - 1 - start == 9 && !memcmp(data + start, "timestamp", 9)) d->key = ME_TIMESTAMP;
+            else if (stop - 1 - start == 13 && !memcmp(data + start, "logStreamName", 13)) d->key = ME_STREAM;
+            at = stop;
+            d->expect = ME_COLON;
+            continue;
+        case ME_VALUE_OR_END:
+            if (c == ']') goto closing;
+            break;
+        case ME_DOCUMENT:
+            if (c != '{' && c != '[') ME_FAIL("a JSON object was expected", at);
+            break;
+        default:
+            break;
+        }
+        /* a value */
+        if (c == '{' || c == '[') {
+            if (d->candidate && d->has_message) ME_FAIL("a message beside nested values", at);
+            if (d->depth == ME_MOST_DEPTH) ME_FAIL("nested too deeply", at);
+            if (d->candidate) {
+                /* the object around this one is no event */
+                d->candidate = 0;
+                safe = me_mark_of(d, at, line);
+            }
+            plain = plain && c == '{' && !brace_at;
+            brace_at = at;
+            brace_line = line;
+            time_at = stream_at = 0;
+            d->stack[d->depth++] = c;
+            d->expect = c == '{' ? ME_KEY_OR_END : ME_VALUE_OR_END;
+            if (c == '{') {
+                d->candidate = 1;
+                d->has_message = 0;
+                d->time = ME_NO_TIME;
+                d->stream = 0;
+                since = d->text_length;
+            }
+            at++;
+            continue;
+        }
+        int in_object = d->depth && d->stack[d->depth - 1] == '{';
+        int key = in_object ? d->key : ME_OTHER;
+        if (key == ME_MESSAGE && !d->candidate) ME_FAIL("a message beside nested values", at);
+        if (c == '"') {
+            start = at + 1;
+            if (key == ME_MESSAGE) {
+                if (d->has_message) ME_FAIL("two messages in one event", at);
+                d->envelope.length = 0;
+                if (plain && brace_at && start - end_at <= ME_MOST_ENVELOPE) {
+                    me_keep_envelope(d, data + end_at, start - end_at);
+                    d->envelope.brace = brace_at - end_at;
+                    d->envelope.brace_lines = brace_line - end_line;
+                    d->envelope.lines = line - end_line;
+                    d->envelope.time = time_at ? time_at - end_at : 0;
+                    d->envelope.time_length = time_length;
+                    d->envelope.time_is_ms = time_at && time_length == 13 && me_digits(data + time_at, 13, &digits);
+                    d->envelope.stream = stream_at ? stream_at - end_at : 0;
+                    d->envelope.stream_length = stream_length;
+                }
+                if (me_run_starts(d, d->base + start, line)) return ME_NO_MEMORY;
+                stop = me_take_string(d, data, start, n, line);
+                if (stop == ME_NO_ROOM) return ME_NO_MEMORY;
+                if (stop > 0) {
+                    me_end_message(d, since);
+                    d->has_message = 1;
+                    if (d->envelope.length) {
+                        stop = me_take_same_envelopes(d, data, stop, n, &line, &since, &safe);
+                        if (stop == ME_NO_ROOM) return ME_NO_MEMORY;
+                        if (stop < 0) at = safe.at - d->envelope.brace + d->envelope.length - 1;
+                        if (stop == ME_BAD_TIME)
+                            ME_FAIL("a timestamp that is no time", safe.at - d->envelope.brace + d->envelope.time);
+                    }
+                    end_at = stop;
+                    end_line = line;
+                    plain = 1;
+                    brace_at = 0;
+                }
+            } else {
+                stop = me_skip_string(d->level, data, start, n);
+            }
+            if (stop == ME_UNFINISHED) goto more;
+            if (stop == ME_NO_STRING) ME_FAIL("a control character or an unknown escape in a string", at);
+            if (key == ME_TIMESTAMP && d->candidate) {
+                if (!me_time(d, data + start, stop - 1 - start, &d->time)) ME_FAIL("a timestamp that is no time", at);
+                plain = plain && brace_at;
+                time_at = start;
+                time_length = stop - 1 - start;
+            }
+            if (key == ME_STREAM && d->candidate) {
+                if ((d->stream = me_stream_of(d, data + start, stop - 1 - start)) < 0) return ME_NO_MEMORY;
+                plain = plain && brace_at;
+                stream_at = start;
+                stream_length = stop - 1 - start;
+            }
+            at = stop;
+        } else {
+            for (stop = at; stop < n && (data[stop] > ',' || data[stop] == '+') && data[stop] != ']' && data[stop] != '}'
+                            && data[stop] != ':'; stop++) {}
+            if (stop == n && !final) goto more;
+            if (key == ME_TIMESTAMP && d->candidate) {
+                if (!me_time(d, data + at, stop - at, &d->time)) ME_FAIL("a timestamp that is no time", at);
+                plain = plain && brace_at;
+                time_at = at;
+                time_length = stop - at;
+            } else if (key == ME_MESSAGE) {
+                ME_FAIL("a message that is no string", at);
+            } else {
+                int is_word = (stop - at == 4 && (!memcmp(data + at, "true", 4) || !memcmp(data + at, "null", 4)))
+                              || (stop - at == 5 && !memcmp(data + at, "false", 5));
+                if (!is_word) {
+                    int64_t digits = 0;
+                    for (int64_t i = at; i < stop; i++) {
+                        if (data[i] >= '0' && data[i] <= '9') digits++;
+                        else if (!strchr("+-.eE", data[i])) ME_FAIL("no JSON value", at);
+                    }
+                    if (!digits) ME_FAIL("no JSON value", at);
+                }
+            }
+            at = stop;
+        }
+        d->expect = ME_NEXT;
+        continue;
+    closing:
+        plain = plain && c == '}' && !brace_at;
+        at++;
+        d->depth--;
+        d->expect = d->depth ? ME_NEXT : ME_DOCUMENT;
+        if (c == '}' && d->candidate && d->has_message
+            && me_event_starts(d, d->text_base + since, d->time, d->stream))
+            return ME_NO_MEMORY;
+        d->candidate = 0;
+    }
+invalid:
+    d->error_at = d->base + error_at;
+more:
+    d->text_length = safe.text;
+    d->text_line = safe.text_line;
+    d->n_runs = safe.runs;
+    d->expect = safe.expect;
+    d->depth = safe.depth;
+    d->key = safe.key;
+    d->candidate = 0;
+    at = safe.at;
+    line = safe.line;
+    if (d->error == NULL && final) {
+        d->error = "the export ends before it is complete";
+        d->error_at = d->base + at;
+    }
+done:
+    d->line = line;
+    *consumed = at;
+    return d->error ? ME_INVALID : ME_OK;
+}
+
+#endif

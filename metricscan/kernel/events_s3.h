@@ -1,0 +1,47 @@
+/* The export to S3: an event per line, with its time before it; lines without a time belong to the event before. */
+#ifndef METRICSCAN_EVENTS_S3_H
+#define METRICSCAN_EVENTS_S3_H
+
+#include "event_decoder.h"
+#include "event_text.h"
+#include "event_times.h"
+
+static int me_s3(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
+    int64_t at = 0;
+    if (d->has_event && me_event_starts(d, d->text_base, d->time, 0)) return ME_NO_MEMORY;
+    while (at < n) {
+        /* a date holds no newline, so it may be looked for before the end of the line is known */
+        int64_t micros, begin = at;
+        int64_t length = me_date(d, data + at, n - at, &micros);
+        int has_time = length && data[at + 10] == 'T' && data[at + length - 1] == 'Z';
+        if (has_time && at + length < n) {
+            uint8_t behind = data[at + length];
+            has_time = behind == ' ' || behind == '\r' || behind == '\n';
+            begin = at + length + (behind == ' ');
+        } else if (has_time) {
+            begin = n;
+        }
+        if (!has_time) begin = at;
+        int64_t stop = me_copy(d, d->text + d->text_length, data, begin, n, ME_IN_LINE);
+        if (stop == n && !final) break;
+        if (has_time) {
+            d->time = micros;
+            d->has_event = 1;
+            if (me_event_starts(d, d->text_base + d->text_length, micros, 0)) return ME_NO_MEMORY;
+        } else if (!d->has_event) {
+            d->error = "a line that starts with a time was expected";
+            d->error_at = d->base + at;
+            break;
+        }
+        if (me_run_starts(d, d->base + begin, d->line)) return ME_NO_MEMORY;
+        d->text_length += stop - begin;
+        d->text[d->text_length++] = '\n';
+        d->text_line++;
+        d->line += stop < n;
+        at = stop + (stop < n);
+    }
+    *consumed = at;
+    return d->error ? ME_INVALID : ME_OK;
+}
+
+#endif
