@@ -1,0 +1,241 @@
+"""The kernel's C, declared for Cython: the functions that the face calls, and of structs the fields that it reads or writes."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from "kernel/characters.h" nogil:
+    enum: MS_ASCII, MS_UTF8, MS_BYTES
+    bint ms_is_ascii(const uint8_t *p, int64_t n)
+    bint ms_is_utf8(const uint8_t *p, int64_t n)
+    int64_t ms_decode(const uint8_t *p, int64_t n, int64_t at, uint32_t *character)
+    bint ms_in_set(const int32_t *set, uint32_t character)
+
+cdef extern from "kernel/memory.h" nogil:
+    enum: MS_FIRST_ROWS, MS_SOME_ROWS, MS_SLAB_ROWS, MS_LEAST_ROOM, MS_PIECE_BYTES
+    void *ms_take_memory(size_t size, bint full)
+    void ms_share_memory(void *columns)
+    void ms_give_memory(void *columns)
+    int ms_holders_of_memory(void *columns)
+
+cdef extern from "kernel/arrow.h" nogil:
+    enum: MS_COLUMNS
+    struct ArrowArray:
+        pass
+    int ms_export_columns(ArrowArray *array, void *memory, int64_t rows, char *first, size_t stride)
+    void ms_withdraw(ArrowArray *array)
+
+cdef extern from "kernel/levels.h" nogil:
+    enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_AVX512, MS_NEON_LEVEL
+    int ms_level_available(int level)
+
+cdef extern from "kernel/fingerprints.h" nogil:
+    enum: MS_LF, MS_UNIVERSAL, MS_EACH
+    enum: MS_BLOCK, MS_BLOCK_WORDS, MS_SOME_POSITIONS
+    ctypedef struct ms_fingerprints:
+        pass
+    ctypedef struct ms_class:
+        pass
+    size_t ms_find_class(const ms_class *c, const uint8_t *table, const uint8_t *p, size_t start, size_t to)
+    void ms_class_fill(ms_class *c, const uint8_t *table, int level)
+    void ms_fingerprints_clear(ms_fingerprints *t, int level)
+    void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
+    ctypedef struct ms_marks:
+        uint64_t none[8]
+        uint64_t words[MS_BLOCK_WORDS]
+    ctypedef struct ms_newlines:
+        ms_marks marks
+        size_t count
+        bint returns
+    size_t ms_positions(
+        const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out, ms_newlines *lines
+    )
+    void ms_mark_block(const uint8_t *p, size_t n, uint8_t a, uint8_t b, uint64_t *marks)
+    size_t ms_marked_before(const uint64_t *marks, size_t at)
+    size_t ms_find_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
+    size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
+    size_t ms_find_near(const uint8_t *p, size_t start, size_t to, size_t n, uint8_t x)
+    size_t ms_find(const uint8_t *p, size_t start, size_t to, const uint8_t *needle, size_t length)
+    size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
+    size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
+    int ms_equal(const uint8_t *a, const uint8_t *b, size_t n)
+    uint32_t ms_load2(const uint8_t *p)
+    uint32_t ms_slot(uint64_t window, uint32_t mask)
+    uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
+
+cdef extern from "kernel/rewriting.h" nogil:
+    enum: MS_SYSLOG, MS_STRIP, MS_UNIVERSAL_ENDS, MS_DROP_CR
+    ctypedef struct ms_rewriting:
+        uint8_t *text
+    void ms_rewriting_clear(ms_rewriting *w)
+    bint ms_needs_rewriting(int how, const uint8_t *p, int64_t n)
+    int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
+    int64_t ms_input_place(ms_rewriting *w, int64_t output)
+
+cdef extern from "kernel/program.h" nogil:
+    enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
+    enum: MS_STOP, MS_MEMBER, MS_UNDECIDED
+    ctypedef struct ms_program:
+        const int32_t *code
+        const uint8_t *pool
+        const uint8_t *tables
+        const int32_t *sets
+        const int32_t *set_at
+        const uint8_t *first
+        ms_class first_class
+        const uint8_t *last
+        int32_t only_run
+        int64_t width
+        const uint8_t *ways
+        int32_t lead
+        int32_t lead_class
+        const uint8_t *lead_text
+        int64_t lead_length
+        int32_t lead_ascii
+        int32_t runs
+        int32_t splits
+        int32_t loops
+        int32_t slots
+        int32_t at_start
+        int32_t words
+        int32_t pure
+    ctypedef struct ms_matcher:
+        int64_t *places
+    void ms_matcher_clear(ms_matcher *m)
+    int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
+    int ms_search(
+        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, int64_t text,
+        bint nonempty, int64_t *match_start, int64_t *match_end
+    )
+
+cdef extern from "kernel/numbers.h" nogil:
+    enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
+    int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
+
+cdef extern from "kernel/decide.h" nogil:
+    enum: MS_QUICK_LAZY, MS_QUICK_GREEDY, MS_QUICK_CHAIN
+    ctypedef struct Step "ms_step":
+        int32_t kind
+        int32_t least
+        int32_t most
+        int32_t length
+        const uint8_t *text
+    ctypedef struct Literal "ms_literal":
+        const uint8_t *text
+        int64_t length
+        int64_t place
+        bint in_window
+        int32_t first_use
+        int32_t uses
+    ctypedef struct Entry "ms_entry":
+        uint64_t window
+        const Literal *literal
+        const Entry *following
+        int32_t quick
+        int32_t pattern
+        size_t state
+        int64_t head_place
+        int64_t tail_place
+        int64_t from_place
+        uint64_t mask
+        uint64_t head
+        uint64_t tail
+        uint8_t stop[16]
+        bint at_start
+        int64_t length
+        int64_t least
+        const uint8_t *table
+        const uint8_t *ends
+        ms_class stops
+        const uint8_t *suffix
+        int64_t suffix_length
+        const Step *steps
+    ctypedef struct Group "ms_group":
+        int64_t window
+        bint near
+        uint64_t mask
+        const Entry *only
+        int32_t heads
+        uint32_t head_mask
+    ctypedef struct Lookup "ms_lookup":
+        uint16_t *pair_group
+        const Entry **only
+        Group *groups
+        const Entry **heads
+    const Entry ms_unknown, ms_nowhere
+    ctypedef struct State "ms_state":
+        double *value
+        int64_t *line
+        int64_t *offset
+        int64_t *start
+        int64_t rows
+        int64_t room
+        int64_t next_start
+        int64_t memo_to
+        int64_t *time
+        char *slab
+        bint shared
+        int64_t next_room
+        int64_t timed
+        int64_t handed
+        int64_t unparsed
+        int64_t failed
+        int64_t timeouts
+        int64_t over_budget
+        int64_t samples
+        int64_t record
+        int64_t row_mark
+        int64_t note_mark
+        int64_t region_mark
+        int64_t unparsed_mark
+        int64_t samples_mark
+        bint closed
+        bint pending
+        int64_t pending_start
+        int64_t pending_end
+        int64_t pending_run
+        double last_value
+        int64_t last_line
+        int64_t last_offset
+        int64_t last_start
+        int64_t last_time
+    ctypedef struct Region "ms_region":
+        const uint8_t *p
+        int64_t n
+        const uint8_t *source
+        int64_t offset
+        int64_t base
+        bint drop_cr
+        int32_t terminators
+        bint rewritten
+        ms_rewriting rewriting
+        int64_t serial
+        int64_t record
+        int64_t end
+        int64_t next
+        int64_t counted
+        int64_t line
+        int32_t kind
+        int64_t block
+        int64_t block_line
+        const ms_newlines *newlines
+        const uint64_t *ends
+        bint only_newlines
+        size_t words
+        int64_t open
+    ctypedef struct ms_left:
+        int32_t pattern
+        int64_t start
+        int64_t end
+        int64_t value_start
+        int64_t value_end
+    void ms_find_record_in_block(Region *r, int64_t position)
+    void ms_open_record(Region *r, int64_t *serial)
+    ctypedef struct ms_candidate:
+        const uint8_t *position
+    size_t ms_candidates(
+        int level, const Lookup *find, const Region *r, const uint32_t *positions, size_t found, ms_candidate *candidates
+    )
+    const ms_candidate *ms_decide(
+        int level, Region *r, State *states, int64_t *serial, const ms_candidate *start, const ms_candidate *to,
+        ms_left *left
+    )
