@@ -5,7 +5,7 @@ above it. One ``Engine`` holds the compiled tables and never changes, so any num
 is one pass over one input: bytes are fed in pieces of any size, rows pile up in plain C columns, and ``detach`` hands their
 memory over.
 
-Each call of ``feed`` has three stages. *Scan* runs without the GIL over all whole records: it searches the buffer for
+Each call of ``feed`` has three stages. *ms_scan* runs without the GIL over all whole records: it searches the buffer for
 every pattern's literals, matches in place, reads numbers and appends rows. What only Python can decide is noted, with
 the row before which it belongs. *Settle* takes the GIL and decides the notes, merging their rows into place. *Keep*
 copies the unfinished record at the end for the next call.
@@ -31,45 +31,11 @@ from metricscan.kernel cimport *
 cdef extern from "<unistd.h>" nogil:
     ssize_t pread(int descriptor, void *buffer, size_t size, int64_t offset)
 
-cdef enum:
-    # what decides a pattern
-    SPAN = 0
-    CONFIRM = 1
-    PROGRAM = 2
-    # what follows the prefix of a span
-    NOTHING = 0
-    LAZY_RUN = 1
-    GREEDY_RUN = 2
-    # patterns that the core surely decides on its own, all matches counting; the commonest shape has its own branch
-    NOT_PLAIN = 0
-    PLAIN = 1
-    PLAIN_LAZY_TO_BYTE = 2      # literal, (.*?), one byte
-    # which matches of a record count
-    MATCHES_ALL = 0
-    MATCHES_FIRST = 1
-    MATCHES_LAST = 2
-    # how candidates are found; the last two exist for the tests
-    SEARCH_SIMD = 0
-    SEARCH_NAIVE = 1
-    SEARCH_EVERY = 2
-    # what a note asks for
-    DEAD = 0
-    DECIDE_RECORD = 1
-    DECIDE_NUMBER = 2
-    COUNT_REFUSED = 3
-    TRACE = 4
-    MAX_SAMPLES = 5
-    SAMPLE_BYTES = 200
-    # with no more patterns than this, columns of some rows become full slabs at once
-    FEW_PATTERNS = 32
-
 _LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_AVX512: "avx512", MS_NEON_LEVEL: "neon"}
 SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
 
 #: Rows of a full batch.
 SLAB_ROWS = MS_SLAB_ROWS
-
-cdef int64_t NO_TIME = INT64_MIN
 
 # The interpreter's own. What Cython makes of `float(text)` strips blanks that float() refuses: "\x1finf\xa0".
 cdef object python_float = builtins.float
@@ -77,273 +43,12 @@ cdef object python_float = builtins.float
 
 # ---- the compiled tables
 
-cdef struct Pattern:
-    int32_t strategy
-    int32_t shape
-    const uint8_t *prefix
-    int64_t prefix_length
-    const uint8_t *suffix
-    int64_t suffix_length
-    const uint8_t *table        # 256 entries: may the run take this byte
-    const int32_t *set          # of what the table leaves undecided
-    int64_t run_min
-    int64_t run_max             # -1: no limit
-    bint any_byte               # the run takes every byte of a record: only the suffix and the record's end stop it
-    bint suffix_stops           # the suffix's first byte is no member: a greedy run can end at one place only
-    bint counted                # bytes and characters may differ in number: other records than ASCII are the program's
-    bint at_start
-    bint at_end
-    int32_t plain               # what try_plain knows to do
-    ms_program program
-    const Step *steps           # of a chain that begins with its one literal, or NULL
-    bint found_by_lead          # its one literal is the text that the program looks for first
-    bint value_from_run         # the value starts (ends) relative to the run's end, else to the match's start
-    int64_t value_from
-    bint value_to_run
-    int64_t value_to
-
-cdef struct Tables:
-    Pattern *patterns
-    int32_t n_patterns
-    ms_fingerprints fingerprints
-    Lookup find                 # fingerprints of two bytes -> groups -> entries
-    uint16_t one_group[256]
-    Entry *entries
-    Literal *literals
-    int32_t *uses
-    int32_t *always             # patterns that are tried on every record
-    int32_t n_always
-    bint has_literals
-    bint has_single_bytes       # fingerprints of one byte
-    int32_t matches
-    int32_t search
-    int32_t level
-    bint universal
-    bint drop_cr                # newline="lf" without escape: one \r at a record's end is not part of it
-    int rewriting               # how, or 0
-    ms_class always_first       # of patterns that are tried on every record: the bytes with which a match starts
-    const uint8_t *always_table  # the same as a table, or NULL, if one of them may match anywhere
-    uint8_t second_terminator   # \r in universal mode, else \n again
-
-
-# ---- one pass
-
-cdef struct Chunk:              # a pattern's columns that were full and set aside
-    int32_t pattern
-    int64_t rows
-    char *slab
-    double *value
-    int64_t *line
-    int64_t *offset
-    int64_t *start
-
-cdef struct Note:
-    int32_t kind
-    int32_t pattern
-    int32_t region
-    int64_t following
-    int64_t row
-    const uint8_t *text
-    int64_t length
-    int64_t line
-    int64_t offset
-    int64_t start
-    int64_t position            # of the record in its region
-    int64_t match_start
-    int64_t match_end
-    int64_t value_start
-    int64_t value_end
-    bint decided
-    double number
-
-cdef struct Scan:
-    const Tables *tables
-    State *states
-    Region regions[2]
-    Note *notes
-    int64_t n_notes
-    int64_t notes_capacity
-    ms_matcher matcher
-    int32_t *pending            # patterns with a pending match in the current record (matches="last")
-    int32_t n_pending
-    int64_t serial
-    int64_t base
-    int64_t line                # newlines before the next region
-    int64_t offset              # of the next region
-    int64_t records
-    Chunk *chunks
-    int64_t n_chunks
-    int64_t chunks_capacity
-    bint in_batches             # full columns are set aside
-    bint rewritten              # the region being scanned was
-    bint overgrown              # some have outgrown a batch where they could not be set aside
-    int64_t row_limit           # tests: growing past it fails as memory would
-    bint trace
-    bint noted                  # rows are not written straight away: traced
-    bint no_memory
-
-
-cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
-    """Move the rows to columns with this room. On failure everything is as before.
-
-    Columns and patterns are staggered by odd numbers of cache lines: sixteen columns that advance at the same place of
-    their pages would compete for the eight ways of one cache set.
-    """
-    cdef size_t stride = ((<size_t>room * 8 + 63) & ~<size_t>63) + 5 * 64
-    cdef size_t shift = <size_t>(pattern * 21 % 64) * 64 if room >= 4096 else 0
-    cdef size_t columns = 4 if state.time == NULL else 5
-    cdef size_t held = <size_t>state.rows * 8
-    cdef char *slab
-    cdef char *at
-    # all full slabs are of one size, so that any pattern can take what another gave back
-    if room == MS_SLAB_ROWS and columns == 4:
-        slab = <char *>ms_take_memory(stride * columns + 64 * 64, True)
-    else:
-        slab = <char *>ms_take_memory(stride * columns + shift, False)
-    at = slab + shift
-    if slab == NULL:
-        return -1
-    if state.slab != NULL:
-        memcpy(at, state.value, held)
-        memcpy(at + stride, state.line, held)
-        memcpy(at + 2 * stride, state.offset, held)
-        memcpy(at + 3 * stride, state.start, held)
-        if state.time != NULL:
-            memcpy(at + 4 * stride, state.time, <size_t>state.timed * 8)
-        ms_give_memory(state.slab)
-    state.slab = slab
-    state.shared = False
-    state.value = <double *>at
-    state.line = <int64_t *>(at + stride)
-    state.offset = <int64_t *>(at + 2 * stride)
-    state.start = <int64_t *>(at + 3 * stride)
-    if state.time != NULL:
-        state.time = <int64_t *>(at + 4 * stride)
-    state.room = room
-    return 0
-
-
-cdef int set_aside(Scan *k, State *state) noexcept nogil:
-    """Make the rows a chunk of their own; the next row begins anew. On failure everything is as before."""
-    cdef int64_t capacity
-    cdef void *grown
-    cdef Chunk *chunk
-    if k.n_chunks == k.chunks_capacity:
-        capacity = 16 if k.chunks_capacity == 0 else k.chunks_capacity * 2
-        grown = realloc(k.chunks, <size_t>capacity * sizeof(Chunk))
-        if grown == NULL:
-            return -1
-        k.chunks = <Chunk *>grown
-        k.chunks_capacity = capacity
-    chunk = &k.chunks[k.n_chunks]
-    k.n_chunks += 1
-    chunk.pattern = <int32_t>(state - k.states)
-    chunk.rows = state.rows
-    chunk.slab = state.slab
-    chunk.value = state.value
-    chunk.line = state.line
-    chunk.offset = state.offset
-    chunk.start = state.start
-    let_go(state)
-    state.next_room = MS_SLAB_ROWS
-    return 0
-
-
-cdef void let_go(State *state) noexcept nogil:
-    """The rows are somebody else's from now on."""
-    note_last(state)
-    state.handed += state.rows
-    state.slab = NULL
-    state.shared = False
-    state.value = NULL
-    state.line = state.offset = state.start = state.time = NULL
-    state.rows = state.room = state.timed = 0
-
-
-cdef inline void note_last(State *state) noexcept nogil:
-    cdef int64_t row = state.rows - 1
-    if row >= 0:
-        state.last_value = state.value[row]
-        state.last_line = state.line[row]
-        state.last_offset = state.offset[row]
-        state.last_start = state.start[row]
-        state.last_time = state.time[row] if state.time != NULL else NO_TIME
-
-
-cdef bint never_taken_back(const Scan *k, const State *state) noexcept nogil:
-    cdef const Pattern *q = &k.tables.patterns[state - k.states]
-    return q.strategy == SPAN and not q.counted
-
-
-cdef int grow_columns(Scan *k, State *state) noexcept nogil:
-    """Room for at least one row more. The only place where columns grow; on failure they are as before."""
-    cdef int64_t room
-    if k.row_limit >= 0 and state.rows >= k.row_limit:
-        k.no_memory = True
-        return -1
-    if state.rows >= MS_SLAB_ROWS or state.shared and state.rows:
-        # notes, what must be taken back if the record turns out to be Python's, and what is given its place once its region is
-        # scanned, go by the number of rows before them
-        if k.in_batches and not k.rewritten and k.n_notes == 0 and (state.record != k.serial or never_taken_back(k, state)):
-            if set_aside(k, state) < 0:
-                k.no_memory = True
-                return -1
-        elif state.rows >= MS_SLAB_ROWS:
-            k.overgrown = True
-    room = state.next_room if state.room == 0 else state.room * 2
-    if room < MS_FIRST_ROWS:
-        room = MS_FIRST_ROWS
-    if state.rows < MS_SLAB_ROWS and (
-        state.shared or room > MS_SLAB_ROWS // 2 or k.in_batches and room > MS_SOME_ROWS and k.tables.n_patterns <= FEW_PATTERNS
-    ):
-        room = MS_SLAB_ROWS
-    if room > (<int64_t>1 << 56) or lay_out(state, room, <int32_t>(state - k.states)) < 0:
-        k.no_memory = True
-        return -1
-    return 0
-
-
-cdef inline int append_row(
-    Scan *k, State *state, double value, int64_t line, int64_t offset, int64_t start
-) noexcept nogil:
-    cdef int64_t row
-    if state.rows == state.room and grow_columns(k, state) < 0:
-        return -1
-    row = state.rows
-    state.value[row] = value
-    state.line[row] = line
-    state.offset[row] = offset
-    state.start[row] = start
-    state.rows = row + 1
-    return 0
-
-
-cdef Note *add_note(Scan *k, int kind, int32_t pattern) noexcept nogil:
-    cdef int64_t capacity
-    cdef void *grown
-    if k.n_notes == k.notes_capacity:
-        capacity = 16 if k.notes_capacity == 0 else k.notes_capacity * 2
-        grown = realloc(k.notes, <size_t>capacity * sizeof(Note))
-        if grown == NULL:
-            k.no_memory = True
-            return NULL
-        k.notes = <Note *>grown
-        k.notes_capacity = capacity
-    cdef Note *note = &k.notes[k.n_notes]
-    memset(note, 0, sizeof(Note))
-    note.kind = kind
-    note.pattern = pattern
-    note.row = k.states[pattern].rows
-    k.n_notes += 1
-    return note
-
-
-cdef int64_t input_offset(Region *r, int64_t position) noexcept nogil:
+cdef int64_t input_offset(ms_region *r, int64_t position) noexcept nogil:
     """Where in the input the byte at this position of the region comes from."""
     return r.offset + (ms_input_place(&r.rewriting, position) if r.rewritten else position)
 
 
-cdef int64_t record_offset(Region *r, int64_t record) noexcept nogil:
+cdef int64_t record_offset(ms_region *r, int64_t record) noexcept nogil:
     """Where in the input the record at this position starts: behind its predecessor, whatever was removed at its front."""
     cdef int64_t before
     if record == 0 or not r.rewritten:
@@ -353,11 +58,11 @@ cdef int64_t record_offset(Region *r, int64_t record) noexcept nogil:
     return r.offset + before + (2 if r.source[before] == 13 and r.p[record - 1] == 10 else 1)
 
 
-cdef void place_rows(Scan *k, Region *r) noexcept nogil:
+cdef void place_rows(ms_scan *k, ms_region *r) noexcept nogil:
     """Say of the rows that came from a rewritten region where in the input they stood."""
     cdef int32_t pattern
     cdef int64_t row, offset, last = -1, placed = 0
-    cdef State *state
+    cdef ms_state *state
     for pattern in range(k.tables.n_patterns):
         state = &k.states[pattern]
         for row in range(state.region_mark, state.rows):
@@ -371,9 +76,9 @@ cdef void place_rows(Scan *k, Region *r) noexcept nogil:
 
 # ---- framing
 
-cdef bint flush_pending(Scan *k, Region *r, int32_t region) noexcept nogil:
+cdef bint flush_pending(ms_scan *k, ms_region *r, int32_t region) noexcept nogil:
     cdef int32_t i, pattern
-    cdef State *state
+    cdef ms_state *state
     for i in range(k.n_pending):
         pattern = k.pending[i]
         state = &k.states[pattern]
@@ -384,7 +89,7 @@ cdef bint flush_pending(Scan *k, Region *r, int32_t region) noexcept nogil:
     return True
 
 
-cdef inline void find_record(Scan *k, Region *r, int64_t position) noexcept nogil:
+cdef inline void find_record(ms_scan *k, ms_region *r, int64_t position) noexcept nogil:
     """Where the record starts and ends that holds this position, which lies behind the last record."""
     cdef uint8_t second = k.tables.second_terminator
     cdef int64_t record = <int64_t>ms_after_last_either(r.p, <size_t>(r.next + 1), <size_t>position, 10, second)
@@ -396,7 +101,7 @@ cdef inline void find_record(Scan *k, Region *r, int64_t position) noexcept nogi
     r.next = <int64_t>ms_find_either(r.p, <size_t>position, <size_t>r.n, 10, second)
 
 
-cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noexcept nogil:
+cdef void enter_record(ms_scan *k, ms_region *r, int32_t region, int64_t position) noexcept nogil:
     """Make the record that holds this position the current one. Positions never go back to an earlier record."""
     if k.n_pending:
         flush_pending(k, r, region)
@@ -410,7 +115,7 @@ cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noe
     ms_open_record(r, &k.serial)
 
 
-cdef inline int record_kind(Region *r) noexcept nogil:
+cdef inline int record_kind(ms_region *r) noexcept nogil:
     if r.kind < 0:
         if ms_is_ascii(r.p + r.record, r.end - r.record):
             r.kind = MS_ASCII
@@ -419,7 +124,7 @@ cdef inline int record_kind(Region *r) noexcept nogil:
     return r.kind
 
 
-cdef inline void open_state(Scan *k, Region *r, State *state) noexcept nogil:
+cdef inline void open_state(ms_scan *k, ms_region *r, ms_state *state) noexcept nogil:
     state.record = r.serial
     state.row_mark = state.rows
     state.note_mark = k.n_notes
@@ -431,13 +136,13 @@ cdef inline void open_state(Scan *k, Region *r, State *state) noexcept nogil:
 
 # ---- matching
 
-cdef void take_back(Scan *k, int32_t pattern) noexcept nogil:
+cdef void take_back(ms_scan *k, int32_t pattern) noexcept nogil:
     """What the current record has given this pattern is as if it had not been found, and no more is looked for."""
-    cdef State *state = &k.states[pattern]
+    cdef ms_state *state = &k.states[pattern]
     cdef int64_t i
     for i in range(state.note_mark, k.n_notes):
         if k.notes[i].pattern == pattern:
-            k.notes[i].kind = DEAD
+            k.notes[i].kind = MS_NOTE_DEAD
     state.rows = state.row_mark
     state.unparsed = state.unparsed_mark
     state.samples = state.samples_mark
@@ -445,10 +150,10 @@ cdef void take_back(Scan *k, int32_t pattern) noexcept nogil:
     state.closed = True
 
 
-cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
+cdef void defer_record(ms_scan *k, ms_region *r, int32_t region, int32_t pattern) noexcept nogil:
     """Leave this pattern's matches of the current record to Python."""
     take_back(k, pattern)
-    cdef Note *note = add_note(k, DECIDE_RECORD, pattern)
+    cdef ms_note *note = ms_add_note(k, MS_NOTE_RECORD, pattern)
     if note == NULL:
         return
     note.region = region
@@ -460,10 +165,10 @@ cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noex
 
 
 cdef inline void put_match(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t run_end
+    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t run_end
 ) noexcept nogil:
     """Read the value of a match and append its row."""
-    cdef const Pattern *q = &k.tables.patterns[pattern]
+    cdef const ms_pattern *q = &k.tables.patterns[pattern]
     put_value(
         k, r, region, pattern, start, end, q.value_from + (run_end if q.value_from_run else start),
         q.value_to + (run_end if q.value_to_run else start),
@@ -471,29 +176,29 @@ cdef inline void put_match(
 
 
 cdef inline void put_value(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t value_start, int64_t value_end
+    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t value_start, int64_t value_end
 ) noexcept nogil:
     cdef double value = 0.0
     cdef int status = ms_number(r.p + value_start, r.p + value_end, r.p + r.n, &value)
     if status == MS_NUMBER and not k.noted:
-        append_row(k, &k.states[pattern], value, r.line + 1, r.offset + r.record, r.offset + value_start)
+        ms_append_row(k, &k.states[pattern], value, r.line + 1, r.offset + r.record, r.offset + value_start)
     else:
         put_unusual(k, r, region, pattern, start, end, value_start, value_end, status, value)
 
 
 cdef void put_unusual(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end,
+    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end,
     int64_t value_start, int64_t value_end, int status, double value,
 ) noexcept nogil:
     """A match that is no plain number, or traced: note it."""
-    cdef State *state = &k.states[pattern]
-    cdef Note *note
+    cdef ms_state *state = &k.states[pattern]
+    cdef ms_note *note
     if status == MS_REFUSED and not k.trace:
         state.unparsed += 1
-        if state.samples >= MAX_SAMPLES:
+        if state.samples >= MS_MAX_SAMPLES:
             return
         state.samples += 1
-    note = add_note(k, TRACE if k.trace else COUNT_REFUSED if status == MS_REFUSED else DECIDE_NUMBER, pattern)
+    note = ms_add_note(k, MS_NOTE_TRACE if k.trace else MS_NOTE_REFUSED if status == MS_REFUSED else MS_NOTE_NUMBER, pattern)
     if note == NULL:
         return
     note.region = region
@@ -511,10 +216,10 @@ cdef void put_unusual(
     note.number = value
 
 
-cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t text) noexcept nogil:
+cdef void run_program(ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t text) noexcept nogil:
     """Find all matches of a pattern in the current record. What its program looks for first is at `text` or later."""
     cdef const ms_program *program = &k.tables.patterns[pattern].program
-    cdef State *state = &k.states[pattern]
+    cdef ms_state *state = &k.states[pattern]
     cdef const uint8_t *p = r.p + r.record
     cdef int64_t n = r.end - r.record, start = 0, end = 0, from_ = 0
     cdef int64_t last_start = -1, last_end = 0
@@ -522,7 +227,7 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64
     cdef int kind = record_kind(r)
     cdef bint nonempty = False
     cdef int status
-    cdef Note *note
+    cdef ms_note *note
     state.closed = True
     # a literal with a terminator in it may start before
     text = text - r.record if text > r.record else 0
@@ -531,12 +236,12 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64
         status = ms_search(program, &k.matcher, p, n, kind, from_, text, nonempty, &start, &end)
         if status != MS_FOUND:
             break
-        if k.tables.matches == MATCHES_LAST:
+        if k.tables.matches == MS_MATCHES_LAST:
             last_start, last_end = start, end
             last_value[0], last_value[1] = k.matcher.places[0], k.matcher.places[1]
         else:
             put_program_match(k, r, region, pattern, start, end, k.matcher.places)
-            if k.tables.matches == MATCHES_FIRST:
+            if k.tables.matches == MS_MATCHES_FIRST:
                 return
         from_ = text = end
         nonempty = end == start
@@ -547,9 +252,9 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64
     elif status == MS_OVER_BUDGET:
         take_back(k, pattern)
         state.over_budget += 1
-        if state.samples < MAX_SAMPLES:
+        if state.samples < MS_MAX_SAMPLES:
             state.samples += 1
-            note = add_note(k, COUNT_REFUSED, pattern)
+            note = ms_add_note(k, MS_NOTE_REFUSED, pattern)
             if note != NULL:
                 note.region = region
                 note.text = p
@@ -561,16 +266,16 @@ cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64
 
 
 cdef inline void put_program_match(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, const int64_t *value
+    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, const int64_t *value
 ) noexcept nogil:
-    cdef Note *note
+    cdef ms_note *note
     if value[0] >= 0 and value[1] >= 0:
         put_value(
             k, r, region, pattern, r.record + start, r.record + end, r.record + value[0], r.record + value[1]
         )
     elif k.trace:
         # the value's group took no part
-        note = add_note(k, TRACE, pattern)
+        note = ms_add_note(k, MS_NOTE_TRACE, pattern)
         if note != NULL:
             note.region = region
             note.position = r.record
@@ -580,7 +285,7 @@ cdef inline void put_program_match(
 
 
 cdef inline bint takes_character(
-    const Pattern *q, const uint8_t *p, int64_t end, int64_t at, int64_t *after
+    const ms_pattern *q, const uint8_t *p, int64_t end, int64_t at, int64_t *after
 ) noexcept nogil:
     """Whether the run takes the character at `at` < end; where the next one starts."""
     cdef uint32_t character
@@ -592,7 +297,7 @@ cdef inline bint takes_character(
 
 
 cdef inline int64_t run_stop(
-    const Pattern *q, const uint8_t *p, int64_t at, int64_t limit, int64_t end
+    const ms_pattern *q, const uint8_t *p, int64_t at, int64_t limit, int64_t end
 ) noexcept nogil:
     """The first place in [at, limit) that the run does not take, else limit or, inside a character, one past it."""
     cdef int64_t after
@@ -607,7 +312,7 @@ cdef inline int64_t run_stop(
 
 
 cdef inline bint match_span(
-    const Pattern *q, State *state, const Region *r, int64_t start, int64_t *match_end, int64_t *run_end
+    const ms_pattern *q, ms_state *state, const ms_region *r, int64_t start, int64_t *match_end, int64_t *run_end
 ) noexcept nogil:
     """Whether the pattern matches at start.
 
@@ -626,7 +331,7 @@ cdef inline bint match_span(
         return 0
     if q.run_max >= 0 and from_ + q.run_max < end:
         limit = from_ + q.run_max
-    if q.shape == NOTHING:
+    if q.shape == MS_SHAPE_NO_RUN:
         if q.at_end and from_ != end:
             return 0
         at = from_
@@ -640,14 +345,14 @@ cdef inline bint match_span(
                 state.memo_to = r.base + stop
             return 0
     elif length == 0:
-        if q.shape == LAZY_RUN:
+        if q.shape == MS_SHAPE_LAZY:
             limit = low
         at = run_stop(q, p, from_, limit, end)
         if at < low:
             if q.run_max < 0:
                 state.memo_to = r.base + at
             return 0
-    elif q.shape == LAZY_RUN:
+    elif q.shape == MS_SHAPE_LAZY:
         if q.any_byte and q.run_max < 0:
             if length == 1:
                 at = <int64_t>ms_find_near(p, <size_t>low, <size_t>end, <size_t>r.n, q.suffix[0])
@@ -687,18 +392,18 @@ cdef inline bint match_span(
     return 1
 
 
-cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start) noexcept nogil:
-    cdef const Pattern *q = &k.tables.patterns[pattern]
-    cdef State *state = &k.states[pattern]
+cdef inline void try_candidate(ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start) noexcept nogil:
+    cdef const ms_pattern *q = &k.tables.patterns[pattern]
+    cdef ms_state *state = &k.states[pattern]
     cdef int64_t match_end = 0, run_end = 0
     if state.record != r.serial:
         open_state(k, r, state)
     if state.closed:
         return
-    if q.strategy == CONFIRM:
+    if q.strategy == MS_STRATEGY_CONFIRM:
         defer_record(k, r, region, pattern)
         return
-    if q.strategy == PROGRAM:
+    if q.strategy == MS_STRATEGY_PROGRAM:
         # a chain's last match may go over this place
         if q.steps == NULL or r.base + start >= state.next_start:
             run_program(k, r, region, pattern, start if q.found_by_lead else r.record)
@@ -711,7 +416,7 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
     if not match_span(q, state, r, start, &match_end, &run_end):
         return
     state.next_start = r.base + match_end
-    if k.tables.matches == MATCHES_LAST:
+    if k.tables.matches == MS_MATCHES_LAST:
         if not state.pending:
             k.pending[k.n_pending] = pattern
             k.n_pending += 1
@@ -720,20 +425,20 @@ cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t patte
         state.pending_end = match_end
         state.pending_run = run_end
         return
-    if k.tables.matches == MATCHES_FIRST:
+    if k.tables.matches == MS_MATCHES_FIRST:
         state.closed = True
     put_match(k, r, region, pattern, start, match_end, run_end)
 
 
 cdef inline void try_plain(
-    Scan *k, Region *r, int32_t region, const Pattern *q, int32_t pattern, int64_t start
+    ms_scan *k, ms_region *r, int32_t region, const ms_pattern *q, int32_t pattern, int64_t start
 ) noexcept nogil:
     """A candidate of a pattern that never needs Python for a match: no record-wise state, nothing to take back."""
-    cdef State *state = &k.states[pattern]
+    cdef ms_state *state = &k.states[pattern]
     cdef int64_t match_end = 0, run_end = 0
     if r.base + start < state.next_start:
         return
-    if q.plain == PLAIN_LAZY_TO_BYTE:
+    if q.plain == MS_PLAIN_LAZY_TO_BYTE:
         match_end = start + q.prefix_length
         if match_end >= r.end or r.base + match_end <= state.memo_to:
             return
@@ -749,13 +454,13 @@ cdef inline void try_plain(
 
 
 cdef void try_group(
-    Scan *k, Region *r, int32_t region, const Group *group, int64_t position
+    ms_scan *k, ms_region *r, int32_t region, const ms_group *group, int64_t position
 ) noexcept nogil:
     """Verify the literals that share the fingerprint at this position, and try the patterns of those that are there."""
-    cdef const Tables *t = k.tables
+    cdef const ms_tables *t = k.tables
     cdef uint64_t window = ms_load8(r.p, position + group.window, <size_t>r.n) & group.mask
-    cdef const Entry *entry = group.only
-    cdef const Literal *literal
+    cdef const ms_entry *entry = group.only
+    cdef const ms_literal *literal
     cdef int64_t start
     cdef int32_t i, pattern
     if entry == NULL:
@@ -781,9 +486,9 @@ cdef void try_group(
                 try_candidate(k, r, region, pattern, start)
 
 
-cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noexcept nogil:
+cdef void try_position(ms_scan *k, ms_region *r, int32_t region, int64_t position) noexcept nogil:
     """Try whatever has its fingerprint at this position."""
-    cdef const Tables *t = k.tables
+    cdef const ms_tables *t = k.tables
     cdef uint8_t pair[2]
     cdef uint32_t group
     pair[0] = r.p[position]
@@ -797,9 +502,9 @@ cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noe
             try_group(k, r, region, &t.find.groups[group - 1], position)
 
 
-cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *positions, size_t found) noexcept nogil:
+cdef void try_positions(ms_scan *k, ms_region *r, int32_t region, const uint32_t *positions, size_t found) noexcept nogil:
     """Try positions of a block, ``MS_SOME_POSITIONS`` at most: the quick path, and what it leaves."""
-    cdef const Tables *t = k.tables
+    cdef const ms_tables *t = k.tables
     cdef ms_candidate candidates[MS_SOME_POSITIONS]
     cdef const ms_candidate *candidate = candidates
     cdef const ms_candidate *to
@@ -821,8 +526,8 @@ cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *posi
         candidate += 1
 
 
-cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
-    cdef const Tables *t = k.tables
+cdef void scan_literals(ms_scan *k, ms_region *r, int32_t region) noexcept nogil:
+    cdef const ms_tables *t = k.tables
     cdef int64_t block = 0, length
     cdef size_t found, tried, last = MS_BLOCK
     cdef bint returns
@@ -871,7 +576,7 @@ cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
         flush_pending(k, r, region)
 
 
-cdef bint may_match(const ms_program *program, const Region *r) noexcept nogil:
+cdef bint may_match(const ms_program *program, const ms_region *r) noexcept nogil:
     """Whether the current record begins and ends as one with a match does."""
     if program.first == NULL:
         return True
@@ -882,10 +587,10 @@ cdef bint may_match(const ms_program *program, const Region *r) noexcept nogil:
     return not program.at_start or program.first[r.p[r.record]]
 
 
-cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
+cdef void scan_every_record(ms_scan *k, ms_region *r, int32_t region) noexcept nogil:
     """The patterns without a literal: each record is a candidate. (And, for the tests, every pattern.)"""
-    cdef const Tables *t = k.tables
-    cdef const Pattern *q
+    cdef const ms_tables *t = k.tables
+    cdef const ms_pattern *q
     cdef int64_t position = 0, at
     cdef int32_t i, pattern
     r.next = -1
@@ -898,9 +603,9 @@ cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
         for i in range(t.n_always):
             pattern = t.always[i]
             q = &t.patterns[pattern]
-            if q.strategy == PROGRAM and not may_match(&q.program, r):
+            if q.strategy == MS_STRATEGY_PROGRAM and not may_match(&q.program, r):
                 continue
-            if q.strategy != SPAN:
+            if q.strategy != MS_STRATEGY_SPAN:
                 try_candidate(k, r, region, pattern, r.record)
                 continue
             at = r.record
@@ -918,9 +623,9 @@ cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
         flush_pending(k, r, region)
 
 
-cdef void scan_region(Scan *k, int32_t region) noexcept nogil:
+cdef void scan_region(ms_scan *k, int32_t region) noexcept nogil:
     """Scan the region's records: one at least, and where nothing of it was left by rewriting, that one is empty."""
-    cdef Region *r = &k.regions[region]
+    cdef ms_region *r = &k.regions[region]
     cdef int64_t line = k.line
     r.serial = 0
     r.next = -1
@@ -933,10 +638,10 @@ cdef void scan_region(Scan *k, int32_t region) noexcept nogil:
         scan_every_record(k, r, region)
 
 
-cdef void take_region(Scan *k, int32_t region, const uint8_t *p, int64_t n) noexcept nogil:
+cdef void take_region(ms_scan *k, int32_t region, const uint8_t *p, int64_t n) noexcept nogil:
     """Scan whole records that lie at p, then advance past them."""
-    cdef Region *r = &k.regions[region]
-    cdef const Tables *t = k.tables
+    cdef ms_region *r = &k.regions[region]
+    cdef const ms_tables *t = k.tables
     cdef int32_t pattern
     r.p = p
     r.n = n
@@ -974,8 +679,8 @@ cdef class Engine:
     Parameters
     ----------
     patterns : list of tuple
-        Per pattern ``(CONFIRM,)``, ``(PROGRAM, steps of its _chain.Chain or None, *_program.Program)`` or
-        ``(SPAN, *_pattern.Span, _program.Program or None)``; the program takes the records that a counting span cannot.
+        Per pattern ``(MS_STRATEGY_CONFIRM,)``, ``(MS_STRATEGY_PROGRAM, steps of its _chain.Chain or None, *_program.Program)`` or
+        ``(MS_STRATEGY_SPAN, *_pattern.Span, _program.Program or None)``; the program takes the records that a counting span cannot.
     literals : list of tuple
         ``(text, place, patterns)``: the bytes, where in them the fingerprint lies, the patterns it makes a candidate.
     groups : list of tuple
@@ -985,7 +690,7 @@ cdef class Engine:
         Patterns without a literal.
     """
 
-    cdef Tables t
+    cdef ms_tables t
     cdef list keep
     cdef dict ends              # tables of runs -> tables of what may end them
 
@@ -993,9 +698,9 @@ cdef class Engine:
         self, list patterns, list literals, list groups, list always, *,
         bint universal, bint syslog, bint strip, int matches, int search, str level,
     ):
-        cdef Pattern *q
-        cdef Literal *literal
-        cdef Group *group
+        cdef ms_pattern *q
+        cdef ms_literal *literal
+        cdef ms_group *group
         cdef int32_t i, use, entry, head, heads, byte, index
         cdef uint64_t window
         cdef const uint8_t *pointer
@@ -1018,16 +723,16 @@ cdef class Engine:
         self.t.matches = matches
         self.t.search = search
         self.t.n_patterns = <int32_t>len(patterns)
-        self.t.patterns = <Pattern *>zeroed(len(patterns), sizeof(Pattern))
+        self.t.patterns = <ms_pattern *>zeroed(len(patterns), sizeof(ms_pattern))
         for i in range(self.t.n_patterns):
             q = &self.t.patterns[i]
             fields = patterns[i]
-            q.strategy = CONFIRM if search == SEARCH_EVERY else fields[0]
-            if q.strategy == CONFIRM:
+            q.strategy = MS_STRATEGY_CONFIRM if search == MS_SEARCH_EVERY else fields[0]
+            if q.strategy == MS_STRATEGY_CONFIRM:
                 continue
-            if q.strategy == PROGRAM:
+            if q.strategy == MS_STRATEGY_PROGRAM:
                 self.take_program(&q.program, fields[2:])
-                if fields[1] is not None and matches == MATCHES_ALL:
+                if fields[1] is not None and matches == MS_MATCHES_ALL:
                     q.steps = self.held_steps(fields[1])
                 continue
             (
@@ -1049,21 +754,21 @@ cdef class Engine:
                 if q.table[byte] != MS_MEMBER and byte != 10 and not (universal and byte == 13):
                     q.any_byte = False
             q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == MS_STOP
-            if matches == MATCHES_ALL and not q.counted:
-                q.plain = PLAIN
+            if matches == MS_MATCHES_ALL and not q.counted:
+                q.plain = MS_PLAIN
                 if (
-                    q.shape == LAZY_RUN and q.any_byte and q.run_min == 0 and q.run_max < 0
+                    q.shape == MS_SHAPE_LAZY and q.any_byte and q.run_min == 0 and q.run_max < 0
                     and q.suffix_length == 1 and not q.at_start and not q.at_end
                 ):
-                    q.plain = PLAIN_LAZY_TO_BYTE
-        if search != SEARCH_SIMD:
+                    q.plain = MS_PLAIN_LAZY_TO_BYTE
+        if search != MS_SEARCH_SIMD:
             literals, groups, always = [], [], list(range(len(patterns)))
         self.t.n_always = <int32_t>len(always)
         self.t.always = <int32_t *>zeroed(len(always), sizeof(int32_t))
         for i in range(self.t.n_always):
             self.t.always[i] = always[i]
         if all(
-            self.t.patterns[index].strategy == PROGRAM and self.t.patterns[index].program.first != NULL for index in always
+            self.t.patterns[index].strategy == MS_STRATEGY_PROGRAM and self.t.patterns[index].program.first != NULL for index in always
         ):
             # a terminator is in no record
             self.t.always_table = self.held(bytes(
@@ -1073,7 +778,7 @@ cdef class Engine:
             ))
             ms_class_fill(&self.t.always_first, self.t.always_table, self.t.level)
 
-        self.t.literals = <Literal *>zeroed(len(literals), sizeof(Literal))
+        self.t.literals = <ms_literal *>zeroed(len(literals), sizeof(ms_literal))
         self.t.uses = <int32_t *>zeroed(sum(len(uses) for _, _, uses in literals), sizeof(int32_t))
         use = 0
         counts = {}
@@ -1090,7 +795,7 @@ cdef class Engine:
                 q = &self.t.patterns[pattern]
                 counts[pattern] = counts.get(pattern, 0) + 1
                 q.found_by_lead = (
-                    q.strategy == PROGRAM and counts[pattern] == 1 and q.program.lead_length == len(text)
+                    q.strategy == MS_STRATEGY_PROGRAM and counts[pattern] == 1 and q.program.lead_length == len(text)
                     and memcmp(q.program.lead_text, literal.text, len(text)) == 0
                 )
 
@@ -1099,11 +804,11 @@ cdef class Engine:
         ms_fingerprints_clear(&self.t.fingerprints, self.t.level)
         self.t.has_literals = len(groups) > 0
         self.t.find.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
-        self.t.find.groups = <Group *>zeroed(len(groups), sizeof(Group))
-        self.t.find.only = <const Entry **>zeroed(len(groups) + 1, sizeof(Entry *))
-        self.t.entries = <Entry *>zeroed(sum(len(members) for *_, members in groups), sizeof(Entry))
+        self.t.find.groups = <ms_group *>zeroed(len(groups), sizeof(ms_group))
+        self.t.find.only = <const ms_entry **>zeroed(len(groups) + 1, sizeof(ms_entry *))
+        self.t.entries = <ms_entry *>zeroed(sum(len(members) for *_, members in groups), sizeof(ms_entry))
         sizes = [1 if len(members) == 1 else 1 << (2 * len(members) - 1).bit_length() for *_, members in groups]
-        self.t.find.heads = <const Entry **>zeroed(sum(sizes), sizeof(Entry *))
+        self.t.find.heads = <const ms_entry **>zeroed(sum(sizes), sizeof(ms_entry *))
         self.t.find.only[0] = &ms_nowhere
         for i in range(len(groups)):
             self.t.find.only[i + 1] = &ms_unknown
@@ -1164,12 +869,12 @@ cdef class Engine:
         ) = fields[14:]
         return 0
 
-    cdef int describe(self, Entry *entry) except -1:
+    cdef int describe(self, ms_entry *entry) except -1:
         """How to see by two looks at eight bytes whether the literal is there, or at least may be.
 
         Not for one of several with the same window, which are all to be tried.
         """
-        cdef const Literal *literal = entry.literal
+        cdef const ms_literal *literal = entry.literal
         cdef int64_t size = min(8, literal.length)
         if literal.place > 16 or literal.length - literal.place > 24:
             return 0
@@ -1181,10 +886,10 @@ cdef class Engine:
         entry.tail = ms_load8(literal.text, literal.length - size, <size_t>literal.length) & entry.mask
         return 0
 
-    cdef int make_quick(self, Entry *entry) except -1:
+    cdef int make_quick(self, ms_entry *entry) except -1:
         """Fill in what the quick path needs, if the literal is of the kind that it knows."""
-        cdef const Literal *literal = entry.literal
-        cdef const Pattern *q
+        cdef const ms_literal *literal = entry.literal
+        cdef const ms_pattern *q
         if literal.uses != 1 or literal.length > 16:
             return 0
         q = &self.t.patterns[self.t.uses[literal.first_use]]
@@ -1197,10 +902,10 @@ cdef class Engine:
             return 0
         if q.value_from_run or q.value_from != literal.length or not q.value_to_run or q.value_to != 0:
             return 0            # the value is not just the run
-        if q.plain == PLAIN_LAZY_TO_BYTE:
+        if q.plain == MS_PLAIN_LAZY_TO_BYTE:
             entry.quick = MS_QUICK_LAZY
         elif (
-            q.plain == PLAIN and q.shape == GREEDY_RUN and q.run_min <= 1 and q.run_max < 0 and not q.at_end
+            q.plain == MS_PLAIN and q.shape == MS_SHAPE_GREEDY and q.run_min <= 1 and q.run_max < 0 and not q.at_end
             and (q.suffix_length == 0 or q.suffix_stops)
         ):
             entry.quick = MS_QUICK_GREEDY
@@ -1222,17 +927,17 @@ cdef class Engine:
             ms_class_fill(&entry.stops, entry.ends, self.t.level)
         return 0
 
-    cdef void place(self, Entry *entry) noexcept:
-        cdef const Literal *literal = entry.literal
+    cdef void place(self, ms_entry *entry) noexcept:
+        cdef const ms_literal *literal = entry.literal
         entry.pattern = self.t.uses[literal.first_use]
-        entry.state = entry.pattern * sizeof(State)
+        entry.state = entry.pattern * sizeof(ms_state)
         entry.length = literal.length
         entry.from_place = literal.length - literal.place
 
-    cdef const Step *held_steps(self, steps) except NULL:
+    cdef const ms_step *held_steps(self, steps) except NULL:
         """The steps of a chain; they live as long as the engine."""
-        cdef bytes memory = bytes(len(steps) * sizeof(Step))
-        cdef Step *step = <Step *>self.held(memory)
+        cdef bytes memory = bytes(len(steps) * sizeof(ms_step))
+        cdef ms_step *step = <ms_step *>self.held(memory)
         for kind, text, least, most in steps:
             step.kind = kind
             step.text = self.held(text)
@@ -1240,7 +945,7 @@ cdef class Engine:
             step.least = least
             step.most = most
             step += 1
-        return <const Step *><const uint8_t *>memory
+        return <const ms_step *><const uint8_t *>memory
 
     cdef const uint8_t *held(self, bytes text) except NULL:
         """The bytes' address; they live as long as the engine."""
@@ -1405,7 +1110,7 @@ cdef class Stream:
     A stream serves one thread at a time; a second one that feeds meanwhile gets a RuntimeError.
     """
 
-    cdef Scan k
+    cdef ms_scan k
     cdef Engine engine
     cdef object confirm
     cdef int32_t n_patterns
@@ -1429,7 +1134,7 @@ cdef class Stream:
         self.confirm = confirm
         self.samples = {}
         self.traced_matches = []
-        self.time = NO_TIME
+        self.time = MS_NO_TIME
         self.first_offset = offset
         self.k.offset = offset
         self.k.tables = &engine.t
@@ -1437,24 +1142,24 @@ cdef class Stream:
         self.k.trace = trace
         self.k.row_limit = row_limit
         self.n_patterns = engine.t.n_patterns
-        self.k.states = <State *>zeroed(engine.t.n_patterns, sizeof(State))
+        self.k.states = <ms_state *>zeroed(engine.t.n_patterns, sizeof(ms_state))
         for i in range(engine.t.n_patterns):
-            self.k.states[i].last_time = NO_TIME
-        if engine.t.matches == MATCHES_LAST:
+            self.k.states[i].last_time = MS_NO_TIME
+        if engine.t.matches == MS_MATCHES_LAST:
             self.k.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 
     def __dealloc__(self):
         cdef int32_t i
         cdef int64_t chunk
-        cdef State *state
+        cdef ms_state *state
         if self.k.states != NULL:
             # not the engine's count: a garbage collection may have taken the engine away already
             for i in range(self.n_patterns):
                 state = &self.k.states[i]
                 ms_give_memory(state.slab)
-        for chunk in range(self.k.n_chunks):
-            ms_give_memory(self.k.chunks[chunk].slab)
-        free(self.k.chunks)
+        for chunk in range(self.k.n_batches):
+            ms_give_memory(self.k.batches[chunk].slab)
+        free(self.k.batches)
         ms_matcher_clear(&self.k.matcher)
         free(self.k.states)
         free(self.k.notes)
@@ -1463,7 +1168,7 @@ cdef class Stream:
             ms_rewriting_clear(&self.k.regions[i].rewriting)
         free(self.carry)
 
-    def feed(self, data, int64_t time=NO_TIME):
+    def feed(self, data, int64_t time=MS_NO_TIME):
         """Scan a piece of the input; any contiguous buffer of bytes. The buffer is not kept.
 
         time : microseconds since the epoch, of the rows whose records end in this piece.
@@ -1475,7 +1180,7 @@ cdef class Stream:
         self.busy = True
         try:
             self.time = time
-            if time != NO_TIME and not self.has_times:
+            if time != MS_NO_TIME and not self.has_times:
                 self.has_times = True
                 self.k.in_batches = False
                 for pattern in range(self.engine.t.n_patterns):
@@ -1539,8 +1244,8 @@ cdef class Stream:
     def restart(self, int64_t offset):
         """Begin another part of the input, at this offset; the memory for rows is kept. Nothing may be held of the last one."""
         cdef int32_t i
-        cdef State *state
-        if self.busy or self.carry_length or self.k.n_chunks:
+        cdef ms_state *state
+        if self.busy or self.carry_length or self.k.n_batches:
             raise RuntimeError("the stream is in use")
         for i in range(self.n_patterns):
             state = &self.k.states[i]
@@ -1655,7 +1360,7 @@ cdef class Stream:
             order = {}
             for i in range(count):
                 self.k.notes[i].following = -1
-                if self.k.notes[i].kind == DEAD:
+                if self.k.notes[i].kind == MS_NOTE_DEAD:
                     continue
                 pattern = self.k.notes[i].pattern
                 before = order.get(pattern)
@@ -1672,14 +1377,14 @@ cdef class Stream:
         if self.k.overgrown and self.k.in_batches:
             self.k.overgrown = False
             for pattern in range(self.n_patterns):
-                if self.k.states[pattern].rows >= MS_SLAB_ROWS and set_aside(&self.k, &self.k.states[pattern]) < 0:
+                if self.k.states[pattern].rows >= MS_SLAB_ROWS and ms_set_aside(&self.k, &self.k.states[pattern]) < 0:
                     self.finished = True
                     raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
         return 0
 
     cdef int settle_pattern(self, int32_t pattern, int64_t index) except -1:
         """Decide a pattern's notes and merge their rows with those that the scan appended."""
-        cdef State *state = &self.k.states[pattern]
+        cdef ms_state *state = &self.k.states[pattern]
         cdef int64_t first = self.k.notes[index].row
         cdef int64_t kept = state.rows - first, taken = 0, upto
         cdef double *value = NULL
@@ -1712,20 +1417,20 @@ cdef class Stream:
             free(rest)
         return 0
 
-    cdef int append(self, State *state, double value, int64_t line, int64_t offset, int64_t start) except -1:
-        if append_row(&self.k, state, value, line, offset, start) < 0:
+    cdef int append(self, ms_state *state, double value, int64_t line, int64_t offset, int64_t start) except -1:
+        if ms_append_row(&self.k, state, value, line, offset, start) < 0:
             self.k.no_memory = False
             self.finished = True
             raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
         return 0
 
-    cdef int decide(self, int32_t pattern, State *state, int64_t index) except -1:
-        cdef Note *note = &self.k.notes[index]
+    cdef int decide(self, int32_t pattern, ms_state *state, int64_t index) except -1:
+        cdef ms_note *note = &self.k.notes[index]
         cdef double number
-        if note.kind == COUNT_REFUSED:
+        if note.kind == MS_NOTE_REFUSED:
             # counted by the scan; only its text is still wanted
-            self.sample(pattern, state, decoded(note.text, min(note.length, SAMPLE_BYTES * 4)), note)
-        elif note.kind == DECIDE_NUMBER:
+            self.sample(pattern, state, decoded(note.text, min(note.length, MS_SAMPLE_BYTES * 4)), note)
+        elif note.kind == MS_NOTE_NUMBER:
             text = decoded(note.text, note.length)
             try:
                 number = python_float(text)
@@ -1734,13 +1439,13 @@ cdef class Stream:
                 self.sample(pattern, state, text, note)
             else:
                 self.append(state, number, note.line, note.offset, note.start)
-        elif note.kind == TRACE and note.value_start < 0:
+        elif note.kind == MS_NOTE_TRACE and note.value_start < 0:
             record = PyBytes_FromStringAndSize(
                 <const char *>self.k.regions[note.region].p + note.position + note.match_start,
                 note.match_end - note.match_start,
             )
             self.traced_matches.append((pattern, note.match_start, note.match_end, record, -1, -1, None, None))
-        elif note.kind == TRACE:
+        elif note.kind == MS_NOTE_TRACE:
             value = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
             result = note.number if note.decided else read_number(value.decode("utf-8", "surrogateescape"))
             whole = PyBytes_FromStringAndSize(
@@ -1754,9 +1459,9 @@ cdef class Stream:
             self.decide_record(pattern, state, index)
         return 0
 
-    cdef int decide_record(self, int32_t pattern, State *state, int64_t index) except -1:
-        cdef Note *note = &self.k.notes[index]
-        cdef Region *r = &self.k.regions[note.region]
+    cdef int decide_record(self, int32_t pattern, ms_state *state, int64_t index) except -1:
+        cdef ms_note *note = &self.k.notes[index]
+        cdef ms_region *r = &self.k.regions[note.region]
         cdef int64_t start
         cdef double number
         record = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
@@ -1766,7 +1471,7 @@ cdef class Stream:
                 state.failed += 1
             else:
                 state.timeouts += 1
-            self.sample(pattern, state, record[: SAMPLE_BYTES * 4].decode("utf-8", "surrogateescape"), note)
+            self.sample(pattern, state, record[: MS_SAMPLE_BYTES * 4].decode("utf-8", "surrogateescape"), note)
             return 0
         for match_start, match_end, value_start, value_end, text in matches:
             if self.k.trace:
@@ -1787,18 +1492,18 @@ cdef class Stream:
                 self.append(state, number, note.line, note.offset, input_offset(r, note.position + start))
         return 0
 
-    cdef int sample(self, int32_t pattern, State *state, str text, const Note *note) except -1:
+    cdef int sample(self, int32_t pattern, ms_state *state, str text, const ms_note *note) except -1:
         """Keep the text if it is among the first. The scan counts only the texts that it refuses itself: others come between."""
         kept = self.samples.setdefault(pattern, [])
-        if len(kept) < MAX_SAMPLES:
-            kept.append((text[:SAMPLE_BYTES], note.line, note.offset))
+        if len(kept) < MS_MAX_SAMPLES:
+            kept.append((text[:MS_SAMPLE_BYTES], note.line, note.offset))
             state.samples = max(state.samples, <int64_t>len(kept))
         return 0
 
     cdef int write_times(self) except -1:
         cdef int32_t i
         cdef int64_t row
-        cdef State *state
+        cdef ms_state *state
         for i in range(self.engine.t.n_patterns):
             state = &self.k.states[i]
             if state.rows == 0:
@@ -1806,12 +1511,12 @@ cdef class Stream:
             if state.time == NULL:
                 # a place beyond the columns that are there, so that they are laid out anew with one more
                 state.time = state.start
-                if lay_out(state, state.room, i) < 0:
+                if ms_lay_out(state, state.room, i) < 0:
                     state.time = NULL
                     self.finished = True
                     raise MemoryError(f"no memory for the times of rows before offset {self.k.offset}")
                 for row in range(state.timed):
-                    state.time[row] = NO_TIME
+                    state.time[row] = MS_NO_TIME
             for row in range(state.timed, state.rows):
                 state.time[row] = self.time
             state.timed = state.rows
@@ -1827,17 +1532,17 @@ cdef class Stream:
         cdef int64_t i
         cdef int32_t pattern
         taken = []
-        for i in range(self.k.n_chunks):
+        for i in range(self.k.n_batches):
             # a call that ran out of memory has taken those before
-            if self.k.chunks[i].slab != NULL:
-                taken.append((self.k.chunks[i].pattern, self.columns_of_chunk(&self.k.chunks[i])))
-        self.k.n_chunks = 0
+            if self.k.batches[i].slab != NULL:
+                taken.append((self.k.batches[i].pattern, self.columns_of_chunk(&self.k.batches[i])))
+        self.k.n_batches = 0
         if self.k.overgrown:
             self.k.overgrown = False
             taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.k.states[pattern].rows >= MS_SLAB_ROWS]
         return taken
 
-    cdef Columns columns_of_chunk(self, Chunk *chunk):
+    cdef Columns columns_of_chunk(self, ms_batch *chunk):
         columns = columns_of(chunk.slab, chunk.rows, chunk.value, chunk.line, False)
         chunk.slab = NULL
         return columns
@@ -1853,7 +1558,7 @@ cdef class Stream:
 
     def places(self, int32_t pattern, int64_t first):
         """Line, offset and start of the rows held from this one on, to be written over, until the stream is used again."""
-        cdef State *state = self.state(pattern)
+        cdef ms_state *state = self.state(pattern)
         if not 0 <= first <= state.rows:
             raise IndexError(f"row {first}, one of 0..{state.rows} was expected")
         cdef Py_ssize_t size = (state.rows - first) * 8
@@ -1870,7 +1575,7 @@ cdef class Stream:
 
         Batches that were set aside come before them: see ``take_full``.
         """
-        cdef State *state = self.state(pattern)
+        cdef ms_state *state = self.state(pattern)
         cdef int64_t rows = state.rows
         cdef int64_t used = (rows + 7) & ~<int64_t>7
         if rows == 0:
@@ -1881,12 +1586,12 @@ cdef class Stream:
         )
         if not slices and rows + rows // 4 < state.room:
             # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
-            lay_out(state, rows, pattern)
+            ms_lay_out(state, rows, pattern)
         columns = columns_of(state.slab, rows, state.value, state.line, state.time != NULL)
         if slices:
             # the next rows go behind these, on a cache line of their own
             ms_share_memory(state.slab)
-            note_last(state)
+            ms_note_last(state)
             state.shared = True
             state.value += used
             state.line += used
@@ -1896,29 +1601,29 @@ cdef class Stream:
             state.room -= used
             state.rows = state.timed = 0
         else:
-            let_go(state)
+            ms_let_go(state)
             state.next_room = min(rows, MS_SLAB_ROWS)
         return columns
 
-    cdef State *state(self, int32_t pattern) except NULL:
+    cdef ms_state *state(self, int32_t pattern) except NULL:
         if not 0 <= pattern < self.engine.t.n_patterns:
             raise IndexError(f"pattern {pattern}, one of 0..{self.engine.t.n_patterns - 1} was expected")
         return &self.k.states[pattern]
 
     def latest(self, int32_t pattern):
         """The newest row, handed over or not: ``(value, line, offset, start, time)``, or None."""
-        cdef State *state = self.state(pattern)
+        cdef ms_state *state = self.state(pattern)
         if state.rows + state.handed == 0:
             return None
-        note_last(state)
+        ms_note_last(state)
         return (
             state.last_value, state.last_line, state.last_offset, state.last_start,
-            None if state.last_time == NO_TIME else state.last_time,
+            None if state.last_time == MS_NO_TIME else state.last_time,
         )
 
     def counts(self, int32_t pattern):
         """``(rows, unparsed, failed, timeouts, over_budget, samples)`` so far."""
-        cdef State *state = self.state(pattern)
+        cdef ms_state *state = self.state(pattern)
         return (
             state.rows + state.handed, state.unparsed, state.failed, state.timeouts, state.over_budget,
             list(self.samples.get(pattern, ())),
@@ -1927,7 +1632,7 @@ cdef class Stream:
     def counted(self):
         """Pattern and counts of all patterns of which anything was found."""
         cdef int32_t i
-        cdef const State *state
+        cdef const ms_state *state
         found = []
         for i in range(self.n_patterns):
             state = &self.k.states[i]

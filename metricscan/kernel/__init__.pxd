@@ -111,25 +111,30 @@ cdef extern from "kernel/numbers.h" nogil:
     enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
     int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
 
-cdef extern from "kernel/decide.h" nogil:
+cdef extern from "kernel/tables.h" nogil:
+    enum: MS_STRATEGY_SPAN, MS_STRATEGY_CONFIRM, MS_STRATEGY_PROGRAM
+    enum: MS_SHAPE_NO_RUN, MS_SHAPE_LAZY, MS_SHAPE_GREEDY
+    enum: MS_NOT_PLAIN, MS_PLAIN, MS_PLAIN_LAZY_TO_BYTE
+    enum: MS_MATCHES_ALL, MS_MATCHES_FIRST, MS_MATCHES_LAST
+    enum: MS_SEARCH_SIMD, MS_SEARCH_NAIVE, MS_SEARCH_EVERY
     enum: MS_QUICK_LAZY, MS_QUICK_GREEDY, MS_QUICK_CHAIN
-    ctypedef struct Step "ms_step":
+    ctypedef struct ms_step:
         int32_t kind
         int32_t least
         int32_t most
         int32_t length
         const uint8_t *text
-    ctypedef struct Literal "ms_literal":
+    ctypedef struct ms_literal:
         const uint8_t *text
         int64_t length
         int64_t place
         bint in_window
         int32_t first_use
         int32_t uses
-    ctypedef struct Entry "ms_entry":
+    ctypedef struct ms_entry:
         uint64_t window
-        const Literal *literal
-        const Entry *following
+        const ms_literal *literal
+        const ms_entry *following
         int32_t quick
         int32_t pattern
         size_t state
@@ -148,21 +153,72 @@ cdef extern from "kernel/decide.h" nogil:
         ms_class stops
         const uint8_t *suffix
         int64_t suffix_length
-        const Step *steps
-    ctypedef struct Group "ms_group":
+        const ms_step *steps
+    ctypedef struct ms_group:
         int64_t window
         bint near
         uint64_t mask
-        const Entry *only
+        const ms_entry *only
         int32_t heads
         uint32_t head_mask
-    ctypedef struct Lookup "ms_lookup":
+    ctypedef struct ms_lookup:
         uint16_t *pair_group
-        const Entry **only
-        Group *groups
-        const Entry **heads
-    const Entry ms_unknown, ms_nowhere
-    ctypedef struct State "ms_state":
+        const ms_entry **only
+        ms_group *groups
+        const ms_entry **heads
+    const ms_entry ms_unknown, ms_nowhere
+    ctypedef struct ms_pattern:
+        int32_t strategy
+        int32_t shape
+        const uint8_t *prefix
+        int64_t prefix_length
+        const uint8_t *suffix
+        int64_t suffix_length
+        const uint8_t *table
+        const int32_t *set
+        int64_t run_min
+        int64_t run_max
+        bint any_byte
+        bint suffix_stops
+        bint counted
+        bint at_start
+        bint at_end
+        int32_t plain
+        ms_program program
+        const ms_step *steps
+        bint found_by_lead
+        bint value_from_run
+        int64_t value_from
+        bint value_to_run
+        int64_t value_to
+    ctypedef struct ms_tables:
+        ms_pattern *patterns
+        int32_t n_patterns
+        ms_fingerprints fingerprints
+        ms_lookup find
+        uint16_t one_group[256]
+        ms_entry *entries
+        ms_literal *literals
+        int32_t *uses
+        int32_t *always
+        int32_t n_always
+        bint has_literals
+        bint has_single_bytes
+        int32_t matches
+        int32_t search
+        int32_t level
+        bint universal
+        bint drop_cr
+        int rewriting
+        ms_class always_first
+        const uint8_t *always_table
+        uint8_t second_terminator
+
+cdef extern from "kernel/pass.h" nogil:
+    enum: MS_MAX_SAMPLES, MS_SAMPLE_BYTES
+    enum: MS_NOTE_DEAD, MS_NOTE_RECORD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE
+    const int64_t MS_NO_TIME
+    ctypedef struct ms_state:
         double *value
         int64_t *line
         int64_t *offset
@@ -198,7 +254,7 @@ cdef extern from "kernel/decide.h" nogil:
         int64_t last_offset
         int64_t last_start
         int64_t last_time
-    ctypedef struct Region "ms_region":
+    ctypedef struct ms_region:
         const uint8_t *p
         int64_t n
         const uint8_t *source
@@ -222,20 +278,81 @@ cdef extern from "kernel/decide.h" nogil:
         bint only_newlines
         size_t words
         int64_t open
+    ctypedef struct ms_batch:
+        int32_t pattern
+        int64_t rows
+        char *slab
+        double *value
+        int64_t *line
+        int64_t *offset
+        int64_t *start
+    ctypedef struct ms_note:
+        int32_t kind
+        int32_t pattern
+        int32_t region
+        int64_t following
+        int64_t row
+        const uint8_t *text
+        int64_t length
+        int64_t line
+        int64_t offset
+        int64_t start
+        int64_t position
+        int64_t match_start
+        int64_t match_end
+        int64_t value_start
+        int64_t value_end
+        bint decided
+        double number
+    ctypedef struct ms_scan:
+        const ms_tables *tables
+        ms_state *states
+        ms_region regions[2]
+        ms_note *notes
+        int64_t n_notes
+        int64_t notes_capacity
+        ms_matcher matcher
+        int32_t *pending
+        int32_t n_pending
+        int64_t serial
+        int64_t base
+        int64_t line
+        int64_t offset
+        int64_t records
+        ms_batch *batches
+        int64_t n_batches
+        int64_t batches_capacity
+        bint in_batches
+        bint rewritten
+        bint overgrown
+        int64_t row_limit
+        bint trace
+        bint noted
+        bint no_memory
+    ms_note *ms_add_note(ms_scan *scan, int kind, int32_t pattern)
+
+cdef extern from "kernel/columns.h" nogil:
+    int ms_lay_out(ms_state *state, int64_t room, int32_t pattern)
+    void ms_note_last(ms_state *state)
+    void ms_let_go(ms_state *state)
+    int ms_set_aside(ms_scan *scan, ms_state *state)
+    int ms_append_row(ms_scan *scan, ms_state *state, double value, int64_t line, int64_t offset, int64_t start)
+
+cdef extern from "kernel/decide.h" nogil:
     ctypedef struct ms_left:
         int32_t pattern
         int64_t start
         int64_t end
         int64_t value_start
         int64_t value_end
-    void ms_find_record_in_block(Region *r, int64_t position)
-    void ms_open_record(Region *r, int64_t *serial)
+    void ms_find_record_in_block(ms_region *r, int64_t position)
+    void ms_open_record(ms_region *r, int64_t *serial)
     ctypedef struct ms_candidate:
         const uint8_t *position
     size_t ms_candidates(
-        int level, const Lookup *find, const Region *r, const uint32_t *positions, size_t found, ms_candidate *candidates
+        int level, const ms_lookup *find, const ms_region *r, const uint32_t *positions, size_t found, ms_candidate *candidates
     )
     const ms_candidate *ms_decide(
-        int level, Region *r, State *states, int64_t *serial, const ms_candidate *start, const ms_candidate *to,
+        int level, ms_region *r, ms_state *states, int64_t *serial, const ms_candidate *start, const ms_candidate *to,
         ms_left *left
     )
