@@ -43,634 +43,6 @@ cdef object python_float = builtins.float
 
 # ---- the compiled tables
 
-cdef int64_t input_offset(ms_region *r, int64_t position) noexcept nogil:
-    """Where in the input the byte at this position of the region comes from."""
-    return r.offset + (ms_input_place(&r.rewriting, position) if r.rewritten else position)
-
-
-cdef int64_t record_offset(ms_region *r, int64_t record) noexcept nogil:
-    """Where in the input the record at this position starts: behind its predecessor, whatever was removed at its front."""
-    cdef int64_t before
-    if record == 0 or not r.rewritten:
-        return r.offset + record
-    before = ms_input_place(&r.rewriting, record - 1)
-    # the place of a \n whose \r was dropped is that of the \r
-    return r.offset + before + (2 if r.source[before] == 13 and r.p[record - 1] == 10 else 1)
-
-
-cdef void place_rows(ms_scan *k, ms_region *r) noexcept nogil:
-    """Say of the rows that came from a rewritten region where in the input they stood."""
-    cdef int32_t pattern
-    cdef int64_t row, offset, last = -1, placed = 0
-    cdef ms_state *state
-    for pattern in range(k.tables.n_patterns):
-        state = &k.states[pattern]
-        for row in range(state.region_mark, state.rows):
-            offset = state.offset[row] - r.offset
-            if offset != last:
-                last = offset
-                placed = record_offset(r, offset)
-            state.offset[row] = placed
-            state.start[row] = input_offset(r, state.start[row] - r.offset)
-
-
-# ---- framing
-
-cdef bint flush_pending(ms_scan *k, ms_region *r, int32_t region) noexcept nogil:
-    cdef int32_t i, pattern
-    cdef ms_state *state
-    for i in range(k.n_pending):
-        pattern = k.pending[i]
-        state = &k.states[pattern]
-        if state.pending and state.record == r.serial:
-            state.pending = False
-            put_match(k, r, region, pattern, state.pending_start, state.pending_end, state.pending_run)
-    k.n_pending = 0
-    return True
-
-
-cdef inline void find_record(ms_scan *k, ms_region *r, int64_t position) noexcept nogil:
-    """Where the record starts and ends that holds this position, which lies behind the last record."""
-    cdef uint8_t second = k.tables.second_terminator
-    cdef int64_t record = <int64_t>ms_after_last_either(r.p, <size_t>(r.next + 1), <size_t>position, 10, second)
-    if r.next >= 0 and record == r.next + 1:
-        r.line += r.p[r.next] == 10         # the record after the last one
-    else:
-        r.line += <int64_t>ms_count_byte(k.tables.level, r.p + r.counted, <size_t>(record - r.counted), 10)
-    r.counted = r.record = record
-    r.next = <int64_t>ms_find_either(r.p, <size_t>position, <size_t>r.n, 10, second)
-
-
-cdef void enter_record(ms_scan *k, ms_region *r, int32_t region, int64_t position) noexcept nogil:
-    """Make the record that holds this position the current one. Positions never go back to an earlier record."""
-    if k.n_pending:
-        flush_pending(k, r, region)
-    if position == r.next:
-        # of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record
-        r.record = position
-    elif r.newlines != NULL:
-        ms_find_record_in_block(r, position)
-    else:
-        find_record(k, r, position)
-    ms_open_record(r, &k.serial)
-
-
-cdef inline int record_kind(ms_region *r) noexcept nogil:
-    if r.kind < 0:
-        if ms_is_ascii(r.p + r.record, r.end - r.record):
-            r.kind = MS_ASCII
-        else:
-            r.kind = MS_UTF8 if ms_is_utf8(r.p + r.record, r.end - r.record) else MS_BYTES
-    return r.kind
-
-
-cdef inline void open_state(ms_scan *k, ms_region *r, ms_state *state) noexcept nogil:
-    state.record = r.serial
-    state.row_mark = state.rows
-    state.note_mark = k.n_notes
-    state.unparsed_mark = state.unparsed
-    state.samples_mark = state.samples
-    state.closed = False
-    state.pending = False
-
-
-# ---- matching
-
-cdef void take_back(ms_scan *k, int32_t pattern) noexcept nogil:
-    """What the current record has given this pattern is as if it had not been found, and no more is looked for."""
-    cdef ms_state *state = &k.states[pattern]
-    cdef int64_t i
-    for i in range(state.note_mark, k.n_notes):
-        if k.notes[i].pattern == pattern:
-            k.notes[i].kind = MS_NOTE_DEAD
-    state.rows = state.row_mark
-    state.unparsed = state.unparsed_mark
-    state.samples = state.samples_mark
-    state.pending = False
-    state.closed = True
-
-
-cdef void defer_record(ms_scan *k, ms_region *r, int32_t region, int32_t pattern) noexcept nogil:
-    """Leave this pattern's matches of the current record to Python."""
-    take_back(k, pattern)
-    cdef ms_note *note = ms_add_note(k, MS_NOTE_RECORD, pattern)
-    if note == NULL:
-        return
-    note.region = region
-    note.text = r.p + r.record
-    note.length = r.end - r.record
-    note.position = r.record
-    note.line = r.line + 1
-    note.offset = record_offset(r, r.record)
-
-
-cdef inline void put_match(
-    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t run_end
-) noexcept nogil:
-    """Read the value of a match and append its row."""
-    cdef const ms_pattern *q = &k.tables.patterns[pattern]
-    put_value(
-        k, r, region, pattern, start, end, q.value_from + (run_end if q.value_from_run else start),
-        q.value_to + (run_end if q.value_to_run else start),
-    )
-
-
-cdef inline void put_value(
-    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t value_start, int64_t value_end
-) noexcept nogil:
-    cdef double value = 0.0
-    cdef int status = ms_number(r.p + value_start, r.p + value_end, r.p + r.n, &value)
-    if status == MS_NUMBER and not k.noted:
-        ms_append_row(k, &k.states[pattern], value, r.line + 1, r.offset + r.record, r.offset + value_start)
-    else:
-        put_unusual(k, r, region, pattern, start, end, value_start, value_end, status, value)
-
-
-cdef void put_unusual(
-    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end,
-    int64_t value_start, int64_t value_end, int status, double value,
-) noexcept nogil:
-    """A match that is no plain number, or traced: note it."""
-    cdef ms_state *state = &k.states[pattern]
-    cdef ms_note *note
-    if status == MS_REFUSED and not k.trace:
-        state.unparsed += 1
-        if state.samples >= MS_MAX_SAMPLES:
-            return
-        state.samples += 1
-    note = ms_add_note(k, MS_NOTE_TRACE if k.trace else MS_NOTE_REFUSED if status == MS_REFUSED else MS_NOTE_NUMBER, pattern)
-    if note == NULL:
-        return
-    note.region = region
-    note.text = r.p + value_start
-    note.length = value_end - value_start
-    note.line = r.line + 1
-    note.offset = record_offset(r, r.record)
-    note.start = input_offset(r, value_start)
-    note.position = r.record
-    note.match_start = start - r.record
-    note.match_end = end - r.record
-    note.value_start = value_start - r.record
-    note.value_end = value_end - r.record
-    note.decided = status == MS_NUMBER
-    note.number = value
-
-
-cdef void run_program(ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t text) noexcept nogil:
-    """Find all matches of a pattern in the current record. What its program looks for first is at `text` or later."""
-    cdef const ms_program *program = &k.tables.patterns[pattern].program
-    cdef ms_state *state = &k.states[pattern]
-    cdef const uint8_t *p = r.p + r.record
-    cdef int64_t n = r.end - r.record, start = 0, end = 0, from_ = 0
-    cdef int64_t last_start = -1, last_end = 0
-    cdef int64_t last_value[2]
-    cdef int kind = record_kind(r)
-    cdef bint nonempty = False
-    cdef int status
-    cdef ms_note *note
-    state.closed = True
-    # a literal with a terminator in it may start before
-    text = text - r.record if text > r.record else 0
-    status = ms_matcher_start(&k.matcher, program, n)
-    while status == MS_FOUND:
-        status = ms_search(program, &k.matcher, p, n, kind, from_, text, nonempty, &start, &end)
-        if status != MS_FOUND:
-            break
-        if k.tables.matches == MS_MATCHES_LAST:
-            last_start, last_end = start, end
-            last_value[0], last_value[1] = k.matcher.places[0], k.matcher.places[1]
-        else:
-            put_program_match(k, r, region, pattern, start, end, k.matcher.places)
-            if k.tables.matches == MS_MATCHES_FIRST:
-                return
-        from_ = text = end
-        nonempty = end == start
-        if from_ > n - program.width:
-            break
-    if status == MS_NO_MEMORY:
-        k.no_memory = True
-    elif status == MS_OVER_BUDGET:
-        take_back(k, pattern)
-        state.over_budget += 1
-        if state.samples < MS_MAX_SAMPLES:
-            state.samples += 1
-            note = ms_add_note(k, MS_NOTE_REFUSED, pattern)
-            if note != NULL:
-                note.region = region
-                note.text = p
-                note.length = n
-                note.line = r.line + 1
-                note.offset = record_offset(r, r.record)
-    elif last_start >= 0:
-        put_program_match(k, r, region, pattern, last_start, last_end, last_value)
-
-
-cdef inline void put_program_match(
-    ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, const int64_t *value
-) noexcept nogil:
-    cdef ms_note *note
-    if value[0] >= 0 and value[1] >= 0:
-        put_value(
-            k, r, region, pattern, r.record + start, r.record + end, r.record + value[0], r.record + value[1]
-        )
-    elif k.trace:
-        # the value's group took no part
-        note = ms_add_note(k, MS_NOTE_TRACE, pattern)
-        if note != NULL:
-            note.region = region
-            note.position = r.record
-            note.match_start = start
-            note.match_end = end
-            note.value_start = note.value_end = -1
-
-
-cdef inline bint takes_character(
-    const ms_pattern *q, const uint8_t *p, int64_t end, int64_t at, int64_t *after
-) noexcept nogil:
-    """Whether the run takes the character at `at` < end; where the next one starts."""
-    cdef uint32_t character
-    after[0] = at + 1
-    if q.table[p[at]] != MS_UNDECIDED:
-        return q.table[p[at]] == MS_MEMBER
-    after[0] = at + ms_decode(p, end, at, &character)
-    return ms_in_set(q.set, character)
-
-
-cdef inline int64_t run_stop(
-    const ms_pattern *q, const uint8_t *p, int64_t at, int64_t limit, int64_t end
-) noexcept nogil:
-    """The first place in [at, limit) that the run does not take, else limit or, inside a character, one past it."""
-    cdef int64_t after
-    if q.any_byte:
-        return limit
-    while True:
-        while at < limit and q.table[p[at]] == MS_MEMBER:
-            at += 1
-        if at >= limit or q.table[p[at]] == MS_STOP or not takes_character(q, p, end, at, &after):
-            return at
-        at = after
-
-
-cdef inline bint match_span(
-    const ms_pattern *q, ms_state *state, const ms_region *r, int64_t start, int64_t *match_end, int64_t *run_end
-) noexcept nogil:
-    """Whether the pattern matches at start.
-
-    Every branch walks a run once a record: a run that failed, or whose suffix has no later occurrence, is remembered
-    in memo_to, and a candidate inside it fails at once. So a record costs its length, however many candidates it has.
-    """
-    cdef const uint8_t *p = r.p
-    cdef int64_t end = r.end
-    cdef int64_t from_ = start + q.prefix_length
-    cdef int64_t low = from_ + q.run_min
-    cdef int64_t limit = end, at, stop, after
-    cdef int64_t length = q.suffix_length
-    if q.at_start and start != r.record:
-        return 0
-    if from_ > end or r.base + from_ <= state.memo_to or low > end:
-        return 0
-    if q.run_max >= 0 and from_ + q.run_max < end:
-        limit = from_ + q.run_max
-    if q.shape == MS_SHAPE_NO_RUN:
-        if q.at_end and from_ != end:
-            return 0
-        at = from_
-    elif q.at_end:
-        at = end - length
-        if at < low or at > limit or memcmp(p + at, q.suffix, length) != 0:
-            return 0
-        stop = run_stop(q, p, from_, at, end)
-        if stop < at:
-            if q.run_max < 0:
-                state.memo_to = r.base + stop
-            return 0
-    elif length == 0:
-        if q.shape == MS_SHAPE_LAZY:
-            limit = low
-        at = run_stop(q, p, from_, limit, end)
-        if at < low:
-            if q.run_max < 0:
-                state.memo_to = r.base + at
-            return 0
-    elif q.shape == MS_SHAPE_LAZY:
-        if q.any_byte and q.run_max < 0:
-            if length == 1:
-                at = <int64_t>ms_find_near(p, <size_t>low, <size_t>end, <size_t>r.n, q.suffix[0])
-            else:
-                at = <int64_t>ms_find(p, <size_t>low, <size_t>end, q.suffix, <size_t>length)
-            if at == end:
-                state.memo_to = r.base + end
-                return 0
-        else:
-            at = from_
-            while True:
-                if (
-                    at >= low and at + length <= end and p[at] == q.suffix[0]
-                    and memcmp(p + at, q.suffix, length) == 0
-                ):
-                    break
-                if at >= limit or not takes_character(q, p, end, at, &after):
-                    if q.run_max < 0:
-                        state.memo_to = r.base + at
-                    return 0
-                at = after
-    else:
-        stop = run_stop(q, p, from_, limit, end)
-        if q.run_max < 0:
-            state.memo_to = r.base + stop
-        at = stop
-        while True:
-            if at < low:
-                return 0
-            if at + length <= end and p[at] == q.suffix[0] and memcmp(p + at, q.suffix, length) == 0:
-                break
-            if q.suffix_stops:
-                return 0
-            at -= 1
-    run_end[0] = at
-    match_end[0] = at + length
-    return 1
-
-
-cdef inline void try_candidate(ms_scan *k, ms_region *r, int32_t region, int32_t pattern, int64_t start) noexcept nogil:
-    cdef const ms_pattern *q = &k.tables.patterns[pattern]
-    cdef ms_state *state = &k.states[pattern]
-    cdef int64_t match_end = 0, run_end = 0
-    if state.record != r.serial:
-        open_state(k, r, state)
-    if state.closed:
-        return
-    if q.strategy == MS_STRATEGY_CONFIRM:
-        defer_record(k, r, region, pattern)
-        return
-    if q.strategy == MS_STRATEGY_PROGRAM:
-        # a chain's last match may go over this place
-        if q.steps == NULL or r.base + start >= state.next_start:
-            run_program(k, r, region, pattern, start if q.found_by_lead else r.record)
-        return
-    if r.base + start < state.next_start:
-        return
-    if q.counted and record_kind(r) != MS_ASCII:
-        run_program(k, r, region, pattern, r.record)
-        return
-    if not match_span(q, state, r, start, &match_end, &run_end):
-        return
-    state.next_start = r.base + match_end
-    if k.tables.matches == MS_MATCHES_LAST:
-        if not state.pending:
-            k.pending[k.n_pending] = pattern
-            k.n_pending += 1
-        state.pending = True
-        state.pending_start = start
-        state.pending_end = match_end
-        state.pending_run = run_end
-        return
-    if k.tables.matches == MS_MATCHES_FIRST:
-        state.closed = True
-    put_match(k, r, region, pattern, start, match_end, run_end)
-
-
-cdef inline void try_plain(
-    ms_scan *k, ms_region *r, int32_t region, const ms_pattern *q, int32_t pattern, int64_t start
-) noexcept nogil:
-    """A candidate of a pattern that never needs Python for a match: no record-wise state, nothing to take back."""
-    cdef ms_state *state = &k.states[pattern]
-    cdef int64_t match_end = 0, run_end = 0
-    if r.base + start < state.next_start:
-        return
-    if q.plain == MS_PLAIN_LAZY_TO_BYTE:
-        match_end = start + q.prefix_length
-        if match_end >= r.end or r.base + match_end <= state.memo_to:
-            return
-        run_end = <int64_t>ms_find_near(r.p, <size_t>match_end, <size_t>r.end, <size_t>r.n, q.suffix[0])
-        if run_end == r.end:
-            state.memo_to = r.base + r.end
-            return
-        match_end = run_end + 1
-    elif not match_span(q, state, r, start, &match_end, &run_end):
-        return
-    state.next_start = r.base + match_end
-    put_match(k, r, region, pattern, start, match_end, run_end)
-
-
-cdef void try_group(
-    ms_scan *k, ms_region *r, int32_t region, const ms_group *group, int64_t position
-) noexcept nogil:
-    """Verify the literals that share the fingerprint at this position, and try the patterns of those that are there."""
-    cdef const ms_tables *t = k.tables
-    cdef uint64_t window = ms_load8(r.p, position + group.window, <size_t>r.n) & group.mask
-    cdef const ms_entry *entry = group.only
-    cdef const ms_literal *literal
-    cdef int64_t start
-    cdef int32_t i, pattern
-    if entry == NULL:
-        entry = t.find.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
-    while entry != NULL:
-        literal = entry.literal
-        if entry.window != window:
-            entry = entry.following
-            continue
-        entry = entry.following
-        start = position - literal.place
-        if start < 0 or start + literal.length > r.n:
-            continue
-        if not literal.in_window and not ms_equal(r.p + start, literal.text, <size_t>literal.length):
-            continue
-        if position >= r.next:
-            enter_record(k, r, region, position)
-        for i in range(literal.first_use, literal.first_use + literal.uses):
-            pattern = t.uses[i]
-            if t.patterns[pattern].plain:
-                try_plain(k, r, region, &t.patterns[pattern], pattern, start)
-            else:
-                try_candidate(k, r, region, pattern, start)
-
-
-cdef void try_position(ms_scan *k, ms_region *r, int32_t region, int64_t position) noexcept nogil:
-    """Try whatever has its fingerprint at this position."""
-    cdef const ms_tables *t = k.tables
-    cdef uint8_t pair[2]
-    cdef uint32_t group
-    pair[0] = r.p[position]
-    pair[1] = r.p[position + 1] if position + 1 < r.n else 0
-    group = t.find.pair_group[ms_load2(pair)]
-    if group:
-        try_group(k, r, region, &t.find.groups[group - 1], position)
-    if t.has_single_bytes:
-        group = t.one_group[pair[0]]
-        if group:
-            try_group(k, r, region, &t.find.groups[group - 1], position)
-
-
-cdef void try_positions(ms_scan *k, ms_region *r, int32_t region, const uint32_t *positions, size_t found) noexcept nogil:
-    """Try positions of a block, ``MS_SOME_POSITIONS`` at most: the quick path, and what it leaves."""
-    cdef const ms_tables *t = k.tables
-    cdef ms_candidate candidates[MS_SOME_POSITIONS]
-    cdef const ms_candidate *candidate = candidates
-    cdef const ms_candidate *to
-    cdef size_t i
-    cdef ms_left left
-    if t.has_single_bytes or k.noted:
-        for i in range(found):
-            try_position(k, r, region, r.block + positions[i])
-        return
-    to = candidates + ms_candidates(t.level, &t.find, r, positions, found, candidates)
-    while True:
-        candidate = ms_decide(t.level, r, k.states, &k.serial, candidate, to, &left)
-        if candidate == to:
-            return
-        if left.pattern < 0:
-            try_position(k, r, region, candidate.position - r.p)
-        else:
-            put_value(k, r, region, left.pattern, left.start, left.end, left.value_start, left.value_end)
-        candidate += 1
-
-
-cdef void scan_literals(ms_scan *k, ms_region *r, int32_t region) noexcept nogil:
-    cdef const ms_tables *t = k.tables
-    cdef int64_t block = 0, length
-    cdef size_t found, tried, last = MS_BLOCK
-    cdef bint returns
-    cdef ms_newlines lines
-    cdef ms_marks ends
-    cdef uint32_t positions[MS_BLOCK]
-    memset(lines.marks.none, 0, sizeof(lines.marks.none))
-    memset(ends.none, 0, sizeof(ends.none))
-    while block < r.n and not k.no_memory:
-        length = r.n - block
-        if length > MS_BLOCK:
-            length = MS_BLOCK
-        if t.has_literals:
-            found = ms_positions(&t.fingerprints, r.p + block, <size_t>length, <size_t>(r.n - block), positions, &lines)
-        else:
-            found = 0
-            lines.count = ms_count_byte(t.level, r.p + block, <size_t>length, 10)
-            # now that the block is near: of the passes the search is the one that asks for memory ahead
-            lines.returns = memchr(r.p + block, 13, <size_t>length) != NULL
-        returns = r.terminators != MS_LF and lines.returns
-        if t.has_literals:
-            r.newlines = &lines
-            r.ends = lines.marks.words
-            r.only_newlines = not returns
-            if returns:
-                ms_mark_block(r.p + block, <size_t>length, 10, 13, ends.words)
-                r.ends = ends.words
-            r.block = block
-            r.block_line = k.line
-            r.words = <size_t>(length + 63) // 64
-            tried = 0
-            while tried < found:
-                try_positions(k, r, region, positions + tried, min(found - tried, <size_t>MS_SOME_POSITIONS))
-                tried += MS_SOME_POSITIONS
-            last = ms_marked_before(r.ends, <size_t>length)
-            if last != MS_BLOCK:
-                r.open = block + <int64_t>last + 1
-        k.line += <int64_t>lines.count
-        k.records += <int64_t>(
-            ms_records(t.level, r.p, <size_t>block, <size_t>(block + length), <size_t>r.n, r.terminators, lines.count)
-            if returns else lines.count
-        )
-        block += length
-    r.newlines = NULL
-    if k.n_pending:
-        flush_pending(k, r, region)
-
-
-cdef bint may_match(const ms_program *program, const ms_region *r) noexcept nogil:
-    """Whether the current record begins and ends as one with a match does."""
-    if program.first == NULL:
-        return True
-    if r.end == r.record:
-        return False
-    if program.last != NULL and not program.last[r.p[r.end - 1]]:
-        return False
-    return not program.at_start or program.first[r.p[r.record]]
-
-
-cdef void scan_every_record(ms_scan *k, ms_region *r, int32_t region) noexcept nogil:
-    """The patterns without a literal: each record is a candidate. (And, for the tests, every pattern.)"""
-    cdef const ms_tables *t = k.tables
-    cdef const ms_pattern *q
-    cdef int64_t position = 0, at
-    cdef int32_t i, pattern
-    r.next = -1
-    while not k.no_memory:
-        if t.always_table != NULL:
-            position = <int64_t>ms_find_class(&t.always_first, t.always_table, r.p, <size_t>position, <size_t>r.n)
-            if position == r.n:
-                break
-        enter_record(k, r, region, position)
-        for i in range(t.n_always):
-            pattern = t.always[i]
-            q = &t.patterns[pattern]
-            if q.strategy == MS_STRATEGY_PROGRAM and not may_match(&q.program, r):
-                continue
-            if q.strategy != MS_STRATEGY_SPAN:
-                try_candidate(k, r, region, pattern, r.record)
-                continue
-            at = r.record
-            while at + q.prefix_length <= r.end:
-                if memcmp(r.p + at, q.prefix, <size_t>q.prefix_length) == 0:
-                    try_candidate(k, r, region, pattern, at)
-                at += 1
-        position = r.next + 1
-        if r.terminators == MS_UNIVERSAL and position < r.n and r.p[r.next] == 13 and r.p[position] == 10:
-            position += 1
-        r.next = position - 1
-        if position >= r.n:
-            break
-    if k.n_pending:
-        flush_pending(k, r, region)
-
-
-cdef void scan_region(ms_scan *k, int32_t region) noexcept nogil:
-    """Scan the region's records: one at least, and where nothing of it was left by rewriting, that one is empty."""
-    cdef ms_region *r = &k.regions[region]
-    cdef int64_t line = k.line
-    r.serial = 0
-    r.next = -1
-    r.open = 0
-    scan_literals(k, r, region)
-    if k.tables.n_always:
-        r.serial = 0
-        r.counted = 0
-        r.line = line
-        scan_every_record(k, r, region)
-
-
-cdef void take_region(ms_scan *k, int32_t region, const uint8_t *p, int64_t n) noexcept nogil:
-    """Scan whole records that lie at p, then advance past them."""
-    cdef ms_region *r = &k.regions[region]
-    cdef const ms_tables *t = k.tables
-    cdef int32_t pattern
-    r.p = p
-    r.n = n
-    r.source = p
-    r.offset = k.offset
-    r.drop_cr = t.drop_cr
-    r.terminators = MS_UNIVERSAL if t.universal else MS_LF
-    r.rewritten = t.rewriting and ms_needs_rewriting(t.rewriting, p, n)
-    if r.rewritten:
-        r.n = ms_rewrite(&r.rewriting, t.rewriting, p, n)
-        if r.n < 0:
-            k.no_memory = True
-            return
-        r.p = r.rewriting.text
-        r.drop_cr = False
-        if t.universal:
-            r.terminators = MS_EACH
-        for pattern in range(t.n_patterns):
-            k.states[pattern].region_mark = k.states[pattern].rows
-    k.noted = k.trace
-    r.base = k.base
-    k.rewritten = r.rewritten
-    scan_region(k, region)
-    if r.rewritten:
-        place_rows(k, r)
-    k.base += r.n
-    k.offset += n
-
-
 # ---- the surface
 
 cdef class Engine:
@@ -712,14 +84,13 @@ cdef class Engine:
         if level not in SIMD_LEVELS:
             raise ValueError(f"SIMD level {level!r} is not available here, one of {SIMD_LEVELS} was expected")
         self.t.level = levels[level]
-        self.t.universal = universal
+        self.t.terminators = MS_UNIVERSAL if universal else MS_LF
         self.t.drop_cr = not universal and not syslog
         if syslog or strip:
             self.t.rewriting = (
                 (MS_SYSLOG if syslog else 0) | (MS_STRIP if strip else 0) | (MS_UNIVERSAL_ENDS if universal else 0)
                 | (MS_DROP_CR if self.t.drop_cr else 0)
             )
-        self.t.second_terminator = 13 if universal else 10
         self.t.matches = matches
         self.t.search = search
         self.t.n_patterns = <int32_t>len(patterns)
@@ -751,7 +122,7 @@ cdef class Engine:
                 self.take_program(&q.program, program)
             q.any_byte = True
             for byte in range(256):
-                if q.table[byte] != MS_MEMBER and byte != 10 and not (universal and byte == 13):
+                if q.table[byte] != MS_MEMBER and not ms_is_terminator(<uint8_t>byte, self.t.terminators):
                     q.any_byte = False
             q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == MS_STOP
             if matches == MS_MATCHES_ALL and not q.counted:
@@ -772,7 +143,7 @@ cdef class Engine:
         ):
             # a terminator is in no record
             self.t.always_table = self.held(bytes(
-                byte != 10 and not (universal and byte == 13)
+                not ms_is_terminator(<uint8_t>byte, self.t.terminators)
                 and any(self.t.patterns[index].program.first[byte] for index in always)
                 for byte in range(256)
             ))
@@ -1116,11 +487,8 @@ cdef class Stream:
     cdef int32_t n_patterns
     cdef dict samples
     cdef list traced_matches
-    cdef uint8_t *carry
-    cdef int64_t carry_length
-    cdef int64_t carry_capacity
+    cdef ms_carry carry
     cdef int64_t first_offset
-    cdef bint skip_lf
     cdef bint busy
     cdef bint finished
     cdef bint has_times
@@ -1166,7 +534,7 @@ cdef class Stream:
         free(self.k.pending)
         for i in range(2):
             ms_rewriting_clear(&self.k.regions[i].rewriting)
-        free(self.carry)
+        ms_carry_clear(&self.carry)
 
     def feed(self, data, int64_t time=MS_NO_TIME):
         """Scan a piece of the input; any contiguous buffer of bytes. The buffer is not kept.
@@ -1245,7 +613,7 @@ cdef class Stream:
         """Begin another part of the input, at this offset; the memory for rows is kept. Nothing may be held of the last one."""
         cdef int32_t i
         cdef ms_state *state
-        if self.busy or self.carry_length or self.k.n_batches:
+        if self.busy or self.carry.length or self.k.n_batches:
             raise RuntimeError("the stream is in use")
         for i in range(self.n_patterns):
             state = &self.k.states[i]
@@ -1253,7 +621,7 @@ cdef class Stream:
                 raise RuntimeError("the stream holds rows")
             state.handed = state.unparsed = state.failed = state.timeouts = state.over_budget = state.samples = 0
         self.samples = {}
-        self.skip_lf = self.finished = False
+        self.carry.skip_lf = self.finished = False
         self.first_offset = self.k.offset = offset
         self.k.line = self.k.records = 0
 
@@ -1266,9 +634,9 @@ cdef class Stream:
         self.busy = True
         try:
             self.k.n_notes = 0
-            if self.carry_length:
+            if self.carry.length:
                 with nogil:
-                    take_region(&self.k, 0, self.carry, self.carry_length)
+                    ms_take_region(&self.k, 0, self.carry.bytes, self.carry.length)
                 self.k.records += 1
                 self.settle()
             self.finished = True
@@ -1279,9 +647,7 @@ cdef class Stream:
     cdef int drop_scratch(self) except -1:
         cdef int i
         ms_matcher_clear(&self.k.matcher)
-        free(self.carry)
-        self.carry = NULL
-        self.carry_length = self.carry_capacity = 0
+        ms_carry_clear(&self.carry)
         free(self.k.notes)
         self.k.notes = NULL
         self.k.n_notes = self.k.notes_capacity = 0
@@ -1289,62 +655,18 @@ cdef class Stream:
             ms_rewriting_clear(&self.k.regions[i].rewriting)
         return 0
 
-    cdef int keep_bytes(self, const uint8_t *p, int64_t n) except -1 nogil:
-        """Append to the carried record, doubling, so that a long record fed in small pieces costs its length."""
-        cdef int64_t capacity
-        cdef void *grown
-        if n == 0:
-            return 0
-        if self.carry_length + n > self.carry_capacity:
-            capacity = max(self.carry_length + n, 2 * self.carry_capacity, 256)
-            grown = realloc(self.carry, <size_t>capacity)
-            if grown == NULL:
-                with gil:
-                    raise MemoryError(f"no memory for a record of {capacity} bytes at offset {self.k.offset}")
-            self.carry = <uint8_t *>grown
-            self.carry_capacity = capacity
-        memcpy(self.carry + self.carry_length, p, <size_t>n)
-        self.carry_length += n
-        return 0
-
     cdef int scan_piece(self, const uint8_t *p, int64_t n) except -1 nogil:
-        cdef uint8_t second = self.engine.t.second_terminator
-        cdef int64_t first, last
-        if n > 0 and self.skip_lf:
-            # the \n that belongs to the \r which ended the last record
-            self.skip_lf = False
-            if p[0] == 10:
-                self.k.line += 1
-                self.k.offset += 1
-                p += 1
-                n -= 1
-        if n == 0:
-            return 0
-        last = <int64_t>ms_after_last_either(p, 0, <size_t>n, 10, second)
-        if last == 0:
-            return self.keep_bytes(p, n)
-        self.skip_lf = last == n and p[n - 1] == 13 and self.engine.t.universal
-        first = 0
-        if self.carry_length:
-            first = <int64_t>ms_find_either(p, 0, <size_t>n, 10, second) + 1
-            if self.engine.t.universal and p[first - 1] == 13 and first < n and p[first] == 10:
-                first += 1
-            self.keep_bytes(p, first)
-        self.k.n_notes = 0
-        if self.carry_length:
-            take_region(&self.k, 0, self.carry, self.carry_length)
-        if last > first:
-            take_region(&self.k, 1, p + first, last - first)
-        if self.k.n_notes or self.k.no_memory or self.has_times or self.k.overgrown:
+        cdef int64_t rest = 0
+        cdef int status = ms_scan_piece(&self.k, &self.carry, p, n, &rest)
+        if status > 0:
+            if self.k.n_notes or self.k.no_memory or self.has_times or self.k.overgrown:
+                with gil:
+                    self.settle()
+            status = ms_carry_rest(&self.carry, p + n - rest, rest)
+        if status < 0:
             with gil:
-                self.settle()
-        self.carry_length = 0
-        if self.carry_capacity > (1 << 20):
-            # one huge record must not cost its size for the rest of the input
-            free(self.carry)
-            self.carry = NULL
-            self.carry_capacity = 0
-        return self.keep_bytes(p + last, n - last)
+                raise MemoryError(f"no memory for a record of {self.carry.wanted} bytes at offset {self.k.offset}")
+        return 0
 
     # -- settle: what only Python can decide
 
@@ -1489,7 +811,7 @@ cdef class Stream:
                 state.unparsed += 1
                 self.sample(pattern, state, text, note)
             else:
-                self.append(state, number, note.line, note.offset, input_offset(r, note.position + start))
+                self.append(state, number, note.line, note.offset, ms_input_offset(r, note.position + start))
         return 0
 
     cdef int sample(self, int32_t pattern, ms_state *state, str text, const ms_note *note) except -1:
@@ -1661,7 +983,7 @@ cdef class Stream:
     @property
     def bytes(self):
         """Bytes fed."""
-        return self.k.offset - self.first_offset + self.carry_length
+        return self.k.offset - self.first_offset + self.carry.length
 
     @property
     def closed(self):

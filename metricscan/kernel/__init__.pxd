@@ -207,12 +207,11 @@ cdef extern from "kernel/tables.h" nogil:
         int32_t matches
         int32_t search
         int32_t level
-        bint universal
+        int terminators
         bint drop_cr
         int rewriting
         ms_class always_first
         const uint8_t *always_table
-        uint8_t second_terminator
 
 cdef extern from "kernel/pass.h" nogil:
     enum: MS_MAX_SAMPLES, MS_SAMPLE_BYTES
@@ -338,21 +337,19 @@ cdef extern from "kernel/columns.h" nogil:
     int ms_set_aside(ms_scan *scan, ms_state *state)
     int ms_append_row(ms_scan *scan, ms_state *state, double value, int64_t line, int64_t offset, int64_t start)
 
-cdef extern from "kernel/decide.h" nogil:
-    ctypedef struct ms_left:
-        int32_t pattern
-        int64_t start
-        int64_t end
-        int64_t value_start
-        int64_t value_end
-    void ms_find_record_in_block(ms_region *r, int64_t position)
-    void ms_open_record(ms_region *r, int64_t *serial)
-    ctypedef struct ms_candidate:
-        const uint8_t *position
-    size_t ms_candidates(
-        int level, const ms_lookup *find, const ms_region *r, const uint32_t *positions, size_t found, ms_candidate *candidates
-    )
-    const ms_candidate *ms_decide(
-        int level, ms_region *r, ms_state *states, int64_t *serial, const ms_candidate *start, const ms_candidate *to,
-        ms_left *left
-    )
+cdef extern from "kernel/records.h" nogil:
+    bint ms_is_terminator(uint8_t byte, int terminators)
+    int64_t ms_input_offset(ms_region *r, int64_t position)
+
+cdef extern from "kernel/scan.h" nogil:
+    void ms_take_region(ms_scan *scan, int region, const uint8_t *p, int64_t n)
+
+cdef extern from "kernel/pieces.h" nogil:
+    ctypedef struct ms_carry:
+        uint8_t *bytes
+        int64_t length
+        int64_t wanted
+        bint skip_lf
+    void ms_carry_clear(ms_carry *carry)
+    int ms_scan_piece(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64_t n, int64_t *rest)
+    int ms_carry_rest(ms_carry *carry, const uint8_t *p, int64_t n)

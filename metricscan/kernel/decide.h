@@ -11,16 +11,8 @@
 #include "fingerprints.h"
 #include "numbers.h"
 #include "pass.h"
+#include "records.h"
 #include "tables.h"
-
-/* The current record's place is known: what follows from it. */
-static inline void ms_open_record(ms_region *r, int64_t *serial) {
-    r->end = r->next - (r->drop_cr && r->next > r->record && r->p[r->next - 1] == '\r');
-    r->kind = -1;
-    r->row_line = r->line + 1;
-    r->row_offset = r->offset + r->record;
-    r->serial = ++*serial;
-}
 
 /* A place that holds a literal, or one of several, or that is too near to an edge to be looked at here. */
 typedef struct {
@@ -37,25 +29,22 @@ typedef struct {
     int64_t value_end;
 } ms_left;
 
-#define MS_QUICK(name) name##_anywhere
-#define MS_QUICK_TARGET
+#define MS_AT_LEVEL(name) name##_anywhere
+#define MS_LEVEL_TARGET
 #define MS_WIDE 0
 #include "decide_loop.h"
-#undef MS_QUICK
-#undef MS_QUICK_TARGET
+#undef MS_AT_LEVEL
+#undef MS_LEVEL_TARGET
 #undef MS_WIDE
 #ifdef MS_X86
-#define MS_QUICK(name) name##_wide
-#define MS_QUICK_TARGET MS_TARGET(MS_AVX2_TARGET)
+#define MS_AT_LEVEL(name) name##_wide
+#define MS_LEVEL_TARGET MS_TARGET(MS_AVX2_TARGET)
 #define MS_WIDE 1
 #include "decide_loop.h"
-#undef MS_QUICK
-#undef MS_QUICK_TARGET
+#undef MS_AT_LEVEL
+#undef MS_LEVEL_TARGET
 #undef MS_WIDE
 #endif
-
-/* Where the record starts and ends that holds this position of the block being searched. */
-static inline void ms_find_record_in_block(ms_region *r, int64_t position) { ms_find_record_in_block_anywhere(r, position); }
 
 /* Of the positions found in the block being searched, those that hold the literal of their fingerprint; returns how many. */
 static inline size_t ms_candidates(int level, const ms_lookup *find, const ms_region *r, const uint32_t *positions, size_t found,

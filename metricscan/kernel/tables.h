@@ -163,12 +163,11 @@ typedef struct {
     int32_t matches;
     int32_t search;
     int32_t level;
-    int universal;
+    int terminators;             /* MS_LF or MS_UNIVERSAL */
     int drop_cr;                 /* newline="lf" without escape: one \r at a record's end is not part of it */
     int rewriting;               /* how, or 0 */
     ms_class always_first;       /* of patterns that are tried on every record: the bytes with which a match starts */
     const uint8_t *always_table; /* the same as a table, or NULL if one of them may match anywhere */
-    uint8_t second_terminator;   /* \r in universal mode, else \n again */
 } ms_tables;
 
 #endif
