@@ -285,7 +285,7 @@ cdef class Engine:
         self.place(entry)
         entry.at_start = q.at_start
         if q.suffix_length:
-            memset(entry.stop, q.suffix[0], sizeof(entry.stop))
+            entry.stop = q.suffix[0]
         entry.suffix = q.suffix
         entry.suffix_length = q.suffix_length
         entry.least = q.run_min
@@ -510,9 +510,9 @@ cdef class Stream:
         self.k.trace = trace
         self.k.row_limit = row_limit
         self.n_patterns = engine.t.n_patterns
-        self.k.states = <ms_state *>zeroed(engine.t.n_patterns, sizeof(ms_state))
-        for i in range(engine.t.n_patterns):
-            self.k.states[i].last_time = MS_NO_TIME
+        self.k.states = ms_new_states(engine.t.n_patterns)
+        if self.k.states == NULL:
+            raise MemoryError
         if engine.t.matches == MS_MATCHES_LAST:
             self.k.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 

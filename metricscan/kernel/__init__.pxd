@@ -144,7 +144,7 @@ cdef extern from "kernel/tables.h" nogil:
         uint64_t mask
         uint64_t head
         uint64_t tail
-        uint8_t stop[16]
+        uint8_t stop
         bint at_start
         int64_t length
         int64_t least
@@ -328,6 +328,7 @@ cdef extern from "kernel/pass.h" nogil:
         bint trace
         bint noted
         bint no_memory
+    ms_state *ms_new_states(int32_t n)
     ms_note *ms_add_note(ms_scan *scan, int kind, int32_t pattern)
 
 cdef extern from "kernel/columns.h" nogil:

@@ -12,6 +12,7 @@
 #include "numbers.h"
 #include "pass.h"
 #include "records.h"
+#include "spans.h"
 #include "tables.h"
 
 /* A place that holds a literal, or one of several, or that is too near to an edge to be looked at here. */

@@ -112,13 +112,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
         if (entry->quick == MS_QUICK_LAZY) {
-#if MS_WIDE
-            const uint32_t at = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_loadu_si128((const __m128i *)entry->stop)));
-            if (__builtin_expect(at != 0, 1)) stop += __builtin_ctz(at);
-            else stop = from + 16 < end ? from + ms_find_far(from, 16, (size_t)(end - from), entry->stop[0], entry->stop[0]) : end;
-#else
-            stop = p + ms_find_near(p, (size_t)(from - p), (size_t)(end - p), (size_t)(limit - p), entry->stop[0]);
-#endif
+            stop = ms_run_to_byte(from, end, 16, entry->stop);
             if (stop >= end) {
                 /* nor does a run end that starts later in this record */
                 state->next_start = (int64_t)((uintptr_t)end + seen);

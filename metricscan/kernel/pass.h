@@ -16,7 +16,7 @@
 #define MS_NO_TIME INT64_MIN
 
 typedef struct { /* of one pattern in one stream; what the quick path needs comes first, on one cache line */
-    double *value;
+    _Alignas(64) double *value;
     int64_t *line;
     int64_t *offset;
     int64_t *start;
@@ -87,6 +87,16 @@ typedef struct { /* whole records that lie together in memory */
     size_t words;
     int64_t open;
 } ms_region;
+
+/* States of that many patterns, NULL if there is no memory for them; free() gives them back. */
+static ms_state *ms_new_states(int32_t n) {
+    const size_t size = (size_t)(n ? n : 1) * sizeof(ms_state);
+    ms_state *states = (ms_state *)aligned_alloc(_Alignof(ms_state), size);
+    if (states == NULL) return NULL;
+    memset(states, 0, size);
+    for (int32_t i = 0; i < n; i++) states[i].last_time = MS_NO_TIME;
+    return states;
+}
 
 /* What a note asks for. */
 enum { MS_NOTE_DEAD, MS_NOTE_RECORD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE };

@@ -68,11 +68,7 @@ static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q
     if (q->plain == MS_PLAIN_LAZY_TO_BYTE) {
         match_end = start + q->prefix_length;
         if (match_end >= r->end || r->base + match_end <= state->memo_to) return;
-        run_end = (int64_t)ms_find_near(r->p, (size_t)match_end, (size_t)r->end, (size_t)r->n, q->suffix[0]);
-        if (run_end == r->end) {
-            state->memo_to = r->base + r->end;
-            return;
-        }
+        if (!ms_match_to_byte(state, r, match_end, q->suffix[0], &run_end)) return;
         match_end = run_end + 1;
     } else if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
         return;

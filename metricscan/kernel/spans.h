@@ -12,6 +12,30 @@
 #include "program.h"
 #include "tables.h"
 
+/* Of a run that any byte but one belongs to, the most frequent one by far: where that byte stands, which is no earlier than `end` if
+ * there is none in [from, end). As many bytes as `readable` may be read at `from`; the byte is expected in the first sixteen. A constant of
+ * sixteen asks nothing at run time. */
+static inline const uint8_t *ms_run_to_byte(const uint8_t *from, const uint8_t *end, int64_t readable, uint8_t byte) {
+    size_t seen = 0;
+#ifdef MS_EITHER_SHIFT
+    if (readable >= 16) {
+        const uint64_t hits = ms_either16(from, byte, byte);
+        if (__builtin_expect(hits != 0, 1)) return from + ((size_t)__builtin_ctzll(hits) >> MS_EITHER_SHIFT);
+        seen = 16;
+    }
+#endif
+    (void)readable;
+    return from + (ptrdiff_t)seen < end ? from + ms_find_far(from, seen, (size_t)(end - from), byte, byte) : end;
+}
+
+/* The same in a region, from a place of the current record on. A run without an end is remembered. */
+static inline int ms_match_to_byte(ms_state *state, const ms_region *r, int64_t from, uint8_t byte, int64_t *run_end) {
+    *run_end = ms_run_to_byte(r->p + from, r->p + r->end, r->n - from, byte) - r->p;
+    if (*run_end < r->end) return 1;
+    state->memo_to = r->base + r->end;
+    return 0;
+}
+
 /* Whether the run takes the character at `at` < end, whose first byte the table leaves undecided, and where the next one starts. A call,
  * so that the loops over the table keep their registers. */
 __attribute__((noinline)) static int ms_takes_undecided(const ms_pattern *q, const uint8_t *p, int64_t end, int64_t at,
@@ -69,11 +93,14 @@ __attribute__((noinline)) static int ms_match_span(const ms_pattern *q, ms_state
         }
     } else if (q->shape == MS_SHAPE_LAZY) {
         if (q->any_byte && q->run_max < 0) {
-            if (length == 1) at = (int64_t)ms_find_near(p, (size_t)low, (size_t)end, (size_t)r->n, q->suffix[0]);
-            else at = (int64_t)ms_find(p, (size_t)low, (size_t)end, q->suffix, (size_t)length);
-            if (at == end) {
-                state->memo_to = r->base + end;
-                return 0;
+            if (length == 1) {
+                if (!ms_match_to_byte(state, r, low, q->suffix[0], &at)) return 0;
+            } else {
+                at = (int64_t)ms_find(p, (size_t)low, (size_t)end, q->suffix, (size_t)length);
+                if (at == end) {
+                    state->memo_to = r->base + end;
+                    return 0;
+                }
             }
         } else {
             at = from;

@@ -113,7 +113,7 @@ typedef struct ms_entry {
     int32_t pattern;
     size_t state;       /* of the pattern: where it lies behind the first one, in bytes */
     int64_t from_place; /* of the literal's end, where the run starts */
-    uint8_t stop[16]; /* MS_QUICK_LAZY: what ends the run, sixteen times */
+    uint8_t stop;       /* MS_QUICK_LAZY: what ends the run */
     int at_start;     /* MS_QUICK_GREEDY, and what follows */
     int64_t length;
     int64_t least;
