@@ -1,14 +1,14 @@
-"""The hot loop: records, literal search, spans, programs (their matcher is in kernel/program.h), number reading, columns.
+"""The face of the kernel: the C in kernel/ does what is done per record, per candidate and per row.
 
-It knows bytes, integers and doubles, and of Arrow how memory is handed over; definitions, files and jobs live in Python
-above it. One ``Engine`` holds the compiled tables and never changes, so any number of threads may share it. A ``Stream``
-is one pass over one input: bytes are fed in pieces of any size, rows pile up in plain C columns, and ``detach`` hands their
-memory over.
+The core knows bytes, integers and doubles, and of Arrow how memory is handed over. Definitions, files and jobs live in Python
+above it. An ``Engine`` holds the compiled tables and never changes, so that any number of threads may share it. A ``Stream`` is
+one pass over one input: bytes are fed in pieces of any size, rows gather in plain C columns, and ``detach`` hands their memory
+over as ``Columns``.
 
-Each call of ``feed`` has three stages. *ms_scan* runs without the GIL over all whole records: it searches the buffer for
-every pattern's literals, matches in place, reads numbers and appends rows. What only Python can decide is noted, with
-the row before which it belongs. *Settle* takes the GIL and decides the notes, merging their rows into place. *Keep*
-copies the unfinished record at the end for the next call.
+Each call of ``feed`` has three stages. *Scan* runs without the GIL over all whole records: it searches them for the patterns'
+literals, matches in place, reads numbers and appends rows. What only Python can decide is noted, with the row before which it
+belongs. *Resolve* takes the GIL and decides the notes; their rows are merged into place. *Carry* copies the unfinished record
+at the end for the next call.
 """
 
 import builtins
@@ -21,155 +21,190 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memchr, memcmp, memcpy, memset, strerror
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, strerror
 
-from metricscan.kernel cimport *
+from metricscan.kernel cimport *  # its names begin with ms_ or MS_
 
 
 cdef extern from "<unistd.h>" nogil:
     ssize_t pread(int descriptor, void *buffer, size_t size, int64_t offset)
 
-_LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_AVX512: "avx512", MS_NEON_LEVEL: "neon"}
-SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
-
+_LEVELS = {"neon": MS_NEON_LEVEL, "avx512": MS_AVX512, "avx2": MS_AVX2, "ssse3": MS_SSSE3, "portable": MS_PORTABLE}
+#: The SIMD levels of this processor, the best one first.
+SIMD_LEVELS = tuple(name for name, level in _LEVELS.items() if ms_level_available(level))
 #: Rows of a full batch.
 SLAB_ROWS = MS_SLAB_ROWS
+#: The numbers that Python and the kernel share, by the kernel's names.
+CONSTANTS = {ms_constants[index].name.decode(): ms_constants[index].value for index in range(MS_CONSTANTS)}
 
 # The interpreter's own. What Cython makes of `float(text)` strips blanks that float() refuses: "\x1finf\xa0".
 cdef object python_float = builtins.float
 
 
-# ---- the compiled tables
+# ---- Engine: the compiled tables
 
-# ---- the surface
+_STRATEGIES = {"span": MS_STRATEGY_SPAN, "program": MS_STRATEGY_PROGRAM, "confirm": MS_STRATEGY_CONFIRM}
+_RUNS = {None: MS_SHAPE_NO_RUN, "lazy": MS_SHAPE_LAZY, "greedy": MS_SHAPE_GREEDY}
+_MATCHES = {"all": MS_MATCHES_ALL, "first": MS_MATCHES_FIRST, "last": MS_MATCHES_LAST}
+# From a class's table of bytes to the table of those that are no members.
+_NO_MEMBER = bytes(takes != MS_MEMBER for takes in range(256))
+
 
 cdef class Engine:
     """The compiled tables of a plan: immutable, shared by streams and threads.
 
     Parameters
     ----------
-    patterns : list of tuple
-        Per pattern ``(MS_STRATEGY_CONFIRM,)``, ``(MS_STRATEGY_PROGRAM, steps of its _chain.Chain or None, *_program.Program)`` or
-        ``(MS_STRATEGY_SPAN, *_pattern.Span, _program.Program or None)``; the program takes the records that a counting span cannot.
-    literals : list of tuple
-        ``(text, place, patterns)``: the bytes, where in them the fingerprint lies, the patterns it makes a candidate.
-    groups : list of tuple
-        ``(first, second, bucket, window, width, literals)``: a fingerprint (second -1: one byte), its bucket of eight,
-        the window that tells its literals apart (start relative to the fingerprint, 0-8 bytes), their indices.
+    patterns : list
+        Per pattern an object whose ``strategy`` is ``"span"``, ``"program"`` or ``"confirm"``, with a ``span``, a ``program`` and
+        the ``steps`` of a chain, each of them None where the pattern has none. A span that counts has a program too: it takes the
+        records where bytes and characters differ in number.
+    literals : list
+        Objects with ``text``, ``place`` (where in the text the fingerprint lies) and ``patterns`` (those that the literal makes a
+        candidate).
+    groups : list
+        Objects with ``first`` and ``second`` (the bytes of a fingerprint; second -1: it has one byte), ``bucket`` (of eight),
+        ``window`` and ``width`` (the 0-8 bytes that distinguish the literals, from a place relative to the fingerprint) and
+        ``literals`` (their indices).
     always : list of int
         Patterns without a literal.
+    universal, syslog, strip : bool
+        Whether ``\\r`` ends a record too; whether control characters are seen as syslog writes them; whether terminal escape
+        sequences are removed.
+    matches : {"all", "first", "last"}
+    search : {"simd", "naive", "every"}
+        The last two are for the tests: no prefilter, and every record deferred.
+    level : str
+        One of ``SIMD_LEVELS``, or ``"auto"``.
     """
 
     cdef ms_tables t
     cdef list keep
-    cdef dict ends              # tables of runs -> tables of what may end them
 
     def __cinit__(
         self, list patterns, list literals, list groups, list always, *,
-        bint universal, bint syslog, bint strip, int matches, int search, str level,
+        bint universal, bint syslog, bint strip, str matches, str search, str level,
     ):
-        cdef ms_pattern *q
-        cdef ms_literal *literal
-        cdef ms_group *group
-        cdef int32_t i, use, entry, head, heads, byte, index
-        cdef uint64_t window
-        cdef const uint8_t *pointer
-        self.keep = []
-        self.ends = {}
-        levels = {name: number for number, name in _LEVEL_NAMES.items()}
+        cdef int32_t i
         if level == "auto":
             level = SIMD_LEVELS[0]
         if level not in SIMD_LEVELS:
             raise ValueError(f"SIMD level {level!r} is not available here, one of {SIMD_LEVELS} was expected")
-        self.t.level = levels[level]
-        self.t.terminators = MS_UNIVERSAL if universal else MS_LF
-        self.t.drop_cr = not universal and not syslog
-        if syslog or strip:
-            self.t.rewriting = (
-                (MS_SYSLOG if syslog else 0) | (MS_STRIP if strip else 0) | (MS_UNIVERSAL_ENDS if universal else 0)
-                | (MS_DROP_CR if self.t.drop_cr else 0)
-            )
-        self.t.matches = matches
-        self.t.search = search
+        if search not in ("simd", "naive", "every"):
+            raise ValueError(f"search {search!r}, simd, naive or every was expected")
+        self.keep = []
+        self.t.level = _LEVELS[level]
+        ms_set_records(&self.t, universal, syslog, strip)
+        self.t.matches = _MATCHES[matches]
         self.t.n_patterns = <int32_t>len(patterns)
         self.t.patterns = <ms_pattern *>zeroed(len(patterns), sizeof(ms_pattern))
-        for i in range(self.t.n_patterns):
-            q = &self.t.patterns[i]
-            fields = patterns[i]
-            q.strategy = MS_STRATEGY_CONFIRM if search == MS_SEARCH_EVERY else fields[0]
-            if q.strategy == MS_STRATEGY_CONFIRM:
-                continue
-            if q.strategy == MS_STRATEGY_PROGRAM:
-                self.take_program(&q.program, fields[2:])
-                if fields[1] is not None and matches == MS_MATCHES_ALL:
-                    q.steps = self.held_steps(fields[1])
-                continue
-            (
-                prefix, q.shape, table, characters, q.run_min, q.run_max, suffix, q.at_start, q.at_end, q.counted,
-                q.value_from_run, q.value_from, q.value_to_run, q.value_to, program,
-            ) = fields[1:]
-            if len(table) != 256:
-                raise ValueError("a run's table has 256 entries")
-            q.prefix = self.held(prefix)
-            q.prefix_length = len(prefix)
-            q.table = self.held(table)
-            q.set = <const int32_t *>self.held(characters)
-            q.suffix = self.held(suffix)
-            q.suffix_length = len(suffix)
-            if program is not None:
-                self.take_program(&q.program, program)
-            q.any_byte = True
-            for byte in range(256):
-                if q.table[byte] != MS_MEMBER and not ms_is_terminator(<uint8_t>byte, self.t.terminators):
-                    q.any_byte = False
-            q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == MS_STOP
-            if matches == MS_MATCHES_ALL and not q.counted:
-                q.plain = MS_PLAIN
-                if (
-                    q.shape == MS_SHAPE_LAZY and q.any_byte and q.run_min == 0 and q.run_max < 0
-                    and q.suffix_length == 1 and not q.at_start and not q.at_end
-                ):
-                    q.plain = MS_PLAIN_LAZY_TO_BYTE
-        if search != MS_SEARCH_SIMD:
+        ends = {}
+        for i, pattern in enumerate(patterns):
+            self.take_pattern(&self.t.patterns[i], pattern, "confirm" if search == "every" else pattern.strategy, ends)
+        if search != "simd":
             literals, groups, always = [], [], list(range(len(patterns)))
+        self.take_always(always)
+        self.take_literals(literals)
+        self.take_groups(groups)
+
+    cdef int take_pattern(self, ms_pattern *q, pattern, strategy, dict ends) except -1:
+        q.strategy = _STRATEGIES[strategy]
+        if q.strategy == MS_STRATEGY_CONFIRM:
+            return 0
+        if pattern.program is not None:
+            self.take_program(&q.program, pattern.program)
+        if q.strategy == MS_STRATEGY_PROGRAM:
+            if pattern.steps is not None and self.t.matches == MS_MATCHES_ALL:
+                q.steps = self.held_steps(pattern.steps)
+            return 0
+        span = pattern.span
+        q.shape = _RUNS[span.run]
+        q.prefix = self.held(span.prefix)
+        q.prefix_length = len(span.prefix)
+        q.table = self.held_table(span.table)
+        q.set = <const int32_t *>self.held(span.set)
+        q.run_min = span.run_min
+        q.run_max = span.run_max
+        q.suffix = self.held(span.suffix)
+        q.suffix_length = len(span.suffix)
+        q.at_start = span.at_start
+        q.at_end = span.at_end
+        q.counted = span.counted
+        q.value_from_run = span.value_from_run
+        q.value_from = span.value_from
+        q.value_to_run = span.value_to_run
+        q.value_to = span.value_to
+        ms_finish_span(&self.t, q)
+        if ms_is_fast_greedy(q):
+            if span.table not in ends:
+                ends[span.table] = span.table.translate(_NO_MEMBER)
+            q.ends = self.held(ends[span.table])
+        return 0
+
+    cdef int take_program(self, ms_program *program, fields) except -1:
+        program.code = <const int32_t *>self.held(fields.code)
+        program.pool = self.held(fields.pool)
+        program.tables = self.held(fields.tables)
+        program.sets = <const int32_t *>self.held(fields.sets)
+        program.set_at = <const int32_t *>self.held(fields.set_at)
+        if fields.first:
+            program.first = self.held_table(fields.first)
+            ms_class_fill(&program.first_class, program.first, self.t.level)
+        if fields.last:
+            program.last = self.held_table(fields.last)
+        program.only_run = fields.only_run
+        program.width = fields.width
+        program.ways = self.held(fields.ways)
+        program.lead = fields.lead
+        program.lead_class = fields.lead_class
+        program.lead_text = self.held(fields.lead_text)
+        program.lead_length = len(fields.lead_text)
+        program.lead_ascii = fields.lead_ascii
+        program.runs = fields.runs
+        program.splits = fields.splits
+        program.loops = fields.loops
+        program.slots = fields.slots
+        program.at_start = fields.at_start
+        program.words = fields.words
+        program.pure = fields.pure
+        return 0
+
+    cdef int take_always(self, list always) except -1:
+        """Take the patterns that are tried on every record, and the bytes with which a match of one of them can start."""
+        cdef bytes table = bytes(256)
+        cdef int32_t i, index
         self.t.n_always = <int32_t>len(always)
         self.t.always = <int32_t *>zeroed(len(always), sizeof(int32_t))
-        for i in range(self.t.n_always):
-            self.t.always[i] = always[i]
-        if all(
-            self.t.patterns[index].strategy == MS_STRATEGY_PROGRAM and self.t.patterns[index].program.first != NULL for index in always
-        ):
-            # a terminator is in no record
-            self.t.always_table = self.held(bytes(
-                not ms_is_terminator(<uint8_t>byte, self.t.terminators)
-                and any(self.t.patterns[index].program.first[byte] for index in always)
-                for byte in range(256)
-            ))
+        for i, index in enumerate(always):
+            self.t.always[i] = index
+        if ms_starts_of_always(&self.t, <uint8_t *>self.held(table)):
+            self.t.always_table = table
             ms_class_fill(&self.t.always_first, self.t.always_table, self.t.level)
+        return 0
 
+    cdef int take_literals(self, list literals) except -1:
+        cdef ms_literal *to
+        cdef int32_t i, use = 0
         self.t.literals = <ms_literal *>zeroed(len(literals), sizeof(ms_literal))
-        self.t.uses = <int32_t *>zeroed(sum(len(uses) for _, _, uses in literals), sizeof(int32_t))
-        use = 0
-        counts = {}
-        for i, (text, place, uses) in enumerate(literals):
-            literal = &self.t.literals[i]
-            literal.text = self.held(text)
-            literal.length = len(text)
-            literal.place = place
-            literal.first_use = use
-            literal.uses = <int32_t>len(uses)
-            for pattern in uses:
-                self.t.uses[use] = pattern
-                use += 1
-                q = &self.t.patterns[pattern]
-                counts[pattern] = counts.get(pattern, 0) + 1
-                q.found_by_lead = (
-                    q.strategy == MS_STRATEGY_PROGRAM and counts[pattern] == 1 and q.program.lead_length == len(text)
-                    and memcmp(q.program.lead_text, literal.text, len(text)) == 0
-                )
+        self.t.uses = <int32_t *>zeroed(sum(len(literal.patterns) for literal in literals), sizeof(int32_t))
+        for i, literal in enumerate(literals):
+            to = &self.t.literals[i]
+            to.text = self.held(literal.text)
+            to.length = len(literal.text)
+            to.place = literal.place
+            to.first_use = use
+            for pattern in literal.patterns:
+                ms_add_use(&self.t, to, pattern)
+            use += to.uses
+        return 0
 
+    cdef int take_groups(self, list groups) except -1:
+        """Take the fingerprints, and for each the entries of its literals: a chain per hash of the window."""
+        cdef ms_group *to
+        cdef ms_entry *entry
+        cdef int32_t i, member
         if len(groups) > 0xFFFE:
             raise ValueError(f"{len(groups)} fingerprints, at most 65534 were expected")
         ms_fingerprints_clear(&self.t.fingerprints, self.t.level)
@@ -177,146 +212,37 @@ cdef class Engine:
         self.t.find.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
         self.t.find.groups = <ms_group *>zeroed(len(groups), sizeof(ms_group))
         self.t.find.only = <const ms_entry **>zeroed(len(groups) + 1, sizeof(ms_entry *))
-        self.t.entries = <ms_entry *>zeroed(sum(len(members) for *_, members in groups), sizeof(ms_entry))
-        sizes = [1 if len(members) == 1 else 1 << (2 * len(members) - 1).bit_length() for *_, members in groups]
-        self.t.find.heads = <const ms_entry **>zeroed(sum(sizes), sizeof(ms_entry *))
+        self.t.find.heads = <const ms_entry **>zeroed(sum(ms_heads_of(len(group.literals)) for group in groups), sizeof(ms_entry *))
+        self.t.entries = <ms_entry *>zeroed(sum(len(group.literals) for group in groups), sizeof(ms_entry))
         self.t.find.only[0] = &ms_nowhere
-        for i in range(len(groups)):
-            self.t.find.only[i + 1] = &ms_unknown
-        entry = heads = 0
-        for i, (first, second, bucket, start, width, members) in enumerate(groups):
-            group = &self.t.find.groups[i]
-            ms_fingerprints_add(&self.t.fingerprints, bucket, first, second)
-            if second < 0:
-                self.t.one_group[first] = <uint16_t>(i + 1)
-                self.t.has_single_bytes = True
-            else:
-                pair = bytes((first, second))
-                self.t.find.pair_group[ms_load2(pair)] = <uint16_t>(i + 1)
-            group.window = start
-            group.near = -16 <= start <= 8
-            mask = b"\xff" * width + b"\0" * (8 - width)
-            pointer = mask
-            memcpy(&group.mask, pointer, 8)
-            group.heads = heads
-            group.head_mask = <uint32_t>(sizes[i] - 1)
-            heads += <int32_t>sizes[i]
-            windows = {}
-            for member in members:
-                literal = &self.t.literals[member]
-                literal.in_window = literal.place + start <= 0 and literal.place + start + width >= literal.length
-                window = ms_load8(literal.text, literal.place + start, <size_t>literal.length) & group.mask
-                head = group.heads + <int32_t>ms_slot(window, group.head_mask)
-                self.t.entries[entry].window = window
-                self.t.entries[entry].literal = literal
-                self.t.entries[entry].following = self.t.find.heads[head]
-                self.t.find.heads[head] = &self.t.entries[entry]
-                if len(members) == 1:
-                    group.only = self.t.find.only[i + 1] = &self.t.entries[entry]
-                windows[window] = windows.get(window, 0) + 1
+        entry = self.t.entries
+        for i, group in enumerate(groups):
+            to = ms_begin_group(
+                &self.t, i, group.bucket, group.first, group.second, group.window, group.width, len(group.literals)
+            )
+            for member in group.literals:
+                ms_add_entry(&self.t, to, entry, &self.t.literals[member], group.width)
                 entry += 1
-            for index in range(entry - <int32_t>len(members), entry):
-                if windows[self.t.entries[index].window] == 1:
-                    self.describe(&self.t.entries[index])
-                    self.make_quick(&self.t.entries[index])
-
-    cdef int take_program(self, ms_program *program, fields) except -1:
-        code, pool, tables, sets, set_at, first, last, program.only_run, program.width, ways = fields[:10]
-        program.lead, program.lead_class, lead_text, program.lead_ascii = fields[10:14]
-        program.code = <const int32_t *>self.held(code)
-        program.pool = self.held(pool)
-        program.tables = self.held(tables)
-        program.sets = <const int32_t *>self.held(sets)
-        program.set_at = <const int32_t *>self.held(set_at)
-        program.first = self.held(first) if first else NULL
-        if first:
-            ms_class_fill(&program.first_class, program.first, self.t.level)
-        program.last = self.held(last) if last else NULL
-        program.ways = self.held(ways)
-        program.lead_text = self.held(lead_text)
-        program.lead_length = len(lead_text)
-        (
-            program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
-        ) = fields[14:]
+            ms_finish_group(&self.t, i, entry, len(group.literals))
         return 0
-
-    cdef int describe(self, ms_entry *entry) except -1:
-        """How to see by two looks at eight bytes whether the literal is there, or at least may be.
-
-        Not for one of several with the same window, which are all to be tried.
-        """
-        cdef const ms_literal *literal = entry.literal
-        cdef int64_t size = min(8, literal.length)
-        if literal.place > 16 or literal.length - literal.place > 24:
-            return 0
-        mask = b"\xff" * size + b"\0" * (8 - size)
-        memcpy(&entry.mask, <const char *>mask, 8)
-        entry.head_place = -literal.place
-        entry.tail_place = literal.length - literal.place - size
-        entry.head = ms_load8(literal.text, 0, <size_t>literal.length) & entry.mask
-        entry.tail = ms_load8(literal.text, literal.length - size, <size_t>literal.length) & entry.mask
-        return 0
-
-    cdef int make_quick(self, ms_entry *entry) except -1:
-        """Fill in what the quick path needs, if the literal is of the kind that it knows."""
-        cdef const ms_literal *literal = entry.literal
-        cdef const ms_pattern *q
-        if literal.uses != 1 or literal.length > 16:
-            return 0
-        q = &self.t.patterns[self.t.uses[literal.first_use]]
-        if q.steps != NULL and q.found_by_lead:
-            entry.quick = MS_QUICK_CHAIN
-            entry.steps = q.steps
-            self.place(entry)
-            return 0
-        if q.prefix_length != literal.length:
-            return 0
-        if q.value_from_run or q.value_from != literal.length or not q.value_to_run or q.value_to != 0:
-            return 0            # the value is not just the run
-        if q.plain == MS_PLAIN_LAZY_TO_BYTE:
-            entry.quick = MS_QUICK_LAZY
-        elif (
-            q.plain == MS_PLAIN and q.shape == MS_SHAPE_GREEDY and q.run_min <= 1 and q.run_max < 0 and not q.at_end
-            and (q.suffix_length == 0 or q.suffix_stops)
-        ):
-            entry.quick = MS_QUICK_GREEDY
-        else:
-            return 0
-        self.place(entry)
-        entry.at_start = q.at_start
-        if q.suffix_length:
-            entry.stop = q.suffix[0]
-        entry.suffix = q.suffix
-        entry.suffix_length = q.suffix_length
-        entry.least = q.run_min
-        entry.table = q.table
-        if entry.quick == MS_QUICK_GREEDY:
-            table = q.table[:256]
-            if table not in self.ends:
-                self.ends[table] = bytes(byte != MS_MEMBER for byte in table)
-            entry.ends = <bytes>self.ends[table]
-            ms_class_fill(&entry.stops, entry.ends, self.t.level)
-        return 0
-
-    cdef void place(self, ms_entry *entry) noexcept:
-        cdef const ms_literal *literal = entry.literal
-        entry.pattern = self.t.uses[literal.first_use]
-        entry.state = entry.pattern * sizeof(ms_state)
-        entry.length = literal.length
-        entry.from_place = literal.length - literal.place
 
     cdef const ms_step *held_steps(self, steps) except NULL:
         """The steps of a chain; they live as long as the engine."""
         cdef bytes memory = bytes(len(steps) * sizeof(ms_step))
-        cdef ms_step *step = <ms_step *>self.held(memory)
-        for kind, text, least, most in steps:
-            step.kind = kind
-            step.text = self.held(text)
-            step.length = <int32_t>len(text)
-            step.least = least
-            step.most = most
-            step += 1
+        cdef ms_step *to = <ms_step *>self.held(memory)
+        for step in steps:
+            to.kind = step.kind
+            to.text = self.held(step.text)
+            to.length = <int32_t>len(step.text)
+            to.least = step.least
+            to.most = step.most
+            to += 1
         return <const ms_step *><const uint8_t *>memory
+
+    cdef const uint8_t *held_table(self, bytes table) except NULL:
+        if len(table) != 256:
+            raise ValueError("a table of bytes has 256 entries")
+        return self.held(table)
 
     cdef const uint8_t *held(self, bytes text) except NULL:
         """The bytes' address; they live as long as the engine."""
@@ -324,15 +250,7 @@ cdef class Engine:
         return text
 
     def __dealloc__(self):
-        free(self.t.patterns)
-        free(self.t.always)
-        free(self.t.literals)
-        free(self.t.uses)
-        free(self.t.find.pair_group)
-        free(self.t.find.groups)
-        free(self.t.find.only)
-        free(self.t.entries)
-        free(self.t.find.heads)
+        ms_tables_clear(&self.t)
 
 
 cdef void *zeroed(size_t count, size_t size) except NULL:
@@ -341,6 +259,8 @@ cdef void *zeroed(size_t count, size_t size) except NULL:
         raise MemoryError
     return memory
 
+
+# ---- Columns: rows that were handed over
 
 cdef class Columns:
     """Rows of one pattern that a stream handed over: a share in the memory they lie in, given back when the last holder is gone.
@@ -382,9 +302,7 @@ cdef class Columns:
         view.itemsize = 8
         view.readonly = self.was_exported
         view.ndim = 2
-        view.format = NULL
-        if flags & PyBUF_FORMAT:
-            view.format = b"q"
+        view.format = <char *>b"q" if flags & PyBUF_FORMAT else NULL
         view.shape = self.shape
         view.strides = self.strides
         view.suboffsets = NULL
@@ -419,7 +337,7 @@ cdef class Columns:
 
 
 cdef Columns columns_of(void *memory, int64_t rows, void *first, void *second, bint has_times):
-    """Columns that take over a share in the memory; where the first two lie tells where the others do: see ``lay_out``."""
+    """Columns that take over a share in the memory; where the first two lie says where the others do: see ms_lay_out."""
     cdef Columns columns = Columns.__new__(Columns)
     columns.rows = rows
     columns.has_times = has_times
@@ -429,6 +347,12 @@ cdef Columns columns_of(void *memory, int64_t rows, void *first, void *second, b
     columns.shape[1] = rows
     columns.strides[0] = <char *>second - <char *>first
     columns.strides[1] = 8
+    return columns
+
+
+cdef Columns columns_of_batch(ms_batch *batch):
+    columns = columns_of(batch.slab, batch.rows, batch.value, batch.line, False)
+    batch.slab = NULL
     return columns
 
 
@@ -459,6 +383,8 @@ def joined(list parts not None):
     return columns_of(memory, rows, memory, memory + stride, False)
 
 
+# ---- Stream: one pass over one input
+
 cdef class Stream:
     """One pass over one input.
 
@@ -467,8 +393,7 @@ cdef class Stream:
     engine : Engine
     confirm : callable
         ``confirm(pattern, record)`` decides a record in Python: a list of ``(match_start, match_end, value_start,
-        value_end, text)`` in bytes of the record (text None: the value group took no part), or the number of the
-        fault, ``FAILED`` or ``TIMED_OUT``.
+        value_end, text)`` in bytes of the record (text None: the value group took no part), or ``FAILED`` or ``TIMED_OUT``.
     offset : int
         Offset of the first byte that will be fed.
     in_batches : bool
@@ -481,7 +406,7 @@ cdef class Stream:
     A stream serves one thread at a time; a second one that feeds meanwhile gets a RuntimeError.
     """
 
-    cdef ms_scan k
+    cdef ms_scan scan
     cdef Engine engine
     cdef object confirm
     cdef int32_t n_patterns
@@ -497,43 +422,26 @@ cdef class Stream:
     def __cinit__(
         self, Engine engine, confirm, *, int64_t offset=0, bint in_batches=False, bint trace=False, int64_t row_limit=-1
     ):
-        cdef int32_t i
         self.engine = engine
         self.confirm = confirm
         self.samples = {}
         self.traced_matches = []
         self.time = MS_NO_TIME
         self.first_offset = offset
-        self.k.offset = offset
-        self.k.tables = &engine.t
-        self.k.in_batches = in_batches
-        self.k.trace = trace
-        self.k.row_limit = row_limit
+        self.scan.offset = offset
+        self.scan.tables = &engine.t
+        self.scan.in_batches = in_batches
+        self.scan.trace = trace
+        self.scan.row_limit = row_limit
         self.n_patterns = engine.t.n_patterns
-        self.k.states = ms_new_states(engine.t.n_patterns)
-        if self.k.states == NULL:
+        self.scan.states = ms_new_states(engine.t.n_patterns)
+        if self.scan.states == NULL:
             raise MemoryError
         if engine.t.matches == MS_MATCHES_LAST:
-            self.k.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
+            self.scan.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 
     def __dealloc__(self):
-        cdef int32_t i
-        cdef int64_t chunk
-        cdef ms_state *state
-        if self.k.states != NULL:
-            # not the engine's count: a garbage collection may have taken the engine away already
-            for i in range(self.n_patterns):
-                state = &self.k.states[i]
-                ms_give_memory(state.slab)
-        for chunk in range(self.k.n_batches):
-            ms_give_memory(self.k.batches[chunk].slab)
-        free(self.k.batches)
-        ms_matcher_clear(&self.k.matcher)
-        free(self.k.states)
-        free(self.k.notes)
-        free(self.k.pending)
-        for i in range(2):
-            ms_rewriting_clear(&self.k.regions[i].rewriting)
+        ms_scan_clear(&self.scan, self.n_patterns)
         ms_carry_clear(&self.carry)
 
     def feed(self, data, int64_t time=MS_NO_TIME):
@@ -542,7 +450,6 @@ cdef class Stream:
         time : microseconds since the epoch, of the rows whose records end in this piece.
         """
         cdef Py_buffer view
-        cdef int32_t pattern
         self.begin()
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         self.busy = True
@@ -550,10 +457,7 @@ cdef class Stream:
             self.time = time
             if time != MS_NO_TIME and not self.has_times:
                 self.has_times = True
-                self.k.in_batches = False
-                for pattern in range(self.engine.t.n_patterns):
-                    # what was found before the first time has none
-                    self.k.states[pattern].timed = self.k.states[pattern].rows
+                ms_begin_times(&self.scan)
             with nogil:
                 self.scan_pieces(<const uint8_t *>view.buf, view.len)
         finally:
@@ -601,191 +505,120 @@ cdef class Stream:
         return 0
 
     cdef int scan_pieces(self, const uint8_t *p, int64_t n) except -1 nogil:
-        cdef int64_t size
+        cdef int64_t size, rest = 0
+        cdef int status
         while n > 0:
             size = min(n, MS_PIECE_BYTES)
-            self.scan_piece(p, size)
+            status = ms_scan_piece(&self.scan, &self.carry, p, size, &rest)
             p += size
             n -= size
+            if status > 0:
+                if self.scan.n_notes or self.scan.no_memory or self.has_times or self.scan.overgrown:
+                    with gil:
+                        self.resolve()
+                status = ms_carry_rest(&self.carry, p - rest, rest)
+            if status < 0:
+                with gil:
+                    raise MemoryError(f"no memory for a record of {self.carry.wanted} bytes at offset {self.scan.offset}")
         return 0
 
     def restart(self, int64_t offset):
         """Begin another part of the input, at this offset; the memory for rows is kept. Nothing may be held of the last one."""
-        cdef int32_t i
-        cdef ms_state *state
-        if self.busy or self.carry.length or self.k.n_batches:
+        if self.busy or self.carry.length or self.scan.n_batches:
             raise RuntimeError("the stream is in use")
-        for i in range(self.n_patterns):
-            state = &self.k.states[i]
-            if state.rows:
-                raise RuntimeError("the stream holds rows")
-            state.handed = state.unparsed = state.failed = state.timeouts = state.over_budget = state.samples = 0
+        if ms_restart(&self.scan, offset) < 0:
+            raise RuntimeError("the stream holds rows")
         self.samples = {}
         self.carry.skip_lf = self.finished = False
-        self.first_offset = self.k.offset = offset
-        self.k.line = self.k.records = 0
+        self.first_offset = offset
 
     def finish(self):
         """Scan the record without a terminator, if there is one. Nothing can be fed afterwards."""
         if self.finished:
             return
-        if self.busy:
-            raise RuntimeError("the stream is being fed by another thread")
+        self.begin()
         self.busy = True
         try:
-            self.k.n_notes = 0
+            self.scan.n_notes = 0
             if self.carry.length:
                 with nogil:
-                    ms_take_region(&self.k, 0, self.carry.bytes, self.carry.length)
-                self.k.records += 1
-                self.settle()
+                    ms_take_region(&self.scan, 0, self.carry.bytes, self.carry.length)
+                self.scan.records += 1
+                self.resolve()
             self.finished = True
-            self.drop_scratch()
+            ms_drop_scratch(&self.scan)
+            ms_carry_clear(&self.carry)
         finally:
             self.busy = False
 
-    cdef int drop_scratch(self) except -1:
-        cdef int i
-        ms_matcher_clear(&self.k.matcher)
-        ms_carry_clear(&self.carry)
-        free(self.k.notes)
-        self.k.notes = NULL
-        self.k.n_notes = self.k.notes_capacity = 0
-        for i in range(2):
-            ms_rewriting_clear(&self.k.regions[i].rewriting)
+    # -- resolve: what only Python can decide
+
+    cdef int out_of_memory(self, str what) except -1:
+        """End the stream: not all of what it found could be kept."""
+        self.scan.no_memory = False
+        self.finished = True
+        raise MemoryError(f"no memory for the {what} before offset {self.scan.offset}")
+
+    cdef int resolve(self) except -1:
+        cdef int64_t i
+        if self.scan.no_memory:
+            self.out_of_memory("rows found")
+        if self.scan.n_notes:
+            ms_chain_notes(&self.scan)
+            for i in range(self.scan.n_notes):
+                if self.scan.notes[i].kind != MS_NOTE_DEAD and not self.scan.notes[i].follows:
+                    self.resolve_pattern(self.scan.notes[i].pattern, i)
+            self.scan.n_notes = 0
+        if self.has_times and ms_write_times(&self.scan, self.time) < 0:
+            self.out_of_memory("times of rows")
+        if self.scan.overgrown and self.scan.in_batches and ms_set_overgrown_aside(&self.scan) < 0:
+            self.out_of_memory("rows found")
         return 0
 
-    cdef int scan_piece(self, const uint8_t *p, int64_t n) except -1 nogil:
-        cdef int64_t rest = 0
-        cdef int status = ms_scan_piece(&self.k, &self.carry, p, n, &rest)
-        if status > 0:
-            if self.k.n_notes or self.k.no_memory or self.has_times or self.k.overgrown:
-                with gil:
-                    self.settle()
-            status = ms_carry_rest(&self.carry, p + n - rest, rest)
-        if status < 0:
-            with gil:
-                raise MemoryError(f"no memory for a record of {self.carry.wanted} bytes at offset {self.k.offset}")
-        return 0
-
-    # -- settle: what only Python can decide
-
-    cdef int settle(self) except -1:
-        cdef int64_t i, count = self.k.n_notes
-        cdef int32_t pattern
-        if self.k.no_memory:
-            self.k.no_memory = False
-            self.finished = True
-            raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
-        if count:
-            # the notes lie in stream order; chain those of each pattern
-            order = {}
-            for i in range(count):
-                self.k.notes[i].following = -1
-                if self.k.notes[i].kind == MS_NOTE_DEAD:
-                    continue
-                pattern = self.k.notes[i].pattern
-                before = order.get(pattern)
-                if before is None:
-                    order[pattern] = [i, i]
-                else:
-                    self.k.notes[<int64_t>before[1]].following = i
-                    before[1] = i
-            for pattern, (start, _) in order.items():
-                self.settle_pattern(pattern, start)
-            self.k.n_notes = 0
-        if self.has_times:
-            self.write_times()
-        if self.k.overgrown and self.k.in_batches:
-            self.k.overgrown = False
-            for pattern in range(self.n_patterns):
-                if self.k.states[pattern].rows >= MS_SLAB_ROWS and ms_set_aside(&self.k, &self.k.states[pattern]) < 0:
-                    self.finished = True
-                    raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
-        return 0
-
-    cdef int settle_pattern(self, int32_t pattern, int64_t index) except -1:
-        """Decide a pattern's notes and merge their rows with those that the scan appended."""
-        cdef ms_state *state = &self.k.states[pattern]
-        cdef int64_t first = self.k.notes[index].row
-        cdef int64_t kept = state.rows - first, taken = 0, upto
-        cdef double *value = NULL
-        cdef int64_t *rest = NULL
-        if kept:
-            value = <double *>zeroed(<size_t>kept, 8)
-            try:
-                rest = <int64_t *>zeroed(<size_t>kept * 3, 8)
-            except MemoryError:
-                free(value)
-                raise
-            memcpy(value, state.value + first, <size_t>kept * 8)
-            memcpy(rest, state.line + first, <size_t>kept * 8)
-            memcpy(rest + kept, state.offset + first, <size_t>kept * 8)
-            memcpy(rest + 2 * kept, state.start + first, <size_t>kept * 8)
-            state.rows = first
+    cdef int resolve_pattern(self, int32_t pattern, int64_t index) except -1:
+        """Decide a pattern's notes, and merge their rows with those that the scan appended."""
+        cdef ms_state *state = &self.scan.states[pattern]
+        cdef int64_t first = self.scan.notes[index].row
+        cdef ms_kept_rows kept
+        if ms_keep_rows(&kept, state, first) < 0:
+            raise MemoryError
         try:
             while index >= 0:
-                upto = self.k.notes[index].row - first
-                while taken < upto:
-                    self.append(state, value[taken], rest[taken], rest[kept + taken], rest[2 * kept + taken])
-                    taken += 1
+                if ms_append_kept(&self.scan, state, &kept, self.scan.notes[index].row - first) < 0:
+                    self.out_of_memory("rows found")
                 self.decide(pattern, state, index)
-                index = self.k.notes[index].following
-            while taken < kept:
-                self.append(state, value[taken], rest[taken], rest[kept + taken], rest[2 * kept + taken])
-                taken += 1
+                index = self.scan.notes[index].following
+            if ms_append_kept(&self.scan, state, &kept, kept.rows) < 0:
+                self.out_of_memory("rows found")
         finally:
-            free(value)
-            free(rest)
-        return 0
-
-    cdef int append(self, ms_state *state, double value, int64_t line, int64_t offset, int64_t start) except -1:
-        if ms_append_row(&self.k, state, value, line, offset, start) < 0:
-            self.k.no_memory = False
-            self.finished = True
-            raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
+            free(kept.value)
         return 0
 
     cdef int decide(self, int32_t pattern, ms_state *state, int64_t index) except -1:
-        cdef ms_note *note = &self.k.notes[index]
-        cdef double number
+        cdef ms_note *note = &self.scan.notes[index]
         if note.kind == MS_NOTE_REFUSED:
-            # counted by the scan; only its text is still wanted
+            # the scan has counted it; only its text is still wanted
             self.sample(pattern, state, decoded(note.text, min(note.length, MS_SAMPLE_BYTES * 4)), note)
         elif note.kind == MS_NOTE_NUMBER:
-            text = decoded(note.text, note.length)
-            try:
-                number = python_float(text)
-            except ValueError:
-                state.unparsed += 1
-                self.sample(pattern, state, text, note)
-            else:
-                self.append(state, number, note.line, note.offset, note.start)
-        elif note.kind == MS_NOTE_TRACE and note.value_start < 0:
-            record = PyBytes_FromStringAndSize(
-                <const char *>self.k.regions[note.region].p + note.position + note.match_start,
-                note.match_end - note.match_start,
-            )
-            self.traced_matches.append((pattern, note.match_start, note.match_end, record, -1, -1, None, None))
+            self.put_text(pattern, state, decoded(note.text, note.length), note, note.start)
         elif note.kind == MS_NOTE_TRACE:
-            value = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
-            result = note.number if note.decided else read_number(value.decode("utf-8", "surrogateescape"))
+            value = result = None
+            if note.value_start >= 0:
+                value = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
+                result = note.number if note.decided else read_number(value.decode("utf-8", "surrogateescape"))
             whole = PyBytes_FromStringAndSize(
-                <const char *>self.k.regions[note.region].p + note.position + note.match_start,
+                <const char *>self.scan.regions[note.region].p + note.position + note.match_start,
                 note.match_end - note.match_start,
             )
             self.traced_matches.append(
                 (pattern, note.match_start, note.match_end, whole, note.value_start, note.value_end, value, result)
             )
         else:
-            self.decide_record(pattern, state, index)
+            self.decide_record(pattern, state, note)
         return 0
 
-    cdef int decide_record(self, int32_t pattern, ms_state *state, int64_t index) except -1:
-        cdef ms_note *note = &self.k.notes[index]
-        cdef ms_region *r = &self.k.regions[note.region]
+    cdef int decide_record(self, int32_t pattern, ms_state *state, const ms_note *note) except -1:
         cdef int64_t start
-        cdef double number
         record = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
         matches = self.confirm(pattern, record)
         if matches is FAILED or matches is TIMED_OUT:
@@ -796,22 +629,28 @@ cdef class Stream:
             self.sample(pattern, state, record[: MS_SAMPLE_BYTES * 4].decode("utf-8", "surrogateescape"), note)
             return 0
         for match_start, match_end, value_start, value_end, text in matches:
-            if self.k.trace:
+            if self.scan.trace:
                 self.traced_matches.append((
                     pattern, match_start, match_end, record[match_start:match_end], value_start, value_end,
                     None if text is None else record[value_start:value_end], None if text is None else read_number(text),
                 ))
-                continue
-            if text is None:
-                continue
-            start = value_start
-            try:
-                number = python_float(text)
-            except ValueError:
-                state.unparsed += 1
-                self.sample(pattern, state, text, note)
-            else:
-                self.append(state, number, note.line, note.offset, ms_input_offset(r, note.position + start))
+            elif text is not None:
+                start = value_start
+                start = ms_input_offset(&self.scan.regions[note.region], note.position + start)
+                self.put_text(pattern, state, text, note, start)
+        return 0
+
+    cdef int put_text(self, int32_t pattern, ms_state *state, text, const ms_note *note, int64_t start) except -1:
+        """Append the row of a text that Python reads, or count it as unparsed."""
+        cdef double number
+        try:
+            number = python_float(text)
+        except ValueError:
+            state.unparsed += 1
+            self.sample(pattern, state, text, note)
+        else:
+            if ms_append_row(&self.scan, state, number, note.line, note.offset, start) < 0:
+                self.out_of_memory("rows found")
         return 0
 
     cdef int sample(self, int32_t pattern, ms_state *state, str text, const ms_note *note) except -1:
@@ -820,28 +659,6 @@ cdef class Stream:
         if len(kept) < MS_MAX_SAMPLES:
             kept.append((text[:MS_SAMPLE_BYTES], note.line, note.offset))
             state.samples = max(state.samples, <int64_t>len(kept))
-        return 0
-
-    cdef int write_times(self) except -1:
-        cdef int32_t i
-        cdef int64_t row
-        cdef ms_state *state
-        for i in range(self.engine.t.n_patterns):
-            state = &self.k.states[i]
-            if state.rows == 0:
-                continue
-            if state.time == NULL:
-                # a place beyond the columns that are there, so that they are laid out anew with one more
-                state.time = state.start
-                if ms_lay_out(state, state.room, i) < 0:
-                    state.time = NULL
-                    self.finished = True
-                    raise MemoryError(f"no memory for the times of rows before offset {self.k.offset}")
-                for row in range(state.timed):
-                    state.time[row] = MS_NO_TIME
-            for row in range(state.timed, state.rows):
-                state.time[row] = self.time
-            state.timed = state.rows
         return 0
 
     # -- what was found
@@ -854,20 +671,15 @@ cdef class Stream:
         cdef int64_t i
         cdef int32_t pattern
         taken = []
-        for i in range(self.k.n_batches):
+        for i in range(self.scan.n_batches):
             # a call that ran out of memory has taken those before
-            if self.k.batches[i].slab != NULL:
-                taken.append((self.k.batches[i].pattern, self.columns_of_chunk(&self.k.batches[i])))
-        self.k.n_batches = 0
-        if self.k.overgrown:
-            self.k.overgrown = False
-            taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.k.states[pattern].rows >= MS_SLAB_ROWS]
+            if self.scan.batches[i].slab != NULL:
+                taken.append((self.scan.batches[i].pattern, columns_of_batch(&self.scan.batches[i])))
+        self.scan.n_batches = 0
+        if self.scan.overgrown:
+            self.scan.overgrown = False
+            taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.scan.states[pattern].rows >= MS_SLAB_ROWS]
         return taken
-
-    cdef Columns columns_of_chunk(self, ms_batch *chunk):
-        columns = columns_of(chunk.slab, chunk.rows, chunk.value, chunk.line, False)
-        chunk.slab = NULL
-        return columns
 
     def take(self):
         """Hand over all rows, as ``take_full`` does."""
@@ -876,7 +688,7 @@ cdef class Stream:
     def filled(self):
         """Indices of the patterns that hold rows."""
         cdef int32_t i
-        return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows]
+        return [i for i in range(self.engine.t.n_patterns) if self.scan.states[i].rows]
 
     def places(self, int32_t pattern, int64_t first):
         """Line, offset and start of the rows held from this one on, to be written over, until the stream is used again."""
@@ -898,39 +710,18 @@ cdef class Stream:
         Batches that were set aside come before them: see ``take_full``.
         """
         cdef ms_state *state = self.state(pattern)
-        cdef int64_t rows = state.rows
-        cdef int64_t used = (rows + 7) & ~<int64_t>7
-        if rows == 0:
+        cdef bint is_slice
+        if state.rows == 0:
             return None
-        slices = (
-            not self.finished and state.time == NULL and (state.shared or state.room == MS_SLAB_ROWS)
-            and state.room - used >= MS_LEAST_ROOM
-        )
-        if not slices and rows + rows // 4 < state.room:
-            # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
-            ms_lay_out(state, rows, pattern)
-        columns = columns_of(state.slab, rows, state.value, state.line, state.time != NULL)
-        if slices:
-            # the next rows go behind these, on a cache line of their own
-            ms_share_memory(state.slab)
-            ms_note_last(state)
-            state.shared = True
-            state.value += used
-            state.line += used
-            state.offset += used
-            state.start += used
-            state.handed += rows
-            state.room -= used
-            state.rows = state.timed = 0
-        else:
-            ms_let_go(state)
-            state.next_room = min(rows, MS_SLAB_ROWS)
+        is_slice = ms_is_slice(state, self.finished, pattern)
+        columns = columns_of(state.slab, state.rows, state.value, state.line, state.time != NULL)
+        ms_hand_over(state, is_slice)
         return columns
 
     cdef ms_state *state(self, int32_t pattern) except NULL:
         if not 0 <= pattern < self.engine.t.n_patterns:
             raise IndexError(f"pattern {pattern}, one of 0..{self.engine.t.n_patterns - 1} was expected")
-        return &self.k.states[pattern]
+        return &self.scan.states[pattern]
 
     def latest(self, int32_t pattern):
         """The newest row, handed over or not: ``(value, line, offset, start, time)``, or None."""
@@ -957,7 +748,7 @@ cdef class Stream:
         cdef const ms_state *state
         found = []
         for i in range(self.n_patterns):
-            state = &self.k.states[i]
+            state = &self.scan.states[i]
             if state.rows + state.handed + state.unparsed + state.failed + state.timeouts + state.over_budget:
                 found.append((i, self.counts(i)))
         return found
@@ -973,33 +764,29 @@ cdef class Stream:
 
     @property
     def newlines(self):
-        return self.k.line
+        return self.scan.line
 
     @property
     def records(self):
         """Records that have ended."""
-        return self.k.records
+        return self.scan.records
 
     @property
     def bytes(self):
         """Bytes fed."""
-        return self.k.offset - self.first_offset + self.carry.length
+        return self.scan.offset - self.first_offset + self.carry.length
 
     @property
     def closed(self):
         return self.finished
 
 
-class _Fault:
-    def __init__(self, name):
-        self.name = name
-
-    def __repr__(self):
-        return self.name
+class _Failure(str):
+    __repr__ = str.__str__
 
 
-FAILED = _Fault("FAILED")
-TIMED_OUT = _Fault("TIMED_OUT")
+#: Why a record could not be decided, in place of its matches.
+FAILED, TIMED_OUT = _Failure("FAILED"), _Failure("TIMED_OUT")
 
 
 cdef str decoded(const uint8_t *text, int64_t length):

@@ -142,4 +142,103 @@ static inline int ms_append_row(ms_scan *scan, ms_state *state, double value, in
     return 0;
 }
 
+/* ---- once per call */
+
+/* Rows without a time get this one. The first time ever makes a fifth column, where earlier rows have none. Returns -1 if there is no
+ * memory. */
+static int ms_write_times(ms_scan *scan, int64_t time) {
+    for (int32_t i = 0; i < scan->tables->n_patterns; i++) {
+        ms_state *state = &scan->states[i];
+        if (state->rows == 0) continue;
+        if (state->time == NULL) {
+            /* a place that is not NULL, so that the columns are laid out anew with one more */
+            state->time = state->start;
+            if (ms_lay_out(state, state->room, i) < 0) {
+                state->time = NULL;
+                return -1;
+            }
+            for (int64_t row = 0; row < state->timed; row++) state->time[row] = MS_NO_TIME;
+        }
+        for (int64_t row = state->timed; row < state->rows; row++) state->time[row] = time;
+        state->timed = state->rows;
+    }
+    return 0;
+}
+
+/* Times are given from now on: the rows that are there have none. */
+static void ms_begin_times(ms_scan *scan) {
+    for (int32_t i = 0; i < scan->tables->n_patterns; i++) scan->states[i].timed = scan->states[i].rows;
+    scan->in_batches = 0;
+}
+
+/* Set every batch aside that has outgrown its size. Returns -1 if there is no memory. */
+static int ms_set_overgrown_aside(ms_scan *scan) {
+    scan->overgrown = 0;
+    for (int32_t i = 0; i < scan->tables->n_patterns; i++)
+        if (scan->states[i].rows >= MS_SLAB_ROWS && ms_set_aside(scan, &scan->states[i]) < 0) return -1;
+    return 0;
+}
+
+/* Prepare to hand the rows over. If the rest of a slab is worth keeping, returns 1: the rows are a slice of it. Otherwise returns 0; rows
+ * that would leave too much memory idle for as long as they live have moved, if there was memory to move to. */
+static int ms_is_slice(ms_state *state, int finished, int32_t pattern) {
+    const int64_t used = (state->rows + 7) & ~(int64_t)7;
+    if (!finished && state->time == NULL && (state->shared || state->room == MS_SLAB_ROWS) && state->room - used >= MS_LEAST_ROOM)
+        return 1;
+    if (state->rows + state->rows / 4 < state->room) (void)ms_lay_out(state, state->rows, pattern);
+    return 0;
+}
+
+/* The rows have been handed over. The next rows of a slice go behind them, on a cache line of their own. */
+static void ms_hand_over(ms_state *state, int slice) {
+    const int64_t rows = state->rows, used = (rows + 7) & ~(int64_t)7;
+    if (slice) {
+        ms_share_memory(state->slab);
+        ms_note_last(state);
+        state->shared = 1;
+        state->value += used;
+        state->line += used;
+        state->offset += used;
+        state->start += used;
+        state->handed += rows;
+        state->room -= used;
+        state->rows = state->timed = 0;
+    } else {
+        ms_let_go(state);
+        state->next_room = rows < MS_SLAB_ROWS ? rows : MS_SLAB_ROWS;
+    }
+}
+
+/* Begin to count anew. Returns -1 if a pattern holds rows. */
+static int ms_restart(ms_scan *scan, int64_t offset) {
+    for (int32_t i = 0; i < scan->tables->n_patterns; i++)
+        if (scan->states[i].rows) return -1;
+    for (int32_t i = 0; i < scan->tables->n_patterns; i++) {
+        ms_state *state = &scan->states[i];
+        state->handed = state->unparsed = state->failed = state->timeouts = state->over_budget = state->samples = 0;
+    }
+    scan->offset = offset;
+    scan->line = scan->records = 0;
+    return 0;
+}
+
+/* Give back the memory that no row lies in. */
+static void ms_drop_scratch(ms_scan *scan) {
+    ms_matcher_clear(&scan->matcher);
+    free(scan->notes);
+    scan->notes = NULL;
+    scan->n_notes = scan->notes_capacity = 0;
+    for (int i = 0; i < 2; i++) ms_rewriting_clear(&scan->regions[i].rewriting);
+}
+
+/* Give back all memory. The number of patterns is the caller's: a garbage collection may have taken the tables away already. */
+static void ms_scan_clear(ms_scan *scan, int32_t n_patterns) {
+    ms_drop_scratch(scan);
+    for (int32_t i = 0; scan->states != NULL && i < n_patterns; i++) ms_give_memory(scan->states[i].slab);
+    for (int64_t i = 0; i < scan->n_batches; i++) ms_give_memory(scan->batches[i].slab);
+    free(scan->states);
+    free(scan->batches);
+    free(scan->pending);
+}
+
 #endif

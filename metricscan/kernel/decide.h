@@ -21,7 +21,7 @@ typedef struct {
     const ms_entry *entry;
 } ms_candidate;
 
-/* What the quick path leaves to its caller: a match whose row is not written, or, with a pattern of -1, a position. */
+/* What the fast path leaves to its caller: a match whose row is not written, or, with a pattern of -1, a position. */
 typedef struct {
     int32_t pattern;
     int64_t start;

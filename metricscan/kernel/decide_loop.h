@@ -89,7 +89,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
     for (; candidate < stop_at; candidate++) {
         const uint8_t *const position = candidate->position;
         const ms_entry *const entry = candidate->entry;
-        if (__builtin_expect(entry->quick == MS_NOT_QUICK, 0)) break;
+        if (__builtin_expect(entry->fast == MS_NOT_FAST, 0)) break;
         if (position >= next) {
             if (position == next) {
                 /* of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record */
@@ -103,7 +103,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
         const uint8_t *const start = position + entry->head_place, *const from = position + entry->from_place;
         ms_state *const state = (ms_state *)((char *)states + entry->state);
         if ((int64_t)((uintptr_t)start + seen) < state->next_start) continue;
-        if (__builtin_expect(entry->quick == MS_QUICK_CHAIN, 0)) {
+        if (__builtin_expect(entry->fast == MS_FAST_CHAIN, 0)) {
             if (MS_AT_LEVEL(ms_decide_chain)(level, r, state, entry, from, left)) continue;
             break;
         }
@@ -111,7 +111,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
-        if (entry->quick == MS_QUICK_LAZY) {
+        if (entry->fast == MS_FAST_LAZY) {
             stop = ms_run_to_byte(from, end, 16, entry->stop);
             if (stop >= end) {
                 /* nor does a run end that starts later in this record */

@@ -44,6 +44,7 @@ typedef struct { /* of one pattern in one stream; what the quick path needs come
     int64_t region_mark; /* rows that came before this region, if it was rewritten */
     int64_t unparsed_mark;
     int64_t samples_mark;
+    int64_t last_note; /* while notes are chained */
     int closed; /* no further candidate of this record matters */
     int pending;
     int64_t pending_start;
@@ -107,7 +108,8 @@ typedef struct {
     int32_t kind;
     int32_t pattern;
     int32_t region;
-    int64_t following;
+    int follows;       /* it is not the pattern's first one */
+    int64_t following; /* the pattern's next one, or -1 */
     int64_t row; /* the rows of the pattern before which its own belong */
     const uint8_t *text;
     int64_t length;

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "fingerprints.h"
 #include "program.h"
@@ -28,8 +29,6 @@ enum {
 };
 /* Which matches of a record count. */
 enum { MS_MATCHES_ALL, MS_MATCHES_FIRST, MS_MATCHES_LAST };
-/* How candidates are found. The last two exist for the tests. */
-enum { MS_SEARCH_SIMD, MS_SEARCH_NAIVE, MS_SEARCH_EVERY };
 
 /* The steps of a chain, a one-pass pattern (patterns/chain.py). */
 enum {
@@ -59,6 +58,7 @@ typedef struct {
     const uint8_t *suffix;
     int64_t suffix_length;
     const uint8_t *table; /* 256 entries: may the run take this byte */
+    const uint8_t *ends;  /* 256 entries: may this byte end a greedy run */
     const int32_t *set;   /* decides the characters that the table leaves undecided */
     int64_t run_min;
     int64_t run_max;  /* -1: no limit */
@@ -70,6 +70,7 @@ typedef struct {
     int32_t plain;
     ms_program program;
     const ms_step *steps; /* of a chain that begins with its one literal, or NULL */
+    int32_t literals;     /* how many make a record a candidate */
     int found_by_lead;    /* its one literal is the text that the program looks for first */
     int value_from_run;   /* the value starts (ends) relative to the run's end, else to the match's start */
     int64_t value_from;
@@ -78,6 +79,9 @@ typedef struct {
 } ms_pattern;
 
 /* ---- literals */
+
+/* Buckets of fingerprints, and the bytes around a fingerprint, at most, that distinguish the literals that share it. */
+enum { MS_BUCKETS = 8, MS_WINDOW = 8 };
 
 typedef struct {
     const uint8_t *text;
@@ -90,10 +94,10 @@ typedef struct {
 
 /* How the fast path decides the pattern of a literal. */
 enum {
-    MS_NOT_QUICK = 0,
-    MS_QUICK_LAZY = 1,   /* literal, (.*?), one byte */
-    MS_QUICK_GREEDY = 2, /* [^] literal, a class's run as the value, nothing or a literal that stops it */
-    MS_QUICK_CHAIN = 3   /* literal, then steps that need no backtracking */
+    MS_NOT_FAST = 0,
+    MS_FAST_LAZY = 1,   /* literal, (.*?), one byte */
+    MS_FAST_GREEDY = 2, /* [^] literal, a class's run as the value, nothing or a literal that stops it */
+    MS_FAST_CHAIN = 3   /* literal, then steps that need no backtracking */
 };
 
 typedef struct ms_entry {
@@ -109,12 +113,12 @@ typedef struct ms_entry {
     uint64_t tail;
     /* quick: that is all of the literal, which has one plain pattern, of a shape that logs are full of; and no other literal of the
      * group has its window */
-    int32_t quick;
+    int32_t fast;
     int32_t pattern;
     size_t state;       /* of the pattern: where it lies behind the first one, in bytes */
     int64_t from_place; /* of the literal's end, where the run starts */
-    uint8_t stop;       /* MS_QUICK_LAZY: what ends the run */
-    int at_start;     /* MS_QUICK_GREEDY, and what follows */
+    uint8_t stop;       /* MS_FAST_LAZY: what ends the run */
+    int at_start;     /* MS_FAST_GREEDY, and what follows */
     int64_t length;
     int64_t least;
     const uint8_t *table;
@@ -122,7 +126,7 @@ typedef struct ms_entry {
     ms_class stops;      /* and as a class */
     const uint8_t *suffix;
     int64_t suffix_length;
-    const ms_step *steps; /* MS_QUICK_CHAIN */
+    const ms_step *steps; /* MS_FAST_CHAIN */
 } ms_entry;
 
 typedef struct { /* literals that share a fingerprint */
@@ -161,7 +165,6 @@ typedef struct {
     int has_literals;
     int has_single_bytes; /* fingerprints of one byte */
     int32_t matches;
-    int32_t search;
     int32_t level;
     int terminators;             /* MS_LF or MS_UNIVERSAL */
     int drop_cr;                 /* newline="lf" without escape: one \r at a record's end is not part of it */
@@ -169,5 +172,17 @@ typedef struct {
     ms_class always_first;       /* of patterns that are tried on every record: the bytes with which a match starts */
     const uint8_t *always_table; /* the same as a table, or NULL if one of them may match anywhere */
 } ms_tables;
+
+static void ms_tables_clear(ms_tables *t) {
+    free(t->patterns);
+    free(t->always);
+    free(t->literals);
+    free(t->uses);
+    free(t->entries);
+    free(t->find.pair_group);
+    free(t->find.groups);
+    free(t->find.only);
+    free(t->find.heads);
+}
 
 #endif

@@ -16,6 +16,7 @@ from metricscan.patterns.program import compile_program
 from metricscan.patterns.span import Span, Tree, best_set, required_literals
 from metricscan.patterns.span import span as span_of
 from metricscan.scanning.deferred import Confirm
+from metricscan.scanning.tables import Needle, Pattern
 
 if TYPE_CHECKING:
     import re
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
-
-_SPAN, _CONFIRM, _PROGRAM = 0, 1, 2
-_STRATEGIES = {_SPAN: "span", _PROGRAM: "program", _CONFIRM: "confirm"}
-_SHAPES = {None: 0, "lazy": 1, "greedy": 2}
-_MATCHES = {"all": 0, "first": 1, "last": 2}
-_SEARCHES = {"simd": 0, "naive": 1, "every": 2}
 
 
 class Explanation(NamedTuple):
@@ -93,9 +88,6 @@ class Explanations(tuple[Explanation, ...]):
     __repr__ = __str__
 
 
-_Row = tuple[Any, ...]
-
-
 class Decision(NamedTuple):
     """What a pattern's text says of how it is decided.
 
@@ -106,8 +98,8 @@ class Decision(NamedTuple):
         None: the core decides it.
     group : int
         The group that holds the value.
-    row : tuple
-        The core's row for it.
+    row : Pattern
+        What the core's tables hold of it.
     literals : tuple of bytes
     declined : tuple of (str, str)
     doubt : str or None
@@ -117,7 +109,7 @@ class Decision(NamedTuple):
     engine: str
     compiled: Any
     group: int
-    row: _Row
+    row: Pattern
     literals: tuple[bytes, ...]
     declined: tuple[tuple[str, str], ...]
     doubt: str | None
@@ -168,7 +160,7 @@ def build(
     for definition in definitions:
         names.setdefault((definition.regex, definition.name in labels), []).append(definition.name)
 
-    rows: list[tuple[object, ...]] = []
+    rows: list[Pattern] = []
     deciders: dict[int, tuple[str, re.Pattern[str], int]] = {}
     explanations = []
     users: dict[bytes, list[int]] = {}
@@ -194,8 +186,8 @@ def build(
             Explanation(
                 tuple(sharers),
                 regex,
-                _STRATEGIES[row[0]],
-                engine_name if row[0] == _CONFIRM else "core",
+                row.strategy,
+                engine_name if row.strategy == "confirm" else "core",
                 tuple(literal.decode() for literal in literals),
                 declined,
                 doubt,
@@ -205,14 +197,14 @@ def build(
     chosen = fingerprints.choose(texts)
     engine = _core.Engine(
         rows,
-        [(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],
+        [Needle(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],
         list(chosen.groups),
         always,
         universal=newline == "universal" and escape != "syslog",
         syslog=escape == "syslog",
         strip=ansi == "strip",
-        matches=_MATCHES[matches],
-        search=_SEARCHES[search],
+        matches=matches,
+        search=search,
         level=simd,
     )
     return Plan(
@@ -230,19 +222,19 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     group = value_group(dialect)
     tree = Tree(dialect.tree, dialect.tree.state.flags)
 
-    def decision(row: _Row, literals: tuple[bytes, ...], **declined: str) -> Decision:
+    def decision(row: Pattern, literals: tuple[bytes, ...], **declined: str) -> Decision:
         compiled = doubt = None
-        if row[0] == _CONFIRM:
+        if row.strategy == "confirm":
             compiled = dialect.with_code().compiled
             doubt = safety.doubt(tree, classes_known=dialect.engine == "re")
         return Decision(dialect.engine, compiled, group, row, literals, tuple(declined.items()), doubt)
 
     if dialect.engine != "re":
         reason = "only regex takes the pattern"
-        return decision((_CONFIRM,), (), span=reason, program=reason)
+        return decision(Pattern("confirm"), (), span=reason, program=reason)
     if label:
         reason = "a label captures text"
-        return decision((_CONFIRM,), _literals(tree), span=reason, program=reason)
+        return decision(Pattern("confirm"), _literals(tree), span=reason, program=reason)
     span = span_of(tree, group)
     if not isinstance(span, str) and _is_found_by_its_end(span):
         span = "what follows its run is rarer than what stands before it"
@@ -250,16 +242,16 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
         # a span that counts bytes is none where characters have several: the same pattern as a program takes those records
         program = compile_program(tree, group) if span.counted else None
         if not isinstance(program, str):
-            return decision((_SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
+            return decision(Pattern("span", span, program), (span.prefix,))
         span = "it counts characters"
     literals = _literals(tree)
     program = compile_program(tree, group)
     if isinstance(program, str):
-        return decision((_CONFIRM,), literals, span=span, program=program)
+        return decision(Pattern("confirm"), literals, span=span, program=program)
     chain = chain_of(tree, group)
     if chain is not None and not _is_rarer(literals, chain.prefix):
-        return decision((_PROGRAM, chain.steps, *program), (chain.prefix,), span=span)
-    return decision((_PROGRAM, None, *program), literals, span=span)
+        return decision(Pattern("program", None, program, chain.steps), (chain.prefix,), span=span)
+    return decision(Pattern("program", None, program), literals, span=span)
 
 
 # Beyond this share of the places of a log a literal's fingerprint is worth avoiding, if another is so much rarer.
