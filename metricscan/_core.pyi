@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Self, TypeAlias, final
 
 from typing_extensions import Buffer, disjoint_base
@@ -6,8 +6,10 @@ from typing_extensions import Buffer, disjoint_base
 BUILT_FROM: Final[str]
 SIMD_LEVELS: Final[tuple[str, ...]]
 SLAB_ROWS: Final[int]
-FAILED: Final[object]
-TIMED_OUT: Final[object]
+CONSTANTS: Final[dict[str, int]]
+OPCODE_SIZES: Final[list[int]]
+FAILED: Final[str]
+TIMED_OUT: Final[str]
 
 _Counts: TypeAlias = tuple[int, int, int, int, int, list[tuple[str, int, int]]]
 
@@ -15,16 +17,16 @@ _Counts: TypeAlias = tuple[int, int, int, int, int, list[tuple[str, int, int]]]
 class Engine:
     def __new__(
         cls,
-        patterns: list[tuple[Any, ...]],
-        literals: list[tuple[bytes, int, list[int]]],
-        groups: list[tuple[int, int, int, int, int, Sequence[int]]],
+        patterns: list[Any],
+        literals: list[Any],
+        groups: list[Any],
         always: list[int],
         *,
         universal: bool,
         syslog: bool,
         strip: bool,
-        matches: int,
-        search: int,
+        matches: str,
+        search: str,
         level: str,
     ) -> Self: ...
 

@@ -1,14 +1,14 @@
-"""The hot loop: records, literal search, spans, programs (their matcher is in kernel/program.h), number reading, columns.
+"""The face of the kernel: the C in kernel/ does what is done per record, per candidate and per row.
 
-It knows bytes, integers and doubles, and of Arrow how memory is handed over; definitions, files and jobs live in Python
-above it. One ``Engine`` holds the compiled tables and never changes, so any number of threads may share it. A ``Stream``
-is one pass over one input: bytes are fed in pieces of any size, rows pile up in plain C columns, and ``detach`` hands their
-memory over.
+The core knows bytes, integers and doubles, and of Arrow how memory is handed over. Definitions, files and jobs live in Python
+above it. An ``Engine`` holds the compiled tables and never changes, so that any number of threads may share it. A ``Stream`` is
+one pass over one input: bytes are fed in pieces of any size, rows gather in plain C columns, and ``detach`` hands their memory
+over as ``Columns``.
 
-Each call of ``feed`` has three stages. *Scan* runs without the GIL over all whole records: it searches the buffer for
-every pattern's literals, matches in place, reads numbers and appends rows. What only Python can decide is noted, with
-the row before which it belongs. *Settle* takes the GIL and decides the notes, merging their rows into place. *Keep*
-copies the unfinished record at the end for the next call.
+Each call of ``feed`` has three stages. *Scan* runs without the GIL over all whole records: it searches them for the patterns'
+literals, matches in place, reads numbers and appends rows. What only Python can decide is noted, with the row before which it
+belongs. *Resolve* takes the GIL and decides the notes; their rows are merged into place. *Carry* copies the unfinished record
+at the end for the next call.
 """
 
 import builtins
@@ -21,1462 +21,225 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memchr, memcmp, memcpy, memset, strerror
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, strerror
 
+from metricscan.kernel cimport *  # its names begin with ms_ or MS_
 
-cdef extern from "<unistd.h>" nogil:
-    ssize_t pread(int descriptor, void *buffer, size_t size, int64_t offset)
-
-cdef extern from "kernel/characters.h" nogil:
-    enum: MS_ASCII, MS_UTF8, MS_BYTES
-    bint ms_is_ascii(const uint8_t *p, int64_t n)
-    bint ms_is_utf8(const uint8_t *p, int64_t n)
-    int64_t ms_decode(const uint8_t *p, int64_t n, int64_t at, uint32_t *character)
-    bint ms_in_set(const int32_t *set, uint32_t character)
-
-cdef extern from "kernel/memory.h" nogil:
-    enum: MS_FIRST_ROWS, MS_SOME_ROWS, MS_SLAB_ROWS, MS_LEAST_ROOM, MS_PIECE_BYTES
-    void *ms_take_memory(size_t size, bint full)
-    void ms_share_memory(void *columns)
-    void ms_give_memory(void *columns)
-    int ms_holders_of_memory(void *columns)
-
-cdef extern from "kernel/arrow.h" nogil:
-    enum: MS_COLUMNS
-    struct ArrowArray:
-        pass
-    int ms_export_columns(ArrowArray *array, void *memory, int64_t rows, char *first, size_t stride)
-    void ms_withdraw(ArrowArray *array)
-
-cdef extern from "kernel/levels.h" nogil:
-    enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_AVX512, MS_NEON_LEVEL
-    int ms_level_available(int level)
-
-cdef extern from "kernel/fingerprints.h" nogil:
-    enum: MS_LF, MS_UNIVERSAL, MS_EACH
-    enum: MS_BLOCK, MS_BLOCK_WORDS, MS_SOME_POSITIONS
-    ctypedef struct ms_fingerprints:
-        pass
-    ctypedef struct ms_class:
-        pass
-    size_t ms_find_class(const ms_class *c, const uint8_t *table, const uint8_t *p, size_t start, size_t to)
-    void ms_class_fill(ms_class *c, const uint8_t *table, int level)
-    void ms_fingerprints_clear(ms_fingerprints *t, int level)
-    void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
-    ctypedef struct ms_marks:
-        uint64_t none[8]
-        uint64_t words[MS_BLOCK_WORDS]
-    ctypedef struct ms_newlines:
-        ms_marks marks
-        size_t count
-        bint returns
-    size_t ms_positions(
-        const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *out, ms_newlines *lines
-    )
-    void ms_mark_block(const uint8_t *p, size_t n, uint8_t a, uint8_t b, uint64_t *marks)
-    size_t ms_marked_before(const uint64_t *marks, size_t at)
-    size_t ms_find_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
-    size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
-    size_t ms_find_near(const uint8_t *p, size_t start, size_t to, size_t n, uint8_t x)
-    size_t ms_find(const uint8_t *p, size_t start, size_t to, const uint8_t *needle, size_t length)
-    size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
-    size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
-    int ms_equal(const uint8_t *a, const uint8_t *b, size_t n)
-    uint32_t ms_load2(const uint8_t *p)
-    uint32_t ms_slot(uint64_t window, uint32_t mask)
-    uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n)
-
-cdef extern from "kernel/rewriting.h" nogil:
-    enum: MS_SYSLOG, MS_STRIP, MS_UNIVERSAL_ENDS, MS_DROP_CR
-    ctypedef struct ms_rewriting:
-        uint8_t *text
-    void ms_rewriting_clear(ms_rewriting *w)
-    bint ms_needs_rewriting(int how, const uint8_t *p, int64_t n)
-    int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
-    int64_t ms_input_place(ms_rewriting *w, int64_t output)
-
-cdef extern from "kernel/program.h" nogil:
-    enum: MS_FOUND, MS_NONE, MS_OVER_BUDGET, MS_NO_MEMORY
-    enum: MS_STOP, MS_MEMBER, MS_UNDECIDED
-    ctypedef struct ms_program:
-        const int32_t *code
-        const uint8_t *pool
-        const uint8_t *tables
-        const int32_t *sets
-        const int32_t *set_at
-        const uint8_t *first
-        ms_class first_class
-        const uint8_t *last
-        int32_t only_run
-        int64_t width
-        const uint8_t *ways
-        int32_t lead
-        int32_t lead_class
-        const uint8_t *lead_text
-        int64_t lead_length
-        int32_t lead_ascii
-        int32_t runs
-        int32_t splits
-        int32_t loops
-        int32_t slots
-        int32_t at_start
-        int32_t words
-        int32_t pure
-    ctypedef struct ms_matcher:
-        int64_t *places
-    void ms_matcher_clear(ms_matcher *m)
-    int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n)
-    int ms_search(
-        const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, int64_t text,
-        bint nonempty, int64_t *match_start, int64_t *match_end
-    )
-
-cdef extern from "kernel/numbers.h" nogil:
-    enum: MS_NUMBER, MS_UNSURE, MS_REFUSED
-    int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value)
-
-cdef extern from "kernel/decide.h" nogil:
-    enum: MS_QUICK_LAZY, MS_QUICK_GREEDY, MS_QUICK_CHAIN
-    ctypedef struct Step "ms_step":
-        int32_t kind
-        int32_t least
-        int32_t most
-        int32_t length
-        const uint8_t *text
-    ctypedef struct Literal "ms_literal":
-        const uint8_t *text
-        int64_t length
-        int64_t place
-        bint in_window
-        int32_t first_use
-        int32_t uses
-    ctypedef struct Entry "ms_entry":
-        uint64_t window
-        const Literal *literal
-        const Entry *following
-        int32_t quick
-        int32_t pattern
-        size_t state
-        int64_t head_place
-        int64_t tail_place
-        int64_t from_place
-        uint64_t mask
-        uint64_t head
-        uint64_t tail
-        uint8_t stop[16]
-        bint at_start
-        int64_t length
-        int64_t least
-        const uint8_t *table
-        const uint8_t *ends
-        ms_class stops
-        const uint8_t *suffix
-        int64_t suffix_length
-        const Step *steps
-    ctypedef struct Group "ms_group":
-        int64_t window
-        bint near
-        uint64_t mask
-        const Entry *only
-        int32_t heads
-        uint32_t head_mask
-    ctypedef struct Lookup "ms_lookup":
-        uint16_t *pair_group
-        const Entry **only
-        Group *groups
-        const Entry **heads
-    const Entry ms_unknown, ms_nowhere
-    ctypedef struct State "ms_state":
-        double *value
-        int64_t *line
-        int64_t *offset
-        int64_t *start
-        int64_t rows
-        int64_t room
-        int64_t next_start
-        int64_t memo_to
-        int64_t *time
-        char *slab
-        bint shared
-        int64_t next_room
-        int64_t timed
-        int64_t handed
-        int64_t unparsed
-        int64_t failed
-        int64_t timeouts
-        int64_t over_budget
-        int64_t samples
-        int64_t record
-        int64_t row_mark
-        int64_t note_mark
-        int64_t region_mark
-        int64_t unparsed_mark
-        int64_t samples_mark
-        bint closed
-        bint pending
-        int64_t pending_start
-        int64_t pending_end
-        int64_t pending_run
-        double last_value
-        int64_t last_line
-        int64_t last_offset
-        int64_t last_start
-        int64_t last_time
-    ctypedef struct Region "ms_region":
-        const uint8_t *p
-        int64_t n
-        const uint8_t *source
-        int64_t offset
-        int64_t base
-        bint drop_cr
-        int32_t terminators
-        bint rewritten
-        ms_rewriting rewriting
-        int64_t serial
-        int64_t record
-        int64_t end
-        int64_t next
-        int64_t counted
-        int64_t line
-        int32_t kind
-        int64_t block
-        int64_t block_line
-        const ms_newlines *newlines
-        const uint64_t *ends
-        bint only_newlines
-        size_t words
-        int64_t open
-    ctypedef struct ms_left:
-        int32_t pattern
-        int64_t start
-        int64_t end
-        int64_t value_start
-        int64_t value_end
-    void ms_find_record_in_block(Region *r, int64_t position)
-    void ms_open_record(Region *r, int64_t *serial)
-    ctypedef struct ms_candidate:
-        const uint8_t *position
-    size_t ms_candidates(
-        int level, const Lookup *find, const Region *r, const uint32_t *positions, size_t found, ms_candidate *candidates
-    )
-    const ms_candidate *ms_decide(
-        int level, Region *r, State *states, int64_t *serial, const ms_candidate *start, const ms_candidate *to,
-        ms_left *left
-    )
-
-
-cdef enum:
-    # what decides a pattern
-    SPAN = 0
-    CONFIRM = 1
-    PROGRAM = 2
-    # what follows the prefix of a span
-    NOTHING = 0
-    LAZY_RUN = 1
-    GREEDY_RUN = 2
-    # patterns that the core surely decides on its own, all matches counting; the commonest shape has its own branch
-    NOT_PLAIN = 0
-    PLAIN = 1
-    PLAIN_LAZY_TO_BYTE = 2      # literal, (.*?), one byte
-    # which matches of a record count
-    MATCHES_ALL = 0
-    MATCHES_FIRST = 1
-    MATCHES_LAST = 2
-    # how candidates are found; the last two exist for the tests
-    SEARCH_SIMD = 0
-    SEARCH_NAIVE = 1
-    SEARCH_EVERY = 2
-    # what a note asks for
-    DEAD = 0
-    DECIDE_RECORD = 1
-    DECIDE_NUMBER = 2
-    COUNT_REFUSED = 3
-    TRACE = 4
-    MAX_SAMPLES = 5
-    SAMPLE_BYTES = 200
-    # with no more patterns than this, columns of some rows become full slabs at once
-    FEW_PATTERNS = 32
-
-_LEVEL_NAMES = {MS_PORTABLE: "portable", MS_SSSE3: "ssse3", MS_AVX2: "avx2", MS_AVX512: "avx512", MS_NEON_LEVEL: "neon"}
-SIMD_LEVELS = tuple(name for level, name in sorted(_LEVEL_NAMES.items(), reverse=True) if ms_level_available(level))
-
+_LEVELS = {"neon": MS_NEON_LEVEL, "avx512": MS_AVX512, "avx2": MS_AVX2, "ssse3": MS_SSSE3, "portable": MS_PORTABLE}
+#: The SIMD levels of this processor, the best one first.
+SIMD_LEVELS = tuple(name for name, level in _LEVELS.items() if ms_level_available(level))
 #: Rows of a full batch.
 SLAB_ROWS = MS_SLAB_ROWS
-
-cdef int64_t NO_TIME = INT64_MIN
+#: The numbers that Python and the kernel share, by the kernel's names.
+CONSTANTS = {ms_constants[index].name.decode(): ms_constants[index].value for index in range(MS_CONSTANTS)}
+OPCODE_SIZES = [ms_opcode_size[opcode] for opcode in range(MS_OPCODES)]
 
 # The interpreter's own. What Cython makes of `float(text)` strips blanks that float() refuses: "\x1finf\xa0".
 cdef object python_float = builtins.float
 
 
-# ---- the compiled tables
+# ---- Engine: the compiled tables
 
-cdef struct Pattern:
-    int32_t strategy
-    int32_t shape
-    const uint8_t *prefix
-    int64_t prefix_length
-    const uint8_t *suffix
-    int64_t suffix_length
-    const uint8_t *table        # 256 entries: may the run take this byte
-    const int32_t *set          # of what the table leaves undecided
-    int64_t run_min
-    int64_t run_max             # -1: no limit
-    bint any_byte               # the run takes every byte of a record: only the suffix and the record's end stop it
-    bint suffix_stops           # the suffix's first byte is no member: a greedy run can end at one place only
-    bint counted                # bytes and characters may differ in number: other records than ASCII are the program's
-    bint at_start
-    bint at_end
-    int32_t plain               # what try_plain knows to do
-    ms_program program
-    const Step *steps           # of a chain that begins with its one literal, or NULL
-    bint found_by_lead          # its one literal is the text that the program looks for first
-    bint value_from_run         # the value starts (ends) relative to the run's end, else to the match's start
-    int64_t value_from
-    bint value_to_run
-    int64_t value_to
+_STRATEGIES = {"span": MS_STRATEGY_SPAN, "program": MS_STRATEGY_PROGRAM, "confirm": MS_STRATEGY_CONFIRM}
+_RUNS = {None: MS_SHAPE_NO_RUN, "lazy": MS_SHAPE_LAZY, "greedy": MS_SHAPE_GREEDY}
+_MATCHES = {"all": MS_MATCHES_ALL, "first": MS_MATCHES_FIRST, "last": MS_MATCHES_LAST}
+# From a class's table of bytes to the table of those that are no members.
+_NO_MEMBER = bytes(takes != MS_MEMBER for takes in range(256))
 
-cdef struct Tables:
-    Pattern *patterns
-    int32_t n_patterns
-    ms_fingerprints fingerprints
-    Lookup find                 # fingerprints of two bytes -> groups -> entries
-    uint16_t one_group[256]
-    Entry *entries
-    Literal *literals
-    int32_t *uses
-    int32_t *always             # patterns that are tried on every record
-    int32_t n_always
-    bint has_literals
-    bint has_single_bytes       # fingerprints of one byte
-    int32_t matches
-    int32_t search
-    int32_t level
-    bint universal
-    bint drop_cr                # newline="lf" without escape: one \r at a record's end is not part of it
-    int rewriting               # how, or 0
-    ms_class always_first       # of patterns that are tried on every record: the bytes with which a match starts
-    const uint8_t *always_table  # the same as a table, or NULL, if one of them may match anywhere
-    uint8_t second_terminator   # \r in universal mode, else \n again
-
-
-# ---- one pass
-
-cdef struct Chunk:              # a pattern's columns that were full and set aside
-    int32_t pattern
-    int64_t rows
-    char *slab
-    double *value
-    int64_t *line
-    int64_t *offset
-    int64_t *start
-
-cdef struct Note:
-    int32_t kind
-    int32_t pattern
-    int32_t region
-    int64_t following
-    int64_t row
-    const uint8_t *text
-    int64_t length
-    int64_t line
-    int64_t offset
-    int64_t start
-    int64_t position            # of the record in its region
-    int64_t match_start
-    int64_t match_end
-    int64_t value_start
-    int64_t value_end
-    bint decided
-    double number
-
-cdef struct Scan:
-    const Tables *tables
-    State *states
-    Region regions[2]
-    Note *notes
-    int64_t n_notes
-    int64_t notes_capacity
-    ms_matcher matcher
-    int32_t *pending            # patterns with a pending match in the current record (matches="last")
-    int32_t n_pending
-    int64_t serial
-    int64_t base
-    int64_t line                # newlines before the next region
-    int64_t offset              # of the next region
-    int64_t records
-    Chunk *chunks
-    int64_t n_chunks
-    int64_t chunks_capacity
-    bint in_batches             # full columns are set aside
-    bint rewritten              # the region being scanned was
-    bint overgrown              # some have outgrown a batch where they could not be set aside
-    int64_t row_limit           # tests: growing past it fails as memory would
-    bint trace
-    bint noted                  # rows are not written straight away: traced
-    bint no_memory
-
-
-cdef int lay_out(State *state, int64_t room, int32_t pattern) noexcept nogil:
-    """Move the rows to columns with this room. On failure everything is as before.
-
-    Columns and patterns are staggered by odd numbers of cache lines: sixteen columns that advance at the same place of
-    their pages would compete for the eight ways of one cache set.
-    """
-    cdef size_t stride = ((<size_t>room * 8 + 63) & ~<size_t>63) + 5 * 64
-    cdef size_t shift = <size_t>(pattern * 21 % 64) * 64 if room >= 4096 else 0
-    cdef size_t columns = 4 if state.time == NULL else 5
-    cdef size_t held = <size_t>state.rows * 8
-    cdef char *slab
-    cdef char *at
-    # all full slabs are of one size, so that any pattern can take what another gave back
-    if room == MS_SLAB_ROWS and columns == 4:
-        slab = <char *>ms_take_memory(stride * columns + 64 * 64, True)
-    else:
-        slab = <char *>ms_take_memory(stride * columns + shift, False)
-    at = slab + shift
-    if slab == NULL:
-        return -1
-    if state.slab != NULL:
-        memcpy(at, state.value, held)
-        memcpy(at + stride, state.line, held)
-        memcpy(at + 2 * stride, state.offset, held)
-        memcpy(at + 3 * stride, state.start, held)
-        if state.time != NULL:
-            memcpy(at + 4 * stride, state.time, <size_t>state.timed * 8)
-        ms_give_memory(state.slab)
-    state.slab = slab
-    state.shared = False
-    state.value = <double *>at
-    state.line = <int64_t *>(at + stride)
-    state.offset = <int64_t *>(at + 2 * stride)
-    state.start = <int64_t *>(at + 3 * stride)
-    if state.time != NULL:
-        state.time = <int64_t *>(at + 4 * stride)
-    state.room = room
-    return 0
-
-
-cdef int set_aside(Scan *k, State *state) noexcept nogil:
-    """Make the rows a chunk of their own; the next row begins anew. On failure everything is as before."""
-    cdef int64_t capacity
-    cdef void *grown
-    cdef Chunk *chunk
-    if k.n_chunks == k.chunks_capacity:
-        capacity = 16 if k.chunks_capacity == 0 else k.chunks_capacity * 2
-        grown = realloc(k.chunks, <size_t>capacity * sizeof(Chunk))
-        if grown == NULL:
-            return -1
-        k.chunks = <Chunk *>grown
-        k.chunks_capacity = capacity
-    chunk = &k.chunks[k.n_chunks]
-    k.n_chunks += 1
-    chunk.pattern = <int32_t>(state - k.states)
-    chunk.rows = state.rows
-    chunk.slab = state.slab
-    chunk.value = state.value
-    chunk.line = state.line
-    chunk.offset = state.offset
-    chunk.start = state.start
-    let_go(state)
-    state.next_room = MS_SLAB_ROWS
-    return 0
-
-
-cdef void let_go(State *state) noexcept nogil:
-    """The rows are somebody else's from now on."""
-    note_last(state)
-    state.handed += state.rows
-    state.slab = NULL
-    state.shared = False
-    state.value = NULL
-    state.line = state.offset = state.start = state.time = NULL
-    state.rows = state.room = state.timed = 0
-
-
-cdef inline void note_last(State *state) noexcept nogil:
-    cdef int64_t row = state.rows - 1
-    if row >= 0:
-        state.last_value = state.value[row]
-        state.last_line = state.line[row]
-        state.last_offset = state.offset[row]
-        state.last_start = state.start[row]
-        state.last_time = state.time[row] if state.time != NULL else NO_TIME
-
-
-cdef bint never_taken_back(const Scan *k, const State *state) noexcept nogil:
-    cdef const Pattern *q = &k.tables.patterns[state - k.states]
-    return q.strategy == SPAN and not q.counted
-
-
-cdef int grow_columns(Scan *k, State *state) noexcept nogil:
-    """Room for at least one row more. The only place where columns grow; on failure they are as before."""
-    cdef int64_t room
-    if k.row_limit >= 0 and state.rows >= k.row_limit:
-        k.no_memory = True
-        return -1
-    if state.rows >= MS_SLAB_ROWS or state.shared and state.rows:
-        # notes, what must be taken back if the record turns out to be Python's, and what is given its place once its region is
-        # scanned, go by the number of rows before them
-        if k.in_batches and not k.rewritten and k.n_notes == 0 and (state.record != k.serial or never_taken_back(k, state)):
-            if set_aside(k, state) < 0:
-                k.no_memory = True
-                return -1
-        elif state.rows >= MS_SLAB_ROWS:
-            k.overgrown = True
-    room = state.next_room if state.room == 0 else state.room * 2
-    if room < MS_FIRST_ROWS:
-        room = MS_FIRST_ROWS
-    if state.rows < MS_SLAB_ROWS and (
-        state.shared or room > MS_SLAB_ROWS // 2 or k.in_batches and room > MS_SOME_ROWS and k.tables.n_patterns <= FEW_PATTERNS
-    ):
-        room = MS_SLAB_ROWS
-    if room > (<int64_t>1 << 56) or lay_out(state, room, <int32_t>(state - k.states)) < 0:
-        k.no_memory = True
-        return -1
-    return 0
-
-
-cdef inline int append_row(
-    Scan *k, State *state, double value, int64_t line, int64_t offset, int64_t start
-) noexcept nogil:
-    cdef int64_t row
-    if state.rows == state.room and grow_columns(k, state) < 0:
-        return -1
-    row = state.rows
-    state.value[row] = value
-    state.line[row] = line
-    state.offset[row] = offset
-    state.start[row] = start
-    state.rows = row + 1
-    return 0
-
-
-cdef Note *add_note(Scan *k, int kind, int32_t pattern) noexcept nogil:
-    cdef int64_t capacity
-    cdef void *grown
-    if k.n_notes == k.notes_capacity:
-        capacity = 16 if k.notes_capacity == 0 else k.notes_capacity * 2
-        grown = realloc(k.notes, <size_t>capacity * sizeof(Note))
-        if grown == NULL:
-            k.no_memory = True
-            return NULL
-        k.notes = <Note *>grown
-        k.notes_capacity = capacity
-    cdef Note *note = &k.notes[k.n_notes]
-    memset(note, 0, sizeof(Note))
-    note.kind = kind
-    note.pattern = pattern
-    note.row = k.states[pattern].rows
-    k.n_notes += 1
-    return note
-
-
-cdef int64_t input_offset(Region *r, int64_t position) noexcept nogil:
-    """Where in the input the byte at this position of the region comes from."""
-    return r.offset + (ms_input_place(&r.rewriting, position) if r.rewritten else position)
-
-
-cdef int64_t record_offset(Region *r, int64_t record) noexcept nogil:
-    """Where in the input the record at this position starts: behind its predecessor, whatever was removed at its front."""
-    cdef int64_t before
-    if record == 0 or not r.rewritten:
-        return r.offset + record
-    before = ms_input_place(&r.rewriting, record - 1)
-    # the place of a \n whose \r was dropped is that of the \r
-    return r.offset + before + (2 if r.source[before] == 13 and r.p[record - 1] == 10 else 1)
-
-
-cdef void place_rows(Scan *k, Region *r) noexcept nogil:
-    """Say of the rows that came from a rewritten region where in the input they stood."""
-    cdef int32_t pattern
-    cdef int64_t row, offset, last = -1, placed = 0
-    cdef State *state
-    for pattern in range(k.tables.n_patterns):
-        state = &k.states[pattern]
-        for row in range(state.region_mark, state.rows):
-            offset = state.offset[row] - r.offset
-            if offset != last:
-                last = offset
-                placed = record_offset(r, offset)
-            state.offset[row] = placed
-            state.start[row] = input_offset(r, state.start[row] - r.offset)
-
-
-# ---- framing
-
-cdef bint flush_pending(Scan *k, Region *r, int32_t region) noexcept nogil:
-    cdef int32_t i, pattern
-    cdef State *state
-    for i in range(k.n_pending):
-        pattern = k.pending[i]
-        state = &k.states[pattern]
-        if state.pending and state.record == r.serial:
-            state.pending = False
-            put_match(k, r, region, pattern, state.pending_start, state.pending_end, state.pending_run)
-    k.n_pending = 0
-    return True
-
-
-cdef inline void find_record(Scan *k, Region *r, int64_t position) noexcept nogil:
-    """Where the record starts and ends that holds this position, which lies behind the last record."""
-    cdef uint8_t second = k.tables.second_terminator
-    cdef int64_t record = <int64_t>ms_after_last_either(r.p, <size_t>(r.next + 1), <size_t>position, 10, second)
-    if r.next >= 0 and record == r.next + 1:
-        r.line += r.p[r.next] == 10         # the record after the last one
-    else:
-        r.line += <int64_t>ms_count_byte(k.tables.level, r.p + r.counted, <size_t>(record - r.counted), 10)
-    r.counted = r.record = record
-    r.next = <int64_t>ms_find_either(r.p, <size_t>position, <size_t>r.n, 10, second)
-
-
-cdef void enter_record(Scan *k, Region *r, int32_t region, int64_t position) noexcept nogil:
-    """Make the record that holds this position the current one. Positions never go back to an earlier record."""
-    if k.n_pending:
-        flush_pending(k, r, region)
-    if position == r.next:
-        # of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record
-        r.record = position
-    elif r.newlines != NULL:
-        ms_find_record_in_block(r, position)
-    else:
-        find_record(k, r, position)
-    ms_open_record(r, &k.serial)
-
-
-cdef inline int record_kind(Region *r) noexcept nogil:
-    if r.kind < 0:
-        if ms_is_ascii(r.p + r.record, r.end - r.record):
-            r.kind = MS_ASCII
-        else:
-            r.kind = MS_UTF8 if ms_is_utf8(r.p + r.record, r.end - r.record) else MS_BYTES
-    return r.kind
-
-
-cdef inline void open_state(Scan *k, Region *r, State *state) noexcept nogil:
-    state.record = r.serial
-    state.row_mark = state.rows
-    state.note_mark = k.n_notes
-    state.unparsed_mark = state.unparsed
-    state.samples_mark = state.samples
-    state.closed = False
-    state.pending = False
-
-
-# ---- matching
-
-cdef void take_back(Scan *k, int32_t pattern) noexcept nogil:
-    """What the current record has given this pattern is as if it had not been found, and no more is looked for."""
-    cdef State *state = &k.states[pattern]
-    cdef int64_t i
-    for i in range(state.note_mark, k.n_notes):
-        if k.notes[i].pattern == pattern:
-            k.notes[i].kind = DEAD
-    state.rows = state.row_mark
-    state.unparsed = state.unparsed_mark
-    state.samples = state.samples_mark
-    state.pending = False
-    state.closed = True
-
-
-cdef void defer_record(Scan *k, Region *r, int32_t region, int32_t pattern) noexcept nogil:
-    """Leave this pattern's matches of the current record to Python."""
-    take_back(k, pattern)
-    cdef Note *note = add_note(k, DECIDE_RECORD, pattern)
-    if note == NULL:
-        return
-    note.region = region
-    note.text = r.p + r.record
-    note.length = r.end - r.record
-    note.position = r.record
-    note.line = r.line + 1
-    note.offset = record_offset(r, r.record)
-
-
-cdef inline void put_match(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t run_end
-) noexcept nogil:
-    """Read the value of a match and append its row."""
-    cdef const Pattern *q = &k.tables.patterns[pattern]
-    put_value(
-        k, r, region, pattern, start, end, q.value_from + (run_end if q.value_from_run else start),
-        q.value_to + (run_end if q.value_to_run else start),
-    )
-
-
-cdef inline void put_value(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, int64_t value_start, int64_t value_end
-) noexcept nogil:
-    cdef double value = 0.0
-    cdef int status = ms_number(r.p + value_start, r.p + value_end, r.p + r.n, &value)
-    if status == MS_NUMBER and not k.noted:
-        append_row(k, &k.states[pattern], value, r.line + 1, r.offset + r.record, r.offset + value_start)
-    else:
-        put_unusual(k, r, region, pattern, start, end, value_start, value_end, status, value)
-
-
-cdef void put_unusual(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end,
-    int64_t value_start, int64_t value_end, int status, double value,
-) noexcept nogil:
-    """A match that is no plain number, or traced: note it."""
-    cdef State *state = &k.states[pattern]
-    cdef Note *note
-    if status == MS_REFUSED and not k.trace:
-        state.unparsed += 1
-        if state.samples >= MAX_SAMPLES:
-            return
-        state.samples += 1
-    note = add_note(k, TRACE if k.trace else COUNT_REFUSED if status == MS_REFUSED else DECIDE_NUMBER, pattern)
-    if note == NULL:
-        return
-    note.region = region
-    note.text = r.p + value_start
-    note.length = value_end - value_start
-    note.line = r.line + 1
-    note.offset = record_offset(r, r.record)
-    note.start = input_offset(r, value_start)
-    note.position = r.record
-    note.match_start = start - r.record
-    note.match_end = end - r.record
-    note.value_start = value_start - r.record
-    note.value_end = value_end - r.record
-    note.decided = status == MS_NUMBER
-    note.number = value
-
-
-cdef void run_program(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t text) noexcept nogil:
-    """Find all matches of a pattern in the current record. What its program looks for first is at `text` or later."""
-    cdef const ms_program *program = &k.tables.patterns[pattern].program
-    cdef State *state = &k.states[pattern]
-    cdef const uint8_t *p = r.p + r.record
-    cdef int64_t n = r.end - r.record, start = 0, end = 0, from_ = 0
-    cdef int64_t last_start = -1, last_end = 0
-    cdef int64_t last_value[2]
-    cdef int kind = record_kind(r)
-    cdef bint nonempty = False
-    cdef int status
-    cdef Note *note
-    state.closed = True
-    # a literal with a terminator in it may start before
-    text = text - r.record if text > r.record else 0
-    status = ms_matcher_start(&k.matcher, program, n)
-    while status == MS_FOUND:
-        status = ms_search(program, &k.matcher, p, n, kind, from_, text, nonempty, &start, &end)
-        if status != MS_FOUND:
-            break
-        if k.tables.matches == MATCHES_LAST:
-            last_start, last_end = start, end
-            last_value[0], last_value[1] = k.matcher.places[0], k.matcher.places[1]
-        else:
-            put_program_match(k, r, region, pattern, start, end, k.matcher.places)
-            if k.tables.matches == MATCHES_FIRST:
-                return
-        from_ = text = end
-        nonempty = end == start
-        if from_ > n - program.width:
-            break
-    if status == MS_NO_MEMORY:
-        k.no_memory = True
-    elif status == MS_OVER_BUDGET:
-        take_back(k, pattern)
-        state.over_budget += 1
-        if state.samples < MAX_SAMPLES:
-            state.samples += 1
-            note = add_note(k, COUNT_REFUSED, pattern)
-            if note != NULL:
-                note.region = region
-                note.text = p
-                note.length = n
-                note.line = r.line + 1
-                note.offset = record_offset(r, r.record)
-    elif last_start >= 0:
-        put_program_match(k, r, region, pattern, last_start, last_end, last_value)
-
-
-cdef inline void put_program_match(
-    Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start, int64_t end, const int64_t *value
-) noexcept nogil:
-    cdef Note *note
-    if value[0] >= 0 and value[1] >= 0:
-        put_value(
-            k, r, region, pattern, r.record + start, r.record + end, r.record + value[0], r.record + value[1]
-        )
-    elif k.trace:
-        # the value's group took no part
-        note = add_note(k, TRACE, pattern)
-        if note != NULL:
-            note.region = region
-            note.position = r.record
-            note.match_start = start
-            note.match_end = end
-            note.value_start = note.value_end = -1
-
-
-cdef inline bint takes_character(
-    const Pattern *q, const uint8_t *p, int64_t end, int64_t at, int64_t *after
-) noexcept nogil:
-    """Whether the run takes the character at `at` < end; where the next one starts."""
-    cdef uint32_t character
-    after[0] = at + 1
-    if q.table[p[at]] != MS_UNDECIDED:
-        return q.table[p[at]] == MS_MEMBER
-    after[0] = at + ms_decode(p, end, at, &character)
-    return ms_in_set(q.set, character)
-
-
-cdef inline int64_t run_stop(
-    const Pattern *q, const uint8_t *p, int64_t at, int64_t limit, int64_t end
-) noexcept nogil:
-    """The first place in [at, limit) that the run does not take, else limit or, inside a character, one past it."""
-    cdef int64_t after
-    if q.any_byte:
-        return limit
-    while True:
-        while at < limit and q.table[p[at]] == MS_MEMBER:
-            at += 1
-        if at >= limit or q.table[p[at]] == MS_STOP or not takes_character(q, p, end, at, &after):
-            return at
-        at = after
-
-
-cdef inline bint match_span(
-    const Pattern *q, State *state, const Region *r, int64_t start, int64_t *match_end, int64_t *run_end
-) noexcept nogil:
-    """Whether the pattern matches at start.
-
-    Every branch walks a run once a record: a run that failed, or whose suffix has no later occurrence, is remembered
-    in memo_to, and a candidate inside it fails at once. So a record costs its length, however many candidates it has.
-    """
-    cdef const uint8_t *p = r.p
-    cdef int64_t end = r.end
-    cdef int64_t from_ = start + q.prefix_length
-    cdef int64_t low = from_ + q.run_min
-    cdef int64_t limit = end, at, stop, after
-    cdef int64_t length = q.suffix_length
-    if q.at_start and start != r.record:
-        return 0
-    if from_ > end or r.base + from_ <= state.memo_to or low > end:
-        return 0
-    if q.run_max >= 0 and from_ + q.run_max < end:
-        limit = from_ + q.run_max
-    if q.shape == NOTHING:
-        if q.at_end and from_ != end:
-            return 0
-        at = from_
-    elif q.at_end:
-        at = end - length
-        if at < low or at > limit or memcmp(p + at, q.suffix, length) != 0:
-            return 0
-        stop = run_stop(q, p, from_, at, end)
-        if stop < at:
-            if q.run_max < 0:
-                state.memo_to = r.base + stop
-            return 0
-    elif length == 0:
-        if q.shape == LAZY_RUN:
-            limit = low
-        at = run_stop(q, p, from_, limit, end)
-        if at < low:
-            if q.run_max < 0:
-                state.memo_to = r.base + at
-            return 0
-    elif q.shape == LAZY_RUN:
-        if q.any_byte and q.run_max < 0:
-            if length == 1:
-                at = <int64_t>ms_find_near(p, <size_t>low, <size_t>end, <size_t>r.n, q.suffix[0])
-            else:
-                at = <int64_t>ms_find(p, <size_t>low, <size_t>end, q.suffix, <size_t>length)
-            if at == end:
-                state.memo_to = r.base + end
-                return 0
-        else:
-            at = from_
-            while True:
-                if (
-                    at >= low and at + length <= end and p[at] == q.suffix[0]
-                    and memcmp(p + at, q.suffix, length) == 0
-                ):
-                    break
-                if at >= limit or not takes_character(q, p, end, at, &after):
-                    if q.run_max < 0:
-                        state.memo_to = r.base + at
-                    return 0
-                at = after
-    else:
-        stop = run_stop(q, p, from_, limit, end)
-        if q.run_max < 0:
-            state.memo_to = r.base + stop
-        at = stop
-        while True:
-            if at < low:
-                return 0
-            if at + length <= end and p[at] == q.suffix[0] and memcmp(p + at, q.suffix, length) == 0:
-                break
-            if q.suffix_stops:
-                return 0
-            at -= 1
-    run_end[0] = at
-    match_end[0] = at + length
-    return 1
-
-
-cdef inline void try_candidate(Scan *k, Region *r, int32_t region, int32_t pattern, int64_t start) noexcept nogil:
-    cdef const Pattern *q = &k.tables.patterns[pattern]
-    cdef State *state = &k.states[pattern]
-    cdef int64_t match_end = 0, run_end = 0
-    if state.record != r.serial:
-        open_state(k, r, state)
-    if state.closed:
-        return
-    if q.strategy == CONFIRM:
-        defer_record(k, r, region, pattern)
-        return
-    if q.strategy == PROGRAM:
-        # a chain's last match may go over this place
-        if q.steps == NULL or r.base + start >= state.next_start:
-            run_program(k, r, region, pattern, start if q.found_by_lead else r.record)
-        return
-    if r.base + start < state.next_start:
-        return
-    if q.counted and record_kind(r) != MS_ASCII:
-        run_program(k, r, region, pattern, r.record)
-        return
-    if not match_span(q, state, r, start, &match_end, &run_end):
-        return
-    state.next_start = r.base + match_end
-    if k.tables.matches == MATCHES_LAST:
-        if not state.pending:
-            k.pending[k.n_pending] = pattern
-            k.n_pending += 1
-        state.pending = True
-        state.pending_start = start
-        state.pending_end = match_end
-        state.pending_run = run_end
-        return
-    if k.tables.matches == MATCHES_FIRST:
-        state.closed = True
-    put_match(k, r, region, pattern, start, match_end, run_end)
-
-
-cdef inline void try_plain(
-    Scan *k, Region *r, int32_t region, const Pattern *q, int32_t pattern, int64_t start
-) noexcept nogil:
-    """A candidate of a pattern that never needs Python for a match: no record-wise state, nothing to take back."""
-    cdef State *state = &k.states[pattern]
-    cdef int64_t match_end = 0, run_end = 0
-    if r.base + start < state.next_start:
-        return
-    if q.plain == PLAIN_LAZY_TO_BYTE:
-        match_end = start + q.prefix_length
-        if match_end >= r.end or r.base + match_end <= state.memo_to:
-            return
-        run_end = <int64_t>ms_find_near(r.p, <size_t>match_end, <size_t>r.end, <size_t>r.n, q.suffix[0])
-        if run_end == r.end:
-            state.memo_to = r.base + r.end
-            return
-        match_end = run_end + 1
-    elif not match_span(q, state, r, start, &match_end, &run_end):
-        return
-    state.next_start = r.base + match_end
-    put_match(k, r, region, pattern, start, match_end, run_end)
-
-
-cdef void try_group(
-    Scan *k, Region *r, int32_t region, const Group *group, int64_t position
-) noexcept nogil:
-    """Verify the literals that share the fingerprint at this position, and try the patterns of those that are there."""
-    cdef const Tables *t = k.tables
-    cdef uint64_t window = ms_load8(r.p, position + group.window, <size_t>r.n) & group.mask
-    cdef const Entry *entry = group.only
-    cdef const Literal *literal
-    cdef int64_t start
-    cdef int32_t i, pattern
-    if entry == NULL:
-        entry = t.find.heads[group.heads + <int32_t>ms_slot(window, group.head_mask)]
-    while entry != NULL:
-        literal = entry.literal
-        if entry.window != window:
-            entry = entry.following
-            continue
-        entry = entry.following
-        start = position - literal.place
-        if start < 0 or start + literal.length > r.n:
-            continue
-        if not literal.in_window and not ms_equal(r.p + start, literal.text, <size_t>literal.length):
-            continue
-        if position >= r.next:
-            enter_record(k, r, region, position)
-        for i in range(literal.first_use, literal.first_use + literal.uses):
-            pattern = t.uses[i]
-            if t.patterns[pattern].plain:
-                try_plain(k, r, region, &t.patterns[pattern], pattern, start)
-            else:
-                try_candidate(k, r, region, pattern, start)
-
-
-cdef void try_position(Scan *k, Region *r, int32_t region, int64_t position) noexcept nogil:
-    """Try whatever has its fingerprint at this position."""
-    cdef const Tables *t = k.tables
-    cdef uint8_t pair[2]
-    cdef uint32_t group
-    pair[0] = r.p[position]
-    pair[1] = r.p[position + 1] if position + 1 < r.n else 0
-    group = t.find.pair_group[ms_load2(pair)]
-    if group:
-        try_group(k, r, region, &t.find.groups[group - 1], position)
-    if t.has_single_bytes:
-        group = t.one_group[pair[0]]
-        if group:
-            try_group(k, r, region, &t.find.groups[group - 1], position)
-
-
-cdef void try_positions(Scan *k, Region *r, int32_t region, const uint32_t *positions, size_t found) noexcept nogil:
-    """Try positions of a block, ``MS_SOME_POSITIONS`` at most: the quick path, and what it leaves."""
-    cdef const Tables *t = k.tables
-    cdef ms_candidate candidates[MS_SOME_POSITIONS]
-    cdef const ms_candidate *candidate = candidates
-    cdef const ms_candidate *to
-    cdef size_t i
-    cdef ms_left left
-    if t.has_single_bytes or k.noted:
-        for i in range(found):
-            try_position(k, r, region, r.block + positions[i])
-        return
-    to = candidates + ms_candidates(t.level, &t.find, r, positions, found, candidates)
-    while True:
-        candidate = ms_decide(t.level, r, k.states, &k.serial, candidate, to, &left)
-        if candidate == to:
-            return
-        if left.pattern < 0:
-            try_position(k, r, region, candidate.position - r.p)
-        else:
-            put_value(k, r, region, left.pattern, left.start, left.end, left.value_start, left.value_end)
-        candidate += 1
-
-
-cdef void scan_literals(Scan *k, Region *r, int32_t region) noexcept nogil:
-    cdef const Tables *t = k.tables
-    cdef int64_t block = 0, length
-    cdef size_t found, tried, last = MS_BLOCK
-    cdef bint returns
-    cdef ms_newlines lines
-    cdef ms_marks ends
-    cdef uint32_t positions[MS_BLOCK]
-    memset(lines.marks.none, 0, sizeof(lines.marks.none))
-    memset(ends.none, 0, sizeof(ends.none))
-    while block < r.n and not k.no_memory:
-        length = r.n - block
-        if length > MS_BLOCK:
-            length = MS_BLOCK
-        if t.has_literals:
-            found = ms_positions(&t.fingerprints, r.p + block, <size_t>length, <size_t>(r.n - block), positions, &lines)
-        else:
-            found = 0
-            lines.count = ms_count_byte(t.level, r.p + block, <size_t>length, 10)
-            # now that the block is near: of the passes the search is the one that asks for memory ahead
-            lines.returns = memchr(r.p + block, 13, <size_t>length) != NULL
-        returns = r.terminators != MS_LF and lines.returns
-        if t.has_literals:
-            r.newlines = &lines
-            r.ends = lines.marks.words
-            r.only_newlines = not returns
-            if returns:
-                ms_mark_block(r.p + block, <size_t>length, 10, 13, ends.words)
-                r.ends = ends.words
-            r.block = block
-            r.block_line = k.line
-            r.words = <size_t>(length + 63) // 64
-            tried = 0
-            while tried < found:
-                try_positions(k, r, region, positions + tried, min(found - tried, <size_t>MS_SOME_POSITIONS))
-                tried += MS_SOME_POSITIONS
-            last = ms_marked_before(r.ends, <size_t>length)
-            if last != MS_BLOCK:
-                r.open = block + <int64_t>last + 1
-        k.line += <int64_t>lines.count
-        k.records += <int64_t>(
-            ms_records(t.level, r.p, <size_t>block, <size_t>(block + length), <size_t>r.n, r.terminators, lines.count)
-            if returns else lines.count
-        )
-        block += length
-    r.newlines = NULL
-    if k.n_pending:
-        flush_pending(k, r, region)
-
-
-cdef bint may_match(const ms_program *program, const Region *r) noexcept nogil:
-    """Whether the current record begins and ends as one with a match does."""
-    if program.first == NULL:
-        return True
-    if r.end == r.record:
-        return False
-    if program.last != NULL and not program.last[r.p[r.end - 1]]:
-        return False
-    return not program.at_start or program.first[r.p[r.record]]
-
-
-cdef void scan_every_record(Scan *k, Region *r, int32_t region) noexcept nogil:
-    """The patterns without a literal: each record is a candidate. (And, for the tests, every pattern.)"""
-    cdef const Tables *t = k.tables
-    cdef const Pattern *q
-    cdef int64_t position = 0, at
-    cdef int32_t i, pattern
-    r.next = -1
-    while not k.no_memory:
-        if t.always_table != NULL:
-            position = <int64_t>ms_find_class(&t.always_first, t.always_table, r.p, <size_t>position, <size_t>r.n)
-            if position == r.n:
-                break
-        enter_record(k, r, region, position)
-        for i in range(t.n_always):
-            pattern = t.always[i]
-            q = &t.patterns[pattern]
-            if q.strategy == PROGRAM and not may_match(&q.program, r):
-                continue
-            if q.strategy != SPAN:
-                try_candidate(k, r, region, pattern, r.record)
-                continue
-            at = r.record
-            while at + q.prefix_length <= r.end:
-                if memcmp(r.p + at, q.prefix, <size_t>q.prefix_length) == 0:
-                    try_candidate(k, r, region, pattern, at)
-                at += 1
-        position = r.next + 1
-        if r.terminators == MS_UNIVERSAL and position < r.n and r.p[r.next] == 13 and r.p[position] == 10:
-            position += 1
-        r.next = position - 1
-        if position >= r.n:
-            break
-    if k.n_pending:
-        flush_pending(k, r, region)
-
-
-cdef void scan_region(Scan *k, int32_t region) noexcept nogil:
-    """Scan the region's records: one at least, and where nothing of it was left by rewriting, that one is empty."""
-    cdef Region *r = &k.regions[region]
-    cdef int64_t line = k.line
-    r.serial = 0
-    r.next = -1
-    r.open = 0
-    scan_literals(k, r, region)
-    if k.tables.n_always:
-        r.serial = 0
-        r.counted = 0
-        r.line = line
-        scan_every_record(k, r, region)
-
-
-cdef void take_region(Scan *k, int32_t region, const uint8_t *p, int64_t n) noexcept nogil:
-    """Scan whole records that lie at p, then advance past them."""
-    cdef Region *r = &k.regions[region]
-    cdef const Tables *t = k.tables
-    cdef int32_t pattern
-    r.p = p
-    r.n = n
-    r.source = p
-    r.offset = k.offset
-    r.drop_cr = t.drop_cr
-    r.terminators = MS_UNIVERSAL if t.universal else MS_LF
-    r.rewritten = t.rewriting and ms_needs_rewriting(t.rewriting, p, n)
-    if r.rewritten:
-        r.n = ms_rewrite(&r.rewriting, t.rewriting, p, n)
-        if r.n < 0:
-            k.no_memory = True
-            return
-        r.p = r.rewriting.text
-        r.drop_cr = False
-        if t.universal:
-            r.terminators = MS_EACH
-        for pattern in range(t.n_patterns):
-            k.states[pattern].region_mark = k.states[pattern].rows
-    k.noted = k.trace
-    r.base = k.base
-    k.rewritten = r.rewritten
-    scan_region(k, region)
-    if r.rewritten:
-        place_rows(k, r)
-    k.base += r.n
-    k.offset += n
-
-
-# ---- the surface
 
 cdef class Engine:
     """The compiled tables of a plan: immutable, shared by streams and threads.
 
     Parameters
     ----------
-    patterns : list of tuple
-        Per pattern ``(CONFIRM,)``, ``(PROGRAM, steps of its _chain.Chain or None, *_program.Program)`` or
-        ``(SPAN, *_pattern.Span, _program.Program or None)``; the program takes the records that a counting span cannot.
-    literals : list of tuple
-        ``(text, place, patterns)``: the bytes, where in them the fingerprint lies, the patterns it makes a candidate.
-    groups : list of tuple
-        ``(first, second, bucket, window, width, literals)``: a fingerprint (second -1: one byte), its bucket of eight,
-        the window that tells its literals apart (start relative to the fingerprint, 0-8 bytes), their indices.
+    patterns : list
+        Per pattern an object whose ``strategy`` is ``"span"``, ``"program"`` or ``"confirm"``, with a ``span``, a ``program`` and
+        the ``steps`` of a chain, each of them None where the pattern has none. A span that counts has a program too: it takes the
+        records where bytes and characters differ in number.
+    literals : list
+        Objects with ``text``, ``place`` (where in the text the fingerprint lies) and ``patterns`` (those that the literal makes a
+        candidate).
+    groups : list
+        Objects with ``first`` and ``second`` (the bytes of a fingerprint; second -1: it has one byte), ``bucket`` (of eight),
+        ``window`` and ``width`` (the 0-8 bytes that distinguish the literals, from a place relative to the fingerprint) and
+        ``literals`` (their indices).
     always : list of int
         Patterns without a literal.
+    universal, syslog, strip : bool
+        Whether ``\\r`` ends a record too; whether control characters are seen as syslog writes them; whether terminal escape
+        sequences are removed.
+    matches : {"all", "first", "last"}
+    search : {"simd", "naive", "every"}
+        The last two are for the tests: no prefilter, and every record deferred.
+    level : str
+        One of ``SIMD_LEVELS``, or ``"auto"``.
     """
 
-    cdef Tables t
+    cdef ms_tables t
     cdef list keep
-    cdef dict ends              # tables of runs -> tables of what may end them
 
     def __cinit__(
         self, list patterns, list literals, list groups, list always, *,
-        bint universal, bint syslog, bint strip, int matches, int search, str level,
+        bint universal, bint syslog, bint strip, str matches, str search, str level,
     ):
-        cdef Pattern *q
-        cdef Literal *literal
-        cdef Group *group
-        cdef int32_t i, use, entry, head, heads, byte, index
-        cdef uint64_t window
-        cdef const uint8_t *pointer
-        self.keep = []
-        self.ends = {}
-        levels = {name: number for number, name in _LEVEL_NAMES.items()}
+        cdef int32_t i
         if level == "auto":
             level = SIMD_LEVELS[0]
         if level not in SIMD_LEVELS:
             raise ValueError(f"SIMD level {level!r} is not available here, one of {SIMD_LEVELS} was expected")
-        self.t.level = levels[level]
-        self.t.universal = universal
-        self.t.drop_cr = not universal and not syslog
-        if syslog or strip:
-            self.t.rewriting = (
-                (MS_SYSLOG if syslog else 0) | (MS_STRIP if strip else 0) | (MS_UNIVERSAL_ENDS if universal else 0)
-                | (MS_DROP_CR if self.t.drop_cr else 0)
-            )
-        self.t.second_terminator = 13 if universal else 10
-        self.t.matches = matches
-        self.t.search = search
+        if search not in ("simd", "naive", "every"):
+            raise ValueError(f"search {search!r}, simd, naive or every was expected")
+        self.keep = []
+        self.t.level = _LEVELS[level]
+        ms_set_records(&self.t, universal, syslog, strip)
+        self.t.matches = _MATCHES[matches]
         self.t.n_patterns = <int32_t>len(patterns)
-        self.t.patterns = <Pattern *>zeroed(len(patterns), sizeof(Pattern))
-        for i in range(self.t.n_patterns):
-            q = &self.t.patterns[i]
-            fields = patterns[i]
-            q.strategy = CONFIRM if search == SEARCH_EVERY else fields[0]
-            if q.strategy == CONFIRM:
-                continue
-            if q.strategy == PROGRAM:
-                self.take_program(&q.program, fields[2:])
-                if fields[1] is not None and matches == MATCHES_ALL:
-                    q.steps = self.held_steps(fields[1])
-                continue
-            (
-                prefix, q.shape, table, characters, q.run_min, q.run_max, suffix, q.at_start, q.at_end, q.counted,
-                q.value_from_run, q.value_from, q.value_to_run, q.value_to, program,
-            ) = fields[1:]
-            if len(table) != 256:
-                raise ValueError("a run's table has 256 entries")
-            q.prefix = self.held(prefix)
-            q.prefix_length = len(prefix)
-            q.table = self.held(table)
-            q.set = <const int32_t *>self.held(characters)
-            q.suffix = self.held(suffix)
-            q.suffix_length = len(suffix)
-            if program is not None:
-                self.take_program(&q.program, program)
-            q.any_byte = True
-            for byte in range(256):
-                if q.table[byte] != MS_MEMBER and byte != 10 and not (universal and byte == 13):
-                    q.any_byte = False
-            q.suffix_stops = q.suffix_length > 0 and q.table[q.suffix[0]] == MS_STOP
-            if matches == MATCHES_ALL and not q.counted:
-                q.plain = PLAIN
-                if (
-                    q.shape == LAZY_RUN and q.any_byte and q.run_min == 0 and q.run_max < 0
-                    and q.suffix_length == 1 and not q.at_start and not q.at_end
-                ):
-                    q.plain = PLAIN_LAZY_TO_BYTE
-        if search != SEARCH_SIMD:
+        self.t.patterns = <ms_pattern *>zeroed(len(patterns), sizeof(ms_pattern))
+        ends = {}
+        for i, pattern in enumerate(patterns):
+            self.take_pattern(&self.t.patterns[i], pattern, "confirm" if search == "every" else pattern.strategy, ends)
+        if search != "simd":
             literals, groups, always = [], [], list(range(len(patterns)))
+        self.take_always(always)
+        self.take_literals(literals)
+        self.take_groups(groups)
+
+    cdef int take_pattern(self, ms_pattern *q, pattern, strategy, dict ends) except -1:
+        q.strategy = _STRATEGIES[strategy]
+        if q.strategy == MS_STRATEGY_CONFIRM:
+            return 0
+        if pattern.program is not None:
+            self.take_program(&q.program, pattern.program)
+        if q.strategy == MS_STRATEGY_PROGRAM:
+            if pattern.steps is not None and self.t.matches == MS_MATCHES_ALL:
+                q.steps = self.held_steps(pattern.steps)
+            return 0
+        span = pattern.span
+        q.shape = _RUNS[span.run]
+        q.prefix = self.held(span.prefix)
+        q.prefix_length = len(span.prefix)
+        q.table = self.held_table(span.table)
+        q.set = <const int32_t *>self.held(span.set)
+        q.run_min = span.run_min
+        q.run_max = span.run_max
+        q.suffix = self.held(span.suffix)
+        q.suffix_length = len(span.suffix)
+        q.at_start = span.at_start
+        q.at_end = span.at_end
+        q.counted = span.counted
+        q.value_from_run = span.value_from_run
+        q.value_from = span.value_from
+        q.value_to_run = span.value_to_run
+        q.value_to = span.value_to
+        ms_finish_span(&self.t, q)
+        if ms_is_fast_greedy(q):
+            if span.table not in ends:
+                ends[span.table] = span.table.translate(_NO_MEMBER)
+            q.ends = self.held(ends[span.table])
+        return 0
+
+    cdef int take_program(self, ms_program *program, fields) except -1:
+        program.code = <const int32_t *>self.held(fields.code)
+        program.pool = self.held(fields.pool)
+        program.tables = self.held(fields.tables)
+        program.sets = <const int32_t *>self.held(fields.sets)
+        program.set_at = <const int32_t *>self.held(fields.set_at)
+        if fields.first:
+            program.first = self.held_table(fields.first)
+            ms_class_fill(&program.first_class, program.first, self.t.level)
+        if fields.last:
+            program.last = self.held_table(fields.last)
+        program.only_run = fields.only_run
+        program.width = fields.width
+        program.ways = self.held(fields.ways)
+        program.lead = fields.lead
+        program.lead_class = fields.lead_class
+        program.lead_text = self.held(fields.lead_text)
+        program.lead_length = len(fields.lead_text)
+        program.lead_ascii = fields.lead_ascii
+        program.runs = fields.runs
+        program.splits = fields.splits
+        program.loops = fields.loops
+        program.slots = fields.slots
+        program.at_start = fields.at_start
+        program.words = fields.words
+        program.pure = fields.pure
+        return 0
+
+    cdef int take_always(self, list always) except -1:
+        """Take the patterns that are tried on every record, and the bytes with which a match of one of them can start."""
+        cdef bytes table = bytes(256)
+        cdef int32_t i, index
         self.t.n_always = <int32_t>len(always)
         self.t.always = <int32_t *>zeroed(len(always), sizeof(int32_t))
-        for i in range(self.t.n_always):
-            self.t.always[i] = always[i]
-        if all(
-            self.t.patterns[index].strategy == PROGRAM and self.t.patterns[index].program.first != NULL for index in always
-        ):
-            # a terminator is in no record
-            self.t.always_table = self.held(bytes(
-                byte != 10 and not (universal and byte == 13)
-                and any(self.t.patterns[index].program.first[byte] for index in always)
-                for byte in range(256)
-            ))
+        for i, index in enumerate(always):
+            self.t.always[i] = index
+        if ms_starts_of_always(&self.t, <uint8_t *>self.held(table)):
+            self.t.always_table = table
             ms_class_fill(&self.t.always_first, self.t.always_table, self.t.level)
+        return 0
 
-        self.t.literals = <Literal *>zeroed(len(literals), sizeof(Literal))
-        self.t.uses = <int32_t *>zeroed(sum(len(uses) for _, _, uses in literals), sizeof(int32_t))
-        use = 0
-        counts = {}
-        for i, (text, place, uses) in enumerate(literals):
-            literal = &self.t.literals[i]
-            literal.text = self.held(text)
-            literal.length = len(text)
-            literal.place = place
-            literal.first_use = use
-            literal.uses = <int32_t>len(uses)
-            for pattern in uses:
-                self.t.uses[use] = pattern
-                use += 1
-                q = &self.t.patterns[pattern]
-                counts[pattern] = counts.get(pattern, 0) + 1
-                q.found_by_lead = (
-                    q.strategy == PROGRAM and counts[pattern] == 1 and q.program.lead_length == len(text)
-                    and memcmp(q.program.lead_text, literal.text, len(text)) == 0
-                )
+    cdef int take_literals(self, list literals) except -1:
+        cdef ms_literal *to
+        cdef int32_t i, use = 0
+        self.t.literals = <ms_literal *>zeroed(len(literals), sizeof(ms_literal))
+        self.t.uses = <int32_t *>zeroed(sum(len(literal.patterns) for literal in literals), sizeof(int32_t))
+        for i, literal in enumerate(literals):
+            to = &self.t.literals[i]
+            to.text = self.held(literal.text)
+            to.length = len(literal.text)
+            to.place = literal.place
+            to.first_use = use
+            for pattern in literal.patterns:
+                ms_add_use(&self.t, to, pattern)
+            use += to.uses
+        return 0
 
+    cdef int take_groups(self, list groups) except -1:
+        """Take the fingerprints, and for each the entries of its literals: a chain per hash of the window."""
+        cdef ms_group *to
+        cdef ms_entry *entry
+        cdef int32_t i, member
         if len(groups) > 0xFFFE:
             raise ValueError(f"{len(groups)} fingerprints, at most 65534 were expected")
         ms_fingerprints_clear(&self.t.fingerprints, self.t.level)
         self.t.has_literals = len(groups) > 0
         self.t.find.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
-        self.t.find.groups = <Group *>zeroed(len(groups), sizeof(Group))
-        self.t.find.only = <const Entry **>zeroed(len(groups) + 1, sizeof(Entry *))
-        self.t.entries = <Entry *>zeroed(sum(len(members) for *_, members in groups), sizeof(Entry))
-        sizes = [1 if len(members) == 1 else 1 << (2 * len(members) - 1).bit_length() for *_, members in groups]
-        self.t.find.heads = <const Entry **>zeroed(sum(sizes), sizeof(Entry *))
+        self.t.find.groups = <ms_group *>zeroed(len(groups), sizeof(ms_group))
+        self.t.find.only = <const ms_entry **>zeroed(len(groups) + 1, sizeof(ms_entry *))
+        self.t.find.heads = <const ms_entry **>zeroed(sum(ms_heads_of(len(group.literals)) for group in groups), sizeof(ms_entry *))
+        self.t.entries = <ms_entry *>zeroed(sum(len(group.literals) for group in groups), sizeof(ms_entry))
         self.t.find.only[0] = &ms_nowhere
-        for i in range(len(groups)):
-            self.t.find.only[i + 1] = &ms_unknown
-        entry = heads = 0
-        for i, (first, second, bucket, start, width, members) in enumerate(groups):
-            group = &self.t.find.groups[i]
-            ms_fingerprints_add(&self.t.fingerprints, bucket, first, second)
-            if second < 0:
-                self.t.one_group[first] = <uint16_t>(i + 1)
-                self.t.has_single_bytes = True
-            else:
-                pair = bytes((first, second))
-                self.t.find.pair_group[ms_load2(pair)] = <uint16_t>(i + 1)
-            group.window = start
-            group.near = -16 <= start <= 8
-            mask = b"\xff" * width + b"\0" * (8 - width)
-            pointer = mask
-            memcpy(&group.mask, pointer, 8)
-            group.heads = heads
-            group.head_mask = <uint32_t>(sizes[i] - 1)
-            heads += <int32_t>sizes[i]
-            windows = {}
-            for member in members:
-                literal = &self.t.literals[member]
-                literal.in_window = literal.place + start <= 0 and literal.place + start + width >= literal.length
-                window = ms_load8(literal.text, literal.place + start, <size_t>literal.length) & group.mask
-                head = group.heads + <int32_t>ms_slot(window, group.head_mask)
-                self.t.entries[entry].window = window
-                self.t.entries[entry].literal = literal
-                self.t.entries[entry].following = self.t.find.heads[head]
-                self.t.find.heads[head] = &self.t.entries[entry]
-                if len(members) == 1:
-                    group.only = self.t.find.only[i + 1] = &self.t.entries[entry]
-                windows[window] = windows.get(window, 0) + 1
+        entry = self.t.entries
+        for i, group in enumerate(groups):
+            to = ms_begin_group(
+                &self.t, i, group.bucket, group.first, group.second, group.window, group.width, len(group.literals)
+            )
+            for member in group.literals:
+                ms_add_entry(&self.t, to, entry, &self.t.literals[member], group.width)
                 entry += 1
-            for index in range(entry - <int32_t>len(members), entry):
-                if windows[self.t.entries[index].window] == 1:
-                    self.describe(&self.t.entries[index])
-                    self.make_quick(&self.t.entries[index])
-
-    cdef int take_program(self, ms_program *program, fields) except -1:
-        code, pool, tables, sets, set_at, first, last, program.only_run, program.width, ways = fields[:10]
-        program.lead, program.lead_class, lead_text, program.lead_ascii = fields[10:14]
-        program.code = <const int32_t *>self.held(code)
-        program.pool = self.held(pool)
-        program.tables = self.held(tables)
-        program.sets = <const int32_t *>self.held(sets)
-        program.set_at = <const int32_t *>self.held(set_at)
-        program.first = self.held(first) if first else NULL
-        if first:
-            ms_class_fill(&program.first_class, program.first, self.t.level)
-        program.last = self.held(last) if last else NULL
-        program.ways = self.held(ways)
-        program.lead_text = self.held(lead_text)
-        program.lead_length = len(lead_text)
-        (
-            program.runs, program.splits, program.loops, program.slots, program.at_start, program.words, program.pure,
-        ) = fields[14:]
+            ms_finish_group(&self.t, i, entry, len(group.literals))
         return 0
 
-    cdef int describe(self, Entry *entry) except -1:
-        """How to see by two looks at eight bytes whether the literal is there, or at least may be.
-
-        Not for one of several with the same window, which are all to be tried.
-        """
-        cdef const Literal *literal = entry.literal
-        cdef int64_t size = min(8, literal.length)
-        if literal.place > 16 or literal.length - literal.place > 24:
-            return 0
-        mask = b"\xff" * size + b"\0" * (8 - size)
-        memcpy(&entry.mask, <const char *>mask, 8)
-        entry.head_place = -literal.place
-        entry.tail_place = literal.length - literal.place - size
-        entry.head = ms_load8(literal.text, 0, <size_t>literal.length) & entry.mask
-        entry.tail = ms_load8(literal.text, literal.length - size, <size_t>literal.length) & entry.mask
-        return 0
-
-    cdef int make_quick(self, Entry *entry) except -1:
-        """Fill in what the quick path needs, if the literal is of the kind that it knows."""
-        cdef const Literal *literal = entry.literal
-        cdef const Pattern *q
-        if literal.uses != 1 or literal.length > 16:
-            return 0
-        q = &self.t.patterns[self.t.uses[literal.first_use]]
-        if q.steps != NULL and q.found_by_lead:
-            entry.quick = MS_QUICK_CHAIN
-            entry.steps = q.steps
-            self.place(entry)
-            return 0
-        if q.prefix_length != literal.length:
-            return 0
-        if q.value_from_run or q.value_from != literal.length or not q.value_to_run or q.value_to != 0:
-            return 0            # the value is not just the run
-        if q.plain == PLAIN_LAZY_TO_BYTE:
-            entry.quick = MS_QUICK_LAZY
-        elif (
-            q.plain == PLAIN and q.shape == GREEDY_RUN and q.run_min <= 1 and q.run_max < 0 and not q.at_end
-            and (q.suffix_length == 0 or q.suffix_stops)
-        ):
-            entry.quick = MS_QUICK_GREEDY
-        else:
-            return 0
-        self.place(entry)
-        entry.at_start = q.at_start
-        if q.suffix_length:
-            memset(entry.stop, q.suffix[0], sizeof(entry.stop))
-        entry.suffix = q.suffix
-        entry.suffix_length = q.suffix_length
-        entry.least = q.run_min
-        entry.table = q.table
-        if entry.quick == MS_QUICK_GREEDY:
-            table = q.table[:256]
-            if table not in self.ends:
-                self.ends[table] = bytes(byte != MS_MEMBER for byte in table)
-            entry.ends = <bytes>self.ends[table]
-            ms_class_fill(&entry.stops, entry.ends, self.t.level)
-        return 0
-
-    cdef void place(self, Entry *entry) noexcept:
-        cdef const Literal *literal = entry.literal
-        entry.pattern = self.t.uses[literal.first_use]
-        entry.state = entry.pattern * sizeof(State)
-        entry.length = literal.length
-        entry.from_place = literal.length - literal.place
-
-    cdef const Step *held_steps(self, steps) except NULL:
+    cdef const ms_step *held_steps(self, steps) except NULL:
         """The steps of a chain; they live as long as the engine."""
-        cdef bytes memory = bytes(len(steps) * sizeof(Step))
-        cdef Step *step = <Step *>self.held(memory)
-        for kind, text, least, most in steps:
-            step.kind = kind
-            step.text = self.held(text)
-            step.length = <int32_t>len(text)
-            step.least = least
-            step.most = most
-            step += 1
-        return <const Step *><const uint8_t *>memory
+        cdef bytes memory = bytes(len(steps) * sizeof(ms_step))
+        cdef ms_step *to = <ms_step *>self.held(memory)
+        for step in steps:
+            to.kind = step.kind
+            to.text = self.held(step.text)
+            to.length = <int32_t>len(step.text)
+            to.least = step.least
+            to.most = step.most
+            to += 1
+        return <const ms_step *><const uint8_t *>memory
+
+    cdef const uint8_t *held_table(self, bytes table) except NULL:
+        if len(table) != 256:
+            raise ValueError("a table of bytes has 256 entries")
+        return self.held(table)
 
     cdef const uint8_t *held(self, bytes text) except NULL:
         """The bytes' address; they live as long as the engine."""
@@ -1484,15 +247,7 @@ cdef class Engine:
         return text
 
     def __dealloc__(self):
-        free(self.t.patterns)
-        free(self.t.always)
-        free(self.t.literals)
-        free(self.t.uses)
-        free(self.t.find.pair_group)
-        free(self.t.find.groups)
-        free(self.t.find.only)
-        free(self.t.entries)
-        free(self.t.find.heads)
+        ms_tables_clear(&self.t)
 
 
 cdef void *zeroed(size_t count, size_t size) except NULL:
@@ -1501,6 +256,8 @@ cdef void *zeroed(size_t count, size_t size) except NULL:
         raise MemoryError
     return memory
 
+
+# ---- Columns: rows that were handed over
 
 cdef class Columns:
     """Rows of one pattern that a stream handed over: a share in the memory they lie in, given back when the last holder is gone.
@@ -1542,9 +299,7 @@ cdef class Columns:
         view.itemsize = 8
         view.readonly = self.was_exported
         view.ndim = 2
-        view.format = NULL
-        if flags & PyBUF_FORMAT:
-            view.format = b"q"
+        view.format = <char *>b"q" if flags & PyBUF_FORMAT else NULL
         view.shape = self.shape
         view.strides = self.strides
         view.suboffsets = NULL
@@ -1579,7 +334,7 @@ cdef class Columns:
 
 
 cdef Columns columns_of(void *memory, int64_t rows, void *first, void *second, bint has_times):
-    """Columns that take over a share in the memory; where the first two lie tells where the others do: see ``lay_out``."""
+    """Columns that take over a share in the memory; where the first two lie says where the others do: see ms_lay_out."""
     cdef Columns columns = Columns.__new__(Columns)
     columns.rows = rows
     columns.has_times = has_times
@@ -1589,6 +344,12 @@ cdef Columns columns_of(void *memory, int64_t rows, void *first, void *second, b
     columns.shape[1] = rows
     columns.strides[0] = <char *>second - <char *>first
     columns.strides[1] = 8
+    return columns
+
+
+cdef Columns columns_of_batch(ms_batch *batch):
+    columns = columns_of(batch.slab, batch.rows, batch.value, batch.line, False)
+    batch.slab = NULL
     return columns
 
 
@@ -1619,6 +380,8 @@ def joined(list parts not None):
     return columns_of(memory, rows, memory, memory + stride, False)
 
 
+# ---- Stream: one pass over one input
+
 cdef class Stream:
     """One pass over one input.
 
@@ -1627,8 +390,7 @@ cdef class Stream:
     engine : Engine
     confirm : callable
         ``confirm(pattern, record)`` decides a record in Python: a list of ``(match_start, match_end, value_start,
-        value_end, text)`` in bytes of the record (text None: the value group took no part), or the number of the
-        fault, ``FAILED`` or ``TIMED_OUT``.
+        value_end, text)`` in bytes of the record (text None: the value group took no part), or ``FAILED`` or ``TIMED_OUT``.
     offset : int
         Offset of the first byte that will be fed.
     in_batches : bool
@@ -1641,17 +403,14 @@ cdef class Stream:
     A stream serves one thread at a time; a second one that feeds meanwhile gets a RuntimeError.
     """
 
-    cdef Scan k
+    cdef ms_scan scan
     cdef Engine engine
     cdef object confirm
     cdef int32_t n_patterns
     cdef dict samples
     cdef list traced_matches
-    cdef uint8_t *carry
-    cdef int64_t carry_length
-    cdef int64_t carry_capacity
+    cdef ms_carry carry
     cdef int64_t first_offset
-    cdef bint skip_lf
     cdef bint busy
     cdef bint finished
     cdef bint has_times
@@ -1660,63 +419,42 @@ cdef class Stream:
     def __cinit__(
         self, Engine engine, confirm, *, int64_t offset=0, bint in_batches=False, bint trace=False, int64_t row_limit=-1
     ):
-        cdef int32_t i
         self.engine = engine
         self.confirm = confirm
         self.samples = {}
         self.traced_matches = []
-        self.time = NO_TIME
+        self.time = MS_NO_TIME
         self.first_offset = offset
-        self.k.offset = offset
-        self.k.tables = &engine.t
-        self.k.in_batches = in_batches
-        self.k.trace = trace
-        self.k.row_limit = row_limit
+        self.scan.offset = offset
+        self.scan.tables = &engine.t
+        self.scan.in_batches = in_batches
+        self.scan.trace = trace
+        self.scan.row_limit = row_limit
         self.n_patterns = engine.t.n_patterns
-        self.k.states = <State *>zeroed(engine.t.n_patterns, sizeof(State))
-        for i in range(engine.t.n_patterns):
-            self.k.states[i].last_time = NO_TIME
-        if engine.t.matches == MATCHES_LAST:
-            self.k.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
+        self.scan.states = ms_new_states(engine.t.n_patterns)
+        if self.scan.states == NULL:
+            raise MemoryError
+        if engine.t.matches == MS_MATCHES_LAST:
+            self.scan.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 
     def __dealloc__(self):
-        cdef int32_t i
-        cdef int64_t chunk
-        cdef State *state
-        if self.k.states != NULL:
-            # not the engine's count: a garbage collection may have taken the engine away already
-            for i in range(self.n_patterns):
-                state = &self.k.states[i]
-                ms_give_memory(state.slab)
-        for chunk in range(self.k.n_chunks):
-            ms_give_memory(self.k.chunks[chunk].slab)
-        free(self.k.chunks)
-        ms_matcher_clear(&self.k.matcher)
-        free(self.k.states)
-        free(self.k.notes)
-        free(self.k.pending)
-        for i in range(2):
-            ms_rewriting_clear(&self.k.regions[i].rewriting)
-        free(self.carry)
+        ms_scan_clear(&self.scan, self.n_patterns)
+        ms_carry_clear(&self.carry)
 
-    def feed(self, data, int64_t time=NO_TIME):
+    def feed(self, data, int64_t time=MS_NO_TIME):
         """Scan a piece of the input; any contiguous buffer of bytes. The buffer is not kept.
 
         time : microseconds since the epoch, of the rows whose records end in this piece.
         """
         cdef Py_buffer view
-        cdef int32_t pattern
         self.begin()
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         self.busy = True
         try:
             self.time = time
-            if time != NO_TIME and not self.has_times:
+            if time != MS_NO_TIME and not self.has_times:
                 self.has_times = True
-                self.k.in_batches = False
-                for pattern in range(self.engine.t.n_patterns):
-                    # what was found before the first time has none
-                    self.k.states[pattern].timed = self.k.states[pattern].rows
+                ms_begin_times(&self.scan)
             with nogil:
                 self.scan_pieces(<const uint8_t *>view.buf, view.len)
         finally:
@@ -1764,237 +502,120 @@ cdef class Stream:
         return 0
 
     cdef int scan_pieces(self, const uint8_t *p, int64_t n) except -1 nogil:
-        cdef int64_t size
+        cdef int64_t size, rest = 0
+        cdef int status
         while n > 0:
             size = min(n, MS_PIECE_BYTES)
-            self.scan_piece(p, size)
+            status = ms_scan_piece(&self.scan, &self.carry, p, size, &rest)
             p += size
             n -= size
+            if status > 0:
+                if self.scan.n_notes or self.scan.no_memory or self.has_times or self.scan.overgrown:
+                    with gil:
+                        self.resolve()
+                status = ms_carry_rest(&self.carry, p - rest, rest)
+            if status < 0:
+                with gil:
+                    raise MemoryError(f"no memory for a record of {self.carry.wanted} bytes at offset {self.scan.offset}")
         return 0
 
     def restart(self, int64_t offset):
         """Begin another part of the input, at this offset; the memory for rows is kept. Nothing may be held of the last one."""
-        cdef int32_t i
-        cdef State *state
-        if self.busy or self.carry_length or self.k.n_chunks:
+        if self.busy or self.carry.length or self.scan.n_batches:
             raise RuntimeError("the stream is in use")
-        for i in range(self.n_patterns):
-            state = &self.k.states[i]
-            if state.rows:
-                raise RuntimeError("the stream holds rows")
-            state.handed = state.unparsed = state.failed = state.timeouts = state.over_budget = state.samples = 0
+        if ms_restart(&self.scan, offset) < 0:
+            raise RuntimeError("the stream holds rows")
         self.samples = {}
-        self.skip_lf = self.finished = False
-        self.first_offset = self.k.offset = offset
-        self.k.line = self.k.records = 0
+        self.carry.skip_lf = self.finished = False
+        self.first_offset = offset
 
     def finish(self):
         """Scan the record without a terminator, if there is one. Nothing can be fed afterwards."""
         if self.finished:
             return
-        if self.busy:
-            raise RuntimeError("the stream is being fed by another thread")
+        self.begin()
         self.busy = True
         try:
-            self.k.n_notes = 0
-            if self.carry_length:
+            self.scan.n_notes = 0
+            if self.carry.length:
                 with nogil:
-                    take_region(&self.k, 0, self.carry, self.carry_length)
-                self.k.records += 1
-                self.settle()
+                    ms_take_region(&self.scan, 0, self.carry.bytes, self.carry.length)
+                self.scan.records += 1
+                self.resolve()
             self.finished = True
-            self.drop_scratch()
+            ms_drop_scratch(&self.scan)
+            ms_carry_clear(&self.carry)
         finally:
             self.busy = False
 
-    cdef int drop_scratch(self) except -1:
-        cdef int i
-        ms_matcher_clear(&self.k.matcher)
-        free(self.carry)
-        self.carry = NULL
-        self.carry_length = self.carry_capacity = 0
-        free(self.k.notes)
-        self.k.notes = NULL
-        self.k.n_notes = self.k.notes_capacity = 0
-        for i in range(2):
-            ms_rewriting_clear(&self.k.regions[i].rewriting)
+    # -- resolve: what only Python can decide
+
+    cdef int out_of_memory(self, str what) except -1:
+        """End the stream: not all of what it found could be kept."""
+        self.scan.no_memory = False
+        self.finished = True
+        raise MemoryError(f"no memory for the {what} before offset {self.scan.offset}")
+
+    cdef int resolve(self) except -1:
+        cdef int64_t i
+        if self.scan.no_memory:
+            self.out_of_memory("rows found")
+        if self.scan.n_notes:
+            ms_chain_notes(&self.scan)
+            for i in range(self.scan.n_notes):
+                if self.scan.notes[i].kind != MS_NOTE_DEAD and not self.scan.notes[i].follows:
+                    self.resolve_pattern(self.scan.notes[i].pattern, i)
+            self.scan.n_notes = 0
+        if self.has_times and ms_write_times(&self.scan, self.time) < 0:
+            self.out_of_memory("times of rows")
+        if self.scan.overgrown and self.scan.in_batches and ms_set_overgrown_aside(&self.scan) < 0:
+            self.out_of_memory("rows found")
         return 0
 
-    cdef int keep_bytes(self, const uint8_t *p, int64_t n) except -1 nogil:
-        """Append to the carried record, doubling, so that a long record fed in small pieces costs its length."""
-        cdef int64_t capacity
-        cdef void *grown
-        if n == 0:
-            return 0
-        if self.carry_length + n > self.carry_capacity:
-            capacity = max(self.carry_length + n, 2 * self.carry_capacity, 256)
-            grown = realloc(self.carry, <size_t>capacity)
-            if grown == NULL:
-                with gil:
-                    raise MemoryError(f"no memory for a record of {capacity} bytes at offset {self.k.offset}")
-            self.carry = <uint8_t *>grown
-            self.carry_capacity = capacity
-        memcpy(self.carry + self.carry_length, p, <size_t>n)
-        self.carry_length += n
-        return 0
-
-    cdef int scan_piece(self, const uint8_t *p, int64_t n) except -1 nogil:
-        cdef uint8_t second = self.engine.t.second_terminator
-        cdef int64_t first, last
-        if n > 0 and self.skip_lf:
-            # the \n that belongs to the \r which ended the last record
-            self.skip_lf = False
-            if p[0] == 10:
-                self.k.line += 1
-                self.k.offset += 1
-                p += 1
-                n -= 1
-        if n == 0:
-            return 0
-        last = <int64_t>ms_after_last_either(p, 0, <size_t>n, 10, second)
-        if last == 0:
-            return self.keep_bytes(p, n)
-        self.skip_lf = last == n and p[n - 1] == 13 and self.engine.t.universal
-        first = 0
-        if self.carry_length:
-            first = <int64_t>ms_find_either(p, 0, <size_t>n, 10, second) + 1
-            if self.engine.t.universal and p[first - 1] == 13 and first < n and p[first] == 10:
-                first += 1
-            self.keep_bytes(p, first)
-        self.k.n_notes = 0
-        if self.carry_length:
-            take_region(&self.k, 0, self.carry, self.carry_length)
-        if last > first:
-            take_region(&self.k, 1, p + first, last - first)
-        if self.k.n_notes or self.k.no_memory or self.has_times or self.k.overgrown:
-            with gil:
-                self.settle()
-        self.carry_length = 0
-        if self.carry_capacity > (1 << 20):
-            # one huge record must not cost its size for the rest of the input
-            free(self.carry)
-            self.carry = NULL
-            self.carry_capacity = 0
-        return self.keep_bytes(p + last, n - last)
-
-    # -- settle: what only Python can decide
-
-    cdef int settle(self) except -1:
-        cdef int64_t i, count = self.k.n_notes
-        cdef int32_t pattern
-        if self.k.no_memory:
-            self.k.no_memory = False
-            self.finished = True
-            raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
-        if count:
-            # the notes lie in stream order; chain those of each pattern
-            order = {}
-            for i in range(count):
-                self.k.notes[i].following = -1
-                if self.k.notes[i].kind == DEAD:
-                    continue
-                pattern = self.k.notes[i].pattern
-                before = order.get(pattern)
-                if before is None:
-                    order[pattern] = [i, i]
-                else:
-                    self.k.notes[<int64_t>before[1]].following = i
-                    before[1] = i
-            for pattern, (start, _) in order.items():
-                self.settle_pattern(pattern, start)
-            self.k.n_notes = 0
-        if self.has_times:
-            self.write_times()
-        if self.k.overgrown and self.k.in_batches:
-            self.k.overgrown = False
-            for pattern in range(self.n_patterns):
-                if self.k.states[pattern].rows >= MS_SLAB_ROWS and set_aside(&self.k, &self.k.states[pattern]) < 0:
-                    self.finished = True
-                    raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
-        return 0
-
-    cdef int settle_pattern(self, int32_t pattern, int64_t index) except -1:
-        """Decide a pattern's notes and merge their rows with those that the scan appended."""
-        cdef State *state = &self.k.states[pattern]
-        cdef int64_t first = self.k.notes[index].row
-        cdef int64_t kept = state.rows - first, taken = 0, upto
-        cdef double *value = NULL
-        cdef int64_t *rest = NULL
-        if kept:
-            value = <double *>zeroed(<size_t>kept, 8)
-            try:
-                rest = <int64_t *>zeroed(<size_t>kept * 3, 8)
-            except MemoryError:
-                free(value)
-                raise
-            memcpy(value, state.value + first, <size_t>kept * 8)
-            memcpy(rest, state.line + first, <size_t>kept * 8)
-            memcpy(rest + kept, state.offset + first, <size_t>kept * 8)
-            memcpy(rest + 2 * kept, state.start + first, <size_t>kept * 8)
-            state.rows = first
+    cdef int resolve_pattern(self, int32_t pattern, int64_t index) except -1:
+        """Decide a pattern's notes, and merge their rows with those that the scan appended."""
+        cdef ms_state *state = &self.scan.states[pattern]
+        cdef int64_t first = self.scan.notes[index].row
+        cdef ms_kept_rows kept
+        if ms_keep_rows(&kept, state, first) < 0:
+            raise MemoryError
         try:
             while index >= 0:
-                upto = self.k.notes[index].row - first
-                while taken < upto:
-                    self.append(state, value[taken], rest[taken], rest[kept + taken], rest[2 * kept + taken])
-                    taken += 1
+                if ms_append_kept(&self.scan, state, &kept, self.scan.notes[index].row - first) < 0:
+                    self.out_of_memory("rows found")
                 self.decide(pattern, state, index)
-                index = self.k.notes[index].following
-            while taken < kept:
-                self.append(state, value[taken], rest[taken], rest[kept + taken], rest[2 * kept + taken])
-                taken += 1
+                index = self.scan.notes[index].following
+            if ms_append_kept(&self.scan, state, &kept, kept.rows) < 0:
+                self.out_of_memory("rows found")
         finally:
-            free(value)
-            free(rest)
+            free(kept.value)
         return 0
 
-    cdef int append(self, State *state, double value, int64_t line, int64_t offset, int64_t start) except -1:
-        if append_row(&self.k, state, value, line, offset, start) < 0:
-            self.k.no_memory = False
-            self.finished = True
-            raise MemoryError(f"no memory for the rows found before offset {self.k.offset}")
-        return 0
-
-    cdef int decide(self, int32_t pattern, State *state, int64_t index) except -1:
-        cdef Note *note = &self.k.notes[index]
-        cdef double number
-        if note.kind == COUNT_REFUSED:
-            # counted by the scan; only its text is still wanted
-            self.sample(pattern, state, decoded(note.text, min(note.length, SAMPLE_BYTES * 4)), note)
-        elif note.kind == DECIDE_NUMBER:
-            text = decoded(note.text, note.length)
-            try:
-                number = python_float(text)
-            except ValueError:
-                state.unparsed += 1
-                self.sample(pattern, state, text, note)
-            else:
-                self.append(state, number, note.line, note.offset, note.start)
-        elif note.kind == TRACE and note.value_start < 0:
-            record = PyBytes_FromStringAndSize(
-                <const char *>self.k.regions[note.region].p + note.position + note.match_start,
-                note.match_end - note.match_start,
-            )
-            self.traced_matches.append((pattern, note.match_start, note.match_end, record, -1, -1, None, None))
-        elif note.kind == TRACE:
-            value = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
-            result = note.number if note.decided else read_number(value.decode("utf-8", "surrogateescape"))
+    cdef int decide(self, int32_t pattern, ms_state *state, int64_t index) except -1:
+        cdef ms_note *note = &self.scan.notes[index]
+        if note.kind == MS_NOTE_REFUSED:
+            # the scan has counted it; only its text is still wanted
+            self.sample(pattern, state, decoded(note.text, min(note.length, MS_SAMPLE_BYTES * 4)), note)
+        elif note.kind == MS_NOTE_NUMBER:
+            self.put_text(pattern, state, decoded(note.text, note.length), note, note.start)
+        elif note.kind == MS_NOTE_TRACE:
+            value = result = None
+            if note.value_start >= 0:
+                value = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
+                result = note.number if note.decided else read_number(value.decode("utf-8", "surrogateescape"))
             whole = PyBytes_FromStringAndSize(
-                <const char *>self.k.regions[note.region].p + note.position + note.match_start,
+                <const char *>self.scan.regions[note.region].p + note.position + note.match_start,
                 note.match_end - note.match_start,
             )
             self.traced_matches.append(
                 (pattern, note.match_start, note.match_end, whole, note.value_start, note.value_end, value, result)
             )
         else:
-            self.decide_record(pattern, state, index)
+            self.decide_record(pattern, state, note)
         return 0
 
-    cdef int decide_record(self, int32_t pattern, State *state, int64_t index) except -1:
-        cdef Note *note = &self.k.notes[index]
-        cdef Region *r = &self.k.regions[note.region]
+    cdef int decide_record(self, int32_t pattern, ms_state *state, const ms_note *note) except -1:
         cdef int64_t start
-        cdef double number
         record = PyBytes_FromStringAndSize(<const char *>note.text, note.length)
         matches = self.confirm(pattern, record)
         if matches is FAILED or matches is TIMED_OUT:
@@ -2002,55 +623,39 @@ cdef class Stream:
                 state.failed += 1
             else:
                 state.timeouts += 1
-            self.sample(pattern, state, record[: SAMPLE_BYTES * 4].decode("utf-8", "surrogateescape"), note)
+            self.sample(pattern, state, record[: MS_SAMPLE_BYTES * 4].decode("utf-8", "surrogateescape"), note)
             return 0
         for match_start, match_end, value_start, value_end, text in matches:
-            if self.k.trace:
+            if self.scan.trace:
                 self.traced_matches.append((
                     pattern, match_start, match_end, record[match_start:match_end], value_start, value_end,
                     None if text is None else record[value_start:value_end], None if text is None else read_number(text),
                 ))
-                continue
-            if text is None:
-                continue
-            start = value_start
-            try:
-                number = python_float(text)
-            except ValueError:
-                state.unparsed += 1
-                self.sample(pattern, state, text, note)
-            else:
-                self.append(state, number, note.line, note.offset, input_offset(r, note.position + start))
+            elif text is not None:
+                start = value_start
+                start = ms_input_offset(&self.scan.regions[note.region], note.position + start)
+                self.put_text(pattern, state, text, note, start)
         return 0
 
-    cdef int sample(self, int32_t pattern, State *state, str text, const Note *note) except -1:
+    cdef int put_text(self, int32_t pattern, ms_state *state, text, const ms_note *note, int64_t start) except -1:
+        """Append the row of a text that Python reads, or count it as unparsed."""
+        cdef double number
+        try:
+            number = python_float(text)
+        except ValueError:
+            state.unparsed += 1
+            self.sample(pattern, state, text, note)
+        else:
+            if ms_append_row(&self.scan, state, number, note.line, note.offset, start) < 0:
+                self.out_of_memory("rows found")
+        return 0
+
+    cdef int sample(self, int32_t pattern, ms_state *state, str text, const ms_note *note) except -1:
         """Keep the text if it is among the first. The scan counts only the texts that it refuses itself: others come between."""
         kept = self.samples.setdefault(pattern, [])
-        if len(kept) < MAX_SAMPLES:
-            kept.append((text[:SAMPLE_BYTES], note.line, note.offset))
+        if len(kept) < MS_MAX_SAMPLES:
+            kept.append((text[:MS_SAMPLE_BYTES], note.line, note.offset))
             state.samples = max(state.samples, <int64_t>len(kept))
-        return 0
-
-    cdef int write_times(self) except -1:
-        cdef int32_t i
-        cdef int64_t row
-        cdef State *state
-        for i in range(self.engine.t.n_patterns):
-            state = &self.k.states[i]
-            if state.rows == 0:
-                continue
-            if state.time == NULL:
-                # a place beyond the columns that are there, so that they are laid out anew with one more
-                state.time = state.start
-                if lay_out(state, state.room, i) < 0:
-                    state.time = NULL
-                    self.finished = True
-                    raise MemoryError(f"no memory for the times of rows before offset {self.k.offset}")
-                for row in range(state.timed):
-                    state.time[row] = NO_TIME
-            for row in range(state.timed, state.rows):
-                state.time[row] = self.time
-            state.timed = state.rows
         return 0
 
     # -- what was found
@@ -2063,20 +668,15 @@ cdef class Stream:
         cdef int64_t i
         cdef int32_t pattern
         taken = []
-        for i in range(self.k.n_chunks):
+        for i in range(self.scan.n_batches):
             # a call that ran out of memory has taken those before
-            if self.k.chunks[i].slab != NULL:
-                taken.append((self.k.chunks[i].pattern, self.columns_of_chunk(&self.k.chunks[i])))
-        self.k.n_chunks = 0
-        if self.k.overgrown:
-            self.k.overgrown = False
-            taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.k.states[pattern].rows >= MS_SLAB_ROWS]
+            if self.scan.batches[i].slab != NULL:
+                taken.append((self.scan.batches[i].pattern, columns_of_batch(&self.scan.batches[i])))
+        self.scan.n_batches = 0
+        if self.scan.overgrown:
+            self.scan.overgrown = False
+            taken += [(pattern, self.detach(pattern)) for pattern in self.filled() if self.scan.states[pattern].rows >= MS_SLAB_ROWS]
         return taken
-
-    cdef Columns columns_of_chunk(self, Chunk *chunk):
-        columns = columns_of(chunk.slab, chunk.rows, chunk.value, chunk.line, False)
-        chunk.slab = NULL
-        return columns
 
     def take(self):
         """Hand over all rows, as ``take_full`` does."""
@@ -2085,11 +685,11 @@ cdef class Stream:
     def filled(self):
         """Indices of the patterns that hold rows."""
         cdef int32_t i
-        return [i for i in range(self.engine.t.n_patterns) if self.k.states[i].rows]
+        return [i for i in range(self.engine.t.n_patterns) if self.scan.states[i].rows]
 
     def places(self, int32_t pattern, int64_t first):
         """Line, offset and start of the rows held from this one on, to be written over, until the stream is used again."""
-        cdef State *state = self.state(pattern)
+        cdef ms_state *state = self.state(pattern)
         if not 0 <= first <= state.rows:
             raise IndexError(f"row {first}, one of 0..{state.rows} was expected")
         cdef Py_ssize_t size = (state.rows - first) * 8
@@ -2106,55 +706,34 @@ cdef class Stream:
 
         Batches that were set aside come before them: see ``take_full``.
         """
-        cdef State *state = self.state(pattern)
-        cdef int64_t rows = state.rows
-        cdef int64_t used = (rows + 7) & ~<int64_t>7
-        if rows == 0:
+        cdef ms_state *state = self.state(pattern)
+        cdef bint is_slice
+        if state.rows == 0:
             return None
-        slices = (
-            not self.finished and state.time == NULL and (state.shared or state.room == MS_SLAB_ROWS)
-            and state.room - used >= MS_LEAST_ROOM
-        )
-        if not slices and rows + rows // 4 < state.room:
-            # too much would lie idle for as long as the batch lives; if there is no memory to move to, so be it
-            lay_out(state, rows, pattern)
-        columns = columns_of(state.slab, rows, state.value, state.line, state.time != NULL)
-        if slices:
-            # the next rows go behind these, on a cache line of their own
-            ms_share_memory(state.slab)
-            note_last(state)
-            state.shared = True
-            state.value += used
-            state.line += used
-            state.offset += used
-            state.start += used
-            state.handed += rows
-            state.room -= used
-            state.rows = state.timed = 0
-        else:
-            let_go(state)
-            state.next_room = min(rows, MS_SLAB_ROWS)
+        is_slice = ms_is_slice(state, self.finished, pattern)
+        columns = columns_of(state.slab, state.rows, state.value, state.line, state.time != NULL)
+        ms_hand_over(state, is_slice)
         return columns
 
-    cdef State *state(self, int32_t pattern) except NULL:
+    cdef ms_state *state(self, int32_t pattern) except NULL:
         if not 0 <= pattern < self.engine.t.n_patterns:
             raise IndexError(f"pattern {pattern}, one of 0..{self.engine.t.n_patterns - 1} was expected")
-        return &self.k.states[pattern]
+        return &self.scan.states[pattern]
 
     def latest(self, int32_t pattern):
         """The newest row, handed over or not: ``(value, line, offset, start, time)``, or None."""
-        cdef State *state = self.state(pattern)
+        cdef ms_state *state = self.state(pattern)
         if state.rows + state.handed == 0:
             return None
-        note_last(state)
+        ms_note_last(state)
         return (
             state.last_value, state.last_line, state.last_offset, state.last_start,
-            None if state.last_time == NO_TIME else state.last_time,
+            None if state.last_time == MS_NO_TIME else state.last_time,
         )
 
     def counts(self, int32_t pattern):
         """``(rows, unparsed, failed, timeouts, over_budget, samples)`` so far."""
-        cdef State *state = self.state(pattern)
+        cdef ms_state *state = self.state(pattern)
         return (
             state.rows + state.handed, state.unparsed, state.failed, state.timeouts, state.over_budget,
             list(self.samples.get(pattern, ())),
@@ -2163,10 +742,10 @@ cdef class Stream:
     def counted(self):
         """Pattern and counts of all patterns of which anything was found."""
         cdef int32_t i
-        cdef const State *state
+        cdef const ms_state *state
         found = []
         for i in range(self.n_patterns):
-            state = &self.k.states[i]
+            state = &self.scan.states[i]
             if state.rows + state.handed + state.unparsed + state.failed + state.timeouts + state.over_budget:
                 found.append((i, self.counts(i)))
         return found
@@ -2182,33 +761,29 @@ cdef class Stream:
 
     @property
     def newlines(self):
-        return self.k.line
+        return self.scan.line
 
     @property
     def records(self):
         """Records that have ended."""
-        return self.k.records
+        return self.scan.records
 
     @property
     def bytes(self):
         """Bytes fed."""
-        return self.k.offset - self.first_offset + self.carry_length
+        return self.scan.offset - self.first_offset + self.carry.length
 
     @property
     def closed(self):
         return self.finished
 
 
-class _Fault:
-    def __init__(self, name):
-        self.name = name
-
-    def __repr__(self):
-        return self.name
+class _Failure(str):
+    __repr__ = str.__str__
 
 
-FAILED = _Fault("FAILED")
-TIMED_OUT = _Fault("TIMED_OUT")
+#: Why a record could not be decided, in place of its matches.
+FAILED, TIMED_OUT = _Failure("FAILED"), _Failure("TIMED_OUT")
 
 
 cdef str decoded(const uint8_t *text, int64_t length):
@@ -2221,9 +796,6 @@ cdef object read_number(str text):
     except ValueError:
         return None
 
-
-cdef extern from "kernel/built.h":
-    object ms_built_from(object file)
 
 #: The sources of this module and their digests. In a checkout whose sources differ from these the import ends here.
 BUILT_FROM = ms_built_from(__file__)

@@ -28,9 +28,10 @@ struct ArrowArray {
 /* What core columns are handed over as: value, line, offset, start, and a column of nulls. */
 enum { MS_COLUMNS = 4, MS_FIELDS = 5 };
 
-/* What a column of nulls is made of, its bits and its entries alike; all batches of so many rows share it. */
-enum { MS_NULL_ROWS = 65536 };
-static _Alignas(64) int64_t ms_nulls[MS_NULL_ROWS];
+/* No batch of a scan has more rows. (A caller may keep a stream's rows for longer.) */
+enum { MS_BATCH_ROWS = 65536 };
+/* What a column of nulls is made of, its bits and its entries alike. All batches share it. */
+static _Alignas(64) int64_t ms_nulls[MS_BATCH_ROWS];
 
 /* What an exported array points to. It is there until its columns have been released, one by one: whoever took the array may
  * have moved a column out of it. */
@@ -66,7 +67,7 @@ static int ms_export_columns(struct ArrowArray *array, void *memory, int64_t row
     if (exported == NULL) return -1;
     const void *nulls = ms_nulls;
     exported->nulls = NULL;
-    if (rows > MS_NULL_ROWS) {
+    if (rows > MS_BATCH_ROWS) {
         nulls = exported->nulls = calloc((size_t)rows, 8);
         if (nulls == NULL) {
             free(exported);

@@ -1,79 +1,18 @@
-/* The quick path, once for each kind of processor: decide.h includes this with MS_QUICK, MS_QUICK_TARGET and MS_WIDE. */
+/* The fast path, once for each kind of processor: decide.h includes this with MS_AT_LEVEL, MS_LEVEL_TARGET and MS_WIDE. */
 
 /* Of a group with several literals, the first entry whose window is there; ms_nowhere if no literal is. */
-MS_QUICK_TARGET
-static inline const ms_entry *MS_QUICK(ms_entry_at)(const ms_lookup *find, const ms_group *group, const uint8_t *at) {
+MS_LEVEL_TARGET
+static inline const ms_entry *MS_AT_LEVEL(ms_entry_at)(const ms_lookup *find, const ms_group *group, const uint8_t *at) {
     const uint64_t window = ms_word8(at + group->window) & group->mask;
     const ms_entry *entry = find->heads[(uint32_t)group->heads + ms_slot(window, group->head_mask)];
     while (entry != NULL && entry->window != window) entry = entry->following;
     return entry != NULL ? entry : &ms_nowhere;
 }
 
-#if MS_WIDE
-/* Which of eight words have marks. */
-MS_QUICK_TARGET
-static inline uint32_t MS_QUICK(ms_words_with_marks)(const uint64_t *words) {
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i first = _mm256_loadu_si256((const __m256i *)words), second = _mm256_loadu_si256((const __m256i *)(words + 4));
-    return 0xFF ^ ((uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(first, zero))) |
-                   (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(second, zero))) << 4);
-}
-#endif
-
-/* The record whose line is known, by a walk over the marks. */
-MS_QUICK_TARGET
-__attribute__((noinline)) static void MS_QUICK(ms_find_record_far)(ms_region *r, size_t at) {
-    const size_t before = ms_marked_before(r->ends, at), behind = ms_marked_from(r->ends, at, r->words);
-    r->record = before == MS_BLOCK ? r->open : r->block + (int64_t)before + 1;
-    if (behind != MS_BLOCK) {
-        r->next = r->block + (int64_t)behind;
-    } else {
-        const size_t rest = (size_t)(r->block + MS_BLOCK < r->n ? r->block + MS_BLOCK : r->n);
-        r->next = (int64_t)ms_find_either(r->p, rest, (size_t)r->n, '\n', r->terminators == MS_LF ? '\n' : '\r');
-    }
-}
-
-MS_QUICK_TARGET
-static inline void MS_QUICK(ms_find_record_in_block)(ms_region *r, int64_t position) {
-    const ms_newlines *const lines = r->newlines;
-    const size_t at = (size_t)(position - r->block), word = at / 64;
-    const uint64_t earlier = ((uint64_t)1 << at % 64) - 1;
-#if MS_WIDE
-    const int64_t line = r->block_line + lines->before[word] + __builtin_popcountll(lines->marks.words[word] & earlier);
-    /* the record after the last one, which ended in this block? */
-    const int follows = r->only_newlines && line == r->line + 1 && r->next >= r->block;
-    r->line = line;
-    /* Which words have marks, of this one and the seven behind it, and of the eight before it and this one: at once, as how many
-     * words a line takes is nothing that a branch could know. */
-    const uint64_t *const ends = r->ends + word;
-    const uint64_t behind = *ends & ~earlier, before = *ends & earlier;
-    const uint32_t words_behind = (MS_QUICK(ms_words_with_marks)(ends) & 0xFE) | (behind != 0);
-    const size_t to = (size_t)__builtin_ctz(words_behind | 0x100);
-    if (__builtin_expect(word + to < r->words && words_behind != 0, 1)) {
-        const uint64_t next = ends[to] & ~(earlier & -(uint64_t)(to == 0));
-        if (__builtin_expect(follows, 1)) {
-            r->record = r->next + 1;
-            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(next);
-            return;
-        }
-        const uint32_t words_before = MS_QUICK(ms_words_with_marks)(ends - 8) | (uint32_t)(before != 0) << 8;
-        if (__builtin_expect(words_before != 0, 1)) {
-            const ptrdiff_t from = 23 - (ptrdiff_t)__builtin_clz(words_before);
-            r->record = r->block + ((ptrdiff_t)word + from + 1) * 64 - __builtin_clzll(from ? ends[from] : before);
-            r->next = r->block + (int64_t)((word + to) * 64) + __builtin_ctzll(next);
-            return;
-        }
-    }
-#else
-    r->line = r->block_line + lines->before[word] + (int64_t)ms_count_bits(lines->marks.words[word] & earlier);
-#endif
-    MS_QUICK(ms_find_record_far)(r, at);
-}
-
 /* Of the positions found, those that hold the literal of their fingerprint, or one of several. No branch asks: in most logs some do and
  * some do not. */
-MS_QUICK_TARGET
-static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r, const uint32_t *restrict positions, size_t found,
+MS_LEVEL_TARGET
+static size_t MS_AT_LEVEL(ms_candidates)(const ms_lookup *find, const ms_region *r, const uint32_t *restrict positions, size_t found,
                                       ms_candidate *restrict candidates) {
     const uint16_t *const pair_group = find->pair_group;
     const ms_entry *const *const only = find->only;
@@ -89,7 +28,7 @@ static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r,
         const uint8_t *const position = block + positions[i];
         const uint32_t number = pair_group[ms_load2(position)];
         const ms_entry *entry = only[number];
-        if (entry == &ms_unknown && groups[number - 1].near) entry = MS_QUICK(ms_entry_at)(find, groups + number - 1, position);
+        if (entry == &ms_unknown && groups[number - 1].near) entry = MS_AT_LEVEL(ms_entry_at)(find, groups + number - 1, position);
         next->position = position;
         next->entry = entry;
         next += ((ms_word8(position + entry->head_place) ^ entry->head) | (ms_word8(position + entry->tail_place) ^ entry->tail)) & entry->mask ? 0 : 1;
@@ -99,8 +38,8 @@ static size_t MS_QUICK(ms_candidates)(const ms_lookup *find, const ms_region *r,
 }
 
 /* A chain behind its literal, decided and its row written; 0 if either is left to the caller. */
-MS_QUICK_TARGET
-__attribute__((noinline)) static int MS_QUICK(ms_decide_chain)(int level, const ms_region *r, ms_state *state, const ms_entry *entry,
+MS_LEVEL_TARGET
+__attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, const ms_region *r, ms_state *state, const ms_entry *entry,
                                                                const uint8_t *from, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n, *value = from, *stop = from, *after = from;
     const int64_t row = state->rows;
@@ -135,8 +74,8 @@ __attribute__((noinline)) static int MS_QUICK(ms_decide_chain)(int level, const 
     return 0;
 }
 
-MS_QUICK_TARGET
-static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state *states, int64_t *serial,
+MS_LEVEL_TARGET
+static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_state *states, int64_t *serial,
                                                const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n;
     /* what is to be added to a place's address: for the place as patterns saw it, and for the one in the input */
@@ -150,13 +89,13 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
     for (; candidate < stop_at; candidate++) {
         const uint8_t *const position = candidate->position;
         const ms_entry *const entry = candidate->entry;
-        if (__builtin_expect(entry->quick == MS_NOT_QUICK, 0)) break;
+        if (__builtin_expect(entry->fast == MS_NOT_FAST, 0)) break;
         if (position >= next) {
             if (position == next) {
                 /* of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record */
                 r->record = position - p;
             } else {
-                MS_QUICK(ms_find_record_in_block)(r, position - p);
+                MS_AT_LEVEL(ms_find_record_in_block)(r, position - p);
             }
             ms_open_record(r, serial);
             end = p + r->end, next = p + r->next, row_line = r->row_line, row_offset = r->row_offset;
@@ -164,22 +103,16 @@ static const ms_candidate *MS_QUICK(ms_decide)(int level, ms_region *r, ms_state
         const uint8_t *const start = position + entry->head_place, *const from = position + entry->from_place;
         ms_state *const state = (ms_state *)((char *)states + entry->state);
         if ((int64_t)((uintptr_t)start + seen) < state->next_start) continue;
-        if (__builtin_expect(entry->quick == MS_QUICK_CHAIN, 0)) {
-            if (MS_QUICK(ms_decide_chain)(level, r, state, entry, from, left)) continue;
+        if (__builtin_expect(entry->fast == MS_FAST_CHAIN, 0)) {
+            if (MS_AT_LEVEL(ms_decide_chain)(level, r, state, entry, from, left)) continue;
             break;
         }
         const uint8_t *stop = from, *after;
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
-        if (entry->quick == MS_QUICK_LAZY) {
-#if MS_WIDE
-            const uint32_t at = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_loadu_si128((const __m128i *)entry->stop)));
-            if (__builtin_expect(at != 0, 1)) stop += __builtin_ctz(at);
-            else stop = from + 16 < end ? from + ms_find_far(from, 16, (size_t)(end - from), entry->stop[0], entry->stop[0]) : end;
-#else
-            stop = p + ms_find_near(p, (size_t)(from - p), (size_t)(end - p), (size_t)(limit - p), entry->stop[0]);
-#endif
+        if (entry->fast == MS_FAST_LAZY) {
+            stop = ms_run_to_byte(from, end, 16, entry->stop);
             if (stop >= end) {
                 /* nor does a run end that starts later in this record */
                 state->next_start = (int64_t)((uintptr_t)end + seen);

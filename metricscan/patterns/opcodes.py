@@ -1,8 +1,7 @@
-"""The numbers that Python and the kernel share: opcodes and their sizes, kinds, steps, strategies.
+"""The numbers that Python and the kernel share: opcodes and their sizes, kinds, steps.
 
-A name here is that of the kernel's enum without ``MS_``: in kernel/program.h, kernel/characters.h and kernel/decide.h. The
-strategies, the shapes of spans, the matches that count and the kinds of search are those of _core.pyx. The comments there
-explain each number.
+A name here is that of the kernel's enum without ``MS_``: in kernel/program.h, kernel/characters.h and kernel/tables.h, whose
+comments explain each number. tests/kernel/test_constants.py compares all of them.
 """
 
 from __future__ import annotations
@@ -61,19 +60,6 @@ FOLD_NOT, FOLD_ASCII, FOLD_UNICODE = range(3)
 SET_END, SET_RANGE, SET_CATEGORY, SET_NEGATE, SET_RANGE_FOLDED = range(5)
 DIGIT, SPACE, WORD = range(3)
 
-# ---- steps of a chain (kernel/decide.h)
+# ---- steps of a chain (kernel/tables.h)
 
-STEP_TEXT, STEP_RUN, STEP_DECIMAL, STEP_OPTIONAL, STEP_EITHER, STEP_DONE, STEP_OPEN, STEP_CLOSE = range(8)
-# to the kernel, any other step is the end
-STEP_END = 8
-
-# ---- what a scanner is built from (_core.pyx)
-
-# strategies
-SPAN, CONFIRM, PROGRAM = range(3)
-# what follows the prefix of a span
-NOTHING, LAZY_RUN, GREEDY_RUN = range(3)
-# which matches of a record count
-MATCHES_ALL, MATCHES_FIRST, MATCHES_LAST = range(3)
-# how candidates are found; the last two exist for the tests
-SEARCH_SIMD, SEARCH_NAIVE, SEARCH_EVERY = range(3)
+STEP_TEXT, STEP_RUN, STEP_DECIMAL, STEP_OPTIONAL, STEP_EITHER, STEP_DONE, STEP_OPEN, STEP_CLOSE, STEP_END = range(9)

@@ -13,20 +13,6 @@ from metricscan.patterns import fingerprints, safety
 from metricscan.patterns.chain import chain as chain_of
 from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, value_group
 from metricscan.patterns.literals import best_set, required_literals
-from metricscan.patterns.opcodes import (
-    CONFIRM,
-    GREEDY_RUN,
-    LAZY_RUN,
-    MATCHES_ALL,
-    MATCHES_FIRST,
-    MATCHES_LAST,
-    NOTHING,
-    PROGRAM,
-    SEARCH_EVERY,
-    SEARCH_NAIVE,
-    SEARCH_SIMD,
-    SPAN,
-)
 from metricscan.patterns.program import compile_program
 from metricscan.patterns.span import Span
 from metricscan.patterns.span import span as span_of
@@ -34,6 +20,7 @@ from metricscan.patterns.tree import Tree
 from metricscan.scanning.deferred import Resolver
 from metricscan.scanning.labels import LabelStream
 from metricscan.scanning.stats import MetricStats, Sample, ScanStats
+from metricscan.scanning.tables import Needle, Pattern
 
 if TYPE_CHECKING:
     import re
@@ -42,11 +29,6 @@ if TYPE_CHECKING:
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline
-
-_STRATEGIES = {SPAN: "span", PROGRAM: "program", CONFIRM: "confirm"}
-_SHAPES = {None: NOTHING, "lazy": LAZY_RUN, "greedy": GREEDY_RUN}
-_MATCHES = {"all": MATCHES_ALL, "first": MATCHES_FIRST, "last": MATCHES_LAST}
-_SEARCHES = {"simd": SEARCH_SIMD, "naive": SEARCH_NAIVE, "every": SEARCH_EVERY}
 
 
 class Explanation(NamedTuple):
@@ -111,9 +93,6 @@ class Explanations(tuple[Explanation, ...]):
     __repr__ = __str__
 
 
-_Row = tuple[Any, ...]
-
-
 class Decision(NamedTuple):
     """How a pattern is decided, as far as its text alone says.
 
@@ -124,8 +103,8 @@ class Decision(NamedTuple):
         None if the core decides it.
     group : int
         The group that holds the value.
-    row : tuple
-        The core's row for it.
+    row : Pattern
+        What the core's tables hold of it.
     literals : tuple of bytes
     declined : tuple of (str, str)
     doubt : str or None
@@ -135,7 +114,7 @@ class Decision(NamedTuple):
     engine: str
     compiled: Any
     group: int
-    row: _Row
+    row: Pattern
     literals: tuple[bytes, ...]
     declined: tuple[tuple[str, str], ...]
     doubt: str | None
@@ -257,7 +236,7 @@ def build(
     for definition in definitions:
         names.setdefault((definition.regex, definition.name in labels), []).append(definition.name)
 
-    rows: list[tuple[object, ...]] = []
+    rows: list[Pattern] = []
     deciders: dict[int, tuple[str, re.Pattern[str], int]] = {}
     explanations = []
     users: dict[bytes, list[int]] = {}
@@ -283,8 +262,8 @@ def build(
             Explanation(
                 tuple(sharers),
                 regex,
-                _STRATEGIES[row[0]],
-                engine_name if row[0] == CONFIRM else "core",
+                row.strategy,
+                engine_name if row.strategy == "confirm" else "core",
                 tuple(literal.decode() for literal in literals),
                 declined,
                 doubt,
@@ -294,14 +273,14 @@ def build(
     chosen = fingerprints.choose(texts)
     engine = _core.Engine(
         rows,
-        [(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],
+        [Needle(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],
         list(chosen.groups),
         always,
         universal=newline == "universal" and escape != "syslog",
         syslog=escape == "syslog",
         strip=ansi == "strip",
-        matches=_MATCHES[matches],
-        search=_SEARCHES[search],
+        matches=matches,
+        search=search,
         level=simd,
     )
     return Plan(
@@ -321,19 +300,19 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     group = value_group(dialect)
     tree = Tree(dialect.tree, dialect.tree.state.flags)
 
-    def decision(row: _Row, literals: tuple[bytes, ...], **declined: str) -> Decision:
+    def decision(row: Pattern, literals: tuple[bytes, ...], **declined: str) -> Decision:
         compiled = doubt = None
-        if row[0] == CONFIRM:
+        if row.strategy == "confirm":
             compiled = dialect.with_code().compiled
             doubt = safety.doubt(tree, classes_known=dialect.engine == "re")
         return Decision(dialect.engine, compiled, group, row, literals, tuple(declined.items()), doubt)
 
     if dialect.engine != "re":
         reason = "only regex takes the pattern"
-        return decision((CONFIRM,), (), span=reason, program=reason)
+        return decision(Pattern("confirm"), (), span=reason, program=reason)
     if label:
         reason = "a label captures text"
-        return decision((CONFIRM,), _literals(tree), span=reason, program=reason)
+        return decision(Pattern("confirm"), _literals(tree), span=reason, program=reason)
     span = span_of(tree, group)
     if not isinstance(span, str) and _is_found_by_its_end(span):
         span = "what follows its run is rarer than what stands before it"
@@ -341,16 +320,16 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
         # a counted span is exact only where each character is one byte; the same pattern as a program takes other records
         program = compile_program(tree, group) if span.counted else None
         if not isinstance(program, str):
-            return decision((SPAN, span.prefix, _SHAPES[span.run], *span[2:], program), (span.prefix,))
+            return decision(Pattern("span", span, program), (span.prefix,))
         span = "it counts characters"
     literals = _literals(tree)
     program = compile_program(tree, group)
     if isinstance(program, str):
-        return decision((CONFIRM,), literals, span=span, program=program)
+        return decision(Pattern("confirm"), literals, span=span, program=program)
     chain = chain_of(tree, group)
     if chain is not None and not _is_rarer(literals, chain.prefix):
-        return decision((PROGRAM, chain.steps, *program), (chain.prefix,), span=span)
-    return decision((PROGRAM, None, *program), literals, span=span)
+        return decision(Pattern("program", None, program, chain.steps), (chain.prefix,), span=span)
+    return decision(Pattern("program", None, program), literals, span=span)
 
 
 # A literal whose fingerprint matches at more than this share of a log's places is worth avoiding, if another literal is

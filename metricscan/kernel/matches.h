@@ -1,0 +1,89 @@
+/* What a match becomes: a row, or a note for Python. */
+#ifndef METRICSCAN_MATCHES_H
+#define METRICSCAN_MATCHES_H
+
+#include <stdint.h>
+
+#include "columns.h"
+#include "numbers.h"
+#include "pass.h"
+#include "records.h"
+#include "tables.h"
+
+/* Drop what the current record has given this pattern, and look for no more in it. */
+static void ms_take_back(ms_scan *scan, int32_t pattern) {
+    ms_state *state = &scan->states[pattern];
+    for (int64_t i = state->note_mark; i < scan->n_notes; i++)
+        if (scan->notes[i].pattern == pattern) scan->notes[i].kind = MS_NOTE_DEAD;
+    state->rows = state->row_mark;
+    state->unparsed = state->unparsed_mark;
+    state->samples = state->samples_mark;
+    state->pending = 0;
+    state->closed = 1;
+}
+
+/* Leave this pattern's matches of the current record to Python. */
+static void ms_defer_record(ms_scan *scan, ms_region *r, int32_t pattern) {
+    ms_take_back(scan, pattern);
+    ms_note *note = ms_add_note(scan, MS_NOTE_RECORD, pattern);
+    if (note == NULL) return;
+    ms_note_record(scan, r, note);
+    note->text = r->p + r->record;
+    note->length = r->end - r->record;
+}
+
+/* A match whose value is no plain number, or that is traced: note it. */
+static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
+                           int64_t value_end, int status, double value) {
+    ms_state *state = &scan->states[pattern];
+    if (status == MS_REFUSED && !scan->trace) {
+        state->unparsed++;
+        if (state->samples >= MS_MAX_SAMPLES) return;
+        state->samples++;
+    }
+    ms_note *note =
+        ms_add_note(scan, scan->trace ? MS_NOTE_TRACE : status == MS_REFUSED ? MS_NOTE_REFUSED : MS_NOTE_NUMBER, pattern);
+    if (note == NULL) return;
+    ms_note_record(scan, r, note);
+    note->text = r->p + value_start;
+    note->length = value_end - value_start;
+    note->start = ms_input_offset(r, value_start);
+    note->match_start = start - r->record;
+    note->match_end = end - r->record;
+    note->value_start = value_start - r->record;
+    note->value_end = value_end - r->record;
+    note->decided = status == MS_NUMBER;
+    note->number = value;
+}
+
+/* Read the value of a match and append its row. */
+static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
+                                int64_t value_end) {
+    double value = 0.0;
+    const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
+    if (status == MS_NUMBER && !scan->noted)
+        ms_append_row(scan, &scan->states[pattern], value, r->row_line, r->row_offset, r->offset + value_start);
+    else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);
+}
+
+/* The same for a span, whose value lies at known distances from its start or from its run's end. */
+static inline void ms_put_match(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t run_end) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    ms_put_value(scan, r, pattern, start, end, q->value_from + (q->value_from_run ? run_end : start),
+                 q->value_to + (q->value_to_run ? run_end : start));
+}
+
+/* Put the last match of each pattern in the current record, which is over. */
+static void ms_flush_pending(ms_scan *scan, ms_region *r) {
+    for (int32_t i = 0; i < scan->n_pending; i++) {
+        const int32_t pattern = scan->pending[i];
+        ms_state *state = &scan->states[pattern];
+        if (state->pending && state->record == r->serial) {
+            state->pending = 0;
+            ms_put_match(scan, r, pattern, state->pending_start, state->pending_end, state->pending_run);
+        }
+    }
+    scan->n_pending = 0;
+}
+
+#endif

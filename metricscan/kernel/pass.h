@@ -1,0 +1,185 @@
+/* What a stream keeps while it scans: per pattern its columns and its place in the record, the bytes being scanned, and notes of what
+ * Python has to decide.
+ */
+#ifndef METRICSCAN_PASS_H
+#define METRICSCAN_PASS_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fingerprints.h"
+#include "program.h"
+#include "rewriting.h"
+#include "tables.h"
+
+#define MS_NO_TIME INT64_MIN
+
+typedef struct { /* of one pattern in one stream; what the quick path needs comes first, on one cache line */
+    _Alignas(64) double *value;
+    int64_t *line;
+    int64_t *offset;
+    int64_t *start;
+    int64_t rows;
+    int64_t room; /* rows that there is memory for */
+    /* ms_region.base + a position: such places only grow, so they need no reset at a record or a region. No match may start before
+     * the end of the last one */
+    int64_t next_start;
+    int64_t memo_to; /* a run that starts at or before this place fails: it has been walked */
+    int64_t *time;   /* NULL until a time was given */
+    char *slab;      /* one allocation for all columns, NULL while there are no rows */
+    int shared;      /* the slab begins with rows that were handed over */
+    int64_t next_room;
+    int64_t timed;  /* rows whose time is written */
+    int64_t handed; /* rows that left by detach, or were set aside */
+    int64_t unparsed;
+    int64_t failed;
+    int64_t timeouts;
+    int64_t over_budget;
+    int64_t samples;
+    /* within the current record; valid while record == ms_region.serial */
+    int64_t record;
+    int64_t row_mark; /* what to go back to if the record must be decided by Python after all */
+    int64_t note_mark;
+    int64_t region_mark; /* rows that came before this region, if it was rewritten */
+    int64_t unparsed_mark;
+    int64_t samples_mark;
+    int64_t last_note; /* while notes are chained */
+    int closed; /* no further candidate of this record matters */
+    int pending;
+    int64_t pending_start;
+    int64_t pending_end;
+    int64_t pending_run;
+    /* the newest of those */
+    double last_value;
+    int64_t last_line;
+    int64_t last_offset;
+    int64_t last_start;
+    int64_t last_time;
+} ms_state;
+
+typedef struct { /* whole records that lie together in memory */
+    const uint8_t *p;
+    int64_t n;
+    const uint8_t *source; /* p as it lies in the input */
+    int64_t offset;        /* of p[0] in the input */
+    int64_t base;          /* bytes of earlier regions, as the patterns saw them */
+    int drop_cr;
+    int terminators; /* MS_EACH: rewriting has left no \r\n, what looks like one are two */
+    int rewritten;
+    ms_rewriting rewriting; /* what p is when the input had to be rewritten */
+    /* the record of the newest candidate */
+    int64_t serial;
+    int64_t record;
+    int64_t end;     /* of its content */
+    int64_t next;    /* its terminator, or n */
+    int64_t counted; /* newlines before this place (record, once there is one) are in line */
+    int64_t line;
+    int64_t row_line; /* what a row of it says, where the input is as it was */
+    int64_t row_offset;
+    int32_t kind; /* MS_ASCII, MS_UTF8 or MS_BYTES; -1: not known yet */
+    /* the block being searched: where it starts, and in which line; its newlines, NULL where no block is searched; what ends a
+     * record there, and whether that is newlines alone; and where the record starts that holds its first byte */
+    int64_t block;
+    int64_t block_line;
+    const ms_newlines *newlines;
+    const uint64_t *ends;
+    int only_newlines;
+    size_t words;
+    int64_t open;
+} ms_region;
+
+/* States of that many patterns, NULL if there is no memory for them; free() gives them back. */
+static ms_state *ms_new_states(int32_t n) {
+    const size_t size = (size_t)(n ? n : 1) * sizeof(ms_state);
+    ms_state *states = (ms_state *)aligned_alloc(_Alignof(ms_state), size);
+    if (states == NULL) return NULL;
+    memset(states, 0, size);
+    for (int32_t i = 0; i < n; i++) states[i].last_time = MS_NO_TIME;
+    return states;
+}
+
+/* What a note asks for. */
+enum { MS_NOTE_DEAD, MS_NOTE_RECORD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE };
+/* How many texts without a number are kept per pattern, and how much of each. */
+enum { MS_MAX_SAMPLES = 5, MS_SAMPLE_BYTES = 200 };
+
+typedef struct {
+    int32_t kind;
+    int32_t pattern;
+    int32_t region;
+    int follows;       /* it is not the pattern's first one */
+    int64_t following; /* the pattern's next one, or -1 */
+    int64_t row; /* the rows of the pattern before which its own belong */
+    const uint8_t *text;
+    int64_t length;
+    int64_t line;
+    int64_t offset;
+    int64_t start;
+    int64_t position; /* of the record in its region */
+    int64_t match_start;
+    int64_t match_end;
+    int64_t value_start;
+    int64_t value_end;
+    int decided;
+    double number;
+} ms_note;
+
+typedef struct { /* a pattern's columns that were full and set aside */
+    int32_t pattern;
+    int64_t rows;
+    char *slab;
+    double *value;
+    int64_t *line;
+    int64_t *offset;
+    int64_t *start;
+} ms_batch;
+
+typedef struct {
+    const ms_tables *tables;
+    ms_state *states;
+    ms_region regions[2]; /* the record that began in earlier bytes, and the records that lie in the caller's */
+    ms_note *notes;
+    int64_t n_notes;
+    int64_t notes_capacity;
+    ms_matcher matcher;
+    int32_t *pending; /* patterns with a pending match in the current record (matches="last") */
+    int32_t n_pending;
+    int64_t serial;
+    int64_t base;
+    int64_t line;   /* newlines before the next region */
+    int64_t offset; /* of the next region */
+    int64_t records;
+    ms_batch *batches;
+    int64_t n_batches;
+    int64_t batches_capacity;
+    int in_batches;    /* full columns are set aside */
+    int rewritten;     /* the region being scanned was */
+    int overgrown;     /* some columns have outgrown a batch where they could not be set aside */
+    int64_t row_limit; /* tests: growing past it fails as memory would */
+    int trace;
+    int noted; /* rows are not written straight away: traced */
+    int no_memory;
+} ms_scan;
+
+/* A new note of a pattern, NULL if there is no memory for it. */
+static ms_note *ms_add_note(ms_scan *scan, int kind, int32_t pattern) {
+    if (scan->n_notes == scan->notes_capacity) {
+        const int64_t capacity = scan->notes_capacity ? scan->notes_capacity * 2 : 16;
+        ms_note *grown = (ms_note *)realloc(scan->notes, (size_t)capacity * sizeof(ms_note));
+        if (grown == NULL) {
+            scan->no_memory = 1;
+            return NULL;
+        }
+        scan->notes = grown;
+        scan->notes_capacity = capacity;
+    }
+    ms_note *note = &scan->notes[scan->n_notes++];
+    memset(note, 0, sizeof *note);
+    note->kind = kind;
+    note->pattern = pattern;
+    note->row = scan->states[pattern].rows;
+    return note;
+}
+
+#endif

@@ -1,0 +1,255 @@
+/* The scan of a region: whole records that lie together in memory are searched for literals, and each candidate is tried. */
+#ifndef METRICSCAN_SCAN_H
+#define METRICSCAN_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "decide.h"
+#include "fingerprints.h"
+#include "matches.h"
+#include "pass.h"
+#include "records.h"
+#include "rewriting.h"
+#include "run_program.h"
+#include "spans.h"
+#include "tables.h"
+
+/* The current record is over; the one that holds this position is the next. */
+__attribute__((noinline)) static void ms_next_record(ms_scan *scan, ms_region *r, int64_t position) {
+    if (scan->n_pending) ms_flush_pending(scan, r);
+    ms_enter_record(scan, r, position);
+}
+
+/* ---- candidates */
+
+/* A candidate of any pattern, in the current record. */
+static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    ms_state *state = &scan->states[pattern];
+    int64_t match_end = 0, run_end = 0;
+    if (state->record != r->serial) ms_open_state(scan, r, state);
+    if (state->closed) return;
+    if (q->strategy == MS_STRATEGY_CONFIRM) {
+        ms_defer_record(scan, r, pattern);
+        return;
+    }
+    if (q->strategy == MS_STRATEGY_PROGRAM) {
+        /* a chain's last match may reach beyond this place */
+        if (q->steps == NULL || r->base + start >= state->next_start)
+            ms_run_program(scan, r, pattern, q->found_by_lead ? start : r->record);
+        return;
+    }
+    if (r->base + start < state->next_start) return;
+    if (q->counted && ms_record_kind(r) != MS_ASCII) {
+        ms_run_program(scan, r, pattern, r->record);
+        return;
+    }
+    if (!ms_match_span(q, state, r, start, &match_end, &run_end)) return;
+    state->next_start = r->base + match_end;
+    if (scan->tables->matches == MS_MATCHES_LAST) {
+        if (!state->pending) scan->pending[scan->n_pending++] = pattern;
+        state->pending = 1;
+        state->pending_start = start;
+        state->pending_end = match_end;
+        state->pending_run = run_end;
+        return;
+    }
+    if (scan->tables->matches == MS_MATCHES_FIRST) state->closed = 1;
+    ms_put_match(scan, r, pattern, start, match_end, run_end);
+}
+
+/* A candidate of a pattern that never needs Python for a match: it has no state per record, and nothing to take back. */
+static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q, int32_t pattern, int64_t start) {
+    ms_state *state = &scan->states[pattern];
+    int64_t match_end = 0, run_end = 0;
+    if (r->base + start < state->next_start) return;
+    if (q->plain == MS_PLAIN_LAZY_TO_BYTE) {
+        match_end = start + q->prefix_length;
+        if (match_end >= r->end || r->base + match_end <= state->memo_to) return;
+        if (!ms_match_to_byte(state, r, match_end, q->suffix[0], &run_end)) return;
+        match_end = run_end + 1;
+    } else if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
+        return;
+    }
+    state->next_start = r->base + match_end;
+    ms_put_match(scan, r, pattern, start, match_end, run_end);
+}
+
+/* Verify the literals that share the fingerprint at this position, and try the patterns of those that are there. */
+__attribute__((noinline)) static void ms_try_group(ms_scan *scan, ms_region *r, const ms_group *group, int64_t position) {
+    const ms_tables *const t = scan->tables;
+    const uint64_t window = ms_load8(r->p, position + group->window, (size_t)r->n) & group->mask;
+    const ms_entry *entry = group->only;
+    if (entry == NULL) entry = t->find.heads[group->heads + (int32_t)ms_slot(window, group->head_mask)];
+    for (; entry != NULL; entry = entry->following) {
+        const ms_literal *const literal = entry->literal;
+        if (entry->window != window) continue;
+        const int64_t start = position - literal->place;
+        if (start < 0 || start + literal->length > r->n) continue;
+        if (!literal->in_window && !ms_equal(r->p + start, literal->text, (size_t)literal->length)) continue;
+        if (position >= r->next) ms_next_record(scan, r, position);
+        for (int32_t i = literal->first_use, to = i + literal->uses; i < to; i++) {
+            const int32_t pattern = t->uses[i];
+            const ms_pattern *const q = &t->patterns[pattern];
+            if (q->plain) ms_try_plain(scan, r, q, pattern, start);
+            else ms_try_candidate(scan, r, pattern, start);
+        }
+    }
+}
+
+/* Try whatever has its fingerprint at this position. */
+static void ms_try_position(ms_scan *scan, ms_region *r, int64_t position) {
+    const ms_tables *const t = scan->tables;
+    const uint8_t pair[2] = {r->p[position], position + 1 < r->n ? r->p[position + 1] : 0};
+    uint32_t group = t->find.pair_group[ms_load2(pair)];
+    if (group) ms_try_group(scan, r, &t->find.groups[group - 1], position);
+    if (t->has_single_bytes) {
+        group = t->one_group[pair[0]];
+        if (group) ms_try_group(scan, r, &t->find.groups[group - 1], position);
+    }
+}
+
+/* Try positions of a block, MS_SOME_POSITIONS at most: by the fast path, and what that leaves by the slow one. */
+static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positions, size_t found) {
+    const ms_tables *const t = scan->tables;
+    ms_candidate candidates[MS_SOME_POSITIONS];
+    ms_left left;
+    if (t->has_single_bytes || scan->noted) {
+        for (size_t i = 0; i < found; i++) ms_try_position(scan, r, r->block + positions[i]);
+        return;
+    }
+    const ms_candidate *candidate = candidates;
+    const ms_candidate *const to = candidates + ms_candidates(t->level, &t->find, r, positions, found, candidates);
+    for (;; candidate++) {
+        candidate = ms_decide(t->level, r, scan->states, &scan->serial, candidate, to, &left);
+        if (candidate == to) return;
+        if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
+        else ms_put_value(scan, r, left.pattern, left.start, left.end, left.value_start, left.value_end);
+    }
+}
+
+/* ---- regions */
+
+/* Search a region for literals, block by block, and try the candidates; count records and lines on the way. */
+static void ms_scan_literals(ms_scan *scan, ms_region *r) {
+    const ms_tables *const t = scan->tables;
+    ms_newlines lines;
+    ms_marks ends;
+    uint32_t positions[MS_BLOCK];
+    memset(lines.marks.none, 0, sizeof lines.marks.none);
+    memset(ends.none, 0, sizeof ends.none);
+    for (int64_t block = 0; block < r->n && !scan->no_memory;) {
+        const uint8_t *const p = r->p + block;
+        const size_t length = r->n - block > MS_BLOCK ? MS_BLOCK : (size_t)(r->n - block);
+        size_t found = 0;
+        if (t->has_literals) {
+            found = ms_positions(&t->fingerprints, p, length, (size_t)(r->n - block), positions, &lines);
+        } else {
+            lines.count = ms_count_byte(t->level, p, length, '\n');
+            /* now that the block is near: of the passes the search is the one that asks for memory ahead */
+            lines.returns = memchr(p, '\r', length) != NULL;
+        }
+        const int returns = r->terminators != MS_LF && lines.returns;
+        if (t->has_literals) {
+            r->newlines = &lines;
+            r->ends = lines.marks.words;
+            r->only_newlines = !returns;
+            if (returns) {
+                ms_mark_block(p, length, '\n', '\r', ends.words);
+                r->ends = ends.words;
+            }
+            r->block = block;
+            r->block_line = scan->line;
+            r->words = (length + 63) / 64;
+            for (size_t tried = 0; tried < found; tried += MS_SOME_POSITIONS)
+                ms_try_positions(scan, r, positions + tried, found - tried < MS_SOME_POSITIONS ? found - tried : MS_SOME_POSITIONS);
+            const size_t last = ms_marked_before(r->ends, length);
+            if (last != MS_BLOCK) r->open = block + (int64_t)last + 1;
+        }
+        scan->line += (int64_t)lines.count;
+        scan->records += (int64_t)(returns ? ms_records(t->level, r->p, (size_t)block, (size_t)block + length, (size_t)r->n,
+                                                        r->terminators, lines.count)
+                                           : lines.count);
+        block += (int64_t)length;
+    }
+    r->newlines = NULL;
+    if (scan->n_pending) ms_flush_pending(scan, r);
+}
+
+/* Try the patterns without a literal: each record is a candidate. (And, for the tests, every pattern.) */
+static void ms_scan_every_record(ms_scan *scan, ms_region *r) {
+    const ms_tables *const t = scan->tables;
+    int64_t position = 0;
+    r->next = -1;
+    while (!scan->no_memory) {
+        if (t->always_table != NULL) {
+            position = (int64_t)ms_find_class(&t->always_first, t->always_table, r->p, (size_t)position, (size_t)r->n);
+            if (position == r->n) break;
+        }
+        ms_next_record(scan, r, position);
+        for (int32_t i = 0; i < t->n_always; i++) {
+            const int32_t pattern = t->always[i];
+            const ms_pattern *const q = &t->patterns[pattern];
+            if (q->strategy == MS_STRATEGY_PROGRAM && !ms_may_match(&q->program, r)) continue;
+            if (q->strategy != MS_STRATEGY_SPAN) {
+                ms_try_candidate(scan, r, pattern, r->record);
+                continue;
+            }
+            for (int64_t at = r->record; at + q->prefix_length <= r->end; at++)
+                if (memcmp(r->p + at, q->prefix, (size_t)q->prefix_length) == 0) ms_try_candidate(scan, r, pattern, at);
+        }
+        position = ms_behind_terminator(r->p, r->next, r->n, r->terminators);
+        r->next = position - 1;
+        if (position >= r->n) break;
+    }
+    if (scan->n_pending) ms_flush_pending(scan, r);
+}
+
+/* Scan the region's records: one at least, and where rewriting has left nothing of it, that one is empty. */
+static void ms_scan_region(ms_scan *scan, ms_region *r) {
+    const int64_t line = scan->line;
+    r->serial = 0;
+    r->next = -1;
+    r->open = 0;
+    ms_scan_literals(scan, r);
+    if (scan->tables->n_always == 0) return;
+    r->serial = 0;
+    r->counted = 0;
+    r->line = line;
+    ms_scan_every_record(scan, r);
+}
+
+/* Scan whole records that lie at p, then advance past them. */
+static void ms_take_region(ms_scan *scan, int region, const uint8_t *p, int64_t n) {
+    const ms_tables *const t = scan->tables;
+    ms_region *r = &scan->regions[region];
+    r->p = r->source = p;
+    r->n = n;
+    r->offset = scan->offset;
+    r->drop_cr = t->drop_cr;
+    r->terminators = t->terminators;
+    r->rewritten = t->rewriting && ms_needs_rewriting(t->rewriting, p, n);
+    if (r->rewritten) {
+        r->n = ms_rewrite(&r->rewriting, t->rewriting, p, n);
+        if (r->n < 0) {
+            scan->no_memory = 1;
+            return;
+        }
+        r->p = r->rewriting.text;
+        r->drop_cr = 0;
+        if (t->terminators == MS_UNIVERSAL) r->terminators = MS_EACH;
+        for (int32_t pattern = 0; pattern < t->n_patterns; pattern++)
+            scan->states[pattern].region_mark = scan->states[pattern].rows;
+    }
+    scan->noted = scan->trace;
+    r->base = scan->base;
+    scan->rewritten = r->rewritten;
+    ms_scan_region(scan, r);
+    if (r->rewritten) ms_place_rows(scan, r);
+    scan->base += r->n;
+    scan->offset += n;
+}
+
+#endif

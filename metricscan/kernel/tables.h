@@ -1,0 +1,188 @@
+/* The compiled tables of a plan: patterns, the literals that make a record a candidate, and what finds those literals. They never
+ * change once they are built, so that any number of threads may share them.
+ *
+ * The whole kernel behind Engine and Stream is one translation unit. It has to be: ms_unknown and its like are told by their
+ * addresses, and each unit that includes this header would have its own.
+ */
+#ifndef METRICSCAN_TABLES_H
+#define METRICSCAN_TABLES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "fingerprints.h"
+#include "program.h"
+
+/* ---- patterns */
+
+/* What decides a pattern: a match in place, Python, or a program that is run on the record. */
+enum { MS_STRATEGY_SPAN, MS_STRATEGY_CONFIRM, MS_STRATEGY_PROGRAM };
+/* What follows the literal of a span. */
+enum { MS_SHAPE_NO_RUN, MS_SHAPE_LAZY, MS_SHAPE_GREEDY };
+/* Spans that never need Python to find a match, where all matches count. The most frequent shape is decided without a look at the
+ * others. */
+enum {
+    MS_NOT_PLAIN,
+    MS_PLAIN,
+    MS_PLAIN_LAZY_TO_BYTE /* literal, (.*?), one byte */
+};
+/* Which matches of a record count. */
+enum { MS_MATCHES_ALL, MS_MATCHES_FIRST, MS_MATCHES_LAST };
+
+/* The steps of a chain, a one-pass pattern (patterns/chain.py). */
+enum {
+    MS_STEP_TEXT,
+    MS_STEP_RUN,
+    MS_STEP_DECIMAL,
+    MS_STEP_OPTIONAL,
+    MS_STEP_EITHER,
+    MS_STEP_DONE,
+    MS_STEP_OPEN,
+    MS_STEP_CLOSE,
+    MS_STEP_END
+};
+typedef struct {
+    int32_t kind;
+    int32_t least; /* of OPTIONAL and EITHER: the step to continue at if what follows fails; of DONE: the step to continue at */
+    int32_t most;
+    int32_t length;
+    const uint8_t *text; /* or a table of bytes */
+} ms_step;
+
+typedef struct {
+    int32_t strategy;
+    int32_t shape;
+    const uint8_t *prefix;
+    int64_t prefix_length;
+    const uint8_t *suffix;
+    int64_t suffix_length;
+    const uint8_t *table; /* 256 entries: may the run take this byte */
+    const uint8_t *ends;  /* 256 entries: may this byte end a greedy run */
+    const int32_t *set;   /* decides the characters that the table leaves undecided */
+    int64_t run_min;
+    int64_t run_max;  /* -1: no limit */
+    int any_byte;     /* the run takes every byte of a record: only the suffix and the record's end stop it */
+    int suffix_stops; /* the suffix's first byte is no member: a greedy run can end at one place only */
+    int counted;      /* bytes and characters may differ in number: the program decides records that are not ASCII */
+    int at_start;
+    int at_end;
+    int32_t plain;
+    ms_program program;
+    const ms_step *steps; /* of a chain that begins with its one literal, or NULL */
+    int32_t literals;     /* how many make a record a candidate */
+    int found_by_lead;    /* its one literal is the text that the program looks for first */
+    int value_from_run;   /* the value starts (ends) relative to the run's end, else to the match's start */
+    int64_t value_from;
+    int value_to_run;
+    int64_t value_to;
+} ms_pattern;
+
+/* ---- literals */
+
+/* Buckets of fingerprints, and the bytes around a fingerprint, at most, that distinguish the literals that share it. */
+enum { MS_BUCKETS = 8, MS_WINDOW = 8 };
+
+typedef struct {
+    const uint8_t *text;
+    int64_t length;
+    int64_t place; /* of the fingerprint in the literal */
+    int in_window; /* its group's window holds all of it: nothing is left to compare */
+    int32_t first_use;
+    int32_t uses;
+} ms_literal;
+
+/* How the fast path decides the pattern of a literal. */
+enum {
+    MS_NOT_FAST = 0,
+    MS_FAST_LAZY = 1,   /* literal, (.*?), one byte */
+    MS_FAST_GREEDY = 2, /* [^] literal, a class's run as the value, nothing or a literal that stops it */
+    MS_FAST_CHAIN = 3   /* literal, then steps that need no backtracking */
+};
+
+typedef struct ms_entry {
+    uint64_t window;
+    const ms_literal *literal;
+    const struct ms_entry *following;
+    /* Its first and its last eight bytes, at places relative to the fingerprint; a mask of 0 says nothing: they lie too far from it,
+     * or other literals have the same window */
+    int64_t head_place;
+    int64_t tail_place;
+    uint64_t mask;
+    uint64_t head;
+    uint64_t tail;
+    /* quick: that is all of the literal, which has one plain pattern, of a shape that logs are full of; and no other literal of the
+     * group has its window */
+    int32_t fast;
+    int32_t pattern;
+    size_t state;       /* of the pattern: where it lies behind the first one, in bytes */
+    int64_t from_place; /* of the literal's end, where the run starts */
+    uint8_t stop;       /* MS_FAST_LAZY: what ends the run */
+    int at_start;     /* MS_FAST_GREEDY, and what follows */
+    int64_t length;
+    int64_t least;
+    const uint8_t *table;
+    const uint8_t *ends; /* the bytes that may end the run, those that are no members, as a table */
+    ms_class stops;      /* and as a class */
+    const uint8_t *suffix;
+    int64_t suffix_length;
+    const ms_step *steps; /* MS_FAST_CHAIN */
+} ms_entry;
+
+typedef struct { /* literals that share a fingerprint */
+    int64_t window; /* the bytes that tell them apart start here, relative to the fingerprint */
+    int near;       /* they lie within sixteen bytes of it */
+    uint64_t mask;
+    const ms_entry *only; /* the entry of its one literal, or NULL */
+    int32_t heads;
+    uint32_t head_mask;
+} ms_group;
+
+typedef struct {
+    uint16_t *pair_group;   /* fingerprint of two bytes -> group + 1 */
+    const ms_entry **only;  /* group + 1 -> the entry of its one literal, or ms_unknown; 0 -> ms_nowhere */
+    ms_group *groups;
+    const ms_entry **heads; /* chains of entries, by the hash of their window */
+} ms_lookup;
+
+/* Stand for one of several literals, for none, and for whatever is too near to a region's end. No two are alike, or a linker might make
+ * them one. */
+static const ms_entry ms_unknown = {0}, ms_nowhere = {.mask = ~(uint64_t)0, .tail = 1}, ms_at_edge = {.pattern = -1};
+
+/* ---- all of it */
+
+typedef struct {
+    ms_pattern *patterns;
+    int32_t n_patterns;
+    ms_fingerprints fingerprints;
+    ms_lookup find; /* fingerprints of two bytes -> groups -> entries */
+    uint16_t one_group[256];
+    ms_entry *entries;
+    ms_literal *literals;
+    int32_t *uses;
+    int32_t *always; /* patterns that are tried on every record */
+    int32_t n_always;
+    int has_literals;
+    int has_single_bytes; /* fingerprints of one byte */
+    int32_t matches;
+    int32_t level;
+    int terminators;             /* MS_LF or MS_UNIVERSAL */
+    int drop_cr;                 /* newline="lf" without escape: one \r at a record's end is not part of it */
+    int rewriting;               /* how, or 0 */
+    ms_class always_first;       /* of patterns that are tried on every record: the bytes with which a match starts */
+    const uint8_t *always_table; /* the same as a table, or NULL if one of them may match anywhere */
+} ms_tables;
+
+static void ms_tables_clear(ms_tables *t) {
+    free(t->patterns);
+    free(t->always);
+    free(t->literals);
+    free(t->uses);
+    free(t->entries);
+    free(t->find.pair_group);
+    free(t->find.groups);
+    free(t->find.only);
+    free(t->find.heads);
+}
+
+#endif
