@@ -53,6 +53,7 @@ def test_the_code_runs(folder):
     assert names["job"].describe_training_job("trial-1")["TrainingJobName"] == "trial-1"
 
 
+@pytest.mark.slow
 def test_the_commands_run(folder, capsys):
     job = sagemaker.replay("logs/", "request.json")
     for name, answer in (("describe.json", job.describe()), ("list.json", job.list_training_jobs())):
