@@ -132,7 +132,7 @@ cdef class Decoder:
 
     @property
     def streams(self):
-        """Per stream its name in bytes (None for events that name none), its first and last time or None, its number of events."""
+        """Per stream its name in bytes (None if events name none), its first and last time or None, its number of events."""
         result = []
         cdef int64_t i
         cdef me_stream *one

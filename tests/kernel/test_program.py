@@ -31,7 +31,7 @@ def seeds(count, quick):
     return [pytest.param(seed, marks=[pytest.mark.slow] * (seed >= quick)) for seed in range(count)]
 
 
-@pytest.mark.parametrize("seed", seeds(40, quick=8))
+@pytest.mark.parametrize("seed", seeds(40, quick=4))
 def test_random_patterns_find_what_re_finds(seed):
     patterns = Patterns(seed)
     programs = 0

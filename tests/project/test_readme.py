@@ -86,6 +86,7 @@ def test_no_code_is_forgotten():
     assert [page.name for page in REFERENCE if blocks_of(page, "python")] == ["python.md", "sagemaker.md"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "count"),
     [("README.md", 4), ("docs/command-line.md", 7), ("docs/sagemaker.md", 3)],

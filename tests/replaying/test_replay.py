@@ -166,6 +166,7 @@ def many(tmp_path):
     return tree(tmp_path / "many", texts)
 
 
+@pytest.mark.slow
 def test_threads_do_not_matter(many):
     results = [everything(replay(many, SCANNER, objective=MIN, threads=threads)) for threads in (1, 2, 3, None)]
     assert all(result == results[0] for result in results[1:])

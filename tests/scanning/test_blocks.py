@@ -136,6 +136,7 @@ use()
 """
 
 
+@pytest.mark.slow
 def test_the_interpreter_ends_though_batches_were_left_half_way():
     # the exception's traceback keeps them until the end
     ran = subprocess.run([sys.executable, "-c", LEFT_HALF_WAY], capture_output=True, text=True, check=False, timeout=60)
@@ -165,6 +166,7 @@ begun.wait()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["amid", "before"])
 def test_the_main_thread_may_end_before_a_scan_does(when):
     ran = subprocess.run(

@@ -122,6 +122,7 @@ print(used(460) - first)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["chunks", "file"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_memory_is_bounded(tmp_path, threads, form):
