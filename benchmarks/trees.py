@@ -1,0 +1,125 @@
+"""Two installations of metricscan beside each other: the same work in two processes, round by round, minima compared.
+
+    benchmarks/trees.py OTHER/.venv/bin/python [--rounds 9] [--mib 64]
+
+Run it with the interpreter of one tree and name that of the other, e.g. the tree before a change. Each round runs every
+part once in each process; the ratio is this tree's least time by the other's. Medians of equal builds differ by up to 3 %,
+minima by less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+FEED_BYTES = 200
+
+
+def prepare(folder: Path, mib: int) -> None:
+    """Write the inputs: synthetic logs, small files, and real logs where METRICSCAN_CORPORA names them."""
+    from inputs import corpora
+
+    for name in ("every", "tenth", "hundredth"):
+        made = corpora.workload(name, mib << 20, 4)
+        (folder / f"{name}.log").write_bytes(made.data)
+    (folder / "definitions.json").write_text(json.dumps(corpora.definitions(4)), encoding="utf-8")
+    small = folder / "small"
+    small.mkdir()
+    text = (folder / "tenth.log").read_bytes()
+    for number in range(2000):
+        start = text.find(b"\n", number * 20_000) + 1
+        (small / f"trial_{number}.log").write_bytes(text[start : start + 20_000])
+
+
+def parts(folder: Path) -> dict[str, Any]:
+    """Each part's name and what it runs."""
+    import metricscan
+
+    definitions = json.loads((folder / "definitions.json").read_text(encoding="utf-8"))
+    scanner = metricscan.Scanner(definitions)
+    found: dict[str, Any] = {}
+    for name in ("every", "tenth", "hundredth"):
+        text = (folder / f"{name}.log").read_bytes()
+        found[name] = functools.partial(scanner.scan, text, threads=1)
+    corpus = os.environ.get("METRICSCAN_CORPORA")
+    if corpus:
+        root = Path(corpus) / "corpora"
+        logs = [json.loads(line) for line in (root / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+        ready = [
+            (
+                metricscan.Scanner(one["definitions"], untamed="allow"),
+                (root / "logs" / Path(one["file"]).name).read_bytes(),
+            )
+            for one in logs
+        ]
+        found["real logs"] = lambda: [own.scan(text, threads=1) for own, text in ready]
+    found["small files"] = lambda: metricscan.replay([str(folder / "small")], scanner, threads=1)
+    fed = (folder / "every.log").read_bytes()[: 4 << 20]
+    chunks = [fed[at : at + FEED_BYTES] for at in range(0, len(fed), FEED_BYTES)]
+
+    def feed() -> None:
+        with scanner.stream() as stream:
+            for chunk in chunks:
+                stream.feed(chunk)
+            stream.take()
+
+    found["feed"] = feed
+    return found
+
+
+def work(folder: Path) -> None:
+    """The worker: runs a part for each line of its input, and answers with the seconds that it took."""
+    ready = parts(folder)
+    print(json.dumps(list(ready)), flush=True)
+    for line in sys.stdin:
+        run = ready[line.strip()]
+        started = time.perf_counter()
+        run()
+        print(time.perf_counter() - started, flush=True)
+
+
+def main() -> None:
+    """Compare two trees."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("other", help="the interpreter of the other tree")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--mib", type=int, default=64)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder, options.mib)
+        workers = [
+            subprocess.Popen([python, __file__, "--work", name], stdin=-1, stdout=-1, text=True, cwd=name)
+            for python in (sys.executable, options.other)
+        ]
+        names, _ = (json.loads(worker.stdout.readline()) for worker in workers)  # type: ignore[union-attr]
+        least: dict[tuple[str, int], float] = {}
+        for number in range(options.rounds + 1):
+            for part in names:
+                # the first of the two alternates
+                for which in (0, 1) if number % 2 else (1, 0):
+                    print(part, file=workers[which].stdin, flush=True)
+                    seconds = float(workers[which].stdout.readline())  # type: ignore[union-attr]
+                    if number:
+                        least[part, which] = min(seconds, least.get((part, which), seconds))
+        for part in names:
+            mine, others = least[part, 0], least[part, 1]
+            print(f"{part:12} {mine * 1e3:9.2f} ms {others * 1e3:9.2f} ms {mine / others:7.3f}")
+        for worker in workers:
+            worker.stdin.close()  # type: ignore[union-attr]
+            worker.wait()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--work"]:
+        work(Path(sys.argv[2]))
+    else:
+        main()
