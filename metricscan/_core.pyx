@@ -209,8 +209,7 @@ cdef class Engine:
         self.t.find.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
         self.t.find.groups = <ms_group *>zeroed(len(groups), sizeof(ms_group))
         self.t.find.only = <const ms_entry **>zeroed(len(groups) + 1, sizeof(ms_entry *))
-        heads = sum(ms_heads_of(len(group.literals)) for group in groups)
-        self.t.find.heads = <const ms_entry **>zeroed(heads, sizeof(ms_entry *))
+        self.t.find.heads = <const ms_entry **>zeroed(sum(ms_heads_of(len(each.literals)) for each in groups), sizeof(ms_entry *))
         self.t.entries = <ms_entry *>zeroed(sum(len(group.literals) for group in groups), sizeof(ms_entry))
         self.t.find.only[0] = &ms_nowhere
         entry = self.t.entries
@@ -667,7 +666,7 @@ cdef class Stream:
         O(1) where there is none.
         """
         cdef int64_t i
-        cdef int32_t pattern
+        cdef int32_t index
         taken = []
         for i in range(self.scan.n_batches):
             # a call that ran out of memory has taken those before
@@ -676,8 +675,7 @@ cdef class Stream:
         self.scan.n_batches = 0
         if self.scan.overgrown:
             self.scan.overgrown = False
-            full = (pattern for pattern in self.filled() if self.scan.states[pattern].rows >= MS_SLAB_ROWS)
-            taken += [(pattern, self.detach(pattern)) for pattern in full]
+            taken += [(index, self.detach(index)) for index in self.filled() if self.scan.states[index].rows >= MS_SLAB_ROWS]
         return taken
 
     def take(self):

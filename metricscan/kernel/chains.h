@@ -9,8 +9,9 @@
 #include "program.h"
 #include "tables.h"
 
-/* Follow a chain from behind its literal: 1 if it matches, and where its value and the match end; 0 if not; -1 if a table leaves a byte
- * undecided. Where an optional part or one of several ways fails, it is gone on from where that began; they do not nest. */
+/* Follow a chain from behind its literal. Returns 1 if it matches, and where its value and the match end; 0 if it does not; -1 if a table
+ * leaves a byte undecided. Where an optional part or one of several ways fails, the chain continues at the place where that part began.
+ * Such parts do not nest. */
 __attribute__((noinline)) static int ms_follow(const ms_step *steps, const uint8_t *at, const uint8_t *end, const uint8_t **value,
                                                const uint8_t **value_end, const uint8_t **after) {
     const ms_step *step = steps, *other = NULL;

@@ -9,8 +9,8 @@ static inline const ms_entry *MS_AT_LEVEL(ms_entry_at)(const ms_lookup *find, co
     return entry != NULL ? entry : &ms_nowhere;
 }
 
-/* Of the positions found, those that hold the literal of their fingerprint, or one of several. No branch asks: in most logs some do and
- * some do not. */
+/* The candidates among the positions: those that hold the literal of their fingerprint, or one of several. No branch asks, since in most
+ * logs some positions do and some do not. */
 MS_LEVEL_TARGET
 static size_t MS_AT_LEVEL(ms_candidates)(const ms_lookup *find, const ms_region *r, const uint32_t *restrict positions, size_t found,
                                       ms_candidate *restrict candidates) {
@@ -21,7 +21,7 @@ static size_t MS_AT_LEVEL(ms_candidates)(const ms_lookup *find, const ms_region 
     const ptrdiff_t rest = r->n - r->block;
     ms_candidate *next = candidates;
     size_t i = 0, to = found;
-    /* what is read around a position must be there */
+    /* the bytes that are read around a position must be in the region */
     while (to > 0 && rest < (ptrdiff_t)positions[to - 1] + 32) to--;
     for (; i < to && r->block + positions[i] < 16; i++) *next++ = (ms_candidate){block + positions[i], &ms_at_edge};
     for (; i < to; i++) {
@@ -37,7 +37,7 @@ static size_t MS_AT_LEVEL(ms_candidates)(const ms_lookup *find, const ms_region 
     return (size_t)(next - candidates);
 }
 
-/* A chain behind its literal, decided and its row written; 0 if either is left to the caller. */
+/* Decide a chain behind its literal and write its row. Returns 0 if either is left to the caller. */
 MS_LEVEL_TARGET
 __attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, const ms_region *r, ms_state *state, const ms_entry *entry,
                                                                const uint8_t *from, ms_left *left) {
@@ -78,7 +78,7 @@ MS_LEVEL_TARGET
 static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_state *states, int64_t *serial,
                                                const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n;
-    /* what is to be added to a place's address: for the place as patterns saw it, and for the one in the input */
+    /* Added to an address, the first gives the place as patterns see it, the second the place in the input. */
     const uint64_t seen = (uint64_t)r->base - (uintptr_t)p, input = (uint64_t)r->offset - (uintptr_t)p;
     const uint8_t *end = p + r->end, *next = p + r->next;
     int64_t row_line = r->row_line, row_offset = r->row_offset;
@@ -91,13 +91,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
         const ms_entry *const entry = candidate->entry;
         if (__builtin_expect(entry->fast == MS_NOT_FAST, 0)) break;
         if (position >= next) {
-            if (position == next) {
-                /* of a literal that holds a terminator: nothing has it, nor does what follows here, an empty record */
-                r->record = position - p;
-            } else {
-                MS_AT_LEVEL(ms_find_record_in_block)(r, position - p);
-            }
-            ms_open_record(r, serial);
+            MS_AT_LEVEL(ms_enter_record_in_block)(r, position - p, serial);
             end = p + r->end, next = p + r->next, row_line = r->row_line, row_offset = r->row_offset;
         }
         const uint8_t *const start = position + entry->head_place, *const from = position + entry->from_place;
@@ -114,7 +108,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
         if (entry->fast == MS_FAST_LAZY) {
             stop = ms_run_to_byte(from, end, 16, entry->stop);
             if (stop >= end) {
-                /* nor does a run end that starts later in this record */
+                /* a run that starts later in this record has no end either */
                 state->next_start = (int64_t)((uintptr_t)end + seen);
                 continue;
             }
@@ -151,7 +145,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
 #if MS_WIDE
             if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))
 #else
-            /* (the portable level reads numbers by words, so that the tests see both ways) */
+            /* the portable level reads numbers by words, so that the tests see both ways */
             if (!(MS_VECTOR_NUMBERS && level != MS_PORTABLE ? ms_short_number_vector(from, stop, state->value + row)
                                                             : ms_short_number(from, stop, limit, state->value + row)))
 #endif

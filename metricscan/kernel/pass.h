@@ -15,17 +15,19 @@
 
 #define MS_NO_TIME INT64_MIN
 
-typedef struct { /* of one pattern in one stream; what the quick path needs comes first, on one cache line */
+typedef struct { /* of one pattern in one stream */
+    /* What the fast path needs: one cache line. */
     _Alignas(64) double *value;
     int64_t *line;
     int64_t *offset;
     int64_t *start;
     int64_t rows;
     int64_t room; /* rows that there is memory for */
-    /* ms_region.base + a position: such places only grow, so they need no reset at a record or a region. No match may start before
-     * the end of the last one */
+    /* ms_region.base + a position. Such places only grow, so that no record and no region has to reset them. No match may start before the
+     * end of the last one. */
     int64_t next_start;
     int64_t memo_to; /* a run that starts at or before this place fails: it has been walked */
+    /* The rest. */
     int64_t *time;   /* NULL until a time was given */
     char *slab;      /* one allocation for all columns, NULL while there are no rows */
     int shared;      /* the slab begins with rows that were handed over */
@@ -37,9 +39,9 @@ typedef struct { /* of one pattern in one stream; what the quick path needs come
     int64_t timeouts;
     int64_t over_budget;
     int64_t samples;
-    /* within the current record; valid while record == ms_region.serial */
+    /* Within the current record. Valid while record == ms_region.serial. */
     int64_t record;
-    int64_t row_mark; /* what to go back to if the record must be decided by Python after all */
+    int64_t row_mark; /* these marks say what to go back to if Python has to decide the record after all */
     int64_t note_mark;
     int64_t region_mark; /* rows that came before this region, if it was rewritten */
     int64_t unparsed_mark;
@@ -50,7 +52,7 @@ typedef struct { /* of one pattern in one stream; what the quick path needs come
     int64_t pending_start;
     int64_t pending_end;
     int64_t pending_run;
-    /* the newest of those */
+    /* the newest row, once its columns have been handed over */
     double last_value;
     int64_t last_line;
     int64_t last_offset;
@@ -65,21 +67,21 @@ typedef struct { /* whole records that lie together in memory */
     int64_t offset;        /* of p[0] in the input */
     int64_t base;          /* bytes of earlier regions, as the patterns saw them */
     int drop_cr;
-    int terminators; /* MS_EACH: rewriting has left no \r\n, what looks like one are two */
+    int terminators; /* MS_EACH: rewriting has left no \r\n; what looks like one is two terminators */
     int rewritten;
     ms_rewriting rewriting; /* what p is when the input had to be rewritten */
-    /* the record of the newest candidate */
+    /* the current record: that of the newest candidate */
     int64_t serial;
     int64_t record;
     int64_t end;     /* of its content */
     int64_t next;    /* its terminator, or n */
     int64_t counted; /* newlines before this place (record, once there is one) are in line */
     int64_t line;
-    int64_t row_line; /* what a row of it says, where the input is as it was */
+    int64_t row_line; /* the places that its rows name, where the input was not rewritten */
     int64_t row_offset;
     int32_t kind; /* MS_ASCII, MS_UTF8 or MS_BYTES; -1: not known yet */
-    /* the block being searched: where it starts, and in which line; its newlines, NULL where no block is searched; what ends a
-     * record there, and whether that is newlines alone; and where the record starts that holds its first byte */
+    /* The block that is being searched: where it starts, and in which line; its newlines, NULL where no block is searched; its terminators,
+     * and whether newlines are the only ones; and where the record starts that holds its first byte. */
     int64_t block;
     int64_t block_line;
     const ms_newlines *newlines;

@@ -121,11 +121,12 @@ static inline void ms_find_record(const ms_scan *scan, ms_region *r, int64_t pos
 
 /* Make the record that holds this position the current one. Positions never go back to an earlier record. */
 static inline void ms_enter_record(ms_scan *scan, ms_region *r, int64_t position) {
-    /* A literal that holds a terminator: no record has it, nor does what follows here, an empty record. */
-    if (position == r->next) r->record = position;
-    else if (r->newlines != NULL) ms_find_record_in_block_anywhere(r, position);
-    else ms_find_record(scan, r, position);
-    ms_open_record(r, &scan->serial);
+    if (r->newlines != NULL || position == r->next) {
+        ms_enter_record_in_block_anywhere(r, position, &scan->serial);
+    } else {
+        ms_find_record(scan, r, position);
+        ms_open_record(r, &scan->serial);
+    }
 }
 
 static inline int ms_record_kind(ms_region *r) {

@@ -12,7 +12,7 @@ static inline uint32_t MS_AT_LEVEL(ms_words_with_marks)(const uint64_t *words) {
 }
 #endif
 
-/* The record whose line is known, by a walk over the marks. */
+/* The record whose line is known: a walk over the marks finds its ends. */
 MS_LEVEL_TARGET
 __attribute__((noinline)) static void MS_AT_LEVEL(ms_find_record_far)(ms_region *r, size_t at) {
     const size_t before = ms_marked_before(r->ends, at), behind = ms_marked_from(r->ends, at, r->words);
@@ -32,7 +32,7 @@ static inline void MS_AT_LEVEL(ms_find_record_in_block)(ms_region *r, int64_t po
     const uint64_t earlier = ((uint64_t)1 << at % 64) - 1;
 #if MS_WIDE
     const int64_t line = r->block_line + lines->before[word] + __builtin_popcountll(lines->marks.words[word] & earlier);
-    /* the record after the last one, which ended in this block? */
+    /* Is it the record after the last one, which ended in this block? */
     const int follows = r->only_newlines && line == r->line + 1 && r->next >= r->block;
     r->line = line;
     /* Which words have marks, of this one and the seven behind it, and of the eight before it and this one: at once, as how many
@@ -60,4 +60,13 @@ static inline void MS_AT_LEVEL(ms_find_record_in_block)(ms_region *r, int64_t po
     r->line = r->block_line + lines->before[word] + (int64_t)ms_count_bits(lines->marks.words[word] & earlier);
 #endif
     MS_AT_LEVEL(ms_find_record_far)(r, at);
+}
+
+/* Make the record that holds this position of the block the current one. */
+MS_LEVEL_TARGET
+static inline void MS_AT_LEVEL(ms_enter_record_in_block)(ms_region *r, int64_t position, int64_t *serial) {
+    /* A literal that holds a terminator: no record has it, nor does what follows here, an empty record. */
+    if (position == r->next) r->record = position;
+    else MS_AT_LEVEL(ms_find_record_in_block)(r, position);
+    ms_open_record(r, serial);
 }

@@ -104,25 +104,25 @@ typedef struct ms_entry {
     uint64_t window;
     const ms_literal *literal;
     const struct ms_entry *following;
-    /* Its first and its last eight bytes, at places relative to the fingerprint; a mask of 0 says nothing: they lie too far from it,
-     * or other literals have the same window */
+    /* The literal's first and last eight bytes, at places relative to the fingerprint. A mask of 0 says nothing: they lie too far from it,
+     * or other literals have the same window. */
     int64_t head_place;
     int64_t tail_place;
     uint64_t mask;
     uint64_t head;
     uint64_t tail;
-    /* quick: that is all of the literal, which has one plain pattern, of a shape that logs are full of; and no other literal of the
-     * group has its window */
+    /* Not MS_NOT_FAST: these bytes are the whole literal, no other literal of the group has its window, and it has one pattern, of a shape
+     * that is frequent in logs. */
     int32_t fast;
     int32_t pattern;
-    size_t state;       /* of the pattern: where it lies behind the first one, in bytes */
+    size_t state;       /* of the pattern: its distance from the first one, in bytes */
     int64_t from_place; /* of the literal's end, where the run starts */
-    uint8_t stop;       /* MS_FAST_LAZY: what ends the run */
-    int at_start;     /* MS_FAST_GREEDY, and what follows */
+    uint8_t stop;       /* MS_FAST_LAZY: the byte that ends the run */
+    int at_start;       /* MS_FAST_GREEDY, and what follows */
     int64_t length;
     int64_t least;
     const uint8_t *table;
-    const uint8_t *ends; /* the bytes that may end the run, those that are no members, as a table */
+    const uint8_t *ends; /* the bytes that may end the run because they are no members, as a table */
     ms_class stops;      /* and as a class */
     const uint8_t *suffix;
     int64_t suffix_length;
@@ -130,8 +130,8 @@ typedef struct ms_entry {
 } ms_entry;
 
 typedef struct { /* literals that share a fingerprint */
-    int64_t window; /* the bytes that tell them apart start here, relative to the fingerprint */
-    int near;       /* they lie within sixteen bytes of it */
+    int64_t window; /* the bytes that distinguish them start here, relative to the fingerprint */
+    int near;       /* these bytes lie within sixteen bytes of it */
     uint64_t mask;
     const ms_entry *only; /* the entry of its one literal, or NULL */
     int32_t heads;
@@ -145,8 +145,8 @@ typedef struct {
     const ms_entry **heads; /* chains of entries, by the hash of their window */
 } ms_lookup;
 
-/* Stand for one of several literals, for none, and for whatever is too near to a region's end. No two are alike, or a linker might make
- * them one. */
+/* They stand for one of several literals, for none, and for a position that is too near to a region's edge. No two have the same content,
+ * or a linker might merge them. */
 static const ms_entry ms_unknown = {0}, ms_nowhere = {.mask = ~(uint64_t)0, .tail = 1}, ms_at_edge = {.pattern = -1};
 
 /* ---- all of it */
