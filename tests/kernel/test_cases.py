@@ -307,13 +307,15 @@ WAYS: list[Callable[[Case], None]] = [
 ]
 
 
+# In the inner loop: how input is cut and searched. Variants of a case, its threads and its company come in the whole suite.
+QUICK_WAYS = (the_oracle, whole, byte_by_byte, every_split, pieces_of_every_size, crlf, find_in_each_record)
+QUICK_WAYS_OF_LARGE_CASES = (the_oracle, whole)
 MANY_DEFINITIONS = 100
 
 
 def is_slow(case: Case, way: Callable[[Case], None]) -> bool:
-    """A hundred scans of one case, or a long log in blocks of one byte on two threads: two thirds of the time of all ways."""
     is_large = len(case.log) > SHORT_BYTES or len(case.definitions) > MANY_DEFINITIONS
-    return way is at_every_place_of_a_block or (is_large and way not in (the_oracle, whole))
+    return way not in (QUICK_WAYS_OF_LARGE_CASES if is_large else QUICK_WAYS)
 
 
 CASES_AND_WAYS = [
