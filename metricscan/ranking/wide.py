@@ -10,7 +10,7 @@ import pyarrow as pa
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
-from metricscan.ranking.deciding import mean_of_each
+from metricscan.ranking.deciding_row import mean_of_each
 from metricscan.ranking.row_order import job_order
 from metricscan.ranking.steps import in_force
 from metricscan.ranking.tables import checked, is_label, numeric, opened_tables

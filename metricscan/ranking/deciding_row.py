@@ -135,7 +135,7 @@ def mean_of_each(value: Array, begin: Array, end: Array) -> Array:
     return _means(value, begin, end, np.where(lost, NOT_FINITE, FOUND), NOTHING)
 
 
-def thin(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
+def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
     """Drop the rows of a single job that cannot decide, whatever rows follow; not for ``best@k``.
 
     The kept rows stay in order. For each stream, these are the rows that would decide if the job had only this stream, both
