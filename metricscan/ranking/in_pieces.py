@@ -1,4 +1,4 @@
-"""Decide for many jobs while their rows arrive, job after job, with only the rows of the current jobs in memory."""
+"""The deciding rows of many jobs, found while rows arrive, job after job; only the rows of the current jobs are in memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PiecewiseDecider:
         self.went_back: Array = np.empty(0, dtype=np.int64)
 
     def add(self, rows: Rows) -> None:
-        """Take rows of the objective. No job may come before a job whose rows were already added."""
+        """Add rows of the objective. No job may come before a job whose rows were already added."""
         if not len(rows.job):
             return
         self._rows.append(rows)
@@ -61,14 +61,14 @@ class PiecewiseDecider:
             self.decide_before(int(rows.job[-1]))
 
     def add_steps(self, steps: Rows) -> None:
-        """Take rows of the step, by the same rule."""
+        """Add rows of the step, by the same rule."""
         if len(steps.job):
             self._steps.append(steps)
             self._held += len(steps.job)
 
     @property
     def is_full(self) -> bool:
-        """Whether so many rows are held that the caller should :meth:`decide_before`, if the objective has a step."""
+        """Whether the caller should call :meth:`decide_before` to free memory; used if the objective has a step."""
         return self._held >= self._limit
 
     def decide_before(self, job: int) -> None:
@@ -89,7 +89,7 @@ class PiecewiseDecider:
             rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)
         self._rows, self._steps = [_own(rest)], [_own(rest_steps)]
         self._held = len(rest.job) + len(rest_steps.job)
-        # the kept rows are not examined again for each few rows that arrive
+        # so that the kept rows are not examined again whenever a few rows arrive
         self._limit = max(PIECE_ROWS, 2 * self._held)
 
     def finish(self) -> Outcomes:

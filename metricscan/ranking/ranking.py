@@ -55,11 +55,11 @@ _GROUPS = np.array([0, 2, 3])
 
 
 class Known(Protocol):
-    """A job with facts beside its rows."""
+    """What the ranking needs to know of a job besides its rows."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The job's name."""
 
     @property
     def status(self) -> str | None:

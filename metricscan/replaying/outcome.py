@@ -1,4 +1,4 @@
-"""What a replay gives: the tables of many logs, the ranking, the best job, and what could not be read."""
+"""The outcome of a replay: the tables of many logs, the ranking, the best job, and what could not be read."""
 
 from __future__ import annotations
 

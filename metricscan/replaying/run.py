@@ -1,4 +1,4 @@
-"""One replay: the rows of the logs, in order, into tables, into a dataset and to the decision."""
+"""One replay: the rows of the logs go, in order, to tables, to a dataset and to the ranking."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Run:
         return order, Best(first["job"], *place, winner.hyperparameters)
 
     def manifest(self) -> dict[str, Any]:
-        """What is noted in the manifest of a dataset. To be called after the scan."""
+        """The content of a dataset's manifest. To be called after the scan."""
         return manifest.contents(
             self.scanner,
             self.found,
