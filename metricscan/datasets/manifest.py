@@ -156,7 +156,7 @@ def write(folder: str, noted: Mapping[str, Any], *, format: str, folders: Mappin
     ----------
     folder : str
     noted : mapping
-        What :func:`contents` gave.
+        The result of :func:`contents`.
     format : str
         The format of the files.
     folders : mapping of str to str

@@ -63,7 +63,7 @@ class Source:
         rest = self._pieces
         try:
             for piece in self._pieces:
-                # copied, because the buffer behind it may be used again
+                # copied, because the buffer that it is a view of may be used again
                 held.append(bytes(piece))
                 length += len(piece)
                 if length >= size:

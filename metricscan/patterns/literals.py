@@ -154,7 +154,7 @@ class _Required:
         elif op is sre.ATOMIC_GROUP:
             yield from self.sets(av)
         elif op is sre.ASSERT:
-            # what a lookaround requires is in the record too
+            # a literal that a lookaround requires is in the record too
             yield from self.sets(av[1])
 
 

@@ -63,7 +63,7 @@ def _silenced(module: ModuleType, name: str) -> Callable[..., Any]:
     return function
 
 
-#: What ``re``'s parser makes of a regex (and flags, as a number); it raises what that raises, and never warns.
+#: Parses a regex (with flags, as a number) by ``re``'s parser; it raises what the parser raises, and never warns.
 parse_whole = _silenced(sre_parser, "parse")
 
 

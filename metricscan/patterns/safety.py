@@ -87,14 +87,14 @@ def may_explode(tree: Tree) -> bool:
 
 
 class _Reader:
-    """Reads a tree from right to left, and notes which repeats can give back and what follows them.
+    """Reads a tree from right to left, and notes which repeats can give characters back and what follows them.
 
     Attributes
     ----------
     unsure : int
         How many repeats can give a character back to what follows.
     read_again : bool
-        What follows such a repeat may read the same text from each place where the repeat gives back.
+        Whether what follows such a repeat may read the same text from each place where the repeat gives a character back.
     """
 
     def __init__(self, *, classes_known: bool) -> None:

@@ -23,7 +23,7 @@ LONGEST_COUNTED_RUN = 256
 
 
 class Span(NamedTuple):
-    """A literal, one run of a byte class, then a literal or the end: what the core matches in place.
+    """A literal, one run of a byte class, then a literal or the end; the core matches it in place.
 
     ``value_from`` and ``value_to`` are the places where the value starts and ends: relative to the run's end if
     ``value_from_run`` or ``value_to_run`` is set, else to the start of the match. Offsets and lengths are bytes.

@@ -63,7 +63,7 @@ class Block(NamedTuple):
 
 
 def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block]:
-    """Scan an input on several threads, and give its blocks in order; few are in memory at a time.
+    """Scan an input on several threads, and yield its blocks in order; few are in memory at a time.
 
     The caller's thread is one of the workers: while the next block in order is not scanned yet, it scans another.
 

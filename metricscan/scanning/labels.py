@@ -94,7 +94,7 @@ class _Texts:
 
 
 class _Numbering:
-    """Resolves a record as ``resolver`` does, and gives numbers for what labels capture."""
+    """Resolves a record as ``resolver`` does, but with numbers in place of the texts that labels capture."""
 
     __slots__ = ("_resolver", "_texts")
 

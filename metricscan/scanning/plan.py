@@ -339,7 +339,7 @@ _RARER = 8
 
 
 def _is_found_by_its_end(span: Span) -> bool:
-    r"""Whether a span such as `` (\d+) words/s`` is found with less work by what follows its run.
+    r"""Whether a span such as `` (\d+) words/s`` is found with less work by the text after its run.
 
     A span is tried wherever its prefix occurs: at every blank here. As a program it is tried only in records with its suffix.
     """

@@ -287,7 +287,7 @@ class Scanner:
         ]
 
     def explain(self) -> Explanations:
-        """How each pattern is decided, what is searched for, why cheaper strategies were declined, and likely mistakes.
+        """How each pattern is decided, its searched literals, why cheaper strategies were declined, and likely mistakes.
 
         >>> print(Scanner(["loss=loss: ([0-9.]+),"]).explain())
         loss: loss: ([0-9.]+),
