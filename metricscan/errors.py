@@ -1,6 +1,6 @@
 """The exceptions: definitions and options that are invalid, inputs and outputs that fail. Data never raises.
 
-Beside them stands what makes their messages helpful: several errors raised as one, and the name that was probably meant.
+Two helpers improve their messages: one raises several errors as one, the other finds the name that was probably meant.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class MetricscanError(Exception):
     Attributes
     ----------
     message : str
-        What is wrong, without the hint.
+        What is wrong; it does not include the hint.
     hint : str or None
         What would correct it, where that is known.
     """

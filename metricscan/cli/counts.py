@@ -1,4 +1,4 @@
-"""What a scan counted, and why a definition found nothing, as text."""
+"""Print the counts of a scan, and why a definition found nothing."""
 
 from __future__ import annotations
 

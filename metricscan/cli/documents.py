@@ -1,4 +1,4 @@
-"""What several commands print as JSON: the same content under the same key; NaN and infinities as the datasets write them."""
+"""JSON that several commands print: the same content under the same key; NaN and infinities as the datasets write them."""
 
 from __future__ import annotations
 

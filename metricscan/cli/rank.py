@@ -92,7 +92,7 @@ def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
     job = next(one for one in dataset.jobs if one.name == first["job"])
     path = next((log.path for log in job.logs if log.stream == first["stream"]), None)
     place = {key: first[key] for key in ("stream", "line", "offset")}
-    # not the dataset's: the jobs file may have replaced them
+    # from the ranking, not from the dataset: the jobs file may have replaced them
     return documents.winner(job.name, first["value"], path, **place, hyperparameters=dict(first["hyperparameters"]))
 
 

@@ -1,4 +1,4 @@
-"""Names of files, jobs and metrics on a terminal: their control characters are shown, so that the terminal does not obey them."""
+"""Names of files, jobs and metrics on a terminal: control characters are escaped, so the terminal does not interpret them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def spelled(text: str) -> str:
-    r"""Text with its control and other invisible characters as escapes; line ends and bytes that are no text stay.
+    r"""Text with its control and other invisible characters as escapes; line ends and bytes that are not text stay.
 
     >>> spelled("trial\x1b[31m 1")
     'trial\\x1b[31m 1'

@@ -103,7 +103,7 @@ class Dataset(Mapping[str, pa.Table]):
         Raises
         ------
         SourceError
-            A file cannot be read, or the number of rows is not the one that the replay wrote.
+            A file cannot be read, or the dataset does not have as many rows as the replay wrote.
         """
         rows = 0
         schema = LABEL_SCHEMA if metric in self.labels else SCHEMA

@@ -1,4 +1,4 @@
-"""The manifest of a dataset: what a replay notes beside the rows, how it is written, read and checked."""
+"""The manifest of a dataset, which describes the replay beside its rows: how it is written, read and checked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPLAY_AGAIN = "a replay writes all files of a dataset at once; run it again"
 
 
 class JobFacts(NamedTuple):
-    """What a dataset says of a job.
+    """The facts about a job in a dataset.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Manifest(NamedTuple):
         return self.document.get("completed_only", False)  # type: ignore[no-any-return]
 
     def rows_written(self, metric: str) -> int | None:
-        """How many rows of a metric the replay wrote, if that was noted."""
+        """How many rows of a metric the replay wrote; None if the manifest does not say."""
         return self.document["counts"].get(metric, {}).get("rows")  # type: ignore[no-any-return]
 
     def jobs(self) -> list[Job]:
@@ -84,7 +84,7 @@ class Manifest(NamedTuple):
 
 
 def source_entry(log: Log, job: str, size_bytes: int, records: int) -> dict[str, Any]:
-    """What a manifest notes of one log that was scanned: its decompressed bytes, and its records."""
+    """The manifest's entry of a scanned log: its place, its decompressed bytes, and its number of records."""
     return {"path": log.path, "job": job, "stream": log.stream, "bytes": size_bytes, "records": records}
 
 
@@ -99,7 +99,7 @@ def contents(
     completed_only: bool,
     input_format: str,
 ) -> dict[str, Any]:
-    """What a replay notes in the manifest; :func:`write` adds what is known of the files.
+    """The content of the manifest of a replay; :func:`write` adds the facts about the files.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def write(folder: str, noted: Mapping[str, Any], *, format: str, folders: Mappin
     ----------
     folder : str
     noted : mapping
-        What :func:`contents` gave.
+        The result of :func:`contents`.
     format : str
         The format of the files.
     folders : mapping of str to str

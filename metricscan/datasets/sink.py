@@ -60,7 +60,7 @@ def metric_name(folder: str) -> str:
 
 
 class Sink:
-    """A dataset while it is written: a context manager.
+    """Writes a dataset; a context manager.
 
     If its block ends by an error, or without :meth:`finish`, no file is left, and a dataset that was there before is kept.
 
@@ -119,7 +119,7 @@ class Sink:
         if not os.listdir(self.path):
             return
         if not os.path.isfile(os.path.join(self.path, MANIFEST)):
-            # only datasets are removed
+            # only a dataset may be overwritten
             raise OptionError(
                 f"{self.path} is not empty and not a dataset: it has no {MANIFEST}; it is not overwritten"
             )

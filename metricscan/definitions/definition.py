@@ -80,19 +80,21 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
 def read_with(
     source: Any, kept: Callable[[Dialect], Kept], labels: Any = ()
 ) -> tuple[tuple[MetricDefinition, ...], dict[str, Kept], list[str]]:
-    """As :func:`load_definitions`, with labels behind the definitions, and a result of the caller's for each regex.
+    """Read definitions and labels as :func:`load_definitions` does, and call ``kept`` for each regex.
 
     Parameters
     ----------
     source : path or iterable
     kept : callable
-        Makes the result for a regex from how it was compiled for the check. Syntax trees are large: it should keep none.
+        Makes the caller's result for a regex from its dialect, as the check compiled it. Syntax trees are large: it should
+        keep none.
     labels : mapping or iterable
         A mapping of name to regex, or a list of definitions.
 
     Returns
     -------
     definitions : tuple of MetricDefinition
+        Those of the labels come last.
     results : dict
         By regex.
     suspicions : list of str
@@ -156,7 +158,7 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
     if isinstance(item, MetricDefinition):
         item = {"Name": item.name, "Regex": item.regex}
     if type(item) is dict and len(item) == 2:
-        # nearly all are valid; the checks below work out what is wrong with the others
+        # nearly all are valid; the checks below find the errors of the others
         text, pattern = item.get("Name"), item.get("Regex")
         if type(text) is str and type(pattern) is str:
             return MetricDefinition(text, pattern), []
@@ -292,7 +294,7 @@ def _from_json(text: str, path: str) -> Any:
         pass
     except RecursionError:
         raise _syntax(path, "it is nested too deeply") from None
-    # as pasted from documentation: `definitions = [`, and a comma behind the last item
+    # as pasted from documentation: `definitions = [`, and a comma after the last item
     start = re.match(r"\s*[\w.]*\s*=\s*(?=[\[{])", text)
     if start:
         text = " " * start.end() + text[start.end() :]

@@ -1,7 +1,8 @@
-"""Lint: what a definition says and probably does not mean, with the reason and, where one is known, a better regex.
+"""Lint: probable mistakes in a definition, each with the reason and, where one is known, a better regex.
 
-The findings are read off the tree that ``re`` makes, and off what the value's group takes of some examples. A suggestion
-compiles and reads these examples as the regex does. Findings that need a log are in replaying/lint_log.py.
+The findings are derived from the tree that ``re`` makes, and from what the value's group matches in some examples. A
+suggestion compiles, and finds the same values in these examples as the regex. Findings that need a log are in
+replaying/lint_log.py.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _TINY, _NEGATIVE, _PLAIN = "1.5e-05", "-1.5", "1.5"
 
 
 class Finding(NamedTuple):
-    """Something that a definition says and probably does not mean.
+    """A probable mistake in a definition.
 
     Attributes
     ----------
@@ -49,7 +50,7 @@ class Finding(NamedTuple):
     reason : str
         What goes wrong, and on which text.
     suggestion : str or None
-        A regex without it, where one is known.
+        A regex without the mistake, where one is known.
     """
 
     code: str
@@ -69,7 +70,7 @@ def lint(name: str, regex: str, others: Sequence[str] = ()) -> tuple[Finding, ..
         The metric's name; it distinguishes counts from measures.
     regex : str
     others : sequence of str
-        The other regexes of its list: this one may match inside a name of theirs.
+        The other regexes of its list: this one may match inside their names.
 
     Examples
     --------
@@ -99,7 +100,7 @@ def _no_group(definition: RegexParts) -> Finding | None:
     reason = "it has no group, so the value is the whole match, which is no number"
     suggestion = None
     if not definition.tree.flags & re.VERBOSE:
-        # the group goes around the last class that takes a number
+        # the group goes around the last class that matches a number
         runs = list(re.finditer(r"(?<!\\)(?:\[[-+0-9.\\deE]+\]|\\d|\\S)(?:[*+]|\{\d*,?\d*\})", definition.regex))
         if runs:
             start, end = runs[-1].span()
@@ -108,7 +109,7 @@ def _no_group(definition: RegexParts) -> Finding | None:
 
 
 def _empty_value(definition: RegexParts) -> Finding | None:
-    """The value's group ends in a lazy repeat, and nothing behind the group extends it."""
+    """The value's group ends in a lazy repeat, and nothing after the group extends it."""
     behind = _behind_group(definition.items, definition.group)
     if behind is None:
         return None
@@ -163,7 +164,7 @@ def _swallowing_alternation(definition: RegexParts) -> Finding | None:
 
 
 def _wrong_group(definition: RegexParts) -> Finding | None:
-    """The first group takes a word; a later one would take the number."""
+    """The first group matches a word; a later one would match the number."""
     body = definition.body
     if body is None or body.fullmatch(_PLAIN) or not body.fullmatch("loss"):
         return None
@@ -180,9 +181,9 @@ def _wrong_group(definition: RegexParts) -> Finding | None:
 
 
 def _unread_numbers(name: str, definition: RegexParts) -> Finding | None:
-    """The value's group takes 1.5 but not 1.5e-05 or -1.5: such numbers are cut, or skipped."""
+    """The value's group matches 1.5 but not 1.5e-05 or -1.5: such numbers are cut, or skipped."""
     body = definition.body
-    # the group takes numbers only
+    # the group matches numbers only
     if body is None or body.fullmatch("loss") or body.fullmatch("1 x"):
         return None
     if not body.fullmatch(_PLAIN) and not body.fullmatch("12.75"):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-# An escape in a Python string; or, in the group, a backslash of which Python warns.
+# A valid escape in a Python string; or, captured by the group, a backslash of which Python warns.
 _PYTHON_ESCAPE = re.compile(r"""\\(?:[\n\r\\'"abfnrtvxNuU]|[0-3][0-7]{0,2}|[4-7][0-7]?(?![0-7]))|(\\)""")
 
 
@@ -23,7 +23,7 @@ def blanked(text: str) -> str:
 
 
 def ellipsis_at(text: str) -> int | None:
-    """The place of ``...`` outside strings, which documentation writes for what it leaves out; None if there is none.
+    """The place of the first ``...`` outside strings, which marks an omission in documentation; None without one.
 
     >>> ellipsis_at('{"a": "...", ...}')
     13
@@ -40,8 +40,8 @@ def ellipsis_at(text: str) -> int | None:
 def python_literal(text: str) -> Any:
     r"""Read a list or dict as Python prints it, or as its source has it.
 
-    It raises what ``ast.literal_eval`` raises, and SyntaxError for what Python warns of: a backslash that means nothing in its
-    string, as in ``'\d'``.
+    It raises what ``ast.literal_eval`` raises, and SyntaxError where Python only warns: for a backslash that begins no escape,
+    as in ``'\d'``.
     """
     import ast
 
@@ -52,7 +52,7 @@ def python_literal(text: str) -> Any:
 
 
 def _python_strings(text: str) -> Iterator[str]:
-    """The strings in Python source that are not raw: those in which a backslash begins an escape."""
+    """The string literals of Python source that are not raw: those in which a backslash can begin an escape."""
     import io
     import tokenize
 

@@ -1,6 +1,6 @@
-"""A definition's regex taken apart: its groups in its text, examples that it reads, and suggestions made from it.
+"""A definition's regex taken apart: the places of its groups, examples that it matches, and suggestions made from it.
 
-``re`` itself decides whether a suggestion reads an example as the regex does.
+``re`` itself decides whether a suggestion finds the same value in an example as the regex.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RegexParts:
         return self.body_of(self.group)
 
     def body_of(self, group: int) -> re.Pattern[str] | None:
-        """The compiled body of a group; None if there is no such group, or if references give it another meaning alone."""
+        """The compiled body of a group; None if there is no such group, or if references make it depend on the rest."""
         if group not in self.groups or self.refers:
             return None
         _, start, end = self.groups[group]
@@ -66,7 +66,7 @@ class RegexParts:
         return f"{self.regex[:opened]}{before}{self.regex[opened:start]}{body}{self.regex[end:]}"
 
     def example(self, value: str) -> str | None:
-        """A short text in which the pattern finds the value; None if none was found, or if ``re`` might take too long."""
+        """A short text in which the pattern finds the value; None if none was found, or if ``re`` might need too long."""
         if self.may_explode:
             return None
         try:
@@ -82,7 +82,7 @@ class RegexParts:
 
 @lru_cache(maxsize=4096)
 def parts_of(regex: str) -> RegexParts | None:
-    """The regex taken apart; None if ``re`` does not take it, or if it is too long to be written by hand."""
+    """The regex taken apart; None if ``re`` does not accept it, or if it is too long to be written by hand."""
     if len(regex) > _LONGEST:
         return None
     try:
@@ -119,7 +119,7 @@ def _same_number(text: str, value: str) -> bool:
 
 
 def standing_alone(parts: RegexParts) -> str | None:
-    """The regex, but its leading literal may not be the end of a longer name; None if it has none."""
+    """The regex, changed so that its leading literal cannot match the end of a longer name; None if it has no such literal."""
     literal, start = leading_literal(parts)
     return f"{parts.regex[:start]}(?<![{NAME_CHARACTERS}]){parts.regex[start:]}" if literal else None
 
@@ -160,7 +160,7 @@ class _NoExampleError(Exception):
 
 
 def _around(items: Any, group: int) -> tuple[str, str]:
-    """Short texts that the pattern takes before and behind a group."""
+    """Short texts that the pattern matches before and after a group."""
     before = ""
     for index, (op, av) in enumerate(items):
         if op is sre.SUBPATTERN and av[0] == group:

@@ -1,1 +1,1 @@
-"""Where logs lie, whose they are, and what bytes they hold."""
+"""Logs: where they lie, which job wrote each of them, and the bytes that they hold."""

@@ -49,7 +49,7 @@ def check_compression(kind: str | None, name: str) -> None:
     Parameters
     ----------
     kind : str or None
-        What :func:`compression` gave.
+        The result of :func:`compression`.
     name : str
         The name of the input, for the message.
     """
@@ -68,7 +68,7 @@ def inflate(read: Callable[[int], bytes], head: bytes, name: str, chunk_bytes: i
     Parameters
     ----------
     read : callable
-        Called with a number of bytes, gives at most as many compressed bytes, and none at the end.
+        Called with a number of bytes; returns at most as many compressed bytes, and empty bytes at the end.
     head : bytes
         Compressed bytes that were read before.
     name : str
@@ -104,12 +104,12 @@ def inflate(read: Callable[[int], bytes], head: bytes, name: str, chunk_bytes: i
                 offset += len(piece)
                 yield piece
     except SourceError:
-        # its message has the place already
+        # the error's message has the place already
         raise
     except (OSError, zlib.error) as error:
         reason = error
     if reason is None:
-        # what the decompressor still holds
+        # the bytes that the decompressor still holds
         piece = member.flush()
         if piece:
             offset += len(piece)

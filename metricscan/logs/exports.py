@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMATS = ("auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export")
 #: How much of an input is read to detect its format.
 HEAD_BYTES = 4096
-# Decoded at once: small enough to stay in the cache until it is scanned, large enough that handing over its rows pays.
+# Bytes decoded at once: small enough to stay in the cache until it is scanned, large enough that handing over its rows pays.
 _PIECE_BYTES = 2 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
@@ -86,7 +86,7 @@ def _is_s3_export(head: bytes, *, is_all: bool) -> bool:
     timed = [line for line in lines if line.strip()]
     if not all(map(_S3_LINE.match, timed)):
         return False
-    # the regex takes a 30th of February, the decoder does not
+    # the regex accepts a 30th of February, the decoder does not
     decoder = _events.Decoder("s3-export")
     decoder.feed(b"\n".join(timed), True)
     return sum(count for *_, count in decoder.streams) == len(timed)
@@ -190,7 +190,7 @@ class ExportReader:
 
     @property
     def stream_names(self) -> list[str | None]:
-        """The streams named so far, by their numbers. Number 0, None, has the events that name no stream."""
+        """The streams named so far, by their numbers. Number 0 is None, for the events that name no stream."""
         listed = [] if self.decoder is None else self.decoder.streams
         return [None if name is None else name.decode("utf-8", "backslashreplace") for name, *_ in listed] or [None]
 

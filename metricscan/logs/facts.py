@@ -40,7 +40,7 @@ def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
     ----------
     job : Job
     folder : str or None
-        The folder that belongs to the job alone; None if there is none.
+        The folder that belongs to the job alone; None without such a folder.
     found : Survey
         Gets an error for each file that cannot be read.
     """
@@ -58,7 +58,7 @@ def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
 
 
 def _reported(read: Any, path: str, found: Survey) -> dict[str, str]:
-    """What the file says. If it cannot be read, the survey gets an error, and nothing is known."""
+    """The hyperparameters in a file. If it cannot be read, there are none, and the survey gets an error."""
     try:
         if os.path.getsize(path) > _MOST_PARAMETER_BYTES:
             raise ValueError(

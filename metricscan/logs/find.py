@@ -1,4 +1,4 @@
-"""Where logs lie: the walk through folders, what is taken for a log, and the streams that an export holds."""
+"""Find logs: the walk through folders, which files count as logs, and the streams that an export holds."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class _Search:
             return
         key = (status.st_dev, status.st_ino)
         if key in self.walked:
-            # a link to a parent, or a folder given twice: its logs have been found
+            # a link to a parent, or a folder given twice: its logs were found already
             self.met += 1
             return
         self.walked.add(key)
@@ -218,7 +218,7 @@ def _fits(name: str, within: str, pattern: str) -> bool:
 
 
 def _is_binary(entry: os.DirEntry[str], look: tuple[int, int, int, int] | None) -> bool:
-    """Whether the content has a NUL early. A file that cannot be read is not binary: the scan reports the error."""
+    """Whether the first bytes hold a NUL. A file that cannot be read is not binary: the scan reports the error."""
     if look is None:
         return False
     shown = look[-1]

@@ -33,7 +33,7 @@ class Log(NamedTuple):
 
 @dataclass
 class Job:
-    """A training job: its logs, and what else is known of it.
+    """A training job: its logs, its status and its hyperparameters.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Job:
 
 @dataclass(repr=False)
 class Survey:
-    """What lies under the paths of a replay.
+    """The outcome of a search for logs: the jobs under the paths of a replay.
 
     Attributes
     ----------

@@ -188,7 +188,7 @@ class JobKeys:
 
 
 def _with_distinct_streams(logs: Sequence[Log]) -> list[Log]:
-    """The logs of a job. Streams of exports that have the same name get a number behind it."""
+    """The logs of a job. Streams of exports that have the same name get a number appended to it."""
     distinct: list[Log] = []
     for log in logs:
         same = sum(other.stream.partition(" (")[0] == log.stream for other in distinct) if log.within else 0

@@ -63,13 +63,13 @@ class Source:
         rest = self._pieces
         try:
             for piece in self._pieces:
-                # copied, because the buffer behind it may be used again
+                # copied, because the buffer that it is a view of may be used again
                 held.append(bytes(piece))
                 length += len(piece)
                 if length >= size:
                     break
         except SourceError as error:
-            # it is raised after the pieces before it
+            # the error is raised after the pieces before it
             rest = _raising(error)
         self._pieces = chain(held, rest)
         return b"".join(held)[:size]
@@ -172,7 +172,7 @@ def _from_chunks(chunks: Iterable[Any], chunk_bytes: int) -> Iterator[memoryview
 
 
 def _widen(file: Any) -> None:
-    """Enlarge the buffer of a pipe, if the system can: a twelfth of the waits, and a quarter less time to read it."""
+    """Enlarge the buffer of a pipe, if the system can: reading it then waits a twelfth as often and takes a quarter less time."""
     try:
         descriptor = file.fileno()
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):

@@ -1,4 +1,4 @@
-"""From paths to jobs: find the logs, assign them to jobs, and add what is known of the jobs."""
+"""From paths to jobs: find the logs, assign them to jobs, and add the known facts about the jobs."""
 
 from __future__ import annotations
 

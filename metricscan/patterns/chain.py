@@ -1,8 +1,8 @@
-"""Chains: one-pass patterns, that is a literal and then steps, at each of which the next byte decides.
+"""Chains, that is one-pass patterns: a literal and then steps, at each of which the next byte decides how to continue.
 
-``consumed samples: +([0-9]+)``, ``loss=([0-9]+\\.[0-9]+)``, ``reward: ([-+]?[0-9]*\\.?[0-9]+(?:[eE][-+]?[0-9]+)?)``: behind
-the literal each step takes all that it can, and no step could give back a byte with which the next one starts, so nothing
-has to backtrack. The core matches a chain where its literal is found, in one pass. Where a table of bytes leaves a byte
+``consumed samples: +([0-9]+)``, ``loss=([0-9]+\\.[0-9]+)``, ``reward: ([-+]?[0-9]*\\.?[0-9]+(?:[eE][-+]?[0-9]+)?)``: after
+the literal each step consumes all that it can, and no step could give back a byte with which the next one starts, so the
+core never backtracks. The core matches a chain where its literal is found, in one pass. Where a table of bytes leaves a byte
 undecided, the pattern's program decides.
 """
 
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     text : bytes
         The text of STEP_TEXT; the table of bytes of STEP_RUN, and of the digits of STEP_DECIMAL.
     least, most : int
-        STEP_RUN takes between ``least`` and ``most`` bytes (-1: without a limit). If the steps behind STEP_OPTIONAL or
+        STEP_RUN consumes between ``least`` and ``most`` bytes (-1: without a limit). If the steps after STEP_OPTIONAL or
         STEP_EITHER fail, the match continues at step ``least``; if they do not, they end in STEP_DONE, and the match
         continues at its step ``least``. STEP_OPEN and STEP_CLOSE are the ends of the value.
     """
@@ -59,14 +59,14 @@ class Step(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """The literal that a chain begins with, and the steps behind it."""
+    """The literal that a chain begins with, and the steps after it."""
 
     prefix: bytes
     steps: tuple[Step, ...]
 
 
 class _NotAChain(Exception):
-    """The pattern is no chain."""
+    """The pattern cannot become a chain."""
 
 
 def chain(tree: Tree, value_group: int) -> Chain | None:
@@ -96,7 +96,7 @@ def chain(tree: Tree, value_group: int) -> Chain | None:
 
 
 class _Part(NamedTuple):
-    """The step that an item becomes; which bytes it can start with and could give back; whether it may take nothing."""
+    """The step that an item becomes; which bytes it can start with and could give back; whether it may be empty."""
 
     kind: int
     text: bytes
@@ -208,7 +208,7 @@ class _Chains:
         starts, nullable = _first(inner)
         if nullable:
             raise _NotAChain
-        # if it fails, it also gives back what it starts with
+        # if it fails, the bytes that it starts with are given back too
         return _Part(STEP_OPTIONAL, b"", 0, 0, starts, True, starts | _gives(inner), (inner,))
 
     def _decimal(self, items: Sequence[Any]) -> _Part | None:
@@ -234,9 +234,9 @@ class _Chains:
     def _check(
         self, parts: Sequence[_Part], following: frozenset[int], *, may_end: bool
     ) -> tuple[frozenset[int], bool]:
-        """Raise if a part could give back what the rest starts with, unless all of the rest may take nothing.
+        """Raise if a part could give back what the rest starts with, unless all of the rest may be empty.
 
-        Returns which bytes the parts and the rest behind them can start with, and whether all of these may take nothing.
+        Returns which bytes the parts and the rest after them can start with, and whether all of these may be empty.
         """
         first, nothing = following, may_end
         for part in reversed(parts):
@@ -293,13 +293,13 @@ class _Chains:
 
     @staticmethod
     def _is_target(steps: Sequence[Step]) -> bool:
-        """Whether a step continues behind all of these; then the next text is a step of its own."""
+        """Whether an earlier step jumps to the end of these; then a text that follows must not be merged into the last one."""
         return any(step.kind in (STEP_OPTIONAL, STEP_EITHER, STEP_DONE) and step.least == len(steps) for step in steps)
 
 
 @lru_cache(maxsize=256)
 def _bytes_of(table: bytes) -> tuple[frozenset[int], frozenset[int]]:
-    """The bytes that a class may take, and those that it takes in any case."""
+    """The bytes that a class may match, and those that it matches in any case."""
     return (
         frozenset(byte for byte in range(256) if table[byte] != STOP),
         frozenset(byte for byte in range(256) if table[byte] == MEMBER),
@@ -316,5 +316,5 @@ def _first(parts: Sequence[_Part]) -> tuple[frozenset[int], bool]:
 
 
 def _gives(parts: Sequence[_Part]) -> frozenset[int]:
-    """The bytes that the end of a sequence could give back: to be careful, those of all its parts."""
+    """A superset of the bytes that the end of a sequence could give back: those of all its parts."""
     return _NONE.union(*(part.gives for part in parts))

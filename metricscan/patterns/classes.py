@@ -32,7 +32,7 @@ from metricscan.patterns.opcodes import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A category in the core's form: which one, 1 for its complement, 1 for ASCII only.
+# A category in the core's form: its number, 1 if it is negated, 1 for ASCII only.
 _CATEGORIES = {
     sre.CATEGORY_DIGIT: (DIGIT, 0, 1),
     sre.CATEGORY_NOT_DIGIT: (DIGIT, 1, 1),
@@ -67,7 +67,7 @@ _Item = tuple[int, ...]
 
 
 class CharacterClass(NamedTuple):
-    """The characters that a node takes.
+    """The characters that a node matches.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class UnknownClass(Exception):
 
 
 def character_class(node: tuple[Any, Any], flags: int) -> CharacterClass:
-    """The characters that a one-character node takes under the flags in force.
+    """The characters that a one-character node matches under the flags in force.
 
     >>> from re import _parser
     >>> digits = character_class(_parser.parse("[0-9.]")[0], 32)
@@ -96,7 +96,7 @@ def character_class(node: tuple[Any, Any], flags: int) -> CharacterClass:
     Raises
     ------
     UnknownClass
-        The node depends on the locale, or ``re`` compiles it to something new.
+        The node depends on the locale, or ``re`` compiles it to code that this module does not know.
     """
     op, av = node
     if type(av) is not list:
@@ -231,7 +231,7 @@ def _bits_of(takes: Callable[[str], bool]) -> int:
     return sum(1 << code for code in range(128) if takes(chr(code)))
 
 
-# A set of ASCII characters is the bits of an integer.
+# The bits of an integer represent a set of ASCII characters.
 _ASCII = (1 << 128) - 1
 _UPPER = _bits_of(str.isupper)
 _MEMBERS = {

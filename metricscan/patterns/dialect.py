@@ -18,10 +18,10 @@ PROPERTY = r"\p{..}"
 NAMED_GROUP = "(?<name>..)"
 BRANCH_RESET = "(?|..)"
 
-# ``regex`` unrolls counted repeats when it compiles: (?:a{65535}){65535} takes it 10 s and 3 GB.
+# ``regex`` unrolls counted repeats when it compiles: (?:a{65535}){65535} costs 10 s and 3 GB.
 MOST_UNROLLED = 100_000
 
-# The parser of ``re`` calls itself for each level, and so do the readers of its tree.
+# The parser of ``re`` recurses for each level of nesting, and so do the functions that read its tree.
 TOO_DEEP = "it is nested too deeply for the interpreter's recursion limit of {:,}"
 
 # One element of a pattern: an escape (with its braces, for a property), a class, an opening of a group, or a character.
@@ -41,7 +41,7 @@ class Dialect(NamedTuple):
     constructs : tuple of str
         The constructs that ``re`` refuses; empty under ``re``.
     compiled : re.Pattern, regex.Pattern or None
-        None: ``re`` is known to take it and has generated no code yet, which takes a third of ``re.compile``.
+        None: ``re`` is known to accept it and has generated no code yet, which takes a third of ``re.compile``.
     tree : SubPattern
         The syntax tree of ``re``; under ``regex``, that of a pattern of the same shape in the syntax of ``re``.
     """
@@ -63,12 +63,12 @@ class Dialect(NamedTuple):
         return index
 
     def with_code(self) -> Dialect:
-        """The same, compiled."""
+        """The same dialect with ``compiled`` set."""
         return self if self.compiled is not None else self._replace(compiled=_code_of(self.tree))
 
 
 class RegexError(Exception):
-    """Neither engine takes the pattern."""
+    """Neither engine accepts the pattern."""
 
     def __init__(self, message: str, position: int | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -85,7 +85,7 @@ def compile_regex(pattern: str) -> Dialect:
     Raises
     ------
     RegexError
-        Neither takes it.
+        Neither engine accepts it.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def compile_regex(pattern: str) -> Dialect:
 
 
 def read_regex(pattern: str) -> Dialect:
-    """As :func:`compile_regex`, but without generating code where ``re`` is known to take the pattern."""
+    """As :func:`compile_regex`, but without generating code where ``re`` is known to accept the pattern."""
     try:
         tree = parse(pattern)
         return Dialect("re", (), None if is_surely_taken(pattern) else sre_compiler.compile(tree), tree)
@@ -110,7 +110,7 @@ def read_regex(pattern: str) -> Dialect:
     if not constructs:
         raise refusal
     try:
-        # with these constructs in its own syntax, re must take the pattern: nothing else in it may be specific to regex
+        # with these constructs in its own syntax, re must accept the pattern: nothing else in it may be specific to regex
         tree = parse_whole(rewritten)
         sre_compiler.compile(tree)
         size = unrolled_size(tree)
@@ -121,7 +121,7 @@ def read_regex(pattern: str) -> Dialect:
         raise refusal from None
     if _is_fuzzy(pattern):
         raise RegexError(
-            f"it holds what regex takes for fuzzy matching, beside {constructs[0]}, which only regex takes",
+            f"it holds what regex reads as fuzzy matching, beside {constructs[0]}, which only regex accepts",
             hint=r"write a literal { as \{",
         )
     if size > MOST_UNROLLED:
@@ -188,7 +188,7 @@ def _rewrite(pattern: str) -> tuple[str, tuple[str, ...]]:
             in_class = not (text == "]" and match.start() > opened)
         elif text == "[":
             in_class = True
-            # a ] that stands first in a class is a member
+            # a ] at the first place of a class is a member
             opened = match.start() + (2 if pattern.startswith("^", match.start() + 1) else 1)
         elif text in ("(?<=", "(?<!"):
             lookbehinds.append(len(parts))

@@ -52,14 +52,14 @@ class Search(NamedTuple):
 
 
 def weight(literal: bytes) -> float:
-    """How often the rarest two bytes of a literal are expected at a place of a log."""
+    """The expected frequency, per place of a log, of the rarest two bytes of a literal."""
     if len(literal) == 1:
         return SHARE[literal[0]]
     return min(SHARE[a] * SHARE[b] for a, b in pairwise(literal))
 
 
 def is_above(literal: bytes, share: float) -> bool:
-    """Whether the weight of a literal is above this; for most, the first bytes decide."""
+    """Whether the weight of a literal is above a share; for most literals, the first bytes decide."""
     if len(literal) == 1:
         return SHARE[literal[0]] > share
     return all(SHARE[a] * SHARE[b] > share for a, b in pairwise(literal))
@@ -112,7 +112,7 @@ def _window(members: list[tuple[bytes, int]]) -> tuple[int, int]:
         return -before, before + after
     starts = range(-before, after - WINDOW + 1)
     if len(members) == 1:
-        # at an end of the literal, so that two windows cover up to sixteen bytes
+        # the window lies at an end of the literal, so that two windows cover up to sixteen bytes
         return (-before if before <= after else after - WINDOW), WINDOW
     best = max(starts, key=lambda start: len({text[place + start : place + start + WINDOW] for text, place in members}))
     return best, WINDOW
@@ -121,8 +121,8 @@ def _window(members: list[tuple[bytes, int]]) -> tuple[int, int]:
 def _assign_buckets(pairs: list[tuple[int, int]]) -> list[int]:
     """Spread fingerprints over the eight buckets.
 
-    A bucket also answers for mixtures of its fingerprints, nibble by nibble; each fingerprint goes to the bucket where it
-    adds the fewest of these.
+    A bucket also matches mixtures of its fingerprints, nibble by nibble; each fingerprint goes to the bucket where it
+    adds the fewest such false matches.
     """
     if len(pairs) <= BUCKETS:
         return list(range(len(pairs)))
@@ -149,7 +149,7 @@ def _nibbles(pair: tuple[int, int]) -> tuple[set[int], set[int], set[int], set[i
 
 
 def _answered(sets: list[set[int]]) -> float:
-    """The share of places for which a bucket with these nibbles answers."""
+    """The share of places that a bucket with these nibbles matches."""
     low0, high0, low1, high1 = sets
     first = sum(SHARE[high << 4 | low] for high in high0 for low in low0)
     second = sum(SHARE[high << 4 | low] for high in high1 for low in low1)

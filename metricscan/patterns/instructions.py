@@ -18,13 +18,13 @@ class Code:
     Attributes
     ----------
     words : list of int
-        The instructions, one behind the other.
+        The instructions, one after the other.
     pool : bytearray
         The literals.
     classes : list of CharacterClass
         The words refer to a class by its number here.
     pure : bool
-        Nothing depends on captured text or on counted rounds.
+        No instruction depends on captured text or on counted rounds.
     """
 
     __slots__ = ("_bytes", "_numbers", "classes", "pool", "pure", "words")
@@ -53,7 +53,7 @@ class Code:
         return known
 
     def after(self, at: int) -> int:
-        """The place behind an instruction."""
+        """The place after an instruction."""
         words = self.words
         op = words[at]
         extra = words[at + 4] if op == SPLIT else words[at + 3] if op == LOOK else 0

@@ -1,6 +1,6 @@
-"""The literals of which any match must contain one: what the search looks for in a log.
+"""The literals of which every match contains at least one: the search looks for them in a log.
 
-They are read off the syntax tree that ``re`` makes, so the pattern means here what it means to ``re``. The result may
+They are derived from the syntax tree that ``re`` makes, so the pattern means here what it means to ``re``. The result may
 miss a literal that every match contains; it never lists one that a match can do without.
 """
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 LITERAL = sre.LITERAL
 
-# Sets of literals grow by alternations and small classes; a set that would exceed this ends where it is.
+# Alternatives and small classes multiply the literals of a set; a set that would exceed this number grows no further.
 MOST_LITERALS = 64
 MOST_SPELLINGS = 16
-# A longer literal finds nothing more: the search looks at eight bytes of it, the rest is compared.
+# A longer literal would not narrow the search: the search looks at eight bytes of it, the rest is compared.
 LONGEST_LITERAL = 256
 
 
@@ -48,7 +48,7 @@ def best_set(sets: list[tuple[bytes, ...]]) -> tuple[bytes, ...] | None:
 
 
 class _Required:
-    """Walks a sequence and keeps all texts that can lead to the current place."""
+    """Walks a sequence and keeps all texts that a match can hold just before the current place."""
 
     def __init__(self, flags: int) -> None:
         self.ignore_case = bool(flags & sre.SRE_FLAG_IGNORECASE)
@@ -154,7 +154,7 @@ class _Required:
         elif op is sre.ATOMIC_GROUP:
             yield from self.sets(av)
         elif op is sre.ASSERT:
-            # what a lookaround requires is in the record too
+            # a literal that a lookaround requires is in the record too
             yield from self.sets(av[1])
 
 

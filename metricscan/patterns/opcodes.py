@@ -13,7 +13,7 @@ ENTER, CHECK, ROUND, COUNT, MORE, GROUP, END_GROUP, SAME, IF = range(12, 21)
 FIXED, MAYBE, REST, KEEP = range(21, 25)
 
 RUN_SIZE, SPLIT_SIZE, COUNT_SIZE = 9, 7, 6
-#: How many words an instruction takes, its opcode included.
+#: How many words an instruction has, its opcode included.
 SIZES = {
     MATCH: 1,
     BYTE: 2,
@@ -41,12 +41,12 @@ SIZES = {
     SAME: 3,
     IF: 3,
 }
-#: A run, and what it becomes where the next byte decides how far it goes.
+#: The opcode of a run, and those that replace it where the next byte decides how far it goes.
 RUNS = (RUN, FIXED, MAYBE, REST)
 
 # kinds of repeats
 GREEDY, LAZY, POSSESSIVE = range(3)
-# kinds of groups that are matched on their own
+# kinds of groups that match without regard to what follows: atomic, positive and negative lookaround
 ATOMIC, MUST, MUST_NOT = range(3)
 # where a match can start
 ANYWHERE, AT_TEXT, BEFORE_TEXT, AT_ONCE, BEFORE_END = range(5)

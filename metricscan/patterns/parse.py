@@ -1,4 +1,4 @@
-"""Regexes as syntax trees, made by ``re``'s own parser; what many definitions have in common is parsed once.
+"""Regexes as syntax trees, made by ``re``'s own parser; a part that many definitions share is parsed once.
 
 A list of definitions is mostly one shape under many names: ``train_loss=(.*?);``, ``val_loss=(.*?);``. A regex that begins
 with plain text is that text and a rest, and the rest is parsed once for all of them. A test compares each tree made this way
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-# Characters that mean themselves, at the start of a regex. One more must follow; it stays in the rest, for it may be repeated.
+# Characters that match themselves, at the start of a regex. One more must follow; a repeat may apply to it, so it belongs to
+# the rest.
 _PLAIN = r"[^\\.^$*+?{}\[\]()|\n\r\x80-\U0010ffff]"
 _START = re.compile(f"{_PLAIN}+(?={_PLAIN})")
 _LITERALS = [(sre.LITERAL, code) for code in range(128)]
@@ -35,7 +36,7 @@ _MOST_GROUPS = 50
 
 
 class _Silence:
-    """Stands in for the module ``warnings`` in ``re``'s parser."""
+    """Replaces the module ``warnings`` in ``re``'s parser."""
 
     @staticmethod
     def warn(*_: object, **__: object) -> None:
@@ -62,7 +63,7 @@ def _silenced(module: ModuleType, name: str) -> Callable[..., Any]:
     return function
 
 
-#: What ``re``'s parser makes of a regex (and flags, as a number); it raises what that raises, and never warns.
+#: Parses a regex (with flags, as a number) by ``re``'s parser; it raises what the parser raises, and never warns.
 parse_whole = _silenced(sre_parser, "parse")
 
 
@@ -75,7 +76,7 @@ def parse(regex: str) -> Any:
     True
     """
     start = _START.match(regex)
-    # alternatives: the text before the first is part of that one alone
+    # of several alternatives, the first text belongs to the first one alone
     if start is not None and len(regex) - start.end() <= _LONGEST_KEPT and "|" not in regex:
         rest = _rest(regex[start.end() :])
         if rest is not None:
@@ -99,7 +100,7 @@ def forget() -> None:
 
 
 def is_surely_taken(regex: str) -> bool:
-    r"""Whether ``re`` is known to take a regex that its parser took; False: it may or may not.
+    r"""Whether ``re`` is known to accept a regex that its parser accepted; False: it may refuse it.
 
     >>> [is_surely_taken(regex) for regex in (r"a(?:b|c)+", "(?i)a(?=b)", "(?<=a+)b", "a++")]
     [True, True, False, False]

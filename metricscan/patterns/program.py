@@ -66,17 +66,18 @@ if TYPE_CHECKING:
 
     from metricscan.patterns.tree import Tree
 
-# A pattern whose program would have more words is left to re.
+# A program has at most this many words; a pattern that needs more is left to re.
 MOST_CODE = 400_000
-# A counted repeat is unrolled up to this many words; beyond, its rounds are counted, and no failed state is remembered.
+# A counted repeat is unrolled up to this many words. In a longer one a counter counts the rounds, and the matcher memoizes no
+# failed state.
 MOST_UNROLLED = 4_000
 MOST_COUNT = 1 << 30
-# A choice inside loops with empty rounds needs two bits for each of them.
+# Each loop around a choice whose rounds may be empty doubles the bits that the choice needs.
 MOST_EMPTY_LOOPS = 6
 
 _REFERENCES = frozenset({sre.GROUPREF, sre.GROUPREF_EXISTS})
 _REPEATS = {sre.MAX_REPEAT: GREEDY, sre.MIN_REPEAT: LAZY, sre.POSSESSIVE_REPEAT: POSSESSIVE}
-# Before 3.11.5 re itself crashes on some possessive and atomic groups: then they are left to it.
+# Before Python 3.11.5, re crashes on some possessive and atomic groups. There this module declines them, and re decides.
 _GROUPS_ARE_SOUND = sys.version_info >= (3, 11, 5)
 
 
@@ -92,13 +93,13 @@ class Program(NamedTuple):
     sets, set_at : bytes
         int32: the sets that decide characters outside ASCII, and where each class's set begins.
     first : bytes
-        Which bytes a match may start with, 256 entries; empty if it may be empty.
+        Which bytes a match may start with, 256 entries; empty if a match may be empty.
     last : bytes
-        Which bytes a record with a match may end with, 256 entries; empty if any.
+        Which bytes a record with a match may end with, 256 entries; empty if all may.
     only_run : bool
-        It is one greedy run without a limit, of one character at least, and all of it is the value.
+        The pattern is one greedy run of at least one character, without a limit, and the value is the whole match.
     width : int
-        No match is shorter than this.
+        The least number of characters of a match.
     ways : bytes
         256 entries per choice: bit 0, its first way may continue with this byte; bit 1, its second.
     lead, lead_class : int
@@ -106,14 +107,14 @@ class Program(NamedTuple):
     lead_ascii : bool
         Where a match can start: the fields of program_facts.Lead.
     runs, splits, loops, slots : int
-        How many runs there are, how many bits the choices need at a place, how many loops whose rounds the matcher keeps,
-        and how many places of groups it keeps.
+        The number of runs; of bits that the choices need per place; of loops whose rounds the matcher tracks; of starts and
+        ends of groups that it stores.
     at_start : bool
-        It matches at the record's start or not at all.
+        The pattern can match only at the record's start.
     words : int
-        The class of word characters among ASCII, for boundaries; -1: none is needed.
+        The class of word characters among ASCII, for boundaries; -1 if the pattern has no boundary.
     pure : bool
-        Nothing depends on captured text or on counted rounds.
+        No instruction depends on captured text or on counted rounds.
     """
 
     code: bytes
@@ -140,11 +141,11 @@ class Program(NamedTuple):
 
 
 class _NotAProgram(Exception):
-    """Why a pattern is no program."""
+    """The reason why a pattern cannot become a program."""
 
 
 def compile_program(tree: Tree, value_group: int) -> Program | str:
-    """The program of a pattern that ``re`` takes, or the reason why there is none.
+    """The program of a pattern that ``re`` accepts, or the reason why there is none.
 
     >>> from metricscan.patterns.dialect import compile_regex
     >>> from metricscan.patterns.tree import Tree
@@ -174,11 +175,11 @@ class _Emitter:
         self.splits = 0
         self.loops = 0
         self.word_class = -1
-        # loops around this place whose rounds may be empty, as far as a failure here depends on them
+        # the enclosing loops whose rounds may be empty, if a failure at this place depends on them
         self.empty_loops: list[int] = []
         self.sizes: dict[int, int] = {}
         self.slots = {value_group: 0}
-        # how many choices, repeats, lookarounds and atomic groups are around this place
+        # how many choices, repeats, lookarounds and atomic groups enclose this place
         self.nested = 0
         self.always_saved: list[int] = []
 
@@ -200,7 +201,7 @@ class _Emitter:
         last = last_bytes(code) if first else b""
         where = lead(code)
         at_start = is_at_start(code)
-        # the facts above know runs alone, and not what these become
+        # decide_ahead replaces RUN by opcodes that the functions above do not know, so it is called after them
         ways = decide_ahead(code)
         if code.pure:
             for at in self.always_saved:
@@ -301,7 +302,7 @@ class _Emitter:
     def _subpattern(self, av: Any, flags: int) -> None:
         group, add_flags, del_flags, items = av
         if add_flags & _TYPE_FLAGS & ~flags:
-            # re.search reads the first character of such a part by the flags of the whole, re.match by those of the part
+            # re.search matches the first character of such a part by the flags of the whole, re.match by those of the part
             raise _NotAProgram("a part of it changes what \\w, \\d and \\s mean")
         flags = (flags | add_flags) & ~del_flags
         slot = None if group is None else self.slots.get(group)
@@ -340,7 +341,7 @@ class _Emitter:
         self.words[jump + 1] = len(self.words)
 
     def _own_group(self, kind: int, back: int, items: Any, flags: int) -> None:
-        """A part that is matched on its own: a failure in it does not depend on the loops around it."""
+        """Emit an atomic group or a lookaround: a failure in it does not depend on the loops around it."""
         outer, self.empty_loops = self.empty_loops, []
         group = self.emit(GROUP, kind, back, 0)
         self.sequence(items, flags)
@@ -384,7 +385,8 @@ class _Emitter:
         takes_all = one.table.count(MEMBER) + (one.table[10] != MEMBER) == len(one.table)
         split = None
         if least == 0 and kind != POSSESSIVE and self.empty_loops:
-            # A failure behind a run is remembered by the run's end alone; so a run in such a loop always moves.
+            # The matcher memoizes a failure after a run by the run's end alone, not by whether the run was empty. So in such a
+            # loop an empty run is a choice, and the run itself consumes at least one character.
             split = self._split()
             self._choose(split, kind, len(self.words))
             least = 1
@@ -397,14 +399,14 @@ class _Emitter:
             self._choose(split, kind, len(self.words), out=True)
 
     def _loop(self, kind: int, least: int, items: Any, flags: int) -> None:
-        """A repeat without a limit: the required rounds but one unrolled, then a loop around one body."""
+        """Emit a repeat without a limit: all required rounds but one unrolled, then a loop around one body."""
         for _ in range(least - 1):
             self.sequence(items, flags)
         loop = self._new_loop() if items.getwidth()[0] == 0 else None
         if loop is not None:
             self.emit(ENTER, loop)
         entry = self.emit(JUMP, 0) if least else None
-        # the loop decides here on a further round; there is none after a round that has not moved
+        # here the loop starts another round or ends; after a round that consumed nothing it ends
         top = len(self.words)
         if loop is not None and kind == GREEDY:
             check = self.emit(CHECK, loop, 0)
@@ -426,7 +428,7 @@ class _Emitter:
         self._choose(split, kind, len(self.words), out=True)
 
     def _bounded(self, kind: int, least: int, limit: int, items: Any, flags: int) -> None:
-        """A repeat with a limit, unrolled: each optional round stands inside the one before."""
+        """Emit a repeat with a limit, unrolled: each optional round is nested in the one before."""
         for _ in range(least):
             self.sequence(items, flags)
         loop = self._new_loop() if items.getwidth()[0] == 0 and limit - least > 1 else None
@@ -452,7 +454,7 @@ class _Emitter:
             self._choose(split, kind, len(self.words), out=True)
 
     def _counted(self, kind: int, least: int, limit: int, items: Any, flags: int) -> None:
-        """A repeat too long to be unrolled: its rounds are counted."""
+        """Emit a repeat too long to be unrolled: a counter counts its rounds."""
         self.code.pure = False
         loop = self._new_loop()
         self._new_loop()
@@ -465,7 +467,7 @@ class _Emitter:
         self.words[top + 5] = len(self.words)
 
     def _possessive(self, least: int, limit: int, items: Any, flags: int) -> None:
-        """A possessive repeat: each round is an atomic group, and all optional rounds together are one."""
+        """Emit a possessive repeat: each round is an atomic group, and all optional rounds together are one more."""
         if not _GROUPS_ARE_SOUND:
             raise _NotAProgram("it has a possessive repeat of more than one class")
         if any(op is sre.SUBPATTERN and av[0] is not None for op, av in within(items)):
@@ -491,16 +493,16 @@ class _Emitter:
         self.empty_loops = outer
 
     def _choose(self, split: int, kind: int, target: int, *, out: bool = False) -> None:
-        """A greedy repeat tries its body first, a lazy one the way out."""
+        """Set a target of a repeat's choice: a greedy repeat tries its body first, a lazy one its exit (``out``)."""
         self.words[split + (1 if out == (kind == LAZY) else 2)] = target
 
     def _new_loop(self) -> int:
-        # the matcher keeps the loops' places behind the slots
+        # the matcher stores the places of loops after those of groups
         self.loops += 1
         return 2 * len(self.slots) + self.loops - 1
 
     def _unrolled_size(self, items: Any) -> int:
-        """About how many words the items take. Each node is visited once, however deep the repeats are nested."""
+        """Estimate the number of words of the items' code. Each node is visited once, however deep the repeats are nested."""
         known = self.sizes.get(id(items))
         if known is not None:
             return known

@@ -1,6 +1,6 @@
-"""Facts about a program's matches, read off its code, and the instructions that become cheaper by them.
+"""Derive facts about a program's matches from its code, and replace instructions by cheaper ones where the facts allow it.
 
-A fact may be missed, which costs time; each fact that is stated holds for every record.
+These functions may miss a fact, which costs time; each fact that they state holds for every record.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ from metricscan.patterns.opcodes import (
 if TYPE_CHECKING:
     from metricscan.patterns.instructions import Code
 
-# Whether the next byte decides is asked over this many places, and answered for this many choices.
+# To find out whether the next byte decides, at most this many places are visited, for at most this many choices.
 MOST_AHEAD = 64
 MOST_WAYS = 256
-# For a program of more instructions, the last bytes of records with a match are not worked out.
+# For a program of more instructions, the last bytes of records with a match are not computed.
 MOST_LAST = 100
 
 # Sets of bytes as the bits of an integer.
@@ -60,16 +60,16 @@ _ASCII = (1 << 128) - 1
 
 
 class Start(NamedTuple):
-    """What can come next at a place in the code. It may claim too much, never too little.
+    """What can come next at a place in the code. It may include too much, never too little.
 
     Attributes
     ----------
     first : int
-        Bit b: a byte taken here may be b.
+        Bit b is set if the next byte consumed may be b.
     at_end : bool
-        The rest may need no byte where the record ends.
+        The rest may match the empty text at the record's end.
     anywhere : bool
-        The rest may need no byte, or any.
+        The rest may match the empty text anywhere, or may start with any byte.
     """
 
     first: int
@@ -88,10 +88,10 @@ class Lead(NamedTuple):
     kind : int
         ANYWHERE, AT_TEXT, BEFORE_TEXT, AT_ONCE or BEFORE_END.
     number : int
-        The class of the run that stands before the text or the end.
+        The class of the run before the text or the end.
     text : bytes
     ascii_only : bool
-        In other records than ASCII a match can start anywhere.
+        Whether the above holds for ASCII records only: in others a match can start anywhere.
     """
 
     kind: int
@@ -112,7 +112,7 @@ def bytes_table(mask: int) -> bytes:
 
 
 def start(code: Code, at: int, most: int | None = None) -> Start:
-    """What can come next at a place; unknown if more places than ``most`` have to be looked at."""
+    """What can come next at a place; unknown if more than ``most`` places would have to be visited."""
     words = code.words
     first = 0
     at_end = anywhere = False
@@ -165,7 +165,7 @@ def start(code: Code, at: int, most: int | None = None) -> Start:
 
 
 def _taker(code: Code, at: int) -> int:
-    """The instruction that takes the next characters in every match; instructions that only look at them are skipped."""
+    """The instruction that consumes the next characters in every match; instructions that only look at them are skipped."""
     words = code.words
     while True:
         op = words[at]
@@ -183,7 +183,7 @@ def _taker(code: Code, at: int) -> int:
 
 
 def first_bytes(code: Code) -> bytes:
-    """Which bytes a match may start with, 256 entries; empty if it may be empty."""
+    """Which bytes a match may start with, 256 entries; empty if a match may be empty."""
     at_first = start(code, 0)
     return b"" if at_first.at_end or at_first.anywhere else bytes_table(at_first.first)
 
@@ -219,19 +219,19 @@ def last_bytes(code: Code) -> bytes:
 
 
 def lead(code: Code) -> Lead:
-    """Where a match can start, read off what comes first in every match."""
+    """Where a match can start, derived from what comes first in every match."""
     words = code.words
     at = _taker(code, 0)
     text = code.text_at(at)
     if text:
         return Lead(AT_TEXT, 0, text, ascii_only=False)
-    # an assertion where the match starts may hold at one place of a run and not at another
+    # an assertion at the start of the match may hold at one place of a run and not at another
     plain = all(words[place] in (SAVE, JUMP, ENTER, RUN) for place in code.places() if place <= at)
     if words[at] != RUN or not (plain and code.pure) or words[at + 4] >= 0:
         return _NO_LEAD
     kind, number, least, takes_all = words[at + 1], words[at + 2], words[at + 3], words[at + 7]
     if least == 0 and takes_all and kind != POSSESSIVE:
-        # .* reaches, from where the search begins, every place where a match could start
+        # from the place where the search begins, .* reaches every place where a match could start
         return Lead(AT_ONCE, 0, b"", ascii_only=False)
     one = code.classes[number]
     after = _taker(code, code.after(at))
@@ -244,7 +244,7 @@ def lead(code: Code) -> Lead:
 
 
 def is_at_start(code: Code) -> bool:
-    """Whether it matches at the record's start or not at all."""
+    """Whether the program can match only at the record's start."""
     at = 0
     while code.words[at] == SAVE:
         at += SIZES[SAVE]
@@ -252,7 +252,7 @@ def is_at_start(code: Code) -> bool:
 
 
 def is_only_run(code: Code) -> bool:
-    """Whether it is one greedy run of one character at least, without a limit, and all of it is the value."""
+    """Whether the program is one greedy run of at least one character, without a limit, whose match is the value."""
     words = code.words
     places = list(code.places()) if len(words) < 20 else []
     if [words[at] for at in places] not in ([KEEP, FIXED, KEEP, MATCH], [KEEP, REST, KEEP, MATCH]):
@@ -276,10 +276,10 @@ def note_bytes_after_runs(code: Code) -> None:
 
 
 def decide_ahead(code: Code) -> bytes:
-    """Mark the runs and choices that the next byte decides, so that the matcher does not come back to them.
+    """Mark the runs and choices that the next byte decides, so that the matcher does not backtrack into them.
 
-    Returns the tables of ways that the choices refer to. Nothing is marked in a program with groups that are matched on
-    their own: such a group matches without regard to what follows it.
+    Returns the tables of ways that the choices refer to. Nothing is marked in a program with a GROUP instruction (an atomic
+    group or a lookaround), because its body matches without regard to what follows it.
     """
     words = code.words
     if any(words[at] == GROUP for at in code.places()):
@@ -312,14 +312,14 @@ def decide_ahead(code: Code) -> bytes:
 
 
 def _is_decided(code: Code, kind: int, number: int, after: int, following: Start) -> bool:
-    """Whether a run may only end where its class or its limit ends it, as far as it takes ASCII."""
+    """Whether a run of ASCII characters can end only where its class or its limit ends it."""
     if not following.anywhere:
         return not code.bytes_of(number) & following.first & _ASCII
     return kind == GREEDY and _cannot_fail(code, after)
 
 
 def _cannot_fail(code: Code, at: int) -> bool:
-    """Whether the rest may take nothing: then the matcher keeps to the first way, the longest end of a run."""
+    """Whether the rest always matches: then the matcher keeps the first way, the run at its longest."""
     words = code.words
     for _ in range(MOST_AHEAD):
         op = words[at]

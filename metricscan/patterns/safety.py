@@ -1,10 +1,11 @@
-"""Whether a pattern is ReDoS-safe: a check of its syntax tree that may doubt a safe pattern and never passes an unsafe one.
+"""Check on the syntax tree whether a pattern is ReDoS-safe; may reject a safe pattern, never accepts an unsafe one.
 
 A pattern is provably linear if a search from one place in a record takes a number of steps that is at most linear in the
-record's length, whatever the record. Then at most one of its repeats can give a character back to what follows it, and none
-within a loop; and what follows does not read the same text again from each such place. A search over all places of a record
-is quadratic at worst. ``re`` and ``regex`` set no bound on backtracking, so only a provably linear pattern is left to them
-without a warning.
+record's length, whatever the record. The check requires that at most one repeat, and none within a loop, can give characters
+back to what follows it, and that what follows does not read the same text again from each such place.
+
+A search over all places of a record is quadratic at worst. ``re`` and ``regex`` set no bound on backtracking, so only a
+provably linear pattern is left to them without a warning.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ _OUTSIDE = _DIGITS | _BLANKS | _WORDS | _REST
 _ANY = (1 << 132) - 1
 _NONE = 0
 
-# A lookaround or a back-reference to text that is no longer than this takes constant time.
+# A lookaround over at most this many characters, or a back-reference to them, takes constant time.
 _SHORT = 64
 _UNKNOWN = (0, _SHORT + 1)
 _HIGH_POWER = 3
-# So does a counted class outside loops that can give back no more than this.
+# So does a counted class outside loops that can give back at most this many characters.
 _FEW = 8
 
 
@@ -49,7 +50,7 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
     ----------
     tree : Tree
     classes_known : bool
-        False: any class may take any character, as in a pattern for ``regex``, whose tree is that of a similar pattern.
+        False: any class may match any character, as in a pattern for ``regex``, whose tree is that of a similar pattern.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
 
 
 def may_explode(tree: Tree) -> bool:
-    """Whether it may take exponential time, or a high power of the text's length: a short text can take long."""
+    """Whether a pattern may take exponential time, or a high power of the text's length, so that even a short text takes long."""
     reader = _Reader(classes_known=True)
     try:
         reader.sequence(tree.items, _NONE, tree.flags, in_loop=False)
@@ -86,14 +87,14 @@ def may_explode(tree: Tree) -> bool:
 
 
 class _Reader:
-    """Reads a tree from right to left, and notes which repeats can give back and what follows them.
+    """Reads a tree from right to left, and notes which repeats can give characters back and what follows them.
 
     Attributes
     ----------
     unsure : int
         How many repeats can give a character back to what follows.
     read_again : bool
-        What follows such a repeat may read the same text from each place where the repeat gives back.
+        Whether what follows such a repeat may read the same text from each place where the repeat gives a character back.
     """
 
     def __init__(self, *, classes_known: bool) -> None:
@@ -102,13 +103,13 @@ class _Reader:
         self.widths: dict[int, tuple[int, int]] = {}
         self.unsure = 0
         self.read_again = False
-        # Of what stands to the right: the characters that its long repeats take, and whether such a repeat may start
-        # anywhere. It may not behind a character that none of them takes, since from any place it ends before the next one.
+        # Of the part to the right: the characters that its long repeats match, and whether such a repeat may start anywhere.
+        # It may not after a character that none of them matches: from any place it ends before the next such character.
         self.taken = _NONE
         self.exposed = False
 
     def sequence(self, items: Any, follow: int, flags: int, *, in_loop: bool) -> int:
-        """What a sequence may start with, with what follows it if it may be empty."""
+        """The characters that a sequence may start with; if it may be empty, those that follow it too."""
         items = list(items)
         for op, av in items:
             if op is sre.SUBPATTERN and av[0] is not None:
@@ -138,7 +139,7 @@ class _Reader:
             self.look(av[1], flags, in_loop=in_loop)
             return _ANY if av[1].getwidth()[1] > _SHORT else follow
         if op is sre.GROUPREF:
-            # inside or before its own group its width is unknown
+            # inside or before the group that it refers to, its width is unknown
             if self.widths.get(av, _UNKNOWN)[1] > _SHORT:
                 if in_loop:
                     raise _UnsafeError("a back-reference to a long group stands in a loop")
@@ -219,12 +220,12 @@ class _Reader:
             raise _UnsafeError("a long lookaround stands in a loop")
         unsure = self.unsure
         self.sequence(body, _NONE, flags, in_loop=in_loop)
-        # alone it takes linear time; what stands before it may start it again and again
+        # alone it takes linear time, but what precedes it may start it again and again
         self.unsure = max(self.unsure, unsure + 1)
         self.runs(_ANY)
 
     def starts(self, items: Any, flags: int) -> tuple[int, bool]:
-        """What a sequence alone may start with, and whether it may be empty."""
+        """The characters that a sequence alone may start with, and whether it may be empty."""
         first = _NONE
         for op, av in items:
             more, may_be_empty = self.starts_of(op, av, flags)
@@ -273,7 +274,7 @@ def _combined(flags: int, add: int, delete: int) -> int:
 
 
 def _members(op: Any, av: Any, flags: int) -> int:
-    """The characters that a node takes; the set may be too large."""
+    """The characters that a node matches; the set may be too large."""
     try:
         table = character_class((op, av), flags).table
     except UnknownClass:

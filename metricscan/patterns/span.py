@@ -1,7 +1,7 @@
 """Spans: patterns of a literal, one run of a byte class, and a literal or the end, which the core matches in place.
 
-A span is read off the syntax tree that ``re`` makes, so the pattern means here what it means to ``re``. A span may be
-missed, which costs time; what is called a span is one.
+A span is derived from the syntax tree that ``re`` makes, so the pattern means here what it means to ``re``. The analysis may
+miss a pattern that is a span, which costs time; it never accepts a pattern that is not.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 LITERAL = sre.LITERAL
 
-# A run with a finite maximum is walked anew for each candidate; a short one costs nothing.
+# The core scans a run with a finite maximum again for each candidate; if the run is short, that costs nothing.
 LONGEST_COUNTED_RUN = 256
 
 
 class Span(NamedTuple):
-    """A literal, one run of a byte class, then a literal or the end: what the core matches in place.
+    """A literal, one run of a byte class, then a literal or the end; the core matches it in place.
 
     ``value_from`` and ``value_to`` are the places where the value starts and ends: relative to the run's end if
     ``value_from_run`` or ``value_to_run`` is set, else to the start of the match. Offsets and lengths are bytes.
@@ -46,7 +46,7 @@ class Span(NamedTuple):
 
 
 class _NotASpan(Exception):
-    """Why a pattern is no span."""
+    """The reason why a pattern cannot become a span."""
 
 
 def span(tree: Tree, value_group: int) -> Span | str:
@@ -103,7 +103,7 @@ class _Spans:
             raise _NotASpan("its value group lies inside a repeat or a branch")
         kind, low, high, node = self.run or (None, 0, 0, None)
         table, characters = (bytes(256), b"") if node is None else character_class(node, self.tree.flags)
-        # A span counts bytes: where it would have to count characters, it takes records of ASCII only.
+        # A span counts bytes: where it would have to count characters, it handles ASCII records only.
         exact = kind == "lazy" and not self.suffix and not self.at_end and low > 0
         counted = (low > 1 or high >= 0 or exact) and kind is not None and any(table[0x80:])
         if high > LONGEST_COUNTED_RUN:
@@ -157,7 +157,7 @@ class _Spans:
         group, add_flags, del_flags, items = av
         if add_flags or del_flags:
             raise _NotASpan("it has flags for a part")
-        # Every group here takes part in every match: none lies in a branch or a repeat.
+        # Every group here participates in every match: no group lies in a branch or a repeat.
         is_value = group is not None and group == self.group
         if is_value:
             self.value_from = self._here()

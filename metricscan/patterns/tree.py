@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: Nodes that take one character.
+#: Nodes that match one character.
 ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
 REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 _LEAVES = frozenset({*ONE_CHARACTER, sre.AT})
 
-#: What a message calls a node, where its own name would not do.
+#: The word for a node in messages, where its name in ``re`` is not clear enough.
 NAMES = {
     sre.BRANCH: "alternatives",
     sre.GROUPREF: "a back-reference",
@@ -23,7 +23,7 @@ NAMES = {
     sre.ATOMIC_GROUP: "an atomic group",
     sre.POSSESSIVE_REPEAT: "a possessive repeat",
 }
-#: Why a pattern is declined whose tree exceeds the recursion limit.
+#: The reason that is given for a pattern whose tree exceeds the recursion limit.
 TOO_DEEP = "it is nested too deeply"
 
 

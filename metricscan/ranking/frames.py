@@ -189,5 +189,5 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    # float() also reads 1_000, which no other tool takes for a number
+    # float() also reads 1_000, which no other tool reads as a number
     return number if "_" not in text or math.isnan(number) else None

@@ -13,8 +13,8 @@ from metricscan.datasets.rows import Rows, codes_of, numbered
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
-from metricscan.ranking.deciding import FOUND, MISSING, Outcomes, decide
-from metricscan.ranking.judge import Judge
+from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes, decide
+from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.steps import steps_back, with_steps
 from metricscan.ranking.tables import checked, numeric, opened_tables
 
@@ -55,11 +55,11 @@ _GROUPS = np.array([0, 2, 3])
 
 
 class Known(Protocol):
-    """A job with facts beside its rows."""
+    """What the ranking needs to know of a job besides its rows."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The job's name."""
 
     @property
     def status(self) -> str | None:
@@ -258,22 +258,22 @@ def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array
 
 def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, Array]:
     streams = StreamNumbers()
-    judge = Judge(objective, streams.names)
+    decider = PiecewiseDecider(objective, streams.names)
     steps = iter(()) if objective.step is None else dataset.rows(objective.step, streams)
     ahead = -1
     for rows in dataset.rows(objective.metric, streams):
         last = int(rows.job[-1])
         while ahead <= last and (more := next(steps, None)) is not None:
-            judge.add_steps(more)
+            decider.add_steps(more)
             ahead = int(more.job[-1])
-        judge.add(rows)
-        if judge.is_full:
-            judge.settle(last)
+        decider.add(rows)
+        if decider.is_full:
+            decider.decide_before(last)
     # steps of jobs after the last row of the objective
     for more in steps:
-        judge.add_steps(more)
-        judge.settle(int(more.job[-1]))
-    return judge.finish(), streams.names(), judge.went_back
+        decider.add_steps(more)
+        decider.decide_before(int(more.job[-1]))
+    return decider.finish(), streams.names(), decider.went_back
 
 
 def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:

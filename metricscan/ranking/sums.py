@@ -73,7 +73,7 @@ def mean_of(total: int, count: int) -> float:
 
 
 def _sums(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Any, Any, Any]:
-    """For each segment: its rounded sum, the sum of the rounding errors, and a bound on what that second sum lost.
+    """For each segment: its rounded sum, the sum of the rounding errors, and a bound on the error of that second sum.
 
     Blocks of 16 values are summed side by side, then blocks of these sums.
     """

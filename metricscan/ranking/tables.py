@@ -1,4 +1,4 @@
-"""Tables of rows: opened, and checked for their columns."""
+"""Open tables of rows, and check that they have the columns of rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
 
 
 def checked(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if a column is missing."""
+    """The table itself; raises an OptionError if a column is missing."""
     if not isinstance(table, pa.Table):
         raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
     missing = [
@@ -39,7 +39,7 @@ def is_label(table: pa.Table) -> bool:
 
 
 def numeric(table: pa.Table, name: str) -> pa.Table:
-    """The table; an OptionError if it holds the texts of a label."""
+    """The table itself; raises an OptionError if it holds the texts of a label."""
     if is_label(table):
         raise OptionError(f"{name!r} is a label: its values are text, numbers were expected")
     return table

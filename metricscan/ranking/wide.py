@@ -10,7 +10,7 @@ import pyarrow as pa
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
-from metricscan.ranking.deciding import mean_of_each
+from metricscan.ranking.deciding_row import mean_of_each
 from metricscan.ranking.row_order import job_order
 from metricscan.ranking.steps import in_force
 from metricscan.ranking.tables import checked, is_label, numeric, opened_tables
@@ -238,24 +238,24 @@ def _stepped(rows: Rows, keys: _Keyed, steps: Rows, step_keys: _Keyed) -> _Keyed
 
 
 def _groups(one: _Keyed, other: _Keyed) -> tuple[Array, Array]:
-    """A number for each row's combination of workers, the same in both."""
+    """Number the combinations of workers of the rows of two metrics; equal combinations have equal numbers."""
     size = len(one.row)
     group = np.zeros(size + len(other.row), dtype=np.int64)
     for column, more in zip(one.workers, other.workers, strict=True):
         _, codes = np.unique(np.concatenate((column, more)), return_inverse=True)
         group = group * (int(codes.max(initial=0)) + 1) + codes
-        # keeps the numbers small for any number of columns
+        # numbered again, so that the numbers stay small for any number of columns
         group = np.unique(group, return_inverse=True)[1]
     return group[:size], group[size:]
 
 
 def _counted(keys: _Keyed) -> _Keyed:
-    """The rows with steps from 1, as each row is a step."""
+    """Number the rows of each job, or of each worker, from 1; these numbers are their steps."""
     return keys._replace(step=_positions((keys.job, *keys.workers)) + 1.0)
 
 
 def _reduced(value: Array, keys: _Keyed, duplicates: Duplicates) -> tuple[_Keyed, Array]:
-    """One value per step, or all of them with numbers."""
+    """Keep one value per step, or all values, numbered."""
     value = value[keys.row]
     by = (keys.job, *keys.workers, keys.step)
     order = np.lexsort(by[::-1])
@@ -286,7 +286,7 @@ def _side_by_side(
     step = joined([keys.step for keys, _ in parts])
     repeat = joined([keys.repeat for keys, _ in parts])
     labels = [joined([keys.workers[at] for keys, _ in parts]) for at in range(len(workers))]
-    # NaN stands for null, and comes first
+    # NaN represents null, and comes first
     by = (job, *(np.where(np.isnan(one), -np.inf, one) for one in labels), ~np.isnan(step), step, repeat)
     order = np.lexsort(by[::-1])
     changes = _changes(by, order)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 
-# Bytes of all logs that are read again. The user waits for the reasons, and what they rest on shows early in a log.
+# Bytes of all logs that are read again. The user waits for the reasons, and the evidence for them occurs early in a log.
 MOST_BYTES = 64 << 20
 _SAMPLE_CHARACTERS = 120
 _HEAD_BYTES = 4096

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from metricscan.scanning.scanner import Scanner
 
-# What is read of each log: findings show early in it.
+# Bytes that are read of each log: findings occur early in it.
 MOST_BYTES = 16 << 20
 _MOST_ROWS = 100_000
 

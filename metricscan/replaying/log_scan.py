@@ -60,7 +60,7 @@ class LogScanner:
     Attributes
     ----------
     spans : dict of Log to ((int, int) or None)
-        Of the logs of exports that were scanned, the first and the last time of the events, in microseconds since the epoch.
+        For each scanned log of an export, the first and the last time of its events, in microseconds since the epoch.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LogScanner:
         self._scanner = scanner
         self._progress = progress
         self._on_error = on_error
-        # of each export that was read, the batches of the streams whose turn has not come
+        # per export that was read, the batches of the streams that were not yet asked for
         self._exports: dict[str, dict[str, list[tuple[str, pa.RecordBatch]]]] = {}
 
     # ---- on the threads of a pool

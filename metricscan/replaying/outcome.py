@@ -1,4 +1,4 @@
-"""What a replay gives: the tables of many logs, the ranking, the best job, and what could not be read."""
+"""The outcome of a replay: the tables of many logs, the ranking, the best job, and what could not be read."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Replay(Mapping[str, pa.Table]):
     Attributes
     ----------
     ranking : pyarrow.Table or None
-        What :func:`metricscan.rank` gives for the objective; None without an objective.
+        The result of :func:`metricscan.rank` for the objective; None without an objective.
     best : Best or None
         None without an objective, or if no job has a rank.
     jobs : tuple of Job

@@ -56,7 +56,7 @@ class ProgressCounter:
 
     @property
     def is_reported(self) -> bool:
-        """Whether anything is called."""
+        """Whether ``report`` was given."""
         return self._report is not None
 
     def reading(self, log: Log, position: int) -> None:

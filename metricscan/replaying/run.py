@@ -1,4 +1,4 @@
-"""One replay: the rows of the logs, in order, into tables, into a dataset and before the judge."""
+"""One replay: the rows of the logs go, in order, to tables, to a dataset and to the ranking."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
 from metricscan.logs.exports import span_of
 from metricscan.ranking import ranking
-from metricscan.ranking.judge import Judge
+from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
 from metricscan.replaying.outcome import Best, Replay
 from metricscan.replaying.progress import ProgressCounter
@@ -36,7 +36,7 @@ _MOST_BATCHES = 256
 
 
 class Run:
-    """One replay: scans the logs in order, and passes their rows on to tables, to a dataset and to the judge.
+    """One replay: scans the logs in order, and passes their rows on to tables, to a dataset and to the decider.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Run:
         counter = ProgressCounter(sizes, len(self.logs), progress)
         self.scans = LogScanner(scanner, self.logs, counter, self._note, threads=threads, input_format=input_format)
         self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
-        self.judge = None if objective is None else Judge(objective, lambda: self.stream_names)
+        self.decider = None if objective is None else PiecewiseDecider(objective, lambda: self.stream_names)
 
     def over_all_logs(self, *, keep: bool, target: Sink | None) -> Replay:
         """Scan all logs, and rank the jobs.
@@ -105,11 +105,11 @@ class Run:
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
             stream_numbers = self.stream_numbers[logs.start : logs.stop]
-            if self.judge is not None and self.judge.is_full:
-                self.judge.settle(int(job_numbers[0]))
+            if self.decider is not None and self.decider.is_full:
+                self.decider.decide_before(int(job_numbers[0]))
             for name, batch, rows in batches:
                 jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
-                self._judged(name, jobs, streams, batch)
+                self._decide_on(name, jobs, streams, batch)
                 if not keep and target is None:
                     continue
                 job = pa.DictionaryArray.from_arrays(pa.array(jobs), self.job_names)
@@ -135,15 +135,15 @@ class Run:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
         return Replay(tables, order, best, self.errors, self.stats, self.found, spans)
 
-    def _judged(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
-        """Pass rows of the objective and of its step on to the judge."""
-        if self.judge is None or self.objective is None or name not in (self.objective.metric, self.objective.step):
+    def _decide_on(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
+        """Pass rows of the objective and of its step on to the decider."""
+        if self.decider is None or self.objective is None or name not in (self.objective.metric, self.objective.step):
             return
         rows = Rows.of(jobs, streams, batch)
         if name == self.objective.metric:
-            self.judge.add(rows)
+            self.decider.add(rows)
         if name == self.objective.step:
-            self.judge.add_steps(rows)
+            self.decider.add_steps(rows)
 
     def _note(self, error: SourceError) -> None:
         if self.raise_errors:
@@ -151,11 +151,11 @@ class Run:
         self.errors.append(error)
 
     def _rank(self) -> tuple[pa.Table | None, Best | None]:
-        if self.objective is None or self.judge is None:
+        if self.objective is None or self.decider is None:
             return None, None
         facts = {one.name: one for one in self.found.jobs}
-        outcomes = self.judge.finish()
-        went_back = self.judge.went_back
+        outcomes = self.decider.finish()
+        went_back = self.decider.went_back
         names = (self.job_names, self.stream_names)
         order = ranking.order(outcomes, self.objective, *names, facts, went_back, completed_only=self.completed_only)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
@@ -167,7 +167,7 @@ class Run:
         return order, Best(first["job"], *place, winner.hyperparameters)
 
     def manifest(self) -> dict[str, Any]:
-        """What is noted in the manifest of a dataset. To be called after the scan."""
+        """The content of a dataset's manifest. To be called after the scan."""
         return manifest.contents(
             self.scanner,
             self.found,

@@ -1,4 +1,4 @@
-"""Which logs are scanned when: their order, groups of small logs, and threads."""
+"""The schedule of the scans: the order of the logs, groups of small logs, and threads."""
 
 from __future__ import annotations
 

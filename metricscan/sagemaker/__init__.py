@@ -65,7 +65,7 @@ def __getattr__(name: str) -> object:
 
     home = _HOME.get(name)
     if home is None:
-        # with the module, so that Python can say which name may have been meant
+        # the error holds the module, so that Python can suggest a similar name
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=import_module(__name__))
     value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value

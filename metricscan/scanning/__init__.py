@@ -1,1 +1,1 @@
-"""Definitions meet bytes: plans, scans, live streams, and the Arrow columns that come out."""
+"""Scans of bytes with definitions: plans, whole inputs, live streams, and the rows as Arrow columns."""

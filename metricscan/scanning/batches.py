@@ -31,13 +31,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     source, threads, input_format
         As :meth:`Scanner.scan` takes them.
     chunk_bytes : int
-        In pieces of this size files are read, and bytes are cut.
+        The size of the pieces in which files are read and bytes are cut.
 
     Attributes
     ----------
     stats : ScanStats
     frames : ExportReader or None
-        Of an export: its streams and their times.
+        The reader of an export, which has its streams and their times; None for other inputs.
     counting : ScanStats or callable
         The counts, or a function that puts them together.
     """
@@ -108,7 +108,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         return f"<Batches of {self._opened.name}>"
 
     def close(self) -> None:
-        """Stop early and close what was opened."""
+        """Stop the scan, and close the input if the scan opened it."""
         self._running.close()
         self._opened.close()
 
@@ -122,7 +122,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             for events in frames:
                 yield from scan.add(events)
         yield from scan.finish()
-        # a snapshot: the scan holds on to the input
+        # a snapshot, because the scan keeps a reference to the input
         self.counting = scan.stats()
         if frames.error is not None:
             raise frames.error

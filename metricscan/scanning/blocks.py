@@ -1,8 +1,8 @@
-"""One large input on several threads: blocks cut at record ends, scanned side by side, handed on in order.
+"""Scan one large input on several threads: blocks are cut at record ends, scanned in parallel, and handed on in order.
 
-A block owns the records that start in it, so the rows are those of a single pass. Only ``line`` depends on the blocks
-before; the caller adds their newlines when the block's turn comes. A thread reads and scans a block in one call, which holds
-the GIL for deferred records alone, through a buffer of its own that stays in the cache of its processor.
+A block owns the records that start in it, so the rows are those of a single pass. Only ``line`` depends on earlier blocks;
+the caller adds their newlines when it gets the block. A thread reads and scans a block in one call, through a buffer of its
+own, which stays in the cache of its processor. The call holds the GIL only for deferred records.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BLOCK_BYTES = 16 * 1024 * 1024
 LEAST_BLOCK_BYTES = 2 * 1024 * 1024
 # An input smaller than this is scanned before a second thread has warmed up.
 SERIAL_BYTES = 32 * 1024 * 1024
-# How far the search for the start of a record looks at first.
+# How many bytes the search for the start of a record reads first.
 _FIRST_LOOK_BYTES = 4096
 
 
@@ -51,7 +51,7 @@ def worker_count(threads: int | None, size: int | None) -> int:
 
 
 class Block(NamedTuple):
-    """What a block gave. Lines, those of samples too, count from its beginning; ``error`` is why it ended early."""
+    """The outcome of a block. Lines, also those of samples, count from its beginning; ``error`` is why it ended early."""
 
     stop: int
     columns: list[tuple[int, _core.Columns]]
@@ -63,7 +63,7 @@ class Block(NamedTuple):
 
 
 def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block]:
-    """Scan an input on several threads, and give its blocks in order; few are in memory at a time.
+    """Scan an input on several threads, and yield its blocks in order; few are in memory at a time.
 
     The caller's thread is one of the workers: while the next block in order is not scanned yet, it scans another.
 
@@ -80,7 +80,7 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
     Raises
     ------
     SourceError
-        After the block that ends where the input cannot be read.
+        The input cannot be read; raised after the block that ends there.
     """
     text = _Text(source, universal=plan.universal)
     pieces = min(chunk_bytes, CHUNK_BYTES)
@@ -90,7 +90,7 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
     cuts = _Cuts(text.size, workers, most)
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
-    # the streams that no helper uses
+    # the streams that no helper thread is using
     streams = [_Stream(plan, text, pieces) for _ in range(workers - 1)]
 
     def help_out(stream: _Stream) -> None:
@@ -106,11 +106,12 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
     helpers: list[Thread] = []
 
     def call_helper() -> None:
-        # Where the caller is slower than the scan, each block gets a new thread: starting it takes some 70 microseconds, while
-        # all wait for the caller. Helpers that stay would have to wait for work, and be told when the interpreter ends.
+        # If the caller is slower than the scan, each block gets a new thread: starting it takes some 70 microseconds, while
+        # all threads wait for the caller. Permanent threads would have to wait for work, and be stopped when the interpreter
+        # ends.
         helpers[:] = [helper for helper in helpers if helper.is_alive()]
         helper = Thread(target=help_out, args=(streams.pop(),), name="metricscan")
-        # no thread may start, while the interpreter ends for example: then the caller's thread scans alone
+        # starting a thread may fail, for example while the interpreter ends: then the caller's thread scans alone
         with suppress(RuntimeError):
             helper.start()
             helpers.append(helper)
@@ -145,10 +146,10 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
 
 
 class _Cuts:
-    """Cuts an input block after block, for any thread that asks, and not far ahead of what the caller has been given.
+    """Cuts an input block after block, for any thread that asks, not far ahead of the last block that the caller got.
 
-    No thread waits here for its turn: a caller that abandons its iterator half-way gives no block back, and the interpreter,
-    which waits for all threads when it ends, would wait for ever.
+    No thread waits here for its turn. If the caller abandoned its iterator half-way, such a thread would wait for ever, and so
+    would the interpreter, which waits for all threads when it ends.
     """
 
     def __init__(self, size: int, workers: int, most: int) -> None:
@@ -167,7 +168,7 @@ class _Cuts:
             return number < self._taken or self._at < self._size
 
     def take(self) -> tuple[int, int, int] | None:
-        """Number, start and stop of the next block (bytes of the input); None if there is none, or none yet."""
+        """Number, start and stop (bytes) of the next block; None if none is left, or if the caller must get others first."""
         with self._lock:
             if self._closed or self._ahead == 0 or self._at >= self._size:
                 return None
@@ -180,7 +181,7 @@ class _Cuts:
             return self._taken - 1, start, self._at
 
     def give_back(self) -> bool:
-        """Note that the caller has been given one more block; tell whether there is one to take now."""
+        """Note that the caller got one more block; return whether a block can be taken now."""
         with self._lock:
             self._ahead += 1
             return self._at < self._size
@@ -212,9 +213,10 @@ class _Stream:
                 end = text.record_start(stop, text.size)
                 text.feed(core, begin, end, self._pieces, self._buffer)
         except SourceError as error:
-            # what was read before the error counts
+            # the rows before the error are kept
             failed = error
-        # taken before the stream is finished, rows use no more memory than they need, and the next block's rows none of the rest
+        # rows are taken before the stream is finished: so they use no more memory than they need, and the next block's rows
+        # use none of the memory that is left over
         columns = core.take()
         core.finish()
         columns += core.take()
@@ -248,10 +250,10 @@ class _Text:
             raise self._unreadable(begin + core.bytes - fed, error) from error
 
     def record_start(self, at: int, stop: int) -> int:
-        """The first place at or behind ``at`` where a record starts; ``stop`` if there is none before it."""
+        """The first place from ``at`` on where a record starts; ``stop`` if that is not before ``stop``."""
         if at in (0, self.size):
             return at
-        # a record starts behind a terminator, which may stand just before this place
+        # a record starts after a terminator, which may be the byte just before this place
         look = at - 1
         size = _FIRST_LOOK_BYTES
         while look < stop:

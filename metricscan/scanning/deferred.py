@@ -41,7 +41,7 @@ class Resolver:
         Returns
         -------
         list of (start, end, value start, value end, value), or an object
-            Places are bytes of the record; -1, -1 and None stand for a value group that took no part. Instead of a list,
+            Places are bytes of the record; -1, -1 and None mean that the value group did not participate. Instead of a list,
             ``_core.TIMED_OUT`` if ``regex`` ran out of time, ``_core.FAILED`` if the engine raised.
 
         Raises

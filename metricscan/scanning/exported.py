@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExportScan:
-    """One export on its way through the core: a piece is fed, then places in its text become places in the export.
+    """Scans one export piece by piece, and converts places in the text of a piece to places in the export.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class ExportScan:
         return stats
 
     def add(self, events: Decoder) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
-        """Scan the text of a piece; give what :meth:`finish` gives, for the patterns whose batches are full."""
+        """Scan the text of a piece; yield as :meth:`finish` does, but only the patterns whose batches are full."""
         from metricscan.scanning.schema import BATCH_ROWS
 
         # a piece's text ends with a record, so after feeding it all its rows are there
@@ -61,7 +61,7 @@ class ExportScan:
                 yield from self._named(pattern)
 
     def finish(self) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
-        """Give the rows that are left: name, batch, and of each row the number of its stream (int64)."""
+        """Yield the remaining rows: name, batch, and for each row the number of its stream (int64)."""
         self._core.finish()
         for pattern, rows in self._rows.items():
             if rows.count:
@@ -79,14 +79,14 @@ class ExportScan:
 
 
 class _Rows:
-    """The rows of one pattern that the core holds, and the times and streams noted of them piece by piece."""
+    """The rows of one pattern that the core holds, with their times and streams, which are noted piece by piece."""
 
     def __init__(self) -> None:
         self.count = 0
         self._times: list[np.ndarray[Any, Any]] = []
 
     def note(self, core: _core.Stream, pattern: int, events: Decoder) -> None:
-        """Give the new rows of the pattern, which lie in the piece's text, their places in the export, in place."""
+        """Convert the places of the pattern's new rows from the piece's text to the export, in the core's memory."""
         import numpy as np
 
         places = core.places(pattern, self.count)

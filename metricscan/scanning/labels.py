@@ -1,4 +1,4 @@
-"""Text that labels capture: the core's columns hold a number for it; the columns that leave a stream hold the text."""
+"""Texts that labels capture: the core's columns hold a number for each; the columns that leave a stream hold the texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_CHARACTERS = 1000
 
 
 class LabelStream(_core.Stream):
-    """A stream some of whose patterns are labels: in what it hands over, the values of their rows are text.
+    """A stream with labels: in the columns that it hands over, the values of a label are text.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class LabelStream(_core.Stream):
 
 
 class _Texts:
-    """The texts of one label, numbered as they are first seen. Those of rows handed over are forgotten, but the newest."""
+    """The texts of one label, numbered in order of appearance. After rows are handed over, only the newest text is kept."""
 
     __slots__ = ("_first", "_last", "_numbers")
 
@@ -94,7 +94,7 @@ class _Texts:
 
 
 class _Numbering:
-    """Resolves a record as ``resolver`` does, and gives numbers for what labels capture."""
+    """Resolves a record as ``resolver`` does, but with numbers in place of the texts that labels capture."""
 
     __slots__ = ("_resolver", "_texts")
 

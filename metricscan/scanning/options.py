@@ -1,4 +1,4 @@
-"""What a caller passes beside the input: options with a few values, a number of threads, times. Each is checked here."""
+"""Checks of the values that a caller passes beside the input: options, the number of threads, times."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Explanation(NamedTuple):
-    """How one pattern is decided, and why not more cheaply.
+    """How one pattern is decided, and why cheaper strategies were declined.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Explanations(tuple[Explanation, ...]):
 
 
 class Decision(NamedTuple):
-    """How a pattern is decided, as far as its text alone says.
+    """How a pattern is decided, as far as that depends on its text alone.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Decision(NamedTuple):
     group : int
         The group that holds the value.
     row : Pattern
-        What the core's tables hold of it.
+        The pattern's entry in the core's tables.
     literals : tuple of bytes
     declined : tuple of (str, str)
     doubt : str or None
@@ -125,9 +125,9 @@ Place: TypeAlias = "Callable[[int, int], tuple[int, int]]"
 
 
 class Plan(NamedTuple):
-    """What a scanner runs on.
+    """Definitions compiled for the core.
 
-    Whatever scans takes a plan: it makes the core's streams, and turns their counts into statistics.
+    Every kind of scan uses a plan: it makes the core's streams, and turns their counts into statistics.
 
     Attributes
     ----------
@@ -165,14 +165,14 @@ class Plan(NamedTuple):
             Whether full batches of rows are set aside for ``take_full`` while the stream runs. A stream of a plan with
             labels keeps its rows until they are detached, whatever this says.
         trace : bool
-            Whether the stream notes each match in ``traced``. Only the notes are of use then: labels give no rows.
+            Whether the stream notes each match in ``traced``. Only the notes can be used then: labels give no rows.
         """
         if self.labels and not trace:
             return LabelStream(self.engine, self.resolver, self.labels)
         return _core.Stream(self.engine, self.resolver, in_batches=in_batches, trace=trace)
 
     def new_stats(self) -> ScanStats:
-        """Statistics of nothing yet: every metric is a key."""
+        """Empty statistics, in which every metric is a key."""
         return ScanStats(metrics={name: MetricStats() for name in self.metrics})
 
     def stats_of(self, core: _core.Stream, place: Place | None = None) -> ScanStats:
@@ -185,7 +185,7 @@ class Plan(NamedTuple):
     def add_counts(
         self, stats: ScanStats, counted: Iterable[tuple[int, _core._Counts]], place: Place | None = None
     ) -> None:
-        """Add what a part of the input gave to the statistics.
+        """Add the counts of a part of the input to the statistics.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class Plan(NamedTuple):
         counted : iterable of (pattern, counts)
             As ``core.counted()`` gives it.
         place : callable, optional
-            From a sample's line and offset in what was fed to those in the input, where they differ.
+            Converts a sample's line and offset in the fed bytes to those in the input, where they differ.
         """
         for pattern, (rows, unparsed, failed, timeouts, over_budget, samples) in counted:
             if place is None:
@@ -224,7 +224,7 @@ def build(
     definitions : sequence of MetricDefinition
         They are valid: their regexes compile.
     decisions : mapping of str to Decision
-        By regex, what :func:`decide` has given already; not used for labels.
+        By regex, the results of :func:`decide` that are known already; not used for labels.
     labels : sequence of str
         The names of the definitions that are labels.
     newline, matches, escape, ansi
@@ -317,7 +317,7 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     if not isinstance(span, str) and _is_found_by_its_end(span):
         span = "what follows its run is rarer than what stands before it"
     if not isinstance(span, str):
-        # a counted span is exact only where each character is one byte; the same pattern as a program takes other records
+        # a counted span is exact only where each character is one byte; the same pattern as a program handles other records
         program = compile_program(tree, group) if span.counted else None
         if not isinstance(program, str):
             return decision(Pattern("span", span, program), (span.prefix,))
@@ -339,9 +339,9 @@ _RARER = 8
 
 
 def _is_found_by_its_end(span: Span) -> bool:
-    r"""Whether a span such as `` (\d+) words/s`` is found with less work by what follows its run.
+    r"""Whether a span such as `` (\d+) words/s`` is found with less work by the text after its run.
 
-    A span is tried wherever its prefix stands: at every blank here. As a program it is tried only in records with its suffix.
+    A span is tried wherever its prefix occurs: at every blank here. As a program it is tried only in records with its suffix.
     """
     if not span.suffix or not fingerprints.is_above(span.prefix, _FREQUENT):
         return False

@@ -1,4 +1,4 @@
-"""What a scan gives: rows, matches, and the tables of one input."""
+"""The results of a scan: rows, matches, and the tables of one input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _METRICS_SHOWN = 10
 
 
 class Row(NamedTuple):
-    """One extracted value: what was read, and where it stood in the input. ``value`` is a float, but a str for a label.
+    """One extracted value, and its place in the input. ``value`` is a float, but a str for a label.
 
     ``line`` is counted from 1; ``offset`` (of the record) and ``start`` (of the value) are bytes of the decompressed input.
     """
@@ -34,7 +34,7 @@ class Match(NamedTuple):
     """One match of one definition in one record.
 
     ``span`` and ``value_span`` are bytes of the record as the patterns see it: after escaping and stripping, if the scanner
-    does that. ``value_text`` is None where the value group took no part, ``number`` where ``float()`` refuses the text.
+    does that. ``value_text`` is None where the value group did not participate, ``number`` where ``float()`` refuses the text.
     """
 
     name: str

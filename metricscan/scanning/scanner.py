@@ -221,7 +221,7 @@ class Scanner:
 
         Yields ``(name, pyarrow.RecordBatch)``: a metric's batch as soon as it is full (some 65,000 rows), the rest at the end.
         A metric's batches come in the order of the input. The iterator has ``stats``, complete when it is exhausted. A caller
-        that stops before that closes it, or uses it in a ``with``.
+        that stops before that must close it, or use it in a ``with``.
 
         Raises
         ------
@@ -287,7 +287,7 @@ class Scanner:
         ]
 
     def explain(self) -> Explanations:
-        """How each pattern is decided, what is searched for, why cheaper strategies were declined, and likely mistakes.
+        """How each pattern is decided, its searched literals, why cheaper strategies were declined, and likely mistakes.
 
         >>> print(Scanner(["loss=loss: ([0-9.]+),"]).explain())
         loss: loss: ([0-9.]+),
@@ -302,7 +302,7 @@ class Scanner:
             for one in self.plan.explanations
         )
 
-    # ---- the same definitions otherwise
+    # ---- the same definitions with other options
 
     def with_options(self, definitions: Sequence[MetricDefinition], options: dict[str, str]) -> Scanner:
         """A scanner of some of these definitions under other options. Both are known to be valid."""
@@ -311,7 +311,7 @@ class Scanner:
 
 
 def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
-    """Warn of the patterns that are not provably ReDoS-safe, or raise a DefinitionError of them all.
+    """Warn of the patterns that are not provably ReDoS-safe, or raise a DefinitionError that names them all.
 
     A warning points at the code that called the caller.
     """

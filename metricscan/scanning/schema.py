@@ -20,5 +20,5 @@ LABEL_SCHEMA = SCHEMA.set(0, pa.field("value", pa.string(), nullable=False))
 TIME = SCHEMA.field("time").type
 #: The most rows of a batch.
 BATCH_ROWS = 65_536
-#: Where times are integers (microseconds since the epoch): none is known.
+#: The integer for an unknown time, where times are microseconds since the epoch.
 NO_TIME = -(2**63)

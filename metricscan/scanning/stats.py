@@ -1,4 +1,4 @@
-"""What a scan counted: its rows, and whatever should have given a row and did not."""
+"""Counts of a scan: its rows, and the texts and records that should have given a row and did not."""
 
 from __future__ import annotations
 

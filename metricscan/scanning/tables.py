@@ -1,4 +1,4 @@
-"""What the core's tables are made of: it reads these fields by their names."""
+"""The entries of the core's tables; the core reads their fields by name."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Strategy = Literal["span", "program", "confirm"]
 
 
 class Pattern(NamedTuple):
-    """What decides one pattern.
+    """How the core decides one pattern.
 
     Attributes
     ----------
     strategy : {"span", "program", "confirm"}
     span : Span or None
-        Of the strategy *span*.
+        Set under the strategy *span*.
     program : Program or None
-        Of the strategy *program*; and of a span that counts, for records where bytes and characters differ in number.
+        Set under the strategy *program*, and for a span that counts, for records where bytes and characters differ in number.
     steps : sequence of Step or None
-        Those of a chain, if the program is one that begins with its literal.
+        The steps of the chain, if the program is equivalent to a chain that begins with the searched literal.
     """
 
     strategy: Strategy

@@ -1,6 +1,6 @@
-"""Many small logs scanned as one input: they share the cost of a scan and of its tables, and get their rows afterwards.
+"""Many small logs scanned as one input: they share the cost of a scan and of its tables; afterwards each gets its rows.
 
-The logs lie one behind the other in one buffer, each ended by a terminator, so no record reaches from one into the next.
+The logs lie one after the other in one buffer, each ended by a terminator, so no record reaches from one into the next.
 A row's offset tells which log it is from; offsets, starts and lines are then counted from that log's beginning.
 """
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 # This much is read at once, and scanned while it lies in the processor's cache.
 PIECE_BYTES = 512 * 1024
-# The files of a group, of 20 KB each for example, share the cost of a table, half a millisecond. Two groups per thread may
+# The files of a group, of 20 KB each for example, share the cost of a table, half a millisecond. Up to two groups per thread
 # wait in memory.
 GROUP_BYTES = 8 * 1024 * 1024
 LEAST_GROUP_BYTES = 1024 * 1024
-# A log beyond this size is worth a scan of its own.
+# A larger log is scanned alone.
 MOST_BYTES = 128 * 1024
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
@@ -75,7 +75,7 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
     Returns
     -------
     Together or None
-        Columns are shifted in place, and batches made of them without a copy. None if one of the files is not what it seemed:
+        Columns are shifted in place, and batches made of them without a copy. None if one of the files must be scanned alone:
         it is unreadable, compressed, has grown or (with ``detect``) is an export.
     """
     names = [*map(os.fsencode, paths)]
@@ -124,7 +124,7 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     """Feed a piece of files to the stream, from number ``first`` on.
 
     The answer has a row per file, int64: bytes with the added terminator, size, newlines, records, and whether to look closer.
-    It is None if one of the files is not what it seemed.
+    It is None if one of the files must be scanned alone.
     """
     buffer = getattr(_local, "buffer", None)
     room = PIECE_BYTES + MOST_BYTES + 1
@@ -136,7 +136,7 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     files = np.frombuffer(read, np.int64).reshape(-1, 5)
     ends = files[:, 0].cumsum()
     for number in np.flatnonzero(files[:, 4]).tolist():
-        # its very first bytes suggest a compressed file or an export; more of them tell
+        # the very first bytes suggest a compressed file or an export; more bytes decide
         head = buffer[int(ends[number] - files[number, 0]) :][: min(int(files[number, 1]), HEAD_BYTES)].tobytes()
         if compression(head[:MAGIC_BYTES]) or (detect and format_of(head) != "plain"):
             return None

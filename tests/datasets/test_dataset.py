@@ -10,7 +10,7 @@ import pytest
 import metricscan
 from metricscan import Dataset, Objective, OptionError, Scanner, SourceError, rank, replay
 from metricscan.datasets import formats
-from metricscan.ranking import judge
+from metricscan.ranking import in_pieces
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)", r"never=never=(\S+)"])
 SCOPES = ["last", "first", "min", "max", "mean", "last-1", "last-3", "best@2", "best@0"]
@@ -74,7 +74,7 @@ def test_every_scope_ranks_a_dataset_as_the_replay_did(logs, scope, goal):
     same(rank(out, objective), found.ranking)
     same(rank(Dataset(out), objective), found.ranking)
     same(rank(dict(found), objective, jobs=found.jobs), found.ranking)
-    with mock.patch.object(judge, "PIECE_ROWS", 2), mock.patch.object(formats, "BATCH_ROWS", 3):
+    with mock.patch.object(in_pieces, "PIECE_ROWS", 2), mock.patch.object(formats, "BATCH_ROWS", 3):
         same(rank(out, objective), found.ranking)
         unkept = replay(logs, SCANNER, objective=objective, jobs=logs / "facts.jsonl", keep=False)
         same(unkept.ranking, found.ranking)

@@ -19,7 +19,7 @@ import metricscan
 from metricscan import Objective, OptionError, Scanner
 from metricscan.datasets.rows import Rows
 from metricscan.logs.natural import natural, natural_ranks
-from metricscan.ranking import judge as judge_module
+from metricscan.ranking import in_pieces as pieces
 from metricscan.ranking import ranking
 from metricscan.ranking.ranking import SCHEMA, rank
 from metricscan.ranking.sums import means
@@ -86,7 +86,7 @@ def from_tables(arrange, jobs, steps, objective, statuses, completed_only):
 
 
 def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
-    """As a replay judges that keeps no rows: in batches, every few rows."""
+    """As a replay without kept rows decides: in batches, every few rows."""
     names = pa.array(sorted(jobs, key=natural), pa.string())
     streams = sorted({row.stream for some in (jobs, steps) for rows in some.values() for row in rows})
     numbers = {name: number for number, name in enumerate(names.to_pylist())}
@@ -101,26 +101,26 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
                 same = np.full(table.num_rows, 1)
                 yield number, Rows.of(same * number, same * streams.index(stream), table)
 
-    with mock.patch.object(judge_module, "PIECE_ROWS", size):
-        judge = judge_module.Judge(objective, lambda: pa.array(streams, pa.string()))
+    with mock.patch.object(pieces, "PIECE_ROWS", size):
+        decider = pieces.PiecewiseDecider(objective, lambda: pa.array(streams, pa.string()))
         left = list(batches(steps)) if objective.step is not None else []
         for number, rows in batches(jobs):
-            if judge.is_full:
-                judge.settle(number)
+            if decider.is_full:
+                decider.decide_before(number)
             while left and left[0][0] <= number:
-                judge.add_steps(left.pop(0)[1])
-            judge.add(rows)
+                decider.add_steps(left.pop(0)[1])
+            decider.add(rows)
         for _, more in left:
-            judge.add_steps(more)
+            decider.add_steps(more)
         facts = {one.name: one for one in known(jobs, statuses)}
-        found = judge.finish()
+        found = decider.finish()
     return ranking.order(
         found,
         objective,
         names,
         pa.array(streams, pa.string()),
         facts,
-        judge.went_back if objective.step is not None else None,
+        decider.went_back if objective.step is not None else None,
         completed_only=completed_only,
     )
 

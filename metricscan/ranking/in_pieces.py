@@ -1,4 +1,4 @@
-"""Decide for many jobs while their rows arrive, job after job, with only the rows of the current jobs in memory."""
+"""The deciding rows of many jobs, found while rows arrive, job after job; only the rows of the current jobs are in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metricscan.datasets.rows import Rows
-from metricscan.ranking.deciding import NOTHING, Outcomes, decide, thin
+from metricscan.ranking.deciding_row import NOTHING, Outcomes, decide, drop_undecidable
 from metricscan.ranking.steps import steps_back, with_steps
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
-    from metricscan.ranking.deciding import Dropped
+    from metricscan.ranking.deciding_row import Dropped
 
 # Rows of one decision: enough to make numpy's overhead negligible, few enough to need little memory.
 PIECE_ROWS = 1 << 19
 
 
-class Judge:
+class PiecewiseDecider:
     """Decides the objective of jobs whose rows arrive in the order of the jobs.
 
     Parameters
@@ -52,26 +52,26 @@ class Judge:
         self.went_back: Array = np.empty(0, dtype=np.int64)
 
     def add(self, rows: Rows) -> None:
-        """Take rows of the objective. No job may come before a job whose rows were already added."""
+        """Add rows of the objective. No job may come before a job whose rows were already added."""
         if not len(rows.job):
             return
         self._rows.append(rows)
         self._held += len(rows.job)
         if self._objective.step is None and self._held >= self._limit:
-            self.settle(int(rows.job[-1]))
+            self.decide_before(int(rows.job[-1]))
 
     def add_steps(self, steps: Rows) -> None:
-        """Take rows of the step, by the same rule."""
+        """Add rows of the step, by the same rule."""
         if len(steps.job):
             self._steps.append(steps)
             self._held += len(steps.job)
 
     @property
     def is_full(self) -> bool:
-        """Whether so many rows are held that the caller should :meth:`settle`, if the objective has a step."""
+        """Whether the caller should call :meth:`decide_before` to free memory; used if the objective has a step."""
         return self._held >= self._limit
 
-    def settle(self, job: int) -> None:
+    def decide_before(self, job: int) -> None:
         """Decide for all jobs before this one; all their rows and steps must have been added."""
         rows = Rows.joined(self._rows)
         cut = int(np.searchsorted(rows.job, job))
@@ -86,15 +86,15 @@ class Judge:
             self._decided.append(decide(over, self._objective, self._streams, self._dropped))
             self._dropped = NOTHING
         if len(rest.job) >= PIECE_ROWS and self._objective.step is None:
-            rest, self._dropped = thin(rest, self._objective, self._dropped)
+            rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)
         self._rows, self._steps = [_own(rest)], [_own(rest_steps)]
         self._held = len(rest.job) + len(rest_steps.job)
-        # the kept rows are not examined again for each few rows that arrive
+        # so that the kept rows are not examined again whenever a few rows arrive
         self._limit = max(PIECE_ROWS, 2 * self._held)
 
     def finish(self) -> Outcomes:
         """Decide for the remaining jobs, and return the outcomes of all jobs, in their order."""
-        self.settle(np.iinfo(np.int64).max)
+        self.decide_before(np.iinfo(np.int64).max)
         self.went_back = np.concatenate(self._went_back)
         if not self._decided:
             nothing = Rows.joined([])._replace(step=np.empty(0))

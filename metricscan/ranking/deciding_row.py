@@ -26,7 +26,7 @@ class Outcomes(NamedTuple):
     """The objective of many jobs, one entry per job. All columns but the counts describe the deciding row.
 
     For a mean, the deciding row is the last row of its window. A job with rows has the ``status`` MISSING if none of them
-    counts; its place is then that of its last row, and has no meaning.
+    counts; its place is then that of its last row, without a meaning.
     """
 
     job: Array  # int, number of the job
@@ -135,12 +135,12 @@ def mean_of_each(value: Array, begin: Array, end: Array) -> Array:
     return _means(value, begin, end, np.where(lost, NOT_FINITE, FOUND), NOTHING)
 
 
-def thin(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
-    """Drop the rows of a single job that cannot decide, whatever rows follow; not for ``best@k``.
+def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
+    """Drop the rows of a single job that cannot decide, even if more rows arrive; not valid for ``best@k``.
 
-    The kept rows stay in order. For each stream, these are the rows that would decide if the job had only this stream, both
-    in the order of the stream and in the order of time: the row that decides over all streams is one of them, or the
-    deciding mean is made of them.
+    The kept rows stay in order. For each stream, they are the rows that would decide if the job had only this stream, both
+    in the order of the stream and in the order of time. The row that decides over all streams is one of them; the mean of
+    ``last-n`` is computed from them, and that of ``mean`` from them and the totals of the dropped rows.
     """
     kind, number = parse_scope(objective.scope)
     last_n = int(min(number or 0, len(rows.job))) if kind == "last-n" else 1
