@@ -164,7 +164,7 @@ __attribute__((noinline)) static int ms_number_general(const uint8_t *s, const u
  * Up to eight characters take one word: the point is cut out of it, and one conversion serves all digits. Up to eight digits on
  * either side take two words. Neither has a loop. Fifteen digits stay below 2^53 and 10^8 below 10^22: the division is Clinger's.
  * This takes a third of the instructions of the general reader. */
-static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
+__attribute__((always_inline)) static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
 #if defined(MS_SWAR) && MS_ROUNDS_ONCE
     if (s >= end || limit - end < 8) return 0;
     const uint8_t *p = s + (*s == '-');
