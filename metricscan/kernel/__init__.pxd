@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 
-cdef extern from "kernel/levels.h" nogil:
+cdef extern from "kernel/simd_levels.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_AVX512, MS_NEON_LEVEL
     int ms_level_available(int level)
 
@@ -108,7 +108,7 @@ cdef extern from "kernel/tables.h" nogil:
         const uint8_t *always_table
     void ms_tables_clear(ms_tables *t)
 
-cdef extern from "kernel/build.h" nogil:
+cdef extern from "kernel/table_facts.h" nogil:
     void ms_set_records(ms_tables *t, bint universal, bint syslog, bint strip)
     void ms_finish_span(const ms_tables *t, ms_pattern *q)
     bint ms_is_fast_greedy(const ms_pattern *q)

@@ -10,7 +10,7 @@ distance. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "levels.h"
+#include "simd_levels.h"
 
 #define ME_NO_TIME INT64_MIN
 #define ME_MOST_DEPTH 64

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "levels.h"
+#include "simd_levels.h"
 
 /* Where doubles are computed wider than they are stored, as on the x87, a result is rounded twice: there float() divides. */
 #if FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1

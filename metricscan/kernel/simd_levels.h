@@ -12,8 +12,8 @@
  *
  * All levels give the same results, and the tests run each of them.
  */
-#ifndef METRICSCAN_LEVELS_H
-#define METRICSCAN_LEVELS_H
+#ifndef METRICSCAN_SIMD_LEVELS_H
+#define METRICSCAN_SIMD_LEVELS_H
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* The fast path, once for each kind of processor: decide.h includes this with MS_AT_LEVEL, MS_LEVEL_TARGET and MS_WIDE. */
+/* The fast path, once for each kind of processor: fast_path.h includes this with MS_AT_LEVEL, MS_LEVEL_TARGET and MS_WIDE. */
 
 /* Of a group with several literals, the first entry whose window is there; ms_nowhere if no literal is. */
 MS_LEVEL_TARGET

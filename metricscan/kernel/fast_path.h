@@ -1,11 +1,11 @@
 /* The fast path. At the places that the literal search has found it verifies literals, decides the most frequent shapes of patterns, reads
  * their numbers and writes their rows, without a call per match.
  *
- * The loop stands in decide_loop.h and is compiled twice: for any processor, and for those with AVX2 and the bit instructions that came
+ * The loop stands in fast_path_loop.h and is compiled twice: for any processor, and for those with AVX2 and the bit instructions that came
  * with it. Both write the same rows.
  */
-#ifndef METRICSCAN_DECIDE_H
-#define METRICSCAN_DECIDE_H
+#ifndef METRICSCAN_FAST_PATH_H
+#define METRICSCAN_FAST_PATH_H
 
 #include "chains.h"
 #include "fingerprints.h"
@@ -33,7 +33,7 @@ typedef struct {
 #define MS_AT_LEVEL(name) name##_anywhere
 #define MS_LEVEL_TARGET
 #define MS_WIDE 0
-#include "decide_loop.h"
+#include "fast_path_loop.h"
 #undef MS_AT_LEVEL
 #undef MS_LEVEL_TARGET
 #undef MS_WIDE
@@ -41,7 +41,7 @@ typedef struct {
 #define MS_AT_LEVEL(name) name##_wide
 #define MS_LEVEL_TARGET MS_TARGET(MS_AVX2_TARGET)
 #define MS_WIDE 1
-#include "decide_loop.h"
+#include "fast_path_loop.h"
 #undef MS_AT_LEVEL
 #undef MS_LEVEL_TARGET
 #undef MS_WIDE

@@ -1,6 +1,6 @@
 /* What the tables hold beside what they are given: facts of a span, and of a literal for the fast path. Called while an Engine is made. */
-#ifndef METRICSCAN_BUILD_H
-#define METRICSCAN_BUILD_H
+#ifndef METRICSCAN_TABLE_FACTS_H
+#define METRICSCAN_TABLE_FACTS_H
 
 #include <stddef.h>
 #include <stdint.h>
