@@ -211,6 +211,8 @@ cdef extern from "kernel/columns.h" nogil:
     int ms_set_overgrown_aside(ms_scan *scan)
     bint ms_is_slice(ms_state *state, bint finished, int32_t pattern)
     void ms_hand_over(ms_state *state, bint slice)
+    void ms_copy_columns(char *to, size_t to_stride, const char *source, size_t from_stride, int64_t rows)
+    void ms_add_lines(int64_t *line, int64_t rows, int64_t number)
     int ms_restart(ms_scan *scan, int64_t offset)
     void ms_drop_scratch(ms_scan *scan)
     void ms_scan_clear(ms_scan *scan, int32_t n_patterns)
