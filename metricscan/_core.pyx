@@ -23,7 +23,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, strerror
+from libc.string cimport strerror
 
 from metricscan.kernel cimport *  # its names begin with ms_ or MS_
 
@@ -36,7 +36,7 @@ SLAB_ROWS = MS_SLAB_ROWS
 CONSTANTS = {ms_constants[index].name.decode(): ms_constants[index].value for index in range(MS_CONSTANTS)}
 OPCODE_SIZES = [ms_opcode_size[opcode] for opcode in range(MS_OPCODES)]
 
-# The interpreter's own. What Cython makes of `float(text)` strips blanks that float() refuses: "\x1finf\xa0".
+# Python's float(), called directly. Cython's own code for `float(text)` accepts texts that float() refuses: "\x1finf\xa0".
 cdef object python_float = builtins.float
 
 
@@ -45,7 +45,7 @@ cdef object python_float = builtins.float
 _STRATEGIES = {"span": MS_STRATEGY_SPAN, "program": MS_STRATEGY_PROGRAM, "confirm": MS_STRATEGY_CONFIRM}
 _RUNS = {None: MS_SHAPE_NO_RUN, "lazy": MS_SHAPE_LAZY, "greedy": MS_SHAPE_GREEDY}
 _MATCHES = {"all": MS_MATCHES_ALL, "first": MS_MATCHES_FIRST, "last": MS_MATCHES_LAST}
-# From a class's table of bytes to the table of those that are no members.
+# Translates a class's table of bytes to the table of the bytes that are no members.
 _NO_MEMBER = bytes(takes != MS_MEMBER for takes in range(256))
 
 
@@ -88,7 +88,7 @@ cdef class Engine:
         if level == "auto":
             level = SIMD_LEVELS[0]
         if level not in SIMD_LEVELS:
-            raise ValueError(f"SIMD level {level!r} is not available here, one of {SIMD_LEVELS} was expected")
+            raise ValueError(f"SIMD level {level!r} is not available; available: {SIMD_LEVELS}")
         if search not in ("simd", "naive", "every"):
             raise ValueError(f"search {search!r}, simd, naive or every was expected")
         self.keep = []
@@ -169,7 +169,7 @@ cdef class Engine:
         return 0
 
     cdef int take_always(self, list always) except -1:
-        """Take the patterns that are tried on every record, and the bytes with which a match of one of them can start."""
+        """Take the patterns that are tried on every record, and compute the bytes with which their matches can start."""
         cdef bytes table = bytes(256)
         cdef int32_t i, index
         self.t.n_always = <int32_t>len(always)
@@ -198,7 +198,7 @@ cdef class Engine:
         return 0
 
     cdef int take_groups(self, list groups) except -1:
-        """Take the fingerprints, and for each the entries of its literals: a chain per hash of the window."""
+        """Take the fingerprints, and make the entries of their literals, which lie in hash chains by their windows."""
         cdef ms_group *to
         cdef ms_entry *entry
         cdef int32_t i, member
@@ -224,7 +224,7 @@ cdef class Engine:
         return 0
 
     cdef const ms_step *held_steps(self, steps) except NULL:
-        """The steps of a chain; they live as long as the engine."""
+        """Copy the steps of a chain into memory that lives as long as the engine."""
         cdef bytes memory = bytes(len(steps) * sizeof(ms_step))
         cdef ms_step *to = <ms_step *>self.held(memory)
         for step in steps:
@@ -242,7 +242,7 @@ cdef class Engine:
         return self.held(table)
 
     cdef const uint8_t *held(self, bytes text) except NULL:
-        """The bytes' address; they live as long as the engine."""
+        """Return the address of the bytes, and keep them alive as long as the engine."""
         self.keep.append(text)
         return text
 
@@ -260,24 +260,24 @@ cdef void *zeroed(size_t count, size_t size) except NULL:
 # ---- Columns: rows that were handed over
 
 cdef class Columns:
-    """Rows of one pattern that a stream handed over: a share in the memory they lie in, given back when the last holder is gone.
+    """Rows of one pattern that a stream handed over.
 
-    A buffer of two dimensions: a row each for value (doubles, read as integers), line, offset, start and, if there are any,
-    times. It can be written to until the rows are exported.
+    The object shares the memory of the rows with other holders; the last one frees it. It is a two-dimensional buffer: one row
+    each for value (doubles, seen as integers), line, offset, start and, if there are any, times. It is writable until ``export``.
 
     Attributes
     ----------
     rows : int
     has_times : bool
     texts : object
-        What somebody has put there in place of the values; None.
+        Texts that the caller has set, to stand in place of the values; None by default.
     """
 
     cdef readonly int64_t rows
     cdef readonly bint has_times
     cdef public object texts
     cdef void *memory
-    cdef char *first            # column; the others follow
+    cdef char *first            # the first column; the others follow at equal strides
     cdef Py_ssize_t shape[2]
     cdef Py_ssize_t strides[2]
     cdef bint was_exported
@@ -306,10 +306,10 @@ cdef class Columns:
         view.internal = NULL
 
     def export(self):
-        """Address of an ``ArrowArray`` of these rows, with a share of its own in the memory, for whoever imports it.
+        """Return the address of an ``ArrowArray`` of these rows, which an Arrow library can import. It is a further holder.
 
         It is a struct array: value, line, offset, start, and a column of nulls. Until it is imported it lives as long as this
-        object, and the next call takes it back; one thread does both.
+        object, and the next call of ``export`` releases it. The caller exports and imports on one thread.
         """
         ms_withdraw(&self.exported)
         if ms_export_columns(&self.exported, self.memory, self.rows, self.first, <size_t>self.strides[0]) < 0:
@@ -318,23 +318,20 @@ cdef class Columns:
         return <uintptr_t>&self.exported
 
     def add_lines(self, int64_t number):
-        """Add to every line, before the rows are exported."""
-        cdef int64_t *line = <int64_t *>(self.first + self.strides[0])
-        cdef int64_t i
+        """Add a number to the line of every row. The rows must not be exported yet."""
         if self.was_exported:
             raise BufferError("what was exported is read-only")
         with nogil:
-            for i in range(self.rows):
-                line[i] += number
+            ms_add_lines(<int64_t *>(self.first + self.strides[0]), self.rows, number)
 
     @property
     def holders(self):
-        """Tests only: how many share the memory, this object among them."""
+        """Tests only: the number of holders of the memory, this object among them."""
         return ms_holders_of_memory(self.memory)
 
 
 cdef Columns columns_of(void *memory, int64_t rows, void *first, void *second, bint has_times):
-    """Columns that take over a share in the memory; where the first two lie says where the others do: see ms_lay_out."""
+    """Make Columns, which become a holder of the memory. The first two columns determine the stride: see ms_lay_out."""
     cdef Columns columns = Columns.__new__(Columns)
     columns.rows = rows
     columns.has_times = has_times
@@ -354,13 +351,12 @@ cdef Columns columns_of_batch(ms_batch *batch):
 
 
 def joined(list parts not None):
-    """The rows of several batches, none of which has times, as those of one: a copy.
+    """Copy the rows of several batches, none of which has times, into one batch.
 
-    (By numpy's arrays it takes ten times as long, and a thread that scans does this between two blocks.)
+    A scanning thread does this between two blocks. With numpy's arrays it took ten times as long.
     """
     cdef int64_t rows = 0
     cdef Py_ssize_t stride
-    cdef int column
     cdef char *memory
     cdef char *to
     cdef Columns part
@@ -374,8 +370,7 @@ def joined(list parts not None):
         raise MemoryError(f"no memory to join {rows} rows")
     to = memory
     for part in parts:
-        for column in range(MS_COLUMNS):
-            memcpy(to + column * stride, part.first + column * part.strides[0], <size_t>part.rows * 8)
+        ms_copy_columns(to, <size_t>stride, part.first, <size_t>part.strides[0], part.rows)
         to += part.rows * 8
     return columns_of(memory, rows, memory, memory + stride, False)
 
@@ -394,13 +389,13 @@ cdef class Stream:
     offset : int
         Offset of the first byte that will be fed.
     in_batches : bool
-        Set columns aside once they hold a batch's rows, for ``take_full``; otherwise they grow until they are detached.
+        Set columns aside for ``take_full`` once they hold a full batch; otherwise they grow until they are detached.
     trace : bool
         Keep matches instead of rows (``traced``).
     row_limit : int
-        Tests only: growing a column past this many rows fails as memory would. -1: no limit.
+        Tests only: growing a column past this many rows fails as if there were no memory. -1: no limit.
 
-    A stream serves one thread at a time; a second one that feeds meanwhile gets a RuntimeError.
+    A stream serves one thread at a time. If a second thread feeds it meanwhile, that call raises a RuntimeError.
     """
 
     cdef ms_scan scan
@@ -442,9 +437,9 @@ cdef class Stream:
         ms_carry_clear(&self.carry)
 
     def feed(self, data, int64_t time=MS_NO_TIME):
-        """Scan a piece of the input; any contiguous buffer of bytes. The buffer is not kept.
+        """Scan a piece of the input, which is any contiguous buffer of bytes. The stream does not keep the buffer.
 
-        time : microseconds since the epoch, of the rows whose records end in this piece.
+        time : microseconds since the epoch, for the rows whose records end in this piece.
         """
         cdef Py_buffer view
         self.begin()
@@ -462,14 +457,14 @@ cdef class Stream:
             PyBuffer_Release(&view)
 
     def feed_file(self, int descriptor, int64_t begin, int64_t end, buffer):
-        """Scan these bytes of a file, read piece by piece into the buffer; to the file's end if that comes first.
+        """Scan these bytes of a file, or those up to its end. They are read piece by piece into the buffer.
 
-        Python is not asked in between, so threads that scan side by side do not wait for each other.
+        The GIL is released throughout, except while records are resolved, so parallel threads do not wait for each other.
 
         Raises
         ------
         OSError
-            A read failed; all before it has been scanned.
+            A read failed; the bytes before it have been scanned.
         """
         cdef Py_buffer view
         cdef ssize_t count = 0
@@ -520,7 +515,7 @@ cdef class Stream:
         return 0
 
     def restart(self, int64_t offset):
-        """Begin another part of the input, at this offset; the memory for rows is kept. Nothing may be held of the last one."""
+        """Begin another part of the input, in the same memory. The stream must hold no rows and no unfinished record."""
         if self.busy or self.carry.length or self.scan.n_batches:
             raise RuntimeError("the stream is in use")
         if ms_restart(&self.scan, offset) < 0:
@@ -530,7 +525,7 @@ cdef class Stream:
         self.first_offset = offset
 
     def finish(self):
-        """Scan the record without a terminator, if there is one. Nothing can be fed afterwards."""
+        """Scan the last record, if it has no terminator. The stream is closed afterwards."""
         if self.finished:
             return
         self.begin()
@@ -551,7 +546,7 @@ cdef class Stream:
     # -- resolve: what only Python can decide
 
     cdef int out_of_memory(self, str what) except -1:
-        """End the stream: not all of what it found could be kept."""
+        """Close the stream, because some of its rows could not be stored."""
         self.scan.no_memory = False
         self.finished = True
         raise MemoryError(f"no memory for the {what} before offset {self.scan.offset}")
@@ -594,7 +589,7 @@ cdef class Stream:
     cdef int decide(self, int32_t pattern, ms_state *state, int64_t index) except -1:
         cdef ms_note *note = &self.scan.notes[index]
         if note.kind == MS_NOTE_REFUSED:
-            # the scan has counted it; only its text is still wanted
+            # The scan has counted the text as unparsed already; only the sample is missing.
             self.sample(pattern, state, decoded(note.text, min(note.length, MS_SAMPLE_BYTES * 4)), note)
         elif note.kind == MS_NOTE_NUMBER:
             self.put_text(pattern, state, decoded(note.text, note.length), note, note.start)
@@ -638,7 +633,7 @@ cdef class Stream:
         return 0
 
     cdef int put_text(self, int32_t pattern, ms_state *state, text, const ms_note *note, int64_t start) except -1:
-        """Append the row of a text that Python reads, or count it as unparsed."""
+        """Append a row with the value that Python reads from the text, or count the text as unparsed."""
         cdef double number
         try:
             number = python_float(text)
@@ -651,7 +646,7 @@ cdef class Stream:
         return 0
 
     cdef int sample(self, int32_t pattern, ms_state *state, str text, const ms_note *note) except -1:
-        """Keep the text if it is among the first. The scan counts only the texts that it refuses itself: others come between."""
+        """Keep the text if there are fewer than MS_MAX_SAMPLES samples. The scan counts only those that it refuses itself."""
         kept = self.samples.setdefault(pattern, [])
         if len(kept) < MS_MAX_SAMPLES:
             kept.append((text[:MS_SAMPLE_BYTES], note.line, note.offset))
@@ -661,15 +656,12 @@ cdef class Stream:
     # -- what was found
 
     def take_full(self):
-        """Hand over the batches that are full: a list of pattern and ``Columns``.
-
-        O(1) where there is none.
-        """
+        """Hand over the full batches, as a list of pairs of pattern and ``Columns``. It is O(1) if there are none."""
         cdef int64_t i
         cdef int32_t index
         taken = []
         for i in range(self.scan.n_batches):
-            # a call that ran out of memory has taken those before
+            # An earlier call took the batches before this one, and then ran out of memory.
             if self.scan.batches[i].slab != NULL:
                 taken.append((self.scan.batches[i].pattern, columns_of_batch(&self.scan.batches[i])))
         self.scan.n_batches = 0
@@ -683,12 +675,12 @@ cdef class Stream:
         return self.take_full() + [(pattern, self.detach(pattern)) for pattern in self.filled()]
 
     def filled(self):
-        """Indices of the patterns that hold rows."""
+        """Return the indices of the patterns that hold rows."""
         cdef int32_t i
         return [i for i in range(self.engine.t.n_patterns) if self.scan.states[i].rows]
 
     def places(self, int32_t pattern, int64_t first):
-        """Line, offset and start of the rows held from this one on, to be written over, until the stream is used again."""
+        """Return writable views of line, offset and start, from row `first` on. They are valid until the stream is used again."""
         cdef ms_state *state = self.state(pattern)
         if not 0 <= first <= state.rows:
             raise IndexError(f"row {first}, one of 0..{state.rows} was expected")
@@ -702,9 +694,9 @@ cdef class Stream:
         )
 
     def detach(self, int32_t pattern):
-        """Hand a pattern's rows over, zero-copy: their ``Columns``, or None if there are none.
+        """Hand over a pattern's rows without a copy: return their ``Columns``, or None if there are none.
 
-        Batches that were set aside come before them: see ``take_full``.
+        Batches that were set aside hold earlier rows: see ``take_full``.
         """
         cdef ms_state *state = self.state(pattern)
         cdef bint is_slice
@@ -721,7 +713,7 @@ cdef class Stream:
         return &self.scan.states[pattern]
 
     def latest(self, int32_t pattern):
-        """The newest row, handed over or not: ``(value, line, offset, start, time)``, or None."""
+        """Return the newest row, handed over or not, as ``(value, line, offset, start, time)``, or None."""
         cdef ms_state *state = self.state(pattern)
         if state.rows + state.handed == 0:
             return None
@@ -732,7 +724,7 @@ cdef class Stream:
         )
 
     def counts(self, int32_t pattern):
-        """``(rows, unparsed, failed, timeouts, over_budget, samples)`` so far."""
+        """Return ``(rows, unparsed, failed, timeouts, over_budget, samples)`` so far."""
         cdef ms_state *state = self.state(pattern)
         return (
             state.rows + state.handed, state.unparsed, state.failed, state.timeouts, state.over_budget,
@@ -740,7 +732,7 @@ cdef class Stream:
         )
 
     def counted(self):
-        """Pattern and counts of all patterns of which anything was found."""
+        """Return pairs of pattern and counts, for the patterns whose counts are not all zero."""
         cdef int32_t i
         cdef const ms_state *state
         found = []
@@ -752,7 +744,7 @@ cdef class Stream:
 
     @property
     def has_samples(self):
-        """Whether any pattern has one."""
+        """Whether any pattern has samples."""
         return bool(self.samples)
 
     @property
@@ -765,12 +757,12 @@ cdef class Stream:
 
     @property
     def records(self):
-        """Records that have ended."""
+        """The number of records that have ended."""
         return self.scan.records
 
     @property
     def bytes(self):
-        """Bytes fed."""
+        """The number of bytes that were fed."""
         return self.scan.offset - self.first_offset + self.carry.length
 
     @property
@@ -782,7 +774,7 @@ class _Failure(str):
     __repr__ = str.__str__
 
 
-#: Why a record could not be decided, in place of its matches.
+#: ``confirm`` returns one of these in place of matches if it could not decide the record.
 FAILED, TIMED_OUT = _Failure("FAILED"), _Failure("TIMED_OUT")
 
 
@@ -797,5 +789,5 @@ cdef object read_number(str text):
         return None
 
 
-#: The sources of this module and their digests. In a checkout whose sources differ from these the import ends here.
+#: The sources of this module and their digests. The import fails here if the sources beside the module differ.
 BUILT_FROM = ms_built_from(__file__)

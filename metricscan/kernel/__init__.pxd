@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 
-cdef extern from "kernel/levels.h" nogil:
+cdef extern from "kernel/simd_levels.h" nogil:
     enum: MS_PORTABLE, MS_SSSE3, MS_AVX2, MS_AVX512, MS_NEON_LEVEL
     int ms_level_available(int level)
 
@@ -108,7 +108,7 @@ cdef extern from "kernel/tables.h" nogil:
         const uint8_t *always_table
     void ms_tables_clear(ms_tables *t)
 
-cdef extern from "kernel/build.h" nogil:
+cdef extern from "kernel/table_facts.h" nogil:
     void ms_set_records(ms_tables *t, bint universal, bint syslog, bint strip)
     void ms_finish_span(const ms_tables *t, ms_pattern *q)
     bint ms_is_fast_greedy(const ms_pattern *q)
@@ -211,6 +211,8 @@ cdef extern from "kernel/columns.h" nogil:
     int ms_set_overgrown_aside(ms_scan *scan)
     bint ms_is_slice(ms_state *state, bint finished, int32_t pattern)
     void ms_hand_over(ms_state *state, bint slice)
+    void ms_copy_columns(char *to, size_t to_stride, const char *source, size_t from_stride, int64_t rows)
+    void ms_add_lines(int64_t *line, int64_t rows, int64_t number)
     int ms_restart(ms_scan *scan, int64_t offset)
     void ms_drop_scratch(ms_scan *scan)
     void ms_scan_clear(ms_scan *scan, int32_t n_patterns)

@@ -1,9 +1,10 @@
-/* What a compiled module was built from, and whether that still lies beside it.
+/* The import of a compiled module fails if the sources beside it are not those from which it was built.
 
-setup.py hands the list of a module's sources to the compiler: METRICSCAN_SOURCES is "flags NAME DIGEST NAME DIGEST ..", the
-names relative to the folder of the module, its .pyx first. In a checkout the sources lie beside the module, and a module
-built from others must not be imported: its rows would be those of code that nobody sees. An installed module has no sources
-beside it, and one failed open() is all that it pays. A checkout pays 0.2 ms for all modules together. */
+setup.py passes a list of the module's sources to the compiler: METRICSCAN_SOURCES is "flags NAME DIGEST NAME DIGEST ..". The
+names are relative to the folder of the module, and its .pyx is the first. In a checkout the sources lie beside the module, and a
+module that was built from other sources must not be imported: its rows would not be those of the code that a reader sees. An
+installed module has no sources beside it: its check costs one failed open(). In a checkout the check of all modules together
+takes 0.2 ms. */
 
 #ifndef MS_BUILT_H
 #define MS_BUILT_H
@@ -21,7 +22,7 @@ beside it, and one failed open() is all that it pays. A checkout pays 0.2 ms for
 
 enum { MS_PATH_BYTES = 4096 };
 
-/* The digest of a file, eight bytes at a time; setup.py has the same in Python. False if the file cannot be read. */
+/* Compute the digest of a file, eight bytes at a time; setup.py has the same function in Python. Returns 0 if the file cannot be read. */
 static int ms_digest(const char *path, uint64_t *digest) {
     uint64_t words[1024], h = 0, total = 0;
     size_t n;
@@ -43,7 +44,7 @@ static int ms_digest(const char *path, uint64_t *digest) {
     return !failed;
 }
 
-/* METRICSCAN_SOURCES as a str; an ImportError if the sources beside the module differ from it. */
+/* Return METRICSCAN_SOURCES as a str. Raises an ImportError if the sources beside the module differ from it. */
 static PyObject *ms_built_from(PyObject *file) {
     static const char sources[] = METRICSCAN_SOURCES;
     char path[MS_PATH_BYTES];
@@ -63,13 +64,13 @@ static PyObject *ms_built_from(PyObject *file) {
         const size_t length = (size_t)(end - name);
         uint64_t built_from, found;
         char *after;
-        if (folder + length >= sizeof path) break; /* too long a path to be opened */
+        if (folder + length >= sizeof path) break; /* The path is too long to be opened. */
         memcpy(path + folder, name, length);
         path[folder + length] = 0;
         built_from = strtoull(end + 1, &after, 16);
         at = *after == ' ' ? after : NULL;
         if (!ms_digest(path, &found)) {
-            if (first) break; /* installed: no sources lie here */
+            if (first) break; /* The module is installed: no sources lie beside it. */
             found = ~built_from;
         }
         if (found != built_from)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "levels.h"
+#include "simd_levels.h"
 
 /* Eight sets of low halves, and for each high half which of the sets goes with it: two look-ups decide a byte. This is exact where
  * no more than eight sets are needed; level is MS_PORTABLE where more are. */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "levels.h"
+#include "simd_levels.h"
 
 /* ---- finding one of two bytes: terminators and the bytes that end a run. Where a == b one byte is looked for. */
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arrow.h"
 #include "memory.h"
 #include "pass.h"
 #include "tables.h"
@@ -208,6 +209,19 @@ static void ms_hand_over(ms_state *state, int slice) {
         state->next_room = rows < MS_SLAB_ROWS ? rows : MS_SLAB_ROWS;
     }
 }
+
+/* ---- rows that were handed over */
+
+/* Copy all columns of a batch. In each of the two batches the columns lie a stride of bytes apart. */
+static void ms_copy_columns(char *to, size_t to_stride, const char *from, size_t from_stride, int64_t rows) {
+    for (size_t column = 0; column < MS_COLUMNS; column++) memcpy(to + column * to_stride, from + column * from_stride, (size_t)rows * 8);
+}
+
+static void ms_add_lines(int64_t *line, int64_t rows, int64_t number) {
+    for (int64_t row = 0; row < rows; row++) line[row] += number;
+}
+
+/* ---- the stream as a whole */
 
 /* Begin to count anew. Returns -1 if a pattern holds rows. */
 static int ms_restart(ms_scan *scan, int64_t offset) {

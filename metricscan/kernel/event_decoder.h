@@ -1,8 +1,8 @@
-/* What decoders of all formats share: their state, how the text's pieces are noted, and streams by name.
+/* The decoders of all formats share this: their state, the list of runs that maps the text to the input, and the table of streams.
 
-The text is the events' messages, each ended by a newline. Positions are absolute: of the input, as it was exported, and of the
-text. A run is a stretch of text that stands in the input as it is: a position within a run is the run's start plus the
-distance. */
+The text consists of the events' messages, each ended by a newline. Positions are absolute: they count from the start of the export,
+or from the start of the whole text. A run is a piece of the text that is a copy of bytes of the input, so a position within a run
+maps to the run's start in the input plus the distance. */
 #ifndef METRICSCAN_EVENT_DECODER_H
 #define METRICSCAN_EVENT_DECODER_H
 
@@ -10,45 +10,45 @@ distance. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "levels.h"
+#include "simd_levels.h"
 
 #define ME_NO_TIME INT64_MIN
 #define ME_MOST_DEPTH 64
 #define ME_MOST_ENVELOPE 1024
-/* This many bytes behind what is taken may be read, or written. */
+/* A decoder may read this many bytes past the data that it takes, and write this many past the text. */
 #define ME_BEHIND 128
 /* The last millisecond of the year 9999, and the first of the year 1. */
 #define ME_LAST_MS 253402300799999LL
 #define ME_FIRST_MS (-62135596800000LL)
 
-/* Where a run starts: its place in the text and in the input, and the line of each. */
+/* The start of a run: its place in the text (out) and in the input (in), and the line of each. */
 typedef struct { int64_t out, in, in_line, out_line; } me_run;
-/* Where an event starts in the text; its time in microseconds since the epoch, or ME_NO_TIME; the number of its stream. */
+/* An event: where it starts in the text, its time in microseconds since the epoch or ME_NO_TIME, and the number of its stream. */
 typedef struct { int64_t out, time, stream; } me_event;
-/* A stream's first and last time, how many events it has, and its name. */
+/* A stream: its first and last time, the number of its events, and its name. */
 typedef struct { int64_t first, last, count; int64_t name_at, name_length; uint64_t hash; } me_stream;
 
 enum { ME_JSON, ME_CSV, ME_S3 };
-/* Which token of JSON is expected. */
+/* The JSON token that is expected next. */
 enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, ME_NEXT };
-/* Keys of an event. */
+/* The kinds of keys in an event. */
 enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM };
-/* What comes of a call. */
+/* The results of a call. */
 enum { ME_OK = 0, ME_INVALID = 2, ME_NO_MEMORY = 3 };
 
-/* What lay between the messages of two events. Most others have the same there, but for digits. Places are relative to its start.
-   For each of its bytes `low` and `more` say which may stand there: one of the `more` + 1 from `low` on. */
+/* A template: the bytes between the messages of two events. Between most other messages stand the same bytes, except for digits. Places
+   are relative to its start. A byte fits place i if it is one of the more[i] + 1 values from low[i] on. */
 typedef struct {
     uint8_t low[ME_MOST_ENVELOPE + 64], more[ME_MOST_ENVELOPE + 64];
-    int64_t length, brace, brace_lines, lines; /* the place of the event's brace, the newlines before it, and all newlines */
-    int64_t time, time_length, stream, stream_length; /* 0: there is none */
-    int time_is_ms; /* the time is of thirteen digits */
+    int64_t length, brace, brace_lines, lines; /* where the event's brace stands; the newlines before it; all newlines */
+    int64_t time, time_length, stream, stream_length; /* where the time and the stream name stand; 0: there is none */
+    int time_is_ms; /* the time has thirteen digits */
 } me_envelope;
 
 typedef struct {
     int format;
     int level;
-    int64_t columns, time_column, message_column, stream_column; /* of CSV: how many there are; the places of these, or -1 */
+    int64_t columns, time_column, message_column, stream_column; /* CSV: the number of columns, and the index of each of these, or -1 */
 
     uint8_t *text;
     int64_t text_length, text_capacity, text_base, text_line;
@@ -56,22 +56,22 @@ typedef struct {
     int64_t n_runs, runs_capacity;
     me_event *events;
     int64_t n_events, events_capacity;
-    me_stream *streams; /* the first is that of events that name none */
+    me_stream *streams; /* the first one holds the events that name no stream */
     int64_t n_streams, streams_capacity;
     uint8_t *names;
     int64_t names_length, names_capacity;
     int32_t *buckets;
     int64_t n_buckets;
-    int64_t same_stream, other_stream;  /* of the last event, and the one used before it */
+    int64_t same_stream, other_stream;  /* the stream of the last event, and the stream before it */
 
     int64_t base, line; /* the offset in the input of the first byte that was not consumed, and the newlines before it */
-    /* JSON: which token comes next; how many brackets are open; whether the innermost is an object that may be an event, and
-       has a message; what the last key was */
+    /* JSON: the token that is expected next; how many brackets are open; whether the innermost one is an object that may be an event;
+       whether that object has a message; the last key */
     int expect, depth, candidate, has_message, key;
-    uint8_t stack[ME_MOST_DEPTH];  /* '{' or '[' */
+    uint8_t stack[ME_MOST_DEPTH];  /* the open brackets, '{' or '[' */
     int64_t time, stream;
-    int has_event; /* S3: there was a line with a time, to whose event lines without one belong */
-    /* the last date up to its minute, the last milliseconds without the last three digits, and what they stand for */
+    int has_event; /* S3: a line with a time was read; lines without a time belong to its event */
+    /* caches: the last date up to its minute, the last time in milliseconds without its last three digits, and the microseconds of both */
     uint8_t minute[16];
     int64_t minute_micros;
     uint8_t second[10];
@@ -83,9 +83,10 @@ typedef struct {
     int64_t error_at;
 } me_decoder;
 
-/* Note an error, and leave by the label `invalid`. */
+/* Record an error, and jump to the label `invalid`. */
 #define ME_FAIL(text, where) do { d->error = (text); error_at = (where); goto invalid; } while (0)
 
+/* Grow an array, by doubling, to at least this many entries. Returns -1 if there is no memory. */
 static int me_grow(void **memory, int64_t *capacity, int64_t wanted, size_t size) {
     if (wanted <= *capacity) return 0;
     int64_t room = *capacity ? *capacity : 64;
@@ -97,6 +98,7 @@ static int me_grow(void **memory, int64_t *capacity, int64_t wanted, size_t size
     return 0;
 }
 
+/* Add a run: the text from here on is a copy of the input from `in` on. Returns -1 if there is no memory. */
 static inline int me_run_starts(me_decoder *d, int64_t in, int64_t in_line) {
     if (d->n_runs == d->runs_capacity && me_grow((void **)&d->runs, &d->runs_capacity, d->n_runs + 1, sizeof(me_run)))
         return -1;
@@ -135,7 +137,7 @@ static inline void me_end_message(me_decoder *d, int64_t since) {
 
 /* ---- streams by name */
 
-/* Equality, inline: a call of memcmp costs more than the comparison of a name. */
+/* Return whether two names are equal. It is inline because a call of memcmp costs more than the comparison of a name. */
 static inline int me_same(const uint8_t *one, const uint8_t *other, int64_t length) {
     uint64_t a, b, differ = 0;
     if (length < 8) {
@@ -160,6 +162,8 @@ static inline int me_is_stream(const me_decoder *d, int64_t stream, const uint8_
 
 static int64_t me_hashed_stream_of(me_decoder *d, const uint8_t *name, int64_t length);
 
+/* Return the number of the stream with this name; a new name gets a new number. The two streams used last are tried before the hash table.
+   Returns -1 if there is no memory. */
 static inline int64_t me_stream_of(me_decoder *d, const uint8_t *name, int64_t length) {
     if (me_is_stream(d, d->same_stream, name, length)) return d->same_stream;
     int64_t stream = me_is_stream(d, d->other_stream, name, length) ? d->other_stream : me_hashed_stream_of(d, name, length);

@@ -1,6 +1,6 @@
-/* Exported log events to plain text, and where each piece of it stood: the envelopes of CloudWatch Logs.
+/* Decode exports of CloudWatch Logs: take the messages out of the event envelopes, and record where each piece of the text stood.
 
-A call takes what has been read so far and consumes whole events only; the caller gives the rest again, with more behind it. */
+A call consumes whole events only. The caller passes the rest again, together with the bytes that follow it. */
 #ifndef METRICSCAN_EVENTS_H
 #define METRICSCAN_EVENTS_H
 
@@ -8,14 +8,14 @@ A call takes what has been read so far and consumes whole events only; the calle
 #include "events_json.h"
 #include "events_s3.h"
 
-/* Decode the whole events at the start of the data; `final`: there is no more data. */
+/* Decode the whole events at the start of the data. `final`: the data ends the export. Returns ME_OK, ME_INVALID or ME_NO_MEMORY. */
 static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int outcome;
     d->text_base += d->text_length;
     d->text_length = d->n_runs = d->n_events = 0;
     *consumed = 0;
     if (d->error) return ME_INVALID;
-    /* there is never more text than input: an event's newline takes less room than its envelope did */
+    /* The text is never longer than the input: the newline of an event is shorter than its envelope. */
     if (me_grow((void **)&d->text, &d->text_capacity, n + 2 * ME_BEHIND, 1)) return ME_NO_MEMORY;
     switch (d->format) {
     case ME_JSON: outcome = me_json(d, data, n, final, consumed); break;
@@ -26,8 +26,8 @@ static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int
     return outcome;
 }
 
-/* The last entry that starts at or before a place. The search starts at the entry of the place before, and goes on by leaps that
-   double. */
+/* Set `at` to the last entry that starts at or before a place. This is a galloping search: it starts at the entry of the previous
+   place, and its steps double. */
 #define ME_SEEK(entries, at, count, place)                                                       \
     do {                                                                                          \
         while (at > 0 && entries[at].out > (place)) at--;                                         \
@@ -37,7 +37,7 @@ static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
     } while (0)
 
-/* Change places of rows in the text to those in the input, in place. The rows are in order, or nearly. */
+/* Replace the places of rows in the text by their places in the input. The rows are in order, or nearly. */
 static void me_translate(const me_decoder *d, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time,
                          int64_t *stream) {
     int64_t r = 0, v = 0, e = 0;

@@ -1,4 +1,4 @@
-/* JSON: objects with a message, wherever they stand. */
+/* The JSON decoder: an object with a message is an event, wherever it stands in the document. */
 #ifndef METRICSCAN_EVENTS_JSON_H
 #define METRICSCAN_EVENTS_JSON_H
 
@@ -6,7 +6,7 @@
 #include "event_text.h"
 #include "event_times.h"
 
-/* The first byte from `at` on that ends a stretch of a string: a quotation mark, a backslash, a control. */
+/* Return the first byte from `at` on that is not copied as it is: a quotation mark, a backslash or a control character. */
 static inline int64_t me_stretch(int level, const uint8_t *data, int64_t at, int64_t end) {
 #ifdef MS_X86
     const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
@@ -23,7 +23,7 @@ static inline int64_t me_stretch(int level, const uint8_t *data, int64_t at, int
     return at;
 }
 
-/* The first byte from `at` on that is no blank; the newlines before it are counted. */
+/* Return the first byte from `at` on that is no blank, and count the newlines before it. */
 static inline int64_t me_blanks(int level, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
     if (at < end && data[at] > ' ') return at;
 #ifdef MS_X86
@@ -44,15 +44,15 @@ static inline int64_t me_blanks(int level, const uint8_t *data, int64_t at, int6
     return at;
 }
 
-/* Outcomes of reading a string, beside the place behind its end. */
+/* Readers of strings return the place behind the string's end, or one of these. */
 enum {
-    ME_UNFINISHED = -1, /* its end is not there yet */
-    ME_NO_STRING = -2,
-    ME_NO_ROOM = -3, /* no memory */
-    ME_BAD_TIME = -4 /* of an event read by its envelope: the timestamp is no time */
+    ME_UNFINISHED = -1, /* the data ends before the string does */
+    ME_NO_STRING = -2, /* a control character or an unknown escape */
+    ME_NO_ROOM = -3, /* there is no memory */
+    ME_BAD_TIME = -4 /* only in an event that is read by its envelope: its timestamp is no time */
 };
 
-/* The place behind the quotation mark that ends the string, ME_UNFINISHED or ME_NO_STRING. */
+/* Return the place behind the quotation mark that ends the string, ME_UNFINISHED or ME_NO_STRING. */
 static inline int64_t me_skip_string(int level, const uint8_t *data, int64_t at, int64_t end) {
     for (;;) {
         at = me_stretch(level, data, at, end);
@@ -99,11 +99,11 @@ static void me_put_character(me_decoder *d, uint32_t c) {
     }
 }
 
-/* What the byte behind a backslash stands for; 0: none of the simple escapes. */
+/* The character that a backslash and this byte stand for; 0: they are no simple escape. */
 static const uint8_t ME_UNESCAPED[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
                                           ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
 
-/* Append the rest of a string's content to the text. Returns the place behind its end, or an outcome but ME_BAD_TIME. */
+/* Append the rest of a string's content to the text. Returns the place behind its end, or any of the above but ME_BAD_TIME. */
 static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
     for (;;) {
         int64_t stop = me_copy_short(d->level, d->text + d->text_length, data, at, end, ME_IN_STRING);
@@ -139,14 +139,14 @@ static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, in
     }
 }
 
-/* The state to go back to if an event, or a token, is not whole. */
+/* The decoder's state at the last place where everything was whole. It is restored if an event or a token is incomplete. */
 typedef struct { int64_t at, line, text, text_line, runs; int expect, depth, key; } me_mark;
 
 static inline me_mark me_mark_of(const me_decoder *d, int64_t at, int64_t line) {
     return (me_mark){at, line, d->text_length, d->text_line, d->n_runs, d->expect, d->depth, d->key};
 }
 
-/* Keep an envelope, so that others can be compared with it. Its digits may be others. */
+/* Keep an envelope as a template. An envelope fits if it has the same bytes, except that any digit may stand where the template has one. */
 static void me_keep_envelope(me_decoder *d, const uint8_t *from, int64_t length) {
     d->envelope.length = length;
     for (int64_t i = 0; i < length; i++) {
@@ -172,7 +172,7 @@ static int me_has_envelope_avx2(const me_decoder *d, const uint8_t *one) {
 }
 #endif
 
-/* Whether the kept envelope stands here, but for its digits. Up to ME_BEHIND bytes past its end may be read. */
+/* Return whether the bytes here fit the kept envelope. Up to ME_BEHIND bytes past its end may be read. */
 static inline int me_has_envelope(const me_decoder *d, const uint8_t *one) {
 #ifdef MS_X86
     if (d->level >= MS_AVX2) return me_has_envelope_avx2(d, one);
@@ -192,9 +192,9 @@ static inline int me_has_envelope(const me_decoder *d, const uint8_t *one) {
     return 1;
 }
 
-/* Read the events behind `stop`, the end of a message, as long as their envelope is the last one's: no token of it is parsed.
-   Returns where the last message taken ends, or an outcome. `since` is where that message starts in the text; `safe` where its
-   event does. */
+/* Read the events behind `stop`, the end of a message, as long as their envelopes fit the kept one. Such envelopes are compared as
+   bytes, not parsed token by token. Returns where the last message ends, or one of the negative outcomes. `at_since` holds where that
+   message starts in the text, and `safe` the state at the start of its event. */
 static int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data, int64_t stop, int64_t n, int64_t *at_line,
                                       int64_t *at_since, me_mark *safe) {
     const int64_t between = d->envelope.length, base = d->base, text_base = d->text_base;
@@ -248,7 +248,8 @@ static int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data, int64_
 static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = d->line, error_at = 0, start, stop, since = 0;
     me_mark safe = me_mark_of(d, at, line);
-    /* where the last message ended, and what came since */
+    /* Where the last message ended, and where the brace, the time and the stream name behind it stand. `plain`: a template can hold
+     * them. */
     int64_t end_at = -1, end_line = 0, brace_at = 0, brace_line = 0, time_at = 0, time_length = 0;
     int64_t stream_at = 0, stream_length = 0;
     int64_t digits;
@@ -300,12 +301,12 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
         default:
             break;
         }
-        /* a value */
+        /* A value begins here. */
         if (c == '{' || c == '[') {
             if (d->candidate && d->has_message) ME_FAIL("a message beside nested values", at);
             if (d->depth == ME_MOST_DEPTH) ME_FAIL("nested too deeply", at);
             if (d->candidate) {
-                /* the object around this one is no event */
+                /* The object around this value holds nested values, so it is no event. */
                 d->candidate = 0;
                 safe = me_mark_of(d, at, line);
             }

@@ -4,7 +4,7 @@
  * by table look-ups. A position is a candidate when the byte there and the byte after it agree with one of eight buckets. This is
  * a prefilter: a candidate may hold no literal, but no literal is lost. The caller verifies the candidates.
  *
- * The level (levels.h) is chosen when the tables are built.
+ * The level (simd_levels.h) is chosen when the tables are built.
  */
 #ifndef METRICSCAN_FINGERPRINTS_H
 #define METRICSCAN_FINGERPRINTS_H
@@ -15,7 +15,7 @@
 
 #include "byte_classes.h"
 #include "bytes.h"
-#include "levels.h"
+#include "simd_levels.h"
 
 /* ---- blocks and their marks */
 

@@ -1,20 +1,22 @@
 /* The matcher of general patterns: a backtracking machine over a program (program.h).
  *
  * It tries the alternatives of a pattern in the order in which Python's re does, so its first success is re's match. It is safe
- * from exponential time (ReDoS) because a state (place in the program, place in the record) that has failed fails again, however
- * it is reached: nothing that a pure program decides depends on a capture, and for a loop whose body may be empty the state says
- * whether the current round has moved. Failed states are kept over all attempts and all matches in a record:
+ * from exponential time (ReDoS) because it memoises failed states. A state is a place in the program and a place in the record. A
+ * state that has failed once fails again, however it is reached: no branch of a pure program depends on a capture, and the state of
+ * a loop whose body may be empty includes whether the current round has consumed a character. The failures are kept for all
+ * attempts and all matches in a record:
  *
- *  - for a loop over one class (most of what logs need), as the interval of ends from which the rest of the pattern failed;
- *  - for a choice, as one bit per state, once a record has proved to be expensive. A choice has failed when its second way has; a
- *    choice that an atomic group or a lookaround cuts off has not failed, and is not remembered.
+ *  - A run, which is a loop over one class and the commonest loop in patterns for logs, keeps the interval of ends from which the
+ *    rest of the pattern failed.
+ *  - A branch keeps one bit per state, once the record has proved to be expensive. A branch has failed when its second alternative
+ *    has failed. A branch that an atomic group or a lookaround discards has not failed, and is not memoised.
  *
- * Programs that look at captured text, or count the rounds of a loop, are not pure: none of their states is remembered.
+ * Programs that read captured text, or count the rounds of a loop, are not pure: none of their states is memoised.
  *
- * Where the next byte decides how far a run goes, or which way of a choice can succeed, there is nothing to come back to and
- * nothing to remember: such a run costs its bytes. So does a short run, which is walked anew from each place.
+ * Where the next byte alone determines how far a run goes, or which alternative can succeed, the matcher neither saves a state to
+ * backtrack to nor memoises one: such a run costs its bytes. A short run costs its bytes too: it is walked again from each place.
  *
- * A record has a budget of steps, a multiple of its length, so that no result depends on a clock.
+ * A record has a budget of steps, which is a multiple of its length, so no result depends on a clock.
  */
 #ifndef METRICSCAN_MATCHER_H
 #define METRICSCAN_MATCHER_H
@@ -31,7 +33,7 @@
 
 /* ---- assertions and groups */
 
-/* Whether the text of a group stands at pos, and where it ends. */
+/* A backreference: return whether the text of a group, p[from:to], repeats at *pos, and move *pos behind it. */
 static int ms_same(const uint8_t *p, int64_t n, int kind, int64_t from, int64_t to, int32_t fold, int64_t *pos) {
     int64_t at = *pos;
     if (fold == MS_FOLD_NOT && kind != MS_BYTES) {
@@ -54,7 +56,7 @@ static inline int ms_is_word(const uint8_t *words, int ascii_only, uint8_t lead,
     return lead < 0x80 ? words[lead] == MS_MEMBER : ms_in_category(MS_WORD, ascii_only, character);
 }
 
-/* Whether the assertion about a word boundary holds at pos. */
+/* Return whether the assertion about a word boundary holds at pos. */
 MS_PART int ms_boundary_holds(const ms_program *q, const ms_op_boundary *o, const uint8_t *p, int64_t n, int64_t pos,
                                     int kind) {
     const uint8_t *words = q->tables + q->words * 256;
@@ -72,12 +74,12 @@ MS_PART int ms_boundary_holds(const ms_program *q, const ms_op_boundary *o, cons
     return (before != after) == o->is && !(n == 0 && o->none_in_empty);
 }
 
-/* Whether the assertion about the characters ahead of pos, or behind it, holds. */
+/* Return whether the lookahead or lookbehind over a fixed number of characters holds at pos. */
 MS_PART int ms_look_holds(const ms_program *q, const ms_op_look *o, const uint8_t *p, int64_t n, int64_t pos, int kind) {
     int64_t at = pos, size;
     int holds = 1;
     for (int32_t i = 0; i < o->length && holds; i++) {
-        /* behind, the classes come from right to left */
+        /* A lookbehind lists its classes from right to left. */
         if (o->ahead ? at >= n : at <= 0) {
             holds = 0;
             break;
@@ -89,7 +91,7 @@ MS_PART int ms_look_holds(const ms_program *q, const ms_op_look *o, const uint8_
     return holds == o->must;
 }
 
-/* Undo what the frames above this one have set. */
+/* Restore the places that the frames above this one have set. */
 MS_PART void ms_undo_places(ms_matcher *m, size_t depth, int64_t group) {
     while ((int64_t)--depth > group) {
         const ms_frame *frame = &m->frames[depth];
@@ -97,8 +99,8 @@ MS_PART void ms_undo_places(ms_matcher *m, size_t depth, int64_t group) {
     }
 }
 
-/* Drop the frames of a group that has matched: no other way through it is tried. What it captured can still be undone; its loops
- * are done with. Returns the depth. */
+/* A group that is matched on its own has matched: discard the frames of its alternatives and of its loops, because the matcher never
+ * backtracks into it. Keep the frames of its captures, so that backtracking past the group can undo them. Returns the new depth. */
 MS_PART size_t ms_close_group(ms_matcher *m, size_t depth, size_t group) {
     size_t kept = group;
     for (size_t i = kept + 1; i < depth; i++)
@@ -108,20 +110,20 @@ MS_PART size_t ms_close_group(ms_matcher *m, size_t depth, size_t group) {
 
 /* ---- one attempt */
 
-/* Go on behind the instruction. */
+/* Continue with the next instruction. */
 #define MS_GO_ON(o) do { op += MS_SIZE_OF(*(o)); goto next; } while (0)
-/* Keep something to go back to, or leave. */
+/* Call a function that pushes a frame to backtrack to. If it fails, return its status. */
 #define MS_TRY(call) do { if ((status = (call)) < 0) return status; } while (0)
 
-/* Try to match at start. kind: what the bytes are; nonempty: an empty match does not count. */
+/* Try to match at start. kind: MS_ASCII, MS_UTF8 or MS_BYTES; nonempty: an empty match does not count. */
 static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t start, int nonempty,
                       int64_t *match_end) {
     const int32_t *code = q->code, *op = code;
     int64_t *places = m->places;
     int64_t pos = start, size;
-    int64_t group = -1;         /* the frame of the innermost group that is being matched on its own */
+    int64_t group = -1;         /* the frame of the innermost open group that is matched on its own */
     size_t depth = 0;
-    int32_t sort;               /* of the run, as it is matched here */
+    int32_t sort;               /* how this run is matched here: MS_GREEDY, MS_LAZY or MS_POSSESSIVE */
     int status;
     places[0] = places[1] = -1;
     for (int32_t i = 2; i < q->slots; i++) places[i] = -1;
@@ -193,7 +195,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             const ms_op_run *o = (const ms_op_run *)op;
             sort = o->kind;
             if (sort != MS_GREEDY || o->decided < 0 || o->following >= 0) goto run;
-            /* short runs are not remembered as walked, and those that took no more than they must are no choice */
+            /* Short runs are not memoised. A run of minimum length has no shorter end to backtrack to, so it pushes no frame. */
             const uint8_t *table = q->tables + o->decided * 256;
             int64_t limit = o->most >= 0 && o->most < n - pos ? pos + o->most : n, at = pos;
             int64_t near = limit - pos < MS_SHORT_RUN ? limit : pos + MS_SHORT_RUN;
@@ -228,14 +230,14 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             } else {
                 MS_TRY(ms_push(m, &depth, MS_RUN, (int32_t)(op - code), low, stop, low));
                 pos = low;
-                /* an end that is known to fail, or is not followed by the right byte, is left at once */
+                /* Backtrack at once from an end that is known to fail, or that the required byte does not follow. */
                 if ((pos >= run->fail_low && pos <= run->fail_high) || (o->following >= 0 && (pos >= n || p[pos] != o->following)))
                     goto fail;
             }
             MS_GO_ON(o);
         }
 
-        /* ---- choices and places */
+        /* ---- branches and captures */
         case MS_SPLIT: {
             const ms_op_split *o = (const ms_op_split *)op;
             int64_t bit = -1;
@@ -246,7 +248,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
                 bit = (int64_t)state * (n + 1) + pos;
                 if (m->bits[bit >> 6] >> (bit & 63) & 1) goto fail;
             } else if (o->ways >= 0) {
-                /* while nothing need be remembered of it, a choice between one way is none */
+                /* The branch is not memoised yet. If only one alternative can succeed, take it without saving a state. */
                 int32_t ways = pos < n ? q->ways[o->ways * 256 + p[pos]] : o->ways_at_end;
                 if (ways == 0) goto fail;
                 if (ways != 3) {
@@ -321,7 +323,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
         }
         case MS_COUNT: {
             const ms_op_count *o = (const ms_op_count *)op;
-            /* it was entered with -1: one more than the rounds that are done */
+            /* MS_ENTER has set the counter to -1: the sum is the number of rounds that are complete. */
             int64_t count = places[o->loop + 1] + 1;
             m->steps++;
             if (count >= o->least) {
@@ -351,14 +353,14 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             continue;
         }
 
-        /* ---- groups that are matched on their own */
+        /* ---- groups that are matched on their own: lookarounds and atomic groups */
         case MS_GROUP: {
             const ms_op_group *o = (const ms_op_group *)op;
             int64_t at = pos;
             int32_t back = o->back;
             for (; back > 0 && at > 0; back--) at = ms_before(p, n, at, kind);
             if (back > 0) {
-                /* there are not so many characters before this place */
+                /* The lookbehind is wider than the text before this place. */
                 if (o->kind != MS_MUST_NOT) goto fail;
                 op = code + o->behind;
                 continue;
@@ -425,7 +427,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             if (o->kind == MS_MUST_NOT) continue;
             goto fail;
         }
-        default: { /* a run */
+        default: { /* the frame of a run */
             const ms_op_run *o = (const ms_op_run *)(code + frame->pc);
             pos = o->kind == MS_GREEDY ? ms_next_greedy_end(q, m, o, frame, p, n, kind)
                                        : ms_next_lazy_end(q, m, o, frame, p, n, kind);
@@ -446,12 +448,13 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
 
 /* ---- the search */
 
-/* The next place at or behind `at` where a match can start, n + 1 if there is none. Places before `from` are past. */
+/* Return the next place at or behind `at` where a match can start, or n + 1 if there is none. No match may start before `from`. *text:
+ * the first place where the pattern's required text may stand; the search moves it on. */
 static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t at,
                                     int64_t *text) {
     int32_t lead = q->lead;
     const uint8_t *table = q->tables + q->lead_class * 256;
-    /* the search needs to know from single bytes which characters the class takes */
+    /* The searches test single bytes. If lead_ascii is set, a single byte determines membership in the class in ASCII records only. */
     if (kind != MS_ASCII && q->lead_ascii) lead = MS_ANYWHERE;
     switch (lead) {
     case MS_AT_TEXT:
@@ -459,15 +462,15 @@ static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64
         at = (int64_t)ms_find(p, (size_t)at, (size_t)n, q->lead_text, (size_t)q->lead_length);
         return at < n ? at : n + 1;
     case MS_BEFORE_TEXT:
-        /* The class does not take the text's first byte: a match from any place of its run goes on from this text, so if the
-         * first place fails, all fail. */
+        /* The pattern begins with a run, which this text follows. The run's class excludes the first byte of the text, so a match
+         * from any place of the run continues at this text. If the attempt from the run's first place fails, all others fail. */
         at = (int64_t)ms_find(p, (size_t)*text, (size_t)n, q->lead_text, (size_t)q->lead_length);
         if (at >= n) return n + 1;
         *text = at + 1;
         while (at > from && table[p[at - 1]] == MS_MEMBER) at--;
         return at;
     case MS_BEFORE_END:
-        /* likewise, from the record's end */
+        /* The pattern is a run that reaches the record's end: if the attempt from its first place fails, all others fail. */
         if (*text > n) return n + 1;
         *text = n + 1;
         at = n;
@@ -486,7 +489,7 @@ static inline int64_t ms_next_start(const ms_program *q, const uint8_t *p, int64
     }
 }
 
-/* ms_search for a pattern that is one run, in a record of ASCII. */
+/* ms_search for a pattern that consists of one run, in an ASCII record. */
 static inline int ms_search_run(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int64_t from,
                                 int64_t *match_start, int64_t *match_end) {
     int64_t start = (int64_t)ms_find_class(&q->first_class, q->first, p, (size_t)from, (size_t)n), end = start + 1;
@@ -497,9 +500,9 @@ static inline int ms_search_run(const ms_program *q, ms_matcher *m, const uint8_
     return MS_FOUND;
 }
 
-/* The first match that starts at or behind `from`, as re's search finds it. text: the first place, at or behind `from`, where the
- * text of MS_AT_TEXT and MS_BEFORE_TEXT may stand; nonempty: an empty match at `from` does not count. The captures lie in the
- * matcher's places, -1 where there is none. */
+/* Find the first match that starts at or behind `from`, as re's search does. text: the first place, at or behind `from`, where the
+ * text of MS_AT_TEXT and MS_BEFORE_TEXT may stand; nonempty: an empty match at `from` does not count. The captures are left in the
+ * matcher's places; -1 means that a group took no part. */
 static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t text,
                      int nonempty, int64_t *match_start, int64_t *match_end) {
     if (q->last != NULL && (n == 0 || !q->last[p[n - 1]])) return MS_NONE;

@@ -1,4 +1,5 @@
-/* Runs of one class in the matcher: where they stop, which of their ends are tried, and from which ends going on has failed. */
+/* Runs of one class in the matcher: where they stop, which of their ends are tried, and from which ends the rest of the pattern is known
+ * to fail. */
 #ifndef METRICSCAN_MATCHER_RUNS_H
 #define METRICSCAN_MATCHER_RUNS_H
 
@@ -8,10 +9,10 @@
 #include "characters.h"
 #include "matcher_state.h"
 
-/* A run that can only end in one place is walked anew, rather than remembered, if it is no longer than this. */
+/* A run that can only end in one place is memoised if it is longer than this. A shorter one is walked again. */
 enum { MS_SHORT_RUN = 16 };
 
-/* Whether a class takes the character at p[at], at < n, and its size. */
+/* Return whether a class takes the character at p[at], where at < n, and set *size to the character's size. */
 static inline int ms_takes(const ms_program *q, int32_t class_, const uint8_t *p, int64_t n, int64_t at, int kind, int64_t *size) {
     uint8_t takes = q->tables[class_ * 256 + p[at]];
     if (takes == MS_UNDECIDED) {
@@ -23,8 +24,9 @@ static inline int ms_takes(const ms_program *q, int32_t class_, const uint8_t *p
     return takes == MS_MEMBER;
 }
 
-/* Going on fails from every end in [low, high]. Intervals are joined where they overlap, and those of a greedy run where they
- * touch: a lazy run may walk from any end of its interval to any later one, and between two the byte may stop it. */
+/* Memoise that the rest of the pattern fails from every end in [low, high]. Intervals that overlap are joined. Intervals that only touch
+ * are joined for a greedy run (touch 1), but not for a lazy one (touch 0): a lazy run relies on being able to walk from any end of its
+ * interval to any later end, and the byte between two intervals that touch may stop it. */
 static inline void ms_note_failed(const ms_program *q, ms_run *run, int64_t low, int64_t high, int64_t touch) {
     if (!q->pure) return;
     if (run->fail_low <= run->fail_high && low <= run->fail_high + touch && high >= run->fail_low - touch) {
@@ -36,8 +38,8 @@ static inline void ms_note_failed(const ms_program *q, ms_run *run, int64_t low,
     }
 }
 
-/* The largest end in [low, at] from which going on is not known to fail, or low - 1. Where the byte that must follow is known,
- * ends are found by it, sixteen bytes at a time. */
+/* Return the largest end in [low, at] from which the rest of the pattern is not known to fail, or low - 1. If the byte that must follow
+ * the run is known, a search for it, sixteen bytes at a time, finds the end. */
 static inline int64_t ms_end_before(const uint8_t *p, int64_t n, const ms_run *run, int64_t low, int64_t at, int32_t following,
                                     int kind) {
     while (at >= low) {
@@ -58,15 +60,14 @@ static inline int64_t ms_end_before(const uint8_t *p, int64_t n, const ms_run *r
     return low - 1;
 }
 
-
-/* Walk a run of this kind from pos: where it stops, and its least end. 0 if it is too short. */
+/* Walk a run of this kind from pos. Sets where it stops, and its smallest end. Returns 0 if the run is too short. */
 MS_PART int ms_walk_run(const ms_program *q, ms_matcher *m, const ms_op_run *o, int32_t sort, const uint8_t *p, int64_t n,
                               int kind, int64_t pos, int64_t *least_end, int64_t *stops_at) {
     const uint8_t *table = q->tables + o->class_ * 256;
     ms_run *run = &m->runs[o->number];
     int64_t least = o->least, most = o->most, stop, low = pos, size;
     if (kind != MS_ASCII && (least > 1 || most >= 0)) {
-        /* characters count: walk them one by one */
+        /* The limits count characters, so the characters are walked one by one. */
         int64_t count = 0;
         for (stop = pos; stop < n && (most < 0 || count < most); count++) {
             if (!ms_takes(q, o->class_, p, n, stop, kind, &size)) break;
@@ -82,13 +83,14 @@ MS_PART int ms_walk_run(const ms_program *q, ms_matcher *m, const ms_op_run *o, 
         } else if (o->takes_all) {
             stop = limit;
         } else if (sort == MS_LAZY && most < 0 && kind == MS_ASCII) {
-            /* only its least length is walked here */
+            /* Only the minimum length is walked here. ms_next_lazy_end extends the run. */
             stop = pos;
             while (stop - pos < least && stop < n && table[p[stop]] == MS_MEMBER) stop++;
             if (stop - pos < least) return 0;
             stop = n;
         } else {
-            /* runs that start further and further left, as those behind a greedy run do, meet what was walked */
+            /* A run behind a greedy run is tried from places further and further left. It stops walking where it meets the part that was
+             * walked before. */
             int64_t walked = most < 0 && pos < run->scan_from && run->scan_from <= run->scan_stop ? run->scan_from : limit;
             stop = pos;
             for (;;) {
@@ -115,7 +117,7 @@ MS_PART int ms_walk_run(const ms_program *q, ms_matcher *m, const ms_op_run *o, 
     return 1;
 }
 
-/* The next end to try of a greedy run, after going on from frame->pos has failed: a shorter one, or -1. */
+/* The rest of the pattern has failed behind a greedy run that ended at frame->pos. Return the next shorter end to try, or -1. */
 MS_PART int64_t ms_next_greedy_end(const ms_program *q, ms_matcher *m, const ms_op_run *o, const ms_frame *frame,
                                          const uint8_t *p, int64_t n, int kind) {
     ms_run *run = &m->runs[o->number];
@@ -127,21 +129,22 @@ MS_PART int64_t ms_next_greedy_end(const ms_program *q, ms_matcher *m, const ms_
     return -1;
 }
 
-/* The same of a lazy run: a longer one, or -1. */
+/* The rest of the pattern has failed behind a lazy run that ended at frame->pos. Return the next longer end to try, or -1. */
 MS_PART int64_t ms_next_lazy_end(const ms_program *q, ms_matcher *m, const ms_op_run *o, const ms_frame *frame,
                                        const uint8_t *p, int64_t n, int kind) {
     ms_run *run = &m->runs[o->number];
     int64_t limit = frame->low, walked = 0, pos = frame->pos, size;
     ms_note_failed(q, run, frame->other, frame->pos, 0);
     if (o->takes_all && o->following >= 0) {
-        /* nothing stops it but its limit: on to the next place where the byte that must follow stands */
+        /* Any byte belongs to the run: search for the next place where the byte that must follow stands. */
         const uint8_t following = (uint8_t)o->following;
         int64_t known = pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit ? run->fail_high : pos;
         int64_t to = limit < n ? limit + 1 : n;
         pos = known < to ? (int64_t)ms_find_either(p, (size_t)known + 1, (size_t)to, following, following) : to;
         walked = pos - known;
         if (pos >= to) {
-            /* the byte stands nowhere, for runs that start further on either; looking for it costs next to nothing */
+            /* The byte stands nowhere behind this place, so a run that starts later fails too. The search is so fast that a step is
+             * charged for more bytes. */
             ms_note_failed(q, run, frame->other, limit, 0);
             walked >>= 5;
             pos = -1;
@@ -149,7 +152,7 @@ MS_PART int64_t ms_next_lazy_end(const ms_program *q, ms_matcher *m, const ms_op
     } else {
         for (;;) {
             if (pos >= run->fail_low && pos < run->fail_high && run->fail_high <= limit) {
-                /* every byte up to there was walked before */
+                /* An earlier attempt has walked all bytes up to there. */
                 pos = run->fail_high;
             }
             if (pos >= limit || !ms_takes(q, o->class_, p, n, pos, kind, &size)) {

@@ -1,8 +1,8 @@
-/* Reading a captured text as Python's float() would, where no second rounding is needed.
+/* Read a captured text as Python's float() does, if one rounding suffices.
  *
- * Digits go into a 64-bit integer. While it stays at or below 2^53 and the power of ten within 10^22, both are exact
- * doubles, and one multiplication or division rounds once: Clinger's fast path, the same bits as float(). All other text
- * that float() might accept is left to float() itself, so that there is one implementation of rounding.
+ * The digits are collected in a 64-bit integer. If it is at most 2^53 and the power of ten at most 10^22, both are exact doubles, and
+ * one multiplication or division rounds once. This is Clinger's fast path, and gives the same bits as float(). All other text that
+ * float() might accept is left to float() itself, so there is one implementation of rounding.
  */
 #ifndef METRICSCAN_NUMBERS_H
 #define METRICSCAN_NUMBERS_H
@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "levels.h"
+#include "simd_levels.h"
 
-/* Where doubles are computed wider than they are stored, as on the x87, a result is rounded twice: there float() divides. */
+/* On processors that compute with wider doubles than they store, such as the x87, a result is rounded twice: float() reads such texts. */
 #if FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1
 #define MS_ROUNDS_ONCE 1
 #else
@@ -30,8 +30,8 @@ enum {
 static const double ms_powers_of_ten[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                             1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* ASCII bytes that no text accepted by float() contains: all but blanks, digits, signs, '.', '_', and the letters of
- * "nan", "infinity" and "e". Bytes >= 0x80 may be digits or blanks of Unicode. */
+/* Return whether no text that float() accepts contains this byte. float() accepts blanks, digits, signs, '.', '_', and the letters of
+ * "nan", "infinity" and "e". Bytes >= 0x80 may belong to digits or blanks of Unicode. */
 static int ms_never_in_a_number(uint8_t c) {
     if (c >= 0x80 || c <= 0x20) return 0;
     if (c >= '0' && c <= '9') return 0;
@@ -42,6 +42,7 @@ static int ms_never_in_a_number(uint8_t c) {
     }
 }
 
+/* Classify a text that is no plain number: MS_REFUSED if it is empty or holds a byte that float() never accepts, else MS_UNSURE. */
 static int ms_refused_or_unsure(const uint8_t *s, const uint8_t *end) {
     if (s == end) return MS_REFUSED;
     for (; s < end; s++)
@@ -56,7 +57,7 @@ static int ms_refused_or_unsure(const uint8_t *s, const uint8_t *end) {
 #ifdef MS_SWAR
 static const uint32_t ms_whole_powers[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
 
-/* The number that the first n (1-8) bytes of a word of digits (each less '0') spell. */
+/* Return the number that the first n (1-8) bytes of a word spell. Each byte is a digit less '0'. */
 static inline uint64_t ms_aligned_digits(uint64_t word, size_t n) {
     word <<= (8 - n) * 8;
     word = (word & 0x0F0F0F0F0F0F0F0Full) * 2561 >> 8;
@@ -65,8 +66,8 @@ static inline uint64_t ms_aligned_digits(uint64_t word, size_t n) {
 }
 #endif
 
-/* Append the digits at s to *mantissa; returns where they end. *count grows by how many there were. limit: what may be
- * read, at or behind end. Eight bytes a step (a number of a log has one to eight digits before or after its point). */
+/* Append the digits at s to *mantissa, add their number to *count, and return where they end. Bytes before `limit`, which lies at or
+ * behind `end`, may be read. Each step takes eight bytes: numbers in logs have one to eight digits before or after the point. */
 static inline const uint8_t *ms_digits(const uint8_t *s, const uint8_t *end, const uint8_t *limit, uint64_t *mantissa,
                                        int *count) {
 #ifdef MS_SWAR
@@ -87,7 +88,7 @@ static inline const uint8_t *ms_digits(const uint8_t *s, const uint8_t *end, con
     (void)limit;
 #endif
     while (s < end && (uint8_t)(*s - '0') < 10) {
-        /* more than 19 digits would overflow the integer: the caller sees the count and leaves the text to float() */
+        /* More than 19 digits would overflow the integer. The caller sees the count, and leaves the text to float(). */
         if (*count < 19) *mantissa = *mantissa * 10 + (uint64_t)(*s - '0');
         *count += 1;
         s++;
@@ -95,6 +96,7 @@ static inline const uint8_t *ms_digits(const uint8_t *s, const uint8_t *end, con
     return s;
 }
 
+/* Return whether the text is this word, in any case. */
 static int ms_word(const uint8_t *s, const uint8_t *end, const char *word) {
     size_t length = strlen(word);
     if ((size_t)(end - s) != length) return 0;
@@ -109,6 +111,7 @@ static double ms_from_bits(uint64_t bits) {
     return value;
 }
 
+/* The reader for all texts: [s, end) is the text, [s, limit) may be read. Returns MS_NUMBER and the value, MS_UNSURE or MS_REFUSED. */
 __attribute__((noinline)) static int ms_number_general(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
     const uint8_t *text = s;
     const uint8_t *text_end = end;
@@ -158,12 +161,12 @@ __attribute__((noinline)) static int ms_number_general(const uint8_t *s, const u
     return MS_NUMBER;
 }
 
-/* Numbers in logs are mostly [-]whole[.fraction]; [s, end) is the text, [s, limit) may be read. Returns 1 and the value if the text
- * is that, with at most fifteen digits; 0 leaves it to another reader.
+/* The reader for [-]whole[.fraction] with at most fifteen digits, the form of most numbers in logs. [s, end) is the text, [s, limit)
+ * may be read. Returns 1 and the value if the text has this form; 0 leaves the text to ms_number_general.
  *
- * Up to eight characters take one word: the point is cut out of it, and one conversion serves all digits. Up to eight digits on
- * either side take two words. Neither has a loop. Fifteen digits stay below 2^53 and 10^8 below 10^22: the division is Clinger's.
- * This takes a third of the instructions of the general reader. */
+ * A text of up to eight characters fits into one word: the reader cuts the point out of it, and converts all digits at once. A text
+ * with up to eight digits on each side of the point takes two words. Neither case has a loop. Fifteen digits stay below 2^53, and 10^8
+ * below 10^22, so the division is that of Clinger's fast path. This reader takes a third of the instructions of ms_number_general. */
 __attribute__((always_inline)) static inline int ms_short_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
 #if defined(MS_SWAR) && MS_ROUNDS_ONCE
     if (s >= end || limit - end < 8) return 0;
@@ -172,7 +175,7 @@ __attribute__((always_inline)) static inline int ms_short_number(const uint8_t *
     uint64_t word, rest, mantissa;
     memcpy(&word, p, 8);
     word ^= 0x3030303030303030ull;
-    /* the high bit of each byte that is no digit */
+    /* Each byte that is no digit gets its high bit set. */
     uint64_t other = ((word + 0x7676767676767676ull) | word) & 0x8080808080808080ull;
     if (n <= 8) {
         if (n == 0) return 0;
@@ -210,19 +213,19 @@ __attribute__((always_inline)) static inline int ms_short_number(const uint8_t *
 }
 
 #ifdef MS_X86
-/* Sixteen bytes from place n on have their last n bytes set. */
+/* A sliding mask: of the sixteen bytes that begin at place n, the last n are set. */
 static const uint8_t ms_last_bytes[32] = {0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
                                           255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
-/* The same with up to fifteen digits around one point, in half the instructions: all sixteen bytes before `end`, which must be
- * readable, become digits at once. The bytes before the text are masked, those before the point move up by a byte, and three
- * multiplications join neighbours: digits to pairs, pairs to fours, fours to eights. */
+/* ms_short_number with SSE2, in half the instructions: up to fifteen digits around one point. The sixteen bytes before `end`, which must
+ * be readable, are converted to digits at once. A mask clears the bytes before the text, the bytes before the point move up by one
+ * byte, and three multiplications join neighbours: digits to pairs, pairs to fours, fours to eights. */
 static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, double *value) {
     size_t n = (size_t)(end - s), fraction = 0;
     if (n - 1 > 15) return 0;
     __m128i digits = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_set1_epi8('0'));
     const uint32_t are = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits));
-    /* bit i: s[i] is no digit */
+    /* Bit i is set if s[i] is no digit. */
     uint32_t other = ~are << 16 >> (32 - n);
     const uint32_t minus = *s == '-';
     other ^= minus;
@@ -256,8 +259,8 @@ static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, d
 #endif
 
 #ifdef MS_X86
-/* At 16 n + p, the places of the digits of a text of n characters with its point at place p: they move to the end of sixteen bytes,
- * the point is dropped, and the bytes in front become zero (an index with its high bit set). p == n: there is no point. */
+/* Shuffle masks. Entry 16 n + p serves a text of n characters with its point at place p; p == n means that it has no point. The mask
+ * moves the digits to the end of sixteen bytes, drops the point, and clears the bytes in front (by indices with their high bit set). */
 #define MS_DIGIT(n, p, i) (uint8_t)((i) + (n) - 16 - ((p) < (n) && (i) <= 16 - ((n) - (p))))
 #define MS_DIGITS(n, p)                                                                                                          \
     {MS_DIGIT(n, p, 0),  MS_DIGIT(n, p, 1),  MS_DIGIT(n, p, 2),  MS_DIGIT(n, p, 3), MS_DIGIT(n, p, 4),  MS_DIGIT(n, p, 5),       \
@@ -267,8 +270,8 @@ static inline int ms_short_number_vector(const uint8_t *s, const uint8_t *end, d
     MS_DIGITS(n, 0), MS_DIGITS(n, 1), MS_DIGITS(n, 2), MS_DIGITS(n, 3), MS_DIGITS(n, 4), MS_DIGITS(n, 5), MS_DIGITS(n, 6),         \
         MS_DIGITS(n, 7), MS_DIGITS(n, 8), MS_DIGITS(n, 9), MS_DIGITS(n, 10), MS_DIGITS(n, 11), MS_DIGITS(n, 12),                 \
         MS_DIGITS(n, 13), MS_DIGITS(n, 14), MS_DIGITS(n, 15)
-/* At 256 minus + 16 n + p, the divisor of the digits of that text. It is negative behind a minus, so that -0 keeps its sign, and
- * one where the point stands behind the text. */
+/* Divisors. Entry 256 minus + 16 n + p divides the digits of such a text; minus is 1 if the text begins with a minus. Its divisor is then
+ * negative, so that -0 keeps its sign. The divisor is 1 where the point would stand behind the text. */
 #define MS_POWER(sign, n, p) sign(double)((n) > (p) ? MS_POWER_OF_TEN((n) - (p) - 1) : 1)
 #define MS_POWER_OF_TEN(k)                                                                                                       \
     ((k) == 0 ? 1ll : (k) == 1 ? 10ll : (k) == 2 ? 100ll : (k) == 3 ? 1000ll : (k) == 4 ? 10000ll : (k) == 5 ? 100000ll          \
@@ -290,8 +293,8 @@ static const struct {
     double powers[512];
 } ms_shapes = {{MS_FOR_SIZES(MS_POINTS, )}, {MS_FOR_SIZES(MS_POWERS, +,), MS_FOR_SIZES(MS_POWERS, -,)}};
 
-/* The constants of ms_short_number_wide. Without MS_OPAQUE the compiler makes them anew for each number, by three instructions
- * each. */
+/* The constants of ms_short_number_wide, which a loop keeps in registers. Without MS_OPAQUE the compiler would rebuild each of them for
+ * every number, with three instructions. */
 typedef struct {
     __m128i zero, nine, point, tens, hundreds, thousands;
     __m128d parts;
@@ -313,7 +316,8 @@ static inline ms_number_constants ms_number_constants_made(void) {
     return c;
 }
 
-/* The same again, [-] and up to fifteen characters, from the sixteen bytes that begin with the text, at s. */
+/* ms_short_number with AVX2: it reads a text of up to fifteen characters, the minus included. `text` holds the sixteen bytes from s on, and
+ * the text is the first n of them. */
 MS_TARGET(MS_AVX2_TARGET)
 static inline int ms_short_number_wide(const ms_number_constants *c, __m128i text, const uint8_t *s, size_t n, double *value) {
     if (n > 15) return 0;
@@ -322,25 +326,25 @@ static inline int ms_short_number_wide(const ms_number_constants *c, __m128i tex
     const uint32_t places = _bzhi_u32((uint32_t)_mm_movemask_epi8(are), (uint32_t)n);
     const size_t minus = *s == '-';
     if (places == 0) return 0;
-    /* bit i: s[i] is neither a digit nor the sign; the place behind the text counts as such */
+    /* Bit i is set if s[i] is neither a digit nor the minus. Bit n, the place behind the text, is set too. */
     const uint32_t others = (places ^ (((uint32_t)2 << n) - 1)) & ~(uint32_t)minus;
     const size_t point = _tzcnt_u32(others);
     const uint32_t points = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, c->point)) | (uint32_t)1 << n;
     if (_blsr_u32(_blsr_u32(others)) != 0 || (points >> point & 1) == 0) return 0;
-    /* eight times 16 n + point */
+    /* The index 16 n + point, times eight: the offset of the divisor. */
     const size_t shape = n * 128 + point * 8;
-    /* a byte that is no digit becomes a leading 0 */
+    /* A byte that is no digit becomes a leading 0. */
     digits = _mm_shuffle_epi8(_mm_and_si128(digits, are), _mm_loadu_si128((const __m128i *)((const char *)ms_shapes.places + shape * 2)));
     const __m128i fours = _mm_madd_epi16(_mm_maddubs_epi16(digits, c->tens), c->hundreds);
     const __m128i eights = _mm_madd_epi16(_mm_packus_epi32(fours, fours), c->thousands);
-    /* hi 10^8 + lo, exact */
+    /* The sum high half * 10^8 + low half is exact. */
     const __m128d halves = _mm_mul_pd(_mm_cvtepi32_pd(eights), c->parts);
     *value = _mm_cvtsd_f64(_mm_hadd_pd(halves, halves)) / *(const double *)((const char *)ms_shapes.powers + minus * 2048 + shape);
     return 1;
 }
 #endif
 
-/* [s, end) is the text, [s, limit) may be read. */
+/* Read a number: [s, end) is the text, [s, limit) may be read. Returns MS_NUMBER and the value, MS_UNSURE or MS_REFUSED. */
 static inline int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
     if (ms_short_number(s, end, limit, value)) return MS_NUMBER;
     return ms_number_general(s, end, limit, value);

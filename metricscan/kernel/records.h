@@ -1,4 +1,4 @@
-/* Records: where they end, which one is the current one, what its bytes are, and which places its rows name. */
+/* Records: find where they start and end, track the current one, classify its bytes, and compute the places that its rows name. */
 #ifndef METRICSCAN_RECORDS_H
 #define METRICSCAN_RECORDS_H
 
@@ -13,50 +13,52 @@
 
 /* ---- where a record ends */
 
-/* The byte that ends a record beside \n: \r, or \n again where it alone does, so that one search fits all. */
+/* Return the second byte that ends a record. It is \r or, where only \n ends records, \n again, so that one search for two bytes serves
+ * both cases. */
 static inline uint8_t ms_second_terminator(int terminators) { return terminators == MS_LF ? '\n' : '\r'; }
 
 static inline int ms_is_terminator(uint8_t byte, int terminators) {
     return byte == '\n' || byte == ms_second_terminator(terminators);
 }
 
-/* The first terminator in [from, to), else to. */
+/* Return the first terminator in [from, to), or `to` if there is none. */
 static inline int64_t ms_terminator_from(const uint8_t *p, int64_t from, int64_t to, uint8_t second) {
     return (int64_t)ms_find_either(p, (size_t)from, (size_t)to, '\n', second);
 }
 
-/* One past the last terminator in [from, to), else from: where the record starts that holds `to`. */
+/* Return where the record that holds `to` starts: one past the last terminator in [from, to), or `from` if there is none. */
 static inline int64_t ms_record_start(const uint8_t *p, int64_t from, int64_t to, uint8_t second) {
     return (int64_t)ms_after_last_either(p, (size_t)from, (size_t)to, '\n', second);
 }
 
-/* Where the record starts that follows the terminator at this place of n bytes. \r\n is one terminator. */
+/* Return where the next record starts, behind the terminator at this place. \r\n is one terminator. */
 static inline int64_t ms_behind_terminator(const uint8_t *p, int64_t at, int64_t n, int terminators) {
     return at + 1 + (terminators == MS_UNIVERSAL && at + 1 < n && p[at] == '\r' && p[at + 1] == '\n');
 }
 
-/* Where the content of the current record ends. */
+/* Return where the content of the current record ends: at its terminator, or before a \r that belongs to it. */
 static inline int64_t ms_content_end(const ms_region *r) {
     return r->next - (r->drop_cr && r->next > r->record && r->p[r->next - 1] == '\r');
 }
 
 /* ---- the places that rows name */
 
-/* Where in the input the byte at this position of the region comes from. */
+/* Return the input offset of the byte at this position of the region. */
 static int64_t ms_input_offset(ms_region *r, int64_t position) {
     return r->offset + (r->rewritten ? ms_input_place(&r->rewriting, position) : position);
 }
 
-/* Where in the input the record at this position starts: behind its predecessor, whatever was removed at its front. */
+/* Return the input offset of the record at this position. It starts behind the terminator of the previous record, so bytes that rewriting
+ * removed at its front count as part of it. */
 static int64_t ms_record_offset(ms_region *r, int64_t record) {
     if (record == 0 || !r->rewritten) return r->offset + record;
     const int64_t before = ms_input_place(&r->rewriting, record - 1);
-    /* the place of a \n whose \r was dropped is that of the \r */
+    /* If rewriting has dropped the \r of a \r\n, the \n has the place of the \r. */
     return r->offset + before + (r->source[before] == '\r' && r->p[record - 1] == '\n' ? 2 : 1);
 }
 
-/* The place of the current record is known: set what follows from it. A row of a rewritten region has these places until its region
- * has been scanned: ms_place_rows. */
+/* Set the fields of the current record that follow from its place. In a rewritten region its rows keep these places until the whole region
+ * has been scanned; ms_place_rows replaces them then. */
 static inline void ms_open_record(ms_region *r, int64_t *serial) {
     r->end = ms_content_end(r);
     r->kind = -1;
@@ -65,7 +67,7 @@ static inline void ms_open_record(ms_region *r, int64_t *serial) {
     r->serial = ++*serial;
 }
 
-/* A note names the current record. */
+/* Make a note refer to the current record. */
 static inline void ms_note_record(const ms_scan *scan, ms_region *r, ms_note *note) {
     note->region = (int32_t)(r - scan->regions);
     note->position = r->record;
@@ -73,7 +75,7 @@ static inline void ms_note_record(const ms_scan *scan, ms_region *r, ms_note *no
     note->offset = ms_record_offset(r, r->record);
 }
 
-/* Give the rows of a rewritten region the places where they stood in the input. */
+/* Replace the places of a rewritten region's rows by their places in the input. */
 static void ms_place_rows(ms_scan *scan, ms_region *r) {
     int64_t last = -1, placed = 0;
     for (int32_t pattern = 0; pattern < scan->tables->n_patterns; pattern++) {
@@ -109,17 +111,17 @@ static void ms_place_rows(ms_scan *scan, ms_region *r) {
 #undef MS_WIDE
 #endif
 
-/* Where the record starts and ends that holds this position, which lies behind the last record. */
+/* Find the start, the end and the line of the record that holds this position. The position lies behind the last record. */
 static inline void ms_find_record(const ms_scan *scan, ms_region *r, int64_t position) {
     const uint8_t second = ms_second_terminator(r->terminators);
     const int64_t record = ms_record_start(r->p, r->next + 1, position, second);
-    if (r->next >= 0 && record == r->next + 1) r->line += r->p[r->next] == '\n'; /* the record after the last one */
+    if (r->next >= 0 && record == r->next + 1) r->line += r->p[r->next] == '\n'; /* It directly follows the last record. */
     else r->line += (int64_t)ms_count_byte(scan->tables->level, r->p + r->counted, (size_t)(record - r->counted), '\n');
     r->counted = r->record = record;
     r->next = ms_terminator_from(r->p, position, r->n, second);
 }
 
-/* Make the record that holds this position the current one. Positions never go back to an earlier record. */
+/* Make the record that holds this position the current one. The caller never returns to an earlier record. */
 static inline void ms_enter_record(ms_scan *scan, ms_region *r, int64_t position) {
     if (r->newlines != NULL || position == r->next) {
         ms_enter_record_in_block_anywhere(r, position, &scan->serial);
@@ -129,6 +131,7 @@ static inline void ms_enter_record(ms_scan *scan, ms_region *r, int64_t position
     }
 }
 
+/* Return whether the current record is MS_ASCII, MS_UTF8 or MS_BYTES; the first call per record determines it. */
 static inline int ms_record_kind(ms_region *r) {
     if (r->kind < 0) {
         const uint8_t *const p = r->p + r->record;
@@ -138,7 +141,8 @@ static inline int ms_record_kind(ms_region *r) {
     return r->kind;
 }
 
-/* The first candidate of a pattern in the current record: mark what to go back to. */
+/* Prepare a pattern's state for its first candidate in the current record: the marks allow the record's rows, notes and counts to be taken
+ * back. */
 static inline void ms_open_state(const ms_scan *scan, const ms_region *r, ms_state *state) {
     state->record = r->serial;
     state->row_mark = state->rows;

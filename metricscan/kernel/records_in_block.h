@@ -1,8 +1,8 @@
-/* Where records start and end in the block that is being searched, once for each kind of processor: records.h includes this with
- * MS_AT_LEVEL, MS_LEVEL_TARGET and MS_WIDE. */
+/* Find where records start and end in the block that is being searched. records.h includes this file once for each kind of processor, and
+ * sets MS_AT_LEVEL, MS_LEVEL_TARGET and MS_WIDE. */
 
 #if MS_WIDE
-/* Which of eight words have marks. */
+/* Return a mask of those of eight words that have marks. */
 MS_LEVEL_TARGET
 static inline uint32_t MS_AT_LEVEL(ms_words_with_marks)(const uint64_t *words) {
     const __m256i zero = _mm256_setzero_si256();
@@ -12,7 +12,7 @@ static inline uint32_t MS_AT_LEVEL(ms_words_with_marks)(const uint64_t *words) {
 }
 #endif
 
-/* The record whose line is known: a walk over the marks finds its ends. */
+/* Find the start and the end of a record by a walk over the marks. Its line is known already. */
 MS_LEVEL_TARGET
 __attribute__((noinline)) static void MS_AT_LEVEL(ms_find_record_far)(ms_region *r, size_t at) {
     const size_t before = ms_marked_before(r->ends, at), behind = ms_marked_from(r->ends, at, r->words);
@@ -32,11 +32,11 @@ static inline void MS_AT_LEVEL(ms_find_record_in_block)(ms_region *r, int64_t po
     const uint64_t earlier = ((uint64_t)1 << at % 64) - 1;
 #if MS_WIDE
     const int64_t line = r->block_line + lines->before[word] + __builtin_popcountll(lines->marks.words[word] & earlier);
-    /* Is it the record after the last one, which ended in this block? */
+    /* The record directly follows the last one, which ended in this block. */
     const int follows = r->only_newlines && line == r->line + 1 && r->next >= r->block;
     r->line = line;
-    /* Which words have marks, of this one and the seven behind it, and of the eight before it and this one: at once, as how many
-     * words a line takes is nothing that a branch could know. */
+    /* Two masks tell which words have marks: this word and the seven behind it, and the eight before it and this word. All are tested at
+     * once, because no branch predictor knows how many words the next line takes. */
     const uint64_t *const ends = r->ends + word;
     const uint64_t behind = *ends & ~earlier, before = *ends & earlier;
     const uint32_t words_behind = (MS_AT_LEVEL(ms_words_with_marks)(ends) & 0xFE) | (behind != 0);
@@ -65,7 +65,7 @@ static inline void MS_AT_LEVEL(ms_find_record_in_block)(ms_region *r, int64_t po
 /* Make the record that holds this position of the block the current one. */
 MS_LEVEL_TARGET
 static inline void MS_AT_LEVEL(ms_enter_record_in_block)(ms_region *r, int64_t position, int64_t *serial) {
-    /* A literal that holds a terminator: no record has it, nor does what follows here, an empty record. */
+    /* The literal at this position begins with a terminator. No record contains it, and neither does the empty record that is made here. */
     if (position == r->next) r->record = position;
     else MS_AT_LEVEL(ms_find_record_in_block)(r, position);
     ms_open_record(r, serial);

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "decide.h"
+#include "fast_path.h"
 #include "fingerprints.h"
 #include "matches.h"
 #include "pass.h"

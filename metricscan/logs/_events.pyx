@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 
-cdef extern from "kernel/levels.h" nogil:
+cdef extern from "kernel/simd_levels.h" nogil:
     int MS_NO_LEVEL
     int ms_level_named(const char *name)
 

@@ -18,7 +18,7 @@ cdef extern from "<fcntl.h>" nogil:
     int O_RDONLY, O_CLOEXEC
     int posix_open "open"(const char *path, int flags)
 
-cdef extern from "kernel/levels.h" nogil:
+cdef extern from "kernel/simd_levels.h" nogil:
     int MS_NO_LEVEL
     int ms_level_named(const char *name)
 

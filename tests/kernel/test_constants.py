@@ -65,7 +65,7 @@ def test_the_core_takes_names():
     assert _core.Engine([], [], [], [], **options)
     for option, message in (
         ("search", "search 'fast', simd, naive or every"),
-        ("level", "SIMD level 'fast' is not available"),
+        ("level", "SIMD level 'fast' is not available; available: "),
     ):
         with pytest.raises(ValueError, match=message):
             _core.Engine([], [], [], [], **{**options, option: "fast"})

@@ -1,11 +1,11 @@
-/* The fast path. At the places that the literal search has found it verifies literals, decides the most frequent shapes of patterns, reads
- * their numbers and writes their rows, without a call per match.
+/* The fast path. At each place that the literal search has found it verifies the literal, matches the most frequent shapes of patterns,
+ * reads their numbers and writes their rows, without a call per match.
  *
- * The loop stands in decide_loop.h and is compiled twice: for any processor, and for those with AVX2 and the bit instructions that came
- * with it. Both write the same rows.
+ * The loop stands in fast_path_loop.h. It is compiled twice: for any processor, and for processors with AVX2 and the bit instructions that
+ * came with it (BMI). Both write the same rows.
  */
-#ifndef METRICSCAN_DECIDE_H
-#define METRICSCAN_DECIDE_H
+#ifndef METRICSCAN_FAST_PATH_H
+#define METRICSCAN_FAST_PATH_H
 
 #include "chains.h"
 #include "fingerprints.h"
@@ -15,13 +15,15 @@
 #include "spans.h"
 #include "tables.h"
 
-/* A place that holds a literal, or one of several, or that is too near to the region's edge to be looked at by the fast path. */
+/* A place where a literal was verified, where one of several literals may stand, or which is too near to the region's edge for the fast
+ * path. */
 typedef struct {
-    const uint8_t *position; /* of the fingerprint */
+    const uint8_t *position; /* where the fingerprint stands */
     const ms_entry *entry;
 } ms_candidate;
 
-/* What the fast path leaves to its caller: a match whose row it has not written or, with a pattern of -1, a position. */
+/* What the fast path leaves to its caller: a match whose row is not written yet or, if the pattern is -1, a candidate that is not matched
+ * yet. */
 typedef struct {
     int32_t pattern;
     int64_t start;
@@ -33,7 +35,7 @@ typedef struct {
 #define MS_AT_LEVEL(name) name##_anywhere
 #define MS_LEVEL_TARGET
 #define MS_WIDE 0
-#include "decide_loop.h"
+#include "fast_path_loop.h"
 #undef MS_AT_LEVEL
 #undef MS_LEVEL_TARGET
 #undef MS_WIDE
@@ -41,14 +43,14 @@ typedef struct {
 #define MS_AT_LEVEL(name) name##_wide
 #define MS_LEVEL_TARGET MS_TARGET(MS_AVX2_TARGET)
 #define MS_WIDE 1
-#include "decide_loop.h"
+#include "fast_path_loop.h"
 #undef MS_AT_LEVEL
 #undef MS_LEVEL_TARGET
 #undef MS_WIDE
 #endif
 
-/* The candidates among the positions found in the block that is being searched: those that hold the literal of their fingerprint. Returns
- * how many. */
+/* Write the candidates among the positions found in the block that is being searched: those that hold the literal of their fingerprint.
+ * Returns how many there are. */
 static inline size_t ms_candidates(int level, const ms_lookup *find, const ms_region *r, const uint32_t *positions, size_t found,
                                    ms_candidate *candidates) {
 #ifdef MS_X86
@@ -57,8 +59,8 @@ static inline size_t ms_candidates(int level, const ms_lookup *find, const ms_re
     return ms_candidates_anywhere(find, r, positions, found, candidates);
 }
 
-/* Decide candidates, from one up to another. Returns the first one that is left to the caller, or `to`. Each new record takes the next
- * serial. */
+/* Match the candidates in [from, to) in their order. Returns the first candidate that is left to the caller, or `to`. Each new record takes
+ * the next serial number. */
 static inline const ms_candidate *ms_decide(int level, ms_region *r, ms_state *states, int64_t *serial,
                                             const ms_candidate *from, const ms_candidate *to, ms_left *left) {
 #ifdef MS_X86

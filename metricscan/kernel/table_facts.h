@@ -1,6 +1,7 @@
-/* What the tables hold beside what they are given: facts of a span, and of a literal for the fast path. Called while an Engine is made. */
-#ifndef METRICSCAN_BUILD_H
-#define METRICSCAN_BUILD_H
+/* When an Engine is made, these functions derive the fields of the tables that Python does not supply: facts about spans, and about
+ * literals for the fast path. */
+#ifndef METRICSCAN_TABLE_FACTS_H
+#define METRICSCAN_TABLE_FACTS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,8 +14,8 @@
 #include "rewriting.h"
 #include "tables.h"
 
-/* Set how records end, and how the input is rewritten: \r ends a record too (universal), control characters are seen as syslog writes
- * them, terminal escape sequences are removed (strip). */
+/* Set how records end, and how the input is rewritten. universal: \r ends a record too; syslog: control characters are matched as syslog
+ * writes them; strip: terminal escape sequences are removed. */
 static void ms_set_records(ms_tables *t, int universal, int syslog, int strip) {
     t->terminators = universal ? MS_UNIVERSAL : MS_LF;
     t->drop_cr = !universal && !syslog;
@@ -23,7 +24,7 @@ static void ms_set_records(ms_tables *t, int universal, int syslog, int strip) {
                        (t->drop_cr ? MS_DROP_CR : 0);
 }
 
-/* Set what follows from the fields of a span. */
+/* Set the fields of a span that follow from its other fields. */
 static void ms_finish_span(const ms_tables *t, ms_pattern *q) {
     q->any_byte = 1;
     for (int byte = 0; byte < 256; byte++)
@@ -37,19 +38,20 @@ static void ms_finish_span(const ms_tables *t, ms_pattern *q) {
         q->plain = MS_PLAIN_LAZY_TO_BYTE;
 }
 
-/* Fill a table with the bytes that may start a match of a pattern without a literal. Returns 0 if a match of one may start anywhere. */
+/* Fill a table with the bytes that may start a match of any pattern without a literal. Returns 0 if a match of one of them may start
+ * anywhere. */
 static int ms_starts_of_always(const ms_tables *t, uint8_t *table) {
     for (int32_t i = 0; i < t->n_always; i++) {
         const ms_pattern *q = &t->patterns[t->always[i]];
         if (q->strategy != MS_STRATEGY_PROGRAM || q->program.first == NULL) return 0;
-        /* no record holds a terminator */
+        /* No record contains a terminator. */
         for (int byte = 0; byte < 256; byte++)
             table[byte] |= q->program.first[byte] && !ms_is_terminator((uint8_t)byte, t->terminators);
     }
     return 1;
 }
 
-/* The literal makes this pattern a candidate, too. Its uses lie together, and there is room for them. */
+/* Add a pattern to those that a literal makes candidates. The uses of a literal are contiguous; the caller has made room for them. */
 static void ms_add_use(ms_tables *t, ms_literal *literal, int32_t pattern) {
     ms_pattern *q = &t->patterns[pattern];
     t->uses[literal->first_use + literal->uses++] = pattern;
@@ -57,7 +59,8 @@ static void ms_add_use(ms_tables *t, ms_literal *literal, int32_t pattern) {
                        memcmp(q->program.lead_text, literal->text, (size_t)literal->length) == 0;
 }
 
-/* Set how two looks at eight bytes tell that the literal is there, or at least may be. */
+/* Set the masks and bytes by which two comparisons of eight bytes verify a literal. If it is longer than sixteen bytes, they show only that
+ * it may be there. */
 static void ms_describe_entry(ms_entry *entry) {
     const ms_literal *literal = entry->literal;
     const int64_t size = literal->length < 8 ? literal->length : 8;
@@ -69,13 +72,13 @@ static void ms_describe_entry(ms_entry *entry) {
     entry->tail = ms_load8(literal->text, literal->length - size, (size_t)literal->length) & entry->mask;
 }
 
-/* Whether the fast path decides a plain span with a greedy run: the run ends in one place only. */
+/* Return whether the fast path matches this plain span: its run is greedy, and can end in one place only. */
 static int ms_is_fast_greedy(const ms_pattern *q) {
     return q->plain == MS_PLAIN && q->shape == MS_SHAPE_GREEDY && q->run_min <= 1 && q->run_max < 0 && !q->at_end &&
            (q->suffix_length == 0 || q->suffix_stops);
 }
 
-/* Set what the fast path needs, if the literal has one pattern, and that is of a kind that it decides. */
+/* Set the fields that the fast path needs, if the literal belongs to one pattern and the fast path matches patterns of its shape. */
 static void ms_make_fast(const ms_tables *t, ms_entry *entry) {
     const ms_literal *literal = entry->literal;
     if (literal->uses != 1 || literal->length > 16) return;
@@ -85,7 +88,7 @@ static void ms_make_fast(const ms_tables *t, ms_entry *entry) {
         entry->fast = MS_FAST_CHAIN;
     } else if (q->prefix_length != literal->length || q->value_from_run || q->value_from != literal->length || !q->value_to_run ||
                q->value_to != 0) {
-        return; /* the value is not just the run */
+        return; /* The value is not exactly the run. */
     } else if (q->plain == MS_PLAIN_LAZY_TO_BYTE) {
         entry->fast = MS_FAST_LAZY;
     } else if (ms_is_fast_greedy(q)) {
@@ -108,14 +111,14 @@ static void ms_make_fast(const ms_tables *t, ms_entry *entry) {
     if (q->suffix_length) entry->stop = q->suffix[0];
 }
 
-/* How many chains of entries a group with so many literals has: a power of two. */
+/* Return how many hash chains a group with this many literals has: a power of two. */
 static int32_t ms_heads_of(int32_t literals) {
     int32_t heads = 1;
     while (literals > 1 && heads < 2 * literals) heads *= 2;
     return heads;
 }
 
-/* Begin a group, the next one: its fingerprint (second -1: of one byte) with its bucket, and the window that distinguishes its literals. */
+/* Begin the next group. Set its fingerprint (second -1: of one byte) and bucket, and the window that distinguishes its literals. */
 static ms_group *ms_begin_group(ms_tables *t, int32_t index, int bucket, int first, int second, int64_t window, int64_t width,
                                 int32_t literals) {
     ms_group *group = &t->find.groups[index];
@@ -135,7 +138,7 @@ static ms_group *ms_begin_group(ms_tables *t, int32_t index, int bucket, int fir
     return group;
 }
 
-/* Make the next entry of a group, for this literal, and put it in the chain of its window's hash. */
+/* Fill in the next entry of a group, for this literal, and add it to the chain of its window's hash. */
 static void ms_add_entry(ms_tables *t, const ms_group *group, ms_entry *entry, ms_literal *literal, int64_t width) {
     literal->in_window = literal->place + group->window <= 0 && literal->place + group->window + width >= literal->length;
     entry->literal = literal;
@@ -145,8 +148,8 @@ static void ms_add_entry(ms_tables *t, const ms_group *group, ms_entry *entry, m
     *head = entry;
 }
 
-/* The entries of a group, which is the one with this index, are complete: so many of them end at `to`. Describe those whose window no
- * other literal of the group has. */
+/* Finish the group with this index. Its entries are complete: they are the last `entries` ones before `to`. An entry is described to the
+ * fast path if no other literal of the group has the same window. */
 static void ms_finish_group(ms_tables *t, int32_t index, ms_entry *to, int64_t entries) {
     ms_group *group = &t->find.groups[index];
     if (entries == 1) group->only = to - 1;

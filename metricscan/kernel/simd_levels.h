@@ -1,30 +1,30 @@
-/* SIMD levels: what the processor can do, and how the kernel chooses by it.
+/* SIMD levels: which instructions the processor has, and how the kernel selects its functions by them.
  *
- * There is one idiom. A level is an int, chosen once by its name (`level=` in Python, ms_level_named here; "auto" is the highest
- * that this processor has). Functions that search take it as their first argument; tables and readers keep it in a field `level`.
+ * A level is an int, and is chosen once by its name (`level=` in Python, ms_level_named here; "auto" is the highest level that this
+ * processor has). Functions that search take it as their first argument; tables and readers keep it in a field `level`.
  *
- *  - What needs more than the baseline is compiled for its level with MS_TARGET, and called only at that level or a higher one.
- *  - The baseline, which is compiled in without a target, is used unless the level is MS_PORTABLE: ask MS_HAS_BASELINE(level).
- *    It is SSE2 on x86-64 and NEON on aarch64. A level that is a constant where it is asked costs nothing.
- *  - MS_PORTABLE is plain C: what every processor runs where it has nothing better, and what an x86-64 without SSSE3 gets.
- *  - The searches of bytes.h for one or two bytes, and rewriting.h, take no level: they use the baseline wherever it exists, and
+ *  - A function that needs more than the baseline is compiled for its level with MS_TARGET, and called only at that level or above.
+ *  - The baseline is SSE2 on x86-64 and NEON on aarch64. It is compiled without a target, and is used unless the level is
+ *    MS_PORTABLE: test MS_HAS_BASELINE(level). With a constant level the compiler removes the test.
+ *  - MS_PORTABLE is plain C. Processors without a baseline use it, and so does an x86-64 without SSSE3.
+ *  - rewriting.h and the searches of bytes.h for one or two bytes take no level: they use the baseline wherever it exists, and
  *    plain C for the bytes that fill no vector. A build with MS_PORTABLE_ONLY (METRICSCAN_PORTABLE=1) has no baseline.
  *
  * All levels give the same results, and the tests run each of them.
  */
-#ifndef METRICSCAN_LEVELS_H
-#define METRICSCAN_LEVELS_H
+#ifndef METRICSCAN_SIMD_LEVELS_H
+#define METRICSCAN_SIMD_LEVELS_H
 
 #include <string.h>
 
 #if defined(MS_PORTABLE_ONLY)
-/* The portable level alone, whatever the processor. */
-#elif defined(__x86_64__) /* 32-bit x86 has no 64-bit bit instructions: it takes the portable level */
+/* The build has the portable level alone, on every processor. */
+#elif defined(__x86_64__) /* 32-bit x86 lacks the 64-bit bit instructions, and uses the portable level. */
 #define MS_X86 1
 #include <cpuid.h>
 #include <immintrin.h>
 #define MS_TARGET(level) __attribute__((target(level)))
-/* Every processor with the first two has the others. */
+/* Every processor with AVX2 and BMI2 has the others. */
 #define MS_AVX2_TARGET "avx2,bmi2,bmi,lzcnt,popcnt"
 #define MS_AVX512_TARGET "avx512f,avx512bw,avx512vl,avx512vbmi,avx2,bmi2,bmi,lzcnt,popcnt"
 #elif defined(__aarch64__)
@@ -32,7 +32,7 @@
 #include <arm_neon.h>
 #endif
 
-/* On x86 each level has what those below it have. */
+/* On x86 each level includes the instructions of all lower levels. */
 enum { MS_PORTABLE = 0, MS_SSSE3 = 1, MS_AVX2 = 2, MS_AVX512 = 3, MS_NEON_LEVEL = 4 };
 enum { MS_LEVELS = 5, MS_NO_LEVEL = -1 };
 static const char *const ms_level_names[MS_LEVELS] = {"portable", "ssse3", "avx2", "avx512", "neon"};
@@ -40,7 +40,7 @@ static const char *const ms_level_names[MS_LEVELS] = {"portable", "ssse3", "avx2
 #define MS_HAS_BASELINE(level) ((level) != MS_PORTABLE)
 
 #ifdef MS_X86
-/* __builtin_cpu_supports does not know it everywhere. */
+/* Not every compiler's __builtin_cpu_supports knows lzcnt. */
 static int ms_has_lzcnt(void) {
     unsigned a, b, c, d;
     return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c >> 5 & 1);
@@ -66,7 +66,7 @@ static int ms_level_available(int level) {
     }
 }
 
-/* The level with this name, "auto" being the highest one; MS_NO_LEVEL if this processor has none of that name. */
+/* Return the level with this name, or for "auto" the highest one. Returns MS_NO_LEVEL if this processor has no such level. */
 static int ms_level_named(const char *name) {
     for (int level = MS_LEVELS; level-- > 0;)
         if (ms_level_available(level) && (!strcmp(name, "auto") || !strcmp(name, ms_level_names[level]))) return level;
