@@ -201,4 +201,24 @@ class _FormerModules:
         """Do nothing: the names are looked up when they are asked for."""
 
 
-sys.meta_path.append(_FormerModules)
+class _UnbuiltModules:
+    """Says what to do about a compiled module whose source is here and which no finder before it has found."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        package, _, module = name.partition(".")
+        if package != __name__ or not module:
+            return
+        import os
+
+        folder = __path__[0]
+        if os.path.isfile(os.path.join(folder, *module.split(".")) + ".pyx"):
+            # no ModuleNotFoundError: `from package import module` would replace it by its own error
+            raise ImportError(
+                f"No module named {name!r}: {folder} holds sources that are not built; run Python from another folder, "
+                "to use the installed metricscan, or build the sources with `make build`",
+                name=name,
+            )
+
+
+sys.meta_path += [_FormerModules, _UnbuiltModules]

@@ -96,7 +96,8 @@ class DefinitionError(MetricscanError, ValueError):
     def __init__(self, faults: tuple[Fault, ...], *, source: str | None = None) -> None:
         count = f"{len(faults)} errors" if len(faults) > 1 else "an error"
         where = "" if source is None else f" of {source}"
-        lines = [f"{count} in the metric definitions{where}"]
+        counting = " (counting from 0)" if any(fault.index is not None for fault in faults) else ""
+        lines = [f"{count} in the metric definitions{where}{counting}"]
         lines += ["  " + str(fault).replace("\n", "\n  ") for fault in faults]
         super().__init__("\n".join(lines))
         self.faults = faults

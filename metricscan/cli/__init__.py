@@ -128,7 +128,22 @@ _SPELLED = "metricscan.spelled"
 codecs.register_error(_SPELLED, _spell)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands, and where to find what is only in Python."""
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if arguments[0] == "explain":
+            raise click.UsageError(
+                "No such command 'explain'. metricscan check shows what each definition captures and where one is probably "
+                "a mistake; in Python, Scanner.explain() says how each runs.",
+                context,
+            )
+        return super().resolve_command(context, arguments)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="metricscan")
 def command() -> None:
     """Read metrics out of training logs, and find the best job."""

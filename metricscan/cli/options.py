@@ -124,7 +124,8 @@ reading_options = bundle(
         type=click.Choice(["warn", "refuse", "allow"]),
         default="warn",
         show_default=True,
-        help="What to do with a regex that is not ReDoS-safe: its time on one record has no practical bound.",
+        help="What to do with a regex that Python must run and that is not ReDoS-safe (its time on one record has no "
+        "practical bound): print a warning and use it, refuse all definitions, or use it without a warning.",
     ),
     click.option(
         "--input-format",

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @click.option(
     "--scopes",
     is_flag=True,
-    help="Show which job would win under each scope, and its regret under the scope of the objective.",
+    help="Show which job would win under each scope, and its regret: how much worse its value under the objective's own "
+    "scope is than the best one.",
 )
 @json_option
 def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_json: bool) -> int:

@@ -204,7 +204,7 @@ def _find_files(path: str, folders: Mapping[str, str], format_: str) -> dict[str
             missing.append(os.path.join(at, f"part-0.{format_}"))
         files[metric] = [os.path.join(at, name) for name in names]
     if missing:
-        raise SourceError(f"{path} has files missing: {', '.join(missing)}", path=missing[0], hint=REPLAY_AGAIN)
+        raise SourceError(f"{path} lacks files: {', '.join(missing)}", path=missing[0], hint=REPLAY_AGAIN)
     return files
 
 

@@ -124,9 +124,7 @@ class Sink:
                 f"{self.path} is not empty and not a dataset: it has no {MANIFEST}; it is not overwritten"
             )
         if not self._overwrite:
-            raise OptionError(
-                f"{self.path} is not empty", hint="overwrite (--overwrite) replaces a dataset that is there"
-            )
+            raise OptionError(f"{self.path} holds a dataset", hint="use --overwrite (overwrite=True) to replace it")
 
     def write(self, metric: str, batch: pa.RecordBatch) -> None:
         """Add rows of a metric, with the columns of ``SCHEMA``; of a label, with those of ``LABEL_SCHEMA``. Keeps a reference."""

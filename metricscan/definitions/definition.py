@@ -63,11 +63,11 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     (MetricDefinition(name='acc', regex='acc: ([0-9.]+)%'),)
     >>> load_definitions([{"Name": "a", "Regex": "("}, {"Name": "a", "Regex": ""}])
     Traceback (most recent call last):
-    metricscan.errors.DefinitionError: 3 errors in the metric definitions
+    metricscan.errors.DefinitionError: 3 errors in the metric definitions (counting from 0)
       definition 0 'a': missing ), unterminated subpattern at position 0
           (
           ^
-          hint: for the character itself write \(
+          hint: close the group with ), or write \( for the character
       definition 1 'a': the name is already that of definition 0
       definition 1 'a': the regex is empty
     """
@@ -167,14 +167,17 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
     given = item.get("Name")
     known = given if isinstance(given, str) else None
     errors = []
+    misspelled = set()
     for key in item:
         if key not in ("Name", "Regex"):
             meant = next((right for right in ("Name", "Regex") if str(key).lower() == right.lower()), None)
             hint = None if meant is None else f"it is spelled {meant}"
+            misspelled.add(meant)
             errors.append(Fault(index, known, None, None, f"unknown key {key!r}; Name and Regex were expected", hint))
     for key in ("Name", "Regex"):
         if key not in item:
-            errors.append(Fault(index, known, None, None, f"{key} is missing"))
+            if key not in misspelled:
+                errors.append(Fault(index, known, None, None, f"{key} is missing"))
         elif not isinstance(item[key], str):
             hint = None if item[key] is None or isinstance(item[key], (list, Mapping)) else "put it in quotes"
             errors.append(
@@ -230,16 +233,17 @@ def _kind(item: Any) -> str:
 # ---- lists
 
 
+_NO_LIST = Fault(None, None, None, None, "one definition is given; a list of them was expected", "put it in [..]")
+
+
 def _items(source: Any) -> tuple[list[Any], list[Fault]]:
     if isinstance(source, Mapping):
         if "MetricDefinitions" in source:
             source = source["MetricDefinitions"]
         elif {"Name", "Regex"} & set(source):
-            return [], [
-                Fault(None, None, None, None, "one definition where a list of them was expected", "put it in [..]")
-            ]
+            return [], [_NO_LIST]
     if isinstance(source, MetricDefinition):
-        return [], [Fault(None, None, None, None, "one definition where a list of them was expected", "put it in [..]")]
+        return [], [_NO_LIST]
     if isinstance(source, (str, Mapping, bytes, bytearray)) or not isinstance(source, Iterable):
         hint = None
         if (

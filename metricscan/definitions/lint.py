@@ -122,14 +122,16 @@ def _empty_value(definition: RegexParts) -> Finding | None:
     if len(group) > 1 and not all(_may_be_empty(item) for item in group[:-1]):
         what = "stops as soon as it may"
     elif low == 0:
-        what = "always captures nothing"
+        what = "always captures an empty text"
     else:
         what = f"captures {'one character' if low == 1 else f'{low} characters'} and no more"
-    reason = f"its lazy repeat {what}: nothing behind it forces it to take more"
-    before = ""
+    shown, before = "its lazy repeat", ""
     if definition.group in definition.groups:
-        opened = definition.groups[definition.group][0]
+        opened, _, end = definition.groups[definition.group]
+        shown = f"`{definition.regex[opened : end + 1]}`"
         before = "" if definition.regex[:opened].endswith((" ", r"\s*", r"\s+", r"\s")) else r"\s*"
+    where = "before text that may be absent" if rest else "at the end"
+    reason = f"{shown} {where} {what}; add what follows it"
     return Finding("empty-value", reason, kept(definition, definition.with_body(NUMBER, before)))
 
 

@@ -111,9 +111,7 @@ class Objective:
             hint = hint or error.hint
         else:
             if kind == "best@k" and self.step is None:
-                errors.append(
-                    f"scope={self.scope!r}: step=NAME was expected beside it, the metric that counts the steps"
-                )
+                errors.append(f"scope={self.scope!r} needs step=NAME, the metric that counts the steps")
         if errors:
             raise OptionError("; ".join(errors), hint=hint)
 

@@ -251,5 +251,6 @@ def _advice(pattern: str, error: re.error) -> str | None:
         return "(?L) is for bytes patterns; without it letters are Unicode's"
     if error.msg.startswith(("unterminated", "missing )")) and error.pos is not None:
         opened = pattern[error.pos : error.pos + 1]
-        return f"for the character itself write \\{opened}" if opened in "([" else None
+        closing = {"(": "close the group with )", "[": "close the set with ]"}.get(opened)
+        return closing and f"{closing}, or write \\{opened} for the character"
     return None

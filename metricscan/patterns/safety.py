@@ -73,7 +73,7 @@ def doubt(tree: Tree, *, classes_known: bool = True) -> str | None:
         return "it is nested too deeply to tell"
     if reader.unsure > 1:
         return f"{reader.unsure} of its repeats can divide the same text between them"
-    return "what one of its repeats gives back another can read again and again" if reader.read_again else None
+    return "after backtracking, a second repeat can read the same text again" if reader.read_again else None
 
 
 def may_explode(tree: Tree) -> bool:

@@ -116,10 +116,8 @@ def algorithm(name: str) -> Algorithm:
         if wanted in (one.name, one.title.lower(), *one.repositories):
             return one
     meant = nearest(wanted, table())
-    raise OptionError(
-        f"algorithm {name!r} is not one of {', '.join(table())}",
-        hint=None if meant is None else f"did you mean {meant!r}?",
-    )
+    asked = "" if meant is None else f"did you mean {meant!r}? "
+    raise OptionError(f"there is no algorithm {name!r}", hint=f"{asked}the names are {', '.join(table())}")
 
 
 def metric(name: str, metric_name: str) -> AlgorithmMetric:

@@ -69,7 +69,7 @@ class Explanation(NamedTuple):
             lines.append("  searched  nothing: it has no literal, so every record is tried")
         lines += [f"  not {strategy:<8}{reason}" for strategy, reason in self.declined]
         if self.untamed is not None:
-            lines.append(f"  untamed   {self.engine} {bound_of(self.engine)}, and {self.untamed}")
+            lines.append(f"  untamed   {self.engine} runs it {bound_of(self.engine)}, and {self.untamed}")
         for finding in self.lint:
             lines.append(f"  lint      {finding.code}: {finding.reason}")
             if finding.suggestion is not None:
@@ -79,7 +79,7 @@ class Explanation(NamedTuple):
 
 def bound_of(engine: str) -> str:
     """How the time that an engine may take for one record is bounded, as a part of a sentence."""
-    return "is bounded by a clock alone" if engine == "regex" else "knows no bound"
+    return "with no bound but a clock" if engine == "regex" else "with no bound on its time"
 
 
 class Explanations(tuple[Explanation, ...]):

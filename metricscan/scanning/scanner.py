@@ -316,7 +316,7 @@ def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
     A warning points at the code that called the caller.
     """
     doubts = {
-        name: f"{one.engine} decides it and {plans.bound_of(one.engine)}, and it is not provably tame: {one.untamed}"
+        name: f"`{one.engine}` runs this regex {plans.bound_of(one.engine)}, and it is not ReDoS-safe: {one.untamed}"
         for one in scanner.plan.explanations
         if one.untamed is not None
         for name in one.names

@@ -166,7 +166,7 @@ def test_more_than_there_are(run, logs, written, top):
         (("--scope", ""), "scope='': last, first, min"),
         (("--step", ""), "step='': the name of a metric was expected"),
         (("--minimize", "loss", "--scope", ""), "scope='': last, first, min"),
-        (("--scope", "best@3"), "scope='best@3': step=NAME was expected beside it"),
+        (("--scope", "best@3"), "scope='best@3' needs step=NAME"),
         (("--step", "epochs"), "the step metric 'epochs' is not among the metrics"),
         (("--minimize", "loss", "--maximize", "loss"), "give --minimize or --maximize, not both"),
         (("--jobs", "gone.csv"), "cannot read the jobs file gone.csv: No such file or directory"),

@@ -236,10 +236,7 @@ def test_a_dataset(run, trials, tmp_path):
     assert len((tmp_path / "out" / "loss" / "part-0.csv").read_text().splitlines()) == 5
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert (
-        err
-        == f"metricscan: {tmp_path}/out is not empty\nhint: overwrite (--overwrite) replaces a dataset that is there\n"
-    )
+    assert err == f"metricscan: {tmp_path}/out holds a dataset\nhint: use --overwrite (overwrite=True) to replace it\n"
     code, *_ = run(*arguments, "--overwrite")
     assert code == 0
     assert (tmp_path / "out" / "loss" / "part-0.parquet").is_file()

@@ -47,14 +47,13 @@ def test_all_errors_of_the_definitions_come_in_one_message(run, log, tmp_path, c
     code, out, err = run(command, name, "-d", "d.json", "-m", "a=x", "-m", "nothing", "-m", "c=")
     assert (code, out) == (2, "")
     assert err.splitlines() == [
-        "metricscan: 6 errors in the metric definitions",
+        "metricscan: 5 errors in the metric definitions (counting from 0)",
         "  definition 0 'a': missing ), unterminated subpattern at position 0",
         "      (",
         "      ^",
-        "      hint: for the character itself write \\(",
+        "      hint: close the group with ), or write \\( for the character",
         "  definition 1: unknown key 'name'; Name and Regex were expected",
         "      hint: it is spelled Name",
-        "  definition 1: Name is missing",
         "  definition 2 'a': the name is already that of definition 0",
         "  definition 3: 'nothing' has no =; NAME=REGEX was expected",
         "  definition 4 'c': the regex is empty",
@@ -83,7 +82,7 @@ def test_a_warning_is_given_once(run, log, command):
     assert err.count("takes its value from the first group") == 1
 
 
-# ---- wrong use
+# ---- wrong usage
 
 
 @pytest.mark.parametrize(
@@ -103,10 +102,11 @@ def test_a_warning_is_given_once(run, log, command):
         (("replay", "a.log", *LOSS, "--out", "a.log"), "is a file; a folder was expected"),
         (("check", "a.log", "-d", "none.json"), "cannot read the metric definitions none.json: No such file"),
         (("scan", "a.log"), "No such command 'scan'"),
+        (("explain", "a.log"), "No such command 'explain'. metricscan check shows what each definition captures"),
         (("replay", "a.log", "--sort"), "No such option"),
     ],
 )
-def test_wrong_use(run, log, arguments, reason):
+def test_wrong_usage(run, log, arguments, reason):
     log("loss=1\n")
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")

@@ -216,7 +216,7 @@ def test_a_file_that_is_missing(logs, kind):
     (out / "loss" / f"part-0.{kind}").unlink()
     (out / "epoch" / f"part-0.{kind}").unlink()
     (out / "epoch").rmdir()
-    with pytest.raises(SourceError, match="has files missing: ") as caught:
+    with pytest.raises(SourceError, match="lacks files: ") as caught:
         Dataset(out)
     for metric in ("loss", "epoch"):
         assert str(out / metric / f"part-0.{kind}") in str(caught.value)

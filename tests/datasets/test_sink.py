@@ -258,9 +258,7 @@ def test_a_dataset_is_replaced_only_when_asked(logs, tmp_path):
     out = tmp_path / "out"
     replay(logs, SCANNER, objective=MIN, out=out)
     before = content(out)
-    with pytest.raises(
-        OptionError, match=r"is not empty\nhint: overwrite \(--overwrite\) replaces a dataset that is there"
-    ):
+    with pytest.raises(OptionError, match=r"holds a dataset\nhint: use --overwrite \(overwrite=True\) to replace it"):
         replay(logs / "trial_2", SCANNER, out=out)
     assert content(out) == before
     replay(logs / "trial_2", Scanner(["other=loss=(.*)"]), out=out, format="csv", overwrite=True)

@@ -100,15 +100,14 @@ def test_all_errors_are_reported_together():
         (4, None, None, "'no equals sign' has no =; NAME=REGEX was expected"),
         (5, "c", None, "Regex is missing"),
         (6, None, None, "unknown key 'name'; Name and Regex were expected"),
-        (6, None, None, "Name is missing"),
         (6, None, None, "Regex is int 7 where a string was expected"),
         (7, None, None, found[-2].message),
         (8, "e", 0, "nothing to repeat"),
     ]
     assert found[-2].message.startswith("null where {")
     assert [fault.hint for fault in found if fault.hint] == [
-        r"for the character itself write \(",
-        r"for the character itself write \[",
+        r"close the group with ), or write \( for the character",
+        r"close the set with ], or write \[ for the character",
         "it is spelled Name",
         "put it in quotes",
     ]
@@ -126,14 +125,14 @@ def test_an_error_says_where_each_error_is():
         load_definitions([{"Name": "a", "Regex": "loss=("}, {"Name": "a", "Regex": "\t("}])
     assert str(caught.value) == "\n".join(
         [
-            "3 errors in the metric definitions",
+            "3 errors in the metric definitions (counting from 0)",
             "  definition 0 'a': missing ), unterminated subpattern at position 5",
             "      loss=(",
             "           ^",
-            r"      hint: for the character itself write \(",
+            r"      hint: close the group with ), or write \( for the character",
             "  definition 1 'a': the name is already that of definition 0",
             r"  definition 1 'a': missing ), unterminated subpattern at position 1 of '\t('",
-            r"      hint: for the character itself write \(",
+            r"      hint: close the group with ), or write \( for the character",
         ]
     )
     assert isinstance(caught.value, ValueError)
@@ -146,8 +145,8 @@ def test_an_error_says_where_each_error_is():
     [
         ([], "the list is empty"),
         ({"MetricDefinitions": []}, "the list is empty"),
-        ({"Name": "a", "Regex": "x"}, "one definition where a list of them was expected"),
-        (LOSS, "one definition where a list of them was expected"),
+        ({"Name": "a", "Regex": "x"}, "one definition is given; a list of them was expected"),
+        (LOSS, "one definition is given; a list of them was expected"),
         (None, "null where a list of"),
         (7, "int 7 where a list of"),
         (b"a=x", "a bytes where a list of"),

@@ -183,7 +183,7 @@ def test_errors_in_a_file_name_it(tmp_path):
     path = written(tmp_path, "- a=(\n- a=x\n", "d.yaml")
     with pytest.raises(DefinitionError) as caught:
         Scanner(path)
-    assert str(caught.value).startswith(f"2 errors in the metric definitions of {path}\n")
+    assert str(caught.value).startswith(f"2 errors in the metric definitions of {path} (counting from 0)\n")
     assert [fault.index for fault in caught.value.faults] == [0, 1]
 
 

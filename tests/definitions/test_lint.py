@@ -54,6 +54,22 @@ def test_what_is_probably_not_meant(regex, code, better):
 
 
 @pytest.mark.parametrize(
+    ("regex", "reason"),
+    [
+        ("loss:(.*?)", "`(.*?)` at the end always captures an empty text; add what follows it"),
+        (r"loss=(\d+?)", r"`(\d+?)` at the end captures one character and no more; add what follows it"),
+        (
+            "loss: (.*?)(?:;|)",
+            "`(.*?)` before text that may be absent always captures an empty text; add what follows it",
+        ),
+    ],
+)
+def test_a_lazy_group_is_shown(regex, reason):
+    (finding,) = lint("rmse", regex)
+    assert finding.reason == reason
+
+
+@pytest.mark.parametrize(
     ("name", "regex"),
     [
         ("loss", r"loss=(\S+)"),

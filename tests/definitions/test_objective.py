@@ -77,7 +77,7 @@ def test_scopes(text, scope):
 
 
 def test_the_best_at_a_step_needs_one():
-    with pytest.raises(OptionError, match="scope='best@5': step=NAME was expected beside it"):
+    with pytest.raises(OptionError, match="scope='best@5' needs step=NAME"):
         Objective("loss", "Minimize", "best@5")
 
 

@@ -142,8 +142,8 @@ def test_a_regex_that_neither_engine_takes_is_an_error(regex, words):
 def test_errors_of_regexes_come_with_advice():
     assert fault_of("x(?i)y").hint == "flags for the whole pattern stand at its start; (?i:..) holds for a part of it"
     assert fault_of("(?L)x").hint == "(?L) is for bytes patterns; without it letters are Unicode's"
-    assert fault_of("a(b").hint == r"for the character itself write \("
-    assert fault_of("a[b").hint == r"for the character itself write \["
+    assert fault_of("a(b").hint == r"close the group with ), or write \( for the character"
+    assert fault_of("a[b").hint == r"close the set with ], or write \[ for the character"
     assert fault_of(r"\p{L}{i}").hint == r"write a literal { as \{"
     assert fault_of("x)").hint is None
 

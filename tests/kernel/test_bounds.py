@@ -166,7 +166,7 @@ RUNS_AWAY = r"(?a:\w)(?:a+)+$"
 
 def test_only_what_the_core_leaves_is_warned_of():
     with pytest.warns(
-        DefinitionWarning, match=r"definition 'm': re decides it and knows no bound, and it is not provably"
+        DefinitionWarning, match=r"definition 'm': `re` runs this regex with no bound on its time, and it is not ReDoS"
     ) as caught:
         Scanner([{"Name": "m", "Regex": RUNS_AWAY}])
     assert caught[0].filename == __file__
@@ -180,7 +180,7 @@ def test_patterns_that_are_not_provably_linear_are_refused_if_asked():
     with pytest.raises(DefinitionError) as caught:
         Scanner([f"a={RUNS_AWAY}", r"b=b=(\d)", f"c=c{RUNS_AWAY}"], untamed="refuse")
     assert [fault.index for fault in caught.value.faults] == [0, 2]
-    assert all("not provably tame: a repeat stands in a loop" in fault.message for fault in caught.value.faults)
+    assert all("not ReDoS-safe: a repeat stands in a loop" in fault.message for fault in caught.value.faults)
     Scanner([r"b=b=(\d)", r"m=(?a:\w)(\d)"], untamed="refuse")
     with pytest.raises(OptionError, match=r"untamed='no': 'warn' or 'refuse' or 'allow'"):
         Scanner([r"b=b=(\d)"], untamed="no")
@@ -189,7 +189,7 @@ def test_patterns_that_are_not_provably_linear_are_refused_if_asked():
 def test_explain_says_which_they_are():
     explanation, linear = scanner(RUNS_AWAY).explain()[0], scanner(r"(?a:\w)(\d)").explain()[0]
     assert explanation.untamed == "a repeat stands in a loop whose next round can take the same text"
-    assert "untamed   re knows no bound" in str(explanation)
+    assert "untamed   re runs it with no bound on its time" in str(explanation)
     assert (linear.engine, linear.untamed) == ("re", None)
     assert "untamed" not in str(linear)
 

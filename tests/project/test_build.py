@@ -73,6 +73,27 @@ def test_the_package_alone_loads_no_compiled_module():
 
 # ---- what is imported
 
+
+@pytest.mark.parametrize(
+    ("code", "module"),
+    [
+        ("import metricscan; metricscan.Scanner", "_core"),
+        ("from metricscan import _core", "_core"),
+        ("import metricscan.logs.find", "logs._reading"),
+        ("import metricscan.logs.exports", "logs._events"),
+        ("import metricscan.logs.natural", "logs._natural"),
+    ],
+)
+def test_sources_that_are_not_built_say_what_to_do(tmp_path, code, module):
+    shutil.copytree(PACKAGE, tmp_path / "metricscan", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    # -S: without the finder of an editable installation
+    run = subprocess.run([sys.executable, "-BSc", code], check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert run.stderr.splitlines()[-1] == (
+        f"ImportError: No module named 'metricscan.{module}': {tmp_path}/metricscan holds sources that are not "
+        "built; run Python from another folder, to use the installed metricscan, or build the sources with `make build`"
+    )
+
+
 IMPORT = """
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location(sys.argv[1], sys.argv[2])

@@ -151,6 +151,7 @@ def test_the_package_itself_imports_nothing():
         "importlib",
         "importlib",
         "importlib.machinery",
+        "os",
     ]
 
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import metricscan
 from metricscan import sagemaker
 from metricscan.cli import main
 
@@ -80,6 +81,14 @@ def test_the_code_of_the_reference_runs(folder, capsys):
 def test_the_code_about_sagemaker_runs(folder):
     names = run_code(ROOT / "docs" / "sagemaker.md")
     assert names["job"].describe_training_job("trial-1")["TrainingJobName"] == "trial-1"
+
+
+def test_the_definitions_of_the_reference_are_read(folder):
+    (block,) = blocks_of(ROOT / "docs" / "command-line.md", "json")
+    (folder / "definitions.json").write_text(block)
+    scanner = metricscan.Scanner("definitions.json")
+    result = scanner.scan(b"Loss = 0.5; val_loss 0.25\n")
+    assert {name: result[name]["value"].to_pylist() for name in result} == {"loss": [0.5], "val_loss": [0.25]}
 
 
 def test_no_code_is_forgotten():

@@ -352,8 +352,8 @@ def test_what_is_suspicious_in_a_label_is_said_of_the_label():
         Scanner(["a=x"], labels={"worker": regex})
     # the core decides no label
     untamed = r"(?:\w+\w+)+:"
-    with pytest.warns(DefinitionWarning, match=r"^label 'worker': re decides it"):
+    with pytest.warns(DefinitionWarning, match=r"^label 'worker': `re` runs this regex"):
         Scanner(["a=x"], labels={"worker": untamed})
-    with pytest.raises(DefinitionError, match=r"label 1 'worker': re decides it") as caught:
+    with pytest.raises(DefinitionError, match=r"label 1 'worker': `re` runs this regex") as caught:
         Scanner(["a=x", "b=x"], labels={"host": "x", "worker": untamed}, untamed="refuse")
     assert [(one.kind, one.index) for one in caught.value.faults] == [("label", 1)]
