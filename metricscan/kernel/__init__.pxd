@@ -1,4 +1,14 @@
-"""The kernel's C, declared for Cython: the functions that the face calls, and the fields that it reads or writes."""
+"""The kernel's C, declared for Cython: the functions that the face calls, and the fields that it reads or writes.
+
+Names begin with ms_, or with me_ in the decoder of exports (events.h). All headers of the core make one translation unit. Read them
+in this order:
+
+1. pass.h and tables.h: what a stream and an engine keep; pieces.h: pieces to whole records; scan.h: the search, block by block.
+2. fingerprints.h: the prefilter; records.h: the current record.
+3. Four matchers: fast_path.h and fast_path_loop.h; spans.h; chains.h; run_program.h with program.h and matcher.h.
+4. matches.h and numbers.h: a match to a value; columns.h and arrow.h: rows, and how they are handed over.
+5. resolve.h: deferred records. Before an Engine is used, table_facts.h derives facts of its tables.
+"""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 

@@ -1,4 +1,4 @@
-/* Columns as Arrow's C data interface hands them over: memory and a callback that gives it back, and nothing of Arrow is linked. */
+/* Export columns by Arrow's C data interface: memory, and a callback that releases it. No Arrow library is linked. */
 #ifndef METRICSCAN_ARROW_H
 #define METRICSCAN_ARROW_H
 
@@ -10,7 +10,7 @@
 
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
-/* As https://arrow.apache.org/docs/format/CDataInterface.html has it. */
+/* This struct is defined by https://arrow.apache.org/docs/format/CDataInterface.html. */
 struct ArrowArray {
     int64_t length;
     int64_t null_count;
@@ -25,27 +25,27 @@ struct ArrowArray {
 };
 #endif
 
-/* What core columns are handed over as: value, line, offset, start, and a column of nulls. */
+/* An exported batch has the columns value, line, offset and start, and a column of nulls. */
 enum { MS_COLUMNS = 4, MS_FIELDS = 5 };
 
 /* No batch of a scan has more rows. (A caller may keep a stream's rows for longer.) */
 enum { MS_BATCH_ROWS = 65536 };
-/* What a column of nulls is made of, its bits and its entries alike. All batches share it. */
+/* The zeros of a column of nulls: they serve as its validity bits and as its entries. All batches share them. */
 static _Alignas(64) int64_t ms_nulls[MS_BATCH_ROWS];
 
-/* What an exported array points to. It is there until its columns have been released, one by one: whoever took the array may
- * have moved a column out of it. */
+/* An exported array points to this. It lives until all columns have been released, one by one, because the importer may have moved a
+ * column out of the array. */
 typedef struct {
-    _Atomic int holders; /* the array and its columns, as far as they have not been released */
+    _Atomic int holders; /* the array and its columns that are not released yet */
     void *memory;        /* of the columns */
-    void *nulls;         /* of its own, if there are more than all batches share */
+    void *nulls;         /* zeros of its own, if the shared ones are too few */
     struct ArrowArray *children[MS_FIELDS];
     struct ArrowArray fields[MS_FIELDS];
     const void *buffers[MS_FIELDS][2];
     const void *validity[1];
 } ms_exported;
 
-/* Called by any thread, which need not know of Python. */
+/* Any thread may call this, with or without the GIL. */
 static void ms_release_field(struct ArrowArray *array) {
     ms_exported *exported = (ms_exported *)array->private_data;
     array->release = NULL;
@@ -61,7 +61,8 @@ static void ms_release_array(struct ArrowArray *array) {
     ms_release_field(array);
 }
 
-/* Fills in an array of these rows, which has a share in their memory until it is released; columns lie a stride apart. -1 if there is no memory for it. */
+/* Fill in an array of these rows, which is a holder of their memory until it is released. Columns lie a stride apart. Returns -1 if there
+ * is no memory. */
 static int ms_export_columns(struct ArrowArray *array, void *memory, int64_t rows, const char *first, size_t stride) {
     ms_exported *exported = (ms_exported *)malloc(sizeof(ms_exported));
     if (exported == NULL) return -1;
@@ -104,7 +105,7 @@ static int ms_export_columns(struct ArrowArray *array, void *memory, int64_t row
     return 0;
 }
 
-/* Releases what was exported, if nobody has taken it. */
+/* Release the exported array, unless an importer has taken it. */
 static void ms_withdraw(struct ArrowArray *array) {
     if (array->release != NULL) array->release(array);
 }

@@ -1,4 +1,4 @@
-/* A class of bytes, and the search for a byte of it by vectors. */
+/* Classes of bytes, and a vectorised search for the bytes of a class. */
 #ifndef METRICSCAN_BYTE_CLASSES_H
 #define METRICSCAN_BYTE_CLASSES_H
 
@@ -8,8 +8,8 @@
 
 #include "simd_levels.h"
 
-/* Eight sets of low halves, and for each high half which of the sets goes with it: two look-ups decide a byte. This is exact where
- * no more than eight sets are needed; level is MS_PORTABLE where more are. */
+/* Nibble tables: eight sets of low nibbles, and for each high nibble a mask of the sets that belong to it. Two look-ups classify a byte.
+ * This is exact if at most eight sets are needed; otherwise the level is MS_PORTABLE. */
 typedef struct {
     uint8_t low[16];
     uint8_t high[16];
@@ -81,9 +81,9 @@ static size_t ms_find_class_neon(const ms_class *c, const uint8_t *p, size_t fro
 }
 #endif
 
-/* First i in [from, to) with p[i] in the class, which is the bytes whose entry in the table is not 0; else to. */
+/* Return the first i in [from, to) with p[i] in the class, or `to`. The class holds the bytes whose entry in the table is not 0. */
 static inline size_t ms_find_class(const ms_class *c, const uint8_t *table, const uint8_t *p, size_t from, size_t to) {
-    /* the first eight bytes are tried before the tables of a vector are loaded */
+    /* The first eight bytes are tested before the vector tables are loaded. */
     size_t near = to - from > 8 ? from + 8 : to;
     for (; from < near; from++)
         if (table[p[from]]) return from;
@@ -107,7 +107,7 @@ static inline size_t ms_find_class(const ms_class *c, const uint8_t *table, cons
     return to;
 }
 
-/* The same as a call, where it is rarely needed. */
+/* ms_find_class as a call that is not inlined, for callers that rarely need it. */
 __attribute__((noinline)) static size_t ms_find_class_far(const ms_class *c, const uint8_t *table, const uint8_t *p, size_t from, size_t to) {
     return ms_find_class(c, table, p, from, to);
 }

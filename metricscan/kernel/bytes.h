@@ -1,4 +1,4 @@
-/* Raw bytes: finding one or two of them, counting them and the records that they end, loading and comparing them. */
+/* Raw bytes: functions that search for one or two bytes, count them and the records that they end, load them and compare them. */
 #ifndef METRICSCAN_BYTES_H
 #define METRICSCAN_BYTES_H
 
@@ -8,7 +8,7 @@
 
 #include "simd_levels.h"
 
-/* ---- finding one of two bytes: terminators and the bytes that end a run. Where a == b one byte is looked for. */
+/* ---- finding one of two bytes: terminators and the bytes that end a run. If a == b, they search for one byte. */
 
 #ifdef MS_X86
 static inline uint32_t ms_either16(const uint8_t *p, uint8_t a, uint8_t b) {
@@ -26,7 +26,7 @@ static inline uint64_t ms_either16(const uint8_t *p, uint8_t a, uint8_t b) {
 #define MS_EITHER_SHIFT 2
 #endif
 
-/* Bit i: p[i] == a or b, for i < n <= 64. */
+/* Return a mask: bit i is set if p[i] == a or b, for i < n <= 64. */
 static inline uint64_t ms_mark(const uint8_t *p, size_t n, uint8_t a, uint8_t b) {
     uint64_t marks = 0;
     size_t i = 0;
@@ -41,7 +41,7 @@ static inline uint64_t ms_mark(const uint8_t *p, size_t n, uint8_t a, uint8_t b)
             uint8x16_t v = vld1q_u8(p + 16 * k);
             sums[k] = vandq_u8(vorrq_u8(vceqq_u8(v, first), vceqq_u8(v, second)), weight);
         }
-        /* eight bits a byte by adding neighbours three times */
+        /* Adding neighbours three times packs eight bits into each byte. */
         uint8x16_t sum = vpaddq_u8(vpaddq_u8(sums[0], sums[1]), vpaddq_u8(sums[2], sums[3]));
         return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sum, sum)), 0);
     }
@@ -50,7 +50,7 @@ static inline uint64_t ms_mark(const uint8_t *p, size_t n, uint8_t a, uint8_t b)
     return marks;
 }
 
-/* First i in [from, to) with p[i] == a or b, else to. */
+/* Return the first i in [from, to) with p[i] == a or b, or `to`. */
 static inline size_t ms_find_either(const uint8_t *p, size_t from, size_t to, uint8_t a, uint8_t b) {
 #ifdef MS_EITHER_SHIFT
     for (; from + 16 <= to; from += 16) {
@@ -63,12 +63,12 @@ static inline size_t ms_find_either(const uint8_t *p, size_t from, size_t to, ui
     return to;
 }
 
-/* The same as a call, where it is rarely needed. */
+/* ms_find_either as a call that is not inlined, for callers that rarely need it. */
 __attribute__((noinline)) static size_t ms_find_far(const uint8_t *p, size_t from, size_t to, uint8_t a, uint8_t b) {
     return ms_find_either(p, from, to, a, b);
 }
 
-/* One past the last i in [from, to) with p[i] == a or b, else from: where the record that holds position `to` starts. */
+/* Return one past the last i in [from, to) with p[i] == a or b, or `from`: with terminators, the record that holds `to` starts there. */
 static inline size_t ms_after_last_either(const uint8_t *p, size_t from, size_t to, uint8_t a, uint8_t b) {
 #ifdef MS_EITHER_SHIFT
     for (; from + 16 <= to; to -= 16) {
@@ -98,7 +98,7 @@ static inline size_t ms_find_near(const uint8_t *p, size_t from, size_t to, size
     return ms_find_either(p, from, to, x, x);
 }
 
-/* First i in [from, to - length] with the needle at i, else to. The needle is not empty. */
+/* Return the first i in [from, to - length] with the needle at i, or `to`. The needle is not empty. */
 static inline size_t ms_find(const uint8_t *p, size_t from, size_t to, const uint8_t *needle, size_t length) {
     if (length == 1) return ms_find_either(p, from, to, needle[0], needle[0]);
     while (from + length <= to) {
@@ -120,7 +120,7 @@ static size_t ms_count_byte_portable(const uint8_t *p, size_t n, uint8_t x) {
 }
 
 #ifdef MS_X86
-/* Byte-wide counters, summed before they can overflow: three instructions for 32 bytes. n is at least 32. */
+/* Count with byte-wide counters, which are summed before they can overflow: three instructions for 32 bytes. n is at least 32. */
 MS_TARGET(MS_AVX2_TARGET)
 static size_t ms_count_byte_avx2(const uint8_t *p, size_t n, uint8_t x) {
     const __m256i needle = _mm256_set1_epi8((char)x), zero = _mm256_setzero_si256();
@@ -145,7 +145,7 @@ static size_t ms_count_byte_avx2(const uint8_t *p, size_t n, uint8_t x) {
     _mm256_storeu_si256((__m256i *)lanes, total);
     size_t count = (size_t)(lanes[0] + lanes[1] + lanes[2] + lanes[3]);
     if (i < n) {
-        /* the last bytes as the end of a whole vector, whose others have been counted */
+        /* The last bytes are the end of a whole vector; its other bytes have been counted. */
         uint32_t last = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + n - 32)), needle));
         count += (size_t)__builtin_popcount(last >> (32 - (n - i)));
     }
@@ -161,7 +161,7 @@ static inline size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_
     return ms_count_byte_portable(p, n, x);
 }
 
-/* How many bits are set. The builtin would be a call of the compiler's library where the instruction may be missing. */
+/* Count the bits that are set. Where the instruction may be missing, the builtin would call the compiler's library. */
 static inline size_t ms_count_bits(uint64_t x) {
     x -= x >> 1 & 0x5555555555555555ull;
     x = (x & 0x3333333333333333ull) + (x >> 2 & 0x3333333333333333ull);
@@ -181,7 +181,7 @@ static size_t ms_count_pairs(const uint8_t *p, size_t n) {
     return count;
 }
 
-/* What ends a record: \n; \n, \r\n and \r; or each \n and each \r on its own. */
+/* The terminators of records: \n; \n, \r\n and \r; or each \n and each \r on its own. */
 enum { MS_LF, MS_UNIVERSAL, MS_EACH };
 
 /* Records that end in [from, to) of a buffer of n bytes, lf of them with a \n. A \r\n counts where its \n lies, so that the
@@ -197,7 +197,7 @@ static inline size_t ms_records(int level, const uint8_t *p, size_t from, size_t
 
 /* ---- loads and comparison */
 
-/* Eight bytes at p[at...], in the order of memory; those outside [0, n) read as 0. */
+/* Load the eight bytes at p[at...], in the order of memory. Bytes outside [0, n) read as 0. */
 static inline uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n) {
     uint64_t x = 0;
     if (at >= 0 && (size_t)at + 8 <= n) {
@@ -223,7 +223,7 @@ static inline uint64_t ms_word8(const uint8_t *p) {
     return x;
 }
 
-/* Equality, inline: a call of memcmp costs more than the comparison of a literal. */
+/* Return whether two texts are equal. It is inline because a call of memcmp costs more than the comparison of a literal. */
 static inline int ms_equal(const uint8_t *a, const uint8_t *b, size_t n) {
     uint64_t x, y;
     if (n < 8) {

@@ -9,8 +9,8 @@
 #include "program.h"
 #include "tables.h"
 
-/* Follow a chain from behind its literal. Returns 1 if it matches, and where its value and the match end; 0 if it does not; -1 if a table
- * leaves a byte undecided. Where an optional part or one of several ways fails, the chain continues at the place where that part began.
+/* Follow a chain from behind its literal. Returns 1 if it matches, and the places of its value and of the match's end; 0 if it does not
+ * match; -1 if a table leaves a byte undecided. If an optional part or one of several alternatives fails, the chain continues at the place where it began.
  * Such parts do not nest. */
 __attribute__((noinline)) static int ms_follow(const ms_step *steps, const uint8_t *at, const uint8_t *end, const uint8_t **value,
                                                const uint8_t **value_end, const uint8_t **after) {
@@ -39,7 +39,7 @@ __attribute__((noinline)) static int ms_follow(const ms_step *steps, const uint8
                 while (p < end && table[*p] == MS_MEMBER) p++;
             }
             if ((at < end && table[*at] == MS_UNDECIDED) || (p < end && table[*p] == MS_UNDECIDED)) return -1;
-            /* a point counts where a digit follows */
+            /* A point belongs to the number if a digit follows. */
             if (p > at + 1) at = p;
             if (at == from) goto fail;
             break;

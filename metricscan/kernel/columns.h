@@ -13,7 +13,7 @@
 #include "pass.h"
 #include "tables.h"
 
-/* With no more patterns than this, columns of some rows become full slabs at once. */
+/* With at most this many patterns, columns with MS_SOME_ROWS rows become full slabs at once. */
 enum { MS_FEW_PATTERNS = 32 };
 
 /* Move the rows to columns with this room. Returns -1 if there is no memory; everything is as before then.
@@ -26,7 +26,7 @@ static int ms_lay_out(ms_state *state, int64_t room, int32_t pattern) {
     const size_t columns = state->time == NULL ? 4 : 5;
     const size_t held = (size_t)state->rows * 8;
     char *slab;
-    /* all full slabs are of one size, so that any pattern can take what another gave back */
+    /* All full slabs have one size, so any pattern can reuse a slab that another one gave back. */
     if (room == MS_SLAB_ROWS && columns == 4) slab = (char *)ms_take_memory(stride * columns + 64 * 64, 1);
     else slab = (char *)ms_take_memory(stride * columns + shift, 0);
     if (slab == NULL) return -1;
@@ -50,7 +50,7 @@ static int ms_lay_out(ms_state *state, int64_t room, int32_t pattern) {
     return 0;
 }
 
-/* Remember the newest row, for when its columns have left. */
+/* Copy the newest row, which is asked for even after its columns have been handed over. */
 static inline void ms_note_last(ms_state *state) {
     const int64_t row = state->rows - 1;
     if (row < 0) return;
@@ -61,7 +61,7 @@ static inline void ms_note_last(ms_state *state) {
     state->last_time = state->time != NULL ? state->time[row] : MS_NO_TIME;
 }
 
-/* The rows belong to another holder from now on. */
+/* Forget the rows: they belong to another holder from now on. */
 static void ms_let_go(ms_state *state) {
     ms_note_last(state);
     state->handed += state->rows;
@@ -107,8 +107,8 @@ static int ms_grow_columns(ms_scan *scan, ms_state *state) {
         return -1;
     }
     if (state->rows >= MS_SLAB_ROWS || (state->shared && state->rows)) {
-        /* Three things go by the number of rows before them: notes, rows that are taken back if Python has to decide the record, and
-         * rows that get their place once their region is scanned. */
+        /* The row count must not restart while something refers to it: notes, rows that are taken back if Python has to decide the
+         * record, and rows that get their places once their region is scanned. */
         if (scan->in_batches && !scan->rewritten && scan->n_notes == 0 &&
             (state->record != scan->serial || ms_never_taken_back(scan, state))) {
             if (ms_set_aside(scan, state) < 0) {
@@ -152,7 +152,7 @@ static int ms_write_times(ms_scan *scan, int64_t time) {
         ms_state *state = &scan->states[i];
         if (state->rows == 0) continue;
         if (state->time == NULL) {
-            /* a place that is not NULL, so that the columns are laid out anew with one more */
+            /* Any address but NULL makes ms_lay_out add a fifth column. */
             state->time = state->start;
             if (ms_lay_out(state, state->room, i) < 0) {
                 state->time = NULL;
@@ -166,7 +166,7 @@ static int ms_write_times(ms_scan *scan, int64_t time) {
     return 0;
 }
 
-/* Times are given from now on: the rows that are there have none. */
+/* Rows get times from now on; the present rows have none. */
 static void ms_begin_times(ms_scan *scan) {
     for (int32_t i = 0; i < scan->tables->n_patterns; i++) scan->states[i].timed = scan->states[i].rows;
     scan->in_batches = 0;
@@ -223,7 +223,7 @@ static void ms_add_lines(int64_t *line, int64_t rows, int64_t number) {
 
 /* ---- the stream as a whole */
 
-/* Begin to count anew. Returns -1 if a pattern holds rows. */
+/* Reset all counts, and begin at this offset of the input. Returns -1 if a pattern holds rows. */
 static int ms_restart(ms_scan *scan, int64_t offset) {
     for (int32_t i = 0; i < scan->tables->n_patterns; i++)
         if (scan->states[i].rows) return -1;

@@ -1,4 +1,4 @@
-/* Copying a stretch of a message, up to the byte that ends it. */
+/* Copy a stretch of a message, up to the byte that ends it. */
 #ifndef METRICSCAN_EVENT_TEXT_H
 #define METRICSCAN_EVENT_TEXT_H
 
@@ -6,13 +6,13 @@
 
 /* A stretch of text ends at either of two bytes, or at one of the `more` + 1 bytes from `low` on. */
 typedef struct { uint8_t one, other, low, more; } me_ends;
-static const me_ends ME_IN_STRING = {'"', '\\', 0, 0x1f};  /* a string holds no controls */
+static const me_ends ME_IN_STRING = {'"', '\\', 0, 0x1f};  /* a string contains no control characters */
 static const me_ends ME_IN_FIELD = {',', '\n', '\r', 0};
 static const me_ends ME_IN_QUOTES = {'"', '\n', '\n', 0};
 static const me_ends ME_IN_LINE = {'\n', '\n', '\n', 0};
 
-/* The first byte from `at` on that ends a stretch. The bytes before it are copied, and so are that byte (of two quotation marks
-   the one that is text) and up to 15 bytes behind it. */
+/* Copy a stretch, and return its end: the first byte from `at` on that ends it. That byte is copied too (of two quotation marks in CSV
+   it is the one that is text), and so are up to 15 bytes behind it. */
 static inline int64_t me_copy_short(int level, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
 #ifdef MS_X86
     const __m128i one = _mm_set1_epi8((char)ends.one), other = _mm_set1_epi8((char)ends.other);
@@ -35,8 +35,8 @@ static inline int64_t me_copy_short(int level, uint8_t *to, const uint8_t *data,
 }
 
 #ifdef MS_X86
-/* The same; up to ME_BEHIND bytes behind the end are copied. Half of all lines are shorter than 80 bytes and hardly one in ten is
-   longer than 128: 128 bytes are examined without a branch, which leaves no length to be predicted. */
+/* me_copy_short with AVX2; it copies up to ME_BEHIND bytes behind the end. Half of all lines are shorter than 80 bytes, and hardly one in
+   ten is longer than 128. So each step examines 128 bytes without a branch, and no line length has to be predicted. */
 MS_TARGET(MS_AVX2_TARGET)
 static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
     const __m256i one = _mm256_set1_epi8((char)ends.one), other = _mm256_set1_epi8((char)ends.other);
@@ -59,7 +59,7 @@ static int64_t me_copy_avx2(uint8_t *to, const uint8_t *data, int64_t at, int64_
 }
 #endif
 
-/* As me_copy_short, for text as long as a line. */
+/* me_copy_short for text that is about as long as a line. */
 static inline int64_t me_copy(const me_decoder *d, uint8_t *to, const uint8_t *data, int64_t at, int64_t end, me_ends ends) {
 #ifdef MS_X86
     if (d->level >= MS_AVX2) return me_copy_avx2(to, data, at, end, ends);

@@ -24,11 +24,11 @@ static inline int me_are_thirteen_digits(const uint8_t *at) {
     return (first & high) == zeros && (last & high) == zeros && ((first + six) & high) == zeros && ((last + six) & high) == zeros;
 }
 
-/* The number that thirteen digits spell. */
+/* Return the number that thirteen digits spell. */
 static inline int64_t me_read_thirteen_digits(const uint8_t *at) {
     int64_t value = 0;
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    /* pairs, fours and eights at once: the first eight, and the last five behind three zeros */
+    /* Two words are joined to pairs, fours and eights: the first eight digits, and the last five behind three zeros. */
     uint64_t part[2];
     memcpy(&part[0], at, 8);
     memcpy(&part[1], at + 5, 8);
@@ -90,7 +90,7 @@ static int64_t me_date(me_decoder *d, const uint8_t *at, int64_t room, int64_t *
 /* Read milliseconds since the epoch, or a date; returns 0 if the text is neither. */
 static int me_time(me_decoder *d, const uint8_t *at, int64_t length, int64_t *micros) {
     int64_t i = 0, value = 0;
-    /* of thirteen digits mostly the last three alone are new */
+    /* From one event to the next, mostly only the last three of the thirteen digits change. */
     if (length == 13 && !memcmp(at, d->second, 10)) {
         if (!me_digits(at + 10, 3, &value)) return 0;
         *micros = d->second_micros + value * 1000;

@@ -1,4 +1,4 @@
-/* CSV: an event per row. */
+/* The CSV decoder: each row is an event. */
 #ifndef METRICSCAN_EVENTS_CSV_H
 #define METRICSCAN_EVENTS_CSV_H
 
@@ -37,7 +37,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
         }
         int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start, stop;
         if (is_console && n - at > 14 && data[at + 13] == ',' && me_are_thirteen_digits(data + at)) {
-            /* one path for messages in quotation marks and without: the processor cannot predict which it is */
+            /* Messages with and without quotation marks take the same path, because the processor cannot predict which comes next. */
             int quoted = data[at + 14] == '"';
             start = at + 14 + quoted;
             stop = me_copy(d, d->text + d->text_length, data, start, n, quoted ? ME_IN_QUOTES : ME_IN_FIELD);
@@ -67,7 +67,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 start = ++at;
                 if (is_message && me_run_starts(d, d->base + at, line)) return ME_NO_MEMORY;
                 for (;;) {
-                    /* of a field that is no message, the copy is overwritten */
+                    /* If the field is no message, its copy is overwritten. */
                     int64_t lines = 0;
                     stop = me_quote(d->level, d->text + d->text_length, data, at, n, &lines);
                     if (stop < 0) {
@@ -76,7 +76,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                     }
                     line += lines;
                     if (stop + 1 == n && !final) goto more;
-                    /* two quotation marks stand for one */
+                    /* Two quotation marks stand for one. */
                     int is_text = stop + 1 < n && data[stop + 1] == '"';
                     if (is_message) {
                         d->text_length += stop - at + is_text;
@@ -93,7 +93,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 start = at;
                 for (;;) {
                     at = me_copy(d, d->text + d->text_length + (at - start), data, at, n, ME_IN_FIELD);
-                    /* a carriage return alone ends no row */
+                    /* A carriage return alone ends no row. */
                     if (at + 1 >= n || data[at] != '\r' || data[at + 1] == '\n') break;
                     d->text[d->text_length + (at - start)] = '\r';
                     at++;

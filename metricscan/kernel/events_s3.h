@@ -1,4 +1,4 @@
-/* The export to S3: an event per line, with its time before it; lines without a time belong to the event before. */
+/* The decoder of exports to S3: each line begins with its event's time. A line without a time belongs to the event before it. */
 #ifndef METRICSCAN_EVENTS_S3_H
 #define METRICSCAN_EVENTS_S3_H
 
@@ -10,7 +10,7 @@ static int me_s3(me_decoder *d, const uint8_t *data, int64_t n, int final, int64
     int64_t at = 0;
     if (d->has_event && me_event_starts(d, d->text_base, d->time, 0)) return ME_NO_MEMORY;
     while (at < n) {
-        /* a date holds no newline, so it may be looked for before the end of the line is known */
+        /* A date contains no newline, so it can be read before the end of the line is known. */
         int64_t micros, begin = at;
         int64_t length = me_date(d, data + at, n - at, &micros);
         int has_time = length && data[at + 10] == 'T' && data[at + length - 1] == 'Z';

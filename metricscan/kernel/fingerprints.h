@@ -1,7 +1,7 @@
 /* The search for many literals at once: positions where one may stand.
  *
- * It follows the idea of Hyperscan's "Teddy": of every literal only a two-byte fingerprint is looked for, 64 positions a step,
- * by table look-ups. A position is a candidate when the byte there and the byte after it agree with one of eight buckets. This is
+ * It follows the idea of Hyperscan's "Teddy": it searches for a two-byte fingerprint of each literal, 64 positions a step, by
+ * table look-ups. A position is a candidate when the byte there and the byte after it agree with one of eight buckets. This is
  * a prefilter: a candidate may hold no literal, but no literal is lost. The caller verifies the candidates.
  *
  * The level (simd_levels.h) is chosen when the tables are built.
@@ -19,17 +19,17 @@
 
 /* ---- blocks and their marks */
 
-/* A block is searched, and then matched: it has to stay in the first-level cache beside the positions found in it (4 bytes each).
- * MS_SOME_POSITIONS are tried at a time: a candidate takes 16 bytes, and a thread may have little stack. */
-#ifdef MS_SMALL /* so that every test meets the edges of both */
+/* A block is searched first and matched then, so it has to stay in the first-level cache together with the positions found in it (4 bytes
+ * each). MS_SOME_POSITIONS are tried at a time, because a candidate takes 16 bytes, and a thread may have little stack. */
+#ifdef MS_SMALL /* In checked builds every test meets the edges of both. */
 #define MS_BLOCK 128
 #define MS_SOME_POSITIONS 16
 #else
 #define MS_BLOCK 4096
 #define MS_SOME_POSITIONS 512
 #endif
-/* Marks of a block: bit i of word w stands for byte 64 w + i. The place behind the block has a word too. Eight words before and
- * behind a place may be read at once; those in front are zero. */
+/* Marks of a block: bit i of word w stands for byte 64 w + i. The place behind the block has a word too. The eight words before and
+ * behind a place may be read at once; those before the first word are zero. */
 #define MS_BLOCK_WORDS (MS_BLOCK / 64 + 9)
 typedef struct {
     uint64_t none[8];
@@ -41,7 +41,7 @@ typedef struct {
     ms_marks marks;
     uint16_t before[MS_BLOCK_WORDS];
     size_t count;
-    int returns; /* there is a \r in the block, too */
+    int returns; /* the block holds a \r, too */
 } ms_newlines;
 
 /* Mark the bytes that are a or b, for n <= MS_BLOCK. */
@@ -55,7 +55,7 @@ static inline void ms_note_newlines(ms_newlines *lines, size_t word, uint64_t ma
     lines->count += count;
 }
 
-/* Mark the newlines from a multiple of 64 on. */
+/* Mark the newlines from `from` on, which is a multiple of 64. */
 static void ms_mark_newlines(ms_newlines *lines, const uint8_t *p, size_t from, size_t n) {
     for (size_t i = from; i < n; i += 64) {
         uint64_t newlines = ms_mark(p + i, n - i < 64 ? n - i : 64, '\n', '\n');
@@ -63,7 +63,7 @@ static void ms_mark_newlines(ms_newlines *lines, const uint8_t *p, size_t from, 
     }
 }
 
-/* The last place before `at` that is marked, or MS_BLOCK. */
+/* Return the last marked place before `at`, or MS_BLOCK. */
 static inline size_t ms_marked_before(const uint64_t *marks, size_t at) {
     size_t word = at / 64;
     uint64_t bits = marks[word] & (((uint64_t)1 << at % 64) - 1);
@@ -74,7 +74,7 @@ static inline size_t ms_marked_before(const uint64_t *marks, size_t at) {
     return word * 64 + 63 - (size_t)__builtin_clzll(bits);
 }
 
-/* The first place at or behind `at` that is marked, or MS_BLOCK. */
+/* Return the first marked place at or behind `at`, or MS_BLOCK. */
 static inline size_t ms_marked_from(const uint64_t *marks, size_t at, size_t words) {
     size_t word = at / 64;
     uint64_t bits = marks[word] >> at % 64 << at % 64;
@@ -95,7 +95,7 @@ typedef struct {
     uint8_t high[2][16];
     uint8_t byte[2][256];
     int ascii;       /* no fingerprint has a byte >= 0x80: the low nibble needs no masking */
-    int ascii_first; /* none has one as its first byte */
+    int ascii_first; /* no fingerprint begins with such a byte */
     int level;
 } ms_fingerprints;
 
@@ -137,7 +137,7 @@ static size_t ms_positions_portable(const ms_fingerprints *t, const uint8_t *p, 
     size_t found = 0;
     for (size_t i = from; i < n; i++) {
         uint8_t next = i + 1 < readable ? p[i + 1] : 0;
-        /* no branch: where hits are frequent, a store and an addition per byte cost less than a mispredicted branch */
+        /* The loop is branch-free: where hits are frequent, a store and an addition per byte cost less than a mispredicted branch. */
         out[found] = (uint32_t)i;
         found += (t->byte[0][p[i]] & t->byte[1][next]) != 0;
     }
@@ -145,9 +145,9 @@ static size_t ms_positions_portable(const ms_fingerprints *t, const uint8_t *p, 
 }
 
 #ifdef MS_X86
-/* The processor fetches ahead by itself, but not over the edge of a page, nor across the work on candidates between two blocks:
- * asking half a page ahead took a log without metrics from 6.2 to 9.4 GB/s, one with one line in ten from 2.4 to
- * 3.5 (one thread, a Sapphire Rapids whose memory reads at 15 GB/s). Other distances from 1 to 16 KiB gain less. */
+/* The hardware prefetcher stops at the edge of a page, and while candidates are matched between two blocks. A software prefetch half a
+ * page ahead raised the throughput of a log without metrics from 6.2 to 9.4 GB/s, and of a log with metrics in one line of ten from 2.4
+ * to 3.5 (one thread, a Sapphire Rapids whose memory reads at 15 GB/s). Other distances from 1 to 16 KiB gain less. */
 #define MS_AHEAD 2048
 
 #define MS_AVX2_BUCKETS(masked, v, w)                                                                                  \
@@ -157,11 +157,11 @@ static size_t ms_positions_portable(const ms_fingerprints *t, const uint8_t *p, 
         _mm256_and_si256(_mm256_shuffle_epi8(low1, (masked) ? _mm256_and_si256(w, nibble) : (w)),                      \
                          _mm256_shuffle_epi8(high1, _mm256_and_si256(_mm256_srli_epi16(w, 4), nibble))))
 
-/* There is no branch on whether there is a hit: where one place in a few hundred has one, it would be mispredicted each time. The
- * first two places of 64 are written whether they are there or not, and newlines are marked rather than counted, so that
- * records are found without a second look at the text. Beside a loop that branched and counted, on an EPYC (Zen 3) from
- * memory: whole scans of logs with metrics in one line of ten 4.1 -> 5.2 GB/s, in every line 1.6 -> 1.8, without any 10.3 ->
- * 9.9. */
+/* The loop does not branch on whether there is a hit: if one place in a few hundred is a hit, such a branch is mispredicted at each hit.
+ * The loop always writes the first two hits of 64 places, even if there are fewer. It marks newlines instead of counting them, so records
+ * are found without reading the text again. Compared with a loop that branched and counted, on an EPYC (Zen 3) from memory, whole
+ * scans changed from 4.1 to 5.2 GB/s with metrics in one line of ten, from 1.6 to 1.8 with metrics in every line, and from 10.3 to 9.9
+ * without any. */
 #define MS_AVX2_MASK(first, second)                                                                                    \
     ((uint64_t)(uint32_t)_mm256_movemask_epi8(first) | (uint64_t)(uint32_t)_mm256_movemask_epi8(second) << 32)
 
@@ -181,7 +181,7 @@ static size_t ms_positions_portable(const ms_fingerprints *t, const uint8_t *p, 
         const __m256i r1 = MS_AVX2_BUCKETS(masked, v1, w1);                                                            \
         uint64_t hits = ~MS_AVX2_MASK(_mm256_cmpeq_epi8(r0, zero), _mm256_cmpeq_epi8(r1, zero));                       \
         const uint32_t count = (uint32_t)_mm_popcnt_u64(hits);                                                         \
-        /* there is room for both: no more than i positions are there so far */                                        \
+        /* There is room for both: out[] holds at most i positions so far. */                                        \
         next[0] = (uint32_t)i + (uint32_t)_tzcnt_u64(hits);                                                            \
         hits = _blsr_u64(hits);                                                                                        \
         next[1] = (uint32_t)i + (uint32_t)_tzcnt_u64(hits);                                                            \
@@ -220,14 +220,15 @@ static size_t ms_positions_avx2(const ms_fingerprints *t, const uint8_t *p, size
 }
 
 #ifdef MS_AVX512_TARGET
-/* A loop that is as fast as memory prefetches earlier, and into the second-level cache: in the first there is no room beside the
- * block, its positions and the columns' ends. Beside the distance above (Zen 4, one line in a hundred, one in ten, every line): 13.9 -> 14.8,
- * 7.8 -> 8.6, 2.8 -> 3.0 GB/s; from 4 to 16 KiB ahead all do alike. The AVX2 loop loses a tenth by it. */
+/* A loop that is as fast as memory prefetches earlier, and into the second-level cache, because the block, its positions and the columns'
+ * ends fill the first-level cache. Compared with the distance above, on Zen 4, throughput rises from 13.9 to 14.8 GB/s with metrics in one
+ * line of a hundred, from 7.8 to 8.6 in one of ten, and from 2.8 to 3.0 in every line. Distances from 4 to 16 KiB give the same. The AVX2
+ * loop would lose a tenth. */
 #define MS_FAR_AHEAD 6144
 
-/* Where no fingerprint begins with a byte outside ASCII, one look-up of 128 entries decides a byte: no halves, no mixtures of
- * them. It takes a byte's low seven bits: the first byte is masked for that; the second may give candidates that hold no literal.
- * Marks come as masks, without a detour. 38 instructions for 64 bytes (gcc 12). */
+/* If no fingerprint begins with a byte outside ASCII, one look-up of 128 entries classifies a byte, so there are no mixtures of nibbles.
+ * The look-up takes a byte's low seven bits. The first byte's high bit is masked out; the second's is not, which may give candidates that
+ * hold no literal. AVX-512 compares into masks, which are the marks. The loop takes 38 instructions for 64 bytes (gcc 12). */
 MS_TARGET(MS_AVX512_TARGET)
 static size_t ms_positions_avx512(const ms_fingerprints *t, const uint8_t *p, size_t n, size_t readable, uint32_t *restrict out,
                                   ms_newlines *restrict lines) {

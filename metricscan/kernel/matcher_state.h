@@ -1,4 +1,4 @@
-/* The state of the matcher: frames to go back to, places, what is remembered of failures, and the budget of steps. */
+/* The state of the matcher: the stack of frames to backtrack to, the places (captures and loops), the memoised failures, and the budget. */
 #ifndef METRICSCAN_MATCHER_STATE_H
 #define METRICSCAN_MATCHER_STATE_H
 
@@ -10,22 +10,22 @@
 
 enum { MS_FOUND = 1, MS_NONE = 0, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3 };
 
-/* A part of one function, cut out for the reader: the compiler is to see the whole. */
+/* Marks a part of ms_attempt that is a function of its own for the reader's sake. The compiler must inline it. */
 #define MS_PART static inline __attribute__((always_inline))
 
 typedef struct {
-    int32_t kind;               /* what is undone or tried here: MS_SPLIT, MS_SAVE, MS_RUN, MS_ROUND, MS_GROUP, MS_FAILED */
-    int32_t pc;                 /* the place in the code; or the slot, or the loop */
-    int64_t pos;                /* the place in the record; or what the slot or the loop held */
-    int64_t low;                /* of a run: the least end (greedy), the limit (lazy); of a choice: its bit, or -1; of a group:
-                                 * the group around it */
+    int32_t kind;               /* what backtracking does here: MS_SPLIT, MS_SAVE, MS_RUN, MS_ROUND, MS_GROUP, MS_FAILED */
+    int32_t pc;                 /* the place in the code, or the slot or loop to restore */
+    int64_t pos;                /* the place in the record, or the value to restore */
+    int64_t low;                /* of a run: the smallest end (greedy) or the limit (lazy); of a branch: its memo bit, or -1; of
+                                 * a group: the frame of the group around it */
     int64_t other;              /* of a run: the end where it stopped (greedy), the first end tried (lazy) */
 } ms_frame;
-enum { MS_FAILED = -1 };        /* a frame's kind: when the frame is reached, the choice has failed */
+enum { MS_FAILED = -1 };        /* a frame's kind: if backtracking reaches it, both alternatives have failed */
 
 typedef struct {
-    int64_t scan_from, scan_stop;   /* the class takes all in between */
-    int64_t fail_low, fail_high;    /* going on from an end in between fails */
+    int64_t scan_from, scan_stop;   /* the class takes all characters of this interval */
+    int64_t fail_low, fail_high;    /* the rest of the pattern fails from every end in this interval */
 } ms_run;
 
 typedef struct {
@@ -33,7 +33,7 @@ typedef struct {
     size_t frames_capacity;
     ms_run *runs;
     size_t runs_capacity;
-    int64_t *places;            /* the slots, then of each loop where its round began */
+    int64_t *places;            /* the slots, then for each loop the place where its round began */
     size_t places_capacity;
     uint64_t *bits;
     size_t bits_capacity;
@@ -43,13 +43,13 @@ typedef struct {
 
 #define MS_MOST_FRAMES ((size_t)1 << 22) /* 128 MB */
 #define MS_MOST_MEMO_BYTES ((size_t)1 << 26)
-/* Steps that a record may take for each of its bytes; no record of the logs that were measured takes eight. */
+/* A record may take this many steps per byte. In the logs that were measured no record takes eight. */
 #ifndef MS_STEPS_A_BYTE
 #define MS_STEPS_A_BYTE 64
 #define MS_FREE_STEPS 65536
 #endif
-/* Until a record has taken more steps than this, remembering its choices is not worth clearing the memory for it. Other values
- * are for the tests. */
+/* Branches are memoised once a record has taken more steps than this. For a cheaper record, clearing the memory would cost more than
+ * the memo saves. Only tests use other values. */
 #ifndef MS_PATIENCE
 #define MS_PATIENCE 512
 #define MS_PATIENCE_A_BYTE 4
@@ -63,7 +63,7 @@ static void ms_matcher_clear(ms_matcher *m) {
     memset(m, 0, sizeof *m);
 }
 
-/* Begin with a record of n bytes. */
+/* Prepare the matcher for a record of n bytes. Returns MS_FOUND or MS_NO_MEMORY. */
 static int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n) {
     size_t places = (size_t)q->slots + (size_t)q->loops;
     if (m->runs_capacity < (size_t)q->runs) {
@@ -86,7 +86,7 @@ static int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n) {
     return MS_FOUND;
 }
 
-/* From here on failed choices are remembered, if there is memory to do so. */
+/* Memoise failed branches from here on, if there is memory for it. */
 static void ms_start_memo(ms_matcher *m, const ms_program *q, int64_t n) {
     size_t words = ((size_t)q->splits * ((size_t)n + 1) + 63) / 64;
     m->patience = INT64_MAX;
@@ -101,6 +101,7 @@ static void ms_start_memo(ms_matcher *m, const ms_program *q, int64_t n) {
     m->memo = 1;
 }
 
+/* Push a frame. Returns MS_FOUND, or MS_OVER_BUDGET or MS_NO_MEMORY, which are negative. */
 static inline int ms_push(ms_matcher *m, size_t *depth, int32_t kind, int32_t pc, int64_t pos, int64_t low, int64_t other) {
     if (*depth == m->frames_capacity) {
         size_t capacity = m->frames_capacity ? m->frames_capacity * 2 : 64;
@@ -114,7 +115,7 @@ static inline int ms_push(ms_matcher *m, size_t *depth, int32_t kind, int32_t pc
     return MS_FOUND;
 }
 
-/* Set a place (a slot, or a loop's), and keep the one before to undo that. */
+/* Set a place (of a slot or a loop), and push a frame that restores its old value. */
 static inline int ms_set_place(ms_matcher *m, size_t *depth, int32_t kind, int32_t place, int64_t value) {
     int status = MS_FOUND;
     if (*depth) status = ms_push(m, depth, kind, place, m->places[place], 0, 0);

@@ -1,4 +1,4 @@
-/* What a match becomes: a row, or a note for Python. */
+/* Turn a match into a row, or into a note for Python. */
 #ifndef METRICSCAN_MATCHES_H
 #define METRICSCAN_MATCHES_H
 
@@ -10,7 +10,7 @@
 #include "records.h"
 #include "tables.h"
 
-/* Drop what the current record has given this pattern, and look for no more in it. */
+/* Drop the rows, notes and counts of this pattern in the current record, and search it no further. */
 static void ms_take_back(ms_scan *scan, int32_t pattern) {
     ms_state *state = &scan->states[pattern];
     for (int64_t i = state->note_mark; i < scan->n_notes; i++)
@@ -32,7 +32,7 @@ static void ms_defer_record(ms_scan *scan, ms_region *r, int32_t pattern) {
     note->length = r->end - r->record;
 }
 
-/* A match whose value is no plain number, or that is traced: note it. */
+/* Note a match whose value is no plain number, or which is traced. */
 static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
                            int64_t value_end, int status, double value) {
     ms_state *state = &scan->states[pattern];
@@ -66,14 +66,14 @@ static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, in
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);
 }
 
-/* The same for a span, whose value lies at known distances from its start or from its run's end. */
+/* ms_put_value for a span, whose value lies at known distances from the match's start or the run's end. */
 static inline void ms_put_match(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t run_end) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_put_value(scan, r, pattern, start, end, q->value_from + (q->value_from_run ? run_end : start),
                  q->value_to + (q->value_to_run ? run_end : start));
 }
 
-/* Put the last match of each pattern in the current record, which is over. */
+/* The current record has ended: report the last match of each pattern in it. */
 static void ms_flush_pending(ms_scan *scan, ms_region *r) {
     for (int32_t i = 0; i < scan->n_pending; i++) {
         const int32_t pattern = scan->pending[i];

@@ -1,5 +1,5 @@
-/* What a stream keeps while it scans: per pattern its columns and its place in the record, the bytes being scanned, and notes of what
- * Python has to decide.
+/* The state of a stream while it scans: for each pattern its columns and its place in the record; the regions that are scanned; and notes,
+ * which say what Python has to decide.
  */
 #ifndef METRICSCAN_PASS_H
 #define METRICSCAN_PASS_H
@@ -16,18 +16,18 @@
 #define MS_NO_TIME INT64_MIN
 
 typedef struct { /* of one pattern in one stream */
-    /* What the fast path needs: one cache line. */
+    /* The fast path uses these fields; they fill one cache line. */
     _Alignas(64) double *value;
     int64_t *line;
     int64_t *offset;
     int64_t *start;
     int64_t rows;
     int64_t room; /* rows that there is memory for */
-    /* ms_region.base + a position. Such places only grow, so that no record and no region has to reset them. No match may start before the
-     * end of the last one. */
+    /* The end of the last match; no match may start before it. It is ms_region.base plus a position. Such places only grow, so no record
+     * and no region has to reset them. */
     int64_t next_start;
-    int64_t memo_to; /* a run that starts at or before this place fails: it has been walked */
-    /* The rest. */
+    int64_t memo_to; /* memoised: a run that starts at or before this place fails */
+    /* The slow path uses the other fields. */
     int64_t *time;   /* NULL until a time was given */
     char *slab;      /* one allocation for all columns, NULL while there are no rows */
     int shared;      /* the slab begins with rows that were handed over */
@@ -91,7 +91,7 @@ typedef struct { /* whole records that lie together in memory */
     int64_t open;
 } ms_region;
 
-/* States of that many patterns, NULL if there is no memory for them; free() gives them back. */
+/* Allocate the states of this many patterns; free() releases them. Returns NULL if there is no memory. */
 static ms_state *ms_new_states(int32_t n) {
     const size_t size = (size_t)(n ? n : 1) * sizeof(ms_state);
     ms_state *states = (ms_state *)aligned_alloc(_Alignof(ms_state), size);
@@ -101,9 +101,9 @@ static ms_state *ms_new_states(int32_t n) {
     return states;
 }
 
-/* What a note asks for. */
+/* The kinds of notes. */
 enum { MS_NOTE_DEAD, MS_NOTE_RECORD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE };
-/* How many texts without a number are kept per pattern, and how much of each. */
+/* For each pattern so many unparsed texts are kept as samples, and at most so many bytes of each. */
 enum { MS_MAX_SAMPLES = 5, MS_SAMPLE_BYTES = 200 };
 
 typedef struct {
@@ -164,7 +164,7 @@ typedef struct {
     int no_memory;
 } ms_scan;
 
-/* A new note of a pattern, NULL if there is no memory for it. */
+/* Add a note of a pattern. Returns NULL if there is no memory. */
 static ms_note *ms_add_note(ms_scan *scan, int kind, int32_t pattern) {
     if (scan->n_notes == scan->notes_capacity) {
         const int64_t capacity = scan->notes_capacity ? scan->notes_capacity * 2 : 16;

@@ -1,4 +1,4 @@
-/* What a caller feeds, in pieces of any size, as whole records: the unfinished record at the end of a piece is kept for the next. */
+/* Turn the pieces that a caller feeds, of any size, into whole records: an unfinished record at a piece's end is carried to the next. */
 #ifndef METRICSCAN_PIECES_H
 #define METRICSCAN_PIECES_H
 
@@ -14,7 +14,7 @@ typedef struct { /* the record that began in earlier pieces */
     uint8_t *bytes;
     int64_t length;
     int64_t capacity;
-    int64_t wanted; /* the capacity that there was no memory for */
+    int64_t wanted; /* the capacity whose allocation failed */
     int skip_lf;    /* the last record ended with a \r: a \n that comes next belongs to it */
 } ms_carry;
 
@@ -75,10 +75,10 @@ static int ms_scan_piece(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64
     return 1;
 }
 
-/* The notes are decided: carry the unfinished record, these bytes, in place of the last one. Returns -1 if there is no memory. */
+/* When the notes are decided: carry these bytes, the unfinished record, in place of the last one. Returns -1 if there is no memory. */
 static int ms_carry_rest(ms_carry *carry, const uint8_t *p, int64_t n) {
     carry->length = 0;
-    if (carry->capacity > 1 << 20) ms_carry_clear(carry); /* one huge record must not cost its size for the rest of the input */
+    if (carry->capacity > 1 << 20) ms_carry_clear(carry); /* One huge record must not hold its memory for the rest of the input. */
     return ms_carry_bytes(carry, p, n);
 }
 

@@ -1,4 +1,4 @@
-/* Resolving deferred records: the notes of a pattern in turn, and its rows before and behind them. */
+/* Resolve deferred records: a pattern's notes are decided in turn, and their rows are merged with those that the scan has appended. */
 #ifndef METRICSCAN_RESOLVE_H
 #define METRICSCAN_RESOLVE_H
 
@@ -9,7 +9,7 @@
 #include "columns.h"
 #include "pass.h"
 
-/* Notes lie in stream order. Chain those of each pattern. */
+/* Link the notes of each pattern in a list. All notes lie in stream order. */
 static void ms_chain_notes(ms_scan *scan) {
     for (int64_t i = 0; i < scan->n_notes; i++) scan->states[scan->notes[i].pattern].last_note = -1;
     for (int64_t i = 0; i < scan->n_notes; i++) {
@@ -28,10 +28,10 @@ typedef struct {
     int64_t rows;
     int64_t taken; /* how many of them are back in the columns */
     double *value;
-    int64_t *line; /* of all, then their offsets, then their starts */
+    int64_t *line; /* the lines of all rows, then their offsets, then their starts */
 } ms_kept_rows;
 
-/* Keep the rows from this one on aside. Returns -1 if there is no memory; the columns are as before then. */
+/* Move the rows from this one on aside. Returns -1 if there is no memory; the columns are as before then. */
 static int ms_keep_rows(ms_kept_rows *kept, ms_state *state, int64_t first) {
     const size_t rows = (size_t)(state->rows - first), size = rows * 8;
     *kept = (ms_kept_rows){.rows = (int64_t)rows};

@@ -1,6 +1,6 @@
-/* The input as patterns see it under ansi="strip" and escape="syslog", which change it, and where each byte of it stood.
+/* Rewrite the input for ansi="strip" and escape="syslog", and map each byte of the result to its place in the input.
  *
- * Bytes are copied sixteen at a time, up to the next one that is changed; each change leaves an edit. Places are relative to the
+ * Bytes are copied sixteen at a time, up to the next byte that changes; each change is recorded as an edit. Places are relative to the
  * first byte that was rewritten.
  */
 #ifndef METRICSCAN_REWRITING_H
@@ -12,7 +12,7 @@
 
 #include "fingerprints.h"
 
-/* `width` bytes from `output` on stand for the one at `input`; the bytes after them were copied from behind it. With a width of 0,
+/* The `width` bytes from `output` on replace the byte at `input`; the bytes after them were copied from behind it. With a width of 0,
  * the bytes from `output` on were copied from `input` on. */
 typedef struct {
     int64_t output;
@@ -29,7 +29,7 @@ typedef struct {
     int64_t asked;              /* the edit that the last look-up found */
 } ms_rewriting;
 
-enum { MS_SYSLOG = 1, MS_STRIP = 2, MS_UNIVERSAL_ENDS = 4, MS_DROP_CR = 8 };  /* how, or-ed */
+enum { MS_SYSLOG = 1, MS_STRIP = 2, MS_UNIVERSAL_ENDS = 4, MS_DROP_CR = 8 };  /* flags */
 
 static void ms_rewriting_clear(ms_rewriting *w) {
     free(w->text);
@@ -78,7 +78,7 @@ static int ms_needs_rewriting(int how, const uint8_t *p, int64_t n) {
     return 0;
 }
 
-/* One past the terminal escape sequence (CSI or OSC) that starts at this ESC, or 0 if none does. */
+/* Return one past the terminal escape sequence (CSI or OSC) that starts at this ESC, or 0 if none does. */
 static int64_t ms_sequence_end(const uint8_t *p, int64_t at, int64_t n, int how) {
     if (at + 1 >= n) return 0;
     if (p[at + 1] == '[') { /* parameters, intermediates, final byte */
@@ -111,11 +111,11 @@ static inline int ms_add_edit(ms_rewriting *w, int64_t output, int64_t input, in
     return 0;
 }
 
-/* Rewrite n bytes; returns how many they became, or -1 if there is no memory.
+/* Rewrite n bytes. Returns the length of the result, or -1 if there is no memory.
  *
  * A \r\n becomes a \n. So a \r and a \n that meet because the bytes between them were removed stay two terminators. */
 static int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n) {
-    /* the last vector may be stored whole */
+    /* The last vector may be stored as a whole. */
     int64_t most = (how & MS_SYSLOG ? n * 4 : n) + 16, i = 0, out = 0;
     w->n_edits = w->asked = 0;
     if (w->capacity < most) {
@@ -154,7 +154,7 @@ static int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
             }
         }
         if (how & MS_SYSLOG) {
-            /* # and three octal digits */
+            /* Write # and three octal digits. */
             const uint8_t escaped[4] = {'#', (uint8_t)('0' + (c >> 6)), (uint8_t)('0' + (c >> 3 & 7)), (uint8_t)('0' + (c & 7))};
             if (ms_add_edit(w, out, i, 4) < 0) return -1;
             memcpy(text + out, escaped, 4);
@@ -164,7 +164,7 @@ static int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
         }
         if (c == '\r' && ((how & MS_DROP_CR && i + 1 == n)
                           || (how & (MS_DROP_CR | MS_UNIVERSAL_ENDS) && i + 1 < n && p[i + 1] == '\n'))) {
-            /* the terminator's own place is the end of the content: where the \r was */
+            /* The place of the terminator is the end of the content, where the \r was. */
             if (ms_add_edit(w, out, i, 0) < 0) return -1;
             if (i + 1 == n) return out;
             text[out++] = '\n';
@@ -177,12 +177,12 @@ static int64_t ms_rewrite(ms_rewriting *w, int how, const uint8_t *p, int64_t n)
     }
 }
 
-/* The place in the input of the byte at this place of the text. */
+/* Return the place in the input of the byte at this place of the text. */
 static int64_t ms_input_place(ms_rewriting *w, int64_t output) {
     const ms_edit *edits = w->edits;
     int64_t low = 0, high = w->n_edits, at = w->asked;
     if (high == 0 || output < edits[0].output) return output;
-    /* places that are looked up lie near each other: try around the last one before halving */
+    /* Successive look-ups are near each other: try around the last one before a binary search. */
     for (int round = 0; round < 8; round++) {
         if (edits[at].output > output) {
             at--;

@@ -1,4 +1,4 @@
-/* A pattern's program, run over the current record. */
+/* Run a pattern's program over the current record. */
 #ifndef METRICSCAN_RUN_PROGRAM_H
 #define METRICSCAN_RUN_PROGRAM_H
 
@@ -10,13 +10,13 @@
 #include "records.h"
 #include "tables.h"
 
-/* A match at these places of the record, with the value's. */
+/* Report a match at these places of the record; value: the places of its value. */
 static inline void ms_put_program_match(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end,
                                         const int64_t *value) {
     if (value[0] >= 0 && value[1] >= 0) {
         ms_put_value(scan, r, pattern, r->record + start, r->record + end, r->record + value[0], r->record + value[1]);
     } else if (scan->trace) {
-        /* the value's group took no part */
+        /* The group of the value took no part in the match. */
         ms_note *note = ms_add_note(scan, MS_NOTE_TRACE, pattern);
         if (note == NULL) return;
         ms_note_record(scan, r, note);
@@ -26,7 +26,7 @@ static inline void ms_put_program_match(ms_scan *scan, ms_region *r, int32_t pat
     }
 }
 
-/* Find all matches of a pattern in the current record. What its program looks for first stands at `text` or later. */
+/* Find all matches of a pattern in the current record. The text that its program searches for first stands at `text` or later. */
 static void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t text) {
     const ms_program *program = &scan->tables->patterns[pattern].program;
     ms_state *state = &scan->states[pattern];
@@ -36,7 +36,7 @@ static void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t
     int64_t start = 0, end = 0, from = 0, last_start = -1, last_end = 0, last_value[2] = {-1, -1};
     int nonempty = 0;
     state->closed = 1;
-    /* a literal with a terminator in it may start before the record */
+    /* A literal that contains a terminator may start before the record. */
     text = text > r->record ? text - r->record : 0;
     int status = ms_matcher_start(&scan->matcher, program, n);
     while (status == MS_FOUND) {
@@ -73,7 +73,7 @@ static void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t
     }
 }
 
-/* Whether the current record begins and ends as one with a match does. */
+/* Return whether the first and the last byte of the current record allow a match. */
 static int ms_may_match(const ms_program *program, const ms_region *r) {
     if (program->first == NULL) return 1;
     if (r->end == r->record) return 0;

@@ -1,4 +1,4 @@
-/* The scan of a region: whole records that lie together in memory are searched for literals, and each candidate is tried. */
+/* The scan of a region, which consists of whole records that are contiguous in memory: search it for literals, and match each candidate. */
 #ifndef METRICSCAN_SCAN_H
 #define METRICSCAN_SCAN_H
 
@@ -16,7 +16,7 @@
 #include "spans.h"
 #include "tables.h"
 
-/* The current record is over; the one that holds this position is the next. */
+/* Finish the current record, and enter the record that holds this position. */
 __attribute__((noinline)) static void ms_next_record(ms_scan *scan, ms_region *r, int64_t position) {
     if (scan->n_pending) ms_flush_pending(scan, r);
     ms_enter_record(scan, r, position);
@@ -24,7 +24,7 @@ __attribute__((noinline)) static void ms_next_record(ms_scan *scan, ms_region *r
 
 /* ---- candidates */
 
-/* A candidate of any pattern, in the current record. */
+/* Match a candidate of any pattern, in the current record. */
 static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_state *state = &scan->states[pattern];
@@ -36,7 +36,7 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
         return;
     }
     if (q->strategy == MS_STRATEGY_PROGRAM) {
-        /* a chain's last match may reach beyond this place */
+        /* If the pattern is a chain, its last match may extend beyond this place. */
         if (q->steps == NULL || r->base + start >= state->next_start)
             ms_run_program(scan, r, pattern, q->found_by_lead ? start : r->record);
         return;
@@ -60,7 +60,7 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
     ms_put_match(scan, r, pattern, start, match_end, run_end);
 }
 
-/* A candidate of a pattern that never needs Python for a match: it has no state per record, and nothing to take back. */
+/* Match a candidate of a plain span. It never needs Python to find a match, so it has no state per record, and no row is taken back. */
 static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q, int32_t pattern, int64_t start) {
     ms_state *state = &scan->states[pattern];
     int64_t match_end = 0, run_end = 0;
@@ -77,7 +77,7 @@ static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q
     ms_put_match(scan, r, pattern, start, match_end, run_end);
 }
 
-/* Verify the literals that share the fingerprint at this position, and try the patterns of those that are there. */
+/* Verify the literals that share the fingerprint at this position, and match the patterns of those that are there. */
 __attribute__((noinline)) static void ms_try_group(ms_scan *scan, ms_region *r, const ms_group *group, int64_t position) {
     const ms_tables *const t = scan->tables;
     const uint64_t window = ms_load8(r->p, position + group->window, (size_t)r->n) & group->mask;
@@ -99,7 +99,7 @@ __attribute__((noinline)) static void ms_try_group(ms_scan *scan, ms_region *r, 
     }
 }
 
-/* Try whatever has its fingerprint at this position. */
+/* Try all literals whose fingerprint stands at this position. */
 static void ms_try_position(ms_scan *scan, ms_region *r, int64_t position) {
     const ms_tables *const t = scan->tables;
     const uint8_t pair[2] = {r->p[position], position + 1 < r->n ? r->p[position + 1] : 0};
@@ -111,7 +111,7 @@ static void ms_try_position(ms_scan *scan, ms_region *r, int64_t position) {
     }
 }
 
-/* Try positions of a block, MS_SOME_POSITIONS at most: by the fast path, and what that leaves by the slow one. */
+/* Try positions of a block, at most MS_SOME_POSITIONS. The slow path takes those that the fast path leaves. */
 static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positions, size_t found) {
     const ms_tables *const t = scan->tables;
     ms_candidate candidates[MS_SOME_POSITIONS];
@@ -148,7 +148,7 @@ static void ms_scan_literals(ms_scan *scan, ms_region *r) {
             found = ms_positions(&t->fingerprints, p, length, (size_t)(r->n - block), positions, &lines);
         } else {
             lines.count = ms_count_byte(t->level, p, length, '\n');
-            /* now that the block is near: of the passes the search is the one that asks for memory ahead */
+            /* This pass comes second, because only the first one prefetches: the block is in the cache now. */
             lines.returns = memchr(p, '\r', length) != NULL;
         }
         const int returns = r->terminators != MS_LF && lines.returns;
@@ -178,7 +178,7 @@ static void ms_scan_literals(ms_scan *scan, ms_region *r) {
     if (scan->n_pending) ms_flush_pending(scan, r);
 }
 
-/* Try the patterns without a literal: each record is a candidate. (And, for the tests, every pattern.) */
+/* Try the patterns without a literal on every record. (In tests, these may be all patterns.) */
 static void ms_scan_every_record(ms_scan *scan, ms_region *r) {
     const ms_tables *const t = scan->tables;
     int64_t position = 0;
@@ -207,7 +207,7 @@ static void ms_scan_every_record(ms_scan *scan, ms_region *r) {
     if (scan->n_pending) ms_flush_pending(scan, r);
 }
 
-/* Scan the region's records: one at least, and where rewriting has left nothing of it, that one is empty. */
+/* Scan the region's records. There is at least one; if rewriting has removed all its bytes, it is empty. */
 static void ms_scan_region(ms_scan *scan, ms_region *r) {
     const int64_t line = scan->line;
     r->serial = 0;

@@ -12,9 +12,9 @@
 #include "program.h"
 #include "tables.h"
 
-/* Of a run that any byte but one belongs to, the most frequent one by far: where that byte stands, which is no earlier than `end` if
- * there is none in [from, end). As many bytes as `readable` may be read at `from`; the byte is expected in the first sixteen. A constant of
- * sixteen asks nothing at run time. */
+/* Find the end of a run that every byte but one belongs to, by far the most frequent kind of run. Returns where that byte stands, or a
+ * place at or behind `end` if there is none in [from, end). `readable` bytes may be read at `from`; the byte is expected among the first
+ * sixteen. With a constant of sixteen the compiler removes the test of `readable`. */
 static inline const uint8_t *ms_run_to_byte(const uint8_t *from, const uint8_t *end, int64_t readable, uint8_t byte) {
     size_t seen = 0;
 #ifdef MS_EITHER_SHIFT
@@ -28,7 +28,7 @@ static inline const uint8_t *ms_run_to_byte(const uint8_t *from, const uint8_t *
     return from + (ptrdiff_t)seen < end ? from + ms_find_far(from, seen, (size_t)(end - from), byte, byte) : end;
 }
 
-/* The same in a region, from a place of the current record on. A run without an end is remembered. */
+/* ms_run_to_byte in a region, from a place of the current record on. A run without an end is memoised. */
 static inline int ms_match_to_byte(ms_state *state, const ms_region *r, int64_t from, uint8_t byte, int64_t *run_end) {
     *run_end = ms_run_to_byte(r->p + from, r->p + r->end, r->n - from, byte) - r->p;
     if (*run_end < r->end) return 1;
@@ -36,8 +36,8 @@ static inline int ms_match_to_byte(ms_state *state, const ms_region *r, int64_t 
     return 0;
 }
 
-/* Whether the run takes the character at `at` < end, whose first byte the table leaves undecided, and where the next one starts. A call,
- * so that the loops over the table keep their registers. */
+/* Return whether the run takes the character at `at` < end, whose first byte the table leaves undecided, and set where the next character
+ * starts. The function is not inlined, so the loops over the table keep their registers. */
 __attribute__((noinline)) static int ms_takes_undecided(const ms_pattern *q, const uint8_t *p, int64_t end, int64_t at,
                                                         int64_t *after) {
     uint32_t character;
@@ -45,7 +45,7 @@ __attribute__((noinline)) static int ms_takes_undecided(const ms_pattern *q, con
     return ms_in_set(q->set, character);
 }
 
-/* The first place in [at, limit) that the run does not take, else limit or, inside a character, one past it. */
+/* Return the first place in [at, limit) that the run does not take, or limit, or one past limit if that lies inside a character. */
 static inline int64_t ms_run_stop(const ms_pattern *q, const uint8_t *p, int64_t at, int64_t limit, int64_t end) {
     const uint8_t *const table = q->table;
     int64_t after;
@@ -56,15 +56,15 @@ static inline int64_t ms_run_stop(const ms_pattern *q, const uint8_t *p, int64_t
     }
 }
 
-/* Whether the pattern's suffix stands at `at`. */
+/* Return whether the pattern's suffix stands at `at`. */
 static inline int ms_is_suffix(const ms_pattern *q, const uint8_t *p, int64_t at, int64_t end) {
     return at + q->suffix_length <= end && p[at] == q->suffix[0] && memcmp(p + at, q->suffix, (size_t)q->suffix_length) == 0;
 }
 
-/* Whether the pattern matches at start.
+/* Return whether the pattern matches at start.
  *
- * Every branch walks a run once a record: a run that failed, or whose suffix has no later occurrence, is remembered in memo_to, and a
- * candidate inside it fails at once. So a record costs its length, however many candidates it has. */
+ * Every branch walks a run once per record: a run that failed, or whose suffix has no later occurrence, is memoised in memo_to, and a
+ * candidate inside it fails at once. So the cost of a record is linear in its length, however many candidates it has. */
 __attribute__((noinline)) static int ms_match_span(const ms_pattern *q, ms_state *state, const ms_region *r, int64_t start, int64_t *match_end,
                                 int64_t *run_end) {
     const uint8_t *const p = r->p;

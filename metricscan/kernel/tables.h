@@ -1,8 +1,8 @@
 /* The compiled tables of a plan: patterns, the literals that make a record a candidate, and what finds those literals. They never
  * change once they are built, so that any number of threads may share them.
  *
- * The whole kernel behind Engine and Stream is one translation unit. It has to be: ms_unknown and its like are told by their
- * addresses, and each unit that includes this header would have its own.
+ * The whole kernel behind Engine and Stream is one translation unit. It has to be: ms_unknown and the other special entries are recognised by
+ * their addresses, and each unit that includes this header would have its own.
  */
 #ifndef METRICSCAN_TABLES_H
 #define METRICSCAN_TABLES_H
@@ -16,12 +16,11 @@
 
 /* ---- patterns */
 
-/* What decides a pattern: a match in place, Python, or a program that is run on the record. */
+/* How a pattern is matched: in place, by Python, or by a program that runs over the record. */
 enum { MS_STRATEGY_SPAN, MS_STRATEGY_CONFIRM, MS_STRATEGY_PROGRAM };
 /* What follows the literal of a span. */
 enum { MS_SHAPE_NO_RUN, MS_SHAPE_LAZY, MS_SHAPE_GREEDY };
-/* Spans that never need Python to find a match, where all matches count. The most frequent shape is decided without a look at the
- * others. */
+/* Plain spans never need Python to find a match, and report all matches. The most frequent shape is tested first. */
 enum {
     MS_NOT_PLAIN,
     MS_PLAIN,
@@ -70,7 +69,7 @@ typedef struct {
     int32_t plain;
     ms_program program;
     const ms_step *steps; /* of a chain that begins with its one literal, or NULL */
-    int32_t literals;     /* how many make a record a candidate */
+    int32_t literals;     /* the number of its literals, each of which makes a record a candidate */
     int found_by_lead;    /* its one literal is the text that the program looks for first */
     int value_from_run;   /* the value starts (ends) relative to the run's end, else to the match's start */
     int64_t value_from;
@@ -87,12 +86,12 @@ typedef struct {
     const uint8_t *text;
     int64_t length;
     int64_t place; /* of the fingerprint in the literal */
-    int in_window; /* its group's window holds all of it: nothing is left to compare */
+    int in_window; /* its group's window covers the whole literal, so nothing else is compared */
     int32_t first_use;
     int32_t uses;
 } ms_literal;
 
-/* How the fast path decides the pattern of a literal. */
+/* How the fast path matches the pattern of a literal. */
 enum {
     MS_NOT_FAST = 0,
     MS_FAST_LAZY = 1,   /* literal, (.*?), one byte */
@@ -104,15 +103,15 @@ typedef struct ms_entry {
     uint64_t window;
     const ms_literal *literal;
     const struct ms_entry *following;
-    /* The literal's first and last eight bytes, at places relative to the fingerprint. A mask of 0 says nothing: they lie too far from it,
-     * or other literals have the same window. */
+    /* The literal's first and last eight bytes, at places relative to the fingerprint. If the mask is 0, every position passes the
+     * comparison: the bytes lie too far from the fingerprint, or other literals have the same window. */
     int64_t head_place;
     int64_t tail_place;
     uint64_t mask;
     uint64_t head;
     uint64_t tail;
-    /* Not MS_NOT_FAST: these bytes are the whole literal, no other literal of the group has its window, and it has one pattern, of a shape
-     * that is frequent in logs. */
+    /* If this is not MS_NOT_FAST: these bytes cover the whole literal, no other literal of the group has its window, and the literal has
+     * one pattern, whose shape is frequent in logs. */
     int32_t fast;
     int32_t pattern;
     size_t state;       /* of the pattern: its distance from the first one, in bytes */
@@ -145,8 +144,8 @@ typedef struct {
     const ms_entry **heads; /* chains of entries, by the hash of their window */
 } ms_lookup;
 
-/* They stand for one of several literals, for none, and for a position that is too near to a region's edge. No two have the same content,
- * or a linker might merge them. */
+/* Special entries: any of several literals; no literal; a position too near to a region's edge. Each has a content of its own, because a
+ * linker might merge equal ones. */
 static const ms_entry ms_unknown = {0}, ms_nowhere = {.mask = ~(uint64_t)0, .tail = 1}, ms_at_edge = {.pattern = -1};
 
 /* ---- all of it */

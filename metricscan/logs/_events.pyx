@@ -1,4 +1,4 @@
-"""Decoding exported log events to plain text: the envelopes of CloudWatch Logs, as ``kernel/events.h`` reads them."""
+"""Decode exports of CloudWatch Logs to plain text, by the decoders of ``kernel/events.h``."""
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -85,7 +85,7 @@ cdef class Decoder:
         memset(self.d.streams, 0, sizeof(me_stream))
         self.d.streams[0].first = self.d.streams[0].last = ME_NO_TIME
         self.d.n_streams = 1
-        # any time is valid in the caches: this is the epoch
+        # The caches must hold valid times: they begin with the epoch.
         memcpy(self.d.minute, b"1970-01-01T00:00", 16)
         memcpy(self.d.second, b"0000000000", 10)
 
@@ -143,7 +143,7 @@ cdef class Decoder:
         return result
 
     def translate(self, line, offset, start, time, stream):
-        """Change places of rows in the text to those in the input, and fill in their times and streams: five arrays of int64.
+        """Replace places of rows in the text by those in the input, and fill in times and streams: five arrays of int64.
 
         The rows must lie in the text of the last call.
         """
@@ -169,7 +169,7 @@ cdef class Decoder:
                 PyBuffer_Release(&views[i])
 
     def in_text(self, int64_t offset):
-        """The place of a byte of the input in the text of the last call, from the start of that text; None if it is not there."""
+        """Map an input offset to its place in the text of the last call. None if that byte is not part of the text."""
         cdef int64_t low = 0, high = self.d.n_runs, middle, at
         while low < high:
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Natural order of names: keys of bytes that compare as those of ``natural.natural`` do, at a tenth of their cost."""
+"""Natural order of names: keys of bytes that compare like those of ``natural.natural``, at a tenth of their cost."""
 
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, malloc
@@ -15,7 +15,7 @@ cdef inline bint is_digit(char x) noexcept nogil:
 
 
 cdef Py_ssize_t write_key(const char *name, Py_ssize_t size, uint8_t *key) noexcept nogil:
-    """Write a name's key, at most four times as long and one byte more; -1 for a number that is too long.
+    """Write a name's key, which takes at most four bytes per character and one more. Returns -1 if a number is too long.
 
     A character is written as itself plus 2; a number as 1, its count of digits plus 1, its digits. So a number comes before
     any character and after the end, and a longer number after a shorter one. Then come a 0, which is less than all of these,
@@ -51,7 +51,7 @@ cdef Py_ssize_t write_key(const char *name, Py_ssize_t size, uint8_t *key) noexc
 
 
 def natural_keys(list names not None):
-    """Keys of names, to sort them by; None if a name is not ASCII (a digit may be any that Unicode knows), or too long a number.
+    """Return keys to sort names by. None if a name is not ASCII (it may hold any digit of Unicode), or a number is too long.
 
     Parameters
     ----------

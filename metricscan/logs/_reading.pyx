@@ -66,7 +66,7 @@ cdef inline int64_t after_blanks(const uint8_t *p, int64_t i, int64_t n) noexcep
 
 
 cdef bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
-    """An object, perhaps in an array, that has a key."""
+    """Whether the bytes begin a JSON object that has a key, or an array of such objects."""
     cdef int64_t i = after_blanks(p, 0, n)
     if i < n and p[i] == 91:
         i = after_blanks(p, i + 1, n)
@@ -77,7 +77,7 @@ cdef bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
 
 
 cdef bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
-    """A time as the export to S3 writes it."""
+    """Whether the bytes begin with a time in the format of exports to S3."""
     cdef const char *shape = b"0000-00-00T00:00:00.000Z"
     cdef int64_t i
     if n < 24:
@@ -89,7 +89,7 @@ cdef bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
 
 
 cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
-    """A first line of several names of letters, in quotes or not; what is not ASCII may be a blank, or become a letter."""
+    """Whether the first line lists several names of letters, in quotes or not. Any byte >= 0x80 passes, as blank or letter."""
     cdef int64_t i
     cdef bint several = False
     for i in range(n):
@@ -103,7 +103,7 @@ cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
 
 
 cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
-    """What a file with these first bytes may be, beside plain text; magic holds a prefix of the magic of each compression."""
+    """Flags of what a file with these first bytes may be. magic: the prefixes of the magic numbers of all compressions."""
     cdef int shown = 0
     cdef int64_t i
     if n >= PREFIX_BYTES:
@@ -121,7 +121,7 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
 
 
 def first_shows(bytes head not None, bytes magic not None):
-    """What the first bytes of a file show, as :func:`look_at` tells it."""
+    """Return what the first bytes of a file show, in the form of :func:`look_at`."""
     return look_of(head, len(head), magic, len(magic))
 
 
@@ -129,7 +129,7 @@ def first_shows(bytes head not None, bytes magic not None):
 
 
 cdef const char *c_path(bytes path) except? NULL:
-    """The path, not copied; NULL if it holds a NUL, which would end it."""
+    """Return the path's bytes without a copy, or NULL if the path contains a NUL, which would cut it short."""
     if b"\0" in path:
         return NULL
     return path
@@ -225,7 +225,7 @@ cdef struct Part:
 
 
 cdef bint read_part(Part *part, const char *path, uint8_t *at, int64_t room) noexcept nogil:
-    """Read a file to its end; False if that fails, or if it does not end within the room."""
+    """Read a file to its end. Returns False if that fails, or if the file does not fit into the room."""
     cdef int descriptor = opened(path)
     cdef ssize_t count
     if descriptor < 0:
