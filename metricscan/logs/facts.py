@@ -22,6 +22,15 @@ _MOST_PARAMETER_BYTES = 1 << 20
 _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
 _LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
 _OVERRIDES_FILE = ".hydra/overrides.yaml"
+# A trial's folder as Ray Tune names it: the trainable, the trial's id, its number, what it varies, and the time; in old versions
+# there is no id, and eight random characters follow the time. Ray cuts what stands before the time.
+_RAY_TRIAL = re.compile(
+    r"(?P<name>(?:.*_)?(?:[0-9a-f]{5,8}_\d{5}_\d+|[0-9a-f]{8}_\d+)_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\w*"
+    r"|(?P<old>(?:.*_)?\d+_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d[a-z0-9_]{8}",
+    re.DOTALL,
+)
+_RAY_NAME_LENGTH = 130
+_BRACKETS = re.compile(r"[\[({]")
 _PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
 
 STATUSES = {
@@ -44,8 +53,8 @@ def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
     found : Survey
         Gets an error for each file that cannot be read.
     """
-    for key, value in _PARAMETER_PART.findall(_LOG_SUFFIX.sub("", job.name)) if "=" in job.name else ():
-        job.hyperparameters[re.sub(r"^.*_\d+_", "", key)] = re.sub(r"_\d{4}-\d\d-\d\d.*", "", value)
+    if "=" in job.name:
+        job.hyperparameters.update(parameters_in_name(_LOG_SUFFIX.sub("", job.name)))
     if folder is None or not os.path.isdir(folder):
         return
     for name in _PARAMETER_FILES:
@@ -55,6 +64,50 @@ def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
     path = os.path.join(folder, _OVERRIDES_FILE)
     if os.path.isfile(path):
         job.hyperparameters.update(_reported(_read_overrides, path, found))
+
+
+def parameters_in_name(name: str) -> dict[str, str]:
+    """Hyperparameters that the parts of a path spell as ``KEY=VALUE``. A value that was cut off gives nothing.
+
+    >>> parameters_in_name("hidden=[64, 32],act=relu/seed=1_data=v1_2026-03-01")
+    {'hidden': '[64, 32]', 'act': 'relu', 'seed': '1', 'data': 'v1_2026-03-01'}
+    """
+    parameters = {}
+    for part in name.split("/"):
+        if "=" not in part:
+            continue
+        trial = _RAY_TRIAL.fullmatch(part)
+        text = part if trial is None else trial["name"] or trial["old"]
+        masked, is_open = _masked(text)
+        was_cut = is_open or (trial is not None and len(text) >= _RAY_NAME_LENGTH)
+        for match in _PARAMETER_PART.finditer(masked):
+            if not (was_cut and match.end() == len(text)):
+                parameters[re.sub(r"^.*_\d+_", "", match[1])] = text[match.start(2) : match.end(2)]
+    return parameters
+
+
+def _masked(text: str) -> tuple[str, bool]:
+    """The text with NULs for the lists and dictionaries in it, and whether the last one is not closed.
+
+    Commas and names within brackets belong to a value.
+    """
+    begin = text.find("=")
+    if not _BRACKETS.search(text, begin):
+        return text, False
+    masked = [text[:begin]]
+    depth, quote = 0, ""
+    for character in text[begin:]:
+        inside = depth > 0
+        if quote:
+            quote = "" if character == quote else quote
+        elif inside and character in "'\"":
+            quote = character
+        elif character in "[({":
+            depth += 1
+        elif inside and character in "])}":
+            depth -= 1
+        masked.append("\0" if inside or depth else character)
+    return "".join(masked), depth > 0
 
 
 def _reported(read: Any, path: str, found: Survey) -> dict[str, str]:

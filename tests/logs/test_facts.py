@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from support.folders import tree
 from support.surveys import parameters
 
 from metricscan import SourceError
-from metricscan.logs.facts import STATUSES, parameters_of
+from metricscan.logs.facts import STATUSES, parameters_in_name, parameters_of
 from metricscan.logs.survey import survey
 
 # ---- hyperparameters
@@ -57,6 +59,68 @@ def test_hyperparameters_in_names(tmp_path, name, expected):
     tree(tmp_path, [name, "other/trial/stdout"])
     (found,) = (job.hyperparameters for job in survey([tmp_path]).jobs if job.name != "other/trial")
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hidden=[64, 32],act=relu", {"hidden": "[64, 32]", "act": "relu"}),
+        ("act=relu,hidden=[64, [32, 16]]", {"act": "relu", "hidden": "[64, [32, 16]]"}),
+        ("opt={'name': 'adam', 'b_1=': 0.9}_lr=1", {"opt": "{'name': 'adam', 'b_1=': 0.9}", "lr": "1"}),
+        ("betas=(0.9, 0.99),range=[0,1),x=1", {"betas": "(0.9, 0.99)", "range": "[0,1)", "x": "1"}),
+        ("opt=Adam(lr=0.1, eps=1e-8),x=2", {"opt": "Adam(lr=0.1, eps=1e-8)", "x": "2"}),
+        ("tokens=['[', \"'\"],x=1", {"tokens": "['[', \"'\"]", "x": "1"}),
+        ("data=v1_2026-03-01", {"data": "v1_2026-03-01"}),
+        ("data=v1_2026-03-01_12-00-00,lr=1", {"data": "v1_2026-03-01_12-00-00", "lr": "1"}),
+        ("lr=1,since=2026-03-01_till=2026-04-01", {"lr": "1", "since": "2026-03-01", "till": "2026-04-01"}),
+        ("train_7f3a2_00001_1_data=v1_2026-03-01,lr=1_2024-05-01_12-00-00", {"data": "v1_2026-03-01", "lr": "1"}),
+        ("train_7f3a2_00001_1_data=v1_2026-03-01_2024-05-01_12-00-00", {"data": "v1_2026-03-01"}),
+        ("train_7f3a2b1c_12_h=[1, 2]_2024-05-01_12-00-00", {"h": "[1, 2]"}),
+        ("Trainable_3_lr=0.01_2019-07-10_12-00-00zz7g_b4b", {"lr": "0.01"}),
+        # cut off
+        ("train_7f3a2_00001_1_lr=1,h=[64, 3_2024-05-01_12-00-00", {"lr": "1"}),
+        ("lr=1,opt={'a': 1, 'b_c=3", {"lr": "1"}),
+    ],
+)
+@pytest.mark.parametrize("place", ["{}/stdout", "{}/train.log", "{}/deep/train.log", "{}.log"])
+def test_values_in_names_stay_whole(tmp_path, name, expected, place):
+    tree(tmp_path, [place.format(name)])
+    (job,) = survey([tmp_path]).jobs
+    assert job.hyperparameters == expected
+    tree(tmp_path, ["zz/trial/stdout", "zz/trial_2/stdout"])
+    assert sorted(map(str, parameters(survey([tmp_path])).values())) == sorted(map(str, [expected, {}, {}]))
+
+
+def test_a_name_that_ray_cut_gives_no_value_for_its_last_key():
+    prefix, time = "train_7f3a2_00001_1_lr=0.1,width=", "_2024-05-01_12-00-00"
+    for length in range(len(prefix) + 1, 131):
+        name = prefix + "7" * (length - len(prefix))
+        found = parameters_in_name(name + time)
+        assert found == {"lr": "0.1", **({"width": name[len(prefix) :]} if length < 130 else {})}
+    # what was cut is the next key: the values before it are whole
+    for cut in (",", ",de", ",depth="):
+        name = prefix + "7" * (130 - len(prefix + cut)) + cut
+        assert parameters_in_name(name + time) == {"lr": "0.1", "width": name[len(prefix) :].removesuffix(cut)}
+
+
+letters = st.characters(codec="ascii", categories=("L", "N", "Zs"), include_characters="._-'\"[]{}(),=:")
+
+
+@given(
+    st.lists(st.one_of(st.integers(), st.text(letters, max_size=5), st.lists(st.integers(), max_size=3)), max_size=4)
+)
+def test_every_list_in_a_name_is_one_value(values):
+    name = f"a=1,x={values},b=2"
+    assume("\\" not in name)
+    assert parameters_in_name(name) == {"a": "1", "x": str(values), "b": "2"}
+
+
+def test_names_of_folders_above_those_given_say_nothing(tmp_path):
+    folder = tree(tmp_path / "user=me", ["data=v1/lr=1/train.log"])
+    assert parameters(survey([folder / "data=v1"])) == {"train": {"data": "v1", "lr": "1"}}
+    assert parameters(survey([folder / "data=v1" / "lr=1"])) == {"train": {"lr": "1"}}
+    assert parameters(survey([folder / "data=v1" / "lr=1" / "train.log"])) == {"train": {"lr": "1"}}
+    assert parameters(survey([folder / "data=v1"], job="(train)")) == {"train": {}}
 
 
 def test_a_file_says_more_than_a_name(tmp_path):
