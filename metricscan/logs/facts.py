@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs.naming import absolute, is_within
+from metricscan.logs.parameters import (
+    parameters_in_name,
+    parameters_of,
+    read_json,
+    read_overrides,
+    read_wandb,
+    read_yaml,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from metricscan.logs.job import Job, Survey
 
@@ -21,17 +29,6 @@ if TYPE_CHECKING:
 _MOST_PARAMETER_BYTES = 1 << 20
 _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
 _LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
-_OVERRIDES_FILE = ".hydra/overrides.yaml"
-# A trial's folder as Ray Tune names it: the trainable, the trial's id, its number, what it varies, and the time; in old versions
-# there is no id, and eight random characters follow the time. Ray cuts what stands before the time.
-_RAY_TRIAL = re.compile(
-    r"(?P<name>(?:.*_)?(?:[0-9a-f]{5,8}_\d{5}_\d+|[0-9a-f]{8}_\d+)_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\w*"
-    r"|(?P<old>(?:.*_)?\d+_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d[a-z0-9_]{8}",
-    re.DOTALL,
-)
-_RAY_NAME_LENGTH = 130
-_BRACKETS = re.compile(r"[\[({]")
-_PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
 
 STATUSES = {
     "Completed": ("completed", "complete", "succeeded", "success", "finished", "done", "terminated"),
@@ -42,8 +39,8 @@ STATUSES = {
 _STATUS_OF = {word: status for status, words in STATUSES.items() for word in words}
 
 
-def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
-    """Add to a job the hyperparameters that its name spells, and those in the files of its folder.
+def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
+    """Add to a job the hyperparameters that its name spells, and the hyperparameters and the status in files of its folder.
 
     Parameters
     ----------
@@ -57,110 +54,53 @@ def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
         job.hyperparameters.update(parameters_in_name(_LOG_SUFFIX.sub("", job.name)))
     if folder is None or not os.path.isdir(folder):
         return
+
+    def add(name: str, read: Callable[[str], dict[str, str]]) -> bool:
+        path = f"{folder}/{name}"
+        if not os.path.isfile(path):
+            return False
+        job.hyperparameters.update(_reported(read, path, found))
+        return True
+
     for name in _PARAMETER_FILES:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            job.hyperparameters.update(_reported(_read_parameters, path, found))
-    path = os.path.join(folder, _OVERRIDES_FILE)
-    if os.path.isfile(path):
-        job.hyperparameters.update(_reported(_read_overrides, path, found))
+        add(name, read_json)
+    if os.path.isdir(f"{folder}/.hydra") and not add(".hydra/overrides.yaml", read_overrides):
+        add(".hydra/config.yaml", read_yaml)
+    add("hparams.yaml", read_yaml)
+    # these names are usual ones, which mean hyperparameters only where such a tool wrote them
+    stream = job.logs[0].stream
+    if stream.startswith("std."):
+        add("config.json", read_json)
+    elif stream.startswith("files/"):
+        add("files/config.yaml", read_wandb)
+    elif stream.startswith(".guild/"):
+        add(".guild/attrs/flags", read_yaml)
+        job.status = _status_of_guild(os.path.join(folder, ".guild/attrs/exit_status"), found)
 
 
-def parameters_in_name(name: str) -> dict[str, str]:
-    """Hyperparameters that the parts of a path spell as ``KEY=VALUE``. A value that was cut off gives nothing.
-
-    >>> parameters_in_name("hidden=[64, 32],act=relu/seed=1_data=v1_2026-03-01")
-    {'hidden': '[64, 32]', 'act': 'relu', 'seed': '1', 'data': 'v1_2026-03-01'}
-    """
-    parameters = {}
-    for part in name.split("/"):
-        if "=" not in part:
-            continue
-        trial = _RAY_TRIAL.fullmatch(part)
-        text = part if trial is None else trial["name"] or trial["old"]
-        masked, is_open = _masked(text)
-        was_cut = is_open or (trial is not None and len(text) >= _RAY_NAME_LENGTH)
-        for match in _PARAMETER_PART.finditer(masked):
-            if not (was_cut and match.end() == len(text)):
-                parameters[re.sub(r"^.*_\d+_", "", match[1])] = text[match.start(2) : match.end(2)]
-    return parameters
+def _status_of_guild(path: str, found: Survey) -> str | None:
+    """The status of a run that ended; None while it goes on."""
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return "Failed" if int(file.read(100)) else "Completed"
+    except (OSError, ValueError) as error:
+        found.errors.append(SourceError(f"cannot read the exit status in {path}", path=path, cause=error))
+        return None
 
 
-def _masked(text: str) -> tuple[str, bool]:
-    """The text with NULs for the lists and dictionaries in it, and whether the last one is not closed.
-
-    Commas and names within brackets belong to a value.
-    """
-    begin = text.find("=")
-    if not _BRACKETS.search(text, begin):
-        return text, False
-    masked = [text[:begin]]
-    depth, quote = 0, ""
-    for character in text[begin:]:
-        inside = depth > 0
-        if quote:
-            quote = "" if character == quote else quote
-        elif inside and character in "'\"":
-            quote = character
-        elif character in "[({":
-            depth += 1
-        elif inside and character in "])}":
-            depth -= 1
-        masked.append("\0" if inside or depth else character)
-    return "".join(masked), depth > 0
-
-
-def _reported(read: Any, path: str, found: Survey) -> dict[str, str]:
+def _reported(read: Callable[[str], dict[str, str]], path: str, found: Survey) -> dict[str, str]:
     """What the file says. If it cannot be read, the survey gets an error, and nothing is known."""
     try:
         if os.path.getsize(path) > _MOST_PARAMETER_BYTES:
             raise ValueError(
                 f"{os.path.getsize(path)} bytes; a file of hyperparameters has at most {_MOST_PARAMETER_BYTES}"
             )
-        result: dict[str, str] = read(path)
+        return read(path)
     except (OSError, ValueError, RecursionError) as error:
         found.errors.append(SourceError(f"cannot read the hyperparameters in {path}", path=path, cause=error))
         return {}
-    return result
-
-
-def _read_parameters(path: str) -> dict[str, str]:
-    with open(path, encoding="utf-8") as file:
-        return parameters_of(file.read())
-
-
-def _read_overrides(path: str) -> dict[str, str]:
-    import yaml
-
-    with open(path, encoding="utf-8") as file:
-        try:
-            overrides = yaml.safe_load(file) or []
-        except yaml.YAMLError as error:
-            raise ValueError(f"not YAML: {error}") from None
-    if not isinstance(overrides, list):
-        raise ValueError(f"a list of KEY=VALUE was expected, not {type(overrides).__name__}")
-    pairs = (str(override).partition("=") for override in overrides)
-    return {key.lstrip("+~"): value for key, equals, value in pairs if equals}
-
-
-def parameters_of(text: str) -> dict[str, str]:
-    """Hyperparameters from a JSON object, as text: strings and numbers as they are spelled, other values as JSON.
-
-    Raises
-    ------
-    ValueError
-        The text is not JSON, or not an object.
-
-    >>> parameters_of('{"lr": 3e-4, "solver": "adam", "layers": [64, 64], "amsgrad": false}')
-    {'lr': '3e-4', 'solver': 'adam', 'layers': '[64, 64]', 'amsgrad': 'false'}
-    """
-    parameters = json.loads(text)
-    if not isinstance(parameters, dict):
-        raise ValueError(f"an object was expected, not {type(parameters).__name__}")
-    spelled = json.loads(text, parse_float=str, parse_int=str)
-    return {
-        key: spelled[key] if isinstance(spelled[key], str) else json.dumps(value) for key, value in parameters.items()
-    }
 
 
 # ---- the jobs file
@@ -307,7 +247,8 @@ def apply_facts(jobs: Sequence[Job], facts: Sequence[Fact], jobs_file: str | os.
         if not meant:
             missing.append(f"line {fact.line}: {wanted}")
         for job in meant:
-            job.status = fact.status
+            # a file without statuses leaves those that are known
+            job.status = fact.status or job.status
             job.hyperparameters.update(fact.hyperparameters)
     if missing:
         names = ", ".join(job.name for job in jobs[:5]) + (", .." if len(jobs) > 5 else "")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from metricscan.logs.facts import add_hyperparameters, apply_facts, parameters_in_name, read_jobs_file
+from metricscan.logs.facts import add_own_facts, apply_facts, read_jobs_file
 from metricscan.logs.find import find_logs, streams_of
 from metricscan.logs.job import Survey
 from metricscan.logs.naming import JobKeys, absolute, is_within
+from metricscan.logs.parameters import parameters_in_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,7 +59,7 @@ def survey(
         if shared and by_path:
             one.hyperparameters.update(shared)
         if folder is not None or "=" in one.name:
-            add_hyperparameters(one, folder, found)
+            add_own_facts(one, folder, found)
     if jobs_file is not None:
         apply_facts(found.jobs, facts, jobs_file)
     return found

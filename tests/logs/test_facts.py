@@ -9,7 +9,8 @@ from support.folders import tree
 from support.surveys import parameters
 
 from metricscan import SourceError
-from metricscan.logs.facts import STATUSES, parameters_in_name, parameters_of
+from metricscan.logs.facts import STATUSES
+from metricscan.logs.parameters import parameters_in_name, parameters_of
 from metricscan.logs.survey import survey
 
 # ---- hyperparameters
@@ -42,6 +43,86 @@ def test_overrides_of_hydra(tmp_path):
     text = "- lr=3e-4\n- +model.units=64\n- ++opt=adam\n- ~debug\n- 'note=a=b'\n"
     tree(tmp_path, {"multirun/d/t/0/train.log": None, "multirun/d/t/0/.hydra/overrides.yaml": text})
     assert parameters(survey([tmp_path])) == {"0": {"lr": "3e-4", "model.units": "64", "opt": "adam", "note": "a=b"}}
+
+
+WANDB = """\
+wandb_version: 1
+_wandb:
+  desc: null
+  value:
+    python_version: 3.11.4
+    t: {1: [1, 5]}
+lr:
+  desc: null
+  value: 1e-4
+momentum:
+  value: 0.90
+layers: {desc: null, value: [64, 32]}
+opt:
+  value:
+    name: adam
+    eps: 1.0e-08
+debug: {value: false}
+note: {value: null}
+seed: {desc: no value}
+"""
+
+
+@pytest.mark.parametrize("run", ["run-20260301_100000-abc1", "offline-run-20260302_100000-def2"])
+def test_the_configuration_that_wandb_keeps(tmp_path, run):
+    tree(tmp_path, {f"wandb/{run}/files/output.log": None, f"wandb/{run}/files/config.yaml": WANDB})
+    (job,) = survey([tmp_path]).jobs
+    assert (job.name, job.status) == (run, None)
+    assert job.hyperparameters == {
+        "lr": "1e-4",
+        "momentum": "0.90",
+        "layers": "[64, 32]",
+        "opt.name": "adam",
+        "opt.eps": "1.0e-08",
+        "debug": "false",
+        "note": "null",
+    }
+
+
+def test_flags_and_exit_status_of_guild(tmp_path):
+    statuses = {"aa": "0\n", "bb": "1", "cc": None, "dd": "-15\n", "ee": "ended"}
+    for run, status in statuses.items():
+        at = f"runs/{run}/.guild"
+        tree(tmp_path, {f"{at}/output": None, f"{at}/attrs/flags": f"lr: 0.10\nrun: {run}\nbig: true\n"})
+        if status is not None:
+            tree(tmp_path, {f"{at}/attrs/exit_status": status})
+    found = survey([tmp_path])
+    assert parameters(found) == {run: {"lr": "0.10", "run": run, "big": "true"} for run in statuses}
+    expected = {"aa": "Completed", "bb": "Failed", "cc": None, "dd": "Failed", "ee": None}
+    assert {job.name: job.status for job in found.jobs} == expected
+    (error,) = found.errors
+    assert error.path.endswith("ee/.guild/attrs/exit_status")
+    (tmp_path / "jobs.csv").write_text('job,status,hyperparameters\naa,,"{""lr"": 1}"\nbb,stopped,\n')
+    jobs = survey([tmp_path / "runs"], jobs_file=tmp_path / "jobs.csv").jobs
+    assert [job.status for job in jobs] == ["Completed", "Stopped", None, "Failed", None]
+
+
+@pytest.mark.parametrize(
+    ("log", "file", "text", "expected"),
+    [
+        ("3/std.out", "config.json", '{"lr": 3e-4, "n": 8}', {"lr": "3e-4", "n": "8"}),
+        ("3/stdout", "config.json", '{"lr": 3e-4}', {}),
+        ("multirun/d/t/3/train.log", ".hydra/config.yaml", "db:\n  user: me\n  port: 010\n", {"db.user": "me", "db.port": "010"}),
+        ("version_3/stdout", "hparams.yaml", "lr: 0.02\nnet: !!python/object:net.Net {}\nb: &b [1]\nc: *b\n",
+         {"lr": "0.02", "b": "[1]", "c": "[1]"}),
+        ("version_3/stdout", "hparams.yaml", "", {}),
+    ],
+)  # fmt: skip
+def test_configurations_of_other_tools(tmp_path, log, file, text, expected):
+    tree(tmp_path, {log: None, f"{log.rpartition('/')[0]}/{file}": text})
+    found = survey([tmp_path])
+    assert found.errors == []
+    assert [job.hyperparameters for job in found.jobs] == [expected]
+
+
+def test_overrides_say_more_than_the_configuration(tmp_path):
+    files = {".hydra/overrides.yaml": "- lr=1\n", ".hydra/config.yaml": "lr: 2\nn: 3\n", "stdout": None}
+    assert parameters(survey([tree(tmp_path / "0", files)])) == {"0": {"lr": "1"}}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +220,17 @@ def test_a_file_says_more_than_a_name(tmp_path):
         ("params.json", b" " * ((1 << 20) + 1), "1048577 bytes; a file of hyperparameters has at most 1048576"),
         (".hydra/overrides.yaml", b"a: 1\n", "a list of KEY=VALUE was expected, not dict"),
         (".hydra/overrides.yaml", b"- 'a", "not YAML"),
+        ("hparams.yaml", b"- a", "a mapping was expected, not a list"),
+        ("hparams.yaml", b"a: 'b", "not YAML"),
+        ("hparams.yaml", b"a: 1\n---\nb: 2\n", "not YAML"),
+        ("hparams.yaml", b"a: " + b"[" * 5000, "recursion"),
+        ("hparams.yaml", b"a: &a [*a]\n", "more than 100,000 values"),
+        (
+            "hparams.yaml",
+            b"a0: &a0 [1]\n"
+            + b"".join(b"a%d: &a%d [%s]\n" % (i, i, b", ".join([b"*a%d" % (i - 1)] * 9)) for i in range(1, 12)),
+            "more than 100,000 values",
+        ),
     ],
 )
 def test_malformed_hyperparameters_are_errors(tmp_path, file, content, reason):
