@@ -16,7 +16,7 @@ from metricscan.logs.compression import MAGIC_BYTES, MAGIC_PREFIXES, compression
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
 from metricscan.logs.job import STDIN
-from metricscan.logs.naming import absolute
+from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.source import open_source
 
@@ -61,6 +61,7 @@ def find_logs(
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     exports: bool,
+    follow_links: bool = False,
 ) -> dict[str, int | None]:
     """Find the logs under paths, each real file once.
 
@@ -74,6 +75,8 @@ def find_logs(
         Names, or paths within the folder, of the files to take from folders.
     exports : bool
         Whether a JSON or CSV file that holds log events is a log.
+    follow_links : bool
+        Whether to search the folders outside those given to which links in them lead.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def find_logs(
         The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes; None
         if the file was not opened.
     """
-    return _Search(found, include, exclude, exports=exports).find(paths)
+    return _Search(found, include, exclude, exports=exports, follow_links=follow_links).find(paths)
 
 
 class _Link(NamedTuple):
@@ -105,9 +108,18 @@ class _Search:
     """One walk over all paths. Links are followed last, so that a file that has two paths is found under its real one."""
 
     def __init__(
-        self, found: Survey, include: str | Sequence[str], exclude: str | Sequence[str], *, exports: bool
+        self,
+        found: Survey,
+        include: str | Sequence[str],
+        exclude: str | Sequence[str],
+        *,
+        exports: bool,
+        follow_links: bool,
     ) -> None:
         self.found = found
+        self.follow_links = follow_links
+        # the real paths of the folders that were given
+        self.tops: list[str] = []
         self.exports = exports
         # a str is one glob, not one glob per letter
         self.include, self.exclude = ([one] if isinstance(one, str) else list(one) for one in (include, exclude))
@@ -140,7 +152,10 @@ class _Search:
         self._follow()
         for folder, hint in empty:
             if not self.met.get(folder):
-                self._no_logs(folder, hint)
+                unfollowed = (
+                    self.found.skipped_links and "links in it lead to folders elsewhere; follow_links searches those"
+                )
+                self._no_logs(folder, unfollowed or hint)
         return self.logs
 
     def _glob(self, pattern: str) -> list[tuple[str, str | None]]:
@@ -189,6 +204,7 @@ class _Search:
         met, errors, by_name, skipped = self.met.get(folder), len(found.errors), found.skipped_by_name, found.skipped
         links = len(self.folder_links) + len(self.file_links)
         self.top = folder
+        self.tops.append(absolute(os.path.realpath(folder)))
         self._walk(folder, "", absolute(folder))
         if self.met.get(folder) == met and len(found.errors) == errors:
             hint = None
@@ -308,7 +324,12 @@ class _Search:
         self.top = link.top
         walked = self._walked_at(link.path)
         if walked is None:
-            self._walk(link.path, link.within, absolute(os.path.realpath(link.path)))
+            real_path = absolute(os.path.realpath(link.path))
+            # a hidden folder, for example, is searched only through a link
+            if self.follow_links or any(is_within(real_path, top) for top in self.tops):
+                self._walk(link.path, link.within, real_path)
+            else:
+                self.found.skipped_links += 1
             return
         folder, real = walked
         if any(_reaches(pattern, link.within) for pattern in self.include):

@@ -23,6 +23,7 @@ def survey(
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     input_format: str = "plain",
+    follow_links: bool = False,
 ) -> Survey:
     """Find the logs under some paths, and the jobs that wrote them.
 
@@ -39,6 +40,8 @@ def survey(
         Names, or paths within the folder, of the files to take from folders.
     input_format : str
         The format of the logs. The events of an export are assigned to the streams that they name.
+    follow_links : bool
+        Whether to search the folders outside those given to which links in them lead.
 
     Raises
     ------
@@ -49,7 +52,9 @@ def survey(
     """
     found = Survey()
     given = [os.fsdecode(path) for path in paths]
-    logs = find_logs(given, found, include=include, exclude=exclude, exports=input_format == "auto")
+    logs = find_logs(
+        given, found, include=include, exclude=exclude, exports=input_format == "auto", follow_links=follow_links
+    )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
     keys = JobKeys(list(streams_of(logs, input_format)), job, found)
     keys.place([(fact.place, fact.job) for fact in facts if fact.place is not None and fact.job is not None])

@@ -183,6 +183,28 @@ def test_a_link_to_a_file_gives_a_log_its_name_only_if_the_file_is_elsewhere(tmp
     assert list(told(survey([tmp_path / "in"], include=name))) == ["m"]
 
 
+def test_links_to_folders_elsewhere_are_followed_if_asked(tmp_path):
+    tree(tmp_path, ["given/a.log", "other/b.log", "other/in/c.log", "given/.store/d.log", "empty/x.json"])
+    for at, target in {
+        "given/data": "../other",
+        "given/kept": ".store",
+        "empty/data": "../other",
+        "other/up": "..",
+    }.items():
+        (tmp_path / at).symlink_to(target)
+    found = survey([tmp_path / "given"])
+    assert list(told(found)) == ["a", "kept/d"]
+    assert found.skipped_links == 1
+    assert str(found) == "2 logs, 1 link to folders elsewhere not followed"
+    found = survey([tmp_path / "given"], follow_links=True)
+    assert [Path(log.path).name for job in found.jobs for log in job.logs] == ["a.log", "b.log", "c.log", "d.log"]
+    assert found.skipped_links == 0
+    (error,) = survey([tmp_path / "empty"]).errors
+    assert error.hint == "links in it lead to folders elsewhere; follow_links searches those"
+    for paths in (["empty", "other"], ["other", "empty"]):
+        assert messages(survey([tmp_path / path for path in paths])) == []
+
+
 def test_a_folder_of_links_alone_holds_logs(tmp_path):
     tree(tmp_path, ["pods/ns_a_1/main/0.log", "pods/ns_b_2/main/0.log", "apart/x.json"])
     (tmp_path / "containers").mkdir()
