@@ -67,6 +67,7 @@ def audit(
             job=job,
             include=reading.include,
             exclude=reading.exclude,
+            follow_links=reading.follow_links,
             input_format=reading.input_format,
             threads=threads,
             **reading.of_scanner,

@@ -56,7 +56,12 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
     from metricscan.replaying.lint_log import lint_log
 
     found = survey(
-        paths, job="file", include=reading.include, exclude=reading.exclude, input_format=reading.input_format
+        paths,
+        job="file",
+        include=reading.include,
+        exclude=reading.exclude,
+        input_format=reading.input_format,
+        follow_links=reading.follow_links,
     )
     # an export of several streams is one log here
     logs = list(dict.fromkeys(log.path for one in found.jobs for log in one.logs))

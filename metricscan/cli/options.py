@@ -38,6 +38,7 @@ class Reading(NamedTuple):
     input_format: InputFormat
     include: tuple[str, ...]
     exclude: tuple[str, ...]
+    follow_links: bool
 
     @property
     def of_scanner(self) -> dict[str, Any]:
@@ -139,6 +140,9 @@ reading_options = bundle(
     ),
     click.option(
         "--exclude", metavar="GLOB", multiple=True, help="In folders, skip the files that match. Can be repeated."
+    ),
+    click.option(
+        "--follow-links", is_flag=True, help="Search folders elsewhere to which links in the given ones lead."
     ),
 )
 

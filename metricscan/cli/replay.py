@@ -121,6 +121,7 @@ def replay(
             jobs=jobs_file,
             include=reading.include,
             exclude=reading.exclude,
+            follow_links=reading.follow_links,
             input_format=reading.input_format,
             keep=describe,
             out=out,

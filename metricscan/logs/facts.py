@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs.naming import absolute, is_within
+from metricscan.logs.parameters import (
+    parameters_in_name,
+    parameters_of,
+    read_json,
+    read_overrides,
+    read_wandb,
+    read_yaml,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from metricscan.logs.job import Job, Survey
 
@@ -21,8 +29,6 @@ if TYPE_CHECKING:
 _MOST_PARAMETER_BYTES = 1 << 20
 _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
 _LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
-_OVERRIDES_FILE = ".hydra/overrides.yaml"
-_PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
 
 STATUSES = {
     "Completed": ("completed", "complete", "succeeded", "success", "finished", "done", "terminated"),
@@ -33,8 +39,8 @@ STATUSES = {
 _STATUS_OF = {word: status for status, words in STATUSES.items() for word in words}
 
 
-def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
-    """Add to a job the hyperparameters that its name spells, and those in the files of its folder.
+def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
+    """Add to a job the hyperparameters that its name spells, and the hyperparameters and the status in files of its folder.
 
     Parameters
     ----------
@@ -44,70 +50,57 @@ def add_hyperparameters(job: Job, folder: str | None, found: Survey) -> None:
     found : Survey
         Gets an error for each file that cannot be read.
     """
-    for key, value in _PARAMETER_PART.findall(_LOG_SUFFIX.sub("", job.name)) if "=" in job.name else ():
-        job.hyperparameters[re.sub(r"^.*_\d+_", "", key)] = re.sub(r"_\d{4}-\d\d-\d\d.*", "", value)
+    if "=" in job.name:
+        job.hyperparameters.update(parameters_in_name(_LOG_SUFFIX.sub("", job.name)))
     if folder is None or not os.path.isdir(folder):
         return
+
+    def add(name: str, read: Callable[[str], dict[str, str]]) -> bool:
+        path = f"{folder}/{name}"
+        if not os.path.isfile(path):
+            return False
+        job.hyperparameters.update(_reported(read, path, found))
+        return True
+
     for name in _PARAMETER_FILES:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            job.hyperparameters.update(_reported(_read_parameters, path, found))
-    path = os.path.join(folder, _OVERRIDES_FILE)
-    if os.path.isfile(path):
-        job.hyperparameters.update(_reported(_read_overrides, path, found))
+        add(name, read_json)
+    if os.path.isdir(f"{folder}/.hydra") and not add(".hydra/overrides.yaml", read_overrides):
+        add(".hydra/config.yaml", read_yaml)
+    add("hparams.yaml", read_yaml)
+    # these names are usual ones, which mean hyperparameters only where such a tool wrote them
+    stream = job.logs[0].stream
+    if stream.startswith("std."):
+        add("config.json", read_json)
+    elif stream.startswith("files/"):
+        add("files/config.yaml", read_wandb)
+    elif stream.startswith(".guild/"):
+        add(".guild/attrs/flags", read_yaml)
+        job.status = _status_of_guild(os.path.join(folder, ".guild/attrs/exit_status"), found)
 
 
-def _reported(read: Any, path: str, found: Survey) -> dict[str, str]:
+def _status_of_guild(path: str, found: Survey) -> str | None:
+    """The status of a run that ended; None while it goes on."""
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return "Failed" if int(file.read(100)) else "Completed"
+    except (OSError, ValueError) as error:
+        found.errors.append(SourceError(f"cannot read the exit status in {path}", path=path, cause=error))
+        return None
+
+
+def _reported(read: Callable[[str], dict[str, str]], path: str, found: Survey) -> dict[str, str]:
     """The hyperparameters in a file. If it cannot be read, there are none, and the survey gets an error."""
     try:
         if os.path.getsize(path) > _MOST_PARAMETER_BYTES:
             raise ValueError(
                 f"{os.path.getsize(path)} bytes; a file of hyperparameters has at most {_MOST_PARAMETER_BYTES}"
             )
-        result: dict[str, str] = read(path)
+        return read(path)
     except (OSError, ValueError, RecursionError) as error:
         found.errors.append(SourceError(f"cannot read the hyperparameters in {path}", path=path, cause=error))
         return {}
-    return result
-
-
-def _read_parameters(path: str) -> dict[str, str]:
-    with open(path, encoding="utf-8") as file:
-        return parameters_of(file.read())
-
-
-def _read_overrides(path: str) -> dict[str, str]:
-    import yaml
-
-    with open(path, encoding="utf-8") as file:
-        try:
-            overrides = yaml.safe_load(file) or []
-        except yaml.YAMLError as error:
-            raise ValueError(f"not YAML: {error}") from None
-    if not isinstance(overrides, list):
-        raise ValueError(f"a list of KEY=VALUE was expected, not {type(overrides).__name__}")
-    pairs = (str(override).partition("=") for override in overrides)
-    return {key.lstrip("+~"): value for key, equals, value in pairs if equals}
-
-
-def parameters_of(text: str) -> dict[str, str]:
-    """Hyperparameters from a JSON object, as text: strings and numbers as they are spelled, other values as JSON.
-
-    Raises
-    ------
-    ValueError
-        The text is not JSON, or not an object.
-
-    >>> parameters_of('{"lr": 3e-4, "solver": "adam", "layers": [64, 64], "amsgrad": false}')
-    {'lr': '3e-4', 'solver': 'adam', 'layers': '[64, 64]', 'amsgrad': 'false'}
-    """
-    parameters = json.loads(text)
-    if not isinstance(parameters, dict):
-        raise ValueError(f"an object was expected, not {type(parameters).__name__}")
-    spelled = json.loads(text, parse_float=str, parse_int=str)
-    return {
-        key: spelled[key] if isinstance(spelled[key], str) else json.dumps(value) for key, value in parameters.items()
-    }
 
 
 # ---- the jobs file
@@ -254,7 +247,8 @@ def apply_facts(jobs: Sequence[Job], facts: Sequence[Fact], jobs_file: str | os.
         if not meant:
             missing.append(f"line {fact.line}: {wanted}")
         for job in meant:
-            job.status = fact.status
+            # a file without statuses leaves those that are known
+            job.status = fact.status or job.status
             job.hyperparameters.update(fact.hyperparameters)
     if missing:
         names = ", ".join(job.name for job in jobs[:5]) + (", .." if len(jobs) > 5 else "")

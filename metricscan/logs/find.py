@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import itertools
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
@@ -15,6 +16,7 @@ from metricscan.logs.compression import MAGIC_BYTES, MAGIC_PREFIXES, compression
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
 from metricscan.logs.job import STDIN
+from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.source import open_source
 
@@ -33,12 +35,23 @@ _NO_LOG_SUFFIXES = """
     json jsonl yaml yml toml ini cfg conf xml html htm css js md rst tex pdf svg png jpg jpeg gif webp mp4 csv tsv
     parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle joblib pt pth ckpt safetensors onnx pb tflite bin model
     py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
+    wandb
 """
 _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
 _NO_LOG_NAME = re.compile(
     r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|aws-logs-write-test", re.DOTALL
 )
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
+# Files that tools write about themselves, by their absolute paths. The option include overrules this, too.
+_OF_TOOLS = (
+    # W&B: what its client and its service did, and what it notes of the code
+    ("/debug", re.compile(r".*/(?:wandb|(?:offline-)?run-\d{8}_\d{6}-[^/]+/logs)/debug[^/]*\.log(?:\.gz)?", re.DOTALL)),
+    ("/files/", re.compile(r".*/(?:offline-)?run-\d{8}_\d{6}-[^/]+/files/diff\.patch", re.DOTALL)),
+    # Guild: of a run's folder .guild, its output alone is a log
+    ("/.guild/", re.compile(r".*/\.guild/(?!output(?:\.gz)?$)[^/]+", re.DOTALL)),
+)
+# Guild keeps a run's attributes and sources in folders of .guild, and all runs in the folder runs of another .guild.
+_FOLDERS_OF_GUILD = frozenset(["runs"])
 
 
 def find_logs(
@@ -48,6 +61,7 @@ def find_logs(
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     exports: bool,
+    follow_links: bool = False,
 ) -> dict[str, int | None]:
     """Find the logs under paths, each real file once.
 
@@ -61,6 +75,8 @@ def find_logs(
         Names, or paths within the folder, of the files to take from folders.
     exports : bool
         Whether a JSON or CSV file that holds log events is a log.
+    follow_links : bool
+        Whether to search the folders outside those given to which links in them lead.
 
     Returns
     -------
@@ -68,55 +84,96 @@ def find_logs(
         The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes; None
         if the file was not opened.
     """
-    return _Search(found, include, exclude, exports=exports).find(paths)
+    return _Search(found, include, exclude, exports=exports, follow_links=follow_links).find(paths)
+
+
+class _Link(NamedTuple):
+    """A link in a folder that was searched.
+
+    Attributes
+    ----------
+    path : str
+    within : str
+        The path for the globs, of a link to a folder with ``/`` behind it.
+    top : str
+        The given folder in which it lies.
+    """
+
+    path: str
+    within: str
+    top: str
 
 
 class _Search:
-    """One walk over all paths."""
+    """One walk over all paths. Links are followed last, so that a file that has two paths is found under its real one."""
 
     def __init__(
-        self, found: Survey, include: str | Sequence[str], exclude: str | Sequence[str], *, exports: bool
+        self,
+        found: Survey,
+        include: str | Sequence[str],
+        exclude: str | Sequence[str],
+        *,
+        exports: bool,
+        follow_links: bool,
     ) -> None:
         self.found = found
+        self.follow_links = follow_links
+        # the real paths of the folders that were given
+        self.tops: list[str] = []
         self.exports = exports
         # a str is one glob, not one glob per letter
         self.include, self.exclude = ([one] if isinstance(one, str) else list(one) for one in (include, exclude))
-        self.seen: set[tuple[int, int]] = set()
-        self.walked: set[tuple[int, int]] = set()
-        self.met = 0
+        # by device and inode: the path under which a file was found; a folder's path, and its path for the globs
+        self.seen: dict[tuple[int, int], str] = {}
+        self.walked: dict[tuple[int, int], tuple[str, str]] = {}
+        self.folder_links: list[_Link] = []
+        self.file_links: list[_Link] = []
+        # the folder under which the search is at work, and per such folder how many logs were met in it
+        self.top = ""
+        self.met: dict[str, int] = {}
         # per path the flags of its first bytes; None if it was not opened
         self.logs: dict[str, int | None] = {}
 
     def find(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, int | None]:
-        for given in paths:
-            path = os.fsdecode(given)
+        given = [os.fsdecode(path) for path in paths]
+        empty: list[tuple[str, str | None]] = []
+        for path in sorted(given, key=_is_link):
             if path == STDIN:
                 self.logs[STDIN] = None
             elif os.path.isdir(path):
-                self._folder(path)
+                empty += self._folder(path)
             elif os.path.lexists(path):
                 self._take(path)
             elif glob.has_magic(path):
-                self._glob(path)
+                empty += self._glob(path)
             else:
                 cause = FileNotFoundError(2, os.strerror(2))
                 self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=cause))
+        self._follow()
+        for folder, hint in empty:
+            if not self.met.get(folder):
+                unfollowed = (
+                    self.found.skipped_links and "links in it lead to folders elsewhere; follow_links searches those"
+                )
+                self._no_logs(folder, unfollowed or hint)
         return self.logs
 
-    def _glob(self, pattern: str) -> None:
+    def _glob(self, pattern: str) -> list[tuple[str, str | None]]:
         matches = glob.glob(pattern, recursive=True)
         if not matches:
             self.found.errors.append(SourceError(f"nothing matches {pattern}", path=pattern))
-        for match in (matches[index] for index in natural_order(matches)):
+        empty: list[tuple[str, str | None]] = []
+        for match in sorted((matches[index] for index in natural_order(matches)), key=_is_link):
             if os.path.isdir(match):
                 # `logs/**` matches folders as well as the files in them
                 if not pattern.endswith("**"):
-                    self._folder(match)
+                    empty += self._folder(match)
             else:
                 self._take(match)
+        return empty
 
     def _take(self, path: str, look: tuple[int, int, int, int] | None = None) -> None:
-        self.met += 1
+        self.met[self.top] = self.met.get(self.top, 0) + 1
         shown = None
         if look is None:
             try:
@@ -128,18 +185,28 @@ class _Search:
             size = status.st_size if stat.S_ISREG(status.st_mode) else -1
         else:
             device, inode, size, shown = look
-        key = (device, inode)
-        if key not in self.seen:
-            self.seen.add(key)
-            self.logs[path] = shown
-            if size >= 0:
-                self.found.sizes[path] = size
+        other = self.seen.setdefault((device, inode), path)
+        if other is not path:
+            if other == path or _real_parts(path) <= _real_parts(other):
+                return
+            # a glob or a shell gave the path through a link first
+            self.seen[device, inode] = path
+            del self.logs[other]
+            self.found.sizes.pop(other, None)
+        self.logs[path] = shown
+        if size >= 0:
+            self.found.sizes[path] = size
 
-    def _folder(self, folder: str) -> None:
+    def _folder(self, path: str) -> list[tuple[str, str | None]]:
+        """Search a given folder. If there is no log, that is an error; where links may still give some, it is returned."""
         found = self.found
-        met, errors, by_name, skipped = self.met, len(found.errors), found.skipped_by_name, found.skipped
-        self._walk(folder, folder)
-        if self.met == met and len(found.errors) == errors:
+        folder = _beside(path)
+        met, errors, by_name, skipped = self.met.get(folder), len(found.errors), found.skipped_by_name, found.skipped
+        links = len(self.folder_links) + len(self.file_links)
+        self.top = folder
+        self.tops.append(absolute(os.path.realpath(folder)))
+        self._walk(folder, "", absolute(folder))
+        if self.met.get(folder) == met and len(found.errors) == errors:
             hint = None
             if os.path.isfile(os.path.join(folder, DATASET_MANIFEST)):
                 hint = "it is a dataset that replay wrote; rank reads it"
@@ -151,51 +218,172 @@ class _Search:
                 hint = "no file has the name of a log; include overrules the names"
             elif found.skipped > skipped:
                 hint = "its files are binary or not regular"
-            found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
+            if len(self.folder_links) + len(self.file_links) > links:
+                return [(folder, hint)]
+            self._no_logs(folder, hint)
+        return []
 
-    def _walk(self, folder: str, top: str) -> None:
+    def _no_logs(self, folder: str, hint: str | None) -> None:
+        self.found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
+
+    def _walk(self, folder: str, within: str, place: str, real: str | None = None) -> None:
+        """Find the logs in a folder.
+
+        ``within`` is the path for the globs, with ``/`` behind it, and ``place`` the absolute path. With ``real``, the path for
+        the globs that the folder had before, the walk takes what the globs did not find under that path.
+        """
         try:
             status = os.stat(folder)
             entries = [*os.scandir(folder)]
         except OSError as error:
             self.found.errors.append(SourceError(f"cannot read the folder {folder}", path=folder, cause=error))
             return
-        key = (status.st_dev, status.st_ino)
-        if key in self.walked:
-            # a link to a parent, or a folder given twice: its logs were found already
-            self.met += 1
-            return
-        self.walked.add(key)
+        if real is None:
+            key = (status.st_dev, status.st_ino)
+            if key in self.walked:
+                # a folder given twice: its logs have been found
+                self.met[self.top] = self.met.get(self.top, 0) + 1
+                return
+            self.walked[key] = (folder, within)
         entries = [entries[index] for index in natural_order([entry.name for entry in entries])]
-        logs = [entry.path for entry in entries if _is_regular(entry) and self._is_log_by_name(entry, top)]
+        links = {entry.name for entry in entries if entry.is_symlink()}
+        paths = (within,) if real is None else (within, real)
+        logs = [
+            entry.path
+            for entry in entries
+            if entry.name not in links and _is_regular(entry) and self._is_log_by_name(entry, paths, place)
+        ]
         looks = dict(zip(logs, look_at([*map(os.fsencode, logs)], MAGIC_PREFIXES), strict=True))
         for entry in entries:
             if _is_folder(entry):
-                if not entry.name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(entry.name):
-                    self._walk(entry.path, top)
+                if not self._is_searched(entry.name, place):
+                    continue
+                if entry.name not in links:
+                    inner = None if real is None else f"{real}{entry.name}/"
+                    self._walk(entry.path, f"{within}{entry.name}/", f"{place}/{entry.name}", inner)
+                elif real is None:
+                    self.folder_links.append(_Link(entry.path, f"{within}{entry.name}/", self.top))
+            elif entry.path in looks:
+                if not _is_binary(entry.path, looks[entry.path]):
+                    self._take(entry.path, looks[entry.path])
+                elif real is None:
+                    self.found.skipped_binary += 1
+            elif real is not None:
+                # counted before
+                continue
             elif not _is_regular(entry):
                 self.found.skipped_not_regular += 1
-            elif entry.path not in looks:
+            elif entry.name in links and self._is_log_by_name(entry, paths, place):
+                self.file_links.append(_Link(entry.path, within + entry.name, self.top))
+            else:
                 self.found.skipped_by_name += 1
-            elif _is_binary(entry, looks[entry.path]):
+
+    def _is_searched(self, name: str, place: str) -> bool:
+        if place.endswith("/.guild") and not self.include:
+            return name in _FOLDERS_OF_GUILD
+        return not name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(name) is not None
+
+    def _follow(self) -> None:
+        """Follow the links that were found: those to folders, then those to files."""
+        while self.folder_links:
+            links, self.folder_links = self.folder_links, []
+            for link in links:
+                self._follow_to_folder(link)
+        places: dict[str, tuple[str, str] | None] = {}
+        for link in self.file_links:
+            self.top = link.top
+            real = os.path.realpath(link.path)
+            folder, name = os.path.split(real)
+            if folder not in places:
+                places[folder] = self._walked_at(folder)
+            place = places[folder]
+            path = link.path
+            if place is not None:
+                # the file was met under its real path; a glob may ask for it under this one
+                path = os.path.join(place[0], name)
+                if path in self.logs:
+                    self.met[self.top] = self.met.get(self.top, 0) + 1
+                    continue
+                if not self.include or self._is_left_out(name, place[1] + name):
+                    continue
+            (look,) = look_at([os.fsencode(path)], MAGIC_PREFIXES)
+            if _is_binary(path, look):
                 self.found.skipped_binary += 1
             else:
-                self._take(entry.path, looks[entry.path])
+                self._take(path, look)
 
-    def _is_log_by_name(self, entry: os.DirEntry[str], top: str) -> bool:
-        if self.include or self.exclude:
-            within = os.path.relpath(entry.path, top)
-            if any(_fits(entry.name, within, pattern) for pattern in self.exclude):
-                return False
-            if self.include:
-                return any(_fits(entry.name, within, pattern) for pattern in self.include)
-        if entry.name.startswith("."):
+    def _walked_at(self, folder: str) -> tuple[str, str] | None:
+        """The path of a folder that was searched, and its path for the globs."""
+        try:
+            status = os.stat(folder)
+        except OSError:
+            return None
+        return self.walked.get((status.st_dev, status.st_ino))
+
+    def _follow_to_folder(self, link: _Link) -> None:
+        self.top = link.top
+        walked = self._walked_at(link.path)
+        if walked is None:
+            real_path = absolute(os.path.realpath(link.path))
+            # a hidden folder, for example, is searched only through a link
+            if self.follow_links or any(is_within(real_path, top) for top in self.tops):
+                self._walk(link.path, link.within, real_path)
+            else:
+                self.found.skipped_links += 1
+            return
+        folder, real = walked
+        if any(_reaches(pattern, link.within) for pattern in self.include):
+            self._walk(folder, link.within, absolute(folder), real)
+        if not self.met.get(self.top):
+            self.met[self.top] = sum(path.startswith(os.path.join(folder, "")) for path in self.logs)
+
+    def _is_left_out(self, name: str, within: str) -> bool:
+        return any(_fits(name, within, pattern) for pattern in self.exclude)
+
+    def _is_log_by_name(self, entry: os.DirEntry[str], folders: tuple[str, ...], place: str) -> bool:
+        name = entry.name
+        if self.exclude and any(self._is_left_out(name, folder + name) for folder in folders):
             return False
-        name = entry.name.removesuffix(".gz")
+        if self.include:
+            return any(_fits(name, folder + name, pattern) for folder in folders for pattern in self.include)
+        if name.startswith("."):
+            return False
+        whole = f"{place}/{name}"
+        if any(text in whole and tool.fullmatch(whole) for text, tool in _OF_TOOLS):
+            return False
+        name = name.removesuffix(".gz")
         if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
             return True
         _, dot, suffix = name.rpartition(".")
         return not (dot and suffix in _NO_LOGS) and _NO_LOG_NAME.fullmatch(name) is None
+
+
+def _is_link(path: str) -> bool:
+    return os.path.islink(path.rstrip(os.sep))
+
+
+def _beside(folder: str) -> str:
+    """The path of a folder; if it is a link to a folder beside it, the path of that one, whose name is the job's."""
+    bare = folder.rstrip(os.sep)
+    if not os.path.islink(bare):
+        return folder
+    parent, _ = os.path.split(bare)
+    at, name = os.path.split(os.path.realpath(bare))
+    return os.path.join(parent, name) if at == os.path.realpath(parent or os.curdir) else folder
+
+
+def _real_parts(path: str) -> int:
+    """How many parts of a path, from its end, are those of its real path. Fewer lead through links."""
+    parts = zip(
+        reversed(absolute(path).split("/")), reversed(absolute(os.path.realpath(path)).split("/")), strict=False
+    )
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], parts))
+
+
+def _reaches(pattern: str, within: str) -> bool:
+    """Whether a glob may ask for files by the path of a folder. A glob of names alone, such as ``*.log``, does not."""
+    literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    return bool("/" in pattern or literal) and (literal.startswith(within) or within.startswith(literal))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -217,7 +405,7 @@ def _fits(name: str, within: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(within, pattern)
 
 
-def _is_binary(entry: os.DirEntry[str], look: tuple[int, int, int, int] | None) -> bool:
+def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
     """Whether the first bytes hold a NUL. A file that cannot be read is not binary: the scan reports the error."""
     if look is None:
         return False
@@ -225,7 +413,7 @@ def _is_binary(entry: os.DirEntry[str], look: tuple[int, int, int, int] | None) 
     if not shown & FLAG_PACKED:
         return bool(shown & FLAG_NUL)
     try:
-        with open(entry.path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
@@ -239,7 +427,8 @@ def _is_binary(entry: os.DirEntry[str], look: tuple[int, int, int, int] | None) 
             return False
     elif kind is not None:
         # a log in an unsupported compression is an error; it is not skipped
-        names = (entry.name, os.path.splitext(entry.name)[0])
+        name = os.path.basename(path)
+        names = (name, os.path.splitext(name)[0])
         return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
     return b"\0" in head
 

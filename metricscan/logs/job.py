@@ -66,6 +66,8 @@ class Survey:
     skipped_by_name, skipped_binary, skipped_not_regular : int
         Files in folders that were not taken for logs: because of their names; because of their content; because they are not
         regular files, but broken links, pipes, sockets or devices.
+    skipped_links : int
+        Links that lead to folders outside those given, and were not followed.
     sizes : dict of str to int
         Bytes on disk of each log that is a regular file, by path, at the time of the search.
     """
@@ -75,6 +77,7 @@ class Survey:
     skipped_by_name: int = 0
     skipped_binary: int = 0
     skipped_not_regular: int = 0
+    skipped_links: int = 0
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
@@ -83,7 +86,13 @@ class Survey:
         kinds = f"{self.skipped_by_name} by name, {self.skipped_binary} binary"
         if self.skipped_not_regular:
             kinds += f", {self.skipped_not_regular} not regular"
-        return f"{text}, {self.skipped} skipped ({kinds})" if self.skipped else text
+        if self.skipped:
+            text += f", {self.skipped} skipped ({kinds})"
+        if self.skipped_links:
+            text += (
+                f", {self.skipped_links} link{'' if self.skipped_links == 1 else 's'} to folders elsewhere not followed"
+            )
+        return text
 
     def __repr__(self) -> str:
         # a replay may have a million jobs

@@ -28,7 +28,7 @@ LAYOUTS = tuple(
         ("Hydra", "/multirun/", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
         ("Hydra", "/outputs/", r"(?P<job>.*/outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
         ("W&B", "/files/output.log", r"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log(?:\.gz)?)"),
-        ("Guild", "/.guild/output", r"(?P<job>.*/runs/[^/]+)/(?P<stream>\.guild/output(?:\.gz)?)"),
+        ("Guild", "/.guild/output", r"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output(?:\.gz)?)"),
         ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
     )
 )
@@ -57,6 +57,10 @@ class JobKeys:
     ----------
     folders : list of (str or None)
         Once :meth:`jobs` was called, per job the folder or file beside which the job's facts lie.
+    common : str
+        Once :meth:`jobs` was called, the folder that all jobs share that are named by their paths; ``""`` if there is none.
+    by_path : list of bool
+        Once :meth:`jobs` was called, whether each job is named by its path.
 
     Raises
     ------
@@ -76,6 +80,8 @@ class JobKeys:
         self.split = [_split(place) for place in self.places]
         self.found = found
         self.folders: list[str | None] = []
+        self.common = ""
+        self.by_path: list[bool] = []
         if rule == "auto":
             keys = self._by_layout()
         elif rule == "file":
@@ -170,11 +176,14 @@ class JobKeys:
             firsts.append(first)
             is_file = folder == first or (len(group) > 1 and any(self.places[index] == folder for index in group))
             are_files.append(is_file and given is None and folder != STDIN)
-        names = _names([*numbers], firsts, are_files)
+        self.common = _common_folder([key for key, given in numbers if given is None and key not in (None, STDIN)])
+        names = _names([*numbers], firsts, are_files, self.common)
         for job, name in zip(jobs, names, strict=True):
             job.name = name
         order = natural_order(names)
         self.folders = [folders[index] for index in order]
+        by_path = [given is None and key != STDIN for key, given in numbers]
+        self.by_path = [by_path[index] for index in order]
         return [jobs[index] for index in order]
 
     def _stream(self, index: int, root: str) -> str:
@@ -257,12 +266,11 @@ def _common_folder(places: Sequence[str]) -> str:
     return os.path.commonpath(folders) if folders else ""
 
 
-def _names(keys: Sequence[_Key], firsts: Sequence[str], are_files: Sequence[bool]) -> list[str]:
+def _names(keys: Sequence[_Key], firsts: Sequence[str], are_files: Sequence[bool], common: str) -> list[str]:
     """A unique name for each job: the given one, or its path relative to the common folder, without a suffix that all share.
 
     ``firsts`` are the places of the jobs' first logs. ``are_files`` is true for a job that is named by its log.
     """
-    common = _common_folder([folder for folder, name in keys if name is None and folder not in (None, STDIN)])
     full = []
     for (folder, name), first in zip(keys, firsts, strict=True):
         if name is not None:

@@ -39,6 +39,7 @@ def replay(
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     input_format: InputFormat = "auto",
+    follow_links: bool = False,
     keep: bool = True,
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
@@ -71,6 +72,8 @@ def replay(
         The format of the logs: text, or exports of log events, whose rows get a ``time``. ``"auto"`` detects the format of
         each log by its first bytes. Events are assigned to the streams that they name: one export may hold the streams of
         many jobs.
+    follow_links : bool
+        Whether to search the folders outside those given to which links in them lead.
     keep : bool
         Whether to keep the rows in memory. With ``keep=False``, memory is bounded for any input, also with ``out``. If the
         objective has a step, the bound is the rows of the objective and of the step in one job.
@@ -130,7 +133,15 @@ def replay(
             faults.note(f"progress={progress!r:.80}: a callable was expected")
         faults.of(check_format, input_format)
         faults.of(check_dataset_format, format)
-    found = survey(paths, job=job, jobs_file=jobs, include=include, exclude=exclude, input_format=input_format)
+    found = survey(
+        paths,
+        job=job,
+        jobs_file=jobs,
+        include=include,
+        exclude=exclude,
+        input_format=input_format,
+        follow_links=follow_links,
+    )
     if on_error == "raise" and found.errors:
         raise found.errors[0]
     run = Run(

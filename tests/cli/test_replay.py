@@ -1,6 +1,7 @@
 """``metricscan replay``: what it prints of the logs that it is given, as tables and as JSON."""
 
 import json
+from pathlib import Path
 
 import pytest
 from support.command import LOSS, stdin, words
@@ -85,6 +86,19 @@ def test_the_rule_for_jobs(run, trials):
     code, _, err = run("replay", trials, *LOSS, "--job", "(")
     assert code == 2
     assert "not a valid regex" in err
+
+
+def test_links_to_folders_elsewhere(run, trials, tmp_path):
+    tree(tmp_path / "elsewhere", {"a.log": "loss=0.0001\n"})
+    Path(trials, "more").symlink_to(tmp_path / "elsewhere")
+    arguments = ("replay", trials, "-m", r"loss=loss=(\S+)", "--minimize", "loss")
+    _, _, err = run(*arguments)
+    assert "1 link to folders elsewhere not followed" in err
+    for options, skipped in (((), 1), (("--follow-links",), None)):
+        _, out, _ = run(*arguments, "--json", *options)
+        document = json.loads(out)
+        assert document["skipped"].get("links") == skipped
+        assert (document["best"]["value"] == 0.0001) == (skipped is None)
 
 
 def test_include_and_exclude(run, trials):

@@ -1,6 +1,7 @@
 """From paths to logs: what is found, what is skipped, and what is reported as missing."""
 
 import gzip
+import itertools
 import os
 from pathlib import Path
 
@@ -116,11 +117,160 @@ def test_links_that_go_round_end(tmp_path):
     assert len(found) == 2
 
 
+# names before and behind those of the real folders
+@pytest.mark.parametrize("link", ["latest-run", "z-latest", "run-10"])
+@pytest.mark.parametrize("options", [{}, {"include": "*.log"}, {"exclude": "{link}/*"}], ids=str)
+def test_a_link_to_a_folder_beside_it_is_no_job_and_hides_none(tmp_path, link, options):
+    tree(tmp_path, ["run-2/a.log", "run-3/a.log"])
+    (tmp_path / link).symlink_to("run-3")
+    options = {key: value.format(link=link) for key, value in options.items()}
+    expected = {"run-2/a": ["a.log"], "run-3/a": ["a.log"]}
+    assert told(survey([tmp_path], **options)) == expected
+    for paths in itertools.permutations(tmp_path / name for name in ("run-2", "run-3", link)):
+        assert told(survey(paths, **options)) == expected
+    logs = [tmp_path / name / "a.log" for name in ("run-2", "run-3", link)]
+    for paths in itertools.permutations(logs):
+        assert told(survey(paths)) == expected
+    assert told(survey([tmp_path / "*"])) == told(survey([f"{tmp_path}/*/a.log"])) == expected
+    assert told(survey([f"{tmp_path}/**"])) == expected
+
+
+def test_include_and_exclude_go_by_both_paths_of_a_file(tmp_path):
+    tree(tmp_path, ["run-1/a.log", "run-2/a.log", "run-2/in/b.log"])
+    (tmp_path / "latest").symlink_to("run-2")
+
+    def found(**options):
+        return {
+            Path(log.path).relative_to(tmp_path).as_posix()
+            for job in survey([tmp_path], **options).jobs
+            for log in job.logs
+        }
+
+    assert found(include="latest/*") == found(include="*/in/*") | found(include="run-2/a.log")
+    assert found(include="latest/a.log") == {"run-2/a.log"}
+    assert found(include="latest/*", exclude="latest/in/*") == {"run-2/a.log"}
+    assert found(include="latest/*", exclude="run-2/in/*") == {"run-2/a.log"}
+    assert found(exclude="run-2/*") == {"run-1/a.log"}
+
+
+def test_a_link_to_a_folder_that_is_given_has_the_name_of_that_folder(tmp_path, monkeypatch):
+    tree(tmp_path, ["runs/trial_7/stdout"])
+    (tmp_path / "runs" / "latest").symlink_to("trial_7")
+    (tmp_path / "elsewhere").symlink_to("runs/trial_7")
+    for path in ("latest", "latest/", "./latest"):
+        monkeypatch.chdir(tmp_path / "runs")
+        assert told(survey([path])) == {"trial_7": ["stdout"]}
+    assert told(survey([tmp_path / "elsewhere"])) == {"elsewhere": ["stdout"]}
+    assert told(survey([tmp_path / "elsewhere", tmp_path / "runs"])) == {"trial_7": ["stdout"]}
+
+
+@pytest.mark.parametrize("name", ["a.log", "z.log"])
+def test_a_link_to_a_file_gives_a_log_its_name_only_if_the_file_is_elsewhere(tmp_path, name):
+    tree(tmp_path, {"in/m.log": None, "in/m.bin": b"\0", "out/x/0.log": None})
+    (tmp_path / "in" / name).symlink_to("m.log")
+    (tmp_path / "in" / f"binary-{name}").symlink_to("m.bin")
+    (tmp_path / "in" / "pod.log").symlink_to(tmp_path / "out" / "x" / "0.log")
+    (tmp_path / "in" / "same-pod.log").symlink_to(tmp_path / "out" / "x" / "0.log")
+    assert list(told(survey([tmp_path / "in"]))) == ["m", "pod"]
+    for paths in (["in", "out"], ["out", "in"], ["."]):
+        assert [
+            Path(log.path).name for job in survey([tmp_path / path for path in paths]).jobs for log in job.logs
+        ] == [
+            "m.log",
+            "0.log",
+        ]
+    assert list(told(survey([tmp_path / "in"], exclude="m.*"))) == ["pod"]
+    assert list(told(survey([tmp_path / "in"], include=name))) == ["m"]
+
+
+def test_links_to_folders_elsewhere_are_followed_if_asked(tmp_path):
+    tree(tmp_path, ["given/a.log", "other/b.log", "other/in/c.log", "given/.store/d.log", "empty/x.json"])
+    for at, target in {
+        "given/data": "../other",
+        "given/kept": ".store",
+        "empty/data": "../other",
+        "other/up": "..",
+    }.items():
+        (tmp_path / at).symlink_to(target)
+    found = survey([tmp_path / "given"])
+    assert list(told(found)) == ["a", "kept/d"]
+    assert found.skipped_links == 1
+    assert str(found) == "2 logs, 1 link to folders elsewhere not followed"
+    found = survey([tmp_path / "given"], follow_links=True)
+    assert [Path(log.path).name for job in found.jobs for log in job.logs] == ["a.log", "b.log", "c.log", "d.log"]
+    assert found.skipped_links == 0
+    (error,) = survey([tmp_path / "empty"]).errors
+    assert error.hint == "links in it lead to folders elsewhere; follow_links searches those"
+    for paths in (["empty", "other"], ["other", "empty"]):
+        assert messages(survey([tmp_path / path for path in paths])) == []
+
+
+def test_a_folder_of_links_alone_holds_logs(tmp_path):
+    tree(tmp_path, ["pods/ns_a_1/main/0.log", "pods/ns_b_2/main/0.log", "apart/x.json"])
+    (tmp_path / "containers").mkdir()
+    for pod in "ab":
+        (tmp_path / "containers" / f"{pod}_ns_main-0.log").symlink_to(
+            next(tmp_path.glob(f"pods/ns_{pod}_*/main/0.log"))
+        )
+    assert list(told(survey([tmp_path / "containers"]))) == ["a_ns_main-0", "b_ns_main-0"]
+    assert told(survey([tmp_path / "containers", tmp_path / "pods"])) == told(survey([tmp_path / "pods"]))
+    (tmp_path / "apart" / "itself").symlink_to(".")
+    (error,) = survey([tmp_path / "apart"]).errors
+    assert error.hint == "no file has the name of a log; include overrules the names"
+
+
 def test_a_link_to_itself_stops_nothing(tmp_path):
     tree(tmp_path, ["x.log"])
     (tmp_path / "loop.log").symlink_to(tmp_path / "loop.log")
     (tmp_path / "dangling.log").symlink_to(tmp_path / "nowhere")
     assert [job.name for job in survey([tmp_path]).jobs] == ["x"]
+
+
+def test_what_tools_write_about_themselves_is_no_log(tmp_path):
+    runs = ("run-20260301_100000-abc1", "offline-run-20260302_100000-def2")
+    for run in runs:
+        tree(
+            tmp_path / "wandb" / run,
+            {
+                "files/output.log": None,
+                "files/config.yaml": "lr: {value: 1}\n",
+                "files/diff.patch": None,
+                "files/requirements.txt": None,
+                "files/wandb-summary.json": "{}",
+                "logs/debug.log": None,
+                "logs/debug-internal.log": None,
+                "logs/debug-core.log": None,
+                f"run-{run[-4:]}.wandb": None,
+            },
+        )
+    tree(tmp_path / "wandb", ["debug-cli.user.log"])
+    (tmp_path / "wandb" / "debug.log").symlink_to(f"{runs[0]}/logs/debug.log")
+    (tmp_path / "wandb" / "latest-run").symlink_to(runs[0])
+    expected = {runs[1]: ["files/output.log"], runs[0]: ["files/output.log"]}
+    for top in (tmp_path, tmp_path / "wandb"):
+        assert told(survey([top])) == expected
+    assert told(survey([tmp_path / "wandb" / "latest-run"])) == {runs[0]: ["files/output.log"]}
+    assert len(told(survey([tmp_path], include="debug*.log"))) == 7
+    tree(tmp_path / "own", ["logs/debug.log", "run-1/logs/debug.log"])
+    assert len(told(survey([tmp_path / "own"]))) == 2
+
+
+@pytest.mark.parametrize("runs", ["runs", ".guild/runs", "copied"])
+def test_of_a_run_of_guild_the_output_alone_is_a_log(tmp_path, runs):
+    run = {
+        "output": None,
+        "output.index": None,
+        "opref": None,
+        "LOCK": None,
+        "attrs/flags": "lr: 0.1\n",
+        "attrs/cmd": None,
+    }
+    tree(tmp_path / runs / "aa11" / ".guild", {**run, "sourcecode/notes": None, "attrs/exit_status": "0\n"})
+    tree(tmp_path / ".guild", ["cache/note", "trash/runs/bb22/.guild/output"])
+    expected = {"aa11": [".guild/output"]}
+    for top in ("", runs, f"{runs}/aa11", f"{runs}/aa11/.guild"):
+        assert told(survey([tmp_path / top])) == expected
+    assert told(survey([tmp_path], include="flags")) == {"flags": ["flags"]}
 
 
 def test_a_pipe_among_logs_is_not_waited_for(tmp_path):

@@ -1,0 +1,194 @@
+"""Hyperparameters as text: out of JSON and YAML files of usual tools, and out of the names of folders."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import yaml
+
+# A trial's folder as Ray Tune names it: the trainable, the trial's id, its number, what it varies, and the time; in old versions
+# there is no id, and eight random characters follow the time. Ray cuts what stands before the time.
+_RAY_TRIAL = re.compile(
+    r"(?P<name>(?:.*_)?(?:[0-9a-f]{5,8}_\d{5}_\d+|[0-9a-f]{8}_\d+)_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\w*"
+    r"|(?P<old>(?:.*_)?\d+_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d[a-z0-9_]{8}",
+    re.DOTALL,
+)
+_RAY_NAME_LENGTH = 130
+_BRACKETS = re.compile(r"[\[({]")
+_PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
+# Aliases may name a value often: a small file can stand for a huge one.
+_MOST_YAML_VALUES = 100_000
+
+
+# ---- files
+
+
+def read_json(path: str) -> dict[str, str]:
+    """The hyperparameters in a file of JSON."""
+    with open(path, encoding="utf-8") as file:
+        return parameters_of(file.read())
+
+
+def parameters_of(text: str) -> dict[str, str]:
+    """Hyperparameters from a JSON object, as text: strings and numbers as they are spelled, other values as JSON.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON, or not an object.
+
+    >>> parameters_of('{"lr": 3e-4, "solver": "adam", "layers": [64, 64], "amsgrad": false}')
+    {'lr': '3e-4', 'solver': 'adam', 'layers': '[64, 64]', 'amsgrad': 'false'}
+    """
+    parameters = json.loads(text)
+    if not isinstance(parameters, dict):
+        raise ValueError(f"an object was expected, not {type(parameters).__name__}")
+    spelled = json.loads(text, parse_float=str, parse_int=str)
+    return {
+        key: spelled[key] if isinstance(spelled[key], str) else json.dumps(value) for key, value in parameters.items()
+    }
+
+
+def read_overrides(path: str) -> dict[str, str]:
+    """What was given on Hydra's command line: a list of KEY=VALUE in YAML."""
+    import yaml
+
+    with open(path, encoding="utf-8") as file:
+        try:
+            overrides = yaml.safe_load(file) or []
+        except yaml.YAMLError as error:
+            raise ValueError(f"not YAML: {error}") from None
+    if not isinstance(overrides, list):
+        raise ValueError(f"a list of KEY=VALUE was expected, not {type(overrides).__name__}")
+    pairs = (str(override).partition("=") for override in overrides)
+    return {key.lstrip("+~"): value for key, equals, value in pairs if equals}
+
+
+def read_yaml(path: str) -> dict[str, str]:
+    """The values of a mapping in YAML. Those of mappings within have keys with dots, as Hydra writes them."""
+    return dict(_flat(path, ()))
+
+
+def read_wandb(path: str) -> dict[str, str]:
+    """The configuration that W&B keeps of a run: a mapping of names to mappings with a value."""
+    values = dict(_flat(path, ("_wandb", "wandb_version")))
+    kept = ((key.partition(".")[0], key.partition(".")[2], value) for key, value in values.items())
+    return {
+        name + within.removeprefix("value"): value
+        for name, within, value in kept
+        if within == "value" or within.startswith("value.")
+    }
+
+
+def _flat(path: str, without: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The keys and values of a file in YAML, but for some keys.
+
+    Raises
+    ------
+    ValueError
+        It is not YAML, or not a mapping.
+    """
+    import yaml
+
+    with open(path, encoding="utf-8") as file:
+        loader = yaml.SafeLoader(file.read())
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return
+        if not isinstance(node, yaml.MappingNode):
+            kind = "list" if isinstance(node, yaml.SequenceNode) else "single value"
+            raise ValueError(f"a mapping was expected, not a {kind}")
+        _check_size(node)
+        loader.flatten_mapping(node)
+        node.value = [pair for pair in node.value if pair[0].value not in without]
+        yield from _spelled(loader, node, "")
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {error}") from None
+    finally:
+        loader.dispose()
+
+
+def _check_size(top: yaml.Node) -> None:
+    left = _MOST_YAML_VALUES
+    nodes = [top]
+    while nodes:
+        node = nodes.pop()
+        left -= 1
+        if left < 0:
+            raise ValueError(f"more than {_MOST_YAML_VALUES:,} values, those of aliases among them")
+        if isinstance(node.value, list):
+            nodes += (each for one in node.value for each in (one if isinstance(one, tuple) else (one,)))
+
+
+def _spelled(loader: yaml.SafeLoader, mapping: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, str]]:
+    """The values as text: strings and numbers as they are spelled, other values as JSON."""
+    import yaml
+
+    for key, node in mapping.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        name = prefix + key.value
+        if isinstance(node, yaml.MappingNode) and node.value:
+            loader.flatten_mapping(node)
+            yield from _spelled(loader, node, f"{name}.")
+            continue
+        try:
+            value: Any = loader.construct_object(node, deep=True)
+        except yaml.constructor.ConstructorError:
+            # an object of Python's, say: it has no text
+            continue
+        is_text = isinstance(node, yaml.ScalarNode) and not isinstance(value, (bool, type(None)))
+        yield name, node.value if is_text else json.dumps(value, default=str)
+
+
+# ---- names
+
+
+def parameters_in_name(name: str) -> dict[str, str]:
+    """Hyperparameters that the parts of a path spell as ``KEY=VALUE``. A value that was cut off gives nothing.
+
+    >>> parameters_in_name("hidden=[64, 32],act=relu/seed=1_data=v1_2026-03-01")
+    {'hidden': '[64, 32]', 'act': 'relu', 'seed': '1', 'data': 'v1_2026-03-01'}
+    """
+    parameters = {}
+    for part in name.split("/"):
+        if "=" not in part:
+            continue
+        trial = _RAY_TRIAL.fullmatch(part)
+        text = part if trial is None else trial["name"] or trial["old"]
+        masked, is_open = _masked(text)
+        was_cut = is_open or (trial is not None and len(text) >= _RAY_NAME_LENGTH)
+        for match in _PARAMETER_PART.finditer(masked):
+            if not (was_cut and match.end() == len(text)):
+                parameters[re.sub(r"^.*_\d+_", "", match[1])] = text[match.start(2) : match.end(2)]
+    return parameters
+
+
+def _masked(text: str) -> tuple[str, bool]:
+    """The text with NULs for the lists and dictionaries in it, and whether the last one is not closed.
+
+    Commas and names within brackets belong to a value.
+    """
+    begin = text.find("=")
+    if not _BRACKETS.search(text, begin):
+        return text, False
+    masked = [text[:begin]]
+    depth, quote = 0, ""
+    for character in text[begin:]:
+        inside = depth > 0
+        if quote:
+            quote = "" if character == quote else quote
+        elif inside and character in "'\"":
+            quote = character
+        elif character in "[({":
+            depth += 1
+        elif inside and character in "])}":
+            depth -= 1
+        masked.append("\0" if inside or depth else character)
+    return "".join(masked), depth > 0
