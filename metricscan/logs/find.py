@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
-from metricscan.logs.compression import MAGIC_BYTES, MAGIC_PREFIXES, compression
+from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
 from metricscan.logs.job import STDIN
@@ -33,11 +33,13 @@ _NO_LOG_SUFFIXES = """
     json jsonl yaml yml toml ini cfg conf xml html htm css js md rst tex pdf svg png jpg jpeg gif webp mp4 csv tsv
     parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle joblib pt pth ckpt safetensors onnx pb tflite bin model
     py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
+    tbz tbz2 txz tzst
 """
 _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
 _NO_LOG_NAME = re.compile(
     r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|aws-logs-write-test", re.DOTALL
 )
+_NOT_READ = frozenset(name for _, name in UNSUPPORTED)
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 
 
@@ -191,7 +193,7 @@ class _Search:
                 return any(_fits(entry.name, within, pattern) for pattern in self.include)
         if entry.name.startswith("."):
             return False
-        name = entry.name.removesuffix(".gz")
+        name = without_suffix(entry.name)
         if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
             return True
         _, dot, suffix = name.rpartition(".")
@@ -229,18 +231,17 @@ def _is_binary(entry: os.DirEntry[str], look: tuple[int, int, int, int] | None) 
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    kind = compression(head[:MAGIC_BYTES])
-    if kind == "gzip":
-        import zlib
-
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
-        except zlib.error:
-            return False
-    elif kind is not None:
+    kind = compression(head)
+    if kind in _NOT_READ:
         # a log in an unsupported compression is an error; it is not skipped
         names = (entry.name, os.path.splitext(entry.name)[0])
         return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
+    if kind is not None:
+        try:
+            with open_source(entry.path, chunk_bytes=HEAD_BYTES) as opened:
+                head = opened.peek(HEAD_BYTES)
+        except SourceError:
+            return False
     return b"\0" in head
 
 
