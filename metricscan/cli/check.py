@@ -47,7 +47,7 @@ _HITS_SHOWN = 20
 def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: bool, threads: int | None) -> int:
     """Show what each definition captures in a log, why one captures nothing, and where one is probably a mistake.
 
-    LOG is a file (plain or gzip), a folder, a glob, or - for standard input. Exit code 0 if every definition captures
+    LOG is a file (plain or compressed), a folder, a glob, or - for standard input. Exit code 0 if every definition captures
     something, 1 if one does not, 2 for wrong usage or an unreadable log.
     """
     scanner = compiled(wanted, reading)

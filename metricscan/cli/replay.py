@@ -83,7 +83,7 @@ def replay(
 ) -> int:
     """Read the logs of many jobs, and rank the jobs.
 
-    PATH is a log (plain or gzip), a folder, a glob, or - for standard input. Exit code 0; 1 if no job can win; 2 for
+    PATH is a log (plain or compressed), a folder, a glob, or - for standard input. Exit code 0; 1 if no job can win; 2 for
     wrong usage or an unreadable log.
     """
     if describe and tuning_job is None:

@@ -37,7 +37,7 @@ cdef extern from "<unistd.h>" nogil:
 cdef enum:
     LOOK_BYTES = 8192  # the part of a file that shows whether it is text
     EXPORT_BYTES = 4096  # the part that exports.detect looks at
-    PREFIX_BYTES = 3  # of a compression's magic
+    PREFIX_BYTES = 2  # of a compression's magic
 
 cdef enum:
     HAS_NUL = 1
@@ -183,7 +183,7 @@ def look_at(list paths not None, bytes magic not None):
     ----------
     paths : list of bytes
     magic : bytes
-        The first three bytes of each compression's magic, one behind the other.
+        The first two bytes of each compression's magic, one behind the other.
 
     Returns
     -------

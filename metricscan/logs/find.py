@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
-from metricscan.logs.compression import MAGIC_BYTES, MAGIC_PREFIXES, compression
+from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
+from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
 from metricscan.logs.job import STDIN
@@ -35,20 +36,24 @@ _NO_LOG_SUFFIXES = """
     json jsonl yaml yml toml ini cfg conf xml html htm css js md rst tex pdf svg png jpg jpeg gif webp mp4 csv tsv
     parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle joblib pt pth ckpt safetensors onnx pb tflite bin model
     py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
-    wandb
+    tbz tbz2 txz tzst wandb
 """
 _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
 _NO_LOG_NAME = re.compile(
     r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|aws-logs-write-test", re.DOTALL
 )
+_NOT_READ = frozenset(name for _, name in UNSUPPORTED)
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 # Files that tools write about themselves, by their absolute paths. The option include overrules this, too.
 _OF_TOOLS = (
     # W&B: what its client and its service did, and what it notes of the code
-    ("/debug", re.compile(r".*/(?:wandb|(?:offline-)?run-\d{8}_\d{6}-[^/]+/logs)/debug[^/]*\.log(?:\.gz)?", re.DOTALL)),
+    (
+        "/debug",
+        re.compile(r".*/(?:wandb|(?:offline-)?run-\d{8}_\d{6}-[^/]+/logs)/debug[^/]*\.log" + _PACKED, re.DOTALL),
+    ),
     ("/files/", re.compile(r".*/(?:offline-)?run-\d{8}_\d{6}-[^/]+/files/diff\.patch", re.DOTALL)),
     # Guild: of a run's folder .guild, its output alone is a log
-    ("/.guild/", re.compile(r".*/\.guild/(?!output(?:\.gz)?$)[^/]+", re.DOTALL)),
+    ("/.guild/", re.compile(r".*/\.guild/(?!output" + _PACKED + r"$)[^/]+", re.DOTALL)),
 )
 # Guild keeps a run's attributes and sources in folders of .guild, and all runs in the folder runs of another .guild.
 _FOLDERS_OF_GUILD = frozenset(["runs"])
@@ -351,7 +356,7 @@ class _Search:
         whole = f"{place}/{name}"
         if any(text in whole and tool.fullmatch(whole) for text, tool in _OF_TOOLS):
             return False
-        name = name.removesuffix(".gz")
+        name = without_suffix(name)
         if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
             return True
         _, dot, suffix = name.rpartition(".")
@@ -417,19 +422,18 @@ def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
-    kind = compression(head[:MAGIC_BYTES])
-    if kind == "gzip":
-        import zlib
-
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
-        except zlib.error:
-            return False
-    elif kind is not None:
+    kind = compression(head)
+    if kind in _NOT_READ:
         # a log in an unsupported compression is an error; it is not skipped
         name = os.path.basename(path)
         names = (name, os.path.splitext(name)[0])
         return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
+    if kind is not None:
+        try:
+            with open_source(path, chunk_bytes=HEAD_BYTES) as opened:
+                head = opened.peek(HEAD_BYTES)
+        except SourceError:
+            return False
     return b"\0" in head
 
 

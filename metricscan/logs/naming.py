@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from metricscan.errors import OptionError, SourceError
+from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
+from metricscan.logs.compression import without_suffix
 from metricscan.logs.job import STDIN, Job, Log
 from metricscan.logs.natural import natural_order
 
@@ -23,19 +25,23 @@ LAYOUTS = tuple(
         ("SageMaker", "/algo-", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
         # the export to S3 writes a stream's name with - in place of /, and splits the stream into parts
         ("SageMaker", "-algo-", r"(?P<job>.*/[^/]+)-(?P<stream>algo-\d+-\d+/[^/]+)"),
-        ("Ray Tune", "/std", r"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?(?:\.gz)?)"),
-        ("Syne Tune", "/std.", r"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err)(?:\.gz)?)"),
-        ("Hydra", "/multirun/", r"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
-        ("Hydra", "/outputs/", r"(?P<job>.*/outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log(?:\.gz)?)"),
-        ("W&B", "/files/output.log", r"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log(?:\.gz)?)"),
-        ("Guild", "/.guild/output", r"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output(?:\.gz)?)"),
+        ("Ray Tune", "/std", rf"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?{_PACKED})"),
+        ("Syne Tune", "/std.", rf"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err){_PACKED})"),
+        ("Hydra", "/multirun/", rf"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log{_PACKED})"),
+        (
+            "Hydra",
+            "/outputs/",
+            rf"(?P<job>.*/outputs/\d\d\d\d-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log{_PACKED})",
+        ),
+        ("W&B", "/files/output.log", rf"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log{_PACKED})"),
+        ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
         ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
     )
 )
 # <pod>/<container>/0.log where the pod has any name. Numbered logs of trials look the same, unless 0.log is the only one.
-_FIRST_OF_CONTAINER = re.compile(r"(?P<job>.*/[^/]+)/(?P<stream>[^/]+/0\.log(?:\.gz)?)", re.DOTALL)
-_NUMBERED = re.compile(r"\d+\.log(?:\.gz)?")
-_OUT_OR_ERR = re.compile(r"(?P<stem>.+)\.(?:out|err)(?:\.gz)?", re.DOTALL)
+_FIRST_OF_CONTAINER = re.compile(rf"(?P<job>.*/[^/]+)/(?P<stream>[^/]+/0\.log{_PACKED})", re.DOTALL)
+_NUMBERED = re.compile(rf"\d+\.log{_PACKED}")
+_OUT_OR_ERR = re.compile(rf"(?P<stem>.+)\.(?:out|err){_PACKED}", re.DOTALL)
 
 # What identifies a job: the path of its folder or of its one log, or else the name that a rule or a jobs file gave it.
 _Key = tuple[str | None, str | None]
@@ -283,8 +289,7 @@ def _names(keys: Sequence[_Key], firsts: Sequence[str], are_files: Sequence[bool
     files = [index for index, is_file in enumerate(are_files) if is_file]
     short = list(full)
     for index in files:
-        if short[index].endswith(".gz") and len(short[index]) > len(".gz"):
-            short[index] = short[index][: -len(".gz")]
+        short[index] = without_suffix(short[index])
     while files:
         suffix = os.path.splitext(short[files[0]])[1]
         if not re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", suffix):

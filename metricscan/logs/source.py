@@ -2,7 +2,8 @@
 
 A source yields pieces of any size, in order. Files are read into one buffer that is used again for each piece, small
 enough to stay in the processor's cache while it is scanned. The caller must be done with a piece before it asks for the
-next. gzip is recognised by its content and decompressed on the way; another compression is an error that names it.
+next. gzip, zstd, xz, bzip2 and lz4 are recognised by their content and decompressed on the way; another compression is an
+error that names it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from metricscan.errors import SourceError
-from metricscan.logs.compression import MAGIC_BYTES, check_compression, compression, inflate
+from metricscan.logs.compression import codec_of, compression, decompress, wanted_bytes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -120,7 +121,7 @@ def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
     Raises
     ------
     SourceError
-        The path cannot be opened, or its compression is not supported.
+        The path cannot be opened, its compression is not supported, or the library that decompresses it is not installed.
     TypeError
         The source is of another type, for example a text file.
     """
@@ -186,7 +187,7 @@ def _widen(file: Any) -> None:
 
 
 def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
-    """The pieces of a file object. gzip is decompressed as for a path: `metricscan replay - < a.log.gz`."""
+    """The pieces of a file object. Compressed ones are decompressed as for a path: `metricscan replay - < a.log.gz`."""
     _widen(file)
     pieces = _pieces_of(file, name, chunk_bytes)
     head: Any = b""
@@ -194,16 +195,15 @@ def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
         for piece in pieces:
             # one piece is usually enough, and then it is not copied
             head = head + bytes(piece) if head else piece
-            if len(head) >= MAGIC_BYTES:
+            if len(head) >= wanted_bytes(bytes(head[:2])):
                 break
     except SourceError as error:
         # the bytes before the error are yielded first
         pieces = _raising(error)
-    kind = compression(bytes(head[:MAGIC_BYTES]))
-    if kind == "gzip":
-        yield from inflate(lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
+    kind = compression(bytes(head[: wanted_bytes(bytes(head[:2]))]))
+    if kind is not None:
+        yield from decompress(codec_of(kind, name), lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
         return
-    check_compression(kind, name)
     if head:
         yield head
     yield from pieces
@@ -237,8 +237,8 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
     try:
         # a pipe may give its first bytes one by one
         head = b""
-        while len(head) < MAGIC_BYTES:
-            more = file.read(MAGIC_BYTES - len(head))
+        while len(head) < wanted_bytes(head):
+            more = file.read(wanted_bytes(head) - len(head))
             if not more:
                 break
             head += more
@@ -250,13 +250,15 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
         file.close()
         raise SourceError(f"cannot read {name}", path=name, offset=0, cause=error) from error
     try:
-        check_compression(kind, name)
+        codec = None if kind is None else codec_of(kind, name)
     except SourceError:
         file.close()
         raise
-    pieces = (
-        inflate(file.read, head, name, chunk_bytes) if kind == "gzip" else _read_file(file, head, name, chunk_bytes)
-    )
+    pieces: Iterator[Any]
+    if codec is None:
+        pieces = _read_file(file, head, name, chunk_bytes)
+    else:
+        pieces = decompress(codec, file.read, head, name, chunk_bytes)
     opened = Source(name, pieces, whole=None, size=size)
     opened._file = file
     if is_file and kind is None and hasattr(os, "pread"):

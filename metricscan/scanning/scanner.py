@@ -180,10 +180,10 @@ class Scanner:
         Parameters
         ----------
         source : path, bytes-like, binary file object, or iterable of bytes-like chunks
-            A str is always a path. gzip is read from paths and file objects.
+            A str is always a path. Paths and file objects are decompressed (gzip, zstd, xz, bzip2, lz4).
         threads : int, optional
             How many threads share the work; by default one for inputs below 32 MiB, else one per core. The rows do not
-            depend on it. Only bytes and plain files are shared: a pipe, gzip and chunks take one thread.
+            depend on it. Only bytes and plain files are shared: a pipe, a compressed file and chunks take one thread.
         input_format : {"plain", "auto", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
             What the input is: text, or an export of log events. The messages of events are scanned as text; each event gives
             its rows their ``time``, and their places are those in the export. ``"auto"``: what the first bytes show.
