@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import Cython
@@ -140,7 +141,7 @@ class Build(build_ext):
 
     def copy_extensions_to_source(self) -> None:
         # those of former places go too; and a file that a running process has loaded is replaced, not written over
-        for old in PACKAGE.rglob("*.so"):
+        for old in PACKAGE.rglob(f"*{EXTENSION_SUFFIXES[0]}"):
             old.unlink()
         super().copy_extensions_to_source()
 

@@ -21,6 +21,13 @@ from pathlib import Path
 from typing import Any
 
 FEED_BYTES = 200
+# glibc's malloc gives memory back and takes it again in some layouts of the heap and not in others: two processes of equal code
+# took 25,358 and 37,728 page faults, and 36 and 40 ms, for the same scans. It keeps its memory here.
+KEEP_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": "2000000000",
+    "MALLOC_MMAP_THRESHOLD_": "2000000000",
+    "MALLOC_TOP_PAD_": "200000000",
+}
 
 
 def prepare(folder: Path, mib: int) -> None:
@@ -96,8 +103,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, options.mib)
+        environment = {**os.environ, **KEEP_MEMORY}
         workers = [
-            subprocess.Popen([python, __file__, "--work", name], stdin=-1, stdout=-1, text=True, cwd=name)
+            subprocess.Popen(
+                [python, __file__, "--work", name], stdin=-1, stdout=-1, text=True, cwd=name, env=environment
+            )
             for python in (sys.executable, options.other)
         ]
         names, _ = (json.loads(worker.stdout.readline()) for worker in workers)  # type: ignore[union-attr]

@@ -87,8 +87,12 @@ _HOME = {
 # Modules of the time before there were folders, and the modules that have their names now. Code that imports them, and
 # pickles that name them, go on working.
 _FORMER = {
+    "_jobs": ("logs.job",),
+    "_lint": ("definitions.lint",),
+    "_plan": ("scanning.plan",),
+    "_replay": ("replaying.outcome",),
     "batch": ("scanning.arrow", "scanning.schema"),
-    "dataset": ("datasets.dataset", "datasets.manifest"),
+    "dataset": ("datasets.dataset", "datasets.formats", "datasets.manifest"),
     "definition": ("definitions.definition",),
     "objective": ("definitions.objective", "logs.natural", "errors"),
     "scanner": (
@@ -97,6 +101,8 @@ _FORMER = {
         "scanning.stream",
         "scanning.batches",
         "scanning.options",
+        "scanning.labels",
+        "scanning.stats",
     ),
     "sink": ("datasets.sink", "datasets.formats", "datasets.manifest", "datasets.schema"),
     "source": ("logs.source", "logs.compression"),

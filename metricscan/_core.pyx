@@ -492,6 +492,10 @@ cdef class Stream:
     cdef int begin(self) except -1:
         if self.finished:
             raise ValueError("the stream is closed")
+        return self.check_idle()
+
+    cdef int check_idle(self) except -1:
+        """Rows cannot be handed over while a thread without the GIL writes more of them."""
         if self.busy:
             raise RuntimeError("the stream is being fed by another thread")
         return 0
@@ -659,6 +663,7 @@ cdef class Stream:
         """Hand over the full batches, as a list of pairs of pattern and ``Columns``. It is O(1) if there are none."""
         cdef int64_t i
         cdef int32_t index
+        self.check_idle()
         taken = []
         for i in range(self.scan.n_batches):
             # An earlier call took the batches before this one, and then ran out of memory.
@@ -677,6 +682,7 @@ cdef class Stream:
     def filled(self):
         """Return the indices of the patterns that hold rows."""
         cdef int32_t i
+        self.check_idle()
         return [i for i in range(self.engine.t.n_patterns) if self.scan.states[i].rows]
 
     def places(self, int32_t pattern, int64_t first):
@@ -700,6 +706,7 @@ cdef class Stream:
         """
         cdef ms_state *state = self.state(pattern)
         cdef bint is_slice
+        self.check_idle()
         if state.rows == 0:
             return None
         is_slice = ms_is_slice(state, self.finished, pattern)

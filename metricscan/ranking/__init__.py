@@ -13,4 +13,5 @@ def __getattr__(name: str) -> object:
     # ``metricscan.ranking`` was a module in earlier versions; its names are still available here
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.ranking"), name)
+    ranking = import_module(f"{__name__}.ranking")
+    return getattr(ranking if hasattr(ranking, name) else import_module(f"{__name__}.tables"), name)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime  # noqa: TC003 - typing.get_type_hints looks it up
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.scanning.stats import ScanStats
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pyarrow as pa
 
 # In the repr of a result.

@@ -14,14 +14,21 @@ from metricscan.errors import DefinitionError, DefinitionWarning, Fault, OptionE
 from metricscan.logs.source import CHUNK_BYTES
 from metricscan.scanning import plan as plans
 from metricscan.scanning.batches import Batches
-from metricscan.scanning.options import checked
+from metricscan.scanning.options import (  # typing.get_type_hints looks most of them up
+    Ansi,
+    Escape,
+    InputFormat,
+    Matches,
+    Newline,
+    Untamed,
+    checked,
+)
 from metricscan.scanning.result import Match, ScanResult
 from metricscan.scanning.stream import Stream
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from metricscan.scanning.options import Ansi, Escape, InputFormat, Matches, Newline, Untamed
     from metricscan.scanning.plan import Decision, Explanations, Plan
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from datetime import datetime  # noqa: TC003 - typing.get_type_hints looks it up
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from metricscan.scanning.options import datetime_of, microseconds
+from metricscan.scanning.plan import Plan
 from metricscan.scanning.result import Row
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from types import TracebackType
 
     import pyarrow as pa
 
     from metricscan import _core
-    from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
+
+
+class HasPlan(Protocol):
+    """A scanner."""
+
+    plan: Plan
 
 
 class Stream:
@@ -41,7 +47,8 @@ class Stream:
 
     __slots__ = ("_core", "_plan", "latest")
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, scanner: HasPlan | Plan) -> None:
+        plan = scanner if isinstance(scanner, Plan) else scanner.plan
         self._plan = plan
         self._core = plan.new_stream()
         self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
@@ -74,11 +81,10 @@ class Stream:
         from metricscan.scanning.arrow import from_columns
 
         batches = {}
-        for pattern in self._core.filled():
-            columns = self._core.detach(pattern)
-            if columns is not None:
-                batch = from_columns(columns)
-                batches.update(dict.fromkeys(self._plan.names[pattern], batch))
+        # one call, so that no other thread can feed the stream between two patterns
+        for pattern, columns in self._core.take():
+            batch = from_columns(columns)
+            batches.update(dict.fromkeys(self._plan.names[pattern], batch))
         return {name: batches[name] for name in self._plan.metrics if name in batches}
 
     @property

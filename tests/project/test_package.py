@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -278,6 +279,11 @@ def test_a_former_module_has_the_names_that_it_had(former):
 def test_a_module_that_was_cut_has_the_names_of_all_its_parts(former, names):
     module = importlib.import_module(f"metricscan.{former}")
     assert [name for name in names.split() if not hasattr(module, name)] == []
+
+
+def test_annotations_of_what_is_public_can_be_looked_up():
+    for function in (metricscan.Scanner.__init__, metricscan.Stream.feed, metricscan.Row):
+        assert typing.get_type_hints(function)
 
 
 def test_former_modules_are_imported_as_they_were():

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from threading import Event, Thread
 
 import pyarrow as pa
 import pytest
 from support.feeding import rows_of
 
+import metricscan
 from metricscan import Row, Scanner, _core
 from metricscan.scanning.schema import SCHEMA
 
@@ -419,3 +421,32 @@ for _ in range(300):
 def test_streams_in_cycles_are_collected():
     run = subprocess.run([sys.executable, "-c", CYCLES], check=False, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_a_stream_can_be_made_of_its_scanner():
+    stream = metricscan.Stream(Scanner(["loss=loss=([0-9.]+)"]))
+    stream.feed(b"loss=0.5\n")
+    assert stream.latest["loss"].value == 0.5
+
+
+def test_rows_are_not_handed_over_while_another_thread_feeds():
+    stream = Scanner(["loss=loss=([0-9.]+)"]).stream()
+    data = b"".join(b"loss=%d\n" % number for number in range(20_000))
+    fed = Event()
+
+    def feed():
+        for _ in range(30):
+            stream.feed(data)
+        fed.set()
+
+    thread = Thread(target=feed)
+    thread.start()
+    taken = 0
+    while not fed.is_set():
+        try:
+            taken += sum(len(batch) for batch in stream.take().values())
+        except RuntimeError as error:
+            assert "being fed by another thread" in str(error)  # noqa: PT017 - it may or may not be raised
+    thread.join()
+    taken += sum(len(batch) for batch in stream.take().values())
+    assert taken == 30 * 20_000
