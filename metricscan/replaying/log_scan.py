@@ -12,8 +12,8 @@ from metricscan.errors import SourceError
 from metricscan.logs.exports import span_of
 from metricscan.logs.job import STDIN
 from metricscan.logs.source import open_source
+from metricscan.scanning.small_logs import scan_together
 from metricscan.scanning.stats import ScanStats
-from metricscan.scanning.together import scan_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.batches import Batches
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
-    from metricscan.scanning.together import Counts
+    from metricscan.scanning.small_logs import Counts
 
 
 class Scanned(NamedTuple):

@@ -6,8 +6,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from metricscan.logs.job import STDIN
-from metricscan.scanning.blocks import worker_count
-from metricscan.scanning.together import GROUP_BYTES, LEAST_GROUP_BYTES, MOST_BYTES
+from metricscan.scanning.small_logs import GROUP_BYTES, LEAST_GROUP_BYTES, MOST_BYTES
+from metricscan.scanning.threaded import worker_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -51,7 +51,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         *,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
-        from metricscan.scanning import blocks
+        from metricscan.scanning import threaded
 
         check_threads(threads)
         self._plan = plan
@@ -59,7 +59,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._opened = open_source(source, chunk_bytes=chunk_bytes)
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
         self.frames: ExportReader | None = None
-        workers = blocks.worker_count(threads, self._opened.size)
+        workers = threaded.worker_count(threads, self._opened.size)
         # a file of size 0 may have content: those of /proc do
         can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
         self._running: Generator[tuple[Any, ...]]
@@ -146,7 +146,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             raise failed
 
     def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
-        from metricscan.scanning import blocks
+        from metricscan.scanning import threaded
         from metricscan.scanning.arrow import Gathering
 
         failed: SourceError | None = None
@@ -160,7 +160,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
         with self._opened:
             try:
-                for block in blocks.scan_blocks(self._opened, self._plan, workers, chunk_bytes=self._chunk_bytes):
+                for block in threaded.scan_blocks(self._opened, self._plan, workers, chunk_bytes=self._chunk_bytes):
                     stats.bytes += block.bytes
                     stats.records += block.records
                     self._plan.add_counts(stats, block.counted, place)

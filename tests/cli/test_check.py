@@ -198,7 +198,7 @@ def test_check_as_json_ends_as_check_does(run, log):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_change_nothing_in_check(run, log, monkeypatch, threads):
-    monkeypatch.setattr("metricscan.scanning.blocks.SERIAL_BYTES", 1)
+    monkeypatch.setattr("metricscan.scanning.threaded.SERIAL_BYTES", 1)
     name = log("loss=1\nnoise\n" * 5_000)
     expected = run("check", name, *LOSS)
     assert run("check", name, *LOSS, "--threads", threads) == expected

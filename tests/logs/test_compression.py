@@ -22,7 +22,7 @@ from metricscan import Scanner, SourceError
 from metricscan.logs.compression import SUFFIX_PATTERN, SUFFIXES, compression
 from metricscan.logs.source import open_source
 from metricscan.logs.survey import survey
-from metricscan.scanning.together import scan_together
+from metricscan.scanning.small_logs import scan_together
 
 if sys.version_info >= (3, 14):
     from compression import zstd

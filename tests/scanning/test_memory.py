@@ -13,7 +13,7 @@ from metricscan import (
     Scanner,
     _core,
 )
-from metricscan.scanning import blocks
+from metricscan.scanning import threaded
 from metricscan.scanning.plan import Plan
 from metricscan.scanning.scanner import _configured
 
@@ -248,7 +248,7 @@ def test_a_line_of_a_hundred_megabytes():
 
 def test_a_huge_line_is_not_searched_anew_with_every_piece(monkeypatch):
     examined = 0
-    read = blocks._Text._bytes
+    read = threaded._Text._bytes
 
     def counting(text, at, size):
         nonlocal examined
@@ -256,7 +256,7 @@ def test_a_huge_line_is_not_searched_anew_with_every_piece(monkeypatch):
         examined += len(piece)
         return piece
 
-    monkeypatch.setattr(blocks._Text, "_bytes", counting)
+    monkeypatch.setattr(threaded._Text, "_bytes", counting)
     scanner = _configured(LOSS, chunk_bytes=1000)
     assert scanned(scanner, b"x" * 500_000, threads=2)["records"] == 1
     assert 0 < examined <= 4 * 500_000

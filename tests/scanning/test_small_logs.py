@@ -18,9 +18,9 @@ from metricscan.logs import exports
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
 from metricscan.replaying import schedule
-from metricscan.scanning import together as together_module
+from metricscan.scanning import small_logs
 from metricscan.scanning.schema import BATCH_ROWS
-from metricscan.scanning.together import Together, scan_together
+from metricscan.scanning.small_logs import Together, scan_together
 
 DEFINITIONS = [
     {"Name": "loss", "Regex": "loss=(.*?);"},
@@ -68,7 +68,7 @@ def written(folder, contents):
 @given(contents=CONTENTS, piece_bytes=st.sampled_from([1, 20, 1 << 18]))
 def test_each_log_has_what_it_has_alone(tmp_path_factory, options, contents, piece_bytes):
     folder = tmp_path_factory.mktemp("logs")
-    with mock.patch.object(together_module, "PIECE_BYTES", piece_bytes):
+    with mock.patch.object(small_logs, "PIECE_BYTES", piece_bytes):
         together = scan_together(Scanner(DEFINITIONS, **options).plan, written(folder, contents))
     assert isinstance(together, Together)
     alone = [expected(DEFINITIONS, content, **options) for content in contents]

@@ -10,7 +10,7 @@ import pytest
 from support.feeding import scanned
 
 from metricscan import Scanner, SourceError
-from metricscan.scanning import blocks as blocks_module
+from metricscan.scanning import threaded
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"acc=acc=([0-9.]+)"])
 NOTHING = b"a line of a log without a metric in it\n" * 500
@@ -21,15 +21,15 @@ DENSE = b"loss=0.5\r\nloss=x\nacc=1 acc=2\r" * 800
 def blocks(monkeypatch):
     """Blocks so short that some kilobytes are many; which were scanned is noted."""
     cuts = []
-    monkeypatch.setattr(blocks_module, "LEAST_BLOCK_BYTES", 200)
-    monkeypatch.setattr(blocks_module, "BLOCK_BYTES", 4000)
-    scan = blocks_module._Stream.scan
+    monkeypatch.setattr(threaded, "LEAST_BLOCK_BYTES", 200)
+    monkeypatch.setattr(threaded, "BLOCK_BYTES", 4000)
+    scan = threaded._Stream.scan
 
     def noted(stream, start, stop):
         cuts.append((start, stop))
         return scan(stream, start, stop)
 
-    monkeypatch.setattr(blocks_module._Stream, "scan", noted)
+    monkeypatch.setattr(threaded._Stream, "scan", noted)
     return cuts
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_became_shorter_ends_where_it_ends(blocks, tmp_path, monkeyp
     path = tmp_path / "job.log"
     path.write_bytes(DENSE)
     kept = DENSE[: DENSE.index(b"acc", 9000) + 2]
-    monkeypatch.setattr(blocks_module._Stream, "__init__", _shortening(path, len(kept), blocks_module._Stream.__init__))
+    monkeypatch.setattr(threaded._Stream, "__init__", _shortening(path, len(kept), threaded._Stream.__init__))
     assert scanned(SCANNER, path, 2) == scanned(SCANNER, kept, 1)
     assert max(stop for _, stop in blocks) == len(DENSE)
 
@@ -73,7 +73,7 @@ def test_an_unreadable_log_is_reported_with_its_place_after_the_rows_before_it(b
     path = tmp_path / "job.log"
     path.write_bytes(DENSE)
     readable = 10_000
-    feed = blocks_module._Text.feed
+    feed = threaded._Text.feed
 
     def failing(text, core, begin, end, *buffer):
         feed(text, core, begin, min(end, max(begin, readable)), *buffer)
@@ -83,7 +83,7 @@ def test_an_unreadable_log_is_reported_with_its_place_after_the_rows_before_it(b
             broken.descriptor = 10**6
             feed(broken, core, max(begin, readable), end, *buffer)
 
-    monkeypatch.setattr(blocks_module._Text, "feed", failing)
+    monkeypatch.setattr(threaded._Text, "feed", failing)
     with pytest.raises(
         SourceError, match=rf"cannot read {path} at byte {readable}: .*[Bb]ad file descriptor"
     ) as caught:
@@ -95,7 +95,7 @@ def test_an_unreadable_log_is_reported_with_its_place_after_the_rows_before_it(b
 
 
 def test_what_fails_on_another_thread_is_raised_on_the_caller_s(blocks, monkeypatch):
-    scan = blocks_module._Stream.scan
+    scan = threaded._Stream.scan
     taken = threading.Event()
 
     def failing(stream, start, stop):
@@ -105,7 +105,7 @@ def test_what_fails_on_another_thread_is_raised_on_the_caller_s(blocks, monkeypa
         assert taken.wait(60)
         return scan(stream, start, stop)
 
-    monkeypatch.setattr(blocks_module._Stream, "scan", failing)
+    monkeypatch.setattr(threaded._Stream, "scan", failing)
     with pytest.raises(MemoryError, match="no more"):
         SCANNER.scan(NOTHING + DENSE, threads=2)
 
@@ -124,9 +124,9 @@ def test_batches_that_are_closed_early_leave_no_thread(blocks, threads):
 
 LEFT_HALF_WAY = """
 from metricscan import Scanner
-from metricscan.scanning import blocks
+from metricscan.scanning import threaded
 
-blocks.LEAST_BLOCK_BYTES, blocks.BLOCK_BYTES = 200, 4000
+threaded.LEAST_BLOCK_BYTES, threaded.BLOCK_BYTES = 200, 4000
 
 def use():
     for _ in Scanner([r"loss=loss=(\\S+)"]).batches(b"loss=1\\n" * 50_000, threads=3):
@@ -149,9 +149,9 @@ import sys
 import threading
 
 from metricscan import Scanner
-from metricscan.scanning import blocks
+from metricscan.scanning import threaded
 
-blocks.LEAST_BLOCK_BYTES, blocks.BLOCK_BYTES = 200, 4000
+threaded.LEAST_BLOCK_BYTES, threaded.BLOCK_BYTES = 200, 4000
 
 def use():
     batches = Scanner([r"loss=loss=(\\S+)"]).batches(b"loss=1\\n" * 50_000, threads=3)
@@ -182,8 +182,8 @@ def test_more_threads_than_blocks(blocks, threads):
 
 
 def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
-    monkeypatch.setattr(blocks_module, "BLOCK_BYTES", 120)
-    monkeypatch.setattr(blocks_module, "LEAST_BLOCK_BYTES", 100)
+    monkeypatch.setattr(threaded, "BLOCK_BYTES", 120)
+    monkeypatch.setattr(threaded, "LEAST_BLOCK_BYTES", 100)
     data = b"".join(b"loss=%d\n" % row for row in range(60))
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -197,7 +197,7 @@ def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
 
 
 def test_no_thread_is_started_when_all_blocks_are_taken():
-    cuts = blocks_module._Cuts(1000, 2, 300)
+    cuts = threaded._Cuts(1000, 2, 300)
     assert cuts.take() == (0, 0, 300)
     assert cuts.give_back()
     while cuts.take() is not None:
