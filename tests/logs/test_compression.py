@@ -144,6 +144,7 @@ def test_cut_at_every_byte(tmp_path, kind):
         assert caught.value.offset == error.offset
 
 
+@pytest.mark.slow
 @EACH
 def test_what_came_before_the_cut_is_kept(tmp_path, kind):
     log = incompressible(40_000)
@@ -260,6 +261,7 @@ def test_an_export_may_be_compressed(tmp_path, kind):
     assert metricscan.replay(tmp_path, SCANNER)["a"]["value"].to_pylist() == [3.0]
 
 
+@pytest.mark.slow
 @EACH
 def test_standard_input(tmp_path, kind):
     command = [sys.executable, "-m", "metricscan", "replay", "-", "-m", "a=a=([0-9.]+)", "--json"]

@@ -228,6 +228,7 @@ def tiny(tmp_path, monkeypatch):
     return package, build
 
 
+@pytest.mark.slow
 def test_the_build_goes_by_contents(tiny):
     package, build = tiny
     generated = package / "tiny.c"

@@ -127,6 +127,7 @@ def test_exports_are_looked_at_as_their_messages(tmp_path):
     assert "in line 5\n" in run.output
 
 
+@pytest.mark.slow
 def test_real_logs_have_few(corpora):
     lines = (corpora / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     codes = []

@@ -114,6 +114,7 @@ def test_the_containers_regexes_take_all_up_to_a_blank():
             assert row.note
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("escape", ["none", "syslog"])
 def test_on_real_logs_as_the_oracle(corpora, escape):
     logs = sorted((corpora / "logs").glob("sagemaker-*"))
