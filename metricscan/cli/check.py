@@ -22,6 +22,7 @@ from metricscan.cli.output import (
     EXIT_NOTHING_FOUND,
     complain,
     open_console,
+    print_notices,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
     errors = [*found.errors, *errors]
     for error in errors:
         complain(error)
+    print_notices(found.notices)
     findings = _findings(scanner, lint_log(scanner, logs, reading.input_format))
     if print_json:
         reasons = reasons_of(scanner, stats, logs, reading.input_format)
@@ -82,7 +84,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
             }
             for one in scanner.definitions
         }
-        documents.print_document({"metrics": metrics, **documents.totals(found, stats, errors)})
+        documents.print_document({"metrics": metrics, **documents.totals(found, stats, errors, found.notices)})
     elif logs:
         console = open_console()
         for one in scanner.definitions:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.errors import SourceError
-    from metricscan.logs.job import Survey
+    from metricscan.logs.job import Notice, Survey
     from metricscan.scanning.stats import MetricStats, ScanStats
 
 
@@ -55,7 +55,7 @@ def counts(metric: MetricStats) -> dict[str, Any]:
     }
 
 
-def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError]) -> dict[str, Any]:
+def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError], notices: Iterable[Notice]) -> dict[str, Any]:
     """What was read, what was skipped, and what could not be read."""
     return {
         "logs": sum(len(one.logs) for one in found.jobs),
@@ -68,6 +68,7 @@ def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError]) -> di
         "bytes": stats.bytes,
         "records": stats.records,
         "errors": source_errors(errors),
+        "notices": [one._asdict() for one in notices],
     }
 
 

@@ -9,10 +9,12 @@ import click
 from metricscan.cli.terminal import spell_all, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
 
     from rich.console import Console
     from rich.table import Table
+
+    from metricscan.logs.job import Notice
 
 
 EXIT_NOTHING_FOUND = 1
@@ -26,6 +28,12 @@ _LEAST_WIDTH = 10
 def complain(error: BaseException | str) -> None:
     """Print an error on stderr."""
     click.echo(f"metricscan: {spelled(str(error))}", err=True)
+
+
+def print_notices(notices: Iterable[Notice]) -> None:
+    """Print on stderr what was decided about the logs and may not be what was meant."""
+    for notice in notices:
+        click.echo(f"notice: {spelled(notice.message)}", err=True)
 
 
 def open_console(*, err: bool = False) -> Console:

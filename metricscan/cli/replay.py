@@ -26,6 +26,7 @@ from metricscan.cli.output import (
     EXIT_NOTHING_FOUND,
     complain,
     open_console,
+    print_notices,
 )
 from metricscan.cli.progress import ProgressBar
 from metricscan.cli.rankings import print_best, print_no_best, print_ranking
@@ -131,6 +132,7 @@ def replay(
         )
     for error in result.errors:
         complain(error)
+    print_notices(result.notices)
     if request is not None and describe:
         from metricscan.cli.tuning import print_description
 
@@ -172,7 +174,7 @@ def _print_json(result: Replay, objective: Objective | None, out: str | None, go
             "best": None if result.best is None else documents.winner(**result.best._asdict()),
             "ranking": None if result.ranking is None else documents.ranked(goal.cut(result.ranking)),
             "metrics": {name: documents.counts(metric) for name, metric in result.stats.metrics.items()},
-            **documents.totals(result.survey, result.stats, result.errors),
+            **documents.totals(result.survey, result.stats, result.errors, result.notices),
             "out": out,
         }
     )

@@ -16,7 +16,7 @@ from metricscan.logs.job import Job, Log
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from metricscan.logs.job import Survey
+    from metricscan.logs.job import Notice, Survey
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 
@@ -94,6 +94,7 @@ def contents(
     stats: ScanStats,
     sources: Sequence[Mapping[str, Any]],
     errors: Iterable[SourceError],
+    notices: Iterable[Notice],
     *,
     objective: Objective | None,
     completed_only: bool,
@@ -110,6 +111,7 @@ def contents(
     sources : sequence of mapping
         A :func:`source_entry` per log.
     errors : iterable of SourceError
+    notices : iterable of Notice
     objective : Objective or None
     completed_only : bool
     input_format : str
@@ -146,6 +148,7 @@ def contents(
             for name, counts in stats.metrics.items()
         },
         "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in errors],
+        "notices": [one._asdict() for one in notices],
     }
 
 

@@ -24,11 +24,30 @@ class Log(NamedTuple):
         The stream's name within its job.
     within : str or None
         The name of the stream in an export that holds several; None for any other log.
+    part : int
+        The number of the piece, where a stream was rotated into several files; the oldest is 0. The pieces of a stream are
+        logs of one job with the same stream.
     """
 
     path: str
     stream: str
     within: str | None = None
+    part: int = 0
+
+
+class Notice(NamedTuple):
+    """What a reader of a result should know, though it is no error.
+
+    Attributes
+    ----------
+    message : str
+        A sentence.
+    path : str or None
+        The file or folder that it is about.
+    """
+
+    message: str
+    path: str | None = None
 
 
 @dataclass
@@ -63,6 +82,8 @@ class Survey:
         In natural name order.
     errors : list of SourceError
         Paths that could not be found or read.
+    notices : list of Notice
+        What was decided about the paths and may not be what was meant.
     skipped_by_name, skipped_binary, skipped_not_regular : int
         Files in folders that were not taken for logs: because of their names; because of their content; because they are not
         regular files, but broken links, pipes, sockets or devices.
@@ -74,6 +95,7 @@ class Survey:
 
     jobs: list[Job] = field(default_factory=list)
     errors: list[SourceError] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     skipped_by_name: int = 0
     skipped_binary: int = 0
     skipped_not_regular: int = 0

@@ -15,7 +15,7 @@ from metricscan.ranking.wide import Duplicates, curve, wide
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
-    from metricscan.logs.job import Survey
+    from metricscan.logs.job import Notice, Survey
     from metricscan.scanning.stats import ScanStats
 
 
@@ -59,6 +59,8 @@ class Replay(Mapping[str, pa.Table]):
         In natural name order, with their logs, status and hyperparameters.
     errors : tuple of SourceError
         What could not be found or read. The rows before an error are kept.
+    notices : tuple of Notice
+        What was decided about the logs and may not be what was meant.
     stats : ScanStats
         Counts over all logs.
     survey : Survey
@@ -76,6 +78,7 @@ class Replay(Mapping[str, pa.Table]):
         stats: ScanStats,
         found: Survey,
         spans: Sequence[tuple[int, int] | None] | None = None,
+        notices: Sequence[Notice] = (),
     ) -> None:
         self.spans = (None,) * len(found.jobs) if spans is None else tuple(spans)
         self._tables = tables
@@ -83,6 +86,7 @@ class Replay(Mapping[str, pa.Table]):
         self.best = best
         self.jobs = tuple(found.jobs)
         self.errors = tuple(errors)
+        self.notices = tuple(notices)
         self.stats = stats
         self.survey = found
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.sink import Sink
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
-    from metricscan.logs.job import Survey
+    from metricscan.logs.job import Notice, Survey
     from metricscan.replaying.progress import Progress
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
@@ -70,6 +70,7 @@ class Run:
         self.completed_only = completed_only
         self.raise_errors = raise_errors
         self.errors = list(found.errors)
+        self.notices: list[Notice] = list(found.notices)
         self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
         self.sources: list[dict[str, Any]] = []
         self.logs = [log for one in found.jobs for log in one.logs]
@@ -133,7 +134,7 @@ class Run:
         spans = None
         if self.scans.spans:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
-        return Replay(tables, order, best, self.errors, self.stats, self.found, spans)
+        return Replay(tables, order, best, self.errors, self.stats, self.found, spans, self.notices)
 
     def _decide_on(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
         """Pass rows of the objective and of its step on to the decider."""
@@ -174,6 +175,7 @@ class Run:
             self.stats,
             self.sources,
             self.errors,
+            self.notices,
             objective=self.objective,
             completed_only=self.completed_only,
             input_format=self.input_format,

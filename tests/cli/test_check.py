@@ -169,6 +169,7 @@ def test_what_check_found_as_json(run, tmp_path, monkeypatch):
         "bytes": 32,
         "records": 4,
         "errors": [{"path": "gone.log", "offset": None, "message": "cannot open gone.log: No such file or directory"}],
+        "notices": [],
     }
     assert list(metrics) == ["loss", "acc", "who"]
     loss, acc, who = metrics.values()

@@ -227,6 +227,7 @@ def test_the_outcome_as_json(run, trials):
         "records": 10416,
         "out": None,
         "errors": [{"path": "gone.log", "offset": None, "message": "cannot open gone.log: No such file or directory"}],
+        "notices": [],
     }
 
 
