@@ -40,7 +40,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     wrong usage or an unreadable dataset.
     """
     from metricscan.datasets.dataset import Dataset
-    from metricscan.logs.facts import add_facts
+    from metricscan.logs.jobs_file import add_facts
     from metricscan.ranking import ranking
     from metricscan.ranking.scopes import compare_scopes
 

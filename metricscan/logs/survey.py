@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from metricscan.logs.facts import add_own_facts, apply_facts, read_jobs_file
+from metricscan.logs.facts import add_own_facts
 from metricscan.logs.find import find_logs, streams_of
 from metricscan.logs.job import Survey
+from metricscan.logs.jobs_file import apply_facts, read_jobs_file
 from metricscan.logs.naming import JobKeys, absolute, is_within
 from metricscan.logs.parameters import parameters_in_name
 
