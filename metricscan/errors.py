@@ -91,9 +91,11 @@ class DefinitionError(MetricscanError, ValueError):
         All errors, in the order of the definitions.
     source : str or None
         The file that holds the definitions.
+    warnings : tuple of str
+        What is suspicious about them, though no error.
     """
 
-    def __init__(self, faults: tuple[Fault, ...], *, source: str | None = None) -> None:
+    def __init__(self, faults: tuple[Fault, ...], *, source: str | None = None, warnings: tuple[str, ...] = ()) -> None:
         count = f"{len(faults)} errors" if len(faults) > 1 else "an error"
         where = "" if source is None else f" of {source}"
         counting = " (counting from 0)" if any(fault.index is not None for fault in faults) else ""
@@ -102,6 +104,7 @@ class DefinitionError(MetricscanError, ValueError):
         super().__init__("\n".join(lines))
         self.faults = faults
         self.source = source
+        self.warnings = warnings
 
 
 class OptionError(MetricscanError, ValueError):

@@ -21,6 +21,7 @@ from metricscan import __version__
 from metricscan.cli.algorithms import algorithms
 from metricscan.cli.audit import audit
 from metricscan.cli.check import check
+from metricscan.cli.options import print_warning
 from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
@@ -80,6 +81,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo(spelled(shown.getvalue()), nl=False, err=True)
         return EXIT_ERROR
     except MetricscanError as error:
+        for warning in getattr(error, "warnings", ()):
+            print_warning(str(warning))
         complain(error)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):

@@ -167,7 +167,8 @@ threads_option = click.option(
 
 def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> Scanner:
     """Compile the scanner that the options describe, and print its warnings."""
-    from metricscan.definitions.definition import read_definitions
+    from metricscan.definitions.definition import listed
+    from metricscan.definitions.files import read_definitions
     from metricscan.errors import DefinitionWarning
     from metricscan.scanning.scanner import Scanner
 
@@ -183,13 +184,15 @@ def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> 
         if algorithm is not None:
             source = [*built_in(algorithm, None if definitions or metrics else objective), *source]
         for path in reversed(definitions):
-            read = read_definitions(path)
-            read = read.get("MetricDefinitions", read) if isinstance(read, dict) else read
-            if not isinstance(read, list):
+            read, suspicions = read_definitions(path)
+            items, errors = listed(read)
+            if errors:
                 # the scanner reports the error of this file alone
                 source = path
                 break
-            source = [*read, *source]
+            for suspicion in suspicions:
+                print_warning(suspicion)
+            source = [*items, *source]
     with printed_warnings(DefinitionWarning):
         return Scanner(source, labels=labels, **reading.of_scanner)
 
@@ -203,10 +206,18 @@ def built_in(algorithm: str, objective: str | None) -> Sequence[Any]:
 
 @contextlib.contextmanager
 def printed_warnings(*kinds: type[Warning]) -> Iterator[None]:
-    """Print the warnings of these categories that the block raises."""
-    with warnings.catch_warnings(record=True) as caught:
-        for kind in kinds:
-            warnings.simplefilter("always", kind)
-        yield
-    for warning in caught:
-        click.echo(f"metricscan: warning: {spelled(str(warning.message))}", err=True)
+    """Print the warnings of these categories that the block raises, also if an error follows them."""
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            for kind in kinds:
+                warnings.simplefilter("always", kind)
+            yield
+    finally:
+        for warning in caught:
+            print_warning(str(warning.message))
+
+
+def print_warning(text: str) -> None:
+    """Print a warning on stderr."""
+    click.echo(f"metricscan: warning: {spelled(text)}", err=True)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from metricscan.definitions.pasted import blanked, line_and_column, python_literal, stray_backslashes
-from metricscan.errors import DefinitionError, DefinitionWarning, Fault, SourceError
+from metricscan.definitions.files import EXPECTED, read_definitions
+from metricscan.errors import DefinitionError, DefinitionWarning, Fault, nearest
 from metricscan.patterns.dialect import Dialect, RegexError, read_regex
 
 MAX_NAME_CHARACTERS = 255
 
 Kept = TypeVar("Kept")
-
-_EXPECTED = '{"Name": .., "Regex": ..}, a MetricDefinition or "NAME=REGEX"'
 
 
 class MetricDefinition(NamedTuple):
@@ -40,14 +37,17 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     Parameters
     ----------
     source : path or iterable
-        The path (a str is always one) of a JSON or YAML file that holds a list of ``{"Name": .., "Regex": ..}``, or an
-        object with that list under ``MetricDefinitions``; or the list itself, whose items may also be
-        :class:`MetricDefinition` or ``"NAME=REGEX"``. JSON may have trailing commas, as the documentation's lists do.
+        The path (a str is always one) of a file, or what such a file holds: a list of ``{"Name": .., "Regex": ..}``, whose
+        items may also be :class:`MetricDefinition` or ``"NAME=REGEX"``; a mapping of names to regexes; or an object with such
+        a list under ``MetricDefinitions``, at any depth. ``Description`` is allowed beside a regex. A file is JSON (which may
+        have trailing commas, as the documentation's lists do), YAML, Python source that assigns the list, of which nothing
+        is run, or a table with tabs and the columns ``metric_name`` and ``metric_regex``.
 
     Raises
     ------
     DefinitionError
-        All errors together: duplicate names, regexes that do not compile, invalid types, an empty list.
+        All errors together: duplicate names, regexes that do not compile, invalid types, an empty list. Its ``warnings`` are
+        the texts of the warnings.
     SourceError
         The file cannot be read.
 
@@ -55,7 +55,7 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     -----
     DefinitionWarning
         A regex has several groups and none named ``value``, so the value is that of the first group; but that group's name
-        is not the metric's.
+        is not the metric's. Or a string in Python source has a backslash that begins no escape.
 
     Examples
     --------
@@ -101,21 +101,21 @@ def read_with(
         The texts of the warnings; none is issued here.
     """
     path = None
+    suspicions: list[str] = []
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        source = read_definitions(path)
-    items, errors = _items(source)
+        source, suspicions = read_definitions(path)
+    items, errors = listed(source)
     if not errors and not items:
         errors.append(Fault(None, None, None, None, "the list is empty; one definition at least was expected"))
     if isinstance(labels, Mapping):
         labels = [{"Name": name, "Regex": regex} for name, regex in labels.items()]
-    of_labels, more = _items(labels)
+    of_labels, more = listed(labels)
     more = [replace(error, message=f"labels: {error.message}") for error in more]
     errors += more
     definitions = []
     results: dict[str, Kept] = {}
     places: dict[str, str] = {}
-    suspicions = []
     for kind, index, item in [
         *(("definition", index, item) for index, item in enumerate(items)),
         *(("label", index, item) for index, item in enumerate(of_labels)),
@@ -142,7 +142,7 @@ def read_with(
                     )
         errors += [replace(error, kind=kind) for error in found]
     if errors:
-        raise DefinitionError(tuple(errors), source=path)
+        raise DefinitionError(tuple(errors), source=path, warnings=tuple(suspicions))
     return tuple(definitions), results, suspicions
 
 
@@ -163,29 +163,40 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
         if type(text) is str and type(pattern) is str:
             return MetricDefinition(text, pattern), []
     if not isinstance(item, Mapping):
-        return None, [Fault(index, None, None, None, f"{_kind(item)} where {_EXPECTED} was expected")]
-    given = item.get("Name")
-    known = given if isinstance(given, str) else None
+        return None, [Fault(index, None, None, None, f"{_kind(item)} where {EXPECTED} was expected")]
+    found: dict[str, Any] = {}
+    known = item.get("Name", item.get("name"))
+    known = known if isinstance(known, str) else None
     errors = []
     misspelled = set()
-    for key in item:
-        if key not in ("Name", "Regex"):
-            meant = next((right for right in ("Name", "Regex") if str(key).lower() == right.lower()), None)
-            hint = None if meant is None else f"it is spelled {meant}"
-            misspelled.add(meant)
-            errors.append(Fault(index, known, None, None, f"unknown key {key!r}; Name and Regex were expected", hint))
-    for key in ("Name", "Regex"):
-        if key not in item:
-            if key not in misspelled:
-                errors.append(Fault(index, known, None, None, f"{key} is missing"))
-        elif not isinstance(item[key], str):
-            hint = None if item[key] is None or isinstance(item[key], (list, Mapping)) else "put it in quotes"
+    for key, value in item.items():
+        right = str(key).title()
+        if right not in ("Name", "Regex", "Description"):
+            hint = nearest(str(key), ("Name", "Regex", "Description"))
+            misspelled.add(hint)
             errors.append(
-                Fault(index, known, None, None, f"{key} is {_kind(item[key])} where a string was expected", hint)
+                Fault(
+                    *(index, known, None, None, f"unknown key {key!r}; Name and Regex were expected"),
+                    None if hint is None else f"did you mean {hint}?",
+                )
+            )
+        elif right in found:
+            errors.append(Fault(index, known, None, None, f"{right} is given twice, also as {key!r}"))
+        else:
+            found[right] = value
+    for key in ("Name", "Regex"):
+        if key not in found:
+            if key in misspelled:
+                continue
+            errors.append(Fault(index, known, None, None, f"{key} is missing"))
+        elif not isinstance(found[key], str):
+            hint = None if found[key] is None or isinstance(found[key], (list, Mapping)) else "put it in quotes"
+            errors.append(
+                Fault(index, known, None, None, f"{key} is {_kind(found[key])} where a string was expected", hint)
             )
     if errors:
         return None, errors
-    return MetricDefinition(str(given), str(item["Regex"])), []
+    return MetricDefinition(found["Name"], found["Regex"]), []
 
 
 def _name_errors(index: int, name: str) -> list[Fault]:
@@ -236,115 +247,43 @@ def _kind(item: Any) -> str:
 _NO_LIST = Fault(None, None, None, None, "one definition is given; a list of them was expected", "put it in [..]")
 
 
-def _items(source: Any) -> tuple[list[Any], list[Fault]]:
+def listed(source: Any) -> tuple[list[Any], list[Fault]]:
+    """The items of a list of definitions, and the error if it is none."""
     if isinstance(source, Mapping):
-        if "MetricDefinitions" in source:
-            source = source["MetricDefinitions"]
-        elif {"Name", "Regex"} & set(source):
+        if len(source) > 1 and {str(key).title() for key in source} <= {"Name", "Regex", "Description"}:
             return [], [_NO_LIST]
+        held = source.get("MetricDefinitions")
+        if held is None:
+            places = {at: value for at, value in _held(source, "") if value}
+            held = next(iter(places.values()), None)
+            if any(value != held for value in places.values()):
+                shown = ", ".join(places)
+                return [], [Fault(None, None, None, None, f"several lists of definitions, {shown}; one was expected")]
+        if held is not None:
+            source = held
+        elif source and all(isinstance(part, str) for pair in source.items() for part in pair):
+            if {"Name", "Regex"} & set(source):
+                return [], [_NO_LIST]
+            source = [{"Name": name, "Regex": regex} for name, regex in source.items()]
     if isinstance(source, MetricDefinition):
         return [], [_NO_LIST]
+    if isinstance(source, (set, frozenset)):
+        hint = "write [..] in place of {..}: a set has no order"
+        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {EXPECTED} was expected", hint)]
     if isinstance(source, (str, Mapping, bytes, bytearray)) or not isinstance(source, Iterable):
-        hint = None
-        if (
-            isinstance(source, Mapping)
-            and source
-            and all(isinstance(part, str) for pair in source.items() for part in pair)
-        ):
-            name, regex = next(iter(source.items()))
-            hint = (
-                f"each is one of the list: [{json.dumps({'Name': name, 'Regex': regex}, ensure_ascii=False)[:200]}, ..]"
-            )
-        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {_EXPECTED} was expected", hint)]
+        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {EXPECTED} was expected")]
     return list(source), []
 
 
-# ---- files
-
-
-def read_definitions(path: str) -> Any:
-    """The content of a JSON or YAML file, unchecked, as :func:`load_definitions` takes it.
-
-    Raises
-    ------
-    DefinitionError
-        The file is neither JSON nor YAML.
-    SourceError
-        The file cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except (OSError, ValueError) as error:
-        hint = None
-        if "=" in path and isinstance(error, FileNotFoundError):
-            hint = f"a str is a path; a definition stands in a list: [{path[:80]!r}]"
-        raise SourceError(f"cannot read the metric definitions {path}", path=path, cause=error, hint=hint) from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8", path=path, offset=error.start, cause=error) from error
-    if not text.strip():
-        raise _syntax(path, f"the file is empty; a list of {_EXPECTED} was expected")
-    suffix = os.path.splitext(path)[1].lower()
-    is_json = suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip()[:1] in ("[", "{", "="))
-    return _from_json(text, path) if is_json else _from_yaml(text, path)
-
-
-def _from_json(text: str, path: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        pass
-    except RecursionError:
-        raise _syntax(path, "it is nested too deeply") from None
-    # as pasted from documentation: `definitions = [`, and a comma after the last item
-    start = re.match(r"\s*[\w.]*\s*=\s*(?=[\[{])", text)
-    if start:
-        text = " " * start.end() + text[start.end() :]
-    strict = blanked(text)
-    try:
-        return json.loads(strict)
-    except json.JSONDecodeError as error:
-        if "'" in text or re.search(r"\br\"", text):
-            try:
-                # a list as Python prints it, or as its source has it
-                return python_literal(text)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                pass
-        stray = stray_backslashes(text)
-        if stray:
-            raise DefinitionError(
-                tuple(
-                    _file_error(
-                        text, at, f"{text[at : at + 2]} is no JSON string escape", f"write \\{text[at : at + 2]}"
-                    )
-                    for at in stray
-                ),
-                source=path,
-            ) from None
-        raise DefinitionError((_file_error(text, error.pos, f"not JSON: {error.msg}"),), source=path) from None
-
-
-def _from_yaml(text: str, path: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        problem = error.problem or "it cannot be parsed"
-        if mark is None:
-            raise _syntax(path, f"not YAML: {problem}") from None
-        hint = "between single quotes a backslash is a backslash" if "escape" in problem else None
-        raise DefinitionError((_file_error(text, mark.index, f"not YAML: {problem}", hint),), source=path) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _syntax(path, f"not YAML: {error}") from None
-
-
-def _syntax(path: str, message: str) -> DefinitionError:
-    return DefinitionError((Fault(None, None, None, None, message),), source=path)
-
-
-def _file_error(text: str, at: int, message: str, hint: str | None = None) -> Fault:
-    return Fault(None, None, None, None, f"{line_and_column(text, at)}: {message}", hint)
+def _held(document: Any, at: str) -> Iterator[tuple[str, Any]]:
+    """The lists of metric definitions in a document, each with its place."""
+    if isinstance(document, Mapping):
+        for key, value in document.items():
+            place = f"{at}.{key}" if at else str(key)
+            if re.sub(r"[\W_]", "", str(key)).casefold() == "metricdefinitions":
+                yield place, value
+            else:
+                yield from _held(value, place)
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from _held(value, f"{at}[{index}]")

@@ -1,16 +1,139 @@
-"""JSON as people paste it: with a comma after the last item, or as Python prints a literal."""
+"""JSON as people paste it, read so that an error has its place: with a comma after the last item, or with a key twice."""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-# A valid escape in a Python string; or, captured by the group, a backslash of which Python warns.
-_PYTHON_ESCAPE = re.compile(r"""\\(?:[\n\r\\'"abfnrtvxNuU]|[0-3][0-7]{0,2}|[4-7][0-7]?(?![0-7]))|(\\)""")
+_BLANK = re.compile(r"[ \t\n\r]*")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]', re.DOTALL)
+
+
+class Problem(NamedTuple):
+    """Why a text cannot be read: what was found at a place (None: in all of the text), and what would correct it."""
+
+    at: int | None
+    message: str
+    hint: str | None = None
+
+
+class PastedError(ValueError):
+    """A text that cannot be read, with all its problems.
+
+    Attributes
+    ----------
+    text : str
+    problems : list of Problem
+    """
+
+    def __init__(self, text: str, problems: list[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.text = text
+        self.problems = problems
+
+    def placed(self) -> Iterator[tuple[str, str | None]]:
+        """Each problem with its line and column, and its hint."""
+        for problem in self.problems:
+            where = "" if problem.at is None else f"{line_and_column(self.text, problem.at)}: "
+            yield where + problem.message, problem.hint
+
+
+class Number(float):
+    """A number in JSON that keeps its spelling."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Read a number."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+class WholeNumber(int):
+    """A whole number in JSON that keeps its spelling."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Read a number."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+class _DuplicateError(Exception):
+    pass
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _DuplicateError
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
+_SPELLING = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=Number, parse_int=WholeNumber)
+
+
+def read_json(text: str, *, spelled: bool = False) -> Any:
+    """Read strict JSON.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        It is not JSON.
+    PastedError
+        A key stands twice in one object; the nesting is too deep; a number has too many digits.
+    """
+    value, end = read_json_at(text, _BLANK.match(text).end(), spelled=spelled)  # type: ignore[union-attr]
+    end = _BLANK.match(text, end).end()  # type: ignore[union-attr]
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
+
+
+def read_json_at(text: str, at: int, *, spelled: bool = False) -> tuple[Any, int]:
+    """Read the JSON value that begins at a place, as :func:`read_json` does; return it and its end."""
+    try:
+        return (_SPELLING if spelled else _DECODER).raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except _DuplicateError:
+        end = json.JSONDecoder().raw_decode(text, at)[1]
+        raise PastedError(text, list(_duplicates(text, at, end))) from None
+    except RecursionError:
+        raise PastedError(text, [Problem(None, "it is nested too deeply")]) from None
+    except ValueError as error:
+        raise PastedError(text, [Problem(None, str(error).partition(";")[0])]) from None
+
+
+def _duplicates(text: str, at: int, end: int) -> Iterator[Problem]:
+    """The keys that stand again in their object, in valid JSON."""
+    objects: list[dict[str, int] | None] = []
+    is_key = False
+    for token in _JSON_TOKEN.finditer(text, at, end):
+        mark = token[0]
+        if mark in "{[":
+            objects.append({} if mark == "{" else None)
+            is_key = mark == "{"
+        elif mark in "}]":
+            objects.pop()
+        elif mark == ",":
+            is_key = objects[-1] is not None
+        elif is_key and (keys := objects[-1]) is not None:
+            is_key = False
+            key = json.loads(mark)
+            first = keys.setdefault(key, token.start())
+            if first != token.start():
+                message = f"the key {key!r} is already at {line_and_column(text, first)}"
+                yield Problem(token.start(), message)
 
 
 def blanked(text: str) -> str:
@@ -35,33 +158,6 @@ def ellipsis_at(text: str) -> int | None:
             return found
         end = string.end() if string else end
     return None
-
-
-def python_literal(text: str) -> Any:
-    r"""Read a list or dict as Python prints it, or as its source has it.
-
-    It raises what ``ast.literal_eval`` raises, and SyntaxError where Python only warns: for a backslash that begins no escape,
-    as in ``'\d'``.
-    """
-    import ast
-
-    text = text.strip()
-    if any(escape[1] for string in _python_strings(text) for escape in _PYTHON_ESCAPE.finditer(string)):
-        raise SyntaxError("a backslash that means nothing in its string")
-    return ast.literal_eval(text)
-
-
-def _python_strings(text: str) -> Iterator[str]:
-    """The string literals of Python source that are not raw: those in which a backslash can begin an escape."""
-    import io
-    import tokenize
-
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.STRING and "r" not in re.split("['\"]", token.string, maxsplit=1)[0].lower():
-                yield token.string
-    except tokenize.TokenError as error:
-        raise SyntaxError(str(error)) from None
 
 
 def stray_backslashes(text: str) -> list[int]:

@@ -196,7 +196,7 @@ def audit(
     """
     loaded = request if isinstance(request, TuningRequest) else load_request(request)
     if isinstance(jobs, (str, os.PathLike)):
-        jobs = read_document(os.fsdecode(jobs), "the list of training jobs")
+        jobs, _ = read_document(os.fsdecode(jobs), "the list of training jobs")
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     paths = list(paths)

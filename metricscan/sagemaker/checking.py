@@ -76,7 +76,12 @@ class Checked:
         for path, one in self._parts():
             self._normalise_environment(one, path)
         errors, unknown = check(_DESCRIBE if self.described else _CREATE, document)
-        self.errors += errors
+        # what is in an answer alone may be left out, as step functions leave out the counters
+        self.errors += [
+            one
+            for one in errors
+            if not (self.described and one.message == "is missing" and one.path.partition(".")[0] in only_described)
+        ]
         self.warned += [one._replace(message=f"{one.message}; it is ignored") for one in unknown]
         self.config = _mapping(document.get("HyperParameterTuningJobConfig"))
         self._check_parts()

@@ -38,16 +38,24 @@ class RequestError(MetricscanError, ValueError):
         All errors, in the order of the request.
     source : str or None
         The path of the file, if the request was read from one.
+    warnings : tuple of str
+        What is suspicious about the request, though no error.
     """
 
     def __init__(
-        self, faults: tuple[RequestFault, ...], *, source: str | None = None, document: str = "the tuning request"
+        self,
+        faults: tuple[RequestFault, ...],
+        *,
+        source: str | None = None,
+        document: str = "the tuning request",
+        warnings: tuple[str, ...] = (),
     ) -> None:
         count = f"{len(faults)} errors" if len(faults) > 1 else "an error"
         where = "" if source is None else f" {source}"
         super().__init__("\n".join([f"{count} in {document}{where}", *(f"  {fault}" for fault in faults)]))
         self.faults = faults
         self.source = source
+        self.warnings = warnings
 
 
 class RequestWarning(UserWarning):

@@ -14,6 +14,7 @@ from metricscan.sagemaker import algorithms
 from metricscan.sagemaker.checking import Checked, TrainingDefinition
 from metricscan.sagemaker.documents import read_document
 from metricscan.sagemaker.errors import RequestError, RequestFault, RequestWarning
+from metricscan.sagemaker.spelling import as_in_model, holders
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
@@ -94,7 +95,8 @@ def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorith
     ----------
     source : path or mapping
         A CreateHyperParameterTuningJob request, or the answer of DescribeHyperParameterTuningJob, as a dict (it is copied) or
-        the path of a JSON file; a str is always a path. Commas after last items are ignored.
+        the path of a JSON or YAML file; a str is always a path. It may lie within other objects, as in a state machine or a
+        manifest; its members may be spelled in camelCase or snake_case, and commas after last items are ignored.
     algorithm : str, optional
         The built-in algorithm whose metrics to use if the request defines none and its image does not identify one.
 
@@ -102,7 +104,8 @@ def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorith
     ------
     RequestError
         All errors together: violations of the service model (API Reference, CreateHyperParameterTuningJob), an objective
-        that is not among the metrics, regexes that do not compile, contradictions.
+        that is not among the metrics, regexes that do not compile, contradictions. Its ``warnings`` are the texts of the
+        warnings.
     SourceError
         The file cannot be read, or is not UTF-8.
 
@@ -136,20 +139,20 @@ def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorith
     ((MetricDefinition(name='loss', regex='Loss = (.*?);'),), 'Minimize')
     """
     path = None
+    read: list[str] = []
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
-        source = read_document(path, "the tuning request")
+        source, read = read_document(path, "the tuning request")
     if not isinstance(source, Mapping):
         given = "null" if source is None else f"a {type(source).__name__}"
         error = RequestFault("", f"{given} where the request, an object, was expected")
         raise RequestError((error,), source=path)
     if algorithm is not None:
         algorithms.algorithm(algorithm)
-    checked = Checked(
-        copy.deepcopy({key: value for key, value in source.items() if key != "ResponseMetadata"}), algorithm
-    )
+    checked = Checked(_request_in(source, path), algorithm)
+    checked.warned[:0] = [RequestFault("", warning) for warning in read]
     if checked.errors:
-        raise RequestError(tuple(checked.errors), source=path)
+        raise RequestError(tuple(checked.errors), source=path, warnings=tuple(map(str, checked.warned)))
     for one in checked.warned:
         warnings.warn(str(one), RequestWarning, stacklevel=2)
     return TuningRequest(
@@ -161,5 +164,17 @@ def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorith
     )
 
 
-def _read(path: str) -> Any:
-    return read_document(path, "the tuning request")
+def _request_in(document: Mapping[str, Any], path: str | None) -> dict[str, Any]:
+    """A copy of the request in a document, with the members' names of the model."""
+    found = list(holders(document, "HyperParameterTuningJobConfig"))
+    if len(found) > 1:
+        places = ", ".join(place for place, _ in found[:5])
+        raise RequestError((RequestFault("", f"{len(found)} requests, {places}; one was expected"),), source=path)
+    given = found[0][1] if found else document
+    shape = "DescribeHyperParameterTuningJobResponse"
+    errors: list[RequestFault] = []
+    # its members are those of the request, and more
+    request = as_in_model("CreateHyperParameterTuningJobRequest", as_in_model(shape, given, errors), [])
+    if errors:
+        raise RequestError(tuple(errors), source=path)
+    return copy.deepcopy({key: value for key, value in request.items() if key != "ResponseMetadata"})

@@ -130,7 +130,8 @@ class Scanner:
                 checked({**given, "untamed": untamed})
             except OptionError as wrong:
                 options = Fault(None, None, None, None, f"the options beside them: {wrong.message}")
-                raise DefinitionError((*error.faults, options), source=error.source) from None
+                faults = (*error.faults, options)
+                raise DefinitionError(faults, source=error.source, warnings=error.warnings) from None
             raise
         checked({**given, "untamed": untamed})
         for suspicion in suspicions:

@@ -43,7 +43,7 @@ def test_definitions_from_several_files(run, log, tmp_path):
 @pytest.mark.parametrize("command", ["replay", "check"])
 def test_all_errors_of_the_definitions_come_in_one_message(run, log, tmp_path, command):
     name = log("loss=1\n")
-    tree(tmp_path, {"d.json": '[{"Name": "a", "Regex": "("}, {"name": "b", "Regex": ""}]'})
+    tree(tmp_path, {"d.json": '[{"Name": "a", "Regex": "("}, {"Nmae": "b", "Regex": ""}]'})
     code, out, err = run(command, name, "-d", "d.json", "-m", "a=x", "-m", "nothing", "-m", "c=")
     assert (code, out) == (2, "")
     assert err.splitlines() == [
@@ -52,12 +52,29 @@ def test_all_errors_of_the_definitions_come_in_one_message(run, log, tmp_path, c
         "      (",
         "      ^",
         "      hint: close the group with ), or write \\( for the character",
-        "  definition 1: unknown key 'name'; Name and Regex were expected",
-        "      hint: it is spelled Name",
+        "  definition 1: unknown key 'Nmae'; Name and Regex were expected",
+        "      hint: did you mean Name?",
         "  definition 2 'a': the name is already that of definition 0",
         "  definition 3: 'nothing' has no =; NAME=REGEX was expected",
         "  definition 4 'c': the regex is empty",
     ]
+
+
+@pytest.mark.parametrize("more", [(), ("-m", "b=y")])
+def test_warnings_are_printed_though_an_error_follows(run, log, tmp_path, more):
+    tree(tmp_path, {"d.py": "definitions = [{'Name': 'a', 'Regex': '\\d('}]"})
+    code, _, err = run("check", log("x\n"), "-d", "d.py", *more)
+    assert code == 2
+    first, second = err.splitlines()[:2]
+    assert first.startswith(r"metricscan: warning: d.py: line 1, column 40: \d in a Python string: the backslash")
+    assert second.startswith("metricscan: an error in the metric definitions")
+
+
+def test_a_warning_of_a_file_that_is_good_is_printed_once(run, log, tmp_path):
+    tree(tmp_path, {"d.txt": "definitions = {'a': 'a=(\\d)'}"})
+    for more in ((), ("-m", "b=y")):
+        code, _, err = run("replay", log("a=1\n"), "-d", "d.txt", *more, "--json")
+        assert (code, err.count("in a Python string")) == (0, 1)
 
 
 def test_errors_name_their_file(run, log, tmp_path):

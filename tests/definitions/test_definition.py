@@ -47,6 +47,11 @@ def fault_of(regex):
         (definition for definition in [LOSS]),
         {"MetricDefinitions": [LOSS]},
         {"MetricDefinitions": [LOSS], "TrainingImage": "x"},
+        {"loss": r"loss=(\S+)"},
+        [{"name": "loss", "regex": r"loss=(\S+)", "description": "the mean"}],
+        [{"Name": "loss", "Regex": r"loss=(\S+)", "Description": None}],
+        {"spec": {"algorithmSpecification": {"metricDefinitions": [{"name": "loss", "regex": r"loss=(\S+)"}]}}},
+        {"data": [{"algorithm_specification": {"metric_definitions": [LOSS]}}, {"metric_definitions": [LOSS]}]},
     ],
 )
 def test_forms_of_a_list(source):
@@ -86,7 +91,7 @@ def test_all_errors_are_reported_together():
             {"Name": "", "Regex": ""},
             "no equals sign",
             {"Name": "c"},
-            {"name": "d", "Regex": 7},
+            {"Nmae": "d", "Regex": 7},
             None,
             {"Name": "e", "Regex": "*"},
         ]
@@ -99,7 +104,7 @@ def test_all_errors_are_reported_together():
         (3, "", None, "the regex is empty"),
         (4, None, None, "'no equals sign' has no =; NAME=REGEX was expected"),
         (5, "c", None, "Regex is missing"),
-        (6, None, None, "unknown key 'name'; Name and Regex were expected"),
+        (6, None, None, "unknown key 'Nmae'; Name and Regex were expected"),
         (6, None, None, "Regex is int 7 where a string was expected"),
         (7, None, None, found[-2].message),
         (8, "e", 0, "nothing to repeat"),
@@ -108,16 +113,29 @@ def test_all_errors_are_reported_together():
     assert [fault.hint for fault in found if fault.hint] == [
         r"close the group with ), or write \( for the character",
         r"close the set with ], or write \[ for the character",
-        "it is spelled Name",
+        "did you mean Name?",
         "put it in quotes",
     ]
 
 
-def test_names_with_their_regexes_are_shown_as_a_list():
-    (fault,) = faults({"loss": r"loss=(\S+)", "b": "x"})
-    assert fault.message.startswith("a dict where a list of")
-    assert fault.hint == r'each is one of the list: [{"Name": "loss", "Regex": "loss=(\\S+)"}, ..]'
-    assert [fault.hint for one in ({}, {"loss": 1}, {"a": []}) for fault in faults(one)] == [None] * 3
+def test_a_mapping_that_is_none_of_names_to_regexes():
+    found = [fault for one in ({}, {"loss": 1}, {"a": []}, {"a": "x", "b": None}) for fault in faults(one)]
+    assert [(fault.message.startswith("a dict where a list of"), fault.hint) for fault in found] == [(True, None)] * 4
+
+
+def test_lists_at_several_places_are_not_mixed():
+    document = {"TrainingJobDefinitions": [{"MetricDefinitions": [LOSS]}, {"MetricDefinitions": ["a=b"]}]}
+    (fault,) = faults(document)
+    assert fault.message == (
+        "several lists of definitions, TrainingJobDefinitions[0].MetricDefinitions, "
+        "TrainingJobDefinitions[1].MetricDefinitions; one was expected"
+    )
+
+
+def test_a_set_has_no_order():
+    (fault,) = faults({"a=b"})
+    assert fault.message.startswith("a set where a list of")
+    assert fault.hint == "write [..] in place of {..}: a set has no order"
 
 
 def test_an_error_says_where_each_error_is():
@@ -157,6 +175,7 @@ def test_an_error_says_where_each_error_is():
         ([{"Name": True, "Regex": "x"}], "Name is bool True where a string was expected"),
         ([{"Name": "a", "Regex": ["x"]}], "Regex is a list where a string was expected"),
         ([{"Name": "a", "Regex": "x", "Unit": "s"}], "unknown key 'Unit'"),
+        ([{"Name": "a", "name": "b", "Regex": "x"}], "Name is given twice, also as 'name'"),
         ([{}], "Name is missing"),
         (["=x"], "the name is empty"),
         (["a="], "the regex is empty"),

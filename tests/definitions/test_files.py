@@ -17,7 +17,8 @@ from metricscan import (
     SourceError,
     load_definitions,
 )
-from metricscan.definitions.pasted import python_literal
+from metricscan.definitions.pasted import PastedError
+from metricscan.definitions.python_literals import read_python
 
 LOSS = MetricDefinition("loss", r"loss=(\S+)")
 
@@ -120,17 +121,29 @@ def test_a_single_backslash_in_json(tmp_path):
     assert f"2 errors in the metric definitions of {path}" in str(caught.value)
 
 
-def what_comes_of(read, text):
-    try:
-        return repr(read(text))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return "refused"
-
-
 def as_python_reads_it(text):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return what_comes_of(ast.literal_eval, text.strip())
+    """What Python reads, and whether it warns; None for what is no literal, or no such list or dictionary."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return None
+    return value, bool(caught)
+
+
+def as_json_has_it(value):
+    """The same value with lists for tuples; sets and keys that are given twice are refused."""
+    if isinstance(value, (list, tuple)):
+        return [as_json_has_it(item) for item in value]
+    return {key: as_json_has_it(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def read_or_refused(text):
+    try:
+        return *read_python(text), None
+    except PastedError as error:
+        return None, [], str(error)
 
 
 PARTS = [*"[]{},:'\"\\\rRbf \n#0123478dnuxN", r"\d", "'a'", "'''", r"'\n'"]
@@ -141,8 +154,16 @@ PARTS = [*"[]{},:'\"\\\rRbf \n#0123478dnuxN", r"\d", "'a'", "'''", r"'\n'"]
 @example("['''a\\\nb'''] # it's")
 @example("['")
 @given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
-def test_python_literals_are_read_without_what_python_warns_of(text):
-    assert what_comes_of(python_literal, text) == as_python_reads_it(text)
+def test_python_literals_are_read_as_python_reads_them(text):
+    expected = as_python_reads_it(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value, suspicions, refusal = read_or_refused(text)
+    if refusal is not None:
+        assert expected is None or re.search(r"a set|is already at|a key was expected", refusal)
+    else:
+        assert expected is not None
+        assert (value, bool(suspicions)) == (as_json_has_it(expected[0]), expected[1])
 
 
 @pytest.mark.parametrize(
@@ -153,8 +174,8 @@ def test_python_literals_are_read_without_what_python_warns_of(text):
         ("d.json", "", "the file is empty; a list of"),
         ("d.json", "[,]", "the list is empty"),
         ("d.json", "[" * 100_000, "nested too deeply"),
-        ("d.json", "['a' + 'b']", "not JSON"),
-        ("d.json", "[print('x')]", "not JSON"),
+        ("d.json", "['a' + 'b']", r"line 1, column 2: 'a' \+ 'b' where a literal was expected; nothing is run"),
+        ("d.json", "[print('x')]", r"line 1, column 2: print\(\.\.\) where a literal was expected; nothing is run"),
         ("d.yaml", "- Name: a\n Regex: x\n", r"line 2, column \d+: not YAML"),
         ("d.yaml", '- Name: a\n  Regex: "\\S"\n', "line 2, column 12: not YAML: found unknown escape character"),
         ("d.yaml", "- !!python/name:os.system\n", "not YAML"),

@@ -5,6 +5,7 @@ import re
 import warnings
 
 import pytest
+import yaml
 from support.requests import CONFIG, DEFINITION, METRICS, REQUEST, Missing, changed, with_several
 
 import metricscan
@@ -75,6 +76,100 @@ def test_a_file_with_trailing_commas(tmp_path):
     assert load_request(str(path)).metrics == load_request(REQUEST).metrics
 
 
+def respelled(value, spell):
+    if isinstance(value, dict):
+        # the keys of these maps are the user's
+        return {
+            spell(key): inner if key in ("Environment", "StaticHyperParameters") else respelled(inner, spell)
+            for key, inner in value.items()
+        }
+    return [respelled(item, spell) for item in value] if isinstance(value, list) else value
+
+
+def camel(key):
+    return key[0].lower() + key[1:]
+
+
+def snake(key):
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+
+
+@pytest.mark.parametrize("spell", [camel, snake, str.upper])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda request: request,
+        lambda request: {"Type": "Task", "Resource": "arn:aws:states:::sagemaker", "Parameters": request},
+        lambda request: {
+            "apiVersion": "v1",
+            "kind": "HyperParameterTuningJob",
+            "metadata": {"name": "a"},
+            "spec": request,
+        },
+        lambda request: {"States": {"Train": {"Next": "End"}, "Tune": {"Parameters": request}}},
+        lambda request: {"status": 200, "data": [request]},
+    ],
+)
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_a_request_within_other_objects_and_in_other_spellings(tmp_path, spell, wrap, suffix):
+    document = wrap(respelled(REQUEST, spell))
+    path = tmp_path / f"request.{suffix}"
+    path.write_text(json.dumps(document) if suffix == "json" else yaml.safe_dump(document))
+    for source in (document, path):
+        request, texts = warned(source)
+        assert (request.document, texts) == (REQUEST, [])
+
+
+def test_a_request_is_one():
+    with pytest.raises(
+        RequestError, match=r"2 requests, \[0\], \[1\]; one was expected|2 requests, a, b; one was expected"
+    ):
+        load_request({"a": REQUEST, "b": REQUEST})
+    twice = REQUEST | {"hyperParameterTuningJobName": "other"}
+    with pytest.raises(RequestError, match="HyperParameterTuningJobName: is given twice, as HyperParam"):
+        load_request(twice)
+
+
+def test_an_answer_without_the_counters_of_its_jobs():
+    answer = changed({"Tags": Missing}) | {
+        "HyperParameterTuningJobStatus": "Completed",
+        "BestTrainingJob": {"TrainingJobName": "a"},
+    }
+    request, texts = warned(answer)
+    assert (request.described, texts) == (True, [])
+    # what it holds is checked, and what a request needs is needed
+    assert faults({"HyperParameterTuningJobStatus": "Odd"}, answer) == ["HyperParameterTuningJobStatus"]
+    assert faults({f"{CONFIG}.Strategy": Missing}, answer) == [f"{CONFIG}.Strategy"]
+
+
+def test_an_answer_that_python_printed(tmp_path):
+    answer = changed({"Tags": Missing}) | {"CreationTime": "@", "HyperParameterTuningJobStatus": "Completed"}
+    path = tmp_path / "answer.json"
+    path.write_text(repr(answer).replace("'@'", "datetime.datetime(2026, 3, 1, 10, 0, tzinfo=tzlocal())"))
+    assert load_request(path).document == answer | {"CreationTime": "2026-03-01T10:00:00"}
+
+
+def test_warnings_come_with_the_errors_that_follow_them():
+    with pytest.raises(RequestError) as caught:
+        load_request(changed({f"{DEFINITION}.Environment": [{"A": 1}], f"{CONFIG}.Strategy": "Odd"}))
+    assert len(caught.value.faults) == 1
+    assert [text.partition(":")[0] for text in caught.value.warnings] == [
+        "TrainingJobDefinition.Environment",
+        "TrainingJobDefinition.Environment['A']",
+    ]
+
+
+def test_a_request_that_is_cut_anywhere_gives_one_error(tmp_path):
+    path = tmp_path / "request.json"
+    small = {"HyperParameterTuningJobName": "é", CONFIG: {"Strategy": "Grid"}}
+    for text in (json.dumps(small, indent=1), repr(small)):
+        for cut in range(len(text)):
+            path.write_text(text[:cut])
+            with pytest.raises(RequestError, match=r"line \d+, column \d+: not (JSON|Python)") as caught:
+                load_request(path)
+            assert len(caught.value.faults) == 1
+
+
 def test_the_documentations_gap_is_named(tmp_path):
     path = tmp_path / "request.json"
     path.write_text('{\n   "HyperParameterTuningJobConfig": { \n   ...,\n   }\n   "TrainingJobDefinition": {}\n}')
@@ -88,7 +183,7 @@ def test_the_documentations_gap_is_named(tmp_path):
         ("[1]", "a list where the request, an object, was expected"),
         ("null", "null where the request"),
         ('{"a": }', r"line 1, column 7: not JSON: Expecting value"),
-        ('{"Regex": "(\\S+)"}', r"line 1, column 13: \\S is not a JSON string escape\n +hint: write \\\\S"),
+        ('{"Regex": "(\\S+)"}', r"line 1, column 13: \\S is no JSON string escape\n +hint: write \\\\S"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
