@@ -157,7 +157,7 @@ jobs_file_option = click.option(
     "--jobs",
     "jobs_file",
     metavar="FILE",
-    help="Facts about jobs, as CSV or JSON lines: job or path, status, hyperparameters.",
+    help="Facts about jobs: a table or JSON with job or path, status and hyperparameters, or a document of a tuning tool.",
 )
 json_option = click.option("--json", "print_json", is_flag=True, help="Print the result as JSON.")
 threads_option = click.option(

@@ -10,7 +10,15 @@ import click
 from metricscan.cli import documents
 from metricscan.cli.goal import Goal, completed_only_of, goal_options
 from metricscan.cli.options import jobs_file_option, json_option
-from metricscan.cli.output import EXIT_NOTHING_FOUND, complain, literal, new_table, open_console, print_table
+from metricscan.cli.output import (
+    EXIT_NOTHING_FOUND,
+    complain,
+    literal,
+    new_table,
+    open_console,
+    print_notices,
+    print_table,
+)
 from metricscan.cli.rankings import print_best, print_no_best, print_ranking
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.dataset import Dataset
     from metricscan.definitions.objective import Objective
+    from metricscan.logs.job import Notice
 
 
 @click.command(short_help="Rank the jobs of a dataset that replay --out wrote.")
@@ -49,9 +58,10 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     if objective is None:
         raise click.UsageError("no objective: give --minimize NAME or --maximize NAME; the replay had none")
     jobs = None
+    notices: list[Notice] = []
     if jobs_file is not None:
-        jobs = opened.jobs
-        add_facts(jobs, jobs_file)
+        jobs, notices = add_facts(opened.jobs, jobs_file)
+        print_notices(notices)
     errors = opened.manifest.get("errors", [])
     if errors:
         more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
@@ -68,6 +78,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
             "best": best,
             "ranking": documents.ranked(goal.cut(found)),
             "errors": errors,
+            "notices": [notice._asdict() for notice in notices],
         }
         if compared is not None:
             keys = ("value", "own_value", "regret")

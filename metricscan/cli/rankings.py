@@ -28,12 +28,18 @@ def print_best(
 
 def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool) -> None:
     """Print that no job won, and why."""
-    reason = f"no job has a finite {_named(objective)}"
-    if "found" in ranking["objective_status"].to_pylist():
-        named = _named(objective)
-        reason = (
-            f"no job with a finite {named} is Completed" if completed_only else f"all jobs with a finite {named} failed"
-        )
+    import pyarrow.compute as pc
+
+    named = _named(objective)
+    found = ranking.filter(pc.equal(ranking["objective_status"], "found"))
+    reason = f"no job has a finite {named}"
+    if found.num_rows:
+        others = [status for status in dict.fromkeys(found["job_status"].to_pylist()) if status != "Failed"]
+        reason = f"all jobs with a finite {named} failed"
+        if completed_only:
+            reason = f"no job with a finite {named} is Completed"
+        elif others:
+            reason += f", or have a status that is not known: {', '.join(map(repr, others[:5]))}"
     console.print(f"Best: none; {reason}")
 
 

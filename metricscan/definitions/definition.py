@@ -14,6 +14,8 @@ from metricscan.errors import DefinitionError, DefinitionWarning, Fault, nearest
 from metricscan.patterns.dialect import Dialect, RegexError, read_regex
 
 MAX_NAME_CHARACTERS = 255
+# Of objects and lists within one another, in which to look for definitions.
+_MOST_DEPTH = 20
 
 Kept = TypeVar("Kept")
 
@@ -275,15 +277,17 @@ def listed(source: Any) -> tuple[list[Any], list[Fault]]:
     return list(source), []
 
 
-def _held(document: Any, at: str) -> Iterator[tuple[str, Any]]:
+def _held(document: Any, at: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """The lists of metric definitions in a document, each with its place."""
+    if depth > _MOST_DEPTH:
+        return
     if isinstance(document, Mapping):
         for key, value in document.items():
             place = f"{at}.{key}" if at else str(key)
             if re.sub(r"[\W_]", "", str(key)).casefold() == "metricdefinitions":
                 yield place, value
             else:
-                yield from _held(value, place)
+                yield from _held(value, place, depth + 1)
     elif isinstance(document, list):
         for index, value in enumerate(document):
-            yield from _held(value, f"{at}[{index}]")
+            yield from _held(value, f"{at}[{index}]", depth + 1)

@@ -2,179 +2,371 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.errors import SourceError
+from metricscan.logs.job import Job, Notice
+from metricscan.logs.job_rows import (
+    JOB_COLUMNS,
+    PARAMETER_COLUMNS,
+    PLACE_COLUMNS,
+    STATUS_COLUMNS,
+    WEAK_JOB_COLUMNS,
+    JobRow,
+    errors_in,
+    plain,
+    read_rows,
+)
 from metricscan.logs.naming import absolute, is_within
-from metricscan.logs.parameters import parameters_of
+from metricscan.logs.natural import natural_order
+from metricscan.logs.parameters import as_text, parameters_of, value_as_text
+from metricscan.logs.statuses import STATUSES, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from metricscan.logs.job import Job
-
-STATUSES = {
-    "Completed": ("completed", "complete", "succeeded", "success", "finished", "done", "terminated"),
-    "Failed": ("failed", "fail", "error", "crashed"),
-    "Stopped": ("stopped", "stopping", "killed", "cancelled", "canceled", "pruned", "paused"),
-    "InProgress": ("inprogress", "in_progress", "running", "pending", "created"),
-}
-_STATUS_OF = {word: status for status, words in STATUSES.items() for word in words}
-
-
-def add_facts(jobs: Sequence[Job], path: str | os.PathLike[str]) -> None:
-    """Set the statuses of jobs and update their hyperparameters from a jobs file.
-
-    Raises
-    ------
-    SourceError
-        The file cannot be read, lines of it are invalid, or it names a job twice or a job that is not there.
-    """
-    apply_facts(jobs, read_jobs_file(os.fspath(path)), path)
+_NAMES = (*JOB_COLUMNS, *WEAK_JOB_COLUMNS)
+# Columns whose names begin so are hyperparameters, and no other column is one.
+_PREFIXES = ("config/", "params.", "params/", "config.", "hyperparameters.", "hyperparameters/", "hparams.", "hparams/")
+_OF_OPTUNA = "params_"
+# What the tuning service reports about a training job besides its hyperparameters, in its documents and in the SDK's frame.
+_REPORTED = frozenset(
+    (
+        *("trainingjobarn", "tuningjobname", "tuningjobarn", "trainingjobdefinitionname", "objectivestatus"),
+        *("creationtime", "trainingstarttime", "trainingendtime", "trainingelapsedtimeseconds", "lastmodifiedtime"),
+        *("finalobjectivevalue", "finalhyperparametertuningjobobjectivemetric", "finalmetricdatalist"),
+        *("secondarystatus", "failurereason"),
+    )
+)
+# The number of a trial, alone or behind a word: 3, trial_3, slurm-17_2.
+_NUMBERED = re.compile(r"(?:[^\W\d_]+[-_ ]?)?0*([0-9]+(?:_[0-9]+)*)")
+# Slurm's accounting has a row per step of a job.
+_STEP_OF_SLURM = re.compile(r"\d+(?:_\d+)?\.(?:batch|extern|\d+)")
 
 
 class Fact(NamedTuple):
-    """A line of a jobs file.
+    """What a jobs file says of one job.
 
     Attributes
     ----------
-    line : int
-        From 1.
-    job : str or None
-        The job's name.
+    where : str
+        The place in the file, for messages.
+    names : dict of str to str
+        The names of the job, by column, the likeliest first.
     place : str or None
-        The absolute path under which the job's logs lie. One of job and place is given.
-    status : {"Completed", "Failed", "Stopped", "InProgress", None}
+        The absolute path under which the job's logs lie. Either a name or a place is given.
+    renames : bool
+        Whether the logs under the place get the job's name.
+    status : str or None
+        Completed, Failed, Stopped or InProgress; or the word of the file, if it is not known.
     hyperparameters : dict of str to str
+    row : JobRow
     """
 
-    line: int
-    job: str | None
+    where: str
+    names: dict[str, str]
     place: str | None
+    renames: bool
     status: str | None
     hyperparameters: dict[str, str]
+    row: JobRow
+
+    @property
+    def name(self) -> str:
+        """The likeliest name."""
+        return next(iter(self.names.values())) if self.names else os.path.basename(self.place or "")
 
 
 def read_jobs_file(path: str) -> list[Fact]:
-    """Read the facts in a jobs file: CSV, or JSON lines.
+    """Read the facts in a jobs file.
 
     Raises
     ------
     SourceError
-        It cannot be read, or lines of it are invalid; the message names all of those.
+        It cannot be read, or rows of it are invalid; the message names all of those.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"cannot read the jobs file {path}", path=path, cause=error) from error
-    errors: list[str] = []
-    rows: list[tuple[int, dict[str, Any]]] = []
-    if text.lstrip().startswith("["):
-        errors.append("a JSON list; JSON lines were expected, one object per line")
-    elif text.lstrip().startswith("{"):
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
-                    errors.append(f"line {number}: not JSON: {reason}")
-                else:
-                    if isinstance(row, dict) and isinstance(row.get("hyperparameters"), dict):
-                        row["hyperparameters"] = _object_in(line)
-                    rows.append((number, row))
-    else:
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        try:
-            columns = reader.fieldnames or ()
-            if columns and not {"job", "path"} & set(columns):
-                shown = ", ".join(columns)[:80]
-                errors.append(f"line {reader.line_num}: the columns are {shown}; one called job or path was expected")
-            else:
-                rows.extend((reader.line_num, row) for row in reader)
-        except csv.Error as error:
-            errors.append(f"line {reader.line_num}: not CSV: {error}")
     facts = []
-    for number, row in rows:
+    errors: list[str] = []
+    folder = os.path.dirname(os.path.abspath(path))
+    for row in read_rows(path):
+        if isinstance(row, str):
+            errors.append(row)
+            continue
         try:
-            facts.append(_fact(number, row, os.path.dirname(os.path.abspath(path))))
+            fact = fact_of(row, folder)
         except ValueError as error:
-            errors.append(f"line {number}: {error}")
-    first: dict[tuple[str | None, str | None], int] = {}
-    for fact in facts:
-        key = (fact.job, fact.place) if fact.job is None else (fact.job, None)
-        if first.setdefault(key, fact.line) != fact.line:
-            errors.append(f"line {fact.line}: {fact.job or fact.place} is already in line {first[key]}")
+            errors.append(f"{row.where}: {error}")
+        except RecursionError:
+            errors.append(f"{row.where}: a value is nested too deeply")
+        else:
+            if fact is not None:
+                facts.append(fact)
+    if len({len(fact.names) for fact in facts}) < 2:
+        errors += _twice(facts)
     if errors:
-        raise SourceError(f"errors in the jobs file {path}\n  " + "\n  ".join(errors), path=path)
+        raise errors_in(path, errors)
     return facts
 
 
-def _object_in(line: str) -> str:
-    """The text of the hyperparameters in a JSON line. Its numbers keep their spelling."""
-    key = re.search(r'"hyperparameters"\s*:\s*(?=\{)', line)
-    if key is None:
-        return json.dumps(json.loads(line)["hyperparameters"])
-    return line[key.end() : json.JSONDecoder().raw_decode(line, key.end())[1]]
+def _twice(facts: Iterable[Fact]) -> list[str]:
+    """An error for each fact about a job that an earlier one is about, if a job has one name."""
+    first: dict[tuple[bool, str], Fact] = {}
+    errors = []
+    for fact in facts:
+        if len(fact.names) < 2:
+            key = (bool(fact.names), fact.name if fact.names else str(fact.place))
+            earlier = first.setdefault(key, fact)
+            if earlier is not fact and not _is_repeated(earlier, fact):
+                errors.append(f"{fact.where}: {key[1]} is already in {earlier.where}")
+    return errors
 
 
-def _fact(number: int, row: Any, folder: str) -> Fact:
-    if not isinstance(row, dict):
-        raise ValueError("an object was expected")
-    unknown = [str(key) for key in row if key not in ("job", "path", "status", "hyperparameters")]
-    if unknown:
-        raise ValueError(f"unknown columns {', '.join(unknown)}; job, path, status and hyperparameters were expected")
-    # an empty cell gives nothing, but 0 is a name
-    given = (row.get(key) for key in ("job", "path", "status", "hyperparameters"))
-    job, path, status, parameters = (None if value == "" else value for value in given)
-    if job is None and path is None:
+def _is_repeated(one: Fact, other: Fact) -> bool:
+    """Whether two answers of the service say the same of a job, as those of List and of Describe do."""
+    return one.status == other.status and all("trainingjobarn" in map(plain, fact.row.cells) for fact in (one, other))
+
+
+# ---- one row
+
+
+def fact_of(row: JobRow, folder: str = "") -> Fact | None:
+    """The fact in a row; None for a row that is about a part of a job.
+
+    Parameters
+    ----------
+    row : JobRow
+    folder : str
+        The folder to which paths are relative.
+
+    Raises
+    ------
+    ValueError
+        The row is invalid.
+    """
+    columns: dict[str, str] = {}
+    for key in map(str, row.cells):
+        if columns.setdefault(plain(key), key) != key and plain(key) in (*_NAMES, *PLACE_COLUMNS, *STATUS_COLUMNS):
+            raise ValueError(f"{key} and {columns[plain(key)]} both name the same")
+    given = {name: row.cells[key] for name, key in columns.items() if row.cells[key] not in (None, "")}
+    names = {name: value_as_text(given[name]) for name in _NAMES if isinstance(given.get(name), (str, int))}
+    if _STEP_OF_SLURM.fullmatch(names.get("jobid", "")):
+        return None
+    places = [name for name in PLACE_COLUMNS if isinstance(given.get(name), str)]
+    if not names and not places:
         raise ValueError("job or path is missing")
-    if status is not None:
-        word = str(status).strip().lower().replace(" ", "").replace("-", "_")
-        if word not in _STATUS_OF:
-            raise ValueError(f"status {status!r}; one of {', '.join(STATUSES)} was expected")
-        status = _STATUS_OF[word]
-    try:
-        parameters = parameters_of(parameters or "{}")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"hyperparameters are not a JSON object: {error}") from None
-    place = None if path is None else absolute(os.path.join(folder, str(path)))
-    return Fact(number, None if job is None else str(job), place, status, parameters)
+    status = None
+    for name in STATUS_COLUMNS:
+        if name in given and status is None:
+            word = given[name]
+            if not isinstance(word, str):
+                raise ValueError(f"{columns[name]} is {word!r:.60}; a word was expected, as {', '.join(STATUSES)}")
+            status = status_of(word) or as_text(word.strip())
+    return Fact(
+        row.where,
+        names,
+        absolute(os.path.join(folder, given[places[0]])) if places else None,
+        bool(names) and places[:1] == ["path"],
+        status or None,
+        _hyperparameters(row, columns, given),
+        row,
+    )
 
 
-def apply_facts(jobs: Sequence[Job], facts: Sequence[Fact], jobs_file: str | os.PathLike[str]) -> None:
+def _hyperparameters(row: JobRow, columns: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    taken = {*_NAMES, *PLACE_COLUMNS, *STATUS_COLUMNS}
+    for name in PARAMETER_COLUMNS:
+        value = given.get(name)
+        is_object = isinstance(value, dict)
+        if name == "hyperparameters" or is_object or (isinstance(value, str) and value.lstrip()[:1] == "{"):
+            taken.add(name)
+            if value is None:
+                continue
+            if is_object:
+                found.update({as_text(str(key)): value_as_text(inner) for key, inner in value.items()})
+            elif not isinstance(value, str):
+                kind = "a list" if isinstance(value, list) else value_as_text(value)[:40]
+                raise ValueError(f"{columns[name]} is {kind}; a JSON object was expected")
+            else:
+                try:
+                    found.update(parameters_of(value))
+                except (ValueError, RecursionError) as error:
+                    raise ValueError(f"{columns[name]} is not a JSON object: {error}") from None
+    keys = [str(key) for key in row.cells]
+    prefixes = tuple(prefix for prefix in _PREFIXES if any(key.startswith(prefix) for key in keys))
+    if "number" in columns and ("state" in columns or "value" in columns or "values0" in columns):
+        prefixes += (_OF_OPTUNA,)
+    is_answer = "trainingjobarn" in columns and not row.is_table
+    for key in keys:
+        value = row.cells[key]
+        if value is None or value == "" or value != value:
+            continue
+        if prefixes:
+            prefix = next((prefix for prefix in prefixes if key.startswith(prefix)), None)
+            if prefix is not None:
+                found[as_text(key[len(prefix) :])] = value_as_text(value)
+        elif not is_answer and plain(key) not in taken and plain(key) not in _REPORTED:
+            found[as_text(key)] = value_as_text(value)
+    return found
+
+
+# ---- facts and jobs
+
+
+def apply_facts(
+    jobs: Sequence[Job], facts: Sequence[Fact], jobs_file: str | os.PathLike[str]
+) -> tuple[list[Job], list[Notice]]:
     """Set the statuses of jobs and update their hyperparameters.
+
+    Returns
+    -------
+    jobs : list of Job
+        Those given and, for facts about others, jobs without a log, in natural name order.
+    notices : list of Notice
 
     Raises
     ------
     SourceError
-        A fact names a job or a path for which there is no job.
+        A fact fits several jobs, or several facts are about one.
     """
-    by_name = {job.name: job for job in jobs}
-    missing = []
-    for fact in facts:
-        if fact.job is not None:
-            wanted = fact.job
-            meant = [by_name[wanted]] if wanted in by_name else []
-        else:
-            wanted = str(fact.place)
-            meant = [job for job in jobs if any(is_within(absolute(log.path), wanted) for log in job.logs)]
+    path = os.fspath(jobs_file)
+    fitting, errors = jobs_of_facts(jobs, facts)
+    first: dict[int, Fact] = {}
+    added: dict[str, Job] = {}
+    without: dict[str, None] = {}
+    for fact, (name, meant) in zip(facts, fitting, strict=True):
         if not meant:
-            missing.append(f"line {fact.line}: {wanted}")
+            without[name] = None
+            meant = [added.setdefault(name, Job(name))]
+        if len(meant) == 1 and fact.names:
+            earlier = first.setdefault(id(meant[0]), fact)
+            if earlier is not fact and not _is_repeated(earlier, fact):
+                errors.append(f"{fact.where}: {meant[0].name} is already in {earlier.where}")
         for job in meant:
             # a file without statuses leaves those that are known
             job.status = fact.status or job.status
             job.hyperparameters.update(fact.hyperparameters)
-    if missing:
-        names = ", ".join(job.name for job in jobs[:5]) + (", .." if len(jobs) > 5 else "")
-        raise SourceError(
-            f"the jobs file {os.fspath(jobs_file)} names jobs that have no log\n  " + "\n  ".join(missing),
-            path=os.fspath(jobs_file),
-            hint=f"the jobs found are {names}" if jobs else None,
+    if errors:
+        raise errors_in(path, errors)
+    everyone = [*jobs, *added.values()]
+    everyone = [everyone[index] for index in natural_order([job.name for job in everyone])]
+    return everyone, _notices(path, facts, [job.name for job in jobs], [*without], len(facts) - len(without))
+
+
+def jobs_of_facts(jobs: Sequence[Job], facts: Sequence[Fact]) -> tuple[list[tuple[str, list[Job]]], list[str]]:
+    """The name and the jobs that each fact is about, and an error for each that fits several jobs.
+
+    A fact with a name is about the job that has this name. Else about the one the last part of whose name it is, or the last
+    part of whose name is a word with this number (``3`` is ``trial_3``). A fact with a place is about the jobs whose logs lie
+    there.
+    """
+    known = _Known(jobs)
+    name_of = known.chosen(facts)
+    found: list[tuple[str, list[Job]]] = []
+    errors = []
+    for fact in facts:
+        name = name_of(fact)
+        meant = [] if fact.renames else known.under(fact)
+        if not meant and name is not None:
+            meant = known.named(name)
+            if len(meant) > 1:
+                errors.append(f"{fact.where}: {name} fits {len(meant)} jobs, {_listed(job.name for job in meant)}")
+        found.append((name or as_text(fact.name), meant))
+    return found, errors
+
+
+def add_facts(jobs: Sequence[Job], path: str | os.PathLike[str]) -> tuple[list[Job], list[Notice]]:
+    """Set the statuses of jobs and update their hyperparameters from a jobs file; see :func:`apply_facts`.
+
+    Raises
+    ------
+    SourceError
+        The file cannot be read, or rows of it are invalid.
+    """
+    return apply_facts(jobs, read_jobs_file(os.fspath(path)), path)
+
+
+class _Known:
+    """The jobs that are known, by what a jobs file may call them."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
+        self.places: list[tuple[str, Job]] | None = None
+        # by the name; by the last part of the name; by the number of the last part
+        self.exact = {job.name: [job] for job in jobs}
+        self.last: dict[str, list[Job]] = {}
+        self.numbers: dict[str, list[Job]] = {}
+        for job in jobs:
+            last = job.name.rpartition("/")[2]
+            self.last.setdefault(last, []).append(job)
+            number = _NUMBERED.fullmatch(last)
+            if number is not None:
+                self.numbers.setdefault(number[1], []).append(job)
+
+    def named(self, name: str) -> list[Job]:
+        """The jobs that a name fits: one, if it is a job's name; else by the last part of the name, or by the number."""
+        found = self.exact.get(name) or self.last.get(name)
+        if (
+            found is None
+            and (number := _NUMBERED.fullmatch(name)) is not None
+            and number[1] == (name.lstrip("0") or "0")
+        ):
+            found = self.numbers.get(number[1])
+        return found or []
+
+    def under(self, fact: Fact) -> list[Job]:
+        """The jobs whose logs lie under a place; or the job that the last part of the place names, if the logs were moved."""
+        if fact.place is None:
+            return []
+        if self.places is None:
+            self.places = [(absolute(log.path), job) for job in self.jobs for log in job.logs]
+        found = {id(job): job for at, job in self.places if is_within(at, fact.place)}
+        last = as_text(os.path.basename(fact.place))
+        return [*found.values()] or ([] if fact.names else self.named(last)) or self.exact.get(last, [])
+
+    def chosen(self, facts: Sequence[Fact]) -> Callable[[Fact], str | None]:
+        """Which of its names each fact goes by: that of the column which fits the most jobs."""
+        columns = [*dict.fromkeys(column for fact in facts for column in fact.names)]
+        if len(columns) > 1:
+            fits = {
+                column: len(
+                    {id(job) for fact in facts if column in fact.names for job in self.named(fact.names[column])}
+                )
+                for column in columns
+            }
+            columns.sort(key=lambda column: -fits[column])
+        return lambda fact: next((fact.names[column] for column in columns if column in fact.names), None)
+
+
+def _listed(names: Iterable[str], most: int = 5) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (", .." if len(listed) > most else "")
+
+
+def _notices(
+    path: str, facts: Sequence[Fact], found: Sequence[str], without: Sequence[str], matched: int
+) -> list[Notice]:
+    notices = []
+    odd = [fact for fact in facts if fact.status is not None and fact.status not in STATUSES]
+    if odd:
+        count = "1 job has" if len(odd) == 1 else f"{len(odd):,} jobs have"
+        words = _listed(dict.fromkeys(repr(str(fact.status)) for fact in odd))
+        notices.append(
+            Notice(
+                f"{count} a status in {path} that is not known, {words} ({odd[0].where}, {odd[0].name}); no such job wins",
+                path,
+            )
         )
+    if without and not matched and found:
+        notices.append(
+            Notice(
+                f"no job in {path} has a log: it names {_listed(without)}; the logs are those of {_listed(found)}, of which it "
+                "says nothing",
+                path,
+            )
+        )
+    elif without:
+        count = "1 job" if len(without) == 1 else f"{len(without):,} jobs"
+        notices.append(Notice(f"{count} in {path} without a log, ranked as missing: {_listed(without)}", path))
+    return notices

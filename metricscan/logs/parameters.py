@@ -50,8 +50,31 @@ def parameters_of(text: str) -> dict[str, str]:
         raise ValueError(f"an object was expected, not {type(parameters).__name__}")
     spelled = json.loads(text, parse_float=str, parse_int=str)
     return {
-        key: spelled[key] if isinstance(spelled[key], str) else json.dumps(value) for key, value in parameters.items()
+        as_text(key): as_text(spelled[key]) if isinstance(spelled[key], str) else json.dumps(value)
+        for key, value in parameters.items()
     }
+
+
+def value_as_text(value: Any) -> str:
+    """The text of a value: a string as it is, a number as it is spelled where it keeps that, any other value as JSON."""
+    if isinstance(value, str):
+        return as_text(value)
+    spelled = getattr(value, "text", None)
+    return spelled if isinstance(spelled, str) else json.dumps(value, default=str)
+
+
+def as_text(text: str) -> str:
+    r"""A text that every table can hold: half of a surrogate pair is written as ``\ud800``.
+
+    Python keeps bytes that are not UTF-8 as such halves; they are written as ``\xe9``, as in names of jobs.
+
+    >>> as_text("a\ud800b")
+    'a\\ud800b'
+    """
+    if text.isascii():
+        return text
+    spelled = re.sub(r"[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", text)
+    return spelled.encode("utf-8", "backslashreplace").decode()
 
 
 def read_overrides(path: str) -> dict[str, str]:
@@ -144,7 +167,7 @@ def _spelled(loader: yaml.SafeLoader, mapping: yaml.MappingNode, prefix: str) ->
             # an object of Python's, say: it has no text
             continue
         is_text = isinstance(node, yaml.ScalarNode) and not isinstance(value, (bool, type(None)))
-        yield name, node.value if is_text else json.dumps(value, default=str)
+        yield as_text(name), as_text(node.value) if is_text else json.dumps(value, default=str)
 
 
 # ---- names

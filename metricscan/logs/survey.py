@@ -36,7 +36,8 @@ def survey(
         What one job is: decided by the layouts of usual tools; each file; each folder; or the text that the regex's group
         ``job`` (else its first group, else the whole match) finds in a log's path.
     jobs_file : path, optional
-        CSV or JSON lines with the columns ``job`` or ``path``, ``status``, ``hyperparameters``.
+        What is known about jobs: CSV, JSON lines or a JSON list, or a document of a tool, see
+        :mod:`metricscan.logs.jobs_file`. A job in it that has no log is in the survey.
     include, exclude : glob or sequence of glob
         Names, or paths within the folder, of the files to take from folders.
     input_format : str
@@ -49,7 +50,7 @@ def survey(
     OptionError
         The regex does not compile.
     SourceError
-        The jobs file cannot be read, is invalid, or names jobs that are not there. Other errors are in the survey.
+        The jobs file cannot be read, or is invalid. Other errors are in the survey.
     """
     found = Survey()
     given = [os.fsdecode(path) for path in paths]
@@ -58,7 +59,7 @@ def survey(
     )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
     keys = JobKeys(list(streams_of(logs, input_format)), job, found)
-    keys.place([(fact.place, fact.job) for fact in facts if fact.place is not None and fact.job is not None])
+    keys.place([(fact.place, fact.name) for fact in facts if fact.place is not None and fact.renames])
     found.jobs = keys.jobs()
     shared = parameters_in_name(_below(keys.common, given)) if "=" in keys.common else {}
     for one, folder, by_path in zip(found.jobs, keys.folders, keys.by_path, strict=True):
@@ -67,7 +68,8 @@ def survey(
         if folder is not None or "=" in one.name:
             add_own_facts(one, folder, found)
     if jobs_file is not None:
-        apply_facts(found.jobs, facts, jobs_file)
+        found.jobs, notices = apply_facts(found.jobs, facts, jobs_file)
+        found.notices += notices
     return found
 
 

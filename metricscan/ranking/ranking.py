@@ -48,7 +48,9 @@ SCHEMA = pa.schema(
         pa.field("steps_back", pa.int64()),
     ]
 )
-FAILED, COMPLETED = "Failed", "Completed"
+COMPLETED = "Completed"
+# A job with any other status, known or not, cannot win; one without a status can.
+_ABLE_TO_WIN = pa.array([COMPLETED, "Stopped", "InProgress"])
 _STATUS_NAMES = pa.array(["found", "not_finite", "missing"])
 # Groups in the order: 0 found, 1 found but unable to win, 2 not finite, 3 missing.
 _GROUPS = np.array([0, 2, 3])
@@ -63,7 +65,7 @@ class Known(Protocol):
 
     @property
     def status(self) -> str | None:
-        """Completed, Failed, Stopped, InProgress, or None."""
+        """Completed, Failed, Stopped or InProgress; None, or a word that is none of these."""
 
     @property
     def hyperparameters(self) -> Mapping[str, str]:
@@ -98,9 +100,9 @@ def rank(
     pyarrow.Table
         One row per job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters,
         streams, not_finite, tied, step, steps_back; ``metricscan.ranking.SCHEMA`` has their types and meaning. Jobs with a
-        finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A failed job
-        has no rank; it follows the other jobs with a finite value. Then come ``not_finite``, then ``missing``. The table is
-        a copy.
+        finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A job that
+        failed, or whose status is a word that is not known, has no rank; it follows the other jobs with a finite value.
+        Then come ``not_finite``, then ``missing``. The table is a copy.
 
     Raises
     ------
@@ -185,7 +187,7 @@ def order(
     job_status = pa.nulls(len(names), pa.string())
     if known:
         job_status = pa.array([None if one is None else one.status for one in known], pa.string())
-    barred = pc.fill_null(pc.equal(job_status, FAILED), False)
+    barred = pc.and_(pc.is_valid(job_status), pc.invert(pc.is_in(job_status, _ABLE_TO_WIN)))
     if completed_only:
         barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
     group = _GROUPS[status] + ((status == FOUND) & barred.to_numpy(zero_copy_only=False))

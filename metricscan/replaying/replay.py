@@ -65,7 +65,8 @@ def replay(
         What one job is: decided by the layouts of usual tools; each file; each folder; or the text that the regex's group
         ``job`` (else its first group, else the whole match) finds in a log's path.
     jobs : path, optional
-        CSV or JSON lines with the columns job or path, status, hyperparameters.
+        What is known about jobs: a table (CSV), JSON lines or JSON with the columns job or path, status and hyperparameters, or
+        a document of a tuning tool. Other columns are hyperparameters. A job in it that has no log is ranked as missing.
     include, exclude : glob or sequence of glob
         Which files of a folder are logs.
     input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
@@ -126,7 +127,7 @@ def replay(
         if job not in ("auto", "file", "dir"):
             faults.of(job_pattern, job)
         if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
-            faults.note(f"jobs={jobs!r:.80}: the path of a file was expected, CSV or JSON lines")
+            faults.note(f"jobs={jobs!r:.80}: the path of a file was expected")
         if out is not None and (not isinstance(out, (str, os.PathLike)) or not os.fspath(out)):
             faults.note(f"out={out!r:.80}: the path of a folder was expected")
         if progress is not None and not callable(progress):

@@ -7,7 +7,7 @@ import datetime as dt
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from metricscan.errors import OptionError, nearest
@@ -64,12 +64,12 @@ class TrainingJob:
     definition : int
         Index of its training job definition in the request.
     status : {"Completed", "Failed", "Stopped", "InProgress"}
-        Completed if no jobs file gives a status.
+        Completed if no jobs file gives a status; Failed if its word is not known.
     hyperparameters : dict of str to str
         All known hyperparameters.
     started, ended : datetime
         Times of its first and last log event, in UTC; if events have no times, the times at which its files were last
-        modified.
+        modified; if it has no log, the first and last time of the other jobs.
     finals : dict of str to Final
         The final value of each metric by its name: the latest that the job logged (API Reference,
         FinalHyperParameterTuningJobObjectiveMetric).
@@ -151,13 +151,18 @@ class TuningJob:
                     names[job.name],
                     job.name,
                     number,
-                    cast("Status", job.status or "Completed"),
+                    _status(job.status),
                     job.hyperparameters,
                     started,
                     ended,
                     of_definition,
                 )
             )
+        logged_jobs = {job.name for job in replay.jobs if job.logs}
+        times = [time for one in jobs if one.original in logged_jobs for time in (one.started, one.ended)]
+        if times:
+            first, last = min(times), max(times)
+            jobs = [one if one.original in logged_jobs else replace(one, started=first, ended=last) for one in jobs]
         self.jobs = tuple(sorted(jobs, key=lambda one: natural(one.name)))
 
     def _definition_of(self, paths: list[str], logged: Mapping[str, Final]) -> int:
@@ -518,6 +523,12 @@ def _legal(hyperparameters: Mapping[str, str]) -> dict[str, str]:
         if not check("HyperParameterKey", name)[0] and not check("HyperParameterValue", value)[0]
     }
     return dict(list(kept.items())[:_MOST_HYPERPARAMETERS])
+
+
+def _status(status: str | None) -> Status:
+    if status is None:
+        return "Completed"
+    return cast("Status", status) if status in _COUNTERS else "Failed"
 
 
 def _span(span: tuple[int, int] | None, paths: Iterable[str]) -> tuple[dt.datetime, dt.datetime]:

@@ -149,7 +149,10 @@ def load_request(source: str | os.PathLike[str] | Mapping[str, Any], *, algorith
         raise RequestError((error,), source=path)
     if algorithm is not None:
         algorithms.algorithm(algorithm)
-    checked = Checked(_request_in(source, path), algorithm)
+    try:
+        checked = Checked(_request_in(source, path), algorithm)
+    except RecursionError:
+        raise RequestError((RequestFault("", "it is nested too deeply"),), source=path) from None
     checked.warned[:0] = [RequestFault("", warning) for warning in read]
     if checked.errors:
         raise RequestError(tuple(checked.errors), source=path, warnings=tuple(map(str, checked.warned)))

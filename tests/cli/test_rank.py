@@ -179,12 +179,42 @@ def test_wrong_use(run, written, options, message):
 
 
 def test_jobs_files_with_errors(run, written, tmp_path):
-    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_99,failed\n")
+    (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\n,failed\n")
     code, _, err = run("rank", written, "--jobs", "jobs.csv")
     assert code == 2
-    assert "the jobs file jobs.csv names jobs that have no log\n  line 3: trial_99" in err
+    assert "errors in the jobs file jobs.csv\n  line 3: job or path is missing" in err
     (tmp_path / "jobs.csv").write_text("job,status\ntrial_1,completed\ntrial_1,failed\n")
     assert "line 3: trial_1 is already in line 2" in run("rank", written, "--jobs", "jobs.csv")[2]
+
+
+def test_jobs_without_a_log_and_words_that_are_not_known(run, written, tmp_path):
+    lines = ["trial_2,odd,0.1", "trial_10,odd,0.2", "trial_1,done,0.3", "trial_99,failed,0.4"]
+    (tmp_path / "jobs.csv").write_text("\n".join(["job,status,lr", *lines]))
+    # a dataset, a replay that wrote none, and one that wrote one
+    of_replay = ("replay", "logs", *DEFINITIONS, "--minimize", "loss", "--jobs", "jobs.csv")
+    commands = [("rank", written, "--jobs", "jobs.csv"), of_replay, (*of_replay, "--out", "facts"), ("rank", "facts")]
+    for number, command in enumerate(commands):
+        code, out, err = run(*command, "--json")
+        assert code == 0
+        document = json.loads(out)
+        assert document["best"]["job"] == "trial_1"
+        shown = {row["job"]: (row["rank"], row["job_status"], row["objective_status"]) for row in document["ranking"]}
+        assert shown["trial_1"] == (1, "Completed", "found")
+        assert shown["trial_2"] == shown["trial_10"] == (None, "odd", "found")
+        assert shown["trial_99"] == (None, "Failed", "missing")
+        assert [row["hyperparameters"] for row in document["ranking"] if row["job"] == "trial_99"] == [{"lr": "0.4"}]
+        if number < 3:
+            assert [line for line in err.splitlines() if line.startswith("notice: ")] == [
+                "notice: 2 jobs have a status in jobs.csv that is not known, 'odd' (line 2, trial_2); no such job wins",
+                "notice: 1 job in jobs.csv without a log, ranked as missing: trial_99",
+            ]
+            assert len(document["notices"]) == 2
+    (tmp_path / "jobs.csv").write_text("job,status\n" + "".join(f"trial_{n},odd\n" for n in (1, 2, 10)))
+    code, out, _ = run("rank", written, "--jobs", "jobs.csv")
+    assert code == 1
+    assert out.splitlines()[0] == (
+        "Best: none; all jobs with a finite loss failed, or have a status that is not known: 'odd'"
+    )
 
 
 def test_a_dataset_without_an_objective(run, logs):

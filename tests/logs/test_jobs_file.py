@@ -6,7 +6,7 @@ import pytest
 from support.folders import tree
 
 from metricscan import SourceError
-from metricscan.logs.jobs_file import STATUSES
+from metricscan.logs.statuses import STATUSES
 from metricscan.logs.survey import survey
 
 
@@ -86,16 +86,18 @@ def test_a_file_says_more_than_what_lies_beside_the_logs(trials):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,status\n", "line 1: the columns are name, status; one called job or path was expected"),
-        ("trial_1\n", "line 1: the columns are trial_1; one called job or path was expected"),
-        ('[{"job": "trial_1"}]', "a JSON list; JSON lines were expected, one object per line"),
-        ('\n [\n  {"job": "trial_1"}\n]', "a JSON list; JSON lines were expected, one object per line"),
+        ("task,status\n", "line 1: the columns are task, status; one called job, name, id or path was expected"),
+        ("trial_1\n", "line 1: the columns are trial_1; one called job, name, id or path was expected"),
+        ('["trial_1", 3]', "[0]: an object was expected"),
+        ('{"status": "done"}', "line 1: job or path is missing"),
+        ('{\n"jobs": {"lr": 1}\n}', "line 1: job or path is missing"),
+        ("", "the file is empty; a table or JSON was expected"),
     ],
 )
 def test_what_is_no_jobs_file_is_not_taken_for_an_empty_one(trials, text, message):
     with pytest.raises(SourceError, match="errors in the jobs file") as caught:
         known(trials, text)
-    assert str(caught.value).splitlines()[1:] == [f"  {message}"]
+    assert str(caught.value).splitlines()[1:2] == [f"  {message}"]
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -129,36 +131,45 @@ def faults(trials, text, name="jobs.csv"):
 
 def test_all_errors_of_a_jobs_file_come_together(trials):
     text = (
-        '{"job": "trial_1", "status": "dead"}\n'
+        '{"job": "trial_1", "status": 3}\n'
         '{"job": "trial_2"}\n'
         "[1]\n"
         '{"job": \n'
         '{"status": "done"}\n'
         '{"job": "trial_2", "status": "done"}\n'
-        '{"job": "trial_10", "score": 1, "seed": 2}\n'
+        '{"job": "trial_10", "lr": 1, "lr": 2}\n'
         '{"job": "trial_10", "hyperparameters": [1]}\n'
         '{"job": "trial_10", "hyperparameters": "{"}\n'
+        '{"job": "trial_10", "Job": "a"}\n'
     )
     message = faults(trials, text, "jobs.jsonl")
     reason = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
     lines = [line.strip() for line in message.splitlines()]
     assert lines[0] == f"errors in the jobs file {trials.parent}/jobs.jsonl"
-    assert sorted(lines[1:]) == [
-        "line 1: status 'dead'; one of Completed, Failed, Stopped, InProgress was expected",
+    assert lines[1:] == [
+        "line 1: status is 3; a word was expected, as Completed, Failed, Stopped, InProgress",
         "line 3: an object was expected",
         "line 4: not JSON: Expecting value, column 9",
         "line 5: job or path is missing",
+        "line 7: the key 'lr' is already at column 21",
+        "line 8: hyperparameters is a list; a JSON object was expected",
+        f"line 9: hyperparameters is not a JSON object: {reason}",
+        "line 10: Job and job both name the same",
         "line 6: trial_2 is already in line 2",
-        "line 7: unknown columns score, seed; job, path, status and hyperparameters were expected",
-        "line 8: hyperparameters are not a JSON object: the JSON object must be str, bytes or bytearray, not list",
-        f"line 9: hyperparameters are not a JSON object: {reason}",
     ]
 
 
 def test_errors_of_csv_have_their_lines(trials):
-    text = 'job,status\ntrial_1,"done"\ntrial_2,dead\ntrial_2,done,more\n,done\n'
-    message = faults(trials, text)
-    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["line 3", "line 4", "line 5"]
+    text = 'job,status\ntrial_1,"done"\ntrial_2\ntrial_2,done,more\n,done\n'
+    assert faults(trials, text).splitlines()[1:] == [
+        "  line 3: 1 cells; 2 were expected, one per column",
+        "  line 4: 3 cells; 2 were expected, one per column",
+        "  line 5: job or path is missing",
+    ]
+    assert faults(trials, "job,lr,lr\n").splitlines()[1:] == ["  line 1: the column lr stands twice"]
+    assert faults(trials, "job,,\ntrial_1,a,\n").splitlines()[1:] == [
+        "  line 2: a cell stands in a column without a name"
+    ]
 
 
 def test_a_quote_that_is_never_closed_is_an_error(trials):
@@ -166,14 +177,254 @@ def test_a_quote_that_is_never_closed_is_an_error(trials):
     assert "errors in the jobs file" in message
 
 
-def test_jobs_of_which_there_is_no_log_are_errors(trials):
-    message = faults(trials, "job,path,status\ntrial_3,,done\n,logs/trial_4,done\ntrial_1,,done\n")
-    assert message.splitlines() == [
-        f"the jobs file {trials.parent}/jobs.csv names jobs that have no log",
-        "  line 2: trial_3",
-        f"  line 3: {trials}/trial_4",
-        "hint: the jobs found are trial_1, trial_2, trial_10",
+# ---- tables and documents of tools
+
+PLAIN = {
+    "trial_1": ("Completed", {"lr": "1e-3", "opt": "adam"}),
+    "trial_2": ("Failed", {"lr": "0.10", "opt": "sgd"}),
+    "trial_10": (None, {}),
+}
+TABLES = {
+    "plain.csv": "job,status,lr,opt\ntrial_1,Completed,1e-3,adam\ntrial_2,failed,0.10,sgd\n",
+    "tabs.tsv": "Trial Name\tState\tlr\topt\ntrial_1\tDONE\t1e-3\tadam\ntrial_2\tERROR\t0.10\tsgd\n",
+    "semicolons.csv": "run;Status;lr;opt\ntrial_1;finished;1e-3;adam\ntrial_2;crashed;0.10;sgd\n",
+    "an-index.csv": ",trial_id,status,lr,opt\n0,trial_1,SUCCEEDED,1e-3,adam\n1,trial_2,FAILED,0.10,sgd\n",
+    "numbers.csv": "id,status,lr,opt\n1,complete,1e-3,adam\n2,fail,0.10,sgd\n",
+    "list.json": '[{"job": "trial_1", "status": "done", "lr": 1e-3, "opt": "adam"},\n'
+    ' {"job": "trial_2", "status": "fail", "hyperparameters": {"lr": 0.10}, "opt": "sgd"},]',
+    "lines.jsonl": '{"name": "trial_1", "state": "done", "config": {"lr": 1e-3, "opt": "adam"}}\n'
+    '{"name": "trial_2", "state": "fail", "params": "{\\"lr\\": 0.10}", "opt": "sgd", "depth": null}\n',
+    "within.json": '{"meta": {"n": 2}, "trials": [{"number": 1, "state": "COMPLETE", "params": {"lr": 1e-3, "opt": "adam"}},'
+    '{"number": 2, "state": "FAIL", "params": {"lr": 0.10, "opt": "sgd"}}]}',
+    "optuna.csv": ",number,value,datetime_start,datetime_complete,duration,params_lr,params_opt,user_attrs_gpu,state\n"
+    "0,1,0.5,2026-03-01 10:00:00,2026-03-01 10:01:00,0 days,1e-3,adam,3,COMPLETE\n"
+    "1,2,,2026-03-01 10:00:00,2026-03-01 10:01:00,0 days,0.10,sgd,3,FAIL\n",
+    "mlflow.csv": "run_id,experiment_id,status,metrics.loss,params.lr,params.opt,tags.mlflow.user\n"
+    "trial_1,0,FINISHED,0.5,1e-3,adam,me\ntrial_2,0,FAILED,,0.10,sgd,me\n",
+    "sdk.csv": ",lr,opt,TrainingJobName,TrainingJobStatus,FinalObjectiveValue,TrainingStartTime,TrainingEndTime,"
+    "TrainingElapsedTimeSeconds\n0,1e-3,adam,trial_1,Completed,0.5,2026-03-01 10:00:00+00:00,2026-03-01 10:01:00+00:00,60.0\n"
+    "1,0.10,sgd,trial_2,Failed,,2026-03-01 10:00:00+00:00,2026-03-01 10:01:00+00:00,60.0\n",
+    "sacct.txt": "JobID|JobName|State|lr|opt\n1|train|COMPLETED|1e-3|adam\n1.batch|batch|COMPLETED||\n"
+    "1.0|python|COMPLETED||\n2|train|OUT_OF_ME+|0.10|sgd\n",
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_tools(trials, name):
+    assert known(trials, TABLES[name], name) == PLAIN
+
+
+def summary(job, status, **parameters):
+    return {
+        "TrainingJobDefinitionName": "d",
+        "TrainingJobName": job,
+        "TrainingJobArn": f"arn:aws:sagemaker:eu-west-1:000000000000:training-job/{job}",
+        "CreationTime": 1767225600.5,
+        "TrainingJobStatus": status,
+        "TunedHyperParameters": parameters,
+        "FinalHyperParameterTuningJobObjectiveMetric": {"MetricName": "loss", "Value": 0.5},
+        "ObjectiveStatus": "Succeeded",
+    }
+
+
+def described(job, status, **parameters):
+    answer = summary(job, status)
+    del answer["TunedHyperParameters"]
+    specification = {"TrainingImage": "i", "MetricDefinitions": [{"Name": "loss", "Regex": "x"}]}
+    return answer | {
+        "AlgorithmSpecification": specification,
+        "HyperParameters": parameters,
+        "SecondaryStatus": status,
+        "Environment": {"JOB": "no"},
+    }
+
+
+ANSWERS = [summary("trial_1", "Completed", lr="1e-3", opt="adam"), summary("trial_2", "Failed", lr="0.10", opt="sgd")]
+DESCRIBED = [
+    described("trial_1", "Completed", lr="1e-3", opt="adam"),
+    described("trial_2", "Failed", lr="0.10", opt="sgd"),
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"TrainingJobSummaries": ANSWERS, "NextToken": "x"}),
+        json.dumps({"TrainingJobSummaries": ANSWERS}, indent=2),
+        json.dumps([{"TrainingJobSummaries": ANSWERS[:1]}, {"TrainingJobSummaries": ANSWERS[1:]}]),
+        json.dumps({"data": {"trainingJobSummaries": ANSWERS}}),
+        json.dumps(DESCRIBED),
+        "\n".join(json.dumps(one, indent=1) for one in DESCRIBED),
+        "\n".join(map(json.dumps, DESCRIBED)),
+        json.dumps(ANSWERS) + json.dumps(DESCRIBED),
+        repr({"TrainingJobSummaries": ANSWERS}),
+    ],
+)
+def test_documents_of_the_tuning_service(trials, text):
+    assert known(trials, text, "jobs.json") == PLAIN
+
+
+def test_a_tuning_job_names_its_best_job_alone(trials):
+    ranges = {"ContinuousParameterRanges": [{"Name": "lr", "MinValue": "0", "MaxValue": "1"}]}
+    document = {
+        "HyperParameterTuningJobName": "t",
+        "HyperParameterTuningJobConfig": {"ParameterRanges": ranges},
+        "BestTrainingJob": ANSWERS[0],
+    }
+    assert known(trials, json.dumps(document), "jobs.json") == PLAIN | {"trial_2": (None, {})}
+    del document["BestTrainingJob"]
+    assert "job or path is missing" in faults(trials, json.dumps(document), "jobs.json")
+
+
+def test_the_frame_of_ray_finds_its_trials_by_their_folders(tmp_path):
+    trials = [f"train_7f3a2_0000{number}_{number}_lr=0.{number}_2026-03-01_10-00-00" for number in (1, 2)]
+    folder = tree(tmp_path / "logs", [f"{trial}/stdout" for trial in trials])
+    header = "loss,trial_id,pid,config/lr,config/opt,logdir\n"
+    for at in (folder, "/home/other/ray_results/train"):
+        rows = "".join(f"0.5,7f3a2_0000{n},12,0.{n}0,adam,{at}/{trial}\n" for n, trial in enumerate(trials, 1))
+        found = known(folder, header + rows)
+        assert found == {trial: (None, {"lr": f"0.{n}0", "opt": "adam"}) for n, trial in enumerate(trials, 1)}
+
+
+def test_the_column_that_fits_the_most_jobs_names_them(tmp_path):
+    folder = tree(tmp_path / "logs", ["run-a1/out.log", "run-b2/out.log"])
+    text = "Name,ID,State\nbrave-sun-1,run-a1,finished\nquiet-sea-2,run-b2,crashed\n"
+    found = known(folder, text, job="dir")
+    assert {name: status for name, (status, _) in found.items()} == {"run-a1": "Completed", "run-b2": "Failed"}
+
+
+def test_a_name_may_be_the_last_part_of_a_jobs_name_but_of_one_alone(tmp_path):
+    folder = tree(tmp_path / "logs", ["x/a/stdout", "y/b/stdout", "z/c_7/stdout"])
+    text = "job,status\na,failed\n7,stopped\n"
+    found = known(folder, text)
+    assert [status for status, _ in found.values()] == ["Failed", None, "Stopped"]
+    tree(folder, ["y/a/stdout", "z/d_7/stdout"])
+    assert faults(folder, text).splitlines()[1:] == [
+        "  line 2: a fits 2 jobs, x/a, y/a",
+        "  line 3: 7 fits 2 jobs, z/c_7, z/d_7",
     ]
+
+
+# ---- statuses that are not known, jobs without a log
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("CANCELLED by 1000", "Stopped"),
+        ("CANCELLED+", "Stopped"),
+        ("TIMEOUT", "Stopped"),
+        ("PREEMPTED", "Stopped"),
+        ("PRUNED", "Stopped"),
+        ("EarlyStopped", "Stopped"),
+        ("NODE_FAIL", "Failed"),
+        ("MetricsUnavailable", "Failed"),
+        ("TERMINATED", "Completed"),
+        ("WAITING", "InProgress"),
+    ],
+)
+def test_words_of_tools(trials, word, status):
+    assert known(trials, f"job,status\ntrial_1,{word}\n")["trial_1"][0] == status
+
+
+def test_a_word_that_is_not_known_is_kept_and_told(trials):
+    path = trials.parent / "jobs.csv"
+    path.write_text("job,status\ntrial_1, Odd one \ntrial_2,odd\ntrial_10,done\n")
+    found = survey([trials], jobs_file=path)
+    assert [job.status for job in found.jobs] == ["Odd one", "odd", "Completed"]
+    (notice,) = found.notices
+    assert notice.path == str(path)
+    assert notice.message == (
+        f"2 jobs have a status in {path} that is not known, 'Odd one', 'odd' (line 2, trial_1); no such job wins"
+    )
+
+
+def test_jobs_without_a_log_are_jobs(trials):
+    path = trials.parent / "jobs.csv"
+    path.write_text("job,path,status,lr\ntrial_3,,done,1\n,logs/trial_4,failed,2\ntrial_1,,done,3\n")
+    found = survey([trials], jobs_file=path)
+    assert [(job.name, len(job.logs), job.status, job.hyperparameters) for job in found.jobs] == [
+        ("trial_1", 2, "Completed", {"lr": "3"}),
+        ("trial_2", 1, None, {}),
+        ("trial_3", 0, "Completed", {"lr": "1"}),
+        ("trial_4", 0, "Failed", {"lr": "2"}),
+        ("trial_10", 1, None, {}),
+    ]
+    assert [notice.message for notice in found.notices] == [
+        f"2 jobs in {path} without a log, ranked as missing: trial_3, trial_4"
+    ]
+
+
+def test_a_file_about_other_jobs_is_told(trials):
+    path = trials.parent / "jobs.csv"
+    path.write_text("job,status\na,failed\nb,done\n")
+    (notice,) = survey([trials], jobs_file=path).notices
+    assert notice.message == (
+        f"no job in {path} has a log: it names a, b; the logs are those of trial_1, trial_2, trial_10, of which it says nothing"
+    )
+
+
+# ---- text that is none
+
+
+def test_half_of_a_surrogate_pair_is_spelled(trials):
+    text = '{"job": "trial_1", "hyperparameters": {"a\\ud800": "b\\udfff", "c": ["\\ud800"]}, "d": "\\udce9"}\n'
+    text += '{"job": "trial_2", "status": "\\ud800"}\n'
+    found = known(trials, text, "jobs.jsonl")
+    assert found["trial_1"][1] == {"a\\ud800": "b\\udfff", "c": '["\\ud800"]', "d": "\\xe9"}
+    assert found["trial_2"][0] == "\\ud800"
+
+
+def test_what_a_row_holds_is_no_row(trials):
+    row = {"name": "trial_1", "status": "done", "data": {"path": "x", "id": 3}, "params": {"job": "a"}}
+    for text in (
+        json.dumps(row),
+        json.dumps([row]),
+        json.dumps({"jobs": [row]}),
+        json.dumps({"name": "study", "jobs": [row]}),
+    ):
+        found = known(trials, text, "jobs.json")
+        assert set(found) == {"trial_1", "trial_2", "trial_10"}
+        assert found["trial_1"] == ("Completed", {"job": "a", "data": '{"path": "x", "id": 3}'})
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900])
+def test_values_that_are_nested_deeply(trials, depth):
+    deep = "[" * depth + "]" * depth
+    within = '{"a": ' * depth + "1" + "}" * depth
+    for text in (f'{{"job": "trial_1", "x": {deep}}}', f'{{"x": {within}}}', f'[{{"job": "trial_1", "x": {within}}}]'):
+        error = readable(trials, text, "jobs.json")
+        assert error is None or "nested too deeply" in error or "job or path is missing" in error
+
+
+def readable(folder, text, name):
+    try:
+        known(folder, text, name)
+    except SourceError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("name", [*TABLES, "answers.json", "pretty.json"])
+def test_a_jobs_file_that_is_cut_anywhere_is_read_or_gives_one_error(trials, name):
+    answers = {"TrainingJobSummaries": [{"TrainingJobName": "trial_1", "TrainingJobStatus": "Completed"}]}
+    text = {"answers.json": json.dumps(answers), "pretty.json": json.dumps(answers, indent=1)}.get(name) or TABLES[name]
+    refused = 0
+    for cut in range(len(text)):
+        error = readable(trials, text[:cut], name)
+        if error is not None:
+            refused += 1
+            assert error.startswith("errors in the jobs file")
+            assert "line" in error or "[" in error or "empty" in error
+    assert refused > 5
+
+
+@pytest.mark.parametrize(
+    "text", ["null", "3", '"a"', "[[]]", "[null]", '{"a": [1]}', "\0", "[" * 100_000, '{"job": ' * 100_000]
+)
+@pytest.mark.parametrize("name", ["jobs.json", "jobs.csv", "jobs"])
+def test_documents_of_another_kind(trials, text, name):
+    assert "errors in the jobs file" in faults(trials, text, name)
 
 
 def test_a_jobs_file_that_cannot_be_read(trials):

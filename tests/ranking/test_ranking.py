@@ -219,7 +219,7 @@ values = st.sampled_from([1.0, 2.0, 0.1, 0.2, 0.3, -0.0, 0.0, 1e308, 5e-324, NAN
 records = st.lists(st.lists(st.tuples(st.booleans(), values, st.integers(0, 4)), max_size=4), max_size=5)
 logs = st.dictionaries(st.tuples(names, st.sampled_from(["out", "rank_2", "rank_10"])), records, max_size=8)
 scopes = st.sampled_from(["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best@1", "best@2.5"])
-statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopped", "InProgress"]))
+statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopped", "InProgress", "odd"]))
 
 
 def jobs_of(logs, timed):

@@ -314,8 +314,8 @@ def test_all_errors_of_the_options_come_in_one_error(tmp_path):
 
 
 def test_a_wrong_jobs_file_is_always_raised(logs, tmp_path):
-    (tmp_path / "jobs.csv").write_text("job\ntrial_99\n")
-    with pytest.raises(SourceError, match="line 2: trial_99"):
+    (tmp_path / "jobs.csv").write_text("job,job\n")
+    with pytest.raises(SourceError, match="line 1: the column job stands twice"):
         replay(logs, SCANNER, jobs=tmp_path / "jobs.csv", on_error="collect")
 
 

@@ -246,6 +246,27 @@ def test_without_anything_known(tmp_path):
     assert "BestTrainingJob" not in empty.describe()
 
 
+def test_jobs_of_which_only_a_jobs_file_knows(tmp_path):
+    (tmp_path / "logs").mkdir()
+    for number in (1, 2):
+        (tmp_path / "logs" / f"t-{number}.log").write_text(f"Loss = 0.{number};\n")
+    (tmp_path / "jobs.csv").write_text("job,status\nt-1,odd\nt-2,done\nt-3,failed\nt-4,stopped\n")
+    job = sagemaker.replay(tmp_path / "logs", REQUEST, jobs=tmp_path / "jobs.csv")
+    assert {one.name: one.status for one in job.jobs} == {
+        "t-1": "Failed",
+        "t-2": "Completed",
+        "t-3": "Failed",
+        "t-4": "Stopped",
+    }
+    walk("DescribeHyperParameterTuningJobResponse", job.describe())
+    assert job.best().name == "t-2"
+    assert job.describe()["ObjectiveStatusCounters"] == {"Succeeded": 1, "Pending": 0, "Failed": 3}
+    # a job without a log has no times of its own
+    logged = [one for one in job.jobs if one.name in ("t-1", "t-2")]
+    first, last = min(one.started for one in logged), max(one.ended for one in logged)
+    assert {(one.started, one.ended) for one in job.jobs if one not in logged} == {(first, last)}
+
+
 def test_jobs_tie_in_name_order(tmp_path):
     for name in ("trial_10", "trial_9"):
         (tmp_path / f"{name}.log").write_text(line("1.0"))

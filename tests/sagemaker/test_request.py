@@ -195,6 +195,21 @@ def test_what_is_no_request(tmp_path, text, message):
     assert caught.value.source == str(path)
 
 
+@pytest.mark.parametrize("depth", [50, 900])
+def test_a_member_that_is_nested_deeply(depth):
+    deep = 1
+    for _ in range(depth):
+        deep = {"a": deep}
+    with (
+        pytest.warns(RequestWarning, match="Odd: is not a member")
+        if depth < 100
+        else pytest.raises(RequestError, match="nested")
+    ):
+        load_request(REQUEST | {"Odd": deep})
+    with pytest.raises(metricscan.DefinitionError, match="a dict where a list"):
+        metricscan.load_definitions({"a": deep})
+
+
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(metricscan.SourceError, match="cannot read the tuning request"):
         load_request(tmp_path / "none.json")

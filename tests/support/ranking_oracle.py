@@ -107,7 +107,7 @@ def rank(jobs, goal, scope, statuses=None, *, completed_only=False):
             return {"not_finite": 2, "missing": 3}[status]
         if completed_only:
             return int(statuses.get(name) != "Completed")
-        return int(statuses.get(name) == "Failed")
+        return int(statuses.get(name) not in (None, "Completed", "Stopped", "InProgress"))
 
     def better(value, other):
         return value < other if goal == "Minimize" else value > other
