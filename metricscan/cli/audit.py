@@ -28,12 +28,16 @@ _JOBS_SHOWN = 5
 @click.command(short_help="Compare logs with the values that SageMaker reported.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
-    "--tuning-job", metavar="FILE", required=True, help="The answer of DescribeHyperParameterTuningJob, as JSON."
+    "--tuning-job",
+    metavar="FILE",
+    required=True,
+    help="The answer of DescribeHyperParameterTuningJob, or of DescribeTrainingJob about one job.",
 )
 @click.option(
     "--jobs",
     metavar="FILE",
-    help="The answer of ListTrainingJobsForHyperParameterTuningJob or DescribeTrainingJob, as JSON.",
+    help="What was reported: the answer of ListTrainingJobsForHyperParameterTuningJob or DescribeTrainingJob, or any other "
+    "file that replay --jobs takes.",
 )
 @click.option("--algorithm", metavar="NAME", help="The built-in algorithm, if the training image does not identify it.")
 @reading_options
@@ -55,11 +59,12 @@ def audit(
     Exit code 0 if the logs agree with every reported value, 1 if not, 2 for wrong usage or an unreadable log.
     """
     from metricscan.errors import DefinitionWarning
-    from metricscan.sagemaker import RequestWarning, load_request
+    from metricscan.sagemaker import RequestWarning
     from metricscan.sagemaker import audit as run
+    from metricscan.sagemaker.auditing import load_audited
 
     with printed_warnings(DefinitionWarning, RequestWarning):
-        request = load_request(tuning_job, algorithm=algorithm)
+        request = load_audited(tuning_job, algorithm=algorithm)
         result = run(
             paths,
             request,

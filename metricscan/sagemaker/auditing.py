@@ -8,35 +8,49 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from metricscan.definitions.definition import load_definitions
+from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.job import is_read_once
+from metricscan.logs.job_rows import rows_of
+from metricscan.logs.jobs_file import fact_of, jobs_of_facts, read_jobs_file
 from metricscan.replaying.replay import replay
+from metricscan.sagemaker import algorithms
+from metricscan.sagemaker.checking import OBJECTIVE_HYPERPARAMETER, TrainingDefinition
 from metricscan.sagemaker.documents import read_document
+from metricscan.sagemaker.errors import RequestError, RequestFault, RequestWarning
 from metricscan.sagemaker.latest import latest, streams_of
+from metricscan.sagemaker.model import ALIAS, is_alias
 from metricscan.sagemaker.names import legal_names
 from metricscan.sagemaker.reported import Report, reported_values
 from metricscan.sagemaker.request import TuningRequest, load_request
 from metricscan.sagemaker.scanners import scanner_of
+from metricscan.sagemaker.spelling import as_in_model, holders, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
 
+    from metricscan.definitions.definition import MetricDefinition
     from metricscan.logs.job import Job
+    from metricscan.logs.jobs_file import Fact
     from metricscan.replaying.outcome import Replay
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline, Untamed
     from metricscan.scanning.scanner import Scanner
 
 Verdict = Literal[
-    "equal", "other match", "other stream", "other scope", "not a number", "absent", "no log", "unreported"
+    "equal", "failed", "other match", "other stream", "other scope", "not a number", "absent", "no log", "unreported"
 ]
 Scope = Literal["last", "first", "min", "max"]
-#: The results of comparing a reported value with the log. All but ``equal`` are mismatches.
+#: The results of comparing a reported value with the log. All but ``equal`` and ``failed`` are mismatches.
 VERDICTS: dict[Verdict, str] = {
     "equal": "the reported value is the final value in the log, rounded to 32 bits",
+    "failed": "the job failed: what the service reports of it need not be the final value in the log",
     "other match": "the reported value is that of another match in the same record",
     "other stream": "the reported value is the last one of another stream of the job",
     "other scope": "the reported value is another one of the job: the first, the least, the greatest, or one between",
@@ -108,7 +122,7 @@ class Audit(NamedTuple):
         Ordered by the number of values that they explain; of equal ones, the scope ``last``, which the service documents,
         and the given options come first.
     reported : int
-        Number of values that the service reported about jobs with a log.
+        Number of values that the service reported about jobs with a log that did not fail.
     errors : tuple of SourceError
         Logs that could not be read.
     jobs : tuple of str
@@ -123,8 +137,8 @@ class Audit(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether every reported value is the final value in its log."""
-        return all(one.verdict == "equal" for one in self.findings)
+        """Whether every reported value is the final value in its log, but for jobs that failed."""
+        return all(one.verdict in ("equal", "failed") for one in self.findings)
 
 
 def audit(
@@ -146,9 +160,12 @@ def audit(
     paths : path or iterable of path
         As :func:`metricscan.replay` takes them. Each log is read several times.
     request : TuningRequest, path or mapping
-        The answer of DescribeHyperParameterTuningJob: its definitions, and the value of its best job.
+        The answer of DescribeHyperParameterTuningJob: its definitions, and the value of its best job. Or that of
+        DescribeTrainingJob about one job: its definitions and its values.
     jobs : path, mapping or list, optional
-        The answer of ListTrainingJobsForHyperParameterTuningJob, or of DescribeTrainingJob about one or several jobs.
+        The answer of ListTrainingJobsForHyperParameterTuningJob, or of DescribeTrainingJob about one or several jobs; or any
+        file that the ``jobs`` of :func:`metricscan.replay` may be, such as the SDK's frame of a tuning job, whose
+        FinalObjectiveValue is compared. What says no value of a job is not compared.
     newline, matches, escape
         How to read the logs, as :class:`metricscan.Scanner` takes them; the other ways are tried as well.
     ansi, untamed
@@ -160,6 +177,8 @@ def audit(
     ------
     OptionError
         The documents report no value, or a log can be read only once: standard input, a pipe.
+    SourceError
+        The file of jobs cannot be read, or rows of it are invalid.
 
     Examples
     --------
@@ -194,14 +213,12 @@ def audit(
     >>> result.policies[0].scope
     'first'
     """
-    loaded = request if isinstance(request, TuningRequest) else load_request(request)
-    if isinstance(jobs, (str, os.PathLike)):
-        jobs, _ = read_document(os.fsdecode(jobs), "the list of training jobs")
+    loaded = request if isinstance(request, TuningRequest) else load_audited(request)
+    facts = _facts(jobs) + _facts(_reporting(loaded.document))
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     paths = list(paths)
-    reports = list(reported_values(loaded, jobs))
-    if not reports:
+    if not any(reported_values(loaded, facts, [fact.name for fact in facts])):
         raise OptionError(
             "nothing was reported: neither the tuning job nor the list holds a training job with a value",
             hint="give the answer of DescribeHyperParameterTuningJob or ListTrainingJobsForHyperParameterTuningJob",
@@ -214,9 +231,10 @@ def audit(
     # a glob may have found a pipe
     _check_read_again(log.path for job in result.jobs for log in job.logs)
     parts = _parts(result)
-    matched = _matched(reports, result.jobs)
-    findings = tuple(_finding(report, matched.get(report.job), parts, result, scanner, options) for report in reports)
-    values = [report for report in reports if report.value is not None and report.job in matched]
+    names, matched = _matched(facts, result.jobs)
+    reports = list(reported_values(loaded, facts, names))
+    findings = tuple(_finding(report, matched.get(report.fact), parts, result, scanner, options) for report in reports)
+    values = [one for one in reports if one.value is not None and one.fact in matched and not one.failed]
     policies = []
     for reading in [asked, *(one for one in _READINGS if one != asked)]:
         read = (
@@ -226,7 +244,7 @@ def audit(
         )
         for scope in SCOPES:
             explained = sum(
-                _same(report.value, _scoped(read.get((matched[report.job].name, report.label), {}), scope))
+                _same(report.value, _scoped(read.get((matched[report.fact].name, report.label), {}), scope))
                 for report in values
             )
             policies.append(Policy(**reading, scope=scope, explained=explained))
@@ -243,15 +261,92 @@ def _check_read_again(paths: Iterable[str]) -> None:
             )
 
 
-def _matched(reports: Iterable[Report], jobs: Iterable[Job]) -> dict[str, Job]:
-    """The job that each reported name refers to: by its name, its legal name, or the last part of its path."""
-    listed = list(jobs)
-    legal = legal_names(job.name for job in listed)
-    by_name: dict[str, Job] = {}
-    for key in (lambda job: job.name, lambda job: legal[job.name], lambda job: os.path.basename(job.name)):
-        for job in listed:
-            by_name.setdefault(key(job), job)
-    return {report.job: by_name[report.job] for report in reports if report.job in by_name}
+def load_audited(source: str | os.PathLike[str] | Mapping[str, Any], *, algorithm: str | None = None) -> TuningRequest:
+    """Read what an audit takes for a request: what :func:`load_request` reads, or an answer of DescribeTrainingJob.
+
+    Of the answer about one training job, the metric definitions are read, and the values are compared.
+    """
+    path: str | None = None
+    read: list[str] = []
+    document: Any = source
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        document, read = read_document(path, "the tuning request")
+    described = [one for _, one in holders(document, "TrainingJobName")]
+    if any(holders(document, "HyperParameterTuningJobConfig")) or len(described) != 1:
+        return load_request(source, algorithm=algorithm)
+    for warning in read:
+        warnings.warn(warning, RequestWarning, stacklevel=2)
+    answer = {plain(key): value for key, value in described[0].items()}
+    errors: list[RequestFault] = []
+    shape, given = "HyperParameterAlgorithmSpecification", answer.get("algorithmspecification", {})
+    specification = as_in_model(shape, given, errors, "AlgorithmSpecification")
+    if not isinstance(specification, Mapping):
+        errors.append(RequestFault("AlgorithmSpecification", "an object was expected"))
+    if not isinstance(answer["trainingjobname"], str):
+        errors.append(RequestFault("TrainingJobName", "a string was expected"))
+    if errors:
+        raise RequestError(tuple(errors), source=path, document="the answer about a training job")
+    listed = specification.get("MetricDefinitions")
+    own = [one for one in listed if not is_alias(one)] if isinstance(listed, list) else listed
+    built_in = None if own else algorithms.of_specification(specification) or algorithm
+    objective = _objective_of(answer)
+    metrics: tuple[MetricDefinition, ...] = ()
+    if own:
+        metrics = load_definitions(own)
+    elif built_in is not None:
+        metrics = algorithms.definitions(built_in, objective=objective)
+    names = [metric.name for metric in metrics]
+    # an audit does not rank, so the goal does not matter
+    chosen = Objective(objective if objective in names else next(iter(names), ALIAS), "Minimize")
+    definition = TrainingDefinition(None, chosen, metrics, {}, {}, (), built_in, dict(described[0]))
+    return TuningRequest(answer["trainingjobname"], (definition,), dict(described[0]), True, ())
+
+
+def _objective_of(answer: Mapping[str, Any]) -> str | None:
+    """The objective that the tuning job told a training job."""
+    parameters = answer.get("hyperparameters")
+    name = parameters.get(OBJECTIVE_HYPERPARAMETER) if isinstance(parameters, Mapping) else None
+    return name.strip('"') if isinstance(name, str) else None
+
+
+def _reporting(document: Mapping[str, Any]) -> list[Any]:
+    """What a document reports of training jobs: itself, if it describes one; else its best job."""
+    is_of_job = any(plain(key) == "trainingjobname" for key in document)
+    return [document if is_of_job else document.get("BestTrainingJob")]
+
+
+def _facts(jobs: Any) -> list[Fact]:
+    """The facts in a jobs file, or in documents."""
+    if isinstance(jobs, (str, os.PathLike)):
+        return read_jobs_file(os.fsdecode(jobs))
+    facts, errors = [], []
+    for row in rows_of(jobs):
+        try:
+            fact = fact_of(row)
+        except ValueError as error:
+            errors.append(f"{row.where}: {error}")
+        else:
+            if fact is not None:
+                facts.append(fact)
+    if errors:
+        raise OptionError(f"jobs: {'; '.join(errors)}")
+    return facts
+
+
+def _matched(facts: Sequence[Fact], jobs: Sequence[Job]) -> tuple[list[str], dict[int, Job]]:
+    """The name of the job that each fact is about, and the job by the fact's number: also by its legal name."""
+    fitting, errors = jobs_of_facts(jobs, facts)
+    if errors:
+        raise OptionError(f"jobs: {'; '.join(errors)}")
+    legal = {name: job for job, name in zip(jobs, legal_names(job.name for job in jobs).values(), strict=True)}
+    matched = {}
+    for at, (name, found) in enumerate(fitting):
+        if len(found) == 1:
+            matched[at] = found[0]
+        elif not found and name in legal:
+            matched[at] = legal[name]
+    return [name for name, _ in fitting], matched
 
 
 # ---- the values in the logs
@@ -292,6 +387,15 @@ def _scoped(streams: Mapping[str, pa.Table], scope: Scope) -> float | None:
 
 
 def _finding(
+    report: Report, job: Job | None, parts: _Parts, result: Replay, scanner: Scanner, options: Mapping[str, Any]
+) -> Finding:
+    finding = _compared(report, job, parts, result, scanner, options)
+    if not report.failed or finding.verdict in ("equal", "no log"):
+        return finding
+    return finding._replace(verdict="failed", note=", ".join(filter(None, (finding.verdict, finding.note))))
+
+
+def _compared(
     report: Report, job: Job | None, parts: _Parts, result: Replay, scanner: Scanner, options: Mapping[str, Any]
 ) -> Finding:
     if job is None:

@@ -94,7 +94,7 @@ class _Check:
         if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__len__"):
             self._unexpected("list", value, path)
             return
-        self._count(shape, sum(not _is_alias(item) for item in value), "items", path)
+        self._count(shape, sum(not is_alias(item) for item in value), "items", path)
         for index, item in enumerate(value):
             self.value(shape["member"], item, f"{path}[{index}]")
 
@@ -183,7 +183,7 @@ _EXPECTED = {
 }
 
 
-def _is_alias(item: Any) -> bool:
+def is_alias(item: Any) -> bool:
     """Whether this is the service's copy of the objective's definition, which does not count towards the 40."""
     return isinstance(item, Mapping) and item.get("Name") == ALIAS and "Regex" in item
 

@@ -237,3 +237,105 @@ def test_what_can_be_read_but_once_is_not_audited(tmp_path, monkeypatch):
             metricscan.OptionError, match=f"^{path} can be read only once; .*\nhint: save it to a file$"
         ):
             audit(path, DESCRIBED, jobs=listed(summary("stdin", 1.0)))
+
+
+# ---- jobs that failed, and what was reported in other forms
+
+
+@pytest.mark.parametrize("reported", [None, 2.0, 9.0])
+def test_a_job_that_failed_is_no_mismatch(tmp_path, reported):
+    (tmp_path / "job.log").write_text("Loss = 3;\nLoss = 2;\n")
+    jobs = listed(summary("job", reported, TrainingJobStatus="Failed"))
+    result = audit(tmp_path, DESCRIBED, jobs=jobs)
+    (finding,) = result.findings
+    assert (finding.verdict, finding.note) == {
+        None: ("failed", "unreported"),
+        2.0: ("equal", ""),
+        9.0: ("failed", "absent"),
+    }[reported]
+    assert (finding.reported, finding.logged) == (reported, 2.0)
+    assert (result.agrees, result.reported) == (True, 0)
+    stopped = audit(tmp_path, DESCRIBED, jobs=listed(summary("job", reported, TrainingJobStatus="Stopped")))
+    assert stopped.agrees == (reported == 2.0)
+
+
+FRAMES = {
+    "sdk.csv": ",lr,TrainingJobName,TrainingJobStatus,FinalObjectiveValue,TrainingElapsedTimeSeconds\n"
+    "0,0.1,t-1,Completed,0.1,60.0\n1,0.2,t-2,Completed,9.5,61.0\n2,0.3,t-3,Completed,,60.0\n3,0.4,t-4,Failed,,1.0\n"
+    "4,0.5,t-5,InProgress,,1.0\n",
+    "optuna.csv": ",number,value,params_lr,state\n0,1,0.1,0.1,COMPLETE\n1,2,9.5,0.2,COMPLETE\n2,3,,0.3,COMPLETE\n"
+    "3,4,,0.4,FAIL\n4,5,,0.5,RUNNING\n",
+    "list.json": json.dumps({"data": [
+        {"training_job_name": "t-1", "training_job_status": "Completed", "FinalHyperParameterTuningJobObjectiveMetric":
+         {"metricName": "loss", "value": 0.1}},
+        {"training_job_name": "t-2", "training_job_status": "Completed", "final_metric_data_list":
+         [{"MetricName": "loss", "Value": 9.5}]},
+        {"training_job_name": "t-3", "training_job_status": "Completed", "ObjectiveStatus": "Failed"},
+        {"training_job_name": "t-4", "training_job_status": "Failed", "ObjectiveStatus": "Failed"},
+    ]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_an_audit_takes_the_jobs_files_of_a_replay(tmp_path, name):
+    for number in range(1, 6):
+        (tmp_path / "logs").mkdir(exist_ok=True)
+        (tmp_path / "logs" / f"t-{number}.log").write_text(f"Loss = 0.{number};\n")
+    (tmp_path / name).write_text(FRAMES[name])
+    result = audit(tmp_path / "logs", DESCRIBED, jobs=tmp_path / name)
+    verdicts = [(finding.reported, finding.logged, finding.verdict) for finding in result.findings]
+    assert verdicts == [
+        (0.1, 0.1, "equal"),
+        (9.5, 0.2, "absent"),
+        (None, 0.3, "unreported"),
+        (None, 0.4, "failed"),
+    ]
+    assert result.reported == 2
+    found = metricscan.replay(tmp_path / "logs", metricscan.Scanner(["loss=Loss = (.*?);"]), jobs=tmp_path / name)
+    assert [(job.name, job.status) for job in found.jobs][:4] == [
+        ("t-1", "Completed"),
+        ("t-2", "Completed"),
+        ("t-3", "Completed"),
+        ("t-4", "Failed"),
+    ]
+
+
+def test_the_description_of_one_training_job_is_all_an_audit_needs(tmp_path, capsys):
+    (tmp_path / "logs" / "t-1").mkdir(parents=True)
+    (tmp_path / "logs" / "t-1" / "algo-1-1").write_text("acc: 0.5;\nLoss = 2;\n")
+    definitions = [{"Name": "acc", "Regex": "acc: (.*?);"}, {"Name": "loss", "Regex": "Loss = (.*?);"}]
+    described = {
+        "TrainingJobName": "t-1",
+        "TrainingJobStatus": "Completed",
+        "HyperParameters": {"_tuning_objective_metric": '"loss"', "lr": "0.1"},
+        "AlgorithmSpecification": {
+            "TrainingImage": "i:1",
+            "MetricDefinitions": [*definitions, {"Name": "ObjectiveMetric", "Regex": "Loss = (.*?);"}],
+        },
+        "FinalMetricDataList": [
+            {"MetricName": "ObjectiveMetric", "Value": 2.0},
+            {"MetricName": "acc", "Value": 0.5},
+        ],
+    }
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps({"data": described}))
+    for source in (described, path):
+        result = audit(tmp_path / "logs", source)
+        assert [(one.job, one.metric, one.verdict) for one in result.findings] == [
+            ("t-1", "loss", "equal"),
+            ("t-1", "acc", "equal"),
+        ]
+    assert main(["audit", str(tmp_path / "logs"), "--tuning-job", str(path)]) == 0
+    capsys.readouterr()
+    wrong = described | {"AlgorithmSpecification": [1]}
+    with pytest.raises(metricscan.sagemaker.RequestError, match="AlgorithmSpecification: an object was expected"):
+        audit(tmp_path / "logs", wrong)
+
+
+def test_rows_that_are_invalid_are_one_error(tmp_path):
+    (tmp_path / "a.log").write_text("Loss = 1;\n")
+    (tmp_path / "jobs.json").write_text('[{"TrainingJobName": "a", "TrainingJobStatus": 3}]')
+    with pytest.raises(metricscan.SourceError, match=r"errors in the jobs file .*\n  \[0\]: TrainingJobStatus is 3"):
+        audit(tmp_path, DESCRIBED, jobs=tmp_path / "jobs.json")
+    with pytest.raises(metricscan.OptionError, match=r"jobs: \[0\]: TrainingJobStatus is 3"):
+        audit(tmp_path, DESCRIBED, jobs=[{"TrainingJobName": "a", "TrainingJobStatus": 3}])
