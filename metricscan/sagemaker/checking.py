@@ -5,6 +5,7 @@ The rules beyond the service model are those of the Amazon SageMaker API Referen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -25,6 +26,8 @@ MOST_ENVIRONMENT_ENTRIES = 48
 MOST_RANGES = 30
 #: API Reference, HyperbandStrategyConfig.
 MOST_HYPERBAND_EPOCHS = 20_000
+#: The static hyperparameters in which Hyperband looks for MaxResource, if that is not given (the same page).
+EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 
 _CREATE = "CreateHyperParameterTuningJobRequest"
 _DESCRIBE = "DescribeHyperParameterTuningJobResponse"
@@ -162,11 +165,36 @@ class Checked:
             self._error(f"{where}.MinResource", f"{low} is greater than MaxResource, {high}")
         if _is_whole(high) and high > MOST_HYPERBAND_EPOCHS:
             self._error(f"{where}.MaxResource", f"{high}: at most {MOST_HYPERBAND_EPOCHS} was expected")
-        self._check_ranges(_mapping(self.config.get("ParameterRanges")), f"{at}.ParameterRanges")
+        # what is described, the service has accepted
+        if strategy == "Hyperband" and high is None and not self.described:
+            self._check_epochs(where)
+        ranges = _mapping(self.config.get("ParameterRanges"))
+        self._check_ranges(ranges, f"{at}.ParameterRanges")
+
+    def _check_epochs(self, where: str) -> None:
+        """Check that each definition says how long its jobs may run under Hyperband."""
+        for path, one in self._parts():
+            static = _mapping(one.get("StaticHyperParameters"))
+            name = next((name for name in EPOCHS if name in static), None)
+            if name is None:
+                self._error(
+                    f"{where}.MaxResource",
+                    f"is missing, and so are the static hyperparameters of {path} that can stand for it",
+                    f"give it, or one of {', '.join(EPOCHS)}",
+                )
+                continue
+            text = str(static[name]).strip('"')
+            if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_HYPERBAND_EPOCHS or len(text) > len("20000"):
+                self._error(
+                    f"{path}.StaticHyperParameters[{shown(name)}]",
+                    f"{shown(static[name])} stands for MaxResource; 1 to {MOST_HYPERBAND_EPOCHS} was expected",
+                )
 
     def _check_ranges(self, ranges: Mapping[str, Any], path: str) -> None:
         total = 0
         first: dict[str, str] = {}
+        if self.config.get("Strategy") == "Grid" and not self.described:
+            self._check_grid(ranges, path)
         for kind in _RANGE_LISTS:
             several = ranges.get(kind)
             for index, one in enumerate(several if isinstance(several, list) else ()):
@@ -182,6 +210,24 @@ class Checked:
         if total > MOST_RANGES and all(len(ranges.get(kind) or ()) <= MOST_RANGES for kind in _RANGE_LISTS):
             self._error(path, f"{total} ranges in total; at most {MOST_RANGES} were expected")
 
+    def _check_grid(self, ranges: Mapping[str, Any], path: str) -> None:
+        """Check ranges for grid search (Developer Guide, "How hyperparameter tuning works")."""
+        for kind in ("IntegerParameterRanges", "ContinuousParameterRanges"):
+            if ranges.get(kind):
+                self._error(f"{path}.{kind}", "categorical ranges alone were expected: the strategy is Grid")
+        most = _mapping(self.config.get("ResourceLimits")).get("MaxNumberOfTrainingJobs")
+        listed = ranges.get("CategoricalParameterRanges")
+        values = [_mapping(one).get("Values") for one in (listed if isinstance(listed, list) else ())]
+        if not _is_whole(most) or not values or not all(isinstance(one, list) and one for one in values):
+            return
+        count = math.prod(len(set(map(str, one))) for one in values if isinstance(one, list))
+        if most != count and len(list(self._parts())) == 1:
+            self._error(
+                "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs",
+                f"{most}: the grid has {count:,} combinations of values",
+                "leave it out, or give this number",
+            )
+
     def _check_range(self, one: Mapping[str, Any], path: str, kind: type[int | float]) -> None:
         ends = []
         for member in ("MinValue", "MaxValue"):
@@ -195,6 +241,24 @@ class Checked:
                 self._error(f"{path}.{member}", f"{shown(text)} is not a {number}")
         if len(ends) == 2 and not ends[0] <= ends[1]:
             self._error(f"{path}.MinValue", f"{one['MinValue']} is greater than MaxValue, {one['MaxValue']}")
+        elif len(ends) == 2 and not self.described:
+            self._check_scaling(one, path, *ends)
+
+    def _check_scaling(self, one: Mapping[str, Any], path: str, low: float, high: float) -> None:
+        """Check the scale of a range (API Reference, IntegerParameterRange and ContinuousParameterRange)."""
+        scaling = one.get("ScalingType")
+        if scaling == "Logarithmic" and low <= 0:
+            self._error(
+                f"{path}.ScalingType",
+                f"Logarithmic is only for values greater than 0; MinValue is {one['MinValue']}",
+                "use Linear or Auto, or a greater MinValue",
+            )
+        if scaling == "ReverseLogarithmic" and not (low >= 0 and high < 1):
+            self._error(
+                f"{path}.ScalingType",
+                "ReverseLogarithmic is only for values from 0 to less than 1; the range is "
+                f"{one['MinValue']} to {one['MaxValue']}",
+            )
 
     # ---- one training job definition
 

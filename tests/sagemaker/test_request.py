@@ -142,6 +142,15 @@ def test_an_answer_without_the_counters_of_its_jobs():
     assert faults({f"{CONFIG}.Strategy": Missing}, answer) == [f"{CONFIG}.Strategy"]
 
 
+@pytest.mark.parametrize(
+    "name", ["Grid and integers", "Hyperband without MaxResource", "Integer ReverseLogarithmic of ('0', '0')"]
+)
+def test_what_the_service_has_accepted_is_not_checked_against_its_pages(name):
+    (beyond,) = [beyond for what, _, beyond in LIMITS if what == name]
+    assert faults(beyond) != []
+    assert faults(beyond, REQUEST | {"HyperParameterTuningJobStatus": "Completed"}) == []
+
+
 def test_an_answer_that_python_printed(tmp_path):
     answer = changed({"Tags": Missing}) | {"CreationTime": "@", "HyperParameterTuningJobStatus": "Completed"}
     path = tmp_path / "answer.json"
@@ -255,6 +264,18 @@ def hyperband(low, high):
     }
 
 
+def without_most(static):
+    """Hyperband with static hyperparameters in place of MaxResource."""
+    changes = {f"{CONFIG}.Strategy": "Hyperband", f"{CONFIG}.TrainingJobEarlyStoppingType": "Off"}
+    return changes | {f"{DEFINITION}.StaticHyperParameters": static}
+
+
+def grid(*values, most=Missing):
+    listed = [{"Name": f"c{number}", "Values": one} for number, one in enumerate(values)]
+    changes = {f"{CONFIG}.Strategy": "Grid", f"{CONFIG}.ParameterRanges": {"CategoricalParameterRanges": listed}}
+    return changes | {f"{CONFIG}.ResourceLimits.MaxNumberOfTrainingJobs": most}
+
+
 def static(count):
     return {f"h{n}": "1" for n in range(count)}
 
@@ -278,7 +299,21 @@ LIMITS = [
         {f"{CONFIG}.HyperParameterTuningJobObjective.Type": "Maximize"},
         {f"{CONFIG}.HyperParameterTuningJobObjective.Type": "maximize"},
     ),
-    ("Strategy", {f"{CONFIG}.Strategy": "Grid"}, {f"{CONFIG}.Strategy": "grid"}),
+    ("Strategy", grid(["a", "b"], ["c"], most=2), {f"{CONFIG}.Strategy": "grid"}),
+    ("Grid without a number of jobs", grid(["a"], ["b", "c"]), grid(["a"], most=3)),
+    (
+        "Grid counts distinct values",
+        grid(["a", "b", "a"], ["c", "d"], most=4),
+        grid(["a", "b", "a"], ["c", "d"], most=6),
+    ),
+    ("Grid and integers", grid(["a"]), grid(["a"]) | {f"{CONFIG}.ParameterRanges": one_range("Integer")}),
+    ("Grid and numbers", grid(["a"]), grid(["a"]) | {f"{CONFIG}.ParameterRanges": one_range("Continuous")}),
+    *(
+        (f"Hyperband infers MaxResource from {name}", without_most({name: "20000"}), without_most({name: "20001"}))
+        for name in ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
+    ),
+    ("Hyperband without MaxResource", without_most({"epochs": '"7"'}), without_most({"epoch": "7"})),
+    ("Hyperband with epochs that are no number", without_most({"epochs": "7"}), without_most({"epochs": "7.5"})),
     ("Strategy required", {f"{CONFIG}.Strategy": "Random"}, {f"{CONFIG}.Strategy": Missing}),
     ("ResourceLimits required", {}, {f"{CONFIG}.ResourceLimits": Missing}),
     ("RandomSeed min", {f"{CONFIG}.RandomSeed": 0}, {f"{CONFIG}.RandomSeed": -1}),
@@ -387,8 +422,23 @@ LIMITS = [
     ),
     (
         "range scaling",
-        {f"{CONFIG}.ParameterRanges": one_range("Integer", ScalingType="ReverseLogarithmic")},
+        {f"{CONFIG}.ParameterRanges": one_range("Integer", ScalingType="Logarithmic")},
         {f"{CONFIG}.ParameterRanges": one_range("Integer", ScalingType="Log")},
+    ),
+    *(
+        (
+            f"{kind} {scaling} of {good}",
+            {f"{CONFIG}.ParameterRanges": one_range(kind, ScalingType=scaling, MinValue=good[0], MaxValue=good[1])},
+            {f"{CONFIG}.ParameterRanges": one_range(kind, ScalingType=scaling, MinValue=bad[0], MaxValue=bad[1])},
+        )
+        for kind, scaling, good, bad in [
+            ("Integer", "Logarithmic", ("1", "8"), ("0", "8")),
+            ("Continuous", "Logarithmic", ("1e-300", "1"), ("0.0", "1")),
+            ("Continuous", "Logarithmic", ("1e-300", "1"), ("-1", "1")),
+            ("Continuous", "ReverseLogarithmic", ("0", "0.999"), ("0", "1")),
+            ("Continuous", "ReverseLogarithmic", ("0.5", "0.999"), ("-0.1", "0.5")),
+            ("Integer", "ReverseLogarithmic", ("0", "0"), ("1", "8")),
+        ]
     ),
     (
         "tuned and static",
