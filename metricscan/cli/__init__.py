@@ -26,7 +26,7 @@ from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED,
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
-from metricscan.cli.terminal import spelled
+from metricscan.cli.terminal import one_line, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(spelled(shown.getvalue()), nl=False, err=True)
+        text = shown.getvalue().replace(error.message, one_line(error.message))
+        click.echo(spelled(text), nl=False, err=True)
         return EXIT_ERROR
     except MetricscanError as error:
         for warning in getattr(error, "warnings", ()):

@@ -24,6 +24,7 @@ from metricscan.cli.output import (
     open_console,
     print_notices,
 )
+from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,11 +121,11 @@ def _print_hits(
     from rich.text import Text
 
     rows = stats.metrics[one.name].rows
-    title = Text.assemble((one.name, "bold"), f"  {one.regex}  ", (f"{rows:,} rows", "bold"))
+    title = Text.assemble((one_line(one.name), "bold"), f"  {one_line(one.regex)}  ", (f"{rows:,} rows", "bold"))
     console.print(title, soft_wrap=True)
     for hit in hits:
         place = f"{hit.path}:{hit.line}" if many else str(hit.line)
-        line = Text(f"  {place:>6}  ")
+        line = Text(f"  {one_line(place):>6}  ")
         line.append(hit.before)
         refused = hit.number is None and not is_label
         line.append(hit.value, "bold red" if refused else "bold green")

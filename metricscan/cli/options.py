@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from metricscan.cli.terminal import spelled
+from metricscan.cli.terminal import message_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -220,4 +220,4 @@ def printed_warnings(*kinds: type[Warning]) -> Iterator[None]:
 
 def print_warning(text: str) -> None:
     """Print a warning on stderr."""
-    click.echo(f"metricscan: warning: {spelled(text)}", err=True)
+    click.echo(f"metricscan: warning: {message_lines(text)}", err=True)

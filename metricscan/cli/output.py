@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metricscan.cli.terminal import spell_all, spelled
+from metricscan.cli.terminal import message_lines, one_line, spell_all
+from metricscan.errors import MetricscanError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -27,21 +28,35 @@ _LEAST_WIDTH = 10
 
 def complain(error: BaseException | str) -> None:
     """Print an error on stderr."""
-    click.echo(f"metricscan: {spelled(str(error))}", err=True)
+    text = error.message if isinstance(error, MetricscanError) else str(error)
+    for name in ("path", "source", "filename"):
+        path = getattr(error, name, None)
+        if isinstance(path, str) and not path.isprintable():
+            text = text.replace(path, one_line(path))
+    click.echo(f"metricscan: {message_lines(text)}", err=True)
+    hint = getattr(error, "hint", None)
+    if isinstance(hint, str):
+        click.echo(f"hint: {one_line(hint)}", err=True)
 
 
 def print_notices(notices: Iterable[Notice]) -> None:
     """Print on stderr what was decided about the logs and may not be what was meant."""
     for notice in notices:
-        click.echo(f"notice: {spelled(notice.message)}", err=True)
+        click.echo(f"notice: {one_line(notice.message)}", err=True)
 
 
 def open_console(*, err: bool = False) -> Console:
     """Open a console that prints names literally, and wraps and cuts nothing in a pipe."""
     from rich.console import Console
 
+    class LineConsole(Console):
+        """Prints a str as one line, whatever names it holds."""
+
+        def render_str(self, text: str, **options: Any) -> Any:
+            return super().render_str(one_line(text), **options)
+
     # no markup and no emoji: a metric may be called loss[red] or a:100:b
-    console = Console(stderr=err, highlight=False, markup=False, emoji=False)
+    console = LineConsole(stderr=err, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         # a pipe has no width
         console.width = 10_000
@@ -50,10 +65,10 @@ def open_console(*, err: bool = False) -> Console:
 
 
 def literal(text: str) -> Any:
-    """A cell that prints this text literally."""
+    """A cell or a line that prints this text literally, as one line."""
     from rich.text import Text
 
-    return Text(text)
+    return Text(one_line(text))
 
 
 def new_table(*headers: str, numbers: Container[str | None] = ()) -> Table:

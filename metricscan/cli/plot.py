@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of
-from metricscan.cli.terminal import spelled
+from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from metricscan.ranking.wide import Duplicates
@@ -84,5 +84,5 @@ def plot(
         duplicates=duplicates,
         log=log_scale,
     )
-    click.echo(f"written: {spelled(str(out))}", err=True)
+    click.echo(f"written: {one_line(str(out))}", err=True)
     return 0

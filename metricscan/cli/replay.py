@@ -30,7 +30,7 @@ from metricscan.cli.output import (
 )
 from metricscan.cli.progress import ProgressBar
 from metricscan.cli.rankings import print_best, print_no_best, print_ranking
-from metricscan.cli.terminal import spelled
+from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
@@ -140,11 +140,11 @@ def replay(
     elif print_json:
         _print_json(result, objective, out, goal)
     else:
-        click.echo(spelled(str(result.survey)), err=True)
+        click.echo(one_line(str(result.survey)), err=True)
         if result.jobs:
             _print_replay(result, scanner, objective, goal, reading.input_format)
         if out is not None:
-            click.echo(f"written: {spelled(str(out))}", err=True)
+            click.echo(f"written: {one_line(str(out))}", err=True)
     if result.errors:
         return EXIT_ERROR
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0

@@ -22,6 +22,23 @@ def spelled(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    r"""Text of one line: with its line ends and tabs as escapes, too, so that a name begins no line.
+
+    >>> one_line("trial\n\x1b[31m 1")
+    'trial\\n\\x1b[31m 1'
+    """
+    if text.isprintable():
+        return text
+    return spelled(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def message_lines(text: str) -> str:
+    """A message of one or more lines. All but the first are indented, so that none is taken for another message."""
+    first, *others = spelled(text).replace("\t", "\\t").split("\n")
+    return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in others)])
+
+
 def _is_byte(character: str) -> bool:
     # the command spells these as bytes when it writes them
     return "\udc80" <= character <= "\udcff"

@@ -48,7 +48,8 @@ def read_definitions(path: str) -> tuple[Any, list[str]]:
     except PastedError as error:
         faults = tuple(Fault(None, None, None, None, message, hint) for message, hint in error.placed())
         raise DefinitionError(faults, source=path) from None
-    return value, [f"{path}: {warning}" for warning in warnings]
+    shown = path if path.isprintable() else repr(path)
+    return value, [f"{shown}: {warning}" for warning in warnings]
 
 
 def _columns(text: str) -> list[str]:

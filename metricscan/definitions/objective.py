@@ -9,6 +9,7 @@ from typing import NamedTuple
 from metricscan.errors import OptionError
 
 GOALS = ("Minimize", "Maximize")
+_GOAL_OF = {goal.casefold(): goal for goal in GOALS}
 SCOPES = "last, first, min, max, mean, last-N or best@K"
 _LAST_N = re.compile(r"last-([1-9][0-9]{0,17})")
 _BEST_AT = re.compile(r"best@(-?[0-9]+(?:\.[0-9]+)?)")
@@ -65,6 +66,7 @@ class Objective:
     metric : str
         Name of the objective metric.
     goal : {"Minimize", "Maximize"}
+        In any case: ``minimize`` becomes ``Minimize``.
     scope : str
         Which of a job's rows decides:
 
@@ -100,8 +102,11 @@ class Objective:
             errors.append(f"metric={self.metric!r}: the name of a metric was expected")
         if self.step is not None and (not isinstance(self.step, str) or not self.step):
             errors.append(f"step={self.step!r}: the name of a metric was expected")
-        if self.goal not in GOALS:
-            meant = [goal for goal in GOALS if str(self.goal).lower() in (goal.lower(), goal[:3].lower())]
+        given = str(self.goal).casefold()
+        if given in _GOAL_OF:
+            object.__setattr__(self, "goal", _GOAL_OF[given])
+        else:
+            meant = [goal for goal in GOALS if given == goal[:3].casefold()]
             hint = f"did you mean {meant[0]!r}?" if meant else None
             errors.append(f"goal={self.goal!r}: 'Minimize' or 'Maximize' was expected")
         try:

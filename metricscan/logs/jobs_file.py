@@ -118,7 +118,7 @@ def _twice(facts: Iterable[Fact]) -> list[str]:
             key = (bool(fact.names), fact.name if fact.names else str(fact.place))
             earlier = first.setdefault(key, fact)
             if earlier is not fact and not _is_repeated(earlier, fact):
-                errors.append(f"{fact.where}: {key[1]} is already in {earlier.where}")
+                errors.append(f"{fact.where}: {_shown(key[1])} is already in {earlier.where}")
     return errors
 
 
@@ -242,7 +242,7 @@ def apply_facts(
         if len(meant) == 1 and fact.names:
             earlier = first.setdefault(id(meant[0]), fact)
             if earlier is not fact and not _is_repeated(earlier, fact):
-                errors.append(f"{fact.where}: {meant[0].name} is already in {earlier.where}")
+                errors.append(f"{fact.where}: {_shown(meant[0].name)} is already in {earlier.where}")
         for job in meant:
             # a file without statuses leaves those that are known
             job.status = fact.status or job.status
@@ -271,7 +271,9 @@ def jobs_of_facts(jobs: Sequence[Job], facts: Sequence[Fact]) -> tuple[list[tupl
         if not meant and name is not None:
             meant = known.named(name)
             if len(meant) > 1:
-                errors.append(f"{fact.where}: {name} fits {len(meant)} jobs, {_listed(job.name for job in meant)}")
+                errors.append(
+                    f"{fact.where}: {_shown(name)} fits {len(meant)} jobs, {_listed(job.name for job in meant)}"
+                )
         found.append((name or as_text(fact.name), meant))
     return found, errors
 
@@ -339,9 +341,13 @@ class _Known:
         return lambda fact: next((fact.names[column] for column in columns if column in fact.names), None)
 
 
+def _shown(name: str) -> str:
+    return name if name.isprintable() else repr(name)
+
+
 def _listed(names: Iterable[str], most: int = 5) -> str:
     listed = list(names)
-    return ", ".join(listed[:most]) + (", .." if len(listed) > most else "")
+    return ", ".join(map(_shown, listed[:most])) + (", .." if len(listed) > most else "")
 
 
 def _notices(
@@ -352,12 +358,9 @@ def _notices(
     if odd:
         count = "1 job has" if len(odd) == 1 else f"{len(odd):,} jobs have"
         words = _listed(dict.fromkeys(repr(str(fact.status)) for fact in odd))
-        notices.append(
-            Notice(
-                f"{count} a status in {path} that is not known, {words} ({odd[0].where}, {odd[0].name}); no such job wins",
-                path,
-            )
-        )
+        example = f"{odd[0].where}, {_shown(odd[0].name)}"
+        message = f"{count} a status in {path} that is not known, {words} ({example}); no such job wins"
+        notices.append(Notice(message, path))
     if without and not matched and found:
         notices.append(
             Notice(

@@ -189,6 +189,7 @@ def is_alias(item: Any) -> bool:
 
 
 def _member(path: str, name: str) -> str:
+    name = name if name.isprintable() else repr(name)
     return f"{path}.{name}" if path else name
 
 

@@ -24,7 +24,7 @@ def test_names_of_metrics_are_text():
     )
 
 
-@pytest.mark.parametrize(("goal", "meant"), [("min", "Minimize"), ("MAXIMIZE", "Maximize"), ("less", None), (1, None)])
+@pytest.mark.parametrize(("goal", "meant"), [("min", "Minimize"), ("MAX", "Maximize"), ("less", None), (1, None)])
 def test_a_goal_that_is_spelled_otherwise(goal, meant):
     with pytest.raises(OptionError) as caught:
         Objective("loss", goal)
@@ -39,7 +39,16 @@ def test_better_is_what_the_goal_says(goal, better, worse):
     assert not objective.is_better(better, better)
 
 
-@pytest.mark.parametrize("goal", ["minimize", "MAXIMIZE", "min", "", None])
+@pytest.mark.parametrize("goal", ["minimize", "MINIMIZE", "miniMize"])
+def test_a_goal_may_be_in_any_case(goal):
+    objective = Objective("loss", goal)
+    assert objective == Objective("loss", "Minimize")
+    assert (objective.goal, hash(objective)) == ("Minimize", hash(Objective("loss", "Minimize")))
+    assert objective.is_better(1, 2)
+    assert objective.under("min").goal == "Minimize"
+
+
+@pytest.mark.parametrize("goal", ["minimise", "min", "", "Minimize ", None])
 def test_another_goal_is_an_error(goal):
     with pytest.raises(OptionError, match="'Minimize' or 'Maximize' was expected") as caught:
         Objective("loss", goal)
