@@ -89,7 +89,7 @@ def read_overrides(path: str) -> dict[str, str]:
     if not isinstance(overrides, list):
         raise ValueError(f"a list of KEY=VALUE was expected, not {type(overrides).__name__}")
     pairs = (str(override).partition("=") for override in overrides)
-    return {key.lstrip("+~"): value for key, equals, value in pairs if equals}
+    return {as_text(key.lstrip("+~")): as_text(value) for key, equals, value in pairs if equals}
 
 
 def read_yaml(path: str) -> dict[str, str]:
@@ -189,7 +189,8 @@ def parameters_in_name(name: str) -> dict[str, str]:
         was_cut = is_open or (trial is not None and len(text) >= _RAY_NAME_LENGTH)
         for match in _PARAMETER_PART.finditer(masked):
             if not (was_cut and match.end() == len(text)):
-                parameters[re.sub(r"^.*_\d+_", "", match[1])] = text[match.start(2) : match.end(2)]
+                key = re.sub(r"^.*_\d+_", "", match[1])
+                parameters[as_text(key)] = as_text(text[match.start(2) : match.end(2)])
     return parameters
 
 

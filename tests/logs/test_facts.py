@@ -1,12 +1,14 @@
 """What is known of a job besides its logs: hyperparameters and statuses beside the logs, and in names."""
 
+import os
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.folders import tree
 from support.surveys import parameters
 
-from metricscan import SourceError
+from metricscan import Objective, Scanner, SourceError, replay
 from metricscan.logs.parameters import parameters_in_name, parameters_of
 from metricscan.logs.survey import survey
 
@@ -197,6 +199,25 @@ def test_names_of_folders_above_those_given_say_nothing(tmp_path):
     assert parameters(survey([folder / "data=v1" / "lr=1"])) == {"train": {"lr": "1"}}
     assert parameters(survey([folder / "data=v1" / "lr=1" / "train.log"])) == {"train": {"lr": "1"}}
     assert parameters(survey([folder / "data=v1"], job="(train)")) == {"train": {}}
+
+
+def test_text_that_is_none_is_spelled(tmp_path):
+    # a name that is not UTF-8, above all jobs and in the name of one; half of a surrogate pair in JSON and in YAML
+    deep = os.fsencode(tmp_path) + b"/lr=\xe9"
+    for trial in (b"x=\xff1", b"x=2"):
+        os.makedirs(deep + b"/" + trial)
+        with open(deep + b"/" + trial + b"/stdout", "w", encoding="utf-8") as log:
+            log.write("loss=1\n")
+    with open(deep + b"/x=2/params.json", "w", encoding="utf-8") as file:
+        file.write('{"a\\ud800": "b\\udfff"}')
+    with open(deep + b"/x=2/hparams.yaml", "w", encoding="utf-8") as file:
+        file.write('c: "\\ud800"\n')
+    found = survey([tmp_path])
+    assert sorted(map(str, parameters(found).values())) == sorted(
+        map(str, [{"lr": "\\xe9", "x": "\\xff1"}, {"lr": "\\xe9", "x": "2", "a\\ud800": "b\\udfff", "c": "\\ud800"}])
+    )
+    result = replay([tmp_path], Scanner(["loss=loss=(.)"]), objective=Objective("loss", "Minimize"))
+    assert result.ranking["hyperparameters"].null_count == 0
 
 
 def test_a_file_says_more_than_a_name(tmp_path):
