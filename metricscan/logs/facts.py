@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
+from metricscan.logs.job import FROM_NAME
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.parameters import (
     parameters_in_name,
@@ -51,7 +52,7 @@ def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
         Gets an error for each file that cannot be read.
     """
     if "=" in job.name:
-        job.hyperparameters.update(parameters_in_name(_LOG_SUFFIX.sub("", job.name)))
+        job.add_parameters(parameters_in_name(_LOG_SUFFIX.sub("", job.name)), FROM_NAME)
     if folder is None or not os.path.isdir(folder):
         return
 
@@ -59,7 +60,7 @@ def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
         path = f"{folder}/{name}"
         if not os.path.isfile(path):
             return False
-        job.hyperparameters.update(_reported(read, path, found))
+        job.add_parameters(_reported(read, path, found), path)
         return True
 
     for name in _PARAMETER_FILES:
@@ -75,7 +76,9 @@ def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
         add("files/config.yaml", read_wandb)
     elif stream.startswith(".guild/"):
         add(".guild/attrs/flags", read_yaml)
-        job.status = _status_of_guild(os.path.join(folder, ".guild/attrs/exit_status"), found)
+        path = f"{folder}/.guild/attrs/exit_status"
+        job.status = _status_of_guild(path, found)
+        job.status_source = None if job.status is None else path
 
 
 def _status_of_guild(path: str, found: Survey) -> str | None:

@@ -209,6 +209,17 @@ def test_a_file_says_more_than_a_name(tmp_path):
     assert parameters(survey([tmp_path])) == {"lr=1": {"lr": "1.0"}, "lr=2": {"lr": "2"}}
 
 
+def test_facts_say_where_they_come_from(tmp_path):
+    folder = tree(tmp_path / "data=v1", {"lr=1,n=2/stdout": None, "lr=1,n=2/params.json": '{"lr": 1.0}'})
+    tree(folder, {"aa/.guild/output": None, "aa/.guild/attrs/exit_status": "1"})
+    trial, run = sorted(survey([folder]).jobs, key=lambda job: job.name, reverse=True)
+    file = str(folder / "lr=1,n=2" / "params.json")
+    assert trial.parameter_sources == {"lr": file, "n": "name", "data": "name"}
+    assert trial.parameter_sources.keys() == trial.hyperparameters.keys()
+    assert trial.status_source is None
+    assert run.status_source == str(folder / "aa" / ".guild" / "attrs" / "exit_status")
+
+
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
