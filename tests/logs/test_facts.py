@@ -122,7 +122,22 @@ def test_configurations_of_other_tools(tmp_path, log, file, text, expected):
 
 def test_overrides_say_more_than_the_configuration(tmp_path):
     files = {".hydra/overrides.yaml": "- lr=1\n", ".hydra/config.yaml": "lr: 2\nn: 3\n", "stdout": None}
-    assert parameters(survey([tree(tmp_path / "0", files)])) == {"0": {"lr": "1"}}
+    assert parameters(survey([tree(tmp_path / "0", files)])) == {"0": {"lr": "1", "n": "3"}}
+
+
+def test_a_reference_of_hydra_is_the_value_that_it_names(tmp_path):
+    config = """\
+lr: 3e-4
+net: {units: 8, lr: "${lr}", twice: "${net.lr}", at: "run_${lr}", up: "${.units}"}
+seed: ???
+day: ${now:%Y}
+gone: ${nothing}
+a: ${b}
+b: ${a}
+"""
+    tree(tmp_path, {"x/train.log": None, "x/.hydra/config.yaml": config})
+    (job,) = survey([tmp_path]).jobs
+    assert job.hyperparameters == {"lr": "3e-4", "net.units": "8", "net.lr": "3e-4", "net.twice": "3e-4"}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +249,8 @@ def test_facts_say_where_they_come_from(tmp_path):
         ("hparams.yaml", b"- a", "a mapping was expected, not a list"),
         ("hparams.yaml", b"a: 'b", "not YAML"),
         ("hparams.yaml", b"a: 1\n---\nb: 2\n", "not YAML"),
-        ("hparams.yaml", b"a: " + b"[" * 5000, "recursion"),
+        ("hparams.yaml", b"a: " + b"[" * 5000, ""),
+        ("hparams.yaml", b"- " * 5000, ""),
         ("hparams.yaml", b"a: &a [*a]\n", "more than 100,000 values"),
         (
             "hparams.yaml",
