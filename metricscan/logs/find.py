@@ -40,7 +40,7 @@ _NO_LOG_SUFFIXES = """
 """
 _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
 _NO_LOG_NAME = re.compile(
-    r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|MLmodel|aws-logs-write-test",
+    r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|MLmodel|checkpoint|vocab\.txt|merges\.txt|aws-logs-write-test",
     re.DOTALL,
 )
 _NOT_READ = frozenset(name for _, name in UNSUPPORTED)

@@ -146,7 +146,7 @@ class JobKeys:
             if match is not None:
                 keys.append((match["job"], None))
                 continue
-            if ".log" in name and place != STDIN:
+            if name.endswith(".log") or ".log." in name:
                 is_run = are_runs.get(folder)
                 if is_run is None:
                     is_run = are_runs[folder] = _is_run(folder)

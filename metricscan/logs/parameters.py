@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 # A trial's folder as Ray Tune names it: the trainable, the trial's id, its number, what it varies, and the time; in old versions
 # there is no id, and eight random characters follow the time. Ray cuts what stands before the time.
 _RAY_TRIAL = re.compile(
-    r"(?P<name>(?:.*_)?(?:[0-9a-f]{5,8}_\d{5}_\d+|[0-9a-f]{8}_\d+)_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\w*"
-    r"|(?P<old>(?:.*_)?\d+_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d[a-z0-9_]{8}",
+    r"(?P<trial>(?:.*?_)?(?:[0-9a-f]{5,8}_\d{5}_\d+|[0-9a-f]{8}_\d+)_)(?P<varied>[A-Za-z].*)"
+    r"_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\w*"
+    r"|(?P<old_trial>(?:.*?_)?\d+_)(?P<old_varied>[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d[a-z0-9_]{8}",
     re.DOTALL,
 )
 _RAY_NAME_LENGTH = 130
 # Ray Tune writes numbers with four decimals: this one may stand for any small number.
 _ROUNDED_AWAY = ("0.0000", "-0.0000")
+# What a name begins with that says which job it is. Other words with numbers may belong to a key: conv_2_units=64.
+_NUMBERED_JOB = re.compile(
+    r"(?:\w*_)?(?:trial|run|job|task|exp|experiment|train|sweep)(?:_[A-Za-z]+)?_\d+_(?=[A-Za-z])"
+)
 _BRACKETS = re.compile(r"[\[({]")
 _PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
 #: Larger files with the name of a file of hyperparameters hold something else.
@@ -228,13 +233,16 @@ def parameters_in_name(name: str) -> dict[str, str]:
         if "=" not in part:
             continue
         trial = _RAY_TRIAL.fullmatch(part)
-        text = part if trial is None else trial["name"] or trial["old"]
+        job = trial["trial"] or trial["old_trial"] if trial else ""
+        text = trial["varied"] or trial["old_varied"] if trial else part
+        if trial is None and (numbered := _NUMBERED_JOB.match(part)) and numbered.end() < part.index("="):
+            text = part[numbered.end() :]
         masked, is_open = _masked(text)
-        was_cut = is_open or (trial is not None and len(text) >= _RAY_NAME_LENGTH)
+        was_cut = is_open or (trial is not None and len(job) + len(text) >= _RAY_NAME_LENGTH)
         for match in _PARAMETER_PART.finditer(masked):
             was_cut_here = was_cut and match.end() == len(text)
             if not was_cut_here and (trial is None or match[2] not in _ROUNDED_AWAY):
-                parameters[re.sub(r"^.*_\d+_", "", match[1])] = text[match.start(2) : match.end(2)]
+                parameters[match[1]] = text[match.start(2) : match.end(2)]
     return parameters
 
 

@@ -149,8 +149,15 @@ b: ${a}
         ("batch_size=64_opt.name=adam/stdout", {"batch_size": "64", "opt.name": "adam"}),
         ("lr=1e-3/units=64/stdout", {"lr": "1e-3", "units": "64"}),
         ("trial_1/stdout", {}),
+        ("trial_3_lr=0.1/stdout", {"lr": "0.1"}),
+        ("my_run_3_lr=0.1_n=2/stdout", {"lr": "0.1", "n": "2"}),
+        ("conv_2_units=64_lr=0.1/stdout", {"conv_2_units": "64", "lr": "0.1"}),
+        ("lr=0.1,trial_3_lr=0.2/stdout", {"lr": "0.1", "trial_3_lr": "0.2"}),
+        ("train_fn_abc12_00003_3_conv_2_units=64,lr=1_2026-03-01_10-00-00/stdout", {"conv_2_units": "64", "lr": "1"}),
+        ("train_fn_abc12_00003_3_lr=0.0100,layers=[64, 32]_2026-03-01_10-00-00/stdout",
+         {"lr": "0.0100", "layers": "[64, 32]"}),
     ],
-)
+)  # fmt: skip
 def test_hyperparameters_in_names(tmp_path, name, expected):
     tree(tmp_path, [name, "other/trial/stdout"])
     (found,) = (job.hyperparameters for job in survey([tmp_path]).jobs if job.name != "other/trial")

@@ -435,3 +435,13 @@ def test_dvclive(tmp_path):
         {"dvclive/metrics.json": "{}", "dvclive/params.yaml": "lr: 1\n", "dvclive/plots/metrics/loss.tsv": "a\tb\n"},
     )
     assert survey([tmp_path]).jobs == []
+
+
+def test_checkpoints(tmp_path):
+    """As TensorFlow and transformers write them: their text files are no logs."""
+    tree(
+        tmp_path,
+        {"ckpt/checkpoint": 'model_checkpoint_path: "ckpt-1"\n', "ckpt/ckpt-1.index": b"\0", "train.log": None},
+    )
+    tree(tmp_path, ["checkpoint-500/vocab.txt", "checkpoint-500/merges.txt"])
+    assert list(told(survey([tmp_path]))) == ["train"]
