@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.compression import without_suffix
-from metricscan.logs.guild import files_copied_by_guild
 from metricscan.logs.job import STDIN, Job, Log
 from metricscan.logs.natural import natural_order
 
@@ -52,7 +51,7 @@ LAYOUTS = tuple(
             rf"(?P<job>.*/outputs/\d\d\d\d-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log{_PACKED})",
         ),
         ("W&B", "/files/output.log", rf"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log{_PACKED})"),
-        # logs that the program saved with the run
+        # logs that the program saved with a run whose print-out was not kept
         ("W&B", "/files/", r"(?P<job>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/(?P<stream>files/.+)"),
         ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
         ("MLflow", "/artifacts/", r"(?P<job>.*/[0-9a-f]{32})/(?P<stream>artifacts/.+)"),
@@ -159,28 +158,7 @@ class JobKeys:
                 keys.append((stem, None))
             else:
                 keys.append((file, None))
-        if of_guild:
-            self._assign_to_runs(keys, of_guild)
-        return keys
-
-    def _assign_to_runs(self, keys: list[_Key | None], runs: set[str]) -> None:
-        """Assign what lies in the folder of a run of Guild to this run. What Guild copied there is no log of it."""
-        copied: dict[str, frozenset[str]] = {}
-        for index, key in enumerate(keys):
-            run = None if key is None else key[0]
-            while run is not None and run not in runs:
-                above = os.path.dirname(run)
-                run = None if above == run else above
-            if run is None or key == (run, None):
-                continue
-            if run not in copied:
-                copied[run] = files_copied_by_guild(run)
-            if self.files[index][len(run) + 1 :] in copied[run]:
-                keys[index] = None
-                self.found.skipped_by_name += 1
-                self.found.sizes.pop(self.logs[index], None)
-            else:
-                keys[index] = (run, None)
+        return [_in_run(key, of_guild) for key in keys] if of_guild else keys
 
     def _by_regex(self, rule: str) -> list[_Key | None]:
         pattern = job_pattern(rule)
@@ -262,6 +240,15 @@ def _is_run(folder: str) -> bool:
     if os.path.isdir(f"{folder}/.hydra"):
         return True
     return "/version_" in folder and bool(_LIGHTNING.fullmatch(folder)) and os.path.isfile(f"{folder}/hparams.yaml")
+
+
+def _in_run(key: _Key | None, runs: set[str]) -> _Key | None:
+    """The key of the run in whose folder a job lies; the job's own key if it lies in none."""
+    run = None if key is None else key[0]
+    while run is not None and run not in runs:
+        above = os.path.dirname(run)
+        run = None if above == run else above
+    return key if run is None else (run, None)
 
 
 def _with_distinct_streams(logs: Sequence[Log]) -> list[Log]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
@@ -34,6 +35,12 @@ _BY_FOLDER = tuple(
         ("/.guild/", rf".*/\.guild/(?!output{_PACKED}$)[^/]+"),
     )
 )
+# Where a tool keeps what a run printed, the other files of the run are copies of it, or of the project, or results: a regex for a
+# file's absolute path, and the print-out beside which this is so.
+_SAVED_BY_WANDB = re.compile(r"(?P<run>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/files/(?!output\.log).+", re.DOTALL)
+_SAVED_BY_GUILD = re.compile(r"(?P<run>.*/[0-9a-f]{32})/(?!\.guild/).+", re.DOTALL)
+_SAVED = ((_SAVED_BY_WANDB, "files/output.log"), (_SAVED_BY_GUILD, ".guild/output"))
+_MAY_BE_SAVED = re.compile(r".*/(?:(?:offline-)?run-\d{8}_\d{6}-[^/]+/files|[0-9a-f]{32})/.*", re.DOTALL)
 # By the file's name: a regex for the folder's absolute path.
 _BY_NAME = {
     name: re.compile(pattern, re.DOTALL)
@@ -62,11 +69,23 @@ def is_of_tool(folder: str, name: str) -> bool:
     by_name = _BY_NAME.get(name)
     if by_name is not None and by_name.fullmatch(folder):
         return True
-    patterns = _patterns_in(folder)
-    return bool(patterns) and any(pattern.fullmatch(f"{folder}/{name}") for pattern in patterns)
+    patterns, may_be_saved = _patterns_in(folder)
+    if not patterns and not may_be_saved:
+        return False
+    place = f"{folder}/{name}"
+    return any(pattern.fullmatch(place) for pattern in patterns) or (may_be_saved and _is_saved(place))
+
+
+def _is_saved(place: str) -> bool:
+    return any(
+        (match := pattern.fullmatch(place)) is not None and os.path.isfile(f"{match['run']}/{print_out}")
+        for pattern, print_out in _SAVED
+    )
 
 
 # the files of a folder are asked for one after the other
 @functools.lru_cache(maxsize=16)
-def _patterns_in(folder: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(pattern for text, pattern in _BY_FOLDER if text in f"{folder}/")
+def _patterns_in(folder: str) -> tuple[tuple[re.Pattern[str], ...], bool]:
+    within = f"{folder}/"
+    patterns = tuple(pattern for text, pattern in _BY_FOLDER if text in within)
+    return patterns, _MAY_BE_SAVED.fullmatch(within) is not None

@@ -333,29 +333,38 @@ def test_a_state_of_ray_that_is_none_is_one_error(tmp_path, state):
 
 
 def test_wandb(tmp_path):
-    """Of wandb 0.31.0 without a connection, and files that a run with one has. Two files were saved with each run."""
+    """Of wandb 0.31.0 without a connection, and files that a run with one has. Three files were saved with each run."""
     runs = ["offline-run-20260301_100000-mb15f3bo", "run-20260301_100007-b5t5eeol"]
     for run in runs:
         own = ["files/requirements.txt", "files/diff.patch", "files/code/notes", "files/media/table/text.txt"]
         own += [f"logs/debug{name}.log" for name in ("", "-core", "-internal")]
-        tree(tmp_path / "wandb" / run, [*own, "files/output.log", "files/train.log", "files/in/notes.txt"])
+        tree(
+            tmp_path / "wandb" / run, [*own, "files/output.log", "files/train.log", "files/in/notes.txt", "files/z.out"]
+        )
         tree(tmp_path / "wandb" / run, {f"run-{run[-8:]}.wandb": b"\0"})
     tree(tmp_path / "wandb" / runs[1], {"files/config.yaml": "lr:\n  value: 0.1\n", "files/wandb-metadata.json": "{}"})
     (tmp_path / "wandb" / "latest-run").symlink_to(runs[1])
     (tmp_path / "wandb" / "debug.log").symlink_to(f"{runs[1]}/logs/debug.log")
-    streams = ["files/in/notes.txt", "files/output.log", "files/train.log"]
+    streams = ["files/output.log"]
     assert known(tmp_path) == {runs[0]: (streams, {}, None), runs[1]: (streams, {"lr": "0.1"}, None)}
+    # what was saved is never a job of its own: not if it is asked for, and not where the print-out was not kept
+    saved = ["files/in/notes.txt", "files/output.log", "files/train.log", "files/z.out"]
+    asked_for = told(survey([tmp_path], include=["output.log", "train.log", "notes.txt", "*.out"]))
+    assert {run: asked_for[run] for run in runs} == dict.fromkeys(runs, saved)
+    (tmp_path / "wandb" / runs[0] / "files" / "output.log").unlink()
+    saved.remove("files/output.log")
+    assert told(survey([tmp_path])) == {runs[0]: saved, runs[1]: streams}
 
 
 def test_guild(tmp_path):
-    """Of guildai 0.9.0, with a home of another name. Guild copies the project into each run and lists it in a manifest."""
+    """Of guildai 0.9.0, with a home of another name. Guild copies the project, old logs too, into each run."""
     run, deleted = "1c91" * 8, "65a0" * 8
     home = tmp_path / "home"
     tree(
         home / "runs" / run,
         {
-            **dict.fromkeys(["NOTES", "old run.log", "train.log", "logs/x.txt", ".guild/output", "train.py"]),
-            ".guild/manifest": "s NOTES 55ca NOTES\ns 'old run.log' 060b 'old run.log'\ns train.py 45cd train.py\nx '\n",
+            **dict.fromkeys(["NOTES", "old.log", "train.log", "logs/x.txt", ".guild/output", "train.py"]),
+            ".guild/manifest": "s NOTES 55ca NOTES\ns old.log 060b old.log\n",
             ".guild/attrs/flags": "lr: 0.1\nunits: 3\n",
             ".guild/attrs/exit_status": "1",
             ".guild/attrs/id": run,
@@ -363,12 +372,12 @@ def test_guild(tmp_path):
         },
     )
     tree(home, [f"trash/runs/{deleted}/.guild/output", f"cache/import-flags/{deleted}", "locks/run-status"])
-    found = survey([home])
-    assert told(found) == {run: [".guild/output", "logs/x.txt", "train.log"]}
-    assert (found.jobs[0].hyperparameters, found.jobs[0].status) == ({"lr": "0.1", "units": "3"}, "Failed")
-    assert sorted(found.sizes) == sorted(log.path for log in found.jobs[0].logs)
-    # NOTES and the old log; the program, the deleted run, the cache and the lock; of .guild all but the output
-    assert found.skipped_by_name == 2 + 1 + 3 + 2
+    assert known(home) == {run: ([".guild/output"], {"lr": "0.1", "units": "3"}, "Failed")}
+    # a file that is asked for is a stream of the run
+    paths = [home / "runs" / run / name for name in (".guild/output", "logs/x.txt")]
+    assert told(survey(paths)) == {run: [".guild/output", "logs/x.txt"]}
+    (home / "runs" / run / ".guild" / "output").unlink()
+    assert list(told(survey([home]))) == ["NOTES", "logs/x.txt", "old.log", "train.log"]
 
 
 @pytest.mark.parametrize(
