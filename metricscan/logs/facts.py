@@ -7,21 +7,27 @@ import re
 from typing import TYPE_CHECKING
 
 from metricscan.errors import SourceError
+from metricscan.logs.job import FROM_NAME
+from metricscan.logs.nni_database import read_trial
 from metricscan.logs.parameters import (
+    MOST_BYTES,
+    is_named_by_ray,
     parameters_in_name,
+    read_hydra,
     read_json,
+    read_mlflow,
+    read_nni,
     read_overrides,
     read_wandb,
     read_yaml,
 )
+from metricscan.logs.run_status import status_of_guild, status_of_mlflow, status_of_ray, status_of_submitit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metricscan.logs.job import Job, Survey
 
-# Larger files with such a name hold something else.
-_MOST_PARAMETER_BYTES = 1 << 20
 _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
 _LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
 
@@ -37,53 +43,119 @@ def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
     found : Survey
         Gets an error for each file that cannot be read.
     """
-    if "=" in job.name:
-        job.hyperparameters.update(parameters_in_name(_LOG_SUFFIX.sub("", job.name)))
-    if folder is None or not os.path.isdir(folder):
-        return
+    name = _LOG_SUFFIX.sub("", job.name)
+    files = _Files(folder, found) if folder is not None and os.path.isdir(folder) else None
+    if files is not None:
+        files.add_usual()
+        _add_facts_of_tool(job, files)
+        if is_named_by_ray(files.folder) and any(path.endswith("/params.json") for path in files.parameters):
+            # the name says the same, but shortened and rounded
+            name = name.rpartition("/")[0]
+    if "_log." in job.logs[0].stream:
+        _set_status(job, *status_of_submitit([log.path for log in job.logs], found))
+    if "=" in name:
+        job.add_parameters(parameters_in_name(name), FROM_NAME)
+    if files is not None:
+        for path, parameters in files.parameters.items():
+            job.add_parameters(parameters, path)
 
-    def add(name: str, read: Callable[[str], dict[str, str]]) -> bool:
-        path = f"{folder}/{name}"
-        if not os.path.isfile(path):
-            return False
-        job.hyperparameters.update(_reported(read, path, found))
-        return True
 
-    for name in _PARAMETER_FILES:
-        add(name, read_json)
-    if os.path.isdir(f"{folder}/.hydra") and not add(".hydra/overrides.yaml", read_overrides):
-        add(".hydra/config.yaml", read_yaml)
-    add("hparams.yaml", read_yaml)
-    # these names are usual ones, which mean hyperparameters only where such a tool wrote them
-    stream = job.logs[0].stream
+def _add_facts_of_tool(job: Job, files: _Files) -> None:
+    """Read what a tool wrote, known by the names of its logs.
+
+    The names of the files are usual ones. They mean hyperparameters only where such a tool wrote them.
+    """
+    stream, folder, found = job.logs[0].stream, files.folder, files.found
     if stream.startswith("std."):
-        add("config.json", read_json)
+        files.add("config.json", read_json)
     elif stream.startswith("files/"):
-        add("files/config.yaml", read_wandb)
-    elif stream.startswith(".guild/"):
-        add(".guild/attrs/flags", read_yaml)
-        job.status = _status_of_guild(os.path.join(folder, ".guild/attrs/exit_status"), found)
+        files.add("files/config.yaml", read_wandb)
+    elif stream.startswith("artifacts/"):
+        if os.path.isdir(f"{folder}/params") and os.path.isfile(f"{folder}/meta.yaml"):
+            files.parameters[f"{folder}/params"] = _reported(read_mlflow, f"{folder}/params", found)
+            _set_status(job, status_of_mlflow(f"{folder}/meta.yaml", found), f"{folder}/meta.yaml")
+    elif stream.startswith(("stdout", "stderr", "trial.")):
+        above, _, trial = folder.rpartition("/")
+        if above.endswith("/working_dirs"):
+            # Ray 2 keeps what a trial prints apart from what it was told
+            above = f"{above.rpartition('/')[0]}/driver_artifacts"
+            files.add(f"../../driver_artifacts/{trial}/params.json", read_json)
+        if above.endswith("/trials"):
+            files.add("parameter.cfg", read_nni)
+            _add_facts_of_nni(job, files)
+        else:
+            _set_status(job, *status_of_ray(above, trial, found))
+    if any(log.stream.startswith(".guild/") for log in job.logs):
+        files.add(".guild/attrs/flags", read_yaml)
+        path = f"{folder}/.guild/attrs/exit_status"
+        _set_status(job, status_of_guild(path, found), path)
 
 
-def _status_of_guild(path: str, found: Survey) -> str | None:
-    """The status of a run that ended; None while it goes on."""
+def _add_facts_of_nni(job: Job, files: _Files) -> None:
+    """NNI 2 keeps trials in EXPERIMENT/trials, NNI 3 in EXPERIMENT/environments/NAME/trials."""
+    folder, _, trial = files.folder.rpartition("/trials/")
+    if os.path.basename(os.path.dirname(folder)) == "environments":
+        folder = os.path.dirname(os.path.dirname(folder))
+    path = f"{folder}/db/nni.sqlite"
     if not os.path.isfile(path):
-        return None
+        return
     try:
-        with open(path, encoding="utf-8") as file:
-            return "Failed" if int(file.read(100)) else "Completed"
-    except (OSError, ValueError) as error:
-        found.errors.append(SourceError(f"cannot read the exit status in {path}", path=path, cause=error))
-        return None
+        parameters, status = read_trial(path, trial)
+    except ValueError as error:
+        files.found.errors.append(SourceError(f"cannot read the trial {trial} in {path}", path=path, cause=error))
+        return
+    if parameters:
+        files.parameters.setdefault(path, parameters)
+    _set_status(job, status, path)
+
+
+def _set_status(job: Job, status: str | None, source: str) -> None:
+    if status is not None:
+        job.status, job.status_source = status, source
+
+
+class _Files:
+    """The files of a job's folder that hold hyperparameters.
+
+    Attributes
+    ----------
+    folder : str
+    found : Survey
+        Gets an error for each file that cannot be read.
+    parameters : dict of str to dict
+        By the path of each file, what it holds. A later one overrules the others.
+    """
+
+    def __init__(self, folder: str, found: Survey) -> None:
+        self.folder = folder
+        self.found = found
+        self.parameters: dict[str, dict[str, str]] = {}
+
+    def add(self, name: str, read: Callable[[str], dict[str, str]]) -> None:
+        path = f"{self.folder}/{name}"
+        if os.path.isfile(path):
+            if name.startswith("../"):
+                path = os.path.normpath(path)
+            parameters = _reported(read, path, self.found)
+            if parameters:
+                self.parameters[path] = parameters
+
+    def add_usual(self) -> None:
+        """Read the files whose names tell what they are."""
+        for name in _PARAMETER_FILES:
+            self.add(name, read_json)
+        if os.path.isdir(f"{self.folder}/.hydra"):
+            # the whole configuration; then what was chosen on the command line, as it was spelled there
+            self.add(".hydra/config.yaml", read_hydra)
+            self.add(".hydra/overrides.yaml", read_overrides)
+        self.add("hparams.yaml", read_yaml)
 
 
 def _reported(read: Callable[[str], dict[str, str]], path: str, found: Survey) -> dict[str, str]:
     """The hyperparameters in a file. If it cannot be read, there are none, and the survey gets an error."""
     try:
-        if os.path.getsize(path) > _MOST_PARAMETER_BYTES:
-            raise ValueError(
-                f"{os.path.getsize(path)} bytes; a file of hyperparameters has at most {_MOST_PARAMETER_BYTES}"
-            )
+        if os.path.getsize(path) > MOST_BYTES:
+            raise ValueError(f"{os.path.getsize(path)} bytes; a file of hyperparameters has at most {MOST_BYTES}")
         return read(path)
     except (OSError, ValueError, RecursionError) as error:
         found.errors.append(SourceError(f"cannot read the hyperparameters in {path}", path=path, cause=error))

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
-from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
 from metricscan.logs.job import STDIN
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.source import open_source
+from metricscan.logs.tools import is_of_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,21 +40,11 @@ _NO_LOG_SUFFIXES = """
 """
 _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
 _NO_LOG_NAME = re.compile(
-    r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|aws-logs-write-test", re.DOTALL
+    r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|MLmodel|checkpoint|vocab\.txt|merges\.txt|aws-logs-write-test",
+    re.DOTALL,
 )
 _NOT_READ = frozenset(name for _, name in UNSUPPORTED)
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
-# Files that tools write about themselves, by their absolute paths. The option include overrules this, too.
-_OF_TOOLS = (
-    # W&B: what its client and its service did, and what it notes of the code
-    (
-        "/debug",
-        re.compile(r".*/(?:wandb|(?:offline-)?run-\d{8}_\d{6}-[^/]+/logs)/debug[^/]*\.log" + _PACKED, re.DOTALL),
-    ),
-    ("/files/", re.compile(r".*/(?:offline-)?run-\d{8}_\d{6}-[^/]+/files/diff\.patch", re.DOTALL)),
-    # Guild: of a run's folder .guild, its output alone is a log
-    ("/.guild/", re.compile(r".*/\.guild/(?!output" + _PACKED + r"$)[^/]+", re.DOTALL)),
-)
 # Guild keeps a run's attributes and sources in folders of .guild, and all runs in the folder runs of another .guild.
 _FOLDERS_OF_GUILD = frozenset(["runs"])
 
@@ -353,8 +343,7 @@ class _Search:
             return any(_fits(name, folder + name, pattern) for folder in folders for pattern in self.include)
         if name.startswith("."):
             return False
-        whole = f"{place}/{name}"
-        if any(text in whole and tool.fullmatch(whole) for text, tool in _OF_TOOLS):
+        if is_of_tool(place, name):
             return False
         name = without_suffix(name)
         if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):

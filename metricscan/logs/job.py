@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metricscan.errors import SourceError
 
 STDIN = "-"
+#: The source of hyperparameters that the name of a folder or log spells.
+FROM_NAME = "name"
 
 
 class Log(NamedTuple):
@@ -64,12 +68,23 @@ class Job:
         None if the status is not known. Another word is that of a jobs file; such a job cannot win.
     hyperparameters : dict of str to str
         Values with the spelling of their source.
+    parameter_sources : dict of str to str
+        Where each hyperparameter comes from: the path of a file, or "name" for the name of a folder or log.
+    status_source : str or None
+        The path of the file that gave the status.
     """
 
     name: str
     logs: list[Log] = field(default_factory=list)
     status: str | None = None
     hyperparameters: dict[str, str] = field(default_factory=dict)
+    parameter_sources: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    status_source: str | None = field(default=None, repr=False, compare=False)
+
+    def add_parameters(self, parameters: Mapping[str, str], source: str) -> None:
+        """Add hyperparameters, and where they come from. They overrule those of earlier sources."""
+        self.hyperparameters.update(parameters)
+        self.parameter_sources.update(dict.fromkeys(parameters, source))
 
 
 @dataclass(repr=False)

@@ -245,8 +245,9 @@ def apply_facts(
                 errors.append(f"{fact.where}: {_shown(meant[0].name)} is already in {earlier.where}")
         for job in meant:
             # a file without statuses leaves those that are known
-            job.status = fact.status or job.status
-            job.hyperparameters.update(fact.hyperparameters)
+            if fact.status is not None:
+                job.status, job.status_source = fact.status, path
+            job.add_parameters(fact.hyperparameters, path)
     if errors:
         raise errors_in(path, errors)
     everyone = [*jobs, *added.values()]

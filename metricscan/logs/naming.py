@@ -25,8 +25,25 @@ LAYOUTS = tuple(
         ("SageMaker", "/algo-", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
         # the export to S3 writes a stream's name with - in place of /, and splits the stream into parts
         ("SageMaker", "-algo-", r"(?P<job>.*/[^/]+)-(?P<stream>algo-\d+-\d+/[^/]+)"),
+        # each restart is an attempt, each rank has a folder; some versions have a folder of the role between them
+        (
+            "torchrun",
+            "/attempt_",
+            rf"(?P<job>.*/[^/]+)/(?P<stream>attempt_\d+/(?:[^/]+/)?\d+/std(?:out|err)\.log{_PACKED})",
+        ),
+        # NNI 3 writes trial.*, NNI 2 trial.log, stdout and stderr
+        (
+            "NNI",
+            "/trials/",
+            rf"(?P<job>.*/trials/[^/]+)/(?P<stream>(?:trial\.(?:log|stdout|stderr)|stdout|stderr){_PACKED})",
+        ),
         ("Ray Tune", "/std", rf"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?{_PACKED})"),
         ("Syne Tune", "/std.", rf"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err){_PACKED})"),
+        # <job>_<rank>_log.out, where the job may be one of an array, <array>_<number>; the folder may have the job's name
+        ("submitit", "_log.", rf"(?P<job>.*/(?P<id>\d+(?:_\d+)?))/(?P<stream>(?P=id)_\d+_log\.(?:out|err){_PACKED})"),
+        ("submitit", "_log.", rf"(?P<job>.*/\d+(?:_\d+)?)_\d+_log\.(?:out|err){_PACKED}"),
+        # <time>_rank<rank>.log, where each rank has a log
+        ("DeepSpeed", "_rank", rf"(?P<job>.*/\d{{14}})_rank\d+\.log{_PACKED}"),
         ("Hydra", "/multirun/", rf"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log{_PACKED})"),
         (
             "Hydra",
@@ -34,10 +51,15 @@ LAYOUTS = tuple(
             rf"(?P<job>.*/outputs/\d\d\d\d-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log{_PACKED})",
         ),
         ("W&B", "/files/output.log", rf"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log{_PACKED})"),
+        # logs that the program saved with a run whose print-out was not kept
+        ("W&B", "/files/", r"(?P<job>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/(?P<stream>files/.+)"),
         ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
+        ("MLflow", "/artifacts/", r"(?P<job>.*/[0-9a-f]{32})/(?P<stream>artifacts/.+)"),
         ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
     )
 )
+# A run's folder is known by what a tool wrote into it, whatever its name: its logs are streams of one job.
+_LIGHTNING = re.compile(r".*/version_\d+", re.DOTALL)
 # <pod>/<container>/0.log where the pod has any name. Numbered logs of trials look the same, unless 0.log is the only one.
 _FIRST_OF_CONTAINER = re.compile(rf"(?P<job>.*/[^/]+)/(?P<stream>[^/]+/0\.log{_PACKED})", re.DOTALL)
 _NUMBERED = re.compile(rf"\d+\.log{_PACKED}")
@@ -109,23 +131,34 @@ class JobKeys:
                 pairs[place] = pair["stem"]
                 stems.setdefault(pair["stem"], set()).add(place)
         keys: list[_Key | None] = []
-        for file, place, (folder, _) in zip(self.files, self.places, self.split, strict=True):
+        of_guild: set[str] = set()
+        are_runs: dict[str, bool] = {}
+        for file, place, (folder, name) in zip(self.files, self.places, self.split, strict=True):
             match = None
-            for _, text, layout in LAYOUTS:
+            for tool, text, layout in LAYOUTS:
                 if text in place and (match := layout.fullmatch(place)) is not None:
+                    if tool == "Guild":
+                        of_guild.add(match["job"])
                     break
             if match is None and numbered.get(folder) == 1:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
             if match is not None:
                 keys.append((match["job"], None))
                 continue
+            if name.endswith(".log") or ".log." in name:
+                is_run = are_runs.get(folder)
+                if is_run is None:
+                    is_run = are_runs[folder] = _is_run(folder)
+                if is_run:
+                    keys.append((folder, None))
+                    continue
             stem = pairs.get(place)
             if stem is not None and len(stems[stem]) > 1:
                 # Slurm writes train-17.out and train-17.err
                 keys.append((stem, None))
             else:
                 keys.append((file, None))
-        return keys
+        return [_in_run(key, of_guild) for key in keys] if of_guild else keys
 
     def _by_regex(self, rule: str) -> list[_Key | None]:
         pattern = job_pattern(rule)
@@ -200,6 +233,22 @@ class JobKeys:
             # what follows the job's folder, or the job's name where that is a part of a folder's name
             return _as_text(place[len(root) + 1 :])
         return _as_text(self.split[index][1])
+
+
+def _is_run(folder: str) -> bool:
+    """Whether a folder is that of a run of Hydra or Lightning: its logs are streams of one job."""
+    if os.path.isdir(f"{folder}/.hydra"):
+        return True
+    return "/version_" in folder and bool(_LIGHTNING.fullmatch(folder)) and os.path.isfile(f"{folder}/hparams.yaml")
+
+
+def _in_run(key: _Key | None, runs: set[str]) -> _Key | None:
+    """The key of the run in whose folder a job lies; the job's own key if it lies in none."""
+    run = None if key is None else key[0]
+    while run is not None and run not in runs:
+        above = os.path.dirname(run)
+        run = None if above == run else above
+    return key if run is None else (run, None)
 
 
 def _with_distinct_streams(logs: Sequence[Log]) -> list[Log]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,25 @@ if TYPE_CHECKING:
 # A trial's folder as Ray Tune names it: the trainable, the trial's id, its number, what it varies, and the time; in old versions
 # there is no id, and eight random characters follow the time. Ray cuts what stands before the time.
 _RAY_TRIAL = re.compile(
-    r"(?P<name>(?:.*_)?(?:[0-9a-f]{5,8}_\d{5}_\d+|[0-9a-f]{8}_\d+)_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\w*"
-    r"|(?P<old>(?:.*_)?\d+_[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d[a-z0-9_]{8}",
+    r"(?P<trial>(?:.*?_)?(?:[0-9a-f]{5,8}_\d{5}_\d+|[0-9a-f]{8}_\d+)_)(?P<varied>[A-Za-z].*)"
+    r"_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\w*"
+    r"|(?P<old_trial>(?:.*?_)?\d+_)(?P<old_varied>[A-Za-z].*)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d[a-z0-9_]{8}",
     re.DOTALL,
 )
 _RAY_NAME_LENGTH = 130
+# Ray Tune writes numbers with four decimals: this one may stand for any small number.
+_ROUNDED_AWAY = ("0.0000", "-0.0000")
+# What a name begins with that says which job it is. Other words with numbers may belong to a key: conv_2_units=64.
+_NUMBERED_JOB = re.compile(
+    r"(?:\w*_)?(?:trial|run|job|task|exp|experiment|train|sweep)(?:_[A-Za-z]+)?_\d+_(?=[A-Za-z])"
+)
 _BRACKETS = re.compile(r"[\[({]")
 _PARAMETER_PART = re.compile(r"(?:^|[,/_])([A-Za-z][\w.\-]*?)=([^=,/]*?)(?=$|[,/]|_[A-Za-z][\w.\-]*=)")
+#: Larger files with the name of a file of hyperparameters hold something else.
+MOST_BYTES = 1 << 20
+# A value of Hydra's that is another one, and how many such steps are followed: references may go round in a circle.
+_REFERENCE = re.compile(r"\$\{([\w.\-]+)\}")
+_MOST_REFERENCES = 10
 # Aliases may name a value often: a small file can stand for a huge one.
 _MOST_YAML_VALUES = 100_000
 
@@ -34,8 +47,36 @@ def read_json(path: str) -> dict[str, str]:
         return parameters_of(file.read())
 
 
-def parameters_of(text: str) -> dict[str, str]:
+def read_nni(path: str) -> dict[str, str]:
+    """The hyperparameters that NNI's tuner gave a trial."""
+    with open(path, encoding="utf-8") as file:
+        return parameters_of(file.read(), within="parameters")
+
+
+def read_mlflow(folder: str) -> dict[str, str]:
+    """The hyperparameters that MLflow keeps of a run: a file for each, in folders where their names hold ``/``."""
+    parameters: dict[str, str] = {}
+    size = 0
+    for at, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = f"{at}/{name}"
+            if not os.path.isfile(path):
+                continue
+            with open(path, encoding="utf-8") as file:
+                value = file.read(MOST_BYTES).strip()
+            size += len(value) + len(name)
+            if size > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES} characters")
+            key = path[len(folder) + 1 :].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            parameters[key] = value
+    return parameters
+
+
+def parameters_of(text: str, within: str | None = None) -> dict[str, str]:
     """Hyperparameters from a JSON object, as text: strings and numbers as they are spelled, other values as JSON.
+
+    ``within`` is the key of the object in the text's object that holds them.
 
     Raises
     ------
@@ -45,10 +86,12 @@ def parameters_of(text: str) -> dict[str, str]:
     >>> parameters_of('{"lr": 3e-4, "solver": "adam", "layers": [64, 64], "amsgrad": false}')
     {'lr': '3e-4', 'solver': 'adam', 'layers': '[64, 64]', 'amsgrad': 'false'}
     """
-    parameters = json.loads(text)
+    parameters, spelled = json.loads(text), json.loads(text, parse_float=str, parse_int=str)
+    if within is not None and isinstance(parameters, dict):
+        parameters, spelled = parameters.get(within), spelled.get(within)
     if not isinstance(parameters, dict):
-        raise ValueError(f"an object was expected, not {type(parameters).__name__}")
-    spelled = json.loads(text, parse_float=str, parse_int=str)
+        place = "" if within is None else f" at {within}"
+        raise ValueError(f"an object was expected{place}, not {type(parameters).__name__}")
     return {
         as_text(key): as_text(spelled[key]) if isinstance(spelled[key], str) else json.dumps(value)
         for key, value in parameters.items()
@@ -82,14 +125,32 @@ def read_overrides(path: str) -> dict[str, str]:
     import yaml
 
     with open(path, encoding="utf-8") as file:
-        try:
-            overrides = yaml.safe_load(file) or []
-        except yaml.YAMLError as error:
-            raise ValueError(f"not YAML: {error}") from None
+        text = file.read()
+    try:
+        overrides = _loader()(text).get_single_data() or []
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {error}") from None
     if not isinstance(overrides, list):
         raise ValueError(f"a list of KEY=VALUE was expected, not {type(overrides).__name__}")
     pairs = (str(override).partition("=") for override in overrides)
     return {as_text(key.lstrip("+~")): as_text(value) for key, equals, value in pairs if equals}
+
+
+def read_hydra(path: str) -> dict[str, str]:
+    """The configuration that Hydra keeps of a run.
+
+    Hydra writes references to other values as ``${KEY}``. What such a reference stands for is known if it is another value
+    of the file. All else that is computed, or missing (``???``), is left out.
+    """
+    values = read_yaml(path)
+    for key, value in values.items():
+        for _ in range(_MOST_REFERENCES):
+            reference = _REFERENCE.fullmatch(value)
+            if reference is None:
+                break
+            value = values.get(reference[1], "???")
+        values[key] = value
+    return {key: value for key, value in values.items() if value != "???" and "${" not in value}
 
 
 def read_yaml(path: str) -> dict[str, str]:
@@ -119,7 +180,11 @@ def _flat(path: str, without: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     import yaml
 
     with open(path, encoding="utf-8") as file:
-        loader = yaml.SafeLoader(file.read())
+        text = file.read()
+    try:
+        loader = _loader()(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {error}") from None
     try:
         node = loader.get_single_node()
         if node is None:
@@ -135,6 +200,13 @@ def _flat(path: str, without: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         raise ValueError(f"not YAML: {error}") from None
     finally:
         loader.dispose()
+
+
+def _loader() -> type[yaml.SafeLoader]:
+    """The loader of safe YAML in C, which takes a twentieth of the time, where it is installed."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _check_size(top: yaml.Node) -> None:
@@ -184,14 +256,22 @@ def parameters_in_name(name: str) -> dict[str, str]:
         if "=" not in part:
             continue
         trial = _RAY_TRIAL.fullmatch(part)
-        text = part if trial is None else trial["name"] or trial["old"]
+        job = trial["trial"] or trial["old_trial"] if trial else ""
+        text = trial["varied"] or trial["old_varied"] if trial else part
+        if trial is None and (numbered := _NUMBERED_JOB.match(part)) and numbered.end() < part.index("="):
+            text = part[numbered.end() :]
         masked, is_open = _masked(text)
-        was_cut = is_open or (trial is not None and len(text) >= _RAY_NAME_LENGTH)
+        was_cut = is_open or (trial is not None and len(job) + len(text) >= _RAY_NAME_LENGTH)
         for match in _PARAMETER_PART.finditer(masked):
-            if not (was_cut and match.end() == len(text)):
-                key = re.sub(r"^.*_\d+_", "", match[1])
-                parameters[as_text(key)] = as_text(text[match.start(2) : match.end(2)])
+            was_cut_here = was_cut and match.end() == len(text)
+            if not was_cut_here and (trial is None or match[2] not in _ROUNDED_AWAY):
+                parameters[as_text(match[1])] = as_text(text[match.start(2) : match.end(2)])
     return parameters
+
+
+def is_named_by_ray(folder: str) -> bool:
+    """Whether the last part of a path is the name that Ray Tune gives a trial's folder."""
+    return "=" in folder and _RAY_TRIAL.fullmatch(folder.rpartition("/")[2]) is not None
 
 
 def _masked(text: str) -> tuple[str, bool]:

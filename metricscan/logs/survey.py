@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from metricscan.logs.facts import add_own_facts
 from metricscan.logs.find import find_logs, streams_of
-from metricscan.logs.job import Survey
+from metricscan.logs.job import FROM_NAME, Survey
 from metricscan.logs.jobs_file import apply_facts, read_jobs_file
 from metricscan.logs.naming import JobKeys, absolute, is_within
 from metricscan.logs.parameters import parameters_in_name
@@ -64,7 +64,7 @@ def survey(
     shared = parameters_in_name(_below(keys.common, given)) if "=" in keys.common else {}
     for one, folder, by_path in zip(found.jobs, keys.folders, keys.by_path, strict=True):
         if shared and by_path:
-            one.hyperparameters.update(shared)
+            one.add_parameters(shared, FROM_NAME)
         if folder is not None or "=" in one.name:
             add_own_facts(one, folder, found)
     if jobs_file is not None:

@@ -119,7 +119,22 @@ def test_configurations_of_other_tools(tmp_path, log, file, text, expected):
 
 def test_overrides_say_more_than_the_configuration(tmp_path):
     files = {".hydra/overrides.yaml": "- lr=1\n", ".hydra/config.yaml": "lr: 2\nn: 3\n", "stdout": None}
-    assert parameters(survey([tree(tmp_path / "0", files)])) == {"0": {"lr": "1"}}
+    assert parameters(survey([tree(tmp_path / "0", files)])) == {"0": {"lr": "1", "n": "3"}}
+
+
+def test_a_reference_of_hydra_is_the_value_that_it_names(tmp_path):
+    config = """\
+lr: 3e-4
+net: {units: 8, lr: "${lr}", twice: "${net.lr}", at: "run_${lr}", up: "${.units}"}
+seed: ???
+day: ${now:%Y}
+gone: ${nothing}
+a: ${b}
+b: ${a}
+"""
+    tree(tmp_path, {"x/train.log": None, "x/.hydra/config.yaml": config})
+    (job,) = survey([tmp_path]).jobs
+    assert job.hyperparameters == {"lr": "3e-4", "net.units": "8", "net.lr": "3e-4", "net.twice": "3e-4"}
 
 
 @pytest.mark.parametrize(
@@ -131,8 +146,15 @@ def test_overrides_say_more_than_the_configuration(tmp_path):
         ("batch_size=64_opt.name=adam/stdout", {"batch_size": "64", "opt.name": "adam"}),
         ("lr=1e-3/units=64/stdout", {"lr": "1e-3", "units": "64"}),
         ("trial_1/stdout", {}),
+        ("trial_3_lr=0.1/stdout", {"lr": "0.1"}),
+        ("my_run_3_lr=0.1_n=2/stdout", {"lr": "0.1", "n": "2"}),
+        ("conv_2_units=64_lr=0.1/stdout", {"conv_2_units": "64", "lr": "0.1"}),
+        ("lr=0.1,trial_3_lr=0.2/stdout", {"lr": "0.1", "trial_3_lr": "0.2"}),
+        ("train_fn_abc12_00003_3_conv_2_units=64,lr=1_2026-03-01_10-00-00/stdout", {"conv_2_units": "64", "lr": "1"}),
+        ("train_fn_abc12_00003_3_lr=0.0100,layers=[64, 32]_2026-03-01_10-00-00/stdout",
+         {"lr": "0.0100", "layers": "[64, 32]"}),
     ],
-)
+)  # fmt: skip
 def test_hyperparameters_in_names(tmp_path, name, expected):
     tree(tmp_path, [name, "other/trial/stdout"])
     (found,) = (job.hyperparameters for job in survey([tmp_path]).jobs if job.name != "other/trial")
@@ -225,6 +247,17 @@ def test_a_file_says_more_than_a_name(tmp_path):
     assert parameters(survey([tmp_path])) == {"lr=1": {"lr": "1.0"}, "lr=2": {"lr": "2"}}
 
 
+def test_facts_say_where_they_come_from(tmp_path):
+    folder = tree(tmp_path / "data=v1", {"lr=1,n=2/stdout": None, "lr=1,n=2/params.json": '{"lr": 1.0}'})
+    tree(folder, {"aa/.guild/output": None, "aa/.guild/attrs/exit_status": "1"})
+    trial, run = sorted(survey([folder]).jobs, key=lambda job: job.name, reverse=True)
+    file = str(folder / "lr=1,n=2" / "params.json")
+    assert trial.parameter_sources == {"lr": file, "n": "name", "data": "name"}
+    assert trial.parameter_sources.keys() == trial.hyperparameters.keys()
+    assert trial.status_source is None
+    assert run.status_source == str(folder / "aa" / ".guild" / "attrs" / "exit_status")
+
+
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
@@ -239,7 +272,8 @@ def test_a_file_says_more_than_a_name(tmp_path):
         ("hparams.yaml", b"- a", "a mapping was expected, not a list"),
         ("hparams.yaml", b"a: 'b", "not YAML"),
         ("hparams.yaml", b"a: 1\n---\nb: 2\n", "not YAML"),
-        ("hparams.yaml", b"a: " + b"[" * 5000, "recursion"),
+        ("hparams.yaml", b"a: " + b"[" * 5000, ""),
+        ("hparams.yaml", b"- " * 5000, ""),
         ("hparams.yaml", b"a: &a [*a]\n", "more than 100,000 values"),
         (
             "hparams.yaml",

@@ -47,6 +47,46 @@ SHOWN = {
         ["outputs/2024-05-01/12-00-00/train.log", "outputs/2024-05-02/13-00-00/train.log"],
         {"2024-05-01/12-00-00": ["train.log"], "2024-05-02/13-00-00": ["train.log"]},
     ),
+    "torchrun": (
+        [
+            "logs/exp_a1/attempt_0/0/stdout.log",
+            "logs/exp_a1/attempt_0/1/stderr.log",
+            "logs/none_b2/attempt_0/0/stdout.log",
+        ],
+        {"exp_a1": ["attempt_0/0/stdout.log", "attempt_0/1/stderr.log"], "none_b2": ["attempt_0/0/stdout.log"]},
+    ),
+    "torchrun, with roles": (
+        ["e/attempt_0/default/0/stdout.log", "e/attempt_0/default/1/stdout.log"],
+        {"e": ["attempt_0/default/0/stdout.log", "attempt_0/default/1/stdout.log"]},
+    ),
+    "submitit": (
+        ["7_0_log.out", "7_0_log.err", "7_1_log.out", "8_3_0_log.out", "8_4_0_log.out", "9/9_0_log.out"],
+        {
+            "7": ["7_0_log.err", "7_0_log.out", "7_1_log.out"],
+            "8_3": ["8_3_0_log.out"],
+            "8_4": ["8_4_0_log.out"],
+            "9": ["9_0_log.out"],
+        },
+    ),
+    "DeepSpeed": (
+        ["20260301100000_rank0.log", "20260301100000_rank1.log", "20260302100000_rank0.log"],
+        {
+            "20260301100000": ["20260301100000_rank0.log", "20260301100000_rank1.log"],
+            "20260302100000": ["20260302100000_rank0.log"],
+        },
+    ),
+    "NNI": (
+        ["trials/aB3/trial.log", "trials/aB3/trial.stderr", "trials/xY9/trial.log", "trials/xY9/stderr"],
+        {"aB3": ["trial.log", "trial.stderr"], "xY9": ["stderr", "trial.log"]},
+    ),
+    "MLflow": (
+        [
+            f"0/{'ab' * 16}/artifacts/train.log",
+            f"0/{'ab' * 16}/artifacts/in/x.txt",
+            f"0/{'cd' * 16}/artifacts/train.log",
+        ],
+        {"ab" * 16: ["artifacts/in/x.txt", "artifacts/train.log"], "cd" * 16: ["artifacts/train.log"]},
+    ),
     "W&B": (
         ["run-20240501_120000-abc/files/output.log", "offline-run-20240501_120000-def/files/output.log"],
         {"offline-run-20240501_120000-def": ["files/output.log"], "run-20240501_120000-abc": ["files/output.log"]},
@@ -100,7 +140,24 @@ def test_jobs_are_in_natural_order_whatever_is_given_first(tmp_path, name):
     assert told(found) == expected
 
 
-@pytest.mark.parametrize("name", ["SageMaker", "Ray Tune", "Syne Tune", "Hydra", "W&B", "Kubernetes", "Slurm"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SageMaker",
+        "torchrun",
+        "NNI",
+        "Ray Tune",
+        "Syne Tune",
+        "submitit",
+        "DeepSpeed",
+        "Hydra",
+        "W&B",
+        "Guild",
+        "MLflow",
+        "Kubernetes",
+        "Slurm",
+    ],
+)
 def test_a_compressed_log_belongs_to_its_job_all_the_same(tmp_path, name):
     files, expected = SHOWN[name]
     tree(tmp_path, {f"{file}.gz": gzip.compress(LINE.encode()) for file in files})

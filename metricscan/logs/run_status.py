@@ -1,0 +1,128 @@
+"""How a run ended, as the tool that started it noted it in a file."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+from metricscan.errors import SourceError
+from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
+from metricscan.logs.parameters import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metricscan.logs.job import Survey
+
+_LOG_OF_SUBMITIT = re.compile(rf"(?P<task>.*/\d+(?:_\d+)?_\d+_)log\.(?:out|err){_PACKED}", re.DOTALL)
+# The words of a pickled tuple's first item. Nothing is unpickled: that would run code of the file.
+_PICKLED = {b"\x8c\x07success\x94": "Completed", b"\x8c\x05error\x94": "Failed"}
+_PICKLE_HEAD = re.compile(rb"\x80[\x04\x05]\x95.{8}(\x8c.[a-z]+\x94)", re.DOTALL)
+_IN_MLFLOW = {"1": "InProgress", "2": "InProgress", "3": "Completed", "4": "Failed", "5": "Stopped"}
+_RAY_TRIAL_ID = re.compile(r"(?:^|_)([0-9a-f]{5,8}_\d{5}|[0-9a-f]{8})(?=_|$)")
+_IN_RAY = {
+    "TERMINATED": "Completed",
+    "ERROR": "Failed",
+    "PAUSED": "Stopped",
+    "RUNNING": "InProgress",
+    "PENDING": "InProgress",
+}
+# A state has some kilobytes per trial.
+_MOST_STATE_BYTES = 1 << 28
+
+
+def status_of_guild(path: str, found: Survey) -> str | None:
+    """The status in Guild's file with the exit status; None while the run goes on."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return "Failed" if int(file.read(100)) else "Completed"
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        found.errors.append(SourceError(f"cannot read the exit status in {path}", path=path, cause=error))
+        return None
+
+
+def status_of_mlflow(path: str, found: Survey) -> str | None:
+    """The status in the file that MLflow keeps of a run."""
+    try:
+        return _IN_MLFLOW.get(read_yaml(path).get("status", ""))
+    except (OSError, ValueError, RecursionError) as error:
+        found.errors.append(SourceError(f"cannot read the status in {path}", path=path, cause=error))
+        return None
+
+
+def status_of_submitit(logs: Iterable[str], found: Survey) -> tuple[str | None, str]:
+    """The status of a job of submitit, and the file that gives it.
+
+    Each task leaves a result when it ends. One that failed decides; a job is complete when all of its tasks are.
+    """
+    results = {match["task"] + "result.pkl": None for log in logs if (match := _LOG_OF_SUBMITIT.fullmatch(log))}
+    statuses: list[str | None] = []
+    for path in results:
+        try:
+            with open(path, "rb") as file:
+                head = _PICKLE_HEAD.match(file.read(64))
+        except FileNotFoundError:
+            statuses.append(None)
+            continue
+        except OSError as error:
+            found.errors.append(SourceError(f"cannot read the result in {path}", path=path, cause=error))
+            statuses.append(None)
+            continue
+        status = None if head is None else _PICKLED.get(head[1])
+        if status == "Failed":
+            return status, path
+        statuses.append(status)
+    return ("Completed" if statuses and None not in statuses else None), next(iter(results), "")
+
+
+def status_of_ray(experiment: str, trial: str, found: Survey) -> tuple[str | None, str]:
+    """The status of a trial in the state that Ray Tune keeps of an experiment, and the file that gives it.
+
+    ``experiment`` is the folder of the experiment, ``trial`` the name of the trial's folder. A trial's own file
+    ``error.txt`` says less: it stays when a further attempt succeeds.
+    """
+    trial_id = _RAY_TRIAL_ID.search(trial)
+    if trial_id is None:
+        return None, ""
+    try:
+        path = _latest_state(experiment, os.stat(experiment).st_mtime_ns)
+        if path is None:
+            return None, ""
+        state = os.stat(path)
+        statuses = _statuses_in_ray(path, state.st_mtime_ns, state.st_size)
+    except OSError:
+        # no such folder: the trials were copied without the experiment
+        return None, ""
+    if isinstance(statuses, Exception):
+        if all(error.path != path for error in found.errors):
+            found.errors.append(SourceError(f"cannot read the statuses in {path}", path=path, cause=statuses))
+        return None, ""
+    return _IN_RAY.get(statuses.get(trial_id[1], "")), path
+
+
+# Each trial of an experiment asks for the same file. The arguments change when the file does.
+@functools.lru_cache(maxsize=4)
+def _latest_state(experiment: str, changed_ns: int) -> str | None:
+    """The newest state in a folder: their names end in the time at which the experiment began, or went on."""
+    names = [name for name in os.listdir(experiment) if name.startswith("experiment_state-") and name.endswith(".json")]
+    return f"{experiment}/{max(names)}" if names else None
+
+
+@functools.lru_cache(maxsize=4)
+def _statuses_in_ray(path: str, changed_ns: int, size: int) -> dict[str, str] | Exception:
+    """The status of each trial by its id; what is wrong with a file that cannot be read."""
+    try:
+        if size > _MOST_STATE_BYTES:
+            raise ValueError(f"{size} bytes; a state has at most {_MOST_STATE_BYTES}")
+        with open(path, encoding="utf-8") as file:
+            trials = [json.loads(one[0]) for one in json.load(file)["trial_data"]]
+        return {str(one["trial_id"]): str(one["status"]) for one in trials}
+    except (OSError, ValueError, RecursionError) as error:
+        return error
+    except (LookupError, TypeError):
+        return ValueError("a list of trials with trial_id and status was expected at trial_data")

@@ -1,0 +1,91 @@
+"""Files that tools write about themselves, which are no logs of the program. The option ``include`` overrules this."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+
+from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
+
+# By a text in the folder's path, with / behind it: a regex for a file's absolute path. The text is tested once per folder.
+_BY_FOLDER = tuple(
+    (text, re.compile(pattern, re.DOTALL))
+    for text, pattern in (
+        # W&B: what its client and its service did, and what it notes of the code
+        ("/wandb/", rf".*/wandb/debug[^/]*\.log{_PACKED}"),
+        ("/logs/", rf".*/(?:offline-)?run-\d{{8}}_\d{{6}}-[^/]+/logs/debug[^/]*\.log{_PACKED}"),
+        ("/files/", r".*/(?:offline-)?run-\d{8}_\d{6}-[^/]+/files/(?:diff\.patch|(?:code|media)/.+)"),
+        # Ray: what the processes of a session say of themselves; workers print for the program
+        (
+            "/session_",
+            r".*/session_\d{4}(?:[_-]\d\d){5}_\d+_\d+/(?:[^/]+|logs/(?!(?:worker|job-driver)-)[^/]+|logs/(?:export_)?events/.+)",
+        ),
+        # NNI: its manager's and its tuner's logs
+        ("/log/", r".*/log/(?:nnimanager|dispatcher)\.log|.*/nni-experiments/[^/]+/log/[^/]+"),
+        # Syne Tune: a trial's checkpoints
+        ("/checkpoints/", r".*-\d{4}(?:-\d\d){5}-\d{3}/\d+/checkpoints/.+"),
+        # MLflow: a file for each parameter, metric and tag of a run or a model
+        ("/params/", r".*/(?:m-)?[0-9a-f]{32}/params/.+"),
+        ("/metrics/", r".*/(?:m-)?[0-9a-f]{32}/metrics/.+"),
+        ("/tags/", r".*/(?:m-)?[0-9a-f]{32}/tags/.+"),
+        # Guild: of a run's folder .guild, its output alone is a log; runs in its trash were deleted
+        ("/trash/runs/", r".*/trash/runs/[0-9a-f]{32}/.+"),
+        ("/import-flags/", r".*/cache/import-flags/[0-9a-f]{32}"),
+        ("/.guild/", rf".*/\.guild/(?!output{_PACKED}$)[^/]+"),
+    )
+)
+# Where a tool keeps what a run printed, the other files of the run are copies of it, or of the project, or results: a regex for a
+# file's absolute path, and the print-out beside which this is so.
+_SAVED_BY_WANDB = re.compile(r"(?P<run>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/files/(?!output\.log).+", re.DOTALL)
+_SAVED_BY_GUILD = re.compile(r"(?P<run>.*/[0-9a-f]{32})/(?!\.guild/).+", re.DOTALL)
+_SAVED = ((_SAVED_BY_WANDB, "files/output.log"), (_SAVED_BY_GUILD, ".guild/output"))
+_MAY_BE_SAVED = re.compile(r".*/(?:(?:offline-)?run-\d{8}_\d{6}-[^/]+/files|[0-9a-f]{32})/.*", re.DOTALL)
+# By the file's name: a regex for the folder's absolute path.
+_BY_NAME = {
+    name: re.compile(pattern, re.DOTALL)
+    for name, pattern in (
+        # Ray: a trial's traceback
+        ("error.txt", r".*/[^/]*(?:[0-9a-f]{5,8}_\d{5}|[0-9a-f]{8}_\d+)[^/]*"),
+        # Syne Tune: when a trial ended or was stopped
+        ("end", r".*/\d+"),
+        ("stop", r".*/\d+"),
+        # Guild
+        ("run-status", r".*/locks"),
+    )
+}
+
+
+def is_of_tool(folder: str, name: str) -> bool:
+    """Whether a file is one that a tool wrote about itself.
+
+    Parameters
+    ----------
+    folder : str
+        The absolute path of the file's folder.
+    name : str
+        The file's name.
+    """
+    by_name = _BY_NAME.get(name)
+    if by_name is not None and by_name.fullmatch(folder):
+        return True
+    patterns, may_be_saved = _patterns_in(folder)
+    if not patterns and not may_be_saved:
+        return False
+    place = f"{folder}/{name}"
+    return any(pattern.fullmatch(place) for pattern in patterns) or (may_be_saved and _is_saved(place))
+
+
+def _is_saved(place: str) -> bool:
+    return any(
+        (match := pattern.fullmatch(place)) is not None and os.path.isfile(f"{match['run']}/{print_out}")
+        for pattern, print_out in _SAVED
+    )
+
+
+# the files of a folder are asked for one after the other
+@functools.lru_cache(maxsize=16)
+def _patterns_in(folder: str) -> tuple[tuple[re.Pattern[str], ...], bool]:
+    within = f"{folder}/"
+    patterns = tuple(pattern for text, pattern in _BY_FOLDER if text in within)
+    return patterns, _MAY_BE_SAVED.fullmatch(within) is not None
