@@ -30,7 +30,8 @@ class ExportScan:
     def __init__(self, plan: Plan, frames: ExportReader) -> None:
         self._plan = plan
         self._frames = frames
-        self._core = plan.new_stream()
+        # the first message may begin with U+FEFF; the mark of the export itself is not in its text
+        self._core = plan.new_stream(at_beginning=False)
         self._rows = {pattern: _Rows() for pattern in plan.patterns.values()}
         self._samples: dict[int, list[tuple[str, int, int]]] = {}
 

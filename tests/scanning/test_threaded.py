@@ -197,8 +197,8 @@ def test_threads_that_overtake_each_other_lose_no_block(monkeypatch):
 
 
 def test_no_thread_is_started_when_all_blocks_are_taken():
-    cuts = threaded._Cuts(1000, 2, 300)
-    assert cuts.take() == (0, 0, 300)
+    cuts = threaded._Cuts(10, 1000, 2, 300)
+    assert cuts.take() == (0, 10, 310)
     assert cuts.give_back()
     while cuts.take() is not None:
         pass
