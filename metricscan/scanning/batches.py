@@ -139,7 +139,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                         yield from self._named(pattern, columns)
             except SourceError as error:
                 failed = error
-            core.finish()
+            core.finish(cut_off=failed is not None)
         for pattern, columns in core.take():
             yield from self._named(pattern, columns)
         if failed is not None:

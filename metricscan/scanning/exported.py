@@ -38,7 +38,7 @@ class ExportScan:
     def stats(self) -> ScanStats:
         """Counts so far; ``bytes`` are those of the export, and places of samples those in it."""
         stats = self._plan.new_stats()
-        stats.bytes, stats.records = self._frames.read, self._core.records
+        stats.bytes, stats.records, stats.cut_off = self._frames.read, self._core.records, self._frames.cut_off
         self._plan.add_counts(
             stats,
             [(pattern, (*counts[:5], self._samples.get(pattern, []))) for pattern, counts in self._core.counted()],

@@ -204,7 +204,8 @@ class Scanner:
         Raises
         ------
         SourceError
-            The input cannot be read; its ``partial`` holds the result up to there.
+            The input cannot be read; its ``partial`` holds the result up to there. A record that the error cut off gives no
+            row, and is counted (``stats.cut_off``).
         TypeError
             The source is text.
         """

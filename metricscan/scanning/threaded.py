@@ -226,7 +226,7 @@ class _Stream:
         # rows are taken before the stream is finished: so they use no more memory than they need, and the next block's rows
         # use none of the memory that is left over
         columns = core.take()
-        core.finish()
+        core.finish(cut_off=failed is not None)
         columns += core.take()
         size = core.bytes + (start if is_first else 0)
         return Block(stop, columns, core.counted(), size, core.records, core.cut_off, core.newlines, failed)
