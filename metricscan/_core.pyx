@@ -386,8 +386,8 @@ cdef class Stream:
     confirm : callable
         ``confirm(pattern, record)`` decides a record in Python: a list of ``(match_start, match_end, value_start,
         value_end, text)`` in bytes of the record (text None: the value group took no part), or ``FAILED`` or ``TIMED_OUT``.
-    offset : int
-        Offset of the first byte that will be fed.
+    at_beginning : bool
+        Whether what will be fed is a source from its beginning: NULs and a byte-order mark there belong to no record.
     in_batches : bool
         Set columns aside for ``take_full`` once they hold a full batch; otherwise they grow until they are detached.
     trace : bool
@@ -403,7 +403,7 @@ cdef class Stream:
     cdef object confirm
     cdef int32_t n_patterns
     cdef dict samples
-    cdef list traced_matches
+    cdef readonly list traced
     cdef ms_carry carry
     cdef int64_t first_offset
     cdef bint busy
@@ -412,15 +412,15 @@ cdef class Stream:
     cdef int64_t time
 
     def __cinit__(
-        self, Engine engine, confirm, *, int64_t offset=0, bint in_batches=False, bint trace=False, int64_t row_limit=-1
+        self, Engine engine, confirm, *, bint at_beginning=True, bint in_batches=False, bint trace=False,
+        int64_t row_limit=-1,
     ):
         self.engine = engine
         self.confirm = confirm
         self.samples = {}
-        self.traced_matches = []
+        self.traced = []
         self.time = MS_NO_TIME
-        self.first_offset = offset
-        self.scan.offset = offset
+        self.carry.beginning = MS_BEFORE_MARK if at_beginning else MS_PAST_BEGINNING
         self.scan.tables = &engine.t
         self.scan.in_batches = in_batches
         self.scan.trace = trace
@@ -518,28 +518,26 @@ cdef class Stream:
                     raise MemoryError(f"no memory for a record of {self.carry.wanted} bytes at offset {self.scan.offset}")
         return 0
 
-    def restart(self, int64_t offset):
+    def restart(self, int64_t offset, bint at_beginning=False):
         """Begin another part of the input, in the same memory. The stream must hold no rows and no unfinished record."""
-        if self.busy or self.carry.length or self.scan.n_batches:
-            raise RuntimeError("the stream is in use")
-        if ms_restart(&self.scan, offset) < 0:
-            raise RuntimeError("the stream holds rows")
+        if self.busy or self.carry.length or self.scan.n_batches or ms_restart(&self.scan, offset) < 0:
+            raise RuntimeError("the stream is in use, or holds rows")
         self.samples = {}
+        self.carry.beginning = MS_BEFORE_MARK if at_beginning else MS_PAST_BEGINNING
         self.carry.skip_lf = self.finished = False
         self.first_offset = offset
 
-    def finish(self):
-        """Scan the last record, if it has no terminator. The stream is closed afterwards."""
+    def finish(self, bint cut_off=False):
+        """Scan the last record, if it has no terminator, or count it as cut off. The stream is closed afterwards."""
+        cdef bint scanned
         if self.finished:
             return
         self.begin()
         self.busy = True
         try:
-            self.scan.n_notes = 0
-            if self.carry.length:
-                with nogil:
-                    ms_take_region(&self.scan, 0, self.carry.bytes, self.carry.length)
-                self.scan.records += 1
+            with nogil:
+                scanned = ms_end(&self.scan, &self.carry, cut_off)
+            if scanned:
                 self.resolve()
             self.finished = True
             ms_drop_scratch(&self.scan)
@@ -606,7 +604,7 @@ cdef class Stream:
                 <const char *>self.scan.regions[note.region].p + note.position + note.match_start,
                 note.match_end - note.match_start,
             )
-            self.traced_matches.append(
+            self.traced.append(
                 (pattern, note.match_start, note.match_end, whole, note.value_start, note.value_end, value, result)
             )
         else:
@@ -626,7 +624,7 @@ cdef class Stream:
             return 0
         for match_start, match_end, value_start, value_end, text in matches:
             if self.scan.trace:
-                self.traced_matches.append((
+                self.traced.append((
                     pattern, match_start, match_end, record[match_start:match_end], value_start, value_end,
                     None if text is None else record[value_start:value_end], None if text is None else read_number(text),
                 ))
@@ -755,10 +753,6 @@ cdef class Stream:
         return bool(self.samples)
 
     @property
-    def traced(self):
-        return self.traced_matches
-
-    @property
     def newlines(self):
         return self.scan.line
 
@@ -766,6 +760,11 @@ cdef class Stream:
     def records(self):
         """The number of records that have ended."""
         return self.scan.records
+
+    @property
+    def cut_off(self):
+        """The number of records that damage has cut off."""
+        return self.scan.cut_off
 
     @property
     def bytes(self):

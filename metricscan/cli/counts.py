@@ -37,6 +37,9 @@ def print_counts(console: Console, stats: ScanStats) -> None:
     if len(shown) < len(stats.metrics):
         console.print(f"  .. {len(stats.metrics) - len(shown):,} more metrics without rows")
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
+    if stats.cut_off:
+        more = "record was" if stats.cut_off == 1 else "records were"
+        console.print(f"{stats.cut_off:,} more {more} cut off by a read error or damaged compression: no rows")
 
 
 def reasons_of(

@@ -147,6 +147,7 @@ def contents(
             }
             for name, counts in stats.metrics.items()
         },
+        "cut_off": stats.cut_off,
         "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in errors],
         "notices": [one._asdict() for one in notices],
     }

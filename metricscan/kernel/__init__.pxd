@@ -204,6 +204,7 @@ cdef extern from "kernel/pass.h" nogil:
         int64_t line
         int64_t offset
         int64_t records
+        int64_t cut_off
         ms_batch *batches
         int64_t n_batches
         bint in_batches
@@ -234,14 +235,19 @@ cdef extern from "kernel/scan.h" nogil:
     void ms_take_region(ms_scan *scan, int region, const uint8_t *p, int64_t n)
 
 cdef extern from "kernel/pieces.h" nogil:
+    enum:
+        MS_PAST_BEGINNING
+        MS_BEFORE_MARK
     ctypedef struct ms_carry:
         uint8_t *bytes
         int64_t length
         int64_t wanted
+        int beginning
         bint skip_lf
     void ms_carry_clear(ms_carry *carry)
     int ms_scan_piece(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64_t n, int64_t *rest)
     int ms_carry_rest(ms_carry *carry, const uint8_t *p, int64_t n)
+    bint ms_end(ms_scan *scan, ms_carry *carry, bint cut_off)
 
 cdef extern from "kernel/resolve.h" nogil:
     ctypedef struct ms_kept_rows:

@@ -195,7 +195,7 @@ static inline size_t ms_records(int level, const uint8_t *p, size_t from, size_t
     return records;
 }
 
-/* ---- loads and comparison */
+/* ---- loads */
 
 /* Load the eight bytes at p[at...], in the order of memory. Bytes outside [0, n) read as 0. */
 static inline uint64_t ms_load8(const uint8_t *p, ptrdiff_t at, size_t n) {
@@ -222,6 +222,32 @@ static inline uint64_t ms_word8(const uint8_t *p) {
     memcpy(&x, p, 8);
     return x;
 }
+
+/* ---- the beginning of a source: NULs, a byte-order mark of UTF-8, and NULs; they belong to no record */
+
+enum { MS_MARK_BYTES = 3 };
+static const uint8_t ms_utf8_mark[MS_MARK_BYTES] = {0xEF, 0xBB, 0xBF};
+
+/* Return how many NULs stand at the front of n bytes. */
+static size_t ms_nuls(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        uint64_t some = 0;
+        for (size_t k = 0; k < 64; k += 8) some |= ms_word8(p + i + k);
+        if (some) break;
+    }
+    while (i < n && p[i] == 0) i++;
+    return i;
+}
+
+/* Return the length of the beginning of a source whose n bytes lie together. */
+static inline size_t ms_beginning(const uint8_t *p, size_t n) {
+    const size_t i = ms_nuls(p, n);
+    if (n - i < MS_MARK_BYTES || memcmp(p + i, ms_utf8_mark, MS_MARK_BYTES) != 0) return i;
+    return i + MS_MARK_BYTES + ms_nuls(p + i + MS_MARK_BYTES, n - i - MS_MARK_BYTES);
+}
+
+/* ---- comparison */
 
 /* Return whether two texts are equal. It is inline because a call of memcmp costs more than the comparison of a literal. */
 static inline int ms_equal(const uint8_t *a, const uint8_t *b, size_t n) {

@@ -232,7 +232,7 @@ static int ms_restart(ms_scan *scan, int64_t offset) {
         state->handed = state->unparsed = state->failed = state->timeouts = state->over_budget = state->samples = 0;
     }
     scan->offset = offset;
-    scan->line = scan->records = 0;
+    scan->line = scan->records = scan->cut_off = 0;
     return 0;
 }
 

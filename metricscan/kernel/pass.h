@@ -152,6 +152,7 @@ typedef struct {
     int64_t line;   /* newlines before the next region */
     int64_t offset; /* of the next region */
     int64_t records;
+    int64_t cut_off; /* records that damage of the input has cut off: 0 or 1 */
     ms_batch *batches;
     int64_t n_batches;
     int64_t batches_capacity;

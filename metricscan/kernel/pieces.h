@@ -1,4 +1,5 @@
-/* Turn the pieces that a caller feeds, of any size, into whole records: an unfinished record at a piece's end is carried to the next. */
+/* Turn the pieces that a caller feeds, of any size, into whole records: the beginning of a source is passed over, and an unfinished record
+ * at a piece's end is carried to the next. */
 #ifndef METRICSCAN_PIECES_H
 #define METRICSCAN_PIECES_H
 
@@ -10,11 +11,15 @@
 #include "records.h"
 #include "scan.h"
 
+/* What may still come of the beginning of a source: nothing; NULs and a byte-order mark, of which the carried bytes may be a part; NULs. */
+enum { MS_PAST_BEGINNING, MS_BEFORE_MARK, MS_BEHIND_MARK };
+
 typedef struct { /* the record that began in earlier pieces */
     uint8_t *bytes;
     int64_t length;
     int64_t capacity;
     int64_t wanted; /* the capacity whose allocation failed */
+    int beginning;  /* MS_PAST_BEGINNING, ... */
     int skip_lf;    /* the last record ended with a \r: a \n that comes next belongs to it */
 } ms_carry;
 
@@ -45,11 +50,42 @@ static int ms_carry_bytes(ms_carry *carry, const uint8_t *p, int64_t n) {
     return 0;
 }
 
+/* Pass over what belongs to the beginning of the source. Returns how many of the n bytes it is; -1 if there is no memory to carry a part of
+ * a byte-order mark. */
+__attribute__((noinline)) static int64_t ms_pass_beginning(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64_t n) {
+    int64_t at = 0;
+    while (carry->beginning != MS_PAST_BEGINNING) {
+        if (carry->length == 0) {
+            const int64_t nuls = (int64_t)ms_nuls(p + at, (size_t)(n - at));
+            scan->offset += nuls;
+            at += nuls;
+        }
+        if (at == n) break;
+        if (carry->beginning == MS_BEFORE_MARK && p[at] == ms_utf8_mark[carry->length]) {
+            if (ms_carry_bytes(carry, p + at, 1) < 0) return -1;
+            at++;
+            if (carry->length < MS_MARK_BYTES) continue;
+            carry->beginning = MS_BEHIND_MARK;
+            carry->length = 0;
+            scan->offset += MS_MARK_BYTES;
+        } else {
+            carry->beginning = MS_PAST_BEGINNING; /* What looked like a mark is carried, as the front of the first record. */
+        }
+    }
+    return at;
+}
+
 /* Scan the records that end in a piece. Returns 0 if none does; else 1, and how many bytes at the piece's end are left for
  * ms_carry_rest; -1 if there is no memory to carry the bytes. Notes point into the carried record and the piece. */
 static int ms_scan_piece(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64_t n, int64_t *rest) {
     const int terminators = scan->tables->terminators;
     const uint8_t second = ms_second_terminator(terminators);
+    if (carry->beginning != MS_PAST_BEGINNING) {
+        const int64_t passed = ms_pass_beginning(scan, carry, p, n);
+        if (passed < 0) return -1;
+        p += passed;
+        n -= passed;
+    }
     if (n > 0 && carry->skip_lf) {
         carry->skip_lf = 0;
         if (*p == '\n') {
@@ -80,6 +116,23 @@ static int ms_carry_rest(ms_carry *carry, const uint8_t *p, int64_t n) {
     carry->length = 0;
     if (carry->capacity > 1 << 20) ms_carry_clear(carry); /* One huge record must not hold its memory for the rest of the input. */
     return ms_carry_bytes(carry, p, n);
+}
+
+/* The input has ended: scan the last record if no terminator has ended it. If damage has cut it off, it is counted instead. Returns whether
+ * a record was scanned. */
+static int ms_end(ms_scan *scan, ms_carry *carry, int cut_off) {
+    const int64_t n = carry->length;
+    scan->n_notes = 0;
+    if (n == 0) return 0;
+    if (cut_off) {
+        carry->length = 0;
+        scan->offset += n;
+        scan->cut_off++;
+        return 0;
+    }
+    ms_take_region(scan, 0, carry->bytes, n);
+    scan->records++;
+    return 1;
 }
 
 #endif

@@ -7,7 +7,7 @@ and then waits for the other thread to release it.
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memmove
 from posix.stat cimport S_ISREG, fstat, struct_stat
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -26,6 +26,7 @@ cdef extern from "kernel/bytes.h" nogil:
     enum:
         MS_LF
         MS_UNIVERSAL
+    size_t ms_beginning(const uint8_t *p, size_t n)
     size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
 
@@ -217,8 +218,9 @@ def look_at(list paths not None, bytes magic not None):
 
 
 cdef struct Part:
-    int64_t length  # with the terminator that is put behind it
+    int64_t length  # without the beginning, with the terminator that is put behind it
     int64_t size
+    int64_t beginning  # NULs and a byte-order mark, which belong to no record
     int64_t newlines
     int64_t records
     int64_t shown
@@ -243,12 +245,15 @@ cdef bint read_part(Part *part, const char *path, uint8_t *at, int64_t room) noe
 
 
 cdef void measure(int level, Part *part, uint8_t *at, bint universal) noexcept nogil:
-    """Count the file's newlines and records; end the last record if the file does not."""
+    """Drop the file's beginning; count its newlines and records; end the last record if the file does not."""
     cdef size_t lf, n
-    part.length = part.size
-    if part.size > 0 and at[part.size - 1] != 10:
+    part.beginning = <int64_t>ms_beginning(at, <size_t>part.size)
+    part.length = part.size - part.beginning
+    if part.beginning > 0:
+        memmove(at, at + part.beginning, <size_t>part.length)
+    if part.length > 0 and at[part.length - 1] != 10:
         # a \r too: the next file's first \n would belong to it
-        at[part.size] = 10
+        at[part.length] = 10
         part.length += 1
     n = <size_t>part.length
     lf = ms_count_byte(level, at, n, 10)
@@ -260,7 +265,7 @@ def read_together(
     list paths not None, buffer, bytes magic not None, *, Py_ssize_t first=0, int64_t enough, bint universal,
     str level="auto"
 ):
-    """Read files into a buffer, one behind the other.
+    """Read files into a buffer, one behind the other, each without its beginning.
 
     Parameters
     ----------
@@ -280,9 +285,10 @@ def read_together(
     Returns
     -------
     bytes, or None
-        Of each file that was read five int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
-        it where it does not end with one; its own size; the newlines and the records in it; and what its first bytes show
-        (:func:`look_at`). None if a file cannot be read, or does not fit.
+        Of each file that was read six int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
+        it where it does not end with one; its own size; the bytes of its beginning, NULs and a byte-order mark, which are not
+        in the buffer; the newlines and the records in it; and what its first bytes show (:func:`look_at`). None if a file
+        cannot be read, or does not fit.
     """
     cdef Py_ssize_t i = first, count = len(paths)
     cdef int simd = ms_level_named(level.encode())

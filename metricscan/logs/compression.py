@@ -54,6 +54,8 @@ _READ_BYTES = 64 * 1024
 # xz -9 needs 65 MiB to decompress; a file may ask for up to 4 GiB.
 _XZ_MEMORY = 256 * 1024 * 1024
 _READ_ERRORS = (OSError, EOFError)
+# How much of a compressed member is kept, to decompress it again if it is truncated.
+_KEPT_BYTES = 8 * 1024 * 1024
 
 
 def wanted_bytes(head: bytes) -> int:
@@ -147,18 +149,27 @@ class Codec(NamedTuple):
         Makes a decompressor of one member, with the interface of ``bz2.BZ2Decompressor``.
     errors : tuple of type
         What the decompressor raises for damaged data, and reading raises.
+    thorough : callable or None
+        If the decompressor holds back bytes at the end of truncated data: makes a slower one that does not, with the
+        interface of ``zlib.decompressobj()``.
     """
 
     kind: str
     new: Callable[[], Any]
     errors: tuple[type[BaseException], ...]
+    thorough: Callable[[], Any] | None = None
 
 
 def _gzip() -> Codec:
     library = importlib.import_module("isal.igzip_lib")
-    return Codec(
-        "gzip", lambda: library.IgzipDecompressor(flag=library.DECOMP_GZIP), (*_READ_ERRORS, library.IsalError)
-    )
+
+    def thorough() -> Any:
+        import zlib
+
+        return zlib.decompressobj(wbits=31)
+
+    errors = (*_READ_ERRORS, library.IsalError)
+    return Codec("gzip", lambda: library.IgzipDecompressor(flag=library.DECOMP_GZIP), errors, thorough)
 
 
 def _zstd() -> Codec:
@@ -251,6 +262,7 @@ def decompress(codec: Codec, read: Callable[[int], bytes], head: bytes, name: st
     offset = 0
     raw = head
     member = codec.new()
+    kept = _Kept(offset)
     ended = False
     reason: BaseException
     try:
@@ -263,6 +275,9 @@ def decompress(codec: Codec, read: Callable[[int], bytes], head: bytes, name: st
                         return
                     continue
                 member = codec.new()
+                kept = _Kept(offset)
+            if codec.thorough is not None:
+                kept.add(raw)
             piece = member.decompress(raw, chunk_bytes)
             if piece:
                 offset += len(piece)
@@ -272,6 +287,10 @@ def decompress(codec: Codec, read: Callable[[int], bytes], head: bytes, name: st
             elif ended:
                 if not piece:
                     reason = EOFError(f"the {codec.kind} stream ends before its end marker")
+                    if codec.thorough is not None:
+                        for piece in kept.content(codec.thorough(), offset, chunk_bytes):
+                            offset += len(piece)
+                            yield piece
                     break
             elif piece and not member.needs_input:
                 raw = b""
@@ -290,6 +309,49 @@ def decompress(codec: Codec, read: Callable[[int], bytes], head: bytes, name: st
         offset=offset,
         cause=reason,
     ) from reason
+
+
+class _Kept:
+    """The compressed bytes of a member, as long as they are few.
+
+    isal reads up to three symbols by one look-up. If the bits of the third one are missing, it holds back the others.
+
+    Parameters
+    ----------
+    start : int
+        The offset in the decompressed input at which the content of the member begins.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+        self._parts: list[bytes] = []
+        self._room = _KEPT_BYTES
+
+    def add(self, raw: bytes) -> None:
+        """Keep these bytes, or forget all of the member if they become too many."""
+        self._room -= len(raw)
+        if self._room < 0:
+            self._parts.clear()
+        else:
+            self._parts.append(raw)
+
+    def content(self, member: Any, offset: int, chunk_bytes: int) -> Iterator[bytes]:
+        """The member's content from an offset of the decompressed input on, by another decompressor."""
+        import zlib
+
+        at = self._start
+        for raw in self._parts:
+            rest, is_full = raw, False
+            while rest or is_full:
+                try:
+                    piece = member.decompress(rest, chunk_bytes)
+                except zlib.error:
+                    return
+                rest, is_full = member.unconsumed_tail, len(piece) == chunk_bytes
+                at += len(piece)
+                if at > offset:
+                    yield piece[offset - at :]
+                    offset = at
 
 
 def without_suffix(name: str) -> str:

@@ -130,6 +130,8 @@ class ExportReader:
         The text of the current piece, and the place of each of its bytes in the export; None until the header is read.
     error : SourceError or None
         Why the export ended early. The events before the error have been yielded; the reader does not raise it.
+    cut_off : int
+        1 if a read error or damaged compression cut off an event; it is not yielded.
     read : int
         Bytes of the export that were read so far.
     """
@@ -138,16 +140,22 @@ class ExportReader:
         self.source = source
         self.format = format
         self.error: SourceError | None = None
+        self.cut_off = 0
         self.decoder: _events.Decoder | None = None
         self.read = 0
         self._taken = 0
 
     def __iter__(self) -> Iterator[_events.Decoder]:
         for held, final in self._parts():
+            # what a read error or damage has cut off is no end
+            is_end = final and self.error is None
             if self.decoder is None:
-                self._open(held, final=final)
+                self._open(held, final=is_end)
             if self.decoder is not None:
-                self._taken += self.decoder.feed(held[self._taken :], final)
+                self._taken += self.decoder.feed(held[self._taken :], is_end)
+                if final and not is_end:
+                    rest = bytes(held[self._taken :])
+                    self.cut_off = int(b"{" in rest if self.format == "cloudwatch-json" else rest != b"")
                 if len(self.decoder.text):
                     yield self.decoder
                 if self.decoder.error is not None:

@@ -91,7 +91,8 @@ def _one_log(
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
     data, failure = _read_once(path) if is_read_once(path) else (None, None)
-    running = scanner.batches(path if data is None else data, threads, input_format=input_format)
+    source = path if data is None else data if failure is None else _broken_off(data, failure)
+    running = scanner.batches(source, threads, input_format=input_format)
     try:
         for name, batch in running:
             for line, offset in zip(*(batch.column(key).to_pylist() for key in ("line", "offset")), strict=True):
@@ -106,9 +107,9 @@ def _one_log(
         for sample in counts.samples:
             wanted.setdefault(sample.offset, (sample.line, set()))[1].add(name)
     if running.frames is not None:
-        source = open_source(path if data is None else data)
+        again = open_source(path if data is None else data)
         records = exported_records_at(
-            ExportReader(source, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner)
+            ExportReader(again, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner)
         )
     else:
         records = records_at(
@@ -152,6 +153,12 @@ def _read_once(path: str) -> tuple[bytes, SourceError | None]:
     except SourceError as error:
         return b"".join(pieces), error
     return b"".join(pieces), None
+
+
+def _broken_off(data: bytes, failure: SourceError) -> Iterator[bytes]:
+    """Bytes, and the error behind them: the scan must not take the last record for a whole one."""
+    yield data
+    raise failure
 
 
 def _pieces(path: str) -> Iterator[bytes]:

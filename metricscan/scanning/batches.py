@@ -139,7 +139,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                         yield from self._named(pattern, columns)
             except SourceError as error:
                 failed = error
-            core.finish()
+            core.finish(cut_off=failed is not None)
         for pattern, columns in core.take():
             yield from self._named(pattern, columns)
         if failed is not None:
@@ -163,6 +163,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 for block in threaded.scan_blocks(self._opened, self._plan, workers, chunk_bytes=self._chunk_bytes):
                     stats.bytes += block.bytes
                     stats.records += block.records
+                    stats.cut_off += block.cut_off
                     self._plan.add_counts(stats, block.counted, place)
                     for pattern, columns in block.columns:
                         columns.add_lines(lines)

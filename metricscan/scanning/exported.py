@@ -30,14 +30,15 @@ class ExportScan:
     def __init__(self, plan: Plan, frames: ExportReader) -> None:
         self._plan = plan
         self._frames = frames
-        self._core = plan.new_stream()
+        # the first message may begin with U+FEFF; the mark of the export itself is not in its text
+        self._core = plan.new_stream(at_beginning=False)
         self._rows = {pattern: _Rows() for pattern in plan.patterns.values()}
         self._samples: dict[int, list[tuple[str, int, int]]] = {}
 
     def stats(self) -> ScanStats:
         """Counts so far; ``bytes`` are those of the export, and places of samples those in it."""
         stats = self._plan.new_stats()
-        stats.bytes, stats.records = self._frames.read, self._core.records
+        stats.bytes, stats.records, stats.cut_off = self._frames.read, self._core.records, self._frames.cut_off
         self._plan.add_counts(
             stats,
             [(pattern, (*counts[:5], self._samples.get(pattern, []))) for pattern, counts in self._core.counted()],

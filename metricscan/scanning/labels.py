@@ -26,12 +26,16 @@ class LabelStream(_core.Stream):
     resolver : Resolver
     labels : iterable of int
         The patterns that are labels; all their records are deferred, and resolved by ``resolver``.
+    at_beginning : bool
+        As of the stream of the core.
     """
 
-    def __new__(cls, engine: _core.Engine, resolver: Resolver, labels: Iterable[int]) -> Self:
+    def __new__(
+        cls, engine: _core.Engine, resolver: Resolver, labels: Iterable[int], *, at_beginning: bool = True
+    ) -> Self:
         """Make the stream; an object that also numbers the texts takes the place of ``resolver``."""
         texts = {pattern: _Texts() for pattern in labels}
-        self = super().__new__(cls, engine, _Numbering(resolver, texts))
+        self = super().__new__(cls, engine, _Numbering(resolver, texts), at_beginning=at_beginning)
         self._texts = texts
         return self
 

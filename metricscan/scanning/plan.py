@@ -156,11 +156,13 @@ class Plan(NamedTuple):
     metrics: tuple[str, ...]
     universal: bool
 
-    def new_stream(self, *, in_batches: bool = False, trace: bool = False) -> _core.Stream:
+    def new_stream(self, *, at_beginning: bool = True, in_batches: bool = False, trace: bool = False) -> _core.Stream:
         """A stream of the core.
 
         Parameters
         ----------
+        at_beginning : bool
+            Whether what will be fed is a source from its beginning: NULs and a byte-order mark there belong to no record.
         in_batches : bool
             Whether full batches of rows are set aside for ``take_full`` while the stream runs. A stream of a plan with
             labels keeps its rows until they are detached, whatever this says.
@@ -168,8 +170,8 @@ class Plan(NamedTuple):
             Whether the stream notes each match in ``traced``. Only the notes can be used then: labels give no rows.
         """
         if self.labels and not trace:
-            return LabelStream(self.engine, self.resolver, self.labels)
-        return _core.Stream(self.engine, self.resolver, in_batches=in_batches, trace=trace)
+            return LabelStream(self.engine, self.resolver, self.labels, at_beginning=at_beginning)
+        return _core.Stream(self.engine, self.resolver, at_beginning=at_beginning, in_batches=in_batches, trace=trace)
 
     def new_stats(self) -> ScanStats:
         """Empty statistics, in which every metric is a key."""
@@ -178,7 +180,7 @@ class Plan(NamedTuple):
     def stats_of(self, core: _core.Stream, place: Place | None = None) -> ScanStats:
         """What a stream has counted so far; ``place`` as :meth:`add_counts` takes it."""
         stats = self.new_stats()
-        stats.bytes, stats.records = core.bytes, core.records
+        stats.bytes, stats.records, stats.cut_off = core.bytes, core.records, core.cut_off
         self.add_counts(stats, core.counted(), place)
         return stats
 
@@ -190,7 +192,7 @@ class Plan(NamedTuple):
         Parameters
         ----------
         stats : ScanStats
-            Changed in place; ``bytes`` and ``records`` are left to the caller.
+            Changed in place; ``bytes``, ``records`` and ``cut_off`` are left to the caller.
         counted : iterable of (pattern, counts)
             As ``core.counted()`` gives it.
         place : callable, optional

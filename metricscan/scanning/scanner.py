@@ -205,7 +205,8 @@ class Scanner:
         Raises
         ------
         SourceError
-            The input cannot be read; its ``partial`` holds the result up to there.
+            The input cannot be read; its ``partial`` holds the result up to there. A record that the error cut off gives no
+            row, and is counted (``stats.cut_off``).
         TypeError
             The source is text.
         """
@@ -270,7 +271,7 @@ class Scanner:
         [Match(name='loss', text='loss=0.25', span=(7, 16), value_text='0.25', value_span=(12, 16), number=0.25)]
         """
         data = record.encode("utf-8", "surrogateescape") if isinstance(record, str) else bytes(memoryview(record))
-        core = self.plan.new_stream(trace=True)
+        core = self.plan.new_stream(at_beginning=False, trace=True)
         core.feed(data)
         if not data:
             # an empty record has no bytes to feed, but a lone terminator ends one

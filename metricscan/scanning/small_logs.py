@@ -1,6 +1,7 @@
 """Many small logs scanned as one input: they share the cost of a scan and of its tables; afterwards each gets its rows.
 
-The logs lie one after the other in one buffer, each ended by a terminator, so no record reaches from one into the next.
+The logs lie one after the other in one buffer, each without the NULs and the byte-order mark that it may begin with, and each
+ended by a terminator, so no record reaches from one into the next.
 A row's offset tells which log it is from; offsets, starts and lines are then counted from that log's beginning.
 """
 
@@ -79,7 +80,7 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
         it is unreadable, compressed, has grown or (with ``detect``) is an export.
     """
     names = [*map(os.fsencode, paths)]
-    core = plan.new_stream(in_batches=True)
+    core = plan.new_stream(at_beginning=False, in_batches=True)
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
     first = 0
@@ -92,9 +93,10 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
         columns += core.take_full()
     core.finish()
     columns += core.take()
-    length, sizes, newlines, records, _ = np.concatenate(read).T
+    length, sizes, beginnings, newlines, records, _ = np.concatenate(read).T
     ends, lines = length.cumsum(), newlines.cumsum()
-    begins, lines_before = ends - length, lines - newlines
+    # where each log would begin in the buffer, if its beginning were there too
+    begins, lines_before = ends - length - beginnings, lines - newlines
     assert (core.newlines, core.records) == (lines[-1], records.sum())
 
     def place(line: int, offset: int) -> tuple[int, int]:
@@ -123,7 +125,8 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
 def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: bool) -> Counts | None:
     """Feed a piece of files to the stream, from number ``first`` on.
 
-    The answer has a row per file, int64: bytes with the added terminator, size, newlines, records, and whether to look closer.
+    The answer has a row per file, int64: bytes in the buffer, size, bytes of the beginning, newlines, records, and whether to
+    look closer.
     It is None if one of the files must be scanned alone.
     """
     buffer = getattr(_local, "buffer", None)
@@ -133,11 +136,12 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     read = read_together(names, buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
     if read is None:
         return None
-    files = np.frombuffer(read, np.int64).reshape(-1, 5)
+    files = np.frombuffer(read, np.int64).reshape(-1, 6)
     ends = files[:, 0].cumsum()
-    for number in np.flatnonzero(files[:, 4]).tolist():
+    for number in np.flatnonzero(files[:, 5]).tolist():
         # the very first bytes suggest a compressed file or an export; more bytes decide
-        head = buffer[int(ends[number] - files[number, 0]) :][: min(int(files[number, 1]), HEAD_BYTES)].tobytes()
+        length, size, beginning, *_ = files[number].tolist()
+        head = buffer[int(ends[number]) - length :][: min(size - beginning, HEAD_BYTES)].tobytes()
         if compression(head) or (detect and format_of(head) != "plain"):
             return None
     core.feed(buffer[: int(ends[-1])])

@@ -85,21 +85,31 @@ class ScanStats:
         Bytes of decompressed input.
     records : int
         Records that have ended.
+    cut_off : int
+        Records that give no row because a read error or damaged compression cut them off. They are not among ``records``.
     metrics : dict of str to MetricStats
         Every defined metric is a key.
     """
 
-    __slots__ = ("bytes", "metrics", "records")
+    __slots__ = ("bytes", "cut_off", "metrics", "records")
 
-    def __init__(self, bytes: int = 0, records: int = 0, metrics: dict[str, MetricStats] | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        bytes: int = 0,  # noqa: A002
+        records: int = 0,
+        metrics: dict[str, MetricStats] | None = None,
+        cut_off: int = 0,
+    ) -> None:
         self.bytes = bytes
         self.records = records
+        self.cut_off = cut_off
         self.metrics = {} if metrics is None else metrics
 
     def merge(self, other: ScanStats) -> None:
         """Add the counts of a later part of the input, or of another input."""
         self.bytes += other.bytes
         self.records += other.records
+        self.cut_off += other.cut_off
         for name, counts in other.metrics.items():
             own = self.metrics.get(name)
             if own is None:
@@ -109,9 +119,10 @@ class ScanStats:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ScanStats):
             return NotImplemented
-        return (self.bytes, self.records, self.metrics) == (other.bytes, other.records, other.metrics)
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"ScanStats(bytes={self.bytes}, records={self.records}, metrics={self.metrics!r})"
+        counts = f"bytes={self.bytes}, records={self.records}, cut_off={self.cut_off}"
+        return f"ScanStats({counts}, metrics={self.metrics!r})"

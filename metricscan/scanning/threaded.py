@@ -7,7 +7,9 @@ own, which stays in the cache of its processor. The call holds the GIL only for 
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -58,6 +60,7 @@ class Block(NamedTuple):
     counted: list[tuple[int, _core._Counts]]
     bytes: int
     records: int
+    cut_off: int
     newlines: int
     error: SourceError | None
 
@@ -87,7 +90,7 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
     most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
     # at most one thread per block, even if the caller asks for a million
     workers = max(2, min(workers, text.size // min(most, LEAST_BLOCK_BYTES) + 1))
-    cuts = _Cuts(text.size, workers, most)
+    cuts = _Cuts(text.first, text.size, workers, most)
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
     # the streams that no helper thread is using
@@ -152,11 +155,11 @@ class _Cuts:
     would the interpreter, which waits for all threads when it ends.
     """
 
-    def __init__(self, size: int, workers: int, most: int) -> None:
+    def __init__(self, first: int, size: int, workers: int, most: int) -> None:
         self._size = size
         self._workers = workers
         self._most = most
-        self._at = 0
+        self._at = first
         self._closed = False
         self._lock = Lock()
         self._ahead = 2 * workers + 1
@@ -204,13 +207,18 @@ class _Stream:
     def scan(self, start: int, stop: int) -> Block:
         """Scan the records that start in [start, stop)."""
         core, text = self._core, self._text
+        is_first = start == text.first
         failed = None
         core.restart(start)
         try:
             begin = text.record_start(start, stop)
-            core.restart(begin)
+            core.restart(begin, at_beginning=is_first)
             if begin < stop:
-                end = text.record_start(stop, text.size)
+                try:
+                    end = text.record_start(stop, text.size)
+                except SourceError as error:
+                    # the bytes before the error were read, so they can be read again
+                    failed, end = error, error.offset or begin
                 text.feed(core, begin, end, self._pieces, self._buffer)
         except SourceError as error:
             # the rows before the error are kept
@@ -218,13 +226,21 @@ class _Stream:
         # rows are taken before the stream is finished: so they use no more memory than they need, and the next block's rows
         # use none of the memory that is left over
         columns = core.take()
-        core.finish()
+        core.finish(cut_off=failed is not None)
         columns += core.take()
-        return Block(stop, columns, core.counted(), core.bytes, core.records, core.newlines, failed)
+        size = core.bytes + (start if is_first else 0)
+        return Block(stop, columns, core.counted(), size, core.records, core.cut_off, core.newlines, failed)
 
 
 class _Text:
-    """An input that can be read at any place: memory, or a file."""
+    """An input that can be read at any place: memory, or a file.
+
+    Attributes
+    ----------
+    first : int
+        The place from which on it is read: a hole in a sparse file reads as NULs, and NULs before the first record belong to
+        no record. It lies before the end, unless there are no bytes.
+    """
 
     def __init__(self, source: Source, *, universal: bool) -> None:
         self._name = source.name
@@ -232,6 +248,7 @@ class _Text:
         self.whole = source.whole
         self.descriptor = source.descriptor
         self.size = source.size or 0
+        self.first = 0 if self.descriptor is None else min(_hole_end(self.descriptor), max(self.size - 1, 0))
 
     def feed(self, core: _core.Stream, begin: int, end: int, pieces: int, buffer: memoryview | None) -> None:
         """Feed a stream the bytes from ``begin`` to ``end``, or to the end of a file that has become shorter meanwhile."""
@@ -251,7 +268,7 @@ class _Text:
 
     def record_start(self, at: int, stop: int) -> int:
         """The first place from ``at`` on where a record starts; ``stop`` if that is not before ``stop``."""
-        if at in (0, self.size):
+        if at in (self.first, self.size):
             return at
         # a record starts after a terminator, which may be the byte just before this place
         look = at - 1
@@ -283,3 +300,14 @@ class _Text:
 
     def _unreadable(self, at: int, error: OSError) -> SourceError:
         return SourceError(f"cannot read {self._name} at byte {at}", path=self._name, offset=at, cause=error)
+
+
+def _hole_end(descriptor: int) -> int:
+    """Where the hole ends with which a sparse file begins; 0 if there is none, or if the system does not say."""
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_DATA)
+    except OSError as error:
+        # a file that is a hole to its end has no data
+        return sys.maxsize if error.errno == errno.ENXIO else 0
+    except AttributeError:
+        return 0

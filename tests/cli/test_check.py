@@ -111,6 +111,7 @@ def test_check_of_a_log_that_breaks_off(run, tmp_path, monkeypatch):
     assert code == 2
     assert out.splitlines()[1] == "       1  loss=0  0.0"
     assert "damaged or truncated gzip" in err
+    assert "1 more record was cut off by a read error or damaged compression: no rows" in out
     stdin(monkeypatch, whole[: len(whole) // 2])
     assert run("check", "-", *LOSS)[:2] == (code, out)
 
@@ -168,6 +169,7 @@ def test_what_check_found_as_json(run, tmp_path, monkeypatch):
         "skipped": {"by_name": 1, "binary": 0, "not_regular": 1},
         "bytes": 32,
         "records": 4,
+        "cut_off": 0,
         "errors": [{"path": "gone.log", "offset": None, "message": "cannot open gone.log: No such file or directory"}],
         "notices": [],
     }

@@ -225,6 +225,7 @@ def test_the_outcome_as_json(run, trials):
         "skipped": {"by_name": 1, "binary": 0, "not_regular": 0},
         "bytes": 62524,
         "records": 10416,
+        "cut_off": 0,
         "out": None,
         "errors": [{"path": "gone.log", "offset": None, "message": "cannot open gone.log: No such file or directory"}],
         "notices": [],

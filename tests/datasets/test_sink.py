@@ -457,6 +457,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
             "loss": {"rows": 19, "unparsed": 1, "failed": 0, "timeouts": 0, "over_budget": 0},
             "never": {"rows": 0, "unparsed": 0, "failed": 0, "timeouts": 0, "over_budget": 0},
         },
+        "cut_off": 0,
         "errors": [{"path": str(logs / "x.log.gz"), "offset": 0, "message": str(error)}],
         "notices": [],
     }

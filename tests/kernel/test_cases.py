@@ -170,6 +170,8 @@ def at_every_place_of_a_block(case: Case) -> None:
     """Behind filler that moves the log over the edges of vectors, of blocks, and of the input's end."""
     if len(case.log) > SHORT_BYTES:
         pytest.skip("long enough to lie everywhere")
+    if reference.BEGINNING.match(case.log)[0]:
+        pytest.skip("begins with what is passed over at the beginning alone")
     scanner = scanner_for(case)
     most_of_a_block = (b"~" * 63 + b"\n") * ((BLOCK_BYTES - len(case.log)) // 64 - 1)
     wanted_of_the_case = expected_for(case)

@@ -267,11 +267,20 @@ def lines(draw: Callable[..., Any], definitions: list[dict[str, str]]) -> bytes:
     return b"".join(encoded) + draw(terminators)
 
 
+# What belongs to no record at the beginning of a source, and what only looks like it.
+MARK = b"\xef\xbb\xbf"
+beginnings = st.sampled_from(
+    [b""] * 6
+    + [MARK, b"\0", bytes(70), MARK + b"\0", bytes(3) + MARK, bytes(100) + MARK + bytes(5)]
+    + [MARK + MARK, MARK[:1], MARK[:2], b"\0" + MARK[:2], MARK[1:], MARK + b"\0" + MARK, MARK + b"\r\n"]
+)
+
+
 @st.composite
 def cases(draw: Callable[..., Any], most: int = 5) -> tuple[list[dict[str, str]], bytes]:
     """Definitions, and a log that is near them."""
     definitions = draw(definition_lists(most))
-    log = b"".join(draw(lines(definitions)) for _ in range(draw(st.integers(1, 6))))
+    log = draw(beginnings) + b"".join(draw(lines(definitions)) for _ in range(draw(st.integers(1, 6))))
     return definitions, log[: -draw(st.integers(0, 3)) or None]
 
 
@@ -317,6 +326,29 @@ def test_how_the_input_is_cut_never_matters(case, chosen, places, chunk_bytes, s
     assert streamed(scanner, chunks, take_often=True) == wanted
     assert scanned(scanner, iter(chunks)) == wanted
     assert scanned(scanner, log) == wanted
+
+
+# Each character in it is a match, but what is passed over at the beginning is not.
+ALL_OF_IT = [
+    {"Name": "all", "Regex": "(?s)."},
+    {"Name": "start", "Regex": "^a=(.)"},
+    {"Name": "empty", "Regex": "^()$"},
+]
+bytes_near_a_beginning = st.lists(
+    st.sampled_from([b"\0", b"\0", MARK, MARK[:1], MARK[1:2], MARK[2:], bytes(64), b"a=1", b"\n", b"\r", b"\x1b[1m"]),
+    max_size=7,
+).map(b"".join)
+
+
+@MORE
+@given(bytes_near_a_beginning, options(), places_to_cut, st.integers(1, 9), st.integers(1, 3))
+def test_what_belongs_to_no_record_at_the_beginning(log, chosen, places, chunk_bytes, threads):
+    wanted = expected(ALL_OF_IT, log, **chosen)
+    scanner = _configured(ALL_OF_IT, **chosen, chunk_bytes=chunk_bytes)
+    assert streamed(scanner, cut(log, places)) == wanted
+    assert streamed(scanner, [log[at : at + 1] for at in range(len(log))], take_often=True) == wanted
+    assert scanned(scanner, log, threads=threads) == wanted
+    assert scanned(_configured(ALL_OF_IT, **chosen), log) == wanted
 
 
 @given(cases(most=3), options(), places_to_cut, st.integers(1, 40), st.integers(1, 3))

@@ -1,13 +1,16 @@
 """gzip: known by its content, several members, truncated and damaged files."""
 
 import gzip
+import io
 import zlib
 
 import numpy as np
 import pytest
 from isal import isal_zlib
+from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor
 
 from metricscan import Scanner, SourceError
+from metricscan.logs import compression
 from metricscan.logs.source import CHUNK_BYTES, open_source
 
 LOG = b"".join(b"step %d a=%d.5 b=x\r\n" % (number, number) for number in range(2_000))
@@ -86,8 +89,53 @@ def test_truncated_gzip_gives_what_there_is(tmp_path, missing, threads):
     assert (error.path, error.offset) == (str(path), len(known))
     assert isinstance(error.cause, EOFError)
     assert error.partial.stats.bytes == len(known)
-    assert error.partial["a"].equals(SCANNER.scan(known)["a"])
+    whole = known[: known.rfind(b"\n") + 1]
+    assert error.partial["a"].equals(SCANNER.scan(whole)["a"])
+    assert error.partial.stats.cut_off == (whole != known)
     assert error.partial["a"].num_rows > 4900
+
+
+def test_every_byte_before_a_cut_is_there(tmp_path):
+    """isal holds back a byte or two at some cuts, the end of a record among them."""
+    log = incompressible(300)
+    packed = gzip.compress(log)
+    path = tmp_path / "log.gz"
+    held_back = 0
+    for size in range(5_000, len(packed) - 8, 13):
+        known = zlib.decompressobj(wbits=31).decompress(packed[:size])
+        held_back += len(IgzipDecompressor(flag=DECOMP_GZIP).decompress(packed[:size])) < len(known)
+        path.write_bytes(packed[:size])
+        with pytest.raises(SourceError) as caught:
+            SCANNER.scan(path)
+        assert caught.value.offset == caught.value.partial.stats.bytes == len(known)
+        assert caught.value.partial["a"].num_rows == known.count(b"\n")
+        # the second of two members, in large pieces and in very small ones
+        parts = []
+        with (
+            pytest.raises(SourceError) as caught,
+            open_source(
+                io.BytesIO(gzip.compress(LOG) + packed[:size]), chunk_bytes=100_000 if size % 2 else 7
+            ) as source,
+        ):
+            parts.extend(map(bytes, source))
+        assert b"".join(parts) == LOG + known
+        assert caught.value.offset == len(LOG) + len(known)
+    assert held_back > 10
+
+
+def test_a_member_that_is_too_long_to_be_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(compression, "_KEPT_BYTES", 4_000)
+    log = incompressible(300)
+    packed = gzip.compress(log)
+    path = tmp_path / "log.gz"
+    for size in range(5_000, len(packed) - 8, 97):
+        known = zlib.decompressobj(wbits=31).decompress(packed[:size])
+        path.write_bytes(packed[:size])
+        with pytest.raises(SourceError) as caught:
+            SCANNER.scan(path)
+        error = caught.value
+        assert len(known) - 2 <= error.offset <= len(known)
+        assert error.partial["a"].num_rows == known[: error.offset].count(b"\n")
 
 
 @pytest.mark.parametrize("size", range(3, 18))

@@ -53,8 +53,15 @@ PIECES = [
     b"\x1b]0;",
     b"\xff",
     b"\t",
+    b"\0",
+    b"\xef\xbb\xbf",
 ]
-CONTENTS = st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join), min_size=1, max_size=6)
+BEGINNINGS = st.sampled_from([b"", b"", b"\xef\xbb\xbf", b"\0", bytes(90) + b"\xef\xbb\xbf\0", b"\0\xef\xbb"])
+CONTENTS = st.lists(
+    st.builds(bytes.__add__, BEGINNINGS, st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join)),
+    min_size=1,
+    max_size=6,
+)
 
 
 def written(folder, contents):
@@ -152,13 +159,13 @@ def test_many_rows_come_in_several_batches(tmp_path):
 
 def read(paths, buffer, **options):
     found = read_together(paths, buffer, MAGIC_PREFIXES, **{"enough": 1 << 20, "universal": True, **options})
-    return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 5).tolist()]
+    return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 6).tolist()]
 
 
 def test_files_lie_one_behind_the_other(tmp_path):
     paths = [os.fsencode(path) for path in written(tmp_path, [b"a\rb", b"", b"\nc\r", b"\n\n"])]
     buffer = bytearray(64)
-    files = [(4, 3, 1, 2, 0), (0, 0, 0, 0, 0), (4, 3, 2, 2, 0), (2, 2, 2, 2, 0)]
+    files = [(4, 3, 0, 1, 2, 0), (0, 0, 0, 0, 0, 0), (4, 3, 0, 2, 2, 0), (2, 2, 0, 2, 2, 0)]
     assert read(paths, buffer) == files
     assert buffer[:10] == b"a\rb\n\nc\r\n\n\n"
     assert [records for *_, records, _ in read(paths, buffer, universal=False)] == [1, 0, 2, 2]
@@ -166,6 +173,23 @@ def test_files_lie_one_behind_the_other(tmp_path):
     assert read([], buffer) == []
     with pytest.raises(BufferError):
         read(paths, b"read-only")
+
+
+def test_files_lie_in_the_buffer_without_their_beginnings(tmp_path):
+    mark = b"\xef\xbb\xbf"
+    contents = [mark + b"a\n", bytes(70) + mark + b"\0b", mark + b"\0", bytes(9), mark + mark, b"\0{}", b"c"]
+    paths = [os.fsencode(path) for path in written(tmp_path, contents)]
+    buffer = bytearray(128)
+    assert read(paths, buffer) == [
+        (2, 5, 3, 1, 1, 0),
+        (2, 75, 74, 1, 1, 0),
+        (0, 4, 4, 0, 0, 0),
+        (0, 9, 9, 0, 0, 0),
+        (4, 6, 3, 1, 1, 0),
+        (3, 3, 1, 1, 1, 0),
+        (2, 1, 0, 1, 1, 0),
+    ]
+    assert buffer[:13] == b"a\nb\n" + mark + b"\n{}\nc\n"
 
 
 def test_enough_is_read_at_once(tmp_path):
@@ -187,7 +211,7 @@ def test_files_are_counted_at_every_level(tmp_path, level):
     paths = [os.fsencode(path) for path in written(tmp_path, texts)]
     for universal in (True, False):
         found = read(paths, bytearray(1 << 20), universal=universal, level=level)
-        for text, (_, size, newlines, records, _) in zip(texts, found, strict=True):
+        for text, (_, size, _, newlines, records, _) in zip(texts, found, strict=True):
             text += b"" if text.endswith(b"\n") or not text else b"\n"
             assert (size, newlines) in ((len(text), text.count(b"\n")), (len(text) - 1, text.count(b"\n")))
             ended = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if universal else text

@@ -12,6 +12,7 @@ from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
 TERMINATOR = {"universal": re.compile(rb"\r\n|\r|\n"), "lf": re.compile(rb"\n")}
+BEGINNING = re.compile(rb"\0*(?:\xef\xbb\xbf)?\0*")
 TERMINAL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 MOST_SAMPLES, SAMPLE_CHARACTERS = 5, 200
 
@@ -53,13 +54,15 @@ class Result(NamedTuple):
 
 
 def records(data: bytes, newline: str, escape: str) -> Iterator[tuple[int, int, bytes]]:
-    """Line, offset and content of each record.
+    """Line, offset and content of each record. NULs and a byte-order mark at the beginning belong to none.
 
     >>> list(records(b"a\\r\\nb\\rc", "universal", "none"))
     [(1, 0, b'a'), (2, 3, b'b'), (2, 5, b'c')]
+    >>> list(records(b"\\0\\xef\\xbb\\xbfa", "universal", "none"))
+    [(1, 4, b'a')]
     """
     line = 1
-    start = 0
+    start = len(BEGINNING.match(data)[0])
     while start < len(data):
         found = TERMINATOR[newline].search(data, start)
         end, following = found.span() if found else (len(data), len(data))
