@@ -71,7 +71,7 @@ def read_pasted(text: str, *, is_python: bool = False, spelled: bool = False) ->
     PastedError
         It is neither, or a key stands twice in one object.
 
-    >>> read_pasted("metric_definitions = [{'Name': 'a', 'Regex': r'a=(\S+)'},]")
+    >>> read_pasted(r"metric_definitions = [{'Name': 'a', 'Regex': r'a=(\S+)'},]")
     ([{'Name': 'a', 'Regex': 'a=(\\S+)'}], [])
     """
     if not is_python:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import os
@@ -55,6 +56,7 @@ class JobRow(NamedTuple):
     is_table: bool
 
 
+@functools.lru_cache(4096)
 def plain(key: str) -> str:
     """A name of a column or member, as it is compared: without its case, and without punctuation.
 

@@ -18,7 +18,7 @@ from metricscan.logs.job_rows import (
     plain,
     read_rows,
 )
-from metricscan.logs.naming import absolute, is_within
+from metricscan.logs.naming import absolute
 from metricscan.logs.natural import natural_order
 from metricscan.logs.parameters import as_text, parameters_of, value_as_text
 from metricscan.logs.statuses import STATUSES, status_of
@@ -194,7 +194,7 @@ def _hyperparameters(row: JobRow, columns: Mapping[str, str], given: Mapping[str
                 except (ValueError, RecursionError) as error:
                     raise ValueError(f"{columns[name]} is not a JSON object: {error}") from None
     keys = [str(key) for key in row.cells]
-    prefixes = tuple(prefix for prefix in _PREFIXES if any(key.startswith(prefix) for key in keys))
+    prefixes: tuple[str, ...] = _PREFIXES if any(key.startswith(_PREFIXES) for key in keys) else ()
     if "number" in columns and ("state" in columns or "value" in columns or "values0" in columns):
         prefixes += (_OF_OPTUNA,)
     is_answer = "trainingjobarn" in columns and not row.is_table
@@ -262,7 +262,7 @@ def jobs_of_facts(jobs: Sequence[Job], facts: Sequence[Fact]) -> tuple[list[tupl
     part of whose name is a word with this number (``3`` is ``trial_3``). A fact with a place is about the jobs whose logs lie
     there.
     """
-    known = _Known(jobs)
+    known = _Known(jobs, facts)
     name_of = known.chosen(facts)
     found: list[tuple[str, list[Job]]] = []
     errors = []
@@ -293,9 +293,20 @@ def add_facts(jobs: Sequence[Job], path: str | os.PathLike[str]) -> tuple[list[J
 class _Known:
     """The jobs that are known, by what a jobs file may call them."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.jobs = jobs
-        self.places: list[tuple[str, Job]] | None = None
+    def __init__(self, jobs: Sequence[Job], facts: Sequence[Fact]) -> None:
+        # the jobs with logs under each place that a fact names
+        self.places: dict[str, dict[int, Job]] = {fact.place: {} for fact in facts if fact.place is not None}
+        if self.places:
+            for job in jobs:
+                for log in job.logs:
+                    place = absolute(log.path)
+                    while True:
+                        if place in self.places:
+                            self.places[place][id(job)] = job
+                        above = place.rpartition("/")[0] or "/"
+                        if above == place:
+                            break
+                        place = above
         # by the name; by the last part of the name; by the number of the last part
         self.exact = {job.name: [job] for job in jobs}
         self.last: dict[str, list[Job]] = {}
@@ -322,11 +333,10 @@ class _Known:
         """The jobs whose logs lie under a place; or the job that the last part of the place names, if the logs were moved."""
         if fact.place is None:
             return []
-        if self.places is None:
-            self.places = [(absolute(log.path), job) for job in self.jobs for log in job.logs]
-        found = {id(job): job for at, job in self.places if is_within(at, fact.place)}
         last = as_text(os.path.basename(fact.place))
-        return [*found.values()] or ([] if fact.names else self.named(last)) or self.exact.get(last, [])
+        return (
+            [*self.places[fact.place].values()] or ([] if fact.names else self.named(last)) or self.exact.get(last, [])
+        )
 
     def chosen(self, facts: Sequence[Fact]) -> Callable[[Fact], str | None]:
         """Which of its names each fact goes by: that of the column which fits the most jobs."""
