@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,30 @@ if TYPE_CHECKING:
     from metricscan.errors import SourceError
 
 STDIN = "-"
+
+#: Why a file is a log: it was given; its name is not that of another kind of file; it holds log events; include names it.
+#: Why a file is none: its name; include does not name it, or exclude does; its name begins with a dot; a tool wrote it about
+#: itself; it belongs to a dataset; it gave facts about a job; its content is binary; it is a pipe, say, or a broken link; it is
+#: a link to what is searched, or to a folder elsewhere; it was found under another path; it is a copy of what lies beside it.
+Why: TypeAlias = Literal[
+    "given",
+    "by-name",
+    "by-content",
+    "included",
+    "not-included",
+    "excluded",
+    "hidden",
+    "of-tool",
+    "dataset",
+    "facts",
+    "binary",
+    "not-regular",
+    "link",
+    "elsewhere",
+    "same-file",
+    "copy",
+]
+
 #: The source of hyperparameters that the name of a folder or log spells.
 FROM_NAME = "name"
 
@@ -104,6 +128,8 @@ class Survey:
         regular files, but broken links, pipes, sockets or devices.
     skipped_links : int
         Links that lead to folders outside those given, and were not followed.
+    skipped_copies : int
+        Folders and logs with the content of one beside them, under a name such as ``latest-run``.
     sizes : dict of str to int
         Bytes on disk of each log that is a regular file, by path, at the time of the search.
     """
@@ -115,6 +141,7 @@ class Survey:
     skipped_binary: int = 0
     skipped_not_regular: int = 0
     skipped_links: int = 0
+    skipped_copies: int = 0
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
@@ -129,6 +156,8 @@ class Survey:
             text += (
                 f", {self.skipped_links} link{'' if self.skipped_links == 1 else 's'} to folders elsewhere not followed"
             )
+        if self.skipped_copies:
+            text += f", {self.skipped_copies} cop{'y' if self.skipped_copies == 1 else 'ies'} left out"
         return text
 
     def __repr__(self) -> str:
