@@ -251,8 +251,9 @@ def apply_facts(jobs: Sequence[Job], facts: Sequence[Fact], jobs_file: str | os.
             missing.append(f"line {fact.line}: {wanted}")
         for job in meant:
             # a file without statuses leaves those that are known
-            job.status = fact.status or job.status
-            job.hyperparameters.update(fact.hyperparameters)
+            if fact.status is not None:
+                job.status, job.status_source = fact.status, os.fspath(jobs_file)
+            job.add_parameters(fact.hyperparameters, os.fspath(jobs_file))
     if missing:
         names = ", ".join(job.name for job in jobs[:5]) + (", .." if len(jobs) > 5 else "")
         raise SourceError(

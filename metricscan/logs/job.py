@@ -111,6 +111,48 @@ class Job:
         self.parameter_sources.update(dict.fromkeys(parameters, source))
 
 
+class SurveyedFile(NamedTuple):
+    """A file under the paths of a survey: a log, or why it is none. An export of several streams has one for each.
+
+    Attributes
+    ----------
+    path : str
+        A folder that was not searched ends with ``/``.
+    taken : bool
+        Whether it is a log.
+    why : str
+        Of a log ``"given"``, ``"by-name"``, ``"by-content"`` (a JSON or CSV file that holds log events) or ``"included"``. Of
+        any other file ``"by-name"``, ``"not-included"``, ``"excluded"``, ``"hidden"``, ``"of-tool"`` (a tool wrote it about
+        itself), ``"dataset"`` (of replay's), ``"facts"`` (hyperparameters or a status were read from it), ``"binary"``,
+        ``"not-regular"``, ``"link"`` (to what is searched), ``"elsewhere"`` (a link to a folder that is not searched),
+        ``"same-file"`` or ``"copy"``.
+    same_as : str or None
+        The path under which a link, the same file or a copy is a log.
+    size : int or None
+        Bytes on disk of a regular file.
+    job, stream : str or None
+        Of a log.
+    part : int
+        Of a log, the number of its piece.
+    format, compression, encoding : str or None
+        Of a log, what its first bytes show. The format is ``"plain"``, or that of an export. The encoding is ``"ascii"``,
+        ``"utf-8"``, ``"utf-8-sig"`` (with a mark), ``"utf-16-le"`` or another one that a mark names, or ``"unknown"``. None if
+        the log was not opened, or is not compressed, or is empty.
+    """
+
+    path: str
+    taken: bool
+    why: Why
+    same_as: str | None = None
+    size: int | None = None
+    job: str | None = None
+    stream: str | None = None
+    part: int = 0
+    format: str | None = None
+    compression: str | None = None
+    encoding: str | None = None
+
+
 @dataclass(repr=False)
 class Survey:
     """The outcome of a search for logs: the jobs under the paths of a replay.
@@ -130,6 +172,8 @@ class Survey:
         Links that lead to folders outside those given, and were not followed.
     skipped_copies : int
         Folders and logs with the content of one beside them, under a name such as ``latest-run``.
+    files : list of SurveyedFile
+        Each file under the paths, in the order in which they were found. Only ``metricscan.survey`` lists them.
     sizes : dict of str to int
         Bytes on disk of each log that is a regular file, by path, at the time of the search.
     """
@@ -142,6 +186,7 @@ class Survey:
     skipped_not_regular: int = 0
     skipped_links: int = 0
     skipped_copies: int = 0
+    files: list[SurveyedFile] = field(default_factory=list, repr=False)
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
