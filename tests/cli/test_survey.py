@@ -64,6 +64,23 @@ def test_of_many_files_the_kinds_are_counted(run, tmp_path, monkeypatch):
     assert [line for line in lines if line[:1] == ["logs/24.json"]] == [["logs/24.json", "its", "name"]]
 
 
+def test_a_table_of_very_many_rows_is_aligned(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("metricscan.cli.output._MOST_LAID_OUT", 2)
+    files = {"a": 1, "b\x1b[31m": 22, "c\nBest": 333, "数.log": 4444}
+    monkeypatch.chdir(tree(tmp_path, {f"{name}/x": "." * size for name, size in files.items()}))
+    code, out, _ = run("survey", ".", "--job", "dir")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) == 6
+    assert [words(line)[2] for line in lines[1:5]] == ["1", "22", "333", "4,444"]
+    assert "b\\x1b[31m" in out
+    assert "c\\nBest" in out
+    at = lines[0].index("bytes") + len("bytes")
+    assert [line[at - 1] for line in lines[1:4]] == ["1", "2", "3"]
+    # each of its characters takes two columns
+    assert lines[4][at - 2] == "4"
+
+
 def test_the_document(run, folder):
     code, out, _ = run("survey", "logs", "--json", "--exclude", "trial_2/*")
     assert code == 0
