@@ -156,7 +156,7 @@ class _Walk:
             elif os.path.isdir(path):
                 empty += self._folder(path)
             elif os.path.lexists(path):
-                self._take(path)
+                self._take(path, given=True)
             elif glob.has_magic(path):
                 empty += self._glob(path)
             else:
@@ -184,14 +184,15 @@ class _Walk:
                 if not pattern.endswith("**"):
                     empty += self._folder(match)
             else:
-                self._take(match)
+                self._take(match, given=True)
         return empty
 
-    def _take(self, path: str, look: tuple[int, int, int, int] | None = None, why: Why = "given") -> None:
+    def _take(self, path: str, look: tuple[int, int, int, int] | None = None, *, given: bool = False) -> None:
         self.met[self.top] = self.met.get(self.top, 0) + 1
         shown = None
-        if look is None:
+        if given:
             self.given.add(path)
+        if look is None:
             try:
                 status = os.stat(path)
             except OSError as error:
@@ -214,7 +215,8 @@ class _Walk:
             self.found.sizes.pop(other, None)
             self._decide(other, taken=False, why="same-file", same_as=path)
         self.logs[path] = shown
-        self._decide(path, taken=True, why=why)
+        if self.decisions is not None:
+            self._decide(path, taken=True, why="given" if given else self._why_log(path))
         if size >= 0:
             self.found.sizes[path] = size
 
@@ -313,7 +315,7 @@ class _Walk:
                     self.folder_links.append(Link(entry.path, f"{within}{entry.name}/", self.top))
             elif entry.path in looks:
                 if not _is_binary(entry.path, looks[entry.path]):
-                    self._take(entry.path, looks[entry.path], self._why_log(entry.name))
+                    self._take(entry.path, looks[entry.path])
                 elif real is None:
                     self.found.skipped_binary += 1
                     self._decide(entry.path, taken=False, why="binary")
@@ -399,7 +401,7 @@ class _Walk:
                 self.found.skipped_binary += 1
                 self._decide(path, taken=False, why="binary")
             else:
-                self._take(path, look, self._why_log(name))
+                self._take(path, look)
 
     def _walked_at(self, folder: str) -> tuple[str, str] | None:
         """The path of a folder that was searched, and its path for the globs."""
@@ -450,10 +452,11 @@ class _Walk:
         _, dot, suffix = name.rpartition(".")
         return "by-name" if (dot and suffix in _NO_LOGS) or _NO_LOG_NAME.fullmatch(name) else None
 
-    def _why_log(self, name: str) -> Why:
+    def _why_log(self, path: str) -> Why:
+        """Why a file in a folder is a log."""
         if self.include:
             return "included"
-        return "by-content" if without_suffix(name).rpartition(".")[2] in _NO_LOGS else "by-name"
+        return "by-content" if without_suffix(path).rpartition(".")[2] in _NO_LOGS else "by-name"
 
 
 def _reaches(pattern: str, within: str) -> bool:

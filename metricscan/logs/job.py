@@ -78,7 +78,7 @@ class Notice(NamedTuple):
     path: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Job:
     """A training job: its logs, its status and its hyperparameters.
 
@@ -108,7 +108,8 @@ class Job:
     def add_parameters(self, parameters: Mapping[str, str], source: str) -> None:
         """Add hyperparameters, and where they come from. They overrule those of earlier sources."""
         self.hyperparameters.update(parameters)
-        self.parameter_sources.update(dict.fromkeys(parameters, source))
+        for name in parameters:
+            self.parameter_sources[name] = source
 
 
 class SurveyedFile(NamedTuple):

@@ -1,5 +1,6 @@
 """The survey that a user asks for: why each file is a log or none, what its first bytes show, whose it is."""
 
+import builtins
 import codecs
 import gzip
 import json
@@ -10,7 +11,7 @@ import pytest
 from support.folders import tree
 
 import metricscan
-from metricscan.logs import job
+from metricscan.logs import find, job
 from metricscan.logs.details import encoding_of
 
 EVENTS = json.dumps({"events": [{"timestamp": 1772359200000, "message": "loss=1", "logStreamName": "t/algo-1-1"}]})
@@ -195,6 +196,31 @@ def test_jobs_and_where_their_facts_come_from(tmp_path):
         "units": f"{tmp_path}/jobs.csv",
     }
     assert (second.status, second.status_source, second.parameter_sources) == (None, None, {"seed": "name"})
+
+
+def test_a_log_that_cannot_be_opened(tmp_path, monkeypatch):
+    tree(tmp_path, ["a.log", "b.log"])
+    # root may read any file
+    look_at, open_ = find.look_at, builtins.open
+    closed = f"{tmp_path}/b.log"
+
+    def refusing(path, *arguments, **options):
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return open_(path, *arguments, **options)
+
+    monkeypatch.setattr(
+        find,
+        "look_at",
+        lambda paths, magic: [
+            None if os.fsdecode(path) == closed else look
+            for path, look in zip(paths, look_at(paths, magic), strict=True)
+        ],
+    )
+    monkeypatch.setattr(builtins, "open", refusing)
+    found = metricscan.survey(tmp_path)
+    assert decided(found, tmp_path) == {"a.log": (True, "by-name"), "b.log": (True, "by-name")}
+    assert [str(error) for error in found.errors] == [f"cannot open {closed}: Permission denied"]
 
 
 def test_a_log_without_a_job(tmp_path):
