@@ -16,6 +16,7 @@ from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.copies import FIRST_LETTERS, copies_among, is_like_a_link, notice_of_copies
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
+from metricscan.logs.globs import paths_of
 from metricscan.logs.hidden import notice_of_hidden
 from metricscan.logs.job import STDIN
 from metricscan.logs.links import Link, beside, hops, is_link, real_parts
@@ -94,8 +95,8 @@ def find_logs(
         The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes; None
         if the file was not opened.
     """
-    walk = _Walk(found, include, exclude, decisions, exports=exports, follow_links=follow_links)
-    return walk.find(paths)
+    search = _Search(found, include, exclude, decisions, exports=exports, follow_links=follow_links)
+    return search.find(paths)
 
 
 class Decision(NamedTuple):
@@ -110,7 +111,7 @@ class Decision(NamedTuple):
 _Place: TypeAlias = tuple[str, str, str, str | None]
 
 
-class _Walk:
+class _Search:
     """One walk over all paths. Links are followed last, so that a file that has two paths is found under its real one."""
 
     def __init__(
@@ -174,7 +175,7 @@ class _Walk:
         return self.logs
 
     def _glob(self, pattern: str) -> list[tuple[str, str | None]]:
-        matches = glob.glob(pattern, recursive=True)
+        matches = paths_of(pattern, follow_links=self.follow_links)
         if not matches:
             self.found.errors.append(SourceError(f"nothing matches {pattern}", path=pattern))
         empty: list[tuple[str, str | None]] = []
@@ -256,17 +257,17 @@ class _Walk:
         self.found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
 
     def _walk(self, folder: str, within: str, place: str, real: str | None = None) -> None:
-        """Find the logs in a folder and in those within, as :meth:`_search` does in one of them."""
+        """Find the logs in a folder and in those within, as :meth:`_in_folder` does in one of them."""
         # no recursion: folders may lie in each other more deeply than Python calls
-        searches = [self._search(folder, within, place, real)]
+        searches = [self._in_folder(folder, within, place, real)]
         while searches:
             inner = next(searches[-1], None)
             if inner is None:
                 searches.pop()
             else:
-                searches.append(self._search(*inner))
+                searches.append(self._in_folder(*inner))
 
-    def _search(self, folder: str, within: str, place: str, real: str | None) -> Iterator[_Place]:
+    def _in_folder(self, folder: str, within: str, place: str, real: str | None) -> Iterator[_Place]:
         """Find the logs in one folder. Each folder in it is yielded where its turn has come.
 
         ``within`` is the path for the globs, with ``/`` behind it, and ``place`` the absolute path. With ``real``, the path for

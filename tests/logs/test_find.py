@@ -1,5 +1,6 @@
 """From paths to logs: what is found, what is skipped, and what is reported as missing."""
 
+import glob
 import gzip
 import itertools
 import os
@@ -12,6 +13,7 @@ from support.folders import tree
 from support.surveys import messages, told
 
 import metricscan
+from metricscan.logs.globs import paths_of
 from metricscan.logs.survey import survey
 
 # ---- what is found
@@ -365,6 +367,7 @@ def deep(tmp_path):
 
 @pytest.mark.slow
 def test_folders_within_folders_end_in_no_traceback(deep):
+    assert [job.name for job in survey([f"{deep}/**/*.log"]).jobs] == ["a"]
     found = survey([deep])
     assert [job.name for job in found.jobs] == ["a"]
     assert [error.cause.strerror for error in found.errors] == ["File name too long"]
@@ -551,6 +554,57 @@ def test_globs(tmp_path):
     assert len(told(survey([f"{tmp_path}/t/**"]))) == 3
     # a name that is there is no glob
     assert list(told(survey([tmp_path / "t" / "[1].log"]))) == ["[1]"]
+
+
+def test_two_stars_fit_what_those_of_the_standard_library_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(
+        tree(
+            tmp_path,
+            ["a.log", "t/b.log", "t/in/deep/c.log", "t/in/d.txt", "t/.h/e.log", ".f.log", "u/[1]/g.log", "u/in/h"],
+        )
+    )
+    (tmp_path / "u" / "l.log").symlink_to("../a.log")
+    for pattern in (
+        *(
+            "**",
+            "**/",
+            "**/*",
+            "**/*.log",
+            "*/**",
+            "t/**",
+            "t/**/",
+            "./**/*.log",
+            "**/in/**",
+            "**/in/**/*.log",
+            "**/deep",
+        ),
+        *(
+            "u/**/g.log",
+            "u/[[]1]/**",
+            "**/.f.log",
+            "**/none",
+            "**x/*",
+            "t/**b.log",
+            f"{tmp_path}/**/c.*",
+        ),
+    ):
+        expected = {os.path.normpath(path) for path in glob.glob(pattern, recursive=True)}
+        assert {os.path.normpath(path) for path in paths_of(pattern) if path} == expected - {"."}, pattern
+        assert len(set(paths_of(pattern))) == len(paths_of(pattern))
+
+
+def test_two_stars_end_where_links_lead_in_circles(tmp_path):
+    tree(tmp_path, ["in/a.log", "in/x/b.log"])
+    for name in ("one", "two", "x/three"):
+        (tmp_path / "in" / name).symlink_to(tmp_path)
+    assert list(told(survey([f"{tmp_path}/**/*.log"]))) == ["a", "x/b"]
+    assert list(told(survey([f"{tmp_path}/in/one/**/b.*"]))) == ["b"]
+    assert list(told(survey([f"{tmp_path}/**/*.log"], follow_links=True))) == ["a", "x/b"]
+    tree(tmp_path / "apart", ["y/c.log"])
+    (tmp_path / "in" / "four").symlink_to(tmp_path / "apart")
+    assert len(told(survey([f"{tmp_path}/in/**/*.log"]))) == 2
+    assert len(told(survey([f"{tmp_path}/in/**/*.log"], follow_links=True))) == 3
+    assert messages(survey([f"{tmp_path}/none/**"])) == [f"nothing matches {tmp_path}/none/**"]
 
 
 # ---- what is not found
