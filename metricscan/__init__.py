@@ -38,6 +38,8 @@ if TYPE_CHECKING:
         OptionError,
         SourceError,
     )
+    from metricscan.logs.details import survey
+    from metricscan.logs.job import Survey, SurveyedFile
     from metricscan.ranking.frames import job_frame, metric_frame
     from metricscan.ranking.ranking import rank
     from metricscan.ranking.scopes import compare_scopes
@@ -73,6 +75,8 @@ _HOME = {
     "Scanner": "scanning.scanner",
     "SourceError": "errors",
     "Stream": "scanning.stream",
+    "Survey": "logs.job",
+    "SurveyedFile": "logs.job",
     "compare_scopes": "ranking.scopes",
     "curve": "ranking.wide",
     "job_frame": "ranking.frames",
@@ -81,6 +85,7 @@ _HOME = {
     "plot": "reports.plot",
     "rank": "ranking.ranking",
     "replay": "replaying.replay",
+    "survey": "logs.details",
     "wide": "ranking.wide",
 }
 
@@ -129,6 +134,8 @@ __all__ = [
     "Scanner",
     "SourceError",
     "Stream",
+    "Survey",
+    "SurveyedFile",
     "compare_scopes",
     "curve",
     "job_frame",
@@ -137,6 +144,7 @@ __all__ = [
     "plot",
     "rank",
     "replay",
+    "survey",
     "wide",
 ]
 

@@ -26,6 +26,7 @@ from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED,
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
+from metricscan.cli.survey import survey
 from metricscan.cli.terminal import one_line, spelled
 
 if TYPE_CHECKING:
@@ -153,5 +154,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _command in (replay, check, rank, plot, audit, algorithms):
+for _command in (replay, check, survey, rank, plot, audit, algorithms):
     command.add_command(_command)

@@ -58,18 +58,26 @@ def counts(metric: MetricStats) -> dict[str, Any]:
 def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError], notices: Iterable[Notice]) -> dict[str, Any]:
     """What was read, what was skipped, and what could not be read."""
     return {
+        **counts_of_files(found),
+        "bytes": stats.bytes,
+        "records": stats.records,
+        "cut_off": stats.cut_off,
+        "errors": source_errors(errors),
+        "notices": [one._asdict() for one in notices],
+    }
+
+
+def counts_of_files(found: Survey) -> dict[str, Any]:
+    """How many logs were found, and what was skipped."""
+    return {
         "logs": sum(len(one.logs) for one in found.jobs),
         "skipped": {
             "by_name": found.skipped_by_name,
             "binary": found.skipped_binary,
             "not_regular": found.skipped_not_regular,
             **({"links": found.skipped_links} if found.skipped_links else {}),
+            **({"copies": found.skipped_copies} if found.skipped_copies else {}),
         },
-        "bytes": stats.bytes,
-        "records": stats.records,
-        "cut_off": stats.cut_off,
-        "errors": source_errors(errors),
-        "notices": [one._asdict() for one in notices],
     }
 
 

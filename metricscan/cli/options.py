@@ -46,6 +46,15 @@ class Reading(NamedTuple):
         return {name: getattr(self, name) for name in ("newline", "matches", "escape", "ansi", "untamed")}
 
 
+class Finding(NamedTuple):
+    """How to find logs, from the options."""
+
+    input_format: InputFormat
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    follow_links: bool
+
+
 def bundle(name: str, kind: type[Any], *options: Callable[..., Any]) -> Callable[..., Any]:
     """Make a decorator that adds options to a command, which gets their values as one argument, a NamedTuple of type ``kind``."""
 
@@ -89,10 +98,7 @@ wanted_options = bundle(
     ),
 )
 
-#: Adds the options that say how to find and read logs; the command gets them as ``reading``.
-reading_options = bundle(
-    "reading",
-    Reading,
+_MATCHING = (
     click.option(
         "--newline",
         type=click.Choice(["universal", "lf"]),
@@ -128,6 +134,8 @@ reading_options = bundle(
         help="What to do with a regex that Python must run and that is not ReDoS-safe (its time on one record has no "
         "practical bound): print a warning and use it, refuse all definitions, or use it without a warning.",
     ),
+)
+_FINDING = (
     click.option(
         "--input-format",
         type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"]),
@@ -145,6 +153,10 @@ reading_options = bundle(
         "--follow-links", is_flag=True, help="Search folders elsewhere to which links in the given ones lead."
     ),
 )
+#: Adds the options that say how to find and read logs; the command gets them as ``reading``.
+reading_options = bundle("reading", Reading, *_MATCHING, *_FINDING)
+#: Adds the options that say how to find logs; the command gets them as ``finding``.
+finding_options = bundle("finding", Finding, *_FINDING)
 
 job_option = click.option(
     "--job",

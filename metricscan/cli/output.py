@@ -24,6 +24,8 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 # Columns of text are folded to this many characters, and no fewer.
 _LEAST_WIDTH = 10
+# rich takes a tenth of a millisecond per cell
+_MOST_LAID_OUT = 1_000
 
 
 def complain(error: BaseException | str) -> None:
@@ -88,6 +90,9 @@ def print_table(console: Console, table: Table) -> None:
     """Print a table. In a narrow terminal texts are folded; nothing is cut, and numbers stay whole."""
     from rich.cells import cell_len
 
+    if table.row_count > _MOST_LAID_OUT:
+        _print_lines(table)
+        return
     needed = 0
     for column in table.columns:
         width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
@@ -97,3 +102,20 @@ def print_table(console: Console, table: Table) -> None:
     console.width = max(width, needed)
     console.print(table)
     console.width = width
+
+
+def _print_lines(table: Table) -> None:
+    """Print a table of very many rows, one line each: texts are not folded, and the terminal wraps what is too wide."""
+    from rich.cells import cell_len
+
+    columns = []
+    for column in table.columns:
+        texts = [one_line(str(cell)) for cell in (column.header, *column.cells)]
+        widths = [cell_len(text) for text in texts]
+        width = max(widths)
+        blanks = [" " * (width - one) for one in widths]
+        if column.justify == "right":
+            columns.append([blank + text for blank, text in zip(blanks, texts, strict=True)])
+        else:
+            columns.append([text + blank for blank, text in zip(blanks, texts, strict=True)])
+    click.echo("\n".join(f" {'  '.join(cells)}".rstrip() for cells in zip(*columns, strict=True)))

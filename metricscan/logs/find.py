@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-import itertools
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
+from metricscan.logs.copies import FIRST_LETTERS, copies_among, is_like_a_link, notice_of_copies
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
+from metricscan.logs.globs import paths_of
+from metricscan.logs.hidden import notice_of_hidden
 from metricscan.logs.job import STDIN
+from metricscan.logs.links import Link, beside, hops, is_link, real_parts
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.source import open_source
@@ -24,7 +27,7 @@ from metricscan.logs.tools import is_of_tool
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from metricscan.logs.job import Survey
+    from metricscan.logs.job import Survey, Why
 
 #: A folder with this file is a dataset, not a folder of logs.
 DATASET_MANIFEST = "_manifest.json"
@@ -57,6 +60,7 @@ def find_logs(
     exclude: str | Sequence[str] = (),
     exports: bool,
     follow_links: bool = False,
+    decisions: dict[str, Decision] | None = None,
 ) -> dict[str, int | None]:
     """Find the logs under paths, each real file once.
 
@@ -72,6 +76,8 @@ def find_logs(
         Whether a JSON or CSV file that holds log events is a log.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
+    decisions : dict, optional
+        Gets each path that was met, and what was decided about it.
 
     Returns
     -------
@@ -79,24 +85,20 @@ def find_logs(
         The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes; None
         if the file was not opened.
     """
-    return _Search(found, include, exclude, exports=exports, follow_links=follow_links).find(paths)
+    search = _Search(found, include, exclude, decisions, exports=exports, follow_links=follow_links)
+    return search.find(paths)
 
 
-class _Link(NamedTuple):
-    """A link in a folder that was searched.
+class Decision(NamedTuple):
+    """What was decided about a path: whether it is a log, why, and the path of what it equals."""
 
-    Attributes
-    ----------
-    path : str
-    within : str
-        The path for the globs, of a link to a folder with ``/`` behind it.
-    top : str
-        The given folder in which it lies.
-    """
+    taken: bool
+    why: Why
+    same_as: str | None = None
 
-    path: str
-    within: str
-    top: str
+
+# A folder to search: its path, its path for the globs, its absolute path, and the path for the globs that it had before.
+_Place: TypeAlias = tuple[str, str, str, str | None]
 
 
 class _Search:
@@ -107,13 +109,16 @@ class _Search:
         found: Survey,
         include: str | Sequence[str],
         exclude: str | Sequence[str],
+        decisions: dict[str, Decision] | None,
         *,
         exports: bool,
         follow_links: bool,
     ) -> None:
         self.found = found
+        self.decisions = decisions
         self.follow_links = follow_links
-        # the real paths of the folders that were given
+        # the files that were given, and the real paths of the folders that were
+        self.given: set[str] = set()
         self.tops: list[str] = []
         self.exports = exports
         # a str is one glob, not one glob per letter
@@ -121,8 +126,11 @@ class _Search:
         # by device and inode: the path under which a file was found; a folder's path, and its path for the globs
         self.seen: dict[tuple[int, int], str] = {}
         self.walked: dict[tuple[int, int], tuple[str, str]] = {}
-        self.folder_links: list[_Link] = []
-        self.file_links: list[_Link] = []
+        self.folder_links: list[Link] = []
+        self.file_links: list[Link] = []
+        # hidden folders that were not searched, and folders and logs with names that tools give to links
+        self.hidden: list[str] = []
+        self.like_links: list[str] = []
         # the folder under which the search is at work, and per such folder how many logs were met in it
         self.top = ""
         self.met: dict[str, int] = {}
@@ -132,19 +140,22 @@ class _Search:
     def find(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, int | None]:
         given = [os.fsdecode(path) for path in paths]
         empty: list[tuple[str, str | None]] = []
-        for path in sorted(given, key=_is_link):
+        for path in sorted(given, key=is_link):
             if path == STDIN:
                 self.logs[STDIN] = None
+                self._decide(STDIN, taken=True, why="given")
             elif os.path.isdir(path):
                 empty += self._folder(path)
             elif os.path.lexists(path):
-                self._take(path)
+                self._take(path, given=True)
             elif glob.has_magic(path):
                 empty += self._glob(path)
             else:
                 cause = FileNotFoundError(2, os.strerror(2))
                 self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=cause))
         self._follow()
+        self._leave_out_copies()
+        self._mention_hidden()
         for folder, hint in empty:
             if not self.met.get(folder):
                 unfollowed = (
@@ -154,22 +165,24 @@ class _Search:
         return self.logs
 
     def _glob(self, pattern: str) -> list[tuple[str, str | None]]:
-        matches = glob.glob(pattern, recursive=True)
+        matches = paths_of(pattern, follow_links=self.follow_links)
         if not matches:
             self.found.errors.append(SourceError(f"nothing matches {pattern}", path=pattern))
         empty: list[tuple[str, str | None]] = []
-        for match in sorted((matches[index] for index in natural_order(matches)), key=_is_link):
+        for match in sorted((matches[index] for index in natural_order(matches)), key=is_link):
             if os.path.isdir(match):
                 # `logs/**` matches folders as well as the files in them
                 if not pattern.endswith("**"):
                     empty += self._folder(match)
             else:
-                self._take(match)
+                self._take(match, given=True)
         return empty
 
-    def _take(self, path: str, look: tuple[int, int, int, int] | None = None) -> None:
+    def _take(self, path: str, look: tuple[int, int, int, int] | None = None, *, given: bool = False) -> None:
         self.met[self.top] = self.met.get(self.top, 0) + 1
         shown = None
+        if given:
+            self.given.add(path)
         if look is None:
             try:
                 status = os.stat(path)
@@ -182,24 +195,36 @@ class _Search:
             device, inode, size, shown = look
         other = self.seen.setdefault((device, inode), path)
         if other is not path:
-            if other == path or _real_parts(path) <= _real_parts(other):
+            if other == path:
+                return
+            if real_parts(path) <= real_parts(other):
+                self._decide(path, taken=False, why="same-file", same_as=other)
                 return
             # a glob or a shell gave the path through a link first
             self.seen[device, inode] = path
             del self.logs[other]
             self.found.sizes.pop(other, None)
+            self._decide(other, taken=False, why="same-file", same_as=path)
         self.logs[path] = shown
+        if self.decisions is not None:
+            self._decide(path, taken=True, why="given" if given else self._why_log(path))
         if size >= 0:
             self.found.sizes[path] = size
+
+    def _decide(self, path: str, *, taken: bool, why: Why, same_as: str | None = None) -> None:
+        if self.decisions is not None:
+            self.decisions[path] = Decision(taken, why, same_as)
 
     def _folder(self, path: str) -> list[tuple[str, str | None]]:
         """Search a given folder. If there is no log, that is an error; where links may still give some, it is returned."""
         found = self.found
-        folder = _beside(path)
+        folder = beside(path)
         met, errors, by_name, skipped = self.met.get(folder), len(found.errors), found.skipped_by_name, found.skipped
         links = len(self.folder_links) + len(self.file_links)
         self.top = folder
         self.tops.append(absolute(os.path.realpath(folder)))
+        if is_like_a_link(os.path.basename(folder.rstrip(os.sep))):
+            self.like_links.append(folder.rstrip(os.sep))
         self._walk(folder, "", absolute(folder))
         if self.met.get(folder) == met and len(found.errors) == errors:
             hint = None
@@ -222,7 +247,18 @@ class _Search:
         self.found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
 
     def _walk(self, folder: str, within: str, place: str, real: str | None = None) -> None:
-        """Find the logs in a folder.
+        """Find the logs in a folder and in those within, as :meth:`_in_folder` does in one of them."""
+        # no recursion: folders may lie in each other more deeply than Python calls
+        searches = [self._in_folder(folder, within, place, real)]
+        while searches:
+            inner = next(searches[-1], None)
+            if inner is None:
+                searches.pop()
+            else:
+                searches.append(self._in_folder(*inner))
+
+    def _in_folder(self, folder: str, within: str, place: str, real: str | None) -> Iterator[_Place]:
+        """Find the logs in one folder. Each folder in it is yielded where its turn has come.
 
         ``within`` is the path for the globs, with ``/`` behind it, and ``place`` the absolute path. With ``real``, the path for
         the globs that the folder had before, the walk takes what the globs did not find under that path.
@@ -240,43 +276,90 @@ class _Search:
                 self.met[self.top] = self.met.get(self.top, 0) + 1
                 return
             self.walked[key] = (folder, within)
-        entries = [entries[index] for index in natural_order([entry.name for entry in entries])]
+        names = [entry.name for entry in entries]
+        entries = [entries[index] for index in natural_order(names)]
         links = {entry.name for entry in entries if entry.is_symlink()}
         paths = (within,) if real is None else (within, real)
-        logs = [
-            entry.path
-            for entry in entries
-            if entry.name not in links and _is_regular(entry) and self._is_log_by_name(entry, paths, place)
-        ]
+        if real is None and any(name[:4] in FIRST_LETTERS for name in names):
+            self.like_links += [
+                entry.path for entry in entries if entry.name not in links and is_like_a_link(entry.name)
+            ]
+        passed_over: dict[str, Why] = {}
+        logs = []
+        for entry in entries:
+            if entry.name not in links and _is_regular(entry):
+                why = self._why_no_log(entry, paths, place)
+                if why is None:
+                    logs.append(entry.path)
+                elif real is None:
+                    passed_over[entry.path] = why
         looks = dict(zip(logs, look_at([*map(os.fsencode, logs)], MAGIC_PREFIXES), strict=True))
         for entry in entries:
             if _is_folder(entry):
                 if not self._is_searched(entry.name, place):
-                    continue
-                if entry.name not in links:
+                    if real is None:
+                        self._pass_over_folder(entry, place)
+                elif entry.name not in links:
                     inner = None if real is None else f"{real}{entry.name}/"
-                    self._walk(entry.path, f"{within}{entry.name}/", f"{place}/{entry.name}", inner)
+                    yield entry.path, f"{within}{entry.name}/", f"{place}/{entry.name}", inner
                 elif real is None:
-                    self.folder_links.append(_Link(entry.path, f"{within}{entry.name}/", self.top))
+                    self.folder_links.append(Link(entry.path, f"{within}{entry.name}/", self.top))
             elif entry.path in looks:
                 if not _is_binary(entry.path, looks[entry.path]):
                     self._take(entry.path, looks[entry.path])
                 elif real is None:
                     self.found.skipped_binary += 1
+                    self._decide(entry.path, taken=False, why="binary")
             elif real is not None:
                 # counted before
                 continue
             elif not _is_regular(entry):
                 self.found.skipped_not_regular += 1
-            elif entry.name in links and self._is_log_by_name(entry, paths, place):
-                self.file_links.append(_Link(entry.path, within + entry.name, self.top))
+                self._decide(entry.path, taken=False, why="not-regular")
             else:
-                self.found.skipped_by_name += 1
+                why = passed_over.get(entry.path) or self._why_no_log(entry, paths, place)
+                if why is None:
+                    self.file_links.append(Link(entry.path, within + entry.name, self.top))
+                else:
+                    self.found.skipped_by_name += 1
+                    self._decide(entry.path, taken=False, why=why)
 
     def _is_searched(self, name: str, place: str) -> bool:
         if place.endswith("/.guild") and not self.include:
             return name in _FOLDERS_OF_GUILD
         return not name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(name) is not None
+
+    def _pass_over_folder(self, entry: os.DirEntry[str], place: str) -> None:
+        of_tool = place.endswith("/.guild")
+        if not of_tool and not entry.is_symlink():
+            self.hidden.append(entry.path)
+        self._decide(entry.path + "/", taken=False, why="of-tool" if of_tool else "hidden")
+
+    def _mention_hidden(self) -> None:
+        hidden = []
+        for folder in self.hidden:
+            if self._walked_at(folder) is None:
+                hidden.append(folder)
+            elif self.decisions is not None:
+                # it was given, too, or a link led to it
+                del self.decisions[folder + "/"]
+        notice = notice_of_hidden(hidden)
+        if notice is not None:
+            self.found.notices.append(notice)
+
+    def _leave_out_copies(self) -> None:
+        """Take back the logs of copies, and say so."""
+        if not self.like_links:
+            return
+        # a file that was given is read, whatever it is
+        copies = [copy for copy in copies_among(self.like_links, self.found.sizes) if self.given.isdisjoint(copy.logs)]
+        for copy in copies:
+            for path in copy.logs:
+                del self.logs[path], self.found.sizes[path]
+                self._decide(path, taken=False, why="copy", same_as=copy.original + path[len(copy.path) :])
+        self.found.skipped_copies = len(copies)
+        if copies:
+            self.found.notices.append(notice_of_copies(copies))
 
     def _follow(self) -> None:
         """Follow the links that were found: those to folders, then those to files."""
@@ -285,7 +368,8 @@ class _Search:
             for link in links:
                 self._follow_to_folder(link)
         places: dict[str, tuple[str, str] | None] = {}
-        for link in self.file_links:
+        # a link to a link yields its name to that one
+        for link in sorted(self.file_links, key=hops):
             self.top = link.top
             real = os.path.realpath(link.path)
             folder, name = os.path.split(real)
@@ -298,12 +382,15 @@ class _Search:
                 path = os.path.join(place[0], name)
                 if path in self.logs:
                     self.met[self.top] = self.met.get(self.top, 0) + 1
+                    self._decide(link.path, taken=False, why="link", same_as=path)
                     continue
                 if not self.include or self._is_left_out(name, place[1] + name):
+                    self._decide(link.path, taken=False, why="link")
                     continue
             (look,) = look_at([os.fsencode(path)], MAGIC_PREFIXES)
             if _is_binary(path, look):
                 self.found.skipped_binary += 1
+                self._decide(path, taken=False, why="binary")
             else:
                 self._take(path, look)
 
@@ -315,7 +402,7 @@ class _Search:
             return None
         return self.walked.get((status.st_dev, status.st_ino))
 
-    def _follow_to_folder(self, link: _Link) -> None:
+    def _follow_to_folder(self, link: Link) -> None:
         self.top = link.top
         walked = self._walked_at(link.path)
         if walked is None:
@@ -325,8 +412,10 @@ class _Search:
                 self._walk(link.path, link.within, real_path)
             else:
                 self.found.skipped_links += 1
+                self._decide(link.path + "/", taken=False, why="elsewhere")
             return
         folder, real = walked
+        self._decide(link.path + "/", taken=False, why="link", same_as=folder)
         if any(_reaches(pattern, link.within) for pattern in self.include):
             self._walk(folder, link.within, absolute(folder), real)
         if not self.met.get(self.top):
@@ -335,43 +424,29 @@ class _Search:
     def _is_left_out(self, name: str, within: str) -> bool:
         return any(_fits(name, within, pattern) for pattern in self.exclude)
 
-    def _is_log_by_name(self, entry: os.DirEntry[str], folders: tuple[str, ...], place: str) -> bool:
+    def _why_no_log(self, entry: os.DirEntry[str], folders: tuple[str, ...], place: str) -> Why | None:
+        """Why a file is no log, if its name says so."""
         name = entry.name
         if self.exclude and any(self._is_left_out(name, folder + name) for folder in folders):
-            return False
+            return "excluded"
         if self.include:
-            return any(_fits(name, folder + name, pattern) for folder in folders for pattern in self.include)
+            asked = any(_fits(name, folder + name, pattern) for folder in folders for pattern in self.include)
+            return None if asked else "not-included"
         if name.startswith("."):
-            return False
+            return "hidden"
         if is_of_tool(place, name):
-            return False
+            return "of-tool"
         name = without_suffix(name)
         if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
-            return True
+            return None
         _, dot, suffix = name.rpartition(".")
-        return not (dot and suffix in _NO_LOGS) and _NO_LOG_NAME.fullmatch(name) is None
+        return "by-name" if (dot and suffix in _NO_LOGS) or _NO_LOG_NAME.fullmatch(name) else None
 
-
-def _is_link(path: str) -> bool:
-    return os.path.islink(path.rstrip(os.sep))
-
-
-def _beside(folder: str) -> str:
-    """The path of a folder; if it is a link to a folder beside it, the path of that one, whose name is the job's."""
-    bare = folder.rstrip(os.sep)
-    if not os.path.islink(bare):
-        return folder
-    parent, _ = os.path.split(bare)
-    at, name = os.path.split(os.path.realpath(bare))
-    return os.path.join(parent, name) if at == os.path.realpath(parent or os.curdir) else folder
-
-
-def _real_parts(path: str) -> int:
-    """How many parts of a path, from its end, are those of its real path. Fewer lead through links."""
-    parts = zip(
-        reversed(absolute(path).split("/")), reversed(absolute(os.path.realpath(path)).split("/")), strict=False
-    )
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], parts))
+    def _why_log(self, path: str) -> Why:
+        """Why a file in a folder is a log."""
+        if self.include:
+            return "included"
+        return "by-content" if without_suffix(path).rpartition(".")[2] in _NO_LOGS else "by-name"
 
 
 def _reaches(pattern: str, within: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,30 @@ if TYPE_CHECKING:
     from metricscan.errors import SourceError
 
 STDIN = "-"
+
+#: Why a file is a log: it was given; its name is not that of another kind of file; it holds log events; include names it.
+#: Why a file is none: its name; include does not name it, or exclude does; its name begins with a dot; a tool wrote it about
+#: itself; it belongs to a dataset; it gave facts about a job; its content is binary; it is a pipe, say, or a broken link; it is
+#: a link to what is searched, or to a folder elsewhere; it was found under another path; it is a copy of what lies beside it.
+Why: TypeAlias = Literal[
+    "given",
+    "by-name",
+    "by-content",
+    "included",
+    "not-included",
+    "excluded",
+    "hidden",
+    "of-tool",
+    "dataset",
+    "facts",
+    "binary",
+    "not-regular",
+    "link",
+    "elsewhere",
+    "same-file",
+    "copy",
+]
+
 #: The source of hyperparameters that the name of a folder or log spells.
 FROM_NAME = "name"
 
@@ -54,7 +78,7 @@ class Notice(NamedTuple):
     path: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Job:
     """A training job: its logs, its status and its hyperparameters.
 
@@ -84,7 +108,50 @@ class Job:
     def add_parameters(self, parameters: Mapping[str, str], source: str) -> None:
         """Add hyperparameters, and where they come from. They overrule those of earlier sources."""
         self.hyperparameters.update(parameters)
-        self.parameter_sources.update(dict.fromkeys(parameters, source))
+        for name in parameters:
+            self.parameter_sources[name] = source
+
+
+class SurveyedFile(NamedTuple):
+    """A file under the paths of a survey: a log, or why it is none. An export of several streams has one for each.
+
+    Attributes
+    ----------
+    path : str
+        A folder that was not searched ends with ``/``.
+    taken : bool
+        Whether it is a log.
+    why : str
+        Of a log ``"given"``, ``"by-name"``, ``"by-content"`` (a JSON or CSV file that holds log events) or ``"included"``. Of
+        any other file ``"by-name"``, ``"not-included"``, ``"excluded"``, ``"hidden"``, ``"of-tool"`` (a tool wrote it about
+        itself), ``"dataset"`` (of replay's), ``"facts"`` (hyperparameters or a status were read from it), ``"binary"``,
+        ``"not-regular"``, ``"link"`` (to what is searched), ``"elsewhere"`` (a link to a folder that is not searched),
+        ``"same-file"`` or ``"copy"``.
+    same_as : str or None
+        The path under which a link, the same file or a copy is a log.
+    size : int or None
+        Bytes on disk of a regular file.
+    job, stream : str or None
+        Of a log.
+    part : int
+        Of a log, the number of its piece.
+    format, compression, encoding : str or None
+        Of a log, what its first bytes show. The format is ``"plain"``, or that of an export. The encoding is ``"ascii"``,
+        ``"utf-8"``, ``"utf-8-sig"`` (with a mark), ``"utf-16-le"`` or another one that a mark names, or ``"unknown"``. None if
+        the log was not opened, or is not compressed, or is empty.
+    """
+
+    path: str
+    taken: bool
+    why: Why
+    same_as: str | None = None
+    size: int | None = None
+    job: str | None = None
+    stream: str | None = None
+    part: int = 0
+    format: str | None = None
+    compression: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(repr=False)
@@ -104,6 +171,10 @@ class Survey:
         regular files, but broken links, pipes, sockets or devices.
     skipped_links : int
         Links that lead to folders outside those given, and were not followed.
+    skipped_copies : int
+        Folders and logs with the content of one beside them, under a name such as ``latest-run``.
+    files : list of SurveyedFile
+        Each file under the paths, in the order in which they were found. Only ``metricscan.survey`` lists them.
     sizes : dict of str to int
         Bytes on disk of each log that is a regular file, by path, at the time of the search.
     """
@@ -115,6 +186,8 @@ class Survey:
     skipped_binary: int = 0
     skipped_not_regular: int = 0
     skipped_links: int = 0
+    skipped_copies: int = 0
+    files: list[SurveyedFile] = field(default_factory=list, repr=False)
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
@@ -129,6 +202,8 @@ class Survey:
             text += (
                 f", {self.skipped_links} link{'' if self.skipped_links == 1 else 's'} to folders elsewhere not followed"
             )
+        if self.skipped_copies:
+            text += f", {self.skipped_copies} cop{'y' if self.skipped_copies == 1 else 'ies'} left out"
         return text
 
     def __repr__(self) -> str:

@@ -15,6 +15,8 @@ from metricscan.logs.parameters import parameters_in_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from metricscan.logs.find import Decision
+
 
 def survey(
     paths: Iterable[str | os.PathLike[str]],
@@ -25,6 +27,7 @@ def survey(
     exclude: str | Sequence[str] = (),
     input_format: str = "plain",
     follow_links: bool = False,
+    decisions: dict[str, Decision] | None = None,
 ) -> Survey:
     """Find the logs under some paths, and the jobs that wrote them.
 
@@ -44,6 +47,8 @@ def survey(
         The format of the logs. The events of an export are assigned to the streams that they name.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
+    decisions : dict, optional
+        Gets each path that was met, and what was decided about it.
 
     Raises
     ------
@@ -55,7 +60,13 @@ def survey(
     found = Survey()
     given = [os.fsdecode(path) for path in paths]
     logs = find_logs(
-        given, found, include=include, exclude=exclude, exports=input_format == "auto", follow_links=follow_links
+        given,
+        found,
+        include=include,
+        exclude=exclude,
+        exports=input_format == "auto",
+        follow_links=follow_links,
+        decisions=decisions,
     )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
     keys = JobKeys(list(streams_of(logs, input_format)), job, found)

@@ -33,6 +33,8 @@ def folder(tmp_path, monkeypatch):
         ["replay", "logs", *METRIC, f"--minimize=loss{RED}", f"--out=tables{RED}"],
         ["check", "logs", *METRIC],
         ["check", "logs/*1.log", *METRIC],
+        ["survey", "logs"],
+        ["survey", "logs", "--job", f"{RED}(x)"],
         ["check", "logs", f"-mbad{RED}=("],
         ["check", f"logs/none{RED}", "-ma=b"],
         ["replay", "logs", *METRIC, f"--minimize=no{RED}"],

@@ -1,8 +1,11 @@
 """From paths to logs: what is found, what is skipped, and what is reported as missing."""
 
+import glob
 import gzip
 import itertools
 import os
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from support.folders import tree
 from support.surveys import messages, told
 
 import metricscan
+from metricscan.logs.globs import paths_of
 from metricscan.logs.survey import survey
 
 # ---- what is found
@@ -324,6 +328,224 @@ def test_one_glob_may_stand_by_itself(tmp_path):
     assert list(told(survey([tmp_path], exclude="*.log"))) == ["b"]
 
 
+def test_the_log_of_a_container_is_named_by_the_link_that_leads_to_it(tmp_path):
+    """Kubernetes links a container's file twice: from the folder of its pod, and from there under one name for all."""
+    tree(tmp_path, {f"store/{one * 6}/{one * 6}-json.log": None for one in "ab"})
+    for one in "ab":
+        pod = tmp_path / "log" / "pods" / f"ml_train-{one}_77{one}" / "main"
+        pod.mkdir(parents=True)
+        (pod / "0.log").symlink_to(tmp_path / "store" / (one * 6) / f"{one * 6}-json.log")
+        (tmp_path / "log" / "containers").mkdir(exist_ok=True)
+        (tmp_path / "log" / "containers" / f"train-{one}_ml_main-{one * 6}.log").symlink_to(pod / "0.log")
+    by_container = {f"train-{one}_ml_main-{one * 6}": [f"train-{one}_ml_main-{one * 6}.log"] for one in "ab"}
+    by_pod = {f"ml_train-{one}_77{one}": ["main/0.log"] for one in "ab"}
+    assert told(survey([tmp_path / "log" / "containers"])) == by_container
+    assert told(survey([tmp_path / "log" / "pods"])) == by_pod
+    assert told(survey([tmp_path / "log"])) == by_pod
+    assert list(told(survey([tmp_path]))) == ["aaaaaa/aaaaaa-json", "bbbbbb/bbbbbb-json"]
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """A folder in a folder, and so on: more of them than Python calls, and a path longer than the system opens."""
+    outer, inner = (os.fspath(tmp_path / name) for name in ("d", "inner"))
+    tree(tmp_path, ["d/a.log"])
+    at = os.open(outer, os.O_RDONLY)
+    for _ in range(2_200):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    yield outer
+    # pytest cannot remove it, nor can shutil
+    while os.path.isdir(os.path.join(outer, "d")):
+        os.rename(os.path.join(outer, "d"), inner)
+        shutil.rmtree(outer)
+        os.rename(inner, outer)
+
+
+@pytest.mark.slow
+def test_folders_within_folders_end_in_no_traceback(deep):
+    assert [job.name for job in survey([f"{deep}/**/*.log"]).jobs] == ["a"]
+    found = survey([deep])
+    assert [job.name for job in found.jobs] == ["a"]
+    assert [error.cause.strerror for error in found.errors] == ["File name too long"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fdinfo"), reason="a system without /proc")
+def test_files_of_the_system_end_in_no_traceback():
+    found = survey(["/proc/self/fdinfo", "/proc/self/fd", "/proc/self/status"])
+    assert "/proc/self/status" in {log.path for job in found.jobs for log in job.logs}
+
+
+def test_names_with_line_ends_and_sockets(tmp_path):
+    tree(tmp_path, ["two\nlines.log", "in\n/x.log"])
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(os.path.relpath(tmp_path / "s.log"))
+        found = survey([tmp_path])
+    assert sorted(told(found)) == ["in\n/x", "two\nlines"]
+    assert found.skipped_not_regular == 1
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):
+    tree(tmp_path, ["a.log", "closed/b.log"])
+    scandir = os.scandir
+
+    def refusing(path):
+        # root may read any folder
+        if os.path.basename(path) == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = survey([tmp_path])
+    assert [job.name for job in found.jobs] == ["a"]
+    assert messages(found) == [f"cannot read the folder {tmp_path}/closed: Permission denied"]
+
+
+# ---- hidden folders
+
+
+def notices(found):
+    return [notice.message for notice in found.notices]
+
+
+def test_hidden_folders_that_hold_logs_are_mentioned(tmp_path):
+    tree(
+        tmp_path,
+        ["a.log", ".runs/x/train.log", ".git/logs/a.log", ".venv/lib/pip.log", ".notes/README", ".more/x.json"],
+    )
+    found = survey([tmp_path])
+    assert list(told(found)) == ["a"]
+    assert notices(found) == [
+        (
+            f"the hidden folder {tmp_path}/.runs holds files that look like logs, for example {tmp_path}/.runs/x/train.log; "
+            "give its path to read it"
+        )
+    ]
+    assert found.notices[0].path == f"{tmp_path}/.runs"
+    tree(tmp_path, ["in/.tries/stdout", "in/.tries/.git/x.log"])
+    assert notices(survey([tmp_path])) == [
+        (
+            f"2 hidden folders hold files that look like logs, for example {tmp_path}/.runs/x/train.log; "
+            "give the path of such a folder to read it"
+        )
+    ]
+    assert notices(survey([tmp_path / ".runs"])) == notices(survey([tmp_path / ".git"])) == []
+    for paths in ([tmp_path, tmp_path / ".runs"], [tmp_path / ".runs", tmp_path]):
+        assert survey(paths).notices[0].path == f"{tmp_path}/in/.tries"
+
+
+@pytest.mark.parametrize(
+    "name", ["a.log", "a.log.gz", "a.log.3", "a.log.20260302.gz", "stdout", "x_stderr", "17_0_log.out"]
+)
+def test_names_that_look_like_logs(tmp_path, name):
+    tree(tmp_path, {"a.log": None, f".kept/{name}": None, ".other/stdouts": None, ".other/a.logic": None})
+    (notice,) = survey([tmp_path]).notices
+    assert notice.path == f"{tmp_path}/.kept"
+
+
+def test_of_many_hidden_files_some_names_are_read(tmp_path, monkeypatch):
+    tree(tmp_path, ["a.log", ".first/1/x.json", ".first/2/x.json", ".first/3/x.log", ".second/a.log"])
+    assert len(survey([tmp_path]).notices[0].message.split("2 hidden")) == 2
+    monkeypatch.setattr("metricscan.logs.hidden._MOST_NAMES", 4)
+    assert notices(survey([tmp_path])) == []
+    monkeypatch.setattr("metricscan.logs.hidden._MOST_NAMES", 8)
+    monkeypatch.setattr("metricscan.logs.hidden._MOST_FOLDERS", 1)
+    assert survey([tmp_path]).notices[0].path == f"{tmp_path}/.first"
+    monkeypatch.setattr("metricscan.logs.hidden._DEPTH", 1)
+    assert notices(survey([tmp_path])) == []
+
+
+# ---- copies of runs
+
+
+@pytest.mark.parametrize("name", ["latest-run", "latest", "last", "best", "Current", "LATEST_RUN", "newest-trial"])
+def test_a_copied_folder_is_no_second_job(tmp_path, monkeypatch, name):
+    tree(tmp_path, {"run-1/a.log": "loss=1\n", "run-2/a.log": "loss=2\n", f"{name}/a.log": "loss=2\n"})
+    expected = {"run-1/a": ["a.log"], "run-2/a": ["a.log"]}
+    for paths in ([tmp_path], [tmp_path / "run-1", tmp_path / name, tmp_path / "run-2"], [tmp_path / "*"]):
+        found = survey(paths)
+        assert told(found) == expected
+        assert found.skipped_copies == 1
+        assert str(found) == "2 logs, 1 copy left out"
+        assert notices(found) == [
+            f"{tmp_path}/{name} is a copy of {tmp_path}/run-2 and was left out; give its path alone to read it"
+        ]
+    assert set(found.sizes) == {log.path for job in found.jobs for log in job.logs}
+    assert list(told(survey([tmp_path / name]))) == ["a"]
+    monkeypatch.chdir(tmp_path)
+    for paths in (["."], ["run-1", name, "run-2/"], [name + "/", "run-2", "run-1"]):
+        assert told(survey(paths)) == expected
+    # what is left of the copy if its sibling is left out
+    assert len(told(survey([tmp_path], exclude="run-2/*"))) == 2
+    assert len(told(survey([tmp_path / name / "a.log", tmp_path]))) == 3
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"latest/a.log": "loss=1\n", "run-1/a.log": "loss=2\n"},
+        {"latest/a.log": "loss=1\n", "run-1/a.log": "loss=1\nloss=2\n"},
+        {"latest/a.log": "loss=1\n", "run-1/b.log": "loss=1\n"},
+        {"latest/a.log": "loss=1\n", "run-1/a.log": "loss=1\n", "run-1/b.log": "loss=1\n"},
+        {"latest/a.log": "loss=1\n", "latest/b.log": "loss=3\n", "run-1/a.log": "loss=1\n"},
+        {"latest/a.log": "", "run-1/a.log": ""},
+        {"latest/a.log": "start\n", "run-1/a.log": "start\n", "run-2/a.log": "start\n"},
+        {"latest/a.log": "loss=1\n", "latest-run/a.log": "loss=1\n"},
+        {"x/latest/a.log": "loss=1\n", "run-1/a.log": "loss=1\n"},
+        {"newer/a.log": "loss=1\n", "run-1/a.log": "loss=1\n"},
+        {"latest.log": "loss=1\n", "run.txt": "loss=1\n"},
+        {"latest.log": "loss=1\n", "run.log": "loss=2\n"},
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_copy(tmp_path, files):
+    found = survey([tree(tmp_path, files)])
+    assert len(told(found)) == len(files)
+    assert (found.skipped_copies, found.notices) == (0, [])
+
+
+def test_copies_of_logs_and_of_deep_folders(tmp_path):
+    files = {"in/stdout": "loss=1\n", "in/deep/x.log": "", "w.log": "loss=2\n"}
+    tree(tmp_path, {f"{run}/{name}": text for run in ("exp/run-3", "exp/latest") for name, text in files.items()})
+    tree(tmp_path, {"one.log": "loss=3\n", "two.log": "loss=4\n", "last.log": "loss=4\n"})
+    found = survey([tmp_path])
+    assert {Path(log.path).relative_to(tmp_path).as_posix() for job in found.jobs for log in job.logs} == {
+        *(f"exp/run-3/{name}" for name in files),
+        "one.log",
+        "two.log",
+    }
+    assert notices(found) == [
+        (
+            "2 folders or logs are copies of others beside them and were left out, for example "
+            f"{tmp_path}/last.log of {tmp_path}/two.log; give the path of one alone to read it"
+        )
+    ]
+    assert len(told(survey([tmp_path / name for name in ("one.log", "two.log", "last.log")]))) == 3
+
+
+def test_a_copy_of_a_run_of_wandb(tmp_path):
+    """The names of W&B's own logs say what they are only in the folder of a run."""
+    for name in ("run-20260302_100000-def2", "latest-run"):
+        tree(tmp_path / "wandb" / name, {"files/output.log": None, "logs/debug.log": "start\n"})
+    found = survey([tmp_path / "wandb"])
+    assert told(found) == {"run-20260302_100000-def2": ["files/output.log"]}
+    assert found.skipped_copies == 1
+
+
+def test_large_logs_are_compared_at_both_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("metricscan.logs.copies._COMPARED_BYTES", 64)
+    monkeypatch.setattr("metricscan.logs.copies._PIECE_BYTES", 7)
+    text = "loss=1\n" * 50
+    tree(tmp_path, {"run-1/a.log": text, "latest/a.log": text})
+    assert survey([tmp_path]).skipped_copies == 1
+    for at in (0, 31, len(text) - 32, len(text) - 1):
+        changed = f"{text[:at]}x{text[at + 1 :]}"
+        assert survey([tree(tmp_path, {"latest/a.log": changed})]).skipped_copies == 0
+
+
 def test_globs(tmp_path):
     tree(tmp_path, ["t/trial_10/stdout", "t/trial_2/stdout", "t/trial_2/stderr", "t/[1].log"])
     assert told(survey([tmp_path / "t" / "*" / "stdout"])) == {"trial_2": ["stdout"], "trial_10": ["stdout"]}
@@ -332,6 +554,57 @@ def test_globs(tmp_path):
     assert len(told(survey([f"{tmp_path}/t/**"]))) == 3
     # a name that is there is no glob
     assert list(told(survey([tmp_path / "t" / "[1].log"]))) == ["[1]"]
+
+
+def test_two_stars_fit_what_those_of_the_standard_library_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(
+        tree(
+            tmp_path,
+            ["a.log", "t/b.log", "t/in/deep/c.log", "t/in/d.txt", "t/.h/e.log", ".f.log", "u/[1]/g.log", "u/in/h"],
+        )
+    )
+    (tmp_path / "u" / "l.log").symlink_to("../a.log")
+    for pattern in (
+        *(
+            "**",
+            "**/",
+            "**/*",
+            "**/*.log",
+            "*/**",
+            "t/**",
+            "t/**/",
+            "./**/*.log",
+            "**/in/**",
+            "**/in/**/*.log",
+            "**/deep",
+        ),
+        *(
+            "u/**/g.log",
+            "u/[[]1]/**",
+            "**/.f.log",
+            "**/none",
+            "**x/*",
+            "t/**b.log",
+            f"{tmp_path}/**/c.*",
+        ),
+    ):
+        expected = {os.path.normpath(path) for path in glob.glob(pattern, recursive=True)}
+        assert {os.path.normpath(path) for path in paths_of(pattern) if path} == expected - {"."}, pattern
+        assert len(set(paths_of(pattern))) == len(paths_of(pattern))
+
+
+def test_two_stars_end_where_links_lead_in_circles(tmp_path):
+    tree(tmp_path, ["in/a.log", "in/x/b.log"])
+    for name in ("one", "two", "x/three"):
+        (tmp_path / "in" / name).symlink_to(tmp_path)
+    assert list(told(survey([f"{tmp_path}/**/*.log"]))) == ["a", "x/b"]
+    assert list(told(survey([f"{tmp_path}/in/one/**/b.*"]))) == ["b"]
+    assert list(told(survey([f"{tmp_path}/**/*.log"], follow_links=True))) == ["a", "x/b"]
+    tree(tmp_path / "apart", ["y/c.log"])
+    (tmp_path / "in" / "four").symlink_to(tmp_path / "apart")
+    assert len(told(survey([f"{tmp_path}/in/**/*.log"]))) == 2
+    assert len(told(survey([f"{tmp_path}/in/**/*.log"], follow_links=True))) == 3
+    assert messages(survey([f"{tmp_path}/none/**"])) == [f"nothing matches {tmp_path}/none/**"]
 
 
 # ---- what is not found

@@ -1,0 +1,63 @@
+"""Links: those that a search met, and which of a file's paths is its real one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import NamedTuple
+
+from metricscan.logs.naming import absolute
+
+# As many links as Linux follows.
+_MOST_HOPS = 40
+
+
+class Link(NamedTuple):
+    """A link in a folder that was searched.
+
+    Attributes
+    ----------
+    path : str
+    within : str
+        The path for the globs, of a link to a folder with ``/`` behind it.
+    top : str
+        The given folder in which it lies.
+    """
+
+    path: str
+    within: str
+    top: str
+
+
+def is_link(path: str) -> bool:
+    """Whether a path, with or without a separator at its end, is that of a link."""
+    return os.path.islink(path.rstrip(os.sep))
+
+
+def hops(link: Link) -> int:
+    """How many links lead on from a link."""
+    path = link.path
+    for hops in range(_MOST_HOPS):
+        try:
+            path = os.path.join(os.path.dirname(path), os.readlink(path))
+        except OSError:
+            return hops
+    return _MOST_HOPS
+
+
+def beside(folder: str) -> str:
+    """The path of a folder; if it is a link to a folder beside it, the path of that one, whose name is the job's."""
+    bare = folder.rstrip(os.sep)
+    if not os.path.islink(bare):
+        return folder
+    parent, _ = os.path.split(bare)
+    at, name = os.path.split(os.path.realpath(bare))
+    return os.path.join(parent, name) if at == os.path.realpath(parent or os.curdir) else folder
+
+
+def real_parts(path: str) -> int:
+    """How many parts of a path, from its end, are those of its real path. Fewer lead through links."""
+    parts = zip(
+        reversed(absolute(path).split("/")), reversed(absolute(os.path.realpath(path)).split("/")), strict=False
+    )
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], parts))
