@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from metricscan.errors import SourceError
 from metricscan.logs.job import FROM_NAME
 from metricscan.logs.naming import absolute, is_within
-from metricscan.logs.nni_database import read_trial
 from metricscan.logs.parameters import (
     MOST_BYTES,
     is_named_by_ray,
@@ -112,6 +111,9 @@ def _add_facts_of_nni(job: Job, files: _Files) -> None:
     path = f"{folder}/db/nni.sqlite"
     if not os.path.isfile(path):
         return
+    # sqlite3 is loaded only where there is a database
+    from metricscan.logs.nni_database import read_trial
+
     try:
         parameters, status = read_trial(path, trial)
     except ValueError as error:
