@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from metricscan.errors import SourceError
 from metricscan.logs.job import FROM_NAME
-from metricscan.logs.nni_database import read_trial
 from metricscan.logs.parameters import (
     MOST_BYTES,
     is_named_by_ray,
@@ -99,6 +98,9 @@ def _add_facts_of_nni(job: Job, files: _Files) -> None:
     path = f"{folder}/db/nni.sqlite"
     if not os.path.isfile(path):
         return
+    # sqlite3 is loaded only where there is a database
+    from metricscan.logs.nni_database import read_trial
+
     try:
         parameters, status = read_trial(path, trial)
     except ValueError as error:

@@ -237,7 +237,8 @@ class JobKeys:
 
 def _is_run(folder: str) -> bool:
     """Whether a folder is that of a run of Hydra or Lightning: its logs are streams of one job."""
-    if os.path.isdir(f"{folder}/.hydra"):
+    # access takes half the time of isdir, and this is asked for every folder with logs
+    if os.access(f"{folder}/.hydra", os.F_OK):
         return True
     return "/version_" in folder and bool(_LIGHTNING.fullmatch(folder)) and os.path.isfile(f"{folder}/hparams.yaml")
 

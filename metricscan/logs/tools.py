@@ -35,6 +35,9 @@ _BY_FOLDER = tuple(
         ("/.guild/", rf".*/\.guild/(?!output{_PACKED}$)[^/]+"),
     )
 )
+# Most folders are none of these, which is seen fast. Guild and MLflow name runs by digests.
+_FOLDERS = frozenset(text.split("/")[-2] for text, _ in _BY_FOLDER if text.endswith("/"))
+_DIGEST_LENGTH = 32
 # Where a tool keeps what a run printed, the other files of the run are copies of it, or of the project, or results: a regex for a
 # file's absolute path, and the print-out beside which this is so.
 _SAVED_BY_WANDB = re.compile(r"(?P<run>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/files/(?!output\.log).+", re.DOTALL)
@@ -86,6 +89,9 @@ def _is_saved(place: str) -> bool:
 # the files of a folder are asked for one after the other
 @functools.lru_cache(maxsize=16)
 def _patterns_in(folder: str) -> tuple[tuple[re.Pattern[str], ...], bool]:
+    parts = folder.split("/")
+    if _FOLDERS.isdisjoint(parts) and "/session_" not in folder and _DIGEST_LENGTH not in map(len, parts):
+        return (), False
     within = f"{folder}/"
     patterns = tuple(pattern for text, pattern in _BY_FOLDER if text in within)
     return patterns, _MAY_BE_SAVED.fullmatch(within) is not None
