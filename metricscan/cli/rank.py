@@ -82,7 +82,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
     else:
         print_no_best(console, objective, found, completed_only=completed_only)
-    print_ranking(console, found, objective, goal)
+    print_ranking(console, found, objective, goal, opened.jobs)
     if compared is not None:
         _print_scopes(console, compared, objective)
     return 0 if won else EXIT_NOTHING_FOUND
