@@ -181,7 +181,8 @@ def _parts(batch: pa.RecordBatch | pa.Table) -> Array | None:
     """The numbers of the pieces; None if all are 0, or there is no such column, as in datasets of earlier versions."""
     if "part" not in batch.schema.names:
         return None
-    parts = _numpy(batch.column("part"))
+    column = batch.column("part")
+    parts = _numpy(column.fill_null(0) if column.null_count else column)
     return parts if parts.any() else None
 
 

@@ -212,6 +212,7 @@ def order(
         nothing = pa.array([], pa.string())
         parameters = pa.MapArray.from_arrays(pa.array(np.zeros(len(names) + 1, dtype=np.int32)), nothing, nothing)
     at_none = pa.scalar(None, pa.int64())
+    parts = column("part") if outcomes.part.any() else np.zeros(len(index), dtype=np.int32)
     columns = {
         "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
         "job": names.take(pa.array(index)),
@@ -220,7 +221,7 @@ def order(
         "job_status": job_status.take(pa.array(index)),
         "rows": column("rows"),
         "stream": streams.take(pa.array(column("stream"), mask=lacking)),
-        "part": pc.if_else(missing, pa.scalar(None, pa.int32()), pa.array(column("part"), pa.int32())),
+        "part": pa.array(parts.astype(np.int32, copy=False), mask=lacking),
         "line": pc.if_else(missing, at_none, pa.array(column("line"), pa.int64())),
         "offset": pc.if_else(missing, at_none, pa.array(column("offset"), pa.int64())),
         "hyperparameters": parameters,
