@@ -59,7 +59,7 @@ class Job:
     name : str
         Unique among the jobs of a replay.
     logs : list of Log
-        Its streams, in natural name order.
+        Its streams, in natural name order; of a rotated stream all pieces, the oldest first.
     status : {"Completed", "Failed", "Stopped", "InProgress", None}
         None if the status is not known.
     hyperparameters : dict of str to str

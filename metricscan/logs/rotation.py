@@ -32,7 +32,7 @@ _DATED_NAME = re.compile(
     re.ASCII | re.VERBOSE,
 )
 _EPOCH_NAME = re.compile(r"(?P<before>[-._])(?P<epoch>\d{9,10}|\d{13})(?:[-._](?P<count>\d{1,3}))?", re.ASCII)
-_NUMBER_NAME = re.compile(r"\.(?P<number>\d{1,3})", re.ASCII)
+_NUMBER_NAME = re.compile(r"(?P<before>[.-])(?P<number>\d{1,5})", re.ASCII)
 _BACKUP_NAME = re.compile(r"\.(?:old|OLD|bak|BAK|backup|prev|previous)|~")
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")
 # logs of multilog and svlogd beside their ``current``: 64 bits of seconds and 32 of nanoseconds
@@ -133,17 +133,20 @@ def pieces_of(files: Mapping[str, str], notices: list[Notice], apart: Collection
     >>> {path: piece.part for path, piece in pieces_of(dict(zip(files, files)), []).items()}
     {'/logs/train.log.2.gz': 0, '/logs/train.log.1': 1, '/logs/train.log': 2}
     """
-    # a folder may hold a million files; most are known by the shape of their names to be no pieces
-    shapes: dict[str, tuple[_Cut, ...]] = {}
-    likely: list[_Likely] = []
+    # A folder may hold a million files. The shapes of names, digits apart, tell for most of them that they are no pieces.
+    by_shape: dict[str, list[str]] = {}
     for path in files:
-        folder, _, name = path.rpartition("/")
-        shape = name.translate(_DIGITS_AS_ZERO)
-        cuts = shapes.get(shape)
-        if cuts is None:
-            cuts = shapes[shape] = tuple(_cuts(name))
-        if cuts and path not in apart:
-            likely.append(_Likely(path, folder, name, cuts))
+        by_shape.setdefault(path.rpartition("/")[2].translate(_DIGITS_AS_ZERO), []).append(path)
+    bare_shapes = {_bare(shape) for shape in by_shape}
+    apart = frozenset(apart)
+    likely: list[_Likely] = []
+    for shape, paths in by_shape.items():
+        cuts = tuple(_cuts(paths[0].rpartition("/")[2]))
+        if any(cut.is_worth_a_word or cut.start == 0 or cut.base(shape) in bare_shapes for cut in cuts):
+            for path in paths:
+                folder, _, name = path.rpartition("/")
+                if path not in apart:
+                    likely.append(_Likely(path, folder, name, cuts))
     return _Search(files, notices).pieces(likely) if likely else {}
 
 
@@ -178,9 +181,11 @@ def _cuts(name: str) -> Iterator[_Cut]:
                     continue
                 cut = _Cut(start, end, len(bare), is_worth_a_word=True)
                 reading = _read(name, cut)
-                unlikely = reading is not None and (
-                    (reading.is_infix or _is_of_a_unit(name, cut)) if reading.kind == _NUMBERED else reading.is_doubtful
-                )
+                unlikely = reading is not None and reading.is_doubtful
+                if reading is not None and reading.kind == _NUMBERED:
+                    # longer numbers are those of processes and jobs
+                    is_long = end - start > len(".999")
+                    unlikely = reading.is_infix or is_long or bare[start] == "-" or _is_of_a_unit(name, cut)
                 yield cut._replace(is_worth_a_word=not unlikely)
 
 
@@ -198,7 +203,8 @@ def _read(name: str, cut: _Cut) -> _Reading | None:
     if (match := _NUMBER_NAME.fullmatch(*place)) is not None:
         number = match["number"]
         padded = len(number) > 1 and number[0] == "0"
-        doubtful = padded or _is_of_a_unit(name, cut) or (is_infix and number == "0")
+        # log4j may call an older train.log train-1.log, and so may anybody who trains again
+        doubtful = padded or _is_of_a_unit(name, cut) or match["before"] == "-" or (is_infix and number == "0")
         return _Reading(_NUMBERED, (-int(number),), doubtful, is_infix)
     if (match := _DATED_NAME.fullmatch(*place)) is not None and (date := _date(match)) is not None:
         # lumberjack writes name-2026-03-01T10-00-00.000.log, runs are called name-2026-03-01_10-00-00.log
