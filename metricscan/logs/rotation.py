@@ -48,7 +48,7 @@ _UNIT = re.compile(
     | chunk )s?""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
-_LOG_NAME = re.compile(r".*\.(?:log|txt|out|err)", re.IGNORECASE | re.DOTALL)
+_LOG_EXTENSIONS = frozenset([".log", ".txt", ".out", ".err"])
 _PACKED = (*SUFFIXES, ".tmp")
 _DIGITS_AS_ZERO = str.maketrans("123456789", "0" * 9)
 
@@ -199,13 +199,13 @@ def _read(name: str, cut: _Cut) -> _Reading | None:
         return _Reading(_LABELLED, (int(name[1:25], 16),), is_doubtful=False, is_infix=False)
     place = (name, cut.start, cut.end)
     is_infix = cut.end < cut.bare_end
-    is_log = is_infix or _is_log(name[: cut.start])
     if (match := _NUMBER_NAME.fullmatch(*place)) is not None:
         number = match["number"]
         padded = len(number) > 1 and number[0] == "0"
         # log4j may call an older train.log train-1.log, and so may anybody who trains again
         doubtful = padded or _is_of_a_unit(name, cut) or match["before"] == "-" or (is_infix and number == "0")
         return _Reading(_NUMBERED, (-int(number),), doubtful, is_infix)
+    is_log = is_infix or _is_log(name[: cut.start])
     if (match := _DATED_NAME.fullmatch(*place)) is not None and (date := _date(match)) is not None:
         # lumberjack writes name-2026-03-01T10-00-00.000.log, runs are called name-2026-03-01_10-00-00.log
         timed = match["minute"] is not None or match["epoch"] is not None
@@ -226,7 +226,7 @@ def _count(match: re.Match[str]) -> int:
 
 
 def _is_log(name: str) -> bool:
-    return _LOG_NAME.fullmatch(name) is not None
+    return name[-4:].lower() in _LOG_EXTENSIONS
 
 
 def _date(match: re.Match[str]) -> tuple[int, ...] | None:
@@ -321,7 +321,9 @@ class _Search:
 
     def _number(self, base: str, group: list[_Member], found: dict[str, Piece], *, is_there: bool) -> None:
         """Number the pieces of one stream."""
-        group, are_months_known = _with_months(group)
+        are_months_known = True
+        if any(one.reading.month_may_be_second for one in group):
+            group, are_months_known = _with_months(group)
         group.sort(key=lambda one: (one.reading.kind, one.reading.age, -len(one.path)))
         for part, one in enumerate(group):
             found[one.path] = Piece(base, part)
@@ -335,9 +337,8 @@ class _Search:
         if len(schemes) > 1 or schemes == {(_BACKUP, False)} or not are_months_known:
             self.mixed.append(base)
         numbers = {-one.reading.age[0] for one in group if one.reading.kind == _NUMBERED}
-        missing = sorted(set(range(1, max(numbers, default=0))) - numbers)
-        if missing:
-            self.gaps.append((base, missing))
+        if numbers and max(numbers) > len(numbers - {0}):
+            self.gaps.append((base, sorted(set(range(1, max(numbers))) - numbers)))
 
     def _say(self) -> None:
         def add(path: str, text: str) -> None:
@@ -398,8 +399,6 @@ def _looks_rotated(base: str, group: Sequence[_Member]) -> bool:
 def _with_months(group: list[_Member]) -> tuple[list[_Member], bool]:
     """The pieces with dates from the year on, and whether it is known which number is the month (03-01-2026)."""
     unsure = [member for member in group if member.reading.month_may_be_second]
-    if not unsure:
-        return list(group), True
     day_first = any(member.reading.age[1] > 12 for member in unsure)
     month_first = any(member.reading.age[2] > 12 for member in unsure)
     turned = []
