@@ -181,9 +181,11 @@ class JobKeys:
                 # the oldest piece of a stream first
                 group.sort(key=self.parts.__getitem__)
             first = self.places[group[0]]
+            # the pieces of a rotated log have one place
+            is_one_place = all(self.places[index] == first for index in group)
             if folder is not None and folder != first:
                 root = folder
-            elif len(group) == 1:
+            elif is_one_place:
                 root = self.split[group[0]][0]
             else:
                 root = _common_folder([self.places[index] for index in group])
@@ -191,8 +193,9 @@ class JobKeys:
                 Log(self.logs[index], self._stream(index, root), self.within[index], self.parts[index])
                 for index in group
             ]
-            if len(logs) > 1:
+            if any(log.within for log in logs):
                 logs = _with_distinct_streams(logs, [self.files[index] for index in group])
+            if not is_one_place:
                 logs = [logs[index] for index in natural_order([log.stream for log in logs])]
             jobs.append(Job("", logs))
             # a log that is itself the job has no folder that belongs to this job alone
