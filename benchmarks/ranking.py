@@ -37,6 +37,7 @@ def table(
     columns = [
         pa.DictionaryArray.from_arrays(pa.array(job), names),
         pa.DictionaryArray.from_arrays(pa.array(zeros), pa.array(["stdout"])),
+        pa.array(zeros),
         pa.DictionaryArray.from_arrays(pa.array(zeros), metric),
         pa.array(value),
         pa.array(record + 1),

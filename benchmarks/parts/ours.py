@@ -267,6 +267,7 @@ def ranking(rounds: int, jobs: int, rows_each: int, say: Say) -> Iterator[Measur
         {
             "job": pa.DictionaryArray.from_arrays(pa.array(numbers), names),
             "stream": pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, np.int32)), pa.array(["stdout"])),
+            "part": pa.array(np.zeros(size, np.int32)),
             "value": values,
             "line": lines,
             "offset": lines * 100,

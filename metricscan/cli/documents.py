@@ -39,10 +39,17 @@ def ranked(ranking: pa.Table) -> list[dict[str, Any]]:
 
 
 def winner(
-    job: str, value: float, path: str | None, stream: str, line: int, offset: int, hyperparameters: Mapping[str, str]
+    job: str,
+    value: float,
+    path: str | None,
+    stream: str,
+    line: int,
+    offset: int,
+    hyperparameters: Mapping[str, str],
+    part: int,
 ) -> dict[str, Any]:
     """The best job and its deciding row."""
-    place = {"path": path, "stream": stream, "line": line, "offset": offset}
+    place = {"path": path, "stream": stream, "part": part, "line": line, "offset": offset}
     return {"job": job, "value": value, **place, "hyperparameters": dict(hyperparameters)}
 
 

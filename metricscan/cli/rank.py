@@ -93,7 +93,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
     else:
         print_no_best(console, objective, found, completed_only=completed_only)
-    print_ranking(console, found, objective, goal)
+    print_ranking(console, found, objective, goal, opened.jobs)
     if compared is not None:
         _print_scopes(console, compared, objective)
     return 0 if won else EXIT_NOTHING_FOUND
@@ -102,8 +102,9 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
 def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
     first = found.slice(0, 1).to_pylist()[0]
     job = next(one for one in dataset.jobs if one.name == first["job"])
-    path = next((log.path for log in job.logs if log.stream == first["stream"]), None)
-    place = {key: first[key] for key in ("stream", "line", "offset")}
+    deciding = (first["stream"], first["part"])
+    path = next((log.path for log in job.logs if (log.stream, log.part) == deciding), None)
+    place = {key: first[key] for key in ("stream", "part", "line", "offset")}
     # from the ranking, not from the dataset: the jobs file may have replaced them
     return documents.winner(job.name, first["value"], path, **place, hyperparameters=dict(first["hyperparameters"]))
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from metricscan.cli.goal import JOBS_SHOWN
 from metricscan.cli.output import literal, new_table, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import pyarrow as pa
     from rich.console import Console
 
     from metricscan.cli.goal import Goal
     from metricscan.definitions.objective import Objective
+    from metricscan.logs.job import Job
 
 
 def print_best(
@@ -47,17 +49,19 @@ def _named(objective: Objective) -> str:
     return objective.metric if objective.scope == "last" else f"{objective.metric} ({objective.scope})"
 
 
-def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal) -> None:
-    """Print one row per job."""
+def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal, jobs: Iterable[Job]) -> None:
+    """Print one row per job. The jobs have the logs that the rows come from."""
     title = _named(objective)
     columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
     if objective.step is not None:
         columns.insert(3, objective.step)
     table = new_table(*columns, numbers=("rank", title, "rows", objective.step))
     shown = goal.cut(ranking, JOBS_SHOWN)
+    pieces = _pieces(jobs, set(shown["job"].to_pylist()))
     for row in shown.to_pylist():
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
-        place = "" if row["stream"] is None else f"{row['stream']}:{row['line']}"
+        stream = pieces.get((row["job"], row["stream"], row["part"]), row["stream"])
+        place = "" if stream is None else f"{stream}:{row['line']}"
         if row["streams"] > 1:
             place += f" ({objective.scope} of {row['streams']} streams)"
         rows = f"{row['rows']:,}" + (f" ({row['not_finite']:,} not finite)" if row["not_finite"] else "")
@@ -76,3 +80,15 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
     print_table(console, table)
     if shown.num_rows < ranking.num_rows:
         console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more jobs; --top N shows N")
+
+
+def _pieces(jobs: Iterable[Job], names: Collection[str]) -> dict[tuple[str, str, int], str]:
+    """The name of each piece of the rotated streams of some jobs, by job, stream and part."""
+    pieces = {}
+    for job in jobs:
+        rotated = {log.stream for log in job.logs if log.part} if job.name in names else ()
+        for log in job.logs if rotated else ():
+            if log.stream in rotated:
+                folder, slash, _ = log.stream.rpartition("/")
+                pieces[job.name, log.stream, log.part] = folder + slash + os.path.basename(log.path)
+    return pieces

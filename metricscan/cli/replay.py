@@ -159,7 +159,7 @@ def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None,
         else:
             print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
         if result.ranking.num_rows:
-            print_ranking(console, result.ranking, objective, goal)
+            print_ranking(console, result.ranking, objective, goal, result.jobs)
     print_counts(console, result.stats)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
     wanted = None if objective is None else objective.metric

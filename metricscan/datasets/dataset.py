@@ -95,10 +95,10 @@ class Dataset(Mapping[str, pa.Table]):
         return f"<Dataset {self.path}: {len(self)} metrics, {len(self.facts)} jobs>"
 
     def batches(self, metric: str) -> Iterator[pa.RecordBatch]:
-        """Rows of a metric in batches of at most 131,072: job, stream, value, line, offset, start, time.
+        """Rows of a metric in batches of at most 131,072: job, stream, part, value, line, offset, start, time.
 
-        The names are dictionaries of int32 to string, ``value`` is float64 (string for a label), ``line``, ``offset`` and
-        ``start`` are int64, ``time`` is in microseconds, UTC.
+        The names are dictionaries of int32 to string, ``part`` is int32, ``value`` is float64 (string for a label), ``line``,
+        ``offset`` and ``start`` are int64, ``time`` is in microseconds, UTC. ``part`` is 0 in datasets of earlier versions.
 
         Raises
         ------
@@ -210,6 +210,9 @@ def _find_files(path: str, folders: Mapping[str, str], format_: str) -> dict[str
 
 def _conformed(batch: pa.RecordBatch, path: str, schema: pa.Schema) -> pa.RecordBatch:
     """The columns of a table, cast to their types; zero-copy for those that have them."""
+    if "part" not in batch.schema.names:
+        # a dataset of an earlier version
+        batch = batch.append_column("part", pa.array(np.zeros(batch.num_rows, np.int32)))
     missing = [name for name in TABLE_SCHEMA.names if name not in batch.schema.names]
     if missing:
         raise SourceError(f"{path} has no column {', '.join(missing)}", path=path)

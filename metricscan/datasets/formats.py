@@ -51,7 +51,7 @@ class _ParquetWriter:
     def __init__(self, path: str, schema: pa.Schema) -> None:
         import pyarrow.parquet as pq
 
-        names = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        names = [field.name for field in schema if pa.types.is_dictionary(field.type) or field.name == "part"]
         if schema is LABEL_SCHEMA:
             names.append("value")
         # values rarely repeat and places never do: a dictionary of them costs time and saves nothing
@@ -237,7 +237,11 @@ def _json_lines(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     with open(path, encoding="utf-8") as file:
         while lines := list(islice(file, BATCH_ROWS)):
             rows = [json.loads(line) for line in lines]
-            columns: list[Sequence[Any]] = [[row[name] for row in rows] for name in schema.names]
+            columns: list[Sequence[Any]] = [
+                # earlier versions wrote no parts
+                [row.get("part", 0) if name == "part" else row[name] for row in rows]
+                for name in schema.names
+            ]
             place = schema.names.index("value")
             if schema is SCHEMA:
                 columns[place] = [_NUMBERS.get(one, one) for one in columns[place]]

@@ -76,7 +76,7 @@ class Manifest(NamedTuple):
         """The jobs with their logs, in the order of the replay."""
         jobs = {one.name: Job(one.name, [], one.status, dict(one.hyperparameters)) for one in self.facts}
         for source in self.document["sources"]:
-            jobs[source["job"]].logs.append(Log(source["path"], source["stream"]))
+            jobs[source["job"]].logs.append(Log(source["path"], source["stream"], part=source.get("part", 0)))
         return list(jobs.values())
 
 
@@ -85,7 +85,8 @@ class Manifest(NamedTuple):
 
 def source_entry(log: Log, job: str, size_bytes: int, records: int) -> dict[str, Any]:
     """The manifest's entry of a scanned log: its place, its decompressed bytes, and its number of records."""
-    return {"path": log.path, "job": job, "stream": log.stream, "bytes": size_bytes, "records": records}
+    place = {"path": log.path, "job": job, "stream": log.stream, "part": log.part}
+    return {**place, "bytes": size_bytes, "records": records}
 
 
 def contents(

@@ -31,6 +31,8 @@ class Rows(NamedTuple):
         Microseconds since the epoch, ``NO_TIME`` for rows without a time; None if no row has one.
     step : float64 array or None
         The training step in force, NaN for rows before the first one; None if steps were not asked for.
+    part : int array or None
+        The number of the piece of a rotated stream in which the row stands; None if all rows stand in the first one.
     """
 
     job: Array
@@ -41,6 +43,7 @@ class Rows(NamedTuple):
     start: Array
     time: Array | None
     step: Array | None = None
+    part: Array | None = None
 
     def take(self, which: Any) -> Rows:
         """Some of the rows, by a slice (zero-copy), or by indices or a mask (a copy)."""
@@ -50,7 +53,7 @@ class Rows(NamedTuple):
     def of(cls, job: Array, stream: Array, batch: pa.RecordBatch | pa.Table) -> Rows:
         """The rows of a batch or table with the columns of one log; zero-copy where the memory allows it."""
         value, line, offset, start = (_numpy(batch.column(name)) for name in ("value", "line", "offset", "start"))
-        return cls(job, stream, value, line, offset, start, _times(batch.column("time")))
+        return cls(job, stream, value, line, offset, start, _times(batch.column("time")), part=_parts(batch))
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
@@ -63,7 +66,12 @@ class Rows(NamedTuple):
         columns: list[Array | None] = [
             np.concatenate(column) for column in zip(*(part[:6] for part in parts), strict=True)
         ]
-        for filler, column in ((NO_TIME, [part.time for part in parts]), (np.nan, [part.step for part in parts])):
+        fillers: tuple[tuple[Any, list[Array | None]], ...] = (
+            (NO_TIME, [part.time for part in parts]),
+            (np.nan, [part.step for part in parts]),
+            (np.int32(0), [part.part for part in parts]),
+        )
+        for filler, column in fillers:
             if all(one is None for one in column):
                 columns.append(None)
                 continue
@@ -167,6 +175,15 @@ def _numpy(column: Any) -> Array:
     if isinstance(column, pa.Array) and not column.null_count:
         return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     return column.to_numpy()  # type: ignore[no-any-return]
+
+
+def _parts(batch: pa.RecordBatch | pa.Table) -> Array | None:
+    """The numbers of the pieces; None if all are 0, or there is no such column, as in datasets of earlier versions."""
+    if "part" not in batch.schema.names:
+        return None
+    column = batch.column("part")
+    parts = _numpy(column.fill_null(0) if column.null_count else column)
+    return parts if parts.any() else None
 
 
 def _times(column: Any) -> Array | None:

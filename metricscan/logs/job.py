@@ -87,7 +87,8 @@ class Job:
     name : str
         Unique among the jobs of a replay.
     logs : list of Log
-        Its streams, in natural name order; none for a job of which only a jobs file knows.
+        Its streams, in natural name order, of a rotated stream all pieces, the oldest first; none for a job of which only a
+        jobs file knows.
     status : {"Completed", "Failed", "Stopped", "InProgress", None} or str
         None if the status is not known. Another word is that of a jobs file; such a job cannot win.
     hyperparameters : dict of str to str

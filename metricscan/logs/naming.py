@@ -11,9 +11,10 @@ from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.compression import without_suffix
 from metricscan.logs.job import STDIN, Job, Log
 from metricscan.logs.natural import natural_order
+from metricscan.logs.rotation import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from metricscan.logs.job import Survey
 
@@ -79,7 +80,9 @@ class JobKeys:
     rule : "auto", "file", "dir" or a regex
         As for :func:`metricscan.logs.survey.survey`.
     found : Survey
-        Gets an error for each log in whose path the regex finds no job.
+        Gets an error for each log in whose path the regex finds no job, and notices about rotated logs.
+    apart : collection of str
+        Absolute paths of files that are not pieces of a rotated log, whatever their names.
 
     Attributes
     ----------
@@ -96,10 +99,18 @@ class JobKeys:
         The rule is an invalid regex.
     """
 
-    def __init__(self, logs: list[tuple[str, str | None]], rule: str, found: Survey) -> None:
+    def __init__(
+        self, logs: list[tuple[str, str | None]], rule: str, found: Survey, apart: Collection[str] = ()
+    ) -> None:
         self.logs = [path for path, _ in logs]
         self.within = [name for _, name in logs]
         self.files = _places(self.logs)
+        self.parts = [0] * len(self.files)
+        pieces = pieces_of(dict(zip(self.files, self.logs, strict=True)), found.notices, apart)
+        if pieces:
+            # all pieces of a stream have the place of its current file, which decides about them under every rule
+            self.parts = [pieces[file].part if file in pieces else 0 for file in self.files]
+            self.files = [pieces[file].base if file in pieces else file for file in self.files]
         self.places = [
             # where the stream would lie if it had been exported alone
             file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
@@ -124,7 +135,8 @@ class JobKeys:
         numbered: dict[str, int] = {}
         stems: dict[str, set[str]] = {}
         pairs: dict[str, str] = {}
-        for place, (folder, name) in zip(self.places, self.split, strict=True):
+        for place in dict.fromkeys(self.places):
+            folder, name = _split(place)
             if _NUMBERED.fullmatch(name):
                 numbered[folder] = numbered.get(folder, 0) + 1
             if (".out" in name or ".err" in name) and (pair := _OUT_OR_ERR.fullmatch(place)):
@@ -198,16 +210,25 @@ class JobKeys:
             while end < len(order) and job_of[order[end]] == len(jobs):
                 end += 1
             group = order[begin:end]
+            if len(group) > 1:
+                # the oldest piece of a stream first
+                group.sort(key=self.parts.__getitem__)
             first = self.places[group[0]]
+            # the pieces of a rotated log have one place
+            is_one_place = all(self.places[index] == first for index in group)
             if folder is not None and folder != first:
                 root = folder
-            elif len(group) == 1:
+            elif is_one_place:
                 root = self.split[group[0]][0]
             else:
                 root = _common_folder([self.places[index] for index in group])
-            logs = [Log(self.logs[index], self._stream(index, root), self.within[index]) for index in group]
-            if len(logs) > 1:
-                logs = _with_distinct_streams(logs)
+            logs = [
+                Log(self.logs[index], self._stream(index, root), self.within[index], self.parts[index])
+                for index in group
+            ]
+            if any(log.within for log in logs):
+                logs = _with_distinct_streams(logs, [self.files[index] for index in group])
+            if not is_one_place:
                 logs = [logs[index] for index in natural_order([log.stream for log in logs])]
             jobs.append(Job("", logs))
             # a log that is itself the job has no folder that belongs to this job alone
@@ -252,12 +273,19 @@ def _in_run(key: _Key | None, runs: set[str]) -> _Key | None:
     return key if run is None else (run, None)
 
 
-def _with_distinct_streams(logs: Sequence[Log]) -> list[Log]:
-    """The logs of a job. Streams of exports that have the same name get a number appended to it."""
+def _with_distinct_streams(logs: Sequence[Log], files: Sequence[str]) -> list[Log]:
+    """The logs of a job. Streams of exports that have the same name get a number appended to it.
+
+    ``files`` are the paths of the logs; the pieces of a rotated one have the same path, and the same streams.
+    """
     distinct: list[Log] = []
-    for log in logs:
-        same = sum(other.stream.partition(" (")[0] == log.stream for other in distinct) if log.within else 0
-        distinct.append(log._replace(stream=f"{log.stream} ({same + 1})") if same else log)
+    names: dict[tuple[str, str | None], str] = {}
+    for log, file in zip(logs, files, strict=True):
+        key = (file, log.within)
+        if key not in names:
+            same = sum(other.partition(" (")[0] == log.stream for other in names.values()) if log.within else 0
+            names[key] = f"{log.stream} ({same + 1})" if same else log.stream
+        distinct.append(log._replace(stream=names[key]) if log.stream != names[key] else log)
     return distinct
 
 

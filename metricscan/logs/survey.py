@@ -69,8 +69,9 @@ def survey(
         decisions=decisions,
     )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
-    keys = JobKeys(list(streams_of(logs, input_format)), job, found)
-    keys.place([(fact.place, fact.name) for fact in facts if fact.place is not None and fact.renames])
+    placed = [(fact.place, fact.name) for fact in facts if fact.place is not None and fact.renames]
+    keys = JobKeys(list(streams_of(logs, input_format)), job, found, [place for place, _ in placed])
+    keys.place(placed)
     found.jobs = keys.jobs()
     shared = parameters_in_name(_below(keys.common, given)) if "=" in keys.common else {}
     for one, folder, by_path in zip(found.jobs, keys.folders, keys.by_path, strict=True):

@@ -39,6 +39,7 @@ class Outcomes(NamedTuple):
     line: Array  # int64
     offset: Array  # int64, in bytes
     step: Array  # float64, NaN without a step
+    part: Array  # int32, number of the piece of a rotated stream
 
 
 class Dropped(NamedTuple):
@@ -60,7 +61,8 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
     Parameters
     ----------
     rows : Rows
-        All rows of some jobs; the rows of one stream are in its order. They have a ``step`` if the objective needs one.
+        All rows of some jobs; the rows of one piece of a stream are in its order. They have a ``step`` if the objective needs
+        one.
     objective : Objective
     streams : callable
         Returns the names of the streams by number; called only if a job has several streams.
@@ -125,6 +127,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         rows.line[place],
         rows.offset[place],
         steps,
+        np.zeros(count, np.int32) if rows.part is None else rows.part[place],
     )
 
 
@@ -149,6 +152,8 @@ def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tupl
     untimed = rows.time is None or bool((rows.time == NO_TIME).any())
     for stream in np.unique(rows.stream):
         own = np.flatnonzero(rows.stream == stream)
+        if rows.part is not None:
+            own = own[np.argsort(rows.part[own], kind="stable")]
         orders = [own]
         if rows.time is not None and not untimed:
             orders.append(own[np.argsort(rows.time[own], kind="stable")])

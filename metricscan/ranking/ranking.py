@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.rows import Array
 
-#: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``line``, ``offset`` and ``step`` are those of the
-#: deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite`` those that
-#: are NaN or infinite, ``streams`` the streams that hold the objective, ``tied`` the jobs that share the rank, including this
-#: one. ``steps_back`` counts how often the step went back, as it does when a job is resumed. If the objective has no step,
-#: ``step`` and ``steps_back`` are null.
+#: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
+#: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
+#: those that are NaN or infinite, ``streams`` the streams that hold the objective, ``tied`` the jobs that share the rank,
+#: including this one. ``steps_back`` counts how often the step went back, as it does when a job is resumed. If the objective
+#: has no step, ``step`` and ``steps_back`` are null.
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         pa.field("job_status", pa.string()),
         pa.field("rows", pa.int64(), nullable=False),
         pa.field("stream", pa.string()),
+        pa.field("part", pa.int32()),
         pa.field("line", pa.int64()),
         pa.field("offset", pa.int64()),
         pa.field("hyperparameters", pa.map_(pa.string(), pa.string())),
@@ -85,9 +86,9 @@ def rank(
     ----------
     tables : mapping of str to pyarrow.Table, or path
         For each metric, the rows of all jobs with the columns ``job``, ``stream``, ``value``, ``line``, ``offset``,
-        ``start`` and ``time``, such as a :class:`Replay`; the rows of one stream are in its order. Every job that occurs in
-        a table is ranked. A dataset, or its path, is read piece by piece: memory grows with the number of jobs, not
-        with their rows.
+        ``start`` and ``time``, such as a :class:`Replay`; the rows of one stream are in its order. A column ``part`` gives
+        the piece of a rotated stream; without it there is one piece. Every job that occurs in a table is ranked. A dataset,
+        or its path, is read piece by piece: memory grows with the number of jobs, not with their rows.
     objective : Objective
     jobs : iterable of Job, optional
         Jobs to rank even if they have no row, with their status and hyperparameters; by default ``tables.jobs``, if that
@@ -98,7 +99,7 @@ def rank(
     Returns
     -------
     pyarrow.Table
-        One row per job: rank, job, value, objective_status, job_status, rows, stream, line, offset, hyperparameters,
+        One row per job: rank, job, value, objective_status, job_status, rows, stream, part, line, offset, hyperparameters,
         streams, not_finite, tied, step, steps_back; ``metricscan.ranking.SCHEMA`` has their types and meaning. Jobs with a
         finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A job that
         failed, or whose status is a word that is not known, has no rank; it follows the other jobs with a finite value.
@@ -213,6 +214,7 @@ def order(
         nothing = pa.array([], pa.string())
         parameters = pa.MapArray.from_arrays(pa.array(np.zeros(len(names) + 1, dtype=np.int32)), nothing, nothing)
     at_none = pa.scalar(None, pa.int64())
+    parts = column("part") if outcomes.part.any() else np.zeros(len(index), dtype=np.int32)
     columns = {
         "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
         "job": names.take(pa.array(index)),
@@ -221,6 +223,7 @@ def order(
         "job_status": job_status.take(pa.array(index)),
         "rows": column("rows"),
         "stream": streams.take(pa.array(column("stream"), mask=lacking)),
+        "part": pa.array(parts.astype(np.int32, copy=False), mask=lacking),
         "line": pc.if_else(missing, at_none, pa.array(column("line"), pa.int64())),
         "offset": pc.if_else(missing, at_none, pa.array(column("offset"), pa.int64())),
         "hyperparameters": parameters,

@@ -1,4 +1,7 @@
-"""The order in which the rows of a job count: by time if all of them have one, else by the natural order of streams."""
+"""The order in which the rows of a job count: by time if all of them have one, else by the natural order of streams.
+
+Rows of a stream that was rotated into several files count piece by piece, the oldest first.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +30,24 @@ class RowOrder(NamedTuple):
 
 def ordered(rows: Rows, streams: Callable[[], pa.Array], *, untimed: bool) -> RowOrder:
     """The order of the rows; ``untimed`` says that the first job also had rows without a time, which were left out."""
-    job, stream, index = rows.job, rows.stream, None
+    job, stream, part, index = rows.job, rows.stream, rows.part, None
     if (job[1:] < job[:-1]).any():
         index = _grouped(job)
         job, stream = job[index], stream[index]
+        part = None if part is None else part[index]
     starts = np.flatnonzero(np.concatenate((np.ones(min(len(job), 1), dtype=bool), job[1:] != job[:-1])))
     ends = np.append(starts[1:], len(job)).astype(np.int64)[: len(starts)]
     carrying = np.ones(len(starts), dtype=np.int64)
-    if ((job[1:] == job[:-1]) & (stream[1:] != stream[:-1])).any():
+    several = bool(((job[1:] == job[:-1]) & (stream[1:] != stream[:-1])).any())
+    if several or part is not None:
         number = np.repeat(np.arange(len(starts)), ends - starts)
-        rank = _stream_ranks(stream, streams())
-        if ((number[1:] == number[:-1]) & (rank[1:] < rank[:-1])).any():
-            by_stream = np.lexsort((rank, number))
+        rank = _stream_ranks(stream, streams()) if several else np.zeros(len(number), dtype=np.int64)
+        same = number[1:] == number[:-1]
+        goes_back = same & (rank[1:] < rank[:-1])
+        if part is not None:
+            goes_back |= same & (rank[1:] == rank[:-1]) & (part[1:] < part[:-1])
+        if goes_back.any():
+            by_stream = np.lexsort((rank, number) if part is None else (part, rank, number))
             index = by_stream if index is None else index[by_stream]
             rank = rank[by_stream]
         changes = np.flatnonzero((number[1:] == number[:-1]) & (rank[1:] != rank[:-1]))

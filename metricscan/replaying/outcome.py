@@ -32,6 +32,8 @@ class Best(NamedTuple):
     line, offset : int
         The row's line, from 1, and the byte of the decompressed log at which its record starts.
     hyperparameters : mapping of str to str
+    part : int
+        The number of the piece, if the stream was rotated into several files; ``path`` is that of the piece.
     """
 
     job: str
@@ -41,13 +43,15 @@ class Best(NamedTuple):
     line: int
     offset: int
     hyperparameters: Mapping[str, str]
+    part: int = 0
 
 
 class Replay(Mapping[str, pa.Table]):
     """The outcome of a replay: a mapping from every defined metric to the table of its rows over all jobs.
 
-    A table has the columns job, stream (dictionaries of int32 to string), value (float64; string for the scanner's labels),
-    line, offset, start (int64) and time (microseconds, UTC). Rows are ordered by job, stream and place.
+    A table has the columns job, stream (dictionaries of int32 to string), part (int32, the piece of a rotated stream, the
+    oldest 0), value (float64; string for the scanner's labels), line, offset, start (int64) and time (microseconds, UTC).
+    Rows are ordered by job, stream, part and place.
 
     Attributes
     ----------

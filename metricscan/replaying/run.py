@@ -79,6 +79,8 @@ class Run:
         streams = sorted({log.stream for log in self.logs})
         numbers = {name: number for number, name in enumerate(streams)}
         self.stream_numbers = np.array([numbers[log.stream] for log in self.logs], np.int32)
+        self.part_numbers = np.array([log.part for log in self.logs], np.int32)
+        self._zeros = pa.array([], pa.int32())
         self.job_names = pa.array([one.name for one in found.jobs], pa.string())
         self.stream_names = pa.array(streams, pa.string())
         sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
@@ -106,22 +108,27 @@ class Run:
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
             stream_numbers = self.stream_numbers[logs.start : logs.stop]
+            part_numbers = self.part_numbers[logs.start : logs.stop]
             if self.decider is not None and self.decider.is_full:
                 self.decider.decide_before(int(job_numbers[0]))
             for name, batch, rows in batches:
                 jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
-                self._decide_on(name, jobs, streams, batch)
+                parts = np.repeat(part_numbers, rows) if part_numbers.any() else None
+                self._decide_on(name, jobs, streams, parts, batch)
                 if not keep and target is None:
                     continue
                 job = pa.DictionaryArray.from_arrays(pa.array(jobs), self.job_names)
                 stream = pa.DictionaryArray.from_arrays(pa.array(streams), self.stream_names)
+                part = self._first_part(batch.num_rows) if parts is None else pa.array(parts)
                 if keep:
-                    kept[name].add(pa.RecordBatch.from_arrays([job, stream, *batch.columns], schema=kept[name].schema))
+                    columns = [job, stream, part, *batch.columns]
+                    kept[name].add(pa.RecordBatch.from_arrays(columns, schema=kept[name].schema))
                 if target is not None:
                     number = np.full(batch.num_rows, metric_numbers[name], np.int32)
                     metric = pa.DictionaryArray.from_arrays(pa.array(number), metric_names)
                     schema = LABEL_SCHEMA if name in labels else SCHEMA
-                    target.write(name, pa.RecordBatch.from_arrays([job, stream, metric, *batch.columns], schema=schema))
+                    columns = [job, stream, part, metric, *batch.columns]
+                    target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
             stats, sizes = counted()
             self.stats.merge(stats)
             if target is not None:
@@ -136,11 +143,17 @@ class Run:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
         return Replay(tables, order, best, self.errors, self.stats, self.found, spans, self.notices)
 
-    def _decide_on(self, name: str, jobs: Array, streams: Array, batch: pa.RecordBatch) -> None:
+    def _first_part(self, rows: int) -> pa.Array:
+        """A column of zeros. All batches share its memory."""
+        if len(self._zeros) < rows:
+            self._zeros = pa.array(np.zeros(rows, np.int32))
+        return self._zeros.slice(0, rows)
+
+    def _decide_on(self, name: str, jobs: Array, streams: Array, parts: Array | None, batch: pa.RecordBatch) -> None:
         """Pass rows of the objective and of its step on to the decider."""
         if self.decider is None or self.objective is None or name not in (self.objective.metric, self.objective.step):
             return
-        rows = Rows.of(jobs, streams, batch)
+        rows = Rows.of(jobs, streams, batch)._replace(part=parts)
         if name == self.objective.metric:
             self.decider.add(rows)
         if name == self.objective.step:
@@ -163,9 +176,9 @@ class Run:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]
         winner = facts[first["job"]]
-        path = next(log.path for log in winner.logs if log.stream == first["stream"])
+        path = next(log.path for log in winner.logs if (log.stream, log.part) == (first["stream"], first["part"]))
         place = (first["value"], path, first["stream"], first["line"], first["offset"])
-        return order, Best(first["job"], *place, winner.hyperparameters)
+        return order, Best(first["job"], *place, winner.hyperparameters, first["part"])
 
     def manifest(self) -> dict[str, Any]:
         """The content of a dataset's manifest. To be called after the scan."""

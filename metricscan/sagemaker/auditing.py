@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.definitions.definition import MetricDefinition
-    from metricscan.logs.job import Job
+    from metricscan.logs.job import Job, Log
     from metricscan.logs.jobs_file import Fact
     from metricscan.replaying.outcome import Replay
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline, Untamed
@@ -400,14 +400,14 @@ def _compared(
 ) -> Finding:
     if job is None:
         return Finding(report.job, report.metric, report.value, None, "no log")
-    paths = {log.stream: log.path for log in job.logs}
+    paths = {(log.stream, log.part): log.path for log in job.logs}
     streams = parts.get((job.name, report.label), {})
     place = latest(streams)
     stream = None if place is None else place.stream
 
     def found(verdict: Verdict, at_stream: str | None, row: Mapping[str, Any], note: str = "") -> Finding:
         logged = None if place is None else place.value
-        where = None if at_stream is None else paths.get(at_stream)
+        where = None if at_stream is None else paths.get((at_stream, row.get("part", 0)))
         places = (where, at_stream, row.get("line"), row.get("offset"))
         return Finding(report.job, report.metric, report.value, logged, verdict, *places, note)
 
@@ -417,9 +417,10 @@ def _compared(
             return found("equal", None, {}, "neither has a value")
         if refused is None:
             return found("absent", None, {}, "the log has no value")
-        at_stream, sample = refused
-        return found("not a number", at_stream, {"line": sample.line, "offset": sample.offset}, f"{sample.text[:40]!r}")
-    last = {"line": place.line, "offset": place.offset}
+        log, sample = refused
+        at = {"line": sample.line, "offset": sample.offset, "part": log.part}
+        return found("not a number", log.stream, at, f"{sample.text[:40]!r}")
+    last = {"line": place.line, "offset": place.offset, "part": place.part}
     if report.value is None:
         if math.isfinite(place.value):
             return found("unreported", stream, last)
@@ -429,7 +430,7 @@ def _compared(
     rows = [(name, row) for name, table in streams.items() for row in table.to_pylist()]
     having = [(name, row) for name, row in rows if _same(report.value, row["value"])]
     for name, row in having:
-        if name == stream and row["offset"] == place.offset:
+        if name == stream and (row["part"], row["offset"]) == (place.part, place.offset):
             return found("other match", name, row)
     for name, row in having:
         if name != stream and row == streams[name].slice(streams[name].num_rows - 1).to_pylist()[0]:
@@ -443,8 +444,8 @@ def _compared(
     return found("absent", stream, last)
 
 
-def _refused(job: Job, label: str, scanner: Scanner, options: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """The first text that the metric's regex captured in the job's logs and that is not a number, with its stream."""
+def _refused(job: Job, label: str, scanner: Scanner, options: Mapping[str, Any]) -> tuple[Log, Any] | None:
+    """The first text that the metric's regex captured in the job's logs and that is not a number, with its log."""
     for log in job.logs:
         try:
             running = scanner.batches(log.path, input_format=options.get("input_format", "auto"))
@@ -454,5 +455,5 @@ def _refused(job: Job, label: str, scanner: Scanner, options: Mapping[str, Any])
             continue
         samples = running.stats.metrics[label].samples
         if samples:
-            return log.stream, samples[0]
+            return log, samples[0]
     return None

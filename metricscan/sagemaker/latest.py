@@ -15,13 +15,14 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Latest(NamedTuple):
-    """The last row of a metric in a job; ``time`` is in microseconds since the epoch, or None."""
+    """The last row of a metric in a job; ``time`` is in microseconds since the epoch, or None; ``part`` as in a table."""
 
     stream: str
     value: float
     line: int
     offset: int
     time: int | None
+    part: int = 0
 
 
 def latest(streams: Mapping[str, pa.Table]) -> Latest | None:
@@ -45,7 +46,9 @@ def latest(streams: Mapping[str, pa.Table]) -> Latest | None:
     names = list(carrying)
     at = int(job_order(rows, lambda: pa.array(names))[-1])
     time = None if rows.time is None or rows.time[at] == NO_TIME else int(rows.time[at])
-    return Latest(names[int(rows.stream[at])], float(rows.value[at]), int(rows.line[at]), int(rows.offset[at]), time)
+    place = (int(rows.line[at]), int(rows.offset[at]))
+    part = 0 if rows.part is None else int(rows.part[at])
+    return Latest(names[int(rows.stream[at])], float(rows.value[at]), *place, time, part)
 
 
 class Final(NamedTuple):

@@ -118,6 +118,7 @@ def test_the_winner_as_json(run, logs, written):
         "value": 1.0,
         "path": f"{logs}/trial_2/stdout",
         "stream": "stdout",
+        "part": 0,
         "line": 1,
         "offset": 0,
         "hyperparameters": {"lr": "0.1"},

@@ -163,6 +163,36 @@ def test_options_reach_the_scanner(run, log, tmp_path, options, values):
 # ---- as JSON
 
 
+def test_the_place_of_a_row_names_its_piece(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pieces = {
+        "a.log": "loss=3\n",
+        "a.log.1": "loss=1\nloss=2\n",
+        "a.log.4": "",
+        "b.log": "loss=5\n",
+        "c.log.1": "loss=6\n",
+    }
+    tree(tmp_path / "logs", pieces)
+    code, out, err = run("replay", "logs", *LOSS, "--minimize", "loss", "--scope", "min", "-o", "out")
+    assert code == 0
+    like_a_piece, *others = err.splitlines()
+    assert like_a_piece.startswith(
+        "notice: 1 log is named like a piece of a rotated log, for example logs/c.log.1, but"
+    )
+    assert others == [
+        "notice: pieces of 1 rotated log are missing: logs/a.log has no piece 2, 3",
+        "5 logs",
+        "written: out",
+    ]
+    assert out.splitlines()[0] == "Best: a.log, loss (min) 1.0 at logs/a.log.1:1"
+    places = [line.split()[5] for line in out.splitlines()[2:5]]
+    assert places == ["a.log.1:1", "b.log:1", "c.log.1:1"]
+    code, again, _ = run("rank", "out", "--scope", "min")
+    assert (code, again.splitlines()[:5]) == (0, out.splitlines()[:5])
+    best = json.loads(run("rank", "out", "--scope", "min", "--json")[1])["best"]
+    assert (best["path"], best["stream"], best["part"]) == ("logs/a.log.1", "a.log", 1)
+
+
 def test_the_outcome_as_json(run, trials):
     code, out, err = run("replay", trials, "gone.log", *LOSS, "-m", r"acc=acc=(\S+)", "--minimize", "loss", "--json")
     assert code == 2
@@ -178,6 +208,7 @@ def test_the_outcome_as_json(run, trials):
             "job_status": None,
             "rows": 1,
             "stream": "stdout",
+            "part": 0,
             "line": 1,
             "offset": 0,
             "hyperparameters": {},
@@ -195,6 +226,7 @@ def test_the_outcome_as_json(run, trials):
             "job_status": None,
             "rows": 0,
             "stream": None,
+            "part": None,
             "line": None,
             "offset": None,
             "hyperparameters": {},
@@ -213,6 +245,7 @@ def test_the_outcome_as_json(run, trials):
             "value": 0.0312,
             "path": "logs/trial_7/stdout",
             "stream": "stdout",
+            "part": 0,
             "line": 10412,
             "offset": 62469,
             "hyperparameters": {"lr": "3e-4", "units": "64"},

@@ -1,5 +1,7 @@
 """Reading what a replay wrote: the tables come back, every scope ranks as the replay did, and bad datasets are refused."""
 
+import csv
+import io
 import json
 from unittest import mock
 
@@ -101,6 +103,36 @@ def test_the_manifest_notes_which_jobs_were_ranked(logs):
     del manifest["completed_only"]
     path.write_text(json.dumps(manifest))
     assert Dataset(out).completed_only is False
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_dataset_from_before_streams_had_parts(logs, kind):
+    found, out = written(logs, Objective("loss", "Minimize"), kind)
+    for name in found:
+        (path,) = (out / name).iterdir()
+        if kind == "parquet":
+            pq.write_table(pq.read_table(path).drop_columns(["part"]), path)
+        elif kind == "arrow":
+            with pa.ipc.open_file(path.read_bytes()) as file:
+                table = file.read_all().drop_columns(["part"])
+            with pa.ipc.new_file(path, table.schema) as file:
+                file.write_table(table)
+        elif kind == "csv":
+            rows = list(csv.reader(io.StringIO(path.read_text(), newline="")))
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows([[*row[:2], *row[3:]] for row in rows])
+        else:
+            path.write_text(path.read_text().replace('"part": 0, ', ""))
+        assert "part" not in path.read_bytes().decode("latin-1")
+    manifest = json.loads((out / "_manifest.json").read_text())
+    for source in manifest["sources"]:
+        del source["part"]
+    (out / "_manifest.json").write_text(json.dumps(manifest))
+    read = Dataset(out)
+    for name in found:
+        same(read[name], found[name])
+    assert read.jobs == list(found.jobs)
+    same(rank(out, Objective("loss", "Minimize")), found.ranking)
 
 
 def test_rows_that_were_not_kept_rank_from_what_was_written(logs):

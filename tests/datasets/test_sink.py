@@ -73,17 +73,19 @@ def rows_in(path, kind):
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.reader(file)
             assert next(reader) == COLUMNS
-            return [(*row[:3], float(row[3]), *map(int, row[4:7]), row[7] or None) for row in reader]
+            return [
+                (*row[:2], int(row[2]), row[3], float(row[4]), *map(int, row[5:8]), row[8] or None) for row in reader
+            ]
     with open(path, encoding="utf-8", newline="\n") as file:
         objects = [json.loads(line) for line in file]
     assert all(list(one) == COLUMNS for one in objects)
-    return [(*row[:3], number(row[3]), *row[4:]) for row in (list(one.values()) for one in objects)]
+    return [(*row[:4], number(row[4]), *row[5:]) for row in (list(one.values()) for one in objects)]
 
 
 def to_the_bit(rows, kind):
     """Rows that compare to the bit; text knows only one NaN."""
     spelled = bits if kind in ("parquet", "arrow") else lambda value: "nan" if math.isnan(value) else bits(value)
-    return [(*row[:3], spelled(row[3]), *row[4:]) for row in rows]
+    return [(*row[:4], spelled(row[4]), *row[5:]) for row in rows]
 
 
 def rows_of(folder, metric, kind):
@@ -94,7 +96,7 @@ def rows_of(folder, metric, kind):
 
 def expected_rows(result, metric, kind):
     rows = [
-        (row.pop("job"), row.pop("stream"), metric, *row.values())
+        (row.pop("job"), row.pop("stream"), row.pop("part"), metric, *row.values())
         for row in (dict(one) for one in result[metric].to_pylist())
     ]
     return to_the_bit(rows, kind)
@@ -175,7 +177,7 @@ def test_the_ranking_comes_back(logs, tmp_path, kind):
         found = [{key: text if text != "" else None for key, text in row.items()} for row in found]
         for row in found:
             row["hyperparameters"] = json.loads(row["hyperparameters"])
-            for key in ("rank", "rows", "line", "offset", "streams", "not_finite", "tied"):
+            for key in ("rank", "rows", "part", "line", "offset", "streams", "not_finite", "tied"):
                 row[key] = None if row[key] is None else int(row[key])
     else:
         found = [json.loads(line) for line in path.read_text().splitlines()]
@@ -467,12 +469,13 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
                 "path": stdout[job],
                 "job": job,
                 "stream": "stdout",
+                "part": 0,
                 "bytes": os.path.getsize(stdout[job]),
                 "records": records,
             }
             for job, records in (('a, "b"\nc', 1), ("trial_2", 2), ("trial_3", 1), ("trial_10", 16))
         ),
-        {"path": str(logs / "x.log.gz"), "job": "x", "stream": "x.log.gz", "bytes": 0, "records": 0},
+        {"path": str(logs / "x.log.gz"), "job": "x", "stream": "x.log.gz", "part": 0, "bytes": 0, "records": 0},
     ]
 
 
@@ -493,6 +496,7 @@ def test_a_row_group_holds_the_names_it_uses(tmp_path):
     columns = [
         job,
         same,
+        numbers.cast(pa.int32()),
         same,
         numbers.cast(pa.float64()),
         numbers,

@@ -54,9 +54,11 @@ def table_of(rows):
         "stream": [row.stream for _, row in rows],
         **{name: [getattr(row, name) for _, row in rows] for name in ("value", "line", "offset", "start")},
     }
+    if any(row.part for _, row in rows):
+        columns["part"] = [row.part for _, row in rows]
     times = pa.array([row.time for _, row in rows], pa.int64()).cast(pa.timestamp("us", "UTC"))
-    types = [pa.string(), pa.string(), pa.float64(), pa.int64(), pa.int64(), pa.int64()]
-    arrays = [pa.array(column, kind) for column, kind in zip(columns.values(), types, strict=True)]
+    types = [pa.string(), pa.string(), pa.float64(), pa.int64(), pa.int64(), pa.int64(), pa.int32()]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns.values(), types, strict=False)]
     return pa.table([*arrays, times], names=[*columns, "time"])
 
 
@@ -72,7 +74,7 @@ def interleaved(jobs):
 
 def in_replay_order(jobs):
     named = [(name, row) for name in sorted(jobs, key=natural) for row in jobs[name]]
-    return sorted(named, key=lambda one: (natural(one[0]), natural(one[1].stream)))
+    return sorted(named, key=lambda one: (natural(one[0]), natural(one[1].stream), one[1].part))
 
 
 def known(jobs, statuses):
@@ -94,8 +96,8 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
     def batches(some):
         logs = {}
         for name, row in in_replay_order(some):
-            logs.setdefault((numbers[name], row.stream), []).append((name, row))
-        for (number, stream), rows in logs.items():
+            logs.setdefault((numbers[name], row.stream, row.part), []).append((name, row))
+        for (number, stream, _), rows in logs.items():
             for at in range(0, len(rows), batch):
                 table = table_of(rows[at : at + batch])
                 same = np.full(table.num_rows, 1)
@@ -178,12 +180,12 @@ def placed(rows, kind):
     given = [row if isinstance(row, dict) else {"v": row} for row in rows]
     found, steps = [], []
     for line, row in enumerate(given, 1):
-        assert row.keys() <= {"v", "s", "t", "e"}
-        stream, time = row.get("s", "out"), row.get("t")
-        found.append(Row(stream, row["v"], line, 10 * line, 10 * line + 5, time))
+        assert row.keys() <= {"v", "s", "t", "e", "p"}
+        stream, time, part = row.get("s", "out"), row.get("t"), row.get("p", 0)
+        found.append(Row(stream, row["v"], line, 10 * line, 10 * line + 5, time, part=part))
         if "e" in row:
             # behind the value: a step wins wherever it stands in the record
-            steps.append(Row(stream, float(row["e"]), line, 10 * line, 10 * line + 7, time))
+            steps.append(Row(stream, float(row["e"]), line, 10 * line, 10 * line + 7, time, part=part))
     return found if kind == "rows" else steps
 
 
@@ -194,7 +196,8 @@ def said(row, mentions):
         parts.append(row["objective_status"])
     parts += [row["job_status"]] if row["job_status"] else []
     if ":" in mentions:
-        parts.append(f"{row['stream']}:{row['line']}")
+        piece = f"/{row['part']}" if row["part"] else ""
+        parts.append(f"{row['stream']}{piece}:{row['line']}")
     if "streams" in mentions:
         parts.append(f"{row['streams']}streams")
     if (row["tied"] or 0) > 1:
@@ -217,7 +220,9 @@ def test_the_rules(case, goal):
 names = st.sampled_from(["a", "b", "trial_2", "trial_10", "trial_02", "z"])
 values = st.sampled_from([1.0, 2.0, 0.1, 0.2, 0.3, -0.0, 0.0, 1e308, 5e-324, NAN, INF, -INF]) | st.floats()
 records = st.lists(st.lists(st.tuples(st.booleans(), values, st.integers(0, 4)), max_size=4), max_size=5)
-logs = st.dictionaries(st.tuples(names, st.sampled_from(["out", "rank_2", "rank_10"])), records, max_size=8)
+# few are rotated; pieces come in any order
+places = st.tuples(names, st.sampled_from(["out", "rank_2", "rank_10"]), st.sampled_from([0, 0, 0, 1, 2]))
+logs = st.dictionaries(places, records, max_size=8)
 scopes = st.sampled_from(["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best@1", "best@2.5"])
 statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopped", "InProgress", "odd"]))
 
@@ -225,12 +230,12 @@ statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopp
 def jobs_of(logs, timed):
     """Rows of the objective and of the step, as they stand in the records of logs; few times, so that they tie."""
     jobs, steps = {}, {}
-    for (name, stream), log in logs.items():
+    for (name, stream, part), log in logs.items():
         for line, record in enumerate(log, 1):
             for column, (is_step, value, number) in enumerate(record):
                 value = float(number) if is_step and number < 4 else value
                 time = number if timed else None
-                row = Row(stream, value, line, 100 * line, 100 * line + column, time)
+                row = Row(stream, value, line, 100 * line, 100 * line + column, time, part=part)
                 (steps if is_step else jobs).setdefault(name, []).append(row)
     return {name: jobs.get(name, []) for name in [*jobs, *steps]}, steps
 
@@ -270,7 +275,7 @@ def test_a_row_says_what_is_known_of_the_job():
         SimpleNamespace(name="a", status="Stopped", hyperparameters={"lr": "3e-4", "units": "64"}),
         SimpleNamespace(name="b", status=None, hyperparameters={}),
     ]
-    place = {"stream": "stdout", "line": 3, "offset": 20, "step": None, "steps_back": None}
+    place = {"stream": "stdout", "part": 0, "line": 3, "offset": 20, "step": None, "steps_back": None}
     nowhere = dict.fromkeys(place)
     assert rank(rows, MIN, jobs=facts).to_pylist() == [
         {

@@ -171,7 +171,7 @@ def test_a_dataset_gives_the_same(tmp_path):
 
 events = st.tuples(st.sampled_from(["loss", "acc", "epoch", "rank"]), st.integers(0, 3).map(float))
 logs = st.dictionaries(
-    st.tuples(st.sampled_from(["a", "t_2", "t_10"]), st.sampled_from(["s_2", "s_10"])),
+    st.tuples(st.sampled_from(["a", "t_2", "t_10"]), st.sampled_from(["s_2", "s_10"]), st.sampled_from([0, 0, 1])),
     st.lists(st.lists(events, max_size=4), max_size=5),
     max_size=4,
 )
@@ -182,22 +182,23 @@ workers = st.sampled_from([(), ("stream",), ("rank",), ("stream", "rank")])
 def test_an_oracle_gives_the_same(logs, workers, duplicates, stepped):
     rows = {name: defaultdict(list) for name in ("loss", "acc", "epoch", "rank")}
     columns = {name: [] for name in rows}
-    for (job, stream), log in logs.items():
+    for (job, stream, part), log in logs.items():
         for line, record in enumerate(log, 1):
             for place, (name, value) in enumerate(record):
-                row = ranking_oracle.Row(stream, value, line, 100 * line, 100 * line + place)
+                row = ranking_oracle.Row(stream, value, line, 100 * line, 100 * line + place, part=part)
                 rows[name][job].append(row)
                 columns[name].append({"job": job, **row._asdict()})
     schema = pa.schema(
         [("job", pa.string()), ("stream", pa.string()), ("value", pa.float64())]
         + [(name, pa.int64()) for name in ("line", "offset", "start")]
-        + [("time", pa.timestamp("us", "UTC"))]
+        + [("time", pa.timestamp("us", "UTC")), ("part", pa.int32())]
     )
     tables = {name: pa.Table.from_pylist(some, schema=schema) for name, some in columns.items()}
 
     def labelled(job, row):
         """What tells the row's worker."""
-        same = [one for one in rows["rank"][job] if (one.stream, one.offset) == (row.stream, row.offset)]
+        record = (row.stream, row.part, row.offset)
+        same = [one for one in rows["rank"][job] if (one.stream, one.part, one.offset) == record]
         label = ranking_oracle.step_in_force(row, same)
         return tuple({"stream": row.stream, "rank": label}[worker] for worker in workers)
 

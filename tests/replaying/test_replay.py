@@ -57,6 +57,7 @@ def test_rows_come_by_job_stream_and_place(logs):
     assert list(result) == ["loss", "acc"]
     assert len(result) == 2
     columns = ["job", "stream", "value", "line", "offset", "start", "time"]
+    assert {part for name in result for part in result[name]["part"].to_pylist()} == {0}
     rows = {name: [tuple(row[column] for column in columns) for row in result[name].to_pylist()] for name in result}
     assert rows == {
         "loss": [
@@ -74,12 +75,12 @@ def test_rows_come_by_job_stream_and_place(logs):
 
 def test_every_table_has_the_schema(logs):
     names = pa.dictionary(pa.int32(), pa.string())
-    kinds = [names, names, pa.float64(), pa.int64(), pa.int64(), pa.int64(), pa.timestamp("us", "UTC")]
+    kinds = [names, names, pa.int32(), pa.float64(), pa.int64(), pa.int64(), pa.int64(), pa.timestamp("us", "UTC")]
     result = replay(logs, Scanner(["a=loss=(.*)", "b=never=(.*)"]))
     for table in result.values():
         assert table.schema.equals(TABLE_SCHEMA, check_metadata=True)
         assert table.schema.types == kinds
-        assert table.schema.names == ["job", "stream", "value", "line", "offset", "start", "time"]
+        assert table.schema.names == ["job", "stream", "part", "value", "line", "offset", "start", "time"]
         table.validate(full=True)
     assert result["b"].num_rows == 0
 
@@ -87,7 +88,7 @@ def test_every_table_has_the_schema(logs):
 def test_what_a_replay_knows(logs):
     result = replay(str(logs), SCANNER, objective=MIN)
     assert isinstance(result, Replay)
-    assert result.best == ("trial_2", 1.5, str(logs / "trial_2" / "stdout"), "stdout", 1, 0, {})
+    assert result.best == ("trial_2", 1.5, str(logs / "trial_2" / "stdout"), "stdout", 1, 0, {}, 0)
     assert [job.name for job in result.jobs] == ["trial_2", "trial_3", "trial_10"]
     assert result.errors == ()
     assert repr(result) == "<Replay of 4 logs, 3 jobs, best trial_2, 0 errors>"
@@ -179,7 +180,7 @@ def test_many_logs_give_what_each_gives_alone(many):
     for job in result.jobs:
         (log,) = job.logs
         for name, table in SCANNER.scan(log.path).items():
-            expected[name] += [{"job": job.name, "stream": log.stream, **row} for row in table.to_pylist()]
+            expected[name] += [{"job": job.name, "stream": log.stream, "part": 0, **row} for row in table.to_pylist()]
     for name, rows in expected.items():
         assert repr(result[name].to_pylist()) == repr(rows)
         assert result[name].column("value").num_chunks <= 512

@@ -14,6 +14,7 @@ class Row(NamedTuple):
     start: int
     time: int | None = None
     step: float | None = None
+    part: int = 0
 
 
 def natural(name):
@@ -23,31 +24,32 @@ def natural(name):
 
 
 def step_in_force(row, steps):
-    """Of the row's record, the last step up to the row, else the first; else the last before the record."""
-    in_record = [step for step in steps if step.offset == row.offset]
+    """Of the row's record, the last step up to the row, else the first; else the last before the record, in any piece."""
+    record = (row.part, row.offset)
+    in_record = [step for step in steps if (step.part, step.offset) == record]
     before = [step for step in in_record if step.start <= row.start]
-    earlier = [step for step in steps if step.offset < row.offset]
+    earlier = [step for step in steps if (step.part, step.offset) < record]
     if before:
         return max(before, key=lambda step: step.start).value
     if in_record:
         return min(in_record, key=lambda step: step.start).value
-    return max(earlier, key=lambda step: step.start).value if earlier else None
+    return max(earlier, key=lambda step: (step.part, step.start)).value if earlier else None
 
 
 def steps_back(steps):
-    """How often the step of a stream goes back; rows of a stream are given in its order."""
+    """How often the step of a stream goes back; rows of a piece of a stream are given in its order."""
     last, count = {}, 0
-    for step in steps:
+    for step in sorted(steps, key=lambda step: step.part):
         count += step.stream in last and step.value < last[step.stream]
         last[step.stream] = step.value
     return count
 
 
 def in_order(rows):
-    """Rows of a job; those of a stream are given in its order."""
+    """Rows of a job; those of a piece of a stream are given in its order."""
     if all(row.time is not None for row in rows):
-        return sorted(rows, key=lambda row: (row.time, natural(row.stream)))
-    return sorted(rows, key=lambda row: natural(row.stream))
+        return sorted(rows, key=lambda row: (row.time, natural(row.stream), row.part))
+    return sorted(rows, key=lambda row: (natural(row.stream), row.part))
 
 
 def mean(values):
@@ -134,6 +136,7 @@ def rank(jobs, goal, scope, statuses=None, *, completed_only=False):
                 "job_status": statuses.get(name),
                 "rows": len(jobs[name]),
                 "stream": row and row.stream,
+                "part": row and row.part,
                 "line": row and row.line,
                 "offset": row and row.offset,
                 "step": row and row.step,

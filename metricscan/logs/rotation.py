@@ -1,0 +1,427 @@
+"""Rotated logs: which files are pieces of one stream, and in which order they were written.
+
+The names alone decide. A name is read as that of another log, its *base*, with something added: a number, a date, or a word such
+as ``old``. It is a piece if the base lies beside it, and if the name is not also a usual one for a job.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.logs.compression import SUFFIXES, without_suffix
+from metricscan.logs.job import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+# 2026-03-01 or 20260301, perhaps with a time: 2026-03-01_10-00-00_123456, 20260301-100100, 2026-03-01T10-00-00.000. A number
+# behind - is a time only if it has minutes; else it counts the pieces of the date, as a number behind . does.
+_DATED_NAME = re.compile(
+    r"""
+    (?P<before>[-._])
+    (?: (?P<year>\d{4}) (?P<between>[-_.]?) (?P<month>\d\d) (?P=between) (?P<day>\d\d)
+      | (?P<first>\d\d)-(?P<second>\d\d)-(?P<year_last>\d{4}) )
+    (?: [-.] (?P<epoch>\d{9,10})
+      | [-_.T ]? (?P<hour>\d\d) [-_.:]? (?P<minute>\d\d) (?: [-_.:]? (?P<seconds>\d\d) (?: [-_.,]? (?P<fraction>\d{3,9}) )? )?
+      | [_T ]? (?P<hour_alone>\d\d) )?
+    Z?
+    (?: [-._] (?P<count>\d{1,3}) )?
+    """,
+    re.ASCII | re.VERBOSE,
+)
+_EPOCH_NAME = re.compile(r"(?P<before>[-._])(?P<epoch>\d{9,10}|\d{13})(?:[-._](?P<count>\d{1,3}))?", re.ASCII)
+_NUMBER_NAME = re.compile(r"(?P<before>[.-])(?P<number>\d{1,5})", re.ASCII)
+_BACKUP_NAME = re.compile(r"\.(?:old|OLD|bak|BAK|backup|prev|previous)|~")
+_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")
+# logs of multilog and svlogd beside their ``current``: 64 bits of seconds and 32 of nanoseconds
+_LABEL = re.compile(r"@[0-9a-f]{24}(?:\.[a-z])?")
+_CURRENT = "current"
+# The kubelet writes <restart>.log, and nothing else uses its names of older pieces: the base may be gone.
+_OF_KUBELET = re.compile(r"[0-9]+\.log\.[0-9]{8}-[0-9]{6}")
+# A number behind one of these tells runs or processes apart: trial.1.log is not an older trial.log.
+_UNIT = re.compile(
+    r"""(?:.*[^A-Za-z])? (?: trial | fold | run | seed | worker | rank | node | job | task | array | epoch | exp | experiment
+    | split | cv | replica | shard | proc | process | thread | gpu | device | host | rep | model | config | cfg | attempt
+    | version | v | step | iter | checkpoint | ckpt | client | agent | env | actor | learner | stage | round | part
+    | chunk )s?""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+_LOG_EXTENSIONS = frozenset([".log", ".txt", ".out", ".err"])
+_PACKED = (*SUFFIXES, ".tmp")
+_DIGITS_AS_ZERO = str.maketrans("123456789", "0" * 9)
+
+# Kinds of readings, in the order in which the pieces of a log are taken if it has several.
+_BACKUP, _DATED, _EPOCH, _NUMBERED, _LABELLED = range(5)
+
+
+class Piece(NamedTuple):
+    """A file that is a piece of a stream.
+
+    Attributes
+    ----------
+    base : str
+        The path of the stream's current file, which names the stream.
+    part : int
+        The number of the piece; the oldest is 0.
+    """
+
+    base: str
+    part: int
+
+
+class _Cut(NamedTuple):
+    """Where a name may be cut into the name of its base and what was added. Names that differ in digits alone have the same."""
+
+    start: int
+    end: int  # of what was added; the base goes on behind it
+    bare_end: int  # of the name without the suffix of a compression
+    is_worth_a_word: bool  # if there is no such base: runs are named by numbers and dates, too
+
+    def base(self, name: str) -> str:
+        """The name of the current file."""
+        return _CURRENT if self.start == 0 else name[: self.start] + name[self.end : self.bare_end]
+
+
+class _Reading(NamedTuple):
+    """What was added to the name of the base."""
+
+    kind: int
+    age: tuple[int, ...]  # less is older
+    is_doubtful: bool  # runs have such names, too, even beside the base
+    is_infix: bool  # what was added stands before the extension
+    month_may_be_second: bool = False
+
+
+class _Likely(NamedTuple):
+    """A file that may be a piece."""
+
+    path: str
+    folder: str
+    name: str
+    cuts: tuple[_Cut, ...]
+
+
+class _Member(NamedTuple):
+    """A file that is a piece, unless there is doubt."""
+
+    path: str
+    reading: _Reading
+
+
+def pieces_of(files: Mapping[str, str], notices: list[Notice], apart: Collection[str] = ()) -> dict[str, Piece]:
+    """Find the files that are pieces of one stream.
+
+    Parameters
+    ----------
+    files : mapping of str to str
+        The absolute paths of logs, each with the path that notices show.
+    notices : list of Notice
+        Gets what is in doubt, one notice per kind.
+    apart : collection of str
+        Absolute paths of logs that are no pieces, whatever their names.
+
+    Returns
+    -------
+    dict of str to Piece
+        By absolute path: all pieces of the streams that have several, the current files among them.
+
+    Examples
+    --------
+    >>> files = ["/logs/train.log", "/logs/train.log.1", "/logs/train.log.2.gz", "/logs/other.log"]
+    >>> {path: piece.part for path, piece in pieces_of(dict(zip(files, files)), []).items()}
+    {'/logs/train.log.2.gz': 0, '/logs/train.log.1': 1, '/logs/train.log': 2}
+    """
+    # A folder may hold a million files. The shapes of names, digits apart, tell for most of them that they are no pieces.
+    by_shape: dict[str, list[str]] = {}
+    for path in files:
+        by_shape.setdefault(path.rpartition("/")[2].translate(_DIGITS_AS_ZERO), []).append(path)
+    bare_shapes = {_bare(shape) for shape in by_shape}
+    apart = frozenset(apart)
+    likely: list[_Likely] = []
+    for shape, paths in by_shape.items():
+        cuts = tuple(_cuts(paths[0].rpartition("/")[2]))
+        if any(cut.is_worth_a_word or cut.start == 0 or cut.base(shape) in bare_shapes for cut in cuts):
+            for path in paths:
+                folder, _, name = path.rpartition("/")
+                if path not in apart:
+                    likely.append(_Likely(path, folder, name, cuts))
+    return _Search(files, notices).pieces(likely) if likely else {}
+
+
+def _bare(name: str) -> str:
+    """A name without the suffix of a compression, and without that of a compression that did not end."""
+    return without_suffix(name.removesuffix(".tmp")) if name.endswith(_PACKED) else name
+
+
+def _cuts(name: str) -> Iterator[_Cut]:
+    """The places where a name may be cut; the likeliest first."""
+    bare = _bare(name)
+    if _LABEL.fullmatch(bare):
+        yield _Cut(0, len(bare), len(bare), is_worth_a_word=False)
+        return
+    stem, dot, extension = bare.rpartition(".")
+    ends = [len(bare)]
+    if _EXTENSION.fullmatch(dot + extension):
+        ends.append(len(stem))
+    for end in ends:
+        # what is added holds digits and what stands between them, or is a word
+        word = _BACKUP_NAME.search(bare, max(1, end - len(".previous")), end)
+        if word is not None and word.end() == end and end == len(bare):
+            yield _Cut(word.start(), end, len(bare), is_worth_a_word=False)
+        for start in range(max(1, len(bare[:end].rstrip("0123456789-_.:TZ ,"))), end):
+            if any(one.fullmatch(bare, start, end) for one in (_DATED_NAME, _EPOCH_NAME, _NUMBER_NAME)):
+                if (
+                    bare[start - 1].isdecimal()
+                    and not _is_log(bare[:start])
+                    and _NUMBER_NAME.fullmatch(bare, start, end)
+                ):
+                    # lr0.1 is not an older lr0
+                    continue
+                cut = _Cut(start, end, len(bare), is_worth_a_word=True)
+                reading = _read(name, cut)
+                unlikely = reading is not None and reading.is_doubtful
+                if reading is not None and reading.kind == _NUMBERED:
+                    # longer numbers are those of processes and jobs
+                    is_long = end - start > len(".999")
+                    unlikely = reading.is_infix or is_long or bare[start] == "-" or _is_of_a_unit(name, cut)
+                yield cut._replace(is_worth_a_word=not unlikely)
+
+
+def _is_of_a_unit(name: str, cut: _Cut) -> bool:
+    return not _is_log(name[: cut.start]) and _UNIT.fullmatch(name, 0, cut.start) is not None
+
+
+def _read(name: str, cut: _Cut) -> _Reading | None:
+    """Read what was added to a name; None if it is a number but not a date."""
+    if cut.start == 0:
+        return _Reading(_LABELLED, (int(name[1:25], 16),), is_doubtful=False, is_infix=False)
+    place = (name, cut.start, cut.end)
+    is_infix = cut.end < cut.bare_end
+    if (match := _NUMBER_NAME.fullmatch(*place)) is not None:
+        number = match["number"]
+        padded = len(number) > 1 and number[0] == "0"
+        # log4j may call an older train.log train-1.log, and so may anybody who trains again
+        doubtful = padded or _is_of_a_unit(name, cut) or match["before"] == "-" or (is_infix and number == "0")
+        return _Reading(_NUMBERED, (-int(number),), doubtful, is_infix)
+    is_log = is_infix or _is_log(name[: cut.start])
+    if (match := _DATED_NAME.fullmatch(*place)) is not None and (date := _date(match)) is not None:
+        # lumberjack writes name-2026-03-01T10-00-00.000.log, runs are called name-2026-03-01_10-00-00.log
+        timed = match["minute"] is not None or match["epoch"] is not None
+        doubtful = match["before"] == "_" or (match["before"] == "-" and timed and match["fraction"] is None)
+        doubtful = doubtful if is_infix else not is_log and match["before"] != "."
+        return _Reading(_DATED, (*date, _count(match)), doubtful, is_infix, match["first"] is not None)
+    if (match := _EPOCH_NAME.fullmatch(*place)) is not None:
+        digits = match["epoch"]
+        age = (int(digits) * (1 if len(digits) == 13 else 1000), _count(match))
+        return _Reading(_EPOCH, age, is_infix or (not is_log and match["before"] != "."), is_infix)
+    if _BACKUP_NAME.fullmatch(*place) is not None:
+        return _Reading(_BACKUP, (), is_doubtful=False, is_infix=False)
+    return None
+
+
+def _count(match: re.Match[str]) -> int:
+    return -1 if match["count"] is None else int(match["count"])
+
+
+def _is_log(name: str) -> bool:
+    return name[-4:].lower() in _LOG_EXTENSIONS
+
+
+def _date(match: re.Match[str]) -> tuple[int, ...] | None:
+    """The numbers of a date, from the year on; None if there is no such date. A part that is not given is -1."""
+    groups = ("year", "month", "day") if match["first"] is None else ("year_last", "first", "second")
+    year, month, day = (int(match[group]) for group in groups)
+    # 03-01-2026 may be a day in March or in January
+    fits = 1 <= month <= 12 and 1 <= day <= 31
+    if not 1990 <= year <= 2099 or not (fits or (match["first"] is not None and 1 <= day <= 12 and 1 <= month <= 31)):
+        return None
+    hour, minute, second = (
+        -1 if text is None else int(text)
+        for text in (match["hour"] or match["hour_alone"], match["minute"], match["seconds"])
+    )
+    if hour > 24 or minute > 59 or second > 60:
+        return None
+    fraction = -1 if match["fraction"] is None else int(match["fraction"].ljust(9, "0"))
+    if match["epoch"] is not None:
+        fraction = int(match["epoch"])
+    return year, month, day, hour, minute, second, fraction
+
+
+class _Search:
+    """The search among some logs, and what there is to say about it."""
+
+    def __init__(self, files: Mapping[str, str], notices: list[Notice]) -> None:
+        self.files = files
+        self.notices = notices
+        # by path without the suffix of a compression: the log of that name
+        self.bases = dict(zip(files, files, strict=True))
+        for path in files:
+            if path.endswith(_PACKED):
+                # a log that is not compressed comes first
+                self.bases.setdefault(_bare(path), path)
+        # per kind of doubt the logs, or the current files of streams
+        self.without_base: list[str] = []
+        self.doubtful: list[str] = []
+        self.gaps: list[tuple[str, list[int]]] = []
+        self.mixed: list[str] = []
+        self.twice: list[tuple[str, str]] = []
+
+    def pieces(self, likely: Iterable[_Likely]) -> dict[str, Piece]:
+        """All pieces. Notes what is in doubt."""
+        members: dict[str, list[_Member]] = {}
+        alone: dict[str, list[_Likely]] = {}
+        for one in likely:
+            for cut in one.cuts:
+                base = self.bases.get(f"{one.folder}/{cut.base(one.name)}")
+                if base is not None and base != one.path and (reading := _read(one.name, cut)) is not None:
+                    members.setdefault(base, []).append(_Member(one.path, reading))
+                    break
+            else:
+                if one.cuts[0].is_worth_a_word or one.cuts[0].start == 0:
+                    alone.setdefault(f"{one.folder}/{one.cuts[0].base(one.name)}", []).append(one)
+        self._settle(members)
+        found: dict[str, Piece] = {}
+        for base, group in members.items():
+            if group:
+                self._number(base, group, found, is_there=True)
+        for base, some in alone.items():
+            readings = [(one.path, _read(one.name, one.cuts[0])) for one in some]
+            group = [_Member(path, reading) for path, reading in readings if reading is not None]
+            if group and _needs_no_base(group):
+                self._number(base, group, found, is_there=False)
+            elif group and _looks_rotated(base, group):
+                self.without_base += [member.path for member in group]
+        self._say()
+        return found
+
+    def _settle(self, members: dict[str, list[_Member]]) -> None:
+        """Take out what is in doubt."""
+        # a log that has older pieces of its own is not an older piece of another
+        rotated = {base for base, group in members.items() if any(not one.reading.is_infix for one in group)}
+        for base, group in members.items():
+            doubtful = {
+                one.path for one in group if one.reading.is_doubtful or (one.reading.is_infix and one.path in rotated)
+            }
+            for is_infix in (False, True):
+                numbered = [one for one in group if (one.reading.kind, one.reading.is_infix) == (_NUMBERED, is_infix)]
+                numbers = {-one.reading.age[0] for one in numbered}
+                # doubt about one is doubt about all; and a number that stands far from the others counts no pieces
+                if numbered and (doubtful & {one.path for one in numbered} or max(numbers) > 3 * len(numbers)):
+                    doubtful |= {one.path for one in numbered}
+            self.doubtful += sorted(doubtful)
+            members[base] = [one for one in group if one.path not in doubtful]
+        kept = {one.path for group in members.values() for one in group}
+        for base, group in members.items():
+            if base in kept:
+                # pieces of a piece
+                self.doubtful += [one.path for one in group]
+                members[base] = []
+
+    def _number(self, base: str, group: list[_Member], found: dict[str, Piece], *, is_there: bool) -> None:
+        """Number the pieces of one stream."""
+        are_months_known = True
+        if any(one.reading.month_may_be_second for one in group):
+            group, are_months_known = _with_months(group)
+        group.sort(key=lambda one: (one.reading.kind, one.reading.age, -len(one.path)))
+        for part, one in enumerate(group):
+            found[one.path] = Piece(base, part)
+        if is_there:
+            found[base] = Piece(base, len(group))
+        for one, other in itertools.pairwise(group):
+            same = (one.reading.kind, one.reading.age) == (other.reading.kind, other.reading.age)
+            if same and (one.reading.kind != _BACKUP or _bare(one.path) == _bare(other.path)):
+                self.twice.append((one.path, other.path))
+        schemes = {(one.reading.kind, one.reading.is_infix) for one in group}
+        if len(schemes) > 1 or schemes == {(_BACKUP, False)} or not are_months_known:
+            self.mixed.append(base)
+        numbers = {-one.reading.age[0] for one in group if one.reading.kind == _NUMBERED}
+        if numbers and max(numbers) > len(numbers - {0}):
+            self.gaps.append((base, sorted(set(range(1, max(numbers))) - numbers)))
+
+    def _say(self) -> None:
+        def add(path: str, text: str) -> None:
+            self.notices.append(Notice(text, self.files[path]))
+
+        if self.without_base:
+            example = self.without_base[0]
+            add(
+                example,
+                f"{_logs(self.without_base)} named like {_pieces(self.without_base)} of a rotated log, for example "
+                f"{self.files[example]}, but the log itself is not among them: each is taken for a log of its own",
+            )
+        if self.doubtful:
+            example = self.doubtful[0]
+            add(
+                example,
+                f"{_logs(self.doubtful)} named like {_pieces(self.doubtful)} of a log beside, for example "
+                f"{self.files[example]}, but also like other runs: each is taken for a log of its own",
+            )
+        if self.gaps:
+            example, missing = self.gaps[0]
+            numbers = ", ".join(map(str, missing[:5])) + (", .." if len(missing) > 5 else "")
+            add(
+                example,
+                f"pieces of {_rotated(self.gaps)} are missing: {self.files[example]} has no piece {numbers}"
+                f"{_others(self.gaps)}",
+            )
+        if self.mixed:
+            example = self.mixed[0]
+            add(
+                example,
+                f"names do not tell in which order the pieces of {_rotated(self.mixed)} were written, for example of "
+                f"{self.files[example]}: first backups (.old, .bak), then those with dates, then those with numbers, and "
+                "last the log itself",
+            )
+        if self.twice:
+            example, other = self.twice[0]
+            add(
+                example,
+                f"{self.files[example]} and {self.files[other]} are the same piece of a log by their names"
+                f"{_others(self.twice)}: both are read, in this order",
+            )
+
+
+def _needs_no_base(group: Sequence[_Member]) -> bool:
+    return all(
+        one.reading.kind == _LABELLED or _OF_KUBELET.fullmatch(_bare(one.path.rpartition("/")[2])) for one in group
+    )
+
+
+def _looks_rotated(base: str, group: Sequence[_Member]) -> bool:
+    """Whether logs without a base are worth a word: runs are named by numbers and dates, too."""
+    if any(one.reading.is_doubtful for one in group):
+        return False
+    return len(group) > 1 or (group[0].reading.kind == _NUMBERED and _is_log(base))
+
+
+def _with_months(group: list[_Member]) -> tuple[list[_Member], bool]:
+    """The pieces with dates from the year on, and whether it is known which number is the month (03-01-2026)."""
+    unsure = [member for member in group if member.reading.month_may_be_second]
+    day_first = any(member.reading.age[1] > 12 for member in unsure)
+    month_first = any(member.reading.age[2] > 12 for member in unsure)
+    turned = []
+    for member in group:
+        year, first, second, *rest = member.reading.age if member in unsure else (0, 0, 0)
+        if member in unsure and day_first:
+            member = member._replace(reading=member.reading._replace(age=(year, second, first, *rest)))
+        turned.append(member)
+    differ = len({member.reading.age[1:3] for member in unsure}) > 1
+    return turned, day_first != month_first or not differ
+
+
+def _logs(some: Sequence[object]) -> str:
+    return f"{len(some):,} log{' is' if len(some) == 1 else 's are'}"
+
+
+def _pieces(some: Sequence[object]) -> str:
+    return "a piece" if len(some) == 1 else "pieces"
+
+
+def _rotated(some: Sequence[object]) -> str:
+    return f"{len(some):,} rotated log{'' if len(some) == 1 else 's'}"
+
+
+def _others(some: Sequence[object]) -> str:
+    return "" if len(some) == 1 else f", and {len(some) - 1:,} more"
