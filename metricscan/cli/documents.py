@@ -67,6 +67,7 @@ def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError], notic
         },
         "bytes": stats.bytes,
         "records": stats.records,
+        **({"undecoded": stats.undecoded} if stats.undecoded else {}),
         "errors": source_errors(errors),
         "notices": [one._asdict() for one in notices],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +13,7 @@ from metricscan.replaying.records import exported_records_at, records_at
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
@@ -112,7 +111,7 @@ def _one_log(
         )
     else:
         records = records_at(
-            iter([data]) if data is not None else _pieces(path), sorted(wanted), universal=_ends_at_cr(scanner)
+            open_source(path if data is None else data), sorted(wanted), universal=_ends_at_cr(scanner)
         )
     for offset, record in records:
         line, names = wanted[offset]
@@ -148,16 +147,10 @@ def _read_once(path: str) -> tuple[bytes, SourceError | None]:
     pieces: list[bytes] = []
     try:
         with open_source(sys.stdin.buffer if path == STDIN else path) as opened:
-            pieces.extend(map(bytes, opened))
+            pieces.extend(map(bytes, opened.as_it_lies()))
     except SourceError as error:
         return b"".join(pieces), error
     return b"".join(pieces), None
-
-
-def _pieces(path: str) -> Iterator[bytes]:
-    # the scan has reported the error
-    with contextlib.suppress(SourceError), open_source(path) as opened:
-        yield from map(bytes, opened)
 
 
 def _shown(text: bytes) -> str:

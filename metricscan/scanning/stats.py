@@ -87,19 +87,28 @@ class ScanStats:
         Records that have ended.
     metrics : dict of str to MetricStats
         Every defined metric is a key.
+    undecoded : int
+        Units of UTF-16 or UTF-32 that are invalid; the patterns see U+FFFD in their place.
+    undecoded_at : int or None
+        The place of the first of them, in the first source that holds one.
     """
 
-    __slots__ = ("bytes", "metrics", "records")
+    __slots__ = ("bytes", "metrics", "records", "undecoded", "undecoded_at")
 
     def __init__(self, bytes: int = 0, records: int = 0, metrics: dict[str, MetricStats] | None = None) -> None:  # noqa: A002
         self.bytes = bytes
         self.records = records
+        self.undecoded = 0
+        self.undecoded_at: int | None = None
         self.metrics = {} if metrics is None else metrics
 
     def merge(self, other: ScanStats) -> None:
         """Add the counts of a later part of the input, or of another input."""
         self.bytes += other.bytes
         self.records += other.records
+        self.undecoded += other.undecoded
+        if self.undecoded_at is None:
+            self.undecoded_at = other.undecoded_at
         for name, counts in other.metrics.items():
             own = self.metrics.get(name)
             if own is None:
@@ -109,7 +118,7 @@ class ScanStats:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ScanStats):
             return NotImplemented
-        return (self.bytes, self.records, self.metrics) == (other.bytes, other.records, other.metrics)
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     __hash__ = None  # type: ignore[assignment]
 
