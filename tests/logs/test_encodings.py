@@ -8,9 +8,9 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.encodings import ENCODINGS, expected, places_of, written
+from support.encodings import ENCODINGS, places_of, written
 from support.exports import START_MS, Event, as_json
-from support.feeding import Dribble, pieces, scanned, streamed
+from support.feeding import Dribble, expected, pieces, scanned, streamed
 
 import metricscan
 from metricscan import SourceError
@@ -57,7 +57,7 @@ def in_pieces_of(size):
 @given(TEXTS, st.sampled_from(ENCODINGS), st.integers(1, 40))
 def test_rows_are_those_of_the_decoded_text(text, encoding, size):
     data = written(text, encoding)
-    wanted = expected(DEFINITIONS, data, encoding)
+    wanted = expected(DEFINITIONS, data)
     assert scanned(scanner(), data) == wanted
     assert scanned(scanner(), data, threads=2) == wanted
     assert scanned(scanner(), pieces(data, size)) == wanted
@@ -69,7 +69,7 @@ def test_rows_are_those_of_the_decoded_text(text, encoding, size):
 @given(TEXTS, st.sampled_from(ENCODINGS), st.sampled_from([{"escape": "syslog"}, {"ansi": "strip"}, {"newline": "lf"}]))
 def test_rows_under_other_options(text, encoding, options):
     data = written("\t\x1b[1mloss=1\x1b[0m" + text, encoding)
-    assert scanned(scanner(**options), pieces(data, 7)) == expected(DEFINITIONS, data, encoding, **options)
+    assert scanned(scanner(**options), pieces(data, 7)) == expected(DEFINITIONS, data, **options)
 
 
 # Units that are no characters: halves of pairs, and what lies past the last character.
@@ -86,7 +86,7 @@ def test_invalid_units_are_replaced_and_counted(data, encoding, size):
     )
     rest = data.draw(st.sampled_from([b"", b"a", b"ab"][: encoding.unit_bytes]))
     text = encoding.mark + b"".join(map(b"".join, data.draw(st.lists(parts, max_size=4)))) + rest
-    wanted = expected(DEFINITIONS, text, encoding)
+    wanted = expected(DEFINITIONS, text)
     for source in (text, pieces(text, size)):
         assert scanned(scanner(), source) == wanted
     assert streamed(scanner(), pieces(text, size)) == wanted
@@ -101,7 +101,7 @@ def test_invalid_units_are_replaced_and_counted(data, encoding, size):
 def test_files_folders_and_compressed_files(tmp_path, encoding):
     text = "Epoch 1\n" * 3_000 + "損 loss=0.25\n"
     data = written(text, encoding)
-    wanted = expected(DEFINITIONS, data, encoding)
+    wanted = expected(DEFINITIONS, data)
     (tmp_path / "a.log").write_bytes(data)
     (tmp_path / "b.log.gz").write_bytes(gzip.compress(data, 1))
     for threads in (1, 3):
@@ -131,7 +131,7 @@ def test_small_logs_of_several_encodings_are_scanned_each_in_its_own(tmp_path):
 def test_a_record_that_spans_many_pieces_keeps_its_place():
     text = "Epoch 1\n" + "損" * 50_000 + "\U0001f600loss=2\nloss=3\n"
     data = written(text, LE)
-    assert scanned(scanner(), pieces(data, 1001)) == expected(DEFINITIONS, data, LE)
+    assert scanned(scanner(), pieces(data, 1001)) == expected(DEFINITIONS, data)
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_full_batches_keep_their_places():
     text = "é loss=1\n" * 70_000
     data = written(text, BE)
     for source in (data, pieces(data, 100_001)):
-        assert scanned(scanner(), source) == expected(DEFINITIONS, data, BE)
+        assert scanned(scanner(), source) == expected(DEFINITIONS, data)
 
 
 @pytest.mark.parametrize("head", [b"\xff", b"\xfe", b"\0", b"\xff\xfe", b"\0\0\xfe", b"\xff\xfe\0", b""])
@@ -330,7 +330,7 @@ def test_an_export_in_utf_16_is_found_in_a_folder(tmp_path):
 @each_encoding
 def test_real_text_is_not_taken_for_another_encoding(text, encoding):
     data = written(text + "loss=1\n" + text, encoding)
-    assert scanned(scanner(), pieces(data, 33)) == expected(DEFINITIONS, data, encoding)
+    assert scanned(scanner(), pieces(data, 33)) == expected(DEFINITIONS, data)
 
 
 @pytest.mark.parametrize(

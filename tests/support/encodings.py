@@ -1,10 +1,7 @@
-"""Logs in UTF-16 and UTF-32: decoded by Python's codecs, and the place of each byte of the text."""
+"""Logs in UTF-16 and UTF-32: written, and the place of each byte of the text."""
 
 import codecs
-from typing import Any, NamedTuple
-
-from support import reference
-from support.feeding import Outcome, bits
+from typing import NamedTuple
 
 
 class Encoding(NamedTuple):
@@ -33,23 +30,3 @@ def places_of(text: str, encoding: Encoding) -> list[int]:
         places += [at] * len(character.encode())
         at += encoding.unit_bytes * (2 if encoding.unit_bytes == 2 and ord(character) > 0xFFFF else 1)
     return [*places, at]
-
-
-def expected(definitions: list[dict[str, str]], data: bytes, encoding: Encoding, **options: Any) -> Outcome:
-    """What the oracle says of the decoded text, with the places that the file has."""
-    text = data[len(encoding.mark) :].decode(encoding.codec, "replace")
-    places = places_of(text, encoding)
-    result = reference.scan(definitions, text.encode(), **options)
-    return {
-        "bytes": len(data),
-        "records": result.records,
-        **{
-            f"metric {name}": {
-                "rows": [(bits(row.value), row.line, places[row.offset], places[row.start]) for row in metric.rows],
-                "unparsed": metric.unparsed,
-                "failed": metric.failed,
-                "samples": [(text, line, places[offset]) for text, line, offset in metric.samples],
-            }
-            for name, metric in result.metrics.items()
-        },
-    }
