@@ -56,6 +56,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
     from metricscan.logs.survey import survey
     from metricscan.replaying.check import first_hits
     from metricscan.replaying.lint_log import lint_log
+    from metricscan.replaying.outcome import undecoded_notices
 
     found = survey(
         paths,
@@ -71,7 +72,8 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
     errors = [*found.errors, *errors]
     for error in errors:
         complain(error)
-    print_notices(found.notices)
+    notices = [*found.notices, *undecoded_notices([(None, stats)])]
+    print_notices(notices)
     findings = _findings(scanner, lint_log(scanner, logs, reading.input_format))
     if print_json:
         reasons = reasons_of(scanner, stats, logs, reading.input_format)
@@ -85,7 +87,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
             }
             for one in scanner.definitions
         }
-        documents.print_document({"metrics": metrics, **documents.totals(found, stats, errors, found.notices)})
+        documents.print_document({"metrics": metrics, **documents.totals(found, stats, errors, notices)})
     elif logs:
         console = open_console()
         for one in scanner.definitions:

@@ -68,6 +68,7 @@ def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError], notic
         **counts_of_files(found),
         "bytes": stats.bytes,
         "records": stats.records,
+        **({"undecoded": stats.undecoded} if stats.undecoded else {}),
         "cut_off": stats.cut_off,
         "errors": source_errors(errors),
         "notices": [one._asdict() for one in notices],

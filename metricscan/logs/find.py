@@ -10,7 +10,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
+from metricscan.logs._reading import FLAG_BINARY, FLAG_EXPORT, FLAG_MARKED, FLAG_PACKED, first_shows, look_at
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
 from metricscan.logs.copies import FIRST_LETTERS, copies_among, is_like_a_link, notice_of_copies
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
@@ -37,7 +37,7 @@ HEAD_BYTES = 8192
 # Names of files that lie among logs but are not logs. The option include overrules this.
 _NO_LOG_SUFFIXES = """
     json jsonl yaml yml toml ini cfg conf xml html htm css js md rst tex pdf svg png jpg jpeg gif webp mp4 csv tsv
-    parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle joblib pt pth ckpt safetensors onnx pb tflite bin model
+    parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle dill joblib pt pth ckpt safetensors onnx pb tflite bin model
     py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
     tbz tbz2 txz tzst wandb
 """
@@ -475,12 +475,12 @@ def _fits(name: str, within: str, pattern: str) -> bool:
 
 
 def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
-    """Whether the first bytes hold a NUL. A file that cannot be read is not binary: the scan reports the error."""
+    """Whether the first bytes are no text. A file that cannot be read is not binary: the scan reports the error."""
     if look is None:
         return False
     shown = look[-1]
     if not shown & FLAG_PACKED:
-        return bool(shown & FLAG_NUL)
+        return bool(shown & FLAG_BINARY)
     try:
         with open(path, "rb", buffering=0) as file:
             head = file.read(HEAD_BYTES)
@@ -498,7 +498,7 @@ def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
                 head = opened.peek(HEAD_BYTES)
         except SourceError:
             return False
-    return b"\0" in head
+    return bool(first_shows(head, b"") & FLAG_BINARY)
 
 
 def _is_export(path: str) -> bool:
@@ -521,7 +521,7 @@ def streams_of(logs: Mapping[str, int | None], input_format: str) -> Iterator[tu
         looks = look_at([*map(os.fsencode, unseen)], MAGIC_PREFIXES)
         logs = {**logs, **{path: None if look is None else look[-1] for path, look in zip(unseen, looks, strict=True)}}
     for path, shown in logs.items():
-        if shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT) and input_format == "auto":
+        if shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT | FLAG_MARKED) and input_format == "auto":
             yield path, None
         else:
             yield from ((path, name) for name in _streams_in(path, input_format))

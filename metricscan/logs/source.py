@@ -15,6 +15,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from metricscan.errors import SourceError
+from metricscan.logs import encodings
+from metricscan.logs._reading import FIRST_BYTES, WHOLE_BYTES, begins_plain, has_utf16_in_places
 from metricscan.logs.compression import codec_of, compression, decompress, wanted_bytes
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ class Source:
         Bytes on disk or in memory, if known; of a compressed file, its compressed size.
     descriptor : int or None
         The file descriptor of a plain file, which can be read at any offset.
+    decoder : Decoder or None
+        What decodes an input that begins with a mark of UTF-16 or UTF-32: then the pieces are its text, and ``whole`` and
+        ``descriptor`` are None. It is known once the source is settled.
     """
 
     def __init__(self, name: str, pieces: Iterator[Any], *, whole: memoryview | None, size: int | None) -> None:
@@ -51,12 +56,102 @@ class Source:
         self._pieces = pieces
         self._file: BinaryIO | None = None
         self._on_piece: Callable[[int], object] | None = None
+        self.decoder: encodings.Decoder | None = None
+        self._is_settled = False
 
     def __iter__(self) -> Iterator[Any]:
+        self.settle()
         return self._pieces
 
+    def as_it_lies(self) -> Iterator[Any]:
+        """The pieces, neither decoded nor watched for another encoding. They can be asked for only first."""
+        assert not self._is_settled
+        self._is_settled = True
+        return self._pieces
+
+    def settle(self) -> None:
+        """Find out by the first bytes whether the pieces are to be decoded. It waits for a pipe."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        size = 0 if self.whole is None and self.descriptor is None else self.size or 0
+        is_small = 0 < size <= WHOLE_BYTES
+        searched = size if is_small else FIRST_BYTES
+        if self.whole is None:
+            try:
+                first = next(self._pieces, None)
+            except SourceError as error:
+                self._pieces = _raising(error)
+                return
+            if first is None:
+                return
+            self._pieces = chain((first,), self._pieces)
+        else:
+            first = self.whole
+        is_plain = begins_plain(first, searched)
+        if not is_plain and self._decode():
+            return
+        is_suspect = size > searched and self._has_utf16_in_places(size)
+        if is_suspect or not size or not is_plain or len(first) < searched:
+            self._pieces = encodings.watched(self._pieces, self.name, whole=is_suspect or is_small, ends=not size)
+        if is_suspect:
+            self.whole = self.descriptor = None
+
+    def _decode(self) -> bool:
+        """Decode the pieces if they begin with a mark. Says whether they do."""
+        held: list[Any] = []
+        head = b""
+        rest = self._pieces
+        try:
+            for piece in self._pieces:
+                head += bytes(piece[: encodings.MARK_BYTES])
+                if not encodings.may_begin_mark(head):
+                    # it is no copy: the next one is asked for after it was yielded
+                    held.append(piece)
+                    break
+                held.append(bytes(piece))
+        except SourceError as error:
+            # the error is raised after the pieces before it
+            rest = _raising(error)
+        self._pieces = chain(held, rest)
+        encoding = encodings.marked(head)
+        if encoding is None:
+            return False
+        self.decoder = encodings.Decoder(encoding, len(encoding.mark))
+        self._pieces = encodings.decoded(self._pieces, self.decoder, self.name)
+        self.whole = self.descriptor = None
+        return True
+
+    def _has_utf16_in_places(self, size: int) -> bool:
+        return has_utf16_in_places(self.whole, -1 if self.descriptor is None else self.descriptor, size)
+
+    def can_be_cut(self) -> bool:
+        """Whether parts of the input can be read on their own: it is in memory or a plain file, and begins as plain text."""
+        # a file of size 0 may have content: those of /proc do
+        if not self.size or (self.whole is None and self.descriptor is None):
+            return False
+        self.settle()
+        if self.whole is not None:
+            return begins_plain(self.whole, WHOLE_BYTES)
+        try:
+            return self.descriptor is not None and begins_plain(os.pread(self.descriptor, WHOLE_BYTES, 0), WHOLE_BYTES)
+        except OSError:
+            # the scan reports the error where it meets it
+            return False
+
+    def to_source(self, *places: Any) -> None:
+        """Replace places in the text of the pieces by those in the input, in arrays of int64."""
+        if self.decoder is not None:
+            for one in places:
+                self.decoder.to_source(one)
+
+    def place(self, at: int) -> int:
+        """The place in the input of a place in the text of the pieces."""
+        return at if self.decoder is None else self.decoder.place(at)
+
     def peek(self, size: int) -> bytes:
-        """A copy of the first bytes, at most ``size``. Iteration still yields them."""
+        """A copy of the first bytes of the text, at most ``size``. Iteration still yields them."""
+        self.settle()
         if self.whole is not None:
             return bytes(self.whole[:size])
         held: list[bytes] = []

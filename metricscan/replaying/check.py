@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -113,7 +112,7 @@ def _one_log(
         )
     else:
         records = records_at(
-            iter([data]) if data is not None else _pieces(path), sorted(wanted), universal=_ends_at_cr(scanner)
+            open_source(path if data is None else data), sorted(wanted), universal=_ends_at_cr(scanner)
         )
     for offset, record in records:
         line, names = wanted[offset]
@@ -149,7 +148,7 @@ def _read_once(path: str) -> tuple[bytes, SourceError | None]:
     pieces: list[bytes] = []
     try:
         with open_source(sys.stdin.buffer if path == STDIN else path) as opened:
-            pieces.extend(map(bytes, opened))
+            pieces.extend(map(bytes, opened.as_it_lies()))
     except SourceError as error:
         return b"".join(pieces), error
     return b"".join(pieces), None
@@ -159,12 +158,6 @@ def _broken_off(data: bytes, failure: SourceError) -> Iterator[bytes]:
     """Bytes, and the error behind them: the scan must not take the last record for a whole one."""
     yield data
     raise failure
-
-
-def _pieces(path: str) -> Iterator[bytes]:
-    # the scan has reported the error
-    with contextlib.suppress(SourceError), open_source(path) as opened:
-        yield from map(bytes, opened)
 
 
 def _shown(text: bytes) -> str:

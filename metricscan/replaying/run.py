@@ -14,7 +14,7 @@ from metricscan.logs.exports import span_of
 from metricscan.ranking import ranking
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
-from metricscan.replaying.outcome import Best, Replay
+from metricscan.replaying.outcome import Best, Replay, undecoded_notices
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
 from metricscan.scanning.stats import MetricStats, ScanStats
@@ -105,6 +105,7 @@ class Run:
         }
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
+        undecoded: list[tuple[str, ScanStats]] = []
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
             stream_numbers = self.stream_numbers[logs.start : logs.stop]
@@ -131,11 +132,15 @@ class Run:
                     target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
             stats, sizes = counted()
             self.stats.merge(stats)
+            if stats.undecoded:
+                # such a log is scanned alone
+                undecoded.append((self.logs[logs.start].path, stats))
             if target is not None:
                 self.sources += [
                     manifest.source_entry(self.logs[log], self.found.jobs[self.job_numbers[log]].name, size, records)
                     for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
+        self.notices += undecoded_notices(undecoded)
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         spans = None

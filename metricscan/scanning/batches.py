@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from metricscan import _core
     from metricscan.logs.exports import ExportReader
+    from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
 
@@ -60,8 +61,6 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
         self.frames: ExportReader | None = None
         workers = threaded.worker_count(threads, self._opened.size)
-        # a file of size 0 may have content: those of /proc do
-        can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
             from metricscan.logs import exports
@@ -76,7 +75,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         if self.frames is not None:
             self._running = self.numbered(self.frames)
         else:
-            self._running = self._many_blocks(workers) if workers > 1 and can_be_cut else self._one_stream()
+            self._running = (
+                self._many_blocks(workers) if workers > 1 and self._opened.can_be_cut() else self._one_stream()
+            )
 
     @property
     def stats(self) -> ScanStats:
@@ -128,19 +129,31 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             raise frames.error
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
-        core = self._plan.new_stream(in_batches=True)
+        pieces = iter(self._opened)
+        decoder = self._opened.decoder
+        core = self._plan.new_stream(in_batches=decoder is None)
         self.counting = partial(self._plan.stats_of, core)
+        decoded: DecodedRows | None = None
+        if decoder is not None:
+            from metricscan.scanning.decoded import DecodedRows
+
+            decoded = DecodedRows(self._plan, core, decoder)
+            self.counting = decoded.stats
         failed: SourceError | None = None
         with self._opened:
             try:
-                for piece in self._opened:
+                for piece in pieces:
                     core.feed(piece)
-                    for pattern, columns in core.take_full():
+                    if decoded is not None:
+                        decoded.move(piece)
+                    for pattern, columns in core.take_full() if decoded is None else decoded.take_full():
                         yield from self._named(pattern, columns)
             except SourceError as error:
                 failed = error
             core.finish(cut_off=failed is not None)
-        for pattern, columns in core.take():
+        if decoded is not None:
+            decoded.move(b"")
+        for pattern, columns in core.take() if decoded is None else decoded.take():
             yield from self._named(pattern, columns)
         if failed is not None:
             raise failed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metricscan.logs._reading import read_together
+from metricscan.logs._reading import FLAG_MARKED, FLAG_UTF16, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, compression
 from metricscan.logs.exports import HEAD_BYTES
 from metricscan.logs.exports import detect as format_of
@@ -77,7 +77,7 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
     -------
     Together or None
         Columns are shifted in place, and batches made of them without a copy. None if one of the files must be scanned alone:
-        it is unreadable, compressed, has grown or (with ``detect``) is an export.
+        it is unreadable, compressed, in UTF-16 or UTF-32, has grown or (with ``detect``) is an export.
     """
     names = [*map(os.fsencode, paths)]
     core = plan.new_stream(at_beginning=False, in_batches=True)
@@ -139,6 +139,8 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     files = np.frombuffer(read, np.int64).reshape(-1, 6)
     ends = files[:, 0].cumsum()
     for number in np.flatnonzero(files[:, 5]).tolist():
+        if files[number, 5] & (FLAG_MARKED | FLAG_UTF16):
+            return None
         # the very first bytes suggest a compressed file or an export; more bytes decide
         length, size, beginning, *_ = files[number].tolist()
         head = buffer[int(ends[number]) - length :][: min(size - beginning, HEAD_BYTES)].tobytes()
