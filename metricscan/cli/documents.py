@@ -63,6 +63,7 @@ def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError], notic
             "by_name": found.skipped_by_name,
             "binary": found.skipped_binary,
             "not_regular": found.skipped_not_regular,
+            **({"archives": found.skipped_archives} if found.skipped_archives else {}),
             **({"links": found.skipped_links} if found.skipped_links else {}),
         },
         "bytes": stats.bytes,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import itertools
 import os
@@ -12,18 +11,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
-from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
+from metricscan.logs.archives import member_of
+from metricscan.logs.compression import MAGIC_PREFIXES, MAX_DECOMPRESSED, compression, without_suffix
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
 from metricscan.logs.exports import detect, format_of, stream_names
 from metricscan.logs.job import STDIN
+from metricscan.logs.members import NOT_READ, ArchiveSearch, fits, is_binary_text
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from metricscan.logs.archives import Archive
     from metricscan.logs.job import Survey
 
 #: A folder with this file is a dataset, not a folder of logs.
@@ -42,7 +44,8 @@ _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
 _NO_LOG_NAME = re.compile(
     r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|aws-logs-write-test", re.DOTALL
 )
-_NOT_READ = frozenset(name for _, name in UNSUPPORTED)
+# Names of archives: of what is no log by its name, they are counted apart.
+_ARCHIVE_SUFFIXES = frozenset(["tar", "tgz", "zip", "tbz", "tbz2", "txz", "tzst"])
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 # Files that tools write about themselves, by their absolute paths. The option include overrules this, too.
 _OF_TOOLS = (
@@ -65,23 +68,27 @@ def find_logs(
     *,
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
-    exports: bool,
+    input_format: str = "plain",
     follow_links: bool = False,
+    max_decompressed: int = MAX_DECOMPRESSED,
 ) -> dict[str, int | None]:
     """Find the logs under paths, each real file once.
 
     Parameters
     ----------
     paths : iterable of path
-        Files (always taken), folders (searched), globs, or ``"-"`` for standard input.
+        Files (always taken), folders and archives (searched), members of archives and folders in them, globs, or ``"-"`` for
+        standard input.
     found : Survey
-        Gets the errors, the counts of files that were skipped, and the sizes.
+        Gets the errors, the counts of files that were skipped, the sizes, and the archives.
     include, exclude : glob or sequence of glob
         Names, or paths within the folder, of the files to take from folders.
-    exports : bool
-        Whether a JSON or CSV file that holds log events is a log.
+    input_format : str
+        With ``"auto"``, a JSON or CSV file that holds log events is a log.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
+    max_decompressed : int
+        The most bytes that an archive is decompressed to.
 
     Returns
     -------
@@ -89,7 +96,15 @@ def find_logs(
         The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes; None
         if the file was not opened.
     """
-    return _Search(found, include, exclude, exports=exports, follow_links=follow_links).find(paths)
+    search = _Search(
+        found,
+        include,
+        exclude,
+        input_format=input_format,
+        follow_links=follow_links,
+        max_decompressed=max_decompressed,
+    )
+    return search.find(paths)
 
 
 class _Link(NamedTuple):
@@ -118,14 +133,15 @@ class _Search:
         include: str | Sequence[str],
         exclude: str | Sequence[str],
         *,
-        exports: bool,
+        input_format: str,
         follow_links: bool,
+        max_decompressed: int,
     ) -> None:
         self.found = found
         self.follow_links = follow_links
         # the real paths of the folders that were given
         self.tops: list[str] = []
-        self.exports = exports
+        self.exports = input_format == "auto"
         # a str is one glob, not one glob per letter
         self.include, self.exclude = ([one] if isinstance(one, str) else list(one) for one in (include, exclude))
         # by device and inode: the path under which a file was found; a folder's path, and its path for the globs
@@ -138,6 +154,7 @@ class _Search:
         self.met: dict[str, int] = {}
         # per path the flags of its first bytes; None if it was not opened
         self.logs: dict[str, int | None] = {}
+        self.archives = ArchiveSearch(self, input_format=input_format, max_decompressed=max_decompressed)
 
     def find(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, int | None]:
         given = [os.fsdecode(path) for path in paths]
@@ -148,7 +165,9 @@ class _Search:
             elif os.path.isdir(path):
                 empty += self._folder(path)
             elif os.path.lexists(path):
-                self._take(path)
+                self._take_given(path)
+            elif self.archives.take_within(path):
+                continue
             elif glob.has_magic(path):
                 empty += self._glob(path)
             else:
@@ -160,7 +179,8 @@ class _Search:
                 unfollowed = (
                     self.found.skipped_links and "links in it lead to folders elsewhere; follow_links searches those"
                 )
-                self._no_logs(folder, unfollowed or hint)
+                self.report_no_logs(folder, unfollowed or hint)
+        self.archives.report_unopened()
         return self.logs
 
     def _glob(self, pattern: str) -> list[tuple[str, str | None]]:
@@ -174,8 +194,14 @@ class _Search:
                 if not pattern.endswith("**"):
                     empty += self._folder(match)
             else:
-                self._take(match)
+                self._take_given(match)
         return empty
+
+    def _take_given(self, path: str) -> None:
+        """Take a file that was given; of an archive its members."""
+        look = look_at([os.fsencode(path)], MAGIC_PREFIXES)[0] if os.path.isfile(path) else None
+        if look is None or not self.archives.take(path, look):
+            self._take(path, look)
 
     def _take(self, path: str, look: tuple[int, int, int, int] | None = None) -> None:
         self.met[self.top] = self.met.get(self.top, 0) + 1
@@ -225,10 +251,10 @@ class _Search:
                 hint = "its files are binary or not regular"
             if len(self.folder_links) + len(self.file_links) > links:
                 return [(folder, hint)]
-            self._no_logs(folder, hint)
+            self.report_no_logs(folder, hint)
         return []
 
-    def _no_logs(self, folder: str, hint: str | None) -> None:
+    def report_no_logs(self, folder: str, hint: str | None) -> None:
         self.found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
 
     def _walk(self, folder: str, within: str, place: str, real: str | None = None) -> None:
@@ -261,7 +287,7 @@ class _Search:
         looks = dict(zip(logs, look_at([*map(os.fsencode, logs)], MAGIC_PREFIXES), strict=True))
         for entry in entries:
             if _is_folder(entry):
-                if not self._is_searched(entry.name, place):
+                if not self.is_searched(entry.name, place):
                     continue
                 if entry.name not in links:
                     inner = None if real is None else f"{real}{entry.name}/"
@@ -269,8 +295,11 @@ class _Search:
                 elif real is None:
                     self.folder_links.append(_Link(entry.path, f"{within}{entry.name}/", self.top))
             elif entry.path in looks:
-                if not _is_binary(entry.path, looks[entry.path]):
-                    self._take(entry.path, looks[entry.path])
+                look = looks[entry.path]
+                if look is not None and self.archives.take(entry.path, look, within + entry.name):
+                    continue
+                if not _is_binary(entry.path, look):
+                    self._take(entry.path, look)
                 elif real is None:
                     self.found.skipped_binary += 1
             elif real is not None:
@@ -280,10 +309,13 @@ class _Search:
                 self.found.skipped_not_regular += 1
             elif entry.name in links and self._is_log_by_name(entry, paths, place):
                 self.file_links.append(_Link(entry.path, within + entry.name, self.top))
+            elif self.is_archive_by_name(entry.name, within):
+                self.archives.pass_over(entry.path)
             else:
                 self.found.skipped_by_name += 1
 
-    def _is_searched(self, name: str, place: str) -> bool:
+    def is_searched(self, name: str, place: str) -> bool:
+        """Whether a folder in the folder with the absolute path ``place`` is searched."""
         if place.endswith("/.guild") and not self.include:
             return name in _FOLDERS_OF_GUILD
         return not name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(name) is not None
@@ -312,6 +344,8 @@ class _Search:
                 if not self.include or self._is_left_out(name, place[1] + name):
                     continue
             (look,) = look_at([os.fsencode(path)], MAGIC_PREFIXES)
+            if look is not None and self.archives.take(path, look, link.within):
+                continue
             if _is_binary(path, look):
                 self.found.skipped_binary += 1
             else:
@@ -343,21 +377,38 @@ class _Search:
             self.met[self.top] = sum(path.startswith(os.path.join(folder, "")) for path in self.logs)
 
     def _is_left_out(self, name: str, within: str) -> bool:
-        return any(_fits(name, within, pattern) for pattern in self.exclude)
+        return any(fits(name, within, pattern) for pattern in self.exclude)
+
+    def is_archive_by_name(self, name: str, folder: str) -> bool:
+        """Whether a file that is no log by its name is an archive by it, and no glob leaves it out."""
+        if self.include or name.startswith(".") or self._is_left_out(name, folder + name):
+            return False
+        return without_suffix(name).rpartition(".")[2] in _ARCHIVE_SUFFIXES
 
     def _is_log_by_name(self, entry: os.DirEntry[str], folders: tuple[str, ...], place: str) -> bool:
-        name = entry.name
+        return self.is_log_by_name(entry.name, folders, place, lambda: _is_export(entry.path))
+
+    def is_log_by_name(
+        self,
+        name: str,
+        folders: tuple[str, ...],
+        place: str,
+        is_export: Callable[[], bool],
+        include: Sequence[str] | None = None,
+    ) -> bool:
+        """Whether a file is a log by its name, and its paths for the globs."""
+        include = self.include if include is None else include
         if self.exclude and any(self._is_left_out(name, folder + name) for folder in folders):
             return False
-        if self.include:
-            return any(_fits(name, folder + name, pattern) for folder in folders for pattern in self.include)
+        if include:
+            return any(fits(name, folder + name, pattern) for folder in folders for pattern in include)
         if name.startswith("."):
             return False
         whole = f"{place}/{name}"
         if any(text in whole and tool.fullmatch(whole) for text, tool in _OF_TOOLS):
             return False
         name = without_suffix(name)
-        if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
+        if self.exports and name.endswith((".json", ".csv")) and is_export():
             return True
         _, dot, suffix = name.rpartition(".")
         return not (dot and suffix in _NO_LOGS) and _NO_LOG_NAME.fullmatch(name) is None
@@ -406,10 +457,6 @@ def _is_regular(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _fits(name: str, within: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(within, pattern)
-
-
 def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
     """Whether the first bytes hold a NUL. A file that cannot be read is not binary: the scan reports the error."""
     if look is None:
@@ -423,18 +470,13 @@ def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
     except OSError:
         return False
     kind = compression(head)
-    if kind in _NOT_READ:
-        # a log in an unsupported compression is an error; it is not skipped
-        name = os.path.basename(path)
-        names = (name, os.path.splitext(name)[0])
-        return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
-    if kind is not None:
+    if kind is not None and kind not in NOT_READ:
         try:
             with open_source(path, chunk_bytes=HEAD_BYTES) as opened:
                 head = opened.peek(HEAD_BYTES)
         except SourceError:
             return False
-    return b"\0" in head
+    return is_binary_text(path, kind, head)
 
 
 def _is_export(path: str) -> bool:
@@ -446,7 +488,9 @@ def _is_export(path: str) -> bool:
         return False
 
 
-def streams_of(logs: Mapping[str, int | None], input_format: str) -> Iterator[tuple[str, str | None]]:
+def streams_of(
+    logs: Mapping[str, int | None], input_format: str, archives: Mapping[str, Archive]
+) -> Iterator[tuple[str, str | None]]:
     """The path of each log with the name of each stream in it.
 
     An export gives one pair for each stream that its events name (``""`` for events that name none). Any other log gives
@@ -457,7 +501,10 @@ def streams_of(logs: Mapping[str, int | None], input_format: str) -> Iterator[tu
         looks = look_at([*map(os.fsencode, unseen)], MAGIC_PREFIXES)
         logs = {**logs, **{path: None if look is None else look[-1] for path, look in zip(unseen, looks, strict=True)}}
     for path, shown in logs.items():
-        if shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT) and input_format == "auto":
+        member = member_of(path, archives)
+        if member is not None:
+            yield from ((path, name) for name in member[0].streams.get(member[1], [None]))
+        elif shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT) and input_format == "auto":
             yield path, None
         else:
             yield from ((path, name) for name in _streams_in(path, input_format))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from metricscan.errors import SourceError
+    from metricscan.logs.archives import Archive
 
 STDIN = "-"
 
@@ -89,8 +90,13 @@ class Survey:
         regular files, but broken links, pipes, sockets or devices.
     skipped_links : int
         Links that lead to folders outside those given, and were not followed.
+    skipped_archives : int
+        Archives in folders and in archives, which were not opened.
     sizes : dict of str to int
-        Bytes on disk of each log that is a regular file, by path, at the time of the search.
+        Bytes on disk of each log that is a regular file, by path, at the time of the search. Of a log in an archive, about
+        the bytes that it takes up there.
+    archives : dict of str to Archive
+        The archives whose members are logs, by path.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -100,7 +106,9 @@ class Survey:
     skipped_binary: int = 0
     skipped_not_regular: int = 0
     skipped_links: int = 0
+    skipped_archives: int = 0
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
+    archives: dict[str, Archive] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         logs = sum(len(job.logs) for job in self.jobs)
@@ -108,6 +116,8 @@ class Survey:
         kinds = f"{self.skipped_by_name} by name, {self.skipped_binary} binary"
         if self.skipped_not_regular:
             kinds += f", {self.skipped_not_regular} not regular"
+        if self.skipped_archives:
+            kinds += f", {self.skipped_archives} archive{'' if self.skipped_archives == 1 else 's'}"
         if self.skipped:
             text += f", {self.skipped} skipped ({kinds})"
         if self.skipped_links:
@@ -123,7 +133,7 @@ class Survey:
     @property
     def skipped(self) -> int:
         """How many files in folders were not taken for logs, for any reason."""
-        return self.skipped_by_name + self.skipped_binary + self.skipped_not_regular
+        return self.skipped_by_name + self.skipped_binary + self.skipped_not_regular + self.skipped_archives
 
 
 def is_read_once(path: str) -> bool:

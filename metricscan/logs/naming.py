@@ -13,7 +13,7 @@ from metricscan.logs.job import STDIN, Job, Log
 from metricscan.logs.natural import natural_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from metricscan.logs.job import Survey
 
@@ -77,7 +77,7 @@ class JobKeys:
     def __init__(self, logs: list[tuple[str, str | None]], rule: str, found: Survey) -> None:
         self.logs = [path for path, _ in logs]
         self.within = [name for _, name in logs]
-        self.files = _places(self.logs)
+        self.files = _places(self.logs, found.archives)
         self.places = [
             # where the stream would lie if it had been exported alone
             file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
@@ -246,8 +246,11 @@ def job_pattern(rule: str) -> re.Pattern[str]:
         raise OptionError(f"job={rule!r} is not auto, file or dir, and not a valid regex: {reason}{place}") from None
 
 
-def _places(logs: Sequence[str]) -> list[str]:
-    """The absolute paths of logs. ``os.path.abspath`` is called once per folder."""
+def _places(logs: Sequence[str], archives: Mapping[str, object]) -> list[str]:
+    """The absolute paths of logs. ``os.path.abspath`` is called once per folder.
+
+    What follows the path of an archive is text: its ``..`` leads nowhere.
+    """
     folders: dict[str, str] = {}
     places = []
     for path in logs:
@@ -257,7 +260,12 @@ def _places(logs: Sequence[str]) -> list[str]:
         folder, name = _split(path)
         at = folders.get(folder)
         if at is None:
-            at = folders[folder] = os.path.join(os.path.abspath(folder), "").replace(os.sep, "/")
+            real = folder
+            while real and archives and real not in archives:
+                real = real.rpartition("/")[0]
+            inner = folder[len(real) :] if real else ""
+            at = os.path.abspath(real or folder).replace(os.sep, "/") + inner
+            at = folders[folder] = os.path.join(at, "")
         places.append(at + name)
     return places
 

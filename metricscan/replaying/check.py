@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import ExportReader
 from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source
@@ -46,7 +47,13 @@ class Hit(NamedTuple):
 
 
 def first_hits(
-    scanner: Scanner, paths: Sequence[str], most: int, input_format: InputFormat = "plain", threads: int | None = 1
+    scanner: Scanner,
+    paths: Sequence[str],
+    most: int,
+    input_format: InputFormat = "plain",
+    threads: int | None = 1,
+    *,
+    max_decompressed: int = MAX_DECOMPRESSED,
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
     """Scan logs, and read the records of the first matches again.
 
@@ -58,6 +65,7 @@ def first_hits(
         Hits to return per metric.
     input_format : str
     threads : int or None
+    max_decompressed : int
 
     Returns
     -------
@@ -73,7 +81,7 @@ def first_hits(
     errors = []
     for path in paths:
         try:
-            _one_log(scanner, path, most, hits, stats, input_format, threads)
+            _one_log(scanner, path, most, hits, stats, input_format, threads, max_decompressed)
         except SourceError as error:
             errors.append(error)
     return hits, stats, errors
@@ -87,11 +95,13 @@ def _one_log(
     stats: ScanStats,
     input_format: InputFormat,
     threads: int | None,
+    max_decompressed: int,
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
     data, failure = _read_once(path) if is_read_once(path) else (None, None)
-    running = scanner.batches(path if data is None else data, threads, input_format=input_format)
+    source = path if data is None else data
+    running = scanner.batches(source, threads, input_format=input_format, max_decompressed=max_decompressed)
     try:
         for name, batch in running:
             for line, offset in zip(*(batch.column(key).to_pylist() for key in ("line", "offset")), strict=True):
@@ -106,9 +116,8 @@ def _one_log(
         for sample in counts.samples:
             wanted.setdefault(sample.offset, (sample.line, set()))[1].add(name)
     if running.frames is not None:
-        source = open_source(path if data is None else data)
         records = exported_records_at(
-            ExportReader(source, running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner)
+            ExportReader(open_source(source), running.frames.format), sorted(wanted), universal=_ends_at_cr(scanner)
         )
     else:
         records = records_at(

@@ -87,7 +87,7 @@ class Schedule:
         first = held = 0
         for number, log in enumerate(self._logs):
             size = self._sizes.get(log.path, MOST_BYTES + 1)
-            together = size <= MOST_BYTES and log.within is None and can_be_text
+            together = size <= MOST_BYTES and can_be_text and self._scans.is_file(number)
             if first < number and (not together or held + size > most_bytes):
                 yield range(first, number)
                 first, held = number, 0
@@ -101,7 +101,8 @@ class Schedule:
 
     def _is_small(self, number: int) -> bool:
         log = self._logs[number]
-        return log.path != STDIN and log.within is None and self._sizes.get(log.path, 0) <= SMALL_BYTES
+        is_read_here = log.path == STDIN or self._scans.is_shared(number)
+        return not is_read_here and self._sizes.get(log.path, 0) <= SMALL_BYTES
 
     def _reported(self, scans: list[tuple[Scanned, SourceError | None]]) -> Iterator[Scanned]:
         for scanned, error in scans:

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.source import CHUNK_BYTES, open_source
-from metricscan.scanning.options import check_threads
+from metricscan.scanning.options import check_max_decompressed, check_threads
 from metricscan.scanning.stats import ScanStats
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     Parameters
     ----------
     plan : Plan
-    source, threads, input_format
+    source, threads, input_format, max_decompressed
         As :meth:`Scanner.scan` takes them.
     chunk_bytes : int
         The size of the pieces in which files are read and bytes are cut.
@@ -50,13 +51,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         input_format: InputFormat = "plain",
         *,
         chunk_bytes: int = CHUNK_BYTES,
+        max_decompressed: int = MAX_DECOMPRESSED,
     ) -> None:
         from metricscan.scanning import threaded
 
         check_threads(threads)
+        check_max_decompressed(max_decompressed)
         self._plan = plan
         self._chunk_bytes = chunk_bytes
-        self._opened = open_source(source, chunk_bytes=chunk_bytes)
+        self._opened = open_source(source, chunk_bytes=chunk_bytes, max_decompressed=max_decompressed)
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
         self.frames: ExportReader | None = None
         workers = threaded.worker_count(threads, self._opened.size)
@@ -73,6 +76,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 raise
             if format_ != "plain":
                 self.frames = exports.ExportReader(self._opened, format_)
+        if threads != 1:
+            self._opened.read_ahead()
         if self.frames is not None:
             self._running = self.numbered(self.frames)
         else:

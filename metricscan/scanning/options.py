@@ -66,6 +66,12 @@ def check_threads(threads: int | None) -> None:
         raise OptionError(f"threads={threads!r}: a whole number, 1 or more was expected")
 
 
+def check_max_decompressed(max_decompressed: int) -> None:
+    """Raise an OptionError unless ``max_decompressed`` is a whole number of bytes, 1 or more."""
+    if isinstance(max_decompressed, bool) or not hasattr(max_decompressed, "__index__") or max_decompressed < 1:
+        raise OptionError(f"max_decompressed={max_decompressed!r}: a whole number of bytes, 1 or more was expected")
+
+
 def microseconds(time: datetime | float) -> int:
     """Microseconds since the epoch of a datetime with a time zone, or of seconds since the epoch.
 
