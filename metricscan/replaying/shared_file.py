@@ -114,7 +114,7 @@ class SharedFile:
         The numbers of its logs; they are asked for in ascending order.
     read : callable
         Reads the file from its beginning. Called with ``is_wanted``, which says whether a log's rows are of use; yields the
-        number of a log with rows of it, or with its end.
+        number of a log with rows of it, or with its end. What is of no use may be yielded, too.
     held : HeldRows
 
     Attributes
@@ -162,11 +162,14 @@ class SharedFile:
                 self._running = None
                 return
             of, what = found
+            if not self.is_wanted(of):
+                # rows of it may have been dropped before
+                continue
             if isinstance(what, Ended):
                 self._ended[of] = what
             elif of == number:
                 yield what
-            elif self.is_wanted(of):
+            else:
                 self._held.add(of, what, self)
 
     def end(self, number: int) -> Ended | None:
