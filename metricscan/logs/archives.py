@@ -225,7 +225,7 @@ class Archive:
         wanted : callable
             Whether a member of this name is wanted; asked when it is met.
         ahead : bool
-            Whether a second thread decompresses.
+            Whether a second thread decompresses, if the file is large enough for that.
 
         Raises
         ------
@@ -256,7 +256,7 @@ class Archive:
             self._list_zip(look)
             return
         with self._opened() as file:
-            stream = self._stream(file, ahead=self.status.size >= LEAST_BYTES, keep=_HELD_BYTES)
+            stream = self._stream(file, keep=_HELD_BYTES)
             walk = tars.Walk(stream, self.path)
             try:
                 for name, member in walk:
@@ -312,7 +312,7 @@ class Archive:
             return tars.InFile(file, self.path)
         pieces: Iterator[bytes] = decompress(self.codec, file.read, b"", self.path, _CHUNK_BYTES)
         pieces = bounded(pieces, self._max_decompressed, self.path)
-        return tars.InPieces(Ahead(pieces) if ahead else pieces, keep)
+        return tars.InPieces(Ahead(pieces) if ahead and self.status.size >= LEAST_BYTES else pieces, keep)
 
 
 def kind_of(path: str) -> tuple[str, Codec | None] | None:

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan.errors import SourceError
-from metricscan.logs.ahead import LEAST_BYTES
 from metricscan.logs.archives import member_of
 from metricscan.logs.exports import span_of
 from metricscan.logs.job import STDIN
@@ -18,6 +17,7 @@ from metricscan.logs.source import open_source, source_of_member
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
 from metricscan.scanning.small_logs import scan_together
 from metricscan.scanning.stats import ScanStats
+from metricscan.scanning.threaded import has_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -176,7 +176,7 @@ class LogScanner:
                 self._on_error(error)
                 self._progress.done(log)
                 return
-            if self.threads != 1:
+            if has_several(self.threads):
                 opened.read_ahead()
             if self._progress.is_reported:
                 opened.watch(lambda position: self._progress.reading(log, position))
@@ -239,7 +239,7 @@ class LogScanner:
             of_member.setdefault(self.logs[number].path[len(path) + 1 :], []).append(number)
         walk = archive.walk(
             lambda name: any(map(is_wanted, of_member.get(name, ()))),
-            ahead=self.threads != 1 and archive.status.size >= LEAST_BYTES,
+            ahead=has_several(self.threads),
         )
         try:
             for name, file in walk:

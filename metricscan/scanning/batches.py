@@ -76,7 +76,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 raise
             if format_ != "plain":
                 self.frames = exports.ExportReader(self._opened, format_)
-        if threads != 1:
+        if threaded.has_several(threads):
             self._opened.read_ahead()
         if self.frames is not None:
             self._running = self.numbered(self.frames)
