@@ -21,3 +21,13 @@ def read_together(
     universal: bool,
     level: str = "auto",
 ) -> bytes | None: ...
+def put_together(
+    contents: list[bytes],
+    buffer: Buffer,
+    magic: bytes,
+    *,
+    first: int = 0,
+    enough: int,
+    universal: bool,
+    level: str = "auto",
+) -> bytes | None: ...

@@ -7,7 +7,7 @@ and then waits for the other thread to release it.
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memcpy
 from posix.stat cimport S_ISREG, fstat, struct_stat
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -319,6 +319,50 @@ def read_together(
     finally:
         free(parts)
         free(names)
+
+
+def put_together(
+    list contents not None, buffer, bytes magic not None, *, Py_ssize_t first=0, int64_t enough, bint universal,
+    str level="auto"
+):
+    """Put the contents of files into a buffer, one behind the other. As :func:`read_together`, but they are bytes."""
+    cdef Py_ssize_t i = first, count = len(contents)
+    cdef int simd = ms_level_named(level.encode())
+    cdef Py_buffer view
+    cdef int64_t at = 0
+    cdef bint whole = True
+    cdef bytes content
+    cdef const uint8_t *content_at
+    cdef uint8_t *start
+    cdef const uint8_t *magic_at = magic
+    cdef int64_t magic_bytes = len(magic)
+    cdef Part *parts = <Part *>malloc(<size_t>max(count, 1) * sizeof(Part))
+    try:
+        if simd == MS_NO_LEVEL:
+            raise ValueError(f"SIMD level {level!r} is not available here")
+        if parts == NULL:
+            raise MemoryError
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            while i < count and at < enough:
+                content = contents[i]
+                content_at = content
+                start = <uint8_t *>view.buf + at
+                parts[i].size = len(content)
+                # one byte is kept for the terminator
+                whole = parts[i].size <= view.len - at - 1
+                if not whole:
+                    break
+                memcpy(start, content_at, <size_t>parts[i].size)
+                parts[i].shown = shown_by(start, parts[i].size, magic_at, magic_bytes)
+                measure(simd, &parts[i], start, universal)
+                at += parts[i].length
+                i += 1
+        finally:
+            PyBuffer_Release(&view)
+        return PyBytes_FromStringAndSize(<char *>(parts + first), (i - first) * <Py_ssize_t>sizeof(Part)) if whole else None
+    finally:
+        free(parts)
 
 
 cdef extern from "kernel/built.h":

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: How many first bytes show whether a file is an archive.
 HEAD_BYTES = tars.BLOCK_BYTES
-# A compressed tar of at most this size, decompressed, is held in memory.
+# Compressed tars of at most this size, decompressed, are held in memory.
 _HELD_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 # This many archives are remembered.
@@ -244,19 +244,21 @@ class Archive:
             pieces = bounded(pieces, self._max_decompressed, path)
         return MemberFile(path, pieces)
 
-    def list_members(self, look: Callable[[str, MemberFile], object]) -> None:
+    def list_members(self, look: Callable[[str, MemberFile], object], keep: int) -> None:
         """Find the members.
 
         Parameters
         ----------
         look : callable
             Called with the name of each member and its file, which is valid during the call.
+        keep : int
+            A compressed tar of at most so many bytes, decompressed, is held in memory.
         """
         if self.kind == "zip":
             self._list_zip(look)
             return
         with self._opened() as file:
-            stream = self._stream(file, keep=_HELD_BYTES)
+            stream = self._stream(file, keep=keep)
             walk = tars.Walk(stream, self.path)
             try:
                 for name, member in walk:
@@ -346,6 +348,7 @@ def read_archive(
     codec: Codec | None,
     look: Callable[[str, MemberFile], object],
     max_decompressed: int = MAX_DECOMPRESSED,
+    keep: int | None = None,
 ) -> Archive:
     """List the members of an archive.
 
@@ -358,6 +361,8 @@ def read_archive(
         Called with the name of each member and its file, which is valid during the call.
     max_decompressed : int
         The most bytes that are decompressed.
+    keep : int, optional
+        A compressed tar of at most so many bytes, decompressed, is held in memory. 32 MiB by default.
 
     Raises
     ------
@@ -369,7 +374,7 @@ def read_archive(
     except OSError as error:
         raise SourceError(f"cannot open {path}", path=path, cause=error) from error
     archive = Archive(path, kind, codec, status, max_decompressed)
-    archive.list_members(look)
+    archive.list_members(look, _HELD_BYTES if keep is None else keep)
     with _lock:
         _remembered[path] = archive
         _remembered.move_to_end(path)

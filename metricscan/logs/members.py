@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from metricscan.logs.job import Survey
     from metricscan.logs.source import Source
 
+#: What the compressed tars of a search, decompressed, may take up together in memory.
+HELD_BYTES = 128 * 1024 * 1024
 # The first kilobytes of a member show whether it is text.
 HEAD_BYTES = 8192
 #: The compressions that are not decompressed.
@@ -90,6 +92,7 @@ class ArchiveSearch:
         self._search = search
         self._input_format = input_format
         self._max_decompressed = max_decompressed
+        self._may_hold = HELD_BYTES
         self._unopened: list[str] = []
         self._nested: list[str] = []
 
@@ -159,7 +162,10 @@ class ArchiveSearch:
             if not only and search.seen.setdefault(look[:2], path) != path:
                 return True
             members = Members(search, path, within, only, self._input_format, self._max_decompressed)
-            archive = read_archive(path, *kind, look=members.look, max_decompressed=self._max_decompressed)
+            archive = read_archive(
+                path, *kind, look=members.look, max_decompressed=self._max_decompressed, keep=self._may_hold
+            )
+            self._may_hold -= len(archive.content or b"")
         except SourceError:
             # the scan reports it
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ from metricscan.logs.exports import span_of
 from metricscan.logs.job import STDIN
 from metricscan.logs.source import open_source, source_of_member
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
-from metricscan.scanning.small_logs import scan_together
+from metricscan.scanning.small_logs import scan_contents, scan_together
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.threaded import has_several
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.batches import Batches
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
-    from metricscan.scanning.small_logs import Counts
+    from metricscan.scanning.small_logs import Counts, Together
 
 
 class Scanned(NamedTuple):
@@ -111,10 +112,27 @@ class LogScanner:
             return member[0].path
         return None if log.within is None else log.path
 
-    def is_file(self, number: int) -> bool:
-        """Whether a log is a file of its own."""
+    def home(self, number: int, size: int) -> tuple[str | None, int]:
+        """What a log must share with others to be scanned together with them, and its size.
+
+        Parameters
+        ----------
+        number : int
+        size : int
+            Its bytes on disk.
+
+        Returns
+        -------
+        str or None
+            ``""`` for a file, the archive for a member of one; None for a log that is scanned alone.
+        int
+            The bytes of its content.
+        """
         log = self.logs[number]
-        return log.path != STDIN and log.within is None and member_of(log.path, self._archives) is None
+        if log.path == STDIN or self.is_shared(number):
+            return None, size
+        member = member_of(log.path, self._archives)
+        return ("", size) if member is None else (member[0].path, int(member[0].members[member[1]].size))
 
     def is_shared(self, number: int) -> bool:
         """Whether a log is one of several in a file that is read from its beginning on."""
@@ -135,12 +153,27 @@ class LogScanner:
         The logs are scanned as one input if all of them are plain text.
         """
         if len(group) > 1:
-            paths = [log.path for log in self.logs[group.start : group.stop]]
-            together = scan_together(self._scanner.plan, paths, detect=self.input_format == "auto")
+            together = self._together([log.path for log in self.logs[group.start : group.stop]])
             if together is not None:
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
         return [self._alone(number) for number in group]
+
+    def _together(self, paths: list[str]) -> Together | None:
+        detect = self.input_format == "auto"
+        if member_of(paths[0], self._archives) is None:
+            return scan_together(self._scanner.plan, paths, detect=detect)
+        contents = []
+        try:
+            for path in paths:
+                archive, name = member_of(path, self._archives) or (None, "")
+                assert archive is not None
+                with closing(archive.open(name)) as file:
+                    contents.append(b"".join(file.pieces))
+        except SourceError:
+            # each is scanned alone, and the error is met again
+            return None
+        return scan_contents(self._scanner.plan, contents, detect=detect)
 
     def _alone(self, number: int) -> tuple[Scanned, SourceError | None]:
         log = self.logs[number]

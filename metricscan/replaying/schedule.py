@@ -85,10 +85,12 @@ class Schedule:
         most_bytes = min(GROUP_BYTES, max(LEAST_GROUP_BYTES, total_bytes // (8 * workers)))
         can_be_text = self._scans.input_format in ("auto", "plain")
         first = held = 0
+        home: str | None = None
         for number, log in enumerate(self._logs):
-            size = self._sizes.get(log.path, MOST_BYTES + 1)
-            together = size <= MOST_BYTES and can_be_text and self._scans.is_file(number)
-            if first < number and (not together or held + size > most_bytes):
+            before = home
+            home, size = self._scans.home(number, self._sizes.get(log.path, MOST_BYTES + 1))
+            together = size <= MOST_BYTES and can_be_text and home is not None
+            if first < number and (not together or home != before or held + size > most_bytes):
                 yield range(first, number)
                 first, held = number, 0
             if together:

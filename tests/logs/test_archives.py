@@ -16,10 +16,12 @@ from support.surveys import messages, told
 import metricscan
 from metricscan import Objective, Scanner, SourceError
 from metricscan.cli import main
-from metricscan.logs import archives
+from metricscan.logs import archives, members
 from metricscan.logs.source import open_source
 from metricscan.logs.survey import survey
 from metricscan.logs.tars import is_tar
+from metricscan.replaying import log_scan
+from metricscan.scanning.small_logs import scan_contents
 
 SCANNER = Scanner(["acc=acc=([0-9.]+)"])
 LOGS = {"runs/7/out.log": b"acc=0.25\nacc=0.5\n", "runs/8/out.log": b"acc=0.75\n", "runs/config.yaml": b"acc: 9\n"}
@@ -186,6 +188,26 @@ def test_exports_in_archives(tmp_path):
         assert result.survey.skipped_by_name == 1
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_many_small_members_are_scanned_together(tmp_path, monkeypatch, threads):
+    together = []
+    monkeypatch.setattr(
+        log_scan, "scan_contents", lambda *a, **o: together.append(scan_contents(*a, **o)) or together[-1]
+    )
+    ends = (b"", b"\n", b"\r", b"\r\n")
+    files = {f"{at}/a.log": b"acc=%d.5\nx\racc=.%s" % (at, ends[at % 4]) for at in range(300)}
+    folder = metricscan.replay(tree(tmp_path / "folder", files), SCANNER, threads=threads)
+    for name in ("logs.tar", "logs.tar.gz", "logs.zip"):
+        for more in ({}, {"3/a.log": gzip.compress(files["3/a.log"])}):
+            together.clear()
+            result = metricscan.replay(write(tmp_path, name, KINDS[name]({**files, **more})), SCANNER, threads=threads)
+            assert result["acc"].equals(folder["acc"])
+            assert not result.errors
+            assert (result.stats.records, result.stats.metrics["acc"].unparsed) == (900, 300)
+            # a compressed one must be scanned alone
+            assert [one is None for one in together] == ([True] if more else [False])
+
+
 # ---- what is cut or damaged
 
 
@@ -208,7 +230,7 @@ def test_cut_at_every_byte(tmp_path, name, monkeypatch):
     whole = {row: at for at, row in enumerate(rows(metricscan.replay(write(tmp_path, "logs", data), SCANNER)))}
     assert len(whole) == 33
     for held in (1 << 20, 0):
-        monkeypatch.setattr(archives, "_HELD_BYTES", held)
+        monkeypatch.setattr(members, "HELD_BYTES", held)
         # fewer bytes do not show what the file is
         for size in range(108, len(data), 1 if held else 5):
             path.write_bytes(data[:size])

@@ -14,7 +14,7 @@ from support.folders import tree
 
 import metricscan
 from metricscan import Objective, Scanner
-from metricscan.logs import archives
+from metricscan.logs import members
 from metricscan.replaying import log_scan
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
 from metricscan.scanning.stats import ScanStats
@@ -109,7 +109,7 @@ def test_a_log_that_the_file_does_not_hold_any_more():
 @pytest.fixture
 def streamed(monkeypatch):
     """Compressed tars are read from their beginning on, however small they are."""
-    monkeypatch.setattr(archives, "_HELD_BYTES", 0)
+    monkeypatch.setattr(members, "HELD_BYTES", 0)
 
 
 def budget(monkeypatch, size):
