@@ -6,6 +6,7 @@ BUILT_FROM: Final[str]
 FLAG_NUL: Final[int]
 FLAG_PACKED: Final[int]
 FLAG_EXPORT: Final[int]
+FLAG_TAR: Final[int]
 
 _Look: TypeAlias = tuple[int, int, int, int]
 

@@ -38,14 +38,17 @@ cdef enum:
     LOOK_BYTES = 8192  # the part of a file that shows whether it is text
     EXPORT_BYTES = 4096  # the part that exports.detect looks at
     PREFIX_BYTES = 2  # of a compression's magic
+    TAR_BYTES = 512  # of a tar's header
+    LEAST_TAR_BYTES = 108  # with the mode, which follows the name
 
 cdef enum:
     HAS_NUL = 1
     PACKED = 2
     EXPORT = 4
+    TAR = 128
 
-#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events.
-FLAG_NUL, FLAG_PACKED, FLAG_EXPORT = HAS_NUL, PACKED, EXPORT
+#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events; perhaps a tar.
+FLAG_NUL, FLAG_PACKED, FLAG_EXPORT, FLAG_TAR = HAS_NUL, PACKED, EXPORT, TAR
 
 
 # ---- what first bytes show
@@ -110,6 +113,9 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
         for i in range(magic_bytes // PREFIX_BYTES):
             if memcmp(p, magic + PREFIX_BYTES * i, PREFIX_BYTES) == 0:
                 shown = PACKED
+    # a tar begins with a name; NULs fill up its header
+    if not shown and n >= LEAST_TAR_BYTES and p[0] != 0 and memchr(p, 0, <size_t>min(n, <int64_t>TAR_BYTES)) != NULL:
+        shown = TAR
     if n > EXPORT_BYTES:
         n = EXPORT_BYTES
     if n >= 3 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:

@@ -296,7 +296,7 @@ class _Search:
                     self.folder_links.append(_Link(entry.path, f"{within}{entry.name}/", self.top))
             elif entry.path in looks:
                 look = looks[entry.path]
-                if look is not None and self.archives.take(entry.path, look, within + entry.name):
+                if look is not None and look[-1] and self.archives.take(entry.path, look, within + entry.name):
                     continue
                 if not _is_binary(entry.path, look):
                     self._take(entry.path, look)

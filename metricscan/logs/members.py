@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at
+from metricscan.logs._reading import FLAG_EXPORT, FLAG_PACKED, FLAG_TAR, first_shows, look_at
 from metricscan.logs.archives import kind_of, place_of, read_archive
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
 from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
@@ -149,7 +149,7 @@ class ArchiveSearch:
             The member, or the folder in the archive, whose members to take; ``""`` for all.
         """
         search, found = self._search, self._search.found
-        if not look[-1] & (FLAG_NUL | FLAG_PACKED) or look[2] < 0:
+        if not look[-1] & (FLAG_TAR | FLAG_PACKED) or look[2] < 0:
             return False
         try:
             kind = kind_of(path)

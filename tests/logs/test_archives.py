@@ -229,10 +229,14 @@ def test_cut_at_every_byte(tmp_path, name, monkeypatch):
     path = tmp_path / "logs"
     whole = {row: at for at, row in enumerate(rows(metricscan.replay(write(tmp_path, "logs", data), SCANNER)))}
     assert len(whole) == 33
-    for held in (1 << 20, 0):
+    end = len(data)
+    if name.endswith(".tar"):
+        # behind the first block of NULs the content is whole
+        end = (len(data.rstrip(b"\0")) + 511) // 512 * 512 + 512
+    for held in (1 << 20, 0) if ".tar." in name else (0,):
         monkeypatch.setattr(members, "HELD_BYTES", held)
         # fewer bytes do not show what the file is
-        for size in range(108, len(data), 1 if held else 5):
+        for size in range(108, end, 5 if held else 1):
             path.write_bytes(data[:size])
             result = metricscan.replay(path, SCANNER, threads=1)
             (error,) = result.errors
