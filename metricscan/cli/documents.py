@@ -83,6 +83,7 @@ def counts_of_files(found: Survey) -> dict[str, Any]:
             "by_name": found.skipped_by_name,
             "binary": found.skipped_binary,
             "not_regular": found.skipped_not_regular,
+            **({"archives": found.skipped_archives} if found.skipped_archives else {}),
             **({"links": found.skipped_links} if found.skipped_links else {}),
             **({"copies": found.skipped_copies} if found.skipped_copies else {}),
         },

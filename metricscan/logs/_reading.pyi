@@ -11,6 +11,7 @@ FLAG_PACKED: Final[int]
 FLAG_EXPORT: Final[int]
 FLAG_MARKED: Final[int]
 FLAG_UTF16: Final[int]
+FLAG_TAR: Final[int]
 
 _Look: TypeAlias = tuple[int, int, int, int]
 
@@ -21,6 +22,16 @@ def has_utf16_in_places(data: Buffer | None, descriptor: int, size: int) -> bool
 def utf16_at(data: Buffer) -> tuple[int, int]: ...
 def read_together(
     paths: list[bytes],
+    buffer: Buffer,
+    magic: bytes,
+    *,
+    first: int = 0,
+    enough: int,
+    universal: bool,
+    level: str = "auto",
+) -> bytes | None: ...
+def put_together(
+    contents: list[bytes],
     buffer: Buffer,
     magic: bytes,
     *,

@@ -7,7 +7,7 @@ and then waits for the other thread to release it.
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcmp, memmove
+from libc.string cimport memchr, memcmp, memcpy, memmove
 from posix.stat cimport S_ISREG, fstat, struct_stat
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -61,6 +61,8 @@ cdef enum:
     UTF16_BEGINNING = 256  # in so many first bytes the characters may all lie outside ASCII
     GLANCE_BYTES = 512  # they show of most binary files that they are
     LEAST_NULS = 4  # so many runs of NULs may be in any text
+    TAR_BYTES = 512  # of a tar's header
+    LEAST_TAR_BYTES = 108  # with the mode, which follows the name
 
 cdef enum:
     BINARY = 1
@@ -68,14 +70,15 @@ cdef enum:
     EXPORT = 4
     MARKED = 8
     UTF16 = 16
+    TAR = 128
 
 #: The size up to which a plain source is searched for UTF-16; how many first bytes of a larger one are; and how many bytes are
 #: looked at in each place further on.
 WHOLE_BYTES, FIRST_BYTES, PLACE_BYTES = WHOLE, FIRST, PLACE
 
 #: What a file's first bytes show: no text; perhaps a compression; perhaps an export of log events; a mark of UTF-16 or UTF-32;
-#: text in UTF-16 without a mark.
-FLAG_BINARY, FLAG_PACKED, FLAG_EXPORT, FLAG_MARKED, FLAG_UTF16 = BINARY, PACKED, EXPORT, MARKED, UTF16
+#: text in UTF-16 without a mark; perhaps a tar.
+FLAG_BINARY, FLAG_PACKED, FLAG_EXPORT, FLAG_MARKED, FLAG_UTF16, FLAG_TAR = BINARY, PACKED, EXPORT, MARKED, UTF16, TAR
 
 # The beginnings of binary files, each behind its length. Only files that hold a NUL are compared with them.
 cdef bytes _BINARIES = b"".join(
@@ -259,6 +262,9 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
                 shown = PACKED
     if is_marked(p, n):
         shown |= MARKED
+    # a tar begins with a name; NULs fill up its header
+    if not shown and n >= LEAST_TAR_BYTES and p[0] != 0 and memchr(p, 0, <size_t>min(n, <int64_t>TAR_BYTES)) != NULL:
+        shown = TAR
     if n > EXPORT_BYTES:
         n = EXPORT_BYTES
     if n >= 3 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
@@ -374,6 +380,9 @@ def begins_plain(data, int64_t size):
         p, n = <const uint8_t *>view.buf, view.len
         if n > size:
             n = size
+        if n >= 4 and behind_nuls(p, n) == n:
+            # a file that was truncated while its writer went on: this may go on for a terabyte, a hole in the file
+            return True
         return not (may_become_mark(p, n) or is_marked(p, n)) and first_of_utf16(p, n, &end) < 0 and end == n
     finally:
         PyBuffer_Release(&view)
@@ -575,6 +584,50 @@ def read_together(
     finally:
         free(parts)
         free(names)
+
+
+def put_together(
+    list contents not None, buffer, bytes magic not None, *, Py_ssize_t first=0, int64_t enough, bint universal,
+    str level="auto"
+):
+    """Put the contents of files into a buffer, one behind the other. As :func:`read_together`, but they are bytes."""
+    cdef Py_ssize_t i = first, count = len(contents)
+    cdef int simd = ms_level_named(level.encode())
+    cdef Py_buffer view
+    cdef int64_t at = 0
+    cdef bint whole = True
+    cdef bytes content
+    cdef const uint8_t *content_at
+    cdef uint8_t *start
+    cdef const uint8_t *magic_at = magic
+    cdef int64_t magic_bytes = len(magic)
+    cdef Part *parts = <Part *>malloc(<size_t>max(count, 1) * sizeof(Part))
+    try:
+        if simd == MS_NO_LEVEL:
+            raise ValueError(f"SIMD level {level!r} is not available here")
+        if parts == NULL:
+            raise MemoryError
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            while i < count and at < enough:
+                content = contents[i]
+                content_at = content
+                start = <uint8_t *>view.buf + at
+                parts[i].size = len(content)
+                # one byte is kept for the terminator
+                whole = parts[i].size <= view.len - at - 1
+                if not whole:
+                    break
+                memcpy(start, content_at, <size_t>parts[i].size)
+                parts[i].shown = shown_by(start, parts[i].size, magic_at, magic_bytes)
+                measure(simd, &parts[i], start, universal)
+                at += parts[i].length
+                i += 1
+        finally:
+            PyBuffer_Release(&view)
+        return PyBytes_FromStringAndSize(<char *>(parts + first), (i - first) * <Py_ssize_t>sizeof(Part)) if whole else None
+    finally:
+        free(parts)
 
 
 cdef extern from "kernel/built.h":

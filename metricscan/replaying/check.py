@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import ExportReader
 from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source
@@ -45,7 +46,13 @@ class Hit(NamedTuple):
 
 
 def first_hits(
-    scanner: Scanner, paths: Sequence[str], most: int, input_format: InputFormat = "plain", threads: int | None = 1
+    scanner: Scanner,
+    paths: Sequence[str],
+    most: int,
+    input_format: InputFormat = "plain",
+    threads: int | None = 1,
+    *,
+    max_decompressed: int = MAX_DECOMPRESSED,
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
     """Scan logs, and read the records of the first matches again.
 
@@ -57,6 +64,7 @@ def first_hits(
         Hits to return per metric.
     input_format : str
     threads : int or None
+    max_decompressed : int
 
     Returns
     -------
@@ -72,7 +80,7 @@ def first_hits(
     errors = []
     for path in paths:
         try:
-            _one_log(scanner, path, most, hits, stats, input_format, threads)
+            _one_log(scanner, path, most, hits, stats, input_format, threads, max_decompressed)
         except SourceError as error:
             errors.append(error)
     return hits, stats, errors
@@ -86,12 +94,13 @@ def _one_log(
     stats: ScanStats,
     input_format: InputFormat,
     threads: int | None,
+    max_decompressed: int,
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
     data, failure = _read_once(path) if is_read_once(path) else (None, None)
     source = path if data is None else data if failure is None else _broken_off(data, failure)
-    running = scanner.batches(source, threads, input_format=input_format)
+    running = scanner.batches(source, threads, input_format=input_format, max_decompressed=max_decompressed)
     try:
         for name, batch in running:
             for line, offset in zip(*(batch.column(key).to_pylist() for key in ("line", "offset")), strict=True):

@@ -10,6 +10,7 @@ import pyarrow as pa
 from metricscan.datasets import manifest
 from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
 from metricscan.ranking import ranking
 from metricscan.ranking.in_pieces import PiecewiseDecider
@@ -49,6 +50,7 @@ class Run:
     raise_errors : bool
         Whether the first error is raised; else all are collected.
     input_format : str
+    max_decompressed : int
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Run:
         completed_only: bool,
         raise_errors: bool,
         input_format: InputFormat,
+        max_decompressed: int = MAX_DECOMPRESSED,
     ) -> None:
         self.input_format = input_format
         self.scanner = scanner
@@ -85,7 +88,16 @@ class Run:
         self.stream_names = pa.array(streams, pa.string())
         sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
         counter = ProgressCounter(sizes, len(self.logs), progress)
-        self.scans = LogScanner(scanner, self.logs, counter, self._note, threads=threads, input_format=input_format)
+        self.scans = LogScanner(
+            scanner,
+            self.logs,
+            counter,
+            self._note,
+            found.archives,
+            threads=threads,
+            input_format=input_format,
+            max_decompressed=max_decompressed,
+        )
         self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
         self.decider = None if objective is None else PiecewiseDecider(objective, lambda: self.stream_names)
 

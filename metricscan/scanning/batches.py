@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.source import CHUNK_BYTES, open_source
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.stats import ScanStats
@@ -29,7 +30,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     Parameters
     ----------
     plan : Plan
-    source, threads, input_format
+    source, threads, input_format, max_decompressed
         As :meth:`Scanner.scan` takes them.
     chunk_bytes : int
         The size of the pieces in which files are read and bytes are cut.
@@ -51,13 +52,18 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         input_format: InputFormat = "plain",
         *,
         chunk_bytes: int = CHUNK_BYTES,
+        max_decompressed: int = MAX_DECOMPRESSED,
     ) -> None:
         from metricscan.scanning import threaded
 
         check_threads(threads)
+        check_max_decompressed(max_decompressed)
         self._plan = plan
         self._chunk_bytes = chunk_bytes
-        self._opened = open_source(source, chunk_bytes=chunk_bytes)
+        self._opened = open_source(source, chunk_bytes=chunk_bytes, max_decompressed=max_decompressed)
+        if threaded.has_several(threads):
+            # before the first bytes are looked at: what is decoded cannot be made ahead
+            self._opened.read_ahead()
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
         self.frames: ExportReader | None = None
         workers = threaded.worker_count(threads, self._opened.size)

@@ -23,6 +23,7 @@ from metricscan.logs._reading import (
     FLAG_UTF16,
     first_shows,
     look_at,
+    put_together,
     read_together,
 )
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
@@ -167,7 +168,18 @@ def test_many_rows_come_in_several_batches(tmp_path):
 
 
 def read(paths, buffer, **options):
-    found = read_together(paths, buffer, MAGIC_PREFIXES, **{"enough": 1 << 20, "universal": True, **options})
+    options = {"enough": 1 << 20, "universal": True, **options}
+    found = read_together(paths, buffer, MAGIC_PREFIXES, **options)
+    if all(os.path.isfile(path) for path in paths):
+        # contents are placed as files are
+        contents = []
+        for path in paths:
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        placed = bytearray(len(buffer))
+        assert put_together(contents, placed, MAGIC_PREFIXES, **options) == found
+        length = np.frombuffer(found or b"", np.int64).reshape(-1, 6)[:, 0].sum()
+        assert placed[:length] == buffer[:length]
     return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 6).tolist()]
 
 
