@@ -87,6 +87,21 @@ static int64_t me_date(me_decoder *d, const uint8_t *at, int64_t room, int64_t *
     return length;
 }
 
+/* A time of a container's log: `YYYY-MM-DDTHH:MM:SS[.fraction]` and Z or an offset such as +08:00 (RFC 3339). Returns its length, or 0. */
+static inline int64_t me_moment(me_decoder *d, const uint8_t *at, int64_t room, int64_t *micros) {
+    int64_t hours, minutes;
+    const int64_t length = me_date(d, at, room, micros);
+    if (!length || at[10] != 'T' || at[17] > '5') return 0;
+    if (at[length - 1] == 'Z') return length;
+    if (room - length < 6 || (at[length] != '+' && at[length] != '-') || !me_digits(at + length + 1, 2, &hours)
+        || at[length + 3] != ':' || !me_digits(at + length + 4, 2, &minutes) || hours > 23 || minutes > 59)
+        return 0;
+    const int64_t offset = (hours * 60 + minutes) * 60000000;
+    *micros += at[length] == '+' ? -offset : offset;
+    if (*micros < ME_FIRST_MS * 1000 || *micros >= (ME_LAST_MS + 1) * 1000) return 0;
+    return length + 6;
+}
+
 /* Read milliseconds since the epoch, or a date; returns 0 if the text is neither. */
 static int me_time(me_decoder *d, const uint8_t *at, int64_t length, int64_t *micros) {
     int64_t i = 0, value = 0;

@@ -36,7 +36,7 @@ cdef extern from "<unistd.h>" nogil:
 
 cdef enum:
     LOOK_BYTES = 8192  # the part of a file that shows whether it is text
-    EXPORT_BYTES = 4096  # the part that exports.detect looks at
+    EXPORT_BYTES = 4096  # the part that formats.detect looks at
     PREFIX_BYTES = 2  # of a compression's magic
 
 cdef enum:
@@ -44,7 +44,7 @@ cdef enum:
     PACKED = 2
     EXPORT = 4
 
-#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events.
+#: What a file's first bytes show: a NUL; perhaps a compression; perhaps a format that is not plain text.
 FLAG_NUL, FLAG_PACKED, FLAG_EXPORT = HAS_NUL, PACKED, EXPORT
 
 
@@ -65,6 +65,13 @@ cdef inline int64_t after_blanks(const uint8_t *p, int64_t i, int64_t n) noexcep
     return i
 
 
+cdef inline int64_t nuls(const uint8_t *p, int64_t n) noexcept nogil:
+    cdef int64_t i = 0
+    while i < n and p[i] == 0:
+        i += 1
+    return i
+
+
 cdef bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
     """Whether the bytes begin a JSON object that has a key, or an array of such objects."""
     cdef int64_t i = after_blanks(p, 0, n)
@@ -77,15 +84,33 @@ cdef bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
 
 
 cdef bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the bytes begin with a time in the format of exports to S3."""
-    cdef const char *shape = b"0000-00-00T00:00:00.000Z"
+    """Whether the bytes begin with a time in the format of exports to S3, or begin as a line of another format with a time."""
+    cdef const char *shape = b"0000-00-00T00:00:00"
     cdef int64_t i
     if n < 24:
         return False
-    for i in range(24):
+    for i in range(19):
         if p[i] != <uint8_t>shape[i] and not (shape[i] == 48 and is_digit(p[i])):
             return False
-    return True
+    if p[19] == 46 and is_digit(p[20]) and is_digit(p[21]) and is_digit(p[22]) and p[23] == 90:
+        return True
+    i = 19
+    while i < n and i < 64 and p[i] != 32:
+        i += 1
+    if n - i > 8 and (memcmp(p + i, b" stdout ", 8) == 0 or memcmp(p + i, b" stderr ", 8) == 0):
+        return True
+    # a stream's name behind the time: <job>/algo-1-1772359200
+    i += 1
+    while i < n and p[i] > 32:
+        if n - i > 6 and memcmp(p + i, b"/algo-", 6) == 0:
+            return True
+        i += 1
+    return False
+
+
+cdef bint starts_with_text(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin as the text output of the AWS command line: with EVENTS or with a token such as b/123."""
+    return n > 7 and (memcmp(p, b"EVENTS\t", 7) == 0 or ((p[0] == 98 or p[0] == 102) and p[1] == 47 and is_digit(p[2])))
 
 
 cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
@@ -112,10 +137,14 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
                 shown = PACKED
     if n > EXPORT_BYTES:
         n = EXPORT_BYTES
-    if n >= 3 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
-        p += 3
-        n -= 3
-    if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n):
+    # NULs and a byte order mark at the beginning belong to no record
+    i = nuls(p, n)
+    if n - i >= 3 and p[i] == 0xEF and p[i + 1] == 0xBB and p[i + 2] == 0xBF:
+        i += 3
+        i += nuls(p + i, n - i)
+    p += i
+    n -= i
+    if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n) or starts_with_text(p, n):
         shown |= EXPORT
     return shown
 

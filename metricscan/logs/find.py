@@ -14,9 +14,10 @@ from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
-from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
-from metricscan.logs.exports import detect, format_of, stream_names
-from metricscan.logs.job import STDIN
+from metricscan.logs.exports import stream_names
+from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
+from metricscan.logs.formats import REFUSED, detect, format_of
+from metricscan.logs.job import STDIN, Notice
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.source import open_source
@@ -441,37 +442,71 @@ def _is_export(path: str) -> bool:
     """Whether a file holds exported log events."""
     try:
         with open_source(path) as opened:
-            return detect(opened.peek(EXPORT_HEAD_BYTES)) != "plain"
+            return detect(opened.peek(FORMAT_HEAD_BYTES), path) != "plain"
     except SourceError:
         return False
 
 
-def streams_of(logs: Mapping[str, int | None], input_format: str) -> Iterator[tuple[str, str | None]]:
+def streams_of(
+    logs: Mapping[str, int | None], input_format: str, notices: list[Notice] | None = None
+) -> Iterator[tuple[str, str | None]]:
     """The path of each log with the name of each stream in it.
 
-    An export gives one pair for each stream that its events name (``""`` for events that name none). Any other log gives
-    one pair with None.
+    An export gives one pair for each stream that its events name (``""`` for events that name none), a container's log one for
+    its standard output and one for its standard error. Any other log gives one pair with None.
+
+    Parameters
+    ----------
+    logs : mapping of str to (int or None)
+        As :func:`find_logs` gives them.
+    input_format : str
+    notices : list of Notice, optional
+        Gets a notice if formats are detected and differ, once the iterator is at its end.
     """
     if input_format == "auto":
         unseen = [path for path, shown in logs.items() if shown is None and path != STDIN and os.path.isfile(path)]
         looks = look_at([*map(os.fsencode, unseen)], MAGIC_PREFIXES)
         logs = {**logs, **{path: None if look is None else look[-1] for path, look in zip(unseen, looks, strict=True)}}
+    # per format that was detected, how many logs have it, and the first of them
+    detected: dict[str, tuple[int, str]] = {}
     for path, shown in logs.items():
         if shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT) and input_format == "auto":
-            yield path, None
+            format_: str | None = "plain"
+            streams: list[str | None] = [None]
         else:
-            yield from ((path, name) for name in _streams_in(path, input_format))
+            format_, streams = _streams_in(path, input_format)
+        if format_ and format_ not in REFUSED:
+            count, example = detected.get(format_, (0, path))
+            detected[format_] = (count + 1, example)
+        yield from ((path, name) for name in streams)
+    if notices is not None and input_format == "auto" and len(detected) > 1:
+        notices.append(_of_formats(detected))
 
 
-def _streams_in(path: str, input_format: str) -> list[str | None]:
-    """The streams of one log, as :func:`streams_of` gives them."""
+def _of_formats(detected: Mapping[str, tuple[int, str]]) -> Notice:
+    """The notice that logs have different formats.
+
+    It does not say which of them are normal together: if one of a job's logs was taken for another format than the rest, its
+    records differ from theirs, and the ranking does not show that.
+    """
+    most_first = sorted(detected.items(), key=lambda one: -one[1][0])
+    listed = ", ".join(
+        f"{count} {'is' if count == 1 else 'are'} {format_} ({example})" for format_, (count, example) in most_first
+    )
+    return Notice(f"the logs have different formats: {listed}; --input-format reads all of them as one", None)
+
+
+def _streams_in(path: str, input_format: str) -> tuple[str | None, list[str | None]]:
+    """The format of one log, None if it is not known, and its streams, as :func:`streams_of` gives them."""
     if input_format == "plain" or path == STDIN or not os.path.isfile(path):
-        return [None]
+        return None, [None]
+    format_ = None
     try:
         with open_source(path) as opened:
             format_ = format_of(opened, input_format)
-            names = stream_names(opened, format_) if format_.startswith("cloudwatch") else []
+            has_streams = format_ not in ("plain", "s3-export") and format_ not in REFUSED
+            names = stream_names(opened, format_) if has_streams else []
     except SourceError:
         # the scan reports the error
-        return [None]
-    return [None] if names in ([], [""]) else [*names]
+        return format_, [None]
+    return format_, [None] if names in ([], [""]) else [*names]

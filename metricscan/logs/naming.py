@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.compression import without_suffix
+from metricscan.logs.formats import CONTAINER_STREAMS
 from metricscan.logs.job import STDIN, Job, Log
 from metricscan.logs.natural import natural_order
 
@@ -83,6 +84,11 @@ class JobKeys:
             file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
             for file, name in zip(self.files, self.within, strict=True)
         ]
+        # what decides the job: both streams of a container's log belong to the job of the file
+        self.deciding = [
+            file if name in CONTAINER_STREAMS else place
+            for file, place, name in zip(self.files, self.places, self.within, strict=True)
+        ]
         self.split = [_split(place) for place in self.places]
         self.found = found
         self.folders: list[str | None] = []
@@ -102,19 +108,20 @@ class JobKeys:
         numbered: dict[str, int] = {}
         stems: dict[str, set[str]] = {}
         pairs: dict[str, str] = {}
-        for place, (folder, name) in zip(self.places, self.split, strict=True):
+        for place in dict.fromkeys(self.deciding):
+            folder, name = _split(place)
             if _NUMBERED.fullmatch(name):
                 numbered[folder] = numbered.get(folder, 0) + 1
             if (".out" in name or ".err" in name) and (pair := _OUT_OR_ERR.fullmatch(place)):
                 pairs[place] = pair["stem"]
                 stems.setdefault(pair["stem"], set()).add(place)
         keys: list[_Key | None] = []
-        for file, place, (folder, _) in zip(self.files, self.places, self.split, strict=True):
+        for file, place in zip(self.files, self.deciding, strict=True):
             match = None
             for _, text, layout in LAYOUTS:
                 if text in place and (match := layout.fullmatch(place)) is not None:
                     break
-            if match is None and numbered.get(folder) == 1:
+            if match is None and numbered.get(_split(place)[0]) == 1:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
             if match is not None:
                 keys.append((match["job"], None))
@@ -130,7 +137,7 @@ class JobKeys:
     def _by_regex(self, rule: str) -> list[_Key | None]:
         pattern = job_pattern(rule)
         keys: list[_Key | None] = []
-        for path, place in zip(self.logs, self.places, strict=True):
+        for path, place in zip(self.logs, self.deciding, strict=True):
             match = pattern.search(place)
             group = "job" if "job" in pattern.groupindex else 1 if pattern.groups else 0
             if match is None or not match[group]:
@@ -165,7 +172,7 @@ class JobKeys:
             while end < len(order) and job_of[order[end]] == len(jobs):
                 end += 1
             group = order[begin:end]
-            first = self.places[group[0]]
+            first = self.deciding[group[0]]
             if folder is not None and folder != first:
                 root = folder
             elif len(group) == 1:

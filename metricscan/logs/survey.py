@@ -56,7 +56,7 @@ def survey(
         given, found, include=include, exclude=exclude, exports=input_format == "auto", follow_links=follow_links
     )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
-    keys = JobKeys(list(streams_of(logs, input_format)), job, found)
+    keys = JobKeys(list(streams_of(logs, input_format, found.notices)), job, found)
     keys.place([(fact.place, fact.job) for fact in facts if fact.place is not None and fact.job is not None])
     found.jobs = keys.jobs()
     shared = parameters_in_name(_below(keys.common, given)) if "=" in keys.common else {}

@@ -14,8 +14,8 @@ import numpy as np
 
 from metricscan.logs._reading import read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, compression
-from metricscan.logs.exports import HEAD_BYTES
-from metricscan.logs.exports import detect as format_of
+from metricscan.logs.formats import HEAD_BYTES
+from metricscan.logs.formats import detect as format_of
 from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
 
@@ -138,7 +138,7 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     for number in np.flatnonzero(files[:, 4]).tolist():
         # the very first bytes suggest a compressed file or an export; more bytes decide
         head = buffer[int(ends[number] - files[number, 0]) :][: min(int(files[number, 1]), HEAD_BYTES)].tobytes()
-        if compression(head) or (detect and format_of(head) != "plain"):
+        if compression(head) or (detect and format_of(head, os.fsdecode(names[first + number])) != "plain"):
             return None
     core.feed(buffer[: int(ends[-1])])
     return files

@@ -19,7 +19,7 @@ from support.feeding import bits
 import metricscan
 from metricscan import SourceError, _core
 from metricscan.logs import _events
-from metricscan.logs.exports import FORMATS, HEAD_BYTES, detect
+from metricscan.logs.formats import FORMATS
 from metricscan.scanning.scanner import _configured
 
 DEFINITIONS = [{"Name": "loss", "Regex": "loss=(\\S*)"}, {"Name": "acc", "Regex": "acc: ([0-9.]+)"}]
@@ -232,52 +232,6 @@ def test_samples_have_their_places():
 # ---- what it is
 
 
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b'{"events": []}', "cloudwatch-json"),
-        (b'\xef\xbb\xbf{\r\n "ResponseMetadata": {}, "events" : [\n{', "cloudwatch-json"),
-        (b'[{"timestamp": 1, "message": "a"}]', "cloudwatch-json"),
-        (b'{"timestamp": 1, "message": "a"}\n', "plain"),
-        (b'{"MetricDefinitions": []}', "plain"),
-        (b'[INFO] config {"events": [], "lr": 0.1}\nloss=1\n', "plain"),
-        (b"{'lr': 1}\n" + b'{"events": []}', "plain"),
-        (b"timestamp,message\n", "cloudwatch-csv"),
-        (b'"@timestamp","@message","@logStream"\r\n', "cloudwatch-csv"),
-        (b"timestamp,message,loss\n", "plain"),
-        (b"message\n", "plain"),
-        (b"2026-03-01T10:00:00.000Z loss=1", "s3-export"),
-        (b"2026-03-01T10:00:00.000Z\n", "s3-export"),
-        (b"2026-03-01T10:00:00.000Z a\n\n2026-03-01T10:00:00.000Z\r\n2026-03-01T10:00:00.000Z b\n", "s3-export"),
-        (b"\xef\xbb\xbf2026-03-01T10:00:00.000Z loss=1\n", "s3-export"),
-        # the last line goes on behind what is looked at
-        (b"2026-03-01T10:00:00.000Z %s\n2026-03" % (b"x" * (HEAD_BYTES - 33)), "s3-export"),
-        (b"2026-03-01T10:00:00.000Z %s" % (b"x" * (HEAD_BYTES - 25)), "s3-export"),
-        (b"2026-03-01T10:00:00.000Z starting\nloss=1\n", "plain"),
-        (b"2026-03-01T10:00:00.000Z starting\nloss=1", "plain"),
-        (b"2026-03-01T10:00:00.000Z a\n2026-03-01T10:00:00.000Z b\nloss=1\n", "plain"),
-        (b"\n2026-03-01T10:00:00.000Z loss=1\n", "plain"),
-        (b"2026-02-30T10:00:00.000Z loss=1\n", "plain"),
-        (b"2026-03-01T10:00:00.000Z loss=1\n2026-03-01T24:00:00.000Z loss=1\n", "plain"),
-        (b"2026-03-01T10:00:00Z loss=1", "plain"),
-        (b"2026-03-01T10:00:00.000+00:00 loss=1", "plain"),
-        (b"", "plain"),
-        (b"\x00\xff", "plain"),
-    ],
-)
-def test_detection(head, kind):
-    assert detect(head) == kind
-
-
-def test_a_log_that_starts_like_an_export_is_read_as_it_is(tmp_path):
-    text = b"2026-03-01T10:00:00.000Z loss=1\nloss=2\n"
-    scanner = metricscan.Scanner(["loss=^loss=(.)", "all=loss=(.)"])
-    for source in (text, [text[:40], text[40:]]):
-        result = scanner.scan(source, input_format="auto")
-        assert result["loss"]["value"].to_pylist() == [2.0]
-        assert result["all"]["time"].to_pylist() == [None, None]
-
-
 @pytest.mark.parametrize("threads", [1, 2])
 def test_auto_reads_plain_text_as_it_is(tmp_path, threads):
     data = b"loss=1\n" * 100_000
@@ -294,7 +248,7 @@ def test_auto_reads_plain_text_as_it_is(tmp_path, threads):
 def test_a_format_that_is_none():
     with pytest.raises(metricscan.OptionError, match="input_format='json': 'auto' or 'plain'"):
         metricscan.Scanner(DEFINITIONS).scan(b"", input_format="json")
-    assert len(FORMATS) == 5
+    assert len(FORMATS) == 7
 
 
 @pytest.mark.parametrize("kind", FORMATS)
