@@ -32,13 +32,13 @@ static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int
 }
 
 /* Set `at` to the last entry that starts at or before a place. This is a galloping search: it starts at the entry of the previous
-   place, and its steps double. */
+   place, and its steps double. Mostly that entry or the next is the one. */
 #define ME_SEEK(entries, at, count, place)                                                       \
     do {                                                                                          \
         while (at > 0 && entries[at].out > (place)) at--;                                         \
         int64_t leap = 1;                                                                         \
         while (at + leap < (count) && entries[at + leap].out <= (place)) { at += leap; leap *= 2; } \
-        for (; leap; leap /= 2)                                                                   \
+        for (leap /= 2; leap; leap /= 2)                                                          \
             if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
     } while (0)
 

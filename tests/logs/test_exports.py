@@ -383,3 +383,91 @@ def test_no_json_does_harm(parts, cuts):
         except SourceError as error:
             outcomes.append((found_rows(error.partial), error.offset))
     assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+def test_every_truncation_of_a_csv_in_quotes():
+    events = [Event(f'loss={n}.25 "é"\n,', START_MS + n) for n in range(3)]
+    data = as_csv(events, crlf=False, quote_all=True, times="ms")
+    scanner = metricscan.Scanner(DEFINITIONS)
+    whole = found_rows(scanner.scan(data, input_format="cloudwatch-csv"))["loss"]
+    assert len(whole) == 3
+    starts = [at + 1 for at in range(len(data)) if data[at] == 10 and data[at + 1 : at + 2] == b"1"] + [len(data)]
+    for end in range(starts[0], len(data) + 1):
+        error = None
+        try:
+            result = scanner.scan(data[:end], input_format="cloudwatch-csv")
+        except SourceError as caught:
+            result, error = caught.partial, caught
+        rows = found_rows(result)["loss"]
+        assert rows == whole[: len(rows)]
+        if error is None:
+            # the last field is whole, or is an empty one
+            assert end in starts or end + 1 in starts or data[end - 1 : end] in (b",", b'"')
+        else:
+            assert max(at for at in starts if at <= end) <= error.offset <= end
+
+
+# ---- payloads of subscriptions
+
+
+def payload(stream, *messages, kind="DATA_MESSAGE"):
+    events = [{"id": f"{n:056}", "timestamp": START_MS + n, "message": message} for n, message in enumerate(messages)]
+    outer = {"messageType": kind, "owner": "12", "logGroup": "g", "logStream": stream, "subscriptionFilters": ["f"]}
+    return json.dumps({**outer, "logEvents": events}, separators=(",", ":")).encode()
+
+
+def test_payloads_of_several_streams(tmp_path):
+    """Firehose writes them one behind the other, each compressed on its own."""
+    payloads = [
+        payload("job-a/algo-1-7", "loss=4", "loss=3", "loss=2"),
+        payload("", "loss=0 CWL CONTROL MESSAGE: Checking health of destination Firehose.", kind="CONTROL_MESSAGE"),
+        payload("job-b/algo-1-8", "loss=9"),
+        payload("job-a/algo-1-7", "loss=1"),
+    ]
+    path = tmp_path / "events-1-2026-03-01-10-00-00-0a1b"
+    path.write_bytes(b"".join(gzip.compress(one) for one in payloads))
+    result = metricscan.replay(path, metricscan.Scanner(DEFINITIONS))
+    assert [(row["job"], row["value"]) for row in result["loss"].to_pylist()] == [
+        ("job-a", 4.0),
+        ("job-a", 3.0),
+        ("job-a", 2.0),
+        ("job-a", 1.0),
+        ("job-b", 9.0),
+    ]
+    assert not result.errors
+    assert not result.notices
+    data = b"".join(payloads)
+    for cut in range(0, len(data), 3):
+        chunks = [data[:cut], data[cut:]]
+        table = metricscan.Scanner(DEFINITIONS).scan(chunks, input_format="cloudwatch-json")["loss"]
+        assert table["value"].to_pylist() == [4.0, 3.0, 2.0, 9.0, 1.0]
+
+
+def test_a_stream_that_is_named_behind_its_events():
+    data = b'{"logEvents":[{"timestamp":1,"message":"loss=1"}],"logStream":"a"}'
+    values, offset, message = broken(data, "cloudwatch-json")
+    assert values == [1.0]
+    assert "a logStream behind its events" in message
+    assert data[offset:].startswith(b'"a"')
+
+
+def test_the_stream_of_an_event_on_its_own_line():
+    lines = ['{"timestamp":1,"message":"x","logStream":"a"}', '{"logStream":"b","timestamp":1,"message":"x"}']
+    data = "\n".join([*lines, '{"message":""}']).encode()
+    decoder = _events.Decoder("cloudwatch-json")
+    decoder.feed(data, True)
+    assert [(name, count) for name, _, count in decoder.streams] == [(None, 1), (b"a", 1), (b"b", 1)]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_streams():
+    count = 100_000
+    data = b"[%s]" % b",".join(
+        b'{"logStreamName":"job-%d/algo-1","timestamp":%d,"message":"loss=%d"}' % (n * 7919 % count, START_MS, n)
+        for n in range(2 * count)
+    )
+    decoder = _events.Decoder("cloudwatch-json")
+    assert decoder.feed(data, True) == len(data)
+    assert [(name, events) for name, _, events in decoder.streams[1:]] == [
+        (b"job-%d/algo-1" % (n * 7919 % count), 2) for n in range(count)
+    ]
