@@ -134,10 +134,10 @@ class ExportReader:
 
     def _open(self, held: memoryview, *, final: bool) -> None:
         """Make the decoder, as soon as there is the header, and what stands before the text: NULs and the byte order mark."""
-        head = bytes(held)
-        text = head.lstrip(b"\0").removeprefix(BOM).lstrip(b"\0")
-        at = len(head) - len(text)
-        if not text and not final:
+        at = 0
+        if bytes(held[:1]) in (b"\0", BOM[:1]):
+            at = len(held) - len(bytes(held).lstrip(b"\0").removeprefix(BOM).lstrip(b"\0"))
+        if at == len(held) and not final:
             self._skipped += at
             self._taken = at
             return
@@ -145,6 +145,7 @@ class ExportReader:
             self.decoder = _events.Decoder(self.format, offset=self._skipped + at, level=self._level)
             self._taken = at
             return
+        text = bytes(held[at:])
         end = text.find(b"\n") + 1 or (len(text) if final else 0)
         if not end:
             return

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from metricscan.errors import SourceError
 from metricscan.logs.exports import span_of
+from metricscan.logs.formats import CONTAINER_FORMATS
 from metricscan.logs.job import STDIN
 from metricscan.logs.source import open_source
 from metricscan.scanning.small_logs import scan_together
@@ -196,7 +197,8 @@ class LogScanner:
             return None
         self.spans[log] = span_of(running.frames.spans)
         names = [name for name in running.frames.stream_names if name is not None]
-        if len(names) < 2:
+        if len(names) < 2 or running.frames.format in CONTAINER_FORMATS:
+            # a container's two streams are of one job
             return None
         return SourceError(
             f"{log.path} holds events of {len(names)} streams but can be read only once: they are treated as one stream",

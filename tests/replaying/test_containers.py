@@ -1,7 +1,9 @@
 """Containers' logs in a replay: standard output and standard error are streams of the job of their file."""
 
 import gzip
+import io
 import json
+import sys
 
 from metricscan import Objective, Scanner, replay
 from metricscan.cli import main
@@ -96,6 +98,14 @@ def test_check_shows_the_message_of_a_record_in_fragments(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "1  loss=125 done  125.0" in out
     assert "2  loss=8  8.0" in out
+
+
+def test_a_log_from_standard_input_is_one_stream(monkeypatch):
+    text = docker("loss=3\n") + docker("loss=2\n", "stderr", 1)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    result = replay("-", SCANNER)
+    assert rows(result) == [("stdin", "stdin", 3.0, 0), ("stdin", "stdin", 2.0, 1)]
+    assert not result.errors
 
 
 def test_an_input_format_for_all_logs(tmp_path, capsys):
