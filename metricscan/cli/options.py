@@ -165,10 +165,10 @@ _MATCHING = (
 _FINDING = (
     click.option(
         "--input-format",
-        type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"]),
+        type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"]),
         default="auto",
         show_default=True,
-        help="Format of the logs: text, or exported log events. auto detects the format of each log.",
+        help="Format of the logs: text, exported log events, or containers' logs. auto detects the format of each log.",
     ),
     click.option(
         "--include", metavar="GLOB", multiple=True, help="In folders, read only the files that match. Can be repeated."

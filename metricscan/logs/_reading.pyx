@@ -13,6 +13,10 @@ from posix.stat cimport S_ISREG, fstat, struct_stat
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
+from metricscan.logs._first_bytes cimport (
+    is_control, leading_nuls, starts_document, starts_with_columns, starts_with_text, starts_with_time,
+)
+
 
 cdef extern from "<fcntl.h>" nogil:
     int O_RDONLY, O_CLOEXEC
@@ -49,7 +53,7 @@ cdef extern from * nogil:
 
 cdef enum:
     LOOK_BYTES = 8192  # the part of a file that shows whether it is text
-    EXPORT_BYTES = 4096  # the part that exports.detect looks at
+    EXPORT_BYTES = 4096  # the part that formats.detect looks at
     PREFIX_BYTES = 2  # of a compression's magic
     WHOLE = 131072  # a plain source that is no larger is searched for UTF-16;
     FIRST = 32768  # a larger one in so many first bytes,
@@ -76,8 +80,8 @@ cdef enum:
 #: looked at in each place further on.
 WHOLE_BYTES, FIRST_BYTES, PLACE_BYTES = WHOLE, FIRST, PLACE
 
-#: What a file's first bytes show: no text; perhaps a compression; perhaps an export of log events; a mark of UTF-16 or UTF-32;
-#: text in UTF-16 without a mark; perhaps a tar.
+#: What a file's first bytes show: no text; perhaps a compression; perhaps a format that is not plain text; a mark of UTF-16 or
+#: UTF-32; text in UTF-16 without a mark; perhaps a tar.
 FLAG_BINARY, FLAG_PACKED, FLAG_EXPORT, FLAG_MARKED, FLAG_UTF16, FLAG_TAR = BINARY, PACKED, EXPORT, MARKED, UTF16, TAR
 
 # The beginnings of binary files, each behind its length. Only files that hold a NUL are compared with them.
@@ -87,7 +91,8 @@ cdef bytes _BINARIES = b"".join(
         b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"%PDF", b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe",
         b"\xca\xfe\xba\xbe", b"\0asm", b"PK\x03\x04", b"7z\xbc\xaf", b"SQLite format 3\0", b"\x93NUMPY", b"\x89HDF", b"CDF\x01",
         b"PAR1", b"ARROW1", b"FEA1", b"ORC", b"Obj\x01", b"GGUF", b"CBM1", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05",
-        b"!<arch>", b"\x1a\x01", b"\x1e\x02", b"\0\0\x01\0", b"\0\x01\0\0", b"\xd0\xcf\x11\xe0", b"ElfFile\0", b"PMDM", b"LPKSHHRH", b":W&B",
+        b"!<arch>", b"\x1a\x01", b"\x1e\x02", b"\0\0\x01\0", b"\0\x01\0\0", b"\xd0\xcf\x11\xe0", b"ElfFile\0", b"PMDM", b"LPKSHHRH",
+        b":W&B",
     )
 )
 cdef const uint8_t *BINARIES = _BINARIES
@@ -95,62 +100,6 @@ cdef int64_t BINARIES_BYTES = len(_BINARIES)
 
 
 # ---- what first bytes show
-
-
-cdef inline bint is_blank(uint8_t x) noexcept nogil:
-    return x == 32 or 9 <= x <= 13
-
-
-cdef inline bint is_digit(uint8_t x) noexcept nogil:
-    return 48 <= x <= 57
-
-
-cdef inline int64_t after_blanks(const uint8_t *p, int64_t i, int64_t n) noexcept nogil:
-    while i < n and is_blank(p[i]):
-        i += 1
-    return i
-
-
-cdef bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the bytes begin a JSON object that has a key, or an array of such objects."""
-    cdef int64_t i = after_blanks(p, 0, n)
-    if i < n and p[i] == 91:
-        i = after_blanks(p, i + 1, n)
-    if i == n or p[i] != 123:
-        return False
-    i = after_blanks(p, i + 1, n)
-    return i < n and p[i] == 34
-
-
-cdef bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the bytes begin with a time in the format of exports to S3."""
-    cdef const char *shape = b"0000-00-00T00:00:00.000Z"
-    cdef int64_t i
-    if n < 24:
-        return False
-    for i in range(24):
-        if p[i] != <uint8_t>shape[i] and not (shape[i] == 48 and is_digit(p[i])):
-            return False
-    return True
-
-
-cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the first line lists several names of letters, in quotes or not. Any byte >= 0x80 passes, as blank or letter."""
-    cdef int64_t i
-    cdef bint several = False
-    for i in range(n):
-        if p[i] == 10:
-            break
-        if p[i] == 44:
-            several = True
-        elif not (p[i] <= 34 and p[i] != 33 or 64 <= p[i] <= 90 or 97 <= p[i] <= 122 or p[i] >= 0x80):
-            return False
-    return several
-
-
-cdef inline bint is_control(uint8_t x) noexcept nogil:
-    """Whether a byte is a control character that logs do not use. They do use the bell, backspaces and escape sequences."""
-    return x < 7 or 13 < x < 27 or 27 < x < 32 or x == 127
 
 
 cdef bint is_marked(const uint8_t *p, int64_t n) noexcept nogil:
@@ -245,13 +194,6 @@ cdef int text_of(const uint8_t *p, int64_t n) noexcept nogil:
     return BINARY
 
 
-cdef int64_t behind_nuls(const uint8_t *p, int64_t n) noexcept nogil:
-    cdef int64_t i = 0
-    while i < n and p[i] == 0:
-        i += 1
-    return i
-
-
 cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
     """Flags of what a file with these first bytes may be. magic: the prefixes of the magic numbers of all compressions."""
     cdef int shown = 0
@@ -267,10 +209,14 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
         shown = TAR
     if n > EXPORT_BYTES:
         n = EXPORT_BYTES
-    if n >= 3 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
-        p += 3
-        n -= 3
-    if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n):
+    # NULs and a byte order mark at the beginning belong to no record
+    i = leading_nuls(p, n)
+    if n - i >= 3 and p[i] == 0xEF and p[i + 1] == 0xBB and p[i + 2] == 0xBF:
+        i += 3
+        i += leading_nuls(p + i, n - i)
+    p += i
+    n -= i
+    if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n) or starts_with_text(p, n):
         shown |= EXPORT
     return shown
 
@@ -313,7 +259,7 @@ cdef int look_of(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magi
     shown = shown_by(p, n, magic, magic_bytes)
     if not shown & MARKED and memchr(p, 0, <size_t>n) != NULL:
         # a file that was truncated while its writer went on begins with NULs
-        nuls = behind_nuls(p, n)
+        nuls = leading_nuls(p, n)
         if nuls == 1:
             # the first half of a character in UTF-16
             nuls = 0
@@ -332,7 +278,7 @@ cdef int look_behind_nuls(int descriptor, uint8_t *head) noexcept nogil:
         count = posix_pread(descriptor, head, LOOK_BYTES, at)
         if count <= 0:
             break
-        nuls = behind_nuls(head, count)
+        nuls = leading_nuls(head, count)
         if nuls < count:
             return text_of(head + nuls, count - nuls)
         at += count
@@ -351,7 +297,7 @@ cdef bint look(Look *one, uint8_t *head, const uint8_t *magic, int64_t magic_byt
             count = posix_read(descriptor, head, LOOK_BYTES)
     if count >= 0:
         one.shown = look_of(head, count, magic, magic_bytes)
-        if one.shown == BINARY and count == LOOK_BYTES and behind_nuls(head, count) == count:
+        if one.shown == BINARY and count == LOOK_BYTES and leading_nuls(head, count) == count:
             one.shown = look_behind_nuls(descriptor, head)
     posix_close(descriptor)
     if count < 0:
@@ -380,7 +326,7 @@ def begins_plain(data, int64_t size):
         p, n = <const uint8_t *>view.buf, view.len
         if n > size:
             n = size
-        if n >= 4 and behind_nuls(p, n) == n:
+        if n >= 4 and leading_nuls(p, n) == n:
             # a file that was truncated while its writer went on: this may go on for a terabyte, a hole in the file
             return True
         return not (may_become_mark(p, n) or is_marked(p, n)) and first_of_utf16(p, n, &end) < 0 and end == n
@@ -419,8 +365,8 @@ def utf16_at(data):
     Returns
     -------
     (int, int)
-        Where the first of several NULs stands that have one other byte between them, or -1; and where fewer of them begin that may
-        go on behind the data, or the length of the data.
+        Where the first of several NULs stands that have one other byte between them, or -1; and where fewer of them begin that
+        may go on behind the data, or the length of the data.
     """
     cdef Py_buffer view
     cdef int64_t first, end

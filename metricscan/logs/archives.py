@@ -166,8 +166,9 @@ class Archive:
         self.content: bytes | None = None
         # bytes of a compressed tar, decompressed
         self.whole_bytes = 0
-        # the streams of members that are exports; for the search
+        # the streams of members that hold several, and the formats of those that are not plain; for the search
         self.streams: dict[str, list[str | None]] = {}
+        self.formats: dict[str, str] = {}
         self._max_decompressed = max_decompressed
 
     @property

@@ -12,8 +12,8 @@ from metricscan.errors import AllFaults, SourceError
 from metricscan.logs import survey as without_details
 from metricscan.logs.archives import member_of
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed, compression
-from metricscan.logs.exports import check_format, format_of
 from metricscan.logs.find import DATASET_MANIFEST, HEAD_BYTES
+from metricscan.logs.formats import check_format, format_of
 from metricscan.logs.job import STDIN, SurveyedFile, is_read_once
 from metricscan.logs.naming import absolute, job_pattern
 from metricscan.logs.source import open_source, source_of_member
@@ -57,7 +57,7 @@ def survey(
         CSV or JSON lines with the columns job or path, status, hyperparameters.
     include, exclude : glob or sequence of glob
         Which files of a folder are logs.
-    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
+    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
         The format of the logs. ``"auto"`` detects the format of each log by its first bytes. An export is read to its end, for
         the streams that its events name.
     follow_links : bool

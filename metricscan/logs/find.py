@@ -9,12 +9,11 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import FLAG_BINARY, FLAG_EXPORT, FLAG_MARKED, FLAG_PACKED, look_at
-from metricscan.logs.archives import member_of
+from metricscan.logs._reading import FLAG_BINARY, FLAG_PACKED, look_at
 from metricscan.logs.compression import MAGIC_PREFIXES, MAX_DECOMPRESSED, compression, without_suffix
 from metricscan.logs.copies import FIRST_LETTERS, copies_among, is_like_a_link, notice_of_copies
-from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
-from metricscan.logs.exports import detect, format_of, stream_names
+from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
+from metricscan.logs.formats import detect
 from metricscan.logs.globs import paths_of
 from metricscan.logs.hidden import notice_of_hidden
 from metricscan.logs.job import STDIN
@@ -26,9 +25,8 @@ from metricscan.logs.source import open_source
 from metricscan.logs.tools import is_of_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from metricscan.logs.archives import Archive
     from metricscan.logs.job import Survey, Why
 
 #: A folder with this file is a dataset, not a folder of logs.
@@ -546,42 +544,6 @@ def _is_export(path: str) -> bool:
     """Whether a file holds exported log events."""
     try:
         with open_source(path) as opened:
-            return detect(opened.peek(EXPORT_HEAD_BYTES)) != "plain"
+            return detect(opened.peek(FORMAT_HEAD_BYTES), path) != "plain"
     except SourceError:
         return False
-
-
-def streams_of(
-    logs: Mapping[str, int | None], input_format: str, archives: Mapping[str, Archive]
-) -> Iterator[tuple[str, str | None]]:
-    """The path of each log with the name of each stream in it.
-
-    An export gives one pair for each stream that its events name (``""`` for events that name none). Any other log gives
-    one pair with None.
-    """
-    if input_format == "auto":
-        unseen = [path for path, shown in logs.items() if shown is None and path != STDIN and os.path.isfile(path)]
-        looks = look_at([*map(os.fsencode, unseen)], MAGIC_PREFIXES)
-        logs = {**logs, **{path: None if look is None else look[-1] for path, look in zip(unseen, looks, strict=True)}}
-    for path, shown in logs.items():
-        member = member_of(path, archives)
-        if member is not None:
-            yield from ((path, name) for name in member[0].streams.get(member[1], [None]))
-        elif shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT | FLAG_MARKED) and input_format == "auto":
-            yield path, None
-        else:
-            yield from ((path, name) for name in _streams_in(path, input_format))
-
-
-def _streams_in(path: str, input_format: str) -> list[str | None]:
-    """The streams of one log, as :func:`streams_of` gives them."""
-    if input_format == "plain" or path == STDIN or not os.path.isfile(path):
-        return [None]
-    try:
-        with open_source(path) as opened:
-            format_ = format_of(opened, input_format)
-            names = stream_names(opened, format_) if format_.startswith("cloudwatch") else []
-    except SourceError:
-        # the scan reports the error
-        return [None]
-    return [None] if names in ([], [""]) else [*names]

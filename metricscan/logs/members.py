@@ -19,8 +19,9 @@ from metricscan.logs._reading import (
 )
 from metricscan.logs.archives import kind_of, place_of, read_archive
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
-from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
-from metricscan.logs.exports import detect, format_of, stream_names
+from metricscan.logs.exports import stream_names
+from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
+from metricscan.logs.formats import REFUSED, detect, format_of
 from metricscan.logs.job import Notice
 from metricscan.logs.naming import absolute
 from metricscan.logs.source import IsArchive, open_source
@@ -186,6 +187,9 @@ class ArchiveSearch:
             return False
         known = found.archives.setdefault(path, archive)
         known.streams.update({name: log.streams for name, log in members.logs.items() if log.streams != [None]})
+        known.formats.update(
+            {name: log.format for name, log in members.logs.items() if log.format not in (None, "plain")}
+        )
         report(archive, members, found)
         self._nested += [f"{path}/{name}" for name in members.nested]
         for name, log in members.logs.items():
@@ -205,11 +209,14 @@ class Log(NamedTuple):
     ----------
     shown : int
         The flags of its first bytes, as ``look_at`` gives them.
+    format : str or None
+        None if it is not known.
     streams : list of (str or None)
         The streams that its events name, if it is an export; else one None.
     """
 
     shown: int
+    format: str | None
     streams: list[str | None]
 
 
@@ -290,7 +297,7 @@ class Members:
             self.binary += 1
             self._rules.decide(f"{self._path}/{name}", taken=False, why="binary")
             return
-        self.logs[name] = Log(shown, self._streams(opened, shown))
+        self.logs[name] = Log(shown, *self._streams(opened, shown))
 
     def _pass_over_nested(self, name: str) -> None:
         self.nested.append(name)
@@ -343,22 +350,24 @@ class Members:
         head = file.peek(HEAD_BYTES)
         if first_shows(head, MAGIC_PREFIXES) & FLAG_PACKED:
             copy = file.copy_of_head()
-            head = self._opened(copy).peek(EXPORT_HEAD_BYTES)
-        return detect(head[:EXPORT_HEAD_BYTES]) != "plain"
+            head = self._opened(copy).peek(FORMAT_HEAD_BYTES)
+        return detect(head[:FORMAT_HEAD_BYTES], file.name) != "plain"
 
-    def _streams(self, opened: Source, shown: int) -> list[str | None]:
-        """The streams of a member, which is read to its end if it is an export."""
+    def _streams(self, opened: Source, shown: int) -> tuple[str | None, list[str | None]]:
+        """The format of a member, None if it is not known, and its streams; for those an export is read to its end."""
         if self._input_format == "plain":
-            return [None]
+            return None, [None]
         if self._input_format == "auto" and not shown & (FLAG_PACKED | FLAG_EXPORT | FLAG_MARKED):
-            return [None]
+            return "plain", [None]
+        format_ = None
         try:
             format_ = format_of(opened, self._input_format)
-            names = stream_names(opened, format_) if format_.startswith("cloudwatch") else []
+            has_streams = format_ not in ("plain", "s3-export") and format_ not in REFUSED
+            names = stream_names(opened, format_) if has_streams else []
         except SourceError:
             # the scan reports the error
-            return [None]
-        return [None] if names in ([], [""]) else [*names]
+            return format_, [None]
+        return format_, [None] if names in ([], [""]) else [*names]
 
 
 def report(archive: Archive, members: Members, found: Survey) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.facts import add_own_facts
-from metricscan.logs.find import find_logs, streams_of
+from metricscan.logs.find import find_logs
 from metricscan.logs.job import FROM_NAME, Survey
 from metricscan.logs.jobs_file import apply_facts, read_jobs_file
 from metricscan.logs.naming import JobKeys, absolute, is_within
 from metricscan.logs.parameters import parameters_in_name
+from metricscan.logs.streams import streams_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +76,9 @@ def survey(
     )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
     placed = [(fact.place, fact.name) for fact in facts if fact.place is not None and fact.renames]
-    keys = JobKeys(list(streams_of(logs, input_format, found.archives)), job, found, [place for place, _ in placed])
+    keys = JobKeys(
+        list(streams_of(logs, input_format, found.archives, found.notices)), job, found, [place for place, _ in placed]
+    )
     keys.place(placed)
     found.jobs = keys.jobs()
     shared = parameters_in_name(_below(keys.common, given, found.archives)) if "=" in keys.common else {}

@@ -13,6 +13,7 @@ import pyarrow as pa
 from metricscan.errors import SourceError
 from metricscan.logs.archives import member_of
 from metricscan.logs.exports import span_of
+from metricscan.logs.formats import CONTAINER_FORMATS
 from metricscan.logs.job import STDIN
 from metricscan.logs.source import open_source, source_of_member
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
@@ -173,7 +174,7 @@ class LogScanner:
         except SourceError:
             # each is scanned alone, and the error is met again
             return None
-        return scan_contents(self._scanner.plan, contents, detect=detect)
+        return scan_contents(self._scanner.plan, paths, contents, detect=detect)
 
     def _alone(self, number: int) -> tuple[Scanned, SourceError | None]:
         log = self.logs[number]
@@ -331,7 +332,8 @@ class LogScanner:
             return None
         self.spans[log] = span_of(running.frames.spans)
         names = [name for name in running.frames.stream_names if name is not None]
-        if len(names) < 2:
+        if len(names) < 2 or running.frames.format in CONTAINER_FORMATS:
+            # a container's two streams are of one job
             return None
         return SourceError(
             f"{log.path} holds events of {len(names)} streams but can be read only once: they are treated as one stream",

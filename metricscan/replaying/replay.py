@@ -10,7 +10,7 @@ from metricscan.datasets import sink
 from metricscan.datasets.formats import check_format as check_dataset_format
 from metricscan.errors import AllFaults
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
-from metricscan.logs.exports import check_format
+from metricscan.logs.formats import check_format
 from metricscan.logs.naming import job_pattern
 from metricscan.logs.survey import survey
 from metricscan.ranking import ranking
@@ -72,10 +72,10 @@ def replay(
         a document of a tuning tool. Other columns are hyperparameters. A job in it that has no log is ranked as missing.
     include, exclude : glob or sequence of glob
         Which files of a folder are logs. Archives in folders are opened only if ``include`` names them.
-    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
-        The format of the logs: text, or exports of log events, whose rows get a ``time``. ``"auto"`` detects the format of
-        each log by its first bytes. Events are assigned to the streams that they name: one export may hold the streams of
-        many jobs.
+    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
+        The format of the logs: text, exports of log events, or containers' logs. Rows of the last two get a ``time``.
+        ``"auto"`` detects the format of each log by its first bytes, an export to S3 also by its path. Events are assigned to
+        the streams that they name: one export may hold the streams of many jobs.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
     max_decompressed : int

@@ -69,15 +69,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         workers = threaded.worker_count(threads, self._opened.size)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
-            from metricscan.logs import exports
+            from metricscan.logs import exports, formats
 
             try:
-                format_ = exports.format_of(self._opened, input_format)
+                format_ = formats.format_of(self._opened, input_format)
             except BaseException:
                 self._opened.close()
                 raise
             if format_ != "plain":
-                self.frames = exports.ExportReader(self._opened, format_)
+                self.frames = exports.ExportReader(self._opened, format_, plan.level)
         if self.frames is not None:
             self._running = self.numbered(self.frames)
         else:

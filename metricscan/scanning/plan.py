@@ -145,6 +145,8 @@ class Plan(NamedTuple):
         All metrics, labels included, in the order of the definitions.
     universal : bool
         Whether ``\\r`` ends a record too.
+    level : str
+        The SIMD level that was asked for; "auto" is the best.
     """
 
     engine: _core.Engine
@@ -155,6 +157,7 @@ class Plan(NamedTuple):
     labels: tuple[int, ...]
     metrics: tuple[str, ...]
     universal: bool
+    level: str
 
     def new_stream(self, *, at_beginning: bool = True, in_batches: bool = False, trace: bool = False) -> _core.Stream:
         """A stream of the core.
@@ -294,6 +297,7 @@ def build(
         tuple(index for index, (_, is_label) in enumerate(names) if is_label),
         tuple(definition.name for definition in definitions),
         newline == "universal",
+        simd,
     )
 
 

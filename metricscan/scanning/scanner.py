@@ -202,9 +202,10 @@ class Scanner:
             How many threads share the work; by default one for inputs below 32 MiB, else one per core. The rows do not
             depend on it. Only bytes and plain files are shared. A large compressed file takes two threads, unless
             ``threads=1``: one decompresses, one scans. A pipe and chunks take one.
-        input_format : {"plain", "auto", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
-            What the input is: text, or an export of log events. The messages of events are scanned as text; each event gives
-            its rows their ``time``, and their places are those in the export. ``"auto"``: what the first bytes show.
+        input_format : {"plain", "auto", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
+            What the input is: text, an export of log events, or a container's log. The messages of events are scanned as
+            text; each event gives its rows their ``time``, and their places are those in the export. ``"auto"``: what the
+            first bytes show, and for an export to S3 also the path.
         max_decompressed : int
             The most bytes that a compressed input is decompressed to; more are an error. 64 GiB by default.
 

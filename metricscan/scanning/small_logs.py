@@ -16,8 +16,8 @@ import numpy as np
 
 from metricscan.logs._reading import FLAG_MARKED, FLAG_UTF16, put_together, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, compression
-from metricscan.logs.exports import HEAD_BYTES
-from metricscan.logs.exports import detect as format_of
+from metricscan.logs.formats import HEAD_BYTES
+from metricscan.logs.formats import detect as format_of
 from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
 
@@ -80,21 +80,25 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
         Columns are shifted in place, and batches made of them without a copy. None if one of the files must be scanned alone:
         it is unreadable, compressed, in UTF-16 or UTF-32, has grown or (with ``detect``) is an export.
     """
-    return _together(plan, partial(read_together, [*map(os.fsencode, paths)]), len(paths), detect=detect)
+    return _together(plan, partial(read_together, [*map(os.fsencode, paths)]), paths, detect=detect)
 
 
-def scan_contents(plan: Plan, contents: Sequence[bytes], *, detect: bool = False) -> Together | None:
-    """Scan the contents of small files, as :func:`scan_together` scans files."""
-    return _together(plan, partial(put_together, [*contents]), len(contents), detect=detect)
+def scan_contents(
+    plan: Plan, names: Sequence[str], contents: Sequence[bytes], *, detect: bool = False
+) -> Together | None:
+    """Scan the contents of small files with these names, as :func:`scan_together` scans files."""
+    return _together(plan, partial(put_together, [*contents]), names, detect=detect)
 
 
-def _together(plan: Plan, read_into: Callable[..., bytes | None], count: int, *, detect: bool) -> Together | None:
+def _together(
+    plan: Plan, read_into: Callable[..., bytes | None], names: Sequence[str], *, detect: bool
+) -> Together | None:
     core = plan.new_stream(at_beginning=False, in_batches=True)
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
     first = 0
-    while first < count:
-        piece = _fed(core, read_into, first, universal=plan.universal, detect=detect)
+    while first < len(names):
+        piece = _fed(core, read_into, names, first, universal=plan.universal, detect=detect)
         if piece is None:
             return None
         read.append(piece)
@@ -132,7 +136,13 @@ def _together(plan: Plan, read_into: Callable[..., bytes | None], count: int, *,
 
 
 def _fed(
-    core: Any, read_into: Callable[..., bytes | None], first: int, *, universal: bool, detect: bool
+    core: Any,
+    read_into: Callable[..., bytes | None],
+    names: Sequence[str],
+    first: int,
+    *,
+    universal: bool,
+    detect: bool,
 ) -> Counts | None:
     """Feed a piece of files to the stream, from number ``first`` on.
 
@@ -155,7 +165,7 @@ def _fed(
         # the very first bytes suggest a compressed file or an export; more bytes decide
         length, size, beginning, *_ = files[number].tolist()
         head = buffer[int(ends[number]) - length :][: min(size - beginning, HEAD_BYTES)].tobytes()
-        if compression(head) or (detect and format_of(head) != "plain"):
+        if compression(head) or (detect and format_of(head, names[first + number]) != "plain"):
             return None
     core.feed(buffer[: int(ends[-1])])
     return files

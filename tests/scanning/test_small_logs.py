@@ -14,7 +14,7 @@ from support.feeding import expected, rows_of
 
 import metricscan
 from metricscan import Scanner, _core
-from metricscan.logs import exports
+from metricscan.logs import formats
 from metricscan.logs._reading import (
     FLAG_BINARY,
     FLAG_EXPORT,
@@ -287,8 +287,22 @@ HEADS = st.lists(
             b"-",
         ]
         + [b'"events": [', b'{"events": [{', b'[{"message":', b"2026-03-01T10:00:00.000Z", b"2026-03-01T10:00:00,000"]
+        + [
+            b'{"log":"',
+            b'a","stream":"stdout","time":"2026-03-01T10:00:00Z"}',
+            b'"message":"a"}',
+            b'{"timestamp":1772359200000,',
+        ]
+        + [
+            b"2026-03-01T10:00:00.123456+00:00",
+            b" stdout F",
+            b" ",
+            b"a/algo-1-1 ",
+            b" stderr P:x ",
+            b"EVENTS\t1772359200000\t",
+        ]
         + [b"timestamp", b"message", b"@Timestamp", b'"@message"', b'"time"stamp', b"timestamp,message"]
-        + [name.encode() for name in sorted(exports._COLUMNS)]
+        + [name.encode() for name in sorted(formats._COLUMNS)]
         + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in UNSUPPORTED)]
     )
     | st.binary(max_size=3),
@@ -300,8 +314,9 @@ HEADS = st.lists(
 @given(HEADS)
 def test_no_export_and_nothing_compressed_is_taken_for_plain_text(head):
     shown = first_shows(head, MAGIC_PREFIXES)
-    if exports.detect(head) != "plain":
-        assert shown & FLAG_EXPORT
+    for path in ("", "a/000000.gz"):
+        if formats.detect(head, path) != "plain":
+            assert shown & FLAG_EXPORT
     if compression(head) is not None:
         assert shown & FLAG_PACKED
     assert b"\0" in head or not shown & FLAG_BINARY
@@ -325,5 +340,5 @@ def test_usual_beginnings_need_no_second_look(head):
 
 def test_no_more_is_read_than_identifies_an_export():
     header = b"timestamp,message" + b" " * 5000 + b"1"
-    assert exports.detect(header[: exports.HEAD_BYTES]) == "cloudwatch-csv"
+    assert formats.detect(header[: formats.HEAD_BYTES]) == "cloudwatch-csv"
     assert first_shows(header, MAGIC_PREFIXES) == FLAG_EXPORT
