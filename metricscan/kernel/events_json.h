@@ -59,6 +59,8 @@ static inline int64_t me_skip_string(int level, const uint8_t *data, int64_t at,
         if (at >= end) return ME_UNFINISHED;
         if (data[at] == '"') return at + 1;
         if (data[at] != '\\') return ME_NO_STRING;
+        /* A newline behind a backslash would not be counted. */
+        if (at + 1 < end && data[at + 1] < 0x20) return ME_NO_STRING;
         at += 2;
         if (at > end) return ME_UNFINISHED;
     }

@@ -91,7 +91,8 @@ cdef bytes _BINARIES = b"".join(
         b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"%PDF", b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe",
         b"\xca\xfe\xba\xbe", b"\0asm", b"PK\x03\x04", b"7z\xbc\xaf", b"SQLite format 3\0", b"\x93NUMPY", b"\x89HDF", b"CDF\x01",
         b"PAR1", b"ARROW1", b"FEA1", b"ORC", b"Obj\x01", b"GGUF", b"CBM1", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05",
-        b"!<arch>", b"\x1a\x01", b"\x1e\x02", b"\0\0\x01\0", b"\0\x01\0\0", b"\xd0\xcf\x11\xe0", b"ElfFile\0", b"PMDM", b"LPKSHHRH",
+        b"!<arch>", b"\x1a\x01", b"\x1e\x02",
+        b"\0\0\x01\0", b"\0\x01\0\0", b"\xd0\xcf\x11\xe0", b"ElfFile\0", b"PMDM", b"LPKSHHRH",
         b":W&B",
     )
 )

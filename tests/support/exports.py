@@ -235,7 +235,11 @@ def _plain_string(data, at):
     while data[at : at + 1] != b'"':
         if at >= len(data) or data[at] < 0x20:
             raise Broken
-        at += 2 if data[at : at + 1] == b"\\" else 1
+        if data[at : at + 1] == b"\\":
+            at += 1
+            if at < len(data) and data[at] < 0x20:
+                raise Broken
+        at += 1
     return data[start:at], at + 1
 
 
