@@ -27,14 +27,13 @@ from metricscan.cli.output import (
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
     from metricscan.replaying.check import Hit
-    from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 
 _HITS_SHOWN = 20
@@ -72,7 +71,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
     for error in errors:
         complain(error)
     print_notices(found.notices)
-    findings = _findings(scanner, lint_log(scanner, logs, reading.input_format))
+    findings = lint_log(scanner, logs, reading.input_format)
     if print_json:
         reasons = reasons_of(scanner, stats, logs, reading.input_format)
         metrics = {
@@ -80,7 +79,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
                 "regex": one.regex,
                 **documents.counts(stats.metrics[one.name]),
                 "hits": [hit._asdict() | {"number": documents.number(hit.number)} for hit in hits[one.name]],
-                "findings": [finding._asdict() for finding in findings[one.name]],
+                "findings": [finding._asdict() for finding in findings.get(one.name, ())],
                 "reasons": reasons.get(one.name, ()),
             }
             for one in scanner.definitions
@@ -90,29 +89,19 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
         console = open_console()
         for one in scanner.definitions:
             _print_hits(console, one, hits[one.name], stats, many=len(logs) > 1, is_label=one.name in scanner.labels)
-            _print_findings(console, findings[one.name])
+            _print_findings(console, findings.get(one.name, ()))
         print_counts(console, stats)
         print_silent(console, scanner, stats, logs, reading.input_format)
     silent = any(not counts.rows for counts in stats.metrics.values())
     return EXIT_ERROR if errors else EXIT_NOTHING_FOUND if silent else 0
 
 
-def _findings(scanner: Scanner, confirmed: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding]]:
-    """The findings of each definition: first those that the log confirms, then those that the regex alone shows."""
-    found = {}
-    for explanation in scanner.explain():
-        for name in explanation.names:
-            of_log = confirmed.get(name, ())
-            codes = [finding.code for finding in of_log]
-            found[name] = [*of_log, *(one for one in explanation.lint if one.code not in codes)]
-    return found
-
-
 def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
     for finding in findings:
         console.print(f"  lint {finding.code}: {finding.reason}", soft_wrap=True)
-        if finding.suggestion is not None:
-            console.print(f"       better {finding.suggestion}", soft_wrap=True)
+    # one regex for all that it mends
+    for better in dict.fromkeys(finding.suggestion for finding in findings if finding.suggestion is not None):
+        console.print(f"       better {better}", soft_wrap=True)
 
 
 def _print_hits(

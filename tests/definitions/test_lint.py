@@ -9,9 +9,13 @@ from support import reference
 
 from metricscan import Scanner
 from metricscan.definitions.lint import lint
-from metricscan.definitions.regex_parts import NUMBER, group_places
+from metricscan.definitions.regex_parts import NUMBER, VALUE, group_places
 
-NUMBER_CLASS = f"({NUMBER})"
+TAKES_ALL = f"({VALUE})"
+AT_THE_START = (
+    r"((?:(?<![\w.)])[-+])?(?:[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?"
+    r"|(?<![A-Za-z])[Nn]a[Nn]\b|(?<![A-Za-z])[Ii]nf(?:inity)?\b))"
+)
 
 
 def codes(regex, name="loss", others=()):
@@ -26,25 +30,35 @@ def suggestion(regex, name="loss", others=()):
 @pytest.mark.parametrize(
     ("regex", "code", "better"),
     [
-        ("loss: [0-9.]+", "no-group", "loss: ([0-9.]+)"),
+        ("loss: [0-9.]+", "no-group", f"loss: {TAKES_ALL}"),
+        (r"Accuracy: \d+\.\d+", "no-group", f"Accuracy: {TAKES_ALL}"),
+        (r"^\d+ loss 0\.\d{4}\.", "no-group", rf"^\d+ loss {TAKES_ALL}\."),
         (".*MeanSquaredError.*", "no-group", None),
-        ("loss:(.*?)", "empty-value", rf"loss:\s*{NUMBER_CLASS}"),
-        ("Test loss: ([0-9.]*?)", "empty-value", f"Test loss: {NUMBER_CLASS}"),
-        (r"loss=(\d+?)", "empty-value", rf"loss=\s*{NUMBER_CLASS}"),
-        ("loss: (?P<value>.*?)(?:;|)", "empty-value", f"loss: (?P<value>{NUMBER})(?:;|)"),
-        ("loss=([0-9.]+)", "no-sign-or-exponent", f"loss={NUMBER_CLASS}"),
-        ("(?P<step>x+) loss=(?P<value>[0-9.]+);", "no-sign-or-exponent", f"(?P<step>x+) loss=(?P<value>{NUMBER});"),
-        (r"loss=(-?\d+\.\d+)", "no-exponent", f"loss={NUMBER_CLASS}"),
-        ("loss=([0-9.]+|nan)", "no-sign-or-exponent", f"loss=({NUMBER}|nan|inf)"),
-        (r"loss=([0-9.]+(?:e-?\d+)?)", "no-sign", f"loss={NUMBER_CLASS}"),
-        ("([0-9.]+) loss", "no-exponent", f"({NUMBER.removeprefix('[-+]?')}) loss"),
-        (r"'loss': ([0-9]+(.|e\-)[0-9]+),?", "no-sign-or-exponent", f"'loss': {NUMBER_CLASS},?"),
-        (r"loss=([-+]?\d+.\d+(?:e-?\d+)?)", "unescaped-point", f"loss={NUMBER_CLASS}"),
-        (r"rmse=(\d+)", "whole-numbers", f"rmse={NUMBER_CLASS}"),
+        ("loss:(.*?)", "empty-value", rf"loss:\s*{TAKES_ALL}"),
+        ("Test loss: ([0-9.]*?)", "empty-value", f"Test loss: {TAKES_ALL}"),
+        (r"loss=(\d+?)", "empty-value", rf"loss=\s*{TAKES_ALL}"),
+        ("loss: (?P<value>.*?)(?:;|)", "empty-value", f"loss: (?P<value>{VALUE})(?:;|)"),
+        ("loss=([0-9.]+)", "no-sign-or-exponent", f"loss={TAKES_ALL}"),
+        ("(?P<step>x+) loss=(?P<value>[0-9.]+);", "no-sign-or-exponent", f"(?P<step>x+) loss=(?P<value>{VALUE});"),
+        (r"loss=(-?\d+\.\d+)", "no-exponent", f"loss={TAKES_ALL}"),
+        ("loss=([0-9.]+|nan)", "no-sign-or-exponent", f"loss={TAKES_ALL}"),
+        ("loss ([0-9.]+)ms", "no-sign-or-exponent", "loss " + TAKES_ALL.replace(r"\b", "") + "ms"),
+        ("loss.*([0-9.]+)", "no-sign-or-exponent", f"loss.*?{TAKES_ALL}"),
+        (r"loss=([0-9.]+(?:e-?\d+)?)", "no-sign", f"loss={TAKES_ALL}"),
+        ("([0-9.]+) loss", "no-exponent", f"{AT_THE_START} loss"),
+        (r"'loss': ([0-9]+(.|e\-)[0-9]+),?", "no-sign-or-exponent", f"'loss': {TAKES_ALL},?"),
+        (r"loss=([-+]?\d+.\d+(?:e-?\d+)?)", "unescaped-point", f"loss={TAKES_ALL}"),
+        (r"rmse=(\d+)", "whole-numbers", f"rmse={TAKES_ALL}"),
         (r"loss=|acc=(\S+)", "swallowing-alternation", r"(?:loss=|acc=)(\S+)"),
         (r"(\S+) loss|acc", "swallowing-alternation", r"(\S+)(?: loss|acc)"),
         (r"a=(.*?);|x: (\S+)", "swallowing-alternation", None),
-        (r"([\w|-]+)\s*=\s*([-+]?\d(\.\d+)?)", "wrong-group", r"([\w|-]+)\s*=\s*(?P<value>[-+]?\d(\.\d+)?)"),
+        (r"([\w|-]+)\s*=\s*([-+]?\d(\.\d+)?)", "wrong-group", rf"(?<![A-Za-z_/.-])rmse\s*=\s*{TAKES_ALL}"),
+        (r"(train|val) rmse ([0-9.]+)", "wrong-group", f"(train|val) rmse (?P<value>{VALUE})"),
+        (r"worker (\w+) rmse ([0-9.]+)", "wrong-group", rf"worker (\w+) rmse (?P<value>{VALUE})"),
+        (r"loss=(\S+) acc=([0-9.]+)", "unread-group", r"loss=(\S+) acc=(?:[0-9.]+)"),
+        (r"rmse: (\S+)\n", "spans-lines", r"rmse: (\S+)$"),
+        (r"Epoch\n.*rmse: (\S+)", "spans-lines", r".*rmse: (\S+)"),
+        (r"(?s)Epoch.*rmse: (\S+)", "spans-lines", None),
     ],
 )
 def test_what_is_probably_not_meant(regex, code, better):
@@ -76,7 +90,7 @@ def test_a_lazy_group_is_shown(regex, reason):
         ("loss", "loss = (.*?);"),
         ("loss", "loss:(.*?)$"),
         ("loss", "loss=([-+0-9.eE]+)"),
-        ("loss", f"loss={NUMBER_CLASS}"),
+        ("loss", f"loss={TAKES_ALL}"),
         ("loss", r"#011loss:([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?).*"),
         ("loss", "loss=(.*)"),
         ("epoch", "epoch=([0-9.]+)"),
@@ -101,11 +115,11 @@ def test_a_name_inside_another_definitions_name():
     found = lint("loss", others[0], others)
     assert [finding.code for finding in found] == ["inside-longer-name"]
     assert "'val_loss'" in found[0].reason
-    assert found[0].suggestion == r"(?<![\w/.-])loss=(\S+)"
+    assert found[0].suggestion == r"(?<![A-Za-z_/.-])loss=(\S+)"
     for other in others[1:]:
         assert codes(other, "loss", others) == []
-    assert suggestion(r".*loss=(\S+)", others=others) == r".*(?<![\w/.-])loss=(\S+)"
-    assert suggestion(r"(?i)loss=(\S+)", others=others) == r"(?i)(?<![\w/.-])loss=(\S+)"
+    assert suggestion(r".*loss=(\S+)", others=others) == r".*(?<![A-Za-z_/.-])loss=(\S+)"
+    assert suggestion(r"(?i)loss=(\S+)", others=others) == r"(?i)(?<![A-Za-z_/.-])loss=(\S+)"
     # the dash is part of what is looked for
     assert codes(r"step - (\S+)", "loss", others) == []
 
@@ -123,7 +137,7 @@ def test_explain_shows_them():
     (one,) = Scanner(["loss=loss=([0-9.]+)"]).explain()
     assert [finding.code for finding in one.lint] == ["no-sign-or-exponent"]
     assert "  lint      no-sign-or-exponent: 1.5e-05 is read as 1.5" in str(one)
-    assert f"  better    loss={NUMBER_CLASS}" in str(one)
+    assert f"  better    loss={TAKES_ALL}" in str(one)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from metricscan import Scanner
 from metricscan.cli import command
-from metricscan.definitions.regex_parts import NUMBER
+from metricscan.definitions.lint import lint
+from metricscan.definitions.regex_parts import VALUE
 from metricscan.replaying.lint_log import lint_log
 from metricscan.scanning.scanner import _configured
 
@@ -18,17 +19,27 @@ ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 def found(tmp_path, log, *definitions, **options):
     path = tmp_path / "a.log"
     path.write_bytes(log)
-    some = lint_log(Scanner(list(definitions), **options), [str(path)])
-    return {name: [(finding.code, finding.suggestion) for finding in findings] for name, findings in some.items()}
+    scanner = Scanner(list(definitions), **options)
+    return of_log_alone(scanner, lint_log(scanner, [str(path)]))
+
+
+def of_log_alone(scanner, findings):
+    """Codes and suggestions without the findings that the regexes alone show."""
+    shown = {one.name: {finding.code for finding in lint(one.name, one.regex)} for one in scanner.definitions}
+    some = {
+        name: [(one.code, one.suggestion) for one in found if one.code not in shown[name]]
+        for name, found in findings.items()
+    }
+    return {name: found for name, found in some.items() if found}
 
 
 def test_numbers_that_are_cut(tmp_path):
     log = b"loss=1.5e-05\nloss=2\nstep=3e5x\n"
     assert found(tmp_path, log, "loss=loss=([0-9.]+)", r"step=step=(\d)", r"all=loss=(\S+)") == {
-        "loss": [("cut-number", f"loss=({NUMBER})")],
-        "step": [("cut-number", f"step=({NUMBER})")],
+        "loss": [("cut-number", f"loss=({VALUE})")],
+        "step": [("cut-number", f"step=({VALUE})")],
     }
-    (finding,) = lint_log(Scanner(["loss=loss=([0-9.]+)"]), [str(tmp_path / "a.log")])["loss"]
+    finding, *_ = lint_log(Scanner(["loss=loss=([0-9.]+)"]), [str(tmp_path / "a.log")])["loss"]
     assert finding.reason == "1 of 2 values were cut: 1.5e-05 is read as 1.5 in line 1"
 
 
@@ -46,12 +57,23 @@ def test_literals_of_bytes_that_are_no_text(tmp_path):
 
 def test_values_of_longer_names(tmp_path):
     log = b"loss=1 val_loss=2\nloss=3 box/loss=4\n"
-    better = r"(?<![\w/.-])loss=(\S+)"
+    better = r"(?<![A-Za-z_/.-])loss=(\S+)"
     assert found(tmp_path, log, r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", better)]}
     assert found(tmp_path, log, f"loss={better}") == {}
-    # only inside: it may well be meant
-    assert found(tmp_path, b"val_loss=1\n", r"loss=loss=(\S+)") == {}
     assert found(tmp_path, b"ETA 2m4loss=1\nloss=2\n", r"loss=loss=(\S+)") == {}
+    assert found(tmp_path, b"#011loss=1\ndone...loss=2\n--loss=3\n3-loss=4\n", r"loss=loss=(\S+)") == {}
+
+
+def test_all_values_of_one_longer_name(tmp_path):
+    longer = r"(?<![A-Za-z_/.-])val_loss=(\S+)"
+    assert found(tmp_path, b"val_loss=1\n", r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", longer)]}
+    assert found(tmp_path, b"Eval_loss=1\n", r"val:loss=loss=(\S+)", "n=(7)") == {
+        "val:loss": [("inside-longer-name", longer.replace("val", "Eval"))]
+    }
+    assert found(tmp_path, b"val_loss=1\nmin_loss=2\n", r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", None)]}
+    # the metric's name says so
+    for name in ("val:loss", "valLoss", "VAL loss"):
+        assert found(tmp_path, b"val_loss=1\nval_loss=2\n", rf"{name}=loss=(\S+)") == {}
 
 
 @pytest.mark.parametrize(
@@ -73,13 +95,13 @@ def test_a_start_that_is_meant(tmp_path):
 @pytest.mark.parametrize("escape", [b"\x1b[32m", b"#033[32m", b"\x1b[1m\x1b[32m"])
 def test_escapes_before_the_value(tmp_path, escape):
     log = b"acc: " + escape + b"0.5\nacc: 0.25\n"
-    assert found(tmp_path, log, r"acc=acc: (\S+)") == {"acc": [("escapes-between", f"acc: {ESCAPES}({NUMBER})")]}
+    assert found(tmp_path, log, r"acc=acc: (\S+)") == {"acc": [("escapes-between", f"acc: {ESCAPES}({VALUE})")]}
     assert found(tmp_path, b"acc: 0.25\n", r"acc=acc: (\S+)") == {}
 
 
 def test_escapes_behind_the_value(tmp_path):
-    assert found(tmp_path, b"f1=0.5#015\nf1=0.25\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({NUMBER})")]}
-    assert found(tmp_path, b"f1=0.5\x1b[0m\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({NUMBER})")]}
+    assert found(tmp_path, b"f1=0.5#015\nf1=0.25\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
+    assert found(tmp_path, b"f1=0.5\x1b[0m\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
 
 
 def test_suggestions_find_what_was_kept_out(tmp_path):
@@ -100,7 +122,8 @@ def test_options_and_files(tmp_path):
     packed = tmp_path / "b.log.gz"
     packed.write_bytes(gzip.compress(b"loss=2e-5\n"))
     paths = [str(packed), "-", str(tmp_path / "missing")]
-    assert [one.code for one in lint_log(Scanner(["loss=loss=([0-9.]+)"]), paths)["loss"]] == ["cut-number"]
+    codes = [one.code for one in lint_log(Scanner(["loss=loss=([0-9.]+)"]), paths)["loss"]]
+    assert codes == ["cut-number", "no-sign-or-exponent"]
     assert lint_log(Scanner([r"a=(?x) a = (\d)", r"b=\p{L}=(\d)", r"c=[a-z]+"]), paths) == {}
 
 
@@ -109,7 +132,7 @@ def test_check_prints_them(tmp_path):
     path.write_bytes(b"loss=1.5e-05\nx=1\n")
     run = CliRunner().invoke(command, ["check", str(path), "-m", "loss=loss=([0-9.]+)", "-m", r"x=x=(\S+)"])
     assert "  lint cut-number: 1 of 1 values were cut: 1.5e-05 is read as 1.5 in line 1\n" in run.output
-    assert f"       better loss=({NUMBER})\n" in run.output
+    assert f"       better loss=({VALUE})\n" in run.output
     assert "  lint no-sign-or-exponent: 1.5e-05 is read as 1.5; -1.5 is not found\n" in run.output
     assert run.output.count("lint") == 2
 

@@ -1,0 +1,157 @@
+"""What a log says about one value of a regex: whether it is all of its number, and whether its name is all of a name."""
+
+from __future__ import annotations
+
+import re
+from re import _constants as sre  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.definitions.regex_parts import NUMBER, longer_name
+from metricscan.definitions.tokens import NameRun, name_runs
+
+if TYPE_CHECKING:
+    from metricscan.definitions.regex_parts import RegexParts
+
+_NUMBER = re.compile(NUMBER.encode())
+_NOT_FINITE = re.compile(rb"[-+]?(?:nan|inf(?:inity)?)(?![A-Za-z0-9_])", re.IGNORECASE)
+# float() accepts underscores between digits: 1_000
+_GOES_ON = re.compile(rb"_[0-9]")
+# What may stand behind a whole number that begins in the same way: the next number of a version or an address.
+_NEXT = re.compile(rb"\.[0-9]|[0-9]")
+# The part of a number before a place: digits, or digits and the beginning of an exponent.
+_BEGUN = re.compile(rb"(?:[0-9]+\.?[0-9]*|\.[0-9]*)(?:[eE][-+]?[0-9]*)?\Z")
+_SIGN = re.compile(rb"(?:^|[\s=:'\"(\[,{|])[-+]\Z")
+_ESCAPE = re.compile(rb"#0[0-7][0-7]|\x1b\[[0-9;]*m")
+_LONGEST_NUMBER = 40
+_LONGEST_NAME = 80
+_OF_NUMBER = frozenset(b"0123456789.+-eE")
+_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+
+# The prefixes that launchers, loggers and containers put before a line: [1,0]<stdout>:, [rank0]:, (Worker pid=7), 0:, algo-1|,
+# a time, stdout F, INFO:root:, 2026-01-02 03:04:05,678 - name - INFO -.
+PREFIX = re.compile(
+    rb"(?:\[[^\[\]]{0,80}\](?:<std(?:out|err)>)?:?|\([^()]{0,80}\):?|\w*\d+[\w.-]*\s*[:|]|[\w.-]*-\d+\s*[:|]"
+    rb"|\d{4}[-/]\d\d[-/]\d\d(?:[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?)?|\d\d:\d\d:\d\d(?:[.,]\d+)?|std(?:out|err) [FP]"
+    rb"|(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL)\b(?::[\w.]+:)?|[\w.]+(?= - )|[\w./-]+\.py:\d+\]?|<std(?:out|err)>:?"
+    rb"|\x1b\[[0-9;]*m|#033\[[0-9;]*m|#011|[|:\]-]|\s)+"
+)
+
+
+class Row(NamedTuple):
+    """A row of a scan, and the places of its record and its value."""
+
+    value: float
+    line: int
+    offset: int
+    start: int
+
+
+def whole_number(data: bytes, row: Row) -> tuple[int, bytes] | None:
+    """The number of which a row has only a part, with its place; None if the row has all of it."""
+    start = row.start
+    begun = start
+    before = data[start - 1] if start > row.offset else 0
+    if before in _OF_NUMBER:
+        window = data[max(row.offset, start - _LONGEST_NUMBER) : start]
+        window = _ESCAPE.split(window)[-1]
+        found = _BEGUN.search(window)
+        if found is not None and re.search(rb"[0-9]", found[0]):
+            begun -= len(found[0])
+            window = window[: found.start()]
+            if window[-1:].isalpha() or window.endswith(b"_"):
+                # the digits of a name: layer1.5 is none
+                return None
+        if _SIGN.search(window):
+            begun -= 1
+    whole = _NUMBER.match(data, begun)
+    if whole is None or whole.end() <= start:
+        return None
+    if begun == start:
+        if row.value != row.value or float(whole[0]) == row.value or _GOES_ON.match(data, whole.end()):
+            return None
+    elif _GOES_ON.match(data, whole.end()):
+        return None
+    return begun, whole[0]
+
+
+def is_whole(data: bytes, row: Row, *, fixed_before: bool) -> bool:
+    """Whether a row is all of the number that stands there, and no part of a word or of a longer list of digits."""
+    if whole_number(data, row) is not None:
+        return False
+    if not fixed_before and in_word(data, row):
+        return False
+    whole = _NUMBER.match(data, row.start) or _NOT_FINITE.match(data, row.start)
+    return whole is None or (_NEXT.match(data, whole.end()) is None and _GOES_ON.match(data, whole.end()) is None)
+
+
+def in_word(data: bytes, row: Row) -> str:
+    """The word whose end a row is, such as int64; empty if a letter does not stand right before the row's value."""
+    if row.start <= row.offset or data[row.start - 1] not in _LETTERS:
+        return ""
+    window = data[max(row.offset, row.start - _LONGEST_NUMBER) : row.start + _LONGEST_NUMBER]
+    at = row.start - max(row.offset, row.start - _LONGEST_NUMBER)
+    escape = re.compile(rb"(?:\x1b|#033)\[[0-9;]*m\Z").search(window, 0, at)
+    if escape is not None:
+        return ""
+    before, behind = re.search(rb"\w*\Z", window[:at]), re.match(rb"\w*", window[at:])
+    word = (before[0] if before else b"") + (behind[0] if behind else b"")
+    return "" if re.fullmatch(rb"[a-zA-Z]*(?:nan|inf)", word, re.IGNORECASE) else word.decode("utf-8", "replace")
+
+
+def value_is_fixed(definition: RegexParts) -> bool:
+    """Whether the regex fixes the character before the value, so that the value may follow a letter."""
+    if definition.group not in definition.groups:
+        return True
+    before = [token for token in definition.tokens if token.stop <= definition.groups[definition.group][0]]
+    return not before or not (before[-1].kind in ("any", "class", "escape") and before[-1].quantifier)
+
+
+def stands_behind_prefix(definition: RegexParts, data: bytes, row: Row) -> bool:
+    """Whether only prefixes of launchers, loggers and containers precede the match in its record."""
+    literal = ""
+    for op, av in definition.items[1:]:
+        if op is not sre.LITERAL:
+            break
+        literal += chr(av)
+    at = data.find(literal.encode("utf-8", "surrogatepass"), row.offset, row.start) if literal else -1
+    return at > row.offset and PREFIX.fullmatch(data, row.offset, at) is not None
+
+
+class Names:
+    """The names before a regex's value that may be the end of longer names, and where they stand in a record."""
+
+    def __init__(self, definition: RegexParts) -> None:
+        groups = definition.groups
+        until = groups[definition.group][0] if definition.group in groups else 0
+        self.runs = name_runs(definition.regex, definition.tokens, until)
+        self.ignores_case = bool(definition.tree.flags & re.IGNORECASE)
+        # they occur in records, so a lone surrogate in them is a byte that is not UTF-8
+        self.texts = [run.literal.encode("utf-8", "surrogatepass") for run in self.runs]
+        for at, run in enumerate(self.runs):
+            try:
+                self.texts[at] = run.literal.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError:
+                continue
+        if self.ignores_case:
+            self.texts = [text.lower() for text in self.texts]
+
+    def longer(self, data: bytes, row: Row) -> tuple[NameRun, str, str] | None:
+        """The name that stands in a longer one before a row, what precedes it there, and all of it; None if none does."""
+        upto = row.start
+        for run, text in zip(reversed(self.runs), reversed(self.texts), strict=True):
+            if self.ignores_case:
+                at = data[row.offset : upto].lower().rfind(text)
+                at = at + row.offset if at >= 0 else -1
+            else:
+                at = data.rfind(text, row.offset, upto)
+            if at < 0:
+                return None
+            if at > row.offset and data[at - 1] in _NAMES:
+                before = longer_name(data[max(row.offset, at - _LONGEST_NAME) : at].decode("latin-1"))
+                if before:
+                    return run, before, f"{before}{run.literal}".rstrip(" =:'\"")
+            upto = at
+        return None
+
+
+_NAMES = _LETTERS | frozenset(b"/.-")

@@ -1,0 +1,150 @@
+"""Whether a regex that mends another one keeps every row of some logs that was right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metricscan.definitions.definition import MetricDefinition
+from metricscan.definitions.lint import Finding, findings_of
+from metricscan.definitions.mends import Draft, Mend, candidates, holds_on_examples
+from metricscan.replaying.evidence import (
+    Names,
+    Row,
+    in_word,
+    is_whole,
+    stands_behind_prefix,
+    value_is_fixed,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from metricscan.definitions.regex_parts import RegexParts
+    from metricscan.scanning.scanner import Scanner
+
+_MOST_ROWS = 100_000
+
+
+def rows_of(scanner: Scanner, data: bytes) -> tuple[dict[str, list[Row]], dict[str, list[str]]]:
+    """The rows of each metric in a text, those of labels with nan, and samples of the texts that are no numbers."""
+    result = scanner.scan(data, threads=1)
+    rows = {}
+    for name, table in result.items():
+        columns: Any = [table[key][:_MOST_ROWS].to_pylist() for key in ("line", "offset", "start")]
+        values: Any = table["value"][:_MOST_ROWS].to_pylist()
+        if name in scanner.labels:
+            values = [float("nan")] * len(values)
+        rows[name] = [Row(*row) for row in zip(values, *columns, strict=True)]
+    return rows, {name: [sample.text for sample in one.samples] for name, one in result.stats.metrics.items()}
+
+
+class _Trial:
+    """One definition, the regexes that may mend it, and what the logs say of the one that is tried."""
+
+    def __init__(self, name: str, definition: RegexParts, drafts: list[Draft], *, is_label: bool) -> None:
+        self.name = name
+        self.definition = definition
+        self.drafts = drafts
+        self.is_label = is_label
+        self.is_fixed = value_is_fixed(definition)
+        self.names = Names(definition)
+        self.waiting = candidates(definition.regex, drafts)
+        self.better: str | None = None
+        self.mended: tuple[Draft, ...] = ()
+        self.mends: tuple[Mend, ...] = ()
+        self.next()
+
+    def next(self) -> None:
+        """Try the next regex that holds on examples."""
+        self.old = self.new = self.unparsed = 0
+        self.fails = False
+        for better, mended, mends in self.waiting:
+            if self.is_label or holds_on_examples(self.definition, better, mends):
+                self.better, self.mended, self.mends = better, mended, mends
+                return
+        self.better, self.mended, self.mends = None, (), ()
+
+    def compare(self, data: bytes, old: list[Row], new: list[Row], unparsed: int) -> None:
+        self.old += len(old)
+        self.new += len(new)
+        self.unparsed += unparsed
+        if self.fails:
+            return
+        found = {row.start: row for row in new}
+        lost = [row for row in old if row.start not in found or not _same(found[row.start].value, row.value)]
+        were = {row.start: row for row in old}
+        gained = [row for row in new if row.start not in were or not _same(were[row.start].value, row.value)]
+        if len(old) >= _MOST_ROWS or len(new) >= _MOST_ROWS:
+            # both are cut; compare what both reach
+            end = min(rows[-1].start for rows in (old, new) if rows)
+            lost = [row for row in lost if row.start < end]
+            gained = [row for row in gained if row.start < end]
+        if self.is_label:
+            self.fails = bool(lost)
+            return
+        skips = any(mend.skips for mend in self.mends)
+        opens = any(mend.opens for mend in self.mends)
+        self.fails = any(not self._was_wrong(data, row, found, skips=skips) for row in lost) or any(
+            not self._is_right(data, row, skips=skips, opens=opens) for row in gained
+        )
+
+    def _was_wrong(self, data: bytes, row: Row, found: dict[int, Row], *, skips: bool) -> bool:
+        whole = whole_number(data, row)
+        if whole is not None and whole[0] in found:
+            return True
+        if skips and self.names.longer(data, row) is not None:
+            return True
+        if not self.is_fixed and in_word(data, row):
+            return row.offset in {other.offset for other in found.values()}
+        return not is_whole(data, row, fixed_before=self.is_fixed) and (skips or row.start in found)
+
+    def _is_right(self, data: bytes, row: Row, *, skips: bool, opens: bool) -> bool:
+        if not is_whole(data, row, fixed_before=self.is_fixed):
+            return False
+        if skips and self.names.longer(data, row) is not None:
+            return False
+        return not opens or stands_behind_prefix(self.definition, data, row)
+
+    def is_over(self) -> bool:
+        """Whether the regex that was tried fails; then the next one is tried."""
+        if self.better is None:
+            return False
+        return self.fails or (self.new == 0 and (self.old > 0 or self.unparsed > 0))
+
+
+def settled(
+    scanner: Scanner,
+    known: dict[str, RegexParts],
+    drafts: dict[str, list[Draft]],
+    texts: Callable[[], Iterator[tuple[bytes, str]]],
+) -> dict[str, list[Finding]]:
+    """The findings of each definition, with the one regex that mends most of them and loses nothing in the logs.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    known : dict of str to RegexParts
+    drafts : dict of str to list of Draft
+    texts : callable
+        Reads the text of each log.
+    """
+    trials = {name: _Trial(name, known[name], some, is_label=name in scanner.labels) for name, some in drafts.items()}
+    open_ = [one for one in trials.values() if one.better is not None]
+    while open_:
+        old = scanner.with_options([MetricDefinition(one.name, one.definition.regex) for one in open_], scanner.options)
+        new = scanner.with_options([MetricDefinition(one.name, str(one.better)) for one in open_], scanner.options)
+        for data, _ in texts():
+            were, samples = rows_of(old, data)
+            found, _ = rows_of(new, data)
+            for one in open_:
+                one.compare(data, were[one.name], found[one.name], len(samples[one.name]))
+        open_ = [one for one in open_ if one.is_over()]
+        for one in open_:
+            one.next()
+        open_ = [one for one in open_ if one.better is not None]
+    return {name: list(findings_of(one.drafts, one.better, one.mended)) for name, one in trials.items()}
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (one != one and other != other)
