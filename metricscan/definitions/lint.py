@@ -126,6 +126,11 @@ def value_mends(definition: RegexParts) -> tuple[Mend, ...]:
     opened, start, end = definition.groups[definition.group]
     body = (start, end, definition.value_body())
     mends = [Mend((body,), reads_numbers=True)]
+    behind = next((token for token in definition.tokens if token.start == end + 1), None)
+    if behind is not None and behind.kind in ("any", "class", "escape") and behind.quantifier in ("", "+"):
+        # what must follow the value can be its last digit
+        optional = (behind.end, behind.stop, "*" if behind.quantifier else "?")
+        mends.append(Mend((body, optional), reads_numbers=True))
     before = [token for token in definition.tokens if token.stop <= opened]
     last = before[-1] if before else None
     if last is not None and last.kind in ("any", "class", "escape") and last.quantifier in ("*", "+"):

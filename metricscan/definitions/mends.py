@@ -114,9 +114,9 @@ def holds_on_examples(parts: RegexParts, better: str, mends: Sequence[Mend]) -> 
     moves = any(mend.moves for mend in mends) or not parts.group
     surroundings = [] if moves else list(parts.surroundings())
     known = [
-        around for around in surroundings if any(_reads(parts.compiled, parts.group, around, one) for one in _PLAIN)
+        around for around in surroundings if any(_begins(parts.compiled, parts.group, around, one) for one in _PLAIN)
     ]
-    if not known:
+    if not any(_reads(parts.compiled, parts.group, around, one) for around in known for one in _PLAIN):
         # it reads no number rightly: the examples are those of the better regex
         changed = parts_of(better)
         if changed is None:
@@ -136,9 +136,20 @@ def holds_on_examples(parts: RegexParts, better: str, mends: Sequence[Mend]) -> 
 
 def _reads(compiled: re.Pattern[str], group: int, around: tuple[str, str], value: str) -> bool:
     """Whether a regex reads all of a number that stands between two texts."""
+    match = _match_at(compiled, group, around, value)
+    return match is not None and match.span(group) == (len(around[0]), len(around[0]) + len(value))
+
+
+def _begins(compiled: re.Pattern[str], group: int, around: tuple[str, str], value: str) -> bool:
+    """Whether a regex reads a number that stands between two texts, or its beginning."""
+    match = _match_at(compiled, group, around, value)
+    return match is not None and match.start(group) == len(around[0]) < match.end(group)
+
+
+def _match_at(compiled: re.Pattern[str], group: int, around: tuple[str, str], value: str) -> re.Match[str] | None:
     before, after = around
     match = compiled.search(before + value + after)
     while match is not None and match.end(group) <= len(before) and match.end() > match.start():
         # a value in the text before it is a row of its own
         match = compiled.search(before + value + after, match.end())
-    return match is not None and match.span(group) == (len(before), len(before) + len(value))
+    return match

@@ -97,8 +97,14 @@ class RegexParts:
             before, after = _around(self.items, self.group)
         except _NoExampleError:
             return
-        for tail in _TAILS if "\n" not in before + after else ():
+        if "\n" in before + after:
+            # no record holds a line end
+            return
+        for tail in _TAILS:
             yield before, after + tail
+        if after:
+            # it may match a digit of the number in the place of what follows
+            yield before, ""
 
     def example(self, value: str) -> str | None:
         """A short text in which the pattern finds the value; None if none was found, or if ``re`` might need too long."""
