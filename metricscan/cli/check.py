@@ -8,6 +8,7 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.counts import print_counts, print_silent, reasons_of
+from metricscan.cli.fix import better_regexes, print_fixed, write_fixed
 from metricscan.cli.options import (
     Reading,
     Wanted,
@@ -43,14 +44,32 @@ _HITS_SHOWN = 20
 @click.argument("paths", metavar="LOG...", nargs=-1, required=True)
 @wanted_options
 @reading_options
+@click.option("--fix", is_flag=True, help="Print the definitions with better regexes, as a diff.")
+@click.option(
+    "-o", "--out", metavar="FILE", help="With --fix: write them, in the format of the one file of definitions."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing FILE.")
 @json_option
 @threads_option
-def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: bool, threads: int | None) -> int:
+def check(
+    paths: tuple[str, ...],
+    wanted: Wanted,
+    reading: Reading,
+    fix: bool,
+    out: str | None,
+    overwrite: bool,
+    print_json: bool,
+    threads: int | None,
+) -> int:
     """Show what each definition captures in a log, why one captures nothing, and where one is probably a mistake.
 
     LOG is a file (plain or compressed), a folder, a glob, or - for standard input. Exit code 0 if every definition captures
     something, 1 if one does not, 2 for wrong usage or an unreadable log.
     """
+    if out is not None and not fix:
+        raise click.UsageError("--out FILE needs --fix")
+    if overwrite and out is None:
+        raise click.UsageError("--overwrite needs --out FILE")
     scanner = compiled(wanted, reading)
     from metricscan.logs.survey import survey
     from metricscan.replaying.check import first_hits
@@ -72,6 +91,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
         complain(error)
     print_notices(found.notices)
     findings = lint_log(scanner, logs, reading.input_format)
+    better = better_regexes(findings)
     if print_json:
         reasons = reasons_of(scanner, stats, logs, reading.input_format)
         metrics = {
@@ -80,6 +100,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
                 **documents.counts(stats.metrics[one.name]),
                 "hits": [hit._asdict() | {"number": documents.number(hit.number)} for hit in hits[one.name]],
                 "findings": [finding._asdict() for finding in findings.get(one.name, ())],
+                "better": better.get(one.name),
                 "reasons": reasons.get(one.name, ()),
             }
             for one in scanner.definitions
@@ -92,6 +113,11 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
             _print_findings(console, findings.get(one.name, ()))
         print_counts(console, stats)
         print_silent(console, scanner, stats, logs, reading.input_format)
+    if fix:
+        if not print_json:
+            print_fixed(scanner, wanted, better)
+        if out is not None:
+            write_fixed(scanner, wanted, better, out, overwrite=overwrite)
     silent = any(not counts.rows for counts in stats.metrics.values())
     return EXIT_ERROR if errors else EXIT_NOTHING_FOUND if silent else 0
 

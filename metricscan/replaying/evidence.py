@@ -29,12 +29,15 @@ _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 
 # The prefixes that launchers, loggers and containers put before a line: [1,0]<stdout>:, [rank0]:, (Worker pid=7), 0:, algo-1|,
 # a time, stdout F, INFO:root:, 2026-01-02 03:04:05,678 - name - INFO -.
-PREFIX = re.compile(
-    rb"(?:\[[^\[\]]{0,80}\](?:<std(?:out|err)>)?:?|\([^()]{0,80}\):?|\w*\d+[\w.-]*\s*[:|]|[\w.-]*-\d+\s*[:|]"
-    rb"|\d{4}[-/]\d\d[-/]\d\d(?:[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?)?|\d\d:\d\d:\d\d(?:[.,]\d+)?|std(?:out|err) [FP]"
-    rb"|(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL)\b(?::[\w.]+:)?|[\w.]+(?= - )|[\w./-]+\.py:\d+\]?|<std(?:out|err)>:?"
-    rb"|\x1b\[[0-9;]*m|#033\[[0-9;]*m|#011|[|:\]-]|\s)+"
+# Each part is taken whole and never given back, so that no text takes long.
+_PREFIX = re.compile(
+    rb"(?>\[[^\[\]]{0,80}+\](?:<std(?:out|err)>)?:?|\([^()]{0,80}+\):?|<std(?:out|err)>:?"
+    rb"|\d{4}[-/]\d\d[-/]\d\d(?:[T ][\d:.,]{1,30}+(?:Z|[+-]\d\d:?\d\d)?)?|\d\d-\d\d(?= \d\d:)|\d\d:\d\d:\d\d(?:[.,]\d{1,9}+)?"
+    rb"|std(?:out|err) [FP]\b|(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL)\b(?::[\w.]{1,80}+:)?"
+    rb"|[\w.]{1,60}+(?= - )|(?=[\w./-]{1,80}\.py:)[\w./-]{1,80}+:\d{1,6}+\]?|(?=[\w.-]{0,60}\d)[\w.-]{1,60}+\s{0,3}+[:|]"
+    rb"|\x1b\[[0-9;]{0,20}+m|#033\[[0-9;]{0,20}+m|#011|[|:\]-]|\s)++"
 )
+_LONGEST_PREFIX = 400
 
 
 class Row(NamedTuple):
@@ -114,7 +117,7 @@ def stands_behind_prefix(definition: RegexParts, data: bytes, row: Row) -> bool:
             break
         literal += chr(av)
     at = data.find(literal.encode("utf-8", "surrogatepass"), row.offset, row.start) if literal else -1
-    return at > row.offset and PREFIX.fullmatch(data, row.offset, at) is not None
+    return row.offset < at <= row.offset + _LONGEST_PREFIX and _PREFIX.fullmatch(data, row.offset, at) is not None
 
 
 class Names:

@@ -87,6 +87,8 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
     for name, one in seen.items():
         of_log = one.drafts()
         codes = [draft.code for draft in of_log]
+        if any("|" in piece.shown for piece in one.pasted):
+            codes.append("swallowing-alternation")
         drafts[name] = [*of_log, *(draft for draft in one.of_regex(regexes) if draft.code not in codes)]
     drafts.update(workers.drafts())
     return settled(scanner, known, {name: some for name, some in drafts.items() if some}, texts)
@@ -278,7 +280,9 @@ def _look_for_more(
             if piece in one.pasted or piece.text.encode("utf-8", "surrogatepass") not in data:
                 continue
             better = applied(one.definition.regex, (piece.mend,))
-            pasted = [] if better is None else _more(scanner, {name: better}, data, rows).get(name, [])
+            # of a bar both sides match; that the text stands there says enough
+            known = rows[name] if "|" in piece.shown else []
+            pasted = known or ([] if better is None else _more(scanner, {name: better}, data, rows).get(name, []))
             if pasted and not any(set(piece.mend.edits) <= set(other.mend.edits) for other in one.pasted):
                 one.pasted.append(piece)
                 one.note(piece.text, pasted, of_messages)

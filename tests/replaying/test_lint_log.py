@@ -16,11 +16,15 @@ from metricscan.scanning.scanner import _configured
 ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 
 
-def found(tmp_path, log, *definitions, **options):
+def written(tmp_path, log):
     path = tmp_path / "a.log"
     path.write_bytes(log)
+    return [str(path)]
+
+
+def found(tmp_path, log, *definitions, **options):
     scanner = Scanner(list(definitions), **options)
-    return of_log_alone(scanner, lint_log(scanner, [str(path)]))
+    return of_log_alone(scanner, lint_log(scanner, written(tmp_path, log)))
 
 
 def of_log_alone(scanner, findings):
@@ -78,13 +82,36 @@ def test_all_values_of_one_longer_name(tmp_path):
 
 @pytest.mark.parametrize(
     "prefix",
-    [b"[1,0]<stdout>:", b"[rank0]: ", b"(Worker pid=7) ", b"0: ", b"algo-1| ", b"2026-01-02T03:04:05Z ", b"\t"],
+    [
+        b"[1,0]<stdout>:",
+        b"[1,mpirank:0,algo-1]<stderr>:",
+        b"[rank0]: ",
+        b"[default1]:",
+        b"(Worker pid=7) ",
+        b"(fit pid=7, ip=10.0.0.3) ",
+        b"0: ",
+        b"algo-1| ",
+        b"2026-01-02T03:04:05Z ",
+        b"2026-01-02T03:04:05.123456789Z stdout F ",
+        b"2026-01-02 03:04:05,678 - trainer - INFO - ",
+        b"2026-01-02 03:04:05,678 [INFO] ",
+        b"INFO:root:",
+        b"INFO 01-02 03:04:05 train.py:12] ",
+        b"[2026-01-02 03:04:05,678][train][INFO] - ",
+        b"\t",
+    ],
 )
 def test_a_start_that_a_prefix_defeats(tmp_path, prefix):
     log = b"Training> reward=1\n" + prefix + b"Training> reward=2\n"
     assert found(tmp_path, log, r"r=^Training> reward=(\S+)") == {
         "r": [("start-behind-prefix", r"Training> reward=(\S+)")]
     }
+
+
+def test_a_start_is_not_given_up_where_that_finds_too_much(tmp_path):
+    log = b"[rank0]: Epoch 1/\n[rank0]: saved what was best at Epoch 3/\nEpoch 2/\n"
+    some = lint_log(Scanner([r"e=^Epoch (\d+)/"]), written(tmp_path, log))["e"]
+    assert [(one.code, one.suggestion) for one in some] == [("start-behind-prefix", None)]
 
 
 def test_a_start_that_is_meant(tmp_path):
@@ -102,6 +129,96 @@ def test_escapes_before_the_value(tmp_path, escape):
 def test_escapes_behind_the_value(tmp_path):
     assert found(tmp_path, b"f1=0.5#015\nf1=0.25\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
     assert found(tmp_path, b"f1=0.5\x1b[0m\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
+
+
+@pytest.mark.parametrize(
+    ("regex", "line", "better"),
+    [
+        (r"[test] err: (\S+)", b"[test] err: 3", r"\[test\] err: (\S+)"),
+        (r"ppl(exp): (?P<value>\S+)", b"ppl(exp): 3", r"ppl\(exp\): (?P<value>\S+)"),
+        (r"wd*1e4 (\S+)", b"wd*1e4 3", r"wd\*1e4 (\S+)"),
+        (r"done?=(\S+)", b"done?=3", r"done\?=(\S+)"),
+        (r"fwd+bwd=(\S+)", b"fwd+bwd=3", r"fwd\+bwd=(\S+)"),
+        (r"it \d+ | err (\S+)", b"it 7 | err 3", r"it \d+ \| err (\S+)"),
+        (r"cost $(\S+)", b"cost $3", r"cost \$(\S+)"),
+    ],
+)
+def test_text_that_was_pasted(tmp_path, regex, line, better):
+    some = found(tmp_path, b"step 1\n" + line + b"\n", f"m={regex}")
+    assert ("unescaped-text", better) in some["m"]
+    # what is meant as it is written
+    assert found(tmp_path, b"done=3\nfwdbwd=3\nt err: 3\n", r"d=done?=(\S+)", r"e=fwd+bwd=(\S+)") == {}
+
+
+def test_pasted_text_that_matches_elsewhere(tmp_path):
+    log = b"done=1\ndone?=2\n"
+    some = lint_log(Scanner([r"d=done?=(\S+)"]), written(tmp_path, log))["d"]
+    # escaped, it would lose the value of the first line
+    assert [(one.code, one.suggestion) for one in some] == [("unescaped-text", None)]
+    assert some[0].reason == "`done?=` does not match 'done?=', which stands in line 2"
+
+
+def test_the_first_group_takes_names(tmp_path):
+    log = b"fit/err=0.25 acc=1e-05\nacc=nan\n"
+    regex = r"([\w|/-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
+    names = {"fit:err": "fit/err", "acc": "acc", "rmse": "rmse"}
+    some = lint_log(Scanner([f"{name}={regex}" for name in names]), written(tmp_path, log))
+    for name, found_name in names.items():
+        (one,) = some[name]
+        assert one.code == "wrong-group"
+        assert one.reason.endswith("it takes 'fit/err', 'acc'")
+        # a name that the log does not hold is no advice
+        wanted = None if name != "acc" else rf"(?<![A-Za-z_/.-]){found_name}\s*=\s*({VALUE})"
+        assert one.suggestion == wanted
+    better = Scanner([f"acc={some['acc'][0].suggestion}"])
+    assert better.scan(log)["acc"]["value"].to_pylist()[0] == 1e-05
+
+
+def test_values_that_stand_inside_words(tmp_path):
+    log = b"{'size': np.float32(0.5), 'x': 1}\n{'size': np.int64(12)}\n"
+    one, *_ = lint_log(Scanner([r"size=size'\D+(\d+)"]), written(tmp_path, log))["size"]
+    assert (one.code, one.reason) == ("inside-word", "all 2 values stand inside a word: 'float32' in line 1")
+    assert Scanner([f"size={one.suggestion}"]).scan(log)["size"]["value"].to_pylist() == [0.5, 12]
+    # the regex says which word it is
+    assert found(tmp_path, b"rank3 7\n", r"rank=rank(\d)") == {}
+
+
+def test_names_behind_any_text(tmp_path):
+    log = b"dev | err 4.5 | top_err 3.5\ndev | err 4.75 | top_err 3.25 | low_err 4.5\n"
+    regex = r"dev.*err (\S+)"
+    assert found(tmp_path, log, f"e={regex}") == {"e": [("inside-longer-name", r"dev.*(?<![A-Za-z_/.-])err (\S+)")]}
+
+
+def test_what_never_stands_in_one_record(tmp_path):
+    log = b"epoch 1\n  err 0.5\nepoch 2\n  err 0.25\n"
+    assert found(tmp_path, log, r"e=epoch.*err (\S+)") == {"e": [("spans-lines", r"err (\S+)")]}
+    (one,) = lint_log(Scanner([r"e=(?s)epoch.*err (\S+)"]), written(tmp_path, log))["e"]
+    assert (one.code, one.suggestion) == ("spans-lines", r"(?s)err (\S+)")
+    assert found(tmp_path, b"epoch 1 err 0.5\n  err 2\n", r"e=epoch.*err (\S+)") == {}
+
+
+def test_records_of_several_workers(tmp_path):
+    log = b"[g1]: err 0.5[g3]: err 0.75\n[g2]: err 1\n"
+    scanner = Scanner([r"e=err ([0-9.]+)"], labels={"w": r"^\[(g\d+)\]:"})
+    some = lint_log(scanner, written(tmp_path, log))
+    assert [(one.code, one.suggestion) for one in some["w"]] == [("several-workers", r"\[(g\d+)\]:")]
+    assert some["w"][0].reason == "1 record holds several workers, and ^ lets the label stand once in a record: line 1"
+
+
+def test_labels_on_fewer_records_than_a_metric(tmp_path):
+    log = b"[g1]: err 0.5\n2026-01-02 03:04:05 [g2]: err 1\nerr 2\nother\n"
+    scanner = Scanner([r"e=err ([0-9.]+)", "o=(other)"], labels={"w": r"^\[(g\d+)\]:", "v": r"none (\d+)"})
+    some = lint_log(scanner, written(tmp_path, log))
+    assert [(one.code, one.suggestion) for one in some["w"]] == [("label-on-fewer-records", r"\[(g\d+)\]:")]
+    assert some["w"][0].reason == "the label stands in 1 of 3 records of 'e', not in line 2"
+    assert "v" not in some
+    assert lint_log(Scanner(["e=err 2(x)"], labels={"w": "(g)"}), written(tmp_path, log)) == {}
+
+
+def test_what_loses_a_right_value_is_no_suggestion(tmp_path):
+    # a name right behind dashes: to keep it out of longer names would lose it
+    log = b"--err=1\nval_err=2\n"
+    assert found(tmp_path, log, r"e=err=(\S+)") == {"e": [("inside-longer-name", None)]}
 
 
 def test_suggestions_find_what_was_kept_out(tmp_path):
