@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.definitions.regex_parts import NUMBER, longer_name
 from metricscan.definitions.tokens import NameRun, name_runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metricscan.definitions.regex_parts import RegexParts
 
 _NUMBER = re.compile(NUMBER.encode())
@@ -40,6 +43,10 @@ _PREFIX = re.compile(
 _LONGEST_PREFIX = 400
 
 
+# Rows of a metric in one log that are looked at one by one: the user waits.
+MOST_LOOKED_AT = 20_000
+
+
 class Row(NamedTuple):
     """A row of a scan, and the places of its record and its value."""
 
@@ -47,6 +54,59 @@ class Row(NamedTuple):
     line: int
     offset: int
     start: int
+
+
+class Rows:
+    """The first rows of one metric in a text, as numpy columns."""
+
+    def __init__(self, table: Any, most: int, *, is_label: bool) -> None:
+        import numpy as np
+
+        table = table.slice(0, most)
+        lines, self.offsets, self.starts = (table[key].to_numpy() for key in ("line", "offset", "start"))
+        self.lines: Any = lines
+        self.values: Any = np.full(len(lines), np.nan) if is_label else table["value"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.first(len(self))
+
+    def first(self, most: int) -> Iterator[Row]:
+        """The first rows."""
+        columns = (column[:most].tolist() for column in (self.values, self.lines, self.offsets, self.starts))
+        return map(Row._make, zip(*columns, strict=True))
+
+    def has(self, start: int) -> bool:
+        """Whether a value starts at a place."""
+        return _holds(self.starts, start)
+
+    def has_in(self, offset: int) -> bool:
+        """Whether the record at an offset has a row."""
+        return _holds(self.offsets, offset)
+
+    def beside(self, others: Rows) -> Iterator[Row]:
+        """The rows that the others do not hold with the same place and the same value; of very many, some all over the text."""
+        import numpy as np
+
+        if not len(others):
+            yield from self.first(MOST_LOOKED_AT)
+            return
+        # places rise
+        at = np.minimum(np.searchsorted(others.starts, self.starts), len(others) - 1)
+        same = (others.values[at] == self.values) | (np.isnan(others.values[at]) & np.isnan(self.values))
+        places = np.flatnonzero((others.starts[at] != self.starts) | ~same)
+        for index in places[:: 1 + len(places) // MOST_LOOKED_AT].tolist():
+            yield Row(
+                float(self.values[index]), int(self.lines[index]), int(self.offsets[index]), int(self.starts[index])
+            )
+
+
+def _holds(column: Any, value: int) -> bool:
+    """Whether a column holds a value; places rise."""
+    at = int(column.searchsorted(value))
+    return at < len(column) and int(column[at]) == value
 
 
 def whole_number(data: bytes, row: Row) -> tuple[int, bytes] | None:
@@ -150,7 +210,8 @@ class Names:
             if at < 0:
                 return None
             if at > row.offset and data[at - 1] in _NAMES:
-                before = longer_name(data[max(row.offset, at - _LONGEST_NAME) : at].decode("latin-1"))
+                window = data[max(row.offset, at - _LONGEST_NAME) : at]
+                before = _longer(window[len(window.rstrip(_NAME_BYTES)) :])
                 if before:
                     return run, before, f"{before}{run.literal}".rstrip(" =:'\"")
             upto = at
@@ -158,3 +219,9 @@ class Names:
 
 
 _NAMES = _LETTERS | frozenset(b"/.-")
+_NAME_BYTES = bytes(sorted(_NAMES | frozenset(b"0123456789") | frozenset(range(0x80, 0x100))))
+
+
+@lru_cache(maxsize=1024)
+def _longer(before: bytes) -> str:
+    return longer_name(before.decode("utf-8", "replace"))

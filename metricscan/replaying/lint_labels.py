@@ -15,7 +15,7 @@ from metricscan.replaying.verified import rows_of
 
 if TYPE_CHECKING:
     from metricscan.definitions.regex_parts import RegexParts
-    from metricscan.replaying.evidence import Row
+    from metricscan.replaying.evidence import Rows
     from metricscan.scanning.scanner import Scanner
 
 
@@ -54,7 +54,7 @@ class Workers:
         self.records: Counter[tuple[str, str]] = Counter()
         self.lines: dict[object, str] = {}
 
-    def look_at(self, data: bytes, rows: dict[str, list[Row]], of_messages: str) -> None:
+    def look_at(self, data: bytes, rows: dict[str, Rows], of_messages: str) -> None:
         """Note what one text shows, whose rows are known."""
         if not self.labels:
             return
@@ -75,9 +75,7 @@ class Workers:
                     line = of_metric[min(missing)]
                     self.lines.setdefault((name, metric), f"line {line}{of_messages}")
 
-    def _look_for_several(
-        self, name: str, labels: list[Row], values: list[tuple[int, int, int]], of_messages: str
-    ) -> None:
+    def _look_for_several(self, name: str, labels: Rows, values: list[tuple[int, int, int]], of_messages: str) -> None:
         """Count the records in which values stand behind each of two labels."""
         places: dict[int, list[int]] = defaultdict(list)
         for row in labels:

@@ -27,7 +27,16 @@ from metricscan.definitions.regex_parts import NUMBER, RegexParts, parts_of
 from metricscan.definitions.tokens import escaped
 from metricscan.logs.exports import text_head
 from metricscan.logs.job import is_read_once
-from metricscan.replaying.evidence import Names, Row, in_word, stands_behind_prefix, value_is_fixed, whole_number
+from metricscan.replaying.evidence import (
+    MOST_LOOKED_AT,
+    Names,
+    Row,
+    Rows,
+    in_word,
+    stands_behind_prefix,
+    value_is_fixed,
+    whole_number,
+)
 from metricscan.replaying.lint_labels import Workers, without_start
 from metricscan.replaying.verified import rows_of, settled
 
@@ -119,9 +128,9 @@ class _Seen:
         self.pieces: list[Verbatim] = verbatim_pieces(definition)
         self.pasted: list[Verbatim] = []
 
-    def look_at(self, data: bytes, rows: list[Row], of_messages: str) -> None:
-        self.rows += len(rows)
-        for row in rows:
+    def look_at(self, data: bytes, rows: Rows, of_messages: str) -> None:
+        self.rows += min(len(rows), MOST_LOOKED_AT)
+        for row in rows.first(MOST_LOOKED_AT):
             cut = whole_number(data, row)
             if cut is not None:
                 self.cut += 1
@@ -260,14 +269,17 @@ def _variants(definition: RegexParts) -> dict[str, tuple[Mend, ...]]:
 
 
 def _look_for_more(
-    scanner: Scanner, seen: dict[str, _Seen], data: bytes, rows: dict[str, list[Row]], of_messages: str
+    scanner: Scanner, seen: dict[str, _Seen], data: bytes, rows: dict[str, Rows], of_messages: str
 ) -> None:
     stands = {"past": stands_behind_prefix, "between": _stands_behind_escape}
+    has_escapes = any(begin in data for begin in (b"\x1b[", b"#033[", b"#015"))
     for kind in ("past", "between", "lines"):
         variants = {
             name: better
             for name, one in seen.items()
-            if kind in one.variants and not (kind == "lines" and rows[name])
+            if kind in one.variants
+            and not (kind == "lines" and len(rows[name]))
+            and not (kind == "between" and not has_escapes)
             if (better := applied(one.definition.regex, one.variants[kind][:1])) is not None
         }
         for name, more in _more(scanner, variants, data, rows).items():
@@ -281,24 +293,22 @@ def _look_for_more(
                 continue
             better = applied(one.definition.regex, (piece.mend,))
             # of a bar both sides match; that the text stands there says enough
-            known = rows[name] if "|" in piece.shown else []
+            known = list(rows[name])[:1] if "|" in piece.shown else []
             pasted = known or ([] if better is None else _more(scanner, {name: better}, data, rows).get(name, []))
             if pasted and not any(set(piece.mend.edits) <= set(other.mend.edits) for other in one.pasted):
                 one.pasted.append(piece)
                 one.note(piece.text, pasted, of_messages)
 
 
-def _more(scanner: Scanner, variants: dict[str, str], data: bytes, rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
+def _more(scanner: Scanner, variants: dict[str, str], data: bytes, rows: dict[str, Rows]) -> dict[str, list[Row]]:
     """The rows that variants find beside those that were found."""
     if not variants:
         return {}
     others = [MetricDefinition(name, regex) for name, regex in variants.items() if parts_of(regex) is not None]
     found, _ = rows_of(scanner.with_options(others, scanner.options), data)
-    result = {}
-    for name, some in found.items():
-        starts = {row.start for row in rows[name]}
-        result[name] = [row for row in some if row.start not in starts]
-    return result
+    return {
+        name: [row for row in some.beside(rows[name]) if not rows[name].has(row.start)] for name, some in found.items()
+    }
 
 
 def _stands_behind_escape(definition: RegexParts, data: bytes, row: Row) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.definitions.lint import Finding, findings_of
@@ -10,6 +10,7 @@ from metricscan.definitions.mends import Draft, Mend, candidates, holds_on_examp
 from metricscan.replaying.evidence import (
     Names,
     Row,
+    Rows,
     in_word,
     is_whole,
     stands_behind_prefix,
@@ -26,16 +27,10 @@ if TYPE_CHECKING:
 _MOST_ROWS = 100_000
 
 
-def rows_of(scanner: Scanner, data: bytes) -> tuple[dict[str, list[Row]], dict[str, list[str]]]:
-    """The rows of each metric in a text, those of labels with nan, and samples of the texts that are no numbers."""
+def rows_of(scanner: Scanner, data: bytes) -> tuple[dict[str, Rows], dict[str, list[str]]]:
+    """The rows of each definition in a text, those of labels with nan, and samples of the texts that are no numbers."""
     result = scanner.scan(data, threads=1)
-    rows = {}
-    for name, table in result.items():
-        columns: Any = [table[key][:_MOST_ROWS].to_pylist() for key in ("line", "offset", "start")]
-        values: Any = table["value"][:_MOST_ROWS].to_pylist()
-        if name in scanner.labels:
-            values = [float("nan")] * len(values)
-        rows[name] = [Row(*row) for row in zip(values, *columns, strict=True)]
+    rows = {name: Rows(table, _MOST_ROWS, is_label=name in scanner.labels) for name, table in result.items()}
     return rows, {name: [sample.text for sample in one.samples] for name, one in result.stats.metrics.items()}
 
 
@@ -65,39 +60,36 @@ class _Trial:
                 return
         self.better, self.mended, self.mends = None, (), ()
 
-    def compare(self, data: bytes, old: list[Row], new: list[Row], unparsed: int) -> None:
+    def compare(self, data: bytes, old: Rows, new: Rows, unparsed: int) -> None:
+        """Note what one text says, whose rows under both regexes are known."""
         self.old += len(old)
         self.new += len(new)
         self.unparsed += unparsed
         if self.fails:
             return
-        found = {row.start: row for row in new}
-        lost = [row for row in old if row.start not in found or not _same(found[row.start].value, row.value)]
-        were = {row.start: row for row in old}
-        gained = [row for row in new if row.start not in were or not _same(were[row.start].value, row.value)]
-        if len(old) >= _MOST_ROWS or len(new) >= _MOST_ROWS:
-            # both are cut; compare what both reach
-            end = min(rows[-1].start for rows in (old, new) if rows)
-            lost = [row for row in lost if row.start < end]
-            gained = [row for row in gained if row.start < end]
+        lost, gained = old.beside(new), new.beside(old)
         if self.is_label:
-            self.fails = bool(lost)
+            self.fails = any(True for _ in lost)
             return
+        end = len(data)
+        if max(len(old), len(new)) >= _MOST_ROWS:
+            # compare what both reach
+            end = min((int(rows.starts[-1]) for rows in (old, new) if len(rows) >= _MOST_ROWS), default=end)
         skips = any(mend.skips for mend in self.mends)
         opens = any(mend.opens for mend in self.mends)
-        self.fails = any(not self._was_wrong(data, row, found, skips=skips) for row in lost) or any(
-            not self._is_right(data, row, skips=skips, opens=opens) for row in gained
+        self.fails = any(row.start < end and not self._was_wrong(data, row, new, skips=skips) for row in lost) or any(
+            row.start < end and not self._is_right(data, row, skips=skips, opens=opens) for row in gained
         )
 
-    def _was_wrong(self, data: bytes, row: Row, found: dict[int, Row], *, skips: bool) -> bool:
+    def _was_wrong(self, data: bytes, row: Row, found: Rows, *, skips: bool) -> bool:
         whole = whole_number(data, row)
-        if whole is not None and whole[0] in found:
+        if whole is not None and found.has(whole[0]):
             return True
         if skips and self.names.longer(data, row) is not None:
             return True
         if not self.is_fixed and in_word(data, row):
-            return row.offset in {other.offset for other in found.values()}
-        return not is_whole(data, row, fixed_before=self.is_fixed) and (skips or row.start in found)
+            return found.has_in(row.offset)
+        return not is_whole(data, row, fixed_before=self.is_fixed) and (skips or found.has(row.start))
 
     def _is_right(self, data: bytes, row: Row, *, skips: bool, opens: bool) -> bool:
         if not is_whole(data, row, fixed_before=self.is_fixed):
@@ -144,7 +136,3 @@ def settled(
             one.next()
         open_ = [one for one in open_ if one.better is not None]
     return {name: list(findings_of(one.drafts, one.better, one.mended)) for name, one in trials.items()}
-
-
-def _same(one: float, other: float) -> bool:
-    return one == other or (one != one and other != other)
