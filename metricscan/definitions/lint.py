@@ -79,9 +79,9 @@ def lint(name: str, regex: str, others: Sequence[str] = ()) -> tuple[Finding, ..
 
     Examples
     --------
-    >>> for finding in lint("train:loss", "loss:(.*?)"):
+    >>> for finding in lint("loss", r"(\\S+) loss|acc"):
     ...     print(finding.code, finding.suggestion)
-    wrong-name-x
+    swallowing-alternation (\\S+)(?: loss|acc)
     """
     definition = parts_of(regex)
     if definition is None:

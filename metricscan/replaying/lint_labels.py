@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.definitions.mends import Draft, Mend, applied
 from metricscan.definitions.regex_parts import parts_of
-from metricscan.replaying.verified import rows_of
+from metricscan.replaying.verified import is_tame, rows_of
 
 if TYPE_CHECKING:
     from metricscan.definitions.regex_parts import RegexParts
@@ -47,7 +47,13 @@ class Workers:
             better = None if mend is None else applied(definition.regex, (mend,))
             # what is left must still say what it looks for
             has_text = any(token.kind == "literal" and not token.quantifier for token in definition.tokens)
-            if mend is not None and better is not None and has_text and parts_of(better) is not None:
+            if (
+                mend is not None
+                and better is not None
+                and has_text
+                and parts_of(better) is not None
+                and is_tame(better)
+            ):
                 self.anywhere[name] = mend, better
         self.glued: Counter[str] = Counter()
         self.without: Counter[tuple[str, str]] = Counter()

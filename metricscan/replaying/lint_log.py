@@ -38,7 +38,7 @@ from metricscan.replaying.evidence import (
     whole_number,
 )
 from metricscan.replaying.lint_labels import Workers, without_start
-from metricscan.replaying.verified import rows_of, settled
+from metricscan.replaying.verified import is_tame, rows_of, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -304,7 +304,11 @@ def _more(scanner: Scanner, variants: dict[str, str], data: bytes, rows: dict[st
     """The rows that variants find beside those that were found."""
     if not variants:
         return {}
-    others = [MetricDefinition(name, regex) for name, regex in variants.items() if parts_of(regex) is not None]
+    others = [
+        MetricDefinition(name, regex)
+        for name, regex in variants.items()
+        if parts_of(regex) is not None and is_tame(regex)
+    ]
     found, _ = rows_of(scanner.with_options(others, scanner.options), data)
     return {
         name: [row for row in some.beside(rows[name]) if not rows[name].has(row.start)] for name, some in found.items()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.definitions.lint import Finding, findings_of
 from metricscan.definitions.mends import Draft, Mend, candidates, holds_on_examples
+from metricscan.patterns.dialect import read_regex
 from metricscan.replaying.evidence import (
     Names,
     Row,
@@ -17,6 +19,7 @@ from metricscan.replaying.evidence import (
     value_is_fixed,
     whole_number,
 )
+from metricscan.scanning.plan import decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +35,12 @@ def rows_of(scanner: Scanner, data: bytes) -> tuple[dict[str, Rows], dict[str, l
     result = scanner.scan(data, threads=1)
     rows = {name: Rows(table, _MOST_ROWS, is_label=name in scanner.labels) for name, table in result.items()}
     return rows, {name: [sample.text for sample in one.samples] for name, one in result.stats.metrics.items()}
+
+
+@lru_cache(maxsize=4096)
+def is_tame(regex: str) -> bool:
+    """Whether the time that a regex takes for one record is bounded; one that lint makes up must not hang the scan."""
+    return decide(read_regex(regex)).doubt is None
 
 
 class _Trial:
@@ -55,7 +64,7 @@ class _Trial:
         self.old = self.new = self.unparsed = 0
         self.fails = False
         for better, mended, mends in self.waiting:
-            if self.is_label or holds_on_examples(self.definition, better, mends):
+            if (self.is_label or holds_on_examples(self.definition, better, mends)) and is_tame(better):
                 self.better, self.mended, self.mends = better, mended, mends
                 return
         self.better, self.mended, self.mends = None, (), ()
