@@ -452,8 +452,9 @@ def _inside_longer_name(definition: RegexParts, others: Sequence[str]) -> Draft 
         # one name and the characters that end it
         if not re.fullmatch(r"[\w/.-]+[\s:='\"]*", literal):
             continue
+        name = literal.rstrip(" =:'\"")
         for other in others:
-            if literal.rstrip(" =:'\"") not in other or other == definition.regex:
+            if name not in other or other == definition.regex:
                 continue
             longer = parts_of(other)
             for run in [] if longer is None else _literal_runs(longer.items):

@@ -56,17 +56,7 @@ class RegexParts:
         if group not in self.groups or self.refers:
             return None
         _, start, end = self.groups[group]
-        try:
-            return compile_quietly(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
-        except (re.error, ValueError):
-            return None
-
-    def with_body(self, body: str, before: str = "") -> str | None:
-        """The regex with another body in the value's group, and ``before`` in front of the group."""
-        if self.group not in self.groups or self.refers:
-            return None
-        opened, start, end = self.groups[self.group]
-        return f"{self.regex[:opened]}{before}{self.regex[opened:start]}{body}{self.regex[end:]}"
+        return _compiled(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
 
     def value_body(self, group: int | None = None) -> str:
         """What takes every number in the place of a group's body."""
@@ -113,6 +103,15 @@ class RegexParts:
             match = self.compiled.search(text)
             if match is not None and match[self.group] == value:
                 return text
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(body: str, flags: int) -> re.Pattern[str] | None:
+    # definitions share few kinds of bodies
+    try:
+        return compile_quietly(body, flags)
+    except (re.error, ValueError, RecursionError, OverflowError):
         return None
 
 
@@ -204,7 +203,7 @@ def _shortest(item: tuple[Any, Any]) -> str:
     if op is sre.BRANCH:
         return "".join(map(_shortest, av[1][0]))
     if op in REPEATS:
-        if not av[0] and av[2][0][0] is sre.ANY:
+        if not av[0] and len(av[2]) == 1 and av[2][0][0] is sre.ANY:
             # what stands between two names keeps them apart
             return " "
         text = "".join(map(_shortest, av[2]))

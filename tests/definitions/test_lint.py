@@ -1,12 +1,15 @@
 """Findings: each kind where it belongs and not beside, and the one regex that mends them."""
 
+import random
 import re
 
 import pytest
+from support import grammar
 
 from metricscan import Scanner
 from metricscan.definitions.lint import lint
 from metricscan.definitions.regex_parts import VALUE, group_places
+from metricscan.definitions.tokens import tokens_of
 
 TAKES_ALL = f"({VALUE})"
 AT_THE_START = (
@@ -121,6 +124,35 @@ def test_a_name_inside_another_definitions_name():
     assert codes(r"step - (\S+)", "loss", others) == []
 
 
+def test_all_findings_have_one_suggestion():
+    others = [r"loss=([0-9.]+) acc=([0-9.]+)", r"val_loss=(\S+)"]
+    found = lint("loss", others[0], others)
+    assert [finding.code for finding in found] == ["no-sign-or-exponent", "unread-group", "inside-longer-name"]
+    assert {finding.suggestion for finding in found} == {rf"(?<![A-Za-z_/.-])loss={TAKES_ALL} acc=(?:[0-9.]+)"}
+
+
+def test_what_must_follow_a_value_may_not_take_its_last_digit():
+    assert suggestion("loss=([0-9.]+).") == f"loss={TAKES_ALL}.?"
+    assert suggestion(r"loss=([0-9.]+)\S+") == rf"loss={TAKES_ALL}\S*"
+
+
+@pytest.mark.parametrize("name", ["train_loss_step", "val_acc_epoch", "lossPerplexity_batch", "f1_round"])
+def test_measures_are_no_counters(name):
+    assert codes("x=([0-9.]+)", name) == ["no-sign-or-exponent"]
+
+
+@pytest.mark.parametrize(
+    "name", ["global_step", "numBatches", "samples_per_second", "train_time", "epoch", "EpochsDone"]
+)
+def test_counters(name):
+    assert codes("x=([0-9.]+)", name) == []
+
+
+def test_a_tab_of_a_service_is_no_part_of_a_name():
+    others = [r"valid-err:(\S+)", r"#011valid-err:(\S+)"]
+    assert codes(others[0], "err", others) == []
+
+
 def test_reasons_say_what_happens():
     (finding,) = lint("loss", r"loss=([0-9.]+)")
     assert finding.reason == "1.5e-05 is read as 1.5; -1.5 is not found"
@@ -148,3 +180,12 @@ def test_groups_are_found_in_the_text(regex):
         # with something new inside, that group and no other holds it
         changed = re.compile(f"{regex[:start]}(?P<here>{regex[start:end]}){regex[end:]}")
         assert changed.groupindex["here"] == number + 1, (regex[opened:end], number)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tokens_are_all_of_the_text(seed):
+    for number in range(20):
+        pattern = grammar.pattern_from(grammar.Choices(random.Random(seed * 20 + number).randbytes(150)))
+        if pattern is not None and not re.compile(pattern.text).flags & re.VERBOSE:
+            tokens = tokens_of(pattern.text)
+            assert "".join(pattern.text[token.start : token.stop] for token in tokens) == pattern.text

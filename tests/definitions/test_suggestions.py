@@ -1,11 +1,12 @@
 """Suggestions run beside plain ``re``: they keep what was read rightly, read each number whole, and lose nothing."""
 
 import json
+import random
 import re
 from collections import Counter, defaultdict
 
 import pytest
-from support import reference
+from support import grammar, reference
 
 from metricscan import Scanner
 from metricscan.definitions.lint import lint
@@ -40,6 +41,20 @@ def as_found(pattern, line):
     return found
 
 
+def is_right(record, at, value, regex):
+    """Whether a value is all of the number at a place of a record and, where a regex is given, no longer name's."""
+    whole = WHOLE.match(record, at)
+    if whole is None or repr(float(whole[0])) != repr(value) or re.search(r"[\w.+-]$", record[:at]):
+        return False
+    words = re.findall(r"[A-Za-z_][\w/.-]*", record[:at].lower())
+    for name in re.findall(r"[a-z]\w+", regex.lower() if regex else ""):
+        # a name of the regex stands last at the end of a longer word
+        last = [word for word in words if word.endswith(name)][-1:]
+        if last and last != [name]:
+            return False
+    return True
+
+
 def read_rightly(pattern, line, *, skips):
     """Where a value starts: the values that are all of the number that stands there, and no longer name's."""
     right = {}
@@ -49,6 +64,62 @@ def read_rightly(pattern, line, *, skips):
         if value is not None and is_right(line, match.start(group), value, skips and pattern.pattern):
             right[match.start(group)] = repr(value)
     return right
+
+
+PIECES = (
+    "1.5",
+    "-3",
+    "1e-05",
+    "nan",
+    "7",
+    "2.",
+    "x",
+    "cost",
+    "min_cost=",
+    "acc ",
+    "cost=",
+    "\x1b[32m",
+    "[rank0]: ",
+    "[a] ",
+)
+NAMES = ("cost=", "^cost ", ".*cost=", r"acc.*cost\D+", "[a] cost=", "(?i)Cost ", r"([\w/-]+)\s*=\s*")
+VALUES = ("([0-9.]+)", r"(\S+)", "(.*?)", "[0-9.]+", r"(\d+)", r"(-?\d+\.\d+)", r"(\w+) ([0-9.]+)")
+
+
+@pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
+@pytest.mark.parametrize("first", [0, pytest.param(1000, marks=pytest.mark.slow)])
+def test_suggestions_for_any_regex_and_any_log(tmp_path, first):
+    shown = 0
+    for seed in range(first, first + (40 if first == 0 else 500)):
+        drawn = random.Random(seed)
+        pattern = grammar.pattern_from(grammar.Choices(drawn.randbytes(200)), loops_in_loops=False)
+        if pattern is None:
+            continue
+        regex = pattern.text
+        if drawn.random() < 0.7:
+            regex = drawn.choice(NAMES) + drawn.choice(VALUES) + drawn.choice(["", "", ",", "$", ".", " acc", regex])
+        if grammar.parsed(regex) is None:
+            continue
+        records = [grammar.record_from(grammar.Choices(drawn.randbytes(60)), pattern) for _ in range(4)]
+        for _ in range(10):
+            texts = [drawn.choice(PIECES) + drawn.choice(["", " ", "="]) for _ in range(drawn.randrange(6))]
+            records.append(
+                "".join([*texts, drawn.choice(NAMES), drawn.choice(PIECES), drawn.choice(["", ",", " acc=2"])]).encode()
+            )
+        records = [re.sub(rb"[\r\n]", b" ", record) for record in records]
+        (tmp_path / "a.log").write_bytes(b"\n".join(records) + b"\n")
+        scanner = Scanner([{"Name": "cost", "Regex": regex}], untamed="allow")
+        findings = [one for one in lint_log(scanner, [str(tmp_path / "a.log")]).get("cost", ()) if one.suggestion]
+        if not findings:
+            continue
+        (suggestion,) = {one.suggestion for one in findings}
+        shown += 1
+        skips = any(one.code == "inside-longer-name" for one in findings)
+        for record in records:
+            line = record.decode("utf-8", "surrogateescape")
+            right = read_rightly(re.compile(regex), line, skips=skips)
+            assert right.items() <= as_found(re.compile(suggestion), line).items(), (seed, regex, suggestion, line)
+    assert shown > 5
 
 
 @pytest.fixture(scope="module")
@@ -145,15 +216,6 @@ def test_suggestions_hold_on_the_logs_that_they_were_made_for(corpora):
                     )
             shown += 1
     assert shown > 100
-
-
-def is_right(record, at, value, regex):
-    """Whether a value is all of the number at a place of a record and, where a regex is given, no longer name's."""
-    whole = WHOLE.match(record, at)
-    if whole is None or repr(float(whole[0])) != repr(value) or re.search(r"[\w.+-]$", record[:at]):
-        return False
-    name = re.search(r"([A-Za-z_][\w/.-]*)\W*$", record[:at])
-    return not (regex and name and name[1] not in regex.replace("\\", ""))
 
 
 def test_how_many_of_the_real_regexes_have_findings(definitions, facts):
