@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from metricscan.scanning.scanner import Scanner
 
 _MOST_ROWS = 100_000
+# Regexes that are tried for one definition; for each the logs are read again.
+_MOST_ROUNDS = 8
 
 
 def rows_of(scanner: Scanner, data: bytes) -> tuple[dict[str, Rows], dict[str, list[str]]]:
@@ -67,6 +69,10 @@ class _Trial:
             if (self.is_label or holds_on_examples(self.definition, better, mends)) and is_tame(better):
                 self.better, self.mended, self.mends = better, mended, mends
                 return
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Suggest nothing."""
         self.better, self.mended, self.mends = None, (), ()
 
     def compare(self, data: bytes, old: Rows, new: Rows, unparsed: int) -> None:
@@ -132,7 +138,9 @@ def settled(
     """
     trials = {name: _Trial(name, known[name], some, is_label=name in scanner.labels) for name, some in drafts.items()}
     open_ = [one for one in trials.values() if one.better is not None]
+    rounds = 0
     while open_:
+        rounds += 1
         old = scanner.with_options([MetricDefinition(one.name, one.definition.regex) for one in open_], scanner.options)
         new = scanner.with_options([MetricDefinition(one.name, str(one.better)) for one in open_], scanner.options)
         for data, _ in texts():
@@ -142,6 +150,9 @@ def settled(
                 one.compare(data, were[one.name], found[one.name], len(samples[one.name]))
         open_ = [one for one in open_ if one.is_over()]
         for one in open_:
-            one.next()
+            if rounds < _MOST_ROUNDS:
+                one.next()
+            else:
+                one.give_up()
         open_ = [one for one in open_ if one.better is not None]
     return {name: list(findings_of(one.drafts, one.better, one.mended)) for name, one in trials.items()}
