@@ -23,6 +23,8 @@ _OTHERS = (
     *("nan", "-nan", "NaN", "inf", "-inf", "Infinity", "-Infinity"),
 )
 NOTATIONS = _PLAIN + _OTHERS
+# What float() refuses: better no value than a part of it, where the group is made for such numbers.
+_GROUPED, _ANYTHING = "1,234.5", "x,y"
 # Text before a number that would be a part of it.
 _JOINED_BEFORE = re.compile(r"[0-9]\.?\Z|[0-9][eE][-+]?\Z")
 
@@ -126,6 +128,14 @@ def holds_on_examples(parts: RegexParts, better: str, mends: Sequence[Mend]) -> 
     if reads_numbers and any(_JOINED_BEFORE.search(before) or after[:1].isdigit() for before, after in known):
         return False
     for around in known:
+        if (
+            not moves
+            and _reads(parts.compiled, parts.group, around, _GROUPED)
+            and not _reads(parts.compiled, parts.group, around, _ANYTHING)
+            and _begins(compiled, group, around, _GROUPED)
+            and not _reads(compiled, group, around, _GROUPED)
+        ):
+            return False
         for value in NOTATIONS:
             if not reads_numbers and (moves or not _reads(parts.compiled, parts.group, around, value)):
                 continue

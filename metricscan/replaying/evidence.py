@@ -21,6 +21,8 @@ _NOT_FINITE = re.compile(rb"[-+]?(?:nan|inf(?:inity)?)(?![A-Za-z0-9_])", re.IGNO
 _GOES_ON = re.compile(rb"_[0-9]")
 # What may stand behind a whole number that begins in the same way: the next number of a version or an address.
 _NEXT = re.compile(rb"\.[0-9]|[0-9]")
+# A number in groups of three digits, which float() refuses: 1,377.
+_GROUPED = re.compile(rb"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])")
 # The part of a number before a place: digits, or digits and the beginning of an exponent.
 _BEGUN = re.compile(rb"(?:[0-9]+\.?[0-9]*|\.[0-9]*)(?:[eE][-+]?[0-9]*)?\Z")
 _SIGN = re.compile(rb"(?:^|[\s=:'\"(\[,{|])[-+]\Z")
@@ -142,6 +144,8 @@ def is_whole(data: bytes, row: Row, *, fixed_before: bool) -> bool:
     if whole_number(data, row) is not None:
         return False
     if not fixed_before and in_word(data, row):
+        return False
+    if _GROUPED.match(data, row.start):
         return False
     whole = _NUMBER.match(data, row.start) or _NOT_FINITE.match(data, row.start)
     return whole is None or (_NEXT.match(data, whole.end()) is None and _GOES_ON.match(data, whole.end()) is None)

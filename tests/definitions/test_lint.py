@@ -131,6 +131,12 @@ def test_all_findings_have_one_suggestion():
     assert {finding.suggestion for finding in found} == {rf"(?<![A-Za-z_/.-])loss={TAKES_ALL} acc=(?:[0-9.]+)"}
 
 
+def test_no_suggestion_reads_a_part_of_a_number_in_groups():
+    # the value is refused now, and counted; read as 1 it would be wrong
+    assert codes("loss=([0-9.,]+)") == ["no-sign-or-exponent"]
+    assert suggestion("loss=([0-9.,]+)") is None
+
+
 def test_what_must_follow_a_value_may_not_take_its_last_digit():
     assert suggestion("loss=([0-9.]+).") == f"loss={TAKES_ALL}.?"
     assert suggestion(r"loss=([0-9.]+)\S+") == rf"loss={TAKES_ALL}\S*"

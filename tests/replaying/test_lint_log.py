@@ -126,6 +126,13 @@ def test_escapes_before_the_value(tmp_path, escape):
     assert found(tmp_path, b"acc: 0.25\n", r"acc=acc: (\S+)") == {}
 
 
+def test_a_suggestion_reads_no_part_of_a_number_in_groups(tmp_path):
+    log = b"size: \x1b[1m1,377\n"
+    some = lint_log(Scanner([r"size=size: (\S+)"]), written(tmp_path, log))["size"]
+    assert [(one.code, one.suggestion) for one in some] == [("escapes-between", None)]
+    assert found(tmp_path, log.replace(b",", b""), r"size=size: (\S+)")["size"][0][1] is not None
+
+
 def test_escapes_behind_the_value(tmp_path):
     assert found(tmp_path, b"f1=0.5#015\nf1=0.25\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
     assert found(tmp_path, b"f1=0.5\x1b[0m\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
