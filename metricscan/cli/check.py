@@ -8,6 +8,7 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.counts import print_counts, print_silent, reasons_of
+from metricscan.cli.fix import better_regexes, print_fixed, write_fixed
 from metricscan.cli.options import (
     Reading,
     Wanted,
@@ -27,14 +28,13 @@ from metricscan.cli.output import (
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
     from metricscan.replaying.check import Hit
-    from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 
 _HITS_SHOWN = 20
@@ -44,14 +44,32 @@ _HITS_SHOWN = 20
 @click.argument("paths", metavar="LOG...", nargs=-1, required=True)
 @wanted_options
 @reading_options
+@click.option("--fix", is_flag=True, help="Print the definitions with better regexes, as a diff.")
+@click.option(
+    "-o", "--out", metavar="FILE", help="With --fix: write them, in the format of the one file of definitions."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing FILE.")
 @json_option
 @threads_option
-def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: bool, threads: int | None) -> int:
+def check(
+    paths: tuple[str, ...],
+    wanted: Wanted,
+    reading: Reading,
+    fix: bool,
+    out: str | None,
+    overwrite: bool,
+    print_json: bool,
+    threads: int | None,
+) -> int:
     """Show what each definition captures in a log, why one captures nothing, and where one is probably a mistake.
 
     LOG is a file (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0 if
     every definition captures something, 1 if one does not, 2 for wrong usage or an unreadable log.
     """
+    if out is not None and not fix:
+        raise click.UsageError("--out FILE needs --fix")
+    if overwrite and out is None:
+        raise click.UsageError("--overwrite needs --out FILE")
     scanner = compiled(wanted, reading)
     from metricscan.logs.survey import survey
     from metricscan.replaying.check import first_hits
@@ -77,7 +95,8 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
         complain(error)
     notices = [*found.notices, *undecoded_notices([(None, stats)])]
     print_notices(notices)
-    findings = _findings(scanner, lint_log(scanner, logs, reading.input_format))
+    findings = lint_log(scanner, logs, reading.input_format)
+    better = better_regexes(findings)
     if print_json:
         reasons = reasons_of(scanner, stats, logs, reading.input_format)
         metrics = {
@@ -85,7 +104,8 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
                 "regex": one.regex,
                 **documents.counts(stats.metrics[one.name]),
                 "hits": [hit._asdict() | {"number": documents.number(hit.number)} for hit in hits[one.name]],
-                "findings": [finding._asdict() for finding in findings[one.name]],
+                "findings": [finding._asdict() for finding in findings.get(one.name, ())],
+                "better": better.get(one.name),
                 "reasons": reasons.get(one.name, ()),
             }
             for one in scanner.definitions
@@ -95,29 +115,24 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
         console = open_console()
         for one in scanner.definitions:
             _print_hits(console, one, hits[one.name], stats, many=len(logs) > 1, is_label=one.name in scanner.labels)
-            _print_findings(console, findings[one.name])
+            _print_findings(console, findings.get(one.name, ()))
         print_counts(console, stats)
         print_silent(console, scanner, stats, logs, reading.input_format)
+    if fix:
+        if not print_json:
+            print_fixed(scanner, wanted, better)
+        if out is not None:
+            write_fixed(scanner, wanted, better, out, overwrite=overwrite)
     silent = any(not counts.rows for counts in stats.metrics.values())
     return EXIT_ERROR if errors else EXIT_NOTHING_FOUND if silent else 0
-
-
-def _findings(scanner: Scanner, confirmed: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding]]:
-    """The findings of each definition: first those that the log confirms, then those that the regex alone shows."""
-    found = {}
-    for explanation in scanner.explain():
-        for name in explanation.names:
-            of_log = confirmed.get(name, ())
-            codes = [finding.code for finding in of_log]
-            found[name] = [*of_log, *(one for one in explanation.lint if one.code not in codes)]
-    return found
 
 
 def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
     for finding in findings:
         console.print(f"  lint {finding.code}: {finding.reason}", soft_wrap=True)
-        if finding.suggestion is not None:
-            console.print(f"       better {finding.suggestion}", soft_wrap=True)
+    # one regex for all that it mends
+    for better in dict.fromkeys(finding.suggestion for finding in findings if finding.suggestion is not None):
+        console.print(f"       better {better}", soft_wrap=True)
 
 
 def _print_hits(

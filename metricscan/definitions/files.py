@@ -25,6 +25,17 @@ def read_definitions(path: str) -> tuple[Any, list[str]]:
     SourceError
         The file cannot be read.
     """
+    return parsed(read_text(path), path)
+
+
+def read_text(path: str) -> str:
+    """The text of a file.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, or is not UTF-8.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -34,9 +45,13 @@ def read_definitions(path: str) -> tuple[Any, list[str]]:
             hint = f"a str is a path; a definition stands in a list: [{path[:80]!r}]"
         raise SourceError(f"cannot read the metric definitions {path}", path=path, cause=error, hint=hint) from error
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not UTF-8", path=path, offset=error.start, cause=error) from error
+
+
+def parsed(text: str, path: str) -> tuple[Any, list[str]]:
+    """What a text of definitions holds, as :func:`read_definitions` gives it; the path's suffix says what it is."""
     if not text.strip():
         raise _failed(path, f"the file is empty; a list of {EXPECTED} was expected")
     suffix = os.path.splitext(path)[1].lower()

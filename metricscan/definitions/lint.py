@@ -1,8 +1,7 @@
-"""Lint: probable mistakes in a definition, each with the reason and, where one is known, a better regex.
+"""Lint: probable mistakes in a definition, each with the reason, and one regex that mends them where one is known.
 
-The findings are derived from the tree that ``re`` makes, and from what the value's group matches in some examples. A
-suggestion compiles, and finds the same values in these examples as the regex. Findings that need a log are in
-replaying/lint_log.py.
+The findings are derived from the tree that ``re`` makes, and from what the value's group matches in some examples. The regex
+is verified on these examples (mends.py). Findings that need a log are in replaying/lint_log.py.
 """
 
 from __future__ import annotations
@@ -11,33 +10,39 @@ import re
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan.definitions.mends import Draft, Mend, composed, holds_on_examples
 from metricscan.definitions.regex_parts import (
     NAME_CHARACTERS,
-    NUMBER,
+    VALUE,
+    RegexParts,
     holds,
-    kept,
-    leading_literal,
+    longer_name,
+    may_be_empty,
     parts_of,
-    standing_alone,
 )
+from metricscan.definitions.tokens import escaped, name_runs
+from metricscan.patterns.dialect import compile_quietly
 from metricscan.patterns.tree import REPEATS, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from metricscan.definitions.regex_parts import RegexParts
+    from metricscan.definitions.tokens import Token
 
-# Metrics that count are neither negative nor tiny.
+# Words of metrics that count: they are neither negative nor tiny.
 _COUNTS = frozenset(
-    """epoch epochs step steps iter iters iteration iterations round rounds count counts number num batch batches sample
-    samples rank ranks episode episodes parameters pct percent progress duration latency runtime second seconds sec secs ms
-    time throughput speed per tok wps words""".split()  # noqa: SIM905
+    """count counts number num samples ranks parameters pct percent progress duration latency runtime second seconds sec secs ms
+    time throughput speed per tok wps words epochs steps iters iterations rounds batches episodes rank""".split()  # noqa: SIM905
 )
-# Metrics that are hardly ever whole numbers.
-_REALS = re.compile(
-    r"(?i)loss|acc|err|rmse|mse|mae|auc|score|precision|recall|ppl|perplexity|f1|rate|\blr\b|reward|bleu"
+# These count too, unless they say over what a measure was taken: train_loss_step.
+_SCOPES = frozenset("epoch step iter iteration round batch sample episode".split())  # noqa: SIM905
+# Words of metrics that are hardly ever whole numbers.
+_MEASURES = frozenset(
+    """loss losses acc accuracy err error rmse mse mae auc score precision recall ppl perplexity f1 rate lr reward bleu merror
+    logloss nll ce map iou dice mape ndcg""".split()  # noqa: SIM905
 )
 _TINY, _NEGATIVE, _PLAIN = "1.5e-05", "-1.5", "1.5"
+_NUMBERS = (_PLAIN, "12.75", "7", "0.25")
 
 
 class Finding(NamedTuple):
@@ -50,7 +55,7 @@ class Finding(NamedTuple):
     reason : str
         What goes wrong, and on which text.
     suggestion : str or None
-        A regex without the mistake, where one is known.
+        A regex without the mistake, where one is known. All findings that it mends have the same one.
     """
 
     code: str
@@ -74,68 +79,157 @@ def lint(name: str, regex: str, others: Sequence[str] = ()) -> tuple[Finding, ..
 
     Examples
     --------
-    >>> for finding in lint("train:loss", "loss:(.*?)"):
+    >>> for finding in lint("loss", r"(\\S+) loss|acc"):
     ...     print(finding.code, finding.suggestion)
-    empty-value loss:\\s*([-+]?(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:[eE][-+]?[0-9]+)?)
+    swallowing-alternation (\\S+)(?: loss|acc)
     """
     definition = parts_of(regex)
     if definition is None:
         return ()
+    drafts = drafts_of(name, definition, others)
+    if not drafts:
+        return ()
+    better, mended = composed(regex, drafts, lambda text, mends: holds_on_examples(definition, text, mends))
+    return findings_of(drafts, better, mended)
+
+
+def findings_of(drafts: Sequence[Draft], better: str | None, mended: Sequence[Draft]) -> tuple[Finding, ...]:
+    """The findings, those that a regex mends with it."""
+    return tuple(Finding(one.code, one.reason, better if one in mended else None) for one in drafts)
+
+
+def drafts_of(name: str, definition: RegexParts, others: Sequence[str] = ()) -> list[Draft]:
+    """The findings for one definition, before their regex is known."""
     about_value = (
         _no_group(definition)
         or _empty_value(definition)
-        or _wrong_group(definition)
+        or _wrong_group(name, definition)
         or _unread_numbers(name, definition)
     )
-    found = (about_value, _swallowing_alternation(definition), _inside_longer_name(definition, others))
-    return tuple(finding for finding in found if finding is not None)
+    found = (
+        about_value,
+        None if about_value is not None and about_value.code == "wrong-group" else _unread_group(definition),
+        _swallowing_alternation(definition),
+        _spans_lines(definition),
+        _inside_longer_name(definition, others),
+    )
+    return [draft for draft in found if draft is not None]
 
 
 # ---- findings
 
 
-def _no_group(definition: RegexParts) -> Finding | None:
+def value_mends(definition: RegexParts) -> tuple[Mend, ...]:
+    """What makes the value's group take every number: its body; if need be, with what stands before it lazy, or bounded."""
+    if definition.group not in definition.groups or definition.refers:
+        return ()
+    opened, start, end = definition.groups[definition.group]
+    body = (start, end, definition.value_body())
+    mends = [Mend((body,), reads_numbers=True)]
+    behind = next((token for token in definition.tokens if token.start == end + 1), None)
+    if behind is not None and behind.kind in ("any", "class", "escape") and behind.quantifier in ("", "+"):
+        # what must follow the value can be its last digit
+        optional = (behind.end, behind.stop, "*" if behind.quantifier else "?")
+        mends.append(Mend((body, optional), reads_numbers=True))
+    before = [token for token in definition.tokens if token.stop <= opened]
+    last = before[-1] if before else None
+    if last is not None and last.kind in ("any", "class", "escape") and last.quantifier in ("*", "+"):
+        mends.append(Mend((body, (last.stop, last.stop, "?")), reads_numbers=True))
+        bounded = (opened, opened, r"(?<![\w.+-])")
+        mends.append(Mend((body, bounded), reads_numbers=True))
+        if last.kind != "any":
+            # a word with digits in it may stand before the number: np.int64(4264)
+            mends.append(Mend((body, (last.start, last.stop, ".*?"), bounded), reads_numbers=True))
+    return tuple(mends)
+
+
+def standing_alone(start: int) -> Mend:
+    """What keeps the name at a place of the regex from matching the end of a longer name."""
+    return Mend(((start, start, f"(?<![{NAME_CHARACTERS}])"),), skips=True)
+
+
+def _no_group(definition: RegexParts) -> Draft | None:
     if definition.group or not any(chr(char) not in "0123456789.+-eE_ " for char in _demanded(definition.items)):
         return None
     reason = "it has no group, so the value is the whole match, which is no number"
-    suggestion = None
-    if not definition.tree.flags & re.VERBOSE:
-        # the group goes around the last class that matches a number
-        runs = list(re.finditer(r"(?<!\\)(?:\[[-+0-9.\\deE]+\]|\\d|\\S)(?:[*+]|\{\d*,?\d*\})", definition.regex))
-        if runs:
-            start, end = runs[-1].span()
-            suggestion = f"{definition.regex[:start]}({definition.regex[start:end]}){definition.regex[end:]}"
-    return Finding("no-group", reason, kept(definition, suggestion))
+    return Draft("no-group", reason, _numbers_grouped(definition))
 
 
-def _empty_value(definition: RegexParts) -> Finding | None:
+def _numbers_grouped(definition: RegexParts) -> tuple[Mend, ...]:
+    """A group around what matches a number: the last run of tokens that matches nothing else."""
+    tokens = definition.tokens
+    if any(token.kind == "bar" for token in tokens):
+        return ()
+    digits = [at for at, token in enumerate(tokens) if token.kind != "group" and _takes_digits(token)]
+    if not digits:
+        return ()
+    first = last = digits[-1]
+    while first > 0 and _is_of_number(tokens[first - 1]):
+        first -= 1
+    while last + 1 < len(tokens) and _is_of_number(tokens[last + 1]):
+        last += 1
+    while first < last and tokens[first].kind == "literal" and tokens[first].text not in "0123456789+-.":
+        first += 1
+    while last > first and tokens[last].kind == "literal" and not tokens[last].quantifier:
+        # the point at the end of a sentence
+        last -= 1
+    start, stop = tokens[first].start, tokens[last].stop
+    value = VALUE.replace(r"\b", "") if re.match(r"\w", definition.regex[stop:]) else VALUE
+    return (Mend(((start, stop, f"({value})"),), reads_numbers=True, moves=True),)
+
+
+def _takes_digits(token: Token) -> bool:
+    if token.kind not in ("class", "escape"):
+        return False
+    return token.text == r"\S" or (_takes(token.text, "7") and not _takes(token.text, "x"))
+
+
+def _is_of_number(token: Token) -> bool:
+    """Whether a token matches only what numbers are made of."""
+    if token.kind == "literal":
+        return token.text in "0123456789.+-eE"
+    if token.kind not in ("class", "escape"):
+        return False
+    return any(_takes(token.text, char) for char in "0.+-eE") and not any(_takes(token.text, char) for char in "xy ,:=")
+
+
+def _takes(text: str, char: str) -> bool:
+    try:
+        return compile_quietly(text).fullmatch(char) is not None
+    except (re.error, ValueError):
+        return False
+
+
+def _empty_value(definition: RegexParts) -> Draft | None:
     """The value's group ends in a lazy repeat, and nothing after the group extends it."""
     behind = _behind_group(definition.items, definition.group)
     if behind is None:
         return None
     group, rest = behind
-    if not group or group[-1][0] is not sre.MIN_REPEAT or not all(map(_may_be_empty, rest)):
+    if not group or group[-1][0] is not sre.MIN_REPEAT or not all(map(may_be_empty, rest)):
         return None
     if any(op is sre.AT or op in (sre.ASSERT, sre.ASSERT_NOT) for op, _ in rest):
         return None
     low = int(group[-1][1][0])
-    if len(group) > 1 and not all(_may_be_empty(item) for item in group[:-1]):
+    if len(group) > 1 and not all(may_be_empty(item) for item in group[:-1]):
         what = "stops as soon as it may"
     elif low == 0:
         what = "always captures an empty text"
     else:
         what = f"captures {'one character' if low == 1 else f'{low} characters'} and no more"
-    shown, before = "its lazy repeat", ""
+    shown = "its lazy repeat"
+    mends = value_mends(definition)
     if definition.group in definition.groups:
         opened, _, end = definition.groups[definition.group]
         shown = f"`{definition.regex[opened : end + 1]}`"
-        before = "" if definition.regex[:opened].endswith((" ", r"\s*", r"\s+", r"\s")) else r"\s*"
+        if not definition.regex[:opened].endswith((" ", r"\s*", r"\s+", r"\s")):
+            blanks = (opened, opened, r"\s*")
+            mends = tuple(Mend((blanks, *mend.edits), reads_numbers=True) for mend in mends[:1])
     where = "before text that may be absent" if rest else "at the end"
-    reason = f"{shown} {where} {what}; add what follows it"
-    return Finding("empty-value", reason, kept(definition, definition.with_body(NUMBER, before)))
+    return Draft("empty-value", f"{shown} {where} {what}; add what follows it", mends)
 
 
-def _swallowing_alternation(definition: RegexParts) -> Finding | None:
+def _swallowing_alternation(definition: RegexParts) -> Draft | None:
     if not definition.group or len(definition.items) != 1 or definition.items[0][0] is not sre.BRANCH:
         return None
     branches = definition.items[0][1][1]
@@ -147,42 +241,132 @@ def _swallowing_alternation(definition: RegexParts) -> Finding | None:
         reason = f"| divides the whole regex, and only group {definition.group} is read: the other alternatives give no value"
     else:
         reason = "| divides the whole regex: its alternatives without the group match and give no value"
-    suggestion = None
+    mends: tuple[Mend, ...] = ()
     if definition.group in definition.groups and not any(others) and sum(with_value) == 1:
         opened, _, end = definition.groups[definition.group]
-        before, group, after = (
-            definition.regex[:opened],
-            definition.regex[opened : end + 1],
-            definition.regex[end + 1 :],
-        )
-        flags = re.match(r"\(\?[a-zA-Z]+\)", before)
-        head = flags[0] if flags else ""
-        before = before[len(head) :]
-        if with_value[-1] and not after.count("|"):
-            suggestion = f"{head}(?:{before}){group}{after}"
-        elif with_value[0] and not before.count("|"):
-            suggestion = f"{head}{before}{group}(?:{after})"
-    return Finding("swallowing-alternation", reason, kept(definition, suggestion))
+        regex = definition.regex
+        flags = re.match(r"\(\?[a-zA-Z]+\)", regex)
+        start = flags.end() if flags else 0
+        if with_value[-1] and not regex[end + 1 :].count("|"):
+            mends = (Mend(((start, start, "(?:"), (opened, opened, ")"))),)
+        elif with_value[0] and not regex[start:opened].count("|"):
+            mends = (Mend(((end + 1, end + 1, "(?:"), (len(regex), len(regex), ")"))),)
+    return Draft("swallowing-alternation", reason, mends)
 
 
-def _wrong_group(definition: RegexParts) -> Finding | None:
-    """The first group matches a word; a later one would match the number."""
+def _wrong_group(name: str, definition: RegexParts) -> Draft | None:
+    """The first group matches a word and no number; a later one would match the number."""
     body = definition.body
-    if body is None or body.fullmatch(_PLAIN) or not body.fullmatch("loss"):
+    if body is None or body.fullmatch(_PLAIN) or (not body.fullmatch("loss") and any(map(body.fullmatch, _NUMBERS))):
         return None
-    for number in range(definition.group + 1, definition.compiled.groups + 1):
-        other = definition.body_of(number)
-        if other is not None and other.fullmatch(_PLAIN) and not other.fullmatch("loss"):
-            opened, start, _ = definition.groups[number]
-            suggestion = None
-            if definition.regex[opened:start] == "(" and "value" not in definition.compiled.groupindex:
-                suggestion = f"{definition.regex[:opened]}(?P<value>{definition.regex[start:]}"
-            reason = f"its value is group {definition.group}, which takes a word; group {number} takes the number"
-            return Finding("wrong-group", reason, kept(definition, suggestion, ()))
+    number = next(
+        (one for one in range(definition.group + 1, definition.compiled.groups + 1) if _is_number(definition, one)),
+        None,
+    )
+    if number is None or "value" in definition.compiled.groupindex:
+        return None
+    first, value = definition.groups[definition.group], definition.groups[number]
+    between = definition.regex[first[2] + 1 : value[0]]
+    takes_names = body.fullmatch("loss") is not None
+    # Katib's filter: the first group takes the name, and nothing but a separator stands before the value
+    is_filter = takes_names and not re.search(r"[^\W\d]", re.sub(r"\\.", "", between))
+    what = "a word" if takes_names else "a text"
+    reason = f"its value is group {definition.group}, which takes {what}; group {number} takes the number"
+    taken = (value[1], value[2], definition.value_body(number))
+    if is_filter:
+        reason += ". Put the metric's name in the place of the first"
+        return Draft("wrong-group", reason, named(definition, number, names_of(name)))
+    if definition.regex[value[0] : value[1]] != "(":
+        return Draft("wrong-group", reason)
+    return Draft(
+        "wrong-group",
+        reason,
+        (Mend(((value[0] + 1, value[0] + 1, "?P<value>"), taken), reads_numbers=True, moves=True),),
+    )
+
+
+def named(definition: RegexParts, number: int, names: Iterable[str]) -> tuple[Mend, ...]:
+    """A metric's name in the place of the first group, which takes any; one mend for each of its possible names."""
+    body = definition.body
+    if body is None:
+        return ()
+    opened, _, end = definition.groups[definition.group]
+    _, start, stop = definition.groups[number]
+    value = (start, stop, definition.value_body(number))
+    return tuple(
+        Mend(((opened, end + 1, f"(?<![{NAME_CHARACTERS}]){escaped(one)}"), value), reads_numbers=True, moves=True)
+        for one in names
+        if body.fullmatch(one)
+    )
+
+
+def names_of(metric: str) -> list[str]:
+    """How a log may write a metric's name.
+
+    >>> names_of("validation:loss")
+    ['validation:loss', 'loss', 'validation_loss']
+    """
+    return list(dict.fromkeys([metric, re.split("[:/]", metric)[-1], re.sub("[:/]", "_", metric)]))
+
+
+def filter_group(definition: RegexParts) -> int | None:
+    """The group of the number, where the first group takes the metrics' names as in Katib's filter; else None."""
+    draft = _wrong_group("", definition)
+    if draft is None or not draft.reason.endswith("the first"):
+        return None
+    return next(
+        one for one in range(definition.group + 1, definition.compiled.groups + 1) if _is_number(definition, one)
+    )
+
+
+def _is_number(definition: RegexParts, group: int) -> bool:
+    body = definition.body_of(group)
+    return body is not None and body.fullmatch(_PLAIN) is not None and not body.fullmatch("loss")
+
+
+def _unread_group(definition: RegexParts) -> Draft | None:
+    """A group behind the value's takes numbers, and nobody reads them."""
+    if definition.group not in definition.groups or "value" in definition.compiled.groupindex or definition.refers:
+        return None
+    body = definition.body
+    if body is None or not any(map(body.fullmatch, _NUMBERS)):
+        return None
+    end = definition.groups[definition.group][2]
+    for number, (opened, start, stop) in sorted(definition.groups.items()):
+        if opened > end and _is_number(definition, number) and re.search(r"[^\W\d]{2}", definition.regex[end:opened]):
+            reason = f"group {number} takes numbers too, and nobody reads them: the value is group {definition.group}"
+            mends = (Mend(((opened, start, "(?:"),)),) if definition.regex[opened:start] == "(" and stop > start else ()
+            return Draft("unread-group", reason, mends)
     return None
 
 
-def _unread_numbers(name: str, definition: RegexParts) -> Finding | None:
+def _spans_lines(definition: RegexParts) -> Draft | None:
+    """It demands a line end, which no record holds, or lets . match one."""
+    ends = [token for token in definition.tokens if token.kind == "literal" and token.text == "\n"]
+    if any(op is sre.LITERAL and av == 10 for op, av in _demanded_nodes(definition.items)):
+        reason = "it demands a line end, and no match crosses one: it never matches"
+        mends: tuple[Mend, ...] = ()
+        if (
+            ends
+            and definition.group in definition.groups
+            and not any(token.kind == "bar" for token in definition.tokens)
+        ):
+            opened, _, end = definition.groups[definition.group]
+            before = max((token.stop for token in ends if token.stop <= opened), default=0)
+            behind = min((token.start for token in ends if token.start > end), default=len(definition.regex))
+            flags = definition.tokens[0].stop if definition.tokens[0].kind == "flags" else 0
+            edits = [(flags, before, "")] if before else []
+            edits += [(behind, len(definition.regex), "$")] if behind < len(definition.regex) else []
+            mends = (Mend(tuple(edits), moves=True),)
+        return Draft("spans-lines", reason, mends)
+    if definition.tree.flags & re.DOTALL and any(op is sre.ANY for op, _ in within(definition.items)):
+        return Draft(
+            "spans-lines", "(?s) lets . match a line end, and no match crosses one: each record is searched alone"
+        )
+    return None
+
+
+def _unread_numbers(name: str, definition: RegexParts) -> Draft | None:
     """The value's group matches 1.5 but not 1.5e-05 or -1.5: such numbers are cut, or skipped."""
     body = definition.body
     # the group matches numbers only
@@ -190,7 +374,7 @@ def _unread_numbers(name: str, definition: RegexParts) -> Finding | None:
         return None
     if not body.fullmatch(_PLAIN) and not body.fullmatch("12.75"):
         return _whole_numbers(name, definition)
-    counts = _is_count(name) or definition.regex[definition.groups[definition.group][2] + 1 :].startswith("%")
+    counts = is_count(name) or definition.regex[definition.groups[definition.group][2] + 1 :].startswith("%")
     missing = []
     if not body.fullmatch(_TINY) and not body.fullmatch(_TINY.upper()):
         missing.append((_TINY, "exponent"))
@@ -201,31 +385,41 @@ def _unread_numbers(name: str, definition: RegexParts) -> Finding | None:
         return None
     if counts and not any_character:
         return None
-    if _first_is_value(definition):
+    if definition.begins_with_value:
         # a sign in front of it may be a dash between two numbers
         missing = [(text, what) for text, what in missing if what != "sign"]
         if not missing:
             return None
-        number = NUMBER.removeprefix("[-+]?")
-    else:
-        number = NUMBER
     parts = [_what_happens(definition, text) for text, _ in missing]
     if any_character:
         parts.append("its unescaped . takes any character: 1x5 is captured too")
-    if body.fullmatch("nan"):
-        number = f"{number}|nan|inf"
     kinds = [what for _, what in missing]
     code = f"no-{'-or-'.join(reversed(kinds))}" if kinds else "unescaped-point"
-    return Finding(code, "; ".join(parts), kept(definition, definition.with_body(number)))
+    return Draft(code, "; ".join(parts), value_mends(definition))
 
 
-def _is_count(name: str) -> bool:
-    return not _COUNTS.isdisjoint(word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name))
+def words_of(name: str) -> list[str]:
+    """The words of a name, in lower case.
+
+    >>> words_of("valEpochLoss"), words_of("Eval_f1")
+    (['val', 'epoch', 'loss'], ['eval', 'f1'])
+    """
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*", name)]
 
 
-def _whole_numbers(name: str, definition: RegexParts) -> Finding | None:
+def is_count(name: str) -> bool:
+    """Whether a metric counts, or measures time.
+
+    >>> [is_count(name) for name in ("epoch", "train_loss_step", "samplesPerSecond", "val_acc_epoch")]
+    [True, False, True, False]
+    """
+    words = set(words_of(name))
+    return bool(words & _COUNTS) or (bool(words & _SCOPES) and not words & _MEASURES)
+
+
+def _whole_numbers(name: str, definition: RegexParts) -> Draft | None:
     body = definition.body
-    if body is None or not body.fullmatch("12") or not _REALS.search(name) or _is_count(name):
+    if body is None or not body.fullmatch("12") or is_count(name) or _MEASURES.isdisjoint(words_of(name)):
         return None
     example = definition.example("0")
     if example is None or not example.endswith("0"):
@@ -233,8 +427,7 @@ def _whole_numbers(name: str, definition: RegexParts) -> Finding | None:
     match = definition.compiled.search(example + ".95")
     if match is None or match[definition.group] != "0":
         return None
-    reason = "it takes whole numbers: 0.95 is read as 0"
-    return Finding("whole-numbers", reason, kept(definition, definition.with_body(NUMBER)))
+    return Draft("whole-numbers", "it takes whole numbers: 0.95 is read as 0", value_mends(definition))
 
 
 def _what_happens(definition: RegexParts, value: str) -> str:
@@ -249,23 +442,28 @@ def _what_happens(definition: RegexParts, value: str) -> str:
     return f"{value} is not taken"
 
 
-def _inside_longer_name(definition: RegexParts, others: Sequence[str]) -> Finding | None:
-    literal, _ = leading_literal(definition)
-    # one name and the characters that end it
-    if not re.fullmatch(rf"[{NAME_CHARACTERS}]+[\s:='\"]*", literal):
+def _inside_longer_name(definition: RegexParts, others: Sequence[str]) -> Draft | None:
+    if len(others) < 2:
         return None
-    name = re.match(r"\w+", literal)
-    for other in others:
-        if name is None or name[0] not in other or other == definition.regex:
+    tokens, group = definition.tokens, definition.group
+    for literal, start in name_runs(
+        definition.regex, tokens, definition.groups[group][0] if group in definition.groups else len(definition.regex)
+    ):
+        # one name and the characters that end it
+        if not re.fullmatch(r"[\w/.-]+[\s:='\"]*", literal):
             continue
-        longer = parts_of(other)
-        for run in [] if longer is None else _literal_runs(longer.items):
-            at = run.find(literal, 1)
-            if at > 0 and re.match(f"[{NAME_CHARACTERS}]", run[at - 1]):
-                start = re.search(rf"[{NAME_CHARACTERS}]*\Z", run[:at])
-                whole = f"{start[0] if start else ''}{literal}".rstrip(" =:'\"")
-                reason = f"{literal.rstrip()!r} also matches inside {whole!r}, which another definition reads"
-                return Finding("inside-longer-name", reason, kept(definition, standing_alone(definition)))
+        name = literal.rstrip(" =:'\"")
+        for other in others:
+            if name not in other or other == definition.regex:
+                continue
+            longer = parts_of(other)
+            for run in [] if longer is None else _literal_runs(longer.items):
+                at = run.find(literal, 1)
+                before = longer_name(run[:at]) if at > 0 else ""
+                if before:
+                    whole = f"{before}{literal}".rstrip(" =:'\"")
+                    reason = f"{literal.rstrip()!r} also matches inside {whole!r}, which another definition reads"
+                    return Draft("inside-longer-name", reason, (standing_alone(start),))
     return None
 
 
@@ -278,26 +476,18 @@ def _holds_any(items: Any) -> bool:
 
 def _demanded(items: Any) -> Iterable[int]:
     """Characters that every match contains."""
+    return (av for op, av in _demanded_nodes(items) if op is sre.LITERAL)
+
+
+def _demanded_nodes(items: Any) -> Iterable[tuple[Any, Any]]:
     for op, av in items:
-        if op is sre.LITERAL:
-            yield av
-        elif op is sre.SUBPATTERN:
-            yield from _demanded(av[3])
-        elif op in REPEATS and av[0] >= 1:
-            yield from _demanded(av[2])
-
-
-def _may_be_empty(item: tuple[Any, Any]) -> bool:
-    op, av = item
-    if op is sre.AT or op in (sre.ASSERT, sre.ASSERT_NOT):
-        return True
-    if op in REPEATS:
-        return int(av[0]) == 0 or all(map(_may_be_empty, av[2]))
-    if op is sre.SUBPATTERN:
-        return all(map(_may_be_empty, av[3]))
-    if op is sre.BRANCH:
-        return any(all(map(_may_be_empty, branch)) for branch in av[1])
-    return False
+        if op is sre.SUBPATTERN:
+            yield from _demanded_nodes(av[3])
+        elif op in REPEATS:
+            if av[0] >= 1:
+                yield from _demanded_nodes(av[2])
+        else:
+            yield op, av
 
 
 def _behind_group(items: Sequence[Any], group: int) -> tuple[list[Any], list[Any]] | None:
@@ -312,16 +502,6 @@ def _behind_group(items: Sequence[Any], group: int) -> tuple[list[Any], list[Any
         if inner is not None:
             return inner[0], [*inner[1], *rest]
     return None
-
-
-def _first_is_value(definition: RegexParts) -> bool:
-    """Whether a match may begin with the value's group."""
-    for op, av in definition.items:
-        if op is sre.SUBPATTERN and (av[0] == definition.group or holds(av[3], definition.group)):
-            return True
-        if not _may_be_empty((op, av)):
-            return False
-    return True
 
 
 def _literal_runs(items: Any) -> list[str]:

@@ -1,7 +1,4 @@
-"""A definition's regex taken apart: the places of its groups, examples that it matches, and suggestions made from it.
-
-``re`` itself decides whether a suggestion finds the same value in an example as the regex.
-"""
+"""A definition's regex taken apart: the places of its groups, and examples that it matches."""
 
 from __future__ import annotations
 
@@ -10,19 +7,24 @@ from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
+from metricscan.definitions.tokens import class_end, tokens_of
 from metricscan.patterns import safety
 from metricscan.patterns.dialect import RegexError, compile_quietly, compile_regex, value_group
 from metricscan.patterns.tree import REPEATS, Tree, within
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-# A number as logs print them; suggestions put it in the value's group.
+# A number as logs print them.
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-# One of these before a name makes it part of another name.
-NAME_CHARACTERS = r"\w/.-"
-
-_EXAMPLES = ("1.5", "0.25", "12", "7", "12.75", "5.", "0.0")
+# What suggestions put in the value's group: numbers, nan and infinities. The core decides these alternatives by their first
+# character.
+_UNSIGNED = r"[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|{begin}[Nn]a[Nn]{end}|{begin}[Ii]nf(?:inity)?{end}"
+VALUE = rf"[-+]?(?:{_UNSIGNED.format(begin='', end=chr(92) + 'b')})"
+# One of these before a name makes it part of another name. No digits: logs write a tab as #011.
+NAME_CHARACTERS = "A-Za-z_/.-"
+# What may stand behind a match.
+_TAILS = ("", " ", ", x")
 _LONGEST = 10_000
 _LONGEST_EXAMPLE = 1_000
 
@@ -41,6 +43,7 @@ class RegexParts:
         # the groups' places in the text; none for a verbose regex, whose comments may hold parentheses
         self.groups = {} if self.tree.flags & re.VERBOSE else group_places(regex)
         self.may_explode = safety.may_explode(self.tree)
+        self.tokens = [] if self.tree.flags & re.VERBOSE else tokens_of(regex)
         self.refers = any(op in (sre.GROUPREF, sre.GROUPREF_EXISTS) for op, _ in within(self.items))
 
     @property
@@ -53,30 +56,62 @@ class RegexParts:
         if group not in self.groups or self.refers:
             return None
         _, start, end = self.groups[group]
-        try:
-            return compile_quietly(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
-        except (re.error, ValueError):
-            return None
+        return _compiled(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
 
-    def with_body(self, body: str, before: str = "") -> str | None:
-        """The regex with another body in the value's group, and ``before`` in front of the group."""
-        if self.group not in self.groups or self.refers:
-            return None
-        opened, start, end = self.groups[self.group]
-        return f"{self.regex[:opened]}{before}{self.regex[opened:start]}{body}{self.regex[end:]}"
+    def value_body(self, group: int | None = None) -> str:
+        """What takes every number in the place of a group's body."""
+        group = self.group if group is None else group
+        behind = self.regex[self.groups[group][2] + 1 :] if group in self.groups else ""
+        # nan is no beginning of nanoseconds, unless the regex says what follows it
+        end = "" if re.match(r"[A-Za-z0-9_](?![?*{])", behind) else r"\b"
+        if group == self.group and self.begins_with_value:
+            # a sign behind a digit is a dash between two numbers; nan behind a letter is the end of a word
+            return rf"(?:(?<![\w.)])[-+])?(?:{_UNSIGNED.format(begin='(?<![A-Za-z])', end=end)})"
+        return rf"[-+]?(?:{_UNSIGNED.format(begin='', end=end)})"
 
-    def example(self, value: str) -> str | None:
-        """A short text in which the pattern finds the value; None if none was found, or if ``re`` might need too long."""
+    @property
+    def begins_with_value(self) -> bool:
+        """Whether a match may begin with the value's group."""
+        for op, av in self.items:
+            if op is sre.SUBPATTERN and (av[0] == self.group or holds(av[3], self.group)):
+                return True
+            if not may_be_empty((op, av)):
+                return False
+        return True
+
+    def surroundings(self) -> Iterator[tuple[str, str]]:
+        """Short texts before and behind the value in which the pattern may match; none if ``re`` might need too long."""
         if self.may_explode:
-            return None
+            return
         try:
             before, after = _around(self.items, self.group)
         except _NoExampleError:
-            return None
-        for text in (before + value + after, before + value + after + " "):
+            return
+        if "\n" in before + after:
+            # no record holds a line end
+            return
+        for tail in _TAILS:
+            yield before, after + tail
+        if after:
+            # it may match a digit of the number in the place of what follows
+            yield before, ""
+
+    def example(self, value: str) -> str | None:
+        """A short text in which the pattern finds the value; None if none was found, or if ``re`` might need too long."""
+        for before, after in self.surroundings():
+            text = before + value + after
             match = self.compiled.search(text)
             if match is not None and match[self.group] == value:
                 return text
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(body: str, flags: int) -> re.Pattern[str] | None:
+    # definitions share few kinds of bodies
+    try:
+        return compile_quietly(body, flags)
+    except (re.error, ValueError, RecursionError, OverflowError):
         return None
 
 
@@ -92,62 +127,35 @@ def parts_of(regex: str) -> RegexParts | None:
     return parts if parts.engine == "re" else None
 
 
-def kept(parts: RegexParts, suggestion: str | None, examples: Sequence[str] = _EXAMPLES) -> str | None:
-    """The suggestion, if it compiles and reads the examples that the regex reads; else None."""
-    if suggestion is None or suggestion == parts.regex:
-        return None
-    try:
-        better = compile_quietly(suggestion)
-    except (re.error, RecursionError, OverflowError):
-        return None
-    group = value_group(better)
-    for value in examples:
-        text = parts.example(value)
-        if text is None:
-            continue
-        match = better.search(text)
-        if match is None or match[group] is None or not _same_number(match[group], value):
-            return None
-    return suggestion
+def longer_name(before: str) -> str:
+    """The beginning of a name that the text before another name ends in; empty if that name stands alone.
 
-
-def _same_number(text: str, value: str) -> bool:
-    try:
-        return float(text) == float(value)
-    except ValueError:
-        return False
-
-
-def standing_alone(parts: RegexParts) -> str | None:
-    """The regex, changed so that its leading literal cannot match the end of a longer name; None if it has no such literal."""
-    literal, start = leading_literal(parts)
-    return f"{parts.regex[:start]}(?<![{NAME_CHARACTERS}]){parts.regex[start:]}" if literal else None
-
-
-def leading_literal(parts: RegexParts) -> tuple[str, int]:
-    """The name that the regex begins with, and its place in the text; empty if it begins with none.
-
-    >>> leading_literal(RegexParts(r".*loss: ([0-9.]+)"))
-    ('loss: ', 2)
+    >>> longer_name("step 3 val_"), longer_name("#011"), longer_name("done..."), longer_name("2 -")
+    ('val_', '', '', '')
     """
-    start = 0
-    items = parts.items
-    flags = re.match(r"\(\?[aimsu]+\)", parts.regex)
-    start = flags.end() if flags else 0
-    if parts.regex.startswith(".*", start):
-        start += 3 if parts.regex.startswith(".*?", start) else 2
-        items = items[1:]
-    literal = ""
-    for op, av in items:
-        if op is not sre.LITERAL:
-            break
-        literal += chr(av)
-    written = re.match(r"[\w]", parts.regex[start:])
-    named = re.match(r"\w", literal) and written and re.search(r"[^\W\d]", literal)
-    return (literal, start) if named else ("", 0)
+    name = re.search(r"[\w/.-]*\Z", before)
+    text = name[0] if name else ""
+    if not re.search(rf"[{NAME_CHARACTERS}]\Z", text) or not re.search(r"[^\W\d]", text):
+        return ""
+    # a point or a dash belongs to a name if a letter or a digit stands before it
+    return text if re.search(r"\w\Z|\w[/.-]\Z", text) else ""
 
 
 # ---- trees and texts
+
+
+def may_be_empty(item: tuple[Any, Any]) -> bool:
+    """Whether a node matches the empty text."""
+    op, av = item
+    if op is sre.AT or op in (sre.ASSERT, sre.ASSERT_NOT):
+        return True
+    if op in REPEATS:
+        return int(av[0]) == 0 or all(map(may_be_empty, av[2]))
+    if op is sre.SUBPATTERN:
+        return all(map(may_be_empty, av[3]))
+    if op is sre.BRANCH:
+        return any(all(map(may_be_empty, branch)) for branch in av[1])
+    return False
 
 
 def holds(items: Any, group: int) -> bool:
@@ -183,29 +191,60 @@ def _shortest(item: tuple[Any, Any]) -> str:
         return chr(av)
     if op is sre.ANY:
         return " "
-    if op in (sre.AT, sre.ASSERT, sre.ASSERT_NOT):
+    if op is sre.ASSERT:
+        # of a lookbehind its text; what a lookahead demands, the rest of the regex matches
+        return "".join(map(_shortest, av[1])) if av[0] < 0 else ""
+    if op in (sre.AT, sre.ASSERT_NOT):
         return ""
     if op is sre.SUBPATTERN:
         return "".join(map(_shortest, av[3]))
+    if op is sre.ATOMIC_GROUP:
+        return "".join(map(_shortest, av))
     if op is sre.BRANCH:
         return "".join(map(_shortest, av[1][0]))
     if op in REPEATS:
+        if not av[0] and len(av[2]) == 1 and av[2][0][0] is sre.ANY:
+            # what stands between two names keeps them apart
+            return " "
         text = "".join(map(_shortest, av[2]))
         if len(text) * int(av[0]) > _LONGEST_EXAMPLE:
             raise _NoExampleError
         return text * int(av[0])
+    if op is sre.NOT_LITERAL:
+        return " " if av != ord(" ") else "x"
     if op is sre.IN:
-        for kind, value in av:
-            if kind is sre.LITERAL:
-                return chr(value)
-            if kind is sre.RANGE:
-                return chr(value[0])
-            if kind is sre.CATEGORY:
-                known = {sre.CATEGORY_DIGIT: "1", sre.CATEGORY_SPACE: " ", sre.CATEGORY_WORD: "a"}
-                return known.get(value, "-")
-            break
-        return "-"
+        return _member(av)
     raise _NoExampleError
+
+
+def _member(members: Any) -> str:
+    """A character of a class."""
+    if members[0][0] is sre.NEGATE:
+        return next((char for char in " x1,-" if not any(_is_in(char, one) for one in members[1:])), "!")
+    kind, value = members[0]
+    if kind is sre.LITERAL:
+        return chr(value)
+    if kind is sre.RANGE:
+        return chr(value[0])
+    known = {sre.CATEGORY_DIGIT: "1", sre.CATEGORY_WORD: "a", sre.CATEGORY_NOT_SPACE: "|"}
+    return known.get(value, " ")
+
+
+def _is_in(char: str, member: tuple[Any, Any]) -> bool:
+    kind, value = member
+    if kind is sre.LITERAL:
+        return bool(ord(char) == value)
+    if kind is sre.RANGE:
+        return bool(value[0] <= ord(char) <= value[1])
+    of = {
+        sre.CATEGORY_DIGIT: char.isdigit(),
+        sre.CATEGORY_NOT_DIGIT: not char.isdigit(),
+        sre.CATEGORY_SPACE: char.isspace(),
+        sre.CATEGORY_NOT_SPACE: not char.isspace(),
+        sre.CATEGORY_WORD: char.isalnum(),
+        sre.CATEGORY_NOT_WORD: not char.isalnum(),
+    }
+    return bool(of.get(value, True))
 
 
 def group_places(regex: str) -> dict[int, tuple[int, int, int]]:
@@ -223,11 +262,7 @@ def group_places(regex: str) -> dict[int, tuple[int, int, int]]:
             at += 2
             continue
         if char == "[":
-            at += 2 if regex.startswith("^", at + 1) else 1
-            # a ] at the first place is a member
-            at += regex.startswith("]", at)
-            while at < len(regex) and regex[at] != "]":
-                at += 2 if regex[at] == "\\" else 1
+            at = class_end(regex, at) - 1
         elif regex.startswith("(?#", at):
             at = regex.find(")", at)
             if at < 0:

@@ -1,53 +1,65 @@
-"""Findings about definitions that need a log: numbers that were cut, matches in longer names, prefixes, escape sequences."""
+"""Findings about definitions that need a log: numbers that were cut, matches in longer names, prefixes, escape sequences.
+
+Of each definition all findings, those of the regex alone too, give one regex (definitions/mends.py). It is shown if it keeps
+every row of the logs that was right (verified.py).
+"""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from re import _constants as sre  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
 
 from metricscan.definitions.definition import MetricDefinition
-from metricscan.definitions.lint import Finding
-from metricscan.definitions.regex_parts import NUMBER, RegexParts, kept, leading_literal, parts_of, standing_alone
+from metricscan.definitions.lint import (
+    Finding,
+    drafts_of,
+    filter_group,
+    named,
+    names_of,
+    standing_alone,
+    value_mends,
+    words_of,
+)
+from metricscan.definitions.mends import Draft, Mend, applied
+from metricscan.definitions.pasted_text import Verbatim, verbatim_pieces
+from metricscan.definitions.regex_parts import NUMBER, RegexParts, parts_of
+from metricscan.definitions.tokens import escaped
 from metricscan.logs.exports import text_head
 from metricscan.logs.job import is_read_once
+from metricscan.replaying.evidence import (
+    MOST_LOOKED_AT,
+    Names,
+    Row,
+    Rows,
+    in_word,
+    stands_behind_prefix,
+    value_is_fixed,
+    whole_number,
+)
+from metricscan.replaying.lint_labels import Workers, without_start
+from metricscan.replaying.verified import is_tame, rows_of, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from metricscan.scanning.scanner import Scanner
 
 # Bytes that are read of each log: findings occur early in it.
 MOST_BYTES = 16 << 20
-_MOST_ROWS = 100_000
+# Bytes of all logs that are kept in memory between two readings.
+_MOST_KEPT = 64 << 20
 
 # Colours: escape sequences of terminals, and how the service's logs write them.
 _ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
 _LONGEST_ESCAPE = 40
-_NUMBER = re.compile(NUMBER.encode())
-# float() accepts underscores between digits: 1_000
-_GOES_ON = re.compile(rb"_[0-9]")
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
-# No digits: a digit right before a name usually belongs to something else.
-_IN_NAME = re.compile(rb"[A-Za-z_/.-]")
-# The prefixes that launchers and loggers put before a line: [1,0]<stdout>:, [rank0]:, (Worker pid=7), 0:, algo-1|, a time.
-_PREFIX = re.compile(
-    rb"(?:\[[^\[\]]{0,80}\](?:<std(?:out|err)>)?:?|\([^()]{0,80}\)|\w*\d+[\w.-]*\s*[:|]|[\w.-]*-\d+\s*[:|]"
-    rb"|\d{4}-\d\d-\d\d[T ][\d:.,Z+-]+|\x1b\[[0-9;]*m|#033\[[0-9;]*m|\s)+"
-)
-
-
-class _Row(NamedTuple):
-    value: float
-    line: int
-    offset: int  # of the record
-    start: int  # of the value
+_MOST_NAMES = 5
 
 
 def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain") -> dict[str, list[Finding]]:
-    """Give the findings about each metric that some logs confirm.
+    """Give the findings about each definition: first those that some logs confirm, then those of its regex alone.
 
     Parameters
     ----------
@@ -60,148 +72,248 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
     Returns
     -------
     dict of str to list of Finding
-        By metric, without metrics that have no finding.
+        By name, without definitions that have no finding. All findings of a definition that one regex mends have that regex:
+        it keeps every row of the logs that was right.
     """
     plain = scanner.options["escape"] == "none" and scanner.options["ansi"] == "keep"
-    read = {one.name: parts_of(one.regex) for one in scanner.definitions if one.name not in scanner.labels}
+    texts = _remembered([path for path in paths if not is_read_once(path)], input_format)
+    read = {one.name: parts_of(one.regex) for one in scanner.definitions}
     known = {name: definition for name, definition in read.items() if definition is not None}
-    counts: dict[str, _Counts] = defaultdict(_Counts)
-    for data, of_messages in _texts(paths, input_format):
-        rows, samples = _scanned(scanner, data)
-        for name, definition in known.items():
+    metrics = {name: definition for name, definition in known.items() if name not in scanner.labels}
+    seen = {name: _Seen(name, definition) for name, definition in metrics.items()}
+    workers = Workers(scanner, {name: known[name] for name in scanner.labels if name in known})
+    for data, of_messages in texts():
+        rows, samples = rows_of(scanner, data)
+        for name, one in seen.items():
             if plain:
-                counts[name].look_at(definition, data, rows[name], of_messages)
-            counts[name].escaped += sum(_NUMBER_AND_ESCAPE.match(text) is not None for text in samples[name])
-        for kind, variants in (("past", _without_start(known)), ("between", _over_escapes(known))):
-            if not variants:
-                continue
-            others = [MetricDefinition(name, regex) for name, regex in variants.items()]
-            found, _ = _scanned(scanner.with_options(others, scanner.options), data)
-            for name in variants:
-                seen = {row.start for row in rows[name]}
-                more = [row for row in found[name] if row.start not in seen]
-                stands = _stands_behind_prefix if kind == "past" else _stands_behind_escape
-                counts[name].note(kind, [row for row in more if stands(known[name], data, row)], of_messages)
-    findings = {name: counts[name].findings(definition) for name, definition in known.items()}
-    return {name: some for name, some in findings.items() if some}
+                one.look_at(data, rows[name], of_messages)
+            one.escaped += sum(_NUMBER_AND_ESCAPE.match(text) is not None for text in samples[name])
+            one.texts.update(dict.fromkeys(samples[name]))
+        _look_for_more(scanner, seen, data, rows, of_messages)
+        workers.look_at(data, rows, of_messages)
+    regexes = [one.regex for one in scanner.definitions]
+    drafts: dict[str, list[Draft]] = defaultdict(list)
+    for name, one in seen.items():
+        of_log = one.drafts()
+        codes = [draft.code for draft in of_log]
+        if any("|" in piece.shown for piece in one.pasted):
+            codes.append("swallowing-alternation")
+        drafts[name] = [*of_log, *(draft for draft in one.of_regex(regexes) if draft.code not in codes)]
+    drafts.update(workers.drafts())
+    return settled(scanner, known, {name: some for name, some in drafts.items() if some}, texts)
 
 
-class _Counts:
-    """Counts of one metric over all logs."""
+class _Seen:
+    """What all logs show about one metric."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, definition: RegexParts) -> None:
+        self.name = name
+        self.definition = definition
+        self.names = Names(definition)
+        self.is_fixed = value_is_fixed(definition)
         self.rows = 0
         self.cut = 0
         self.first_cut: tuple[str, float, str] | None = None
+        self.in_words = 0
+        self.word = ""
         self.inside = 0
-        self.longer = ""
+        self.longer: Counter[str] = Counter()
+        self.mends: dict[int, Mend] = {}
+        self.starts: dict[str, tuple[int, str]] = {}
         self.escaped = 0
-        self.more = {"past": 0, "between": 0}
+        self.texts: dict[str, None] = {}
+        self.more: Counter[str] = Counter()
         self.lines: dict[str, str] = {}
+        self.variants = _variants(definition)
+        self.pieces: list[Verbatim] = verbatim_pieces(definition)
+        self.pasted: list[Verbatim] = []
 
-    def look_at(self, definition: RegexParts, data: bytes, rows: list[_Row], of_messages: str) -> None:
-        if not rows:
-            return
-        # the literal occurs in the records, so a lone surrogate in it is a byte that is not UTF-8
-        literal = leading_literal(definition)[0].encode("utf-8", "surrogateescape")
-        self.rows += len(rows)
-        for row in rows:
-            whole = _NUMBER.match(data, row.start)
-            if (
-                whole is not None
-                and row.value == row.value
-                and float(whole[0]) != row.value
-                and _GOES_ON.match(data, whole.end()) is None
-            ):
+    def look_at(self, data: bytes, rows: Rows, of_messages: str) -> None:
+        self.rows += min(len(rows), MOST_LOOKED_AT)
+        for row in rows.first(MOST_LOOKED_AT):
+            cut = whole_number(data, row)
+            if cut is not None:
                 self.cut += 1
-                self.first_cut = self.first_cut or (whole[0].decode(), row.value, f"line {row.line}{of_messages}")
-            at = data.rfind(literal, row.offset, row.start) if literal else -1
-            if at > row.offset and _IN_NAME.match(data, at - 1):
+                self.first_cut = self.first_cut or (cut[1].decode(), row.value, f"line {row.line}{of_messages}")
+            elif not self.is_fixed and (word := in_word(data, row)):
+                self.in_words += 1
+                self.word = self.word or f"{word!r} in line {row.line}{of_messages}"
+            longer = self.names.longer(data, row) if self.names.runs else None
+            if longer is not None:
+                run, before, whole = longer
                 self.inside += 1
-                if not self.longer:
-                    name = re.search(rb"[\w/.-]*\Z", data[max(row.offset, at - 60) : at])
-                    self.longer = ((name[0] if name else b"") + literal).decode("utf-8", "replace").rstrip(" =:'\"")
+                self.longer[whole] += 1
+                self.mends.setdefault(run.start, standing_alone(run.start))
+                self.starts.setdefault(whole, (run.start, before))
 
-    def note(self, kind: str, more: list[_Row], of_messages: str) -> None:
+    def note(self, kind: str, more: list[Row], of_messages: str) -> None:
         self.more[kind] += len(more)
         if more:
             self.lines.setdefault(kind, f"line {more[0].line}{of_messages}")
 
-    def findings(self, definition: RegexParts) -> list[Finding]:
+    def of_regex(self, regexes: list[str]) -> list[Draft]:
+        """The findings of the regex alone; a metric's name is one that the log holds."""
+        drafts = drafts_of(self.name, self.definition, regexes)
+        number = filter_group(self.definition)
+        if number is None or not self.texts:
+            return drafts
+        found = list(self.texts)[:_MOST_NAMES]
+        wanted = [one for one in names_of(self.name) if one in found] or names_of(self.name)
+        return [
+            draft._replace(
+                reason=f"{draft.reason}: it takes {', '.join(map(repr, found))}",
+                mends=named(self.definition, number, wanted),
+            )
+            if draft.code == "wrong-group"
+            else draft
+            for draft in drafts
+        ]
+
+    def drafts(self) -> list[Draft]:
         found = []
         if self.first_cut is not None:
             whole, value, line = self.first_cut
             reason = f"{_of(self.cut, self.rows)} were cut: {whole} is read as {value!r} in {line}"
-            found.append(Finding("cut-number", reason, kept(definition, definition.with_body(NUMBER))))
-        if 0 < self.inside < self.rows:
-            reason = f"{_of(self.inside, self.rows)} belong to {self.longer!r} or another longer name"
-            better = kept(definition, standing_alone(definition))
-            found.append(Finding("inside-longer-name", reason, better))
+            found.append(Draft("cut-number", reason, value_mends(self.definition)))
+        if self.in_words:
+            reason = f"{_of(self.in_words, self.rows)} stand inside a word: {self.word}"
+            found.append(Draft("inside-word", reason, value_mends(self.definition)[2:]))
+        if self.inside and not self._is_meant():
+            found.append(self._inside())
         if self.more["past"]:
             reason = f"^ excludes {self.more['past']:,} more: a prefix stands before them, as in {self.lines['past']}"
-            found.append(Finding("start-behind-prefix", reason, _without_start({"": definition}).get("")))
+            found.append(Draft("start-behind-prefix", reason, self.variants["past"]))
         if self.more["between"]:
             reason = f"escape sequences before the value exclude {self.more['between']:,} more, as in {self.lines['between']}"
-            found.append(Finding("escapes-between", reason, _over_escapes({"": definition}).get("")))
+            found.append(Draft("escapes-between", reason, self.variants["between"]))
         if self.escaped:
             reason = "its value includes the escape sequences behind the number"
-            found.append(Finding("escapes-in-value", reason, kept(definition, definition.with_body(NUMBER))))
+            found.append(Draft("escapes-in-value", reason, value_mends(self.definition)))
+        for piece in self.pasted:
+            reason = f"`{piece.shown}` does not match {piece.text.strip()!r}, which stands in {self.lines[piece.text]}"
+            found.append(Draft("unescaped-text", reason, (piece.mend,)))
+        if self.more["lines"] and not self.rows:
+            reason = f"what it names never stands in one record; the last of it does, as in {self.lines['lines']}"
+            found.append(Draft("spans-lines", reason, self.variants["lines"]))
         return found
+
+    def _is_meant(self) -> bool:
+        """Whether the metric's name has all words of the one longer name that the log has: val:loss of val_loss."""
+        return self.inside == self.rows and all(set(words_of(name)) <= set(words_of(self.name)) for name in self.longer)
+
+    def _inside(self) -> Draft:
+        name = self.longer.most_common(1)[0][0]
+        others = " or another longer name" if len(self.longer) > 1 or self.inside < self.rows else ""
+        reason = f"{_of(self.inside, self.rows)} belong to {name!r}{others}"
+        mends = [
+            Mend(tuple(edit for mend in self.mends.values() for edit in mend.edits), skips=True),
+            *self.mends.values(),
+        ]
+        if len(self.longer) == 1 and self.inside == self.rows:
+            # the longer name, written out, keeps every row
+            start, before = self.starts[name]
+            mends.append(Mend((*standing_alone(start).edits, (start, start, escaped(before))), moves=True))
+        return Draft("inside-longer-name", reason, tuple(mends))
 
 
 def _of(some: int, every: int) -> str:
-    return f"{some:,} of {every:,} values"
+    return f"all {every:,} values" if some == every > 1 else f"{some:,} of {every:,} values"
 
 
-def _texts(paths: Iterable[str], input_format: str) -> Iterator[tuple[bytes, str]]:
-    """The text of each log, and `` of the messages`` if lines are those of an export's messages, not of the log."""
-    for path in paths:
-        if is_read_once(path):
-            continue
-        data, format_ = text_head(path, input_format, MOST_BYTES)
-        yield data, "" if format_ == "plain" else " of the messages"
+def _remembered(paths: list[str], input_format: str) -> Callable[[], Iterator[tuple[bytes, str]]]:
+    """Reads the text of each log as often as it is called.
+
+    With each comes `` of the messages`` if lines are those of an export's messages, not of the log.
+    """
+    kept: dict[str, tuple[bytes, str]] = {}
+    left = _MOST_KEPT
+
+    def texts() -> Iterator[tuple[bytes, str]]:
+        nonlocal left
+        for path in paths:
+            if path in kept:
+                yield kept[path]
+                continue
+            data, format_ = text_head(path, input_format, MOST_BYTES)
+            one = data, "" if format_ == "plain" else " of the messages"
+            if len(data) <= left:
+                kept[path] = one
+                left -= len(data)
+            yield one
+
+    return texts
 
 
-def _scanned(scanner: Scanner, data: bytes) -> tuple[dict[str, list[_Row]], dict[str, list[str]]]:
-    result = scanner.scan(data, threads=1)
-    rows = {}
-    for name, table in result.items():
-        columns: Any = [table[key][:_MOST_ROWS].to_pylist() for key in ("value", "line", "offset", "start")]
-        rows[name] = [_Row(*row) for row in zip(*columns, strict=True)]
-    return rows, {name: [sample.text for sample in one.samples] for name, one in result.stats.metrics.items()}
+# ---- regexes that may find more
 
 
-def _without_start(definitions: dict[str, RegexParts]) -> dict[str, str]:
-    """The regexes that start with ``^``, without it."""
-    found = {}
-    for name, definition in definitions.items():
-        flags = re.match(r"\(\?[aimsu]+\)", definition.regex)
-        at = flags.end() if flags else 0
-        if definition.regex.startswith("^", at) and definition.items[0] == (sre.AT, sre.AT_BEGINNING):
-            found[name] = definition.regex[:at] + definition.regex[at + 1 :]
+def _variants(definition: RegexParts) -> dict[str, tuple[Mend, ...]]:
+    """Changes that show whether the log holds more, by what they would show."""
+    regex = definition.regex
+    found: dict[str, tuple[Mend, ...]] = {}
+    flags = re.match(r"\(\?[aimsu]+\)", regex)
+    at = flags.end() if flags else 0
+    start = without_start(definition)
+    if start is not None:
+        found["past"] = (start,)
+    values = value_mends(definition)
+    if values:
+        opened = definition.groups[definition.group][0]
+        found["between"] = (Mend((*values[0].edits, (opened, opened, _ESCAPES)), reads_numbers=True),)
+        before = [token for token in definition.tokens if token.stop <= opened]
+        open_ = [token for token in before if token.quantifier and token.text in (".", r"[\s\S]", r"[\S\s]", r"[^}]")]
+        is_single = not any(token.kind == "bar" for token in definition.tokens)
+        if open_ and is_single and re.search(r"[^\W\d]", regex[open_[-1].stop : opened]):
+            found["lines"] = (Mend(((at, open_[-1].stop, ""),), moves=True),)
     return found
 
 
-def _over_escapes(definitions: dict[str, RegexParts]) -> dict[str, str]:
-    """The regexes, changed to allow escape sequences before the group of the value."""
-    found = {}
-    for name, definition in definitions.items():
-        better = definition.with_body(NUMBER, _ESCAPES) if definition.group else None
-        if better is not None and kept(definition, better):
-            found[name] = better
-    return found
+def _look_for_more(
+    scanner: Scanner, seen: dict[str, _Seen], data: bytes, rows: dict[str, Rows], of_messages: str
+) -> None:
+    stands = {"past": stands_behind_prefix, "between": _stands_behind_escape}
+    has_escapes = any(begin in data for begin in (b"\x1b[", b"#033[", b"#015"))
+    for kind in ("past", "between", "lines"):
+        variants = {
+            name: better
+            for name, one in seen.items()
+            if kind in one.variants
+            and not (kind == "lines" and len(rows[name]))
+            and not (kind == "between" and not has_escapes)
+            if (better := applied(one.definition.regex, one.variants[kind][:1])) is not None
+        }
+        for name, more in _more(scanner, variants, data, rows).items():
+            check = stands.get(kind)
+            seen[name].note(
+                kind, [row for row in more if check is None or check(seen[name].definition, data, row)], of_messages
+            )
+    for name, one in seen.items():
+        for piece in one.pieces:
+            if piece in one.pasted or piece.text.encode("utf-8", "surrogatepass") not in data:
+                continue
+            better = applied(one.definition.regex, (piece.mend,))
+            # of a bar both sides match; that the text stands there says enough
+            known = list(rows[name])[:1] if "|" in piece.shown else []
+            pasted = known or ([] if better is None else _more(scanner, {name: better}, data, rows).get(name, []))
+            if pasted and not any(set(piece.mend.edits) <= set(other.mend.edits) for other in one.pasted):
+                one.pasted.append(piece)
+                one.note(piece.text, pasted, of_messages)
 
 
-def _stands_behind_prefix(definition: RegexParts, data: bytes, row: _Row) -> bool:
-    """Whether only prefixes of launchers and loggers precede the match in its record."""
-    literal = ""
-    for op, av in definition.items[1:]:
-        if op is not sre.LITERAL:
-            break
-        literal += chr(av)
-    at = data.find(literal.encode("utf-8", "surrogatepass"), row.offset, row.start) if literal else -1
-    return at > row.offset and _PREFIX.fullmatch(data, row.offset, at) is not None
+def _more(scanner: Scanner, variants: dict[str, str], data: bytes, rows: dict[str, Rows]) -> dict[str, list[Row]]:
+    """The rows that variants find beside those that were found."""
+    if not variants:
+        return {}
+    others = [
+        MetricDefinition(name, regex)
+        for name, regex in variants.items()
+        if parts_of(regex) is not None and is_tame(regex)
+    ]
+    found, _ = rows_of(scanner.with_options(others, scanner.options), data)
+    return {
+        name: [row for row in some.beside(rows[name]) if not rows[name].has(row.start)] for name, some in found.items()
+    }
 
 
-def _stands_behind_escape(definition: RegexParts, data: bytes, row: _Row) -> bool:
+def _stands_behind_escape(definition: RegexParts, data: bytes, row: Row) -> bool:
     return _ENDS_IN_ESCAPE.search(data[max(row.offset, row.start - _LONGEST_ESCAPE) : row.start]) is not None

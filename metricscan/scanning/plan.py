@@ -72,8 +72,9 @@ class Explanation(NamedTuple):
             lines.append(f"  untamed   {self.engine} runs it {bound_of(self.engine)}, and {self.untamed}")
         for finding in self.lint:
             lines.append(f"  lint      {finding.code}: {finding.reason}")
-            if finding.suggestion is not None:
-                lines.append(f"  better    {finding.suggestion}")
+        # one regex for all that it mends
+        better = dict.fromkeys(finding.suggestion for finding in self.lint if finding.suggestion is not None)
+        lines += [f"  better    {suggestion}" for suggestion in better]
         return "\n".join(lines)
 
 

@@ -330,8 +330,8 @@ class Scanner:
           strategy  span, decided by core
           searched  'loss: '
           lint      no-sign-or-exponent: 1.5e-05 is not found; -1.5 is not found
-          better    loss: ([-+]?(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:[eE][-+]?[0-9]+)?),
-        """
+          better    loss: ([-+]?(?:[0-9]+\\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\\.[0-9]+(?:[eE][-+]?[0-9]+)?|[Nn]a[Nn]\\b|[Ii]nf(?:inity)?\\b)),
+        """  # noqa: E501
         regexes = [definition.regex for definition in self.definitions]
         return plans.Explanations(
             one if one.names[0] in self.labels else one._replace(lint=lint(one.names[0], one.regex, regexes))

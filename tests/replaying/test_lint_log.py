@@ -8,27 +8,42 @@ from click.testing import CliRunner
 
 from metricscan import Scanner
 from metricscan.cli import command
-from metricscan.definitions.regex_parts import NUMBER
+from metricscan.definitions.lint import lint
+from metricscan.definitions.regex_parts import VALUE
 from metricscan.replaying.lint_log import lint_log
 from metricscan.scanning.scanner import _configured
 
 ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 
 
-def found(tmp_path, log, *definitions, **options):
+def written(tmp_path, log):
     path = tmp_path / "a.log"
     path.write_bytes(log)
-    some = lint_log(Scanner(list(definitions), **options), [str(path)])
-    return {name: [(finding.code, finding.suggestion) for finding in findings] for name, findings in some.items()}
+    return [str(path)]
+
+
+def found(tmp_path, log, *definitions, **options):
+    scanner = Scanner(list(definitions), **options)
+    return of_log_alone(scanner, lint_log(scanner, written(tmp_path, log)))
+
+
+def of_log_alone(scanner, findings):
+    """Codes and suggestions without the findings that the regexes alone show."""
+    shown = {one.name: {finding.code for finding in lint(one.name, one.regex)} for one in scanner.definitions}
+    some = {
+        name: [(one.code, one.suggestion) for one in found if one.code not in shown[name]]
+        for name, found in findings.items()
+    }
+    return {name: found for name, found in some.items() if found}
 
 
 def test_numbers_that_are_cut(tmp_path):
     log = b"loss=1.5e-05\nloss=2\nstep=3e5x\n"
     assert found(tmp_path, log, "loss=loss=([0-9.]+)", r"step=step=(\d)", r"all=loss=(\S+)") == {
-        "loss": [("cut-number", f"loss=({NUMBER})")],
-        "step": [("cut-number", f"step=({NUMBER})")],
+        "loss": [("cut-number", f"loss=({VALUE})")],
+        "step": [("cut-number", f"step=({VALUE})")],
     }
-    (finding,) = lint_log(Scanner(["loss=loss=([0-9.]+)"]), [str(tmp_path / "a.log")])["loss"]
+    finding, *_ = lint_log(Scanner(["loss=loss=([0-9.]+)"]), [str(tmp_path / "a.log")])["loss"]
     assert finding.reason == "1 of 2 values were cut: 1.5e-05 is read as 1.5 in line 1"
 
 
@@ -46,23 +61,57 @@ def test_literals_of_bytes_that_are_no_text(tmp_path):
 
 def test_values_of_longer_names(tmp_path):
     log = b"loss=1 val_loss=2\nloss=3 box/loss=4\n"
-    better = r"(?<![\w/.-])loss=(\S+)"
+    better = r"(?<![A-Za-z_/.-])loss=(\S+)"
     assert found(tmp_path, log, r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", better)]}
     assert found(tmp_path, log, f"loss={better}") == {}
-    # only inside: it may well be meant
-    assert found(tmp_path, b"val_loss=1\n", r"loss=loss=(\S+)") == {}
     assert found(tmp_path, b"ETA 2m4loss=1\nloss=2\n", r"loss=loss=(\S+)") == {}
+    assert found(tmp_path, b"#011loss=1\ndone...loss=2\n--loss=3\n3-loss=4\n", r"loss=loss=(\S+)") == {}
+
+
+def test_all_values_of_one_longer_name(tmp_path):
+    longer = r"(?<![A-Za-z_/.-])val_loss=(\S+)"
+    assert found(tmp_path, b"val_loss=1\n", r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", longer)]}
+    assert found(tmp_path, b"Eval_loss=1\n", r"val:loss=loss=(\S+)", "n=(7)") == {
+        "val:loss": [("inside-longer-name", longer.replace("val", "Eval"))]
+    }
+    assert found(tmp_path, b"val_loss=1\nmin_loss=2\n", r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", None)]}
+    # the metric's name says so
+    for name in ("val:loss", "valLoss", "VAL loss"):
+        assert found(tmp_path, b"val_loss=1\nval_loss=2\n", rf"{name}=loss=(\S+)") == {}
 
 
 @pytest.mark.parametrize(
     "prefix",
-    [b"[1,0]<stdout>:", b"[rank0]: ", b"(Worker pid=7) ", b"0: ", b"algo-1| ", b"2026-01-02T03:04:05Z ", b"\t"],
+    [
+        b"[1,0]<stdout>:",
+        b"[1,mpirank:0,algo-1]<stderr>:",
+        b"[rank0]: ",
+        b"[default1]:",
+        b"(Worker pid=7) ",
+        b"(fit pid=7, ip=10.0.0.3) ",
+        b"0: ",
+        b"algo-1| ",
+        b"2026-01-02T03:04:05Z ",
+        b"2026-01-02T03:04:05.123456789Z stdout F ",
+        b"2026-01-02 03:04:05,678 - trainer - INFO - ",
+        b"2026-01-02 03:04:05,678 [INFO] ",
+        b"INFO:root:",
+        b"INFO 01-02 03:04:05 train.py:12] ",
+        b"[2026-01-02 03:04:05,678][train][INFO] - ",
+        b"\t",
+    ],
 )
 def test_a_start_that_a_prefix_defeats(tmp_path, prefix):
     log = b"Training> reward=1\n" + prefix + b"Training> reward=2\n"
     assert found(tmp_path, log, r"r=^Training> reward=(\S+)") == {
         "r": [("start-behind-prefix", r"Training> reward=(\S+)")]
     }
+
+
+def test_a_start_is_not_given_up_where_that_finds_too_much(tmp_path):
+    log = b"[rank0]: Epoch 1/\n[rank0]: saved what was best at Epoch 3/\nEpoch 2/\n"
+    some = lint_log(Scanner([r"e=^Epoch (\d+)/"]), written(tmp_path, log))["e"]
+    assert [(one.code, one.suggestion) for one in some] == [("start-behind-prefix", None)]
 
 
 def test_a_start_that_is_meant(tmp_path):
@@ -73,13 +122,110 @@ def test_a_start_that_is_meant(tmp_path):
 @pytest.mark.parametrize("escape", [b"\x1b[32m", b"#033[32m", b"\x1b[1m\x1b[32m"])
 def test_escapes_before_the_value(tmp_path, escape):
     log = b"acc: " + escape + b"0.5\nacc: 0.25\n"
-    assert found(tmp_path, log, r"acc=acc: (\S+)") == {"acc": [("escapes-between", f"acc: {ESCAPES}({NUMBER})")]}
+    assert found(tmp_path, log, r"acc=acc: (\S+)") == {"acc": [("escapes-between", f"acc: {ESCAPES}({VALUE})")]}
     assert found(tmp_path, b"acc: 0.25\n", r"acc=acc: (\S+)") == {}
 
 
+def test_a_suggestion_reads_no_part_of_a_number_in_groups(tmp_path):
+    log = b"size: \x1b[1m1,377\n"
+    some = lint_log(Scanner([r"size=size: (\S+)"]), written(tmp_path, log))["size"]
+    assert [(one.code, one.suggestion) for one in some] == [("escapes-between", None)]
+    assert found(tmp_path, log.replace(b",", b""), r"size=size: (\S+)")["size"][0][1] is not None
+
+
 def test_escapes_behind_the_value(tmp_path):
-    assert found(tmp_path, b"f1=0.5#015\nf1=0.25\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({NUMBER})")]}
-    assert found(tmp_path, b"f1=0.5\x1b[0m\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({NUMBER})")]}
+    assert found(tmp_path, b"f1=0.5#015\nf1=0.25\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
+    assert found(tmp_path, b"f1=0.5\x1b[0m\n", r"f1=f1=(\S+)") == {"f1": [("escapes-in-value", f"f1=({VALUE})")]}
+
+
+@pytest.mark.parametrize(
+    ("regex", "line", "better"),
+    [
+        (r"[test] err: (\S+)", b"[test] err: 3", r"\[test\] err: (\S+)"),
+        (r"ppl(exp): (?P<value>\S+)", b"ppl(exp): 3", r"ppl\(exp\): (?P<value>\S+)"),
+        (r"wd*1e4 (\S+)", b"wd*1e4 3", r"wd\*1e4 (\S+)"),
+        (r"done?=(\S+)", b"done?=3", r"done\?=(\S+)"),
+        (r"fwd+bwd=(\S+)", b"fwd+bwd=3", r"fwd\+bwd=(\S+)"),
+        (r"it \d+ | err (\S+)", b"it 7 | err 3", r"it \d+ \| err (\S+)"),
+        (r"cost $(\S+)", b"cost $3", r"cost \$(\S+)"),
+    ],
+)
+def test_text_that_was_pasted(tmp_path, regex, line, better):
+    some = found(tmp_path, b"step 1\n" + line + b"\n", f"m={regex}")
+    assert ("unescaped-text", better) in some["m"]
+    # what is meant as it is written
+    assert found(tmp_path, b"done=3\nfwdbwd=3\nt err: 3\n", r"d=done?=(\S+)", r"e=fwd+bwd=(\S+)") == {}
+
+
+def test_pasted_text_that_matches_elsewhere(tmp_path):
+    log = b"done=1\ndone?=2\n"
+    some = lint_log(Scanner([r"d=done?=(\S+)"]), written(tmp_path, log))["d"]
+    # escaped, it would lose the value of the first line
+    assert [(one.code, one.suggestion) for one in some] == [("unescaped-text", None)]
+    assert some[0].reason == "`done?=` does not match 'done?=', which stands in line 2"
+
+
+def test_the_first_group_takes_names(tmp_path):
+    log = b"fit/err=0.25 acc=1e-05\nacc=nan\n"
+    regex = r"([\w|/-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
+    names = {"fit:err": "fit/err", "acc": "acc", "rmse": "rmse"}
+    some = lint_log(Scanner([f"{name}={regex}" for name in names]), written(tmp_path, log))
+    for name, found_name in names.items():
+        (one,) = some[name]
+        assert one.code == "wrong-group"
+        assert one.reason.endswith("it takes 'fit/err', 'acc'")
+        # a name that the log does not hold is no advice
+        wanted = None if name != "acc" else rf"(?<![A-Za-z_/.-]){found_name}\s*=\s*({VALUE})"
+        assert one.suggestion == wanted
+    better = Scanner([f"acc={some['acc'][0].suggestion}"])
+    assert better.scan(log)["acc"]["value"].to_pylist()[0] == 1e-05
+
+
+def test_values_that_stand_inside_words(tmp_path):
+    log = b"{'size': np.float32(0.5), 'x': 1}\n{'size': np.int64(12)}\n"
+    one, *_ = lint_log(Scanner([r"size=size'\D+(\d+)"]), written(tmp_path, log))["size"]
+    assert (one.code, one.reason) == ("inside-word", "all 2 values stand inside a word: 'float32' in line 1")
+    assert Scanner([f"size={one.suggestion}"]).scan(log)["size"]["value"].to_pylist() == [0.5, 12]
+    # the regex says which word it is
+    assert found(tmp_path, b"rank3 7\n", r"rank=rank(\d)") == {}
+
+
+def test_names_behind_any_text(tmp_path):
+    log = b"dev | err 4.5 | top_err 3.5\ndev | err 4.75 | top_err 3.25 | low_err 4.5\n"
+    regex = r"dev.*err (\S+)"
+    assert found(tmp_path, log, f"e={regex}") == {"e": [("inside-longer-name", r"dev.*(?<![A-Za-z_/.-])err (\S+)")]}
+
+
+def test_what_never_stands_in_one_record(tmp_path):
+    log = b"epoch 1\n  err 0.5\nepoch 2\n  err 0.25\n"
+    assert found(tmp_path, log, r"e=epoch.*err (\S+)") == {"e": [("spans-lines", r"err (\S+)")]}
+    (one,) = lint_log(Scanner([r"e=(?s)epoch.*err (\S+)"]), written(tmp_path, log))["e"]
+    assert (one.code, one.suggestion) == ("spans-lines", r"(?s)err (\S+)")
+    assert found(tmp_path, b"epoch 1 err 0.5\n  err 2\n", r"e=epoch.*err (\S+)") == {}
+
+
+def test_records_of_several_workers(tmp_path):
+    log = b"[g1]: err 0.5[g3]: err 0.75\n[g2]: err 1\n"
+    scanner = Scanner([r"e=err ([0-9.]+)"], labels={"w": r"^\[(g\d+)\]:"})
+    some = lint_log(scanner, written(tmp_path, log))
+    assert [(one.code, one.suggestion) for one in some["w"]] == [("several-workers", r"\[(g\d+)\]:")]
+    assert some["w"][0].reason == "1 record holds several workers, and ^ lets the label stand once in a record: line 1"
+
+
+def test_labels_on_fewer_records_than_a_metric(tmp_path):
+    log = b"[g1]: err 0.5\n2026-01-02 03:04:05 [g2]: err 1\nerr 2\nother\n"
+    scanner = Scanner([r"e=err ([0-9.]+)", "o=(other)"], labels={"w": r"^\[(g\d+)\]:", "v": r"none (\d+)"})
+    some = lint_log(scanner, written(tmp_path, log))
+    assert [(one.code, one.suggestion) for one in some["w"]] == [("label-on-fewer-records", r"\[(g\d+)\]:")]
+    assert some["w"][0].reason == "the label stands in 1 of 3 records of 'e', not in line 2"
+    assert "v" not in some
+    assert lint_log(Scanner(["e=err 2(x)"], labels={"w": "(g)"}), written(tmp_path, log)) == {}
+
+
+def test_what_loses_a_right_value_is_no_suggestion(tmp_path):
+    # a name right behind dashes: to keep it out of longer names would lose it
+    log = b"--err=1\nval_err=2\n"
+    assert found(tmp_path, log, r"e=err=(\S+)") == {"e": [("inside-longer-name", None)]}
 
 
 def test_suggestions_find_what_was_kept_out(tmp_path):
@@ -100,7 +246,8 @@ def test_options_and_files(tmp_path):
     packed = tmp_path / "b.log.gz"
     packed.write_bytes(gzip.compress(b"loss=2e-5\n"))
     paths = [str(packed), "-", str(tmp_path / "missing")]
-    assert [one.code for one in lint_log(Scanner(["loss=loss=([0-9.]+)"]), paths)["loss"]] == ["cut-number"]
+    codes = [one.code for one in lint_log(Scanner(["loss=loss=([0-9.]+)"]), paths)["loss"]]
+    assert codes == ["cut-number", "no-sign-or-exponent"]
     assert lint_log(Scanner([r"a=(?x) a = (\d)", r"b=\p{L}=(\d)", r"c=[a-z]+"]), paths) == {}
 
 
@@ -109,7 +256,7 @@ def test_check_prints_them(tmp_path):
     path.write_bytes(b"loss=1.5e-05\nx=1\n")
     run = CliRunner().invoke(command, ["check", str(path), "-m", "loss=loss=([0-9.]+)", "-m", r"x=x=(\S+)"])
     assert "  lint cut-number: 1 of 1 values were cut: 1.5e-05 is read as 1.5 in line 1\n" in run.output
-    assert f"       better loss=({NUMBER})\n" in run.output
+    assert f"       better loss=({VALUE})\n" in run.output
     assert "  lint no-sign-or-exponent: 1.5e-05 is read as 1.5; -1.5 is not found\n" in run.output
     assert run.output.count("lint") == 2
 
@@ -132,7 +279,8 @@ def test_real_logs_have_few(corpora):
     lines = (corpora / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     codes = []
     for log in map(json.loads, lines):
-        some = lint_log(_configured(log["definitions"]), [str(corpora / "logs" / log["file"])])
-        codes += [finding.code for findings in some.values() for finding in findings]
+        scanner = _configured(log["definitions"])
+        some = of_log_alone(scanner, lint_log(scanner, [str(corpora / "logs" / log["file"])]))
+        codes += [code for findings in some.values() for code, _ in findings]
     # each was looked at: lr=2e-05 under [0-9.]+, val_loss in q_val_loss, val_bpb in q_val_bpb, and #015 in \S+
     assert sorted(codes) == ["cut-number", *["escapes-in-value"] * 4, *["inside-longer-name"] * 2]
