@@ -101,7 +101,7 @@ class _Source:
         self._grown: list[tuple[int, int, int]] = []
         self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
         # a cell or a block that is indented is read as what stands under an if
-        self.is_indented = bool(re.match(r"(?:\s*\n)?[ \t]+\S", text))
+        self.is_indented = bool(re.match(r"(?:\s*[\r\n])?[ \t]+\S", text))
         self._above = int(self.is_indented)
         bare = "if 1:\n" * self._above + _LINE_END.sub("\n", text)
         starts = [0, *(end.end() for end in re.finditer("\n", bare))]

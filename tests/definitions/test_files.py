@@ -153,6 +153,7 @@ PARTS = [*"[]{},:'\"\\\rRbf \n#0123478dnuxN", r"\d", "'a'", "'''", r"'\n'"]
 @example(r"[r'\d', '\\d', '\7\77\377', '\x41', '\N{DASH}']")
 @example("['''a\\\nb'''] # it's")
 @example("['")
+@example("\r 0")
 @given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
 def test_python_literals_are_read_as_python_reads_them(text):
     expected = as_python_reads_it(text)
