@@ -145,6 +145,10 @@ def blanked(text: str) -> str:
     return _outside_strings(text, r",(?=\s*[\]}])", " ")
 
 
+# also one of Python's, in single quotes
+_ANY_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'', re.DOTALL)
+
+
 def ellipsis_at(text: str) -> int | None:
     """The place of the first ``...`` outside strings, which marks an omission in documentation; None without one.
 
@@ -152,7 +156,7 @@ def ellipsis_at(text: str) -> int | None:
     13
     """
     end = 0
-    for string in [*_JSON_STRING.finditer(text), None]:
+    for string in [*_ANY_STRING.finditer(text), None]:
         found = text.find("...", end, string.start() if string else len(text))
         if found >= 0:
             return found

@@ -173,7 +173,7 @@ class _Literals:
 
         body = tree.body
         if self.source.is_indented and isinstance(body[0], ast.If):
-            body = body[0].body
+            body = [*body[0].body, *tree.body[1:]]
         alone = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
         if alone is not None and not isinstance(alone, ast.Call):
             return alone

@@ -96,6 +96,7 @@ patterns = st.text("a,] }\"\\'[{:=#\n\té", min_size=1).map(re.escape)
 
 @example([("a", r",\]"), ("b", r"\,\}")], ",")
 @example([("0", '"'), ("\x1f", "'")], "")
+@example([("...", ":")], "")
 @given(
     st.lists(st.tuples(names, patterns), min_size=1, unique_by=lambda pair: pair[0]), st.sampled_from(["", ",", " ,\n"])
 )
@@ -154,6 +155,7 @@ PARTS = [*"[]{},:'\"\\\rRbf \n#0123478dnuxN", r"\d", "'a'", "'''", r"'\n'"]
 @example("['''a\\\nb'''] # it's")
 @example("['")
 @example("\r 0")
+@example(" 0\rR")
 @given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
 def test_python_literals_are_read_as_python_reads_them(text):
     expected = as_python_reads_it(text)
