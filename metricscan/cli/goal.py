@@ -65,7 +65,7 @@ goal_options = bundle(
         "--scope",
         metavar="SCOPE",
         help="Which rows of a job decide: last, first, min, max, mean, last-N (mean of the last N), "
-        "best@K (best at a step of at most K).  [default: last]",
+        "best (by the goal), best@K (at a step of at most K).  [default: last]",
     ),
     click.option("--step", metavar="NAME", help="The metric that counts the steps, such as an epoch."),
     click.option(

@@ -10,7 +10,7 @@ from metricscan.errors import OptionError
 
 GOALS = ("Minimize", "Maximize")
 _GOAL_OF = {goal.casefold(): goal for goal in GOALS}
-SCOPES = "last, first, min, max, mean, last-N or best@K"
+SCOPES = "last, first, min, max, mean, last-N, best or best@K"
 _LAST_N = re.compile(r"last-([1-9][0-9]{0,17})")
 _BEST_AT = re.compile(r"best@(-?[0-9]+(?:\.[0-9]+)?)")
 
@@ -20,7 +20,7 @@ class Scope(NamedTuple):
 
     Attributes
     ----------
-    kind : {"last", "first", "min", "max", "mean", "last-n", "best@k"}
+    kind : {"last", "first", "min", "max", "mean", "last-n", "best", "best@k"}
     number : float or None
         The n of last-n, the k of best@k.
     """
@@ -42,7 +42,7 @@ def parse_scope(text: str) -> Scope:
     >>> parse_scope("last-5"), parse_scope("min")
     (Scope(kind='last-n', number=5), Scope(kind='min', number=None))
     """
-    if text in ("last", "first", "min", "max", "mean"):
+    if text in ("last", "first", "min", "max", "mean", "best"):
         return Scope(text)
     if isinstance(text, str):
         if match := _LAST_N.fullmatch(text):
@@ -74,6 +74,7 @@ class Objective:
         - ``min`` or ``max``: the least or the greatest, whatever the goal; rows that are not finite are skipped;
         - ``mean``, or ``last-N``: the mean of all rows, or of the last N (of all, where there are fewer), as
           ``statistics.fmean`` computes it;
+        - ``best``: the best by the goal, which is ``min`` or ``max``;
         - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are skipped.
     step : str, optional
         Name of the metric that counts the steps; ``best@K`` needs it.

@@ -86,8 +86,8 @@ def rank(
     ----------
     tables : mapping of str to pyarrow.Table, or path
         For each metric, the rows of all jobs with the columns ``job``, ``stream``, ``value``, ``line``, ``offset``,
-        ``start`` and ``time``, such as a :class:`Replay`; the rows of one stream are in its order. A column ``part`` gives
-        the piece of a rotated stream; without it there is one piece. Every job that occurs in a table is ranked. A dataset,
+        ``start`` and ``time``, such as a :class:`Replay`; rows may be in any order. A column ``part`` gives the piece of a
+        rotated stream; without it there is one piece. Every job that occurs in a table is ranked. A dataset,
         or its path, is read piece by piece: memory grows with the number of jobs, not with their rows.
     objective : Objective
     jobs : iterable of Job, optional
@@ -108,7 +108,8 @@ def rank(
     Raises
     ------
     OptionError
-        The tables do not hold the objective metric or its step, it is a label, or a column is missing.
+        The tables do not hold the objective metric or its step, it is a label, or a column is missing or there
+        twice.
     SourceError
         The dataset cannot be read.
 

@@ -79,10 +79,11 @@ def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Ar
 
 def steps_back(steps: Rows) -> Array:
     """The job of each row whose step is less than that of the row before it in its stream, as after a restart or a resume."""
-    job, stream, value, part = steps.job, steps.stream, steps.value, steps.part
-    in_turn = not ((job[1:] < job[:-1]).any() or ((job[1:] == job[:-1]) & (stream[1:] < stream[:-1])).any())
+    job, stream, value, start, part = steps.job, steps.stream, steps.value, steps.start, steps.part
+    goes_back = (stream[1:] < stream[:-1]) | ((stream[1:] == stream[:-1]) & (start[1:] < start[:-1]))
+    in_turn = not ((job[1:] < job[:-1]).any() or ((job[1:] == job[:-1]) & goes_back).any())
     if part is not None or not in_turn:
-        order = np.lexsort((stream, job) if part is None else (part, stream, job))
+        order = np.lexsort((start, stream, job) if part is None else (start, part, stream, job))
         job, stream, value = job[order], stream[order], value[order]
     same = (job[1:] == job[:-1]) & (stream[1:] == stream[:-1])
     back: Array = job[1:][same & (value[1:] < value[:-1])]

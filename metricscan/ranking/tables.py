@@ -11,6 +11,8 @@ import pyarrow as pa
 from metricscan.datasets.dataset import Dataset
 from metricscan.errors import OptionError
 
+_COLUMNS = ("job", "stream", "value", "line", "offset", "start", "time")
+
 
 def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
     """The tables by metric; a path is opened as a dataset."""
@@ -22,14 +24,16 @@ def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
 
 
 def checked(table: pa.Table, name: str) -> pa.Table:
-    """The table itself; raises an OptionError if a column is missing."""
+    """The table itself; raises an OptionError if a column is missing, or is there twice."""
     if not isinstance(table, pa.Table):
         raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
-    missing = [
-        one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
-    ]
+    names = table.column_names
+    missing = [one for one in _COLUMNS if one not in names]
     if missing:
         raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
+    twice = [one for one in (*_COLUMNS, "part") if names.count(one) > 1]
+    if twice:
+        raise OptionError(f"the table of {name!r} has more than one column {', '.join(twice)}")
     return table
 
 

@@ -163,7 +163,7 @@ def test_more_than_there_are(run, logs, written, top):
     ("options", "message"),
     [
         (("--minimize", "los"), "the objective metric 'los' is not among the metrics: 'loss', 'epoch'\nhint: did you"),
-        (("--scope", "best"), "scope='best': last, first, min, max, mean, last-N or best@K was expected"),
+        (("--scope", "beste"), "scope='beste': last, first, min, max, mean, last-N, best or best@K was expected"),
         (("--scope", ""), "scope='': last, first, min"),
         (("--step", ""), "step='': the name of a metric was expected"),
         (("--minimize", "loss", "--scope", ""), "scope='': last, first, min"),

@@ -77,6 +77,11 @@ def in_replay_order(jobs):
     return sorted(named, key=lambda one: (natural(one[0]), natural(one[1].stream), one[1].part))
 
 
+def shuffled(jobs):
+    """Rows as an engine may put them: with the last ones of each job first, and jobs in turn."""
+    return interleaved({name: rows[1::2][::-1] + rows[::2] for name, rows in jobs.items()})
+
+
 def known(jobs, statuses):
     return [SimpleNamespace(name=name, status=statuses.get(name), hyperparameters={}) for name in jobs]
 
@@ -87,8 +92,8 @@ def from_tables(arrange, jobs, steps, objective, statuses, completed_only):
     return rank(tables, objective, jobs=facts, completed_only=completed_only)
 
 
-def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
-    """As a replay without kept rows decides: in batches, every few rows."""
+def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only, turned=False):
+    """As a replay without kept rows decides: in batches, every few rows; the rows of a log may be turned around."""
     names = pa.array(sorted(jobs, key=natural), pa.string())
     streams = sorted({row.stream for some in (jobs, steps) for rows in some.values() for row in rows})
     numbers = {name: number for number, name in enumerate(names.to_pylist())}
@@ -98,6 +103,8 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
         for name, row in in_replay_order(some):
             logs.setdefault((numbers[name], row.stream, row.part), []).append((name, row))
         for (number, stream, _), rows in logs.items():
+            if turned:
+                rows.reverse()
             for at in range(0, len(rows), batch):
                 table = table_of(rows[at : at + batch])
                 same = np.full(table.num_rows, 1)
@@ -130,10 +137,12 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
 WAYS = {
     "table": lambda *args: from_tables(as_it_is, *args),
     "interleaved": lambda *args: from_tables(interleaved, *args),
+    "shuffled": lambda *args: from_tables(shuffled, *args),
     "replay order": lambda *args: from_tables(in_replay_order, *args),
     "row by row": lambda *args: in_pieces(1, 1, *args),
     "in pieces": lambda *args: in_pieces(3, 2, *args),
     "at once": lambda *args: in_pieces(1 << 20, 4, *args),
+    "turned around": lambda *args: in_pieces(1, 2, *args, turned=True),
 }
 
 
@@ -223,7 +232,9 @@ records = st.lists(st.lists(st.tuples(st.booleans(), values, st.integers(0, 4)),
 # few are rotated; pieces come in any order
 places = st.tuples(names, st.sampled_from(["out", "rank_2", "rank_10"]), st.sampled_from([0, 0, 0, 1, 2]))
 logs = st.dictionaries(places, records, max_size=8)
-scopes = st.sampled_from(["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best@1", "best@2.5"])
+scopes = st.sampled_from(
+    ["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best", "best@1", "best@2.5"]
+)
 statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopped", "InProgress", "odd"]))
 
 

@@ -37,19 +37,19 @@ def step_in_force(row, steps):
 
 
 def steps_back(steps):
-    """How often the step of a stream goes back; rows of a piece of a stream are given in its order."""
+    """How often the step of a stream goes back."""
     last, count = {}, 0
-    for step in sorted(steps, key=lambda step: step.part):
+    for step in sorted(steps, key=lambda step: (step.part, step.start)):
         count += step.stream in last and step.value < last[step.stream]
         last[step.stream] = step.value
     return count
 
 
 def in_order(rows):
-    """Rows of a job; those of a piece of a stream are given in its order."""
+    """Rows of a job, which are given in any order."""
     if all(row.time is not None for row in rows):
-        return sorted(rows, key=lambda row: (row.time, natural(row.stream), row.part))
-    return sorted(rows, key=lambda row: (natural(row.stream), row.part))
+        return sorted(rows, key=lambda row: (row.time, natural(row.stream), row.part, row.start))
+    return sorted(rows, key=lambda row: (natural(row.stream), row.part, row.start))
 
 
 def mean(values):
@@ -81,6 +81,7 @@ def outcome(rows, goal, scope):
         window, least = rows, scope == "min"
         if scope.startswith("best@"):
             window = [row for row in rows if row.step is not None and row.step <= float(scope[5:])]
+        if scope.startswith("best"):
             least = goal == "Minimize"
         finite = [row for row in window if math.isfinite(row.value)]
         if finite:
