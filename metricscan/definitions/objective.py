@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from metricscan.definitions.blocks import check_step_place
 from metricscan.errors import OptionError
 
 GOALS = ("Minimize", "Maximize")
@@ -78,16 +79,20 @@ class Objective:
         - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are skipped.
     step : str, optional
         Name of the metric that counts the steps; ``best@K`` needs it.
+    step_place : {"before", "after", "block"}
+        Which step a row has if there is none in its record: the last one before it in its stream; the next one after it; or
+        the one in the same block, the last one before the row if there are several, else the first. A block is what stands
+        between separators: lines of ``-``, ``=`` or ``+``, or the records that ``replay(.., block=REGEX)`` finds.
 
     Raises
     ------
     OptionError
-        The goal or the scope is none of these, or ``best@K`` has no step.
+        The goal, the scope or the place of the step is none of these, or it or ``best@K`` has no step.
 
     Examples
     --------
     >>> Objective("loss", "Minimize")
-    Objective(metric='loss', goal='Minimize', scope='last', step=None)
+    Objective(metric='loss', goal='Minimize', scope='last', step=None, step_place='before')
     >>> Objective("accuracy", "Maximize", scope="best@10", step="epoch").scope
     'best@10'
     """
@@ -96,6 +101,7 @@ class Objective:
     goal: str
     scope: str = "last"
     step: str | None = None
+    step_place: str = "before"
 
     def __post_init__(self) -> None:
         errors, hint = [], None
@@ -118,6 +124,13 @@ class Objective:
         else:
             if kind == "best@k" and self.step is None:
                 errors.append(f"scope={self.scope!r} needs step=NAME, the metric that counts the steps")
+        try:
+            check_step_place(self.step_place)
+        except OptionError as error:
+            errors.append(error.message)
+        else:
+            if self.step_place != "before" and self.step is None:
+                errors.append(f"step_place={self.step_place!r} needs step=NAME, the metric that counts the steps")
         if errors:
             raise OptionError("; ".join(errors), hint=hint)
 

@@ -40,6 +40,7 @@ class Outcomes(NamedTuple):
     offset: Array  # int64, in bytes
     step: Array  # float64, NaN without a step
     part: Array  # int32, number of the piece of a rotated stream
+    stepless: Array  # int64, number of rows without a step; 0 if steps were not asked for
 
 
 class Dropped(NamedTuple):
@@ -114,7 +115,12 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         row_counts[0] += dropped.rows
         bad_counts[0] += dropped.not_finite
     place = at if index is None else index[at]
-    steps = np.full(count, np.nan) if rows.step is None else rows.step[place]
+    steps, stepless = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+    if rows.step is not None:
+        steps = rows.step[place]
+        lacking = np.flatnonzero(np.isnan(rows.step if index is None else rows.step[index]))
+        if lacking.size:
+            stepless = np.searchsorted(lacking, ends) - np.searchsorted(lacking, starts)
     return Outcomes(
         rows.job[place],
         status.astype(np.int8),
@@ -127,6 +133,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         rows.offset[place],
         steps,
         np.zeros(count, np.int32) if rows.part is None else rows.part[place],
+        stepless,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from metricscan.datasets.dataset import Dataset
+from metricscan.definitions.blocks import BLOCK
 from metricscan.errors import OptionError
 
 _COLUMNS = ("job", "stream", "value", "line", "offset", "start", "time")
@@ -35,6 +36,25 @@ def checked(table: pa.Table, name: str) -> pa.Table:
     if twice:
         raise OptionError(f"the table of {name!r} has more than one column {', '.join(twice)}")
     return table
+
+
+def blocks_of(tables: Mapping[str, pa.Table]) -> pa.Table:
+    """The table of the separators of blocks; a replay finds them now if it did not before.
+
+    Raises
+    ------
+    OptionError
+        The tables or the dataset hold none.
+    """
+    if BLOCK in tables:
+        return checked(tables[BLOCK], BLOCK)
+    find = getattr(tables, "blocks", None)
+    if find is None:
+        raise OptionError(
+            f"step_place='block' needs the separators of blocks, a table {BLOCK!r}, and there is none",
+            hint="replay the logs again with block=True (--step-place block)",
+        )
+    return checked(find(), BLOCK)
 
 
 def is_label(table: pa.Table) -> bool:
