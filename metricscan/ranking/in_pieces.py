@@ -90,9 +90,13 @@ class PiecewiseDecider:
         if len(over.job):
             if self._objective.step is not None:
                 over = with_steps(over, over_steps, self._objective.step_place, over_blocks)
+            outcomes = decide(over, self._objective, self._streams, self._dropped)
+            self._decided.append(outcomes)
+            if self._objective.step is not None:
                 counts = step_counts(over, over_steps, self._objective.step_place, over_blocks)
+                if not counts.stepless:
+                    counts = counts._replace(streams=int(outcomes.streams.sum()))
                 self.step_counts = self.step_counts.plus(counts)
-            self._decided.append(decide(over, self._objective, self._streams, self._dropped))
             self._dropped = NOTHING
         if len(rest.job) >= PIECE_ROWS and self._objective.step is None:
             rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)

@@ -53,7 +53,7 @@ def ordered(rows: Rows, streams: Callable[[], pa.Array], *, untimed: bool) -> Ro
             rank = rank[by_stream]
         changes = np.flatnonzero((number[1:] == number[:-1]) & (rank[1:] != rank[:-1]))
         carrying += np.bincount(number[changes], minlength=len(starts))
-    if not _are_places_rising(rows, index):
+    if not _are_places_rising(rows, index, starts):
         # another program than replay put the rows into this order
         rank = _stream_ranks(rows.stream, streams()) if several else rows.stream
         index = np.lexsort((rows.start, *(() if rows.part is None else (rows.part,)), rank, rows.job))
@@ -75,17 +75,21 @@ def job_order(rows: Rows, streams: Callable[[], pa.Array]) -> Array:
     return np.arange(len(rows.job)) if row_at is None else row_at
 
 
-def _are_places_rising(rows: Rows, index: Array | None) -> bool:
-    """Whether the rows of each piece of a stream, which follow each other at these indices, are in the order of their places."""
+def _are_places_rising(rows: Rows, index: Array | None, starts: Array) -> bool:
+    """Whether the rows of each piece of a stream are in the order of their places; ``starts`` are the first rows of jobs."""
     start = rows.start
     if index is not None:
         if (start[1:] >= start[:-1]).all():
             # as where the jobs take turns; a stable order keeps that, and the gather is the dear part
             return True
         start = start[index]
-    back = np.flatnonzero(start[1:] < start[:-1])
-    before, after = (back, back + 1) if index is None else (index[back], index[back + 1])
-    for column in (rows.job, rows.stream, rows.part):
+    goes_back = start[1:] < start[:-1]
+    goes_back[starts[1:] - 1] = False
+    before = np.flatnonzero(goes_back)
+    after = before + 1
+    if index is not None:
+        before, after = index[before], index[after]
+    for column in (rows.stream, rows.part):
         if column is not None:
             same = column[before] == column[after]
             before, after = before[same], after[same]

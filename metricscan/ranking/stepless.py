@@ -73,14 +73,11 @@ class StepCounts(NamedTuple):
 
 
 def step_counts(rows: Rows, steps: Rows, place: str, blocks: Rows | None = None) -> StepCounts:
-    """Count the rows, which have their steps, and the streams."""
+    """Count the rows, which have their steps, and, if a row has none under "before", the streams."""
     lacking = np.isnan(rows.step) if rows.step is not None else np.zeros(0, dtype=bool)
     counts = StepCounts(len(rows.job), int(lacking.sum()), separators=0 if blocks is None else len(blocks.job))
-    if place != "before" or not len(rows.job) or not len(steps.job):
+    if place != "before" or not counts.stepless or not len(steps.job):
         return counts
-    if not counts.stepless:
-        changes = (rows.job[1:] != rows.job[:-1]) | (rows.stream[1:] != rows.stream[:-1])
-        return counts._replace(streams=1 + int(np.count_nonzero(changes)))
     size = max(int(rows.stream.max()), int(steps.stream.max())) + 1
     stream = rows.job.astype(np.int64) * size + rows.stream
     stepped = np.isin(stream, np.unique(steps.job.astype(np.int64) * size + steps.stream))
