@@ -59,7 +59,8 @@ class Resolver:
             for match in compiled.finditer(text, **limit):
                 value = match.span(group) if group != NO_GROUP else (match.start(), match.start())
                 found.append((match.span(), value))
-                if self._matches == "first":
+                # a record separates blocks once, however often the regex matches in it
+                if self._matches == "first" or group == NO_GROUP:
                     break
         except MemoryError:
             raise

@@ -123,6 +123,8 @@ def test_other_separators(logs, tmp_path):
     scanner = Scanner(list(SCANNER.definitions))
     found = replay(logs / "a.log", scanner, block=r"(?i)^(?P<value>iteration)|^(eval) \d+")
     assert found[BLOCK]["line"].to_pylist() == [2, 6]
+    assert set(found[BLOCK]["value"].to_pylist()) == {""}
+    assert replay(logs / "b.log", scanner, block="-")[BLOCK]["line"].to_pylist() == [2, 6, 7, 11, 12, 16]
     wide = found.wide("t", ["reward", "loss"], step_place="block")
     assert values(wide) == [["a", 100.0, 10.0, 0.9], ["a", 200.0, 20.0, 0.5]]
     with pytest.warns(DefinitionWarning, match=r"label '\(block\)'.*not ReDoS-safe"):
