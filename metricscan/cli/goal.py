@@ -25,13 +25,14 @@ class Goal(NamedTuple):
     maximize: str | None
     scope: str | None
     step: str | None
+    step_place: str | None
     top: int | None
     all_best: bool
     completed_only: bool | None
 
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that the options describe; what they omit is taken from ``noted``, the objective of a replay."""
-        return objective_of(self.minimize, self.maximize, self.scope, self.step, noted)
+        return objective_of(self.minimize, self.maximize, self.scope, self.step, noted, self.step_place)
 
     def check_ranked(self, objective: Objective | None) -> None:
         """Raise a UsageError if options describe a ranking and there is no objective."""
@@ -55,6 +56,13 @@ class Goal(NamedTuple):
         return ranking.slice(0, min(count, ranking.num_rows))
 
 
+step_place_option = click.option(
+    "--step-place",
+    type=click.Choice(["before", "after", "block"]),
+    help="Which step a row has if its record has none: the last one before it in its stream, the next one after it, or the one "
+    "in the same block, between lines of -, = or +.  [default: before]",
+)
+
 #: Adds the options of an objective and its ranking; the command gets them as ``goal``.
 goal_options = bundle(
     "goal",
@@ -65,9 +73,10 @@ goal_options = bundle(
         "--scope",
         metavar="SCOPE",
         help="Which rows of a job decide: last, first, min, max, mean, last-N (mean of the last N), "
-        "best@K (best at a step of at most K).  [default: last]",
+        "best (by the goal), best@K (at a step of at most K).  [default: last]",
     ),
     click.option("--step", metavar="NAME", help="The metric that counts the steps, such as an epoch."),
+    step_place_option,
     click.option(
         "--top",
         metavar="N",
@@ -101,7 +110,12 @@ def completed_only_of(given: bool | None, minimize: str | None, maximize: str | 
 
 
 def objective_of(
-    minimize: str | None, maximize: str | None, scope: str | None, step: str | None, noted: Objective | None = None
+    minimize: str | None,
+    maximize: str | None,
+    scope: str | None,
+    step: str | None,
+    noted: Objective | None = None,
+    step_place: str | None = None,
 ) -> Objective | None:
     """The objective that the options describe; what they omit is taken from ``noted``."""
     from dataclasses import replace
@@ -112,11 +126,12 @@ def objective_of(
         raise click.UsageError("give --minimize or --maximize, not both")
     if minimize is None and maximize is None:
         if noted is None:
-            if scope is not None or step is not None:
-                given = {"--scope": scope, "--step": step}
+            given = {"--scope": scope, "--step": step, "--step-place": step_place}
+            if any(value is not None for value in given.values()):
                 raise no_objective_for(*(name for name, value in given.items() if value is not None))
             return None
-        return replace(noted, scope=noted.scope if scope is None else scope, step=noted.step if step is None else step)
+        given = {"scope": scope, "step": step, "step_place": step_place}
+        return replace(noted, **{name: value for name, value in given.items() if value is not None})
     metric = maximize if minimize is None else minimize
     goal: Literal["Minimize", "Maximize"] = "Maximize" if minimize is None else "Minimize"
-    return Objective(str(metric), goal, "last" if scope is None else scope, step)
+    return Objective(str(metric), goal, "last" if scope is None else scope, step, step_place or "before")

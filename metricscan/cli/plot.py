@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of
+from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of, step_place_option
+from metricscan.cli.output import print_notices
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
+    from metricscan.definitions.blocks import StepPlace
     from metricscan.ranking.wide import Duplicates
 
 
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
     help="What distinguishes the workers of a job: stream, a label, or a metric that captures their number. Can be repeated.",
 )
 @click.option(
+    "--carry",
+    metavar="NAME",
+    multiple=True,
+    help="A worker that holds for the records that follow, too, such as a phase that the log names once. Can be repeated.",
+)
+@step_place_option
+@click.option(
     "--duplicates",
     type=click.Choice(["last", "first", "mean", "all"]),
     default="last",
@@ -53,6 +62,8 @@ def plot(
     out: str,
     step: str | None,
     workers: tuple[str, ...],
+    carry: tuple[str, ...],
+    step_place: StepPlace | None,
     duplicates: Duplicates,
     log_scale: bool,
     minimize: str | None,
@@ -66,13 +77,22 @@ def plot(
     pip install 'metricscan[plot]'.
     """
     from metricscan.datasets.dataset import Dataset
+    from metricscan.definitions.objective import Objective
+    from metricscan.logs.job import Notice
+    from metricscan.ranking.ranking import ranked
     from metricscan.reports.plot import plot as draw
 
     opened = Dataset(dataset)
     wanted = step if scope is not None and scope.startswith("best@") else None
-    objective = objective_of(minimize, maximize, scope, wanted, opened.objective)
+    objective = objective_of(minimize, maximize, scope, wanted, opened.objective, step_place if wanted else None)
+    if step_place is not None and step is None:
+        raise click.UsageError("--step-place needs --step NAME")
     if objective is None and completed_only is not None:
         raise no_objective_for("--completed-only")
+    noted = opened.objective
+    if step_place is None:
+        # as in the replay, if it had this step
+        step_place = cast("StepPlace", noted.step_place) if noted is not None and noted.step == step else "before"
     draw(
         opened,
         metric,
@@ -80,9 +100,14 @@ def plot(
         step=step,
         objective=objective,
         completed_only=objective is not None and completed_only_of(completed_only, minimize, maximize, opened),
-        worker=workers,
+        worker=(*workers, *(name for name in carry if name not in workers)),
+        carry=carry,
+        step_place=step_place,
         duplicates=duplicates,
         log=log_scale,
     )
+    if step is not None:
+        steps = Objective(metric, "Minimize", step=step, step_place=step_place)
+        print_notices(Notice(message) for message in ranked(opened, steps)[1].messages(steps))
     click.echo(f"written: {one_line(str(out))}", err=True)
     return 0

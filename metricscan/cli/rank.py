@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.dataset import Dataset
     from metricscan.definitions.objective import Objective
-    from metricscan.logs.job import Notice
 
 
 @click.command(short_help="Rank the jobs of a dataset that replay --out wrote.")
@@ -49,6 +48,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     wrong usage or an unreadable dataset.
     """
     from metricscan.datasets.dataset import Dataset
+    from metricscan.logs.job import Notice
     from metricscan.logs.jobs_file import add_facts
     from metricscan.ranking import ranking
     from metricscan.ranking.scopes import compare_scopes
@@ -67,7 +67,10 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
         more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
         complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
     completed_only = completed_only_of(goal.completed_only, goal.minimize, goal.maximize, opened)
-    found = ranking.rank(opened, objective, jobs=jobs, completed_only=completed_only)
+    found, steps = ranking.ranked(opened, objective, jobs=jobs, completed_only=completed_only)
+    of_steps = [Notice(message) for message in steps.messages(objective)]
+    print_notices(of_steps)
+    notices += of_steps
     compared = compare_scopes(opened, objective, jobs=jobs, completed_only=completed_only) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None

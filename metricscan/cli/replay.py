@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 @wanted_options
 @reading_options
 @goal_options
+@click.option(
+    "--block",
+    metavar="REGEX",
+    help="The records that separate blocks, for --step-place block, which it implies beside --step.  "
+    "[default: lines of -, = or +]",
+)
 @job_option
 @jobs_file_option
 @click.option("-o", "--out", metavar="DIR", help="Write a dataset: one folder per metric, the ranking and a manifest.")
@@ -71,6 +77,7 @@ def replay(
     wanted: Wanted,
     reading: Reading,
     goal: Goal,
+    block: str | None,
     job: str,
     jobs_file: str | None,
     out: str | None,
@@ -100,7 +107,13 @@ def replay(
     from metricscan.replaying.replay import replay as run
 
     request = None
+    keeps_blocks = block is not None or goal.step_place == "block"
+    if goal.step is not None and goal.step_place is None and block is not None:
+        goal = goal._replace(step_place="block")
     if tuning_job is None:
+        if goal.given == ["--step-place"] and keeps_blocks:
+            # the separators are kept in the dataset, for rank and plot
+            goal = goal._replace(step_place=None)
         objective = goal.objective()
         scanner = compiled(wanted, reading, None if objective is None else objective.metric)
     else:
@@ -125,6 +138,7 @@ def replay(
             follow_links=reading.follow_links,
             max_decompressed=reading.max_decompressed,
             input_format=reading.input_format,
+            block=keeps_blocks if block is None else block,
             keep=describe,
             out=out,
             format=format_ or "parquet",

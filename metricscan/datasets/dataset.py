@@ -216,6 +216,9 @@ def _conformed(batch: pa.RecordBatch, path: str, schema: pa.Schema) -> pa.Record
     missing = [name for name in TABLE_SCHEMA.names if name not in batch.schema.names]
     if missing:
         raise SourceError(f"{path} has no column {', '.join(missing)}", path=path)
+    twice = [name for name in TABLE_SCHEMA.names if batch.schema.names.count(name) > 1]
+    if twice:
+        raise SourceError(f"{path} has more than one column {', '.join(twice)}", path=path)
     columns = []
     for name in TABLE_SCHEMA.names:
         column, wanted = batch.column(name), schema.field(name).type

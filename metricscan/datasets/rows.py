@@ -51,8 +51,13 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, job: Array, stream: Array, batch: pa.RecordBatch | pa.Table) -> Rows:
-        """The rows of a batch or table with the columns of one log; zero-copy where the memory allows it."""
-        value, line, offset, start = (_numpy(batch.column(name)) for name in ("value", "line", "offset", "start"))
+        """The rows of a batch or table with the columns of one log; zero-copy where the memory allows it.
+
+        The value of a row of a label is 0.
+        """
+        line, offset, start = (_numpy(batch.column(name)) for name in ("line", "offset", "start"))
+        is_text = pa.types.is_string(batch.schema.field("value").type)
+        value = np.zeros(len(start)) if is_text else _numpy(batch.column("value"))
         return cls(job, stream, value, line, offset, start, _times(batch.column("time")), part=_parts(batch))
 
     @classmethod

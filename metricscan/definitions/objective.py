@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from metricscan.definitions.blocks import check_step_place
 from metricscan.errors import OptionError
 
 GOALS = ("Minimize", "Maximize")
 _GOAL_OF = {goal.casefold(): goal for goal in GOALS}
-SCOPES = "last, first, min, max, mean, last-N or best@K"
+SCOPES = "last, first, min, max, mean, last-N, best or best@K"
 _LAST_N = re.compile(r"last-([1-9][0-9]{0,17})")
 _BEST_AT = re.compile(r"best@(-?[0-9]+(?:\.[0-9]+)?)")
 
@@ -20,7 +21,7 @@ class Scope(NamedTuple):
 
     Attributes
     ----------
-    kind : {"last", "first", "min", "max", "mean", "last-n", "best@k"}
+    kind : {"last", "first", "min", "max", "mean", "last-n", "best", "best@k"}
     number : float or None
         The n of last-n, the k of best@k.
     """
@@ -42,7 +43,7 @@ def parse_scope(text: str) -> Scope:
     >>> parse_scope("last-5"), parse_scope("min")
     (Scope(kind='last-n', number=5), Scope(kind='min', number=None))
     """
-    if text in ("last", "first", "min", "max", "mean"):
+    if text in ("last", "first", "min", "max", "mean", "best"):
         return Scope(text)
     if isinstance(text, str):
         if match := _LAST_N.fullmatch(text):
@@ -74,19 +75,24 @@ class Objective:
         - ``min`` or ``max``: the least or the greatest, whatever the goal; rows that are not finite are skipped;
         - ``mean``, or ``last-N``: the mean of all rows, or of the last N (of all, where there are fewer), as
           ``statistics.fmean`` computes it;
+        - ``best``: the best by the goal, which is ``min`` or ``max``;
         - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are skipped.
     step : str, optional
         Name of the metric that counts the steps; ``best@K`` needs it.
+    step_place : {"before", "after", "block"}
+        Which step a row has if there is none in its record: the last one before it in its stream; the next one after it; or
+        the one in the same block, the last one before the row if there are several, else the first. A block is what stands
+        between separators: lines of ``-``, ``=`` or ``+``, or the records that ``replay(.., block=REGEX)`` finds.
 
     Raises
     ------
     OptionError
-        The goal or the scope is none of these, or ``best@K`` has no step.
+        The goal, the scope or the place of the step is none of these, or it or ``best@K`` has no step.
 
     Examples
     --------
     >>> Objective("loss", "Minimize")
-    Objective(metric='loss', goal='Minimize', scope='last', step=None)
+    Objective(metric='loss', goal='Minimize', scope='last', step=None, step_place='before')
     >>> Objective("accuracy", "Maximize", scope="best@10", step="epoch").scope
     'best@10'
     """
@@ -95,6 +101,7 @@ class Objective:
     goal: str
     scope: str = "last"
     step: str | None = None
+    step_place: str = "before"
 
     def __post_init__(self) -> None:
         errors, hint = [], None
@@ -117,6 +124,13 @@ class Objective:
         else:
             if kind == "best@k" and self.step is None:
                 errors.append(f"scope={self.scope!r} needs step=NAME, the metric that counts the steps")
+        try:
+            check_step_place(self.step_place)
+        except OptionError as error:
+            errors.append(error.message)
+        else:
+            if self.step_place != "before" and self.step is None:
+                errors.append(f"step_place={self.step_place!r} needs step=NAME, the metric that counts the steps")
         if errors:
             raise OptionError("; ".join(errors), hint=hint)
 

@@ -1,6 +1,7 @@
 """From rows to results: the deciding row of each job, rankings, curves and data frames.
 
-- ``tables``: the input of all of them. ``row_order``: the order in which rows count. ``steps``: the step of each row.
+- ``tables``: the input of all of them. ``row_order``: the order in which rows count. ``steps``: the step of each row;
+  ``stepless``: how many rows have none.
 - ``deciding_row``: the deciding row of each job; ``in_pieces``: the same while rows arrive; ``sums``: exact means.
 - ``ranking``: the jobs in order; ``scopes``: the winner under each scope.
 - ``wide``: metrics side by side; ``frames``: the tables of the SageMaker SDK.

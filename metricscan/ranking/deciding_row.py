@@ -40,6 +40,7 @@ class Outcomes(NamedTuple):
     offset: Array  # int64, in bytes
     step: Array  # float64, NaN without a step
     part: Array  # int32, number of the piece of a rotated stream
+    stepless: Array  # int64, number of rows without a step; 0 if steps were not asked for
 
 
 class Dropped(NamedTuple):
@@ -61,8 +62,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
     Parameters
     ----------
     rows : Rows
-        All rows of some jobs; the rows of one piece of a stream are in its order. They have a ``step`` if the objective needs
-        one.
+        All rows of some jobs, in any order. They have a ``step`` if the objective needs one.
     objective : Objective
     streams : callable
         Returns the names of the streams by number; called only if a job has several streams.
@@ -96,7 +96,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
             status[0] = NOT_FINITE
         decided = _means(value, begin, ends, status, left_out)
     else:
-        least = kind == "min" or (kind == "best@k" and objective.goal == "Minimize")
+        least = _is_least(kind, objective)
         counts = np.isfinite(value)
         within = None
         if kind == "best@k":
@@ -115,7 +115,12 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         row_counts[0] += dropped.rows
         bad_counts[0] += dropped.not_finite
     place = at if index is None else index[at]
-    steps = np.full(count, np.nan) if rows.step is None else rows.step[place]
+    steps, stepless = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+    if rows.step is not None:
+        steps = rows.step[place]
+        lacking = np.flatnonzero(np.isnan(rows.step if index is None else rows.step[index]))
+        if lacking.size:
+            stepless = np.searchsorted(lacking, ends) - np.searchsorted(lacking, starts)
     return Outcomes(
         rows.job[place],
         status.astype(np.int8),
@@ -128,6 +133,7 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         rows.offset[place],
         steps,
         np.zeros(count, np.int32) if rows.part is None else rows.part[place],
+        stepless,
     )
 
 
@@ -147,23 +153,22 @@ def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tupl
     """
     kind, number = parse_scope(objective.scope)
     last_n = int(min(number or 0, len(rows.job))) if kind == "last-n" else 1
+    wanted = np.argmin if _is_least(kind, objective) else np.argmax
     finite = np.isfinite(rows.value)
     kept = np.zeros(len(rows.job), dtype=bool)
     untimed = rows.time is None or bool((rows.time == NO_TIME).any())
     for stream in np.unique(rows.stream):
         own = np.flatnonzero(rows.stream == stream)
-        if rows.part is not None:
-            own = own[np.argsort(rows.part[own], kind="stable")]
+        own = own[np.lexsort((rows.start[own],) if rows.part is None else (rows.start[own], rows.part[own]))]
         orders = [own]
         if rows.time is not None and not untimed:
             orders.append(own[np.argsort(rows.time[own], kind="stable")])
         for order in orders:
             kept[order[0]] = True
             kept[order[-last_n:]] = True
-            counting = order[finite[order]] if kind in ("min", "max") else order[:0]
+            counting = order[finite[order]] if kind in ("min", "max", "best") else order[:0]
             if counting.size:
-                values = rows.value[counting]
-                kept[counting[np.argmin(values) if kind == "min" else np.argmax(values)]] = True
+                kept[counting[wanted(rows.value[counting])]] = True
     gone = ~kept
     gone_values = rows.value[gone]
     gone_finite = finite[gone]
@@ -176,6 +181,11 @@ def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tupl
         dropped.total + (exact_sum(gone_values[gone_finite]) if kind == "mean" else 0),
         special,
     )
+
+
+def _is_least(kind: str, objective: Objective) -> bool:
+    """Whether the least value is the best one under a scope that takes an extreme."""
+    return kind == "min" or (kind.startswith("best") and objective.goal == "Minimize")
 
 
 def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropped) -> Array:

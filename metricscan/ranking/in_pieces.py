@@ -8,6 +8,7 @@ import numpy as np
 
 from metricscan.datasets.rows import Rows
 from metricscan.ranking.deciding_row import NOTHING, Outcomes, decide, drop_undecidable
+from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import steps_back, with_steps
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ class PiecewiseDecider:
         self._streams = streams
         self._rows: list[Rows] = []
         self._steps: list[Rows] = []
+        self._blocks: list[Rows] = []
         self._held = 0
         self._limit = PIECE_ROWS
         self._dropped: Dropped = NOTHING
         self._decided: list[Outcomes] = []
         self._went_back: list[Array] = []
+        #: How many rows have a step, and how many would have one from another place.
+        self.step_counts = StepCounts()
         #: The job number of each step that goes back (int64), after :meth:`finish`.
         self.went_back: Array = np.empty(0, dtype=np.int64)
 
@@ -66,29 +70,38 @@ class PiecewiseDecider:
             self._steps.append(steps)
             self._held += len(steps.job)
 
+    def add_blocks(self, blocks: Rows) -> None:
+        """Add separators of blocks, by the same rule."""
+        if len(blocks.job):
+            self._blocks.append(blocks)
+            self._held += len(blocks.job)
+
     @property
     def is_full(self) -> bool:
         """Whether the caller should call :meth:`decide_before` to free memory; used if the objective has a step."""
         return self._held >= self._limit
 
     def decide_before(self, job: int) -> None:
-        """Decide for all jobs before this one; all their rows and steps must have been added."""
-        rows = Rows.joined(self._rows)
-        cut = int(np.searchsorted(rows.job, job))
-        over, rest = rows.take(slice(cut)), rows.take(slice(cut, None))
-        steps = Rows.joined(self._steps)
-        cut = int(np.searchsorted(steps.job, job))
-        over_steps, rest_steps = steps.take(slice(cut)), steps.take(slice(cut, None))
+        """Decide for all jobs before this one; all their rows, steps and separators must have been added."""
+        over, rest = _cut(self._rows, job)
+        over_steps, rest_steps = _cut(self._steps, job)
+        over_blocks, rest_blocks = _cut(self._blocks, job)
         self._went_back.append(steps_back(over_steps))
         if len(over.job):
             if self._objective.step is not None:
-                over = with_steps(over, over_steps)
-            self._decided.append(decide(over, self._objective, self._streams, self._dropped))
+                over = with_steps(over, over_steps, self._objective.step_place, over_blocks)
+            outcomes = decide(over, self._objective, self._streams, self._dropped)
+            self._decided.append(outcomes)
+            if self._objective.step is not None:
+                counts = step_counts(over, over_steps, self._objective.step_place, over_blocks)
+                if not counts.stepless:
+                    counts = counts._replace(streams=int(outcomes.streams.sum()))
+                self.step_counts = self.step_counts.plus(counts)
             self._dropped = NOTHING
         if len(rest.job) >= PIECE_ROWS and self._objective.step is None:
             rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)
-        self._rows, self._steps = [_own(rest)], [_own(rest_steps)]
-        self._held = len(rest.job) + len(rest_steps.job)
+        self._rows, self._steps, self._blocks = [_own(rest)], [_own(rest_steps)], [_own(rest_blocks)]
+        self._held = len(rest.job) + len(rest_steps.job) + len(rest_blocks.job)
         # so that the kept rows are not examined again whenever a few rows arrive
         self._limit = max(PIECE_ROWS, 2 * self._held)
 
@@ -100,6 +113,13 @@ class PiecewiseDecider:
             nothing = Rows.joined([])._replace(step=np.empty(0))
             return decide(nothing, self._objective, self._streams)
         return Outcomes(*map(np.concatenate, zip(*self._decided, strict=True)))
+
+
+def _cut(parts: list[Rows], job: int) -> tuple[Rows, Rows]:
+    """The rows of the jobs before this one, and the others."""
+    rows = Rows.joined(parts)
+    cut = int(np.searchsorted(rows.job, job))
+    return rows.take(slice(cut)), rows.take(slice(cut, None))
 
 
 def _own(rows: Rows) -> Rows:

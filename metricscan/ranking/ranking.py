@@ -10,25 +10,27 @@ import pyarrow.compute as pc
 
 from metricscan.datasets.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.datasets.rows import Rows, codes_of, numbered
+from metricscan.definitions.blocks import BLOCK
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes, decide
 from metricscan.ranking.in_pieces import PiecewiseDecider
+from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import steps_back, with_steps
-from metricscan.ranking.tables import checked, numeric, opened_tables
+from metricscan.ranking.tables import blocks_of, checked, numeric, opened_tables
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from metricscan.datasets.rows import Array
 
 #: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
 #: those that are NaN or infinite, ``streams`` the streams that hold the objective, ``tied`` the jobs that share the rank,
-#: including this one. ``steps_back`` counts how often the step went back, as it does when a job is resumed. If the objective
-#: has no step, ``step`` and ``steps_back`` are null.
+#: including this one. ``steps_back`` counts how often the step went back, as it does when a job is resumed; ``stepless`` counts
+#: the rows without a step. If the objective has no step, ``step`` and these two are null.
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -47,12 +49,14 @@ SCHEMA = pa.schema(
         pa.field("tied", pa.int64()),
         pa.field("step", pa.float64()),
         pa.field("steps_back", pa.int64()),
+        pa.field("stepless", pa.int64()),
     ]
 )
 COMPLETED = "Completed"
 # A job with any other status, known or not, cannot win; one without a status can.
 _ABLE_TO_WIN = pa.array([COMPLETED, "Stopped", "InProgress"])
 _STATUS_NAMES = pa.array(["found", "not_finite", "missing"])
+_PAST_ALL = np.iinfo(np.int64).max
 # Groups in the order: 0 found, 1 found but unable to win, 2 not finite, 3 missing.
 _GROUPS = np.array([0, 2, 3])
 
@@ -86,8 +90,8 @@ def rank(
     ----------
     tables : mapping of str to pyarrow.Table, or path
         For each metric, the rows of all jobs with the columns ``job``, ``stream``, ``value``, ``line``, ``offset``,
-        ``start`` and ``time``, such as a :class:`Replay`; the rows of one stream are in its order. A column ``part`` gives
-        the piece of a rotated stream; without it there is one piece. Every job that occurs in a table is ranked. A dataset,
+        ``start`` and ``time``, such as a :class:`Replay`; rows may be in any order. A column ``part`` gives the piece of a
+        rotated stream; without it there is one piece. Every job that occurs in a table is ranked. A dataset,
         or its path, is read piece by piece: memory grows with the number of jobs, not with their rows.
     objective : Objective
     jobs : iterable of Job, optional
@@ -100,15 +104,16 @@ def rank(
     -------
     pyarrow.Table
         One row per job: rank, job, value, objective_status, job_status, rows, stream, part, line, offset, hyperparameters,
-        streams, not_finite, tied, step, steps_back; ``metricscan.ranking.SCHEMA`` has their types and meaning. Jobs with a
-        finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A job that
+        streams, not_finite, tied, step, steps_back, stepless; ``metricscan.ranking.SCHEMA`` has their types and meaning.
+        Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A job that
         failed, or whose status is a word that is not known, has no rank; it follows the other jobs with a finite value.
         Then come ``not_finite``, then ``missing``. The table is a copy.
 
     Raises
     ------
     OptionError
-        The tables do not hold the objective metric or its step, it is a label, or a column is missing.
+        The tables do not hold the objective metric, its step, or the separators of the blocks that it asks for; a metric is a
+        label; or a column is missing, or there twice.
     SourceError
         The dataset cannot be read.
 
@@ -122,6 +127,17 @@ def rank(
     >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize", scope="first"))["job"].to_pylist()
     ['b', 'a']
     """
+    return ranked(tables, objective, jobs=jobs, completed_only=completed_only)[0]
+
+
+def ranked(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    objective: Objective,
+    *,
+    jobs: Iterable[Known] | None = None,
+    completed_only: bool = False,
+) -> tuple[pa.Table, StepCounts]:
+    """The result of :func:`rank`, and how many rows have a step."""
     tables = opened_tables(tables)
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
     if jobs is None:
@@ -129,28 +145,36 @@ def rank(
     facts: dict[str, Known] = {job.name: job for job in jobs}
     if isinstance(tables, Dataset):
         try:
-            outcomes, streams, went_back = _decided_in_pieces(tables, objective)
+            outcomes, streams, decider = _decided_in_pieces(tables, objective)
         except OutOfOrderError:
             pass
         else:
             names = pc.unique(pa.concat_arrays([tables.names, pa.array(facts, pa.string())]))
-            return order(outcomes, objective, names, streams, facts, went_back, completed_only=completed_only)
-    columns = [codes_of(checked(table, name).column("job"), "job") for name, table in tables.items()]
+            found = order(outcomes, objective, names, streams, facts, decider.went_back, completed_only=completed_only)
+            return found, decider.step_counts
+    given = {name: checked(table, name) for name, table in tables.items()}
+    wanted = [objective.metric, *([] if objective.step is None else [objective.step])]
+    for name in wanted:
+        numeric(given[name], name)
+    if objective.step_place == "block":
+        given[BLOCK] = blocks_of(tables)
+        wanted.append(BLOCK)
+    columns = [codes_of(table.column("job"), "job") for table in given.values()]
     names, numbers = numbered(columns, pa.array(facts, pa.string()))
-    jobs_of = dict(zip(tables, numbers, strict=True))
-    wanted = [objective.metric] + ([] if objective.step is None else [objective.step])
+    jobs_of = dict(zip(given, numbers, strict=True))
     streams, streams_of = numbered(
-        [codes_of(tables[name].column("stream"), "stream") for name in wanted], pa.array([], pa.string())
+        [codes_of(given[name].column("stream"), "stream") for name in wanted], pa.array([], pa.string())
     )
-    rows, *steps = (
-        Rows.of(jobs_of[name], stream, numeric(tables[name], name))
-        for name, stream in zip(wanted, streams_of, strict=True)
+    rows, *others = (
+        Rows.of(jobs_of[name], stream, given[name]) for name, stream in zip(wanted, streams_of, strict=True)
     )
-    if steps:
-        rows = with_steps(rows, steps[0])
+    back, counts = None, StepCounts()
+    if others:
+        rows = with_steps(rows, others[0], objective.step_place, *others[1:])
+        back = steps_back(others[0])
+        counts = step_counts(rows, others[0], objective.step_place, *others[1:])
     outcomes = decide(rows, objective, lambda: streams)
-    back = steps_back(steps[0]) if steps else None
-    return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
+    return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only), counts
 
 
 def order(
@@ -232,6 +256,7 @@ def order(
         "tied": pc.if_else(ranked, at_none, pa.array(tied, pa.int64())),
         "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
         "steps_back": _counts(went_back, index, stepped=objective.step is not None),
+        "stepless": pa.nulls(len(index), pa.int64()) if objective.step is None else column("stepless"),
     }
     return pa.table(columns, schema=SCHEMA)
 
@@ -261,24 +286,51 @@ def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array
     return pa.array(np.bincount(went_back, minlength=len(index))[index], pa.int64())
 
 
-def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, Array]:
+def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, PiecewiseDecider]:
     streams = StreamNumbers()
     decider = PiecewiseDecider(objective, streams.names)
-    steps = iter(()) if objective.step is None else dataset.rows(objective.step, streams)
-    ahead = -1
+    others = []
+    if objective.step is not None:
+        others.append(_Ahead(dataset.rows(objective.step, streams), decider.add_steps))
+    if objective.step_place == "block":
+        blocks_of(dataset)
+        others.append(_Ahead(dataset.rows(BLOCK, streams), decider.add_blocks))
     for rows in dataset.rows(objective.metric, streams):
         last = int(rows.job[-1])
-        while ahead <= last and (more := next(steps, None)) is not None:
-            decider.add_steps(more)
-            ahead = int(more.job[-1])
+        for other in others:
+            other.read_over(last)
         decider.add(rows)
         if decider.is_full:
             decider.decide_before(last)
-    # steps of jobs after the last row of the objective
-    for more in steps:
-        decider.add_steps(more)
-        decider.decide_before(int(more.job[-1]))
-    return decider.finish(), streams.names(), decider.went_back
+    # steps and separators of jobs after the last row of the objective
+    while others and (behind := min(others, key=lambda other: other.job)).job < _PAST_ALL:
+        behind.read_on()
+        decider.decide_before(min(other.job for other in others))
+    return decider.finish(), streams.names(), decider
+
+
+class _Ahead:
+    """Rows of a second metric, read until they are past a job of the first one."""
+
+    def __init__(self, rows: Iterator[Rows], add: Callable[[Rows], None]) -> None:
+        self._rows = rows
+        self._add = add
+        self.job = -1  #: of the last row that was read; past all jobs at the end
+
+    def read_on(self) -> bool:
+        """Read some more rows; False if there are none."""
+        more = next(self._rows, None)
+        if more is None:
+            self.job = _PAST_ALL
+            return False
+        self._add(more)
+        self.job = int(more.job[-1])
+        return True
+
+    def read_over(self, job: int) -> None:
+        """Read on until all rows of this job are read."""
+        while self.job <= job and self.read_on():
+            pass
 
 
 def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:

@@ -1,6 +1,7 @@
 """The order in which the rows of a job count: by time if all of them have one, else by the natural order of streams.
 
-Rows of a stream that was rotated into several files count piece by piece, the oldest first.
+Rows of a stream count by their place in it. If the stream was rotated into several files, they count piece by piece, the oldest
+first.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ def ordered(rows: Rows, streams: Callable[[], pa.Array], *, untimed: bool) -> Ro
             rank = rank[by_stream]
         changes = np.flatnonzero((number[1:] == number[:-1]) & (rank[1:] != rank[:-1]))
         carrying += np.bincount(number[changes], minlength=len(starts))
+    if not _are_places_rising(rows, index, starts):
+        # another program than replay put the rows into this order
+        rank = _stream_ranks(rows.stream, streams()) if several else rows.stream
+        index = np.lexsort((rows.start, *(() if rows.part is None else (rows.part,)), rank, rows.job))
     if rows.time is not None and len(starts):
         time = rows.time if index is None else rows.time[index]
         mixed = np.logical_or.reduceat(time == NO_TIME, starts)
@@ -68,6 +73,27 @@ def job_order(rows: Rows, streams: Callable[[], pa.Array]) -> Array:
     """The indices of the rows in the order in which they count, job by job, as int64."""
     row_at = ordered(rows, streams, untimed=False).row_at
     return np.arange(len(rows.job)) if row_at is None else row_at
+
+
+def _are_places_rising(rows: Rows, index: Array | None, starts: Array) -> bool:
+    """Whether the rows of each piece of a stream are in the order of their places; ``starts`` are the first rows of jobs."""
+    start = rows.start
+    if index is not None:
+        if (start[1:] >= start[:-1]).all():
+            # as where the jobs take turns; a stable order keeps that, and the gather is the dear part
+            return True
+        start = start[index]
+    goes_back = start[1:] < start[:-1]
+    goes_back[starts[1:] - 1] = False
+    before = np.flatnonzero(goes_back)
+    after = before + 1
+    if index is not None:
+        before, after = index[before], index[after]
+    for column in (rows.stream, rows.part):
+        if column is not None:
+            same = column[before] == column[after]
+            before, after = before[same], after[same]
+    return not before.size
 
 
 def _grouped(job: Array) -> Array:

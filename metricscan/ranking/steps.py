@@ -1,4 +1,4 @@
-"""The step of each row: the one in its own record, else the last one before it in its stream."""
+"""The step of each row: the one in its own record, else the last one before it, the next one, or the one in its block."""
 
 from __future__ import annotations
 
@@ -6,38 +6,58 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from metricscan.datasets.rows import Rows
+
 if TYPE_CHECKING:
-    from metricscan.datasets.rows import Array, Rows
+    from metricscan.datasets.rows import Array
 
 
-def with_steps(rows: Rows, steps: Rows) -> Rows:
+def with_steps(rows: Rows, steps: Rows, place: str = "before", blocks: Rows | None = None) -> Rows:
     """The rows with their steps; NaN for a row without one.
 
     Parameters
     ----------
     rows, steps : Rows
         Both number jobs and streams in the same way.
+    place : {"before", "after", "block"}
+        As :class:`Objective` takes it.
+    blocks : Rows, optional
+        The separators of blocks, with the same numbers; without them each stream is one block.
 
     Returns
     -------
     Rows
         The columns of ``rows`` (no copy) and ``step`` (float64).
     """
-    found = in_force(rows, steps)
+    found = in_force(rows, steps, place, blocks=blocks)
     values = np.append(steps.value, np.nan)
     return rows._replace(step=values[found])
 
 
-def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Array, Array] | None = None) -> Array:
+def in_force(
+    rows: Rows,
+    others: Rows,
+    place: str = "before",
+    *,
+    within: tuple[Array, Array] | None = None,
+    blocks: Rows | None = None,
+) -> Array:
     """For each row, the index of the row of another metric that applies to it, or -1.
 
     Of the rows in its own record, that is the last one that starts at or before the row, else the first; a record has several
-    if a progress bar rewrites its line. Otherwise, if ``carried``, it is the last one before the record in the same stream.
+    if a progress bar rewrites its line. ``place`` decides if its own record has none.
 
     Parameters
     ----------
+    place : {"before", "after", "block", "record", "carried"}
+        "before": the last one before the record in the same stream. "after": the next one behind it. "block": the one in the
+        same block, the last before the record, else the first. "record": none; and a row does not get the first one behind it
+        in its record if another row stands behind that one, as in ``[a] loss 1[b] loss 2``. "carried": the same, but without
+        one in its record, it gets the last one before it.
     within : (Array, Array), optional
         A number for each row and each other row, such as that of its worker; only rows with the same number are combined.
+    blocks : Rows, optional
+        The separators of blocks.
 
     Returns
     -------
@@ -56,12 +76,7 @@ def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Ar
     ):
         # the most frequent case, both in one line: ten million rows take 0.1 s instead of 1.2 s, mixed ones 0.5 s instead of 3 s
         return np.arange(own.size)
-    # one number that increases over all streams: the start of the piece plus the place in it
-    ends = np.zeros(max(int(own_piece.max()), int(other_piece.max())) + 1, dtype=np.int64)
-    np.maximum.at(ends, own_piece, rows.start)
-    np.maximum.at(ends, other_piece, others.start)
-    begins = np.cumsum(ends + 1) - ends - 1
-    own_place, other_place = begins[own_piece] + rows.start, begins[other_piece] + others.start
+    own_place, other_place = _places(own_piece, other_piece, rows.start, others.start)
     order = None
     if (other_place[1:] < other_place[:-1]).any():
         order = np.argsort(other_place, kind="stable")
@@ -72,17 +87,55 @@ def in_force(rows: Rows, others: Rows, *, carried: bool = True, within: tuple[Ar
     before_valid = (before >= 0) & (other[before] == own)
     in_record = before_valid & (other_piece[before] == own_piece) & (record[before] == rows.offset)
     next_in_record = (after > before) & (other_piece[after] == own_piece) & (record[after] == rows.offset)
-    found = np.where(in_record | (before_valid if carried else False), before, -1)
-    found = np.where(~in_record & next_in_record, after, found)
+    if place in ("record", "carried"):
+        taken = np.zeros(other.size, dtype=bool)
+        taken[before[in_record]] = True
+        next_in_record &= ~taken[after]
+    if place == "after":
+        after_valid = (after > before) & (other[after] == own)
+        found = np.where(in_record, before, np.where(after_valid, after, -1))
+    elif place == "block":
+        own_block, other_block = _blocks(rows, others if order is None else others.take(order), blocks)
+        before_valid &= other_block[before] == own_block
+        after_valid = (after > before) & (other[after] == own) & (other_block[after] == own_block)
+        found = np.where(before_valid & (in_record | ~next_in_record), before, np.where(after_valid, after, -1))
+    else:
+        found = np.where(in_record | (before_valid if place != "record" else False), before, -1)
+        found = np.where(~in_record & next_in_record, after, found)
     return found if order is None else np.where(found < 0, -1, order[found])
+
+
+def _places(own_piece: Array, other_piece: Array, own: Array, other: Array) -> tuple[Array, Array]:
+    """One number per row of both that increases over all pieces: the start of the piece plus the place in it."""
+    ends = np.zeros(max(int(own_piece.max()), int(other_piece.max())) + 1, dtype=np.int64)
+    np.maximum.at(ends, own_piece, own)
+    np.maximum.at(ends, other_piece, other)
+    begins = np.cumsum(ends + 1) - ends - 1
+    return begins[own_piece] + own, begins[other_piece] + other
+
+
+def _blocks(rows: Rows, others: Rows, blocks: Rows | None) -> tuple[Array, Array]:
+    """The number of the block of each row, for both; the record of a separator belongs to the block that it begins.
+
+    Rows of different streams may have the same number.
+    """
+    size = len(rows.job)
+    both = Rows.joined([rows._replace(step=None), others])
+    if blocks is None or not len(blocks.job):
+        return np.zeros(size, dtype=np.int64), np.zeros(len(both.job) - size, dtype=np.int64)
+    own, separator = _pieces(*_segments(both, blocks, None), both, blocks)
+    own_place, separator_place = _places(own, separator, both.offset, blocks.offset)
+    numbers = _search(np.sort(separator_place), own_place)
+    return numbers[:size], numbers[size:]
 
 
 def steps_back(steps: Rows) -> Array:
     """The job of each row whose step is less than that of the row before it in its stream, as after a restart or a resume."""
-    job, stream, value, part = steps.job, steps.stream, steps.value, steps.part
-    in_turn = not ((job[1:] < job[:-1]).any() or ((job[1:] == job[:-1]) & (stream[1:] < stream[:-1])).any())
+    job, stream, value, start, part = steps.job, steps.stream, steps.value, steps.start, steps.part
+    goes_back = (stream[1:] < stream[:-1]) | ((stream[1:] == stream[:-1]) & (start[1:] < start[:-1]))
+    in_turn = not ((job[1:] < job[:-1]).any() or ((job[1:] == job[:-1]) & goes_back).any())
     if part is not None or not in_turn:
-        order = np.lexsort((stream, job) if part is None else (part, stream, job))
+        order = np.lexsort((start, stream, job) if part is None else (start, part, stream, job))
         job, stream, value = job[order], stream[order], value[order]
     same = (job[1:] == job[:-1]) & (stream[1:] == stream[:-1])
     back: Array = job[1:][same & (value[1:] < value[:-1])]

@@ -9,7 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from metricscan.datasets.dataset import Dataset
+from metricscan.definitions.blocks import BLOCK
 from metricscan.errors import OptionError
+
+_COLUMNS = ("job", "stream", "value", "line", "offset", "start", "time")
 
 
 def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
@@ -22,15 +25,36 @@ def opened_tables(tables: Any) -> Mapping[str, pa.Table]:
 
 
 def checked(table: pa.Table, name: str) -> pa.Table:
-    """The table itself; raises an OptionError if a column is missing."""
+    """The table itself; raises an OptionError if a column is missing, or is there twice."""
     if not isinstance(table, pa.Table):
         raise TypeError(f"the table of {name!r} is a {type(table).__name__}; a pyarrow.Table was expected")
-    missing = [
-        one for one in ("job", "stream", "value", "line", "offset", "start", "time") if one not in table.column_names
-    ]
+    names = table.column_names
+    missing = [one for one in _COLUMNS if one not in names]
     if missing:
         raise OptionError(f"the table of {name!r} has no column {', '.join(missing)}")
+    twice = [one for one in (*_COLUMNS, "part") if names.count(one) > 1]
+    if twice:
+        raise OptionError(f"the table of {name!r} has more than one column {', '.join(twice)}")
     return table
+
+
+def blocks_of(tables: Mapping[str, pa.Table]) -> pa.Table:
+    """The table of the separators of blocks; a replay finds them now if it did not before.
+
+    Raises
+    ------
+    OptionError
+        The tables or the dataset hold none.
+    """
+    if BLOCK in tables:
+        return checked(tables[BLOCK], BLOCK)
+    find = getattr(tables, "blocks", None)
+    if find is None:
+        raise OptionError(
+            f"step_place='block' needs the separators of blocks, a table {BLOCK!r}, and there is none",
+            hint="replay the logs again with block=True (--step-place block)",
+        )
+    return checked(find(), BLOCK)
 
 
 def is_label(table: pa.Table) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
+from metricscan.definitions.blocks import BLOCK, StepPlace, check_step_place
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.deciding_row import mean_of_each
 from metricscan.ranking.row_order import job_order
 from metricscan.ranking.steps import in_force
-from metricscan.ranking.tables import checked, is_label, numeric, opened_tables
+from metricscan.ranking.tables import blocks_of, checked, is_label, numeric, opened_tables
 
 if TYPE_CHECKING:
     import os
@@ -32,11 +34,13 @@ def wide(
     metrics: Sequence[str] | None = None,
     *,
     worker: str | Sequence[str] = (),
+    carry: bool | str | Sequence[str] = False,
+    step_place: StepPlace = "before",
     duplicates: Duplicates = "last",
 ) -> pa.Table:
     """Put the values of metrics side by side, one row per step.
 
-    The step of a row is the one in its own record, before or after the row, else the last one before it in its stream. If the
+    The step of a row is the one in its own record, before or after the row, else the one that ``step_place`` says. If the
     record holds several steps, it is the last one that starts before the row, else the first.
 
     Parameters
@@ -50,7 +54,13 @@ def wide(
     worker : str or sequence of str
         What distinguishes the workers of one job: ``"stream"``, the name of a label or of a metric that captures the worker
         in the same record (as the label ``\\[(rank[0-9]+)\\]`` and the metric ``mpirank:([0-9]+)`` do), or several of them.
-        By default a job is one worker.
+        The last match before the value decides; where none stands before it, the first one behind it, unless another value
+        of the metric stands behind that. By default a job is one worker.
+    carry : bool, str or sequence of str
+        Which workers, or whether all of them but ``"stream"``, hold also for the records that follow in their stream, until
+        the next match: the name of a network, or a phase, that the log says once. They do not distinguish steps.
+    step_place : {"before", "after", "block"}
+        Which step a row has without one in its own record, as :class:`Objective` takes it.
     duplicates : {"last", "first", "mean", "all"}
         Which value to take if a metric has several at one step, as after a restart; with ``"all"`` each value has a row,
         numbered from 1 in the column ``repeat``.
@@ -60,13 +70,14 @@ def wide(
     pyarrow.Table
         Columns job (string), one per worker (string for a stream or a label, else float64), step (float64), ``repeat``
         (int64) if all values are kept, and one per metric (float64; null if the metric has no value at the step). Rows are
-        in natural order of jobs, then of workers, then of steps; values before the first step come first, their step is
-        null. The table is a copy.
+        in natural order of jobs, then of workers, then of steps; values without a step come first, their step is
+        null, and the ``stepless`` of the table's metadata counts them for each metric, as JSON. The table is a copy.
 
     Raises
     ------
     OptionError
-        A metric does not exist, or two columns have the same name.
+        A metric does not exist; two columns have the same name; a worker that is not carried shares no record with a metric in
+        any log; or the separators of blocks are needed, and were not kept.
     SourceError
         The dataset cannot be read.
 
@@ -85,20 +96,32 @@ def wide(
     labels = [one for one in workers if one != STREAM]
     if isinstance(metrics, str):
         metrics = [metrics]
+    is_given = metrics is not None
     if metrics is None:
-        metrics = [name for name in opened if name != step and name not in labels and not _is_text(opened, name)]
-    _check(list(opened), metrics, step, labels, duplicates)
+        apart = (step, BLOCK, *labels)
+        metrics = [name for name in opened if name not in apart and not _is_text(opened, name)]
+    carried = labels if carry is True else [] if carry is False else [carry] if isinstance(carry, str) else list(carry)
+    _check(list(opened), metrics, step, labels, carried, step_place, duplicates)
     wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
     # the step is read as a number, even if it is also a worker
-    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step])
-    keyed = {name: _labelled(rows[name], workers, rows, streams) for name in metrics}
+    blocks = blocks_of(opened) if step is not None and step_place == "block" else None
+    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step], blocks)
+    keyed = {name: _labelled(rows[name], workers, carried, rows, streams) for name in metrics}
+    _check_shared(keyed, workers, [one for one in labels if one not in carried], all_of_them=is_given)
+    stepless = {}
     if step is not None:
-        steps = rows[step], _labelled(rows[step], workers, rows, streams)
-        keyed = {name: _stepped(rows[name], keys, *steps) for name, keys in keyed.items()}
+        steps = rows[step], _labelled(rows[step], workers, carried, rows, streams)
+        apart_by = [at for at, one in enumerate(workers) if one not in carried]
+        keyed = {
+            name: _stepped(rows[name], keys, *steps, apart_by, step_place, rows.get(BLOCK))
+            for name, keys in keyed.items()
+        }
+        stepless = {name: int(np.isnan(keys.step).sum()) for name, keys in keyed.items()}
     else:
         keyed = {name: _counted(keys) for name, keys in keyed.items()}
     parts = [_reduced(rows[name].value, keyed[name], duplicates) for name in metrics]
-    return _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, repeats=duplicates == "all")
+    table = _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, repeats=duplicates == "all")
+    return table if step is None else table.replace_schema_metadata({"stepless": json.dumps(stepless)})
 
 
 def curve(
@@ -107,13 +130,15 @@ def curve(
     step: str | None = None,
     *,
     worker: str | Sequence[str] = (),
+    carry: bool | str | Sequence[str] = False,
+    step_place: StepPlace = "before",
     duplicates: Duplicates = "last",
 ) -> pa.Table:
     """Give the values of one metric by step, job after job.
 
     Parameters
     ----------
-    tables, step, worker, duplicates
+    tables, step, worker, carry, step_place, duplicates
         As :func:`wide` takes them.
     metric : str
 
@@ -131,7 +156,7 @@ def curve(
     >>> curve(replay(log, Scanner(["loss=loss=(.)"])), "loss").to_pylist()
     [{'job': 'a', 'step': 1.0, 'value': 3.0}, {'job': 'a', 'step': 2.0, 'value': 2.0}]
     """
-    table = wide(tables, step, [metric], worker=worker, duplicates=duplicates)
+    table = wide(tables, step, [metric], worker=worker, carry=carry, step_place=step_place, duplicates=duplicates)
     return table.rename_columns([*table.column_names[:-1], "value"])
 
 
@@ -151,9 +176,25 @@ class _Keyed(NamedTuple):
 
 
 def _check(
-    names: Sequence[str], metrics: Sequence[str], step: str | None, labels: Sequence[str], duplicates: Duplicates
+    names: Sequence[str],
+    metrics: Sequence[str],
+    step: str | None,
+    labels: Sequence[str],
+    carried: Sequence[str],
+    step_place: str,
+    duplicates: Duplicates,
 ) -> None:
     errors, hints = [], []
+    try:
+        check_step_place(step_place)
+    except OptionError as error:
+        errors.append(error.message)
+    else:
+        if step is None and step_place != "before":
+            errors.append(f"step_place={step_place!r} needs a step, the metric that counts the steps")
+    errors += [
+        f"carry={name!r}: a label or metric among the workers was expected" for name in carried if name not in labels
+    ]
     if duplicates not in get_args(Duplicates):
         errors.append(f"duplicates={duplicates!r}: one of {', '.join(get_args(Duplicates))} was expected")
     asked = [("metric", name) for name in metrics]
@@ -174,15 +215,36 @@ def _check(
         raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
 
 
+def _check_shared(
+    keyed: Mapping[str, _Keyed], workers: Sequence[str], labels: Sequence[str], *, all_of_them: bool
+) -> None:
+    """Raise an OptionError if a worker shares no record with a metric, or with none of the metrics if not all were asked for."""
+    errors, hints = [], []
+    for label in labels:
+        at = workers.index(label)
+        filled = {name: keys.workers[at] for name, keys in keyed.items() if len(keys.row)}
+        apart = [name for name, column in filled.items() if np.isnan(column).all()]
+        if apart and (all_of_them or len(apart) == len(filled)):
+            errors.append(
+                f"the worker {label!r} shares no record with the metric {', '.join(map(repr, apart))} in any log"
+            )
+            hints.append(f"if it holds for the records that follow, use carry={label!r} (--carry {label})")
+    if errors:
+        raise OptionError("; ".join(errors), hint="; ".join(hints))
+
+
 def _is_text(tables: Mapping[str, pa.Table], name: str) -> bool:
     labels = getattr(tables, "labels", None)
     return is_label(checked(tables[name], name)) if labels is None else name in labels
 
 
 def _read(
-    tables: Mapping[str, pa.Table], wanted: Sequence[str], labels: Sequence[str]
+    tables: Mapping[str, pa.Table], wanted: Sequence[str], labels: Sequence[str], blocks: pa.Table | None
 ) -> tuple[pa.Array, pa.Array, dict[str, pa.Array], dict[str, Rows]]:
-    """The names of jobs and streams, the texts of labels, and the rows of metrics; all numbers are in natural order of names."""
+    """The names of jobs and streams, the texts of labels, and the rows of metrics; all numbers are in natural order of names.
+
+    The separators of blocks, if they are given, are among the rows.
+    """
     found = {name: checked(tables[name], name) for name in wanted}
     texts = {}
     for name, table in found.items():
@@ -190,6 +252,8 @@ def _read(
             texts[name], found[name] = _with_numbers(table)
         else:
             numeric(table, name)
+    if blocks is not None:
+        found[BLOCK] = blocks
     nothing = pa.array([], pa.string())
     numbers = {}
     names = {}
@@ -214,7 +278,9 @@ def _with_numbers(table: pa.Table) -> tuple[pa.Array, pa.Table]:
     return texts.take(pa.array(np.argsort(ranks))), numbers
 
 
-def _labelled(rows: Rows, workers: Sequence[str], all_rows: Mapping[str, Rows], streams: pa.Array) -> _Keyed:
+def _labelled(
+    rows: Rows, workers: Sequence[str], carried: Sequence[str], all_rows: Mapping[str, Rows], streams: pa.Array
+) -> _Keyed:
     """The rows in the order in which they count, with their workers."""
     row = job_order(rows, lambda: streams)
     columns = []
@@ -223,17 +289,29 @@ def _labelled(rows: Rows, workers: Sequence[str], all_rows: Mapping[str, Rows], 
             column = rows.stream.astype(np.float64)
         else:
             label = all_rows[worker]
-            at = in_force(rows, label, carried=False)
+            at = in_force(rows, label, "carried" if worker in carried else "record")
             column = np.append(label.value, np.nan)[at]
         columns.append(column[row])
     unnumbered = np.zeros(len(row))
     return _Keyed(row, rows.job[row], tuple(columns), unnumbered, unnumbered)
 
 
-def _stepped(rows: Rows, keys: _Keyed, steps: Rows, step_keys: _Keyed) -> _Keyed:
-    """The rows with their steps, each from the same worker."""
+def _stepped(
+    rows: Rows,
+    keys: _Keyed,
+    steps: Rows,
+    step_keys: _Keyed,
+    apart_by: Sequence[int],
+    place: StepPlace,
+    blocks: Rows | None,
+) -> _Keyed:
+    """The rows with their steps, each from the same worker, as far as these columns distinguish workers."""
     step_rows = steps.take(step_keys.row)
-    at = in_force(rows.take(keys.row), step_rows, within=_groups(keys, step_keys))
+    within = _groups(
+        keys._replace(workers=tuple(keys.workers[at] for at in apart_by)),
+        step_keys._replace(workers=tuple(step_keys.workers[at] for at in apart_by)),
+    )
+    at = in_force(rows.take(keys.row), step_rows, place, within=within, blocks=blocks)
     return keys._replace(step=np.append(step_rows.value, np.nan)[at])
 
 

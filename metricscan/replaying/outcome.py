@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from metricscan.definitions.blocks import BLOCK
 from metricscan.errors import OptionError
 from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
@@ -14,6 +15,9 @@ from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.wide import Duplicates, curve, wide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metricscan.definitions.blocks import StepPlace
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
     from metricscan.logs.job import Survey
@@ -85,6 +89,9 @@ class Replay(Mapping[str, pa.Table]):
         spans: Sequence[tuple[int, int] | None] | None = None,
         notices: Sequence[Notice] = (),
     ) -> None:
+        #: Reads the logs again for the separators of blocks; set by the replay.
+        self._find_blocks: Callable[[], pa.Table] | None = None
+        self._blocks: pa.Table | None = None
         self.spans = (None,) * len(found.jobs) if spans is None else tuple(spans)
         self._tables = tables
         self.ranking = order
@@ -111,16 +118,47 @@ class Replay(Mapping[str, pa.Table]):
         metrics: Sequence[str] | None = None,
         *,
         worker: str | Sequence[str] = (),
+        carry: bool | str | Sequence[str] = False,
+        step_place: StepPlace = "before",
         duplicates: Duplicates = "last",
     ) -> pa.Table:
         """Put the values of metrics side by side, one row per step; see :func:`metricscan.wide`."""
-        return wide(self, step, metrics, worker=worker, duplicates=duplicates)
+        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "duplicates": duplicates}
+        return wide(self, step, metrics, worker=worker, **how)
 
     def curve(
-        self, metric: str, step: str | None = None, *, worker: str | Sequence[str] = (), duplicates: Duplicates = "last"
+        self,
+        metric: str,
+        step: str | None = None,
+        *,
+        worker: str | Sequence[str] = (),
+        carry: bool | str | Sequence[str] = False,
+        step_place: StepPlace = "before",
+        duplicates: Duplicates = "last",
     ) -> pa.Table:
         """Give the values of one metric by step, job by job; see :func:`metricscan.curve`."""
-        return curve(self, metric, step, worker=worker, duplicates=duplicates)
+        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "duplicates": duplicates}
+        return curve(self, metric, step, worker=worker, **how)
+
+    def blocks(self) -> pa.Table:
+        """Give the separators of blocks, as rows of a label; what separates them is what the replay was told, or the usual lines.
+
+        A replay that was not told to find them reads the logs again, once.
+
+        Raises
+        ------
+        SourceError
+            The logs have changed since.
+        OptionError
+            A log was standard input.
+        LookupError
+            The rows were not kept.
+        """
+        if BLOCK in self.stats.metrics or self._tables is None or self._find_blocks is None:
+            return self[BLOCK]
+        if self._blocks is None:
+            self._blocks = self._find_blocks()
+        return self._blocks
 
     def metric_frame(self, job: str | None = None) -> pa.Table:
         """Give all metrics of a job with the columns of the SDK's training job frame; see :func:`metricscan.metric_frame`."""
@@ -142,7 +180,7 @@ class Replay(Mapping[str, pa.Table]):
 
     def __getitem__(self, name: str) -> pa.Table:
         if self._tables is None:
-            if name not in self.stats.metrics:
+            if name not in self.stats.metrics and name != BLOCK:
                 raise KeyError(name)
             raise LookupError("the rows were not kept: the replay was run with keep=False")
         return self._tables[name]

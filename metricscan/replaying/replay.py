@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from metricscan.datasets import sink
 from metricscan.datasets.formats import check_format as check_dataset_format
-from metricscan.errors import AllFaults
+from metricscan.definitions.blocks import BLOCK, separators
+from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.formats import check_format
+from metricscan.logs.job import STDIN
 from metricscan.logs.naming import job_pattern
 from metricscan.logs.survey import survey
 from metricscan.ranking import ranking
 from metricscan.replaying.run import Run
 from metricscan.scanning.options import check_threads
-from metricscan.scanning.scanner import Scanner
+from metricscan.scanning.scanner import Scanner, report_untamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import pyarrow as pa
+
     from metricscan.definitions.objective import Objective
+    from metricscan.logs.job import Survey
     from metricscan.replaying.outcome import Replay
     from metricscan.replaying.progress import Progress
     from metricscan.scanning.options import InputFormat
+    from metricscan.scanning.stats import ScanStats
 
 
 def replay(
@@ -40,6 +47,7 @@ def replay(
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     input_format: InputFormat = "auto",
+    block: str | bool = False,
     follow_links: bool = False,
     max_decompressed: int = MAX_DECOMPRESSED,
     keep: bool = True,
@@ -76,13 +84,17 @@ def replay(
         The format of the logs: text, exports of log events, or containers' logs. Rows of the last two get a ``time``.
         ``"auto"`` detects the format of each log by its first bytes, an export to S3 also by its path. Events are assigned to
         the streams that they name: one export may hold the streams of many jobs.
+    block : str or bool
+        Whether to keep the places of the separators of blocks, for ``step_place="block"``: True for the lines of ``-``, ``=``
+        or ``+`` that :class:`Objective` tells of, or the regex of other records. They are the table ``(block)`` of the result
+        and of the dataset. An objective that asks for blocks asks for them too.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
     max_decompressed : int
         The most bytes that a compressed log, or an archive in total, is decompressed to; more are an error. 64 GiB by default.
     keep : bool
         Whether to keep the rows in memory. With ``keep=False``, memory is bounded for any input, also with ``out``. If the
-        objective has a step, the bound is the rows of the objective and of the step in one job.
+        objective has a step, the bound is the rows of the objective, of the step and of separators in one job.
     out : path, optional
         Folder of a dataset to write: a folder per metric, the ranking and a manifest.
     format : {"parquet", "arrow", "csv", "jsonl"}
@@ -140,6 +152,12 @@ def replay(
             faults.note(f"progress={progress!r:.80}: a callable was expected")
         faults.of(check_format, input_format)
         faults.of(check_dataset_format, format)
+        faults.of(_check_block, block)
+    given = scanner
+    if block is not False or (objective is not None and objective.step_place == "block"):
+        scanner = scanner.with_block(separators(block or True))
+        if block is not True and block is not False:
+            report_untamed(scanner.with_options((), scanner.options).with_block(separators(block)), refuse=False)
     found = survey(
         paths,
         job=job,
@@ -164,8 +182,59 @@ def replay(
         max_decompressed=max_decompressed,
     )
     if out is None:
-        return run.over_all_logs(keep=keep, target=None)
+        result = run.over_all_logs(keep=keep, target=None)
+        result._find_blocks = partial(
+            find_blocks, given, found, result.stats, threads=threads, input_format=input_format
+        )
+        return result
     with sink.Sink(out, scanner.metrics, format=format, overwrite=overwrite, labels=scanner.labels) as target:
         result = run.over_all_logs(keep=keep, target=target)
         target.finish(result.ranking, run.manifest())
+    result._find_blocks = partial(find_blocks, given, found, result.stats, threads=threads, input_format=input_format)
     return result
+
+
+def find_blocks(
+    scanner: Scanner, found: Survey, stats: ScanStats, *, threads: int | None, input_format: InputFormat
+) -> pa.Table:
+    """Read the logs of a replay again, and find the separators of blocks.
+
+    Parameters
+    ----------
+    scanner : Scanner
+        Of the replay; its options count.
+    found : Survey
+    stats : ScanStats
+        Of the replay.
+    threads, input_format
+        As :func:`replay` takes them.
+
+    Raises
+    ------
+    SourceError
+        The logs do not have as many bytes and records as before.
+    OptionError
+        A log is standard input.
+    """
+    if any(log.path == STDIN for job in found.jobs for log in job.logs):
+        raise OptionError(
+            "step_place='block' needs the separators of blocks, and standard input can be read only once",
+            hint="replay(.., block=True) finds them with the metrics",
+        )
+    alone = scanner.with_options((), scanner.options).with_block(separators(True))
+    run = Run(alone, found, None, threads, None, completed_only=False, raise_errors=False, input_format=input_format)
+    again = run.over_all_logs(keep=True, target=None)
+    if (again.stats.bytes, again.stats.records) != (stats.bytes, stats.records):
+        path = next((log.path for job in found.jobs for log in job.logs), "")
+        raise SourceError(
+            f"the logs have {again.stats.bytes:,} bytes in {again.stats.records:,} records where the replay read "
+            f"{stats.bytes:,} in {stats.records:,}: separators of blocks cannot be found any more",
+            path=path,
+            hint="replay(.., block=True) finds them with the metrics",
+        )
+    return again[BLOCK]
+
+
+def _check_block(block: object) -> None:
+    if block is not False:
+        separators(block)

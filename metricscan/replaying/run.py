@@ -10,8 +10,10 @@ import pyarrow as pa
 from metricscan.datasets import manifest
 from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.definitions.blocks import BLOCK
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
+from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.sink import Sink
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
-    from metricscan.logs.job import Notice, Survey
+    from metricscan.logs.job import Survey
     from metricscan.replaying.progress import Progress
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
@@ -167,14 +169,18 @@ class Run:
         return self._zeros.slice(0, rows)
 
     def _decide_on(self, name: str, jobs: Array, streams: Array, parts: Array | None, batch: pa.RecordBatch) -> None:
-        """Pass rows of the objective and of its step on to the decider."""
-        if self.decider is None or self.objective is None or name not in (self.objective.metric, self.objective.step):
+        """Pass rows of the objective, of its step and of separators on to the decider."""
+        if self.decider is None or self.objective is None:
+            return
+        if name not in (self.objective.metric, self.objective.step, BLOCK):
             return
         rows = Rows.of(jobs, streams, batch)._replace(part=parts)
         if name == self.objective.metric:
             self.decider.add(rows)
         if name == self.objective.step:
             self.decider.add_steps(rows)
+        if name == BLOCK and self.objective.step_place == "block":
+            self.decider.add_blocks(rows)
 
     def _note(self, error: SourceError) -> None:
         if self.raise_errors:
@@ -187,6 +193,7 @@ class Run:
         facts = {one.name: one for one in self.found.jobs}
         outcomes = self.decider.finish()
         went_back = self.decider.went_back
+        self.notices += map(Notice, self.decider.step_counts.messages(self.objective))
         names = (self.job_names, self.stream_names)
         order = ranking.order(outcomes, self.objective, *names, facts, went_back, completed_only=self.completed_only)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:

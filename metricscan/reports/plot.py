@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.datasets.rows import Array
+    from metricscan.definitions.blocks import StepPlace
     from metricscan.definitions.objective import Objective
 
 FORMATS = ("png", "svg", "html")
@@ -35,7 +36,7 @@ class _Line(NamedTuple):
     label: str
     step: Array
     value: Array
-    stepless: int  # number of values before the first step
+    stepless: int  # number of values without a step
 
 
 def plot(
@@ -47,6 +48,8 @@ def plot(
     objective: Objective | None = None,
     completed_only: bool = False,
     worker: str | Sequence[str] = (),
+    carry: bool | str | Sequence[str] = False,
+    step_place: StepPlace = "before",
     duplicates: Duplicates = "last",
     log: bool = False,
 ) -> None:
@@ -54,7 +57,7 @@ def plot(
 
     Parameters
     ----------
-    tables, metric, step, worker, duplicates
+    tables, metric, step, worker, carry, step_place, duplicates
         As :func:`curve` takes them.
     path : path
         Ends in .png, .svg or .html. The HTML page contains the drawing and loads nothing; under the pointer, a line shows
@@ -92,7 +95,8 @@ def plot(
     except ImportError as error:
         raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
     opened = opened_tables(tables)
-    lines = _lines(curve(opened, metric, step, worker=worker, duplicates=duplicates))
+    how: dict[str, Any] = {"carry": carry, "step_place": step_place, "duplicates": duplicates}
+    lines = _lines(curve(opened, metric, step, worker=worker, **how))
     best = {} if objective is None else _best(rank(opened, objective, completed_only=completed_only))
     # equal data give equal bytes
     settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
@@ -191,7 +195,7 @@ def _figure(
     stepless = sum(line.stepless for line in lines)
     unseen = sum(int((~np.isfinite(line.value)).sum()) for line in lines)
     negative = sum(int((np.isfinite(line.value) & (line.value <= 0)).sum()) for line in lines) if log else 0
-    notes = [f"{stepless:,} values before the first step"] if stepless else []
+    notes = [f"{stepless:,} values without a step"] if stepless else []
     notes += [f"{unseen:,} values not finite"] if unseen else []
     notes += [f"{negative:,} values not positive"] if negative else []
     axes.set_title(

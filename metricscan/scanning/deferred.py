@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # hanging on a pattern that only ``regex`` takes.
 REGEX_TIMEOUT_S = 5.0
 
+#: In place of the group that holds the value: the value is empty, at the start of the match.
+NO_GROUP = -1
+
 Found = tuple[int, int, int, int, str | None]
 
 
@@ -52,10 +55,12 @@ class Resolver:
         text = record.decode("utf-8", "surrogateescape")
         limit: dict[str, Any] = {"timeout": REGEX_TIMEOUT_S} if engine == "regex" else {}
         try:
-            found = []
+            found: list[tuple[tuple[int, int], tuple[int, int]]] = []
             for match in compiled.finditer(text, **limit):
-                found.append((match.span(), match.span(group)))
-                if self._matches == "first":
+                value = match.span(group) if group != NO_GROUP else (match.start(), match.start())
+                found.append((match.span(), value))
+                # a record separates blocks once, however often the regex matches in it
+                if self._matches == "first" or group == NO_GROUP:
                     break
         except MemoryError:
             raise

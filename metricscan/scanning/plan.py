@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from metricscan import _core
+from metricscan.definitions.blocks import BLOCK
 from metricscan.patterns import fingerprints, safety
 from metricscan.patterns.chain import chain as chain_of
 from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, value_group
@@ -17,7 +18,7 @@ from metricscan.patterns.program import compile_program
 from metricscan.patterns.span import Span
 from metricscan.patterns.span import span as span_of
 from metricscan.patterns.tree import Tree
-from metricscan.scanning.deferred import Resolver
+from metricscan.scanning.deferred import NO_GROUP, Resolver
 from metricscan.scanning.labels import LabelStream
 from metricscan.scanning.stats import MetricStats, Sample, ScanStats
 from metricscan.scanning.tables import Needle, Pattern
@@ -238,20 +239,22 @@ def build(
     search, simd : str
         Settings of the engine that change no row: ``"naive"`` has no prefilter, ``"every"`` defers every record; a SIMD level.
     """
-    names: dict[tuple[str, bool], list[str]] = {}
+    names: dict[tuple[str, str], list[str]] = {}
     for definition in definitions:
-        names.setdefault((definition.regex, definition.name in labels), []).append(definition.name)
+        kind = "metric" if definition.name not in labels else "block" if definition.name == BLOCK else "label"
+        names.setdefault((definition.regex, kind), []).append(definition.name)
 
     rows: list[Pattern] = []
     deciders: dict[int, tuple[str, re.Pattern[str], int]] = {}
     explanations = []
     users: dict[bytes, list[int]] = {}
     always = []
-    decided = {key: decisions[key[0]] for key in names if not key[1] and key[0] in decisions}
+    decided = {key: decisions[key[0]] for key in names if key[1] == "metric" and key[0] in decisions}
     if len(decided) < len(names):
-        for regex, is_label in names:
-            if (regex, is_label) not in decided:
-                decided[regex, is_label] = decide(read_regex(regex), label=is_label)
+        for regex, kind in names:
+            if (regex, kind) not in decided:
+                decision = decide(read_regex(regex), label=kind != "metric")
+                decided[regex, kind] = decision if kind != "block" else decision._replace(group=NO_GROUP)
     for index, (key, sharers) in enumerate(names.items()):
         regex = key[0]
         engine_name, compiled, group, row, literals, declined, doubt = decided[key]
@@ -295,7 +298,7 @@ def build(
         tuple(map(tuple, names.values())),
         {name: index for index, sharers in enumerate(names.values()) for name in sharers},
         Explanations(explanations),
-        tuple(index for index, (_, is_label) in enumerate(names) if is_label),
+        tuple(index for index, (_, kind) in enumerate(names) if kind != "metric"),
         tuple(definition.name for definition in definitions),
         newline == "universal",
         simd,

@@ -87,7 +87,7 @@ class Scanner:
     [16.020744, 12.5]
     >>> result["loss"]["line"].to_pylist()
     [1, 2]
-    >>> scanner = Scanner(["loss=loss=([0-9.]+)"], labels={"worker": r"^\\[(rank[0-9]+)\\]:"})
+    >>> scanner = Scanner(["loss=loss=([0-9.]+)"], labels={"worker": r"\\[(rank[0-9]+)\\]:"})
     >>> scanner.scan(b"[rank0]: loss=2\\n[rank1]: loss=3\\n")["worker"]["value"].to_pylist()
     ['rank0', 'rank1']
     """
@@ -344,6 +344,18 @@ class Scanner:
         """A scanner of some of these definitions under other options. Both are known to be valid."""
         labels = [one.name for one in definitions if one.name in self.labels]
         return _rebuild(tuple(definitions), {**options}, {}, labels)
+
+    def with_block(self, separators: MetricDefinition) -> Scanner:
+        """A scanner that also finds the separators of blocks, as rows of a label; the definition is known to be valid.
+
+        Raises
+        ------
+        OptionError
+            A definition has the same name.
+        """
+        if separators.name in self.metrics:
+            raise OptionError(f"a definition is called {separators.name!r}: the table of separators has this name")
+        return _rebuild((*self.definitions, separators), self._given, self._internal, (*self.labels, separators.name))
 
 
 def report_untamed(scanner: Scanner, *, refuse: bool) -> None:

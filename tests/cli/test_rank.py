@@ -138,7 +138,13 @@ def test_scopes_side_by_side(run, written):
     assert table[1] == ["last", "trial_2", "1.0", "2", "1", "1.0", "0.0"]
     assert table[3] == ["min", "trial_1", "0.5", "1", "3", "2.0", "1.0"]
     document = json.loads(run("rank", written, "--scopes", "--json")[1])
-    assert document["objective"] == {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None}
+    assert document["objective"] == {
+        "metric": "loss",
+        "goal": "Minimize",
+        "scope": "last",
+        "step": None,
+        "step_place": "before",
+    }
     assert document["scopes"][2]["regret"] == 1.0
 
 
@@ -163,7 +169,7 @@ def test_more_than_there_are(run, logs, written, top):
     ("options", "message"),
     [
         (("--minimize", "los"), "the objective metric 'los' is not among the metrics: 'loss', 'epoch'\nhint: did you"),
-        (("--scope", "best"), "scope='best': last, first, min, max, mean, last-N or best@K was expected"),
+        (("--scope", "beste"), "scope='beste': last, first, min, max, mean, last-N, best or best@K was expected"),
         (("--scope", ""), "scope='': last, first, min"),
         (("--step", ""), "step='': the name of a metric was expected"),
         (("--minimize", "loss", "--scope", ""), "scope='': last, first, min"),

@@ -217,6 +217,7 @@ def test_the_outcome_as_json(run, trials):
             "tied": None,
             "step": None,
             "steps_back": None,
+            "stepless": None,
         },
         {
             "rank": None,
@@ -235,10 +236,11 @@ def test_the_outcome_as_json(run, trials):
             "tied": None,
             "step": None,
             "steps_back": None,
+            "stepless": None,
         },
     ]
     assert document == {
-        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
+        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None, "step_place": "before"},
         "completed_only": False,
         "best": {
             "job": "trial_7",

@@ -442,7 +442,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "options": {"newline": "universal", "matches": "all", "escape": "none", "ansi": "keep"},
         "input_format": "auto",
         "fingerprint": SCANNER.fingerprint,
-        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None},
+        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None, "step_place": "before"},
         "completed_only": False,
         "jobs": [
             {"job": 'a, "b"\nc', "status": None, "hyperparameters": {}},

@@ -57,11 +57,11 @@ def test_another_goal_is_an_error(goal):
 
 @pytest.mark.parametrize(
     "scope",
-    ["best", "Last", "", "last-", "last-0", "last--1", "last-1.5", "last 5", "best@", "best@x", "best@nan", "best@1e3",
+    ["beste", "Last", "", "last-", "last-0", "last--1", "last-1.5", "last 5", "best@", "best@x", "best@nan", "best@1e3",
      "mean-5", " last", "last\n", "last-５", None, 5],
 )  # fmt: skip
 def test_another_scope_is_an_error(scope):
-    with pytest.raises(OptionError, match="last, first, min, max, mean, last-N or best@K was expected") as caught:
+    with pytest.raises(OptionError, match="last, first, min, max, mean, last-N, best or best@K was expected") as caught:
         Objective("loss", "Minimize", scope, step="epoch")
     assert f"scope={scope!r}" in str(caught.value)
 
@@ -74,6 +74,7 @@ def test_another_scope_is_an_error(scope):
         ("min", ("min", None)),
         ("max", ("max", None)),
         ("mean", ("mean", None)),
+        ("best", ("best", None)),
         ("last-1", ("last-n", 1)),
         ("last-500", ("last-n", 500)),
         ("best@100", ("best@k", 100.0)),
@@ -92,9 +93,9 @@ def test_the_best_at_a_step_needs_one():
 
 def test_all_errors_of_an_objective_come_together():
     with pytest.raises(OptionError) as caught:
-        Objective("loss", "up", "best")
+        Objective("loss", "up", "beste")
     assert "goal='up'" in str(caught.value)
-    assert "scope='best'" in str(caught.value)
+    assert "scope='beste'" in str(caught.value)
     assert isinstance(caught.value, ValueError)
 
 

@@ -18,6 +18,7 @@ from support.ranking_oracle import Row
 import metricscan
 from metricscan import Objective, OptionError, Scanner
 from metricscan.datasets.rows import Rows
+from metricscan.definitions.blocks import BLOCK, STEP_PLACES
 from metricscan.logs.natural import natural, natural_ranks
 from metricscan.ranking import in_pieces as pieces
 from metricscan.ranking import ranking
@@ -77,20 +78,25 @@ def in_replay_order(jobs):
     return sorted(named, key=lambda one: (natural(one[0]), natural(one[1].stream), one[1].part))
 
 
+def shuffled(jobs):
+    """Rows as an engine may put them: with the last ones of each job first, and jobs in turn."""
+    return interleaved({name: rows[1::2][::-1] + rows[::2] for name, rows in jobs.items()})
+
+
 def known(jobs, statuses):
     return [SimpleNamespace(name=name, status=statuses.get(name), hyperparameters={}) for name in jobs]
 
 
-def from_tables(arrange, jobs, steps, objective, statuses, completed_only):
-    tables = {"loss": table_of(arrange(jobs)), "epoch": table_of(arrange(steps))}
+def from_tables(arrange, jobs, steps, blocks, objective, statuses, completed_only):
+    tables = {"loss": table_of(arrange(jobs)), "epoch": table_of(arrange(steps)), BLOCK: table_of(arrange(blocks))}
     facts = known(jobs, statuses)
     return rank(tables, objective, jobs=facts, completed_only=completed_only)
 
 
-def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
-    """As a replay without kept rows decides: in batches, every few rows."""
+def in_pieces(size, batch, jobs, steps, blocks, objective, statuses, completed_only, turned=False):
+    """As a replay without kept rows decides: in batches, every few rows; the rows of a log may be turned around."""
     names = pa.array(sorted(jobs, key=natural), pa.string())
-    streams = sorted({row.stream for some in (jobs, steps) for rows in some.values() for row in rows})
+    streams = sorted({row.stream for some in (jobs, steps, blocks) for rows in some.values() for row in rows})
     numbers = {name: number for number, name in enumerate(names.to_pylist())}
 
     def batches(some):
@@ -98,6 +104,8 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
         for name, row in in_replay_order(some):
             logs.setdefault((numbers[name], row.stream, row.part), []).append((name, row))
         for (number, stream, _), rows in logs.items():
+            if turned:
+                rows.reverse()
             for at in range(0, len(rows), batch):
                 table = table_of(rows[at : at + batch])
                 same = np.full(table.num_rows, 1)
@@ -105,15 +113,18 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
 
     with mock.patch.object(pieces, "PIECE_ROWS", size):
         decider = pieces.PiecewiseDecider(objective, lambda: pa.array(streams, pa.string()))
-        left = list(batches(steps)) if objective.step is not None else []
+        left = [(*one, decider.add_steps) for one in batches(steps)] if objective.step is not None else []
+        left += [(*one, decider.add_blocks) for one in batches(blocks)] if objective.step_place == "block" else []
+        left.sort(key=lambda one: one[0])
         for number, rows in batches(jobs):
             if decider.is_full:
                 decider.decide_before(number)
             while left and left[0][0] <= number:
-                decider.add_steps(left.pop(0)[1])
+                _, more, add = left.pop(0)
+                add(more)
             decider.add(rows)
-        for _, more in left:
-            decider.add_steps(more)
+        for _, more, add in left:
+            add(more)
         facts = {one.name: one for one in known(jobs, statuses)}
         found = decider.finish()
     return ranking.order(
@@ -130,31 +141,35 @@ def in_pieces(size, batch, jobs, steps, objective, statuses, completed_only):
 WAYS = {
     "table": lambda *args: from_tables(as_it_is, *args),
     "interleaved": lambda *args: from_tables(interleaved, *args),
+    "shuffled": lambda *args: from_tables(shuffled, *args),
     "replay order": lambda *args: from_tables(in_replay_order, *args),
     "row by row": lambda *args: in_pieces(1, 1, *args),
     "in pieces": lambda *args: in_pieces(3, 2, *args),
     "at once": lambda *args: in_pieces(1 << 20, 4, *args),
+    "turned around": lambda *args: in_pieces(1, 2, *args, turned=True),
 }
 
 
-def check(jobs, steps, objective, statuses, completed_only=False):
+def stepped(row, steps, blocks, place):
+    own, separators = ([one for one in some if one.stream == row.stream] for some in (steps, blocks))
+    return row._replace(step=ranking_oracle.step_in_force(row, own, place, separators))
+
+
+def check(jobs, steps, objective, statuses, completed_only=False, blocks=None):
     """The oracle's ranking, which every way gives."""
+    blocks = blocks or {}
     joined = {
-        name: [
-            row._replace(
-                step=ranking_oracle.step_in_force(row, [one for one in steps.get(name, []) if one.stream == row.stream])
-            )
-            for row in rows
-        ]
+        name: [stepped(row, steps.get(name, []), blocks.get(name, []), objective.step_place) for row in rows]
         for name, rows in jobs.items()
     }
     expected = ranking_oracle.rank(joined, objective.goal, objective.scope, statuses, completed_only=completed_only)
     for row in expected:
         row["steps_back"] = None if objective.step is None else ranking_oracle.steps_back(steps.get(row["job"], []))
+        row["stepless"] = None if objective.step is None else row["stepless"]
         if objective.step is None or row["step"] is None or math.isnan(row["step"]):
             row["step"] = None
     for way, ranked in WAYS.items():
-        table = ranked(jobs, steps, objective, statuses, completed_only)
+        table = ranked(jobs, steps, blocks, objective, statuses, completed_only)
         assert table.schema.equals(SCHEMA)
         assert repr(table.select(COLUMNS).to_pylist()) == repr(
             [{name: row[name] for name in COLUMNS} for row in expected]
@@ -219,33 +234,47 @@ def test_the_rules(case, goal):
 
 names = st.sampled_from(["a", "b", "trial_2", "trial_10", "trial_02", "z"])
 values = st.sampled_from([1.0, 2.0, 0.1, 0.2, 0.3, -0.0, 0.0, 1e308, 5e-324, NAN, INF, -INF]) | st.floats()
-records = st.lists(st.lists(st.tuples(st.booleans(), values, st.integers(0, 4)), max_size=4), max_size=5)
+# a value, a step or a separator of blocks
+kinds = st.sampled_from(["row", "row", "step", "step", "block"])
+records = st.lists(st.lists(st.tuples(kinds, values, st.integers(0, 4)), max_size=4), max_size=5)
 # few are rotated; pieces come in any order
 places = st.tuples(names, st.sampled_from(["out", "rank_2", "rank_10"]), st.sampled_from([0, 0, 0, 1, 2]))
 logs = st.dictionaries(places, records, max_size=8)
-scopes = st.sampled_from(["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best@1", "best@2.5"])
+scopes = st.sampled_from(
+    ["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best", "best@1", "best@2.5"]
+)
 statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopped", "InProgress", "odd"]))
 
 
 def jobs_of(logs, timed):
-    """Rows of the objective and of the step, as they stand in the records of logs; few times, so that they tie."""
-    jobs, steps = {}, {}
+    """Rows, steps and separators, as they stand in the records of logs; few times, so that they tie."""
+    found = {"row": {}, "step": {}, "block": {}}
     for (name, stream, part), log in logs.items():
         for line, record in enumerate(log, 1):
-            for column, (is_step, value, number) in enumerate(record):
-                value = float(number) if is_step and number < 4 else value
+            for column, (kind, value, number) in enumerate(record):
+                value = float(number) if kind == "step" and number < 4 else value
                 time = number if timed else None
                 row = Row(stream, value, line, 100 * line, 100 * line + column, time, part=part)
-                (steps if is_step else jobs).setdefault(name, []).append(row)
-    return {name: jobs.get(name, []) for name in [*jobs, *steps]}, steps
+                found[kind].setdefault(name, []).append(row)
+    # every job that is in a table is ranked
+    return {name: found["row"].get(name, []) for some in found.values() for name in some}, found["step"], found["block"]
 
 
-@given(logs, st.sampled_from(["Minimize", "Maximize"]), scopes, statuses, st.booleans(), st.booleans())
-def test_a_naive_oracle_ranks_the_same(logs, goal, scope, statuses, timed, completed_only):
-    jobs, steps = jobs_of(logs, timed)
+@given(
+    logs,
+    st.sampled_from(["Minimize", "Maximize"]),
+    scopes,
+    statuses,
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(STEP_PLACES),
+)
+def test_a_naive_oracle_ranks_the_same(logs, goal, scope, statuses, timed, completed_only, place):
+    jobs, steps, blocks = jobs_of(logs, timed)
     step = "epoch" if scope.startswith("best@") or timed else None
     statuses = {name: status for name, status in statuses.items() if name in jobs}
-    check(jobs, steps, Objective("loss", goal, scope, step), statuses, completed_only)
+    objective = Objective("loss", goal, scope, step, place if step else "before")
+    check(jobs, steps, objective, statuses, completed_only, blocks)
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40), min_size=1))
@@ -275,7 +304,7 @@ def test_a_row_says_what_is_known_of_the_job():
         SimpleNamespace(name="a", status="Stopped", hyperparameters={"lr": "3e-4", "units": "64"}),
         SimpleNamespace(name="b", status=None, hyperparameters={}),
     ]
-    place = {"stream": "stdout", "part": 0, "line": 3, "offset": 20, "step": None, "steps_back": None}
+    place = {"stream": "stdout", "part": 0, "line": 3, "offset": 20, "step": None, "steps_back": None, "stepless": None}
     nowhere = dict.fromkeys(place)
     assert rank(rows, MIN, jobs=facts).to_pylist() == [
         {

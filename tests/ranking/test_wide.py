@@ -11,6 +11,7 @@ from support import ranking_oracle
 
 import metricscan
 from metricscan import OptionError, Scanner, replay, wide
+from metricscan.definitions.blocks import BLOCK, STEP_PLACES
 
 SCANNER = Scanner([r"epoch=epoch=(\d+)", r"loss=loss=(\S+)", r"acc=acc=(\S+)", r"rank=rank(\d+)\]"])
 
@@ -147,6 +148,63 @@ def test_workers_by_stream_and_label(tmp_path):
     assert rows_of(table) == [("a", "x", 0.0, 1.0, 1.0), ("a", "x", 1.0, 1.0, 2.0), ("a", "y", 0.0, 1.0, 3.0)]
 
 
+GLUED = Scanner([r"ce=ce ([\d.]+)", r"it=it (\d+)"], labels={"worker": r"\[(w\d+)\]", "net": r"net=(\w)"})
+
+
+def test_lines_of_two_workers_that_were_glued(tmp_path):
+    """The last match of a label before the value decides."""
+    (tmp_path / "a.log").write_text("[w1] it 2 ce 0.5[w3] it 2 ce 0.25\n[w3] it 3 ce 0.125[w1] it 3 ce 0.75\n")
+    table = replay(tmp_path, GLUED).curve("ce", "it", worker="worker")
+    assert [row[1:] for row in rows_of(table)] == [
+        ("w1", 2.0, 0.5),
+        ("w1", 3.0, 0.75),
+        ("w3", 2.0, 0.25),
+        ("w3", 3.0, 0.125),
+    ]
+
+
+def test_a_label_behind_the_value_is_not_that_of_the_next_value(tmp_path):
+    (tmp_path / "a.log").write_text("ce 1 [w1]\nce 2 [w2] ce 3\n")
+    table = replay(tmp_path, GLUED).curve("ce", worker="worker")
+    assert rows_of(table) == [("a", None, 1.0, 2.0), ("a", "w1", 1.0, 1.0), ("a", "w2", 1.0, 3.0)]
+
+
+def test_a_label_that_is_carried(tmp_path):
+    """It holds until it changes, in its stream; steps are those of the stream."""
+    (tmp_path / "logs" / "j").mkdir(parents=True)
+    text = "ce 9\nit 1\nnet=G\nce 1\nce 2\nnet=D\nce 3\nit 2\nce 4\nnet=G ce 5\n"
+    (tmp_path / "logs" / "j" / "x.log").write_text(text)
+    (tmp_path / "logs" / "j" / "y.log").write_text("it 1\nce 7\n")
+    found = replay(tmp_path / "logs", GLUED, job="dir", out=tmp_path / "out")
+    expected = [
+        (None, None, 9.0),
+        (None, 1.0, 7.0),
+        ("D", 1.0, 3.0),
+        ("D", 2.0, 4.0),
+        ("G", 1.0, 1.0),
+        ("G", 1.0, 2.0),
+        ("G", 2.0, 5.0),
+    ]
+    for tables in (found, tmp_path / "out"):
+        for carry in (True, "net", ["net"]):
+            table = wide(tables, "it", ["ce"], worker="net", carry=carry, duplicates="all")
+            assert [row[1:] for row in rows_of(table.drop_columns(["repeat"]))] == expected
+
+
+def test_a_worker_that_shares_no_record(tmp_path):
+    (tmp_path / "a.log").write_text("net=G\nce 1\nit 4 net=G\n")
+    found = replay(tmp_path, GLUED)
+    with pytest.raises(OptionError) as caught:
+        found.wide("it", ["ce"], worker=["net", "worker"])
+    assert "the worker 'net' shares no record with the metric 'ce' in any log" in str(caught.value)
+    assert "the worker 'worker' shares no record with the metric 'ce' in any log" in str(caught.value)
+    assert "carry='net' (--carry net)" in str(caught.value)
+    # of all metrics, one is enough
+    assert rows_of(found.wide(None, worker="net")) == [("a", None, 1.0, 1.0, None), ("a", "G", 1.0, None, 4.0)]
+    with pytest.raises(OptionError, match="carry='worker': a label or metric among the workers was expected"):
+        found.wide("it", ["ce"], worker="net", carry="worker")
+
+
 # ---- curves, and where the tables come from
 
 
@@ -169,7 +227,7 @@ def test_a_dataset_gives_the_same(tmp_path):
     assert metricscan.curve(metricscan.Dataset(tmp_path / "out"), "loss", "epoch").equals(found.curve("loss", "epoch"))
 
 
-events = st.tuples(st.sampled_from(["loss", "acc", "epoch", "rank"]), st.integers(0, 3).map(float))
+events = st.tuples(st.sampled_from(["loss", "acc", "epoch", "rank", "block"]), st.integers(0, 3).map(float))
 logs = st.dictionaries(
     st.tuples(st.sampled_from(["a", "t_2", "t_10"]), st.sampled_from(["s_2", "s_10"]), st.sampled_from([0, 0, 1])),
     st.lists(st.lists(events, max_size=4), max_size=5),
@@ -178,9 +236,12 @@ logs = st.dictionaries(
 workers = st.sampled_from([(), ("stream",), ("rank",), ("stream", "rank")])
 
 
-@given(logs, workers, st.sampled_from(["last", "first", "all"]), st.booleans())
-def test_an_oracle_gives_the_same(logs, workers, duplicates, stepped):
-    rows = {name: defaultdict(list) for name in ("loss", "acc", "epoch", "rank")}
+@given(
+    logs, workers, st.booleans(), st.sampled_from(["last", "first", "all"]), st.booleans(), st.sampled_from(STEP_PLACES)
+)
+def test_an_oracle_gives_the_same(logs, workers, carried, duplicates, stepped, step_place):
+    carry = ["rank"] if carried and "rank" in workers else []
+    rows = {name: defaultdict(list) for name in ("loss", "acc", "epoch", "rank", "block")}
     columns = {name: [] for name in rows}
     for (job, stream, part), log in logs.items():
         for line, record in enumerate(log, 1):
@@ -194,23 +255,33 @@ def test_an_oracle_gives_the_same(logs, workers, duplicates, stepped):
         + [("time", pa.timestamp("us", "UTC")), ("part", pa.int32())]
     )
     tables = {name: pa.Table.from_pylist(some, schema=schema) for name, some in columns.items()}
+    tables[BLOCK] = tables.pop("block")
 
-    def labelled(job, row):
-        """What tells the row's worker."""
-        record = (row.stream, row.part, row.offset)
-        same = [one for one in rows["rank"][job] if (one.stream, one.part, one.offset) == record]
-        label = ranking_oracle.step_in_force(row, same)
-        return tuple({"stream": row.stream, "rank": label}[worker] for worker in workers)
+    def labelled(job, row, name, columns=workers):
+        """What distinguishes the row's worker."""
+        labels, some = ([one for one in rows[key][job] if one.stream == row.stream] for key in ("rank", name))
+        label = ranking_oracle.label_in_force(row, labels, some, carried=bool(carry))
+        return tuple({"stream": row.stream, "rank": label}[worker] for worker in columns)
 
     expected = defaultdict(dict)
+    apart_by = [worker for worker in workers if worker not in carry]
+    apart = []
     for name in ("loss", "acc"):
+        found = [labelled(job, row, name) for job, some in rows[name].items() for row in some]
+        if "rank" in apart_by and found and all(label[-1] is None for label in found):
+            apart.append(name)
         for job, some in rows[name].items():
             seen = defaultdict(int)
             for row in ranking_oracle.in_order(some):
-                label = labelled(job, row)
-                steps = [one for one in rows["epoch"][job] if one.stream == row.stream and labelled(job, one) == label]
+                label = labelled(job, row, name)
+                own = labelled(job, row, name, apart_by)
+                in_stream = [one for one in rows["epoch"][job] if one.stream == row.stream]
+                steps = [one for one in in_stream if labelled(job, one, "epoch", apart_by) == own]
+                separators = [one for one in rows["block"][job] if one.stream == row.stream]
                 seen[label] += 1
-                step = ranking_oracle.step_in_force(row, steps) if stepped else float(seen[label])
+                step = (
+                    ranking_oracle.step_in_force(row, steps, step_place, separators) if stepped else float(seen[label])
+                )
                 key = (job, label, step)
                 values = expected[key].setdefault(name, [])
                 values.append(row.value)
@@ -226,8 +297,22 @@ def test_an_oracle_gives_the_same(logs, workers, duplicates, stepped):
         pieces = [ranking_oracle.natural(one) if isinstance(one, str) else -1 if one is None else one for one in label]
         return ranking_oracle.natural(job), pieces, -1 if step is None else step, number
 
-    table = wide(tables, "epoch" if stepped else None, ["loss", "acc"], worker=workers, duplicates=duplicates)
-    assert rows_of(table) == [
+    def result():
+        how = {
+            "worker": workers,
+            "carry": carry,
+            "step_place": step_place if stepped else "before",
+            "duplicates": duplicates,
+        }
+        return wide(tables, "epoch" if stepped else None, ["loss", "acc"], **how)
+
+    if apart:
+        with pytest.raises(
+            OptionError, match=f"'rank' shares no record with the metric {', '.join(map(repr, apart))} in"
+        ):
+            result()
+        return
+    assert rows_of(result()) == [
         (
             job,
             *label,
@@ -251,11 +336,12 @@ def test_an_oracle_gives_the_same(logs, workers, duplicates, stepped):
         ),
         (("epoch", ["los"]), "the metric 'los' is not among the metrics"),
         (("epoch", ["loss", "loss"]), "'loss' is given twice"),
+        ((None, ["loss"], {"step_place": "after"}), "step_place='after' needs a step"),
     ],
 )
 def test_wrong_metrics(tmp_path, arguments, message):
     with pytest.raises(OptionError) as caught:
-        read(tmp_path, **{"a.log": "loss=1\n"}).wide(*arguments)
+        read(tmp_path, **{"a.log": "loss=1\n"}).wide(*arguments[:2], **(arguments[2] if arguments[2:] else {}))
     assert message in str(caught.value)
 
 

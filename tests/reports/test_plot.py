@@ -78,7 +78,7 @@ def test_what_is_not_drawn_is_counted(found, tmp_path, log):
     with mock.patch("matplotlib.axes.Axes.set_title", autospec=True) as title:
         plot(found, "loss", tmp_path / "p.svg", step="epoch", log=log)
     text = title.call_args.args[1]
-    assert text.startswith("loss   (not drawn: 1 values before the first step, 1 values not finite")
+    assert text.startswith("loss   (not drawn: 1 values without a step, 1 values not finite")
     assert ("2 values not positive" in text) == log
 
 
@@ -122,7 +122,8 @@ def test_nothing_to_draw(tmp_path):
 def test_the_command(found, tmp_path, capsys):
     out = tmp_path / "p.svg"
     assert main(["plot", str(tmp_path / "out"), "--metric", "loss", "--step", "epoch", "-o", str(out)]) == 0
-    assert capsys.readouterr() == ("", f"written: {out}\n")
+    notice = "notice: 1 of 11 rows of 'loss' have no step: no 'epoch' stands before them in the stream"
+    assert capsys.readouterr() == ("", f"{notice}\nwritten: {out}\n")
     # by the replay's objective
     assert drawn(out)["trial_10"][0] == BEST
     main(["plot", str(tmp_path / "out"), "--metric", "loss", "--maximize", "epoch", "--log", "-o", str(out)])
@@ -146,13 +147,32 @@ def test_the_best_job_is_one_that_the_replay_ranked(tmp_path, found, capsys):
     assert "no objective for --completed-only" in capsys.readouterr().err
 
 
+def test_steps_behind_their_rows_and_a_phase_that_is_carried(tmp_path, capsys):
+    (tmp_path / "a.log").write_text("phase=x\nloss=1\nepoch=1\nloss=2\nphase=y\nloss=3\nepoch=2\n")
+    scanner = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)"], labels={"phase": r"phase=(\S+)"})
+    out, picture = str(tmp_path / "out"), tmp_path / "p.svg"
+    replay(tmp_path / "a.log", scanner, out=out)
+    arguments = ["plot", out, "--metric", "loss", "--step", "epoch", "-o", str(picture)]
+    assert main([*arguments, "--step-place", "after", "--carry", "phase"]) == 0
+    assert "<title>a, x</title>" in picture.read_text()
+    assert "<title>a, y</title>" in picture.read_text()
+    assert capsys.readouterr().err == f"written: {picture}\n"
+    assert main(arguments) == 0
+    assert "1 of 3 rows of 'loss' have no step" in capsys.readouterr().err
+    assert main([*arguments, "--worker", "phase"]) == 2
+    assert "--carry phase" in capsys.readouterr().err
+    assert main([*arguments, "--step-place", "block"]) == 2
+    assert "replay the logs again with block=True (--step-place block)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--metric", "los", "-o", "p.svg"], "the metric 'los' is not among the metrics"),
         (["--metric", "loss", "-o", "p.pdf"], "p.pdf: a name that ends in .png, .svg or .html was expected"),
         (["--metric", "loss", "-o", "gone/p.svg"], "cannot write gone/p.svg: No such file or directory"),
-        (["--metric", "loss", "-o", "p.svg", "--scope", "best"], "scope='best'"),
+        (["--metric", "loss", "-o", "p.svg", "--step-place", "after"], "--step-place needs --step NAME"),
+        (["--metric", "loss", "-o", "p.svg", "--scope", "beste"], "scope='beste'"),
     ],
 )
 def test_wrong_use(found, tmp_path, capsys, monkeypatch, arguments, message):

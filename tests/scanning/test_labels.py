@@ -279,7 +279,12 @@ def test_workers_are_distinguished_as_by_a_naive_reading(tmp_path_factory, kind,
     text = log_of(kind, lines)
     log = tmp_path_factory.mktemp("logs") / "a.log"
     log.write_text(text)
-    table = replay(log, scanner_of(kind)).curve("loss", "epoch", worker="worker")
+    found = replay(log, scanner_of(kind))
+    if found["loss"].num_rows and all(worker is None for worker, _ in naive(kind, text)):
+        with pytest.raises(OptionError, match="'worker' shares no record with the metric 'loss' in any log"):
+            found.curve("loss", "epoch", worker="worker")
+        return
+    table = found.curve("loss", "epoch", worker="worker")
     assert by_worker(table) == naive(kind, text)
     assert table.schema.field("worker").type == pa.string()
 
@@ -295,7 +300,10 @@ def test_workers_stand_in_natural_order(tmp_path):
 def test_a_label_without_rows(tmp_path):
     log = tmp_path / "a.log"
     log.write_text("loss=1\n")
-    assert by_worker(replay(log, scanner_of("rank")).curve("loss", worker="worker")) == {(None, 1.0): 1.0}
+    found = replay(log, scanner_of("rank"))
+    with pytest.raises(OptionError, match="the worker 'worker' shares no record with the metric 'loss' in any log"):
+        found.curve("loss", worker="worker")
+    assert by_worker(found.curve("loss", worker="worker", carry=True)) == {(None, 1.0): 1.0}
 
 
 def test_text_is_no_value(tmp_path):

@@ -23,8 +23,16 @@ def natural(name):
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name
 
 
-def step_in_force(row, steps):
-    """Of the row's record, the last step up to the row, else the first; else the last before the record, in any piece."""
+def block(row, separators):
+    """The number of the row's block in its stream; the record of a separator belongs to the block that it begins."""
+    return sum((one.part, one.offset) <= (row.part, row.offset) for one in separators)
+
+
+def step_in_force(row, steps, place="before", separators=()):
+    """Of the row's record, the last step up to the row, else the first.
+
+    Else, in any piece: the last before the record; the first behind it; or of the row's block, the last before, else the first.
+    """
     record = (row.part, row.offset)
     in_record = [step for step in steps if (step.part, step.offset) == record]
     before = [step for step in in_record if step.start <= row.start]
@@ -33,23 +41,53 @@ def step_in_force(row, steps):
         return max(before, key=lambda step: step.start).value
     if in_record:
         return min(in_record, key=lambda step: step.start).value
-    return max(earlier, key=lambda step: (step.part, step.start)).value if earlier else None
+    later = [step for step in steps if (step.part, step.offset) > record]
+    if place == "block":
+        own = block(row, separators)
+        earlier, later = ([step for step in some if block(step, separators) == own] for some in (earlier, later))
+    if earlier and place != "after":
+        return max(earlier, key=lambda step: (step.part, step.start)).value
+    if later and place != "before":
+        return min(later, key=lambda step: (step.part, step.start)).value
+    return None
+
+
+def label_in_force(row, labels, rows, *, carried):
+    """The label of a row among rows of its metric; all are of one stream.
+
+    Of the row's record, the last label up to the row, else the first, unless that is the last one before another row. Else, if
+    it is carried, the last before the record.
+    """
+    record = (row.part, row.offset)
+    labels = sorted(labels, key=lambda label: (label.part, label.start))
+    own = [label for label in labels if (label.part, label.offset) == record]
+
+    def last_up_to(one):
+        return next((label for label in reversed(own) if label.start <= one.start), None)
+
+    others = [last_up_to(one) for one in rows if (one.part, one.offset) == record]
+    earlier = [label for label in labels if (label.part, label.offset) < record]
+    if last_up_to(row) is not None:
+        return last_up_to(row).value
+    if own and own[0] not in others:
+        return own[0].value
+    return earlier[-1].value if earlier and carried else None
 
 
 def steps_back(steps):
-    """How often the step of a stream goes back; rows of a piece of a stream are given in its order."""
+    """How often the step of a stream goes back."""
     last, count = {}, 0
-    for step in sorted(steps, key=lambda step: step.part):
+    for step in sorted(steps, key=lambda step: (step.part, step.start)):
         count += step.stream in last and step.value < last[step.stream]
         last[step.stream] = step.value
     return count
 
 
 def in_order(rows):
-    """Rows of a job; those of a piece of a stream are given in its order."""
+    """Rows of a job, which are given in any order."""
     if all(row.time is not None for row in rows):
-        return sorted(rows, key=lambda row: (row.time, natural(row.stream), row.part))
-    return sorted(rows, key=lambda row: (natural(row.stream), row.part))
+        return sorted(rows, key=lambda row: (row.time, natural(row.stream), row.part, row.start))
+    return sorted(rows, key=lambda row: (natural(row.stream), row.part, row.start))
 
 
 def mean(values):
@@ -81,6 +119,7 @@ def outcome(rows, goal, scope):
         window, least = rows, scope == "min"
         if scope.startswith("best@"):
             window = [row for row in rows if row.step is not None and row.step <= float(scope[5:])]
+        if scope.startswith("best"):
             least = goal == "Minimize"
         finite = [row for row in window if math.isfinite(row.value)]
         if finite:
@@ -140,6 +179,7 @@ def rank(jobs, goal, scope, statuses=None, *, completed_only=False):
                 "line": row and row.line,
                 "offset": row and row.offset,
                 "step": row and row.step,
+                "stepless": sum(row.step is None or math.isnan(row.step) for row in jobs[name]),
                 "streams": len({row.stream for row in jobs[name]}),
                 "not_finite": sum(not math.isfinite(row.value) for row in jobs[name]),
                 "tied": sum(rival == value for rival in rivals) if placed else None,
