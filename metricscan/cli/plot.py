@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -73,13 +73,19 @@ def plot(
     objective = objective_of(minimize, maximize, scope, wanted, opened.objective)
     if objective is None and completed_only is not None:
         raise no_objective_for("--completed-only")
+    conditions: dict[str, Any] = {}
+    if objective is not None:
+        conditions["completed_only"] = completed_only_of(completed_only, minimize, maximize, opened)
+        if minimize is None and maximize is None:
+            # as in the replay
+            conditions |= {"min_step": opened.min_step, "exclude_doubts": opened.exclude_doubts}
     draw(
         opened,
         metric,
         out,
         step=step,
         objective=objective,
-        completed_only=objective is not None and completed_only_of(completed_only, minimize, maximize, opened),
+        **conditions,
         worker=workers,
         duplicates=duplicates,
         log=log_scale,

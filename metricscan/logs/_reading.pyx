@@ -30,6 +30,11 @@ cdef extern from "kernel/bytes.h" nogil:
     size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
 
+cdef extern from "kernel/crash_marks.h" nogil:
+    enum:
+        MS_TAIL_BYTES
+    bint ms_may_show_crash(const uint8_t *p, size_t n)
+
 cdef extern from "<unistd.h>" nogil:
     ssize_t posix_read "read"(int descriptor, void *buffer, size_t size)
     int posix_close "close"(int descriptor)
@@ -44,9 +49,19 @@ cdef enum:
     HAS_NUL = 1
     PACKED = 2
     EXPORT = 4
+    CRASH = 8
 
-#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events.
-FLAG_NUL, FLAG_PACKED, FLAG_EXPORT = HAS_NUL, PACKED, EXPORT
+#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events. What its last bytes show:
+#: perhaps a crash.
+FLAG_NUL, FLAG_PACKED, FLAG_EXPORT, FLAG_CRASH = HAS_NUL, PACKED, EXPORT, CRASH
+
+#: The part of a log's end that is examined for a crash.
+TAIL_BYTES = MS_TAIL_BYTES
+
+
+def may_show_crash(const uint8_t[::1] tail not None):
+    """Whether the end of a log may show a crash; if not, it does not."""
+    return len(tail) > 0 and ms_may_show_crash(&tail[0], <size_t>len(tail))
 
 
 # ---- what first bytes show
@@ -287,8 +302,8 @@ def read_together(
     bytes, or None
         Of each file that was read six int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
         it where it does not end with one; its own size; the bytes of its beginning, NULs and a byte-order mark, which are not
-        in the buffer; the newlines and the records in it; and what its first bytes show (:func:`look_at`). None if a file
-        cannot be read, or does not fit.
+        in the buffer; the newlines and the records in it; and what its first bytes show (:func:`look_at`) and its last
+        (``FLAG_CRASH``). None if a file cannot be read, or does not fit.
     """
     cdef Py_ssize_t i = first, count = len(paths)
     cdef int simd = ms_level_named(level.encode())
@@ -316,6 +331,8 @@ def read_together(
                     if not whole:
                         break
                     parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
+                    if ms_may_show_crash(<uint8_t *>view.buf + at, <size_t>parts[i].size):
+                        parts[i].shown |= CRASH
                     measure(simd, &parts[i], <uint8_t *>view.buf + at, universal)
                     at += parts[i].length
                     i += 1

@@ -13,22 +13,29 @@ from metricscan.datasets.rows import Rows, codes_of, numbered
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes, decide
+from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
+from metricscan.ranking.doubts import Last, as_column, doubts_of_jobs, last_steps
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.steps import steps_back, with_steps
 from metricscan.ranking.tables import checked, numeric, opened_tables
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from metricscan.datasets.evidence import Evidence
     from metricscan.datasets.rows import Array
+    from metricscan.logs.job import Log
+    from metricscan.ranking.doubts import Doubt
 
 #: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
 #: those that are NaN or infinite, ``streams`` the streams that hold the objective, ``tied`` the jobs that share the rank,
 #: including this one. ``steps_back`` counts how often the step went back, as it does when a job is resumed. If the objective
-#: has no step, ``step`` and ``steps_back`` are null.
+#: has no step, ``step`` and ``steps_back`` are null. ``doubts`` are the reasons to doubt the value
+#: (:class:`~metricscan.ranking.doubts.Doubt`).
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -47,13 +54,16 @@ SCHEMA = pa.schema(
         pa.field("tied", pa.int64()),
         pa.field("step", pa.float64()),
         pa.field("steps_back", pa.int64()),
+        pa.field("doubts", DOUBTS_TYPE, nullable=False),
     ]
 )
 COMPLETED = "Completed"
 # A job with any other status, known or not, cannot win; one without a status can.
 _ABLE_TO_WIN = pa.array([COMPLETED, "Stopped", "InProgress"])
-_STATUS_NAMES = pa.array(["found", "not_finite", "missing"])
-# Groups in the order: 0 found, 1 found but unable to win, 2 not finite, 3 missing.
+# A finite value that has no rank because the user set a condition; beside the statuses of outcomes.
+_BELOW_MIN_STEP, _EXCLUDED = 3, 4
+_STATUS_NAMES = pa.array(["found", "not_finite", "missing", "below_min_step", "excluded"])
+# Groups in the order: 0 found, 1 found but without a rank, 2 not finite, 3 missing.
 _GROUPS = np.array([0, 2, 3])
 
 
@@ -79,6 +89,8 @@ def rank(
     *,
     jobs: Iterable[Known] | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
 ) -> pa.Table:
     """Rank the jobs of a replay's tables, or of a dataset that it wrote, without reading the logs again.
 
@@ -95,20 +107,25 @@ def rank(
         attribute exists.
     completed_only : bool
         Whether to rank only jobs whose status is Completed.
+    min_step : float, optional
+        A job whose last step is below it, or that has no step, gets no rank. The objective must have a step.
+    exclude_doubts : str or sequence of str
+        Kinds of doubts; a job that has one of them gets no rank.
 
     Returns
     -------
     pyarrow.Table
         One row per job: rank, job, value, objective_status, job_status, rows, stream, part, line, offset, hyperparameters,
-        streams, not_finite, tied, step, steps_back; ``metricscan.ranking.SCHEMA`` has their types and meaning. Jobs with a
-        finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A job that
-        failed, or whose status is a word that is not known, has no rank; it follows the other jobs with a finite value.
-        Then come ``not_finite``, then ``missing``. The table is a copy.
+        streams, not_finite, tied, step, steps_back, doubts; ``metricscan.ranking.SCHEMA`` has their types and meaning. Jobs
+        with a finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A job that
+        failed, whose status is a word that is not known, or that does not fulfil a condition (``below_min_step``,
+        ``excluded``), has no rank; it follows the other jobs with a finite value. Then come ``not_finite``, then
+        ``missing``. The table is a copy.
 
     Raises
     ------
     OptionError
-        The tables do not hold the objective metric or its step, it is a label, or a column is missing.
+        The tables do not hold the objective metric or its step, it is a label, a column is missing, or a condition is invalid.
     SourceError
         The dataset cannot be read.
 
@@ -124,17 +141,26 @@ def rank(
     """
     tables = opened_tables(tables)
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
+    conditions = Conditions.checked(objective, completed_only, min_step, exclude_doubts)
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts: dict[str, Known] = {job.name: job for job in jobs}
+    evidence = getattr(tables, "evidence", None)
+
+    def logs() -> dict[str, Sequence[Log]]:
+        known = getattr(tables, "jobs", None) or facts.values()
+        return {one.name: getattr(one, "logs", ()) for one in known}
+
     if isinstance(tables, Dataset):
         try:
-            outcomes, streams, went_back = _decided_in_pieces(tables, objective)
+            outcomes, streams, went_back, last = _decided_in_pieces(tables, objective)
         except OutOfOrderError:
             pass
         else:
             names = pc.unique(pa.concat_arrays([tables.names, pa.array(facts, pa.string())]))
-            return order(outcomes, objective, names, streams, facts, went_back, completed_only=completed_only)
+            return order(
+                outcomes, objective, names, streams, facts, went_back, last, conditions, evidence=evidence, logs=logs
+            )
     columns = [codes_of(checked(table, name).column("job"), "job") for name, table in tables.items()]
     names, numbers = numbered(columns, pa.array(facts, pa.string()))
     jobs_of = dict(zip(tables, numbers, strict=True))
@@ -150,7 +176,8 @@ def rank(
         rows = with_steps(rows, steps[0])
     outcomes = decide(rows, objective, lambda: streams)
     back = steps_back(steps[0]) if steps else None
-    return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only)
+    reached = last_steps(steps[0]) if steps else None
+    return order(outcomes, objective, names, streams, facts, back, reached, conditions, evidence=evidence, logs=logs)
 
 
 def order(
@@ -160,8 +187,11 @@ def order(
     streams: pa.Array,
     facts: Mapping[str, Known],
     went_back: Array | None = None,
+    last: Last | None = None,
+    conditions: Conditions = NO_CONDITIONS,
     *,
-    completed_only: bool = False,
+    evidence: Evidence | None = None,
+    logs: Callable[[], Mapping[str, Sequence[Log]]] = dict,
 ) -> pa.Table:
     """Put the jobs in order, including jobs without an outcome.
 
@@ -175,7 +205,13 @@ def order(
         Status and hyperparameters by name of the job.
     went_back : int array, optional
         The job number of each step that goes back.
-    completed_only : bool
+    last : Last, optional
+        The last step of each job that has one.
+    conditions : Conditions
+    evidence : Evidence, optional
+        What the scan noted besides the rows.
+    logs : callable
+        Returns the logs of jobs by name; called only if a doubt needs a path.
 
     Returns
     -------
@@ -189,9 +225,17 @@ def order(
     if known:
         job_status = pa.array([None if one is None else one.status for one in known], pa.string())
     barred = pc.and_(pc.is_valid(job_status), pc.invert(pc.is_in(job_status, _ABLE_TO_WIN)))
-    if completed_only:
+    if conditions.completed_only:
         barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
-    group = _GROUPS[status] + ((status == FOUND) & barred.to_numpy(zero_copy_only=False))
+    reached = np.full(len(names), np.nan)
+    if last is not None:
+        reached[last.job] = last.step
+    stopped = pc.fill_null(pc.equal(job_status, "Stopped"), False).to_numpy(zero_copy_only=False)
+    doubts = doubts_of_jobs(
+        outcomes, objective, names, streams, evidence=evidence, reached=reached, stopped=stopped, logs=logs
+    )
+    shown = _with_conditions(status, conditions, reached, doubts)
+    group = _GROUPS[status] + ((status == FOUND) & (barred.to_numpy(zero_copy_only=False) | (shown != FOUND)))
     # 0.0 and -0.0 tie
     key = np.where(status == FOUND, value if objective.goal == "Minimize" else -value, 0.0) + 0.0
     index = np.lexsort((key, group))
@@ -219,7 +263,7 @@ def order(
         "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
         "job": names.take(pa.array(index)),
         "value": pc.if_else(missing, pa.scalar(None, pa.float64()), pa.array(value[index])),
-        "objective_status": _STATUS_NAMES.take(pa.array(status[index])),
+        "objective_status": _STATUS_NAMES.take(pa.array(shown[index])),
         "job_status": job_status.take(pa.array(index)),
         "rows": column("rows"),
         "stream": streams.take(pa.array(column("stream"), mask=lacking)),
@@ -232,6 +276,7 @@ def order(
         "tied": pc.if_else(ranked, at_none, pa.array(tied, pa.int64())),
         "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
         "steps_back": _counts(went_back, index, stepped=objective.step is not None),
+        "doubts": as_column(doubts, index),
     }
     return pa.table(columns, schema=SCHEMA)
 
@@ -255,13 +300,26 @@ def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[st
         raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
 
 
+def _with_conditions(
+    status: Array, conditions: Conditions, reached: Array, doubts: Mapping[int, Sequence[Doubt]]
+) -> Array:
+    """The statuses of the jobs, where those with a finite value have another if they do not fulfil a condition."""
+    shown = status.copy()
+    for job in [job for job, some in doubts.items() if any(one.kind in conditions.exclude_doubts for one in some)]:
+        shown[job] = _EXCLUDED if status[job] == FOUND else status[job]
+    if conditions.min_step is not None:
+        # the comparison is false for a job without a step
+        shown[(status == FOUND) & ~(reached >= conditions.min_step)] = _BELOW_MIN_STEP
+    return shown
+
+
 def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:
     if not stepped or went_back is None:
         return pa.nulls(len(index), pa.int64())
     return pa.array(np.bincount(went_back, minlength=len(index))[index], pa.int64())
 
 
-def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, Array]:
+def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, Array, Last]:
     streams = StreamNumbers()
     decider = PiecewiseDecider(objective, streams.names)
     steps = iter(()) if objective.step is None else dataset.rows(objective.step, streams)
@@ -278,7 +336,7 @@ def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes
     for more in steps:
         decider.add_steps(more)
         decider.decide_before(int(more.job[-1]))
-    return decider.finish(), streams.names(), decider.went_back
+    return decider.finish(), streams.names(), decider.went_back, decider.last_steps
 
 
 def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:

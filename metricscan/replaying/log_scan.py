@@ -16,8 +16,10 @@ from metricscan.scanning.small_logs import scan_together
 from metricscan.scanning.stats import ScanStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from metricscan.datasets.evidence import SuspectsOfMetric
+    from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Log
     from metricscan.replaying.progress import ProgressCounter
     from metricscan.scanning.batches import Batches
@@ -61,6 +63,10 @@ class LogScanner:
     ----------
     spans : dict of Log to ((int, int) or None)
         For each scanned log of an export, the first and the last time of its events, in microseconds since the epoch.
+    crashes : dict of int to Crash
+        By the number of the log, the crash with which it ends. Streams that share an export have none.
+    suspects : dict of int to mapping
+        By the number of the log and the metric, what is suspicious in it.
     """
 
     def __init__(
@@ -77,6 +83,8 @@ class LogScanner:
         self.threads = threads
         self.input_format = input_format
         self.spans: dict[Log, tuple[int, int] | None] = {}
+        self.crashes: dict[int, Crash] = {}
+        self.suspects: dict[int, Mapping[str, SuspectsOfMetric]] = {}
         self._scanner = scanner
         self._progress = progress
         self._on_error = on_error
@@ -94,6 +102,7 @@ class LogScanner:
             paths = [log.path for log in self.logs[group.start : group.stop]]
             together = scan_together(self._scanner.plan, paths, detect=self.input_format == "auto")
             if together is not None:
+                self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
         return [self._alone(number) for number in group]
@@ -110,6 +119,7 @@ class LogScanner:
             finally:
                 stats = running.stats
                 failure = self._note_span(log, running)
+            self._note_crash(number, running)
         except SourceError as error:
             failure = error
         one = range(number, number + 1)
@@ -137,6 +147,7 @@ class LogScanner:
             try:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
+                self._note_crash(number, running)
             except SourceError as error:
                 self._on_error(error)
             finally:
@@ -189,6 +200,13 @@ class LogScanner:
             self._progress.done(log)
         batches = self._exports[log.path].pop(within, [])
         return Scanned(one, [(name, batch, [batch.num_rows]) for name, batch in batches], counted)
+
+    def _note_crash(self, number: int, running: Batches) -> None:
+        """Note whether a log that was read to its end ends with a crash."""
+        names = () if running.frames is None else {name for name in running.frames.stream_names if name is not None}
+        crash = running.crash() if len(names) < 2 else None
+        if crash is not None:
+            self.crashes[number] = crash
 
     def _note_span(self, log: Log, running: Batches) -> SourceError | None:
         """Note the times of a log's events. Gives an error if the events are of several streams, which is known only now."""

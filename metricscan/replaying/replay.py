@@ -13,6 +13,7 @@ from metricscan.logs.exports import check_format
 from metricscan.logs.naming import job_pattern
 from metricscan.logs.survey import survey
 from metricscan.ranking import ranking
+from metricscan.ranking.conditions import Conditions
 from metricscan.replaying.run import Run
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.scanner import Scanner
@@ -32,6 +33,8 @@ def replay(
     *,
     objective: Objective | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
     on_error: str = "collect",
     threads: int | None = None,
     job: str = "auto",
@@ -56,6 +59,10 @@ def replay(
     objective : Objective, optional
     completed_only : bool
         Whether only jobs whose status is Completed get a rank.
+    min_step : float, optional
+        A job whose last step is below it, or that has no step, gets no rank. The objective must have a step.
+    exclude_doubts : str or sequence of str
+        Kinds of doubts, such as ``"crashed"``; a job that has one of them gets no rank.
     on_error : {"collect", "raise"}
         What happens with a log that cannot be read: the error is added to ``errors`` and the other logs are read, or the error
         is raised.
@@ -123,6 +130,7 @@ def replay(
             faults.note(f"on_error={on_error!r}: 'collect' or 'raise' was expected")
         if objective is not None:
             faults.of(ranking.check_metric, objective, scanner.metrics, scanner.labels)
+        faults.of(Conditions.checked, objective, completed_only, min_step, exclude_doubts)
         faults.of(check_threads, threads)
         if job not in ("auto", "file", "dir"):
             faults.of(job_pattern, job)
@@ -151,7 +159,7 @@ def replay(
         objective,
         threads,
         progress,
-        completed_only=completed_only,
+        conditions=Conditions.checked(objective, completed_only, min_step, exclude_doubts),
         raise_errors=on_error == "raise",
         input_format=input_format,
     )

@@ -46,6 +46,8 @@ def plot(
     step: str | None = None,
     objective: Objective | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
     worker: str | Sequence[str] = (),
     duplicates: Duplicates = "last",
     log: bool = False,
@@ -63,6 +65,8 @@ def plot(
         Highlights the best jobs by this objective; of a tie, the first five.
     completed_only : bool
         Whether only jobs whose status is Completed can be best.
+    min_step, exclude_doubts
+        Which jobs can be best, as :func:`rank` takes them.
     log : bool
         Whether the axis of values is logarithmic; values that are not positive cannot be drawn on it, and the title counts
         them.
@@ -93,7 +97,10 @@ def plot(
         raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
     opened = opened_tables(tables)
     lines = _lines(curve(opened, metric, step, worker=worker, duplicates=duplicates))
-    best = {} if objective is None else _best(rank(opened, objective, completed_only=completed_only))
+    best = {}
+    if objective is not None:
+        conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
+        best = _best(rank(opened, objective, **conditions))
     # equal data give equal bytes
     settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
     with mpl.rc_context(settings):

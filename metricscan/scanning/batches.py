@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.errors import SourceError
 from metricscan.logs.source import CHUNK_BYTES, open_source
+from metricscan.logs.tails import TAIL_BYTES, crash_of, joined_tail
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.stats import ScanStats
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan import _core
+    from metricscan.logs.crashes import Crash
     from metricscan.logs.exports import ExportReader
+    from metricscan.logs.source import Source
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
 
@@ -59,6 +63,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self._opened = open_source(source, chunk_bytes=chunk_bytes)
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
         self.frames: ExportReader | None = None
+        # the end of the text; none if the end could not be read
+        self._tail = b""
+        self._newlines = 0
         workers = threaded.worker_count(threads, self._opened.size)
         # a file of size 0 may have content: those of /proc do
         can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
@@ -88,6 +95,12 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             # the scan is over: the counts are final
             self.counting = stats
         return stats
+
+    def crash(self) -> Crash | None:
+        """The crash with which the input ends. To be called after the last batch."""
+        if self.frames is not None:
+            return crash_of(self._tail)
+        return crash_of(self._tail, self.stats.bytes - len(self._tail), self._newlines)
 
     def __iter__(self) -> Batches:
         return self
@@ -120,29 +133,38 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self.counting = scan.stats
         with self._opened:
             for events in frames:
+                self._tail = joined_tail(self._tail, events.text)
                 yield from scan.add(events)
         yield from scan.finish()
         # a snapshot, because the scan keeps a reference to the input
         self.counting = scan.stats()
         if frames.error is not None:
+            self._tail = b""
             raise frames.error
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
         core = self._plan.new_stream(in_batches=True)
         self.counting = partial(self._plan.stats_of, core)
         failed: SourceError | None = None
+        can_be_read_again = self._opened.whole is not None or self._opened.descriptor is not None
         with self._opened:
             try:
                 for piece in self._opened:
+                    if not can_be_read_again:
+                        self._tail = joined_tail(self._tail, piece)
                     core.feed(piece)
                     for pattern, columns in core.take_full():
                         yield from self._named(pattern, columns)
             except SourceError as error:
                 failed = error
+            if can_be_read_again:
+                self._tail = _end_of(self._opened, core.bytes)
             core.finish(cut_off=failed is not None)
+            self._newlines = core.newlines
         for pattern, columns in core.take():
             yield from self._named(pattern, columns)
         if failed is not None:
+            self._tail = b""
             raise failed
 
     def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
@@ -172,6 +194,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     lines += block.newlines
             except SourceError as error:
                 failed = error
+            else:
+                self._tail, self._newlines = _end_of(self._opened, stats.bytes), lines
             for pattern, rest in gathering.items():
                 for gathered in rest.take():
                     yield from self._named(pattern, gathered)
@@ -185,3 +209,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         for piece in in_pieces(from_columns(columns)):
             for name in self._plan.names[pattern]:
                 yield name, piece
+
+
+def _end_of(source: Source, size: int) -> bytes:
+    """The last bytes of what was read of a source that can be read again; nothing if they cannot be read."""
+    begin = max(size - TAIL_BYTES, 0)
+    if source.whole is not None:
+        return bytes(source.whole[begin:size])
+    assert source.descriptor is not None
+    try:
+        return os.pread(source.descriptor, size - begin, begin)
+    except OSError:
+        return b""
