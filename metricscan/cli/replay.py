@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli import documents
-from metricscan.cli.counts import print_counts, print_silent
+from metricscan.cli.counts import print_counts, print_missing, print_silent
 from metricscan.cli.fail_on import Failing, fail_on_option, failures
 from metricscan.cli.goal import Goal, goal_options
 from metricscan.cli.options import (
@@ -36,6 +36,7 @@ from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
+    from metricscan.replaying.missing import Missing
     from metricscan.replaying.outcome import Replay
     from metricscan.scanning.scanner import Scanner
 
@@ -142,7 +143,7 @@ def replay(
 
         print_description(request, result, float32=float32)
     elif print_json:
-        _print_json(result, objective, out, goal)
+        _print_json(result, scanner, objective, out, goal, reading.input_format)
     else:
         click.echo(one_line(str(result.survey)), err=True)
         if result.jobs:
@@ -170,19 +171,34 @@ def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None,
             print_doubts(console, best.doubts)
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, goal, result.jobs)
+        if result.stats.metrics[objective.metric].rows:
+            # otherwise all jobs are missing, and the reason is that the definition found nothing
+            print_missing(console, _missing(result, scanner, objective, input_format), objective.metric)
     print_counts(console, result.stats)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
     wanted = None if objective is None else objective.metric
     print_silent(console, scanner, result.stats, paths, input_format, wanted)
 
 
-def _print_json(result: Replay, objective: Objective | None, out: str | None, goal: Goal) -> None:
+def _missing(result: Replay, scanner: Scanner, objective: Objective | None, input_format: str) -> list[Missing]:
+    """Why jobs are missing in the ranking."""
+    from metricscan.replaying.missing import why_missing
+
+    if objective is None or result.ranking is None:
+        return []
+    return why_missing(scanner, result.ranking, result.jobs, objective.metric, input_format)
+
+
+def _print_json(
+    result: Replay, scanner: Scanner, objective: Objective | None, out: str | None, goal: Goal, input_format: str
+) -> None:
     documents.print_document(
         {
             "objective": None if objective is None else asdict(objective),
             **documents.conditions(goal.conditions),
             "best": None if result.best is None else documents.winner(**result.best._asdict()),
             "ranking": None if result.ranking is None else documents.ranked(goal.cut(result.ranking)),
+            "missing": [one._asdict() for one in _missing(result, scanner, objective, input_format)],
             "metrics": {name: documents.counts(metric) for name, metric in result.stats.metrics.items()},
             **documents.totals(result.survey, result.stats, result.errors, result.notices),
             "out": out,

@@ -22,12 +22,13 @@ def test_the_best_job(run, trials):
         ["trial_2", "nan", "not_finite", "1", "(1", "not", "finite)", "stdout:1"],
         ["trial_3", "missing", "0"],
     ]
-    assert [words(line) for line in lines[6:8]] == [
+    assert lines[6] == "trial_3 has no loss: its literal 'loss=' does not occur in the logs"
+    assert [words(line) for line in lines[7:9]] == [
         ["metric", "rows", "unparsed", "unparsed", "text"],
         ["loss", "4", "0"],
     ]
-    assert lines[8] == f"10,416 records, {10_410 * 6 + 9 + 20 + 18 + 9 + 8:,} bytes"
-    assert len(lines) == 9
+    assert lines[9] == f"10,416 records, {10_410 * 6 + 9 + 20 + 18 + 9 + 8:,} bytes"
+    assert len(lines) == 10
     assert err == "4 logs, 1 skipped (1 by name, 0 binary)\n"
 
 
@@ -258,6 +259,7 @@ def test_the_outcome_as_json(run, trials):
             "hyperparameters": {"lr": "3e-4", "units": "64"},
             "doubts": [],
         },
+        "missing": [{"jobs": ["trial_3"], "reason": "its literal 'loss=' does not occur in the logs", "sample": ""}],
         "metrics": {
             "loss": {"rows": 4, "unparsed": 0, **counts, "samples": []},
             "acc": {"rows": 1, "unparsed": 1, **counts, "samples": [{"text": "x", "line": 2, "offset": 12}]},
