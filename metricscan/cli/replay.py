@@ -89,8 +89,8 @@ def replay(
 ) -> int:
     """Read the logs of many jobs, and rank the jobs.
 
-    PATH is a log (plain or compressed), a folder, a glob, or - for standard input. Exit code 0; 1 if no job can win; 2 for
-    wrong usage or an unreadable log; 3 for what --fail-on names.
+    PATH is a log (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0; 1 if
+    no job can win; 2 for wrong usage or an unreadable log; 3 for what --fail-on names.
     """
     if describe and tuning_job is None:
         raise click.UsageError("--describe needs --tuning-job FILE")
@@ -128,6 +128,7 @@ def replay(
             include=reading.include,
             exclude=reading.exclude,
             follow_links=reading.follow_links,
+            max_decompressed=reading.max_decompressed,
             input_format=reading.input_format,
             keep=describe,
             out=out,
@@ -171,10 +172,10 @@ def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None,
             print_doubts(console, best.doubts)
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, goal, result.jobs)
-        if result.stats.metrics[objective.metric].rows:
-            # otherwise all jobs are missing, and the reason is that the definition found nothing
-            print_missing(console, _missing(result, scanner, objective, input_format), objective.metric)
     print_counts(console, result.stats)
+    if objective is not None and result.stats.metrics[objective.metric].rows:
+        # otherwise all jobs are missing, and the reason is that the definition found nothing
+        print_missing(console, _missing(result, scanner, objective, input_format), objective.metric)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
     wanted = None if objective is None else objective.metric
     print_silent(console, scanner, result.stats, paths, input_format, wanted)

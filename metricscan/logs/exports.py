@@ -27,6 +27,8 @@ FORMATS = ("auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export")
 HEAD_BYTES = 4096
 # Bytes decoded at once: small enough to stay in the cache until it is scanned, large enough that handing over its rows pays.
 _PIECE_BYTES = 2 * 1024 * 1024
+# Places in a decoded source that the decoder of the export may still need behind those of its last piece.
+_UNFINISHED_BYTES = 16 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 # The start of a JSON document of objects. Log lines such as "[INFO] .." and "{'lr': 1}" do not match.
@@ -158,8 +160,12 @@ class ExportReader:
                     self.cut_off = int(b"{" in rest if self.format == "cloudwatch-json" else rest != b"")
                 if len(self.decoder.text):
                     yield self.decoder
+                    if self.source.decoder is not None:
+                        # the caller has converted the places
+                        self.source.decoder.forget(self.decoder.offset - _UNFINISHED_BYTES)
                 if self.decoder.error is not None:
                     message, offset = self.decoder.error
+                    offset = self.source.place(offset)
                     self._stop(f"{self.source.name}, read as {self.format}: {message} at byte {offset}", offset)
             if self.error is not None and not final:
                 return
@@ -171,6 +177,7 @@ class ExportReader:
         has the same start and at least twice the size, so that a huge event is not searched again and again.
         """
         size = _PIECE_BYTES
+        self.source.settle()
         if self.source.whole is not None:
             whole, at = self.source.whole, 0
             self.read = len(whole)
@@ -250,8 +257,12 @@ def text_pieces(source: Source, input_format: str) -> Iterator[bytes]:
     """
     format_ = format_of(source, input_format)
     if format_ == "plain":
+        length = 0
         for piece in source:
             yield bytes(piece)
+            length += len(piece)
+            if source.decoder is not None:
+                source.decoder.forget(length)
         return
     reader = ExportReader(source, format_)
     for decoder in reader:

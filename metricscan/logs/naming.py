@@ -14,7 +14,7 @@ from metricscan.logs.natural import natural_order
 from metricscan.logs.rotation import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from metricscan.logs.job import Survey
 
@@ -104,7 +104,7 @@ class JobKeys:
     ) -> None:
         self.logs = [path for path, _ in logs]
         self.within = [name for _, name in logs]
-        self.files = _places(self.logs)
+        self.files = _places(self.logs, found.archives)
         self.parts = [0] * len(self.files)
         pieces = pieces_of(dict(zip(self.files, self.logs, strict=True)), found.notices, apart)
         if pieces:
@@ -324,8 +324,11 @@ def job_pattern(rule: str) -> re.Pattern[str]:
         raise OptionError(f"job={rule!r} is not auto, file or dir, and not a valid regex: {reason}{place}") from None
 
 
-def _places(logs: Sequence[str]) -> list[str]:
-    """The absolute paths of logs. ``os.path.abspath`` is called once per folder."""
+def _places(logs: Sequence[str], archives: Mapping[str, object]) -> list[str]:
+    """The absolute paths of logs. ``os.path.abspath`` is called once per folder.
+
+    What follows the path of an archive is text: its ``..`` leads nowhere.
+    """
     folders: dict[str, str] = {}
     places = []
     for path in logs:
@@ -335,7 +338,12 @@ def _places(logs: Sequence[str]) -> list[str]:
         folder, name = _split(path)
         at = folders.get(folder)
         if at is None:
-            at = folders[folder] = os.path.join(os.path.abspath(folder), "").replace(os.sep, "/")
+            real = folder
+            while real and archives and real not in archives:
+                real = real.rpartition("/")[0]
+            inner = folder[len(real) :] if real else ""
+            at = os.path.abspath(real or folder).replace(os.sep, "/") + inner
+            at = folders[folder] = os.path.join(at, "")
         places.append(at + name)
     return places
 

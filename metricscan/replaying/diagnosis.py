@@ -21,7 +21,6 @@ MOST_BYTES = 64 << 20
 _SAMPLE_CHARACTERS = 120
 # Places at which another spelling of a literal is looked at.
 _MOST_SPELLINGS = 100_000
-_HEAD_BYTES = 4096
 
 
 class Reason(NamedTuple):
@@ -190,11 +189,6 @@ def about_literals(
         # a longer name, such as loss_scale, must not hide that the name is spelled otherwise
         return (f"{said}, and {seen!r} stands before a number", other) if seen else (said, sample)
     names = " or ".join(map(repr, literals[:3]))
-    for wide in texts:
-        encoding = _utf_16_of(wide.raw, literals)
-        if encoding is not None:
-            said = f"its literal {names} does not occur {where}, but in UTF-16 it does"
-            return said, f"{wide.path} is not UTF-8; iconv -f {encoding} -t UTF-8 converts it"
     for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
             pattern = likely(literal) if len(literal) > 1 else None
@@ -223,18 +217,6 @@ def _before_a_number(literals: Sequence[str], texts: Sequence[Text]) -> tuple[st
                 if is_word and match[0] != literal.encode() and _NUMBER_NEXT.match(text.data, end):
                     return match[0].decode("utf-8", "replace"), _sample(text, start)
     return "", ""
-
-
-def _utf_16_of(raw: bytes, literals: Sequence[str]) -> str | None:
-    """The kind of UTF-16 in which a text contains a literal. Shells of Windows redirect output in it."""
-    if b"\0" not in raw[:_HEAD_BYTES]:
-        return None
-    for encoding in ("UTF-16LE", "UTF-16BE"):
-        places = (raw.find(literal.encode(encoding, "surrogatepass")) for literal in literals)
-        # characters of two bytes start at even offsets; a match at an odd offset belongs to the other kind
-        if any(place >= 0 and place % 2 == 0 for place in places):
-            return encoding
-    return None
 
 
 def _otherwise_spaced(literal: str, flags: int = 0) -> re.Pattern[bytes] | None:

@@ -11,12 +11,13 @@ from metricscan.datasets import manifest
 from metricscan.datasets.evidence import Evidence, LogEvidence, Unit
 from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
 from metricscan.ranking import ranking
 from metricscan.ranking.doubts import from_struct
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
-from metricscan.replaying.outcome import Best, Replay
+from metricscan.replaying.outcome import Best, Replay, undecoded_notices
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
 from metricscan.scanning.stats import MetricStats, ScanStats
@@ -53,6 +54,7 @@ class Run:
     raise_errors : bool
         Whether the first error is raised; else all are collected.
     input_format : str
+    max_decompressed : int
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Run:
         conditions: Conditions,
         raise_errors: bool,
         input_format: InputFormat,
+        max_decompressed: int = MAX_DECOMPRESSED,
     ) -> None:
         self.input_format = input_format
         self.scanner = scanner
@@ -92,7 +95,16 @@ class Run:
         self.stream_names = pa.array(streams, pa.string())
         sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
         counter = ProgressCounter(sizes, len(self.logs), progress)
-        self.scans = LogScanner(scanner, self.logs, counter, self._note, threads=threads, input_format=input_format)
+        self.scans = LogScanner(
+            scanner,
+            self.logs,
+            counter,
+            self._note,
+            found.archives,
+            threads=threads,
+            input_format=input_format,
+            max_decompressed=max_decompressed,
+        )
         self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
         self.decider = None if objective is None else PiecewiseDecider(objective, lambda: self.stream_names)
 
@@ -112,6 +124,7 @@ class Run:
         }
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
+        undecoded: list[tuple[str, ScanStats]] = []
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
             stream_numbers = self.stream_numbers[logs.start : logs.stop]
@@ -141,10 +154,14 @@ class Run:
             stats, sizes = counted()
             self.stats.merge(stats)
             self._add_evidence(logs)
+            if stats.undecoded:
+                # such a log is scanned alone
+                undecoded.append((self.logs[logs.start].path, stats))
             if target is not None:
                 self.sources += [
                     self._source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
+        self.notices += undecoded_notices(undecoded)
         # how the units of all logs compare is known only now
         self.evidence.units = {
             name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in units.items()]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metricscan.logs._reading import FLAG_CRASH, read_together
+from metricscan.logs._reading import FLAG_CRASH, FLAG_MARKED, FLAG_UTF16, put_together, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, compression
 from metricscan.logs.exports import HEAD_BYTES
 from metricscan.logs.exports import detect as format_of
@@ -22,7 +23,7 @@ from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -82,16 +83,24 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
     -------
     Together or None
         Columns are shifted in place, and batches made of them without a copy. None if one of the files must be scanned alone:
-        it is unreadable, compressed, has grown or (with ``detect``) is an export.
+        it is unreadable, compressed, in UTF-16 or UTF-32, has grown or (with ``detect``) is an export.
     """
-    names = [*map(os.fsencode, paths)]
+    return _together(plan, partial(read_together, [*map(os.fsencode, paths)]), len(paths), detect=detect)
+
+
+def scan_contents(plan: Plan, contents: Sequence[bytes], *, detect: bool = False) -> Together | None:
+    """Scan the contents of small files, as :func:`scan_together` scans files."""
+    return _together(plan, partial(put_together, [*contents]), len(contents), detect=detect)
+
+
+def _together(plan: Plan, read_into: Callable[..., bytes | None], count: int, *, detect: bool) -> Together | None:
     core = plan.new_stream(at_beginning=False, in_batches=True)
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
     crashes: dict[int, Crash] = {}
     first = 0
-    while first < len(names):
-        piece = _fed(core, names, first, universal=plan.universal, detect=detect)
+    while first < count:
+        piece = _fed(core, read_into, first, universal=plan.universal, detect=detect)
         if piece is None:
             return None
         read.append(piece)
@@ -142,7 +151,9 @@ def _crashes(files: Counts, first: int) -> Iterator[tuple[int, Crash]]:
             yield first + number, crash
 
 
-def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: bool) -> Counts | None:
+def _fed(
+    core: Any, read_into: Callable[..., bytes | None], first: int, *, universal: bool, detect: bool
+) -> Counts | None:
     """Feed a piece of files to the stream, from number ``first`` on.
 
     The answer has a row per file, int64: bytes in the buffer, size, bytes of the beginning, newlines, records, and what its
@@ -153,12 +164,14 @@ def _fed(core: Any, names: list[bytes], first: int, *, universal: bool, detect: 
     room = PIECE_BYTES + MOST_BYTES + 1
     if buffer is None or len(buffer) != room:
         buffer = _local.buffer = memoryview(bytearray(room))
-    read = read_together(names, buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
+    read = read_into(buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
     if read is None:
         return None
     files = np.frombuffer(read, np.int64).reshape(-1, 6)
     ends = files[:, 0].cumsum()
     for number in np.flatnonzero(files[:, 5] & ~FLAG_CRASH).tolist():
+        if files[number, 5] & (FLAG_MARKED | FLAG_UTF16):
+            return None
         # the very first bytes suggest a compressed file or an export; more bytes decide
         length, size, beginning, *_ = files[number].tolist()
         head = buffer[int(ends[number]) - length :][: min(size - beginning, HEAD_BYTES)].tobytes()

@@ -22,12 +22,12 @@ def test_the_best_job(run, trials):
         ["trial_2", "nan", "not_finite", "1", "(1", "not", "finite)", "stdout:1"],
         ["trial_3", "missing", "0"],
     ]
-    assert lines[6] == "trial_3 has no loss: its literal 'loss=' does not occur in the logs"
-    assert [words(line) for line in lines[7:9]] == [
+    assert [words(line) for line in lines[6:8]] == [
         ["metric", "rows", "unparsed", "unparsed", "text"],
         ["loss", "4", "0"],
     ]
-    assert lines[9] == f"10,416 records, {10_410 * 6 + 9 + 20 + 18 + 9 + 8:,} bytes"
+    assert lines[9] == "trial_3 has no loss: its literal 'loss=' does not occur in the logs"
+    assert lines[8] == f"10,416 records, {10_410 * 6 + 9 + 20 + 18 + 9 + 8:,} bytes"
     assert len(lines) == 10
     assert err == "4 logs, 1 skipped (1 by name, 0 binary)\n"
 

@@ -1,7 +1,9 @@
 """Doubts of a replay: crashes in logs of every kind, and datasets that say the same when they are ranked again."""
 
 import gzip
+import io
 import json
+import tarfile
 from types import SimpleNamespace
 from unittest import mock
 
@@ -90,6 +92,30 @@ def test_an_export_has_a_crash_without_a_line(tmp_path):
     tree(tmp_path, {"a.json": json.dumps({"events": events})})
     found = metricscan.replay(tmp_path / "a.json", SCANNER, objective=BEST).doubts
     assert "crashed" not in [one.kind for some in found.values() for one in some]
+
+
+@pytest.mark.parametrize("kind", ["w", "w:gz"])
+@pytest.mark.parametrize("before", ["", "x" * 200_000 + "\n"])
+def test_a_member_of_an_archive_may_end_in_a_crash(tmp_path, kind, before):
+    text = before + ROWS + CRASH
+    with tarfile.open(tmp_path / "runs.tar", kind) as archive:
+        for name, content in (("a/out.log", ROWS), ("b/out.log", text), ("c/out.log", ROWS)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content.encode()))
+    result = metricscan.replay(tmp_path / "runs.tar", SCANNER, objective=BEST)
+    place = (
+        str(tmp_path / "runs.tar/b/out.log"),
+        text[: text.index("Traceback")].count("\n") + 1,
+        text.index("Traceback"),
+    )
+    assert list(crashes(result).values()) == [[place]]
+
+
+def test_a_crash_in_utf_16_has_a_line(tmp_path):
+    tree(tmp_path, {"a.log": (ROWS + CRASH).encode("utf-16")})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST)
+    assert list(crashes(result).values()) == [[(str(tmp_path / "a.log"), 6, None)]]
 
 
 def test_a_log_that_cannot_be_read_to_its_end_has_no_crash(tmp_path):

@@ -15,7 +15,17 @@ from support.feeding import expected, rows_of
 import metricscan
 from metricscan import Scanner, _core
 from metricscan.logs import exports
-from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
+from metricscan.logs._reading import (
+    FLAG_BINARY,
+    FLAG_EXPORT,
+    FLAG_MARKED,
+    FLAG_PACKED,
+    FLAG_UTF16,
+    first_shows,
+    look_at,
+    put_together,
+    read_together,
+)
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
 from metricscan.replaying import schedule
 from metricscan.scanning import small_logs
@@ -158,7 +168,18 @@ def test_many_rows_come_in_several_batches(tmp_path):
 
 
 def read(paths, buffer, **options):
-    found = read_together(paths, buffer, MAGIC_PREFIXES, **{"enough": 1 << 20, "universal": True, **options})
+    options = {"enough": 1 << 20, "universal": True, **options}
+    found = read_together(paths, buffer, MAGIC_PREFIXES, **options)
+    if all(os.path.isfile(path) for path in paths):
+        # contents are placed as files are
+        contents = []
+        for path in paths:
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        placed = bytearray(len(buffer))
+        assert put_together(contents, placed, MAGIC_PREFIXES, **options) == found
+        length = np.frombuffer(found or b"", np.int64).reshape(-1, 6)[:, 0].sum()
+        assert placed[:length] == buffer[:length]
     return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 6).tolist()]
 
 
@@ -224,11 +245,16 @@ def test_looks(tmp_path):
     contents = {
         b"loss=1\n": 0,
         b"": 0,
-        b"a\0b": FLAG_NUL,
-        b"\n" * 8191 + b"\0": FLAG_NUL,
-        b"\n" * 8192 + b"\0": 0,
+        b"a\0b": 0,
+        bytes(range(256)): FLAG_BINARY,
+        b"\n" * 8192 + bytes(range(256)): 0,
+        b"\0" * 9000: FLAG_BINARY,
+        b"\0" * 9000 + b"loss=1\n": 0,
+        b"\0" * 9000 + bytes(range(256)): FLAG_BINARY,
+        "loss=1\n".encode("utf-16"): FLAG_MARKED,
+        "loss=1\r\n".encode("utf-16-be"): FLAG_UTF16,
         b"BZh9": FLAG_PACKED,
-        gzip.compress(b"a"): FLAG_PACKED | FLAG_NUL,
+        gzip.compress(b"a"): FLAG_PACKED | FLAG_BINARY,
         b'{"events": []}': FLAG_EXPORT,
     }
     paths = written(tmp_path, contents)
@@ -278,7 +304,7 @@ def test_no_export_and_nothing_compressed_is_taken_for_plain_text(head):
         assert shown & FLAG_EXPORT
     if compression(head) is not None:
         assert shown & FLAG_PACKED
-    assert bool(shown & FLAG_NUL) == (b"\0" in head)
+    assert b"\0" in head or not shown & FLAG_BINARY
 
 
 @pytest.mark.parametrize(
