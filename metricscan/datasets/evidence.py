@@ -31,6 +31,9 @@ class SuspectsOfMetric(Protocol):
     def unterminated_start(self) -> int | None:
         """The start of the value that touches the end of a log without a final terminator."""
 
+    def is_cut(self, start: int) -> bool:
+        """Whether the value that starts here is only a part of what stands there; also where not all such places are kept."""
+
 
 class NotedSuspects(NamedTuple):
     """The suspects of a metric as a manifest keeps them; see :class:`SuspectsOfMetric`."""
@@ -38,6 +41,11 @@ class NotedSuspects(NamedTuple):
     last_near_miss: tuple[int, int] | None = None
     cut_starts: Array = np.empty(0, dtype=np.int64)
     unterminated_start: int | None = None
+
+    def is_cut(self, start: int) -> bool:
+        """Whether the value that starts here is among those that are cut."""
+        at = int(np.searchsorted(self.cut_starts, start))
+        return at < len(self.cut_starts) and int(self.cut_starts[at]) == start
 
 
 class Unit(NamedTuple):

@@ -223,9 +223,13 @@ class _Finding:
             if suspects is not None and row is not None:
                 self._near_miss(row, stream, part, noted, suspects)
                 self._unterminated(row, stream, part, noted, suspects)
-                starts = suspects.cut_starts[self._in_window(row, stream, part, suspects.cut_starts)]
-                if len(starts):
-                    cut.setdefault(rows[job], []).append((len(starts), noted.path, stream, int(starts[0])))
+                if self._is_window:
+                    starts = suspects.cut_starts[self._in_window(row, stream, part, suspects.cut_starts)].tolist()
+                else:
+                    is_there = (stream, part) == (row.stream, row.part)
+                    starts = [row.start] if is_there and suspects.is_cut(row.start) else []
+                if starts:
+                    cut.setdefault(rows[job], []).append((len(starts), noted.path, stream, starts[0]))
         for number, parts in cut.items():
             self._cut(number, parts)
 

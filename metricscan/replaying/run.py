@@ -163,11 +163,7 @@ class Run:
                 ]
         self.notices += undecoded_notices(undecoded)
         # how the units of all logs compare is known only now
-        self.evidence.units = {
-            name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in units.items()]
-            for name, counts in self.stats.metrics.items()
-            if len(units := getattr(counts, "units", {})) > 1
-        }
+        self.evidence.units = _units(self.stats)
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         spans = None
@@ -271,6 +267,15 @@ class Run:
             units=self.evidence.of_units(),
             input_format=self.input_format,
         )
+
+
+def _units(stats: ScanStats) -> dict[str, list[Unit]]:
+    """The units of the metrics that have several, each with its first value."""
+    return {
+        name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in units.items()]
+        for name, counts in stats.metrics.items()
+        if len(units := getattr(counts, "units", {})) > 1
+    }
 
 
 class _TableParts:

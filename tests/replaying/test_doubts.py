@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import tarfile
-from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -14,7 +13,7 @@ from support.folders import tree
 import metricscan
 from metricscan import Objective, Scanner, SourceError
 from metricscan.datasets.dataset import Dataset
-from metricscan.datasets.evidence import NotedSuspects
+from metricscan.datasets.evidence import NotedSuspects, Unit
 from metricscan.ranking.doubts import Doubt
 from metricscan.replaying.log_scan import LogScanner
 from metricscan.scanning import small_logs, threaded
@@ -185,9 +184,8 @@ def test_a_manifest_keeps_the_first_and_the_last_cut_values(noted, tmp_path):
 
 def test_units_of_all_logs(tmp_path):
     tree(tmp_path, {"a.log": ROWS, "b.log": "err=9\n"})
-    first = SimpleNamespace(text="0.2 dB", path="a.log", line=5, offset=52)
-    second = SimpleNamespace(text="9 %", path="b.log", line=1, offset=0)
-    with mock.patch("metricscan.scanning.stats.MetricStats.units", {"dB": first, "%": second}, create=True):
+    units = {"err": [Unit("dB", "0.2 dB", "a.log", 5, 52), Unit("%", "9 %", "b.log", 1, 0)]}
+    with mock.patch("metricscan.replaying.run._units", return_value=units):
         result = metricscan.replay(tmp_path, SCANNER, objective=BEST, job="file", out=tmp_path / "out")
     message = "values of err have different units: '0.2 dB' (a.log:5), '9 %' (b.log:1)"
     assert [(one.kind, one.message) for one in result.best.doubts] == [("cut-value", message)]
