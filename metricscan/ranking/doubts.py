@@ -198,7 +198,7 @@ class _Finding:
     def units(self, evidence: Evidence) -> None:
         """All jobs with a value: numbers in different units cannot be compared."""
         units = evidence.units[self._objective.metric]
-        shown = ", ".join(f"{unit.text!r} ({unit.path}:{unit.line})" for unit in units[:3])
+        shown = ", ".join(f"{repr(unit.text) if unit.text else 'none'} ({unit.path}:{unit.line})" for unit in units[:3])
         more = f" and {len(units) - 3} more" if len(units) > 3 else ""
         message = f"values of {self._objective.metric} have different units: {shown}{more}"
         second = units[1]

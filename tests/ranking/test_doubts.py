@@ -126,6 +126,8 @@ def test_units_differ():
     expected = [Doubt("cut-value", message, "y.log", 1, 0)]
     assert doubts(tables(ROWS, units=units)) == {"a": expected, "b": expected}
     assert doubts(tables(ROWS, units=units[:1])) == {"a": [], "b": []}
+    without = [Unit("", "", "x.log", 3, 40), units[1]]
+    assert "units: none (x.log:3), '950it/s'" in doubts(tables(ROWS, units=without))["a"][0].message
 
 
 def test_a_crash():
