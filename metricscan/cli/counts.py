@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from metricscan.replaying.missing import Missing
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import ScanStats
 
@@ -52,6 +53,19 @@ def reasons_of(
         return {}
     found = sorted(diagnose(scanner, stats, paths, input_format), key=lambda one: not one.is_curable)
     return {one.metric: one.reasons for one in found}
+
+
+def print_missing(console: Console, missing: Sequence[Missing], metric: str) -> None:
+    """Print why jobs have no row of the objective, one line per reason."""
+    for one in missing[:_SILENT_SHOWN]:
+        count = len(one.jobs)
+        names = ", ".join(one.jobs[:3]) + (", .." if count > 3 else "")
+        jobs = f"{names} has" if count == 1 else f"{count:,} jobs ({names}) have"
+        sample = f": {one.sample}" if one.sample else ""
+        console.print(f"{jobs} no {metric}: {one.reason}{sample}", soft_wrap=True)
+    if missing[_SILENT_SHOWN:]:
+        more = sum(len(one.jobs) for one in missing[_SILENT_SHOWN:])
+        console.print(f"{more:,} more jobs have no {metric}, for other reasons")
 
 
 def print_silent(

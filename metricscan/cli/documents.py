@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from metricscan.errors import SourceError
     from metricscan.logs.job import Notice, Survey
+    from metricscan.ranking.doubts import Doubt
     from metricscan.scanning.stats import MetricStats, ScanStats
 
 
@@ -47,10 +48,17 @@ def winner(
     offset: int,
     hyperparameters: Mapping[str, str],
     part: int,
+    doubts: Iterable[Doubt],
 ) -> dict[str, Any]:
     """The best job and its deciding row."""
     place = {"path": path, "stream": stream, "part": part, "line": line, "offset": offset}
-    return {"job": job, "value": value, **place, "hyperparameters": dict(hyperparameters)}
+    found = [doubt._asdict() for doubt in doubts]
+    return {"job": job, "value": value, **place, "hyperparameters": dict(hyperparameters), "doubts": found}
+
+
+def conditions(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job had to fulfil to get a rank."""
+    return {**given, "exclude_doubts": list(given["exclude_doubts"])}
 
 
 def counts(metric: MetricStats) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
 from metricscan.cli.options import bundle
+from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +30,8 @@ class Goal(NamedTuple):
     top: int | None
     all_best: bool
     completed_only: bool | None
+    min_step: float | None
+    exclude_doubts: tuple[str, ...]
 
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that the options describe; what they omit is taken from ``noted``, the objective of a replay."""
@@ -38,13 +41,44 @@ class Goal(NamedTuple):
         """Raise a UsageError if options describe a ranking and there is no objective."""
         if objective is not None:
             return
-        if self.completed_only is not None or self.top is not None or self.all_best:
+        if self.given or self.completed_only is not None:
             raise no_objective_for(*(self.given or ["--no-completed-only"]))
 
     @property
     def given(self) -> list[str]:
         """The names of the options that were given."""
-        return [f"--{name.replace('_', '-')}" for name, value in self._asdict().items() if value not in (None, False)]
+        return [
+            f"--{name.replace('_', '-')}" for name, value in self._asdict().items() if value not in (None, False, ())
+        ]
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The kinds of doubts that ``--exclude-doubts`` names."""
+        return tuple(kind.strip() for given in self.exclude_doubts for kind in given.split(","))
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What a job must fulfil to get a rank, as arguments of ``replay`` and ``rank``."""
+        return {
+            "completed_only": bool(self.completed_only),
+            "min_step": self.min_step,
+            "exclude_doubts": self.excluded,
+        }
+
+    def conditions_after(self, noted: Dataset) -> dict[str, Any]:
+        """The same for a dataset; with its own objective, what the options omit is as in its replay."""
+        found = self.conditions
+        found["completed_only"] = completed_only_of(self.completed_only, self.minimize, self.maximize, noted)
+        if self.minimize is not None or self.maximize is not None:
+            return found
+        if self.min_step is None and noted.min_step is not None:
+            found["min_step"] = noted.min_step
+            click.echo(f"jobs whose last step is below {noted.min_step:g} have no rank, as in the replay", err=True)
+        if not self.exclude_doubts and noted.exclude_doubts:
+            found["exclude_doubts"] = noted.exclude_doubts
+            kinds = one_line(", ".join(noted.exclude_doubts))
+            click.echo(f"jobs with these doubts have no rank, as in the replay: {kinds}", err=True)
+        return found
 
     def cut(self, ranking: pa.Table, most: int | None = None) -> pa.Table:
         """The rows that ``--top`` and ``--all-best`` select; without both, the first ``most`` rows, or all."""
@@ -89,6 +123,18 @@ goal_options = bundle(
         default=None,
         help="Rank only jobs whose status is Completed.  [default: no; with the objective of a dataset, "
         "as in its replay]",
+    ),
+    click.option(
+        "--min-step",
+        metavar="N",
+        type=float,
+        help="Rank only jobs whose last step is at least N; it needs --step.",
+    ),
+    click.option(
+        "--exclude-doubts",
+        metavar="KIND,...",
+        multiple=True,
+        help="Rank only jobs without these doubts, such as crashed,behind. Can be repeated.",
     ),
 )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXIT_NOTHING_FOUND = 1
 EXIT_ERROR = 2
+EXIT_FAILED = 3
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 # Columns of text are folded to this many characters, and no fewer.

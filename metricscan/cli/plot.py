@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -93,13 +93,19 @@ def plot(
     if step_place is None:
         # as in the replay, if it had this step
         step_place = cast("StepPlace", noted.step_place) if noted is not None and noted.step == step else "before"
+    conditions: dict[str, Any] = {}
+    if objective is not None:
+        conditions["completed_only"] = completed_only_of(completed_only, minimize, maximize, opened)
+        if minimize is None and maximize is None:
+            # as in the replay
+            conditions |= {"min_step": opened.min_step, "exclude_doubts": opened.exclude_doubts}
     draw(
         opened,
         metric,
         out,
         step=step,
         objective=objective,
-        completed_only=objective is not None and completed_only_of(completed_only, minimize, maximize, opened),
+        **conditions,
         worker=(*workers, *(name for name in carry if name not in workers)),
         carry=carry,
         step_place=step_place,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metricscan.cli import documents
-from metricscan.cli.goal import Goal, completed_only_of, goal_options
+from metricscan.cli.goal import Goal, goal_options
 from metricscan.cli.options import jobs_file_option, json_option
 from metricscan.cli.output import (
     EXIT_NOTHING_FOUND,
@@ -19,7 +19,7 @@ from metricscan.cli.output import (
     print_notices,
     print_table,
 )
-from metricscan.cli.rankings import print_best, print_no_best, print_ranking
+from metricscan.cli.rankings import print_best, print_doubts, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,14 +43,15 @@ if TYPE_CHECKING:
 def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_json: bool) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
-    Without --minimize or --maximize, the objective is that of the replay, with its scope and its --completed-only, unless
-    other options replace them. Errors of the replay are printed again. Exit code 0; 1 if no job can win; 2 for
-    wrong usage or an unreadable dataset.
+    Without --minimize or --maximize, the objective is that of the replay, with its scope and what it asked of jobs
+    (--completed-only, --min-step, --exclude-doubts), unless other options replace them. Errors of the replay are printed
+    again. Exit code 0; 1 if no job can win; 2 for wrong usage or an unreadable dataset.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.logs.job import Notice
     from metricscan.logs.jobs_file import add_facts
     from metricscan.ranking import ranking
+    from metricscan.ranking.doubts import from_struct
     from metricscan.ranking.scopes import compare_scopes
 
     opened = Dataset(dataset)
@@ -66,18 +67,18 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     if errors:
         more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
         complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
-    completed_only = completed_only_of(goal.completed_only, goal.minimize, goal.maximize, opened)
-    found, steps = ranking.ranked(opened, objective, jobs=jobs, completed_only=completed_only)
+    conditions = goal.conditions_after(opened)
+    found, steps = ranking.ranked(opened, objective, jobs=jobs, **conditions)
     of_steps = [Notice(message) for message in steps.messages(objective)]
     print_notices(of_steps)
     notices += of_steps
-    compared = compare_scopes(opened, objective, jobs=jobs, completed_only=completed_only) if scopes else None
+    compared = compare_scopes(opened, objective, jobs=jobs, **conditions) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
     if print_json:
         document: dict[str, Any] = {
             "objective": asdict(objective),
-            "completed_only": completed_only,
+            **documents.conditions(conditions),
             "best": best,
             "ranking": documents.ranked(goal.cut(found)),
             "errors": errors,
@@ -94,8 +95,9 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     if best is not None:
         place = f"{best['path'] or best['stream']}:{best['line']}"
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
+        print_doubts(console, map(from_struct, best["doubts"]))
     else:
-        print_no_best(console, objective, found, completed_only=completed_only)
+        print_no_best(console, objective, found, completed_only=conditions["completed_only"])
     print_ranking(console, found, objective, goal, opened.jobs)
     if compared is not None:
         _print_scopes(console, compared, objective)
@@ -103,13 +105,17 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
 
 
 def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
+    from metricscan.ranking.doubts import from_struct
+
     first = found.slice(0, 1).to_pylist()[0]
     job = next(one for one in dataset.jobs if one.name == first["job"])
     deciding = (first["stream"], first["part"])
     path = next((log.path for log in job.logs if (log.stream, log.part) == deciding), None)
     place = {key: first[key] for key in ("stream", "part", "line", "offset")}
     # from the ranking, not from the dataset: the jobs file may have replaced them
-    return documents.winner(job.name, first["value"], path, **place, hyperparameters=dict(first["hyperparameters"]))
+    doubts = map(from_struct, first["doubts"])
+    parameters = dict(first["hyperparameters"])
+    return documents.winner(job.name, first["value"], path, **place, hyperparameters=parameters, doubts=doubts)
 
 
 def _print_scopes(console: Console, compared: pa.Table, objective: Objective) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metricscan.cli.goal import Goal
     from metricscan.definitions.objective import Objective
     from metricscan.logs.job import Job
+    from metricscan.ranking.doubts import Doubt
 
 
 def print_best(
@@ -28,12 +29,28 @@ def print_best(
     console.print(text, style="bold", soft_wrap=True)
 
 
+def print_doubts(console: Console, doubts: Iterable[Doubt]) -> None:
+    """Print the doubts of the winner, one line each."""
+    for doubt in doubts:
+        place = doubt.path or ""
+        place += (
+            f":{doubt.line}"
+            if doubt.line is not None
+            else f", byte {doubt.offset:,}"
+            if doubt.offset is not None
+            else ""
+        )
+        console.print(f"  doubt {doubt.kind}: {doubt.message}{f' ({place})' if place else ''}", soft_wrap=True)
+
+
 def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool) -> None:
     """Print that no job won, and why."""
     import pyarrow.compute as pc
 
     named = _named(objective)
     found = ranking.filter(pc.equal(ranking["objective_status"], "found"))
+    conditions = {"below_min_step": "is below --min-step", "excluded": "has a doubt that --exclude-doubts names"}
+    unfulfilled = [text for status, text in conditions.items() if status in ranking["objective_status"].to_pylist()]
     reason = f"no job has a finite {named}"
     if found.num_rows:
         others = [status for status in dict.fromkeys(found["job_status"].to_pylist()) if status != "Failed"]
@@ -42,6 +59,8 @@ def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, 
             reason = f"no job with a finite {named} is Completed"
         elif others:
             reason += f", or have a status that is not known: {', '.join(map(repr, others[:5]))}"
+    elif unfulfilled:
+        reason = f"each job with a finite {named} {', or '.join(unfulfilled)}"
     console.print(f"Best: none; {reason}")
 
 

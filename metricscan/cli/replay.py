@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli import documents
-from metricscan.cli.counts import print_counts, print_silent
+from metricscan.cli.counts import print_counts, print_missing, print_silent
+from metricscan.cli.fail_on import Failing, fail_on_option, failures
 from metricscan.cli.goal import Goal, goal_options
 from metricscan.cli.options import (
     Reading,
@@ -23,17 +24,19 @@ from metricscan.cli.options import (
 )
 from metricscan.cli.output import (
     EXIT_ERROR,
+    EXIT_FAILED,
     EXIT_NOTHING_FOUND,
     complain,
     open_console,
     print_notices,
 )
 from metricscan.cli.progress import ProgressBar
-from metricscan.cli.rankings import print_best, print_no_best, print_ranking
+from metricscan.cli.rankings import print_best, print_doubts, print_no_best, print_ranking
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
+    from metricscan.replaying.missing import Missing
     from metricscan.replaying.outcome import Replay
     from metricscan.scanning.scanner import Scanner
 
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
     help="With --tuning-job: print what DescribeHyperParameterTuningJob would answer, as JSON.",
 )
 @click.option("--float32", is_flag=True, help="With --describe: round values to 32 bits, as the service does.")
+@fail_on_option
 @json_option
 @threads_option
 def replay(
@@ -86,13 +90,14 @@ def replay(
     tuning_job: str | None,
     describe: bool,
     float32: bool,
+    fail_on: tuple[Failing, ...],
     print_json: bool,
     threads: int | None,
 ) -> int:
     """Read the logs of many jobs, and rank the jobs.
 
     PATH is a log (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0; 1 if
-    no job can win; 2 for wrong usage or an unreadable log.
+    no job can win; 2 for wrong usage or an unreadable log; 3 for what --fail-on names.
     """
     if describe and tuning_job is None:
         raise click.UsageError("--describe needs --tuning-job FILE")
@@ -129,7 +134,7 @@ def replay(
             paths,
             scanner,
             objective=objective,
-            completed_only=bool(goal.completed_only),
+            **goal.conditions,
             threads=threads,
             job=job,
             jobs=jobs_file,
@@ -153,15 +158,20 @@ def replay(
 
         print_description(request, result, float32=float32)
     elif print_json:
-        _print_json(result, objective, out, goal)
+        _print_json(result, scanner, objective, out, goal, reading.input_format)
     else:
         click.echo(one_line(str(result.survey)), err=True)
         if result.jobs:
             _print_replay(result, scanner, objective, goal, reading.input_format)
         if out is not None:
             click.echo(f"written: {one_line(str(out))}", err=True)
+    failed = list(failures(fail_on, result.stats.metrics, () if result.best is None else result.best.doubts))
+    for sentence in failed:
+        complain(sentence)
     if result.errors:
         return EXIT_ERROR
+    if failed:
+        return EXIT_FAILED
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
 
@@ -173,21 +183,37 @@ def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None,
             print_no_best(console, objective, result.ranking, completed_only=bool(goal.completed_only))
         else:
             print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
+            print_doubts(console, best.doubts)
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, goal, result.jobs)
     print_counts(console, result.stats)
+    if objective is not None and result.stats.metrics[objective.metric].rows:
+        # otherwise all jobs are missing, and the reason is that the definition found nothing
+        print_missing(console, _missing(result, scanner, objective, input_format), objective.metric)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
     wanted = None if objective is None else objective.metric
     print_silent(console, scanner, result.stats, paths, input_format, wanted)
 
 
-def _print_json(result: Replay, objective: Objective | None, out: str | None, goal: Goal) -> None:
+def _missing(result: Replay, scanner: Scanner, objective: Objective | None, input_format: str) -> list[Missing]:
+    """Why jobs are missing in the ranking."""
+    from metricscan.replaying.missing import why_missing
+
+    if objective is None or result.ranking is None:
+        return []
+    return why_missing(scanner, result.ranking, result.jobs, objective.metric, input_format)
+
+
+def _print_json(
+    result: Replay, scanner: Scanner, objective: Objective | None, out: str | None, goal: Goal, input_format: str
+) -> None:
     documents.print_document(
         {
             "objective": None if objective is None else asdict(objective),
-            "completed_only": bool(goal.completed_only),
+            **documents.conditions(goal.conditions),
             "best": None if result.best is None else documents.winner(**result.best._asdict()),
             "ranking": None if result.ranking is None else documents.ranked(goal.cut(result.ranking)),
+            "missing": [one._asdict() for one in _missing(result, scanner, objective, input_format)],
             "metrics": {name: documents.counts(metric) for name, metric in result.stats.metrics.items()},
             **documents.totals(result.survey, result.stats, result.errors, result.notices),
             "out": out,

@@ -45,6 +45,13 @@ class Dataset(Mapping[str, pa.Table]):
         The objective of the replay.
     completed_only : bool
         Whether the replay gave a rank only to jobs whose status is Completed.
+    min_step : float or None
+        The least last step that the replay asked for.
+    exclude_doubts : tuple of str
+        The kinds of doubts with which the replay gave a job no rank.
+    evidence : Evidence
+        What the replay noted of logs besides their rows; doubts are found by it. Of a log and metric with more than 1,000 values
+        that are cut, the first and the last 500 are known.
     labels : tuple of str
         The metrics whose values are text.
 
@@ -74,6 +81,9 @@ class Dataset(Mapping[str, pa.Table]):
         self.objective = self._manifest.objective
         self.labels = self._manifest.labels
         self.completed_only = self._manifest.completed_only
+        self.min_step = self._manifest.min_step
+        self.exclude_doubts = self._manifest.exclude_doubts
+        self.evidence = self._manifest.evidence
         self.format: str = self.manifest["format"]
         self._files = _find_files(self.path, self.manifest["metrics"], self.format)
 

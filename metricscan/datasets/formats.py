@@ -115,7 +115,7 @@ class _ArrowWriter:
 
 
 class _CsvWriter:
-    """NaN and infinities as ``nan``, ``inf`` and ``-inf``; null as an empty cell; a map as a JSON object."""
+    """NaN and infinities as ``nan``, ``inf`` and ``-inf``; null as an empty cell; a map and a list as JSON."""
 
     def __init__(self, path: str, schema: pa.Schema) -> None:
         self._file = pa.OSFile(path, "wb")
@@ -141,6 +141,10 @@ def _as_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_map(column.type):
         return pa.chunked_array(
             [[None if item is None else json.dumps(dict(item)) for item in column.to_pylist()]], pa.string()
+        )
+    if pa.types.is_list(column.type):
+        return pa.chunked_array(
+            [[None if item is None else json.dumps(item) for item in column.to_pylist()]], pa.string()
         )
     if pa.types.is_timestamp(column.type):
         return column.cast(pa.string())

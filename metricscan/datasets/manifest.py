@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan.datasets.evidence import Evidence
 from metricscan.datasets.formats import FORMATS
 from metricscan.definitions.objective import Objective
 from metricscan.errors import SourceError
@@ -52,11 +53,14 @@ class Manifest(NamedTuple):
         Per job, in natural name order; jobs without a row too.
     objective : Objective or None
         The objective of the replay.
+    evidence : Evidence
+        What the scan noted of logs besides their rows.
     """
 
     document: dict[str, Any]
     facts: list[JobFacts]
     objective: Objective | None
+    evidence: Evidence
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -67,6 +71,16 @@ class Manifest(NamedTuple):
     def completed_only(self) -> bool:
         """Whether only jobs whose status is Completed got a rank. Datasets of earlier versions do not note it."""
         return self.document.get("completed_only", False)  # type: ignore[no-any-return]
+
+    @property
+    def min_step(self) -> float | None:
+        """The least last step that a job needed for a rank."""
+        return self.document.get("min_step")
+
+    @property
+    def exclude_doubts(self) -> tuple[str, ...]:
+        """The kinds of doubts with which a job got no rank."""
+        return tuple(self.document.get("exclude_doubts", ()))
 
     def rows_written(self, metric: str) -> int | None:
         """How many rows of a metric the replay wrote; None if the manifest does not say."""
@@ -98,7 +112,8 @@ def contents(
     notices: Iterable[Notice],
     *,
     objective: Objective | None,
-    completed_only: bool,
+    conditions: Mapping[str, Any],
+    units: Mapping[str, Any],
     input_format: str,
 ) -> dict[str, Any]:
     """The content of the manifest of a replay; :func:`write` adds the facts about the files.
@@ -114,7 +129,10 @@ def contents(
     errors : iterable of SourceError
     notices : iterable of Notice
     objective : Objective or None
-    completed_only : bool
+    conditions : mapping
+        ``completed_only``, ``min_step`` and ``exclude_doubts``, as JSON types.
+    units : mapping
+        As :meth:`Evidence.of_units` gives them.
     input_format : str
 
     Returns
@@ -135,7 +153,8 @@ def contents(
         "input_format": input_format,
         "fingerprint": scanner.fingerprint,
         "objective": None if objective is None else asdict(objective),
-        "completed_only": completed_only,
+        **conditions,
+        "units": units,
         "jobs": [{"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters} for one in found.jobs],
         "sources": sources,
         "counts": {
@@ -197,6 +216,10 @@ def read(path: str) -> Manifest:
         invalid.append("labels")
     if not isinstance(document.get("completed_only", False), bool):
         invalid.append("completed_only")
+    if not isinstance(document.get("min_step"), (int, float, type(None))):
+        invalid.append("min_step")
+    if not isinstance(document.get("exclude_doubts", []), list):
+        invalid.append("exclude_doubts")
     errors = document.get("errors", [])
     if not isinstance(errors, list) or not all(isinstance(one, dict) and "message" in one for one in errors):
         invalid.append("errors")
@@ -208,9 +231,10 @@ def read(path: str) -> Manifest:
     objective = document["objective"]
     try:
         facts = [JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in document.pop("jobs")]
-        return Manifest(document, facts, None if objective is None else Objective(**objective))
-    except (KeyError, TypeError, ValueError) as error:
-        message = f"{place} is not a valid manifest: its jobs or its objective are invalid"
+        goal = None if objective is None else Objective(**objective)
+        return Manifest(document, facts, goal, Evidence.read(document))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        message = f"{place} is not a valid manifest: its jobs, its objective or its sources are invalid"
         raise SourceError(message, path=place, cause=error) from error
 
 

@@ -9,6 +9,8 @@ PLACE_BYTES: Final[int]
 FLAG_BINARY: Final[int]
 FLAG_PACKED: Final[int]
 FLAG_EXPORT: Final[int]
+FLAG_CRASH: Final[int]
+TAIL_BYTES: Final[int]
 FLAG_MARKED: Final[int]
 FLAG_UTF16: Final[int]
 FLAG_TAR: Final[int]
@@ -16,6 +18,7 @@ FLAG_TAR: Final[int]
 _Look: TypeAlias = tuple[int, int, int, int]
 
 def first_shows(head: bytes, magic: bytes) -> int: ...
+def may_show_crash(tail: Buffer) -> bool: ...
 def look_at(paths: list[bytes], magic: bytes) -> list[_Look | None]: ...
 def begins_plain(data: Buffer, size: int) -> bool: ...
 def has_utf16_in_places(data: Buffer | None, descriptor: int, size: int) -> bool: ...

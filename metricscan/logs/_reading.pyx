@@ -34,6 +34,11 @@ cdef extern from "kernel/bytes.h" nogil:
     size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
 
+cdef extern from "kernel/crash_marks.h" nogil:
+    enum:
+        MS_TAIL_BYTES
+    bint ms_may_show_crash(const uint8_t *p, size_t n)
+
 cdef extern from "<unistd.h>" nogil:
     ssize_t posix_read "read"(int descriptor, void *buffer, size_t size)
     ssize_t posix_pread "pread"(int descriptor, void *buffer, size_t size, int64_t at)
@@ -75,6 +80,7 @@ cdef enum:
     MARKED = 8
     UTF16 = 16
     TAR = 128
+    CRASH = 256
 
 #: The size up to which a plain source is searched for UTF-16; how many first bytes of a larger one are; and how many bytes are
 #: looked at in each place further on.
@@ -83,6 +89,16 @@ WHOLE_BYTES, FIRST_BYTES, PLACE_BYTES = WHOLE, FIRST, PLACE
 #: What a file's first bytes show: no text; perhaps a compression; perhaps a format that is not plain text; a mark of UTF-16 or
 #: UTF-32; text in UTF-16 without a mark; perhaps a tar.
 FLAG_BINARY, FLAG_PACKED, FLAG_EXPORT, FLAG_MARKED, FLAG_UTF16, FLAG_TAR = BINARY, PACKED, EXPORT, MARKED, UTF16, TAR
+#: What its last bytes show: perhaps a crash.
+FLAG_CRASH = CRASH
+
+#: The part of a log's end that is examined for a crash.
+TAIL_BYTES = MS_TAIL_BYTES
+
+
+def may_show_crash(const uint8_t[::1] tail not None):
+    """Whether the end of a log may show a crash; if not, it does not."""
+    return len(tail) > 0 and ms_may_show_crash(&tail[0], <size_t>len(tail))
 
 # The beginnings of binary files, each behind its length. Only files that hold a NUL are compared with them.
 cdef bytes _BINARIES = b"".join(
@@ -491,7 +507,8 @@ def read_together(
         Of each file that was read six int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
         it where it does not end with one; its own size; the bytes of its beginning, NULs and a byte-order mark, which are not
         in the buffer; the newlines and the records in it; and what it shows: as :func:`look_at`, but not whether it is binary,
-        and ``FLAG_UTF16`` also for UTF-16 that begins anywhere in it. None if a file cannot be read, or does not fit.
+        and ``FLAG_UTF16`` also for UTF-16 that begins anywhere in it, and ``FLAG_CRASH`` by its end. None if a file cannot be
+        read, or does not fit.
     """
     cdef Py_ssize_t i = first, count = len(paths)
     cdef int simd = ms_level_named(level.encode())
@@ -520,6 +537,8 @@ def read_together(
                     if not whole:
                         break
                     parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
+                    if ms_may_show_crash(<uint8_t *>view.buf + at, <size_t>parts[i].size):
+                        parts[i].shown |= CRASH
                     if first_of_utf16(<uint8_t *>view.buf + at, parts[i].size, &end) >= 0:
                         parts[i].shown |= UTF16
                     measure(simd, &parts[i], <uint8_t *>view.buf + at, universal)
@@ -567,6 +586,8 @@ def put_together(
                     break
                 memcpy(start, content_at, <size_t>parts[i].size)
                 parts[i].shown = shown_by(start, parts[i].size, magic_at, magic_bytes)
+                if ms_may_show_crash(start, <size_t>parts[i].size):
+                    parts[i].shown |= CRASH
                 measure(simd, &parts[i], start, universal)
                 at += parts[i].length
                 i += 1

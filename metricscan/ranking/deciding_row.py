@@ -41,6 +41,11 @@ class Outcomes(NamedTuple):
     step: Array  # float64, NaN without a step
     part: Array  # int32, number of the piece of a rotated stream
     stepless: Array  # int64, number of rows without a step; 0 if steps were not asked for
+    start: Array  # int64, in bytes
+    # the first row of the window of a mean; else the deciding row
+    first_stream: Array
+    first_part: Array
+    first_start: Array
 
 
 class Dropped(NamedTuple):
@@ -84,12 +89,14 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
 
     kind, number = parse_scope(objective.scope)
     at = ends - 1
+    first = None
     if kind in ("last", "first"):
         at = at if kind == "last" else starts
         decided = value[at]
         status = np.where(np.isfinite(decided), FOUND, NOT_FINITE)
     elif kind in ("mean", "last-n"):
         begin = starts if kind == "mean" else np.maximum(starts, ends - int(min(number or 0, len(value))))
+        first = begin
         left_out = dropped if kind == "mean" else NOTHING
         status = np.where(bad_between(begin, ends) > 0, NOT_FINITE, FOUND)
         if left_out.not_finite:
@@ -121,6 +128,8 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         lacking = np.flatnonzero(np.isnan(rows.step if index is None else rows.step[index]))
         if lacking.size:
             stepless = np.searchsorted(lacking, ends) - np.searchsorted(lacking, starts)
+    parts = np.zeros(len(value), np.int32) if rows.part is None else rows.part
+    first = place if first is None else first if index is None else index[first]
     return Outcomes(
         rows.job[place],
         status.astype(np.int8),
@@ -132,8 +141,12 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         rows.line[place],
         rows.offset[place],
         steps,
-        np.zeros(count, np.int32) if rows.part is None else rows.part[place],
+        parts[place],
         stepless,
+        rows.start[place],
+        rows.stream[first],
+        parts[first],
+        rows.start[first],
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from metricscan.datasets.rows import Rows
 from metricscan.ranking.deciding_row import NOTHING, Outcomes, decide, drop_undecidable
+from metricscan.ranking.doubts import Last, last_steps
 from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import steps_back, with_steps
 
@@ -52,8 +53,11 @@ class PiecewiseDecider:
         self._went_back: list[Array] = []
         #: How many rows have a step, and how many would have one from another place.
         self.step_counts = StepCounts()
+        self._last_steps: list[Last] = []
         #: The job number of each step that goes back (int64), after :meth:`finish`.
         self.went_back: Array = np.empty(0, dtype=np.int64)
+        #: The last step of each job that has a step, after :meth:`finish`.
+        self.last_steps = Last(np.empty(0, dtype=np.int64), np.empty(0))
 
     def add(self, rows: Rows) -> None:
         """Add rows of the objective. No job may come before a job whose rows were already added."""
@@ -87,6 +91,7 @@ class PiecewiseDecider:
         over_steps, rest_steps = _cut(self._steps, job)
         over_blocks, rest_blocks = _cut(self._blocks, job)
         self._went_back.append(steps_back(over_steps))
+        self._last_steps.append(last_steps(over_steps))
         if len(over.job):
             if self._objective.step is not None:
                 over = with_steps(over, over_steps, self._objective.step_place, over_blocks)
@@ -109,6 +114,7 @@ class PiecewiseDecider:
         """Decide for the remaining jobs, and return the outcomes of all jobs, in their order."""
         self.decide_before(np.iinfo(np.int64).max)
         self.went_back = np.concatenate(self._went_back)
+        self.last_steps = Last(*map(np.concatenate, zip(*self._last_steps, strict=True)))
         if not self._decided:
             nothing = Rows.joined([])._replace(step=np.empty(0))
             return decide(nothing, self._objective, self._streams)

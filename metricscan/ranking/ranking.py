@@ -14,7 +14,10 @@ from metricscan.definitions.blocks import BLOCK
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes, decide
+from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
+from metricscan.ranking.doubts import Last, as_column, doubts_of_jobs, last_steps
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import steps_back, with_steps
@@ -24,13 +27,17 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from metricscan.datasets.evidence import Evidence
     from metricscan.datasets.rows import Array
+    from metricscan.logs.job import Log
+    from metricscan.ranking.doubts import Doubt
 
 #: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
 #: those that are NaN or infinite, ``streams`` the streams that hold the objective, ``tied`` the jobs that share the rank,
 #: including this one. ``steps_back`` counts how often the step went back, as it does when a job is resumed; ``stepless`` counts
-#: the rows without a step. If the objective has no step, ``step`` and these two are null.
+#: the rows without a step. If the objective has no step, ``step`` and these two are null. ``doubts`` are the
+#: reasons to doubt the value (:class:`~metricscan.ranking.doubts.Doubt`).
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -50,14 +57,17 @@ SCHEMA = pa.schema(
         pa.field("step", pa.float64()),
         pa.field("steps_back", pa.int64()),
         pa.field("stepless", pa.int64()),
+        pa.field("doubts", DOUBTS_TYPE, nullable=False),
     ]
 )
 COMPLETED = "Completed"
 # A job with any other status, known or not, cannot win; one without a status can.
 _ABLE_TO_WIN = pa.array([COMPLETED, "Stopped", "InProgress"])
-_STATUS_NAMES = pa.array(["found", "not_finite", "missing"])
+# A finite value that has no rank because the user set a condition; beside the statuses of outcomes.
+_BELOW_MIN_STEP, _EXCLUDED = 3, 4
+_STATUS_NAMES = pa.array(["found", "not_finite", "missing", "below_min_step", "excluded"])
 _PAST_ALL = np.iinfo(np.int64).max
-# Groups in the order: 0 found, 1 found but unable to win, 2 not finite, 3 missing.
+# Groups in the order: 0 found, 1 found but without a rank, 2 not finite, 3 missing.
 _GROUPS = np.array([0, 2, 3])
 
 
@@ -83,6 +93,8 @@ def rank(
     *,
     jobs: Iterable[Known] | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
 ) -> pa.Table:
     """Rank the jobs of a replay's tables, or of a dataset that it wrote, without reading the logs again.
 
@@ -99,21 +111,26 @@ def rank(
         attribute exists.
     completed_only : bool
         Whether to rank only jobs whose status is Completed.
+    min_step : float, optional
+        A job whose last step is below it, or that has no step, gets no rank. The objective must have a step.
+    exclude_doubts : str or sequence of str
+        Kinds of doubts; a job that has one of them gets no rank.
 
     Returns
     -------
     pyarrow.Table
         One row per job: rank, job, value, objective_status, job_status, rows, stream, part, line, offset, hyperparameters,
-        streams, not_finite, tied, step, steps_back, stepless; ``metricscan.ranking.SCHEMA`` has their types and meaning.
-        Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of names. A job that
-        failed, or whose status is a word that is not known, has no rank; it follows the other jobs with a finite value.
-        Then come ``not_finite``, then ``missing``. The table is a copy.
+        streams, not_finite, tied, step, steps_back, stepless, doubts; ``metricscan.ranking.SCHEMA`` has their types and
+        meaning. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of
+        names. A job that failed, whose status is a word that is not known, or that does not fulfil a condition
+        (``below_min_step``, ``excluded``), has no rank; it follows the other jobs with a finite value. Then come
+        ``not_finite``, then ``missing``. The table is a copy.
 
     Raises
     ------
     OptionError
         The tables do not hold the objective metric, its step, or the separators of the blocks that it asks for; a metric is a
-        label; or a column is missing, or there twice.
+        label; a column is missing, or there twice; or a condition is invalid.
     SourceError
         The dataset cannot be read.
 
@@ -127,7 +144,8 @@ def rank(
     >>> rank({"loss": pa.table(rows)}, Objective("loss", "Minimize", scope="first"))["job"].to_pylist()
     ['b', 'a']
     """
-    return ranked(tables, objective, jobs=jobs, completed_only=completed_only)[0]
+    conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
+    return ranked(tables, objective, jobs=jobs, **conditions)[0]
 
 
 def ranked(
@@ -136,13 +154,22 @@ def ranked(
     *,
     jobs: Iterable[Known] | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
 ) -> tuple[pa.Table, StepCounts]:
     """The result of :func:`rank`, and how many rows have a step."""
     tables = opened_tables(tables)
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
+    conditions = Conditions.checked(objective, completed_only, min_step, exclude_doubts)
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts: dict[str, Known] = {job.name: job for job in jobs}
+    evidence = getattr(tables, "evidence", None)
+
+    def logs() -> dict[str, Sequence[Log]]:
+        known = getattr(tables, "jobs", None) or facts.values()
+        return {one.name: getattr(one, "logs", ()) for one in known}
+
     if isinstance(tables, Dataset):
         try:
             outcomes, streams, decider = _decided_in_pieces(tables, objective)
@@ -150,7 +177,18 @@ def ranked(
             pass
         else:
             names = pc.unique(pa.concat_arrays([tables.names, pa.array(facts, pa.string())]))
-            found = order(outcomes, objective, names, streams, facts, decider.went_back, completed_only=completed_only)
+            found = order(
+                outcomes,
+                objective,
+                names,
+                streams,
+                facts,
+                decider.went_back,
+                decider.last_steps,
+                conditions,
+                evidence=evidence,
+                logs=logs,
+            )
             return found, decider.step_counts
     given = {name: checked(table, name) for name, table in tables.items()}
     wanted = [objective.metric, *([] if objective.step is None else [objective.step])]
@@ -174,7 +212,9 @@ def ranked(
         back = steps_back(others[0])
         counts = step_counts(rows, others[0], objective.step_place, *others[1:])
     outcomes = decide(rows, objective, lambda: streams)
-    return order(outcomes, objective, names, streams, facts, back, completed_only=completed_only), counts
+    reached = last_steps(others[0]) if others else None
+    found = order(outcomes, objective, names, streams, facts, back, reached, conditions, evidence=evidence, logs=logs)
+    return found, counts
 
 
 def order(
@@ -184,8 +224,11 @@ def order(
     streams: pa.Array,
     facts: Mapping[str, Known],
     went_back: Array | None = None,
+    last: Last | None = None,
+    conditions: Conditions = NO_CONDITIONS,
     *,
-    completed_only: bool = False,
+    evidence: Evidence | None = None,
+    logs: Callable[[], Mapping[str, Sequence[Log]]] = dict,
 ) -> pa.Table:
     """Put the jobs in order, including jobs without an outcome.
 
@@ -199,7 +242,13 @@ def order(
         Status and hyperparameters by name of the job.
     went_back : int array, optional
         The job number of each step that goes back.
-    completed_only : bool
+    last : Last, optional
+        The last step of each job that has one.
+    conditions : Conditions
+    evidence : Evidence, optional
+        What the scan noted besides the rows.
+    logs : callable
+        Returns the logs of jobs by name; called only if a doubt needs a path.
 
     Returns
     -------
@@ -213,9 +262,17 @@ def order(
     if known:
         job_status = pa.array([None if one is None else one.status for one in known], pa.string())
     barred = pc.and_(pc.is_valid(job_status), pc.invert(pc.is_in(job_status, _ABLE_TO_WIN)))
-    if completed_only:
+    if conditions.completed_only:
         barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
-    group = _GROUPS[status] + ((status == FOUND) & barred.to_numpy(zero_copy_only=False))
+    reached = np.full(len(names), np.nan)
+    if last is not None:
+        reached[last.job] = last.step
+    stopped = pc.fill_null(pc.equal(job_status, "Stopped"), False).to_numpy(zero_copy_only=False)
+    doubts = doubts_of_jobs(
+        outcomes, objective, names, streams, evidence=evidence, reached=reached, stopped=stopped, logs=logs
+    )
+    shown = _with_conditions(status, conditions, reached, doubts)
+    group = _GROUPS[status] + ((status == FOUND) & (barred.to_numpy(zero_copy_only=False) | (shown != FOUND)))
     # 0.0 and -0.0 tie
     key = np.where(status == FOUND, value if objective.goal == "Minimize" else -value, 0.0) + 0.0
     index = np.lexsort((key, group))
@@ -243,7 +300,7 @@ def order(
         "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
         "job": names.take(pa.array(index)),
         "value": pc.if_else(missing, pa.scalar(None, pa.float64()), pa.array(value[index])),
-        "objective_status": _STATUS_NAMES.take(pa.array(status[index])),
+        "objective_status": _STATUS_NAMES.take(pa.array(shown[index])),
         "job_status": job_status.take(pa.array(index)),
         "rows": column("rows"),
         "stream": streams.take(pa.array(column("stream"), mask=lacking)),
@@ -257,6 +314,7 @@ def order(
         "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
         "steps_back": _counts(went_back, index, stepped=objective.step is not None),
         "stepless": pa.nulls(len(index), pa.int64()) if objective.step is None else column("stepless"),
+        "doubts": as_column(doubts, index),
     }
     return pa.table(columns, schema=SCHEMA)
 
@@ -278,6 +336,19 @@ def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[st
             hints.append(f"did you mean {meant!r}?")
     if errors:
         raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
+
+
+def _with_conditions(
+    status: Array, conditions: Conditions, reached: Array, doubts: Mapping[int, Sequence[Doubt]]
+) -> Array:
+    """The statuses of the jobs, where those with a finite value have another if they do not fulfil a condition."""
+    shown = status.copy()
+    for job in [job for job, some in doubts.items() if any(one.kind in conditions.exclude_doubts for one in some)]:
+        shown[job] = _EXCLUDED if status[job] == FOUND else status[job]
+    if conditions.min_step is not None:
+        # the comparison is false for a job without a step
+        shown[(status == FOUND) & ~(reached >= conditions.min_step)] = _BELOW_MIN_STEP
+    return shown
 
 
 def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:

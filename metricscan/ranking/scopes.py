@@ -41,12 +41,14 @@ def compare_scopes(
     scopes: Sequence[str] = SCOPES,
     jobs: Iterable[Known] | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
 ) -> pa.Table:
     """Find the best job under each of several scopes.
 
     Parameters
     ----------
-    tables, jobs, completed_only
+    tables, jobs, completed_only, min_step, exclude_doubts
         As :func:`rank` takes them.
     objective : Objective
         Its own scope comes first; the other scopes are compared with it.
@@ -82,10 +84,16 @@ def compare_scopes(
     if jobs is not None:
         jobs = list(jobs)
     objectives = [objective.under(scope) for scope in dict.fromkeys([objective.scope, *scopes])]
-    own = rank(tables, objective, jobs=jobs, completed_only=completed_only)
+
+    def ranked(one: Objective) -> pa.Table:
+        return rank(
+            tables, one, jobs=jobs, completed_only=completed_only, min_step=min_step, exclude_doubts=exclude_doubts
+        )
+
+    own = ranked(objective)
     rows = []
     for one in objectives:
-        table = own if one == objective else rank(tables, one, jobs=jobs, completed_only=completed_only)
+        table = own if one == objective else ranked(one)
         row = dict.fromkeys(SCHEMA.names)
         row["scope"] = one.scope
         rows.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.logs.exports import text_head
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from metricscan.scanning.scanner import Scanner
-    from metricscan.scanning.stats import ScanStats
+    from metricscan.scanning.stats import MetricStats, ScanStats
 
 # Bytes of all logs that are read again. The user waits for the reasons, and the evidence for them occurs early in a log.
 MOST_BYTES = 64 << 20
 _SAMPLE_CHARACTERS = 120
+# Places at which another spelling of a literal is looked at.
+_MOST_SPELLINGS = 100_000
 
 
 class Reason(NamedTuple):
@@ -37,7 +40,9 @@ class Reason(NamedTuple):
     is_curable: bool
 
 
-class _Text(NamedTuple):
+class Text(NamedTuple):
+    """The text of a log that is read again."""
+
     path: str
     raw: bytes
     data: bytes  # approximately what the patterns saw
@@ -65,41 +70,48 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
     once = [path for path in logs if is_read_once(path)]
     texts, cut = _texts((path for path in logs if path not in once), scanner.options, input_format)
     where = "in the part that was read again" if cut or once else "in the logs"
-    variants = _found_otherwise(scanner, silent, texts)
+    variants = found_otherwise(with_other_options(scanner, silent), texts)
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
     result = []
     for name in silent:
         counts = stats.metrics[name]
         reasons = []
         if counts.unparsed:
-            samples = ", ".join(list(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))[:3])
-            line = counts.samples[0].line if counts.samples else 0
             texts_ = (
                 "a text that is not a number"
                 if counts.unparsed == 1
                 else f"{counts.unparsed:,} texts that are not numbers"
             )
-            reasons.append(f"it captured {texts_}: {samples} (first in line {line})")
+            reasons.append(f"it captured {texts_}: {unparsed_samples(counts)}")
         if counts.failed or counts.timeouts:
             reasons.append(
                 f"{counts.failed + counts.timeouts:,} records could not be decided: its regex failed on them"
             )
         if name in variants:
-            reasons.append(f"it matches only with {variants[name]}")
+            flags, rows = variants[name]
+            reasons.append(f"it matches only with {flags} ({rows:,} rows)")
         if not reasons and once and not texts:
             names = ", ".join("standard input" if path == STDIN else path for path in once[:3])
             reasons.append(f"{names} cannot be read again to see why")
         elif not reasons:
-            reasons.append(_about_literals(literals[name], texts, where))
+            reasons.append(": ".join(filter(None, about_literals(literals[name], texts, where))))
         result.append(Reason(name, tuple(reasons), name in variants))
     return result
 
 
+_WORD = re.compile(rb"\w")
+_NUMBER_NEXT = re.compile(rb"[^\w\r\n]{0,4}(?:[-+]?\.?\d|nan\b|inf\b)", re.IGNORECASE)
 _TERMINAL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)")
 _CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 
 
-def _as_seen(data: bytes, options: dict[str, str]) -> bytes:
+def unparsed_samples(counts: MetricStats) -> str:
+    """Some texts that are no numbers, and the line of the first."""
+    samples = ", ".join(list(dict.fromkeys(repr(sample.text[:40]) for sample in counts.samples))[:3])
+    return f"{samples} (first in line {counts.samples[0].line if counts.samples else 0})"
+
+
+def as_seen(data: bytes, options: dict[str, str]) -> bytes:
     """Approximately what the patterns saw; good enough to search for a literal."""
     if options["ansi"] == "strip":
         data = _TERMINAL_SEQUENCE.sub(b"", data)
@@ -108,51 +120,74 @@ def _as_seen(data: bytes, options: dict[str, str]) -> bytes:
     return data
 
 
-def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> tuple[list[_Text], bool]:
+def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> tuple[list[Text], bool]:
     left = MOST_BYTES
     texts = []
     for path in paths:
         raw, format_ = text_head(path, input_format, left)
         left -= len(raw)
-        texts.append(_Text(path, raw, _as_seen(raw, options), format_ != "plain"))
+        texts.append(Text(path, raw, as_seen(raw, options), format_ != "plain"))
         if left <= 0:
             return texts, True
     return texts, False
 
 
-def _found_otherwise(scanner: Scanner, silent: Sequence[str], texts: Sequence[_Text]) -> dict[str, str]:
-    """The options with which a metric would have rows, by metric."""
+def with_other_options(scanner: Scanner, silent: Sequence[str]) -> list[tuple[str, Scanner]]:
+    """Scanners of some metrics with other options, each with the flags of those."""
     definitions = [one for one in scanner.definitions if one.name in silent]
-    found: dict[str, str] = {}
+    found = []
     for changes in ({"ansi": "strip"}, {"escape": "syslog"}, {"ansi": "strip", "escape": "syslog"}):
         options = {**scanner.options, **changes}
         if options == scanner.options:
             continue
         if options["escape"] == "syslog":
             options["newline"] = "lf"
-        other = scanner.with_options(definitions, options)
+        flags = " ".join(f"--{option} {value}" for option, value in changes.items())
+        found.append((flags, scanner.with_options(definitions, options)))
+    return found
+
+
+def found_otherwise(others: Iterable[tuple[str, Scanner]], texts: Sequence[Text]) -> dict[str, tuple[str, int]]:
+    """The flags with which a metric would have rows, and how many, by metric."""
+    found: dict[str, tuple[str, int]] = {}
+    for flags, other in others:
         rows = dict.fromkeys(other.metrics, 0)
         for text in texts:
             for name, counts in other.scan(text.raw, threads=1).stats.metrics.items():
                 rows[name] += counts.rows
-        flags = " ".join(f"--{option} {value}" for option, value in changes.items())
         for name, count in rows.items():
             if count:
-                found.setdefault(name, f"{flags} ({count:,} rows)")
+                found.setdefault(name, (flags, count))
     return found
 
 
-def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str) -> str:
+def about_literals(
+    literals: Sequence[str], texts: Sequence[Text], where: str, *, counted: bool = True
+) -> tuple[str, str]:
+    """What the literals of a definition show about texts in which it has no row, and a sample; the sample may be empty.
+
+    Parameters
+    ----------
+    literals : sequence of str
+    texts : sequence of Text
+    where : str
+        What the texts are: ``"in the logs"``.
+    counted : bool
+        Whether to say how often the literal occurs.
+    """
     if not literals:
-        return f"no record {where} matches it"
+        return f"no record {where} matches it", ""
     counts = [(sum(text.data.count(literal.encode()) for text in texts), literal) for literal in literals]
     count, literal = max(counts)
     if count:
         sample = next(
             _sample(text, text.data.find(literal.encode())) for text in texts if literal.encode() in text.data
         )
-        times = "once" if count == 1 else f"{count:,} times"
-        return f"its literal {literal!r} occurs {times}, but the rest of its regex does not match there: {sample}"
+        times = f" {'once' if count == 1 else f'{count:,} times'}" if counted else ""
+        said = f"its literal {literal!r} occurs{times}, but the rest of its regex does not match there"
+        seen, other = _before_a_number(literals, texts)
+        # a longer name, such as loss_scale, must not hide that the name is spelled otherwise
+        return (f"{said}, and {seen!r} stands before a number", other) if seen else (said, sample)
     names = " or ".join(map(repr, literals[:3]))
     for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
@@ -163,8 +198,25 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
             text, match = next(found, (None, None))
             if text is not None and match is not None:
                 seen = match[0].decode("utf-8", "replace")
-                return f"its literal {names} does not occur {where}, but {seen!r} does: {_sample(text, match.start())}"
-    return f"its literal {names} does not occur {where}"
+                said = f"its literal {names} does not occur {where}, but {seen!r} does"
+                return said, _sample(text, match.start())
+    return f"its literal {names} does not occur {where}", ""
+
+
+def _before_a_number(literals: Sequence[str], texts: Sequence[Text]) -> tuple[str, str]:
+    """A literal in another spelling that stands before a number, as a word of its own, and a sample; empty if there is none."""
+    for likely in (_otherwise_written, _otherwise_separated):
+        for literal in literals:
+            pattern = likely(literal) if re.search(r"\w\w", literal) else None
+            if pattern is None:
+                continue
+            found = ((text, match) for text in texts for match in pattern.finditer(text.data))
+            for text, match in islice(found, _MOST_SPELLINGS):
+                start, end = match.span()
+                is_word = not _WORD.match(text.data[max(start - 1, 0) : start])
+                if is_word and match[0] != literal.encode() and _NUMBER_NEXT.match(text.data, end):
+                    return match[0].decode("utf-8", "replace"), _sample(text, start)
+    return "", ""
 
 
 def _otherwise_spaced(literal: str, flags: int = 0) -> re.Pattern[bytes] | None:
@@ -186,7 +238,7 @@ def _otherwise_separated(literal: str) -> re.Pattern[bytes] | None:
     return re.compile(rf"(?<!\w){re.escape(name[1])}\s*[^\w\s]".encode(), re.IGNORECASE)
 
 
-def _sample(text: _Text, at: int) -> str:
+def _sample(text: Text, at: int) -> str:
     start = max(text.data.rfind(b"\n", 0, at), text.data.rfind(b"\r", 0, at)) + 1
     end = record_end(text.data, at, universal=True)
     record = text.data[start:] if end < 0 else text.data[start:end]

@@ -24,7 +24,9 @@ from metricscan.scanning.threaded import has_several
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
+    from metricscan.datasets.evidence import SuspectsOfMetric
     from metricscan.logs.archives import Archive
+    from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Log
     from metricscan.logs.source import Source
     from metricscan.replaying.progress import ProgressCounter
@@ -72,6 +74,10 @@ class LogScanner:
     ----------
     spans : dict of Log to ((int, int) or None)
         For each scanned log of an export, the first and the last time of its events, in microseconds since the epoch.
+    crashes : dict of int to Crash
+        By the number of the log, the crash with which it ends. Streams that share an export have none.
+    suspects : dict of int to mapping
+        By the number of the log and the metric, what is suspicious in it.
     """
 
     def __init__(
@@ -90,6 +96,8 @@ class LogScanner:
         self.threads = threads
         self.input_format = input_format
         self.spans: dict[Log, tuple[int, int] | None] = {}
+        self.crashes: dict[int, Crash] = {}
+        self.suspects: dict[int, Mapping[str, SuspectsOfMetric]] = {}
         self._scanner = scanner
         self._progress = progress
         self._on_error = on_error
@@ -156,6 +164,7 @@ class LogScanner:
         if len(group) > 1:
             together = self._together([log.path for log in self.logs[group.start : group.stop]])
             if together is not None:
+                self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
         return [self._alone(number) for number in group]
@@ -188,6 +197,7 @@ class LogScanner:
             finally:
                 stats = running.stats
                 failure = self._note_span(log, running)
+            self._note_crash(number, running)
         except SourceError as error:
             failure = error
         one = range(number, number + 1)
@@ -218,6 +228,7 @@ class LogScanner:
             try:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
+                self._note_crash(number, running)
             except SourceError as error:
                 self._on_error(error)
             finally:
@@ -314,6 +325,8 @@ class LogScanner:
             except SourceError as error:
                 failure = error
             stats = running.stats
+            if failure is None and None in by_stream:
+                self._note_crash(numbers[0], running)
         if None in by_stream:
             span = None if export is None else span_of(export.spans)
             yield numbers[0], Ended(stats, failure, span, is_export=export is not None)
@@ -325,6 +338,13 @@ class LogScanner:
             within = self.logs[number].within
             span = spans.get(within or None)
             yield number, Ended(stats if is_first else ScanStats(), failure if is_first else None, span, is_export=True)
+
+    def _note_crash(self, number: int, running: Batches) -> None:
+        """Note whether a log that was read to its end ends with a crash."""
+        names = () if running.frames is None else {name for name in running.frames.stream_names if name is not None}
+        crash = running.crash() if len(names) < 2 else None
+        if crash is not None:
+            self.crashes[number] = crash
 
     def _note_span(self, log: Log, running: Batches) -> SourceError | None:
         """Note the times of a log's events. Gives an error if the events are of several streams, which is known only now."""

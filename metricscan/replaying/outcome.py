@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from metricscan.definitions.blocks import BLOCK
 from metricscan.errors import OptionError
 from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
+from metricscan.ranking.doubts import Doubt, from_struct
 from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.wide import Duplicates, curve, wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from metricscan.datasets.evidence import Evidence
     from metricscan.definitions.blocks import StepPlace
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
@@ -39,6 +42,8 @@ class Best(NamedTuple):
     hyperparameters : mapping of str to str
     part : int
         The number of the piece, if the stream was rotated into several files; ``path`` is that of the piece.
+    doubts : tuple of Doubt
+        Reasons to doubt the value: ``kind``, ``message`` and place of each.
     """
 
     job: str
@@ -49,6 +54,7 @@ class Best(NamedTuple):
     offset: int
     hyperparameters: Mapping[str, str]
     part: int = 0
+    doubts: tuple[Doubt, ...] = ()
 
 
 class Replay(Mapping[str, pa.Table]):
@@ -76,6 +82,8 @@ class Replay(Mapping[str, pa.Table]):
         What was found under the paths, and what was skipped.
     spans : tuple of ((int, int) or None)
         Per job the first and the last time of its events, in microseconds since the epoch; None if no time is known.
+    evidence : Evidence or None
+        What the scan noted of logs besides their rows; :func:`metricscan.rank` finds doubts by it.
     """
 
     def __init__(
@@ -88,10 +96,12 @@ class Replay(Mapping[str, pa.Table]):
         found: Survey,
         spans: Sequence[tuple[int, int] | None] | None = None,
         notices: Sequence[Notice] = (),
+        evidence: Evidence | None = None,
     ) -> None:
         #: Reads the logs again for the separators of blocks; set by the replay.
         self._find_blocks: Callable[[], pa.Table] | None = None
         self._blocks: pa.Table | None = None
+        self.evidence = evidence
         self.spans = (None,) * len(found.jobs) if spans is None else tuple(spans)
         self._tables = tables
         self.ranking = order
@@ -102,7 +112,24 @@ class Replay(Mapping[str, pa.Table]):
         self.stats = stats
         self.survey = found
 
-    def rank(self, objective: Objective, *, completed_only: bool = False) -> pa.Table:
+    @property
+    def doubts(self) -> dict[str, tuple[Doubt, ...]]:
+        """The reasons to doubt the values of jobs, by job; jobs without doubts are no keys. Empty without an objective."""
+        if self.ranking is None:
+            return {}
+        found = self.ranking.select(["job", "doubts"]).filter(
+            pc.greater(pc.list_value_length(self.ranking["doubts"]), 0)
+        )
+        return {row["job"]: tuple(map(from_struct, row["doubts"])) for row in found.to_pylist()}
+
+    def rank(
+        self,
+        objective: Objective,
+        *,
+        completed_only: bool = False,
+        min_step: float | None = None,
+        exclude_doubts: str | Sequence[str] = (),
+    ) -> pa.Table:
         """Rank the jobs by any objective and scope, from the rows that were kept; see :func:`metricscan.rank`.
 
         Raises
@@ -110,7 +137,9 @@ class Replay(Mapping[str, pa.Table]):
         LookupError
             The rows were not kept. If a dataset was written, ``metricscan.rank(path, objective)`` ranks it.
         """
-        return ranking.rank(self, objective, completed_only=completed_only)
+        return ranking.rank(
+            self, objective, completed_only=completed_only, min_step=min_step, exclude_doubts=exclude_doubts
+        )
 
     def wide(
         self,

@@ -17,6 +17,7 @@ from metricscan.logs.job import STDIN
 from metricscan.logs.naming import job_pattern
 from metricscan.logs.survey import survey
 from metricscan.ranking import ranking
+from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.replaying.run import Run
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.scanner import Scanner, report_untamed
@@ -40,6 +41,8 @@ def replay(
     *,
     objective: Objective | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
     on_error: str = "collect",
     threads: int | None = None,
     job: str = "auto",
@@ -67,6 +70,10 @@ def replay(
     objective : Objective, optional
     completed_only : bool
         Whether only jobs whose status is Completed get a rank.
+    min_step : float, optional
+        A job whose last step is below it, or that has no step, gets no rank. The objective must have a step.
+    exclude_doubts : str or sequence of str
+        Kinds of doubts, such as ``"crashed"``; a job that has one of them gets no rank.
     on_error : {"collect", "raise"}
         What happens with a log that cannot be read: the error is added to ``errors`` and the other logs are read, or the error
         is raised.
@@ -140,6 +147,7 @@ def replay(
             faults.note(f"on_error={on_error!r}: 'collect' or 'raise' was expected")
         if objective is not None:
             faults.of(ranking.check_metric, objective, scanner.metrics, scanner.labels)
+        faults.of(Conditions.checked, objective, completed_only, min_step, exclude_doubts)
         faults.of(check_threads, threads)
         faults.of(check_max_decompressed, max_decompressed)
         if job not in ("auto", "file", "dir"):
@@ -176,7 +184,7 @@ def replay(
         objective,
         threads,
         progress,
-        completed_only=completed_only,
+        conditions=Conditions.checked(objective, completed_only, min_step, exclude_doubts),
         raise_errors=on_error == "raise",
         input_format=input_format,
         max_decompressed=max_decompressed,
@@ -222,7 +230,9 @@ def find_blocks(
             hint="replay(.., block=True) finds them with the metrics",
         )
     alone = scanner.with_options((), scanner.options).with_block(separators(True))
-    run = Run(alone, found, None, threads, None, completed_only=False, raise_errors=False, input_format=input_format)
+    run = Run(
+        alone, found, None, threads, None, conditions=NO_CONDITIONS, raise_errors=False, input_format=input_format
+    )
     again = run.over_all_logs(keep=True, target=None)
     if (again.stats.bytes, again.stats.records) != (stats.bytes, stats.records):
         path = next((log.path for job in found.jobs for log in job.logs), "")

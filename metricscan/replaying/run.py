@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets import manifest
+from metricscan.datasets.evidence import Evidence, LogEvidence, Unit
 from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
 from metricscan.definitions.blocks import BLOCK
@@ -15,6 +16,7 @@ from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
 from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
+from metricscan.ranking.doubts import from_struct
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
 from metricscan.replaying.outcome import Best, Replay, undecoded_notices
@@ -23,13 +25,15 @@ from metricscan.replaying.schedule import Schedule
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from metricscan.datasets.rows import Array
     from metricscan.datasets.sink import Sink
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
+    from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Survey
+    from metricscan.ranking.conditions import Conditions
     from metricscan.replaying.progress import Progress
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
@@ -48,7 +52,7 @@ class Run:
     objective : Objective or None
     threads : int or None
     progress : callable or None
-    completed_only : bool
+    conditions : Conditions
     raise_errors : bool
         Whether the first error is raised; else all are collected.
     input_format : str
@@ -63,7 +67,7 @@ class Run:
         threads: int | None,
         progress: Callable[[Progress], object] | None,
         *,
-        completed_only: bool,
+        conditions: Conditions,
         raise_errors: bool,
         input_format: InputFormat,
         max_decompressed: int = MAX_DECOMPRESSED,
@@ -72,12 +76,13 @@ class Run:
         self.scanner = scanner
         self.found = found
         self.objective = objective
-        self.completed_only = completed_only
+        self.conditions = conditions
         self.raise_errors = raise_errors
         self.errors = list(found.errors)
         self.notices: list[Notice] = list(found.notices)
         self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
         self.sources: list[dict[str, Any]] = []
+        self.evidence = Evidence()
         self.logs = [log for one in found.jobs for log in one.logs]
         # per log the number of its job and the number of its stream
         self.job_numbers = np.repeat(np.arange(len(found.jobs), dtype=np.int32), [len(one.logs) for one in found.jobs])
@@ -85,6 +90,8 @@ class Run:
         numbers = {name: number for number, name in enumerate(streams)}
         self.stream_numbers = np.array([numbers[log.stream] for log in self.logs], np.int32)
         self.part_numbers = np.array([log.part for log in self.logs], np.int32)
+        # per log the offset of its last row of a metric that is no label: labels match the lines of a traceback, too
+        self._last_rows = np.full(len(self.logs), -1, np.int64)
         self._zeros = pa.array([], pa.int32())
         self.job_names = pa.array([one.name for one in found.jobs], pa.string())
         self.stream_names = pa.array(streams, pa.string())
@@ -127,6 +134,8 @@ class Run:
             if self.decider is not None and self.decider.is_full:
                 self.decider.decide_before(int(job_numbers[0]))
             for name, batch, rows in batches:
+                if name not in labels:
+                    self._note_last_rows(logs, batch, rows)
                 jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
                 parts = np.repeat(part_numbers, rows) if part_numbers.any() else None
                 self._decide_on(name, jobs, streams, parts, batch)
@@ -146,21 +155,57 @@ class Run:
                     target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
             stats, sizes = counted()
             self.stats.merge(stats)
+            self._add_evidence(logs)
             if stats.undecoded:
                 # such a log is scanned alone
                 undecoded.append((self.logs[logs.start].path, stats))
             if target is not None:
                 self.sources += [
-                    manifest.source_entry(self.logs[log], self.found.jobs[self.job_numbers[log]].name, size, records)
-                    for log, (size, records) in zip(logs, sizes, strict=True)
+                    self._source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
         self.notices += undecoded_notices(undecoded)
+        # how the units of all logs compare is known only now
+        self.evidence.units = _units(self.stats)
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         spans = None
         if self.scans.spans:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
-        return Replay(tables, order, best, self.errors, self.stats, self.found, spans, self.notices)
+        return Replay(tables, order, best, self.errors, self.stats, self.found, spans, self.notices, self.evidence)
+
+    def _note_last_rows(self, logs: range, batch: pa.RecordBatch, rows: Sequence[int] | Array) -> None:
+        """Note the place of the last row of each log in a batch, in which each log has so many rows."""
+        ends = np.cumsum(rows)
+        some = np.flatnonzero(np.diff(ends, prepend=0))
+        offsets = batch.column("offset").to_numpy()[ends[some] - 1]
+        at = some + logs.start
+        self._last_rows[at] = np.maximum(self._last_rows[at], offsets)
+
+    def _add_evidence(self, logs: range) -> None:
+        """Add what the scan of these logs noted besides their rows."""
+        crashes, suspects = self.scans.crashes, self.scans.suspects
+        for number in logs if crashes or suspects else ():
+            crash, found = crashes.pop(number, None), suspects.pop(number, {})
+            if crash is not None and not self._is_at_end(number, crash):
+                crash = None
+            log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
+            self.evidence.add(job, log.stream, log.part, LogEvidence(log.path, crash, found))
+
+    def _is_at_end(self, number: int, crash: Crash) -> bool:
+        """Whether nothing shows that a program went on: no row, and no later piece of its log."""
+        if crash.after is not None and self._last_rows[number] >= crash.after:
+            return False
+        following = slice(number + 1, number + 2)
+        return not (
+            (self.job_numbers[following] == self.job_numbers[number])
+            & (self.stream_numbers[following] == self.stream_numbers[number])
+        ).any()
+
+    def _source(self, number: int, size: int, records: int) -> dict[str, Any]:
+        """The manifest's entry of a log."""
+        log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
+        entry = manifest.source_entry(log, job, size, records)
+        return entry | self.evidence.of_source(job, log.stream, log.part)
 
     def _first_part(self, rows: int) -> pa.Array:
         """A column of zeros. All batches share its memory."""
@@ -192,17 +237,28 @@ class Run:
             return None, None
         facts = {one.name: one for one in self.found.jobs}
         outcomes = self.decider.finish()
-        went_back = self.decider.went_back
+        went_back, last = self.decider.went_back, self.decider.last_steps
         self.notices += map(Notice, self.decider.step_counts.messages(self.objective))
-        names = (self.job_names, self.stream_names)
-        order = ranking.order(outcomes, self.objective, *names, facts, went_back, completed_only=self.completed_only)
+        order = ranking.order(
+            outcomes,
+            self.objective,
+            self.job_names,
+            self.stream_names,
+            facts,
+            went_back,
+            last,
+            self.conditions,
+            evidence=self.evidence,
+            logs=lambda: {one.name: one.logs for one in self.found.jobs},
+        )
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]
         winner = facts[first["job"]]
         path = next(log.path for log in winner.logs if (log.stream, log.part) == (first["stream"], first["part"]))
         place = (first["value"], path, first["stream"], first["line"], first["offset"])
-        return order, Best(first["job"], *place, winner.hyperparameters, first["part"])
+        doubts = tuple(map(from_struct, first["doubts"]))
+        return order, Best(first["job"], *place, winner.hyperparameters, first["part"], doubts)
 
     def manifest(self) -> dict[str, Any]:
         """The content of a dataset's manifest. To be called after the scan."""
@@ -214,9 +270,19 @@ class Run:
             self.errors,
             self.notices,
             objective=self.objective,
-            completed_only=self.completed_only,
+            conditions=self.conditions.noted(),
+            units=self.evidence.of_units(),
             input_format=self.input_format,
         )
+
+
+def _units(stats: ScanStats) -> dict[str, list[Unit]]:
+    """The units of the metrics that have several, each with its first value."""
+    return {
+        name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in units.items()]
+        for name, counts in stats.metrics.items()
+        if len(units := getattr(counts, "units", {})) > 1
+    }
 
 
 class _TableParts:

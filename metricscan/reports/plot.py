@@ -47,6 +47,8 @@ def plot(
     step: str | None = None,
     objective: Objective | None = None,
     completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
     worker: str | Sequence[str] = (),
     carry: bool | str | Sequence[str] = False,
     step_place: StepPlace = "before",
@@ -66,6 +68,8 @@ def plot(
         Highlights the best jobs by this objective; of a tie, the first five.
     completed_only : bool
         Whether only jobs whose status is Completed can be best.
+    min_step, exclude_doubts
+        Which jobs can be best, as :func:`rank` takes them.
     log : bool
         Whether the axis of values is logarithmic; values that are not positive cannot be drawn on it, and the title counts
         them.
@@ -97,7 +101,10 @@ def plot(
     opened = opened_tables(tables)
     how: dict[str, Any] = {"carry": carry, "step_place": step_place, "duplicates": duplicates}
     lines = _lines(curve(opened, metric, step, worker=worker, **how))
-    best = {} if objective is None else _best(rank(opened, objective, completed_only=completed_only))
+    best = {}
+    if objective is not None:
+        conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
+        best = _best(rank(opened, objective, **conditions))
     # equal data give equal bytes
     settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
     with mpl.rc_context(settings):

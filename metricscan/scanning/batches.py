@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from metricscan.errors import SourceError
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.source import CHUNK_BYTES, open_source
+from metricscan.logs.tails import TAIL_BYTES, crash_of, joined_tail
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.stats import ScanStats
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan import _core
+    from metricscan.logs.crashes import Crash
     from metricscan.logs.exports import ExportReader
+    from metricscan.logs.source import Source
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
@@ -66,6 +70,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             self._opened.read_ahead()
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
         self.frames: ExportReader | None = None
+        # the end of the text; none if the end could not be read
+        self._tail = b""
+        self._newlines = 0
         workers = threaded.worker_count(threads, self._opened.size)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
@@ -95,6 +102,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             # the scan is over: the counts are final
             self.counting = stats
         return stats
+
+    def crash(self) -> Crash | None:
+        """The crash with which the input ends. To be called after the last batch."""
+        if self.frames is not None:
+            return crash_of(self._tail)
+        if self._opened.decoder is not None:
+            # the text has other places than the source
+            return crash_of(self._tail, newlines=self._newlines)
+        return crash_of(self._tail, self.stats.bytes - len(self._tail), self._newlines)
 
     def __iter__(self) -> Batches:
         return self
@@ -127,11 +143,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self.counting = scan.stats
         with self._opened:
             for events in frames:
+                self._tail = joined_tail(self._tail, events.text)
                 yield from scan.add(events)
         yield from scan.finish()
         # a snapshot, because the scan keeps a reference to the input
         self.counting = scan.stats()
         if frames.error is not None:
+            self._tail = b""
             raise frames.error
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
@@ -146,9 +164,12 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             decoded = DecodedRows(self._plan, core, decoder)
             self.counting = decoded.stats
         failed: SourceError | None = None
+        can_be_read_again = decoder is None and (self._opened.whole is not None or self._opened.descriptor is not None)
         with self._opened:
             try:
                 for piece in pieces:
+                    if not can_be_read_again:
+                        self._tail = joined_tail(self._tail, piece)
                     core.feed(piece)
                     if decoded is not None:
                         decoded.move(piece)
@@ -156,12 +177,16 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                         yield from self._named(pattern, columns)
             except SourceError as error:
                 failed = error
+            if can_be_read_again:
+                self._tail = _end_of(self._opened, core.bytes)
             core.finish(cut_off=failed is not None)
+            self._newlines = core.newlines
         if decoded is not None:
             decoded.move(b"")
         for pattern, columns in core.take() if decoded is None else decoded.take():
             yield from self._named(pattern, columns)
         if failed is not None:
+            self._tail = b""
             raise failed
 
     def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
@@ -191,6 +216,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     lines += block.newlines
             except SourceError as error:
                 failed = error
+            else:
+                self._tail, self._newlines = _end_of(self._opened, stats.bytes), lines
             for pattern, rest in gathering.items():
                 for gathered in rest.take():
                     yield from self._named(pattern, gathered)
@@ -204,3 +231,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         for piece in in_pieces(from_columns(columns)):
             for name in self._plan.names[pattern]:
                 yield name, piece
+
+
+def _end_of(source: Source, size: int) -> bytes:
+    """The last bytes of what was read of a source that can be read again; nothing if they cannot be read."""
+    begin = max(size - TAIL_BYTES, 0)
+    if source.whole is not None:
+        return bytes(source.whole[begin:size])
+    assert source.descriptor is not None
+    try:
+        return os.pread(source.descriptor, size - begin, begin)
+    except OSError:
+        return b""

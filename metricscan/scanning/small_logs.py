@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metricscan.logs._reading import FLAG_MARKED, FLAG_UTF16, put_together, read_together
+from metricscan.logs._reading import FLAG_CRASH, FLAG_MARKED, FLAG_UTF16, put_together, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, compression
 from metricscan.logs.formats import HEAD_BYTES
 from metricscan.logs.formats import detect as format_of
+from metricscan.logs.tails import TAIL_BYTES, crash_of
 from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
     from metricscan import _core
+    from metricscan.logs.crashes import Crash
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
 
@@ -55,12 +57,15 @@ class Together(NamedTuple):
         Over all logs; places of samples are those in their logs.
     sizes, records : int64 array
         Per log, its bytes and its number of records.
+    crashes : dict of int to Crash
+        By the number of the log, the crash with which it ends.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
     stats: ScanStats
     sizes: Counts
     records: Counts
+    crashes: dict[int, Crash]
 
 
 def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
@@ -96,12 +101,14 @@ def _together(
     core = plan.new_stream(at_beginning=False, in_batches=True)
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
+    crashes: dict[int, Crash] = {}
     first = 0
     while first < len(names):
         piece = _fed(core, read_into, names, first, universal=plan.universal, detect=detect)
         if piece is None:
             return None
         read.append(piece)
+        crashes.update(_crashes(piece, first))
         first += len(piece)
         columns += core.take_full()
     core.finish()
@@ -132,7 +139,20 @@ def _together(
         for number, part in enumerate(in_pieces(batch)):
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
             batches += [(name, part, counts) for name in plan.names[pattern]]
-    return Together(batches, stats, sizes, records)
+    return Together(batches, stats, sizes, records, crashes)
+
+
+def _crashes(files: Counts, first: int) -> Iterator[tuple[int, Crash]]:
+    """The logs of the piece in the buffer that end with a crash, by their numbers; ``files`` as :func:`_fed` gives it."""
+    ends = files[:, 0].cumsum()
+    for number in np.flatnonzero(files[:, 5] & FLAG_CRASH).tolist():
+        length, size, beginning, newlines, *_ = files[number].tolist()
+        added = length - (size - beginning)
+        end = int(ends[number]) - added
+        tail = bytes(_local.buffer[max(int(ends[number]) - length, end - TAIL_BYTES) : end])
+        crash = crash_of(tail, size - len(tail), newlines - added)
+        if crash is not None:
+            yield first + number, crash
 
 
 def _fed(
@@ -146,8 +166,8 @@ def _fed(
 ) -> Counts | None:
     """Feed a piece of files to the stream, from number ``first`` on.
 
-    The answer has a row per file, int64: bytes in the buffer, size, bytes of the beginning, newlines, records, and whether to
-    look closer.
+    The answer has a row per file, int64: bytes in the buffer, size, bytes of the beginning, newlines, records, and what its
+    first and its last bytes show.
     It is None if one of the files must be scanned alone.
     """
     buffer = getattr(_local, "buffer", None)
@@ -159,7 +179,7 @@ def _fed(
         return None
     files = np.frombuffer(read, np.int64).reshape(-1, 6)
     ends = files[:, 0].cumsum()
-    for number in np.flatnonzero(files[:, 5]).tolist():
+    for number in np.flatnonzero(files[:, 5] & ~FLAG_CRASH).tolist():
         if files[number, 5] & (FLAG_MARKED | FLAG_UTF16):
             return None
         # the very first bytes suggest a compressed file or an export; more bytes decide

@@ -62,6 +62,26 @@ def test_a_slip_in_spaces_or_capitals(run, log, text, definition, seen):
     assert f"{text.strip()!r} (a.log:1)" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "definition", "seen"),
+    [
+        ("loss_scale=1024\nLoss = 0.5\n", r"loss\s*=\s*([0-9.]+)$", "Loss"),
+        ("best loss=None\nloss: 0.5\n", r"loss=([0-9.]+)", "loss:"),
+        ("my loss=x LOSS=nan\n", r"loss=([0-9.]+)", "LOSS="),
+    ],
+)
+def test_a_literal_that_stands_elsewhere_does_not_hide_another_spelling(run, log, text, definition, seen):
+    said = reason(run, log, text, definition)
+    assert f"the rest of its regex does not match there, and {seen!r} stands before a number: " in said
+
+
+@pytest.mark.parametrize(
+    "text", ["loss=x\nLossless=3\n", "loss=x\nour Loss is small\n", "loss=x\nmyLoss=3\n", "loss=x loss=y\n"]
+)
+def test_what_is_no_other_spelling(run, log, text):
+    assert "stands before a number" not in reason(run, log, text, r"loss=([0-9.]+)")
+
+
 def test_captures_that_are_no_numbers(run, log):
     said = reason(run, log, "x\nloss=84.3%\nloss=84.3%\nloss=n/a\n", r"loss=(\S+)")
     assert said == "it captured 3 texts that are not numbers: '84.3%', 'n/a' (first in line 2)"

@@ -122,6 +122,7 @@ def test_the_winner_as_json(run, logs, written):
         "line": 1,
         "offset": 0,
         "hyperparameters": {"lr": "0.1"},
+        "doubts": [],
     }
     document = json.loads(run("replay", logs, *DEFINITIONS, "--minimize", "loss", "--json")[1])
     assert document["best"] == best

@@ -26,8 +26,9 @@ def test_the_best_job(run, trials):
         ["metric", "rows", "unparsed", "unparsed", "text"],
         ["loss", "4", "0"],
     ]
+    assert lines[9] == "trial_3 has no loss: its literal 'loss=' does not occur in the logs"
     assert lines[8] == f"10,416 records, {10_410 * 6 + 9 + 20 + 18 + 9 + 8:,} bytes"
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert err == "4 logs, 1 skipped (1 by name, 0 binary)\n"
 
 
@@ -67,7 +68,10 @@ def test_refused_texts_are_counted_and_shown(run, trials):
 def test_several_streams_are_marked(run, trials, tmp_path):
     tree(tmp_path, {"logs/trial_7/stderr": "loss=1\n"})
     _, out, _ = run("replay", trials, *LOSS, "--minimize", "loss")
-    assert "stdout:10412 (last of 2 streams)" in out.splitlines()[2]
+    lines = out.splitlines()
+    message = "2 streams have rows of loss; the deciding row is in 'stdout'"
+    assert lines[1] == f"  doubt several-streams: {message} (logs/trial_7/stdout:10412)"
+    assert "stdout:10412 (last of 2 streams)" in lines[3]
 
 
 def test_statuses_and_other_facts(run, trials, tmp_path):
@@ -82,7 +86,7 @@ def test_statuses_and_other_facts(run, trials, tmp_path):
 
 def test_the_rule_for_jobs(run, trials):
     _, out, _ = run("replay", trials, *LOSS, "--minimize", "loss", "--job", r"(trial)_")
-    assert words(out.splitlines()[2])[:2] == ["1", "trial"]
+    assert words(out.splitlines()[3])[:2] == ["1", "trial"]
     code, _, err = run("replay", trials, *LOSS, "--job", "(")
     assert code == 2
     assert "not a valid regex" in err
@@ -218,6 +222,7 @@ def test_the_outcome_as_json(run, trials):
             "step": None,
             "steps_back": None,
             "stepless": None,
+            "doubts": [],
         },
         {
             "rank": None,
@@ -237,11 +242,14 @@ def test_the_outcome_as_json(run, trials):
             "step": None,
             "steps_back": None,
             "stepless": None,
+            "doubts": [],
         },
     ]
     assert document == {
         "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None, "step_place": "before"},
         "completed_only": False,
+        "min_step": None,
+        "exclude_doubts": [],
         "best": {
             "job": "trial_7",
             "value": 0.0312,
@@ -251,7 +259,9 @@ def test_the_outcome_as_json(run, trials):
             "line": 10412,
             "offset": 62469,
             "hyperparameters": {"lr": "3e-4", "units": "64"},
+            "doubts": [],
         },
+        "missing": [{"jobs": ["trial_3"], "reason": "its literal 'loss=' does not occur in the logs", "sample": ""}],
         "metrics": {
             "loss": {"rows": 4, "unparsed": 0, **counts, "samples": []},
             "acc": {"rows": 1, "unparsed": 1, **counts, "samples": [{"text": "x", "line": 2, "offset": 12}]},

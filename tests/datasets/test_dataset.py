@@ -218,10 +218,10 @@ def test_what_is_no_dataset(tmp_path, logs):
         ({"format_version": None}, "has format version None; 1 was expected"),
         ({"format": "orc"}, "is not a valid manifest: format is missing or invalid"),
         ({"jobs": None, "counts": 3}, "is not a valid manifest: jobs, counts is missing"),
-        ({"jobs": [{"name": "a"}]}, "its jobs or its objective are invalid: .*'job'"),
+        ({"jobs": [{"name": "a"}]}, "its jobs, its objective or its sources are invalid: .*'job'"),
         ({"errors": [{}]}, "is not a valid manifest: errors is missing or invalid"),
         ({"completed_only": "no"}, "is not a valid manifest: completed_only is missing or invalid"),
-        ({"objective": {"metric": "loss"}}, "its jobs or its objective are invalid: .*'goal'"),
+        ({"objective": {"metric": "loss"}}, "its jobs, its objective or its sources are invalid: .*'goal'"),
         ({"objective": {"metric": "loss", "goal": "up"}}, "'Minimize' or 'Maximize' was expected"),
     ],
 )

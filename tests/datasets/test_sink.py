@@ -176,7 +176,7 @@ def test_the_ranking_comes_back(logs, tmp_path, kind):
             found = list(csv.DictReader(file))
         found = [{key: text if text != "" else None for key, text in row.items()} for row in found]
         for row in found:
-            row["hyperparameters"] = json.loads(row["hyperparameters"])
+            row["hyperparameters"], row["doubts"] = json.loads(row["hyperparameters"]), json.loads(row["doubts"])
             for key in ("rank", "rows", "part", "line", "offset", "streams", "not_finite", "tied"):
                 row[key] = None if row[key] is None else int(row[key])
     else:
@@ -444,6 +444,9 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "fingerprint": SCANNER.fingerprint,
         "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None, "step_place": "before"},
         "completed_only": False,
+        "min_step": None,
+        "exclude_doubts": [],
+        "units": {},
         "jobs": [
             {"job": 'a, "b"\nc', "status": None, "hyperparameters": {}},
             {

@@ -17,19 +17,23 @@ from support.ranking_oracle import Row
 
 import metricscan
 from metricscan import Objective, OptionError, Scanner
+from metricscan.datasets.evidence import Evidence, LogEvidence, NotedSuspects
 from metricscan.datasets.rows import Rows
 from metricscan.definitions.blocks import BLOCK, STEP_PLACES
+from metricscan.logs.job import Log
 from metricscan.logs.natural import natural, natural_ranks
 from metricscan.ranking import in_pieces as pieces
 from metricscan.ranking import ranking
+from metricscan.ranking.conditions import Conditions
 from metricscan.ranking.ranking import SCHEMA, rank
 from metricscan.ranking.sums import means
 
+NO_CONDITIONS = Conditions()
 NAN, INF = math.nan, math.inf
 MIN, MAX = Objective("loss", "Minimize"), Objective("loss", "Maximize")
 DEFINITIONS = [r"loss=loss=(\S+)", r"acc=acc=(\S+)"]
 GOALS = {"min": "Minimize", "max": "Maximize"}
-# Columns that the oracle gives; it knows no hyperparameters.
+# Columns that the oracle gives; it knows no hyperparameters. Of doubts it gives the kinds.
 COLUMNS = [name for name in SCHEMA.names if name != "hyperparameters"]
 
 
@@ -87,13 +91,20 @@ def known(jobs, statuses):
     return [SimpleNamespace(name=name, status=statuses.get(name), hyperparameters={}) for name in jobs]
 
 
-def from_tables(arrange, jobs, steps, blocks, objective, statuses, completed_only):
-    tables = {"loss": table_of(arrange(jobs)), "epoch": table_of(arrange(steps)), BLOCK: table_of(arrange(blocks))}
-    facts = known(jobs, statuses)
-    return rank(tables, objective, jobs=facts, completed_only=completed_only)
+class Tables(dict):
+    """Tables with what a scan noted beside them."""
+
+    evidence = None
 
 
-def in_pieces(size, batch, jobs, steps, blocks, objective, statuses, completed_only, turned=False):
+def from_tables(arrange, jobs, steps, blocks, objective, statuses, conditions, evidence):
+    tables = Tables(loss=table_of(arrange(jobs)), epoch=table_of(arrange(steps)))
+    tables[BLOCK] = table_of(arrange(blocks))
+    tables.evidence = evidence
+    return rank(tables, objective, jobs=known(jobs, statuses), **conditions._asdict())
+
+
+def in_pieces(size, batch, jobs, steps, blocks, objective, statuses, conditions, evidence, turned=False):
     """As a replay without kept rows decides: in batches, every few rows; the rows of a log may be turned around."""
     names = pa.array(sorted(jobs, key=natural), pa.string())
     streams = sorted({row.stream for some in (jobs, steps, blocks) for rows in some.values() for row in rows})
@@ -134,7 +145,9 @@ def in_pieces(size, batch, jobs, steps, blocks, objective, statuses, completed_o
         pa.array(streams, pa.string()),
         facts,
         decider.went_back if objective.step is not None else None,
-        completed_only=completed_only,
+        decider.last_steps if objective.step is not None else None,
+        conditions,
+        evidence=evidence,
     )
 
 
@@ -155,25 +168,48 @@ def stepped(row, steps, blocks, place):
     return row._replace(step=ranking_oracle.step_in_force(row, own, place, separators))
 
 
-def check(jobs, steps, objective, statuses, completed_only=False, blocks=None):
+def cut_evidence(cut):
+    """What a scan notes of values that are not whole, by job, stream, part and start."""
+    evidence = Evidence()
+    starts = {}
+    for name, stream, part, start in sorted(cut):
+        starts.setdefault((name, stream, part), []).append(start)
+    for (name, stream, part), some in starts.items():
+        suspects = {"loss": NotedSuspects(cut_starts=np.array(some))}
+        evidence.add(name, stream, part, LogEvidence(f"{name}/{stream}", None, suspects))
+    return evidence
+
+
+def check(jobs, steps, objective, statuses, conditions=NO_CONDITIONS, cut=(), blocks=None):
     """The oracle's ranking, which every way gives."""
     blocks = blocks or {}
     joined = {
         name: [stepped(row, steps.get(name, []), blocks.get(name, []), objective.step_place) for row in rows]
         for name, rows in jobs.items()
     }
-    expected = ranking_oracle.rank(joined, objective.goal, objective.scope, statuses, completed_only=completed_only)
+    expected = ranking_oracle.rank(
+        joined,
+        objective.goal,
+        objective.scope,
+        statuses,
+        steps=None if objective.step is None else steps,
+        cut=cut,
+        completed_only=conditions.completed_only,
+        min_step=conditions.min_step,
+        exclude=conditions.exclude_doubts,
+    )
     for row in expected:
         row["steps_back"] = None if objective.step is None else ranking_oracle.steps_back(steps.get(row["job"], []))
         row["stepless"] = None if objective.step is None else row["stepless"]
         if objective.step is None or row["step"] is None or math.isnan(row["step"]):
             row["step"] = None
     for way, ranked in WAYS.items():
-        table = ranked(jobs, steps, blocks, objective, statuses, completed_only)
+        table = ranked(jobs, steps, blocks, objective, statuses, conditions, cut_evidence(cut))
         assert table.schema.equals(SCHEMA)
-        assert repr(table.select(COLUMNS).to_pylist()) == repr(
-            [{name: row[name] for name in COLUMNS} for row in expected]
-        ), way
+        found = table.select(COLUMNS).to_pylist()
+        for row in found:
+            row["doubts"] = [doubt["kind"] for doubt in row["doubts"]]
+        assert repr(found) == repr([{name: row[name] for name in COLUMNS} for row in expected]), way
     return expected
 
 
@@ -185,6 +221,7 @@ def read_cases():
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         for case in document["case"]:
             case.setdefault("scope", document.get("scope"))
+            case.setdefault("stepped", document.get("stepped", False))
             assert case.keys() & GOALS.keys(), case["name"]
             for goal in sorted(GOALS.keys() & case.keys()):
                 yield pytest.param(case, goal, id=f"{path.stem}/{case['scope']}/{case['name']}/{goal}")
@@ -217,6 +254,7 @@ def said(row, mentions):
         parts.append(f"{row['streams']}streams")
     if (row["tied"] or 0) > 1:
         parts.append("tied")
+    parts += [doubt for doubt in row["doubts"] if doubt in mentions]
     return " ".join(parts)
 
 
@@ -224,9 +262,11 @@ def said(row, mentions):
 def test_the_rules(case, goal):
     jobs = {name: placed(rows, "rows") for name, rows in case["jobs"].items()}
     steps = {name: placed(rows, "steps") for name, rows in case["jobs"].items()}
-    step = "epoch" if case["scope"].startswith("best@") else None
+    keys = ("completed_only", "min_step", "exclude_doubts")
+    conditions = Conditions.checked(None, *(case.get(key, getattr(NO_CONDITIONS, key)) for key in keys))
+    step = "epoch" if case["scope"].startswith("best@") or case["stepped"] else None
     objective = Objective("loss", GOALS[goal], case["scope"], step)
-    found = check(jobs, steps, objective, case.get("status", {}), case.get("completed_only", False))
+    found = check(jobs, steps, objective, case.get("status", {}), conditions)
     assert [said(row, line) for row, line in zip(found, case[goal], strict=True)] == case[goal]
 
 
@@ -268,13 +308,22 @@ def jobs_of(logs, timed):
     st.booleans(),
     st.booleans(),
     st.sampled_from(STEP_PLACES),
+    st.sampled_from([None, None, 1, 2.5]),
+    st.sets(st.sampled_from(["cut-value", "behind", "several-streams"])),
+    st.randoms(use_true_random=False),
 )
-def test_a_naive_oracle_ranks_the_same(logs, goal, scope, statuses, timed, completed_only, place):
+def test_a_naive_oracle_ranks_the_same(
+    logs, goal, scope, statuses, timed, completed_only, place, min_step, kinds, random
+):
     jobs, steps, blocks = jobs_of(logs, timed)
-    step = "epoch" if scope.startswith("best@") or timed else None
+    step = "epoch" if scope.startswith("best@") or timed or min_step is not None else None
     statuses = {name: status for name, status in statuses.items() if name in jobs}
+    # where rows of several streams are ordered by time, those of a window are not known
+    rows = [] if timed else [(name, row.stream, row.part, row.start) for name, some in jobs.items() for row in some]
+    cut = {row for row in rows if random.random() < 0.2}
+    conditions = Conditions(completed_only, min_step, tuple(kinds))
     objective = Objective("loss", goal, scope, step, place if step else "before")
-    check(jobs, steps, objective, statuses, completed_only, blocks)
+    check(jobs, steps, objective, statuses, conditions, cut, blocks)
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40), min_size=1))
@@ -304,8 +353,17 @@ def test_a_row_says_what_is_known_of_the_job():
         SimpleNamespace(name="a", status="Stopped", hyperparameters={"lr": "3e-4", "units": "64"}),
         SimpleNamespace(name="b", status=None, hyperparameters={}),
     ]
-    place = {"stream": "stdout", "part": 0, "line": 3, "offset": 20, "step": None, "steps_back": None, "stepless": None}
-    nowhere = dict.fromkeys(place)
+    place = {
+        "stream": "stdout",
+        "part": 0,
+        "line": 3,
+        "offset": 20,
+        "step": None,
+        "steps_back": None,
+        "stepless": None,
+        "doubts": [],
+    }
+    nowhere = dict.fromkeys(place) | {"doubts": []}
     assert rank(rows, MIN, jobs=facts).to_pylist() == [
         {
             "rank": 1,
@@ -479,7 +537,14 @@ def test_a_dataset_that_was_read_back_ranks_the_same(logs, tmp_path):
     found = {name: pq.read_table(tmp_path / "out" / name / "part-0.parquet") for name in ("loss", "acc")}
     manifest = json.loads((tmp_path / "out" / "_manifest.json").read_text())
     known = [
-        SimpleNamespace(name=one["job"], status=one["status"], hyperparameters=one["hyperparameters"])
+        SimpleNamespace(
+            name=one["job"],
+            status=one["status"],
+            hyperparameters=one["hyperparameters"],
+            logs=[
+                Log(source["path"], source["stream"]) for source in manifest["sources"] if source["job"] == one["job"]
+            ],
+        )
         for one in manifest["jobs"]
     ]
     assert repr(rank(found, MIN, jobs=known).to_pylist()) == repr(result.ranking.to_pylist())

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import statistics
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -83,6 +84,24 @@ def steps_back(steps):
     return count
 
 
+def last_step(steps):
+    """The last step of a job: of each stream the last finite one, and of these the greatest."""
+    last = {}
+    for step in sorted(steps, key=lambda step: (step.part, step.start)):
+        if math.isfinite(step.value):
+            last[step.stream] = step.value
+    return max(last.values(), default=None)
+
+
+def behind(last_steps, statuses):
+    """The jobs whose last step is below half of the median last step of those that were not stopped."""
+    counting = [step for name, step in last_steps.items() if step is not None and statuses.get(name) != "Stopped"]
+    if not counting or statistics.median(counting) <= 0:
+        return set()
+    half = statistics.median(counting) / 2
+    return {name for name, step in last_steps.items() if step is not None and step < half}
+
+
 def in_order(rows):
     """Rows of a job, which are given in any order."""
     if all(row.time is not None for row in rows):
@@ -137,15 +156,50 @@ def mean_of_one(values):
     return values[0]
 
 
-def rank(jobs, goal, scope, statuses=None, *, completed_only=False):
-    """Rows of the ranking: ``jobs`` maps each name to its rows."""
+def window(rows, goal, scope):
+    """The rows of which the value of a job is made."""
+    status, _, row = outcome(rows, goal, scope)
+    if status == "missing":
+        return []
+    if scope == "mean":
+        return rows
+    return in_order(rows)[-int(scope[5:]) :] if scope.startswith("last-") else [row]
+
+
+def rank(jobs, goal, scope, statuses=None, *, steps=None, cut=(), completed_only=False, min_step=None, exclude=()):
+    """Rows of the ranking: ``jobs`` maps each name to its rows, and ``steps`` to those of the step.
+
+    ``cut`` are the values that are not whole, by job, stream, part and start.
+    """
     statuses = statuses or {}
     outcomes = {name: outcome(rows, goal, scope) for name, rows in jobs.items()}
+    last_steps = {name: last_step((steps or {}).get(name, [])) for name in jobs}
+    slow = behind(last_steps, statuses) if steps is not None else set()
+    doubts = {
+        name: [
+            kind
+            for kind, holds in (
+                ("cut-value", any((name, row.stream, row.part, row.start) in cut for row in window(rows, goal, scope))),
+                ("behind", name in slow),
+                ("several-streams", len({row.stream for row in rows}) > 1),
+            )
+            if holds
+        ]
+        for name, rows in jobs.items()
+    }
+
+    def shown(name):
+        status = outcomes[name][0]
+        if status == "found" and min_step is not None and (last_steps[name] is None or last_steps[name] < min_step):
+            return "below_min_step"
+        return "excluded" if status == "found" and set(doubts[name]) & set(exclude) else status
 
     def group(name):
         status = outcomes[name][0]
         if status != "found":
             return {"not_finite": 2, "missing": 3}[status]
+        if shown(name) != "found":
+            return 1
         if completed_only:
             return int(statuses.get(name) != "Completed")
         return int(statuses.get(name) not in (None, "Completed", "Stopped", "InProgress"))
@@ -164,14 +218,15 @@ def rank(jobs, goal, scope, statuses=None, *, completed_only=False):
     rivals = [outcomes[name][1] for name in jobs if group(name) == 0]
     result = []
     for name in sorted(jobs, key=functools.cmp_to_key(before)):
-        status, value, row = outcomes[name]
+        _, value, row = outcomes[name]
         placed = group(name) == 0
         result.append(
             {
                 "rank": 1 + sum(better(rival, value) for rival in rivals) if placed else None,
                 "job": name,
                 "value": value,
-                "objective_status": status,
+                "objective_status": shown(name),
+                "doubts": doubts[name],
                 "job_status": statuses.get(name),
                 "rows": len(jobs[name]),
                 "stream": row and row.stream,

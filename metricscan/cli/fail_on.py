@@ -1,0 +1,101 @@
+"""``--fail-on``: what a user calls a failure though a result is there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from metricscan.ranking.doubts import Doubt
+    from metricscan.scanning.stats import MetricStats
+
+_FORM = re.compile(r"(doubt|cut|unparsed|empty|near-miss(?::([0-9]+)|:([0-9]+(?:\.[0-9]+)?)%)?)")
+
+
+class Failing(NamedTuple):
+    """One value of the option.
+
+    Attributes
+    ----------
+    kind : {"doubt", "near-miss", "cut", "unparsed", "empty"}
+    most : int
+        How many near misses of a metric are no failure.
+    most_percent : float or None
+        How many of a hundred records that match or nearly match may be near misses; if given, it counts instead of ``most``.
+    """
+
+    kind: str
+    most: int = 0
+    most_percent: float | None = None
+
+
+def _read(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Failing, ...]:
+    found = []
+    for value in values:
+        match = _FORM.fullmatch(value)
+        if match is None:
+            expected = "doubt, near-miss, near-miss:N, near-miss:P%, cut, unparsed or empty was expected"
+            raise click.BadParameter(f"{value!r}: {expected}", ctx, param)
+        percent = None if match[3] is None else float(match[3])
+        found.append(Failing(match[1].partition(":")[0], int(match[2] or 0), percent))
+    return tuple(found)
+
+
+#: Adds the option; the command gets a tuple of :class:`Failing` as ``fail_on``.
+fail_on_option: Callable[..., Any] = click.option(
+    "--fail-on",
+    metavar="KIND",
+    multiple=True,
+    callback=_read,
+    help="Exit with code 3 if the best job has a doubt (doubt), if a metric has a near miss (near-miss), more than N "
+    "(near-miss:N) or more than P percent (near-miss:P%), a value that is cut (cut), a text that is not a number "
+    "(unparsed), or no row (empty). Can be repeated.",
+)
+
+
+def failures(fail_on: Sequence[Failing], metrics: Mapping[str, MetricStats], doubts: Sequence[Doubt]) -> Iterator[str]:
+    """A sentence for each failure.
+
+    Parameters
+    ----------
+    fail_on : sequence of Failing
+    metrics : mapping of str to MetricStats
+        The counts of each metric.
+    doubts : sequence of Doubt
+        Those of the best job.
+    """
+    for failing in dict.fromkeys(fail_on):
+        if failing.kind == "doubt":
+            if doubts:
+                kinds = ", ".join(dict.fromkeys(doubt.kind for doubt in doubts))
+                yield f"the best job has {'a doubt' if len(doubts) == 1 else f'{len(doubts):,} doubts'}: {kinds}"
+            continue
+        for name, counts in metrics.items():
+            said = _said(failing, counts)
+            if said is not None:
+                yield f"{name} has {said}"
+
+
+def _said(failing: Failing, counts: MetricStats) -> str | None:
+    """What a metric has that is a failure; None if it has nothing of the kind."""
+    if failing.kind == "empty":
+        return "no rows" if not counts.rows else None
+    if failing.kind == "unparsed":
+        return _counted(counts.unparsed, "text that is not a number", "texts that are not numbers")
+    if failing.kind == "cut":
+        cut = getattr(counts, "cut_values", 0) + getattr(counts, "unterminated", 0)
+        return _counted(cut, "value that is cut", "values that are cut")
+    near_misses = getattr(counts, "near_misses", 0)
+    said = _counted(near_misses, "near miss", "near misses")
+    if failing.most_percent is not None:
+        percent = 100 * near_misses / max(near_misses + counts.rows, 1)
+        return f"{said}, {percent:.3g} %" if percent > failing.most_percent else None
+    return said if near_misses > failing.most else None
+
+
+def _counted(count: int, one: str, many: str) -> str | None:
+    return None if not count else f"1 {one}" if count == 1 else f"{count:,} {many}"

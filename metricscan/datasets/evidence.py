@@ -1,0 +1,162 @@
+"""What a scan noted of logs besides their rows, and may be a reason to doubt a job: crashes, near misses, cut values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from metricscan.datasets.rows import Array
+    from metricscan.logs.crashes import Crash
+
+# The manifest keeps the places of so many cut values of a log and metric: the first half of them and the last.
+_MOST_STARTS = 1_000
+
+
+class SuspectsOfMetric(Protocol):
+    """What a log holds of a metric that its rows do not show."""
+
+    @property
+    def last_near_miss(self) -> tuple[int, int] | None:
+        """Line and offset of the last record that would match if the value could be any text that stands for a number."""
+
+    @property
+    def cut_starts(self) -> Array:
+        """The starts of the values that are only a part of what stands there, in ascending order; int64."""
+
+    @property
+    def unterminated_start(self) -> int | None:
+        """The start of the value that touches the end of a log without a final terminator."""
+
+    def is_cut(self, start: int) -> bool:
+        """Whether the value that starts here is only a part of what stands there; also where not all such places are kept."""
+
+
+class NotedSuspects(NamedTuple):
+    """The suspects of a metric as a manifest keeps them; see :class:`SuspectsOfMetric`."""
+
+    last_near_miss: tuple[int, int] | None = None
+    cut_starts: Array = np.empty(0, dtype=np.int64)
+    unterminated_start: int | None = None
+
+    def is_cut(self, start: int) -> bool:
+        """Whether the value that starts here is among those that are cut."""
+        at = int(np.searchsorted(self.cut_starts, start))
+        return at < len(self.cut_starts) and int(self.cut_starts[at]) == start
+
+
+class Unit(NamedTuple):
+    """What stands behind values of a metric, the first value with it, and its place."""
+
+    unit: str
+    text: str
+    path: str
+    line: int
+    offset: int
+
+
+class LogEvidence(NamedTuple):
+    """What was noted of one log.
+
+    Attributes
+    ----------
+    path : str
+    crash : Crash or None
+        The crash with which the log ends. Of a rotated stream only its last piece has one.
+    suspects : mapping of str to SuspectsOfMetric
+        By metric; those of which there is something to say.
+    """
+
+    path: str
+    crash: Crash | None
+    suspects: Mapping[str, SuspectsOfMetric]
+
+
+class Evidence:
+    """What was noted of all logs of which there is something to say.
+
+    Attributes
+    ----------
+    logs : dict of (str, str, int) to LogEvidence
+        By job, stream and part.
+    units : dict of str to list of Unit
+        By metric, the distinct units of its values. One unit is no reason for a doubt, several are.
+    """
+
+    def __init__(self) -> None:
+        self.logs: dict[tuple[str, str, int], LogEvidence] = {}
+        self.units: dict[str, list[Unit]] = {}
+
+    def add(self, job: str, stream: str, part: int, noted: LogEvidence) -> None:
+        """Note what there is to say of a log; nothing if that is nothing."""
+        if noted.crash is not None or noted.suspects:
+            self.logs[job, stream, part] = noted
+
+    # ---- in a manifest
+
+    def of_source(self, job: str, stream: str, part: int) -> dict[str, Any]:
+        """What the manifest says of a log besides its counts."""
+        noted = self.logs.get((job, stream, part))
+        if noted is None:
+            return {}
+        entry: dict[str, Any] = {}
+        if noted.crash is not None:
+            entry["crash"] = noted.crash._asdict()
+        if noted.suspects:
+            entry["suspects"] = {name: _as_json(one) for name, one in noted.suspects.items()}
+        return entry
+
+    def of_units(self) -> dict[str, list[dict[str, Any]]]:
+        """What the manifest says of units."""
+        return {name: [unit._asdict() for unit in units] for name, units in self.units.items()}
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Evidence:
+        """The evidence in a manifest. That of an earlier version has none.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            The manifest is invalid.
+        """
+        evidence = cls()
+        for source in document["sources"]:
+            if "crash" in source or "suspects" in source:
+                noted = {name: _from_json(one) for name, one in source.get("suspects", {}).items()}
+                crash = _crash(source["crash"]) if "crash" in source else None
+                evidence.add(
+                    source["job"], source["stream"], source.get("part", 0), LogEvidence(source["path"], crash, noted)
+                )
+        evidence.units = {
+            name: [Unit(**unit) for unit in units] for name, units in dict(document.get("units", {})).items()
+        }
+        return evidence
+
+
+def _crash(entry: Mapping[str, Any]) -> Crash:
+    from metricscan.logs.crashes import Crash
+
+    return Crash(**entry)
+
+
+def _as_json(suspects: SuspectsOfMetric) -> dict[str, Any]:
+    starts = suspects.cut_starts
+    if len(starts) > _MOST_STARTS:
+        starts = np.concatenate((starts[: _MOST_STARTS // 2], starts[-(_MOST_STARTS // 2) :]))
+    return {
+        "last_near_miss": suspects.last_near_miss,
+        "cut_starts": starts.tolist(),
+        "unterminated_start": suspects.unterminated_start,
+    }
+
+
+def _from_json(entry: Mapping[str, Any]) -> NotedSuspects:
+    near, unterminated = entry["last_near_miss"], entry["unterminated_start"]
+    return NotedSuspects(
+        None if near is None else (int(near[0]), int(near[1])),
+        np.array(entry["cut_starts"], dtype=np.int64),
+        None if unterminated is None else int(unterminated),
+    )

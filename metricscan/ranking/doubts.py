@@ -1,0 +1,319 @@
+"""Reasons to doubt the value of a job, each with its place. A doubt changes no rank, unless the user asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from metricscan.definitions.objective import parse_scope
+from metricscan.logs.natural import natural
+from metricscan.ranking.deciding_row import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from metricscan.datasets.evidence import Evidence, LogEvidence, SuspectsOfMetric
+    from metricscan.datasets.rows import Array, Rows
+    from metricscan.definitions.objective import Objective
+    from metricscan.logs.crashes import Crash
+    from metricscan.logs.job import Log
+    from metricscan.ranking.deciding_row import Outcomes
+
+DoubtKind = Literal["near-miss-after", "cut-value", "unterminated", "behind", "crashed", "several-streams"]
+#: The kinds of doubts, in the order in which those of a job are listed.
+KINDS: tuple[DoubtKind, ...] = get_args(DoubtKind)
+#: The type of the column ``doubts`` of a ranking: a list of structs with the fields of :class:`Doubt`.
+TYPE = pa.list_(
+    pa.struct(
+        [
+            pa.field("kind", pa.string(), nullable=False),
+            pa.field("message", pa.string(), nullable=False),
+            pa.field("path", pa.string()),
+            pa.field("line", pa.int64()),
+            pa.field("offset", pa.int64()),
+        ]
+    )
+)
+
+
+class Doubt(NamedTuple):
+    """A reason to doubt the value of a job.
+
+    Attributes
+    ----------
+    kind : str
+        - ``near-miss-after``: behind the deciding row of its stream stands a record that would match if its value could be any
+          text that stands for a number.
+        - ``cut-value``: the value is only a part of what stands in the log, or values of the objective have different units.
+        - ``unterminated``: the value touches the end of a log that has no final line end.
+        - ``behind``: the last step is below half of the median last step of the jobs that were not stopped.
+        - ``crashed``: a log of the job ends in a traceback, or with a line about lack of memory or a signal.
+        - ``several-streams``: more than one stream of the job has rows of the objective.
+    message : str
+        What was found.
+    path : str or None
+        The log; None if the rows come from tables without logs.
+    line : int or None
+        From 1; None if it is not known.
+    offset : int or None
+        The byte of the decompressed log at which the record starts, or the value if only that is known.
+    """
+
+    kind: DoubtKind
+    message: str
+    path: str | None = None
+    line: int | None = None
+    offset: int | None = None
+
+
+class Last(NamedTuple):
+    """The last step of jobs, one entry per job that has a step."""
+
+    job: Array  # int, number of the job
+    step: Array  # float64
+
+
+def last_steps(steps: Rows) -> Last:
+    """The last step of each job that has one: of each stream the last finite one, and of these the greatest."""
+    finite = np.isfinite(steps.value)
+    job, stream, value, start = (column[finite] for column in (steps.job, steps.stream, steps.value, steps.start))
+    part = np.zeros(len(job), np.int64) if steps.part is None else steps.part[finite]
+    order = np.lexsort((start, part, stream, job))
+    job, stream, value = job[order], stream[order], value[order]
+    ends = np.ones(len(job), dtype=bool)
+    ends[:-1] = (job[1:] != job[:-1]) | (stream[1:] != stream[:-1])
+    job, value = job[ends], value[ends]
+    firsts = np.flatnonzero(np.concatenate((np.ones(min(len(job), 1), dtype=bool), job[1:] != job[:-1])))
+    return Last(job[firsts], np.maximum.reduceat(value, firsts) if len(firsts) else value)
+
+
+def doubts_of_jobs(
+    outcomes: Outcomes,
+    objective: Objective,
+    names: pa.Array,
+    streams: pa.Array,
+    *,
+    evidence: Evidence | None,
+    reached: Array,
+    stopped: Array,
+    logs: Callable[[], Mapping[str, Sequence[Log]]],
+) -> dict[int, list[Doubt]]:
+    """The doubts of all jobs that have some, by the number of the job.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    objective : Objective
+    names, streams : pyarrow.Array of string
+        Names of the jobs and the streams, by number.
+    evidence : Evidence or None
+        What the scan noted; None for tables of unknown origin.
+    reached : float64 array
+        The last step of each job; NaN if it has none.
+    stopped : bool array
+        Whether the status of each job is Stopped.
+    logs : callable
+        Returns the logs of jobs by name; called only if a doubt needs a path.
+    """
+    finding = _Finding(outcomes, objective, names, streams, logs)
+    finding.behind(reached, stopped)
+    finding.several_streams()
+    if evidence is not None:
+        finding.of_logs(evidence)
+        if len(evidence.units.get(objective.metric, ())) > 1:
+            finding.units(evidence)
+    order = {kind: number for number, kind in enumerate(KINDS)}
+    return {job: sorted(doubts, key=lambda one: order[one.kind]) for job, doubts in finding.found.items()}
+
+
+def as_column(doubts: Mapping[int, Sequence[Doubt]], index: Array) -> pa.Array:
+    """The doubts of the jobs with these numbers, as a column of :data:`TYPE`."""
+    lists = [doubts.get(job, ()) for job in index.tolist()] if doubts else []
+    counts = list(map(len, lists)) or np.zeros(len(index), dtype=np.int32)
+    offsets = np.concatenate((np.zeros(1, dtype=np.int32), np.cumsum(counts, dtype=np.int32)))
+    flat = pa.array([one._asdict() for some in lists for one in some], TYPE.value_type)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
+
+
+def from_struct(struct: Mapping[str, object]) -> Doubt:
+    """The doubt of one element of the column."""
+    return Doubt(**struct)  # type: ignore[arg-type]
+
+
+class _Deciding(NamedTuple):
+    """The deciding row of a job, and the first row of its window: each by stream, part and start."""
+
+    job: int
+    stream: str
+    part: int
+    start: int
+    line: int
+    offset: int
+    first: tuple[str, int, int]
+
+
+class _Finding:
+    """Collects the doubts of jobs."""
+
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        objective: Objective,
+        names: pa.Array,
+        streams: pa.Array,
+        logs: Callable[[], Mapping[str, Sequence[Log]]],
+    ) -> None:
+        self.found: dict[int, list[Doubt]] = {}
+        self._outcomes = outcomes
+        self._objective = objective
+        self._names = names
+        self._streams = streams
+        self._logs = logs
+        self._scope = parse_scope(objective.scope).kind
+        self._paths: dict[tuple[str, str, int], str] | None = None
+
+    def behind(self, reached: Array, stopped: Array) -> None:
+        """Jobs whose last step is below half of the median last step of those that were not stopped."""
+        counting = reached[~np.isnan(reached) & ~stopped]
+        median = float(np.median(counting)) if len(counting) else 0.0
+        if median <= 0:
+            return
+        rows = {int(job): number for number, job in enumerate(self._outcomes.job.tolist())}
+        for job in np.flatnonzero(reached < median / 2).tolist():
+            message = f"its last step, {reached[job]:g}, is below half of the median last step, {median:g}"
+            number = rows.get(job)
+            self._add(job, "behind", message, None if number is None else self._deciding(number))
+
+    def several_streams(self) -> None:
+        """Jobs of which more than one stream has rows of the objective."""
+        for number in np.flatnonzero(self._outcomes.streams > 1).tolist():
+            row = self._deciding(number)
+            count = int(self._outcomes.streams[number])
+            where = "" if row is None else f"; the deciding row is in {row.stream!r}"
+            message = f"{count:,} streams have rows of {self._objective.metric}{where}"
+            self._add(int(self._outcomes.job[number]), "several-streams", message, row)
+
+    def units(self, evidence: Evidence) -> None:
+        """All jobs with a value: numbers in different units cannot be compared."""
+        units = evidence.units[self._objective.metric]
+        shown = ", ".join(f"{repr(unit.text) if unit.text else 'none'} ({unit.path}:{unit.line})" for unit in units[:3])
+        more = f" and {len(units) - 3} more" if len(units) > 3 else ""
+        message = f"values of {self._objective.metric} have different units: {shown}{more}"
+        second = units[1]
+        for job in self._outcomes.job[self._outcomes.status != MISSING].tolist():
+            self.found.setdefault(job, []).append(Doubt("cut-value", message, second.path, second.line, second.offset))
+
+    def of_logs(self, evidence: Evidence) -> None:
+        """What the scan noted of logs: crashes, and what it noted of the objective."""
+        if not evidence.logs:
+            return
+        numbers = {name: job for job, name in enumerate(self._names.to_pylist())}
+        rows = {int(job): number for number, job in enumerate(self._outcomes.job.tolist())}
+        cut: dict[int, list[tuple[int, str, str, int]]] = {}
+        for (name, stream, part), noted in evidence.logs.items():
+            job = numbers.get(name)
+            if job is None:
+                continue
+            if noted.crash is not None:
+                self._crashed(job, noted.path, noted.crash)
+            suspects = noted.suspects.get(self._objective.metric)
+            row = self._deciding(rows[job]) if suspects is not None and job in rows else None
+            if suspects is not None and row is not None:
+                self._near_miss(row, stream, part, noted, suspects)
+                self._unterminated(row, stream, part, noted, suspects)
+                if self._is_window:
+                    starts = suspects.cut_starts[self._in_window(row, stream, part, suspects.cut_starts)].tolist()
+                else:
+                    is_there = (stream, part) == (row.stream, row.part)
+                    starts = [row.start] if is_there and suspects.is_cut(row.start) else []
+                if starts:
+                    cut.setdefault(rows[job], []).append((len(starts), noted.path, stream, starts[0]))
+        for number, parts in cut.items():
+            self._cut(number, parts)
+
+    def _crashed(self, job: int, path: str, crash: Crash) -> None:
+        ends = {
+            "traceback": "ends in a traceback",
+            "out-of-memory": "ends with a lack of memory",
+            "signal": "ends with a signal",
+        }[crash.kind]
+        message = f"the log {ends}: {crash.text}"
+        self.found.setdefault(job, []).append(Doubt("crashed", message, path, crash.line, crash.offset))
+
+    def _near_miss(
+        self, row: _Deciding, stream: str, part: int, noted: LogEvidence, suspects: SuspectsOfMetric
+    ) -> None:
+        if suspects.last_near_miss is None or stream != row.stream:
+            return
+        line, offset = suspects.last_near_miss
+        if (part, offset) > (row.part, row.offset):
+            message = f"line {line:,} does not match, and would if the value could be any text that stands for a number"
+            self.found.setdefault(row.job, []).append(Doubt("near-miss-after", message, noted.path, line, offset))
+
+    def _unterminated(
+        self, row: _Deciding, stream: str, part: int, noted: LogEvidence, suspects: SuspectsOfMetric
+    ) -> None:
+        start = suspects.unterminated_start
+        if start is not None and self._in_window(row, stream, part, np.array([start], dtype=np.int64))[0]:
+            message = "the value touches the end of the log, which has no final line end"
+            is_deciding = (stream, part, start) == (row.stream, row.part, row.start)
+            place = (row.line, row.offset) if is_deciding else (None, start)
+            self.found.setdefault(row.job, []).append(Doubt("unterminated", message, noted.path, *place))
+
+    def _cut(self, number: int, parts: Sequence[tuple[int, str, str, int]]) -> None:
+        row = self._deciding(number)
+        assert row is not None
+        count = sum(some for some, *_ in parts)
+        path, start = parts[0][1], parts[0][3]
+        if self._is_window:
+            some = "1 value that counts is" if count == 1 else f"{count:,} values that count are"
+            doubt = Doubt("cut-value", f"{some} only a part of what stands in the log", path, None, start)
+        else:
+            doubt = Doubt("cut-value", "the value is only a part of what stands in the log", path, row.line, row.offset)
+        self.found.setdefault(row.job, []).append(doubt)
+
+    @property
+    def _is_window(self) -> bool:
+        return self._scope in ("mean", "last-n")
+
+    def _in_window(self, row: _Deciding, stream: str, part: int, starts: Array) -> Array:
+        """Which of the values that start at these places of a log count for the job's value."""
+        if self._scope == "mean":
+            return np.ones(len(starts), dtype=bool)
+        if not self._is_window:
+            is_there = (stream, part) == (row.stream, row.part)
+            return (starts == row.start) if is_there else np.zeros(len(starts), dtype=bool)
+        first_stream, first_part, first_start = row.first
+        if row.stream == first_stream or stream in (row.stream, first_stream):
+            inside = np.full(len(starts), stream in (row.stream, first_stream))
+            if stream == first_stream:
+                inside &= (starts >= first_start) if part == first_part else part > first_part
+            if stream == row.stream:
+                inside &= (starts <= row.start) if part == row.part else part < row.part
+            return inside
+        between = natural(first_stream) < natural(stream) < natural(row.stream)
+        return np.full(len(starts), between)
+
+    def _deciding(self, number: int) -> _Deciding | None:
+        one = self._outcomes
+        if one.status[number] == MISSING:
+            return None
+        first = (self._stream(one.first_stream, number), int(one.first_part[number]), int(one.first_start[number]))
+        part, start, line, offset = (int(column[number]) for column in (one.part, one.start, one.line, one.offset))
+        return _Deciding(int(one.job[number]), self._stream(one.stream, number), part, start, line, offset, first)
+
+    def _stream(self, numbers: Array, at: int) -> str:
+        name: str = self._streams[int(numbers[at])].as_py()
+        return name
+
+    def _add(self, job: int, kind: DoubtKind, message: str, row: _Deciding | None) -> None:
+        """Add a doubt at the deciding row."""
+        place = (None, None, None) if row is None else (self._path(row), row.line, row.offset)
+        self.found.setdefault(job, []).append(Doubt(kind, message, *place))
+
+    def _path(self, row: _Deciding) -> str | None:
+        if self._paths is None:
+            self._paths = {(job, log.stream, log.part): log.path for job, logs in self._logs().items() for log in logs}
+        return self._paths.get((self._names[row.job].as_py(), row.stream, row.part))

@@ -1,0 +1,182 @@
+"""Doubts about jobs: each kind from what a scan notes, with its place; columns and objects; what is invalid."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from metricscan import Objective, OptionError
+from metricscan.datasets.evidence import Evidence, LogEvidence, NotedSuspects, Unit
+from metricscan.logs.crashes import Crash
+from metricscan.logs.job import Job, Log
+from metricscan.ranking.doubts import TYPE, Doubt
+from metricscan.ranking.ranking import rank
+
+LAST = Objective("ppl", "Minimize")
+
+
+class Tables(dict):
+    evidence = Evidence()
+    jobs = ()
+
+
+def tables(rows, logs=None, units=(), steps=()):
+    """Tables of rows (job, stream, part, value, line), which start 10 bytes into records of 20 bytes, and evidence."""
+
+    def table(some):
+        job, stream, part, value, line = (list(column) for column in zip(*some, strict=True)) if some else ([],) * 5
+        offset = [20 * (one - 1) for one in line]
+        columns = {
+            "job": pa.array(job, pa.string()),
+            "stream": pa.array(stream, pa.string()),
+            "part": pa.array(part, pa.int32()),
+            "value": pa.array(value, pa.float64()),
+            "line": pa.array(line, pa.int64()),
+            "offset": pa.array(offset, pa.int64()),
+            "start": pa.array([one + 10 for one in offset], pa.int64()),
+            "time": pa.nulls(len(some), pa.timestamp("us", "UTC")),
+        }
+        return pa.table(columns)
+
+    found = Tables(ppl=table(rows), step=table(steps))
+    found.evidence = Evidence()
+    found.evidence.units = {"ppl": list(units)} if units else {}
+    for (job, stream, part), noted in (logs or {}).items():
+        crash, suspects = (noted, {}) if isinstance(noted, Crash) else (None, {"ppl": noted})
+        found.evidence.add(job, stream, part, LogEvidence(f"{job}/{stream}.{part}", crash, suspects))
+    places = dict.fromkeys((row[:3]) for row in rows)
+    found.jobs = [
+        Job(name, [Log(f"{job}/{stream}.{part}", stream, part=part) for job, stream, part in places if job == name])
+        for name in dict.fromkeys(job for job, *_ in places)
+    ]
+    return found
+
+
+def doubts(found, objective=LAST, **options):
+    ranking = rank(found, objective, **options)
+    assert ranking.schema.field("doubts").type == TYPE
+    return {row["job"]: [Doubt(**one) for one in row["doubts"]] for row in ranking.to_pylist()}
+
+
+ROWS = [("a", "out", 0, 3.0, 1), ("a", "out", 0, 2.0, 4), ("a", "out", 1, 1.0, 2), ("b", "out", 0, 5.0, 9)]
+
+
+def test_nothing_noted_is_no_doubt():
+    assert doubts(tables(ROWS)) == {"a": [], "b": []}
+
+
+@pytest.mark.parametrize(
+    ("part", "line", "is_after"), [(1, 3, True), (1, 1, False), (0, 9, False), (2, 1, True)], ids=str
+)
+def test_a_near_miss_after_the_deciding_row(part, line, is_after):
+    noted = NotedSuspects((line, 20 * (line - 1)))
+    found = doubts(tables(ROWS, {("a", "out", part): noted}))
+    message = f"line {line} does not match, and would if the value could be any text that stands for a number"
+    expected = Doubt("near-miss-after", message, f"a/out.{part}", line, 20 * (line - 1))
+    assert found == {"a": [expected] if is_after else [], "b": []}
+
+
+def test_a_near_miss_of_another_stream_or_metric_is_none():
+    rows = [("a", "err", 0, 9.0, 1), *ROWS]
+    found = tables(rows, {("a", "err", 0): NotedSuspects((7, 120))})
+    assert [one.kind for one in doubts(found)["a"]] == ["several-streams"]
+    found.evidence.logs["a", "out", 1] = LogEvidence(
+        "p", None, {"step": NotedSuspects((7, 120), np.array([10, 30]), 30)}
+    )
+    assert [one.kind for one in doubts(found)["a"]] == ["several-streams"]
+
+
+def test_the_deciding_value_is_cut():
+    cut = {
+        ("a", "out", 1): NotedSuspects(cut_starts=np.array([10, 30])),
+        ("b", "out", 0): NotedSuspects(cut_starts=np.array([0, 20])),
+    }
+    message = "the value is only a part of what stands in the log"
+    assert doubts(tables(ROWS, cut)) == {"a": [Doubt("cut-value", message, "a/out.1", 2, 20)], "b": []}
+    # another row decides
+    assert doubts(tables(ROWS, cut), Objective("ppl", "Minimize", "max")) == {"a": [], "b": []}
+
+
+@pytest.mark.parametrize(
+    ("scope", "count", "path", "start"),
+    [("mean", 2, "a/out.0", 10), ("last-2", 1, "a/out.1", 30), ("last-3", 2, "a/out.0", 10)],
+)
+def test_a_value_of_the_window_is_cut(scope, count, path, start):
+    cut = {
+        ("a", "out", 0): NotedSuspects(cut_starts=np.array([10])),
+        ("a", "out", 1): NotedSuspects(cut_starts=np.array([30])),
+    }
+    some = "1 value that counts is" if count == 1 else f"{count} values that count are"
+    expected = Doubt("cut-value", f"{some} only a part of what stands in the log", path, None, start)
+    assert doubts(tables(ROWS, cut), Objective("ppl", "Minimize", scope))["a"] == [expected]
+
+
+def test_a_value_that_touches_the_end():
+    found = tables(
+        ROWS,
+        {("a", "out", 1): NotedSuspects(unterminated_start=30), ("b", "out", 0): NotedSuspects(unterminated_start=5)},
+    )
+    message = "the value touches the end of the log, which has no final line end"
+    assert doubts(found) == {"a": [Doubt("unterminated", message, "a/out.1", 2, 20)], "b": []}
+    assert doubts(found, Objective("ppl", "Minimize", "first"))["a"] == []
+
+
+def test_units_differ():
+    units = [Unit("kit/s", "1.20kit/s", "x.log", 3, 40), Unit("it/s", "950it/s", "y.log", 1, 0)]
+    message = "values of ppl have different units: '1.20kit/s' (x.log:3), '950it/s' (y.log:1)"
+    expected = [Doubt("cut-value", message, "y.log", 1, 0)]
+    assert doubts(tables(ROWS, units=units)) == {"a": expected, "b": expected}
+    assert doubts(tables(ROWS, units=units[:1])) == {"a": [], "b": []}
+    without = [Unit("", "", "x.log", 3, 40), units[1]]
+    assert "units: none (x.log:3), '950it/s'" in doubts(tables(ROWS, units=without))["a"][0].message
+
+
+def test_a_crash():
+    crash = Crash("traceback", "ValueError: \x1b[31mx", 7, 99)
+    found = tables(ROWS, {("b", "out", 0): crash, ("gone", "out", 0): crash})
+    message = "the log ends in a traceback: ValueError: \x1b[31mx"
+    assert doubts(found) == {"a": [], "b": [Doubt("crashed", message, "b/out.0", 7, 99)]}
+    ranked = rank(found, LAST, exclude_doubts="crashed").select(["rank", "job", "objective_status"]).to_pylist()
+    assert [tuple(row.values()) for row in ranked] == [(1, "a", "found"), (None, "b", "excluded")]
+
+
+def test_a_job_without_a_row_that_counts_may_have_crashed():
+    found = tables([("a", "out", 0, 1.0, 1)], {("b", "out", 0): Crash("signal", "Killed", 3, 40)})
+    found.jobs = [*found.jobs, Job("b", [Log("b/out.0", "out")])]
+    assert [one.kind for one in doubts(found)["b"]] == ["crashed"]
+    assert rank(found, LAST, exclude_doubts=["crashed"])["objective_status"].to_pylist() == ["found", "missing"]
+
+
+def test_behind_and_several_streams_name_the_deciding_row():
+    steps = [("a", "out", 1, 4.0, 2), ("b", "out", 0, 100.0, 9), ("c", "out", 0, 60.0, 1)]
+    rows = [("a", "err", 0, 9.0, 1), *ROWS, ("c", "out", 0, 5.0, 1)]
+    found = doubts(tables(rows, steps=steps), Objective("ppl", "Minimize", step="step"))
+    assert found["a"] == [
+        Doubt("behind", "its last step, 4, is below half of the median last step, 60", "a/out.1", 2, 20),
+        Doubt("several-streams", "2 streams have rows of ppl; the deciding row is in 'out'", "a/out.1", 2, 20),
+    ]
+    assert found["b"] == found["c"] == []
+
+
+def test_doubts_are_listed_in_the_order_of_their_kinds():
+    noted = NotedSuspects((9, 999), np.array([30]), 30)
+    found = tables([("a", "err", 0, 9.0, 1), *ROWS], {("a", "out", 1): noted})
+    found.evidence.add("a", "err", 0, LogEvidence("a/err.0", Crash("signal", "Killed", 3, 40), {}))
+    kinds = [one.kind for one in doubts(found)["a"]]
+    assert kinds == ["near-miss-after", "cut-value", "unterminated", "crashed", "several-streams"]
+
+
+def test_tables_without_logs_have_doubts_without_paths():
+    found = tables([("a", "err", 0, 9.0, 1), *ROWS])
+    assert [one.path for one in doubts(dict(found))["a"]] == [None]
+
+
+def test_conditions_that_are_invalid():
+    found = tables(ROWS)
+    with pytest.raises(
+        OptionError, match=r"min_step=5 needs step=NAME, .*; exclude_doubts='crash': one of near-miss-after"
+    ) as caught:
+        rank(found, LAST, min_step=5, exclude_doubts=["crash"])
+    assert caught.value.hint == "did you mean 'crashed'?"
+    for value in ("5", True, float("nan"), float("inf")):
+        with pytest.raises(OptionError, match="a number was expected"):
+            rank(found, Objective("ppl", "Minimize", step="step"), min_step=value)

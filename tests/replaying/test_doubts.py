@@ -1,0 +1,215 @@
+"""Doubts of a replay: crashes in logs of every kind, and datasets that say the same when they are ranked again."""
+
+import gzip
+import io
+import json
+import tarfile
+from unittest import mock
+
+import numpy as np
+import pytest
+from support.folders import tree
+
+import metricscan
+from metricscan import Objective, Scanner, SourceError
+from metricscan.datasets.dataset import Dataset
+from metricscan.datasets.evidence import NotedSuspects, Unit
+from metricscan.ranking.doubts import Doubt
+from metricscan.replaying.log_scan import LogScanner
+from metricscan.scanning import small_logs, threaded
+
+SCANNER = Scanner([r"err=err=([0-9.]+)", r"it=it=([0-9]+)"])
+BEST = Objective("err", "Minimize", step="it")
+CRASH = 'Traceback (most recent call last):\n  File "fit.py", line 3, in <module>\n    fit()\nValueError: no rows\n'
+ROWS = "".join(f"it={n} err={1 / n:.3f}\n" for n in range(1, 6))
+
+
+def crashes(result):
+    return {job: [(one.path, one.line, one.offset) for one in some] for job, some in result.doubts.items()}
+
+
+def test_the_best_job_says_why_it_is_doubted(tmp_path):
+    tree(tmp_path, {"a.log": ROWS, "b.log": f"{ROWS}it=6 err=0.01\n{CRASH}", "c.log": "nothing\n"})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST, job="file")
+    path = str(tmp_path / "b.log")
+    expected = Doubt("crashed", "the log ends in a traceback: ValueError: no rows", path, 7, len(ROWS) + 14)
+    assert result.best.job == "b"
+    assert result.best.doubts == (expected,)
+    assert result.doubts == {"b": (expected,)}
+    assert metricscan.replay(tmp_path, SCANNER).doubts == {}
+
+
+WAYS = ["together", "alone", "blocks", "gzip", "pipe"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("before", ["", "\ufeff", "x" * 9000 + "\n"])
+def test_a_crash_is_found_in_logs_of_every_kind(tmp_path, way, before):
+    text = (before + ROWS + CRASH.removesuffix("\n")).encode()
+    name = "b.log.gz" if way == "gzip" else "b.log"
+    tree(tmp_path, {"a.log": ROWS, name: gzip.compress(text) if way == "gzip" else text})
+    sizes = {"together": (1 << 17, 1 << 25), "alone": (0, 1 << 25), "blocks": (0, 0)}.get(way, (0, 1 << 25))
+    with (
+        mock.patch.object(small_logs, "MOST_BYTES", sizes[0]),
+        mock.patch("metricscan.replaying.schedule.MOST_BYTES", sizes[0]),
+        mock.patch.object(threaded, "SERIAL_BYTES", sizes[1]),
+    ):
+        result = metricscan.replay(tmp_path, SCANNER, objective=BEST, job="file", threads=2 if way == "blocks" else 1)
+    start = text.index(b"Traceback")
+    assert crashes(result) == {"b": [(str(tmp_path / name), text.count(b"\n", 0, start) + 1, start)]}
+
+
+def test_rows_behind_a_crash_show_that_the_program_went_on(tmp_path):
+    tree(tmp_path, {"a.log": f"{ROWS}{CRASH}it=6 err=0.1\n", "b.log": f"{ROWS}{CRASH}one word\n"})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST, job="file")
+    assert list(result.doubts) == ["b"]
+    # a label matches any line, those of a traceback too
+    scanner = Scanner([r"err=err=([0-9.]+)", r"it=it=([0-9]+)"], labels={"word": r"^(\w+)"})
+    assert list(metricscan.replay(tmp_path, scanner, objective=BEST, job="file").doubts) == ["b"]
+
+
+def test_only_the_last_piece_of_a_rotated_log_ends_it(tmp_path):
+    tree(tmp_path, {"a/fit.log.1": ROWS + CRASH, "a/fit.log": ROWS, "b/fit.log.1": ROWS, "b/fit.log": ROWS + CRASH})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST)
+    assert list(crashes(result).values()) == [[(str(tmp_path / "b/fit.log"), 6, len(ROWS))]]
+
+
+def test_any_stream_of_a_job_may_end_in_a_crash(tmp_path):
+    tree(tmp_path, {"a/stdout": ROWS, "a/stderr": f"a warning\n{CRASH}", "b/stdout": ROWS, "b/stderr": "a warning\n"})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST)
+    assert crashes(result) == {"a": [(str(tmp_path / "a/stderr"), 2, 10)]}
+
+
+def test_an_export_has_a_crash_without_a_line(tmp_path):
+    messages = [*ROWS.splitlines(), *CRASH.splitlines()]
+    events = [{"timestamp": 1_700_000_000_000 + n, "message": message} for n, message in enumerate(messages)]
+    tree(tmp_path, {"a.json": json.dumps({"events": events})})
+    result = metricscan.replay(tmp_path / "a.json", SCANNER, objective=BEST)
+    assert crashes(result) == {"a": [(str(tmp_path / "a.json"), None, None)]}
+    for number, event in enumerate(events):
+        event["logStreamName"] = f"job-{number % 2}/algo-1"
+    tree(tmp_path, {"a.json": json.dumps({"events": events})})
+    found = metricscan.replay(tmp_path / "a.json", SCANNER, objective=BEST).doubts
+    assert "crashed" not in [one.kind for some in found.values() for one in some]
+
+
+@pytest.mark.parametrize("kind", ["w", "w:gz"])
+@pytest.mark.parametrize("before", ["", "x" * 200_000 + "\n"])
+def test_a_member_of_an_archive_may_end_in_a_crash(tmp_path, kind, before):
+    text = before + ROWS + CRASH
+    with tarfile.open(tmp_path / "runs.tar", kind) as archive:
+        for name, content in (("a/out.log", ROWS), ("b/out.log", text), ("c/out.log", ROWS)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content.encode()))
+    result = metricscan.replay(tmp_path / "runs.tar", SCANNER, objective=BEST)
+    place = (
+        str(tmp_path / "runs.tar/b/out.log"),
+        text[: text.index("Traceback")].count("\n") + 1,
+        text.index("Traceback"),
+    )
+    assert list(crashes(result).values()) == [[place]]
+
+
+def test_a_crash_in_utf_16_has_a_line(tmp_path):
+    tree(tmp_path, {"a.log": (ROWS + CRASH).encode("utf-16")})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST)
+    assert list(crashes(result).values()) == [[(str(tmp_path / "a.log"), 6, None)]]
+
+
+def test_a_log_that_cannot_be_read_to_its_end_has_no_crash(tmp_path):
+    tree(tmp_path, {"a.log.gz": gzip.compress((ROWS + CRASH).encode())[:-9]})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST)
+    assert len(result.errors) == 1
+    assert result.doubts == {}
+
+
+# ---- what a scan notes of values: the objects of the scan, by the number of the log
+
+
+@pytest.fixture
+def noted(tmp_path, monkeypatch):
+    """Logs with doubts of every kind."""
+    files = {
+        "a/stdout": f"{ROWS}it=6 err=0.01",
+        "a/stderr": f"err=9\n{CRASH}",
+        "b/stdout": ROWS * 40,
+        "c/stdout": "it=1 err=0.5\n",
+        "d/stdout": ROWS,
+    }
+    tree(tmp_path / "logs", files)
+    starts = [at + 4 for at in range(len(ROWS * 40)) if (ROWS * 40).startswith("err=", at)]
+    found = {
+        "a/stdout": {"err": NotedSuspects((6, 999), np.array([13, len(ROWS) + 9]), len(ROWS) + 9)},
+        "b/stdout": {"err": NotedSuspects(cut_starts=np.array(starts)), "it": NotedSuspects((2, 13))},
+    }
+    init = LogScanner.__init__
+
+    def initialised(self, scanner, logs, *args, **options):
+        init(self, scanner, logs, *args, **options)
+        self.suspects = {
+            number: dict(found[name])
+            for number, log in enumerate(logs)
+            for name in found
+            if log.path == str(tmp_path / "logs" / name)
+        }
+
+    monkeypatch.setattr(LogScanner, "__init__", initialised)
+    return tmp_path / "logs"
+
+
+@pytest.mark.parametrize("scope", ["last", "first", "min", "mean", "last-2", "last-300", "best@3"])
+def test_a_dataset_has_the_doubts_of_its_replay(noted, tmp_path, scope):
+    objective = Objective("err", "Minimize", scope, step="it")
+    result = metricscan.replay(noted, SCANNER, objective=objective, out=tmp_path / "out", min_step=2)
+    doubts = result.ranking.to_pylist()
+    kinds = {one.kind for some in result.doubts.values() for one in some}
+    assert {"cut-value", "crashed", "several-streams", "behind"} <= kinds
+    dataset = Dataset(tmp_path / "out")
+    assert (dataset.min_step, dataset.exclude_doubts) == (2, ())
+    assert metricscan.rank(dataset, objective, min_step=2).to_pylist() == doubts
+    assert result.rank(objective, min_step=2).to_pylist() == doubts
+    unkept = metricscan.replay(noted, SCANNER, objective=objective, min_step=2, keep=False)
+    assert unkept.ranking.to_pylist() == doubts
+
+
+def test_a_manifest_keeps_the_first_and_the_last_cut_values(noted, tmp_path):
+    with mock.patch("metricscan.datasets.evidence._MOST_STARTS", 10):
+        metricscan.replay(noted, SCANNER, out=tmp_path / "out")
+    evidence = Dataset(tmp_path / "out").evidence
+    starts = evidence.logs["b", "stdout", 0].suspects["err"].cut_starts.tolist()
+    assert len(starts) == 10
+    assert (starts[0], starts[-1]) == (9, len(ROWS * 40) - 6)
+
+
+def test_units_of_all_logs(tmp_path):
+    tree(tmp_path, {"a.log": ROWS, "b.log": "err=9\n"})
+    units = {"err": [Unit("dB", "0.2 dB", "a.log", 5, 52), Unit("%", "9 %", "b.log", 1, 0)]}
+    with mock.patch("metricscan.replaying.run._units", return_value=units):
+        result = metricscan.replay(tmp_path, SCANNER, objective=BEST, job="file", out=tmp_path / "out")
+    message = "values of err have different units: '0.2 dB' (a.log:5), '9 %' (b.log:1)"
+    assert [(one.kind, one.message) for one in result.best.doubts] == [("cut-value", message)]
+    assert metricscan.rank(tmp_path / "out", BEST).to_pylist() == result.ranking.to_pylist()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"crash": {"kind": "traceback"}},
+        {"crash": 3},
+        {"suspects": []},
+        {"suspects": {"err": {"last_near_miss": 3, "cut_starts": [], "unterminated_start": None}}},
+        {"suspects": {"err": {"last_near_miss": None, "cut_starts": "x", "unterminated_start": None}}},
+        {"suspects": {"err": {}}},
+    ],
+    ids=str,
+)
+def test_a_manifest_whose_evidence_is_invalid(tmp_path, change):
+    tree(tmp_path, {"a.log": ROWS})
+    metricscan.replay(tmp_path / "a.log", SCANNER, out=tmp_path / "out")
+    place = tmp_path / "out" / "_manifest.json"
+    document = json.loads(place.read_text())
+    document["sources"][0] |= change
+    place.write_text(json.dumps(document))
+    with pytest.raises(SourceError, match="is not a valid manifest"):
+        Dataset(tmp_path / "out")
