@@ -27,13 +27,21 @@ class Resolver:
     patterns : mapping of int to (engine, compiled, value group)
         The patterns whose records may be deferred. ``engine`` is ``"re"`` or ``"regex"``.
     matches : {"all", "first", "last"}
+    companions : set of int
+        Those of the patterns of which only the first match counts, whatever ``matches`` says.
     """
 
-    __slots__ = ("_matches", "_patterns")
+    __slots__ = ("_companions", "_matches", "_patterns")
 
-    def __init__(self, patterns: Mapping[int, tuple[str, re.Pattern[str], int]], matches: Matches) -> None:
+    def __init__(
+        self,
+        patterns: Mapping[int, tuple[str, re.Pattern[str], int]],
+        matches: Matches,
+        companions: frozenset[int] = frozenset(),
+    ) -> None:
         self._patterns = dict(patterns)
         self._matches = matches
+        self._companions = companions
 
     def __call__(self, pattern: int, record: bytes) -> list[Found] | object:
         """Find every match that counts in a record.
@@ -49,13 +57,14 @@ class Resolver:
         MemoryError
         """
         engine, compiled, group = self._patterns[pattern]
+        matches = "first" if pattern in self._companions else self._matches
         text = record.decode("utf-8", "surrogateescape")
         limit: dict[str, Any] = {"timeout": REGEX_TIMEOUT_S} if engine == "regex" else {}
         try:
             found = []
             for match in compiled.finditer(text, **limit):
                 found.append((match.span(), match.span(group)))
-                if self._matches == "first":
+                if matches == "first":
                     break
         except MemoryError:
             raise
@@ -63,7 +72,7 @@ class Resolver:
             return _core.TIMED_OUT
         except Exception:
             return _core.FAILED
-        if self._matches == "last":
+        if matches == "last":
             del found[:-1]
         if record.isascii():
             return [(*span, *value, None if value[0] < 0 else text[value[0] : value[1]]) for span, value in found]
