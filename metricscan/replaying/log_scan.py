@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.small_logs import Counts
+    from metricscan.scanning.suspects import LogSuspects
 
 
 class Scanned(NamedTuple):
@@ -61,6 +62,8 @@ class LogScanner:
     ----------
     spans : dict of Log to ((int, int) or None)
         For each scanned log of an export, the first and the last time of its events, in microseconds since the epoch.
+    suspects : dict of int to LogSuspects
+        By the number of the log, what is suspicious in it; only logs with suspects are keys.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class LogScanner:
         self.threads = threads
         self.input_format = input_format
         self.spans: dict[Log, tuple[int, int] | None] = {}
+        self.suspects: dict[int, LogSuspects] = {}
         self._scanner = scanner
         self._progress = progress
         self._on_error = on_error
@@ -92,8 +96,9 @@ class LogScanner:
         """
         if len(group) > 1:
             paths = [log.path for log in self.logs[group.start : group.stop]]
-            together = scan_together(self._scanner.plan, paths, detect=self.input_format == "auto")
+            together = scan_together(self._scanner.watching_plan, paths, detect=self.input_format == "auto")
             if together is not None:
+                self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
         return [self._alone(number) for number in group]
@@ -104,11 +109,12 @@ class LogScanner:
         stats = ScanStats()
         failure: SourceError | None = None
         try:
-            running = self._scanner.batches(log.path, threads=1, input_format=self.input_format)
+            running = self._scanner.watching_batches(log.path, threads=1, input_format=self.input_format)
             try:
                 batches.extend((name, batch, [batch.num_rows]) for name, batch in running)
             finally:
                 stats = running.stats
+                self._note_suspects(number, running)
                 failure = self._note_span(log, running)
         except SourceError as error:
             failure = error
@@ -133,7 +139,7 @@ class LogScanner:
                 return
             if self._progress.is_reported:
                 opened.watch(lambda position: self._progress.reading(log, position))
-            running = self._scanner.batches(opened, threads=self.threads, input_format=self.input_format)
+            running = self._scanner.watching_batches(opened, threads=self.threads, input_format=self.input_format)
             try:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
@@ -142,6 +148,7 @@ class LogScanner:
             finally:
                 running.close()
             stats[0] = running.stats
+            self._note_suspects(number, running)
             failure = self._note_span(log, running)
             if failure is not None:
                 self._on_error(failure)
@@ -160,7 +167,7 @@ class LogScanner:
             streams: dict[str, list[tuple[str, pa.RecordBatch]]] = {}
             self._exports[log.path] = streams
             try:
-                running = self._scanner.batches(log.path, input_format=self.input_format)
+                running = self._scanner.watching_batches(log.path, input_format=self.input_format)
             except SourceError as error:
                 self._on_error(error)
                 return Scanned(one, [], counted)
@@ -183,12 +190,21 @@ class LogScanner:
             # only rows are assigned to streams: the counts are those of the whole export
             stats = running.stats
             spans = {name or "": span for name, span in zip(export.stream_names, export.spans, strict=True)}
-            for other in self.logs:
+            parts = {} if running.suspects is None else running.suspects.by_part()
+            named = {export.stream_names[part] or "": found for part, found in parts.items()}
+            for other_number, other in enumerate(self.logs):
                 if other.path == log.path:
                     self.spans[other] = spans.get(other.within or "")
+                    if (other.within or "") in named:
+                        self.suspects[other_number] = named[other.within or ""]
             self._progress.done(log)
         batches = self._exports[log.path].pop(within, [])
         return Scanned(one, [(name, batch, [batch.num_rows]) for name, batch in batches], counted)
+
+    def _note_suspects(self, number: int, running: Batches) -> None:
+        found = {} if running.suspects is None else running.suspects.of_all()
+        if found:
+            self.suspects[number] = found
 
     def _note_span(self, log: Log, running: Batches) -> SourceError | None:
         """Note the times of a log's events. Gives an error if the events are of several streams, which is known only now."""
