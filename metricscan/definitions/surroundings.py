@@ -73,9 +73,9 @@ def surroundings(regex: str) -> Surroundings | None:
     (True, True)
     """
     parts = parts_of(regex)
-    if parts is None or not parts.group or parts.refers:
+    if parts is None or parts.refers:
         return None
-    path = _path(parts.items, parts.group)
+    path = _path(parts.items, parts.group) if parts.group else _between_looks(parts.items)
     if path is None:
         return None
     before, group, behind = path
@@ -138,6 +138,14 @@ def _path(items: Sequence[Any], group: int) -> tuple[list[Any], list[Any], list[
         inner = None if av[1] or av[2] else _path(list(av[3]), group)
         return None if inner is None else ([*before, *inner[0]], inner[1], [*inner[2], *behind])
     return None
+
+
+def _between_looks(items: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """What looks around at the ends of a regex that is its own value, and what stands between."""
+    looks = [op in (sre.AT, sre.ASSERT, sre.ASSERT_NOT) for op, _ in items]
+    begin = looks.index(False) if False in looks else len(looks)
+    end = len(looks) - (looks[::-1].index(False) if False in looks else 0)
+    return list(items[:begin]), list(items[begin:end]), list(items[end:])
 
 
 def _is_open(items: Sequence[Any], going_on: frozenset[int]) -> bool:

@@ -40,12 +40,22 @@ static inline int64_t ms_behind_digits(const uint8_t *p, int64_t at, int64_t end
 
 /* ---- values and what stands beside them */
 
-/* Return whether the record separates its fields by commas: a comma outside [from, to) has no blank beside it. */
-static int ms_is_separated_by_commas(const ms_region *r, int64_t from, int64_t to) {
+/* Return whether a comma separates two fields: it has no blank beside it, no key follows it as in a=1,b=2, and it is not the one of a time
+ * such as 12:30:05,123. There is a byte on both sides of it. */
+static int ms_is_separator(const ms_region *r, int64_t at) {
     const uint8_t *const p = r->p;
+    if (p[at + 1] == ' ' || p[at - 1] == ' ') return 0;
+    if (at - 3 >= r->record && p[at - 3] == ':' && ms_behind_digits(p, at - 2, at) == at && ms_behind_digits(p, at + 1, r->end) == at + 4) return 0;
+    int64_t key = at + 1;
+    while (key < r->end && (ms_is_letter(p[key]) || p[key] == '_' || (key > at + 1 && ms_is_digit(p[key])))) key++;
+    return !(key > at + 1 && key < r->end && (p[key] == ':' || p[key] == '='));
+}
+
+/* Return whether the record separates its fields by commas, those in [from, to) aside. */
+static int ms_is_separated_by_commas(const ms_region *r, int64_t from, int64_t to) {
     for (int64_t at = r->record + 1; at + 1 < r->end; at++) {
         if (at == from) at = to;
-        if (at + 1 < r->end && p[at] == ',' && p[at + 1] != ' ' && p[at - 1] != ' ') return 1;
+        if (at + 1 < r->end && r->p[at] == ',' && ms_is_separator(r, at)) return 1;
     }
     return 0;
 }
@@ -83,12 +93,22 @@ static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
 }
 
 /* Return whether a value that begins here begins within a word or a number. There is a byte before it in its record. */
-static inline int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
+static int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     const uint8_t before = p[start - 1];
     if (start >= stop || !(ms_is_digit(p[start]) || p[start] == '.')) return 0;
-    return ms_is_letter(before) || ms_is_digit(before) || before == '_' ||
-           (before == '.' && start - 1 > r->record && ms_is_digit(p[start - 2]));
+    if (ms_is_letter(before) || ms_is_digit(before) || before == '_') return 1;
+    if (start - 2 < r->record) return 0;
+    const uint8_t earlier = p[start - 2];
+    if (before == '-' || before == '+') /* 1e-05 */
+        return (earlier | 0x20) == 'e' && start - 3 >= r->record && (ms_is_digit(p[start - 3]) || p[start - 3] == '.');
+    if (!ms_is_digit(earlier)) return 0;
+    if (before != ',') return before == '.';
+    /* 1,234.5 or 12,5, but no time before a number, as in 00:12,3.4 */
+    int64_t from = start - 1;
+    while (from > r->record && (ms_is_digit(p[from - 1]) || p[from - 1] == ',')) from--;
+    if (from > r->record && (ms_is_letter(p[from - 1]) || memchr(":._/", p[from - 1], 4) != NULL)) return 0;
+    return !ms_is_separated_by_commas(r, from, ms_behind_digits(p, start, r->end));
 }
 
 /* Return the unit right behind a value: a letter, % or the sign for micro or degree, and what follows; or 0. */
@@ -105,7 +125,7 @@ static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
 /* Return whether the value has neighbours that need a closer look. */
 static inline int ms_has_neighbours(const ms_pattern *q, const uint8_t *p, int64_t record, int64_t end, int64_t start, int64_t stop) {
     if (ms_may_go_on(q->behind, p + stop, p + end)) return 1;
-    return q->open_front && start > record && (ms_is_letter(p[start - 1]) || ms_is_digit(p[start - 1]) || p[start - 1] == '.' || p[start - 1] == '_');
+    return q->open_front && start > record && (ms_is_letter(p[start - 1]) || ms_is_digit(p[start - 1]) || memchr("._,-+", p[start - 1], 5) != NULL);
 }
 
 /* ---- rows of a companion */
@@ -134,7 +154,7 @@ static void ms_add_value(ms_scan *scan, ms_region *r, int32_t companion, int kin
     const uint8_t *const p = r->p;
     int64_t from = start, to = stop;
     while (from > r->record && start - from < MS_NUMBER_BYTES &&
-           (ms_is_letter(p[from - 1]) || ms_is_digit(p[from - 1]) || (p[from - 1] != ':' && memchr("(._-+", p[from - 1], 5) != NULL)))
+           (ms_is_letter(p[from - 1]) || ms_is_digit(p[from - 1]) || memchr("(._-+,", p[from - 1], 6) != NULL))
         from--;
     while (to < r->end && to - stop < MS_NUMBER_BYTES && p[to] > ' ' && memchr(";|=<>]}\"'", p[to], 9) == NULL) to++;
     while (to > stop && memchr(",.:(", p[to - 1], 4) != NULL) to--;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +45,9 @@ class Suspect(NamedTuple):
 
 def some_of_each_kind(suspects: Iterable[Suspect]) -> list[Suspect]:
     """The first suspects of each kind, at most five."""
-    kept: dict[str, list[Suspect]] = {}
+    kept: dict[str, list[Suspect]] = {kind: [] for kind in get_args(SuspectKind)}
     for suspect in suspects:
-        of_kind = kept.setdefault(suspect.kind, [])
+        of_kind = kept[suspect.kind]
         if len(of_kind) < MAX_SAMPLES:
             of_kind.append(suspect)
     return [suspect for of_kind in kept.values() for suspect in of_kind]
@@ -115,6 +115,11 @@ class MetricStats:
         self.near_misses = self.cut_values = self.unterminated = 0
         self.suspects: list[Suspect] = []
         self.units: dict[str, Suspect] = {}
+
+    def counts(self) -> dict[str, int]:
+        """All counts, without samples."""
+        kinds = ("rows", "unparsed", "failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated")
+        return {kind: getattr(self, kind) for kind in kinds}
 
     def merge(self, other: MetricStats) -> None:
         """Add the counts of a later part of the input, or of another input."""

@@ -77,13 +77,30 @@ def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
     thousands = re.match(THOUSANDS, rest) if len(digits[1]) <= 3 else None
     number = thousands or re.match(rb",[0-9]+", rest)
     assert number is not None
-    others = seen[:stop] + b"0" * len(number[0]) + seen[stop + len(number[0]) :]
-    return not re.search(rb"(?<=[^ ]),(?=[^ ])", others)
+    return not is_separated(seen, stop, stop + len(number[0]))
+
+
+def is_separated(seen: bytes, begin: int, end: int) -> bool:
+    """Whether commas separate fields: those that have no blank beside them, before no key, and in no time."""
+    others = seen[:begin] + b"0" * (end - begin) + seen[end:]
+    key, milliseconds = rb"[A-Za-z_]\w*+[:=]", rb"(?<=:[0-9]{2}),[0-9]{3}(?![0-9])"
+    others = re.sub(milliseconds, b"0000", others)
+    return bool(re.search(rb"(?<=[^ ]),(?! )(?!" + key + rb")(?=.)", others, re.DOTALL))
 
 
 def is_cut_before(seen: bytes, start: int, stop: int) -> bool:
     """Whether the value begins within a word or a number."""
-    return bool(re.match(rb"[0-9.]", seen[start:stop]) and re.search(rb"(?:\w|[0-9]\.)\Z", seen[:start], re.ASCII))
+    before = seen[:start]
+    if not re.match(rb"[0-9.]", seen[start:stop]):
+        return False
+    if re.search(rb"(?:\w|[0-9]\.|[0-9.][eE][-+])\Z", before, re.ASCII):
+        return True
+    number = re.search(rb"(?<![0-9,])[0-9,]*[0-9],\Z", before)
+    if number is None or re.search(rb"[A-Za-z:._/]\Z", before[: number.start()]):
+        return False
+    digits = re.match(rb"[0-9]*", seen[start:])
+    assert digits is not None
+    return not is_separated(seen, number.start(), start + len(digits[0]))
 
 
 # ---- what the engine says
