@@ -128,6 +128,11 @@ static inline int ms_has_neighbours(const ms_pattern *q, const uint8_t *p, int64
     return q->open_front && start > record && (ms_is_letter(p[start - 1]) || ms_is_digit(p[start - 1]) || memchr("._,-+", p[start - 1], 5) != NULL);
 }
 
+/* Return whether a value of the current record has to be examined. */
+static inline int ms_needs_look(const ms_scan *scan, const ms_pattern *q, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
+    return scan->unterminated || scan->states[pattern].examined || ms_has_neighbours(q, r->p, r->record, r->end, start, stop);
+}
+
 /* ---- rows of a companion */
 
 /* Append a row to a companion. The first ones of each kind become samples: the text in [from, to) of the region. */
