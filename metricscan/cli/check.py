@@ -49,13 +49,14 @@ _HITS_SHOWN = 20
 def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: bool, threads: int | None) -> int:
     """Show what each definition captures in a log, why one captures nothing, and where one is probably a mistake.
 
-    LOG is a file (plain or compressed), a folder, a glob, or - for standard input. Exit code 0 if every definition captures
-    something, 1 if one does not, 2 for wrong usage or an unreadable log.
+    LOG is a file (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0 if
+    every definition captures something, 1 if one does not, 2 for wrong usage or an unreadable log.
     """
     scanner = compiled(wanted, reading)
     from metricscan.logs.survey import survey
     from metricscan.replaying.check import first_hits
     from metricscan.replaying.lint_log import lint_log
+    from metricscan.replaying.outcome import undecoded_notices
 
     found = survey(
         paths,
@@ -64,14 +65,18 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
         exclude=reading.exclude,
         input_format=reading.input_format,
         follow_links=reading.follow_links,
+        max_decompressed=reading.max_decompressed,
     )
     # an export of several streams is one log here
     logs = list(dict.fromkeys(log.path for one in found.jobs for log in one.logs))
-    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN, reading.input_format, threads)
+    hits, stats, errors = first_hits(
+        scanner, logs, _HITS_SHOWN, reading.input_format, threads, max_decompressed=reading.max_decompressed
+    )
     errors = [*found.errors, *errors]
     for error in errors:
         complain(error)
-    print_notices(found.notices)
+    notices = [*found.notices, *undecoded_notices([(None, stats)])]
+    print_notices(notices)
     findings = _findings(scanner, lint_log(scanner, logs, reading.input_format))
     if print_json:
         reasons = reasons_of(scanner, stats, logs, reading.input_format)
@@ -85,7 +90,7 @@ def check(paths: tuple[str, ...], wanted: Wanted, reading: Reading, print_json: 
             }
             for one in scanner.definitions
         }
-        documents.print_document({"metrics": metrics, **documents.totals(found, stats, errors, found.notices)})
+        documents.print_document({"metrics": metrics, **documents.totals(found, stats, errors, notices)})
     elif logs:
         console = open_console()
         for one in scanner.definitions:

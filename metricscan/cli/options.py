@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
+
+
+def size_bytes(text: str) -> int:
+    """Read a number of bytes, also with K, M, G or T behind it: powers of 1,024.
+
+    >>> size_bytes("500000"), size_bytes("64M"), size_bytes("1.5 GiB")
+    (500000, 67108864, 1610612736)
+    """
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?)\s*([kmgt]?)(?:i?b)?", text.strip(), re.IGNORECASE | re.ASCII)
+    size = 0
+    if match is not None:
+        size = int(float(match[1]) * 1024 ** ("kmgt".index(match[2].lower()) + 1 if match[2] else 0))
+    if size < 1:
+        raise click.BadParameter(f"{text!r} is not a size: a number of bytes such as 500000, 64M or 10G was expected")
+    return size
 
 
 class Wanted(NamedTuple):
@@ -39,6 +55,7 @@ class Reading(NamedTuple):
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     follow_links: bool
+    max_decompressed: int
 
     @property
     def of_scanner(self) -> dict[str, Any]:
@@ -53,6 +70,7 @@ class Finding(NamedTuple):
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     follow_links: bool
+    max_decompressed: int
 
 
 def bundle(name: str, kind: type[Any], *options: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,6 +116,15 @@ wanted_options = bundle(
     ),
 )
 
+max_decompressed_option = click.option(
+    "--max-decompressed",
+    metavar="SIZE",
+    type=size_bytes,
+    default="64G",
+    show_default=True,
+    help="Most bytes that a compressed log, or an archive in total, is decompressed to; more are an error. 10G, for example.",
+)
+
 _MATCHING = (
     click.option(
         "--newline",
@@ -138,10 +165,10 @@ _MATCHING = (
 _FINDING = (
     click.option(
         "--input-format",
-        type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"]),
+        type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"]),
         default="auto",
         show_default=True,
-        help="Format of the logs: text, or exported log events. auto detects the format of each log.",
+        help="Format of the logs: text, exported log events, or containers' logs. auto detects the format of each log.",
     ),
     click.option(
         "--include", metavar="GLOB", multiple=True, help="In folders, read only the files that match. Can be repeated."
@@ -152,6 +179,7 @@ _FINDING = (
     click.option(
         "--follow-links", is_flag=True, help="Search folders elsewhere to which links in the given ones lead."
     ),
+    max_decompressed_option,
 )
 #: Adds the options that say how to find and read logs; the command gets them as ``reading``.
 reading_options = bundle("reading", Reading, *_MATCHING, *_FINDING)

@@ -84,8 +84,8 @@ def replay(
 ) -> int:
     """Read the logs of many jobs, and rank the jobs.
 
-    PATH is a log (plain or compressed), a folder, a glob, or - for standard input. Exit code 0; 1 if no job can win; 2 for
-    wrong usage or an unreadable log.
+    PATH is a log (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0; 1 if
+    no job can win; 2 for wrong usage or an unreadable log.
     """
     if describe and tuning_job is None:
         raise click.UsageError("--describe needs --tuning-job FILE")
@@ -123,6 +123,7 @@ def replay(
             include=reading.include,
             exclude=reading.exclude,
             follow_links=reading.follow_links,
+            max_decompressed=reading.max_decompressed,
             input_format=reading.input_format,
             keep=describe,
             out=out,

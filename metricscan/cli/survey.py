@@ -46,6 +46,7 @@ _NO_LOGS_BECAUSE: dict[Why, str] = {
     "dataset": "part of a dataset",
     "facts": "facts about a job",
     "binary": "binary",
+    "archive": "an archive, not opened",
     "not-regular": "no regular file, or a broken link",
     "link": "link to what is searched",
     "elsewhere": "link to a folder elsewhere; --follow-links",

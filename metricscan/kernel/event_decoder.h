@@ -17,6 +17,9 @@ maps to the run's start in the input plus the distance. */
 #define ME_MOST_ENVELOPE 1024
 /* A decoder may read this many bytes past the data that it takes, and write this many past the text. */
 #define ME_BEHIND 128
+/* The most bytes of a message in fragments that a stream holds, and how much of that memory it keeps for the next such message. */
+#define ME_MOST_HELD (64LL << 20)
+#define ME_KEPT_HELD (1LL << 20)
 /* The last millisecond of the year 9999, and the first of the year 1. */
 #define ME_LAST_MS 253402300799999LL
 #define ME_FIRST_MS (-62135596800000LL)
@@ -28,11 +31,13 @@ typedef struct { int64_t out, time, stream; } me_event;
 /* A stream: its first and last time, the number of its events, and its name. */
 typedef struct { int64_t first, last, count; int64_t name_at, name_length; uint64_t hash; } me_stream;
 
-enum { ME_JSON, ME_CSV, ME_S3 };
+enum { ME_JSON, ME_CSV, ME_S3, ME_DOCKER, ME_CRI };
+/* The streams of a container's log. */
+enum { ME_UNNAMED, ME_STDOUT, ME_STDERR, ME_KINDS };
 /* The JSON token that is expected next. */
 enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, ME_NEXT };
 /* The kinds of keys in an event. */
-enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM };
+enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM, ME_PAYLOAD_STREAM, ME_PAYLOAD_TYPE };
 /* The results of a call. */
 enum { ME_OK = 0, ME_INVALID = 2, ME_NO_MEMORY = 3 };
 
@@ -44,6 +49,16 @@ typedef struct {
     int64_t time, time_length, stream, stream_length; /* where the time and the stream name stand; 0: there is none */
     int time_is_ms; /* the time has thirteen digits */
 } me_envelope;
+
+/* The fragments of a message that is not whole, with places that count from its start; `place`: where the first stands in the input. */
+typedef struct {
+    uint8_t *text;
+    int64_t length, capacity, lines, place;
+    me_run *runs;
+    int64_t n_runs, runs_capacity;
+    me_event *events;
+    int64_t n_events, events_capacity;
+} me_held;
 
 typedef struct {
     int format;
@@ -70,7 +85,11 @@ typedef struct {
     int expect, depth, candidate, has_message, key;
     uint8_t stack[ME_MOST_DEPTH];  /* the open brackets, '{' or '[' */
     int64_t time, stream;
-    int has_event; /* S3: a line with a time was read; lines without a time belong to its event */
+    /* JSON: the stream that the outermost object names; whether it has held events; whether these are of the service itself */
+    int64_t payload_stream;
+    int has_events, is_control;
+    int has_event;   /* S3: a line with a time was read; lines without a time belong to its event. Docker: an event was read */
+    int has_unnamed; /* Docker: whether it names no stream */
     /* caches: the last date up to its minute, the last time in milliseconds without its last three digits, and the microseconds of both */
     uint8_t minute[16];
     int64_t minute_micros;
@@ -78,6 +97,10 @@ typedef struct {
     int64_t second_micros;
 
     me_envelope envelope;
+
+    me_held held[ME_KINDS]; /* containers' logs: the unfinished message of each stream, and the number of the stream, 0 if it is new */
+    int64_t container_streams[ME_KINDS];
+    int64_t most_held;
 
     const char *error;
     int64_t error_at;

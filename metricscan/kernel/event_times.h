@@ -87,6 +87,59 @@ static int64_t me_date(me_decoder *d, const uint8_t *at, int64_t room, int64_t *
     return length;
 }
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* me_moment for the usual case: the date and the minute are the cached ones, and a fraction and Z follow. Returns 0 in any other case.
+   32 bytes can be read. */
+static inline int64_t me_usual_moment(const me_decoder *d, const uint8_t *at, int64_t *micros) {
+    static const int64_t UNITS[7] = {0, 100000, 10000, 1000, 100, 10, 1};
+    const uint64_t high = 0xF0F0F0F0F0F0F0F0ULL, zeros = 0x3030303030303030ULL, six = 0x0606060606060606ULL;
+    uint64_t x, y;
+    const unsigned tens = (unsigned)at[17] - '0', ones = (unsigned)at[18] - '0';
+    memcpy(&x, at, 8);
+    memcpy(&y, d->minute, 8);
+    uint64_t differ = x ^ y;
+    memcpy(&x, at + 8, 8);
+    memcpy(&y, d->minute + 8, 8);
+    differ |= x ^ y;
+    if (differ || at[10] != 'T' || at[16] != ':' || tens > 5 || ones > 9 || at[19] != '.') return 0;
+    /* up to eight digits at once: those in front move to the end of the word, behind zeros */
+    memcpy(&x, at + 20, 8);
+    const uint64_t other = ((x & high) ^ zeros) | ((((x & 0x7F7F7F7F7F7F7F7FULL) + six) & high) ^ zeros);
+    const int digits = other ? __builtin_ctzll(other) / 8 : 8;
+    if (digits == 0) return 0;
+    x = (x - zeros) << (8 * (8 - digits));
+    x = (x * 10 + (x >> 8)) & 0x00FF00FF00FF00FFULL;
+    x = (x * 100 + (x >> 16)) & 0x0000FFFF0000FFFFULL;
+    const int64_t fraction = (int64_t)((x * 10000 + (x >> 32)) & 0xFFFFFFFFULL);
+    int64_t length = 20 + digits;
+    if (digits == 8)
+        while (length < 31 && at[length] >= '0' && at[length] <= '9') length++;
+    if (at[length] != 'Z') return 0;
+    *micros = d->minute_micros + (tens * 10 + ones) * 1000000LL
+              + (digits <= 6 ? fraction * UNITS[digits] : digits == 7 ? fraction / 10 : fraction / 100);
+    return length + 1;
+}
+#endif
+
+/* A time of a container's log: `YYYY-MM-DDTHH:MM:SS[.fraction]` and Z or an offset such as +08:00 (RFC 3339). Returns its length, or 0. */
+static inline int64_t me_moment(me_decoder *d, const uint8_t *at, int64_t room, int64_t *micros) {
+    int64_t hours, minutes;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const int64_t usual = room >= 32 ? me_usual_moment(d, at, micros) : 0;
+    if (usual) return usual;
+#endif
+    const int64_t length = me_date(d, at, room, micros);
+    if (!length || at[10] != 'T' || at[17] > '5') return 0;
+    if (at[length - 1] == 'Z') return length;
+    if (room - length < 6 || (at[length] != '+' && at[length] != '-') || !me_digits(at + length + 1, 2, &hours)
+        || at[length + 3] != ':' || !me_digits(at + length + 4, 2, &minutes) || hours > 23 || minutes > 59)
+        return 0;
+    const int64_t offset = (hours * 60 + minutes) * 60000000;
+    *micros += at[length] == '+' ? -offset : offset;
+    if (*micros < ME_FIRST_MS * 1000 || *micros >= (ME_LAST_MS + 1) * 1000) return 0;
+    return length + 6;
+}
+
 /* Read milliseconds since the epoch, or a date; returns 0 if the text is neither. */
 static int me_time(me_decoder *d, const uint8_t *at, int64_t length, int64_t *micros) {
     int64_t i = 0, value = 0;

@@ -1,10 +1,13 @@
-/* Decode exports of CloudWatch Logs: take the messages out of the event envelopes, and record where each piece of the text stood.
+/* Decode exports of CloudWatch Logs and containers' logs: take the messages out of the event envelopes, and record where each piece of
+the text stood.
 
 A call consumes whole events only. The caller passes the rest again, together with the bytes that follow it. */
 #ifndef METRICSCAN_EVENTS_H
 #define METRICSCAN_EVENTS_H
 
+#include "events_cri.h"
 #include "events_csv.h"
+#include "events_docker.h"
 #include "events_json.h"
 #include "events_s3.h"
 
@@ -20,6 +23,8 @@ static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int
     switch (d->format) {
     case ME_JSON: outcome = me_json(d, data, n, final, consumed); break;
     case ME_CSV: outcome = me_csv(d, data, n, final, consumed); break;
+    case ME_DOCKER: outcome = me_docker(d, data, n, final, consumed); break;
+    case ME_CRI: outcome = me_cri(d, data, n, final, consumed); break;
     default: outcome = me_s3(d, data, n, final, consumed); break;
     }
     d->base += *consumed;
@@ -27,13 +32,13 @@ static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int
 }
 
 /* Set `at` to the last entry that starts at or before a place. This is a galloping search: it starts at the entry of the previous
-   place, and its steps double. */
+   place, and its steps double. Mostly that entry or the next is the one. */
 #define ME_SEEK(entries, at, count, place)                                                       \
     do {                                                                                          \
         while (at > 0 && entries[at].out > (place)) at--;                                         \
         int64_t leap = 1;                                                                         \
         while (at + leap < (count) && entries[at + leap].out <= (place)) { at += leap; leap *= 2; } \
-        for (; leap; leap /= 2)                                                                   \
+        for (leap /= 2; leap; leap /= 2)                                                          \
             if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
     } while (0)
 
@@ -57,6 +62,11 @@ static void me_translate(const me_decoder *d, int64_t rows, int64_t *line, int64
 }
 
 static void me_clear(me_decoder *d) {
+    for (int kind = 0; kind < ME_KINDS; kind++) {
+        free(d->held[kind].text);
+        free(d->held[kind].runs);
+        free(d->held[kind].events);
+    }
     free(d->text);
     free(d->runs);
     free(d->events);

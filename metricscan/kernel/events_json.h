@@ -59,6 +59,8 @@ static inline int64_t me_skip_string(int level, const uint8_t *data, int64_t at,
         if (at >= end) return ME_UNFINISHED;
         if (data[at] == '"') return at + 1;
         if (data[at] != '\\') return ME_NO_STRING;
+        /* A newline behind a backslash would not be counted. */
+        if (at + 1 < end && data[at + 1] < 0x20) return ME_NO_STRING;
         at += 2;
         if (at > end) return ME_UNFINISHED;
     }
@@ -209,7 +211,7 @@ static int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data, int64_
                           d->depth - 1, ME_MESSAGE};
         line += lines;
         d->time = ME_NO_TIME;
-        d->stream = 0;
+        d->stream = d->payload_stream;
         if (d->envelope.time_is_ms) {
             d->time = me_read_thirteen_digits(data + stop + d->envelope.time) * 1000;
         } else if (d->envelope.time && !me_time(d, data + stop + d->envelope.time, d->envelope.time_length, &d->time)) {
@@ -289,6 +291,8 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             if (stop - 1 - start == 7 && !memcmp(data + start, "message", 7)) d->key = ME_MESSAGE;
             else if (stop - 1 - start == 9 && !memcmp(data + start, "timestamp", 9)) d->key = ME_TIMESTAMP;
             else if (stop - 1 - start == 13 && !memcmp(data + start, "logStreamName", 13)) d->key = ME_STREAM;
+            else if (stop - 1 - start == 9 && !memcmp(data + start, "logStream", 9)) d->key = ME_PAYLOAD_STREAM;
+            else if (stop - 1 - start == 11 && !memcmp(data + start, "messageType", 11)) d->key = ME_PAYLOAD_TYPE;
             at = stop;
             d->expect = ME_COLON;
             continue;
@@ -310,6 +314,10 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 d->candidate = 0;
                 safe = me_mark_of(d, at, line);
             }
+            if (d->depth == 0) {
+                d->payload_stream = 0;
+                d->has_events = d->is_control = 0;
+            }
             plain = plain && c == '{' && !brace_at;
             brace_at = at;
             brace_line = line;
@@ -320,7 +328,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 d->candidate = 1;
                 d->has_message = 0;
                 d->time = ME_NO_TIME;
-                d->stream = 0;
+                d->stream = d->payload_stream;
                 since = d->text_length;
             }
             at++;
@@ -334,7 +342,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             if (key == ME_MESSAGE) {
                 if (d->has_message) ME_FAIL("two messages in one event", at);
                 d->envelope.length = 0;
-                if (plain && brace_at && start - end_at <= ME_MOST_ENVELOPE) {
+                if (plain && brace_at && !d->is_control && start - end_at <= ME_MOST_ENVELOPE) {
                     me_keep_envelope(d, data + end_at, start - end_at);
                     d->envelope.brace = brace_at - end_at;
                     d->envelope.brace_lines = brace_line - end_line;
@@ -380,6 +388,14 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 stream_at = start;
                 stream_length = stop - 1 - start;
             }
+            if (key == ME_PAYLOAD_STREAM && d->depth == 1) {
+                if (d->has_events) ME_FAIL("a logStream behind its events", at);
+                if ((d->payload_stream = me_stream_of(d, data + start, stop - 1 - start)) < 0) return ME_NO_MEMORY;
+                if (d->candidate) d->stream = d->payload_stream;
+                plain = 0;
+            }
+            if (key == ME_PAYLOAD_TYPE && d->depth == 1)
+                d->is_control = stop - 1 - start == 15 && !memcmp(data + start, "CONTROL_MESSAGE", 15);
             at = stop;
         } else {
             for (stop = at; stop < n && (data[stop] > ',' || data[stop] == '+') && data[stop] != ']' && data[stop] != '}'
@@ -413,9 +429,17 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
         at++;
         d->depth--;
         d->expect = d->depth ? ME_NEXT : ME_DOCUMENT;
-        if (c == '}' && d->candidate && d->has_message
-            && me_event_starts(d, d->text_base + since, d->time, d->stream))
-            return ME_NO_MEMORY;
+        if (c == '}' && d->candidate && d->has_message) {
+            if (d->is_control) {
+                /* The service tells that it can write to its target: no event of a log. */
+                d->text_length = safe.text;
+                d->text_line = safe.text_line;
+                d->n_runs = safe.runs;
+            } else if (me_event_starts(d, d->text_base + since, d->time, d->stream)) {
+                return ME_NO_MEMORY;
+            }
+            d->has_events = d->depth > 0;
+        }
         d->candidate = 0;
     }
 invalid:

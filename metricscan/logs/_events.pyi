@@ -15,6 +15,7 @@ class Decoder:
         offset: int = 0,
         line: int = 0,
         level: str = "auto",
+        most_held: int = ...,
     ) -> Self: ...
     def feed(self, data: Buffer, final: bool) -> int: ...
     @property

@@ -1,4 +1,4 @@
-"""Decode exports of CloudWatch Logs to plain text, by the decoders of ``kernel/events.h``."""
+"""Decode exports of CloudWatch Logs and containers' logs to plain text, by the decoders of ``kernel/events.h``."""
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -13,7 +13,8 @@ cdef extern from "kernel/simd_levels.h" nogil:
 
 cdef extern from "kernel/events.h" nogil:
     int64_t ME_NO_TIME
-    int ME_JSON, ME_CSV, ME_S3, ME_NO_MEMORY
+    int64_t ME_MOST_HELD
+    int ME_JSON, ME_CSV, ME_S3, ME_DOCKER, ME_CRI, ME_NO_MEMORY
 
     ctypedef struct me_run:
         int64_t out, in_ "in", in_line, out_line
@@ -40,6 +41,7 @@ cdef extern from "kernel/events.h" nogil:
         uint8_t *minute
         int64_t minute_micros
         uint8_t *second
+        int64_t most_held
         const char *error
         int64_t error_at
 
@@ -52,7 +54,7 @@ cdef extern from "kernel/events.h" nogil:
 
 
 NO_TIME = ME_NO_TIME
-_FORMATS = {"cloudwatch-json": ME_JSON, "cloudwatch-csv": ME_CSV, "s3-export": ME_S3}
+_FORMATS = {"cloudwatch-json": ME_JSON, "cloudwatch-csv": ME_CSV, "s3-export": ME_S3, "docker-json": ME_DOCKER, "cri": ME_CRI}
 
 
 cdef class Decoder:
@@ -67,17 +69,23 @@ cdef class Decoder:
         The offset in the input of the first byte that will be given, and the number of newlines before it.
     level : str
         The SIMD level, one of ``_core.SIMD_LEVELS``; "auto" is the best.
+    most_held : int
+        The most bytes of a message in fragments that are held for one stream; more are an error.
     """
 
     cdef me_decoder d
 
-    def __cinit__(self, str format, *, tuple columns=(0, -1, -1, -1), int64_t offset=0, int64_t line=0, str level="auto"):
+    def __cinit__(
+        self, str format, *, tuple columns=(0, -1, -1, -1), int64_t offset=0, int64_t line=0, str level="auto",
+        int64_t most_held=ME_MOST_HELD
+    ):
         self.d.format = _FORMATS[format]
         self.d.level = ms_level_named(level.encode())
         if self.d.level == MS_NO_LEVEL:
             raise ValueError(f"SIMD level {level!r} is not available here")
         self.d.columns, self.d.time_column, self.d.message_column, self.d.stream_column = columns
         self.d.base = offset
+        self.d.most_held = most_held
         self.d.line = line + 1
         self.d.text_line = 1
         if me_grow(<void **>&self.d.streams, &self.d.streams_capacity, 1, sizeof(me_stream)):
@@ -170,18 +178,14 @@ cdef class Decoder:
 
     def in_text(self, int64_t offset):
         """Map an input offset to its place in the text of the last call. None if that byte is not part of the text."""
-        cdef int64_t low = 0, high = self.d.n_runs, middle, at
-        while low < high:
-            middle = (low + high) // 2
-            if self.d.runs[middle].in_ <= offset:
-                low = middle + 1
-            else:
-                high = middle
-        if low == 0:
-            return None
-        at = self.d.runs[low - 1].out + (offset - self.d.runs[low - 1].in_)
-        end = self.d.runs[low].out if low < self.d.n_runs else self.d.text_base + self.d.text_length
-        return at - self.d.text_base if at < end else None
+        cdef int64_t i, end, at
+        # the runs of a message in fragments stand behind those of messages that began later
+        for i in range(self.d.n_runs):
+            end = self.d.runs[i + 1].out if i + 1 < self.d.n_runs else self.d.text_base + self.d.text_length
+            at = self.d.runs[i].out + (offset - self.d.runs[i].in_)
+            if self.d.runs[i].in_ <= offset and at < end:
+                return at - self.d.text_base
+        return None
 
 
 cdef extern from "kernel/built.h":

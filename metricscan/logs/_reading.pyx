@@ -7,11 +7,15 @@ and then waits for the other thread to release it.
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcmp, memmove
+from libc.string cimport memchr, memcmp, memcpy, memmove
 from posix.stat cimport S_ISREG, fstat, struct_stat
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from metricscan.logs._first_bytes cimport (
+    is_control, leading_nuls, starts_document, starts_with_columns, starts_with_text, starts_with_time,
+)
 
 
 cdef extern from "<fcntl.h>" nogil:
@@ -32,75 +36,163 @@ cdef extern from "kernel/bytes.h" nogil:
 
 cdef extern from "<unistd.h>" nogil:
     ssize_t posix_read "read"(int descriptor, void *buffer, size_t size)
+    ssize_t posix_pread "pread"(int descriptor, void *buffer, size_t size, int64_t at)
+    int64_t posix_lseek "lseek"(int descriptor, int64_t at, int whence)
     int posix_close "close"(int descriptor)
+
+cdef extern from * nogil:
+    """
+    #ifdef SEEK_DATA
+    #define METRICSCAN_SEEK_DATA SEEK_DATA
+    #else
+    #define METRICSCAN_SEEK_DATA (-1)
+    #endif
+    """
+    int METRICSCAN_SEEK_DATA  # -1 where the system cannot say where a hole ends
 
 
 cdef enum:
     LOOK_BYTES = 8192  # the part of a file that shows whether it is text
-    EXPORT_BYTES = 4096  # the part that exports.detect looks at
+    EXPORT_BYTES = 4096  # the part that formats.detect looks at
     PREFIX_BYTES = 2  # of a compression's magic
+    WHOLE = 131072  # a plain source that is no larger is searched for UTF-16;
+    FIRST = 32768  # a larger one in so many first bytes,
+    PLACE = 128  # and further on in so many bytes at each place: one per mebibyte, at most MOST_PLACES, and its end
+    SPACING = 1048576
+    MOST_PLACES = 32
+    MOST_LOOKS = 512  # looks behind the NULs with which a file begins, a hole apart: 4 MiB of them
+    UTF16_UNITS = 8  # characters of ASCII in a row that show UTF-16
+    UTF16_BEGINNING = 256  # in so many first bytes the characters may all lie outside ASCII
+    GLANCE_BYTES = 512  # they show of most binary files that they are
+    LEAST_NULS = 4  # so many runs of NULs may be in any text
+    TAR_BYTES = 512  # of a tar's header
+    LEAST_TAR_BYTES = 108  # with the mode, which follows the name
 
 cdef enum:
-    HAS_NUL = 1
+    BINARY = 1
     PACKED = 2
     EXPORT = 4
+    MARKED = 8
+    UTF16 = 16
+    TAR = 128
 
-#: What a file's first bytes show: a NUL; perhaps a compression; perhaps an export of log events.
-FLAG_NUL, FLAG_PACKED, FLAG_EXPORT = HAS_NUL, PACKED, EXPORT
+#: The size up to which a plain source is searched for UTF-16; how many first bytes of a larger one are; and how many bytes are
+#: looked at in each place further on.
+WHOLE_BYTES, FIRST_BYTES, PLACE_BYTES = WHOLE, FIRST, PLACE
+
+#: What a file's first bytes show: no text; perhaps a compression; perhaps a format that is not plain text; a mark of UTF-16 or
+#: UTF-32; text in UTF-16 without a mark; perhaps a tar.
+FLAG_BINARY, FLAG_PACKED, FLAG_EXPORT, FLAG_MARKED, FLAG_UTF16, FLAG_TAR = BINARY, PACKED, EXPORT, MARKED, UTF16, TAR
+
+# The beginnings of binary files, each behind its length. Only files that hold a NUL are compared with them.
+cdef bytes _BINARIES = b"".join(
+    bytes([len(magic)]) + magic
+    for magic in (
+        b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"%PDF", b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba\xbe", b"\0asm", b"PK\x03\x04", b"7z\xbc\xaf", b"SQLite format 3\0", b"\x93NUMPY", b"\x89HDF", b"CDF\x01",
+        b"PAR1", b"ARROW1", b"FEA1", b"ORC", b"Obj\x01", b"GGUF", b"CBM1", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05",
+        b"!<arch>", b"\x1a\x01", b"\x1e\x02",
+        b"\0\0\x01\0", b"\0\x01\0\0", b"\xd0\xcf\x11\xe0", b"ElfFile\0", b"PMDM", b"LPKSHHRH",
+        b":W&B",
+    )
+)
+cdef const uint8_t *BINARIES = _BINARIES
+cdef int64_t BINARIES_BYTES = len(_BINARIES)
 
 
 # ---- what first bytes show
 
 
-cdef inline bint is_blank(uint8_t x) noexcept nogil:
-    return x == 32 or 9 <= x <= 13
+cdef bint is_marked(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin with a mark of UTF-16 or UTF-32."""
+    if n >= 2 and (p[0] == 0xFF and p[1] == 0xFE or p[0] == 0xFE and p[1] == 0xFF):
+        return True
+    return n >= 4 and p[0] == 0 and p[1] == 0 and p[2] == 0xFE and p[3] == 0xFF
 
 
-cdef inline bint is_digit(uint8_t x) noexcept nogil:
-    return 48 <= x <= 57
+cdef int64_t first_of_utf16(const uint8_t *p, int64_t n, int64_t *end) noexcept nogil:
+    """Return where the first of UTF16_UNITS NULs stands that have one other byte of a text between them; -1 if none do.
 
-
-cdef inline int64_t after_blanks(const uint8_t *p, int64_t i, int64_t n) noexcept nogil:
-    while i < n and is_blank(p[i]):
-        i += 1
-    return i
-
-
-cdef bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the bytes begin a JSON object that has a key, or an array of such objects."""
-    cdef int64_t i = after_blanks(p, 0, n)
-    if i < n and p[i] == 91:
-        i = after_blanks(p, i + 1, n)
-    if i == n or p[i] != 123:
-        return False
-    i = after_blanks(p, i + 1, n)
-    return i < n and p[i] == 34
-
-
-cdef bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the bytes begin with a time in the format of exports to S3."""
-    cdef const char *shape = b"0000-00-00T00:00:00.000Z"
-    cdef int64_t i
-    if n < 24:
-        return False
-    for i in range(24):
-        if p[i] != <uint8_t>shape[i] and not (shape[i] == 48 and is_digit(p[i])):
-            return False
-    return True
-
-
-cdef bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the first line lists several names of letters, in quotes or not. Any byte >= 0x80 passes, as blank or letter."""
-    cdef int64_t i
-    cdef bint several = False
-    for i in range(n):
-        if p[i] == 10:
+    end: where fewer of them begin that may go on behind the bytes; n if none do.
+    """
+    cdef int64_t i = 0, first = 0, last = 0
+    cdef int count = 0
+    cdef const uint8_t *found
+    end[0] = n
+    while i < n:
+        found = <const uint8_t *>memchr(p + i, 0, <size_t>(n - i))
+        if found == NULL:
             break
-        if p[i] == 44:
-            several = True
-        elif not (p[i] <= 34 and p[i] != 33 or 64 <= p[i] <= 90 or 97 <= p[i] <= 122 or p[i] >= 0x80):
-            return False
-    return several
+        i = found - p
+        if count and i == last + 2 and not is_control(p[i - 1]):
+            count += 1
+        else:
+            first = i
+            count = 1
+        if count == UTF16_UNITS:
+            return first
+        last = i
+        i += 1
+    if count and last >= n - 2:
+        end[0] = first - 1 if first > 0 and not is_control(p[first - 1]) else first
+    return -1
+
+
+cdef bint has_magic(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin as those of a known format do."""
+    cdef int64_t at = 0, length
+    while at < BINARIES_BYTES:
+        length = BINARIES[at]
+        if n >= length and memcmp(p, BINARIES + at + 1, <size_t>length) == 0:
+            return True
+        at += 1 + length
+    # the length of a record, as TFRecord and safetensors have it; a tar's first member
+    if n >= 16 and p[0] and p[5] == 0 and p[6] == 0 and p[7] == 0:
+        return True
+    return n >= 262 and memcmp(p + 257, b"ustar", 5) == 0
+
+
+cdef bint is_binary(const uint8_t *p, int64_t n, int most_controls=33, int most_runs=5) noexcept nogil:
+    """Whether bytes among which there are NULs are no text: control characters or runs of NULs are more than one in so many."""
+    cdef int64_t i, others = 0, controls = 0, runs = 0
+    for i in range(n):
+        if p[i]:
+            others += 1
+            controls += is_control(p[i])
+        elif i == 0 or p[i - 1]:
+            runs += 1
+    # among random bytes, 9 % are such controls; a C program may end each line with a NUL
+    return controls * most_controls > others or (runs > LEAST_NULS and runs * most_runs > others) or others == 0
+
+
+cdef bint looks_binary(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether few bytes are clearly no text, so that no more need to be looked at."""
+    cdef int64_t end
+    return n > GLANCE_BYTES and is_binary(p, GLANCE_BYTES, 12, 3) and first_of_utf16(p, GLANCE_BYTES, &end) < 0
+
+
+cdef bint is_utf16(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether bytes, every second of which begins as NUL, go on as a text in UTF-16."""
+    cdef int64_t i, good = 0, bad = 0
+    for i in range(0, n - 1, 2):
+        if p[i] == 0:
+            if p[i + 1] == 0 or is_control(p[i + 1]):
+                bad += 1
+            else:
+                good += 1
+    return bad * 10 <= good and good * 8 >= n
+
+
+cdef int text_of(const uint8_t *p, int64_t n) noexcept nogil:
+    """The flag that says which kind of text bytes are that hold NULs."""
+    cdef int64_t end, first
+    if not has_magic(p, n) and not looks_binary(p, n):
+        first = first_of_utf16(p, n, &end)
+        if first >= 0 and is_utf16(p + first, n - first) and (first < UTF16_BEGINNING or not is_binary(p, first - 1)):
+            return UTF16
+        if not is_binary(p, n):
+            return 0
+    return BINARY
 
 
 cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
@@ -111,12 +203,21 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
         for i in range(magic_bytes // PREFIX_BYTES):
             if memcmp(p, magic + PREFIX_BYTES * i, PREFIX_BYTES) == 0:
                 shown = PACKED
+    if is_marked(p, n):
+        shown |= MARKED
+    # a tar begins with a name; NULs fill up its header
+    if not shown and n >= LEAST_TAR_BYTES and p[0] != 0 and memchr(p, 0, <size_t>min(n, <int64_t>TAR_BYTES)) != NULL:
+        shown = TAR
     if n > EXPORT_BYTES:
         n = EXPORT_BYTES
-    if n >= 3 and p[0] == 0xEF and p[1] == 0xBB and p[2] == 0xBF:
-        p += 3
-        n -= 3
-    if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n):
+    # NULs and a byte order mark at the beginning belong to no record
+    i = leading_nuls(p, n)
+    if n - i >= 3 and p[i] == 0xEF and p[i + 1] == 0xBB and p[i + 2] == 0xBF:
+        i += 3
+        i += leading_nuls(p + i, n - i)
+    p += i
+    n -= i
+    if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n) or starts_with_text(p, n):
         shown |= EXPORT
     return shown
 
@@ -150,11 +251,39 @@ cdef struct Look:
 
 
 cdef int look_of(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
+    cdef int shown
+    cdef int64_t nuls
     if n > LOOK_BYTES:
         n = LOOK_BYTES
     if n == 0:
         return 0
-    return shown_by(p, n, magic, magic_bytes) | (HAS_NUL if memchr(p, 0, <size_t>n) != NULL else 0)
+    shown = shown_by(p, n, magic, magic_bytes)
+    if not shown & MARKED and memchr(p, 0, <size_t>n) != NULL:
+        # a file that was truncated while its writer went on begins with NULs
+        nuls = leading_nuls(p, n)
+        if nuls == 1:
+            # the first half of a character in UTF-16
+            nuls = 0
+        shown |= BINARY if has_magic(p, n) else text_of(p + nuls, n - nuls)
+    return shown
+
+
+cdef int look_behind_nuls(int descriptor, uint8_t *head) noexcept nogil:
+    """The kind of text behind more NULs than the first read gave."""
+    cdef int64_t at = LOOK_BYTES, data, nuls
+    cdef ssize_t count
+    for _ in range(MOST_LOOKS):
+        data = posix_lseek(descriptor, at, METRICSCAN_SEEK_DATA) if METRICSCAN_SEEK_DATA >= 0 else at
+        if data > at:
+            at = data
+        count = posix_pread(descriptor, head, LOOK_BYTES, at)
+        if count <= 0:
+            break
+        nuls = leading_nuls(head, count)
+        if nuls < count:
+            return text_of(head + nuls, count - nuls)
+        at += count
+    return BINARY
 
 
 cdef bint look(Look *one, uint8_t *head, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
@@ -167,14 +296,88 @@ cdef bint look(Look *one, uint8_t *head, const uint8_t *magic, int64_t magic_byt
         count = posix_read(descriptor, head, LOOK_BYTES)
         while count < 0 and errno == EINTR:
             count = posix_read(descriptor, head, LOOK_BYTES)
+    if count >= 0:
+        one.shown = look_of(head, count, magic, magic_bytes)
+        if one.shown == BINARY and count == LOOK_BYTES and leading_nuls(head, count) == count:
+            one.shown = look_behind_nuls(descriptor, head)
     posix_close(descriptor)
     if count < 0:
         return False
     one.device = <int64_t>status.st_dev
     one.inode = <uint64_t>status.st_ino
     one.size = <int64_t>status.st_size if S_ISREG(status.st_mode) else -1
-    one.shown = look_of(head, count, magic, magic_bytes)
     return True
+
+
+cdef bint may_become_mark(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether few bytes may be the beginning of a mark."""
+    return n == 0 or n == 1 and (p[0] >= 0xFE or p[0] == 0) or n < 4 and p[0] == 0 and p[1] == 0
+
+
+def begins_plain(data, int64_t size):
+    """Return whether data begins with no mark, and no UTF-16 lies among so many first bytes, nor may begin there.
+
+    No says only that more must be known.
+    """
+    cdef Py_buffer view
+    cdef const uint8_t *p
+    cdef int64_t n, end
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        p, n = <const uint8_t *>view.buf, view.len
+        if n > size:
+            n = size
+        if n >= 4 and leading_nuls(p, n) == n:
+            # a file that was truncated while its writer went on: this may go on for a terabyte, a hole in the file
+            return True
+        return not (may_become_mark(p, n) or is_marked(p, n)) and first_of_utf16(p, n, &end) < 0 and end == n
+    finally:
+        PyBuffer_Release(&view)
+
+
+def has_utf16_in_places(data, int descriptor, int64_t size):
+    """Return whether places of data, or of a file if data is None, hold UTF-16. What cannot be read holds none."""
+    cdef Py_buffer view
+    cdef uint8_t place[PLACE]
+    cdef const uint8_t *p = place
+    cdef int64_t at = 0, end, n, spacing = max(<int64_t>SPACING, size // MOST_PLACES)
+    cdef bint found = False, has_data = data is not None
+    if has_data:
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        with nogil:
+            while at < size and not found:
+                at = min(at + spacing, size)
+                n = min(at, <int64_t>PLACE)
+                if has_data:
+                    p = <const uint8_t *>view.buf + at - n
+                else:
+                    n = posix_pread(descriptor, place, <size_t>n, at - n)
+                found = n > 0 and first_of_utf16(p, n, &end) >= 0
+        return found
+    finally:
+        if has_data:
+            PyBuffer_Release(&view)
+
+
+def utf16_at(data):
+    """Search bytes for a text in UTF-16.
+
+    Returns
+    -------
+    (int, int)
+        Where the first of several NULs stands that have one other byte between them, or -1; and where fewer of them begin that
+        may go on behind the data, or the length of the data.
+    """
+    cdef Py_buffer view
+    cdef int64_t first, end
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        with nogil:
+            first = first_of_utf16(<const uint8_t *>view.buf, view.len, &end)
+        return first, end
+    finally:
+        PyBuffer_Release(&view)
 
 
 def look_at(list paths not None, bytes magic not None):
@@ -287,13 +490,14 @@ def read_together(
     bytes, or None
         Of each file that was read six int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
         it where it does not end with one; its own size; the bytes of its beginning, NULs and a byte-order mark, which are not
-        in the buffer; the newlines and the records in it; and what its first bytes show (:func:`look_at`). None if a file
-        cannot be read, or does not fit.
+        in the buffer; the newlines and the records in it; and what it shows: as :func:`look_at`, but not whether it is binary,
+        and ``FLAG_UTF16`` also for UTF-16 that begins anywhere in it. None if a file cannot be read, or does not fit.
     """
     cdef Py_ssize_t i = first, count = len(paths)
     cdef int simd = ms_level_named(level.encode())
     cdef Py_buffer view
     cdef int64_t at = 0
+    cdef int64_t end
     cdef bint whole = True
     cdef const uint8_t *magic_at = magic
     cdef int64_t magic_bytes = len(magic)
@@ -316,6 +520,8 @@ def read_together(
                     if not whole:
                         break
                     parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
+                    if first_of_utf16(<uint8_t *>view.buf + at, parts[i].size, &end) >= 0:
+                        parts[i].shown |= UTF16
                     measure(simd, &parts[i], <uint8_t *>view.buf + at, universal)
                     at += parts[i].length
                     i += 1
@@ -325,6 +531,50 @@ def read_together(
     finally:
         free(parts)
         free(names)
+
+
+def put_together(
+    list contents not None, buffer, bytes magic not None, *, Py_ssize_t first=0, int64_t enough, bint universal,
+    str level="auto"
+):
+    """Put the contents of files into a buffer, one behind the other. As :func:`read_together`, but they are bytes."""
+    cdef Py_ssize_t i = first, count = len(contents)
+    cdef int simd = ms_level_named(level.encode())
+    cdef Py_buffer view
+    cdef int64_t at = 0
+    cdef bint whole = True
+    cdef bytes content
+    cdef const uint8_t *content_at
+    cdef uint8_t *start
+    cdef const uint8_t *magic_at = magic
+    cdef int64_t magic_bytes = len(magic)
+    cdef Part *parts = <Part *>malloc(<size_t>max(count, 1) * sizeof(Part))
+    try:
+        if simd == MS_NO_LEVEL:
+            raise ValueError(f"SIMD level {level!r} is not available here")
+        if parts == NULL:
+            raise MemoryError
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            while i < count and at < enough:
+                content = contents[i]
+                content_at = content
+                start = <uint8_t *>view.buf + at
+                parts[i].size = len(content)
+                # one byte is kept for the terminator
+                whole = parts[i].size <= view.len - at - 1
+                if not whole:
+                    break
+                memcpy(start, content_at, <size_t>parts[i].size)
+                parts[i].shown = shown_by(start, parts[i].size, magic_at, magic_bytes)
+                measure(simd, &parts[i], start, universal)
+                at += parts[i].length
+                i += 1
+        finally:
+            PyBuffer_Release(&view)
+        return PyBytes_FromStringAndSize(<char *>(parts + first), (i - first) * <Py_ssize_t>sizeof(Part)) if whole else None
+    finally:
+        free(parts)
 
 
 cdef extern from "kernel/built.h":

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.errors import SourceError
+from metricscan.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,16 +27,16 @@ _MAGICS = (
     # a frame that zstd skips; pzstd writes one before each frame of data
     *((bytes([first]) + b"\x2a\x4d\x18", "zstd") for first in range(0x50, 0x60)),
 )
+#: The first bytes of archives whose members are compressed; the second is that of an empty one, the third of a part of one.
+_ARCHIVES = ((b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"PK\x07\x08", "zip"))
 #: The first bytes of the compressions that are recognised, but not decompressed. More bytes than these must fit.
 UNSUPPORTED = (
-    (b"PK\x03\x04", "zip"),
     (b"\x02\x21\x4c\x18", "the legacy format of lz4"),
     (b"\x5d\x00\x00", "lzma"),
     (b"\x1f\x9d", "compress (.Z)"),
     *((bytes([0x78, level]), "zlib") for level in (0x01, 0x5E, 0x9C, 0xDA)),
 )
 _HINTS = {
-    "zip": "unzip -p FILE",
     "the legacy format of lz4": "lz4 -dc FILE",
     "lzma": "xz --format=lzma -dc FILE",
     "compress (.Z)": "gzip -dc FILE",
@@ -46,7 +46,7 @@ _MAGIC_BYTES = 14
 # Whether bytes are a zlib stream takes more of them.
 _ZLIB_BYTES = 512
 #: The first two bytes of each magic, concatenated. A file that starts with none of them is not compressed.
-MAGIC_PREFIXES = b"".join(sorted({magic[:2] for magic, _ in (*_MAGICS, *UNSUPPORTED)}))
+MAGIC_PREFIXES = b"".join(sorted({magic[:2] for magic, _ in (*_MAGICS, *_ARCHIVES, *UNSUPPORTED)}))
 _PREFIXES = frozenset(MAGIC_PREFIXES[at : at + 2] for at in range(0, len(MAGIC_PREFIXES), 2))
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 # Compressed bytes that are read at once: the rest of them is copied at each end of a member.
@@ -56,6 +56,8 @@ _XZ_MEMORY = 256 * 1024 * 1024
 _READ_ERRORS = (OSError, EOFError)
 # How much of a compressed member is kept, to decompress it again if it is truncated.
 _KEPT_BYTES = 8 * 1024 * 1024
+#: What a file may decompress to, unless the caller gives another bound.
+MAX_DECOMPRESSED = 64 << 30
 
 
 def wanted_bytes(head: bytes) -> int:
@@ -69,7 +71,7 @@ def wanted_bytes(head: bytes) -> int:
 
 
 def compression(head: bytes) -> str | None:
-    """The compression that a file's first bytes show: ``"gzip"``, another one's name, or None.
+    """The compression that a file's first bytes show: ``"gzip"``, another one's name, ``"zip"`` of an archive, or None.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def compression(head: bytes) -> str | None:
         return None
     # a file may be cut off within its magic, but BZh9 may be a text
     cut = head if len(head) >= (3 if _CONTROLS.search(head) or not head.isascii() else 5) else None
-    for magic, name in _MAGICS:
+    for magic, name in (*_MAGICS, *_ARCHIVES):
         if head.startswith(magic) or (cut is not None and magic.startswith(cut)):
             return name
     for magic, name in UNSUPPORTED:
@@ -172,6 +174,13 @@ def _gzip() -> Codec:
     return Codec("gzip", lambda: library.IgzipDecompressor(flag=library.DECOMP_GZIP), errors, thorough)
 
 
+def _deflate() -> Codec:
+    library = importlib.import_module("isal.igzip_lib")
+    return Codec(
+        "deflate", lambda: library.IgzipDecompressor(flag=library.DECOMP_DEFLATE), (*_READ_ERRORS, library.IsalError)
+    )
+
+
 def _zstd() -> Codec:
     library = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     return Codec("zstd", library.ZstdDecompressor, (*_READ_ERRORS, library.ZstdError))
@@ -195,6 +204,8 @@ def _lz4() -> Codec:
 # What makes each codec, and the package that holds its library; those of the standard library come with Python.
 _CODECS: dict[str, tuple[Callable[[], Codec], str | None]] = {
     "gzip": (_gzip, "isal"),
+    # of members of zip archives
+    "deflate": (_deflate, "isal"),
     "zstd": (_zstd, None if sys.version_info >= (3, 14) else "backports.zstd"),
     "xz": (_xz, None),
     "bzip2": (_bzip2, None),
@@ -352,6 +363,39 @@ class _Kept:
                 if at > offset:
                     yield piece[offset - at :]
                     offset = at
+
+
+def check_max_decompressed(max_decompressed: int) -> None:
+    """Raise an OptionError unless ``max_decompressed`` is a whole number of bytes, 1 or more."""
+    if isinstance(max_decompressed, bool) or not hasattr(max_decompressed, "__index__") or max_decompressed < 1:
+        raise OptionError(f"max_decompressed={max_decompressed!r}: a whole number of bytes, 1 or more was expected")
+
+
+def bounded(pieces: Iterator[Any], most_bytes: int, name: str) -> Iterator[Any]:
+    """Yield pieces up to this many bytes; further bytes are an error.
+
+    Raises
+    ------
+    SourceError
+        There are more bytes. Those before are yielded first.
+    """
+    left = most_bytes
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            yield piece[:left]
+            raise past_bound(name, most_bytes, most_bytes)
+        yield piece
+
+
+def past_bound(name: str, most_bytes: int, offset: int | None) -> SourceError:
+    """The error of a file that decompresses to more bytes than are allowed."""
+    return SourceError(
+        f"{name} decompresses to more than max_decompressed, {most_bytes:,} bytes; the rest is not read",
+        path=name,
+        offset=offset,
+        hint="if that is its true size, give a greater one: max_decompressed=, --max-decompressed SIZE",
+    )
 
 
 def without_suffix(name: str) -> str:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import AllFaults, SourceError
 from metricscan.logs import survey as without_details
-from metricscan.logs.compression import compression
-from metricscan.logs.exports import check_format, format_of
+from metricscan.logs.archives import member_of
+from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed, compression
 from metricscan.logs.find import DATASET_MANIFEST, HEAD_BYTES
+from metricscan.logs.formats import check_format, format_of
 from metricscan.logs.job import STDIN, SurveyedFile, is_read_once
 from metricscan.logs.naming import absolute, job_pattern
-from metricscan.logs.source import open_source
+from metricscan.logs.source import open_source, source_of_member
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,7 @@ def survey(
     exclude: str | Sequence[str] = (),
     input_format: str = "auto",
     follow_links: bool = False,
+    max_decompressed: int = MAX_DECOMPRESSED,
 ) -> Survey:
     """Say what :func:`metricscan.replay` would read under some paths, and why, without scanning a log.
 
@@ -55,11 +57,13 @@ def survey(
         CSV or JSON lines with the columns job or path, status, hyperparameters.
     include, exclude : glob or sequence of glob
         Which files of a folder are logs.
-    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
+    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
         The format of the logs. ``"auto"`` detects the format of each log by its first bytes. An export is read to its end, for
         the streams that its events name.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
+    max_decompressed : int
+        The most bytes that an archive, or a compressed log, is decompressed to.
 
     Returns
     -------
@@ -96,6 +100,7 @@ def survey(
         if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
             faults.note(f"jobs={jobs!r:.80}: the path of a file was expected, CSV or JSON lines")
         faults.of(check_format, input_format)
+        faults.of(check_max_decompressed, max_decompressed)
     decisions: dict[str, Decision] = {}
     found = without_details.survey(
         paths,
@@ -105,6 +110,7 @@ def survey(
         exclude=exclude,
         input_format=input_format,
         follow_links=follow_links,
+        max_decompressed=max_decompressed,
         decisions=decisions,
     )
     found.files = _files(decisions, found, input_format)
@@ -170,17 +176,23 @@ def _shown(path: str, input_format: str, found: Survey) -> _Shown:
     """
     if path == STDIN or is_read_once(path):
         return _Shown()
-    head = _first_bytes(path)
+    member = member_of(path, found.archives)
+    if member is not None:
+        archive, name = member
+        if not archive.reads_at_places:
+            # reading it would read all that stands before it in the archive
+            return _Shown()
+    head = None if member is not None else _first_bytes(path)
     kind = None if head is None else compression(head)
     try:
-        with open_source(path) as opened:
+        with open_source(path) if member is None else source_of_member(archive.open(name)) as opened:
             format_ = format_of(opened, input_format)
             if head is None or kind is not None:
                 head = opened.peek(HEAD_BYTES)
     except SourceError as error:
         found.errors.append(error)
         return _Shown(compression=kind)
-    return _Shown(format_, kind, encoding_of(head))
+    return _Shown(format_, kind, encoding_of(head) if opened.decoder is None else opened.decoder.encoding.codec)
 
 
 def _first_bytes(path: str) -> bytes | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import os
 import re
@@ -10,22 +9,23 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, look_at
-from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression, without_suffix
+from metricscan.logs._reading import FLAG_BINARY, FLAG_PACKED, look_at
+from metricscan.logs.compression import MAGIC_PREFIXES, MAX_DECOMPRESSED, compression, without_suffix
 from metricscan.logs.copies import FIRST_LETTERS, copies_among, is_like_a_link, notice_of_copies
-from metricscan.logs.exports import HEAD_BYTES as EXPORT_HEAD_BYTES
-from metricscan.logs.exports import detect, format_of, stream_names
+from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
+from metricscan.logs.formats import detect
 from metricscan.logs.globs import paths_of
 from metricscan.logs.hidden import notice_of_hidden
 from metricscan.logs.job import STDIN
 from metricscan.logs.links import Link, beside, hops, is_link, real_parts
+from metricscan.logs.members import NOT_READ, ArchiveSearch, fits, is_binary_text
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.source import open_source
 from metricscan.logs.tools import is_of_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from metricscan.logs.job import Survey, Why
 
@@ -37,7 +37,7 @@ HEAD_BYTES = 8192
 # Names of files that lie among logs but are not logs. The option include overrules this.
 _NO_LOG_SUFFIXES = """
     json jsonl yaml yml toml ini cfg conf xml html htm css js md rst tex pdf svg png jpg jpeg gif webp mp4 csv tsv
-    parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle joblib pt pth ckpt safetensors onnx pb tflite bin model
+    parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle dill joblib pt pth ckpt safetensors onnx pb tflite bin model
     py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
     tbz tbz2 txz tzst wandb
 """
@@ -46,7 +46,8 @@ _NO_LOG_NAME = re.compile(
     r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|MLmodel|checkpoint|vocab\.txt|merges\.txt|aws-logs-write-test",
     re.DOTALL,
 )
-_NOT_READ = frozenset(name for _, name in UNSUPPORTED)
+# Names of archives: of what is no log by its name, they are counted apart.
+_ARCHIVE_SUFFIXES = frozenset(["tar", "tgz", "zip", "tbz", "tbz2", "txz", "tzst"])
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 # Guild keeps a run's attributes and sources in folders of .guild, and all runs in the folder runs of another .guild.
 _FOLDERS_OF_GUILD = frozenset(["runs"])
@@ -58,26 +59,30 @@ def find_logs(
     *,
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
-    exports: bool,
+    input_format: str = "plain",
     follow_links: bool = False,
     decisions: dict[str, Decision] | None = None,
+    max_decompressed: int = MAX_DECOMPRESSED,
 ) -> dict[str, int | None]:
     """Find the logs under paths, each real file once.
 
     Parameters
     ----------
     paths : iterable of path
-        Files (always taken), folders (searched), globs, or ``"-"`` for standard input.
+        Files (always taken), folders and archives (searched), members of archives and folders in them, globs, or ``"-"`` for
+        standard input.
     found : Survey
-        Gets the errors, the counts of files that were skipped, and the sizes.
+        Gets the errors, the counts of files that were skipped, the sizes, and the archives.
     include, exclude : glob or sequence of glob
         Names, or paths within the folder, of the files to take from folders.
-    exports : bool
-        Whether a JSON or CSV file that holds log events is a log.
+    input_format : str
+        With ``"auto"``, a JSON or CSV file that holds log events is a log.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
     decisions : dict, optional
         Gets each path that was met, and what was decided about it.
+    max_decompressed : int
+        The most bytes that an archive is decompressed to.
 
     Returns
     -------
@@ -85,7 +90,15 @@ def find_logs(
         The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes; None
         if the file was not opened.
     """
-    search = _Search(found, include, exclude, decisions, exports=exports, follow_links=follow_links)
+    search = _Search(
+        found,
+        include,
+        exclude,
+        decisions,
+        input_format=input_format,
+        follow_links=follow_links,
+        max_decompressed=max_decompressed,
+    )
     return search.find(paths)
 
 
@@ -111,8 +124,9 @@ class _Search:
         exclude: str | Sequence[str],
         decisions: dict[str, Decision] | None,
         *,
-        exports: bool,
+        input_format: str,
         follow_links: bool,
+        max_decompressed: int,
     ) -> None:
         self.found = found
         self.decisions = decisions
@@ -120,7 +134,7 @@ class _Search:
         # the files that were given, and the real paths of the folders that were
         self.given: set[str] = set()
         self.tops: list[str] = []
-        self.exports = exports
+        self.exports = input_format == "auto"
         # a str is one glob, not one glob per letter
         self.include, self.exclude = ([one] if isinstance(one, str) else list(one) for one in (include, exclude))
         # by device and inode: the path under which a file was found; a folder's path, and its path for the globs
@@ -136,6 +150,7 @@ class _Search:
         self.met: dict[str, int] = {}
         # per path the flags of its first bytes; None if it was not opened
         self.logs: dict[str, int | None] = {}
+        self.archives = ArchiveSearch(self, input_format=input_format, max_decompressed=max_decompressed)
 
     def find(self, paths: Iterable[str | os.PathLike[str]]) -> dict[str, int | None]:
         given = [os.fsdecode(path) for path in paths]
@@ -143,11 +158,13 @@ class _Search:
         for path in sorted(given, key=is_link):
             if path == STDIN:
                 self.logs[STDIN] = None
-                self._decide(STDIN, taken=True, why="given")
+                self.decide(STDIN, taken=True, why="given")
             elif os.path.isdir(path):
                 empty += self._folder(path)
             elif os.path.lexists(path):
-                self._take(path, given=True)
+                self._take_given(path)
+            elif self.archives.take_within(path):
+                continue
             elif glob.has_magic(path):
                 empty += self._glob(path)
             else:
@@ -161,7 +178,8 @@ class _Search:
                 unfollowed = (
                     self.found.skipped_links and "links in it lead to folders elsewhere; follow_links searches those"
                 )
-                self._no_logs(folder, unfollowed or hint)
+                self.report_no_logs(folder, unfollowed or hint)
+        self.archives.report_unopened()
         return self.logs
 
     def _glob(self, pattern: str) -> list[tuple[str, str | None]]:
@@ -175,8 +193,14 @@ class _Search:
                 if not pattern.endswith("**"):
                     empty += self._folder(match)
             else:
-                self._take(match, given=True)
+                self._take_given(match)
         return empty
+
+    def _take_given(self, path: str) -> None:
+        """Take a file that was given; of an archive its members."""
+        look = look_at([os.fsencode(path)], MAGIC_PREFIXES)[0] if os.path.isfile(path) else None
+        if look is None or not self.archives.take(path, look):
+            self._take(path, look, given=True)
 
     def _take(self, path: str, look: tuple[int, int, int, int] | None = None, *, given: bool = False) -> None:
         self.met[self.top] = self.met.get(self.top, 0) + 1
@@ -198,20 +222,20 @@ class _Search:
             if other == path:
                 return
             if real_parts(path) <= real_parts(other):
-                self._decide(path, taken=False, why="same-file", same_as=other)
+                self.decide(path, taken=False, why="same-file", same_as=other)
                 return
             # a glob or a shell gave the path through a link first
             self.seen[device, inode] = path
             del self.logs[other]
             self.found.sizes.pop(other, None)
-            self._decide(other, taken=False, why="same-file", same_as=path)
+            self.decide(other, taken=False, why="same-file", same_as=path)
         self.logs[path] = shown
         if self.decisions is not None:
-            self._decide(path, taken=True, why="given" if given else self._why_log(path))
+            self.decide(path, taken=True, why="given" if given else self.why_log(path))
         if size >= 0:
             self.found.sizes[path] = size
 
-    def _decide(self, path: str, *, taken: bool, why: Why, same_as: str | None = None) -> None:
+    def decide(self, path: str, *, taken: bool, why: Why, same_as: str | None = None) -> None:
         if self.decisions is not None:
             self.decisions[path] = Decision(taken, why, same_as)
 
@@ -240,10 +264,10 @@ class _Search:
                 hint = "its files are binary or not regular"
             if len(self.folder_links) + len(self.file_links) > links:
                 return [(folder, hint)]
-            self._no_logs(folder, hint)
+            self.report_no_logs(folder, hint)
         return []
 
-    def _no_logs(self, folder: str, hint: str | None) -> None:
+    def report_no_logs(self, folder: str, hint: str | None) -> None:
         self.found.errors.append(SourceError(f"no logs in {folder}", path=folder, hint=hint))
 
     def _walk(self, folder: str, within: str, place: str, real: str | None = None) -> None:
@@ -296,7 +320,7 @@ class _Search:
         looks = dict(zip(logs, look_at([*map(os.fsencode, logs)], MAGIC_PREFIXES), strict=True))
         for entry in entries:
             if _is_folder(entry):
-                if not self._is_searched(entry.name, place):
+                if not self.is_searched(entry.name, place):
                     if real is None:
                         self._pass_over_folder(entry, place)
                 elif entry.name not in links:
@@ -305,26 +329,32 @@ class _Search:
                 elif real is None:
                     self.folder_links.append(Link(entry.path, f"{within}{entry.name}/", self.top))
             elif entry.path in looks:
-                if not _is_binary(entry.path, looks[entry.path]):
-                    self._take(entry.path, looks[entry.path])
+                look = looks[entry.path]
+                if look is not None and look[-1] and self.archives.take(entry.path, look, within + entry.name):
+                    continue
+                if not _is_binary(entry.path, look):
+                    self._take(entry.path, look)
                 elif real is None:
                     self.found.skipped_binary += 1
-                    self._decide(entry.path, taken=False, why="binary")
+                    self.decide(entry.path, taken=False, why="binary")
             elif real is not None:
                 # counted before
                 continue
             elif not _is_regular(entry):
                 self.found.skipped_not_regular += 1
-                self._decide(entry.path, taken=False, why="not-regular")
+                self.decide(entry.path, taken=False, why="not-regular")
+            elif entry.name not in links and self.is_archive_by_name(entry.name, within):
+                self.archives.pass_over(entry.path)
             else:
                 why = passed_over.get(entry.path) or self._why_no_log(entry, paths, place)
                 if why is None:
                     self.file_links.append(Link(entry.path, within + entry.name, self.top))
                 else:
                     self.found.skipped_by_name += 1
-                    self._decide(entry.path, taken=False, why=why)
+                    self.decide(entry.path, taken=False, why=why)
 
-    def _is_searched(self, name: str, place: str) -> bool:
+    def is_searched(self, name: str, place: str) -> bool:
+        """Whether a folder in the folder with the absolute path ``place`` is searched."""
         if place.endswith("/.guild") and not self.include:
             return name in _FOLDERS_OF_GUILD
         return not name.startswith(".") or _HIDDEN_BUT_LOGS.fullmatch(name) is not None
@@ -333,7 +363,7 @@ class _Search:
         of_tool = place.endswith("/.guild")
         if not of_tool and not entry.is_symlink():
             self.hidden.append(entry.path)
-        self._decide(entry.path + "/", taken=False, why="of-tool" if of_tool else "hidden")
+        self.decide(entry.path + "/", taken=False, why="of-tool" if of_tool else "hidden")
 
     def _mention_hidden(self) -> None:
         hidden = []
@@ -356,7 +386,7 @@ class _Search:
         for copy in copies:
             for path in copy.logs:
                 del self.logs[path], self.found.sizes[path]
-                self._decide(path, taken=False, why="copy", same_as=copy.original + path[len(copy.path) :])
+                self.decide(path, taken=False, why="copy", same_as=copy.original + path[len(copy.path) :])
         self.found.skipped_copies = len(copies)
         if copies:
             self.found.notices.append(notice_of_copies(copies))
@@ -382,15 +412,17 @@ class _Search:
                 path = os.path.join(place[0], name)
                 if path in self.logs:
                     self.met[self.top] = self.met.get(self.top, 0) + 1
-                    self._decide(link.path, taken=False, why="link", same_as=path)
+                    self.decide(link.path, taken=False, why="link", same_as=path)
                     continue
                 if not self.include or self._is_left_out(name, place[1] + name):
-                    self._decide(link.path, taken=False, why="link")
+                    self.decide(link.path, taken=False, why="link")
                     continue
             (look,) = look_at([os.fsencode(path)], MAGIC_PREFIXES)
+            if look is not None and self.archives.take(path, look, link.within):
+                continue
             if _is_binary(path, look):
                 self.found.skipped_binary += 1
-                self._decide(path, taken=False, why="binary")
+                self.decide(path, taken=False, why="binary")
             else:
                 self._take(path, look)
 
@@ -412,37 +444,53 @@ class _Search:
                 self._walk(link.path, link.within, real_path)
             else:
                 self.found.skipped_links += 1
-                self._decide(link.path + "/", taken=False, why="elsewhere")
+                self.decide(link.path + "/", taken=False, why="elsewhere")
             return
         folder, real = walked
-        self._decide(link.path + "/", taken=False, why="link", same_as=folder)
+        self.decide(link.path + "/", taken=False, why="link", same_as=folder)
         if any(_reaches(pattern, link.within) for pattern in self.include):
             self._walk(folder, link.within, absolute(folder), real)
         if not self.met.get(self.top):
             self.met[self.top] = sum(path.startswith(os.path.join(folder, "")) for path in self.logs)
 
     def _is_left_out(self, name: str, within: str) -> bool:
-        return any(_fits(name, within, pattern) for pattern in self.exclude)
+        return any(fits(name, within, pattern) for pattern in self.exclude)
+
+    def is_archive_by_name(self, name: str, folder: str) -> bool:
+        """Whether a file that is no log by its name is an archive by it, and no glob leaves it out."""
+        if self.include or name.startswith(".") or self._is_left_out(name, folder + name):
+            return False
+        return without_suffix(name).rpartition(".")[2] in _ARCHIVE_SUFFIXES
 
     def _why_no_log(self, entry: os.DirEntry[str], folders: tuple[str, ...], place: str) -> Why | None:
-        """Why a file is no log, if its name says so."""
-        name = entry.name
+        return self.why_no_log(entry.name, folders, place, lambda: _is_export(entry.path))
+
+    def why_no_log(
+        self,
+        name: str,
+        folders: tuple[str, ...],
+        place: str,
+        is_export: Callable[[], bool],
+        include: Sequence[str] | None = None,
+    ) -> Why | None:
+        """Why a file is no log, if its name, or its paths for the globs, say so."""
+        include = self.include if include is None else include
         if self.exclude and any(self._is_left_out(name, folder + name) for folder in folders):
             return "excluded"
-        if self.include:
-            asked = any(_fits(name, folder + name, pattern) for folder in folders for pattern in self.include)
+        if include:
+            asked = any(fits(name, folder + name, pattern) for folder in folders for pattern in include)
             return None if asked else "not-included"
         if name.startswith("."):
             return "hidden"
         if is_of_tool(place, name):
             return "of-tool"
         name = without_suffix(name)
-        if self.exports and name.endswith((".json", ".csv")) and _is_export(entry.path):
+        if self.exports and name.endswith((".json", ".csv")) and is_export():
             return None
         _, dot, suffix = name.rpartition(".")
         return "by-name" if (dot and suffix in _NO_LOGS) or _NO_LOG_NAME.fullmatch(name) else None
 
-    def _why_log(self, path: str) -> Why:
+    def why_log(self, path: str) -> Why:
         """Why a file in a folder is a log."""
         if self.include:
             return "included"
@@ -470,72 +518,32 @@ def _is_regular(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _fits(name: str, within: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(within, pattern)
-
-
 def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
-    """Whether the first bytes hold a NUL. A file that cannot be read is not binary: the scan reports the error."""
+    """Whether the first bytes are no text. A file that cannot be read is not binary: the scan reports the error."""
     if look is None:
         return False
     shown = look[-1]
     if not shown & FLAG_PACKED:
-        return bool(shown & FLAG_NUL)
+        return bool(shown & FLAG_BINARY)
     try:
         with open(path, "rb", buffering=0) as file:
             head = file.read(HEAD_BYTES)
     except OSError:
         return False
     kind = compression(head)
-    if kind in _NOT_READ:
-        # a log in an unsupported compression is an error; it is not skipped
-        name = os.path.basename(path)
-        names = (name, os.path.splitext(name)[0])
-        return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
-    if kind is not None:
+    if kind is not None and kind not in NOT_READ:
         try:
             with open_source(path, chunk_bytes=HEAD_BYTES) as opened:
                 head = opened.peek(HEAD_BYTES)
         except SourceError:
             return False
-    return b"\0" in head
+    return is_binary_text(path, kind, head)
 
 
 def _is_export(path: str) -> bool:
     """Whether a file holds exported log events."""
     try:
         with open_source(path) as opened:
-            return detect(opened.peek(EXPORT_HEAD_BYTES)) != "plain"
+            return detect(opened.peek(FORMAT_HEAD_BYTES), path) != "plain"
     except SourceError:
         return False
-
-
-def streams_of(logs: Mapping[str, int | None], input_format: str) -> Iterator[tuple[str, str | None]]:
-    """The path of each log with the name of each stream in it.
-
-    An export gives one pair for each stream that its events name (``""`` for events that name none). Any other log gives
-    one pair with None.
-    """
-    if input_format == "auto":
-        unseen = [path for path, shown in logs.items() if shown is None and path != STDIN and os.path.isfile(path)]
-        looks = look_at([*map(os.fsencode, unseen)], MAGIC_PREFIXES)
-        logs = {**logs, **{path: None if look is None else look[-1] for path, look in zip(unseen, looks, strict=True)}}
-    for path, shown in logs.items():
-        if shown is not None and not shown & (FLAG_PACKED | FLAG_EXPORT) and input_format == "auto":
-            yield path, None
-        else:
-            yield from ((path, name) for name in _streams_in(path, input_format))
-
-
-def _streams_in(path: str, input_format: str) -> list[str | None]:
-    """The streams of one log, as :func:`streams_of` gives them."""
-    if input_format == "plain" or path == STDIN or not os.path.isfile(path):
-        return [None]
-    try:
-        with open_source(path) as opened:
-            format_ = format_of(opened, input_format)
-            names = stream_names(opened, format_) if format_.startswith("cloudwatch") else []
-    except SourceError:
-        # the scan reports the error
-        return [None]
-    return [None] if names in ([], [""]) else [*names]

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from metricscan.errors import SourceError
+    from metricscan.logs.archives import Archive
 
 STDIN = "-"
 
 #: Why a file is a log: it was given; its name is not that of another kind of file; it holds log events; include names it.
 #: Why a file is none: its name; include does not name it, or exclude does; its name begins with a dot; a tool wrote it about
-#: itself; it belongs to a dataset; it gave facts about a job; its content is binary; it is a pipe, say, or a broken link; it is
+#: itself; it belongs to a dataset; it gave facts about a job; its content is binary; it is an archive in a folder or in an
+#: archive, which is not opened; it is a pipe, say, or a broken link; it is
 #: a link to what is searched, or to a folder elsewhere; it was found under another path; it is a copy of what lies beside it.
 Why: TypeAlias = Literal[
     "given",
@@ -30,6 +32,7 @@ Why: TypeAlias = Literal[
     "dataset",
     "facts",
     "binary",
+    "archive",
     "not-regular",
     "link",
     "elsewhere",
@@ -126,6 +129,7 @@ class SurveyedFile(NamedTuple):
         Of a log ``"given"``, ``"by-name"``, ``"by-content"`` (a JSON or CSV file that holds log events) or ``"included"``. Of
         any other file ``"by-name"``, ``"not-included"``, ``"excluded"``, ``"hidden"``, ``"of-tool"`` (a tool wrote it about
         itself), ``"dataset"`` (of replay's), ``"facts"`` (hyperparameters or a status were read from it), ``"binary"``,
+        ``"archive"`` (it was not opened),
         ``"not-regular"``, ``"link"`` (to what is searched), ``"elsewhere"`` (a link to a folder that is not searched),
         ``"same-file"`` or ``"copy"``.
     same_as : str or None
@@ -176,8 +180,13 @@ class Survey:
         Folders and logs with the content of one beside them, under a name such as ``latest-run``.
     files : list of SurveyedFile
         Each file under the paths, in the order in which they were found. Only ``metricscan.survey`` lists them.
+    skipped_archives : int
+        Archives in folders and in archives, which were not opened.
     sizes : dict of str to int
-        Bytes on disk of each log that is a regular file, by path, at the time of the search.
+        Bytes on disk of each log that is a regular file, by path, at the time of the search. Of a log in an archive, about
+        the bytes that it takes up there.
+    archives : dict of str to Archive
+        The archives whose members are logs, by path.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -189,7 +198,9 @@ class Survey:
     skipped_links: int = 0
     skipped_copies: int = 0
     files: list[SurveyedFile] = field(default_factory=list, repr=False)
+    skipped_archives: int = 0
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
+    archives: dict[str, Archive] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         logs = sum(len(job.logs) for job in self.jobs)
@@ -197,6 +208,8 @@ class Survey:
         kinds = f"{self.skipped_by_name} by name, {self.skipped_binary} binary"
         if self.skipped_not_regular:
             kinds += f", {self.skipped_not_regular} not regular"
+        if self.skipped_archives:
+            kinds += f", {self.skipped_archives} archive{'' if self.skipped_archives == 1 else 's'}"
         if self.skipped:
             text += f", {self.skipped} skipped ({kinds})"
         if self.skipped_links:
@@ -214,7 +227,7 @@ class Survey:
     @property
     def skipped(self) -> int:
         """How many files in folders were not taken for logs, for any reason."""
-        return self.skipped_by_name + self.skipped_binary + self.skipped_not_regular
+        return self.skipped_by_name + self.skipped_binary + self.skipped_not_regular + self.skipped_archives
 
 
 def is_read_once(path: str) -> bool:

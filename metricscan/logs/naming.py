@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.compression import without_suffix
+from metricscan.logs.formats import CONTAINER_STREAMS
 from metricscan.logs.job import STDIN, Job, Log
 from metricscan.logs.natural import natural_order
 from metricscan.logs.rotation import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from metricscan.logs.job import Survey
 
@@ -76,7 +77,7 @@ class JobKeys:
     Parameters
     ----------
     logs : list of (str, str or None)
-        The path of each log, and the stream within an export, as :func:`metricscan.logs.find.streams_of` gives them.
+        The path of each log, and the stream within an export, as :func:`metricscan.logs.streams.streams_of` gives them.
     rule : "auto", "file", "dir" or a regex
         As for :func:`metricscan.logs.survey.survey`.
     found : Survey
@@ -104,7 +105,7 @@ class JobKeys:
     ) -> None:
         self.logs = [path for path, _ in logs]
         self.within = [name for _, name in logs]
-        self.files = _places(self.logs)
+        self.files = _places(self.logs, found.archives)
         self.parts = [0] * len(self.files)
         pieces = pieces_of(dict(zip(self.files, self.logs, strict=True)), found.notices, apart)
         if pieces:
@@ -115,6 +116,11 @@ class JobKeys:
             # where the stream would lie if it had been exported alone
             file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
             for file, name in zip(self.files, self.within, strict=True)
+        ]
+        # what decides the job: both streams of a container's log belong to the job of the file
+        self.deciding = [
+            file if name in CONTAINER_STREAMS else place
+            for file, place, name in zip(self.files, self.places, self.within, strict=True)
         ]
         self.split = [_split(place) for place in self.places]
         self.found = found
@@ -135,7 +141,7 @@ class JobKeys:
         numbered: dict[str, int] = {}
         stems: dict[str, set[str]] = {}
         pairs: dict[str, str] = {}
-        for place in dict.fromkeys(self.places):
+        for place in dict.fromkeys(self.deciding):
             folder, name = _split(place)
             if _NUMBERED.fullmatch(name):
                 numbered[folder] = numbered.get(folder, 0) + 1
@@ -145,14 +151,15 @@ class JobKeys:
         keys: list[_Key | None] = []
         of_guild: set[str] = set()
         are_runs: dict[str, bool] = {}
-        for file, place, (folder, name) in zip(self.files, self.places, self.split, strict=True):
+        for file, place in zip(self.files, self.deciding, strict=True):
+            folder, name = _split(place)
             match = None
             for tool, text, layout in LAYOUTS:
                 if text in place and (match := layout.fullmatch(place)) is not None:
                     if tool == "Guild":
                         of_guild.add(match["job"])
                     break
-            if match is None and numbered.get(folder) == 1:
+            if match is None and numbered.get(_split(place)[0]) == 1:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
             if match is not None:
                 keys.append((match["job"], None))
@@ -175,7 +182,7 @@ class JobKeys:
     def _by_regex(self, rule: str) -> list[_Key | None]:
         pattern = job_pattern(rule)
         keys: list[_Key | None] = []
-        for path, place in zip(self.logs, self.places, strict=True):
+        for path, place in zip(self.logs, self.deciding, strict=True):
             match = pattern.search(place)
             group = "job" if "job" in pattern.groupindex else 1 if pattern.groups else 0
             if match is None or not match[group]:
@@ -213,9 +220,9 @@ class JobKeys:
             if len(group) > 1:
                 # the oldest piece of a stream first
                 group.sort(key=self.parts.__getitem__)
-            first = self.places[group[0]]
+            first = self.deciding[group[0]]
             # the pieces of a rotated log have one place
-            is_one_place = all(self.places[index] == first for index in group)
+            is_one_place = all(self.places[index] == self.places[group[0]] for index in group)
             if folder is not None and folder != first:
                 root = folder
             elif is_one_place:
@@ -324,8 +331,11 @@ def job_pattern(rule: str) -> re.Pattern[str]:
         raise OptionError(f"job={rule!r} is not auto, file or dir, and not a valid regex: {reason}{place}") from None
 
 
-def _places(logs: Sequence[str]) -> list[str]:
-    """The absolute paths of logs. ``os.path.abspath`` is called once per folder."""
+def _places(logs: Sequence[str], archives: Mapping[str, object]) -> list[str]:
+    """The absolute paths of logs. ``os.path.abspath`` is called once per folder.
+
+    What follows the path of an archive is text: its ``..`` leads nowhere.
+    """
     folders: dict[str, str] = {}
     places = []
     for path in logs:
@@ -335,7 +345,12 @@ def _places(logs: Sequence[str]) -> list[str]:
         folder, name = _split(path)
         at = folders.get(folder)
         if at is None:
-            at = folders[folder] = os.path.join(os.path.abspath(folder), "").replace(os.sep, "/")
+            real = folder
+            while real and archives and real not in archives:
+                real = real.rpartition("/")[0]
+            inner = folder[len(real) :] if real else ""
+            at = os.path.abspath(real or folder).replace(os.sep, "/") + inner
+            at = folders[folder] = os.path.join(at, "")
         places.append(at + name)
     return places
 

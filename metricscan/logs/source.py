@@ -3,7 +3,8 @@
 A source yields pieces of any size, in order. Files are read into one buffer that is used again for each piece, small
 enough to stay in the processor's cache while it is scanned. The caller must be done with a piece before it asks for the
 next. gzip, zstd, xz, bzip2 and lz4 are recognised by their content and decompressed on the way; another compression is an
-error that names it.
+error that names it. So is an archive: it holds several logs. A path that leads into one, such as
+``logs.tar.gz/job_a/train.log``, is that of a log.
 """
 
 from __future__ import annotations
@@ -15,7 +16,20 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from metricscan.errors import SourceError
-from metricscan.logs.compression import codec_of, compression, decompress, wanted_bytes
+from metricscan.logs import encodings
+from metricscan.logs._reading import FIRST_BYTES, WHOLE_BYTES, begins_plain, has_utf16_in_places
+from metricscan.logs.ahead import LEAST_BYTES, Ahead
+from metricscan.logs.archives import HEAD_BYTES as ARCHIVE_HEAD_BYTES
+from metricscan.logs.archives import MemberFile, open_member
+from metricscan.logs.compression import (
+    MAX_DECOMPRESSED,
+    bounded,
+    codec_of,
+    compression,
+    decompress,
+    wanted_bytes,
+)
+from metricscan.logs.tars import is_tar
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,6 +55,11 @@ class Source:
         Bytes on disk or in memory, if known; of a compressed file, its compressed size.
     descriptor : int or None
         The file descriptor of a plain file, which can be read at any offset.
+    decoder : Decoder or None
+        What decodes an input that begins with a mark of UTF-16 or UTF-32: then the pieces are its text, and ``whole`` and
+        ``descriptor`` are None. It is known once the source is settled.
+    is_packed : bool
+        Whether it is a file that is decompressed, and large enough for a second thread.
     """
 
     def __init__(self, name: str, pieces: Iterator[Any], *, whole: memoryview | None, size: int | None) -> None:
@@ -48,15 +67,118 @@ class Source:
         self.whole = whole
         self.size = size
         self.descriptor: int | None = None
+        self.is_packed = False
         self._pieces = pieces
-        self._file: BinaryIO | None = None
+        self._file: BinaryIO | MemberFile | None = None
+        self._ahead: Ahead | None = None
         self._on_piece: Callable[[int], object] | None = None
+        self.decoder: encodings.Decoder | None = None
+        self._is_settled = False
 
     def __iter__(self) -> Iterator[Any]:
+        self.settle()
         return self._pieces
 
+    def as_it_lies(self) -> Iterator[Any]:
+        """The pieces, neither decoded nor watched for another encoding. They can be asked for only first."""
+        assert not self._is_settled
+        self._is_settled = True
+        return self._pieces
+
+    def settle(self) -> None:
+        """Find out by the first bytes whether the pieces are to be decoded. It waits for a pipe."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        size = 0 if self.whole is None and self.descriptor is None else self.size or 0
+        is_small = 0 < size <= WHOLE_BYTES
+        searched = size if is_small else FIRST_BYTES
+        if self.whole is None:
+            try:
+                first = next(self._pieces, None)
+            except SourceError as error:
+                self._pieces = _raising(error)
+                return
+            if first is None:
+                return
+            self._pieces = chain((first,), self._pieces)
+        else:
+            first = self.whole
+        is_plain = begins_plain(first, searched)
+        if not is_plain and self._decode():
+            return
+        is_suspect = size > searched and self._has_utf16_in_places(size)
+        if is_suspect or not size or not is_plain or len(first) < searched:
+            self._pieces = encodings.watched(self._pieces, self.name, whole=is_suspect or is_small, ends=not size)
+        if is_suspect:
+            self.whole = self.descriptor = None
+
+    def _decode(self) -> bool:
+        """Decode the pieces if they begin with a mark. Says whether they do."""
+        held: list[Any] = []
+        head = b""
+        rest = self._pieces
+        try:
+            for piece in self._pieces:
+                head += bytes(piece[: encodings.MARK_BYTES])
+                if not encodings.may_begin_mark(head):
+                    # it is no copy: the next one is asked for after it was yielded
+                    held.append(piece)
+                    break
+                held.append(bytes(piece))
+        except SourceError as error:
+            # the error is raised after the pieces before it
+            rest = _raising(error)
+        self._pieces = chain(held, rest)
+        encoding = encodings.marked(head)
+        if encoding is None:
+            return False
+        self.decoder = encodings.Decoder(encoding, len(encoding.mark))
+        self._pieces = encodings.decoded(self._pieces, self.decoder, self.name)
+        self.whole = self.descriptor = None
+        return True
+
+    def _has_utf16_in_places(self, size: int) -> bool:
+        return has_utf16_in_places(self.whole, -1 if self.descriptor is None else self.descriptor, size)
+
+    def can_be_cut(self) -> bool:
+        """Whether parts of the input can be read on their own: it is in memory or a plain file, and begins as plain text."""
+        # a file of size 0 may have content: those of /proc do
+        if not self.size or (self.whole is None and self.descriptor is None):
+            return False
+        self.settle()
+        if self.whole is not None:
+            return begins_plain(self.whole, WHOLE_BYTES)
+        try:
+            return self.descriptor is not None and begins_plain(os.pread(self.descriptor, WHOLE_BYTES, 0), WHOLE_BYTES)
+        except OSError:
+            # the scan reports the error where it meets it
+            return False
+
+    def to_source(self, *places: Any) -> None:
+        """Replace places in the text of the pieces by those in the input, in arrays of int64."""
+        if self.decoder is not None:
+            for one in places:
+                self.decoder.to_source(one)
+
+    def place(self, at: int) -> int:
+        """The place in the input of a place in the text of the pieces."""
+        return at if self.decoder is None else self.decoder.place(at)
+
     def peek(self, size: int) -> bytes:
-        """A copy of the first bytes, at most ``size``. Iteration still yields them."""
+        """A copy of the first bytes, at most ``size``. Iteration still yields them, and raises the error behind them."""
+        try:
+            return self.peek_or_raise(size)
+        except SourceError:
+            return b""
+
+    def peek_or_raise(self, size: int) -> bytes:
+        """As :meth:`peek`, but if there is an error instead of a first byte, it is raised. Iteration raises it again."""
+        self.settle()
+        return self._peek_at_pieces(size)
+
+    def _peek_at_pieces(self, size: int) -> bytes:
+        """A copy of the first bytes of the pieces, decoded if the source is settled and begins with a mark."""
         if self.whole is not None:
             return bytes(self.whole[:size])
         held: list[bytes] = []
@@ -72,6 +194,9 @@ class Source:
         except SourceError as error:
             # the error is raised after the pieces before it
             rest = _raising(error)
+            if not length:
+                self._pieces = _raising(error)
+                raise
         self._pieces = chain(held, rest)
         return b"".join(held)[:size]
 
@@ -83,7 +208,11 @@ class Source:
             read = 0
             for piece in pieces:
                 read += len(piece)
-                self.announce(read if self._file is None or not self._file.seekable() else self._file.tell())
+                file = self._file
+                if file is None or isinstance(file, MemberFile) or not file.seekable():
+                    self.announce(read)
+                else:
+                    self.announce(file.tell())
                 yield piece
 
         self._pieces = announced()
@@ -94,8 +223,15 @@ class Source:
         if self._on_piece is not None:
             self._on_piece(position)
 
+    def read_ahead(self) -> None:
+        """Let a second thread decompress while the caller uses the pieces before."""
+        if self.is_packed and self._ahead is None:
+            self._pieces = self._ahead = Ahead(self._pieces)
+
     def close(self) -> None:
         """Close the file if this source opened it. A file object that was passed in stays open."""
+        if self._ahead is not None:
+            self._ahead.close()
         if self._file is not None:
             self._file.close()
 
@@ -108,7 +244,7 @@ class Source:
         self.close()
 
 
-def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
+def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES, max_decompressed: int = MAX_DECOMPRESSED) -> Source:
     """Open an input.
 
     Parameters
@@ -117,30 +253,43 @@ def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES) -> Source:
         A str is always a path. A :class:`Source` is returned as it is.
     chunk_bytes : int
         The largest piece to read. The result of a scan does not depend on it.
+    max_decompressed : int
+        The most bytes that a file is decompressed to.
 
     Raises
     ------
     SourceError
-        The path cannot be opened, its compression is not supported, or the library that decompresses it is not installed.
+        The path cannot be opened, or it is an archive. Its compression is not supported, or the library that decompresses it
+        is not installed.
     TypeError
         The source is of another type, for example a text file.
     """
     if isinstance(source, Source):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(os.fspath(source), chunk_bytes)
+        return _open_path(os.fspath(source), chunk_bytes, max_decompressed)
     view = _as_bytes(source)
     if view is not None:
         return Source("<bytes>", _slices(view, chunk_bytes), whole=view, size=view.nbytes)
     if hasattr(source, "read"):
         name = str(getattr(source, "name", "<file object>"))
-        return Source(name, _read_object(source, name, chunk_bytes), whole=None, size=None)
+        return Source(name, _read_object(source, name, chunk_bytes, max_decompressed), whole=None, size=None)
     if isinstance(source, Iterable):
         return Source("<chunks>", _from_chunks(source, chunk_bytes), whole=None, size=None)
     raise TypeError(
         f"a source is a path, bytes-like, a binary file object or an iterable of bytes-like chunks, "
         f"not {type(source).__name__}"
     )
+
+
+def source_of_member(
+    member: MemberFile, *, chunk_bytes: int = CHUNK_BYTES, max_decompressed: int = MAX_DECOMPRESSED
+) -> Source:
+    """The source of a member of an archive. It owns the member's file."""
+    opened = open_source(member, chunk_bytes=chunk_bytes, max_decompressed=max_decompressed)
+    opened._file = member
+    opened.is_packed = member.packed >= LEAST_BYTES
+    return opened
 
 
 def _raising(error: SourceError) -> Iterator[Any]:
@@ -186,7 +335,27 @@ def _widen(file: Any) -> None:
         return
 
 
-def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
+class IsArchive(SourceError):
+    """An archive is given where one log is expected."""
+
+
+def _is_archive(name: str, kind: str, *, is_path: bool) -> IsArchive:
+    if is_path:
+        hint = f"replay reads all of its logs; {name}/MEMBER is one of them"
+    else:
+        hint = "save it to a file, and give replay the file's path"
+    return IsArchive(f"{name} is an archive ({kind}), not one log", path=name, offset=0, hint=hint)
+
+
+def _raw_head(opened: Source) -> bytes:
+    """The first bytes of a decompressed input as they lie, enough for the header of a tar."""
+    try:
+        return opened._peek_at_pieces(ARCHIVE_HEAD_BYTES)
+    except SourceError:
+        return b""
+
+
+def _read_object(file: Any, name: str, chunk_bytes: int, max_decompressed: int) -> Iterator[Any]:
     """The pieces of a file object. Compressed ones are decompressed as for a path: `metricscan replay - < a.log.gz`."""
     _widen(file)
     pieces = _pieces_of(file, name, chunk_bytes)
@@ -195,14 +364,23 @@ def _read_object(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
         for piece in pieces:
             # one piece is usually enough, and then it is not copied
             head = head + bytes(piece) if head else piece
-            if len(head) >= wanted_bytes(bytes(head[:2])):
+            # no text holds a NUL; a tar's first header does
+            wanted = ARCHIVE_HEAD_BYTES if b"\0" in bytes(head[:ARCHIVE_HEAD_BYTES]) else wanted_bytes(bytes(head[:2]))
+            if len(head) >= wanted:
                 break
     except SourceError as error:
         # the bytes before the error are yielded first
         pieces = _raising(error)
     kind = compression(bytes(head[: wanted_bytes(bytes(head[:2]))]))
+    if kind == "zip" or is_tar(bytes(head[:ARCHIVE_HEAD_BYTES])):
+        raise _is_archive(name, kind or "tar", is_path=False)
     if kind is not None:
-        yield from decompress(codec_of(kind, name), lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
+        codec = codec_of(kind, name)
+        unpacked = decompress(codec, lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
+        content = Source(name, bounded(unpacked, max_decompressed, name), whole=None, size=None)
+        if is_tar(_raw_head(content)):
+            raise _is_archive(name, f"tar, compressed with {kind}", is_path=False)
+        yield from content.as_it_lies()
         return
     if head:
         yield head
@@ -216,6 +394,9 @@ def _pieces_of(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
     while True:
         try:
             piece = read(chunk_bytes)
+        except SourceError:
+            # a member of an archive: the message has the place already
+            raise
         except OSError as error:
             raise SourceError(f"cannot read {name}", path=name, offset=offset, cause=error) from error
         if isinstance(piece, str):
@@ -227,29 +408,34 @@ def _pieces_of(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
         yield piece
 
 
-def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
+def _open_path(path: str | bytes, chunk_bytes: int, max_decompressed: int) -> Source:
     name = os.fsdecode(path)
     try:
         file = open(path, "rb", buffering=0)  # noqa: SIM115 - the source owns it until it is closed
     except (OSError, ValueError) as error:
+        member = open_member(name)
+        if member is not None:
+            return source_of_member(member, chunk_bytes=chunk_bytes, max_decompressed=max_decompressed)
         raise SourceError(f"cannot open {name}", path=name, offset=None, cause=error) from error
     is_file = False
     try:
+        status = os.fstat(file.fileno())
+        is_file = stat.S_ISREG(status.st_mode)
+        size = status.st_size
+        head = file.read(ARCHIVE_HEAD_BYTES) if is_file else b""
         # a pipe may give its first bytes one by one
-        head = b""
         while len(head) < wanted_bytes(head):
             more = file.read(wanted_bytes(head) - len(head))
             if not more:
                 break
             head += more
         kind = compression(head)
-        status = os.fstat(file.fileno())
-        is_file = stat.S_ISREG(status.st_mode)
-        size = status.st_size
     except OSError as error:
         file.close()
         raise SourceError(f"cannot read {name}", path=name, offset=0, cause=error) from error
     try:
+        if kind == "zip" or is_tar(head):
+            raise _is_archive(name, kind or "tar", is_path=True)
         codec = None if kind is None else codec_of(kind, name)
     except SourceError:
         file.close()
@@ -258,10 +444,15 @@ def _open_path(path: str | bytes, chunk_bytes: int) -> Source:
     if codec is None:
         pieces = _read_file(file, head, name, chunk_bytes)
     else:
-        pieces = decompress(codec, file.read, head, name, chunk_bytes)
+        pieces = bounded(decompress(codec, file.read, head, name, chunk_bytes), max_decompressed, name)
     opened = Source(name, pieces, whole=None, size=size)
     opened._file = file
-    if is_file and kind is None and hasattr(os, "pread"):
+    if codec is not None:
+        if is_tar(_raw_head(opened)):
+            file.close()
+            raise _is_archive(name, f"tar, compressed with {kind}", is_path=True)
+        opened.is_packed = is_file and size >= LEAST_BYTES
+    elif is_file and hasattr(os, "pread"):
         opened.descriptor = file.fileno()
     return opened
 

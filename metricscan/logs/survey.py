@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.facts import add_own_facts
-from metricscan.logs.find import find_logs, streams_of
+from metricscan.logs.find import find_logs
 from metricscan.logs.job import FROM_NAME, Survey
 from metricscan.logs.jobs_file import apply_facts, read_jobs_file
 from metricscan.logs.naming import JobKeys, absolute, is_within
 from metricscan.logs.parameters import parameters_in_name
+from metricscan.logs.streams import streams_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.logs.find import Decision
 
@@ -28,6 +30,7 @@ def survey(
     input_format: str = "plain",
     follow_links: bool = False,
     decisions: dict[str, Decision] | None = None,
+    max_decompressed: int = MAX_DECOMPRESSED,
 ) -> Survey:
     """Find the logs under some paths, and the jobs that wrote them.
 
@@ -49,6 +52,8 @@ def survey(
         Whether to search the folders outside those given to which links in them lead.
     decisions : dict, optional
         Gets each path that was met, and what was decided about it.
+    max_decompressed : int
+        The most bytes that an archive, or a compressed log, is decompressed to.
 
     Raises
     ------
@@ -64,16 +69,19 @@ def survey(
         found,
         include=include,
         exclude=exclude,
-        exports=input_format == "auto",
+        input_format=input_format,
         follow_links=follow_links,
         decisions=decisions,
+        max_decompressed=max_decompressed,
     )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
     placed = [(fact.place, fact.name) for fact in facts if fact.place is not None and fact.renames]
-    keys = JobKeys(list(streams_of(logs, input_format)), job, found, [place for place, _ in placed])
+    keys = JobKeys(
+        list(streams_of(logs, input_format, found.archives, found.notices)), job, found, [place for place, _ in placed]
+    )
     keys.place(placed)
     found.jobs = keys.jobs()
-    shared = parameters_in_name(_below(keys.common, given)) if "=" in keys.common else {}
+    shared = parameters_in_name(_below(keys.common, given, found.archives)) if "=" in keys.common else {}
     for one, folder, by_path in zip(found.jobs, keys.folders, keys.by_path, strict=True):
         if shared and by_path:
             one.add_parameters(shared, FROM_NAME)
@@ -85,10 +93,12 @@ def survey(
     return found
 
 
-def _below(common: str, paths: Sequence[str]) -> str:
-    """The part of the folder that all jobs share that begins with the name of a given folder.
+def _below(common: str, paths: Sequence[str], archives: Mapping[str, object]) -> str:
+    """The part of the folder that all jobs share that begins with the name of a given folder or archive.
 
     What lies above was not given: the names of those folders say where somebody keeps the logs.
     """
-    tops = [top for top in map(absolute, paths) if is_within(common, top) and os.path.isdir(top)]
+    tops = [
+        top for path in paths if is_within(common, top := absolute(path)) and (path in archives or os.path.isdir(path))
+    ]
     return common[len(os.path.dirname(min(tops, key=len))) :] if tops else os.path.basename(common)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import ExportReader
 from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source
@@ -46,7 +46,13 @@ class Hit(NamedTuple):
 
 
 def first_hits(
-    scanner: Scanner, paths: Sequence[str], most: int, input_format: InputFormat = "plain", threads: int | None = 1
+    scanner: Scanner,
+    paths: Sequence[str],
+    most: int,
+    input_format: InputFormat = "plain",
+    threads: int | None = 1,
+    *,
+    max_decompressed: int = MAX_DECOMPRESSED,
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
     """Scan logs, and read the records of the first matches again.
 
@@ -58,6 +64,7 @@ def first_hits(
         Hits to return per metric.
     input_format : str
     threads : int or None
+    max_decompressed : int
 
     Returns
     -------
@@ -73,7 +80,7 @@ def first_hits(
     errors = []
     for path in paths:
         try:
-            _one_log(scanner, path, most, hits, stats, input_format, threads)
+            _one_log(scanner, path, most, hits, stats, input_format, threads, max_decompressed)
         except SourceError as error:
             errors.append(error)
     return hits, stats, errors
@@ -87,12 +94,13 @@ def _one_log(
     stats: ScanStats,
     input_format: InputFormat,
     threads: int | None,
+    max_decompressed: int,
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
     data, failure = _read_once(path) if is_read_once(path) else (None, None)
     source = path if data is None else data if failure is None else _broken_off(data, failure)
-    running = scanner.watching_batches(source, threads, input_format=input_format)
+    running = scanner.watching_batches(source, threads, input_format=input_format, max_decompressed=max_decompressed)
     try:
         for name, batch in running:
             for line, offset in zip(*(batch.column(key).to_pylist() for key in ("line", "offset")), strict=True):
@@ -113,7 +121,7 @@ def _one_log(
         )
     else:
         records = records_at(
-            iter([data]) if data is not None else _pieces(path), sorted(wanted), universal=_ends_at_cr(scanner)
+            open_source(path if data is None else data), sorted(wanted), universal=_ends_at_cr(scanner)
         )
     for offset, record in records:
         line, names = wanted[offset]
@@ -149,7 +157,7 @@ def _read_once(path: str) -> tuple[bytes, SourceError | None]:
     pieces: list[bytes] = []
     try:
         with open_source(sys.stdin.buffer if path == STDIN else path) as opened:
-            pieces.extend(map(bytes, opened))
+            pieces.extend(map(bytes, opened.as_it_lies()))
     except SourceError as error:
         return b"".join(pieces), error
     return b"".join(pieces), None
@@ -159,12 +167,6 @@ def _broken_off(data: bytes, failure: SourceError) -> Iterator[bytes]:
     """Bytes, and the error behind them: the scan must not take the last record for a whole one."""
     yield data
     raise failure
-
-
-def _pieces(path: str) -> Iterator[bytes]:
-    # the scan has reported the error
-    with contextlib.suppress(SourceError), open_source(path) as opened:
-        yield from map(bytes, opened)
 
 
 def _shown(text: bytes) -> str:

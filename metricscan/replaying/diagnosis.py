@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 # Bytes of all logs that are read again. The user waits for the reasons, and the evidence for them occurs early in a log.
 MOST_BYTES = 64 << 20
 _SAMPLE_CHARACTERS = 120
-_HEAD_BYTES = 4096
 
 
 class Reason(NamedTuple):
@@ -155,13 +154,6 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
         times = "once" if count == 1 else f"{count:,} times"
         return f"its literal {literal!r} occurs {times}, but the rest of its regex does not match there: {sample}"
     names = " or ".join(map(repr, literals[:3]))
-    for wide in texts:
-        encoding = _utf_16_of(wide.raw, literals)
-        if encoding is not None:
-            return (
-                f"its literal {names} does not occur {where}, but in UTF-16 it does: {wide.path} is not UTF-8; "
-                f"iconv -f {encoding} -t UTF-8 converts it"
-            )
     for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
             pattern = likely(literal) if len(literal) > 1 else None
@@ -173,18 +165,6 @@ def _about_literals(literals: Sequence[str], texts: Sequence[_Text], where: str)
                 seen = match[0].decode("utf-8", "replace")
                 return f"its literal {names} does not occur {where}, but {seen!r} does: {_sample(text, match.start())}"
     return f"its literal {names} does not occur {where}"
-
-
-def _utf_16_of(raw: bytes, literals: Sequence[str]) -> str | None:
-    """The kind of UTF-16 in which a text contains a literal. Shells of Windows redirect output in it."""
-    if b"\0" not in raw[:_HEAD_BYTES]:
-        return None
-    for encoding in ("UTF-16LE", "UTF-16BE"):
-        places = (raw.find(literal.encode(encoding, "surrogatepass")) for literal in literals)
-        # characters of two bytes start at even offsets; a match at an odd offset belongs to the other kind
-        if any(place >= 0 and place % 2 == 0 for place in places):
-            return encoding
-    return None
 
 
 def _otherwise_spaced(literal: str, flags: int = 0) -> re.Pattern[bytes] | None:

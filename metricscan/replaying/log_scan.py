@@ -1,29 +1,37 @@
-"""The scan of one log, of a group of small logs, or of one stream of an export, with its errors and the times of its events."""
+"""The scan of one log, of a group of small logs, or of one of several logs in a file, with its errors and its events' times."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from metricscan.errors import SourceError
+from metricscan.logs.archives import member_of
 from metricscan.logs.exports import span_of
+from metricscan.logs.formats import CONTAINER_FORMATS
 from metricscan.logs.job import STDIN
-from metricscan.logs.source import open_source
-from metricscan.scanning.small_logs import scan_together
+from metricscan.logs.source import open_source, source_of_member
+from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
+from metricscan.scanning.small_logs import scan_contents, scan_together
 from metricscan.scanning.stats import ScanStats
+from metricscan.scanning.threaded import has_several
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
+    from metricscan.logs.archives import Archive
     from metricscan.logs.job import Log
+    from metricscan.logs.source import Source
     from metricscan.replaying.progress import ProgressCounter
     from metricscan.scanning.batches import Batches
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
-    from metricscan.scanning.small_logs import Counts
+    from metricscan.scanning.small_logs import Counts, Together
     from metricscan.scanning.suspects import LogSuspects
 
 
@@ -52,11 +60,14 @@ class LogScanner:
     ----------
     scanner : Scanner
     logs : sequence of Log
-    threads : int or None
-    input_format : str
     progress : ProgressCounter
     on_error : callable
         Called with the errors that :meth:`now` meets, some of them while its batches are iterated.
+    archives : mapping of str to Archive
+        The archives in which logs lie, by path.
+    threads : int or None
+    input_format : str
+    max_decompressed : int
 
     Attributes
     ----------
@@ -72,9 +83,11 @@ class LogScanner:
         logs: Sequence[Log],
         progress: ProgressCounter,
         on_error: Callable[[SourceError], object],
+        archives: Mapping[str, Archive],
         *,
         threads: int | None,
         input_format: InputFormat,
+        max_decompressed: int,
     ) -> None:
         self.logs = logs
         self.threads = threads
@@ -84,8 +97,58 @@ class LogScanner:
         self._scanner = scanner
         self._progress = progress
         self._on_error = on_error
-        # per export that was read, the batches of the streams that were not yet asked for
-        self._exports: dict[str, dict[str, list[tuple[str, pa.RecordBatch]]]] = {}
+        self._archives = archives
+        self._max_decompressed = max_decompressed
+        self._held = HeldRows()
+        self._shared = self._shared_files()
+
+    def _shared_files(self) -> dict[str, SharedFile]:
+        """By path, the files that hold several logs and are read from their beginning on."""
+        numbers: dict[str, list[int]] = {}
+        for number, log in enumerate(self.logs):
+            path = self._shared_path(log)
+            if path is not None:
+                numbers.setdefault(path, []).append(number)
+        return {path: SharedFile(of, partial(self._read, path, of), self._held) for path, of in numbers.items()}
+
+    def _shared_path(self, log: Log) -> str | None:
+        member = member_of(log.path, self._archives)
+        if member is not None and not member[0].reads_at_places:
+            return member[0].path
+        return None if log.within is None else log.path
+
+    def home(self, number: int, size: int) -> tuple[str | None, int]:
+        """What a log must share with others to be scanned together with them, and its size.
+
+        Parameters
+        ----------
+        number : int
+        size : int
+            Its bytes on disk.
+
+        Returns
+        -------
+        str or None
+            ``""`` for a file, the archive for a member of one; None for a log that is scanned alone.
+        int
+            The bytes of its content.
+        """
+        log = self.logs[number]
+        if log.path == STDIN or self.is_shared(number):
+            return None, size
+        member = member_of(log.path, self._archives)
+        return ("", size) if member is None else (member[0].path, int(member[0].members[member[1]].size))
+
+    def is_shared(self, number: int) -> bool:
+        """Whether a log is one of several in a file that is read from its beginning on."""
+        return self._shared_path(self.logs[number]) is not None
+
+    def _open(self, path: str) -> Source:
+        member = member_of(path, self._archives)
+        if member is None:
+            source = sys.stdin.buffer if path == STDIN else path
+            return open_source(source, max_decompressed=self._max_decompressed)
+        return source_of_member(member[0].open(member[1]), max_decompressed=self._max_decompressed)
 
     # ---- on the threads of a pool
 
@@ -95,13 +158,28 @@ class LogScanner:
         The logs are scanned as one input if all of them are plain text.
         """
         if len(group) > 1:
-            paths = [log.path for log in self.logs[group.start : group.stop]]
-            together = scan_together(self._scanner.watching_plan, paths, detect=self.input_format == "auto")
+            together = self._together([log.path for log in self.logs[group.start : group.stop]])
             if together is not None:
                 self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
         return [self._alone(number) for number in group]
+
+    def _together(self, paths: list[str]) -> Together | None:
+        detect = self.input_format == "auto"
+        if member_of(paths[0], self._archives) is None:
+            return scan_together(self._scanner.watching_plan, paths, detect=detect)
+        contents = []
+        try:
+            for path in paths:
+                archive, name = member_of(path, self._archives) or (None, "")
+                assert archive is not None
+                with closing(archive.open(name)) as file:
+                    contents.append(b"".join(file.pieces))
+        except SourceError:
+            # each is scanned alone, and the error is met again
+            return None
+        return scan_contents(self._scanner.watching_plan, paths, contents, detect=detect)
 
     def _alone(self, number: int) -> tuple[Scanned, SourceError | None]:
         log = self.logs[number]
@@ -109,7 +187,7 @@ class LogScanner:
         stats = ScanStats()
         failure: SourceError | None = None
         try:
-            running = self._scanner.watching_batches(log.path, threads=1, input_format=self.input_format)
+            running = self._scanner.watching_batches(self._open(log.path), threads=1, input_format=self.input_format)
             try:
                 batches.extend((name, batch, [batch.num_rows]) for name, batch in running)
             finally:
@@ -126,17 +204,20 @@ class LogScanner:
     def now(self, number: int) -> Scanned:
         """Scan a log while its batches are iterated, on all threads; reports its errors and its progress."""
         log, one = self.logs[number], range(number, number + 1)
-        if log.within is not None:
-            return self._of_export(number, log.within)
+        shared = self._shared_path(log)
+        if shared is not None:
+            return self._of_shared(number, self._shared[shared])
         stats: list[ScanStats] = [ScanStats()]
 
         def batches() -> Iterator[tuple[str, pa.RecordBatch, list[int]]]:
             try:
-                opened = open_source(sys.stdin.buffer if log.path == STDIN else log.path)
+                opened = self._open(log.path)
             except SourceError as error:
                 self._on_error(error)
                 self._progress.done(log)
                 return
+            if has_several(self.threads):
+                opened.read_ahead()
             if self._progress.is_reported:
                 opened.watch(lambda position: self._progress.reading(log, position))
             running = self._scanner.watching_batches(opened, threads=self.threads, input_format=self.input_format)
@@ -156,50 +237,109 @@ class LogScanner:
 
         return Scanned(one, batches(), lambda: (stats[0], [(stats[0].bytes, stats[0].records)]))
 
-    def _of_export(self, number: int, within: str) -> Scanned:
-        """Scan one stream of an export. The export is read once; the rows of its other streams wait for their turn."""
-        log, one, stats = self.logs[number], range(number, number + 1), ScanStats()
+    def _of_shared(self, number: int, file: SharedFile) -> Scanned:
+        """Scan one of several logs in a file."""
+        log, one = self.logs[number], range(number, number + 1)
+        stats: list[ScanStats] = [ScanStats()]
 
-        def counted() -> tuple[ScanStats, list[tuple[int, int]]]:
-            return stats, [(stats.bytes, stats.records)]
-
-        if log.path not in self._exports:
-            streams: dict[str, list[tuple[str, pa.RecordBatch]]] = {}
-            self._exports[log.path] = streams
+        def batches() -> Iterator[tuple[str, pa.RecordBatch, list[int]]]:
             try:
-                running = self._scanner.watching_batches(log.path, input_format=self.input_format)
+                for name, batch in file.rows(number):
+                    yield name, batch, [batch.num_rows]
+                end = file.end(number)
             except SourceError as error:
-                self._on_error(error)
-                return Scanned(one, [], counted)
-            export = running.frames
-            if export is None:
-                running.close()
-                message = f"{log.path} was an export when logs were searched, and is not an export any more"
-                self._on_error(SourceError(message, path=log.path))
-                return Scanned(one, [], counted)
-            try:
-                for name, batch, numbers in running.numbered(export):
-                    names = export.stream_names
-                    for stream in np.unique(numbers).tolist():
-                        rows = batch.filter(pa.array(numbers == stream))
-                        streams.setdefault(names[stream] or "", []).append((name, rows))
-            except SourceError as error:
-                self._on_error(error)
-            finally:
-                running.close()
-            # only rows are assigned to streams: the counts are those of the whole export
-            stats = running.stats
-            spans = {name or "": span for name, span in zip(export.stream_names, export.spans, strict=True)}
-            parts = {} if running.suspects is None else running.suspects.by_part()
-            named = {export.stream_names[part] or "": found for part, found in parts.items()}
-            for other_number, other in enumerate(self.logs):
-                if other.path == log.path:
-                    self.spans[other] = spans.get(other.within or "")
-                    if (other.within or "") in named:
-                        self.suspects[other_number] = named[other.within or ""]
+                end = Ended(ScanStats(), error)
+            if end is None:
+                message = f"{log.path} was found when logs were searched, and is not in its file any more"
+                end = Ended(ScanStats(), SourceError(message, path=log.path))
+            stats[0] = end.stats
+            if end.is_export:
+                self.spans[log] = end.span
+            if end.failure is not None:
+                self._on_error(end.failure)
             self._progress.done(log)
-        batches = self._exports[log.path].pop(within, [])
-        return Scanned(one, [(name, batch, [batch.num_rows]) for name, batch in batches], counted)
+
+        return Scanned(one, batches(), lambda: (stats[0], [(stats[0].bytes, stats[0].records)]))
+
+    def _read(
+        self, path: str, numbers: list[int], is_wanted: Callable[[int], bool]
+    ) -> Generator[tuple[int, tuple[str, pa.RecordBatch] | Ended]]:
+        """Read a file that holds several logs: an archive, or an export. Yields rows and ends of logs in the file's order."""
+        archive = self._archives.get(path)
+        failure: SourceError | None = None
+        if archive is None:
+            try:
+                opened = self._open(path)
+            except SourceError as error:
+                yield from _ends([*filter(is_wanted, numbers)], error)
+            else:
+                yield from self._logs_in(opened, numbers, is_wanted)
+            return
+        of_member: dict[str, list[int]] = {}
+        for number in numbers:
+            of_member.setdefault(self.logs[number].path[len(path) + 1 :], []).append(number)
+        walk = archive.walk(
+            lambda name: any(map(is_wanted, of_member.get(name, ()))),
+            ahead=has_several(self.threads),
+        )
+        try:
+            for name, file in walk:
+                opened = source_of_member(file, max_decompressed=self._max_decompressed)
+                yield from self._logs_in(opened, of_member[name], is_wanted)
+        except SourceError as error:
+            # else the search has met the error, or the scan of the member in which it lies
+            failure = error if archive.error is None else None
+        finally:
+            walk.close()
+        if failure is not None:
+            yield from _ends([*filter(is_wanted, numbers)], failure)
+
+    def _logs_in(
+        self, opened: Source, numbers: list[int], is_wanted: Callable[[int], bool]
+    ) -> Generator[tuple[int, tuple[str, pa.RecordBatch] | Ended]]:
+        """Scan one log, or the streams of one export."""
+        failure: SourceError | None = None
+        by_stream = {self.logs[number].within: number for number in numbers}
+        with self._scanner.watching_batches(opened, threads=1, input_format=self.input_format) as running:
+            export = running.frames
+            try:
+                if None in by_stream:
+                    for rows in running:
+                        if not is_wanted(numbers[0]):
+                            return
+                        yield numbers[0], rows
+                elif export is None:
+                    message = f"{opened.name} was an export when logs were searched, and is not an export any more"
+                    failure = SourceError(message, path=opened.name)
+                else:
+                    for name, batch, streams in running.numbered(export):
+                        names = export.stream_names
+                        for stream in np.unique(streams).tolist():
+                            number = by_stream.get(names[stream] or "")
+                            if number is not None and is_wanted(number):
+                                yield number, (name, batch.filter(pa.array(streams == stream)))
+            except SourceError as error:
+                failure = error
+            stats = running.stats
+        if running.suspects is not None:
+            if None in by_stream:
+                self._note_suspects(numbers[0], running)
+            elif export is not None:
+                for part, found in running.suspects.by_part().items():
+                    number = by_stream.get(export.stream_names[part] or "")
+                    if number is not None:
+                        self.suspects[number] = found
+        if None in by_stream:
+            span = None if export is None else span_of(export.spans)
+            yield numbers[0], Ended(stats, failure, span, is_export=export is not None)
+            return
+        spans = {} if export is None else dict(zip(export.stream_names, export.spans, strict=True))
+        for number in numbers:
+            # only rows are assigned to streams: the counts are those of the whole export
+            is_first = number == numbers[0]
+            within = self.logs[number].within
+            span = spans.get(within or None)
+            yield number, Ended(stats if is_first else ScanStats(), failure if is_first else None, span, is_export=True)
 
     def _note_suspects(self, number: int, running: Batches) -> None:
         found = {} if running.suspects is None else running.suspects.of_all()
@@ -212,10 +352,17 @@ class LogScanner:
             return None
         self.spans[log] = span_of(running.frames.spans)
         names = [name for name in running.frames.stream_names if name is not None]
-        if len(names) < 2:
+        if len(names) < 2 or running.frames.format in CONTAINER_FORMATS:
+            # a container's two streams are of one job
             return None
         return SourceError(
             f"{log.path} holds events of {len(names)} streams but can be read only once: they are treated as one stream",
             path=log.path,
             hint="save it to a file",
         )
+
+
+def _ends(numbers: list[int], failure: SourceError) -> Iterator[tuple[int, Ended]]:
+    """The ends of logs in a file that cannot be read: one error for all of them."""
+    for number in numbers:
+        yield number, Ended(ScanStats(), failure if number == numbers[0] else None)

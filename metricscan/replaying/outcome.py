@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
 from metricscan.errors import OptionError
+from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
 from metricscan.ranking.frames import job_frame, metric_frame
 from metricscan.ranking.wide import Duplicates, curve, wide
@@ -15,7 +16,7 @@ from metricscan.ranking.wide import Duplicates, curve, wide
 if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
-    from metricscan.logs.job import Notice, Survey
+    from metricscan.logs.job import Survey
     from metricscan.scanning.stats import ScanStats
 
 
@@ -158,3 +159,14 @@ class Replay(Mapping[str, pa.Table]):
     def __repr__(self) -> str:
         best = "" if self.best is None else f", best {self.best.job}"
         return f"<Replay of {self.survey}, {len(self.jobs)} jobs{best}, {len(self.errors)} errors>"
+
+
+def undecoded_notices(counted: Iterable[tuple[str | None, ScanStats]]) -> list[Notice]:
+    """At most one notice: which logs hold invalid units of UTF-16 or UTF-32, by path and counts; None for all logs."""
+    some = [(path, stats.undecoded_at) for path, stats in counted if stats.undecoded]
+    if not some:
+        return []
+    path, at = some[0]
+    where = f"the first at byte {at}" + ("" if path is None else f" of {path}")
+    logs = f"{len(some)} log{'' if len(some) == 1 else 's'} in UTF-16 or UTF-32"
+    return [Notice(f"{logs if path is not None else 'logs in UTF-16 or UTF-32'}: units are invalid, {where}", path)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from metricscan.errors import SourceError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from metricscan.logs.exports import ExportReader
+    from metricscan.logs.source import Source
 
 # A longer record is cut.
 _LONGEST_RECORD = 1 << 20
@@ -35,13 +39,13 @@ def record_end(data: bytes, at: int, *, universal: bool) -> int:
     return newline if carriage_return < 0 else carriage_return
 
 
-def records_at(pieces: Iterable[bytes], offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:
-    """The records that start at some offsets, each with its offset.
+def records_at(source: Source, offsets: Sequence[int], *, universal: bool) -> Iterator[tuple[int, bytes]]:
+    """The records that start at some offsets of a source, each with its offset.
 
     Parameters
     ----------
-    pieces : iterable of bytes
-        The decompressed log.
+    source : Source
+        It is closed. An error ends it: the scan has reported the error.
     offsets : sequence of int
         In ascending order.
     universal : bool
@@ -50,23 +54,34 @@ def records_at(pieces: Iterable[bytes], offsets: Sequence[int], *, universal: bo
     held = b""
     start = 0
     waiting = list(reversed(offsets))
-    for piece in pieces:
-        held += piece
-        while waiting and waiting[-1] < start + len(held):
-            at = waiting[-1] - start
-            end = record_end(held, at, universal=universal)
-            if end < 0 and len(held) - at < _LONGEST_RECORD:
-                break
-            yield waiting.pop(), held[at:] if end < 0 else held[at:end]
-        if not waiting:
-            return
-        keep = max(0, min(waiting[-1] - start, len(held)))
-        held, start = held[keep:], start + keep
+    with source, contextlib.suppress(SourceError):
+        for piece in source:
+            held += bytes(piece)
+            while waiting and (place := _in_text(source, waiting[-1], start + len(held))) is not None:
+                at = place - start
+                end = record_end(held, at, universal=universal)
+                if end < 0 and len(held) - at < _LONGEST_RECORD:
+                    break
+                yield waiting.pop(), held[at:] if end < 0 else held[at:end]
+            if not waiting:
+                return
+            place = _in_text(source, waiting[-1], start + len(held))
+            keep = len(held) if place is None else max(0, place - start)
+            held, start = held[keep:], start + keep
     while waiting:
         offset = waiting.pop()
-        rest = held[offset - start :]
+        place = _in_text(source, offset, start + len(held))
+        rest = b"" if place is None else held[place - start :]
         end = record_end(rest, 0, universal=universal)
         yield offset, rest if end < 0 else rest[:end]
+
+
+def _in_text(source: Source, offset: int, length: int) -> int | None:
+    """The place in the text of a source of an offset; None if it lies behind the text so far, which has this length."""
+    decoder = source.decoder
+    if decoder is not None:
+        return decoder.in_text(offset) if offset < decoder.decoded_up_to else None
+    return offset if offset < length else None
 
 
 def exported_records_at(
@@ -87,6 +102,16 @@ def exported_records_at(
     with reader.source:
         for decoder in reader:
             text = bytes(decoder.text) if waiting else b""
-            while waiting and (at := decoder.in_text(waiting[-1])) is not None:
+            while waiting and (at := _in_export(reader, waiting[-1])) is not None:
                 end = record_end(text, at, universal=universal)
                 yield waiting.pop(), text[at:] if end < 0 else text[at:end]
+
+
+def _in_export(reader: ExportReader, offset: int) -> int | None:
+    """The place in the text of an export's last piece of an offset of the export; None if it is not part of that text."""
+    decoder = reader.source.decoder
+    if decoder is not None:
+        if offset >= decoder.decoded_up_to:
+            return None
+        offset = decoder.in_text(offset)
+    return None if reader.decoder is None else reader.decoder.in_text(offset)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from metricscan.datasets import sink
 from metricscan.datasets.formats import check_format as check_dataset_format
 from metricscan.errors import AllFaults
-from metricscan.logs.exports import check_format
+from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
+from metricscan.logs.formats import check_format
 from metricscan.logs.naming import job_pattern
 from metricscan.logs.survey import survey
 from metricscan.ranking import ranking
@@ -40,6 +41,7 @@ def replay(
     exclude: str | Sequence[str] = (),
     input_format: InputFormat = "auto",
     follow_links: bool = False,
+    max_decompressed: int = MAX_DECOMPRESSED,
     keep: bool = True,
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
@@ -51,7 +53,8 @@ def replay(
     Parameters
     ----------
     paths : path or iterable of path
-        Files, folders (searched for logs), globs, or ``"-"`` for standard input.
+        Files, folders and archives (searched for logs), globs, or ``"-"`` for standard input. Archives are tar, also
+        compressed, and zip; ``logs.tar.gz/job_a`` is a folder in one.
     scanner : Scanner
     objective : Objective, optional
     completed_only : bool
@@ -68,13 +71,15 @@ def replay(
         What is known about jobs: a table (CSV), JSON lines or JSON with the columns job or path, status and hyperparameters, or
         a document of a tuning tool. Other columns are hyperparameters. A job in it that has no log is ranked as missing.
     include, exclude : glob or sequence of glob
-        Which files of a folder are logs.
-    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
-        The format of the logs: text, or exports of log events, whose rows get a ``time``. ``"auto"`` detects the format of
-        each log by its first bytes. Events are assigned to the streams that they name: one export may hold the streams of
-        many jobs.
+        Which files of a folder are logs. Archives in folders are opened only if ``include`` names them.
+    input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
+        The format of the logs: text, exports of log events, or containers' logs. Rows of the last two get a ``time``.
+        ``"auto"`` detects the format of each log by its first bytes, an export to S3 also by its path. Events are assigned to
+        the streams that they name: one export may hold the streams of many jobs.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
+    max_decompressed : int
+        The most bytes that a compressed log, or an archive in total, is decompressed to; more are an error. 64 GiB by default.
     keep : bool
         Whether to keep the rows in memory. With ``keep=False``, memory is bounded for any input, also with ``out``. If the
         objective has a step, the bound is the rows of the objective and of the step in one job.
@@ -124,6 +129,7 @@ def replay(
         if objective is not None:
             faults.of(ranking.check_metric, objective, scanner.metrics, scanner.labels)
         faults.of(check_threads, threads)
+        faults.of(check_max_decompressed, max_decompressed)
         if job not in ("auto", "file", "dir"):
             faults.of(job_pattern, job)
         if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
@@ -142,6 +148,7 @@ def replay(
         exclude=exclude,
         input_format=input_format,
         follow_links=follow_links,
+        max_decompressed=max_decompressed,
     )
     if on_error == "raise" and found.errors:
         raise found.errors[0]
@@ -154,6 +161,7 @@ def replay(
         completed_only=completed_only,
         raise_errors=on_error == "raise",
         input_format=input_format,
+        max_decompressed=max_decompressed,
     )
     if out is None:
         return run.over_all_logs(keep=keep, target=None)

@@ -10,11 +10,12 @@ import pyarrow as pa
 from metricscan.datasets import manifest
 from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
 from metricscan.ranking import ranking
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
-from metricscan.replaying.outcome import Best, Replay
+from metricscan.replaying.outcome import Best, Replay, undecoded_notices
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
 from metricscan.scanning.stats import MetricStats, ScanStats
@@ -49,6 +50,7 @@ class Run:
     raise_errors : bool
         Whether the first error is raised; else all are collected.
     input_format : str
+    max_decompressed : int
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Run:
         completed_only: bool,
         raise_errors: bool,
         input_format: InputFormat,
+        max_decompressed: int = MAX_DECOMPRESSED,
     ) -> None:
         self.input_format = input_format
         self.scanner = scanner
@@ -85,7 +88,16 @@ class Run:
         self.stream_names = pa.array(streams, pa.string())
         sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
         counter = ProgressCounter(sizes, len(self.logs), progress)
-        self.scans = LogScanner(scanner, self.logs, counter, self._note, threads=threads, input_format=input_format)
+        self.scans = LogScanner(
+            scanner,
+            self.logs,
+            counter,
+            self._note,
+            found.archives,
+            threads=threads,
+            input_format=input_format,
+            max_decompressed=max_decompressed,
+        )
         self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
         self.decider = None if objective is None else PiecewiseDecider(objective, lambda: self.stream_names)
 
@@ -105,6 +117,7 @@ class Run:
         }
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
+        undecoded: list[tuple[str, ScanStats]] = []
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
             stream_numbers = self.stream_numbers[logs.start : logs.stop]
@@ -131,11 +144,15 @@ class Run:
                     target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
             stats, sizes = counted()
             self.stats.merge(stats)
+            if stats.undecoded:
+                # such a log is scanned alone
+                undecoded.append((self.logs[logs.start].path, stats))
             if target is not None:
                 self.sources += [
                     manifest.source_entry(self.logs[log], self.found.jobs[self.job_numbers[log]].name, size, records)
                     for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
+        self.notices += undecoded_notices(undecoded)
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         spans = None

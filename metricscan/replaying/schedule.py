@@ -85,10 +85,12 @@ class Schedule:
         most_bytes = min(GROUP_BYTES, max(LEAST_GROUP_BYTES, total_bytes // (8 * workers)))
         can_be_text = self._scans.input_format in ("auto", "plain")
         first = held = 0
+        home: str | None = None
         for number, log in enumerate(self._logs):
-            size = self._sizes.get(log.path, MOST_BYTES + 1)
-            together = size <= MOST_BYTES and log.within is None and can_be_text
-            if first < number and (not together or held + size > most_bytes):
+            before = home
+            home, size = self._scans.home(number, self._sizes.get(log.path, MOST_BYTES + 1))
+            together = size <= MOST_BYTES and can_be_text and home is not None
+            if first < number and (not together or home != before or held + size > most_bytes):
                 yield range(first, number)
                 first, held = number, 0
             if together:
@@ -101,7 +103,8 @@ class Schedule:
 
     def _is_small(self, number: int) -> bool:
         log = self._logs[number]
-        return log.path != STDIN and log.within is None and self._sizes.get(log.path, 0) <= SMALL_BYTES
+        is_read_here = log.path == STDIN or self._scans.is_shared(number)
+        return not is_read_here and self._sizes.get(log.path, 0) <= SMALL_BYTES
 
     def _reported(self, scans: list[tuple[Scanned, SourceError | None]]) -> Iterator[Scanned]:
         for scanned, error in scans:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.source import CHUNK_BYTES, open_source
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.stats import ScanStats
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from metricscan import _core
     from metricscan.logs.exports import ExportReader
+    from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.suspects import Suspects
@@ -29,7 +31,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     Parameters
     ----------
     plan : Plan
-    source, threads, input_format
+    source, threads, input_format, max_decompressed
         As :meth:`Scanner.scan` takes them.
     chunk_bytes : int
         The size of the pieces in which files are read and bytes are cut.
@@ -53,13 +55,18 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         input_format: InputFormat = "plain",
         *,
         chunk_bytes: int = CHUNK_BYTES,
+        max_decompressed: int = MAX_DECOMPRESSED,
     ) -> None:
         from metricscan.scanning import threaded
 
         check_threads(threads)
+        check_max_decompressed(max_decompressed)
         self._plan = plan
         self._chunk_bytes = chunk_bytes
-        self._opened = open_source(source, chunk_bytes=chunk_bytes)
+        self._opened = open_source(source, chunk_bytes=chunk_bytes, max_decompressed=max_decompressed)
+        if threaded.has_several(threads):
+            # before the first bytes are looked at: what is decoded cannot be made ahead
+            self._opened.read_ahead()
         self.counting: ScanStats | Callable[[], ScanStats] = plan.new_stats
         self.frames: ExportReader | None = None
         self.suspects: Suspects | None = None
@@ -68,23 +75,23 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
             self.suspects = Suspects(plan, self._opened.name)
         workers = threaded.worker_count(threads, self._opened.size)
-        # a file of size 0 may have content: those of /proc do
-        can_be_cut = bool(self._opened.size) and (self._opened.whole is not None or self._opened.descriptor is not None)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
-            from metricscan.logs import exports
+            from metricscan.logs import exports, formats
 
             try:
-                format_ = exports.format_of(self._opened, input_format)
+                format_ = formats.format_of(self._opened, input_format)
             except BaseException:
                 self._opened.close()
                 raise
             if format_ != "plain":
-                self.frames = exports.ExportReader(self._opened, format_)
+                self.frames = exports.ExportReader(self._opened, format_, plan.level)
         if self.frames is not None:
             self._running = self.numbered(self.frames)
         else:
-            self._running = self._many_blocks(workers) if workers > 1 and can_be_cut else self._one_stream()
+            self._running = (
+                self._many_blocks(workers) if workers > 1 and self._opened.can_be_cut() else self._one_stream()
+            )
 
     @property
     def stats(self) -> ScanStats:
@@ -140,22 +147,34 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             raise frames.error
 
     def _one_stream(self) -> Generator[tuple[str, pa.RecordBatch]]:
-        core = self._plan.new_stream(in_batches=True)
+        pieces = iter(self._opened)
+        decoder = self._opened.decoder
+        core = self._plan.new_stream(in_batches=decoder is None)
         self.counting = partial(self._plan.stats_of, core)
+        decoded: DecodedRows | None = None
+        if decoder is not None:
+            from metricscan.scanning.decoded import DecodedRows
+
+            decoded = DecodedRows(self._plan, core, decoder)
+            self.counting = decoded.stats
         failed: SourceError | None = None
         with self._opened:
             try:
-                for piece in self._opened:
+                for piece in pieces:
                     core.feed(piece)
-                    for pattern, columns in core.take_full():
+                    if decoded is not None:
+                        decoded.move(piece)
+                    for pattern, columns in core.take_full() if decoded is None else decoded.take_full():
                         yield from self._named(pattern, columns)
             except SourceError as error:
                 failed = error
             core.finish(cut_off=failed is not None)
-        for pattern, columns in core.take():
+        if decoded is not None:
+            decoded.move(b"")
+        for pattern, columns in core.take() if decoded is None else decoded.take():
             yield from self._named(pattern, columns)
         if self.suspects is not None:
-            self.suspects.add_samples(core.suspects)
+            self.suspects.add_samples(core.suspects if decoded is None else decoded.suspects)
             self.suspects.end_stream()
         if failed is not None:
             raise failed

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from metricscan.scanning.decoded import count_decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from metricscan import _core
     from metricscan.logs._events import Decoder
     from metricscan.logs.exports import ExportReader
+    from metricscan.logs.source import Source
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
     from metricscan.scanning.suspects import Suspects
@@ -44,6 +48,7 @@ class ExportScan:
         """Counts so far; ``bytes`` are those of the export, and places of samples those in it."""
         stats = self._plan.new_stats()
         stats.bytes, stats.records, stats.cut_off = self._frames.read, self._core.records, self._frames.cut_off
+        count_decoded(stats, self._frames.source.decoder)
         self._plan.add_counts(
             stats,
             [(pattern, (*counts[:5], self._samples.get(pattern, []))) for pattern, counts in self._core.counted()],
@@ -58,13 +63,15 @@ class ExportScan:
         self._core.feed(events.text)
         filled = self._core.filled()
         for pattern in filled:
-            self._rows[pattern].note(self._core, pattern, events)
+            self._rows[pattern].note(self._core, pattern, events, self._frames.source)
         for pattern, (*_, kept) in self._core.counted() if self._core.has_samples else ():
             found = self._samples.setdefault(pattern, [])
-            found += [(text, *_place(events, line, offset)) for text, line, offset in kept[len(found) :]]
+            found += [
+                (text, *_place(events, line, offset, self._frames.source)) for text, line, offset in kept[len(found) :]
+            ]
         if self._suspects is not None:
             new = self._core.suspects[self._sampled :]
-            self._suspects.add_samples(new, lambda *place: _place_in_stream(events, *place))
+            self._suspects.add_samples(new, partial(_place_in_stream, events, self._frames.source))
             self._sampled += len(new)
         for pattern in filled:
             if self._rows[pattern].count >= BATCH_ROWS:
@@ -100,7 +107,7 @@ class _Rows:
         self.count = 0
         self._times: list[np.ndarray[Any, Any]] = []
 
-    def note(self, core: _core.Stream, pattern: int, events: Decoder) -> None:
+    def note(self, core: _core.Stream, pattern: int, events: Decoder, source: Source) -> None:
         """Convert the places of the pattern's new rows from the piece's text to the export, in the core's memory."""
         import numpy as np
 
@@ -109,6 +116,7 @@ class _Rows:
             rows = len(places[0]) // 8
             times = np.empty((2, rows), dtype=np.int64)
             events.translate(*places, *times)
+            source.to_source(*(np.frombuffer(one, np.int64) for one in places[1:]))
             self._times.append(times)
             self.count += rows
 
@@ -126,19 +134,19 @@ class _Rows:
         return columns, time, stream
 
 
-def _place_in_stream(events: Decoder, line: int, offset: int, start: int) -> tuple[int, int, int, int]:
+def _place_in_stream(events: Decoder, source: Source, line: int, offset: int, start: int) -> tuple[int, int, int, int]:
     """The number of the stream, line, offset and start in the export of a value in the piece's text."""
     import numpy as np
 
     places = [np.array([number], dtype=np.int64) for number in (line, offset, start, 0, 0)]
     events.translate(*places)  # type: ignore[arg-type]
-    return int(places[4][0]), int(places[0][0]), int(places[1][0]), int(places[2][0])
+    return int(places[4][0]), int(places[0][0]), source.place(int(places[1][0])), source.place(int(places[2][0]))
 
 
-def _place(events: Decoder, line: int, offset: int) -> tuple[int, int]:
+def _place(events: Decoder, line: int, offset: int, source: Source) -> tuple[int, int]:
     """Line and offset in the export of a record that lies in the piece's text."""
     import numpy as np
 
     places = [np.array([number], dtype=np.int64) for number in (line, offset, offset, 0, 0)]
     events.translate(*places)  # type: ignore[arg-type]
-    return int(places[0][0]), int(places[1][0])
+    return int(places[0][0]), source.place(int(places[1][0]))

@@ -12,7 +12,7 @@ Matches = Literal["all", "first", "last"]
 Escape = Literal["none", "syslog"]
 Ansi = Literal["keep", "strip"]
 Untamed = Literal["warn", "refuse", "allow"]
-InputFormat = Literal["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export"]
+InputFormat = Literal["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"]
 
 _CHOICES = {
     "newline": get_args(Newline),

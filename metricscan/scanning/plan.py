@@ -152,6 +152,8 @@ class Plan(NamedTuple):
         The pattern that each companion watches; empty unless the plan watches.
     with_units : frozenset of int
         The watched patterns that leave open what follows the value.
+    level : str
+        The SIMD level that was asked for; "auto" is the best.
     """
 
     engine: _core.Engine
@@ -162,6 +164,7 @@ class Plan(NamedTuple):
     labels: tuple[int, ...]
     metrics: tuple[str, ...]
     universal: bool
+    level: str
     decided: Mapping[str, Decision]
     companions: dict[int, int]
     with_units: frozenset[int]
@@ -308,6 +311,7 @@ def build(
         tuple(index for index, (_, is_label) in enumerate(names) if is_label),
         tuple(definition.name for definition in definitions),
         newline == "universal",
+        simd,
         {regex: decision for (regex, is_label), decision in decided.items() if not is_label},
         companions,
         frozenset(index for index, row in enumerate(rows) if row.watch is not None and row.watch.behind is not None),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metricscan.definitions.definition import MetricDefinition, load_definitions, read_with
 from metricscan.definitions.lint import lint
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, OptionError, SourceError
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.source import CHUNK_BYTES
 from metricscan.scanning import plan as plans
 from metricscan.scanning.batches import Batches
@@ -184,19 +185,31 @@ class Scanner:
 
     # ---- one input, read to its end
 
-    def scan(self, source: Any, threads: int | None = None, *, input_format: InputFormat = "plain") -> ScanResult:
+    def scan(
+        self,
+        source: Any,
+        threads: int | None = None,
+        *,
+        input_format: InputFormat = "plain",
+        max_decompressed: int = MAX_DECOMPRESSED,
+    ) -> ScanResult:
         """Scan an input to its end.
 
         Parameters
         ----------
         source : path, bytes-like, binary file object, or iterable of bytes-like chunks
-            A str is always a path. Paths and file objects are decompressed (gzip, zstd, xz, bzip2, lz4).
+            A str is always a path. Paths and file objects are decompressed (gzip, zstd, xz, bzip2, lz4). A path may lead into
+            an archive: ``logs.tar.gz/job_a/train.log``.
         threads : int, optional
             How many threads share the work; by default one for inputs below 32 MiB, else one per core. The rows do not
-            depend on it. Only bytes and plain files are shared: a pipe, a compressed file and chunks take one thread.
-        input_format : {"plain", "auto", "cloudwatch-json", "cloudwatch-csv", "s3-export"}
-            What the input is: text, or an export of log events. The messages of events are scanned as text; each event gives
-            its rows their ``time``, and their places are those in the export. ``"auto"``: what the first bytes show.
+            depend on it. Only bytes and plain files are shared. A large compressed file takes two threads, unless
+            ``threads=1``: one decompresses, one scans. A pipe and chunks take one.
+        input_format : {"plain", "auto", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
+            What the input is: text, an export of log events, or a container's log. The messages of events are scanned as
+            text; each event gives its rows their ``time``, and their places are those in the export. ``"auto"``: what the
+            first bytes show, and for an export to S3 also the path.
+        max_decompressed : int
+            The most bytes that a compressed input is decompressed to; more are an error. 64 GiB by default.
 
         Returns
         -------
@@ -207,13 +220,13 @@ class Scanner:
         Raises
         ------
         SourceError
-            The input cannot be read; its ``partial`` holds the result up to there. A record that the error cut off gives no
-            row, and is counted (``stats.cut_off``).
+            The input cannot be read, or is an archive of several logs; its ``partial`` holds the result up to there. A record
+            that the error cut off gives no row, and is counted (``stats.cut_off``).
         TypeError
             The source is text.
         """
         found: dict[str, list[pa.RecordBatch]] = {}
-        running = self.batches(source, threads=threads, input_format=input_format)
+        running = self.batches(source, threads, input_format=input_format, max_decompressed=max_decompressed)
 
         def result() -> ScanResult:
             # one empty tuple for all metrics without a row: a small input holds few of thousands of metrics
@@ -227,7 +240,14 @@ class Scanner:
             raise
         return result()
 
-    def batches(self, source: Any, threads: int | None = 1, *, input_format: InputFormat = "plain") -> Batches:
+    def batches(
+        self,
+        source: Any,
+        threads: int | None = 1,
+        *,
+        input_format: InputFormat = "plain",
+        max_decompressed: int = MAX_DECOMPRESSED,
+    ) -> Batches:
         """Scan an input piece by piece: memory stays bounded, whatever its size.
 
         Yields ``(name, pyarrow.RecordBatch)``: a metric's batch as soon as it is full (some 65,000 rows), the rest at the end.
@@ -239,7 +259,14 @@ class Scanner:
         SourceError
             After the batches of everything before the error.
         """
-        return Batches(self.plan, source, threads, input_format, chunk_bytes=self._chunk_bytes)
+        return Batches(
+            self.plan,
+            source,
+            threads,
+            input_format,
+            chunk_bytes=self._chunk_bytes,
+            max_decompressed=max_decompressed,
+        )
 
     @property
     def watching_plan(self) -> Plan:
@@ -250,9 +277,17 @@ class Scanner:
             self._watching = plans.build(self.definitions, self.plan.decided, self.labels, watch=True, **settings)
         return self._watching
 
-    def watching_batches(self, source: Any, threads: int | None = 1, *, input_format: InputFormat = "plain") -> Batches:
+    def watching_batches(
+        self,
+        source: Any,
+        threads: int | None = 1,
+        *,
+        input_format: InputFormat = "plain",
+        max_decompressed: int = MAX_DECOMPRESSED,
+    ) -> Batches:
         """Scan an input piece by piece as :meth:`batches` does, and look for suspects; for this package alone."""
-        return Batches(self.watching_plan, source, threads, input_format, chunk_bytes=self._chunk_bytes)
+        plan, settings = self.watching_plan, {"chunk_bytes": self._chunk_bytes, "max_decompressed": max_decompressed}
+        return Batches(plan, source, threads, input_format, **settings)
 
     # ---- one input, as it arrives
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metricscan.logs._reading import read_together
+from metricscan.logs._reading import FLAG_MARKED, FLAG_UTF16, put_together, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, compression
-from metricscan.logs.exports import HEAD_BYTES
-from metricscan.logs.exports import detect as format_of
+from metricscan.logs.formats import HEAD_BYTES
+from metricscan.logs.formats import detect as format_of
 from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
 from metricscan.scanning.suspects import UNTERMINATED, Suspects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -82,16 +83,28 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
     -------
     Together or None
         Columns are shifted in place, and batches made of them without a copy. None if one of the files must be scanned alone:
-        it is unreadable, compressed, has grown or (with ``detect``) is an export.
+        it is unreadable, compressed, in UTF-16 or UTF-32, has grown or (with ``detect``) is an export.
     """
-    names = [*map(os.fsencode, paths)]
+    return _together(plan, partial(read_together, [*map(os.fsencode, paths)]), paths, detect=detect)
+
+
+def scan_contents(
+    plan: Plan, names: Sequence[str], contents: Sequence[bytes], *, detect: bool = False
+) -> Together | None:
+    """Scan the contents of small files with these names, as :func:`scan_together` scans files."""
+    return _together(plan, partial(put_together, [*contents]), names, detect=detect)
+
+
+def _together(
+    plan: Plan, read_into: Callable[..., bytes | None], names: Sequence[str], *, detect: bool
+) -> Together | None:
     core = plan.new_stream(at_beginning=False, in_batches=True)
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
     first = 0
     last_records = _LastRecords(plan) if plan.companions else None
     while first < len(names):
-        piece = _fed(core, names, first, universal=plan.universal, detect=detect, last_records=last_records)
+        piece = _fed(core, read_into, names, first, universal=plan.universal, detect=detect, last_records=last_records)
         if piece is None:
             return None
         read.append(piece)
@@ -112,7 +125,7 @@ def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> 
     stats = plan.stats_of(core, place)
     stats.bytes = int(sizes.sum())
 
-    suspects = Suspects(plan, paths) if plan.companions else None
+    suspects = Suspects(plan, names) if plan.companions else None
     batches = []
     for pattern, rows in columns:
         _, line, offset, start, *_ = np.asarray(rows)
@@ -188,7 +201,14 @@ class _LastRecords:
 
 
 def _fed(
-    core: Any, names: list[bytes], first: int, *, universal: bool, detect: bool, last_records: _LastRecords | None
+    core: Any,
+    read_into: Callable[..., bytes | None],
+    names: Sequence[str],
+    first: int,
+    *,
+    universal: bool,
+    detect: bool,
+    last_records: _LastRecords | None,
 ) -> Counts | None:
     """Feed a piece of files to the stream, from number ``first`` on.
 
@@ -200,16 +220,18 @@ def _fed(
     room = PIECE_BYTES + MOST_BYTES + 1
     if buffer is None or len(buffer) != room:
         buffer = _local.buffer = memoryview(bytearray(room))
-    read = read_together(names, buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
+    read = read_into(buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
     if read is None:
         return None
     files = np.frombuffer(read, np.int64).reshape(-1, 6)
     ends = files[:, 0].cumsum()
     for number in np.flatnonzero(files[:, 5]).tolist():
+        if files[number, 5] & (FLAG_MARKED | FLAG_UTF16):
+            return None
         # the very first bytes suggest a compressed file or an export; more bytes decide
         length, size, beginning, *_ = files[number].tolist()
         head = buffer[int(ends[number]) - length :][: min(size - beginning, HEAD_BYTES)].tobytes()
-        if compression(head) or (detect and format_of(head) != "plain"):
+        if compression(head) or (detect and format_of(head, names[first + number]) != "plain"):
             return None
     if last_records is not None:
         for number in np.flatnonzero(files[:, 0] > files[:, 1] - files[:, 2]).tolist():

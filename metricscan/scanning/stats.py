@@ -162,9 +162,13 @@ class ScanStats:
         Records that give no row because a read error or damaged compression cut them off. They are not among ``records``.
     metrics : dict of str to MetricStats
         Every defined metric is a key.
+    undecoded : int
+        Units of UTF-16 or UTF-32 that are invalid; the patterns see U+FFFD in their place.
+    undecoded_at : int or None
+        The place of the first of them, in the first source that holds one.
     """
 
-    __slots__ = ("bytes", "cut_off", "metrics", "records")
+    __slots__ = ("bytes", "cut_off", "metrics", "records", "undecoded", "undecoded_at")
 
     def __init__(
         self,
@@ -176,6 +180,8 @@ class ScanStats:
         self.bytes = bytes
         self.records = records
         self.cut_off = cut_off
+        self.undecoded = 0
+        self.undecoded_at: int | None = None
         self.metrics = {} if metrics is None else metrics
 
     def merge(self, other: ScanStats) -> None:
@@ -183,6 +189,9 @@ class ScanStats:
         self.bytes += other.bytes
         self.records += other.records
         self.cut_off += other.cut_off
+        self.undecoded += other.undecoded
+        if self.undecoded_at is None:
+            self.undecoded_at = other.undecoded_at
         for name, counts in other.metrics.items():
             own = self.metrics.get(name)
             if own is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime  # noqa: TC003 - typing.get_type_hints looks it up
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from metricscan.logs import encodings
 from metricscan.scanning.options import datetime_of, microseconds
 from metricscan.scanning.plan import Plan
 from metricscan.scanning.result import Row
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan import _core
+    from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.stats import ScanStats
 
 
@@ -45,16 +47,22 @@ class Stream:
     0.25
     """
 
-    __slots__ = ("_core", "_plan", "latest")
+    __slots__ = ("_beginning", "_core", "_decoded", "_plan", "_time", "latest")
 
     def __init__(self, scanner: HasPlan | Plan) -> None:
         plan = scanner if isinstance(scanner, Plan) else scanner.plan
         self._plan = plan
         self._core = plan.new_stream()
+        # bytes that may be a part of a mark; None once it is known whether there is one
+        self._beginning: bytes | None = b""
+        self._time: int | None = None
+        self._decoded: DecodedRows | None = None
         self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
 
     def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
         """Scan a chunk; it may end anywhere, also within a record or a character.
+
+        A stream that begins with a mark of UTF-16 or UTF-32 is decoded.
 
         Parameters
         ----------
@@ -71,10 +79,42 @@ class Stream:
         ValueError
             The stream is closed, or the time has no time zone.
         """
-        if time is None:
+        micros = None if time is None else microseconds(time)
+        if self._beginning is not None:
+            chunk = self._begin(chunk, micros)
+        if self._decoded is not None:
+            self._decoded.feed(chunk, micros)
+        elif micros is None:
             self._core.feed(chunk)
         else:
-            self._core.feed(chunk, microseconds(time))
+            self._core.feed(chunk, micros)
+
+    def _begin(self, chunk: Any, micros: int | None) -> Any:
+        """The chunk, with the bytes that were held before it, without a mark; empty if more bytes must decide."""
+        try:
+            view = memoryview(chunk)
+        except TypeError:
+            # the core says what is wrong with it
+            return chunk
+        view = view.cast("B") if view.c_contiguous and view.nbytes else memoryview(view.tobytes())
+        assert self._beginning is not None
+        head = self._beginning + bytes(view[: encodings.MARK_BYTES])
+        if encodings.may_begin_mark(head) and not self.closed:
+            self._beginning, self._time = head, micros
+            return b""
+        data = self._beginning + bytes(view) if self._beginning else chunk
+        self._beginning = None
+        encoding = encodings.marked(head)
+        if encoding is None:
+            return data
+        self._decode(encoding)
+        return memoryview(data).cast("B")[len(encoding.mark) :]
+
+    def _decode(self, encoding: encodings.Encoding) -> None:
+        from metricscan.scanning.decoded import DecodedRows
+
+        decoder = encodings.Decoder(encoding, len(encoding.mark), ends_at_change=False)
+        self._decoded = DecodedRows(self._plan, self._core, decoder)
 
     def take(self) -> dict[str, pa.RecordBatch]:
         """The rows found since the last take: a batch for each metric that has some, zero-copy."""
@@ -82,7 +122,7 @@ class Stream:
 
         batches = {}
         # one call, so that no other thread can feed the stream between two patterns
-        for pattern, columns in self._core.take():
+        for pattern, columns in self._core.take() if self._decoded is None else self._decoded.take():
             batch = from_columns(columns)
             batches.update(dict.fromkeys(self._plan.names[pattern], batch))
         return {name: batches[name] for name in self._plan.metrics if name in batches}
@@ -90,7 +130,11 @@ class Stream:
     @property
     def stats(self) -> ScanStats:
         """Counts so far."""
-        return self._plan.stats_of(self._core)
+        if self._decoded is not None:
+            return self._decoded.stats()
+        stats = self._plan.stats_of(self._core)
+        stats.bytes += len(self._beginning or b"")
+        return stats
 
     @property
     def closed(self) -> bool:
@@ -99,12 +143,28 @@ class Stream:
 
     def close(self) -> None:
         """Scan the last record, if no terminator ended it. ``take`` and ``latest`` stay valid."""
+        if self.closed:
+            return
+        rest = b""
+        encoding = encodings.marked(self._beginning or b"")
+        if encoding is not None:
+            rest = (self._beginning or b"")[len(encoding.mark) :]
+            self._decode(encoding)
+        elif self._beginning:
+            # no mark after all
+            self._core.feed(self._beginning, *([] if self._time is None else [self._time]))
+        self._beginning = None
+        if self._decoded is not None:
+            self._decoded.feed(rest, self._time, final=True)
         self._core.finish()
+        if self._decoded is not None:
+            self._decoded.move(b"")
 
     def __repr__(self) -> str:
-        rows = sum(one.rows for one in self.stats.metrics.values())
+        stats = self.stats
+        rows = sum(one.rows for one in stats.metrics.values())
         state = ", closed" if self.closed else ""
-        return f"<Stream: {self._core.bytes} bytes, {self._core.records} records, {rows} rows{state}>"
+        return f"<Stream: {stats.bytes} bytes, {stats.records} records, {rows} rows{state}>"
 
     def __reduce_ex__(self, _: Any) -> Any:
         # a copy would share the memory that both write to

@@ -52,6 +52,11 @@ def worker_count(threads: int | None, size: int | None) -> int:
     return threads
 
 
+def has_several(threads: int | None) -> bool:
+    """Whether there is a thread to decompress on while another one scans, where the caller asks for ``threads``."""
+    return worker_count(threads, SERIAL_BYTES) > 1
+
+
 class Block(NamedTuple):
     """The outcome of a block. Lines, also those of samples, count from its beginning; ``error`` is why it ended early."""
 

@@ -159,7 +159,7 @@ def test_options_that_several_commands_take_are_the_same(run):
         "--newline [universal|lf] What ends a record",
         "--ansi [keep|strip] strip: remove terminal escape sequences",
         "--untamed [warn|refuse|allow] What to do",
-        "--input-format [auto|plain|cloudwatch-json|cloudwatch-csv|s3-export] Format of the logs",
+        "--input-format [auto|plain|cloudwatch-json|cloudwatch-csv|s3-export|docker-json|cri] Format of the logs",
         "--threads N Number of threads.",
         "--json Print the result as JSON.",
     ):

@@ -87,7 +87,7 @@ def test_any_members_in_any_chunks(kind, data):
             return self.file.read(data.draw(st.integers(1, min(size, 40) if len(packed) < 300 else min(size, 4000))))
 
     with open_source(Chunks(), chunk_bytes=data.draw(st.integers(1, 5000))) as source:
-        assert b"".join(map(bytes, source)) == b"".join(texts)
+        assert b"".join(map(bytes, source.as_it_lies())) == b"".join(texts)
 
 
 @EACH
@@ -265,7 +265,7 @@ def test_a_folder_of_logs(tmp_path, kind):
     assert told(found) == {
         f"{number}/train": [f"train.log{suffix}" if number < 20 else "train.log"] for number in range(21)
     }
-    assert (found.skipped_by_name, found.skipped_binary) == (1, 1)
+    assert (found.skipped_by_name, found.skipped_binary, found.skipped_archives) == (0, 1, 1)
     for threads in (1, 2):
         result = metricscan.replay(tmp_path, SCANNER, threads=threads)
         assert not result.errors

@@ -19,7 +19,7 @@ from support.feeding import bits
 import metricscan
 from metricscan import SourceError, _core
 from metricscan.logs import _events
-from metricscan.logs.exports import FORMATS, HEAD_BYTES, detect
+from metricscan.logs.formats import FORMATS
 from metricscan.scanning.scanner import _configured
 
 DEFINITIONS = [{"Name": "loss", "Regex": "loss=(\\S*)"}, {"Name": "acc", "Regex": "acc: ([0-9.]+)"}]
@@ -232,52 +232,6 @@ def test_samples_have_their_places():
 # ---- what it is
 
 
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b'{"events": []}', "cloudwatch-json"),
-        (b'\xef\xbb\xbf{\r\n "ResponseMetadata": {}, "events" : [\n{', "cloudwatch-json"),
-        (b'[{"timestamp": 1, "message": "a"}]', "cloudwatch-json"),
-        (b'{"timestamp": 1, "message": "a"}\n', "plain"),
-        (b'{"MetricDefinitions": []}', "plain"),
-        (b'[INFO] config {"events": [], "lr": 0.1}\nloss=1\n', "plain"),
-        (b"{'lr': 1}\n" + b'{"events": []}', "plain"),
-        (b"timestamp,message\n", "cloudwatch-csv"),
-        (b'"@timestamp","@message","@logStream"\r\n', "cloudwatch-csv"),
-        (b"timestamp,message,loss\n", "plain"),
-        (b"message\n", "plain"),
-        (b"2026-03-01T10:00:00.000Z loss=1", "s3-export"),
-        (b"2026-03-01T10:00:00.000Z\n", "s3-export"),
-        (b"2026-03-01T10:00:00.000Z a\n\n2026-03-01T10:00:00.000Z\r\n2026-03-01T10:00:00.000Z b\n", "s3-export"),
-        (b"\xef\xbb\xbf2026-03-01T10:00:00.000Z loss=1\n", "s3-export"),
-        # the last line goes on behind what is looked at
-        (b"2026-03-01T10:00:00.000Z %s\n2026-03" % (b"x" * (HEAD_BYTES - 33)), "s3-export"),
-        (b"2026-03-01T10:00:00.000Z %s" % (b"x" * (HEAD_BYTES - 25)), "s3-export"),
-        (b"2026-03-01T10:00:00.000Z starting\nloss=1\n", "plain"),
-        (b"2026-03-01T10:00:00.000Z starting\nloss=1", "plain"),
-        (b"2026-03-01T10:00:00.000Z a\n2026-03-01T10:00:00.000Z b\nloss=1\n", "plain"),
-        (b"\n2026-03-01T10:00:00.000Z loss=1\n", "plain"),
-        (b"2026-02-30T10:00:00.000Z loss=1\n", "plain"),
-        (b"2026-03-01T10:00:00.000Z loss=1\n2026-03-01T24:00:00.000Z loss=1\n", "plain"),
-        (b"2026-03-01T10:00:00Z loss=1", "plain"),
-        (b"2026-03-01T10:00:00.000+00:00 loss=1", "plain"),
-        (b"", "plain"),
-        (b"\x00\xff", "plain"),
-    ],
-)
-def test_detection(head, kind):
-    assert detect(head) == kind
-
-
-def test_a_log_that_starts_like_an_export_is_read_as_it_is(tmp_path):
-    text = b"2026-03-01T10:00:00.000Z loss=1\nloss=2\n"
-    scanner = metricscan.Scanner(["loss=^loss=(.)", "all=loss=(.)"])
-    for source in (text, [text[:40], text[40:]]):
-        result = scanner.scan(source, input_format="auto")
-        assert result["loss"]["value"].to_pylist() == [2.0]
-        assert result["all"]["time"].to_pylist() == [None, None]
-
-
 @pytest.mark.parametrize("threads", [1, 2])
 def test_auto_reads_plain_text_as_it_is(tmp_path, threads):
     data = b"loss=1\n" * 100_000
@@ -294,7 +248,7 @@ def test_auto_reads_plain_text_as_it_is(tmp_path, threads):
 def test_a_format_that_is_none():
     with pytest.raises(metricscan.OptionError, match="input_format='json': 'auto' or 'plain'"):
         metricscan.Scanner(DEFINITIONS).scan(b"", input_format="json")
-    assert len(FORMATS) == 5
+    assert len(FORMATS) == 7
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -429,3 +383,91 @@ def test_no_json_does_harm(parts, cuts):
         except SourceError as error:
             outcomes.append((found_rows(error.partial), error.offset))
     assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+def test_every_truncation_of_a_csv_in_quotes():
+    events = [Event(f'loss={n}.25 "é"\n,', START_MS + n) for n in range(3)]
+    data = as_csv(events, crlf=False, quote_all=True, times="ms")
+    scanner = metricscan.Scanner(DEFINITIONS)
+    whole = found_rows(scanner.scan(data, input_format="cloudwatch-csv"))["loss"]
+    assert len(whole) == 3
+    starts = [at + 1 for at in range(len(data)) if data[at] == 10 and data[at + 1 : at + 2] == b"1"] + [len(data)]
+    for end in range(starts[0], len(data) + 1):
+        error = None
+        try:
+            result = scanner.scan(data[:end], input_format="cloudwatch-csv")
+        except SourceError as caught:
+            result, error = caught.partial, caught
+        rows = found_rows(result)["loss"]
+        assert rows == whole[: len(rows)]
+        if error is None:
+            # the last field is whole, or is an empty one
+            assert end in starts or end + 1 in starts or data[end - 1 : end] in (b",", b'"')
+        else:
+            assert max(at for at in starts if at <= end) <= error.offset <= end
+
+
+# ---- payloads of subscriptions
+
+
+def payload(stream, *messages, kind="DATA_MESSAGE"):
+    events = [{"id": f"{n:056}", "timestamp": START_MS + n, "message": message} for n, message in enumerate(messages)]
+    outer = {"messageType": kind, "owner": "12", "logGroup": "g", "logStream": stream, "subscriptionFilters": ["f"]}
+    return json.dumps({**outer, "logEvents": events}, separators=(",", ":")).encode()
+
+
+def test_payloads_of_several_streams(tmp_path):
+    """Firehose writes them one behind the other, each compressed on its own."""
+    payloads = [
+        payload("job-a/algo-1-7", "loss=4", "loss=3", "loss=2"),
+        payload("", "loss=0 CWL CONTROL MESSAGE: Checking health of destination Firehose.", kind="CONTROL_MESSAGE"),
+        payload("job-b/algo-1-8", "loss=9"),
+        payload("job-a/algo-1-7", "loss=1"),
+    ]
+    path = tmp_path / "events-1-2026-03-01-10-00-00-0a1b"
+    path.write_bytes(b"".join(gzip.compress(one) for one in payloads))
+    result = metricscan.replay(path, metricscan.Scanner(DEFINITIONS))
+    assert [(row["job"], row["value"]) for row in result["loss"].to_pylist()] == [
+        ("job-a", 4.0),
+        ("job-a", 3.0),
+        ("job-a", 2.0),
+        ("job-a", 1.0),
+        ("job-b", 9.0),
+    ]
+    assert not result.errors
+    assert not result.notices
+    data = b"".join(payloads)
+    for cut in range(0, len(data), 3):
+        chunks = [data[:cut], data[cut:]]
+        table = metricscan.Scanner(DEFINITIONS).scan(chunks, input_format="cloudwatch-json")["loss"]
+        assert table["value"].to_pylist() == [4.0, 3.0, 2.0, 9.0, 1.0]
+
+
+def test_a_stream_that_is_named_behind_its_events():
+    data = b'{"logEvents":[{"timestamp":1,"message":"loss=1"}],"logStream":"a"}'
+    values, offset, message = broken(data, "cloudwatch-json")
+    assert values == [1.0]
+    assert "a logStream behind its events" in message
+    assert data[offset:].startswith(b'"a"')
+
+
+def test_the_stream_of_an_event_on_its_own_line():
+    lines = ['{"timestamp":1,"message":"x","logStream":"a"}', '{"logStream":"b","timestamp":1,"message":"x"}']
+    data = "\n".join([*lines, '{"message":""}']).encode()
+    decoder = _events.Decoder("cloudwatch-json")
+    decoder.feed(data, True)
+    assert [(name, count) for name, _, count in decoder.streams] == [(None, 1), (b"a", 1), (b"b", 1)]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_streams():
+    count = 100_000
+    data = b"[%s]" % b",".join(
+        b'{"logStreamName":"job-%d/algo-1","timestamp":%d,"message":"loss=%d"}' % (n * 7919 % count, START_MS, n)
+        for n in range(2 * count)
+    )
+    decoder = _events.Decoder("cloudwatch-json")
+    assert decoder.feed(data, True) == len(data)
+    assert [(name, events) for name, _, events in decoder.streams[1:]] == [
+        (b"job-%d/algo-1" % (n * 7919 % count), 2) for n in range(count)
+    ]

@@ -10,7 +10,6 @@ import os
 import pickle
 import re
 import threading
-import zipfile
 import zlib
 
 import numpy as np
@@ -357,17 +356,9 @@ def test_batches_give_what_came_before_the_error():
 # ---- other compressions
 
 
-def zipped():
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("train.log", LOG)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     ("name", "packed"),
     [
-        ("zip", zipped()),
         ("lzma", lzma.compress(LOG, lzma.FORMAT_ALONE)),
         ("lzma", lzma.compress(b"", lzma.FORMAT_ALONE, preset=0)),
         ("compress (.Z)", bytes.fromhex("1f9d90") + bytes(range(100))),
@@ -423,9 +414,9 @@ def test_a_file_object_is_looked_into(opened):
         result = SCANNER.scan(opened(packed))
         assert result["a"]["value"].to_pylist() == [1.0, 2.0]
         assert (result.stats.bytes, result["a"]["offset"].to_pylist()) == (8, [0, 4])
-    message = "is compressed with zip; plain text, gzip, zstd, xz, bzip2 and lz4 are read"
+    message = "is compressed with zlib; plain text, gzip, zstd, xz, bzip2 and lz4 are read"
     with pytest.raises(SourceError, match=message):
-        SCANNER.scan(opened(zipped()))
+        SCANNER.scan(opened(zlib.compress(log * 100)))
     with pytest.raises(SourceError, match="truncated gzip") as caught:
         SCANNER.scan(opened(gzip.compress(log)[:-4]))
     assert caught.value.partial["a"]["value"].to_pylist() == [1.0, 2.0]

@@ -10,7 +10,7 @@ from support.exports import NAMES, START_MS, Event, as_csv, as_s3, at, filtered,
 import metricscan
 from metricscan import Objective, Scanner, replay
 from metricscan.cli import main
-from metricscan.logs.exports import FORMATS
+from metricscan.logs.formats import FORMATS
 from metricscan.scanning.options import InputFormat
 
 SCANNER = Scanner(["loss=loss=([0-9.]+)"])

@@ -14,8 +14,18 @@ from support.feeding import expected, rows_of
 
 import metricscan
 from metricscan import Scanner, _core
-from metricscan.logs import exports
-from metricscan.logs._reading import FLAG_EXPORT, FLAG_NUL, FLAG_PACKED, first_shows, look_at, read_together
+from metricscan.logs import formats
+from metricscan.logs._reading import (
+    FLAG_BINARY,
+    FLAG_EXPORT,
+    FLAG_MARKED,
+    FLAG_PACKED,
+    FLAG_UTF16,
+    first_shows,
+    look_at,
+    put_together,
+    read_together,
+)
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
 from metricscan.replaying import schedule
 from metricscan.scanning import small_logs
@@ -158,7 +168,18 @@ def test_many_rows_come_in_several_batches(tmp_path):
 
 
 def read(paths, buffer, **options):
-    found = read_together(paths, buffer, MAGIC_PREFIXES, **{"enough": 1 << 20, "universal": True, **options})
+    options = {"enough": 1 << 20, "universal": True, **options}
+    found = read_together(paths, buffer, MAGIC_PREFIXES, **options)
+    if all(os.path.isfile(path) for path in paths):
+        # contents are placed as files are
+        contents = []
+        for path in paths:
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        placed = bytearray(len(buffer))
+        assert put_together(contents, placed, MAGIC_PREFIXES, **options) == found
+        length = np.frombuffer(found or b"", np.int64).reshape(-1, 6)[:, 0].sum()
+        assert placed[:length] == buffer[:length]
     return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 6).tolist()]
 
 
@@ -224,11 +245,16 @@ def test_looks(tmp_path):
     contents = {
         b"loss=1\n": 0,
         b"": 0,
-        b"a\0b": FLAG_NUL,
-        b"\n" * 8191 + b"\0": FLAG_NUL,
-        b"\n" * 8192 + b"\0": 0,
+        b"a\0b": 0,
+        bytes(range(256)): FLAG_BINARY,
+        b"\n" * 8192 + bytes(range(256)): 0,
+        b"\0" * 9000: FLAG_BINARY,
+        b"\0" * 9000 + b"loss=1\n": 0,
+        b"\0" * 9000 + bytes(range(256)): FLAG_BINARY,
+        "loss=1\n".encode("utf-16"): FLAG_MARKED,
+        "loss=1\r\n".encode("utf-16-be"): FLAG_UTF16,
         b"BZh9": FLAG_PACKED,
-        gzip.compress(b"a"): FLAG_PACKED | FLAG_NUL,
+        gzip.compress(b"a"): FLAG_PACKED | FLAG_BINARY,
         b'{"events": []}': FLAG_EXPORT,
     }
     paths = written(tmp_path, contents)
@@ -261,8 +287,22 @@ HEADS = st.lists(
             b"-",
         ]
         + [b'"events": [', b'{"events": [{', b'[{"message":', b"2026-03-01T10:00:00.000Z", b"2026-03-01T10:00:00,000"]
+        + [
+            b'{"log":"',
+            b'a","stream":"stdout","time":"2026-03-01T10:00:00Z"}',
+            b'"message":"a"}',
+            b'{"timestamp":1772359200000,',
+        ]
+        + [
+            b"2026-03-01T10:00:00.123456+00:00",
+            b" stdout F",
+            b" ",
+            b"a/algo-1-1 ",
+            b" stderr P:x ",
+            b"EVENTS\t1772359200000\t",
+        ]
         + [b"timestamp", b"message", b"@Timestamp", b'"@message"', b'"time"stamp', b"timestamp,message"]
-        + [name.encode() for name in sorted(exports._COLUMNS)]
+        + [name.encode() for name in sorted(formats._COLUMNS)]
         + [b"\x1f\x8b\x08", b"BZh91AY&SY", *(magic for magic, _ in UNSUPPORTED)]
     )
     | st.binary(max_size=3),
@@ -274,11 +314,12 @@ HEADS = st.lists(
 @given(HEADS)
 def test_no_export_and_nothing_compressed_is_taken_for_plain_text(head):
     shown = first_shows(head, MAGIC_PREFIXES)
-    if exports.detect(head) != "plain":
-        assert shown & FLAG_EXPORT
+    for path in ("", "a/000000.gz"):
+        if formats.detect(head, path) != "plain":
+            assert shown & FLAG_EXPORT
     if compression(head) is not None:
         assert shown & FLAG_PACKED
-    assert bool(shown & FLAG_NUL) == (b"\0" in head)
+    assert b"\0" in head or not shown & FLAG_BINARY
 
 
 @pytest.mark.parametrize(
@@ -299,5 +340,5 @@ def test_usual_beginnings_need_no_second_look(head):
 
 def test_no_more_is_read_than_identifies_an_export():
     header = b"timestamp,message" + b" " * 5000 + b"1"
-    assert exports.detect(header[: exports.HEAD_BYTES]) == "cloudwatch-csv"
+    assert formats.detect(header[: formats.HEAD_BYTES]) == "cloudwatch-csv"
     assert first_shows(header, MAGIC_PREFIXES) == FLAG_EXPORT

@@ -53,6 +53,34 @@ class Result(NamedTuple):
     metrics: dict[str, Metric]
 
 
+# The longer marks first: that of UTF-32 begins with that of UTF-16. Codec, and the bytes of a unit.
+MARKS = {
+    b"\xff\xfe\0\0": ("utf-32-le", 4),
+    b"\0\0\xfe\xff": ("utf-32-be", 4),
+    b"\xff\xfe": ("utf-16-le", 2),
+    b"\xfe\xff": ("utf-16-be", 2),
+}
+
+
+def as_utf_8(data: bytes) -> tuple[bytes, Sequence[int]]:
+    """The text of a log that begins with a mark of UTF-16 or UTF-32, and for each byte of it, and its end, the place in the log.
+
+    >>> as_utf_8(b"\\xfe\\xff\\0a\\0\\xe9")
+    (b'a\\xc3\\xa9', [2, 4, 4, 6])
+    """
+    mark = next((one for one in MARKS if data.startswith(one)), None)
+    if mark is None:
+        return data, range(len(data) + 1)
+    codec, unit = MARKS[mark]
+    text = data[len(mark) :].decode(codec, "replace")
+    places = []
+    at = len(mark)
+    for character in text:
+        places += [at] * len(character.encode())
+        at += 2 * unit if unit == 2 and ord(character) > 0xFFFF else unit
+    return text.encode(), [*places, at]
+
+
 def records(data: bytes, newline: str, escape: str) -> Iterator[tuple[int, int, bytes]]:
     """Line, offset and content of each record. NULs and a byte-order mark at the beginning belong to none.
 
@@ -174,7 +202,8 @@ def scan(
     patterns = [(definition["Name"], compiled(definition["Regex"])) for definition in definitions]
     metrics = {name: Metric() for name, _ in patterns}
     count = 0
-    for line, offset, content in records(data, effective_newline(newline, escape), escape):
+    text, source = as_utf_8(data)
+    for line, offset, content in records(text, effective_newline(newline, escape), escape):
         count += 1
         seen, places = as_seen(content, offset, escape, ansi)
         for name, pattern in patterns:
@@ -183,14 +212,14 @@ def scan(
                 found = find(name, pattern, seen, matches)
             except (RuntimeError, RecursionError, SystemError):
                 metric.failed += 1
-                metric.keep_sample(seen.decode("utf-8", "surrogateescape"), line, offset)
+                metric.keep_sample(seen.decode("utf-8", "surrogateescape"), line, source[offset])
                 continue
             for match in found:
                 if match.value_text is None or match.value_span is None:
                     continue
                 if match.number is None:
                     metric.unparsed += 1
-                    metric.keep_sample(match.value_text, line, offset)
+                    metric.keep_sample(match.value_text, line, source[offset])
                     continue
-                metric.rows.append(Row(match.number, line, offset, places[match.value_span[0]]))
+                metric.rows.append(Row(match.number, line, source[offset], source[places[match.value_span[0]]]))
     return Result(len(data), count, metrics)

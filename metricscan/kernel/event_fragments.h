@@ -1,0 +1,111 @@
+/* Messages that containers' logs split into fragments: hold the fragments of each stream until the message is whole.
+
+A message is written to the text first, as if it were whole. If it is not, or if fragments before it are held, it moves from the text to
+the memory that holds the fragments of its stream. So the fragments of one stream never mix with those of another. */
+#ifndef METRICSCAN_EVENT_FRAGMENTS_H
+#define METRICSCAN_EVENT_FRAGMENTS_H
+
+#include "event_decoder.h"
+
+/* The state of the text at the start of a message, to which it returns if the message moves. */
+typedef struct { int64_t text, text_line, runs; } me_text_mark;
+
+static inline me_text_mark me_text_mark_of(const me_decoder *d) {
+    return (me_text_mark){d->text_length, d->text_line, d->n_runs};
+}
+
+static inline void me_return_to(me_decoder *d, me_text_mark mark) {
+    d->text_length = mark.text;
+    d->text_line = mark.text_line;
+    d->n_runs = mark.runs;
+}
+
+/* Move the message that starts at the mark to the held fragments of its stream. Returns ME_OK, ME_INVALID if they become too long, or
+   ME_NO_MEMORY. */
+static int me_hold(me_decoder *d, me_held *held, me_text_mark mark, int64_t time, int64_t stream, int64_t place) {
+    const int64_t length = d->text_length - mark.text, runs = d->n_runs - mark.runs;
+    if (held->n_runs == 0) held->place = d->base + place;
+    if (held->length + length > d->most_held) return ME_INVALID;
+    if (me_grow((void **)&held->text, &held->capacity, held->length + length, 1)
+        || me_grow((void **)&held->runs, &held->runs_capacity, held->n_runs + runs, sizeof(me_run))
+        || me_grow((void **)&held->events, &held->events_capacity, held->n_events + 1, sizeof(me_event)))
+        return ME_NO_MEMORY;
+    held->events[held->n_events++] = (me_event){held->length, time, stream};
+    for (int64_t i = 0; i < runs; i++) {
+        me_run run = d->runs[mark.runs + i];
+        run.out += held->length - mark.text - d->text_base;
+        run.out_line += held->lines - mark.text_line;
+        held->runs[held->n_runs++] = run;
+    }
+    memcpy(held->text + held->length, d->text + mark.text, (size_t)length);
+    held->length += length;
+    held->lines += d->text_line - mark.text_line;
+    me_return_to(d, mark);
+    return ME_OK;
+}
+
+/* Append the held fragments of a stream to the text. `room`: bytes that must fit behind them. Returns ME_OK or ME_NO_MEMORY. */
+static int me_release(me_decoder *d, me_held *held, int64_t room) {
+    const int64_t out = d->text_base + d->text_length, since = d->text_length;
+    if (me_grow((void **)&d->text, &d->text_capacity, d->text_length + held->length + room + 2 * ME_BEHIND, 1)
+        || me_grow((void **)&d->runs, &d->runs_capacity, d->n_runs + held->n_runs, sizeof(me_run)))
+        return ME_NO_MEMORY;
+    for (int64_t i = 0; i < held->n_events; i++)
+        if (me_event_starts(d, out + held->events[i].out, held->events[i].time, held->events[i].stream)) return ME_NO_MEMORY;
+    for (int64_t i = 0; i < held->n_runs; i++) {
+        me_run run = held->runs[i];
+        run.out += out;
+        run.out_line += d->text_line;
+        d->runs[d->n_runs++] = run;
+    }
+    memcpy(d->text + d->text_length, held->text, (size_t)held->length);
+    d->text_length += held->length;
+    d->text_line += held->lines;
+    me_end_message(d, since);
+    held->length = held->lines = held->n_runs = held->n_events = 0;
+    if (held->capacity > ME_KEPT_HELD) {
+        free(held->text);
+        held->text = NULL;
+        held->capacity = 0;
+    }
+    return ME_OK;
+}
+
+/* Take the message that starts at the mark. `is_whole`: it ends here. `room`: as for me_release. Returns what me_hold does. */
+static inline int me_take_fragment(me_decoder *d, int kind, me_text_mark mark, int64_t time, int is_whole, int64_t place,
+                                int64_t room) {
+    me_held *held = &d->held[kind];
+    int64_t stream = d->container_streams[kind];
+    if (stream == 0 && kind != ME_UNNAMED) {
+        stream = me_stream_of(d, (const uint8_t *)(kind == ME_STDOUT ? "stdout" : "stderr"), 6);
+        if (stream < 0) return ME_NO_MEMORY;
+        d->container_streams[kind] = stream;
+    }
+    if (is_whole && held->n_runs == 0) {
+        if (me_event_starts(d, d->text_base + mark.text, time, stream)) return ME_NO_MEMORY;
+        me_end_message(d, mark.text);
+        return ME_OK;
+    }
+    if (d->text_length == mark.text && !is_whole) {
+        /* An empty fragment adds nothing. */
+        me_return_to(d, mark);
+        return ME_OK;
+    }
+    int outcome = me_hold(d, held, mark, time, stream, place);
+    return outcome == ME_OK && is_whole ? me_release(d, held, room) : outcome;
+}
+
+/* At the end of the input: append the messages whose last fragment is missing, in the order of their first fragments. */
+static int me_release_all(me_decoder *d) {
+    for (;;) {
+        me_held *first = NULL;
+        for (int kind = 0; kind < ME_KINDS; kind++)
+            if (d->held[kind].n_runs && (first == NULL || d->held[kind].place < first->place)) first = &d->held[kind];
+        if (first == NULL) return ME_OK;
+        if (me_release(d, first, 0)) return ME_NO_MEMORY;
+    }
+}
+
+static const char *const ME_TOO_LONG = "a message in fragments that is too long to be held";
+
+#endif

@@ -1,0 +1,85 @@
+"""What the first bytes of a file show of its format and its text; for the compiled modules of this room."""
+
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcmp
+
+
+cdef inline bint is_blank(uint8_t x) noexcept nogil:
+    return x == 32 or 9 <= x <= 13
+
+
+cdef inline bint is_digit(uint8_t x) noexcept nogil:
+    return 48 <= x <= 57
+
+
+cdef inline int64_t after_blanks(const uint8_t *p, int64_t i, int64_t n) noexcept nogil:
+    while i < n and is_blank(p[i]):
+        i += 1
+    return i
+
+
+cdef inline int64_t leading_nuls(const uint8_t *p, int64_t n) noexcept nogil:
+    cdef int64_t i = 0
+    while i < n and p[i] == 0:
+        i += 1
+    return i
+
+
+cdef inline bint starts_document(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin a JSON object that has a key, or an array of such objects."""
+    cdef int64_t i = after_blanks(p, 0, n)
+    if i < n and p[i] == 91:
+        i = after_blanks(p, i + 1, n)
+    if i == n or p[i] != 123:
+        return False
+    i = after_blanks(p, i + 1, n)
+    return i < n and p[i] == 34
+
+
+cdef inline bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin with a time in the format of exports to S3, or begin as a line of another format with a time."""
+    cdef const char *shape = b"0000-00-00T00:00:00"
+    cdef int64_t i
+    if n < 24:
+        return False
+    for i in range(19):
+        if p[i] != <uint8_t>shape[i] and not (shape[i] == 48 and is_digit(p[i])):
+            return False
+    if p[19] == 46 and is_digit(p[20]) and is_digit(p[21]) and is_digit(p[22]) and p[23] == 90:
+        return True
+    i = 19
+    while i < n and i < 64 and p[i] != 32:
+        i += 1
+    if n - i > 8 and (memcmp(p + i, b" stdout ", 8) == 0 or memcmp(p + i, b" stderr ", 8) == 0):
+        return True
+    # a stream's name behind the time: <job>/algo-1-1772359200
+    i += 1
+    while i < n and p[i] > 32:
+        if n - i > 6 and memcmp(p + i, b"/algo-", 6) == 0:
+            return True
+        i += 1
+    return False
+
+
+cdef inline bint starts_with_text(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin as the text output of the AWS command line: with EVENTS or with a token such as b/123."""
+    return n > 7 and (memcmp(p, b"EVENTS\t", 7) == 0 or ((p[0] == 98 or p[0] == 102) and p[1] == 47 and is_digit(p[2])))
+
+
+cdef inline bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the first line lists several names of letters, in quotes or not. Any byte >= 0x80 passes, as blank or letter."""
+    cdef int64_t i
+    cdef inline bint several = False
+    for i in range(n):
+        if p[i] == 10:
+            break
+        if p[i] == 44:
+            several = True
+        elif not (p[i] <= 34 and p[i] != 33 or 64 <= p[i] <= 90 or 97 <= p[i] <= 122 or p[i] >= 0x80):
+            return False
+    return several
+
+
+cdef inline bint is_control(uint8_t x) noexcept nogil:
+    """Whether a byte is a control character that logs do not use. They do use the bell, backspaces and escape sequences."""
+    return x < 7 or 13 < x < 27 or 27 < x < 32 or x == 127

@@ -1,0 +1,233 @@
+"""Detect the format of a log: plain text, an export of CloudWatch Logs, or what a container's runtime wrote.
+
+Detection takes the first bytes and the path. A format is detected only where nothing else looks like it: JSON lines with a key
+that the service or Docker does not write are plain text, and so are lines that start with a time, unless the path is that of
+an export to S3.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.errors import OptionError
+from metricscan.logs import _events
+from metricscan.logs.json_formats import json_format
+
+if TYPE_CHECKING:
+    from metricscan.logs.source import Source
+
+FORMATS = ("auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri")
+#: The formats in which a container's runtime writes the container's output.
+CONTAINER_FORMATS = ("docker-json", "cri")
+CONTAINER_STREAMS = ("stdout", "stderr")
+#: How much of an input is read to detect its format.
+HEAD_BYTES = 4096
+# A line of Docker holds at most 16 KiB of output. Each byte of it may take six.
+_LONG_HEAD_BYTES = 128 * 1024
+
+
+class Refused(NamedTuple):
+    """A format that is detected but not read.
+
+    Attributes
+    ----------
+    what : str
+        What the input is.
+    hint : str
+        How to get an input that can be read.
+    """
+
+    what: str
+    hint: str
+
+
+_PLAIN_HINT = "the input format 'plain' reads it as it is"
+_JSON_HINT = f"run the command with --output json; {_PLAIN_HINT}"
+#: The formats that are detected but not read, by a name of ours.
+REFUSED = {
+    "aws-text": Refused(
+        "the text output of aws logs, in which messages cannot be told from their envelopes", _JSON_HINT
+    ),
+    "aws-tail": Refused(
+        "the output of aws logs tail, in which the streams of several jobs are mixed",
+        f"aws logs filter-log-events --output json gives the same events; {_PLAIN_HINT}",
+    ),
+    "insights-json": Refused(
+        "the answer of aws logs get-query-results",
+        f"aws logs filter-log-events gives the events, and the console gives the results as CSV; {_PLAIN_HINT}",
+    ),
+    "lambda-json": Refused(
+        "a payload of CloudWatch Logs for a Lambda function",
+        f"decode awslogs.data from Base64, and give the result, which is gzip; {_PLAIN_HINT}",
+    ),
+}
+
+BOM = b"\xef\xbb\xbf"
+
+# the beginning of a JSON object, or of an array of objects. Log lines such as "[INFO] .." and "{'lr': 1}" do not match.
+_DOCUMENT = re.compile(rb'\s*(?:\[\s*)?\{\s*"')
+
+# ---- lines that start with a time
+_DATE = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+_S3_LINE = re.compile(_DATE + rb"\.\d{3}Z(?:[ \r]|\Z)")
+_CRI_LINE = re.compile(_DATE + rb"(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) std(?:out|err) [PF](?::[^ \r\n]*)?(?:[ \r\n]|\Z)")
+_TAIL_LINE = re.compile(_DATE + rb"\.\d{6}\+00:00 [!-\xff]+/algo-\d+-\d+ ")
+_TEXT_LINE = re.compile(rb"(?:[bf]/\d+\t[bf]/\d+\r?\n)?EVENTS\t(?:\d{40,}\t)?\d{13}\t")
+# the export to S3 writes parts of a stream, with a folder per stream, under a folder that the id of the export names
+_S3_PART = re.compile(r"(?:.*[/\\])?\d{6}(?:\.gz)?", re.DOTALL)
+_S3_TASK = re.compile(r".*[/\\][0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[/\\][^/\\]+[/\\][^/\\]+", re.DOTALL)
+_S3_TEST = "aws-logs-write-test"
+
+# ---- the console's CSV
+_TIME_COLUMNS = ("timestamp", "@timestamp")
+_MESSAGE_COLUMNS = ("message", "@message")
+_STREAM_COLUMNS = ("logstreamname", "logstream", "@logstream")
+_OTHER_COLUMNS = ("ingestiontime", "@ingestiontime", "eventid", "@log", "loggroupname", "@ptr")
+_COLUMNS = {*_TIME_COLUMNS, *_MESSAGE_COLUMNS, *_STREAM_COLUMNS, *_OTHER_COLUMNS}
+
+
+def detect(head: bytes, path: str = "") -> str:
+    r"""The format of an input by its first bytes and its path; ``"plain"`` if it is none of the others.
+
+    Parameters
+    ----------
+    head : bytes
+        The first :data:`HEAD_BYTES` bytes or more, or the whole input if it is shorter.
+    path : str
+        Where the input lies, if it is a file. An export to S3 is recognised only by content and path together.
+
+    Returns
+    -------
+    str
+        One of :data:`FORMATS`, or a key of :data:`REFUSED`.
+
+    Examples
+    --------
+    >>> detect(b'{\n  "events": [\n    {"timestamp": 1, "message": "loss=1"}]}')
+    'cloudwatch-json'
+    >>> detect(b'{"log":"loss=1\\n","stream":"stdout","time":"2026-03-01T10:00:00.5Z"}\n')
+    'docker-json'
+    >>> detect(b"2026-03-01T10:00:00.123456789Z stdout F loss=1\n")
+    'cri'
+    >>> detect(b"2026-03-01T10:00:00.000Z loss=1\n")
+    'plain'
+    >>> detect(b"2026-03-01T10:00:00.000Z loss=1\n", "gan-001-algo-1-17723/000000.gz")
+    's3-export'
+    """
+    is_all = len(head) < HEAD_BYTES
+    head = head.lstrip(b"\0").removeprefix(BOM).lstrip(b"\0")
+    if _DOCUMENT.match(head):
+        return json_format(head, may_be_cut=len(head) <= HEAD_BYTES)
+    if head[:1].isdigit():
+        if _CRI_LINE.match(head):
+            # the regex accepts a 30th of February, the decoder does not
+            return "cri" if _is_read(_first_line(head), "cri") else "plain"
+        if _TAIL_LINE.match(head):
+            return "aws-tail"
+        return "s3-export" if _is_s3_export(head, path, is_all=is_all) else "plain"
+    if _TEXT_LINE.match(head):
+        return "aws-text"
+    names = header(head)
+    if set(names) <= _COLUMNS and min(roles(names)[:2]) >= 0:
+        return "cloudwatch-csv"
+    return "plain"
+
+
+def format_of(source: Source, input_format: str) -> str:
+    """The format in which to read a source: the named one, or for ``"auto"`` the detected one.
+
+    The source is not consumed.
+
+    Raises
+    ------
+    OptionError
+        The name is not among :data:`FORMATS`.
+    """
+    check_format(input_format)
+    if input_format != "auto":
+        return input_format
+    detected = detect(source.peek(HEAD_BYTES), source.name)
+    if detected == "docker-json":
+        # the first line may be longer
+        head = source.peek(HEAD_BYTES)
+        if len(head) == HEAD_BYTES and b"\n" not in head:
+            detected = detect(source.peek(_LONG_HEAD_BYTES), source.name)
+    return detected
+
+
+def check_format(input_format: str) -> None:
+    """Raise an OptionError if the name is not among :data:`FORMATS`."""
+    if input_format not in FORMATS:
+        raise OptionError(f"input_format={input_format!r}: {' or '.join(map(repr, FORMATS))} was expected")
+
+
+def header(head: bytes) -> list[str]:
+    """The names of the columns in a CSV's first line, in lower case."""
+    line = _first_line(head.removeprefix(BOM)).decode("utf-8", "replace").rstrip("\r")
+    try:
+        names = next(csv.reader(io.StringIO(line)), [])
+    except csv.Error:
+        return []
+    return [name.strip().lower() for name in names]
+
+
+def roles(names: list[str]) -> tuple[int, int, int]:
+    """Which of a CSV's columns holds the time, which the message and which the stream's name; -1 for none."""
+    time, message, stream = (
+        next((index for index, name in enumerate(names) if name in kinds), -1)
+        for kinds in (_TIME_COLUMNS, _MESSAGE_COLUMNS, _STREAM_COLUMNS)
+    )
+    return time, message, stream
+
+
+def _first_line(head: bytes) -> bytes:
+    return head.split(b"\n", 1)[0]
+
+
+# ---- lines that start with a time
+
+
+def _is_read(data: bytes, kind: str) -> bool:
+    decoder = _events.Decoder(kind)
+    decoder.feed(data, True)
+    return decoder.error is None
+
+
+def _is_s3_export(head: bytes, path: str, *, is_all: bool) -> bool:
+    """Whether an input is an export to S3: by its path, and by the times at the starts of its lines.
+
+    If the path leaves no doubt, the first line decides, because a message may have several lines. If it has merely a name such
+    as ``000000.gz``, each line must start with a time.
+    """
+    lines = head.split(b"\n")
+    if not path or not _S3_LINE.match(lines[0]):
+        return False
+    is_certain = _S3_TASK.fullmatch(path) is not None or _is_beside_test(path)
+    if not is_certain and not _S3_PART.fullmatch(path):
+        return False
+    if is_certain:
+        lines = lines[:1]
+    elif len(lines) > 1 and not is_all:
+        # the last line may continue after the head
+        lines.pop()
+    timed = [line for line in lines if line.strip()]
+    if not all(map(_S3_LINE.match, timed)):
+        return False
+    # the regex accepts a 30th of February, the decoder does not
+    decoder = _events.Decoder("s3-export")
+    decoder.feed(b"\n".join(timed), True)
+    return sum(count for *_, count in decoder.streams) == len(timed)
+
+
+def _is_beside_test(path: str) -> bool:
+    """Whether the file that the export to S3 writes first lies in one of the three folders above."""
+    folder = os.path.dirname(path)
+    for _ in range(3):
+        if os.path.exists(os.path.join(folder, _S3_TEST)):
+            return True
+        folder = os.path.dirname(folder) if folder not in ("", os.sep) else os.path.join(os.pardir, folder)
+    return False

@@ -1,0 +1,100 @@
+"""The scan of a decoded text: rows and samples get the places that they have in the source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metricscan.scanning.schema import BATCH_ROWS
+
+if TYPE_CHECKING:
+    from metricscan import _core
+    from metricscan.logs.encodings import Decoder
+    from metricscan.scanning.plan import Plan
+    from metricscan.scanning.stats import ScanStats
+
+
+class DecodedRows:
+    """The rows that a stream of the core finds in a decoded text.
+
+    Parameters
+    ----------
+    plan : Plan
+    core : Stream
+        It is fed the text by the caller, and sets no batches aside.
+    decoder : Decoder
+    """
+
+    def __init__(self, plan: Plan, core: _core.Stream, decoder: Decoder) -> None:
+        self._plan = plan
+        self._core = core
+        self._decoder = decoder
+        self._terminators = (b"\n", b"\r") if plan.universal else (b"\n",)
+        self._fed = 0
+        # per pattern how many of the rows that the core holds have their places in the source
+        self._moved: dict[int, int] = {}
+        # by the place of a sample's record in the text
+        self._samples: dict[int, int] = {}
+        #: The samples of the core's suspects, with places of the source.
+        self.suspects: list[_core.Suspect] = []
+
+    def feed(self, chunk: Any, micros: int | None = None, *, final: bool = False) -> None:
+        """Decode a chunk of a live stream, scan its text, and move the rows; ``micros`` is the time of the chunk."""
+        text = self._decoder.decode(chunk, final=final)
+        if micros is None:
+            self._core.feed(text)
+        else:
+            self._core.feed(text, micros)
+        self.move(text)
+
+    def move(self, text: bytes) -> None:
+        """Convert the places of new rows and samples, in the core's memory. To be called after each text that was fed."""
+        import numpy as np
+
+        for pattern in self._core.filled():
+            moved = self._moved.get(pattern, 0)
+            places = self._core.places(pattern, moved)
+            if places is not None:
+                _, offset, start = (np.frombuffer(one, np.int64) for one in places)
+                self._decoder.to_source(offset)
+                self._decoder.to_source(start)
+                self._moved[pattern] = moved + len(offset)
+        if self._core.has_samples:
+            for _, (*_, samples) in self._core.counted():
+                for _, _, at in samples:
+                    if at not in self._samples:
+                        self._samples[at] = self._decoder.place(at)
+        for companion, kind, shown, line, record, value in self._core.suspects[len(self.suspects) :]:
+            places = self._decoder.place(record), self._decoder.place(value)
+            self.suspects.append((companion, kind, shown, line, *places))
+        # the unfinished record begins behind the last terminator; a carriage return at the end may go on as a newline
+        end = max(text.rfind(one, 0, len(text) - (one == b"\r")) for one in self._terminators)
+        if end >= 0:
+            self._decoder.forget(self._fed + end)
+        self._fed += len(text)
+
+    def take_full(self) -> list[tuple[int, _core.Columns]]:
+        """Hand over the rows of the patterns that have a full batch."""
+        return self.take(BATCH_ROWS)
+
+    def take(self, least: int = 1) -> list[tuple[int, _core.Columns]]:
+        """Hand over the rows of the patterns that have at least so many."""
+        taken = []
+        for pattern in [one for one, rows in self._moved.items() if rows >= least]:
+            columns = self._core.detach(pattern)
+            if columns is not None:
+                taken.append((pattern, columns))
+            self._moved[pattern] = 0
+        return taken
+
+    def stats(self) -> ScanStats:
+        """Counts so far, with places and bytes of the source."""
+        stats = self._plan.stats_of(self._core, lambda line, offset: (line, self._samples[offset]))
+        count_decoded(stats, self._decoder)
+        return stats
+
+
+def count_decoded(stats: ScanStats, decoder: Decoder | None) -> None:
+    """Set the counts that a decoded source has: its own bytes, and what could not be decoded."""
+    if decoder is not None:
+        stats.bytes = decoder.read
+        stats.undecoded, stats.undecoded_at = decoder.undecoded, decoder.undecoded_at
