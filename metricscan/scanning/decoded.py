@@ -64,8 +64,8 @@ class DecodedRows:
                     if at not in self._samples:
                         self._samples[at] = self._decoder.place(at)
         for companion, kind, shown, line, record, value in self._core.suspects[len(self.suspects) :]:
-            places = self._decoder.place(record), self._decoder.place(value)
-            self.suspects.append((companion, kind, shown, line, *places))
+            where = self._decoder.place(record), self._decoder.place(value)
+            self.suspects.append((companion, kind, shown, line, *where))
         # the unfinished record begins behind the last terminator; a carriage return at the end may go on as a newline
         end = max(text.rfind(one, 0, len(text) - (one == b"\r")) for one in self._terminators)
         if end >= 0:
