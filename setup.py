@@ -67,12 +67,12 @@ if FUZZ:
 
 
 def sources_of(path: Path) -> list[Path]:
-    """A .pyx and all of the package that it is compiled with: what it cimports, and headers, those of headers too."""
+    """A .pyx and all of the package that it is compiled with: what it cimports and includes, also through headers."""
     found = [path]
     for source in found:
         text = source.read_text(encoding="utf-8")
         near = [source.with_suffix(".pxd")]
-        for name in re.findall(r'^\s*(?:cdef\s+extern\s+from|#\s*include)\s+"([^"<>]+)"', text, re.MULTILINE):
+        for name in re.findall(r'^\s*(?:cdef\s+extern\s+from|#?\s*include)\s+"([^"<>]+)"', text, re.MULTILINE):
             near += [PACKAGE / name, source.parent / name]
         if source.suffix != ".h":
             lines = re.findall(r"^\s*(?:from\s.*)?\bcimport\b.*$", text, re.MULTILINE)

@@ -11,6 +11,8 @@ OPCODE_SIZES: Final[list[int]]
 FAILED: Final[str]
 TIMED_OUT: Final[str]
 
+#: A sample: companion, kind, text, line, offset, start.
+Suspect: TypeAlias = tuple[int, int, str, int, int, int]
 _Counts: TypeAlias = tuple[int, int, int, int, int, list[tuple[str, int, int]]]
 
 @disjoint_base
@@ -72,6 +74,8 @@ class Stream:
     def has_samples(self) -> bool: ...
     @property
     def traced(self) -> list[tuple[int, int, int, bytes, int, int, bytes | None, float | None]]: ...
+    @property
+    def suspects(self) -> list[Suspect]: ...
     @property
     def newlines(self) -> int: ...
     @property

@@ -101,13 +101,19 @@ cdef class Engine:
         for i, pattern in enumerate(patterns):
             self.take_pattern(&self.t.patterns[i], pattern, "confirm" if search == "every" else pattern.strategy, ends)
         if search != "simd":
-            literals, groups, always = [], [], list(range(len(patterns)))
+            literals, groups = [], []
+            always = [i for i, pattern in enumerate(patterns) if not pattern.is_companion]
         self.take_always(always)
         self.take_literals(literals)
         self.take_groups(groups)
 
     cdef int take_pattern(self, ms_pattern *q, pattern, strategy, dict ends) except -1:
         q.strategy = _STRATEGIES[strategy]
+        q.is_companion = pattern.is_companion
+        q.behind = ms_no_bytes
+        if pattern.watch is not None:
+            self.take_watch(q, pattern.watch)
+            self.t.watching = True
         if q.strategy == MS_STRATEGY_CONFIRM:
             return 0
         if pattern.program is not None:
@@ -138,6 +144,15 @@ cdef class Engine:
             if span.table not in ends:
                 ends[span.table] = span.table.translate(_NO_MEMBER)
             q.ends = self.held(ends[span.table])
+        return 0
+
+    cdef int take_watch(self, ms_pattern *q, watch) except -1:
+        q.has_companion, q.has_near, q.companion, q.open_front = True, watch.near, watch.companion, watch.open_front
+        if watch.behind is not None:
+            q.behind = self.held_table(watch.behind)
+        q.value_starts = self.held_table(watch.value_starts)
+        q.lead_in, q.lead_in_length, q.lead_in_blanks = self.held(watch.lead_in), len(watch.lead_in), watch.lead_in_blanks
+        q.lead_out, q.lead_out_length = self.held(watch.lead_out), len(watch.lead_out)
         return 0
 
     cdef int take_program(self, ms_program *program, fields) except -1:
@@ -259,120 +274,7 @@ cdef void *zeroed(size_t count, size_t size) except NULL:
 
 # ---- Columns: rows that were handed over
 
-cdef class Columns:
-    """Rows of one pattern that a stream handed over.
-
-    The object shares the memory of the rows with other holders; the last one frees it. It is a two-dimensional buffer: one row
-    each for value (doubles, seen as integers), line, offset, start and, if there are any, times. It is writable until ``export``.
-
-    Attributes
-    ----------
-    rows : int
-    has_times : bool
-    texts : object
-        Texts that the caller has set, to stand in place of the values; None by default.
-    """
-
-    cdef readonly int64_t rows
-    cdef readonly bint has_times
-    cdef public object texts
-    cdef void *memory
-    cdef char *first            # the first column; the others follow at equal strides
-    cdef Py_ssize_t shape[2]
-    cdef Py_ssize_t strides[2]
-    cdef bint was_exported
-    cdef ArrowArray exported
-
-    def __dealloc__(self):
-        ms_withdraw(&self.exported)
-        ms_give_memory(self.memory)
-
-    def __getbuffer__(self, Py_buffer *view, int flags):
-        cdef int contiguous = PyBUF_ANY_CONTIGUOUS | PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS
-        if flags & contiguous != PyBUF_STRIDES:
-            raise BufferError("columns lie apart: strides are needed")
-        if flags & PyBUF_WRITABLE and self.was_exported:
-            raise BufferError("what was exported is read-only")
-        view.obj = self
-        view.buf = self.first
-        view.len = self.shape[0] * self.shape[1] * 8
-        view.itemsize = 8
-        view.readonly = self.was_exported
-        view.ndim = 2
-        view.format = <char *>b"q" if flags & PyBUF_FORMAT else NULL
-        view.shape = self.shape
-        view.strides = self.strides
-        view.suboffsets = NULL
-        view.internal = NULL
-
-    def export(self):
-        """Return the address of an ``ArrowArray`` of these rows, which an Arrow library can import. It is a further holder.
-
-        It is a struct array: value, line, offset, start, and a column of nulls. Until it is imported it lives as long as this
-        object, and the next call of ``export`` releases it. The caller exports and imports on one thread.
-        """
-        ms_withdraw(&self.exported)
-        if ms_export_columns(&self.exported, self.memory, self.rows, self.first, <size_t>self.strides[0]) < 0:
-            raise MemoryError(f"no memory to hand over {self.rows} rows")
-        self.was_exported = True
-        return <uintptr_t>&self.exported
-
-    def add_lines(self, int64_t number):
-        """Add a number to the line of every row. The rows must not be exported yet."""
-        if self.was_exported:
-            raise BufferError("what was exported is read-only")
-        with nogil:
-            ms_add_lines(<int64_t *>(self.first + self.strides[0]), self.rows, number)
-
-    @property
-    def holders(self):
-        """Tests only: the number of holders of the memory, this object among them."""
-        return ms_holders_of_memory(self.memory)
-
-
-cdef Columns columns_of(void *memory, int64_t rows, void *first, void *second, bint has_times):
-    """Make Columns, which become a holder of the memory. The first two columns determine the stride: see ms_lay_out."""
-    cdef Columns columns = Columns.__new__(Columns)
-    columns.rows = rows
-    columns.has_times = has_times
-    columns.memory = memory
-    columns.first = <char *>first
-    columns.shape[0] = MS_COLUMNS + has_times
-    columns.shape[1] = rows
-    columns.strides[0] = <char *>second - <char *>first
-    columns.strides[1] = 8
-    return columns
-
-
-cdef Columns columns_of_batch(ms_batch *batch):
-    columns = columns_of(batch.slab, batch.rows, batch.value, batch.line, False)
-    batch.slab = NULL
-    return columns
-
-
-def joined(list parts not None):
-    """Copy the rows of several batches, none of which has times, into one batch.
-
-    A scanning thread does this between two blocks. With numpy's arrays it took ten times as long.
-    """
-    cdef int64_t rows = 0
-    cdef Py_ssize_t stride
-    cdef char *memory
-    cdef char *to
-    cdef Columns part
-    for part in parts:
-        if part.has_times:
-            raise ValueError("rows with times cannot be joined")
-        rows += part.rows
-    stride = (rows * 8 + 63) & ~<Py_ssize_t>63
-    memory = <char *>ms_take_memory(<size_t>stride * MS_COLUMNS, False)
-    if memory == NULL:
-        raise MemoryError(f"no memory to join {rows} rows")
-    to = memory
-    for part in parts:
-        ms_copy_columns(to, <size_t>stride, part.first, <size_t>part.strides[0], part.rows)
-        to += part.rows * 8
-    return columns_of(memory, rows, memory, memory + stride, False)
+include "_core_columns.pxi"
 
 
 # ---- Stream: one pass over one input
@@ -404,6 +306,7 @@ cdef class Stream:
     cdef int32_t n_patterns
     cdef dict samples
     cdef readonly list traced
+    cdef readonly list suspects  # samples: (companion, kind, text, line, offset, start)
     cdef ms_carry carry
     cdef int64_t first_offset
     cdef bint busy
@@ -418,6 +321,7 @@ cdef class Stream:
         self.engine = engine
         self.confirm = confirm
         self.samples = {}
+        self.suspects = []
         self.traced = []
         self.time = MS_NO_TIME
         self.carry.beginning = MS_BEFORE_MARK if at_beginning else MS_PAST_BEGINNING
@@ -523,6 +427,7 @@ cdef class Stream:
         if self.busy or self.carry.length or self.scan.n_batches or ms_restart(&self.scan, offset) < 0:
             raise RuntimeError("the stream is in use, or holds rows")
         self.samples = {}
+        self.suspects = []
         self.carry.beginning = MS_BEFORE_MARK if at_beginning else MS_PAST_BEGINNING
         self.carry.skip_lf = self.finished = False
         self.first_offset = offset
@@ -554,14 +459,18 @@ cdef class Stream:
         raise MemoryError(f"no memory for the {what} before offset {self.scan.offset}")
 
     cdef int resolve(self) except -1:
-        cdef int64_t i
+        cdef int64_t i, n
         if self.scan.no_memory:
             self.out_of_memory("rows found")
         if self.scan.n_notes:
             ms_chain_notes(&self.scan)
-            for i in range(self.scan.n_notes):
+            n = self.scan.n_notes
+            for i in range(n):
                 if self.scan.notes[i].kind != MS_NOTE_DEAD and not self.scan.notes[i].follows:
                     self.resolve_pattern(self.scan.notes[i].pattern, i)
+            # deciding records may have added samples of suspects
+            for i in range(n, self.scan.n_notes):
+                self.decide(self.scan.notes[i].pattern, NULL, i)
             self.scan.n_notes = 0
         if self.has_times and ms_write_times(&self.scan, self.time) < 0:
             self.out_of_memory("times of rows")
@@ -589,12 +498,18 @@ cdef class Stream:
         return 0
 
     cdef int decide(self, int32_t pattern, ms_state *state, int64_t index) except -1:
-        cdef ms_note *note = &self.scan.notes[index]
-        if note.kind == MS_NOTE_REFUSED:
+        # a copy: what is decided here may add notes
+        cdef ms_note copied = self.scan.notes[index]
+        cdef const ms_note *note = &copied
+        if note.kind == MS_NOTE_SUSPECT:
+            text = decoded(note.text, note.length)[:MS_SAMPLE_BYTES]
+            self.suspects.append((pattern, note.decided, text, note.line, note.offset, note.start))
+        elif note.kind == MS_NOTE_REFUSED:
             # The scan has counted the text as unparsed already; only the sample is missing.
             self.sample(pattern, state, decoded(note.text, min(note.length, MS_SAMPLE_BYTES * 4)), note)
         elif note.kind == MS_NOTE_NUMBER:
-            self.put_text(pattern, state, decoded(note.text, note.length), note, note.start)
+            if self.put_text(pattern, state, decoded(note.text, note.length), note, note.start):
+                ms_examine_deferred(&self.scan, pattern, note, note.value_start, note.value_end, note.start)
         elif note.kind == MS_NOTE_TRACE:
             value = result = None
             if note.value_start >= 0:
@@ -622,6 +537,12 @@ cdef class Stream:
                 state.timeouts += 1
             self.sample(pattern, state, record[: MS_SAMPLE_BYTES * 4].decode("utf-8", "surrogateescape"), note)
             return 0
+        cdef const ms_pattern *q = &self.engine.t.patterns[pattern]
+        if q.is_companion:
+            self.put_near_miss(pattern, note, matches)
+            return 0
+        if q.has_near and not matches:
+            self.put_near_miss(q.companion, note, self.confirm(q.companion, record))
         for match_start, match_end, value_start, value_end, text in matches:
             if self.scan.trace:
                 self.traced.append((
@@ -631,21 +552,32 @@ cdef class Stream:
             elif text is not None:
                 start = value_start
                 start = ms_input_offset(&self.scan.regions[note.region], note.position + start)
-                self.put_text(pattern, state, text, note, start)
+                if self.put_text(pattern, state, text, note, start):
+                    ms_examine_deferred(&self.scan, pattern, note, value_start, value_end, start)
+        return 0
+
+    cdef int put_near_miss(self, int32_t companion, const ms_note *note, matches) except -1:
+        """Note a near miss in a record that Python decides; matches are those of the companion."""
+        cdef int64_t start, end
+        if matches is not FAILED and matches is not TIMED_OUT and matches:
+            start, end, *_ = matches[0]
+            ms_add_deferred_miss(
+                &self.scan, companion, note, start, end, ms_input_offset(&self.scan.regions[note.region], note.position + start)
+            )
         return 0
 
     cdef int put_text(self, int32_t pattern, ms_state *state, text, const ms_note *note, int64_t start) except -1:
-        """Append a row with the value that Python reads from the text, or count the text as unparsed."""
+        """Append a row with the value that Python reads from the text, and return 1; or count the text as unparsed."""
         cdef double number
         try:
             number = python_float(text)
         except ValueError:
             state.unparsed += 1
             self.sample(pattern, state, text, note)
-        else:
-            if ms_append_row(&self.scan, state, number, note.line, note.offset, start) < 0:
-                self.out_of_memory("rows found")
-        return 0
+            return 0
+        if ms_append_row(&self.scan, state, number, note.line, note.offset, start) < 0:
+            self.out_of_memory("rows found")
+        return 1
 
     cdef int sample(self, int32_t pattern, ms_state *state, str text, const ms_note *note) except -1:
         """Keep the text if there are fewer than MS_MAX_SAMPLES samples. The scan counts only those that it refuses itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metricscan.cli.output import literal, new_table, print_table
+from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
 
     from metricscan.replaying.missing import Missing
     from metricscan.scanning.scanner import Scanner
-    from metricscan.scanning.stats import ScanStats
+    from metricscan.scanning.stats import MetricStats, ScanStats, Suspect
 
 # A built-in algorithm has dozens of metrics, and a log holds a few of them.
 _SILENT_SHOWN = 5
+# Units that are shown of one metric.
+_UNITS_SHOWN = 3
 
 
 def print_counts(console: Console, stats: ScanStats) -> None:
@@ -41,6 +44,38 @@ def print_counts(console: Console, stats: ScanStats) -> None:
     if stats.cut_off:
         more = "record was" if stats.cut_off == 1 else "records were"
         console.print(f"{stats.cut_off:,} more {more} cut off by a read error or damaged compression: no rows")
+    for name, counts in stats.metrics.items():
+        for line in suspicions(counts):
+            console.print(literal(f"{name}: {line}"), soft_wrap=True)
+
+
+def suspicions(counts: MetricStats) -> list[str]:
+    """What is suspicious about a metric, a line for each kind, with an example: it ends with path and line."""
+    kinds = (
+        ("near-miss", counts.near_misses, "near miss", "near misses"),
+        ("cut-value", counts.cut_values, "value that is cut", "values that are cut"),
+        ("unterminated", counts.unterminated, "value at the very end of a log", "values at the very ends of logs"),
+    )
+    lines = []
+    for kind, count, one, several in kinds:
+        example = next((suspect for suspect in counts.suspects if suspect.kind == kind), None)
+        if count and example is not None:
+            lines.append(f"{count:,} {one if count == 1 else several}, for example {_shown(example)}")
+    if len(counts.units) > 1:
+        units = list(counts.units.items())
+        shown = ", ".join(
+            _shown(suspect) if suspect.text else f"none ({_place(suspect)})" for _, suspect in units[:_UNITS_SHOWN]
+        )
+        lines.append(f"the units of its values differ: {shown}{', ..' if units[_UNITS_SHOWN:] else ''}")
+    return lines
+
+
+def _shown(suspect: Suspect) -> str:
+    return f"{suspect.text!r} ({_place(suspect)})"
+
+
+def _place(suspect: Suspect) -> str:
+    return f"{one_line(suspect.path)}:{suspect.line}"
 
 
 def reasons_of(

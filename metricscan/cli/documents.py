@@ -63,10 +63,11 @@ def conditions(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def counts(metric: MetricStats) -> dict[str, Any]:
     """The counts of one metric."""
-    kinds = ("rows", "unparsed", "failed", "timeouts", "over_budget")
     return {
-        **{kind: getattr(metric, kind) for kind in kinds},
+        **metric.counts(),
         "samples": [sample._asdict() for sample in metric.samples],
+        "suspects": [suspect._asdict() for suspect in metric.suspects],
+        "units": {unit: suspect._asdict() for unit, suspect in metric.units.items()},
     }
 
 

@@ -87,9 +87,9 @@ def _said(failing: Failing, counts: MetricStats) -> str | None:
     if failing.kind == "unparsed":
         return _counted(counts.unparsed, "text that is not a number", "texts that are not numbers")
     if failing.kind == "cut":
-        cut = getattr(counts, "cut_values", 0) + getattr(counts, "unterminated", 0)
+        cut = counts.cut_values + counts.unterminated
         return _counted(cut, "value that is cut", "values that are cut")
-    near_misses = getattr(counts, "near_misses", 0)
+    near_misses = counts.near_misses
     said = _counted(near_misses, "near miss", "near misses")
     if failing.most_percent is not None:
         percent = 100 * near_misses / max(near_misses + counts.rows, 1)

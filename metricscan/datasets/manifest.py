@@ -157,16 +157,7 @@ def contents(
         "units": units,
         "jobs": [{"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters} for one in found.jobs],
         "sources": sources,
-        "counts": {
-            name: {
-                "rows": counts.rows,
-                "unparsed": counts.unparsed,
-                "failed": counts.failed,
-                "timeouts": counts.timeouts,
-                "over_budget": counts.over_budget,
-            }
-            for name, counts in stats.metrics.items()
-        },
+        "counts": {name: {**counts.counts(), "units": list(counts.units)} for name, counts in stats.metrics.items()},
         "cut_off": stats.cut_off,
         "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in errors],
         "notices": [one._asdict() for one in notices],

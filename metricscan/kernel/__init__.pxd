@@ -55,6 +55,7 @@ cdef extern from "kernel/program.h" nogil:
         int32_t pure
 
 cdef extern from "kernel/tables.h" nogil:
+    const uint8_t ms_no_bytes[256]
     enum: MS_STRATEGY_SPAN, MS_STRATEGY_CONFIRM, MS_STRATEGY_PROGRAM
     enum: MS_SHAPE_NO_RUN, MS_SHAPE_LAZY, MS_SHAPE_GREEDY
     enum: MS_MATCHES_ALL, MS_MATCHES_FIRST, MS_MATCHES_LAST
@@ -85,6 +86,18 @@ cdef extern from "kernel/tables.h" nogil:
         int64_t value_from
         bint value_to_run
         int64_t value_to
+        bint has_companion
+        bint has_near
+        int32_t companion
+        bint is_companion
+        bint open_front
+        const uint8_t *behind
+        const uint8_t *value_starts
+        const uint8_t *lead_in
+        int64_t lead_in_length
+        bint lead_in_blanks
+        const uint8_t *lead_out
+        int64_t lead_out_length
     ctypedef struct ms_literal:
         const uint8_t *text
         int64_t length
@@ -116,6 +129,7 @@ cdef extern from "kernel/tables.h" nogil:
         int32_t level
         ms_class always_first
         const uint8_t *always_table
+        bint watching
     void ms_tables_clear(ms_tables *t)
 
 cdef extern from "kernel/table_facts.h" nogil:
@@ -146,7 +160,7 @@ cdef extern from "kernel/arrow.h" nogil:
 
 cdef extern from "kernel/pass.h" nogil:
     enum: MS_MAX_SAMPLES, MS_SAMPLE_BYTES
-    enum: MS_NOTE_DEAD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE
+    enum: MS_NOTE_DEAD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE, MS_NOTE_SUSPECT
     const int64_t MS_NO_TIME
     ctypedef struct ms_state:
         double *value
@@ -186,7 +200,7 @@ cdef extern from "kernel/pass.h" nogil:
         int64_t match_end
         int64_t value_start
         int64_t value_end
-        bint decided
+        int decided
         double number
     ctypedef struct ms_batch:
         int32_t pattern
@@ -227,6 +241,12 @@ cdef extern from "kernel/columns.h" nogil:
     int ms_restart(ms_scan *scan, int64_t offset)
     void ms_drop_scratch(ms_scan *scan)
     void ms_scan_clear(ms_scan *scan, int32_t n_patterns)
+
+cdef extern from "kernel/suspects.h" nogil:
+    void ms_examine_deferred(
+        ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end, int64_t place
+    )
+    void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t place)
 
 cdef extern from "kernel/records.h" nogil:
     int64_t ms_input_offset(ms_region *r, int64_t position)

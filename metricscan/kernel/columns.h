@@ -47,6 +47,7 @@ static int ms_lay_out(ms_state *state, int64_t room, int32_t pattern) {
     state->start = (int64_t *)(at + 3 * stride);
     if (state->time != NULL) state->time = (int64_t *)(at + 4 * stride);
     state->room = room;
+    state->fast_room = state->examined ? 0 : room;
     return 0;
 }
 
@@ -69,7 +70,7 @@ static void ms_let_go(ms_state *state) {
     state->shared = 0;
     state->value = NULL;
     state->line = state->offset = state->start = state->time = NULL;
-    state->rows = state->room = state->timed = 0;
+    state->rows = state->room = state->fast_room = state->timed = state->region_mark = 0;
 }
 
 /* Make the rows a batch of their own; the next row begins new columns. Returns -1 if there is no memory; everything is as before then. */
@@ -109,7 +110,7 @@ static int ms_grow_columns(ms_scan *scan, ms_state *state) {
     if (state->rows >= MS_SLAB_ROWS || (state->shared && state->rows)) {
         /* The row count must not restart while something refers to it: notes, rows that are taken back if Python has to decide the
          * record, and rows that get their places once their region is scanned. */
-        if (scan->in_batches && !scan->rewritten && scan->n_notes == 0 &&
+        if (scan->in_batches && !scan->rewritten && scan->n_notes == 0 && scan->n_misses == 0 &&
             (state->record != scan->serial || ms_never_taken_back(scan, state))) {
             if (ms_set_aside(scan, state) < 0) {
                 scan->no_memory = 1;
@@ -203,6 +204,7 @@ static void ms_hand_over(ms_state *state, int slice) {
         state->start += used;
         state->handed += rows;
         state->room -= used;
+        state->fast_room = state->examined ? 0 : state->room;
         state->rows = state->timed = 0;
     } else {
         ms_let_go(state);
@@ -230,9 +232,14 @@ static int ms_restart(ms_scan *scan, int64_t offset) {
     for (int32_t i = 0; i < scan->tables->n_patterns; i++) {
         ms_state *state = &scan->states[i];
         state->handed = state->unparsed = state->failed = state->timeouts = state->over_budget = state->samples = 0;
+        state->unit = 0;
+        state->examined = 0;
+        state->fast_room = state->room;
+        memset(state->sampled, 0, sizeof state->sampled);
     }
     scan->offset = offset;
     scan->line = scan->records = scan->cut_off = 0;
+    scan->unterminated = 0;
     return 0;
 }
 
@@ -240,8 +247,10 @@ static int ms_restart(ms_scan *scan, int64_t offset) {
 static void ms_drop_scratch(ms_scan *scan) {
     ms_matcher_clear(&scan->matcher);
     free(scan->notes);
+    free(scan->misses);
     scan->notes = NULL;
-    scan->n_notes = scan->notes_capacity = 0;
+    scan->misses = NULL;
+    scan->n_notes = scan->notes_capacity = scan->n_misses = scan->misses_capacity = 0;
     for (int i = 0; i < 2; i++) ms_rewriting_clear(&scan->regions[i].rewriting);
 }
 

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "pass.h"
 #include "program.h"
+#include "suspects.h"
 #include "tables.h"
 
 typedef struct {
@@ -42,6 +43,9 @@ static const ms_constant ms_constants[] = {
     /* rows and samples */
     MS_SHARED(MS_NO_TIME), MS_SHARED(MS_COLUMNS), MS_SHARED(MS_FIELDS), MS_SHARED(MS_BATCH_ROWS), MS_SHARED(MS_SLAB_ROWS),
     MS_SHARED(MS_MAX_SAMPLES), MS_SHARED(MS_SAMPLE_BYTES),
+    /* suspects */
+    MS_SHARED(MS_NEAR_MISS), MS_SHARED(MS_LONGER), MS_SHARED(MS_THOUSANDS), MS_SHARED(MS_DECIMAL_COMMA), MS_SHARED(MS_IN_WORD),
+    MS_SHARED(MS_UNIT), MS_SHARED(MS_UNTERMINATED),
 };
 #undef MS_SHARED
 /* clang-format on */

@@ -13,6 +13,7 @@
 #include "pass.h"
 #include "records.h"
 #include "spans.h"
+#include "suspects.h"
 #include "tables.h"
 
 /* A place where a literal was verified, where one of several literals may stand, or which is too near to the region's edge for the fast
@@ -22,8 +23,9 @@ typedef struct {
     const ms_entry *entry;
 } ms_candidate;
 
-/* What the fast path leaves to its caller: a match whose row is not written yet or, if the pattern is -1, a candidate that is not matched
- * yet. */
+/* What the fast path leaves to its caller: a match whose row is not written yet or, in place of the pattern, a candidate that is not matched
+ * yet, or one that does not match and whose pattern has a companion. */
+enum { MS_LEFT_CANDIDATE = -1, MS_LEFT_MISS = -2 };
 typedef struct {
     int32_t pattern;
     int64_t start;

@@ -45,11 +45,17 @@ __attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, con
                                                                const uint8_t *from, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n, *value = from, *stop = from, *after = from;
     const int64_t row = state->rows;
-    int known = row < state->room;
+    int known = row < state->fast_room;
     if (state->closed && state->record == r->serial) return 1;
     const int found = ms_follow(entry->steps, from, p + r->end, &value, &stop, &after);
-    if (found <= 0) return found == 0;
+    if (found < 0) return 0;
+    if (found == 0) {
+        if (!entry->has_near) return 1;
+        left->pattern = MS_LEFT_MISS;
+        return 0;
+    }
     state->next_start = r->base + (after - p);
+    if (entry->watched != NULL && ms_has_neighbours(entry->watched, p, r->record, r->end, value - p, stop - p)) known = 0;
     if (known) {
 #if MS_WIDE
         const ms_number_constants constants = ms_number_constants_made();
@@ -87,7 +93,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
 #if MS_WIDE
     const ms_number_constants constants = ms_number_constants_made();
 #endif
-    left->pattern = -1;
+    left->pattern = MS_LEFT_CANDIDATE;
     for (; candidate < stop_at; candidate++) {
         const uint8_t *const position = candidate->position;
         const ms_entry *const entry = candidate->entry;
@@ -104,6 +110,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
             break;
         }
         const uint8_t *stop = from, *after;
+        int suspect = 0;
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
@@ -137,12 +144,16 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
                 /* A run that starts before the end of this one ends there too, and fails too. */
                 const uint8_t *const last = stop - entry->length;
                 state->next_start = (int64_t)((uintptr_t)(last > start ? last : start) + seen) + 1;
-                continue;
+                /* A later candidate within the run is passed over, so its value may be meant. */
+                if (__builtin_expect(from >= end || !(entry->value_starts[*from] | (entry->has_near & (stop - from >= entry->length))), 1)) continue;
+                left->pattern = MS_LEFT_MISS;
+                break;
             }
+            suspect = ms_may_go_on(entry->behind, stop, end);
         }
         state->next_start = (int64_t)((uintptr_t)after + seen);
         const int64_t row = state->rows;
-        int known = row < state->room;
+        int known = (row < state->fast_room) & !suspect;
         if (known) {
 #if MS_WIDE
             if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))

@@ -8,6 +8,7 @@
 #include "numbers.h"
 #include "pass.h"
 #include "records.h"
+#include "suspects.h"
 #include "tables.h"
 
 /* Drop the rows, notes and counts of this pattern in the current record, and search it no further. */
@@ -36,6 +37,7 @@ static void ms_defer_record(ms_scan *scan, ms_region *r, int32_t pattern) {
 static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
                            int64_t value_end, int status, double value) {
     ms_state *state = &scan->states[pattern];
+    if (scan->tables->patterns[pattern].has_near) ms_forget_miss(scan, r, pattern);
     if (status == MS_REFUSED && !scan->trace) {
         state->unparsed++;
         if (state->samples >= MS_MAX_SAMPLES) return;
@@ -60,7 +62,14 @@ static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t
 static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
                                 int64_t value_end) {
     double value = 0.0;
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    if (__builtin_expect(q->is_companion, 0)) {
+        ms_add_suspect(scan, r, pattern, MS_NEAR_MISS, 0, start, start, end);
+        return;
+    }
     const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
+    if (q->has_companion && status == MS_NUMBER && ms_needs_look(scan, q, r, pattern, value_start, value_end))
+        ms_examine_value(scan, r, q, &scan->states[pattern], value_start, value_end);
     if (status == MS_NUMBER && !scan->noted)
         ms_append_row(scan, &scan->states[pattern], value, r->row_line, r->row_offset, r->offset + value_start);
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);

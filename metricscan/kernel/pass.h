@@ -22,7 +22,7 @@ typedef struct { /* of one pattern in one stream */
     int64_t *offset;
     int64_t *start;
     int64_t rows;
-    int64_t room; /* rows that there is memory for */
+    int64_t fast_room; /* the fast path writes no further row: room, or 0 if each value is examined */
     /* The end of the last match; no match may start before it. It is ms_region.base plus a position. Such places only grow, so no record
      * and no region has to reset them. */
     int64_t next_start;
@@ -31,6 +31,7 @@ typedef struct { /* of one pattern in one stream */
     int64_t *time;   /* NULL until a time was given */
     char *slab;      /* one allocation for all columns, NULL while there are no rows */
     int shared;      /* the slab begins with rows that were handed over */
+    int64_t room;    /* rows that there is memory for */
     int64_t next_room;
     int64_t timed;  /* rows whose time is written */
     int64_t handed; /* rows that left by detach, or were set aside */
@@ -43,10 +44,14 @@ typedef struct { /* of one pattern in one stream */
     int64_t record;
     int64_t row_mark; /* these marks say what to go back to if Python has to decide the record after all */
     int64_t note_mark;
-    int64_t region_mark; /* rows that came before this region, if it was rewritten */
+    int64_t region_mark; /* rows that came before this region, if it was rewritten or the patterns have companions */
     int64_t unparsed_mark;
     int64_t samples_mark;
     int64_t last_note; /* while notes are chained */
+    int64_t missed;     /* the serial number of the last record in which a candidate has not matched */
+    uint64_t unit;      /* that of the last value (suspects.h) */
+    int examined;       /* each value is examined */
+    uint8_t sampled[8]; /* of a companion: its samples, by kind */
     int closed; /* no further candidate of this record matters */
     int pending;
     int64_t pending_start;
@@ -102,7 +107,7 @@ static ms_state *ms_new_states(int32_t n) {
 }
 
 /* The kinds of notes. */
-enum { MS_NOTE_DEAD, MS_NOTE_RECORD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE };
+enum { MS_NOTE_DEAD, MS_NOTE_RECORD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE, MS_NOTE_SUSPECT };
 /* For each pattern so many unparsed texts are kept as samples, and at most so many bytes of each. */
 enum { MS_MAX_SAMPLES = 5, MS_SAMPLE_BYTES = 200 };
 
@@ -123,6 +128,8 @@ typedef struct {
     int64_t match_end;
     int64_t value_start;
     int64_t value_end;
+    int64_t end;  /* of the record, as in ms_region; from the record's start */
+    int64_t next;
     int decided;
     double number;
 } ms_note;
@@ -136,6 +143,16 @@ typedef struct { /* a pattern's columns that were full and set aside */
     int64_t *offset;
     int64_t *start;
 } ms_batch;
+
+typedef struct { /* a record in which a candidate did not match */
+    int32_t pattern; /* -1: it matched after all */
+    int64_t serial;
+    int64_t record;
+    int64_t end;
+    int64_t next;
+    int64_t line;
+    int64_t offset;
+} ms_miss;
 
 typedef struct {
     const ms_tables *tables;
@@ -156,8 +173,12 @@ typedef struct {
     ms_batch *batches;
     int64_t n_batches;
     int64_t batches_capacity;
+    ms_miss *misses;
+    int64_t n_misses;
+    int64_t misses_capacity;
     int in_batches;    /* full columns are set aside */
     int rewritten;     /* the region being scanned was */
+    int unterminated;  /* the region being scanned is a last record without a terminator */
     int overgrown;     /* some columns have outgrown a batch where they could not be set aside */
     int64_t row_limit; /* tests: growing past it fails as memory would */
     int trace;

@@ -130,6 +130,7 @@ static int ms_end(ms_scan *scan, ms_carry *carry, int cut_off) {
         scan->cut_off++;
         return 0;
     }
+    scan->unterminated = 1;
     ms_take_region(scan, 0, carry->bytes, n);
     scan->records++;
     return 1;

@@ -73,6 +73,8 @@ static inline void ms_note_record(const ms_scan *scan, ms_region *r, ms_note *no
     note->position = r->record;
     note->line = r->row_line;
     note->offset = ms_record_offset(r, r->record);
+    note->end = r->end - r->record;
+    note->next = r->next - r->record;
 }
 
 /* Replace the places of a rewritten region's rows by their places in the input. */

@@ -33,6 +33,8 @@ static void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t
     const uint8_t *const p = r->p + r->record;
     const int64_t n = r->end - r->record;
     const int kind = ms_record_kind(r);
+    /* A record has one near miss. */
+    const int32_t matches = scan->tables->patterns[pattern].is_companion ? MS_MATCHES_FIRST : scan->tables->matches;
     int64_t start = 0, end = 0, from = 0, last_start = -1, last_end = 0, last_value[2] = {-1, -1};
     int nonempty = 0;
     state->closed = 1;
@@ -43,14 +45,14 @@ static void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t
         status = ms_search(program, &scan->matcher, p, n, kind, from, text, nonempty, &start, &end);
         if (status != MS_FOUND) break;
         const int64_t *value = scan->matcher.places;
-        if (scan->tables->matches == MS_MATCHES_LAST) {
+        if (matches == MS_MATCHES_LAST) {
             last_start = start;
             last_end = end;
             last_value[0] = value[0];
             last_value[1] = value[1];
         } else {
             ms_put_program_match(scan, r, pattern, start, end, value);
-            if (scan->tables->matches == MS_MATCHES_FIRST) return;
+            if (matches == MS_MATCHES_FIRST) return;
         }
         from = text = end;
         nonempty = end == start;

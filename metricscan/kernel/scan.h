@@ -22,6 +22,44 @@ __attribute__((noinline)) static void ms_next_record(ms_scan *scan, ms_region *r
     ms_enter_record(scan, r, position);
 }
 
+/* ---- misses */
+
+/* Run the companions of the patterns that have not matched, in each record that was left already; `open` is the serial number of the
+ * record that may still have candidates. */
+__attribute__((noinline)) static void ms_try_misses(ms_scan *scan, ms_region *r, int64_t open) {
+    const ms_region current = *r;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < scan->n_misses; i++) {
+        const ms_miss miss = scan->misses[i];
+        if (miss.pattern < 0) continue;
+        if (miss.serial == open) {
+            scan->misses[kept++] = miss;
+            continue;
+        }
+        const ms_pattern *q = &scan->tables->patterns[miss.pattern];
+        const int32_t companion = q->companion;
+        if (!ms_may_hold_value(q, r->p, miss.record, miss.end) || ms_has_row_at(&scan->states[miss.pattern], miss.offset)) continue;
+        r->serial = miss.serial;
+        r->record = miss.record;
+        r->end = miss.end;
+        r->next = miss.next;
+        r->row_line = miss.line;
+        r->row_offset = miss.offset;
+        r->kind = -1;
+        ms_open_state(scan, r, &scan->states[companion]);
+        if (scan->tables->patterns[companion].strategy == MS_STRATEGY_CONFIRM) ms_defer_record(scan, r, companion);
+        else ms_run_program(scan, r, companion, r->record);
+    }
+    scan->n_misses = kept;
+    r->serial = current.serial;
+    r->record = current.record;
+    r->end = current.end;
+    r->next = current.next;
+    r->row_line = current.row_line;
+    r->row_offset = current.row_offset;
+    r->kind = current.kind;
+}
+
 /* ---- candidates */
 
 /* Match a candidate of any pattern, in the current record. */
@@ -37,8 +75,13 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
     }
     if (q->strategy == MS_STRATEGY_PROGRAM) {
         /* If the pattern is a chain, its last match may extend beyond this place. */
-        if (q->steps == NULL || r->base + start >= state->next_start)
-            ms_run_program(scan, r, pattern, q->found_by_lead ? start : r->record);
+        if (q->steps != NULL && r->base + start < state->next_start) return;
+        const int64_t over_budget = state->over_budget;
+        ms_run_program(scan, r, pattern, q->found_by_lead ? start : r->record);
+        if (q->has_near) {
+            if (state->over_budget > over_budget) ms_forget_miss(scan, r, pattern);
+            else if (state->rows == state->row_mark) ms_note_miss(scan, r, pattern);
+        }
         return;
     }
     if (r->base + start < state->next_start) return;
@@ -46,7 +89,10 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
         ms_run_program(scan, r, pattern, r->record);
         return;
     }
-    if (!ms_match_span(q, state, r, start, &match_end, &run_end)) return;
+    if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
+        if (q->has_near) ms_note_miss(scan, r, pattern);
+        return;
+    }
     state->next_start = r->base + match_end;
     if (scan->tables->matches == MS_MATCHES_LAST) {
         if (!state->pending) scan->pending[scan->n_pending++] = pattern;
@@ -71,6 +117,7 @@ static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q
         if (!ms_match_to_byte(state, r, match_end, q->suffix[0], &run_end)) return;
         match_end = run_end + 1;
     } else if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
+        if (q->has_near) ms_note_miss(scan, r, pattern);
         return;
     }
     state->next_start = r->base + match_end;
@@ -116,7 +163,7 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
     const ms_tables *const t = scan->tables;
     ms_candidate candidates[MS_SOME_POSITIONS];
     ms_left left;
-    if (t->has_single_bytes || scan->noted) {
+    if (t->has_single_bytes || scan->noted || scan->unterminated) {
         for (size_t i = 0; i < found; i++) ms_try_position(scan, r, r->block + positions[i]);
         return;
     }
@@ -125,7 +172,8 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
     for (;; candidate++) {
         candidate = ms_decide(t->level, r, scan->states, &scan->serial, candidate, to, &left);
         if (candidate == to) return;
-        if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
+        if (left.pattern == MS_LEFT_MISS) ms_note_miss(scan, r, candidate->entry->pattern);
+        else if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
         else ms_put_value(scan, r, left.pattern, left.start, left.end, left.value_start, left.value_end);
     }
 }
@@ -167,6 +215,7 @@ static void ms_scan_literals(ms_scan *scan, ms_region *r) {
                 ms_try_positions(scan, r, positions + tried, found - tried < MS_SOME_POSITIONS ? found - tried : MS_SOME_POSITIONS);
             const size_t last = ms_marked_before(r->ends, length);
             if (last != MS_BLOCK) r->open = block + (int64_t)last + 1;
+            if (scan->n_misses) ms_try_misses(scan, r, r->serial);
         }
         scan->line += (int64_t)lines.count;
         scan->records += (int64_t)(returns ? ms_records(t->level, r->p, (size_t)block, (size_t)block + length, (size_t)r->n,
@@ -176,6 +225,7 @@ static void ms_scan_literals(ms_scan *scan, ms_region *r) {
     }
     r->newlines = NULL;
     if (scan->n_pending) ms_flush_pending(scan, r);
+    if (scan->n_misses) ms_try_misses(scan, r, -1);
 }
 
 /* Try the patterns without a literal on every record. (In tests, these may be all patterns.) */
@@ -192,13 +242,20 @@ static void ms_scan_every_record(ms_scan *scan, ms_region *r) {
         for (int32_t i = 0; i < t->n_always; i++) {
             const int32_t pattern = t->always[i];
             const ms_pattern *const q = &t->patterns[pattern];
-            if (q->strategy == MS_STRATEGY_PROGRAM && !ms_may_match(&q->program, r)) continue;
+            if (q->strategy == MS_STRATEGY_PROGRAM && !ms_may_match(&q->program, r)) {
+                if (q->has_near) ms_note_miss(scan, r, pattern);
+                continue;
+            }
             if (q->strategy != MS_STRATEGY_SPAN) {
                 ms_try_candidate(scan, r, pattern, r->record);
                 continue;
             }
             for (int64_t at = r->record; at + q->prefix_length <= r->end; at++)
                 if (memcmp(r->p + at, q->prefix, (size_t)q->prefix_length) == 0) ms_try_candidate(scan, r, pattern, at);
+        }
+        if (scan->n_misses) {
+            if (scan->n_pending) ms_flush_pending(scan, r);
+            ms_try_misses(scan, r, -1);
         }
         position = ms_behind_terminator(r->p, r->next, r->n, r->terminators);
         r->next = position - 1;
@@ -240,9 +297,9 @@ static void ms_take_region(ms_scan *scan, int region, const uint8_t *p, int64_t 
         r->p = r->rewriting.text;
         r->drop_cr = 0;
         if (t->terminators == MS_UNIVERSAL) r->terminators = MS_EACH;
-        for (int32_t pattern = 0; pattern < t->n_patterns; pattern++)
-            scan->states[pattern].region_mark = scan->states[pattern].rows;
     }
+    if (r->rewritten || t->watching)
+        for (int32_t pattern = 0; pattern < t->n_patterns; pattern++) scan->states[pattern].region_mark = scan->states[pattern].rows;
     scan->noted = scan->trace;
     r->base = scan->base;
     scan->rewritten = r->rewritten;

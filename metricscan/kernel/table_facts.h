@@ -109,6 +109,10 @@ static void ms_make_fast(const ms_tables *t, ms_entry *entry) {
     entry->suffix = q->suffix;
     entry->suffix_length = q->suffix_length;
     if (q->suffix_length) entry->stop = q->suffix[0];
+    entry->has_near = q->has_near;
+    entry->watched = q->has_companion ? q : NULL;
+    entry->behind = q->behind;
+    entry->value_starts = q->has_near ? q->value_starts : ms_no_bytes;
 }
 
 /* Return how many hash chains a group with this many literals has: a power of two. */

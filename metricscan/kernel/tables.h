@@ -16,6 +16,15 @@
 
 /* ---- patterns */
 
+/* A table of no bytes. */
+static const uint8_t ms_no_bytes[256] = {0};
+
+/* Return whether a number or unit may go on at this place, before `end`; `behind` as in ms_pattern. */
+static inline int ms_may_go_on(const uint8_t *behind, const uint8_t *at, const uint8_t *end) {
+    if (at >= end || !behind[*at]) return 0;
+    return behind[*at] == 1 || (at + 1 < end && (uint8_t)(at[1] - '0') < 10);
+}
+
 /* How a pattern is matched: in place, by Python, or by a program that runs over the record. */
 enum { MS_STRATEGY_SPAN, MS_STRATEGY_CONFIRM, MS_STRATEGY_PROGRAM };
 /* What follows the literal of a span. */
@@ -75,6 +84,20 @@ typedef struct {
     int64_t value_from;
     int value_to_run;
     int64_t value_to;
+    /* Suspects (suspects.h). */
+    int has_companion;
+    int has_near; /* the companion has a program: it is run where the pattern has not matched */
+    int32_t companion;
+    int is_companion;
+    int open_front;              /* the pattern leaves open what stands right before the value */
+    const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte, or with this byte and a digit (2); all
+                                  * zero if the pattern fixes what follows */
+    const uint8_t *value_starts; /* 256 entries: may any kind of value begin with this byte */
+    const uint8_t *lead_in;      /* the text that stands right before the value, where the regex says so */
+    int64_t lead_in_length;
+    int lead_in_blanks; /* blanks may follow it */
+    const uint8_t *lead_out;     /* the text that stands right behind the value, where the regex says so */
+    int64_t lead_out_length;
 } ms_pattern;
 
 /* ---- literals */
@@ -126,6 +149,10 @@ typedef struct ms_entry {
     const uint8_t *suffix;
     int64_t suffix_length;
     const ms_step *steps; /* MS_FAST_CHAIN */
+    const uint8_t *behind; /* as in ms_pattern */
+    const uint8_t *value_starts;
+    const ms_pattern *watched; /* NULL if it has no companion */
+    int has_near;
 } ms_entry;
 
 typedef struct { /* literals that share a fingerprint */
@@ -161,6 +188,7 @@ typedef struct {
     int32_t *uses;
     int32_t *always; /* patterns that are tried on every record */
     int32_t n_always;
+    int watching; /* patterns have companions */
     int has_literals;
     int has_single_bytes; /* fingerprints of one byte */
     int32_t matches;

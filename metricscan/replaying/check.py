@@ -100,7 +100,7 @@ def _one_log(
     shown = {name: len(hits[name]) for name in scanner.metrics}
     data, failure = _read_once(path) if is_read_once(path) else (None, None)
     source = path if data is None else data if failure is None else _broken_off(data, failure)
-    running = scanner.batches(source, threads, input_format=input_format, max_decompressed=max_decompressed)
+    running = scanner.watching_batches(source, threads, input_format=input_format, max_decompressed=max_decompressed)
     try:
         for name, batch in running:
             for line, offset in zip(*(batch.column(key).to_pylist() for key in ("line", "offset")), strict=True):

@@ -24,7 +24,6 @@ from metricscan.scanning.threaded import has_several
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
-    from metricscan.datasets.evidence import SuspectsOfMetric
     from metricscan.logs.archives import Archive
     from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Log
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.small_logs import Counts, Together
+    from metricscan.scanning.suspects import LogSuspects
 
 
 class Scanned(NamedTuple):
@@ -76,8 +76,8 @@ class LogScanner:
         For each scanned log of an export, the first and the last time of its events, in microseconds since the epoch.
     crashes : dict of int to Crash
         By the number of the log, the crash with which it ends. Streams that share an export have none.
-    suspects : dict of int to mapping
-        By the number of the log and the metric, what is suspicious in it.
+    suspects : dict of int to LogSuspects
+        By the number of the log, what is suspicious in it; only logs with suspects are keys.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class LogScanner:
         self.input_format = input_format
         self.spans: dict[Log, tuple[int, int] | None] = {}
         self.crashes: dict[int, Crash] = {}
-        self.suspects: dict[int, Mapping[str, SuspectsOfMetric]] = {}
+        self.suspects: dict[int, LogSuspects] = {}
         self._scanner = scanner
         self._progress = progress
         self._on_error = on_error
@@ -165,6 +165,7 @@ class LogScanner:
             together = self._together([log.path for log in self.logs[group.start : group.stop]])
             if together is not None:
                 self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
+                self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
         return [self._alone(number) for number in group]
@@ -172,7 +173,7 @@ class LogScanner:
     def _together(self, paths: list[str]) -> Together | None:
         detect = self.input_format == "auto"
         if member_of(paths[0], self._archives) is None:
-            return scan_together(self._scanner.plan, paths, detect=detect)
+            return scan_together(self._scanner.watching_plan, paths, detect=detect)
         contents = []
         try:
             for path in paths:
@@ -183,7 +184,7 @@ class LogScanner:
         except SourceError:
             # each is scanned alone, and the error is met again
             return None
-        return scan_contents(self._scanner.plan, paths, contents, detect=detect)
+        return scan_contents(self._scanner.watching_plan, paths, contents, detect=detect)
 
     def _alone(self, number: int) -> tuple[Scanned, SourceError | None]:
         log = self.logs[number]
@@ -191,11 +192,12 @@ class LogScanner:
         stats = ScanStats()
         failure: SourceError | None = None
         try:
-            running = self._scanner.batches(self._open(log.path), threads=1, input_format=self.input_format)
+            running = self._scanner.watching_batches(self._open(log.path), threads=1, input_format=self.input_format)
             try:
                 batches.extend((name, batch, [batch.num_rows]) for name, batch in running)
             finally:
                 stats = running.stats
+                self._note_suspects(number, running)
                 failure = self._note_span(log, running)
             self._note_crash(number, running)
         except SourceError as error:
@@ -224,7 +226,7 @@ class LogScanner:
                 opened.read_ahead()
             if self._progress.is_reported:
                 opened.watch(lambda position: self._progress.reading(log, position))
-            running = self._scanner.batches(opened, threads=self.threads, input_format=self.input_format)
+            running = self._scanner.watching_batches(opened, threads=self.threads, input_format=self.input_format)
             try:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
@@ -234,6 +236,7 @@ class LogScanner:
             finally:
                 running.close()
             stats[0] = running.stats
+            self._note_suspects(number, running)
             failure = self._note_span(log, running)
             if failure is not None:
                 self._on_error(failure)
@@ -304,7 +307,7 @@ class LogScanner:
         """Scan one log, or the streams of one export."""
         failure: SourceError | None = None
         by_stream = {self.logs[number].within: number for number in numbers}
-        with self._scanner.batches(opened, threads=1, input_format=self.input_format) as running:
+        with self._scanner.watching_batches(opened, threads=1, input_format=self.input_format) as running:
             export = running.frames
             try:
                 if None in by_stream:
@@ -327,6 +330,14 @@ class LogScanner:
             stats = running.stats
             if failure is None and None in by_stream:
                 self._note_crash(numbers[0], running)
+        if running.suspects is not None:
+            if None in by_stream:
+                self._note_suspects(numbers[0], running)
+            elif export is not None:
+                for part, found in running.suspects.by_part().items():
+                    number = by_stream.get(export.stream_names[part] or "")
+                    if number is not None:
+                        self.suspects[number] = found
         if None in by_stream:
             span = None if export is None else span_of(export.spans)
             yield numbers[0], Ended(stats, failure, span, is_export=export is not None)
@@ -345,6 +356,11 @@ class LogScanner:
         crash = running.crash() if len(names) < 2 else None
         if crash is not None:
             self.crashes[number] = crash
+
+    def _note_suspects(self, number: int, running: Batches) -> None:
+        found = {} if running.suspects is None else running.suspects.of_all()
+        if found:
+            self.suspects[number] = found
 
     def _note_span(self, log: Log, running: Batches) -> SourceError | None:
         """Note the times of a log's events. Gives an error if the events are of several streams, which is known only now."""

@@ -281,7 +281,7 @@ def _units(stats: ScanStats) -> dict[str, list[Unit]]:
     return {
         name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in units.items()]
         for name, counts in stats.metrics.items()
-        if len(units := getattr(counts, "units", {})) > 1
+        if len(units := counts.units) > 1
     }
 
 

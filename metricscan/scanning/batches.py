@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
+    from metricscan.scanning.suspects import Suspects
 
 
 class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
@@ -44,6 +45,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     stats : ScanStats
     frames : ExportReader or None
         The reader of an export, which has its streams and their times; None for other inputs.
+    suspects : Suspects or None
+        What the plan finds, if it watches; complete when the iterator is exhausted.
     counting : ScanStats or callable
         The counts, or a function that puts them together.
     """
@@ -73,6 +76,11 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         # the end of the text; none if the end could not be read
         self._tail = b""
         self._newlines = 0
+        self.suspects: Suspects | None = None
+        if plan.companions:
+            from metricscan.scanning.suspects import Suspects
+
+            self.suspects = Suspects(plan, self._opened.name)
         workers = threaded.worker_count(threads, self._opened.size)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
@@ -96,8 +104,12 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def stats(self) -> ScanStats:
         """Counts of what has been scanned so far."""
         if isinstance(self.counting, ScanStats):
+            if self.suspects is not None:
+                self.suspects.write_to(self.counting)
             return self.counting
         stats = self.counting()
+        if self.suspects is not None:
+            self.suspects.write_to(stats)
         if self._running.gi_frame is None:  # type: ignore[attr-defined]
             # the scan is over: the counts are final
             self.counting = stats
@@ -139,7 +151,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         """The batches of an export, each with an int64 array: the number of each row's stream in ``frames.stream_names``."""
         from metricscan.scanning.exported import ExportScan
 
-        scan = ExportScan(self._plan, frames)
+        scan = ExportScan(self._plan, frames, self.suspects)
         self.counting = scan.stats
         with self._opened:
             for events in frames:
@@ -185,6 +197,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             decoded.move(b"")
         for pattern, columns in core.take() if decoded is None else decoded.take():
             yield from self._named(pattern, columns)
+        if self.suspects is not None:
+            self.suspects.add_samples(core.suspects if decoded is None else decoded.suspects)
+            self.suspects.end_stream()
         if failed is not None:
             self._tail = b""
             raise failed
@@ -202,6 +217,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             """Places in a block have final offsets; their lines count from the block's beginning."""
             return line + lines, offset
 
+        def part_place(line: int, offset: int, start: int) -> tuple[int, int, int, int]:
+            return 0, line + lines, offset, start
+
         with self._opened:
             try:
                 for block in threaded.scan_blocks(self._opened, self._plan, workers, chunk_bytes=self._chunk_bytes):
@@ -211,8 +229,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     self._plan.add_counts(stats, block.counted, place)
                     for pattern, columns in block.columns:
                         columns.add_lines(lines)
+                        if self.suspects is not None and self.suspects.takes(pattern, columns):
+                            continue
                         for gathered in gathering.setdefault(pattern, Gathering()).add(columns):
-                            yield from self._named(pattern, gathered)
+                            yield from self._batches_of(pattern, gathered)
+                    if self.suspects is not None:
+                        self.suspects.add_samples(block.suspects, part_place)
+                        self.suspects.end_stream()
                     lines += block.newlines
             except SourceError as error:
                 failed = error
@@ -220,11 +243,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 self._tail, self._newlines = _end_of(self._opened, stats.bytes), lines
             for pattern, rest in gathering.items():
                 for gathered in rest.take():
-                    yield from self._named(pattern, gathered)
+                    yield from self._batches_of(pattern, gathered)
         if failed is not None:
             raise failed
 
     def _named(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
+        if self.suspects is None or not self.suspects.takes(pattern, columns):
+            yield from self._batches_of(pattern, columns)
+
+    def _batches_of(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of a pattern as batches, once for each metric that shares it; zero-copy."""
         from metricscan.scanning.arrow import from_columns, in_pieces
 

@@ -34,6 +34,8 @@ class DecodedRows:
         self._moved: dict[int, int] = {}
         # by the place of a sample's record in the text
         self._samples: dict[int, int] = {}
+        #: The samples of the core's suspects, with places of the source.
+        self.suspects: list[_core.Suspect] = []
 
     def feed(self, chunk: Any, micros: int | None = None, *, final: bool = False) -> None:
         """Decode a chunk of a live stream, scan its text, and move the rows; ``micros`` is the time of the chunk."""
@@ -61,6 +63,9 @@ class DecodedRows:
                 for _, _, at in samples:
                     if at not in self._samples:
                         self._samples[at] = self._decoder.place(at)
+        for companion, kind, shown, line, record, value in self._core.suspects[len(self.suspects) :]:
+            where = self._decoder.place(record), self._decoder.place(value)
+            self.suspects.append((companion, kind, shown, line, *where))
         # the unfinished record begins behind the last terminator; a carriage return at the end may go on as a newline
         end = max(text.rfind(one, 0, len(text) - (one == b"\r")) for one in self._terminators)
         if end >= 0:

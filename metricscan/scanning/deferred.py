@@ -30,13 +30,21 @@ class Resolver:
     patterns : mapping of int to (engine, compiled, value group)
         The patterns whose records may be deferred. ``engine`` is ``"re"`` or ``"regex"``.
     matches : {"all", "first", "last"}
+    companions : set of int
+        Those of the patterns of which only the first match counts, whatever ``matches`` says.
     """
 
-    __slots__ = ("_matches", "_patterns")
+    __slots__ = ("_companions", "_matches", "_patterns")
 
-    def __init__(self, patterns: Mapping[int, tuple[str, re.Pattern[str], int]], matches: Matches) -> None:
+    def __init__(
+        self,
+        patterns: Mapping[int, tuple[str, re.Pattern[str], int]],
+        matches: Matches,
+        companions: frozenset[int] = frozenset(),
+    ) -> None:
         self._patterns = dict(patterns)
         self._matches = matches
+        self._companions = companions
 
     def __call__(self, pattern: int, record: bytes) -> list[Found] | object:
         """Find every match that counts in a record.
@@ -52,6 +60,7 @@ class Resolver:
         MemoryError
         """
         engine, compiled, group = self._patterns[pattern]
+        matches = "first" if pattern in self._companions else self._matches
         text = record.decode("utf-8", "surrogateescape")
         limit: dict[str, Any] = {"timeout": REGEX_TIMEOUT_S} if engine == "regex" else {}
         try:
@@ -60,7 +69,7 @@ class Resolver:
                 value = match.span(group) if group != NO_GROUP else (match.start(), match.start())
                 found.append((match.span(), value))
                 # a record separates blocks once, however often the regex matches in it
-                if self._matches == "first" or group == NO_GROUP:
+                if matches == "first" or group == NO_GROUP:
                     break
         except MemoryError:
             raise
@@ -68,7 +77,7 @@ class Resolver:
             return _core.TIMED_OUT
         except Exception:
             return _core.FAILED
-        if self._matches == "last":
+        if matches == "last":
             del found[:-1]
         if record.isascii():
             return [(*span, *value, None if value[0] < 0 else text[value[0] : value[1]]) for span, value in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from metricscan.scanning.decoded import count_decoded
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from metricscan.logs.source import Source
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
+    from metricscan.scanning.suspects import Suspects
 
 
 class ExportScan:
@@ -28,14 +30,18 @@ class ExportScan:
     plan : Plan
     frames : ExportReader
         The export; the caller iterates over it.
+    suspects : Suspects, optional
+        Gets what a watching plan finds; each stream of the export is an input.
     """
 
-    def __init__(self, plan: Plan, frames: ExportReader) -> None:
+    def __init__(self, plan: Plan, frames: ExportReader, suspects: Suspects | None = None) -> None:
         self._plan = plan
         self._frames = frames
+        self._suspects = suspects
         # the first message may begin with U+FEFF; the mark of the export itself is not in its text
         self._core = plan.new_stream(at_beginning=False)
-        self._rows = {pattern: _Rows() for pattern in plan.patterns.values()}
+        self._rows = {pattern: _Rows() for pattern in (*plan.patterns.values(), *plan.companions)}
+        self._sampled = 0
         self._samples: dict[int, list[tuple[str, int, int]]] = {}
 
     def stats(self) -> ScanStats:
@@ -63,6 +69,10 @@ class ExportScan:
             found += [
                 (text, *_place(events, line, offset, self._frames.source)) for text, line, offset in kept[len(found) :]
             ]
+        if self._suspects is not None:
+            new = self._core.suspects[self._sampled :]
+            self._suspects.add_samples(new, partial(_place_in_stream, events, self._frames.source))
+            self._sampled += len(new)
         for pattern in filled:
             if self._rows[pattern].count >= BATCH_ROWS:
                 yield from self._named(pattern)
@@ -73,11 +83,16 @@ class ExportScan:
         for pattern, rows in self._rows.items():
             if rows.count:
                 yield from self._named(pattern)
+        if self._suspects is not None:
+            self._suspects.end_stream()
 
     def _named(self, pattern: int) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
-        from metricscan.scanning.arrow import in_pieces
+        from metricscan.scanning.arrow import from_columns, in_pieces
 
-        batch, numbers = self._rows[pattern].take(self._core, pattern)
+        columns, time, numbers = self._rows[pattern].take(self._core, pattern)
+        if self._suspects is not None and self._suspects.takes(pattern, columns, numbers):
+            return
+        batch = from_columns(columns, time)
         at = 0
         for piece in in_pieces(batch):
             for name in self._plan.names[pattern]:
@@ -105,18 +120,27 @@ class _Rows:
             self._times.append(times)
             self.count += rows
 
-    def take(self, core: _core.Stream, pattern: int) -> tuple[pa.RecordBatch, np.ndarray[Any, Any]]:
-        """All rows as one batch, zero-copy but for times, and the number of each one's stream (int64). There must be some."""
+    def take(
+        self, core: _core.Stream, pattern: int
+    ) -> tuple[_core.Columns, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """All rows, and for each its time and the number of its stream (int64). There must be some."""
         import numpy as np
-
-        from metricscan.scanning.arrow import from_columns
 
         columns = core.detach(pattern)
         assert columns is not None
         time, stream = np.concatenate(self._times, axis=1)
         self.count = 0
         self._times = []
-        return from_columns(columns, time), stream
+        return columns, time, stream
+
+
+def _place_in_stream(events: Decoder, source: Source, line: int, offset: int, start: int) -> tuple[int, int, int, int]:
+    """The number of the stream, line, offset and start in the export of a value in the piece's text."""
+    import numpy as np
+
+    places = [np.array([number], dtype=np.int64) for number in (line, offset, start, 0, 0)]
+    events.translate(*places)  # type: ignore[arg-type]
+    return int(places[4][0]), int(places[0][0]), source.place(int(places[1][0])), source.place(int(places[2][0]))
 
 
 def _place(events: Decoder, line: int, offset: int, source: Source) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from metricscan.patterns.program import compile_program
 from metricscan.patterns.span import Span
 from metricscan.patterns.span import span as span_of
 from metricscan.patterns.tree import Tree
+from metricscan.scanning.companions import add_companions
 from metricscan.scanning.deferred import NO_GROUP, Resolver
 from metricscan.scanning.labels import LabelStream
 from metricscan.scanning.stats import MetricStats, Sample, ScanStats
@@ -147,6 +148,12 @@ class Plan(NamedTuple):
         All metrics, labels included, in the order of the definitions.
     universal : bool
         Whether ``\\r`` ends a record too.
+    decided : dict of str to Decision
+        By regex, how the patterns of metrics are decided; for another plan of the same definitions.
+    companions : dict of int to int
+        The pattern that each companion watches; empty unless the plan watches.
+    with_units : frozenset of int
+        The watched patterns that leave open what follows the value.
     level : str
         The SIMD level that was asked for; "auto" is the best.
     """
@@ -160,6 +167,9 @@ class Plan(NamedTuple):
     metrics: tuple[str, ...]
     universal: bool
     level: str
+    decided: Mapping[str, Decision]
+    companions: dict[int, int]
+    with_units: frozenset[int]
 
     def new_stream(self, *, at_beginning: bool = True, in_batches: bool = False, trace: bool = False) -> _core.Stream:
         """A stream of the core.
@@ -223,6 +233,7 @@ def build(
     ansi: Ansi,
     search: Search = "simd",
     simd: str = "auto",
+    watch: bool = False,
 ) -> Plan:
     """Merge definitions of the same regex, choose a strategy for each pattern, and compile the search.
 
@@ -238,6 +249,8 @@ def build(
         The options of the scanner, checked.
     search, simd : str
         Settings of the engine that change no row: ``"naive"`` has no prefilter, ``"every"`` defers every record; a SIMD level.
+    watch : bool
+        Whether the patterns of metrics get companions, whose rows are suspects: values that may not be what the log says.
     """
     names: dict[tuple[str, str], list[str]] = {}
     for definition in definitions:
@@ -278,6 +291,7 @@ def build(
                 doubt,
             )
         )
+    companions = add_companions(rows, deciders, list(names), users, search) if watch else {}
     texts = list(users)
     chosen = fingerprints.choose(texts)
     engine = _core.Engine(
@@ -294,14 +308,17 @@ def build(
     )
     return Plan(
         engine,
-        Resolver(deciders, matches),
-        tuple(map(tuple, names.values())),
+        Resolver(deciders, matches, frozenset(companions)),
+        (*map(tuple, names.values()), *[()] * len(companions)),
         {name: index for index, sharers in enumerate(names.values()) for name in sharers},
         Explanations(explanations),
         tuple(index for index, (_, kind) in enumerate(names) if kind != "metric"),
         tuple(definition.name for definition in definitions),
         newline == "universal",
         simd,
+        {regex: decision for (regex, is_label), decision in decided.items() if not is_label},
+        companions,
+        frozenset(index for index, row in enumerate(rows) if row.watch is not None and row.watch.behind is not None),
     )
 
 

@@ -96,6 +96,7 @@ class Scanner:
         "_chunk_bytes",
         "_given",
         "_internal",
+        "_watching",
         "definitions",
         "fingerprint",
         "labels",
@@ -164,6 +165,7 @@ class Scanner:
         settings: dict[str, Any] = {**options, **internal}
         self._chunk_bytes = int(settings.pop("chunk_bytes", CHUNK_BYTES))
         self.plan = plans.build(definitions, decisions, self.labels, **settings)
+        self._watching: Plan | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.definitions, self._given, self._internal, self.labels)
@@ -265,6 +267,27 @@ class Scanner:
             chunk_bytes=self._chunk_bytes,
             max_decompressed=max_decompressed,
         )
+
+    @property
+    def watching_plan(self) -> Plan:
+        """The plan of the same definitions that finds suspects too; for this package alone. It is made when first asked for."""
+        if self._watching is None:
+            settings: dict[str, Any] = {**self.options, **self._internal}
+            settings.pop("chunk_bytes", None)
+            self._watching = plans.build(self.definitions, self.plan.decided, self.labels, watch=True, **settings)
+        return self._watching
+
+    def watching_batches(
+        self,
+        source: Any,
+        threads: int | None = 1,
+        *,
+        input_format: InputFormat = "plain",
+        max_decompressed: int = MAX_DECOMPRESSED,
+    ) -> Batches:
+        """Scan an input piece by piece as :meth:`batches` does, and look for suspects; for this package alone."""
+        plan, settings = self.watching_plan, {"chunk_bytes": self._chunk_bytes, "max_decompressed": max_decompressed}
+        return Batches(plan, source, threads, input_format, **settings)
 
     # ---- one input, as it arrives
 

@@ -21,6 +21,7 @@ from metricscan.logs.formats import detect as format_of
 from metricscan.logs.tails import TAIL_BYTES, crash_of
 from metricscan.scanning.arrow import from_columns, in_pieces
 from metricscan.scanning.schema import BATCH_ROWS
+from metricscan.scanning.suspects import UNTERMINATED, Suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from metricscan.logs.crashes import Crash
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
+    from metricscan.scanning.suspects import LogSuspects
 
 # This much is read at once, and scanned while it lies in the processor's cache.
 PIECE_BYTES = 512 * 1024
@@ -59,6 +61,8 @@ class Together(NamedTuple):
         Per log, its bytes and its number of records.
     crashes : dict of int to Crash
         By the number of the log, the crash with which it ends.
+    suspects : dict of int to LogSuspects
+        By the number of the log, what a watching plan finds; only logs with suspects are keys.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
@@ -66,6 +70,7 @@ class Together(NamedTuple):
     sizes: Counts
     records: Counts
     crashes: dict[int, Crash]
+    suspects: dict[int, LogSuspects]
 
 
 def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
@@ -103,8 +108,9 @@ def _together(
     columns: list[tuple[int, _core.Columns]] = []
     crashes: dict[int, Crash] = {}
     first = 0
+    last_records = _LastRecords(plan) if plan.companions else None
     while first < len(names):
-        piece = _fed(core, read_into, names, first, universal=plan.universal, detect=detect)
+        piece = _fed(core, read_into, names, first, universal=plan.universal, detect=detect, last_records=last_records)
         if piece is None:
             return None
         read.append(piece)
@@ -126,9 +132,19 @@ def _together(
     stats = plan.stats_of(core, place)
     stats.bytes = int(sizes.sum())
 
+    suspects = Suspects(plan, names) if plan.companions else None
     batches = []
     for pattern, rows in columns:
         _, line, offset, start, *_ = np.asarray(rows)
+        if suspects is not None:
+            # places in the buffer are unique; those in the logs are not
+            logs = np.searchsorted(ends, offset, side="right")
+            order = start.copy()
+            in_logs = np.asarray(
+                [np.asarray(rows)[0], line - lines_before[logs], offset - begins[logs], start - begins[logs]]
+            )
+            if suspects.takes(pattern, in_logs, logs, order):
+                continue
         rows_up_to = np.searchsorted(offset, ends)
         counts = np.diff(rows_up_to, prepend=0)
         before = np.repeat(begins, counts)
@@ -139,7 +155,56 @@ def _together(
         for number, part in enumerate(in_pieces(batch)):
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
             batches += [(name, part, counts) for name in plan.names[pattern]]
-    return Together(batches, stats, sizes, records, crashes)
+    if suspects is None or last_records is None:
+        return Together(batches, stats, sizes, records, crashes, {})
+    suspects.add_samples(
+        core.suspects, lambda line, offset, start: _in_log(line, offset, start, ends, lines_before, begins)
+    )
+    suspects.end_stream()
+    last_records.give(suspects)
+    suspects.write_to(stats)
+    return Together(batches, stats, sizes, records, crashes, suspects.by_part())
+
+
+def _in_log(
+    line: int, offset: int, start: int, ends: Counts, lines_before: Counts, begins: Counts
+) -> tuple[int, int, int, int]:
+    log = int(np.searchsorted(ends, offset, side="right"))
+    return log, line - int(lines_before[log]), offset - int(begins[log]), start - int(begins[log])
+
+
+class _LastRecords:
+    """Looks for values that end where a log ends without a terminator.
+
+    In the buffer each log ends with one. So the last record of such a log is scanned again, alone.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._core = plan.new_stream(at_beginning=False)
+        self._found: list[tuple[int, Any, int]] = []
+        self._samples: list[tuple[_core.Suspect, tuple[int, int, int, int]]] = []
+
+    def scan(self, log: int, record: bytes, line: int, offset: int) -> None:
+        """Scan the last record of a log, whose line and offset in the log these are."""
+        core = self._core
+        core.restart(offset)
+        core.feed(record)
+        core.finish()
+        for pattern, columns in core.take():
+            if pattern in self._plan.companions:
+                rows = np.asarray(columns)[:4]
+                rows = rows[:, rows[0] & 0xFF == UNTERMINATED]
+                rows[1] = line
+                self._found.append((pattern, rows, log))
+        self._samples += [(sample, (log, line, *sample[4:])) for sample in core.suspects if sample[1] == UNTERMINATED]
+
+    def give(self, suspects: Suspects) -> None:
+        """Hand over what was found."""
+        for pattern, rows, log in self._found:
+            suspects.takes(pattern, rows, np.full(rows.shape[1], log))
+        for sample, place in self._samples:
+            suspects.add_samples([sample], lambda *_, place=place: place)
 
 
 def _crashes(files: Counts, first: int) -> Iterator[tuple[int, Crash]]:
@@ -163,6 +228,7 @@ def _fed(
     *,
     universal: bool,
     detect: bool,
+    last_records: _LastRecords | None,
 ) -> Counts | None:
     """Feed a piece of files to the stream, from number ``first`` on.
 
@@ -187,5 +253,23 @@ def _fed(
         head = buffer[int(ends[number]) - length :][: min(size - beginning, HEAD_BYTES)].tobytes()
         if compression(head) or (detect and format_of(head, names[first + number]) != "plain"):
             return None
+    if last_records is not None:
+        for number in np.flatnonzero(files[:, 0] > files[:, 1] - files[:, 2]).tolist():
+            length, _, beginning, newlines, *_ = files[number].tolist()
+            text = buffer[int(ends[number]) - length : int(ends[number]) - 1]
+            if not universal or text[-1] != 0x0D:
+                at = _last_record(text, universal=universal)
+                last_records.scan(first + number, bytes(text[at:]), newlines, beginning + at)
     core.feed(buffer[: int(ends[-1])])
     return files
+
+
+def _last_record(text: memoryview, *, universal: bool) -> int:
+    """Where the last record starts."""
+    for size in (4096, len(text)):
+        at = max(len(text) - size, 0)
+        tail = bytes(text[at:])
+        found = max(tail.rfind(b"\n"), tail.rfind(b"\r") if universal else -1)
+        if found >= 0:
+            return at + found + 1
+    return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,41 @@ class Sample(NamedTuple):
     text: str
     line: int
     offset: int
+
+
+SuspectKind: TypeAlias = Literal["near-miss", "cut-value", "unterminated", "unit"]
+
+
+class Suspect(NamedTuple):
+    """A text that may not be what the definition made of it, and its place.
+
+    Attributes
+    ----------
+    kind : {"near-miss", "cut-value", "unterminated", "unit"}
+    text : str
+        What stands there, at most 200 characters: of a near miss all that the definition would match, else the value with what
+        it is a part of; empty for a value without a unit where others have one.
+    path : str
+    line, offset, start : int
+        Line and offset of the record; where the text, or the value in it, starts.
+    """
+
+    kind: SuspectKind
+    text: str
+    path: str
+    line: int
+    offset: int
+    start: int
+
+
+def some_of_each_kind(suspects: Iterable[Suspect]) -> list[Suspect]:
+    """The first suspects of each kind, at most five."""
+    kept: dict[str, list[Suspect]] = {kind: [] for kind in get_args(SuspectKind)}
+    for suspect in suspects:
+        of_kind = kept[suspect.kind]
+        if len(of_kind) < MAX_SAMPLES:
+            of_kind.append(suspect)
+    return [suspect for of_kind in kept.values() for suspect in of_kind]
 
 
 class MetricStats:
@@ -35,9 +70,32 @@ class MetricStats:
         Records on which the pattern used up its budget of steps.
     samples : list of Sample
         The first of the texts that gave no row, at most five.
+    near_misses : int
+        Records that do not match, and would if the value were of another kind, such as nan. This count and those that follow are
+        made by ``replay`` and ``check``; a scan does not look for suspects.
+    cut_values : int
+        Values that end, or begin, within a longer number or a word.
+    unterminated : int
+        Values that end where a log ends, without a terminator: their ends may be missing.
+    suspects : list of Suspect
+        The first of these texts, at most five of each kind.
+    units : dict of str to Suspect
+        The first value with each unit, in the order of the logs; the empty unit stands for none. More than one: they differ.
     """
 
-    __slots__ = ("failed", "over_budget", "rows", "samples", "timeouts", "unparsed")
+    __slots__ = (
+        "cut_values",
+        "failed",
+        "near_misses",
+        "over_budget",
+        "rows",
+        "samples",
+        "suspects",
+        "timeouts",
+        "units",
+        "unparsed",
+        "unterminated",
+    )
 
     def __init__(
         self,
@@ -54,6 +112,14 @@ class MetricStats:
         self.timeouts = timeouts
         self.over_budget = over_budget
         self.samples = list(samples)
+        self.near_misses = self.cut_values = self.unterminated = 0
+        self.suspects: list[Suspect] = []
+        self.units: dict[str, Suspect] = {}
+
+    def counts(self) -> dict[str, int]:
+        """All counts, without samples."""
+        kinds = ("rows", "unparsed", "failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated")
+        return {kind: getattr(self, kind) for kind in kinds}
 
     def merge(self, other: MetricStats) -> None:
         """Add the counts of a later part of the input, or of another input."""
@@ -63,6 +129,13 @@ class MetricStats:
         self.timeouts += other.timeouts
         self.over_budget += other.over_budget
         self.samples = (self.samples + other.samples)[:MAX_SAMPLES]
+        self.near_misses += other.near_misses
+        self.cut_values += other.cut_values
+        self.unterminated += other.unterminated
+        if other.suspects:
+            self.suspects = some_of_each_kind(self.suspects + other.suspects)
+        if other.units:
+            self.units = {**self.units, **{unit: one for unit, one in other.units.items() if unit not in self.units}}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MetricStats):

@@ -14,6 +14,39 @@ if TYPE_CHECKING:
 Strategy = Literal["span", "program", "confirm"]
 
 
+class Watch(NamedTuple):
+    """What is checked about the values of a pattern; the core writes what it finds to the rows of a companion.
+
+    Attributes
+    ----------
+    companion : int
+        The pattern that gets the rows.
+    near : bool
+        Whether the companion has a program, which is run on the records in which a candidate did not match.
+    behind : bytes or None
+        A table of bytes: those with which a longer number or a unit may go on. None if the regex says what follows the value.
+    value_starts : bytes
+        A table of bytes: those with which any kind of value may begin.
+    open_front : bool
+        Whether the regex leaves open what stands right before the value.
+    lead_in : bytes
+        The text that stands right before the value; empty if the regex does not say.
+    lead_in_blanks : bool
+        Whether blanks may stand between it and the value.
+    lead_out : bytes
+        The text that stands right behind the value; empty if the regex does not say.
+    """
+
+    companion: int
+    near: bool
+    behind: bytes | None
+    value_starts: bytes
+    open_front: bool
+    lead_in: bytes
+    lead_in_blanks: bool
+    lead_out: bytes
+
+
 class Pattern(NamedTuple):
     """How the core decides one pattern.
 
@@ -26,12 +59,17 @@ class Pattern(NamedTuple):
         Set under the strategy *program*, and for a span that counts, for records where bytes and characters differ in number.
     steps : sequence of Step or None
         The steps of the chain, if the program is equivalent to a chain that begins with the searched literal.
+    watch : Watch or None
+    is_companion : bool
+        Whether the rows are what is suspicious about another pattern.
     """
 
     strategy: Strategy
     span: Span | None = None
     program: Program | None = None
     steps: Sequence[Step] | None = None
+    watch: Watch | None = None
+    is_companion: bool = False
 
 
 class Needle(NamedTuple):

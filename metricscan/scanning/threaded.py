@@ -67,6 +67,7 @@ class Block(NamedTuple):
     records: int
     cut_off: int
     newlines: int
+    suspects: list[_core.Suspect]
     error: SourceError | None
 
 
@@ -234,7 +235,8 @@ class _Stream:
         core.finish(cut_off=failed is not None)
         columns += core.take()
         size = core.bytes + (start if is_first else 0)
-        return Block(stop, columns, core.counted(), size, core.records, core.cut_off, core.newlines, failed)
+        counts = core.records, core.cut_off, core.newlines
+        return Block(stop, columns, core.counted(), size, *counts, core.suspects, failed)
 
 
 class _Text:

@@ -215,3 +215,28 @@ def test_check_finds_the_logs_that_replay_finds(run, tmp_path, monkeypatch):
     assert (code, document["skipped"]["by_name"]) == (0, 1)
     assert [hit["path"] for hit in document["metrics"]["loss"]["hits"]] == ["./events.json"] * 2
     assert run("check", ".", *LOSS, "--input-format", "plain")[0] == 2
+
+
+def test_check_counts_suspects(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tree(tmp_path, {"a.log": "loss=nan\nloss=2,000.5\nloss=nan\n", "b\x1b.log": "loss=5%\nloss=0.5"}))
+    definition = ("-m", "loss=loss=([0-9.]+)")
+    code, out, _ = run("check", "a.log", "b\x1b.log", *definition)
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("loss: ")] == [
+        "loss: 2 near misses, for example 'loss=nan' (a.log:1)",
+        "loss: 1 value that is cut, for example '2,000.5' (a.log:2)",
+        r"loss: 1 value at the very end of a log, for example '0.5' (b\x1b.log:2)",
+        r"loss: the units of its values differ: '5%' (b\x1b.log:1), '0.5' (b\x1b.log:2)",
+    ]
+    metric = json.loads(run("check", "a.log", "b\x1b.log", *definition, "--json")[1])["metrics"]["loss"]
+    assert [metric[kind] for kind in ("near_misses", "cut_values", "unterminated")] == [2, 1, 1]
+    place = {"path": "a.log", "line": 3, "offset": 22, "start": 22}
+    assert metric["suspects"][1] == {"kind": "near-miss", "text": "loss=nan", **place}
+    assert list(metric["units"]) == ["%", ""]
+
+
+def test_check_shows_some_units(run, log):
+    units = "".join(f"loss=1{unit}\n" for unit in ("ms", "s", "min", "h"))
+    _, out, _ = run("check", log(units), "-m", "loss=loss=([0-9.]+)")
+    assert "units of its values differ: '1ms'" in out.splitlines()[-1]
+    assert out.splitlines()[-1].endswith(", ..")

@@ -202,7 +202,8 @@ def test_the_outcome_as_json(run, trials):
     assert code == 2
     document = json.loads(out, parse_constant=pytest.fail)
     assert err == "metricscan: cannot open gone.log: No such file or directory\n"
-    counts = {"failed": 0, "timeouts": 0, "over_budget": 0}
+    kinds = ("failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated")
+    counts = {**dict.fromkeys(kinds, 0), "suspects": [], "units": {}}
     assert document.pop("ranking")[2:] == [
         {
             "rank": None,

@@ -432,6 +432,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
     (error,) = result.errors
     stdout = {name: str(logs / name / "stdout") for name in ("trial_2", "trial_3", "trial_10", 'a, "b"\nc')}
     sources = manifest.pop("sources")
+    none = dict.fromkeys(["failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated"], 0)
     assert manifest == {
         "format_version": 1,
         "format": "jsonl",
@@ -459,8 +460,8 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
             {"job": "x", "status": None, "hyperparameters": {}},
         ],
         "counts": {
-            "loss": {"rows": 19, "unparsed": 1, "failed": 0, "timeouts": 0, "over_budget": 0},
-            "never": {"rows": 0, "unparsed": 0, "failed": 0, "timeouts": 0, "over_budget": 0},
+            "loss": {"rows": 19, "unparsed": 1, **none, "units": []},
+            "never": {"rows": 0, "unparsed": 0, **none, "units": []},
         },
         "cut_off": 0,
         "errors": [{"path": str(logs / "x.log.gz"), "offset": 0, "message": str(error)}],

@@ -59,7 +59,7 @@ def test_a_module_names_its_sources(place, setup_py):
 
 def test_every_header_is_a_source_of_a_module():
     found = {path for place in PLACES for path in sources_of(module_at(place))}
-    assert {*PACKAGE.rglob("*.h"), *PACKAGE.rglob("*.pyx"), *PACKAGE.rglob("*.pxd")} == found
+    assert {*PACKAGE.rglob("*.h"), *PACKAGE.rglob("*.pyx"), *PACKAGE.rglob("*.pxd"), *PACKAGE.rglob("*.pxi")} == found
 
 
 def test_the_package_alone_loads_no_compiled_module():

@@ -1,0 +1,285 @@
+/* Suspects: values that may not be what the log says. In a watching engine, each pattern of a metric has a companion: a pattern that no
+ * literal makes a candidate. Where a candidate of the pattern has not matched, the companion's program is run, in which the value's group
+ * takes any text that looks like a value: such a record is a near miss. The companion's rows are the suspects of all kinds. Such a row's
+ * value holds the kind in its first byte and a unit in the others.
+ */
+#ifndef METRICSCAN_SUSPECTS_H
+#define METRICSCAN_SUSPECTS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "columns.h"
+#include "pass.h"
+#include "records.h"
+#include "tables.h"
+
+/* Why a row of a companion is there. */
+enum {
+    MS_NEAR_MISS = 1,    /* the record holds the pattern with another kind of value */
+    MS_LONGER = 2,       /* the number goes on behind the value */
+    MS_THOUSANDS = 3,    /* so it does, with a comma and three digits */
+    MS_DECIMAL_COMMA = 4,
+    MS_IN_WORD = 5,      /* the value begins within a word or number */
+    MS_UNIT = 6,         /* another unit than that of the value before */
+    MS_UNTERMINATED = 7  /* the value ends where the input ends, without a terminator */
+};
+enum {
+    MS_UNIT_BYTES = 7,      /* at most so many bytes of a unit are compared */
+    MS_NUMBER_BYTES = 40    /* a sample shows at most so many bytes before and behind a value */
+};
+
+static inline int ms_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
+static inline int ms_is_letter(uint8_t byte) { return (uint8_t)((byte | 0x20) - 'a') < 26; }
+
+/* Return the first place in [at, end) that holds no digit, or end. */
+static inline int64_t ms_behind_digits(const uint8_t *p, int64_t at, int64_t end) {
+    while (at < end && ms_is_digit(p[at])) at++;
+    return at;
+}
+
+/* ---- values and what stands beside them */
+
+/* Return whether a comma separates two fields: it has no blank beside it, no key follows it as in a=1,b=2, and it is not the one of a time
+ * such as 12:30:05,123. There is a byte on both sides of it. */
+static int ms_is_separator(const ms_region *r, int64_t at) {
+    const uint8_t *const p = r->p;
+    if (p[at + 1] == ' ' || p[at - 1] == ' ') return 0;
+    if (at - 3 >= r->record && p[at - 3] == ':' && ms_behind_digits(p, at - 2, at) == at && ms_behind_digits(p, at + 1, r->end) == at + 4) return 0;
+    int64_t key = at + 1;
+    while (key < r->end && (ms_is_letter(p[key]) || p[key] == '_' || (key > at + 1 && ms_is_digit(p[key])))) key++;
+    return !(key > at + 1 && key < r->end && (p[key] == ':' || p[key] == '='));
+}
+
+/* Return whether the record separates its fields by commas, those in [from, to) aside. */
+static int ms_is_separated_by_commas(const ms_region *r, int64_t from, int64_t to) {
+    for (int64_t at = r->record + 1; at + 1 < r->end; at++) {
+        if (at == from) at = to;
+        if (at + 1 < r->end && r->p[at] == ',' && ms_is_separator(r, at)) return 1;
+    }
+    return 0;
+}
+
+/* Return the kind of a value that ends within a number, or 0. There is a byte behind it in its record. */
+static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
+    const uint8_t *const p = r->p;
+    const int64_t end = r->end;
+    const uint8_t next = p[stop], more = stop + 1 < end ? p[stop + 1] : 0;
+    if (start >= stop || !(ms_is_digit(p[stop - 1]) || p[stop - 1] == '.')) return 0;
+    if (ms_is_digit(next)) return MS_LONGER;
+    if (next == 'e' || next == 'E') {
+        int64_t digits = stop + 1;
+        if (digits < end && (p[digits] == '-' || p[digits] == '+')) digits++;
+        const int64_t behind = ms_behind_digits(p, digits, end);
+        return behind > digits && !(behind < end && (ms_is_letter(p[behind]) || p[behind] == '_')) ? MS_LONGER : 0;
+    }
+    if (!ms_is_digit(more)) return 0;
+    if (next == '_') return MS_LONGER;
+    if (next != '.' && next != ':' && next != ',') return 0;
+    /* 0.5.1 and 1e5:3 are no numbers. */
+    const int64_t first = start + (p[start] == '-' || p[start] == '+');
+    if (ms_behind_digits(p, first, stop) != stop) return 0;
+    const int64_t behind = ms_behind_digits(p, stop + 1, end);
+    if (next == ':') return MS_LONGER;
+    /* 1.2.3 is a version or a date. */
+    if (next == '.') return behind + 1 < end && p[behind] == '.' && ms_is_digit(p[behind + 1]) ? 0 : MS_LONGER;
+    if (first > r->record && p[first - 1] == ',') return 0;
+    if (behind - stop == 4 && stop - first <= 3) {
+        int64_t last = behind;
+        while (last + 3 < end && p[last] == ',' && ms_behind_digits(p, last + 1, end) == last + 4) last += 4;
+        return ms_is_separated_by_commas(r, stop, last) ? 0 : MS_THOUSANDS;
+    }
+    return ms_is_separated_by_commas(r, stop, behind) ? 0 : MS_DECIMAL_COMMA;
+}
+
+/* Return whether a value that begins here begins within a word or a number. There is a byte before it in its record. */
+static int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
+    const uint8_t *const p = r->p;
+    const uint8_t before = p[start - 1];
+    if (start >= stop || !(ms_is_digit(p[start]) || p[start] == '.')) return 0;
+    if (ms_is_letter(before) || ms_is_digit(before) || before == '_') return 1;
+    if (start - 2 < r->record) return 0;
+    const uint8_t earlier = p[start - 2];
+    if (before == '-' || before == '+') /* 1e-05 */
+        return (earlier | 0x20) == 'e' && start - 3 >= r->record && (ms_is_digit(p[start - 3]) || p[start - 3] == '.');
+    if (!ms_is_digit(earlier)) return 0;
+    if (before != ',') return before == '.';
+    /* 1,234.5 or 12,5, but no time before a number, as in 00:12,3.4 */
+    int64_t from = start - 1;
+    while (from > r->record && (ms_is_digit(p[from - 1]) || p[from - 1] == ',')) from--;
+    if (from > r->record && (ms_is_letter(p[from - 1]) || memchr(":._/", p[from - 1], 4) != NULL)) return 0;
+    return !ms_is_separated_by_commas(r, from, ms_behind_digits(p, start, r->end));
+}
+
+/* Return the unit right behind a value: a letter, % or the sign for micro or degree, and what follows; or 0. */
+static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
+    uint64_t unit = 0;
+    for (int64_t i = 0; i < MS_UNIT_BYTES && at + i < end; i++) {
+        const uint8_t byte = p[at + i];
+        if (!(ms_is_letter(byte) || byte == '%' || byte == 0xC2 || (i && (byte >= 0x80 || byte == '/')))) break;
+        unit |= (uint64_t)byte << 8 * i;
+    }
+    return unit;
+}
+
+/* Return whether the value has neighbours that need a closer look. */
+static inline int ms_has_neighbours(const ms_pattern *q, const uint8_t *p, int64_t record, int64_t end, int64_t start, int64_t stop) {
+    if (ms_may_go_on(q->behind, p + stop, p + end)) return 1;
+    return q->open_front && start > record && (ms_is_letter(p[start - 1]) || ms_is_digit(p[start - 1]) || memchr("._,-+", p[start - 1], 5) != NULL);
+}
+
+/* Return whether a value of the current record has to be examined. */
+static inline int ms_needs_look(const ms_scan *scan, const ms_pattern *q, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
+    return scan->unterminated || scan->states[pattern].examined || ms_has_neighbours(q, r->p, r->record, r->end, start, stop);
+}
+
+/* ---- rows of a companion */
+
+/* Append a row to a companion. The first ones of each kind become samples: the text in [from, to) of the region. */
+static void ms_add_suspect(ms_scan *scan, ms_region *r, int32_t companion, int kind, uint64_t unit, int64_t start, int64_t from, int64_t to) {
+    ms_state *state = &scan->states[companion];
+    const uint64_t bits = (uint64_t)kind | unit << 8;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    (void)ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + start);
+    if (state->sampled[kind] >= MS_MAX_SAMPLES) return;
+    state->sampled[kind]++;
+    ms_note *note = ms_add_note(scan, MS_NOTE_SUSPECT, companion);
+    if (note == NULL) return;
+    note->line = r->row_line;
+    note->offset = r == &scan->regions[0] || r == &scan->regions[1] ? ms_record_offset(r, r->record) : r->row_offset;
+    note->text = r->p + from;
+    note->length = to - from < MS_SAMPLE_BYTES * 4 ? to - from : MS_SAMPLE_BYTES * 4;
+    note->start = ms_input_offset(r, start);
+    note->decided = kind;
+}
+
+/* ms_add_suspect for a value; the sample shows it with what it is a part of. */
+static void ms_add_value(ms_scan *scan, ms_region *r, int32_t companion, int kind, uint64_t unit, int64_t start, int64_t stop) {
+    const uint8_t *const p = r->p;
+    int64_t from = start, to = stop;
+    while (from > r->record && start - from < MS_NUMBER_BYTES &&
+           (ms_is_letter(p[from - 1]) || ms_is_digit(p[from - 1]) || memchr("(._-+,", p[from - 1], 6) != NULL))
+        from--;
+    while (to < r->end && to - stop < MS_NUMBER_BYTES && p[to] > ' ' && memchr(";|=<>]}\"'", p[to], 9) == NULL) to++;
+    while (to > stop && memchr(",.:(", p[to - 1], 4) != NULL) to--;
+    ms_add_suspect(scan, r, companion, kind, unit, start, from, to);
+}
+
+/* From now on each value of the pattern is examined, because one has had a unit. */
+static void ms_examine_all(ms_state *state) {
+    state->examined = 1;
+    state->fast_room = 0;
+}
+
+/* Compare a value's neighbours with what its pattern leaves open. */
+static void ms_examine_value(ms_scan *scan, ms_region *r, const ms_pattern *q, ms_state *state, int64_t start, int64_t stop) {
+    const uint8_t *const p = r->p;
+    if (scan->unterminated && stop == r->next) ms_add_value(scan, r, q->companion, MS_UNTERMINATED, 0, start, stop);
+    const int goes_on = ms_may_go_on(q->behind, p + stop, p + r->end);
+    const int kind = goes_on ? ms_kind_behind(r, start, stop) : 0;
+    if (kind) {
+        ms_add_value(scan, r, q->companion, kind, 0, start, stop);
+    } else if (goes_on || state->examined) {
+        const uint64_t unit = goes_on ? ms_unit_at(p, stop, r->end) : 0;
+        if (unit != state->unit) {
+            ms_examine_all(state);
+            ms_add_value(scan, r, q->companion, MS_UNIT, unit, start, stop);
+            state->unit = unit;
+        }
+    }
+    if (q->open_front && start > r->record && ms_is_in_word(r, start, stop)) ms_add_value(scan, r, q->companion, MS_IN_WORD, 0, start, stop);
+}
+
+/* Return a record that Python decides as a region of its own, in which this position has this place in the input. */
+static ms_region ms_region_of(const ms_scan *scan, const ms_note *note, int64_t position, int64_t place) {
+    const uint8_t *const record = scan->regions[note->region].p + note->position;
+    return (ms_region){.p = record, .n = note->next, .end = note->end, .next = note->next, .row_line = note->line, .row_offset = note->offset, .offset = place - position};
+}
+
+/* ms_examine_value for a value that Python has read; `place` is the value's start in the input. */
+static void ms_examine_deferred(ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end,
+                                int64_t place) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    ms_region record = ms_region_of(scan, note, value_start, place);
+    if (q->has_companion) ms_examine_value(scan, &record, q, &scan->states[pattern], value_start, value_end);
+}
+
+/* A companion has matched at these places of a deferred record; `place` is the match's start in the input. */
+static void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t place) {
+    ms_region record = ms_region_of(scan, note, start, place);
+    ms_add_suspect(scan, &record, companion, MS_NEAR_MISS, 0, start, start, end);
+}
+
+/* ---- near misses */
+
+/* Bytes of which the texts of values consist, quotes and brackets included. */
+static inline int ms_is_value_text(uint8_t byte) { return byte > ' ' && byte != ';' && byte != '|' && byte != '=' && byte != '<' && byte != '>'; }
+
+/* Return whether some value may begin at this place: its first byte is that of a value, and where the pattern says what follows, that
+ * stands within or behind the text. */
+static inline int ms_may_be_value(const ms_pattern *q, const uint8_t *p, int64_t at, int64_t end) {
+    if (at >= end || !q->value_starts[p[at]]) return 0;
+    if (q->lead_out_length == 0) return 1;
+    for (; at < end; at++) {
+        if (p[at] == q->lead_out[0] || p[at] == '(' || p[at] == '[') return 1;
+        if (!ms_is_value_text(p[at])) return 0;
+    }
+    return 0;
+}
+
+/* Return whether the texts that stand before and behind the value are in the record, with what may be a value. This takes a tenth of the
+ * time of a program. */
+static int ms_may_hold_value(const ms_pattern *q, const uint8_t *p, int64_t from, int64_t end) {
+    if (q->lead_in_length) {
+        for (int64_t at = from; (at = (int64_t)ms_find(p, (size_t)at, (size_t)end, q->lead_in, (size_t)q->lead_in_length)) < end; at++) {
+            int64_t value = at + q->lead_in_length;
+            if (q->lead_in_blanks) {
+                while (value < end && p[value] <= ' ') value++;
+                if (value < end && p[value] >= 0x80) return 1; /* It may be a blank, too. */
+            }
+            if (ms_may_be_value(q, p, value, end)) return 1;
+        }
+        return 0;
+    }
+    if (q->lead_out_length == 0) return 1;
+    for (int64_t at = from; (at = (int64_t)ms_find(p, (size_t)at, (size_t)end, q->lead_out, (size_t)q->lead_out_length)) < end; at++)
+        if (at > from && ms_is_value_text(p[at - 1]) && p[at - 1] != '?' && p[at - 1] != '-') return 1;
+    return 0;
+}
+
+/* Note that a candidate of a pattern with a companion has not matched in the current record. */
+static void ms_note_miss(ms_scan *scan, const ms_region *r, int32_t pattern) {
+    ms_state *state = &scan->states[pattern];
+    if (state->missed == r->serial) return;
+    state->missed = r->serial;
+    if (scan->n_misses == scan->misses_capacity) {
+        const int64_t capacity = scan->misses_capacity ? scan->misses_capacity * 2 : 64;
+        ms_miss *grown = (ms_miss *)realloc(scan->misses, (size_t)capacity * sizeof(ms_miss));
+        if (grown == NULL) {
+            scan->no_memory = 1;
+            return;
+        }
+        scan->misses = grown;
+        scan->misses_capacity = capacity;
+    }
+    scan->misses[scan->n_misses++] = (ms_miss){pattern, r->serial, r->record, r->end, r->next, r->row_line, r->row_offset};
+}
+
+/* The pattern has matched in the current record after all, and has no row there yet. */
+static void ms_forget_miss(ms_scan *scan, const ms_region *r, int32_t pattern) {
+    ms_state *state = &scan->states[pattern];
+    if (state->missed == r->serial)
+        for (int64_t i = scan->n_misses; i-- > 0 && scan->misses[i].serial == r->serial;)
+            if (scan->misses[i].pattern == pattern) scan->misses[i].pattern = -1;
+    state->missed = r->serial;
+}
+
+/* Return whether a pattern has a row in the record at this offset of the region. Rows lie in the order of their records. */
+static int ms_has_row_at(const ms_state *state, int64_t offset) {
+    for (int64_t row = state->rows; row > state->region_mark && state->offset[row - 1] >= offset; row--)
+        if (state->offset[row - 1] == offset) return 1;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,120 @@
+"""Companions: hidden patterns whose rows are suspects, the values of a metric that may not be what the log says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metricscan.definitions.surroundings import BEHIND, VALUE_STARTS, Surroundings, surroundings
+from metricscan.patterns.dialect import RegexError, compile_quietly, compile_regex, value_group
+from metricscan.patterns.literals import best_set, required_literals
+from metricscan.patterns.program import compile_program
+from metricscan.patterns.tree import Tree
+from metricscan.scanning.tables import Pattern, Watch
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
+    from metricscan.patterns.program import Program
+
+_CLOSED = Surroundings(False, False, None, None, (b"", False), b"")
+
+
+def add_companions(
+    rows: list[Pattern],
+    deciders: dict[int, tuple[str, re.Pattern[str], int]],
+    keys: Sequence[tuple[str, str]],
+    users: dict[bytes, list[int]],
+    search: str,
+) -> dict[int, int]:
+    """Give each pattern of a metric a companion, and return the pattern of each companion.
+
+    Parameters
+    ----------
+    rows : list of Pattern
+        The entries of the core's tables; those of the companions are appended.
+    deciders : dict of int to (engine, compiled, group)
+        Those of the companions that Python decides are added.
+    keys : sequence of (str, str)
+        Per pattern its regex, and whether it is that of a metric, a label or a block.
+    users : dict of bytes to list of int
+        Per literal, the patterns that it makes candidates. Changed where a near miss does not hold the literals of its pattern.
+    search : str
+        As of the engine.
+    """
+    literals: dict[int, list[bytes]] = {}
+    for literal, patterns in users.items():
+        for index in patterns:
+            literals.setdefault(index, []).append(literal)
+    companions = {}
+    for index, (regex, kind) in enumerate(keys):
+        if kind != "metric":
+            continue
+        around = surroundings(regex) or _CLOSED
+        companion = len(rows)
+        companions[companion] = index
+        near = index in literals and _finds_misses(regex, around, index, literals[index], rows, users)
+        program, compiled = _relaxed(around) if near else (None, None)
+        if compiled is not None and (program is None or rows[index].strategy == "confirm" or search == "every"):
+            deciders[companion] = "re", compiled, 0
+        rows.append(Pattern("confirm" if program is None else "program", None, program, is_companion=True))
+        rows[index] = rows[index]._replace(
+            watch=Watch(
+                companion,
+                compiled is not None,
+                BEHIND if around.is_open_behind else None,
+                VALUE_STARTS,
+                around.is_open_before,
+                *around.lead_in,
+                around.lead_out,
+            )
+        )
+    return companions
+
+
+def _relaxed(around: Surroundings) -> tuple[Program | None, re.Pattern[str] | None]:
+    """The program of the relaxed regex, None if Python has to decide it; and the regex, compiled. None if it is too complex."""
+    assert around.relaxed is not None
+    try:
+        dialect = compile_regex(around.relaxed)
+    except (RegexError, RecursionError, OverflowError):
+        return None, None
+    program = compile_program(Tree(dialect.tree, dialect.tree.state.flags), 0)
+    return (None if isinstance(program, str) else program), compile_quietly(around.relaxed)
+
+
+def _finds_misses(
+    regex: str,
+    around: Surroundings,
+    index: int,
+    literals: Sequence[bytes],
+    rows: list[Pattern],
+    users: dict[bytes, list[int]],
+) -> bool:
+    """Whether each near miss is a candidate of the pattern.
+
+    The value may be a part of the literals, as in ``loss=(0\\.[0-9]+)``. If the rest of the regex has literals, the pattern is
+    searched by those instead.
+    """
+    if around.relaxed is None or around.opened is None:
+        return False
+    dialect = compile_regex(around.opened)
+    sets = required_literals(Tree(dialect.tree, dialect.tree.state.flags))
+    if any(all(any(literal in text for literal in literals) for text in some) for some in sets):
+        return True
+    best = best_set(list(sets))
+    if best is None:
+        return False
+    if rows[index].strategy != "confirm":
+        dialect = compile_regex(regex)
+        program = compile_program(Tree(dialect.tree, dialect.tree.state.flags), value_group(dialect))
+        if isinstance(program, str):
+            return False
+        rows[index] = Pattern("program", None, program)
+    for literal in literals:
+        users[literal].remove(index)
+        if not users[literal]:
+            del users[literal]
+    for literal in best:
+        users.setdefault(literal, []).append(index)
+    return True

@@ -1,0 +1,266 @@
+"""Suspects: records and values that may not be what the log says, as a watching plan finds them.
+
+The core writes them to the rows of companions (kernel/suspects.h). Here they are counted, and reduced to what is kept of a log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from metricscan import _core
+from metricscan.scanning.stats import Suspect, SuspectKind, some_of_each_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from metricscan.scanning.plan import Plan
+    from metricscan.scanning.stats import ScanStats
+
+#: The number of an input; line, offset and start in it.
+_Place: TypeAlias = tuple[int, int, int, int]
+Array = np.ndarray[Any, np.dtype[np.int64]]
+
+_CORE = _core.CONSTANTS
+NEAR_MISS, UNIT, UNTERMINATED = _CORE["MS_NEAR_MISS"], _CORE["MS_UNIT"], _CORE["MS_UNTERMINATED"]
+CUT_BEHIND = tuple(_CORE[name] for name in ("MS_LONGER", "MS_THOUSANDS", "MS_DECIMAL_COMMA"))
+CUT = (*CUT_BEHIND, _CORE["MS_IN_WORD"])
+_KINDS: dict[int, SuspectKind] = {
+    NEAR_MISS: "near-miss",
+    **dict.fromkeys(CUT, "cut-value"),
+    UNTERMINATED: "unterminated",
+}
+#: Of a log and a metric, the places of so many cut values are kept.
+MOST_CUT = 65_536
+#: So many units of a metric are told apart.
+MOST_UNITS = 16
+# The first row without a unit is looked for among so many rows; those before it are cut values.
+_FIRST_ROWS = 64
+
+
+class MetricSuspects:
+    """The suspects of one metric in one log.
+
+    Attributes
+    ----------
+    last_near_miss : (int, int) or None
+        Line and offset of the last record that is a near miss.
+    unterminated_start : int or None
+        The start of the value that ends where the log ends, without a terminator.
+    """
+
+    __slots__ = ("_cut", "_is_full", "last_near_miss", "unterminated_start")
+
+    def __init__(self) -> None:
+        self.last_near_miss: tuple[int, int] | None = None
+        self.unterminated_start: int | None = None
+        self._cut: list[Array] = []
+        self._is_full = False
+
+    @property
+    def cut_starts(self) -> Array:
+        """The starts of the values that are cut, in order; the first ``MOST_CUT`` of them."""
+        if len(self._cut) != 1:
+            self._cut = [np.unique(np.concatenate([np.empty(0, np.int64), *self._cut]))]
+        return self._cut[0]
+
+    def is_cut(self, start: int) -> bool:
+        """Whether the value that starts here is cut. If there are too many to keep, all behind the last one that is kept are."""
+        starts = self.cut_starts
+        at = int(np.searchsorted(starts, start))
+        return (at < len(starts) and int(starts[at]) == start) or (self._is_full and at == len(starts))
+
+    def add(self, kinds: Array, line: Array, offset: Array, start: Array) -> None:
+        """Add rows of a companion."""
+        near = np.flatnonzero(kinds == NEAR_MISS)
+        if len(near):
+            last = near[int(np.argmax(offset[near]))]
+            place = int(line[last]), int(offset[last])
+            if self.last_near_miss is None or self.last_near_miss[1] < place[1]:
+                self.last_near_miss = place
+        self._add_cut(start[np.isin(kinds, CUT)])
+        ended = np.flatnonzero(kinds == UNTERMINATED)
+        if len(ended):
+            self.unterminated_start = int(start[ended[-1]])
+
+    def merge(self, other: MetricSuspects) -> None:
+        """Add those of another part of the same input."""
+        places = [place for place in (self.last_near_miss, other.last_near_miss) if place is not None]
+        self.last_near_miss = max(places, key=lambda line_offset: line_offset[1], default=None)
+        self._add_cut(other.cut_starts)
+        self._is_full |= other._is_full
+        if other.unterminated_start is not None:
+            self.unterminated_start = other.unterminated_start
+
+    def _add_cut(self, starts: Array) -> None:
+        if len(starts) == 0 or self._is_full:
+            return
+        self._cut.append(np.unique(starts))
+        if sum(map(len, self._cut)) >= MOST_CUT:
+            kept = self.cut_starts
+            self._is_full = len(kept) >= MOST_CUT
+            self._cut = [kept[:MOST_CUT].copy()]
+
+
+#: By metric; only metrics with suspects are keys.
+LogSuspects: TypeAlias = "Mapping[str, MetricSuspects]"
+
+
+class Suspects:
+    """Gathers the suspects of one input, or of several that are scanned as one.
+
+    Parameters
+    ----------
+    plan : Plan
+        One that watches.
+    paths : str, or sequence of str
+        The name of the input, or of each.
+    """
+
+    def __init__(self, plan: Plan, paths: str | Sequence[str]) -> None:
+        self._plan = plan
+        self._paths = paths
+        self._parts: dict[int, dict[int, MetricSuspects]] = {}
+        # per pattern: near misses, cut values, unterminated values
+        self._counts: dict[int, list[int]] = {}
+        self._samples: dict[int, list[Suspect]] = {}
+        self._units: dict[int, dict[str, Suspect]] = {}
+        self._texts: dict[tuple[int, _Place], str] = {}
+        # of the stream that is being scanned, per pattern: the first rows, the first values that
+        # are cut behind, the first place of each unit
+        self._first: dict[int, list[tuple[int, _Place]]] = {}
+        self._cut: dict[int, set[int]] = {}
+        self._events: dict[int, dict[int, tuple[int, _Place]]] = {}
+
+    def takes(self, pattern: int, rows: Any, parts: Array | None = None, order: Array | None = None) -> bool:
+        """Take rows that left a stream if they are those of a companion, and return whether they are.
+
+        Parameters
+        ----------
+        pattern : int
+        rows : Columns or array
+            Values (as integers), lines, offsets and starts.
+        parts : int64 array, optional
+            For each row, the number of the input that it is from; 0 by default.
+        order : int64 array, optional
+            The starts of the rows in the stream, if ``rows`` has those in their inputs.
+        """
+        watched = self._plan.companions.get(pattern)
+        if watched is None:
+            if pattern in self._plan.with_units and pattern not in self._first:
+                some = slice(_FIRST_ROWS)
+                _, line, offset, start, *_ = np.asarray(rows)
+                self._first[pattern] = _places(
+                    line[some], offset[some], start[some], _some(parts, some), _some(order, some)
+                )
+            return False
+        bits, line, offset, start, *_ = np.asarray(rows)
+        kinds = bits & 0xFF
+        order = start if order is None else order
+        counts = self._counts.setdefault(watched, [0, 0, 0])
+        counts[0] += int(np.count_nonzero(kinds == NEAR_MISS))
+        cut = np.unique(order[np.isin(kinds, CUT)])
+        counts[1] += len(cut)
+        counts[2] += int(np.count_nonzero(kinds == UNTERMINATED))
+        without_unit = order[np.isin(kinds, CUT_BEHIND)]
+        self._cut.setdefault(watched, set()).update(without_unit[:_FIRST_ROWS].tolist())
+        events = np.flatnonzero(kinds == UNIT)
+        if len(events):
+            units, at = np.unique(bits[events], return_index=True)
+            each = events[at]
+            first = self._events.setdefault(watched, {})
+            places = _places(line[each], offset[each], start[each], _some(parts, each), order[each])
+            for unit, place in zip(units.tolist(), places, strict=True):
+                first[unit] = min(place, first.get(unit, place))
+        others = kinds != UNIT
+        if others.any():
+            for part in (0,) if parts is None else np.unique(parts[others]).tolist():
+                of_part = others if parts is None else others & (parts == part)
+                own = self._parts.setdefault(part, {}).setdefault(watched, MetricSuspects())
+                own.add(kinds[of_part], line[of_part], offset[of_part], start[of_part])
+        return True
+
+    def add_samples(
+        self, samples: Iterable[_core.Suspect], place: Callable[[int, int, int], _Place] | None = None
+    ) -> None:
+        """Add the samples of a stream.
+
+        Parameters
+        ----------
+        samples : iterable of (companion, kind, text, line, offset, start)
+        place : callable, optional
+            Converts line, offset and start in the fed bytes to the number of the input and those in it, where they differ.
+        """
+        for companion, kind, text, line, offset, start in samples:
+            where = (0, line, offset, start) if place is None else place(line, offset, start)
+            watched = self._plan.companions[companion]
+            if kind == UNIT:
+                self._texts[watched, where] = text
+            else:
+                self._samples.setdefault(watched, []).append(self._suspect(_KINDS[kind], text, where))
+
+    def end_stream(self) -> None:
+        """Note that the next rows and samples are those of another stream, whose inputs follow or are later parts of this one."""
+        for watched in sorted(self._first.keys() | self._events.keys()):
+            places = {_unit(bits): place for bits, place in self._events.get(watched, {}).items()}
+            rows = [row for row in self._first.get(watched, ()) if row[0] not in self._cut.get(watched, ())]
+            # rows before the first event have no unit
+            if rows and (not places or rows[0] < min(places.values())):
+                places[""] = rows[0]
+            units = self._units.setdefault(watched, {})
+            for unit, (_, where) in sorted(places.items(), key=lambda unit_place: unit_place[1]):
+                if unit not in units and len(units) < MOST_UNITS:
+                    units[unit] = self._suspect("unit", self._texts.get((watched, where), unit), where)
+        for noted in (self._first, self._cut, self._events, self._texts):
+            noted.clear()
+
+    def of(self, part: int) -> LogSuspects:
+        """The suspects of one input."""
+        names = self._plan.names
+        return {name: own for pattern, own in self._parts.get(part, {}).items() for name in names[pattern]}
+
+    def of_all(self) -> LogSuspects:
+        """The suspects of all inputs, as of one."""
+        if len(self._parts) > 1:
+            first, *others = self._parts.values()
+            for other in others:
+                for pattern, suspects in other.items():
+                    first.setdefault(pattern, MetricSuspects()).merge(suspects)
+            self._parts = {0: first}
+        return self.of(next(iter(self._parts), 0))
+
+    def by_part(self) -> dict[int, LogSuspects]:
+        """The suspects of each input that has some, by its number."""
+        return {part: self.of(part) for part in self._parts}
+
+    def write_to(self, stats: ScanStats) -> None:
+        """Set the counts of suspects and their samples in the statistics of the scan."""
+        for pattern in self._counts.keys() | self._units.keys():
+            near_misses, cut_values, unterminated = self._counts.get(pattern, (0, 0, 0))
+            for name in self._plan.names[pattern]:
+                metric = stats.metrics[name]
+                metric.near_misses, metric.cut_values, metric.unterminated = near_misses, cut_values, unterminated
+                metric.suspects = some_of_each_kind(self._samples.get(pattern, ()))
+                metric.units = dict(self._units.get(pattern, {}))
+
+    def _suspect(self, kind: SuspectKind, text: str, where: _Place) -> Suspect:
+        part, *place = where
+        return Suspect(kind, text, self._paths if isinstance(self._paths, str) else self._paths[part], *place)
+
+
+def _some(values: Array | None, some: Any) -> Array | None:
+    return None if values is None else values[some]
+
+
+def _places(
+    line: Array, offset: Array, start: Array, parts: Array | None, order: Array | None
+) -> list[tuple[int, _Place]]:
+    """Per row its order in the stream and its place."""
+    numbers = [0] * len(line) if parts is None else parts.tolist()
+    places = zip(numbers, line.tolist(), offset.tolist(), start.tolist(), strict=True)
+    return list(zip((start if order is None else order).tolist(), places, strict=True))
+
+
+def _unit(bits: int) -> str:
+    return ((bits & (1 << 64) - 1) >> 8).to_bytes(7, "little").rstrip(b"\0").decode("utf-8", "replace")

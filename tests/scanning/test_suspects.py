@@ -1,0 +1,277 @@
+"""Suspects: near misses, cut values, units and unterminated values, on every path beside their oracle."""
+
+import itertools
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support import suspects as oracle
+from support.feeding import expected, rows_of
+from support.suspects import Definition
+
+from metricscan import _core
+from metricscan.definitions.surroundings import surroundings
+from metricscan.scanning import small_logs, threaded
+from metricscan.scanning.scanner import Scanner, _configured
+from metricscan.scanning.schema import SCHEMA
+from metricscan.scanning.suspects import MOST_CUT, MetricSuspects
+
+pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
+
+# regex, open before, open behind
+OPENNESS: list[tuple[str, bool, bool]] = [
+    (r"loss=([0-9.]+)", False, True),
+    (r"loss=([-+]?[0-9]+\.[0-9]+)", False, True),
+    (r"loss=([0-9.]+)%", False, False),
+    (r"loss=(\S+)", False, False),
+    (r"loss=(0\.[0-9]+)", False, True),
+    (r"loss=([^;]*);", False, False),
+    (r"loss=([0-9=los]+);", False, False),
+    (r"loss:\s*([0-9.]+)", True, True),
+    (r"loss\D+([0-9.]+)", True, True),
+    (r"(?i)Loss=([0-9.]+)", False, True),
+    (r"loss=([0-9.]+)k?it/s", False, True),
+    (r" ([0-9.]+) it/s", False, False),
+    (r"^loss=([0-9.]+), acc=[0-9.]+$", False, False),
+    (r"(?<=loss=)([0-9]+)\b", False, True),
+    (r"acc.*loss=([0-9.]+)", False, True),
+    (r"lo(?P<b>s)(?P=b)=(?P<value>[0-9.]+)", False, False),
+    (r"\w=([0-9]{1,3})", False, True),
+]
+
+
+def definition_of(regex: str, open_before: bool, open_behind: bool) -> Definition:
+    around = surroundings(regex)
+    return Definition(regex, open_before, open_behind, None if around is None else around.relaxed)
+
+
+DEFINITIONS = [definition_of(*one) for one in OPENNESS]
+VALUES = [
+    "0.5",
+    "1",
+    "12",
+    "1.",
+    ".5",
+    "-3",
+    "-0.5",
+    "1e-05",
+    "1e5",
+    "1E+3",
+    "1e",
+    "12:30",
+    "12:x",
+    "1.2.3",
+    "1.2",
+    "5,5",
+    "9;9",
+]
+VALUES += [
+    "1,234",
+    "1,234.5",
+    "1,234,567",
+    "12,345,6",
+    "1_000",
+    "1400",
+    "0.5;",
+    "=",
+    "?",
+    "-",
+    "...",
+    "abc",
+    "x5",
+    "٣",
+    "−5",
+    "∞",
+]
+VALUES += [
+    "nan",
+    "NaN",
+    "-inf",
+    "inf",
+    "None",
+    "null",
+    "n/a",
+    "'nan'",
+    '"0.25"',
+    "'0.5'",
+    "tensor(0.5)",
+    "[0.5]",
+    "np.float32(0.5)",
+]
+VALUES += ["5%", "5.5%", "3ms", "3s", "3µs", "2kit/s", "2it/s", "7it/s"]
+PARTS = ["loss=", "loss: ", "loss:", "Loss=", " loss=", "acc=", "acc ", "lo", "loss=loss=", "x", "é"]
+PARTS += [", ", ",", " ", "; ", ";", "%", " it/s", "\x1b[1m", "\t"]
+parts = st.sampled_from(PARTS)
+values = st.sampled_from(VALUES)
+records = st.lists(st.one_of(st.tuples(parts, values).map("".join), values, parts), max_size=6).map("".join)
+logs = st.builds(
+    lambda lines, end, byte: (
+        "".join(line + end_ for line, end_ in lines).encode().replace(b"\xc3\xa9", byte) + end.encode()
+    ),
+    st.lists(st.tuples(records, st.sampled_from(["\n", "\n", "\r\n", "\r"])), max_size=12),
+    records,
+    st.sampled_from([b"\xc3\xa9", b"\xff"]),
+)
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"newline": "lf"},
+    {"matches": "first"},
+    {"matches": "last"},
+    {"ansi": "strip"},
+    {"escape": "syslog"},
+    {"ansi": "strip", "newline": "lf", "matches": "last"},
+]
+ENGINES: list[dict[str, Any]] = [
+    *({"simd": level} for level in _core.SIMD_LEVELS),
+    {"search": "naive"},
+    {"search": "every"},
+]
+
+
+@cache
+def all_definitions(newline):
+    every = [{"Name": f"m{number}", "Regex": one.regex} for number, one in enumerate(DEFINITIONS)]
+    return Scanner(every, untamed="allow", newline=newline)
+
+
+def checked(definition: Definition, data: bytes, running: Any, options: dict[str, Any]) -> None:
+    """A watching scan finds what the oracle finds, and its rows are those of the metric."""
+    batches = [batch for _, batch in running]
+    wanted = oracle.scan(definition, data, **options)
+    stats = running.stats.metrics["m"]
+    assert oracle.agreed(stats, running.suspects.of_all().get("m")) == oracle.shortened(wanted)
+    assert (stats.near_misses, stats.cut_values) == (len(wanted.near_misses), len(wanted.cut))
+    rows = expected([{"Name": "m", "Regex": definition.regex}], data, **options)["metric m"]
+    assert rows_of(pa.Table.from_batches(batches, schema=SCHEMA)) == rows["rows"]
+    assert (stats.unparsed, [tuple(one) for one in stats.samples]) == (rows["unparsed"], rows["samples"])
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=str)
+def test_every_path_finds_what_the_oracle_finds(engine):
+    @cache
+    def scanner_of(number, option):
+        return _configured([{"Name": "m", "Regex": DEFINITIONS[number].regex}], **OPTIONS[option], **engine)
+
+    @given(
+        logs,
+        st.integers(0, len(DEFINITIONS) - 1),
+        st.integers(0, len(OPTIONS) - 1),
+        st.lists(st.integers(0, 200), max_size=4),
+    )
+    @example(b"loss=nan\nloss=1,234.5\nloss=2%\nloss=0.", 0, 0, [12])
+    @example(b"loss=loss=nan\n", 6, 0, [])
+    @example(b"loss=x loss=1_0 loss=nan\nloss=..\nloss=0.12345678901234567890\n", 0, 0, [])
+    def check(data, number, option, cuts):
+        running = scanner_of(number, option).watching_batches(oracle.pieces(data, cuts))
+        checked(DEFINITIONS[number], data, running, OPTIONS[option])
+
+    check()
+
+
+@pytest.mark.slow
+@given(st.lists(logs, max_size=5), st.integers(1, 300))
+def test_long_logs_on_several_threads(some, size):
+    data = b"\n".join(some) * 3
+    for definition in DEFINITIONS[::4]:
+        scanner = _configured([{"Name": "m", "Regex": definition.regex}], chunk_bytes=size)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threaded, "LEAST_BLOCK_BYTES", size)
+            checked(definition, data, scanner.watching_batches(data, 3), {})
+
+
+@given(logs)
+def test_definitions_beside_each_other(data):
+    running = all_definitions("universal").watching_batches(data)
+    for _ in running:
+        pass
+    found = running.suspects.of_all()
+    for number, one in enumerate(DEFINITIONS):
+        stats = running.stats.metrics[f"m{number}"]
+        assert oracle.agreed(stats, found.get(f"m{number}")) == oracle.shortened(oracle.scan(one, data))
+
+
+@given(st.lists(logs, min_size=1, max_size=6))
+def test_small_logs_together(tmp_path_factory, some):
+    folder = tmp_path_factory.mktemp("logs")
+    paths = []
+    for number, data in enumerate(some):
+        path = folder / f"{number}.log"
+        path.write_bytes(data)
+        paths.append(str(path))
+    for options in ({"newline": "universal"}, {"newline": "lf"}):
+        scanner = all_definitions(**options)
+        together = small_logs.scan_together(scanner.watching_plan, paths)
+        assert together is not None
+        for number, one in enumerate(DEFINITIONS):
+            name = f"m{number}"
+            wanted = [oracle.scan(one, data, **options) for data in some]
+            stats = together.stats.metrics[name]
+            near = [(paths[at], *place) for at, found in enumerate(wanted) for place in found.near_misses]
+            assert [tuple(each[2:]) for each in stats.suspects if each.kind == "near-miss"] == near[:5]
+            assert stats.near_misses == len(near)
+            assert stats.cut_values == sum(len(found.cut) for found in wanted)
+            assert stats.unterminated == sum(len(found.unterminated) for found in wanted)
+            assert set(stats.units) == set().union(*(found.units for found in wanted))
+            for at, found in enumerate(wanted):
+                own = together.suspects.get(at, {}).get(name, MetricSuspects())
+                assert own.cut_starts.tolist() == sorted(found.cut)
+                assert own.last_near_miss == (found.near_misses[-1][:2] if found.near_misses else None)
+                assert own.unterminated_start == (found.unterminated[-1] if found.unterminated else None)
+
+
+# ---- what is kept
+
+
+def test_many_suspects_are_counted_and_few_are_kept():
+    count = 3 * MOST_CUT
+    data = b"loss=nan\nloss=1,234.5\n" * count
+    running = Scanner(["loss=loss=([0-9.]+)"]).watching_batches(data, 2)
+    for _ in running:
+        pass
+    stats = running.stats.metrics["loss"]
+    assert (stats.near_misses, stats.cut_values, len(stats.suspects)) == (count, count, 10)
+    own = running.suspects.of_all()["loss"]
+    assert len(own.cut_starts) == MOST_CUT
+    assert own.last_near_miss == (2 * count - 1, len(data) - 22)
+    starts = [9 + 5, len(data) - 8]
+    assert [own.is_cut(start) for start in (*starts, 9, 9 + 6)] == [True, True, False, False]
+
+
+def test_units_are_bounded():
+    units = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=2)]
+    data = "".join(f"loss=1{unit}\n" for unit in units).encode()
+    running = Scanner(["loss=loss=([0-9.]+)"]).watching_batches(data)
+    for _ in running:
+        pass
+    assert list(running.stats.metrics["loss"].units) == units[:16]
+
+
+def test_each_unit_is_shown_with_its_value():
+    data = b"speed 1.20kit/s\nspeed 950it/s\nspeed 3\n"
+    running = Scanner([r"tp=speed ([\d.]+)(?:k?it/s)?"]).watching_batches(data)
+    for _ in running:
+        pass
+    units = running.stats.metrics["tp"].units
+    assert [(unit, one.text, one.line) for unit, one in units.items()] == [
+        ("kit/s", "1.20kit/s", 1),
+        ("it/s", "950it/s", 2),
+        ("", "3", 3),
+    ]
+
+
+def test_a_scan_does_not_watch():
+    scanner = Scanner(["loss=loss=([0-9.]+)"])
+    stats = scanner.scan(b"loss=nan\nloss=1,234.5").stats.metrics["loss"]
+    assert (stats.rows, stats.near_misses, stats.cut_values, stats.unterminated, stats.suspects) == (1, 0, 0, 0, [])
+
+
+def test_merged_suspects():
+    first, second = MetricSuspects(), MetricSuspects()
+    kinds = np.array([1, 2, 1], np.int64)
+    second.add(kinds, np.array([1, 2, 3]), np.array([0, 10, 20]), np.array([4, 14, 24]))
+    first.merge(second)
+    assert (first.last_near_miss, first.cut_starts.tolist(), first.unterminated_start) == ((3, 20), [14], None)

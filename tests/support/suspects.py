@@ -1,0 +1,141 @@
+"""The oracle of suspects: near misses, cut values, unterminated values and units, said as plainly as Python can say them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from support import reference
+
+LONGER = rb"[0-9]|[eE][-+]?[0-9]++(?![A-Za-z_])|_[0-9]"
+LONGER_INTEGER = rb":[0-9]|\.[0-9](?![0-9]*+\.[0-9])"
+THOUSANDS = rb"(?:,[0-9]{3}(?![0-9]))+"
+UNIT = rb"[A-Za-z%\xc2][A-Za-z%/\x80-\xff]{0,6}"
+
+
+class Definition(NamedTuple):
+    """A definition, with what a person sees that its regex leaves open; the regex in which any kind of value may stand."""
+
+    regex: str
+    open_before: bool
+    open_behind: bool
+    relaxed: str | None
+
+
+class Found(NamedTuple):
+    near_misses: list[tuple[int, int, int]]
+    cut: set[int]
+    units: set[str]
+    unterminated: list[int]
+
+
+def scan(definition: Definition, data: bytes, **options: Any) -> Found:
+    """What is suspicious in a log. Near misses are given as line, offset and start, the others as starts.
+
+    >>> scan(Definition("x=([0-9]+)", False, True, "x=(?:nan|[0-9]+)"), b"x=1,234\\nx=nan\\nx=5%\\nx=6")
+    Found(near_misses=[(2, 8, 8)], cut={2}, units={'', '%'}, unterminated=[21])
+    """
+    found = Found([], set(), set(), [])
+    escape, ansi = options.get("escape", "none"), options.get("ansi", "keep")
+    newline = reference.effective_newline(options.get("newline"), escape)
+    pattern = reference.compiled(definition.regex)
+    for line, offset, content in reference.records(data, newline, escape):
+        seen, places = reference.as_seen(content, offset, escape, ansi)
+        matches = reference.find("", pattern, seen, options.get("matches", "all"))
+        if not matches and definition.relaxed is not None:
+            near = reference.find("", reference.compiled(definition.relaxed), seen, "first")
+            found.near_misses.extend((line, offset, places[match.span[0]]) for match in near)
+        for match in matches:
+            if match.number is None or match.value_span is None:
+                continue
+            start, stop = match.value_span
+            behind = definition.open_behind and is_cut_behind(seen, start, stop)
+            if behind or (definition.open_before and is_cut_before(seen, start, stop)):
+                found.cut.add(places[start])
+            if definition.open_behind and not behind:
+                unit = re.match(UNIT, seen[stop:])
+                found.units.add(unit[0].decode("utf-8", "replace") if unit else "")
+            if stop == len(seen) and offset + len(content) == len(data):
+                found.unterminated.append(places[start])
+    return found
+
+
+def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
+    """Whether the number goes on behind the value."""
+    value, rest = seen[start:stop], seen[stop:]
+    if not re.search(rb"[0-9.]$", value):
+        return False
+    if re.match(LONGER, rest):
+        return True
+    digits = re.fullmatch(rb"[-+]?([0-9]*)", value)
+    if digits is None:
+        return False
+    if re.match(LONGER_INTEGER, rest):
+        return True
+    if not re.match(rb",[0-9]", rest) or seen[: start + digits.start(1)].endswith(b","):
+        return False
+    thousands = re.match(THOUSANDS, rest) if len(digits[1]) <= 3 else None
+    number = thousands or re.match(rb",[0-9]+", rest)
+    assert number is not None
+    return not is_separated(seen, stop, stop + len(number[0]))
+
+
+def is_separated(seen: bytes, begin: int, end: int) -> bool:
+    """Whether commas separate fields: those that have no blank beside them, before no key, and in no time."""
+    others = seen[:begin] + b"0" * (end - begin) + seen[end:]
+    key, milliseconds = rb"[A-Za-z_]\w*+[:=]", rb"(?<=:[0-9]{2}),[0-9]{3}(?![0-9])"
+    others = re.sub(milliseconds, b"0000", others)
+    return bool(re.search(rb"(?<=[^ ]),(?! )(?!" + key + rb")(?=.)", others, re.DOTALL))
+
+
+def is_cut_before(seen: bytes, start: int, stop: int) -> bool:
+    """Whether the value begins within a word or a number."""
+    before = seen[:start]
+    if not re.match(rb"[0-9.]", seen[start:stop]):
+        return False
+    if re.search(rb"(?:\w|[0-9]\.|[0-9.][eE][-+])\Z", before, re.ASCII):
+        return True
+    number = re.search(rb"(?<![0-9,])[0-9,]*[0-9],\Z", before)
+    if number is None or re.search(rb"[A-Za-z:._/]\Z", before[: number.start()]):
+        return False
+    digits = re.match(rb"[0-9]*", seen[start:])
+    assert digits is not None
+    return not is_separated(seen, number.start(), start + len(digits[0]))
+
+
+# ---- what the engine says
+
+
+def of_batches(running: Any, name: str) -> Found:
+    """What a watching scan has found; its counts and samples must agree with it."""
+    for _ in running:
+        pass
+    stats, own = running.stats.metrics[name], running.suspects.of_all().get(name)
+    return agreed(stats, own)
+
+
+def agreed(stats: Any, own: Any) -> Found:
+    """The samples and counts of a metric in one log, in the form of the oracle."""
+    near = [(one.line, one.offset, one.start) for one in stats.suspects if one.kind == "near-miss"]
+    cut = set() if own is None else set(own.cut_starts.tolist())
+    assert len(near) == min(stats.near_misses, 5)
+    assert len(cut) == stats.cut_values
+    assert min(len(cut), 5) <= 5 * sum(one.kind == "cut-value" for one in stats.suspects) <= 25
+    last = None if own is None or own.last_near_miss is None else own.last_near_miss
+    if 0 < stats.near_misses <= 5:
+        assert last == near[-1][:2]
+    unterminated = [] if own is None or own.unterminated_start is None else [own.unterminated_start]
+    assert len(unterminated) == min(stats.unterminated, 1)
+    return Found(near, cut, set(stats.units), unterminated)
+
+
+def shortened(found: Found) -> Found:
+    """What of the oracle's answer the engine gives: samples of near misses, and one unterminated value."""
+    return found._replace(near_misses=found.near_misses[:5], unterminated=found.unterminated[-1:])
+
+
+def pieces(data: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
+    """The bytes, cut at these places."""
+    bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    for begin, end in pairwise(bounds):
+        yield data[begin:end]
