@@ -128,9 +128,10 @@ def _is_line(one: Any, *, is_whole: bool) -> bool:
     if not isinstance(one, dict) or not _is_event(one, _EVENT_KEYS):
         return False
     time = one.get("timestamp")
-    return (isinstance(time, int) and _FIRST_MS <= time < _LAST_MS and "message" in one) or (
-        not is_whole and time is None
-    )
+    if not is_whole and (time is None or time is _CUT):
+        return True
+    # of what is cut off, the message may be the part that is missing
+    return isinstance(time, int) and _FIRST_MS <= time < _LAST_MS and ("message" in one or not is_whole)
 
 
 def _is_event(one: dict[str, Any], keys: AbstractSet[str]) -> bool:

@@ -42,6 +42,20 @@ HEAD_BYTES = 8192
 NOT_READ = frozenset(name for _, name in UNSUPPORTED)
 
 
+# Files of usual tools with facts about jobs, which are read in folders only.
+_FACTS = (
+    "/params.json",
+    "/hyperparameters.json",
+    "/hparams.yaml",
+    "/.hydra/config.yaml",
+    "/files/config.yaml",
+    "/.guild/attrs/flags",
+    "/.guild/attrs/exit_status",
+    "/parameter.cfg",
+    "/meta.yaml",
+)
+
+
 class Search(Protocol):
     """A search for logs, and its rules for the files of a folder.
 
@@ -348,7 +362,7 @@ class Members:
     def _is_export(self, file: MemberFile) -> bool:
         """Whether a member holds exported log events; its first bytes can be read again."""
         head = file.peek(HEAD_BYTES)
-        if first_shows(head, MAGIC_PREFIXES) & FLAG_PACKED:
+        if first_shows(head, MAGIC_PREFIXES) & (FLAG_PACKED | FLAG_MARKED):
             copy = file.copy_of_head()
             head = self._opened(copy).peek(FORMAT_HEAD_BYTES)
         return detect(head[:FORMAT_HEAD_BYTES], file.name) != "plain"
@@ -373,6 +387,15 @@ class Members:
 def report(archive: Archive, members: Members, found: Survey) -> None:
     """Add to a survey what is to be said about an archive that was listed."""
     path = archive.path
+    facts = [name for name in archive.members if name.endswith(_FACTS)]
+    if facts and members.logs:
+        found.notices.append(
+            Notice(
+                f"{path} holds {counted(len(facts), 'file')} in which tools write hyperparameters or statuses, for example "
+                f"{facts[0]}; they are not read in archives, so that a failed run may win; extract the archive, or give --jobs",
+                path,
+            )
+        )
     if archive.error is not None and archive.error_in not in members.logs:
         # else the scan of that member meets the error
         found.errors.append(archive.error)

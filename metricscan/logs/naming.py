@@ -62,7 +62,7 @@ LAYOUTS = tuple(
 )
 # A run's folder is known by what a tool wrote into it, whatever its name: its logs are streams of one job.
 _LIGHTNING = re.compile(r".*/version_\d+", re.DOTALL)
-# <pod>/<container>/0.log where the pod has any name. Numbered logs of trials look the same, unless 0.log is the only one.
+# <pod>/<container>/0.log where the pod has any name, if a container's runtime wrote it: logs of trials have such names, too.
 _FIRST_OF_CONTAINER = re.compile(rf"(?P<job>.*/[^/]+)/(?P<stream>[^/]+/0\.log{_PACKED})", re.DOTALL)
 _NUMBERED = re.compile(rf"\d+\.log{_PACKED}")
 _OUT_OR_ERR = re.compile(rf"(?P<stem>.+)\.(?:out|err){_PACKED}", re.DOTALL)
@@ -151,7 +151,7 @@ class JobKeys:
         keys: list[_Key | None] = []
         of_guild: set[str] = set()
         are_runs: dict[str, bool] = {}
-        for file, place in zip(self.files, self.deciding, strict=True):
+        for file, place, within in zip(self.files, self.deciding, self.within, strict=True):
             folder, name = _split(place)
             match = None
             for tool, text, layout in LAYOUTS:
@@ -159,7 +159,7 @@ class JobKeys:
                     if tool == "Guild":
                         of_guild.add(match["job"])
                     break
-            if match is None and numbered.get(_split(place)[0]) == 1:
+            if match is None and within in CONTAINER_STREAMS and numbered.get(folder) == 1:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
             if match is not None:
                 keys.append((match["job"], None))

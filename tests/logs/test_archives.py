@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import random
 import stat
 import struct
@@ -520,3 +521,19 @@ def test_a_bomb_is_read_in_pieces(tmp_path):
         assert size == len(zeros)
         # a small compressed tar is held, a larger one while it is listed is not
         assert peak < archives._HELD_BYTES + (8 << 20)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_an_export_in_another_encoding_is_a_log(tmp_path, encoding):
+    export = json.dumps({"events": [{"timestamp": 1772359200000, "message": "loss=1.5"}]})
+    path = tmp_path / "logs.zip"
+    path.write_bytes(zipped({"job/x.json": export.encode(encoding), "job/y.json": b"{}"}))
+    result = metricscan.replay([path], Scanner(["loss=loss=([0-9.]+)"]))
+    assert result["loss"].select(["job", "value"]).to_pylist() == [{"job": "x", "value": 1.5}]
+
+
+def test_facts_in_an_archive_are_not_read_and_it_is_said(tmp_path):
+    path = tmp_path / "runs.zip"
+    path.write_bytes(zipped({"a/stdout": b"loss=1\n", "a/params.json": b'{"lr": 1}', "b/stdout": b"loss=2\n"}))
+    (notice,) = metricscan.replay([path], Scanner(["loss=loss=([0-9.]+)"])).notices
+    assert "1 file in which tools write hyperparameters or statuses, for example a/params.json" in notice.message

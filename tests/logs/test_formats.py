@@ -258,3 +258,23 @@ def test_the_formats_are_documented():
     text = (Path(__file__).parents[2] / "docs" / "exports.md").read_text()
     for name in FORMATS[1:]:
         assert f"| `{name}` |" in text
+
+
+@pytest.mark.parametrize(
+    "keys", [("timestamp", "message"), ("message", "timestamp"), ("timestamp", "message", "ingestionTime")]
+)
+def test_events_as_lines_are_recognised_wherever_the_head_ends(keys):
+    def line(number, padding):
+        values = {
+            "timestamp": 1772359200000 + number,
+            "message": "x" * padding + "loss=0.5",
+            "ingestionTime": 1772359200001,
+        }
+        return json.dumps({key: values[key] for key in keys}) + "\n"
+
+    rest = "".join(line(number, 0) for number in range(1, 200))
+    for padding in range(len(line(0, 0))):
+        text = (line(0, padding) + rest).encode()
+        assert detect(text[:HEAD_BYTES]) == "cloudwatch-json", padding
+        # a small file that was cut off
+        assert detect(text[: 300 + padding]) == "cloudwatch-json", padding

@@ -99,9 +99,9 @@ SHOWN = {
         ["ns_pod-1_uid/main/0.log", "ns_pod-1_uid/main/1.log", "ns_pod-1_uid/side/0.log", "ns_pod-2_uid/main/0.log"],
         {"ns_pod-1_uid": ["main/0.log", "main/1.log", "side/0.log"], "ns_pod-2_uid": ["main/0.log"]},
     ),
-    "Kubernetes, pods of any name": (
-        ["pod-1/main/0.log", "pod-1/side/0.log", "pod-2/main/0.log"],
-        {"pod-1": ["main/0.log", "side/0.log"], "pod-2": ["main/0.log"]},
+    "trials with one numbered log each": (
+        ["sweep/lr=0.1/0.log", "sweep/lr=0.2/0.log", "other/a/0.log"],
+        {"other/a/0": ["0.log"], "sweep/lr=0.1/0": ["0.log"], "sweep/lr=0.2/0": ["0.log"]},
     ),
     "Slurm": (
         ["train-17.out", "train-17.err", "train-18.out", "train-18.err"],
@@ -125,6 +125,13 @@ SHOWN = {
 def test_layout(tmp_path, name):
     files, expected = SHOWN[name]
     assert told(survey([tree(tmp_path, files)])) == expected
+
+
+def test_pods_of_any_name_have_logs_of_a_container(tmp_path):
+    line = "2026-03-01T10:00:00.5Z stdout F loss=1\n"
+    files = {f"{name}/0.log": line for name in ("pod-1/main", "pod-1/side", "pod-2/main")}
+    found = told(survey([tree(tmp_path, files)], input_format="auto"))
+    assert found == {"pod-1": ["main/0.log/stdout", "side/0.log/stdout"], "pod-2": ["main/0.log/stdout"]}
 
 
 def test_every_layout_is_shown():
