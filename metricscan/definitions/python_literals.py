@@ -17,6 +17,8 @@ _PYTHON_ESCAPE = re.compile(
 )
 _LINE_END = re.compile(r"\r\n|\r|\n")
 #: Names of the arguments and variables that hold metric definitions.
+# Methods that change a list or a dictionary.
+_CHANGES = frozenset(["append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault", "__setitem__"])
 _MEANT = re.compile(r"(?i)metric_?def|definitions$")
 
 
@@ -187,19 +189,49 @@ class _Literals:
                 found.append((ast.unparse(node.target), node.value))
         # metric_definitions=metric_definitions passes on what is assigned elsewhere
         kinds = (ast.List, ast.Tuple, ast.Set, ast.Dict)
+        computed = [
+            (name, value) for name, value in found if _MEANT.search(name) and not isinstance(value, (*kinds, ast.Name))
+        ]
         found = [(name, value) for name, value in found if isinstance(value, kinds)]
         named = [(name, value) for name, value in found if _MEANT.search(name)]
+        if computed and not named:
+            name, value = computed[0]
+            self._problem(
+                value, f"{name} is {_shown(ast.unparse(value))}, where a literal was expected; nothing is run"
+            )
+            raise PastedError(self.source.text, self.problems)
         several = named or found
         if len(several) > 1:
             names = ", ".join(f"{name} in line {value.lineno}" for name, value in several[:5])
             problem = Problem(None, f"{len(several)} lists or dictionaries are assigned, {names}; one was expected")
             raise PastedError(self.source.text, [problem])
         if several:
+            self._check_unchanged(tree, several[0][0])
             return several[0][1]
         if alone is not None:
             return alone
         problem = Problem(None, "it is Python that assigns no list and no dictionary; one was expected")
         raise PastedError(self.source.text, [problem])
+
+    def _check_unchanged(self, tree: ast.Module, name: str) -> None:
+        """Note the statements that change a list or dictionary after it was assigned: they are not run."""
+        import ast
+
+        def is_meant(node: ast.expr) -> bool:
+            if isinstance(node, (ast.Subscript, ast.Attribute)):
+                node = node.value
+            return isinstance(node, ast.Name) and node.id == name
+
+        for node in ast.walk(tree):
+            changed: ast.expr | None = None
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGES:
+                changed = node.func
+            elif isinstance(node, ast.AugAssign):
+                changed = node.target
+            elif isinstance(node, (ast.Assign, ast.Delete)):
+                changed = next((one for one in node.targets if isinstance(one, ast.Subscript) and is_meant(one)), None)
+            if changed is not None and is_meant(changed):
+                self._problem(changed, f"{name} is changed here, and nothing is run; one literal was expected")
 
     def read(self, node: ast.expr) -> Any:
         """The value of a literal."""

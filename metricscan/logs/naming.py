@@ -55,6 +55,8 @@ LAYOUTS = tuple(
         ("W&B", "/files/output.log", rf"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log{_PACKED})"),
         # logs that the program saved with a run whose print-out was not kept
         ("W&B", "/files/", r"(?P<job>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/(?P<stream>files/.+)"),
+        # what the client did; only include takes it
+        ("W&B", "/logs/", r"(?P<job>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/(?P<stream>logs/.+)"),
         ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
         ("MLflow", "/artifacts/", r"(?P<job>.*/[0-9a-f]{32})/(?P<stream>artifacts/.+)"),
         ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),

@@ -235,3 +235,32 @@ def test_a_file_that_is_not_utf8(tmp_path):
     with pytest.raises(SourceError, match="is not UTF-8") as caught:
         load_definitions(path)
     assert (caught.value.path, caught.value.offset) == (str(path), 11)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "metric_definitions.append({'Name': 'b', 'Regex': 'b'})",
+            "line 2, column 1: metric_definitions is changed here",
+        ),
+        ("metric_definitions += [{'Name': 'b', 'Regex': 'b'}]", "line 2, column 1: metric_definitions is changed here"),
+        ("del metric_definitions[0]", "line 2, column 5: metric_definitions is changed here"),
+        ("other.append(1)", None),
+    ],
+)
+def test_what_changes_the_list_behind_its_literal_is_an_error(tmp_path, line, words):
+    path = written(tmp_path, f"metric_definitions = [{{'Name': 'a', 'Regex': 'a'}}]\n{line}\n", "d.py")
+    if words is None:
+        assert [one.name for one in load_definitions(path)] == ["a"]
+    else:
+        with pytest.raises(DefinitionError, match=words):
+            load_definitions(path)
+
+
+def test_another_list_is_not_taken_for_computed_definitions(tmp_path):
+    path = written(tmp_path, "names = ['a']\nmetric_definitions = [{'Name': n, 'Regex': n} for n in names]\n", "d.py")
+    with pytest.raises(
+        DefinitionError, match=r"line 2, column 22: metric_definitions is \[.*where a literal was expected"
+    ):
+        load_definitions(path)

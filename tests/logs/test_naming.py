@@ -263,3 +263,9 @@ def test_a_log_in_which_the_regex_finds_no_job_is_an_error(tmp_path):
 def test_a_regex_that_does_not_compile_is_an_error(tmp_path):
     with pytest.raises(OptionError, match=r"not auto, file or dir, and not a valid regex: .* at position 2"):
         survey([tree(tmp_path, ["a.log"])], job="zq(")
+
+
+def test_what_include_takes_of_a_run_is_a_stream_of_the_run(tmp_path):
+    run = "wandb/run-20260301_100000-abc"
+    top = tree(tmp_path, {f"{run}/{name}": LINE for name in ("files/output.log", "logs/debug.log")})
+    assert told(survey([top], include="*abc*")) == {"run-20260301_100000-abc": ["files/output.log", "logs/debug.log"]}
