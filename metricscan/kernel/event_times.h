@@ -121,6 +121,30 @@ static inline int64_t me_usual_moment(const me_decoder *d, const uint8_t *at, in
 }
 #endif
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* Return whether a time in the cached minute stands here, `YYYY-MM-DDTHH:MM:SS.mmmZ`, and read it. 24 bytes can be read. The eight bytes
+   behind the minute are compared as one word: each must be that of `:00.000Z`, or for a digit exceed it by at most 9, for the first
+   digit of the seconds by at most 5. */
+static inline int me_millisecond(const me_decoder *d, const uint8_t *at, int64_t *micros) {
+    uint64_t x, y, differ, rest;
+    memcpy(&x, at, 8);
+    memcpy(&y, d->minute, 8);
+    differ = x ^ y;
+    memcpy(&x, at + 8, 8);
+    memcpy(&y, d->minute + 8, 8);
+    differ |= x ^ y;
+    memcpy(&rest, at + 16, 8);
+    rest ^= 0x5A3030302E30303AULL;
+    /* What is added carries into the top bit of a byte that exceeds its bound. */
+    differ |= (rest | ((rest & 0x7F7F7F7F7F7F7F7FULL) + 0x7F7676767F767A7FULL)) & 0x8080808080808080ULL;
+    if (differ || at[10] != 'T') return 0;
+    const int64_t seconds = (int64_t)((rest >> 8 & 0xFF) * 10 + (rest >> 16 & 0xFF));
+    const int64_t thousandths = (int64_t)((rest >> 32 & 0xFF) * 100 + (rest >> 40 & 0xFF) * 10 + (rest >> 48 & 0xFF));
+    *micros = d->minute_micros + seconds * 1000000 + thousandths * 1000;
+    return 1;
+}
+#endif
+
 /* A time of a container's log: `YYYY-MM-DDTHH:MM:SS[.fraction]` and Z or an offset such as +08:00 (RFC 3339). Returns its length, or 0. */
 static inline int64_t me_moment(me_decoder *d, const uint8_t *at, int64_t room, int64_t *micros) {
     int64_t hours, minutes;

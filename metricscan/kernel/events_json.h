@@ -165,6 +165,7 @@ MS_TARGET(MS_AVX2_TARGET)
 static int me_has_envelope_avx2(const me_decoder *d, const uint8_t *one) {
     __m256i same = _mm256_set1_epi8(-1);
     for (int64_t i = 0; i < d->envelope.length; i += 32) {
+        if (i % 128 == 0) me_ask_ahead(one + i);
         __m256i above = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(one + i)),
                                         _mm256_loadu_si256((const __m256i *)(d->envelope.low + i)));
         __m256i most = _mm256_min_epu8(above, _mm256_loadu_si256((const __m256i *)(d->envelope.more + i)));
@@ -172,11 +173,23 @@ static int me_has_envelope_avx2(const me_decoder *d, const uint8_t *one) {
     }
     return _mm256_movemask_epi8(same) == -1;
 }
+
+MS_TARGET(MS_AVX512_TARGET)
+static int me_has_envelope_avx512(const me_decoder *d, const uint8_t *one) {
+    uint64_t other = 0;
+    for (int64_t i = 0; i < d->envelope.length; i += 64) {
+        if (i % 128 == 0) me_ask_ahead(one + i);
+        const __m512i above = _mm512_sub_epi8(_mm512_loadu_si512(one + i), _mm512_loadu_si512(d->envelope.low + i));
+        other |= _mm512_cmpgt_epu8_mask(above, _mm512_loadu_si512(d->envelope.more + i));
+    }
+    return !other;
+}
 #endif
 
 /* Return whether the bytes here fit the kept envelope. Up to ME_BEHIND bytes past its end may be read. */
 static inline int me_has_envelope(const me_decoder *d, const uint8_t *one) {
 #ifdef MS_X86
+    if (d->level >= MS_AVX512) return me_has_envelope_avx512(d, one);
     if (d->level >= MS_AVX2) return me_has_envelope_avx2(d, one);
     if (MS_HAS_BASELINE(d->level)) {
         __m128i same = _mm_set1_epi8(-1);

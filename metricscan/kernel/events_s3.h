@@ -10,6 +10,25 @@ static int me_s3(me_decoder *d, const uint8_t *data, int64_t n, int final, int64
     int64_t at = 0;
     if (d->has_event && me_event_starts(d, d->text_base, d->time, 0)) return ME_NO_MEMORY;
     while (at < n) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        /* The usual line: its time is in the minute of the time before it. */
+        int64_t usual;
+        if (n - at > 25 + ME_BEHIND && data[at + 24] == ' ' && me_millisecond(d, data + at, &usual)) {
+            const int64_t from = at + 25, length = d->text_length;
+            const int64_t end = me_copy(d, d->text + length, data, from, n, ME_IN_LINE);
+            if (end == n && !final) break;
+            d->time = usual;
+            d->has_event = 1;
+            if (me_event_starts(d, d->text_base + length, usual, 0) || me_run_starts(d, d->base + from, d->line))
+                return ME_NO_MEMORY;
+            d->text[length + end - from] = '\n';
+            d->text_length = length + end - from + 1;
+            d->text_line++;
+            d->line += end < n;
+            at = end + (end < n);
+            continue;
+        }
+#endif
         /* A date contains no newline, so it can be read before the end of the line is known. */
         int64_t micros, begin = at;
         int64_t length = me_date(d, data + at, n - at, &micros);

@@ -1,8 +1,10 @@
 """The export reader at every SIMD level: what Python's json and csv read, and the same places, times and errors at each."""
 
 import csv
+import datetime as dt
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -221,6 +223,39 @@ def test_lines_of_every_length():
     assert text == b"".join(
         line.removeprefix(line[:25] if line.startswith(b"2026-") else b"") + b"\n" for line in lines
     )
+
+
+def test_times_that_differ_in_one_byte():
+    """A time in the minute of the time before it is read another way: it is the same time, and no other text is one."""
+    usual = b"2026-03-01T10:00:37.458Z "
+    at_minute = dt.datetime(2026, 3, 1, 10, tzinfo=dt.UTC)
+    wanted, lines = [], []
+    for place in range(25):
+        for byte in range(256):
+            if byte == ord("\n"):
+                continue
+            line = usual[:place] + bytes([byte]) + usual[place + 1 :] + b"loss=1"
+            text, time = line, (at_minute + dt.timedelta(milliseconds=37458))
+            found = re.match(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d):(\d\d)(?:\.(\d+))?Z(?: |(?=\r))", line)
+            if found and int(found[2]) <= 60:
+                try:
+                    minute = dt.datetime.fromisoformat(found[1].decode() + "+00:00")
+                except ValueError:
+                    pass
+                else:
+                    time = minute + dt.timedelta(
+                        seconds=int(found[2]), microseconds=int((found[3] or b"").ljust(6, b"0"))
+                    )
+                    text = line[found.end() :]
+            lines += [usual + b"x", line]
+            wanted += [(b"x", at_minute + dt.timedelta(milliseconds=37458)), (text, time)]
+    data = b"\n".join(lines) + b"\n"
+    text, columns, error, _ = checked(data, "s3-export", range(100_003, len(data), 100_003))
+    assert error is None
+    assert text == b"".join(message + b"\n" for message, _ in wanted)
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    times = [(time - epoch) // dt.timedelta(microseconds=1) for _, time in wanted]
+    assert np.array_equal(columns[3], np.repeat(times, [len(message) + 1 for message, _ in wanted]))
 
 
 def test_a_level_that_is_none():
