@@ -83,3 +83,10 @@ cdef inline bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil
 cdef inline bint is_control(uint8_t x) noexcept nogil:
     """Whether a byte is a control character that logs do not use. They do use the bell, backspaces and escape sequences."""
     return x < 7 or 13 < x < 27 or 27 < x < 32 or x == 127
+
+
+cdef inline bint is_marked(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin with a mark of UTF-16 or UTF-32."""
+    if n >= 2 and (p[0] == 0xFF and p[1] == 0xFE or p[0] == 0xFE and p[1] == 0xFF):
+        return True
+    return n >= 4 and p[0] == 0 and p[1] == 0 and p[2] == 0xFE and p[3] == 0xFF

@@ -14,7 +14,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from metricscan.logs._first_bytes cimport (
-    is_control, leading_nuls, starts_document, starts_with_columns, starts_with_text, starts_with_time,
+    is_control, is_marked, leading_nuls, starts_document, starts_with_columns, starts_with_text, starts_with_time,
 )
 
 
@@ -95,11 +95,6 @@ FLAG_CRASH = CRASH
 #: The part of a log's end that is examined for a crash.
 TAIL_BYTES = MS_TAIL_BYTES
 
-
-def may_show_crash(const uint8_t[::1] tail not None):
-    """Whether the end of a log may show a crash; if not, it does not."""
-    return len(tail) > 0 and ms_may_show_crash(&tail[0], <size_t>len(tail))
-
 # The beginnings of binary files, each behind its length. Only files that hold a NUL are compared with them.
 cdef bytes _BINARIES = b"".join(
     bytes([len(magic)]) + magic
@@ -117,13 +112,6 @@ cdef int64_t BINARIES_BYTES = len(_BINARIES)
 
 
 # ---- what first bytes show
-
-
-cdef bint is_marked(const uint8_t *p, int64_t n) noexcept nogil:
-    """Whether the bytes begin with a mark of UTF-16 or UTF-32."""
-    if n >= 2 and (p[0] == 0xFF and p[1] == 0xFE or p[0] == 0xFE and p[1] == 0xFF):
-        return True
-    return n >= 4 and p[0] == 0 and p[1] == 0 and p[2] == 0xFE and p[3] == 0xFF
 
 
 cdef int64_t first_of_utf16(const uint8_t *p, int64_t n, int64_t *end) noexcept nogil:
@@ -236,6 +224,11 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
     if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n) or starts_with_text(p, n):
         shown |= EXPORT
     return shown
+
+
+def may_show_crash(const uint8_t[::1] tail not None):
+    """Whether the end of a log may show a crash; if not, it does not."""
+    return len(tail) > 0 and ms_may_show_crash(&tail[0], <size_t>len(tail))
 
 
 def first_shows(bytes head not None, bytes magic not None):
