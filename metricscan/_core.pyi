@@ -12,7 +12,7 @@ FAILED: Final[str]
 TIMED_OUT: Final[str]
 
 #: A sample: companion, kind, text, line, offset, start.
-Suspect: TypeAlias = tuple[int, int, str, int, int, int]
+_Suspect: TypeAlias = tuple[int, int, str, int, int, int]
 _Counts: TypeAlias = tuple[int, int, int, int, int, list[tuple[str, int, int]]]
 
 @disjoint_base
@@ -75,7 +75,7 @@ class Stream:
     @property
     def traced(self) -> list[tuple[int, int, int, bytes, int, int, bytes | None, float | None]]: ...
     @property
-    def suspects(self) -> list[Suspect]: ...
+    def suspects(self) -> list[_Suspect]: ...
     @property
     def newlines(self) -> int: ...
     @property

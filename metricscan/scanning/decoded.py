@@ -35,7 +35,7 @@ class DecodedRows:
         # by the place of a sample's record in the text
         self._samples: dict[int, int] = {}
         #: The samples of the core's suspects, with places of the source.
-        self.suspects: list[_core.Suspect] = []
+        self.suspects: list[_core._Suspect] = []
 
     def feed(self, chunk: Any, micros: int | None = None, *, final: bool = False) -> None:
         """Decode a chunk of a live stream, scan its text, and move the rows; ``micros`` is the time of the chunk."""

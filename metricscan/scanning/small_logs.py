@@ -183,7 +183,7 @@ class _LastRecords:
         self._plan = plan
         self._core = plan.new_stream(at_beginning=False)
         self._found: list[tuple[int, Any, int]] = []
-        self._samples: list[tuple[_core.Suspect, tuple[int, int, int, int]]] = []
+        self._samples: list[tuple[_core._Suspect, tuple[int, int, int, int]]] = []
 
     def scan(self, log: int, record: bytes, line: int, offset: int) -> None:
         """Scan the last record of a log, whose line and offset in the log these are."""

@@ -182,7 +182,7 @@ class Suspects:
         return True
 
     def add_samples(
-        self, samples: Iterable[_core.Suspect], place: Callable[[int, int, int], _Place] | None = None
+        self, samples: Iterable[_core._Suspect], place: Callable[[int, int, int], _Place] | None = None
     ) -> None:
         """Add the samples of a stream.
 

@@ -67,7 +67,7 @@ class Block(NamedTuple):
     records: int
     cut_off: int
     newlines: int
-    suspects: list[_core.Suspect]
+    suspects: list[_core._Suspect]
     error: SourceError | None
 
 
