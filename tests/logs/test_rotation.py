@@ -121,9 +121,9 @@ LAYOUTS = {
         ["ns_p-1_u/main/0.log", "ns_p-1_u/main/0.log.20260101-000000.gz", "ns_p-1_u/main/1.log", "ns_p-2_u/main/0.log"],
         {"ns_p-1_u": ["main/0.log", "main/0.log", "main/1.log"], "ns_p-2_u": ["main/0.log"]},
     ),
-    "pods of any name": (
+    "one numbered log in each folder": (
         ["p-1/main/0.log", "p-1/main/0.log.20260101-000000.gz", "p-2/main/0.log"],
-        {"p-1": ["main/0.log", "main/0.log"], "p-2": ["main/0.log"]},
+        {"p-1/main/0": ["0.log", "0.log"], "p-2/main/0": ["0.log"]},
     ),
     "pods whose current log is gone": (
         ["ns_p-1_u/main/0.log.20260101-000000.gz", "ns_p-1_u/main/0.log.20260102-000000", "ns_p-1_u/main/1.log"],
