@@ -5,21 +5,20 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import AllFaults, SourceError
 from metricscan.logs import survey as without_details
 from metricscan.logs.archives import member_of
-from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed, compression
+from metricscan.logs.compression import MAX_DECOMPRESSED, compression
 from metricscan.logs.find import DATASET_MANIFEST, HEAD_BYTES
-from metricscan.logs.formats import check_format, format_of
+from metricscan.logs.formats import format_of
 from metricscan.logs.job import STDIN, SurveyedFile, is_read_once
-from metricscan.logs.naming import absolute, job_pattern
+from metricscan.logs.naming import absolute
 from metricscan.logs.source import open_source, source_of_member
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from metricscan.logs.find import Decision
     from metricscan.logs.job import Log, Survey
@@ -54,7 +53,7 @@ def survey(
     job : "auto", "file", "dir" or a regex
         What one job is, as in ``replay``.
     jobs : path, optional
-        CSV or JSON lines with the columns job or path, status, hyperparameters.
+        What is known about jobs, as in ``replay``.
     include, exclude : glob or sequence of glob
         Which files of a folder are logs.
     input_format : {"auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
@@ -90,17 +89,11 @@ def survey(
     >>> found.jobs[0].hyperparameters, found.jobs[0].parameter_sources
     ({'lr': '0.1'}, {'lr': 'name'})
     """
-    if isinstance(paths, (str, os.PathLike)):
-        paths = [paths]
-    elif isinstance(paths, (bytes, bytearray)) or not isinstance(paths, Iterable):
-        raise TypeError(f"a path or an iterable of paths was expected, not {type(paths).__name__}")
+    paths = without_details.given_paths(paths)
     with AllFaults() as faults:
-        if job not in ("auto", "file", "dir"):
-            faults.of(job_pattern, job)
-        if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
-            faults.note(f"jobs={jobs!r:.80}: the path of a file was expected, CSV or JSON lines")
-        faults.of(check_format, input_format)
-        faults.of(check_max_decompressed, max_decompressed)
+        without_details.check_options(
+            faults, job=job, jobs=jobs, input_format=input_format, max_decompressed=max_decompressed
+        )
     decisions: dict[str, Decision] = {}
     found = without_details.survey(
         paths,

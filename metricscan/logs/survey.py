@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from metricscan.logs.compression import MAX_DECOMPRESSED
+from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.facts import add_own_facts
 from metricscan.logs.find import find_logs
+from metricscan.logs.formats import check_format
 from metricscan.logs.job import FROM_NAME, Survey
 from metricscan.logs.jobs_file import apply_facts, read_jobs_file
-from metricscan.logs.naming import JobKeys, absolute, is_within
+from metricscan.logs.naming import JobKeys, absolute, is_within, job_pattern
 from metricscan.logs.parameters import parameters_in_name
 from metricscan.logs.streams import streams_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from metricscan.errors import AllFaults
     from metricscan.logs.find import Decision
+
+
+def given_paths(paths: Any) -> Iterable[str | os.PathLike[str]]:
+    """The paths that a user gave, one or several.
+
+    Raises
+    ------
+    TypeError
+        They are of another type.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        return [paths]
+    if isinstance(paths, (bytes, bytearray)) or not isinstance(paths, Iterable):
+        raise TypeError(f"a path or an iterable of paths was expected, not {type(paths).__name__}")
+    return paths
+
+
+def check_options(faults: AllFaults, *, job: Any, jobs: Any, input_format: str, max_decompressed: int) -> None:
+    """Check the options that say what a log and a job is."""
+    if job not in ("auto", "file", "dir"):
+        faults.of(job_pattern, job)
+    if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
+        faults.note(f"jobs={jobs!r:.80}: the path of a file was expected")
+    faults.of(check_format, input_format)
+    faults.of(check_max_decompressed, max_decompressed)
 
 
 def survey(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,9 @@ from metricscan.datasets import sink
 from metricscan.datasets.formats import check_format as check_dataset_format
 from metricscan.definitions.blocks import BLOCK, separators
 from metricscan.errors import AllFaults, OptionError, SourceError
-from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
-from metricscan.logs.formats import check_format
+from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.job import STDIN
-from metricscan.logs.naming import job_pattern
-from metricscan.logs.survey import survey
+from metricscan.logs.survey import check_options, given_paths, survey
 from metricscan.ranking import ranking
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.replaying.run import Run
@@ -23,7 +20,7 @@ from metricscan.scanning.options import check_threads
 from metricscan.scanning.scanner import Scanner, report_untamed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
@@ -138,10 +135,7 @@ def replay(
     """
     if not isinstance(scanner, Scanner):
         raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
-    if isinstance(paths, (str, os.PathLike)):
-        paths = [paths]
-    elif isinstance(paths, (bytes, bytearray)) or not isinstance(paths, Iterable):
-        raise TypeError(f"a path or an iterable of paths was expected, not {type(paths).__name__}")
+    paths = given_paths(paths)
     with AllFaults() as faults:
         if on_error not in ("collect", "raise"):
             faults.note(f"on_error={on_error!r}: 'collect' or 'raise' was expected")
@@ -149,16 +143,11 @@ def replay(
             faults.of(ranking.check_metric, objective, scanner.metrics, scanner.labels)
         faults.of(Conditions.checked, objective, completed_only, min_step, exclude_doubts)
         faults.of(check_threads, threads)
-        faults.of(check_max_decompressed, max_decompressed)
-        if job not in ("auto", "file", "dir"):
-            faults.of(job_pattern, job)
-        if jobs is not None and not isinstance(jobs, (str, os.PathLike)):
-            faults.note(f"jobs={jobs!r:.80}: the path of a file was expected")
+        check_options(faults, job=job, jobs=jobs, input_format=input_format, max_decompressed=max_decompressed)
         if out is not None and (not isinstance(out, (str, os.PathLike)) or not os.fspath(out)):
             faults.note(f"out={out!r:.80}: the path of a folder was expected")
         if progress is not None and not callable(progress):
             faults.note(f"progress={progress!r:.80}: a callable was expected")
-        faults.of(check_format, input_format)
         faults.of(check_dataset_format, format)
         faults.of(_check_block, block)
     given = scanner

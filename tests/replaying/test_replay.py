@@ -302,9 +302,9 @@ def test_all_errors_of_the_options_come_in_one_error(tmp_path):
         "threads=0",
         "job='('",
         "jobs=[",
+        "input_format=",
         "out=''",
         "progress=5",
-        "input_format=",
         "format=",
     ]
     assert len(faults) == len(starts)
