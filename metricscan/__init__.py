@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from metricscan.logs.details import survey
     from metricscan.logs.job import Survey, SurveyedFile
     from metricscan.ranking.frames import job_frame, metric_frame
+    from metricscan.ranking.groups import rank_groups
     from metricscan.ranking.ranking import rank
     from metricscan.ranking.scopes import compare_scopes
     from metricscan.ranking.wide import curve, wide
@@ -84,6 +85,7 @@ _HOME = {
     "metric_frame": "ranking.frames",
     "plot": "reports.plot",
     "rank": "ranking.ranking",
+    "rank_groups": "ranking.groups",
     "replay": "replaying.replay",
     "survey": "logs.details",
     "wide": "ranking.wide",
@@ -143,6 +145,7 @@ __all__ = [
     "metric_frame",
     "plot",
     "rank",
+    "rank_groups",
     "replay",
     "survey",
     "wide",

@@ -1,6 +1,6 @@
 """The command line: flags become calls of the library. Nothing else in the package prints.
 
-Each command is a file. ``options`` and ``goal`` (the objective) hold the options that commands share; ``output``,
+Each command is a file. ``options``, ``goal`` (the objective) and ``grouping`` hold the options that commands share; ``output``,
 ``counts``, ``rankings`` and ``progress`` what they print, ``documents`` the same as JSON; ``tuning`` reads tuning requests.
 """
 

@@ -9,6 +9,7 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.goal import Goal, goal_options
+from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import jobs_file_option, json_option
 from metricscan.cli.output import (
     EXIT_NOTHING_FOUND,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Rank the jobs of a dataset that replay --out wrote.")
 @click.argument("dataset", metavar="DIR")
 @goal_options
+@group_options
 @jobs_file_option
 @click.option(
     "--scopes",
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     "scope is than the best one.",
 )
 @json_option
-def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_json: bool) -> int:
+def rank(dataset: str, goal: Goal, grouped: GroupOptions, jobs_file: str | None, scopes: bool, print_json: bool) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
     Without --minimize or --maximize, the objective is that of the replay, with its scope and what it asked of jobs
@@ -54,6 +56,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     from metricscan.ranking.doubts import from_struct
     from metricscan.ranking.scopes import compare_scopes
 
+    grouping = grouped.grouping
     opened = Dataset(dataset)
     objective = goal.objective(opened.objective)
     if objective is None:
@@ -72,6 +75,7 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
     of_steps = [Notice(message) for message in steps.messages(objective)]
     print_notices(of_steps)
     notices += of_steps
+    groups = JobGroups.of(opened, found, objective, grouping, jobs=jobs, **conditions)
     compared = compare_scopes(opened, objective, jobs=jobs, **conditions) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
@@ -84,6 +88,9 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
             "errors": errors,
             "notices": [notice._asdict() for notice in notices],
         }
+        if groups is not None:
+            document["groups"] = groups.as_documents()
+            document["notices"] += [notice._asdict() for notice in groups.notices]
         if compared is not None:
             keys = ("value", "own_value", "regret")
             document["scopes"] = [
@@ -92,6 +99,8 @@ def rank(dataset: str, goal: Goal, jobs_file: str | None, scopes: bool, print_js
         documents.print_document(document)
         return 0 if won else EXIT_NOTHING_FOUND
     console = open_console()
+    if groups is not None:
+        groups.print_to(console, objective, goal.top)
     if best is not None:
         place = f"{best['path'] or best['stream']}:{best['line']}"
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])

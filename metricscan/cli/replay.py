@@ -10,7 +10,8 @@ import click
 from metricscan.cli import documents
 from metricscan.cli.counts import print_counts, print_missing, print_silent
 from metricscan.cli.fail_on import Failing, fail_on_option, failures
-from metricscan.cli.goal import Goal, goal_options
+from metricscan.cli.goal import Goal, goal_options, no_objective_for
+from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import (
     Reading,
     Wanted,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 @wanted_options
 @reading_options
 @goal_options
+@group_options
 @click.option(
     "--block",
     metavar="REGEX",
@@ -81,6 +83,7 @@ def replay(
     wanted: Wanted,
     reading: Reading,
     goal: Goal,
+    grouped: GroupOptions,
     block: str | None,
     job: str,
     jobs_file: str | None,
@@ -99,16 +102,20 @@ def replay(
     PATH is a log (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0; 1 if
     no job can win; 2 for wrong usage or an unreadable log; 3 for what --fail-on names.
     """
+    grouping = grouped.grouping
     if describe and tuning_job is None:
         raise click.UsageError("--describe needs --tuning-job FILE")
     if float32 and not describe:
         raise click.UsageError("--float32 needs --describe")
+    if describe and grouping is not None:
+        raise click.UsageError("--describe prints what the service would, which knows no groups of jobs")
     if describe and goal.given:
         raise click.UsageError(
             f"--describe uses the objective of the request, as the service does; it excludes {goal.given[0]}"
         )
     if out is None and (overwrite or format_ is not None):
         raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR")
+    from metricscan.errors import OptionError
     from metricscan.replaying.replay import replay as run
 
     request = None
@@ -129,6 +136,8 @@ def replay(
         request, scanner = requested(tuning_job, wanted.algorithm, **reading.of_scanner)
         objective = goal.objective(request.objective)
     goal.check_ranked(objective)
+    if objective is None and grouping is not None:
+        raise no_objective_for("groups of jobs")
     with ProgressBar() as bar:
         result = run(
             paths,
@@ -144,7 +153,7 @@ def replay(
             max_decompressed=reading.max_decompressed,
             input_format=reading.input_format,
             block=keeps_blocks if block is None else block,
-            keep=describe,
+            keep=describe or grouped.needs_rows(scanner.metrics),
             out=out,
             format=format_ or "parquet",
             overwrite=overwrite,
@@ -153,30 +162,47 @@ def replay(
     for error in result.errors:
         complain(error)
     print_notices(result.notices)
+    groups, is_wrong = None, False
+    if objective is not None and result.ranking is not None and not describe:
+        try:
+            groups = JobGroups.of(result, result.ranking, objective, grouping, **goal.conditions)
+        except OptionError as error:
+            # which hyperparameters there are is known only now; the ranking is printed all the same
+            complain(error)
+            is_wrong = True
     if request is not None and describe:
         from metricscan.cli.tuning import print_description
 
         print_description(request, result, float32=float32)
     elif print_json:
-        _print_json(result, scanner, objective, out, goal, reading.input_format)
+        _print_json(result, scanner, objective, out, goal, reading.input_format, groups)
     else:
         click.echo(one_line(str(result.survey)), err=True)
         if result.jobs:
-            _print_replay(result, scanner, objective, goal, reading.input_format)
+            _print_replay(result, scanner, objective, goal, reading.input_format, groups)
         if out is not None:
             click.echo(f"written: {one_line(str(out))}", err=True)
     failed = list(failures(fail_on, result.stats.metrics, () if result.best is None else result.best.doubts))
     for sentence in failed:
         complain(sentence)
-    if result.errors:
+    if result.errors or is_wrong:
         return EXIT_ERROR
     if failed:
         return EXIT_FAILED
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
 
-def _print_replay(result: Replay, scanner: Scanner, objective: Objective | None, goal: Goal, input_format: str) -> None:
+def _print_replay(
+    result: Replay,
+    scanner: Scanner,
+    objective: Objective | None,
+    goal: Goal,
+    input_format: str,
+    groups: JobGroups | None,
+) -> None:
     console = open_console()
+    if objective is not None and groups is not None:
+        groups.print_to(console, objective, goal.top)
     if objective is not None and result.ranking is not None:
         best = result.best
         if best is None:
@@ -205,7 +231,13 @@ def _missing(result: Replay, scanner: Scanner, objective: Objective | None, inpu
 
 
 def _print_json(
-    result: Replay, scanner: Scanner, objective: Objective | None, out: str | None, goal: Goal, input_format: str
+    result: Replay,
+    scanner: Scanner,
+    objective: Objective | None,
+    out: str | None,
+    goal: Goal,
+    input_format: str,
+    groups: JobGroups | None,
 ) -> None:
     documents.print_document(
         {
@@ -215,7 +247,13 @@ def _print_json(
             "ranking": None if result.ranking is None else documents.ranked(goal.cut(result.ranking)),
             "missing": [one._asdict() for one in _missing(result, scanner, objective, input_format)],
             "metrics": {name: documents.counts(metric) for name, metric in result.stats.metrics.items()},
-            **documents.totals(result.survey, result.stats, result.errors, result.notices),
+            **({} if groups is None else {"groups": groups.as_documents()}),
+            **documents.totals(
+                result.survey,
+                result.stats,
+                result.errors,
+                [*result.notices, *([] if groups is None else groups.notices)],
+            ),
             "out": out,
         }
     )

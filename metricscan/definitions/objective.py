@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from metricscan.definitions.blocks import check_step_place
 from metricscan.errors import OptionError
@@ -138,6 +138,10 @@ class Objective:
         """The same objective with another scope."""
         return replace(self, scope=scope)
 
+    def key(self, value: Any) -> Any:
+        """What to sort a value, or an array of values, by: the least key is the best."""
+        return value if self.goal == "Minimize" else -value
+
     def is_better(self, value: float, other: float) -> bool:
         """Whether a finite value beats another."""
-        return value < other if self.goal == "Minimize" else value > other
+        return bool(self.key(value) < self.key(other))

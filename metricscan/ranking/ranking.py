@@ -274,7 +274,7 @@ def order(
     shown = _with_conditions(status, conditions, reached, doubts)
     group = _GROUPS[status] + ((status == FOUND) & (barred.to_numpy(zero_copy_only=False) | (shown != FOUND)))
     # 0.0 and -0.0 tie
-    key = np.where(status == FOUND, value if objective.goal == "Minimize" else -value, 0.0) + 0.0
+    key = np.where(status == FOUND, objective.key(value), 0.0) + 0.0
     index = np.lexsort((key, group))
     run, tied = _ties(index, group, key, names)
     ranked = pa.array(group[index] > 0)

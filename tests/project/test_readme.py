@@ -54,6 +54,9 @@ def folder(tmp_path, monkeypatch):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(lines)
+        if path.name == "stdout":
+            seed = path.parent.name.removeprefix("trial_")
+            path.with_name("params.json").write_text(json.dumps({"lr": 0.1, "seed": int(seed)}))
     (tmp_path / "huge.log.gz").write_bytes(gzip.compress(lines.encode()))
     definitions = [{"Name": "loss", "Regex": "Loss = (.*?);"}]
     (tmp_path / "definitions.json").write_text(json.dumps(definitions))
@@ -98,7 +101,7 @@ def test_no_code_is_forgotten():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "count"),
-    [("README.md", 4), ("docs/command-line.md", 8), ("docs/sagemaker.md", 3)],
+    [("README.md", 4), ("docs/command-line.md", 9), ("docs/sagemaker.md", 3)],
 )
 def test_the_commands_run(page, count, folder, capsys):
     job = sagemaker.replay("logs/", "request.json")
@@ -113,7 +116,7 @@ def test_the_commands_run(page, count, folder, capsys):
 
 
 def test_every_command_is_run_by_the_test_above():
-    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 4 + 8 + 3
+    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 4 + 9 + 3
 
 
 def test_the_picture_shows_what_its_command_prints():

@@ -1,0 +1,164 @@
+"""The options that group jobs, such as those that differ only in a seed, and the groups as text and JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from metricscan.cli import documents
+from metricscan.cli.goal import JOBS_SHOWN
+from metricscan.cli.options import bundle
+from metricscan.cli.output import literal, new_table, print_notices, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    import pyarrow as pa
+    from rich.console import Console
+
+    from metricscan.definitions.objective import Objective
+    from metricscan.logs.job import Notice
+    from metricscan.ranking.groups import Grouping
+    from metricscan.ranking.ranking import Known
+
+
+class GroupOptions(NamedTuple):
+    """Which jobs form a group, from the options."""
+
+    over: tuple[str, ...]
+    group_by: tuple[str, ...]
+    group_name: str | None
+    group_value: str | None
+
+    @property
+    def grouping(self) -> Grouping | None:
+        """The grouping that the options describe; None if they describe none."""
+        from metricscan.ranking.groups import Grouping
+
+        over, by = _names(self.over), _names(self.group_by)
+        given = {"--over": bool(over), "--group-by": bool(by), "--group-name": self.group_name is not None}
+        some = [name for name, is_given in given.items() if is_given]
+        if len(some) > 1:
+            raise click.UsageError(f"give one of {', '.join(some)}")
+        if not some:
+            if self.group_value is not None:
+                raise click.UsageError("--group-value needs --over, --group-by or --group-name")
+            return None
+        return Grouping.checked(over, by, self.group_name, self.group_value or "mean")
+
+    def needs_rows(self, metrics: Container[str]) -> bool:
+        """Whether a label or a metric of the logs makes groups, so that the rows must be kept."""
+        return any(name in metrics for name in _names(self.over))
+
+
+#: Adds the options that group jobs; the command gets them as ``grouped``.
+group_options = bundle(
+    "grouped",
+    GroupOptions,
+    click.option(
+        "--over",
+        metavar="NAME,...",
+        multiple=True,
+        help="Group jobs that differ only in these hyperparameters, such as seed, and rank the groups. A label or metric of "
+        "the logs, such as a fold, makes each of its values count as a job. Can be repeated.",
+    ),
+    click.option(
+        "--group-by",
+        metavar="NAME,...",
+        multiple=True,
+        help="Group jobs in which these hyperparameters are equal, and rank the groups. Can be repeated.",
+    ),
+    click.option(
+        "--group-name",
+        metavar="REGEX",
+        help="Group jobs in whose names the regex (its group, if it has one) finds the same text, and rank the groups.",
+    ),
+    click.option(
+        "--group-value",
+        type=click.Choice(["mean", "median", "worst", "best"]),
+        help="Which number of a group ranks it.  [default: mean]",
+    ),
+)
+
+
+class JobGroups(NamedTuple):
+    """The groups of a ranking's jobs.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        As :func:`metricscan.rank_groups` returns it.
+    grouping : Grouping
+    notices : list of Notice
+        What to know about them.
+    """
+
+    table: pa.Table
+    grouping: Grouping
+    notices: list[Notice]
+
+    @classmethod
+    def of(
+        cls,
+        tables: Mapping[str, pa.Table],
+        ranking: pa.Table,
+        objective: Objective,
+        grouping: Grouping | None,
+        *,
+        jobs: Iterable[Known] | None = None,
+        **conditions: Any,
+    ) -> JobGroups | None:
+        """The groups of ranked jobs, whose notices are printed; None without a grouping."""
+        from metricscan.logs.job import Notice
+        from metricscan.ranking.groups import grouped, notices_of
+
+        if grouping is None:
+            return None
+        table = grouped(tables, ranking, objective, grouping, jobs=jobs, **conditions)
+        notices = list(map(Notice, notices_of(table)))
+        print_notices(notices)
+        return cls(table, grouping, notices)
+
+    def as_documents(self) -> list[dict[str, Any]]:
+        """The groups as JSON objects, best first."""
+        rows: list[dict[str, Any]] = self.table.to_pylist()
+        for row in rows:
+            row["parameters"] = dict(row["parameters"])
+            for key in ("value", "mean", "median", "std", "best", "worst"):
+                row[key] = documents.number(row[key])
+        return rows
+
+    def print_to(self, console: Console, objective: Objective, top: int | None) -> None:
+        """Print the best group in one line, and one row per group."""
+        first = self.table.slice(0, 1).to_pylist()
+        if first and first[0]["rank"] is not None:
+            best = first[0]
+            spread = "" if best["std"] is None else f" (std {best['std']:.4g})"
+            value = f"{self.grouping.value} {objective.metric} {best['value']!r}{spread}"
+            count = f"{best['n']:,} job{'' if best['n'] == 1 else 's'}"
+            text = f"Best group: {best['group']}, {value} of {count}; its best job is {best['best_job']}"
+            console.print(text, style="bold", soft_wrap=True)
+        else:
+            console.print("Best group: none; no group has a job with a rank")
+        numbers = ("rank", "jobs", "mean", "median", "std", "best", "worst")
+        table = new_table("rank", "group", *numbers[1:], "best job", numbers=numbers)
+        shown = self.table.slice(0, JOBS_SHOWN if top is None else top)
+        for row in shown.to_pylist():
+            cells = [
+                "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
+                row["group"],
+                f"{row['n']:,}" + (f" of {row['jobs']:,}" if row["n"] < row["jobs"] else ""),
+                *("" if row[key] is None else f"{row[key]:.6g}" for key in ("mean", "median", "std")),
+                *("" if row[key] is None else repr(row[key]) for key in ("best", "worst")),
+                row["best_job"] or "",
+            ]
+            table.add_row(*map(literal, cells))
+        print_table(console, table)
+        if shown.num_rows < self.table.num_rows:
+            console.print(f"  .. {self.table.num_rows - shown.num_rows:,} more groups; --top N shows N")
+        console.print()
+
+
+def _names(given: Iterable[str]) -> list[str]:
+    return [name.strip() for one in given for name in one.split(",") if name.strip()]

@@ -1,0 +1,200 @@
+"""Rows of one job apart by a label of its log, such as the number of a fold: each of its values counts as a job of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from metricscan.datasets.dataset import Dataset
+from metricscan.datasets.evidence import Evidence
+from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
+from metricscan.definitions.blocks import BLOCK
+from metricscan.errors import OptionError
+from metricscan.ranking.steps import in_force
+from metricscan.ranking.tables import blocks_of, checked, is_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from metricscan.datasets.rows import Array
+    from metricscan.definitions.objective import Objective
+    from metricscan.logs.job import Log
+    from metricscan.ranking.ranking import Known
+
+
+class Unit(NamedTuple):
+    """What counts as a job: the rows of a job at one value of each label."""
+
+    name: str
+    status: str | None
+    hyperparameters: Mapping[str, str]
+    logs: Sequence[Log]
+
+
+class SplitTables(dict[str, pa.Table]):
+    """Tables whose jobs are units, and what the scan noted of their logs."""
+
+    evidence: Evidence | None = None
+
+
+class Split(NamedTuple):
+    """Tables in which each value of a label is a job.
+
+    Attributes
+    ----------
+    tables : mapping of str to pyarrow.Table
+        Of the objective, its step and the separators of blocks.
+    units : list of Unit
+    parents : dict of str to str
+        The name of the job by that of the unit.
+    notices : list of str
+        What was left out.
+    """
+
+    tables: SplitTables
+    units: list[Unit]
+    parents: dict[str, str]
+    notices: list[str]
+
+
+def labels_among(
+    names: Sequence[str], parameters: Iterable[Mapping[str, str]], tables: Mapping[str, pa.Table] | None
+) -> list[str]:
+    """Those of the names that are labels or metrics of the logs, and no hyperparameters of a job.
+
+    Raises
+    ------
+    OptionError
+        A name is both.
+    """
+    known = {name for own in parameters for name in own}
+    logged = [name for name in names if tables is not None and name in tables and name != BLOCK]
+    both = [name for name in logged if name in known]
+    if both:
+        raise OptionError(
+            f"{', '.join(map(repr, both))} is a hyperparameter of jobs and a metric or label of their logs; one was expected",
+            hint="give the metric or label another name",
+        )
+    return logged
+
+
+def split_by_labels(
+    tables: Mapping[str, pa.Table], objective: Objective, labels: Sequence[str], jobs: Iterable[Known] | None
+) -> Split:
+    """Split the rows of each job by the last labels before them, in their record or in earlier ones of their stream.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table
+    objective : Objective
+    labels : sequence of str
+        Labels or metrics among the tables.
+    jobs : iterable of Job, or None
+        As :func:`rank` takes them.
+
+    Raises
+    ------
+    OptionError
+        A column is missing, or the separators of blocks.
+    SourceError
+        The dataset cannot be read.
+    """
+    if jobs is None:
+        jobs = tables.jobs if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
+    facts: dict[str, Known] = {one.name: one for one in jobs}
+    wanted = [objective.metric, *([] if objective.step is None else [objective.step])]
+    given = {name: checked(tables[name], name) for name in dict.fromkeys([*wanted, *labels])}
+    if objective.step_place == "block":
+        given[BLOCK] = blocks_of(tables)
+        wanted.append(BLOCK)
+    nothing = pa.array([], pa.string())
+    names, job_numbers = numbered(
+        [codes_of(table.column("job"), "job") for table in given.values()], pa.array(facts, pa.string())
+    )
+    _, stream_numbers = numbered([codes_of(table.column("stream"), "stream") for table in given.values()], nothing)
+    rows = {
+        name: Rows.of(job, stream, table)
+        for (name, table), job, stream in zip(given.items(), job_numbers, stream_numbers, strict=True)
+    }
+    found = {name: _texts(given[name]) for name in labels}
+    # of each row the number of its job, and behind it that of each label's text; -1 without one
+    keys = {name: _keys(rows[name], [(rows[one], found[one][1]) for one in labels]) for name in dict.fromkeys(wanted)}
+    whole: dict[str, Array] = {name: np.all(key >= 0, axis=0) for name, key in keys.items()}
+    every = np.concatenate([keys[name][:, whole[name]] for name in keys], axis=1)
+    distinct, codes = np.unique(every, axis=1, return_inverse=True)
+    codes = codes.reshape(-1)
+    units, parents = [], {}
+    job_names = names.to_pylist()
+    for column in distinct.T.tolist():
+        job = job_names[column[0]]
+        own = {name: found[name][0][number] for name, number in zip(labels, column[1:], strict=True)}
+        unit = f"{job} [{', '.join(f'{name}={text}' for name, text in own.items())}]"
+        known = facts.get(job)
+        parameters = {} if known is None else dict(known.hyperparameters)
+        status = None if known is None else known.status
+        units.append(Unit(unit, status, parameters | own, getattr(known, "logs", ())))
+        parents[unit] = job
+    unit_names = pa.array([one.name for one in units], pa.string())
+    split = SplitTables()
+    begin = 0
+    for name, kept in whole.items():
+        table = given[name].filter(pa.array(kept))
+        own_codes = codes[begin : begin + table.num_rows].astype(np.int32)
+        begin += table.num_rows
+        job_column = pa.DictionaryArray.from_arrays(pa.array(own_codes), unit_names)
+        split[name] = table.set_column(table.schema.get_field_index("job"), "job", job_column)
+    split.evidence = _evidence(getattr(tables, "evidence", None), parents)
+    return Split(split, units, parents, _left_out(whole[objective.metric], objective, labels, job_names, parents))
+
+
+def _texts(table: pa.Table) -> tuple[list[str], Array]:
+    """The distinct texts of a label, or numbers of a metric as texts, and for each row the number of its text."""
+    if is_label(table):
+        texts, codes = used_codes_of(table.column("value"), "value")
+        return texts.to_pylist(), codes
+    values, codes = np.unique(table.column("value").to_numpy(), return_inverse=True)
+    return [str(int(one)) if one.is_integer() else repr(one) for one in values.tolist()], codes.reshape(-1)
+
+
+def _keys(rows: Rows, labels: Sequence[tuple[Rows, Array]]) -> Array:
+    columns = [rows.job.astype(np.int64)]
+    for label, codes in labels:
+        at = in_force(rows, label, "carried")
+        columns.append(np.append(codes, -1)[at])
+    return np.array(columns)
+
+
+def _evidence(noted: Evidence | None, parents: Mapping[str, str]) -> Evidence | None:
+    """What was noted of logs, for each unit in them."""
+    if noted is None:
+        return None
+    units: dict[str, list[str]] = {}
+    for unit, job in parents.items():
+        units.setdefault(job, []).append(unit)
+    evidence = Evidence()
+    evidence.units = noted.units
+    for (job, stream, part), one in noted.logs.items():
+        for unit in units.get(job, ()):
+            evidence.add(unit, stream, part, one)
+    return evidence
+
+
+def _left_out(
+    whole: Array, objective: Objective, labels: Sequence[str], names: Sequence[str], parents: Mapping[str, str]
+) -> list[str]:
+    """What is not among the units, in sentences."""
+    notices = []
+    named = " or ".join(map(repr, labels))
+    apart = len(names) - len(set(parents.values()))
+    if apart:
+        verbs = ("has", "belongs") if apart == 1 else ("have", "belong")
+        jobs = f"{apart:,} job{'' if apart == 1 else 's'}"
+        notices.append(f"{jobs} {verbs[0]} no {named} in the logs, and {verbs[1]} to no group")
+    lost = int((~whole).sum())
+    if lost:
+        notices.append(
+            f"{lost:,} of {len(whole):,} rows of {objective.metric!r} stand before the first {named}, and do not count"
+        )
+    return notices
