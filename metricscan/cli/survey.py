@@ -126,14 +126,14 @@ def _print_logs(console: Console, logs: Sequence[SurveyedFile], most: int) -> No
         return
     if not logs:
         return
-    has_parts = any(log.part for log in logs)
+    has_parts = any(log.part or log.superseded for log in logs)
     columns = ["job", "stream", *(["part"] if has_parts else []), "bytes", "what it is", "why", "log"]
     table = new_table(*columns, numbers=("bytes", "part"))
     for log in logs:
         cells = [
             log.job or "none",
             log.stream or "",
-            *([str(log.part)] if has_parts else []),
+            *([f"{'superseded ' if log.superseded else ''}{log.part}"] if has_parts else []),
             "" if log.size is None else f"{log.size:,}",
             _kind(log),
             _LOGS_BECAUSE[log.why],

@@ -133,6 +133,11 @@ class Dataset(Mapping[str, pa.Table]):
             raise SourceError(message, path=self.path, hint=REPLAY_AGAIN)
 
     @cached_property
+    def superseded(self) -> dict[tuple[str, str], int]:
+        """By job and stream, how many of its first parts later attempts superseded; only such streams are keys."""
+        return self._manifest.superseded()
+
+    @cached_property
     def jobs(self) -> list[Job]:
         """The jobs of the replay with their logs."""
         return self._manifest.jobs()

@@ -86,11 +86,21 @@ class Manifest(NamedTuple):
         """How many rows of a metric the replay wrote; None if the manifest does not say."""
         return self.document["counts"].get(metric, {}).get("rows")  # type: ignore[no-any-return]
 
+    def superseded(self) -> dict[tuple[str, str], int]:
+        """As :func:`metricscan.logs.attempts.superseded_parts` gives it."""
+        found: dict[tuple[str, str], int] = {}
+        for source in self.document["sources"]:
+            if "superseded" in source:
+                key = source["job"], source["stream"]
+                found[key] = max(source["part"] + 1, found.get(key, 0))
+        return found
+
     def jobs(self) -> list[Job]:
         """The jobs with their logs, in the order of the replay."""
         jobs = {one.name: Job(one.name, [], one.status, dict(one.hyperparameters)) for one in self.facts}
         for source in self.document["sources"]:
-            jobs[source["job"]].logs.append(Log(source["path"], source["stream"], part=source.get("part", 0)))
+            part, superseded = source.get("part", 0), source.get("superseded", False)
+            jobs[source["job"]].logs.append(Log(source["path"], source["stream"], part=part, superseded=superseded))
         return list(jobs.values())
 
 
@@ -100,6 +110,8 @@ class Manifest(NamedTuple):
 def source_entry(log: Log, job: str, size_bytes: int, records: int) -> dict[str, Any]:
     """The manifest's entry of a scanned log: its place, its decompressed bytes, and its number of records."""
     place = {"path": log.path, "job": job, "stream": log.stream, "part": log.part}
+    if log.superseded:
+        place["superseded"] = True
     return {**place, "bytes": size_bytes, "records": records}
 
 

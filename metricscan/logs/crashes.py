@@ -31,6 +31,7 @@ _PREFIX = re.compile(
     r"|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?(?: std(?:out|err) [FP])?"
     r"|[IWEFD]\d{4,8} \d\d:\d\d:\d\d(?:\.\d+)?\s+(?:\d+ )?[\w./-]+:\d+\]"  # of glog
     r"|\[?(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|stderr|stdout|std\.err)\]?(?::(?![\w.]+$)[\w.]*:?|:|\b)(?= |\w|$)"
+    r"|\{[\w./<>-]+:\d+\} [A-Z]+ - ?"  # of Airflow
     r"|- (?=\w)"
     r")\s?"
 )

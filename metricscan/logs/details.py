@@ -133,7 +133,9 @@ def _files(decisions: dict[str, Decision], found: Survey, input_format: str) -> 
         shown = _shown(path, input_format, found)
         file = SurveyedFile(path, taken, why, same_as, found.sizes.get(path), **shown._asdict())
         logs = streams.get(path, ())
-        files += [file._replace(job=job, stream=log.stream, part=log.part) for job, log in logs] or [file]
+        files += [
+            file._replace(job=job, stream=log.stream, part=log.part, superseded=log.superseded) for job, log in logs
+        ] or [file]
     return files
 
 

@@ -20,7 +20,14 @@ from metricscan.logs.parameters import (
     read_wandb,
     read_yaml,
 )
-from metricscan.logs.run_status import status_of_guild, status_of_mlflow, status_of_ray, status_of_submitit
+from metricscan.logs.run_status import (
+    status_of_airflow,
+    status_of_guild,
+    status_of_metaflow,
+    status_of_mlflow,
+    status_of_ray,
+    status_of_submitit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +91,10 @@ def _add_facts_of_tool(job: Job, files: _Files) -> None:
             _add_facts_of_nni(job, files)
         else:
             _set_status(job, *status_of_ray(above, trial, found))
+    elif stream.startswith("attempt="):
+        _set_status(job, *status_of_airflow([log.path for log in job.logs]))
+    elif "_std" in stream:
+        _set_status(job, *status_of_metaflow([log.path for log in job.logs], found))
     if any(log.stream.startswith(".guild/") for log in job.logs):
         files.add(".guild/attrs/flags", read_yaml)
         path = f"{folder}/.guild/attrs/exit_status"

@@ -57,13 +57,16 @@ class Log(NamedTuple):
         The name of the stream in an export that holds several; None for any other log.
     part : int
         The number of the piece, where a stream was rotated into several files; the oldest is 0. The pieces of a stream are
-        logs of one job with the same stream.
+        logs of one job with the same stream. So are the logs of several attempts.
+    superseded : bool
+        Whether a later attempt superseded the one that wrote the log: its rows are in the tables, and decide nothing.
     """
 
     path: str
     stream: str
     within: str | None = None
     part: int = 0
+    superseded: bool = False
 
 
 class Notice(NamedTuple):
@@ -139,7 +142,9 @@ class SurveyedFile(NamedTuple):
     job, stream : str or None
         Of a log.
     part : int
-        Of a log, the number of its piece.
+        Of a log, the number of its piece or attempt.
+    superseded : bool
+        Of a log, whether a later attempt superseded the one that wrote it.
     format, compression, encoding : str or None
         Of a log, what its first bytes show. The format is ``"plain"``, or that of an export. The encoding is ``"ascii"``,
         ``"utf-8"``, ``"utf-8-sig"`` (with a mark), ``"utf-16-le"`` or another one that a mark names, or ``"unknown"``. None if
@@ -157,6 +162,7 @@ class SurveyedFile(NamedTuple):
     format: str | None = None
     compression: str | None = None
     encoding: str | None = None
+    superseded: bool = False
 
 
 @dataclass(repr=False)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from metricscan.errors import OptionError, SourceError
+from metricscan.logs.attempts import attempt_in, ordered_attempts
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.compression import without_suffix
 from metricscan.logs.formats import CONTAINER_STREAMS
@@ -17,10 +18,12 @@ from metricscan.logs.rotation import pieces_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from metricscan.logs.attempts import Attempt
     from metricscan.logs.job import Survey
 
 # Where usual tools put logs; the first layout that fits a path decides. A layout is the tool's name; a text that each such
-# path contains, which is tested first because that is fast; and a regex with the job's folder and the log's name in it.
+# path contains, which is tested first because that is fast; and a regex with the job's folder and the log's name in it, and
+# the number of the attempt where the tool tries a job again.
 LAYOUTS = tuple(
     (tool, text, re.compile(pattern, re.DOTALL))
     for tool, text, pattern in (
@@ -31,7 +34,7 @@ LAYOUTS = tuple(
         (
             "torchrun",
             "/attempt_",
-            rf"(?P<job>.*/[^/]+)/(?P<stream>attempt_\d+/(?:[^/]+/)?\d+/std(?:out|err)\.log{_PACKED})",
+            rf"(?P<job>.*/[^/]+)/(?P<stream>attempt_(?P<attempt>\d+)/(?:[^/]+/)?\d+/std(?:out|err)\.log{_PACKED})",
         ),
         # NNI 3 writes trial.*, NNI 2 trial.log, stdout and stderr
         (
@@ -41,6 +44,18 @@ LAYOUTS = tuple(
         ),
         ("Ray Tune", "/std", rf"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?{_PACKED})"),
         ("Syne Tune", "/std.", rf"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err){_PACKED})"),
+        # RUN/STEP/TASK/<attempt>.runtime_stdout.log, of the process that ran the task, and task_stdout.log, of the task elsewhere
+        (
+            "Metaflow",
+            "_std",
+            rf"(?P<job>.*/[^/]+/[^/]+/[^/]+)/(?P<stream>(?P<attempt>\d+)\.(?:runtime|task)_std(?:out|err)\.log{_PACKED})",
+        ),
+        # dag_id=../run_id=../task_id=../attempt=1.log, or with map_index=.. before the attempt
+        (
+            "Airflow",
+            "/attempt=",
+            rf"(?P<job>.*/[^/]+)/(?P<stream>attempt=(?P<attempt>\d+)\.log(?:\.trigger\.\d+\.log)?{_PACKED})",
+        ),
         # <job>_<rank>_log.out, where the job may be one of an array, <array>_<number>; the folder may have the job's name
         ("submitit", "_log.", rf"(?P<job>.*/(?P<id>\d+(?:_\d+)?))/(?P<stream>(?P=id)_\d+_log\.(?:out|err){_PACKED})"),
         ("submitit", "_log.", rf"(?P<job>.*/\d+(?:_\d+)?)_\d+_log\.(?:out|err){_PACKED}"),
@@ -59,7 +74,7 @@ LAYOUTS = tuple(
         ("W&B", "/logs/", r"(?P<job>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/(?P<stream>logs/.+)"),
         ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
         ("MLflow", "/artifacts/", r"(?P<job>.*/[0-9a-f]{32})/(?P<stream>artifacts/.+)"),
-        ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/\d+\.log(?:\.[^/]*)?)"),
+        ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/(?P<attempt>\d+)\.log(?:\.[^/]*)?)"),
     )
 )
 # A run's folder is known by what a tool wrote into it, whatever its name: its logs are streams of one job.
@@ -129,6 +144,8 @@ class JobKeys:
         self.folders: list[str | None] = []
         self.common = ""
         self.by_path: list[bool] = []
+        # by the number of the log
+        self.attempts: dict[int, Attempt] = {}
         if rule == "auto":
             keys = self._by_layout()
         elif rule == "file":
@@ -153,7 +170,7 @@ class JobKeys:
         keys: list[_Key | None] = []
         of_guild: set[str] = set()
         are_runs: dict[str, bool] = {}
-        for file, place, within in zip(self.files, self.deciding, self.within, strict=True):
+        for index, (file, place, within) in enumerate(zip(self.files, self.deciding, self.within, strict=True)):
             folder, name = _split(place)
             match = None
             for tool, text, layout in LAYOUTS:
@@ -165,6 +182,7 @@ class JobKeys:
                 match = _FIRST_OF_CONTAINER.fullmatch(place)
             if match is not None:
                 keys.append((match["job"], None))
+                self._note_attempt(index, match)
                 continue
             if name.endswith(".log") or ".log." in name:
                 is_run = are_runs.get(folder)
@@ -184,7 +202,7 @@ class JobKeys:
     def _by_regex(self, rule: str) -> list[_Key | None]:
         pattern = job_pattern(rule)
         keys: list[_Key | None] = []
-        for path, place in zip(self.logs, self.deciding, strict=True):
+        for index, (path, place) in enumerate(zip(self.logs, self.deciding, strict=True)):
             match = pattern.search(place)
             group = "job" if "job" in pattern.groupindex else 1 if pattern.groups else 0
             if match is None or not match[group]:
@@ -192,7 +210,25 @@ class JobKeys:
                 self.found.errors.append(SourceError(f"the job regex {rule!r} finds no job in {path}", path=path))
             else:
                 keys.append((None, match[group]))
+                self._note_attempt(index, match)
         return keys
+
+    def _note_attempt(self, index: int, match: re.Match[str]) -> None:
+        attempt = attempt_in(match)
+        if attempt is not None:
+            self.attempts[index] = attempt
+
+    def _join_attempts(self, group: Sequence[int]) -> set[int]:
+        """Make the logs of several attempts parts of one stream, with the place of the last; return those that do not count."""
+        streams, superseded = ordered_attempts(group, self.attempts, self.within, self.parts)
+        for own in streams:
+            last = own[-1]
+            for part, index in enumerate(own):
+                self.parts[index] = part
+                for column in (self.files, self.places, self.deciding):
+                    column[index] = column[last]
+                self.split[index] = self.split[last]
+        return superseded
 
     def place(self, placed: Sequence[tuple[str, str]]) -> None:
         """Assign the logs under each path to the job given with it. The longest path decides."""
@@ -219,6 +255,7 @@ class JobKeys:
             while end < len(order) and job_of[order[end]] == len(jobs):
                 end += 1
             group = order[begin:end]
+            superseded = self._join_attempts(group) if self.attempts and len(group) > 1 else set()
             if len(group) > 1:
                 # the oldest piece of a stream first
                 group.sort(key=self.parts.__getitem__)
@@ -232,7 +269,13 @@ class JobKeys:
             else:
                 root = _common_folder([self.places[index] for index in group])
             logs = [
-                Log(self.logs[index], self._stream(index, root), self.within[index], self.parts[index])
+                Log(
+                    self.logs[index],
+                    self._stream(index, root),
+                    self.within[index],
+                    self.parts[index],
+                    index in superseded,
+                )
                 for index in group
             ]
             if any(log.within for log in logs):

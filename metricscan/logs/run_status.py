@@ -30,6 +30,14 @@ _IN_RAY = {
     "RUNNING": "InProgress",
     "PENDING": "InProgress",
 }
+_LOG_OF_METAFLOW = re.compile(
+    rf"(?P<attempt>.*/(?P<number>\d+)\.)(?:runtime|task)_std(?:out|err)\.log{_PACKED}", re.DOTALL
+)
+_LOG_OF_AIRFLOW = re.compile(r".*/attempt=(?P<number>\d+)\.log", re.DOTALL)
+_END_IN_AIRFLOW = re.compile(rb"Task exited with return code (-?\d+)|Marking task as ([A-Z_]+)")
+_IN_AIRFLOW = {b"SUCCESS": "Completed", b"FAILED": "Failed", b"UP_FOR_RETRY": "Failed", b"SKIPPED": "Stopped"}
+# Airflow prints two tracebacks behind the word for a failed task.
+_AIRFLOW_END_BYTES = 64 << 10
 # A state has some kilobytes per trial.
 _MOST_STATE_BYTES = 1 << 28
 
@@ -78,6 +86,59 @@ def status_of_submitit(logs: Iterable[str], found: Survey) -> tuple[str | None, 
             return status, path
         statuses.append(status)
     return ("Completed" if statuses and None not in statuses else None), next(iter(results), "")
+
+
+def status_of_metaflow(logs: Iterable[str], found: Survey) -> tuple[str | None, str]:
+    """The status of a task of Metaflow, and the file that gives it: that of its last attempt.
+
+    ``N.runtime`` says how an attempt ended. Where it is missing, a failed attempt is known by the last line of its errors.
+    """
+    matches = [match for log in logs if (match := _LOG_OF_METAFLOW.fullmatch(log))]
+    if not matches:
+        return None, ""
+    attempt = max(matches, key=lambda match: int(match["number"]))["attempt"]
+    path = f"{attempt}runtime"
+    try:
+        with open(path, encoding="utf-8") as file:
+            ended = json.loads(file.read(10_000))
+        if ended["success"]:
+            return "Completed", path
+        return ("Stopped" if ended.get("killed") else "Failed"), path
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        found.errors.append(SourceError(f"cannot read the status in {path}", path=path, cause=error))
+        return None, ""
+    path = f"{attempt}runtime_stderr.log"
+    return ("Failed" if _end_of(path, 200).rstrip().endswith(b"Task failed.") else None), path
+
+
+def status_of_airflow(logs: Iterable[str]) -> tuple[str | None, str]:
+    """The status of a task of Airflow, and the log that gives it: the end of that of its last attempt."""
+    matches = [match for log in logs if (match := _LOG_OF_AIRFLOW.fullmatch(log))]
+    if not matches:
+        return None, ""
+    path = max(matches, key=lambda match: int(match["number"]))[0]
+    ends = [*_END_IN_AIRFLOW.finditer(_end_of(path, _AIRFLOW_END_BYTES))]
+    if not ends:
+        return None, path
+    code, word = ends[-1].groups()
+    if code is not None:
+        words = [end[2] for end in ends if end[2] is not None]
+        # a task that was skipped exits with 0, too
+        return "Failed" if int(code) else _IN_AIRFLOW.get(words[-1] if words else b"", "Completed"), path
+    return _IN_AIRFLOW.get(word), path
+
+
+def _end_of(path: str, size: int) -> bytes:
+    """The last bytes of a log; nothing if it cannot be read, which the scan reports."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - size, 0))
+            return file.read(size)
+    except OSError:
+        return b""
 
 
 def status_of_ray(experiment: str, trial: str, found: Survey) -> tuple[str | None, str]:

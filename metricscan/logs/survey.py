@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from metricscan.logs.attempts import notice_of_attempts
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.facts import add_own_facts
 from metricscan.logs.find import find_logs
@@ -68,7 +69,8 @@ def survey(
         Files (always taken), folders (searched), globs, or ``"-"`` for standard input.
     job : "auto", "file", "dir" or a regex
         What one job is: decided by the layouts of usual tools; each file; each folder; or the text that the regex's group
-        ``job`` (else its first group, else the whole match) finds in a log's path.
+        ``job`` (else its first group, else the whole match) finds in a log's path. A number in the regex's group ``attempt``
+        tells the attempts of a job apart, of which the last counts.
     jobs_file : path, optional
         What is known about jobs: CSV, JSON lines or a JSON list, or a document of a tool, see
         :mod:`metricscan.logs.jobs_file`. A job in it that has no log is in the survey.
@@ -109,6 +111,9 @@ def survey(
     )
     keys.place(placed)
     found.jobs = keys.jobs()
+    tried_again = notice_of_attempts(found.jobs) if keys.attempts else None
+    if tried_again is not None:
+        found.notices.append(tried_again)
     shared = parameters_in_name(_below(keys.common, given, found.archives)) if "=" in keys.common else {}
     for one, folder, by_path in zip(found.jobs, keys.folders, keys.by_path, strict=True):
         if shared and by_path:

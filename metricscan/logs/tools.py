@@ -29,6 +29,16 @@ _BY_FOLDER = tuple(
         ("/params/", r".*/(?:m-)?[0-9a-f]{32}/params/.+"),
         ("/metrics/", r".*/(?:m-)?[0-9a-f]{32}/metrics/.+"),
         ("/tags/", r".*/(?:m-)?[0-9a-f]{32}/tags/.+"),
+        # Metaflow: what it notes of a task's attempts, and what the tasks hand on
+        (
+            "/.metaflow/",
+            r".*/\.metaflow/[^/]+/latest_run|.*/\d+\.(?:runtime|task_begin|task_end|DONE\.lock|(?:attempt|data)\.json)",
+        ),
+        ("/data/", r".*/\.metaflow/[^/]+/data/[0-9a-f]{2}/[0-9a-f]{40}(?:_meta)?"),
+        # Airflow: its own processes
+        ("/dag_processor_manager/", r".*/dag_processor_manager/dag_processor_manager\.log"),
+        ("/scheduler/", r".*/scheduler/(?:\d{4}-\d\d-\d\d|latest)/.+\.log"),
+        ("/dag_processor/", r".*/dag_processor/(?:\d{4}-\d\d-\d\d|latest)/.+\.log"),
         # Guild: of a run's folder .guild, its output alone is a log; runs in its trash were deleted
         ("/trash/runs/", r".*/trash/runs/[0-9a-f]{32}/.+"),
         ("/import-flags/", r".*/cache/import-flags/[0-9a-f]{32}"),

@@ -14,6 +14,7 @@ from metricscan.definitions.blocks import BLOCK
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.attempts import LastAttempts, superseded_in
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes, decide
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
@@ -203,8 +204,10 @@ def ranked(
     streams, streams_of = numbered(
         [codes_of(given[name].column("stream"), "stream") for name in wanted], pa.array([], pa.string())
     )
+    last_attempts = LastAttempts(superseded_in(tables, facts.values()), names)
     rows, *others = (
-        Rows.of(jobs_of[name], stream, given[name]) for name, stream in zip(wanted, streams_of, strict=True)
+        last_attempts.of(Rows.of(jobs_of[name], stream, given[name]), streams)
+        for name, stream in zip(wanted, streams_of, strict=True)
     )
     back, counts = None, StepCounts()
     if others:
@@ -360,17 +363,22 @@ def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array
 def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, PiecewiseDecider]:
     streams = StreamNumbers()
     decider = PiecewiseDecider(objective, streams.names)
+    last_attempts = LastAttempts(dataset.superseded, dataset.names)
+
+    def counting(add: Callable[[Rows], None]) -> Callable[[Rows], None]:
+        return lambda rows: add(last_attempts.of(rows, streams.names()))
+
     others = []
     if objective.step is not None:
-        others.append(_Ahead(dataset.rows(objective.step, streams), decider.add_steps))
+        others.append(_Ahead(dataset.rows(objective.step, streams), counting(decider.add_steps)))
     if objective.step_place == "block":
         blocks_of(dataset)
-        others.append(_Ahead(dataset.rows(BLOCK, streams), decider.add_blocks))
+        others.append(_Ahead(dataset.rows(BLOCK, streams), counting(decider.add_blocks)))
     for rows in dataset.rows(objective.metric, streams):
         last = int(rows.job[-1])
         for other in others:
             other.read_over(last)
-        decider.add(rows)
+        decider.add(last_attempts.of(rows, streams.names()))
         if decider.is_full:
             decider.decide_before(last)
     # steps and separators of jobs after the last row of the objective

@@ -12,6 +12,7 @@ from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
 from metricscan.definitions.blocks import BLOCK, StepPlace, check_step_place
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.attempts import LastAttempts, superseded_in
 from metricscan.ranking.deciding_row import mean_of_each
 from metricscan.ranking.row_order import job_order
 from metricscan.ranking.steps import in_force
@@ -262,8 +263,9 @@ def _read(
         ranks = natural_ranks(names[column])
         numbers[column] = [ranks[one] for one in codes]
         names[column] = names[column].take(pa.array(np.argsort(ranks)))
+    last_attempts = LastAttempts(superseded_in(tables), names["job"])
     rows = {
-        name: Rows.of(job, stream, table)
+        name: last_attempts.of(Rows.of(job, stream, table), names["stream"])
         for (name, table), job, stream in zip(found.items(), numbers["job"], numbers["stream"], strict=True)
     }
     return names["job"], names["stream"], texts, rows

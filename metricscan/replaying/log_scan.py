@@ -75,7 +75,8 @@ class LogScanner:
     spans : dict of Log to ((int, int) or None)
         For each scanned log of an export, the first and the last time of its events, in microseconds since the epoch.
     crashes : dict of int to Crash
-        By the number of the log, the crash with which it ends. Streams that share an export have none.
+        By the number of the log, the crash with which it ends. Streams that share an export have none, but a container's
+        standard error has the one that its log ends with.
     suspects : dict of int to LogSuspects
         By the number of the log, what is suspicious in it; only logs with suspects are keys.
     """
@@ -330,6 +331,11 @@ class LogScanner:
             stats = running.stats
             if failure is None and None in by_stream:
                 self._note_crash(numbers[0], running)
+            elif failure is None and export is not None and export.format in CONTAINER_FORMATS:
+                # both streams are of one job; what the container printed last may stand in either
+                crash = running.crash()
+                if crash is not None:
+                    self.crashes[by_stream.get("stderr", numbers[0])] = crash
         if running.suspects is not None:
             if None in by_stream:
                 self._note_suspects(numbers[0], running)
@@ -352,8 +358,10 @@ class LogScanner:
 
     def _note_crash(self, number: int, running: Batches) -> None:
         """Note whether a log that was read to its end ends with a crash."""
-        names = () if running.frames is None else {name for name in running.frames.stream_names if name is not None}
-        crash = running.crash() if len(names) < 2 else None
+        export = running.frames
+        names = () if export is None else {name for name in export.stream_names if name is not None}
+        is_of_one_job = len(names) < 2 or (export is not None and export.format in CONTAINER_FORMATS)
+        crash = running.crash() if is_of_one_job else None
         if crash is not None:
             self.crashes[number] = crash
 

@@ -107,7 +107,14 @@ class _Examining:
 
     def reason(self, job: Job) -> tuple[str, str]:
         """Why a job has no row, and a sample."""
-        paths = [log.path for log in job.logs if log.within is None and not is_read_once(log.path)]
+        reason, sample = self._reason(job)
+        if any(log.superseded for log in job.logs):
+            reason = f"of its attempts the last counts, and has none: {reason}"
+        return reason, sample
+
+    def _reason(self, job: Job) -> tuple[str, str]:
+        own = [log.path for log in job.logs if log.within is None and not log.superseded]
+        paths = [path for path in own if not is_read_once(path)]
         if not paths:
             return "its logs cannot be read again to see why", ""
         if self._left <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 
 from metricscan.definitions.blocks import BLOCK
 from metricscan.errors import OptionError
+from metricscan.logs.attempts import superseded_parts
 from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
 from metricscan.ranking.doubts import Doubt, from_struct
@@ -41,7 +43,8 @@ class Best(NamedTuple):
         The row's line, from 1, and the byte of the decompressed log at which its record starts.
     hyperparameters : mapping of str to str
     part : int
-        The number of the piece, if the stream was rotated into several files; ``path`` is that of the piece.
+        The number of the piece, if the stream was rotated into several files or its job was tried several times; ``path`` is
+        that of the piece.
     doubts : tuple of Doubt
         Reasons to doubt the value: ``kind``, ``message`` and place of each.
     """
@@ -82,6 +85,9 @@ class Replay(Mapping[str, pa.Table]):
         What was found under the paths, and what was skipped.
     spans : tuple of ((int, int) or None)
         Per job the first and the last time of its events, in microseconds since the epoch; None if no time is known.
+    superseded : dict of (str, str) to int
+        By job and stream, how many of its first parts are of attempts that later ones superseded. Their rows are in the tables,
+        and :func:`metricscan.rank`, ``wide`` and ``curve`` leave them out. Only such streams are keys.
     evidence : Evidence or None
         What the scan noted of logs besides their rows; :func:`metricscan.rank` finds doubts by it.
     """
@@ -111,6 +117,11 @@ class Replay(Mapping[str, pa.Table]):
         self.notices = tuple(notices)
         self.stats = stats
         self.survey = found
+
+    @cached_property
+    def superseded(self) -> dict[tuple[str, str], int]:
+        """By job and stream, how many of its first parts later attempts superseded."""
+        return superseded_parts(self.jobs)
 
     @property
     def doubts(self) -> dict[str, tuple[Doubt, ...]]:

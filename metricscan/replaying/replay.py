@@ -78,7 +78,8 @@ def replay(
         By default one per core. The result does not depend on it.
     job : "auto", "file", "dir" or a regex
         What one job is: decided by the layouts of usual tools; each file; each folder; or the text that the regex's group
-        ``job`` (else its first group, else the whole match) finds in a log's path.
+        ``job`` (else its first group, else the whole match) finds in a log's path. Its group ``attempt``, if it has one, is the
+        number of the attempt: the last attempt of a job counts.
     jobs : path, optional
         What is known about jobs: a table (CSV), JSON lines or JSON with the columns job or path, status and hyperparameters, or
         a document of a tuning tool. Other columns are hyperparameters. A job in it that has no log is ranked as missing.

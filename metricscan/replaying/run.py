@@ -90,6 +90,8 @@ class Run:
         numbers = {name: number for number, name in enumerate(streams)}
         self.stream_numbers = np.array([numbers[log.stream] for log in self.logs], np.int32)
         self.part_numbers = np.array([log.part for log in self.logs], np.int32)
+        superseded = np.array([log.superseded for log in self.logs], bool)
+        self.superseded = superseded if superseded.any() else None
         # per log the offset of its last row of a metric that is no label: labels match the lines of a traceback, too
         self._last_rows = np.full(len(self.logs), -1, np.int64)
         self._zeros = pa.array([], pa.int32())
@@ -138,7 +140,7 @@ class Run:
                     self._note_last_rows(logs, batch, rows)
                 jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
                 parts = np.repeat(part_numbers, rows) if part_numbers.any() else None
-                self._decide_on(name, jobs, streams, parts, batch)
+                self._decide_on(name, jobs, streams, parts, batch, self._counting(logs, rows))
                 if not keep and target is None:
                     continue
                 job = pa.DictionaryArray.from_arrays(pa.array(jobs), self.job_names)
@@ -189,6 +191,8 @@ class Run:
             if crash is not None and not self._is_at_end(number, crash):
                 crash = None
             log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
+            if log.superseded:
+                continue
             self.evidence.add(job, log.stream, log.part, LogEvidence(log.path, crash, found))
 
     def _is_at_end(self, number: int, crash: Crash) -> bool:
@@ -213,13 +217,29 @@ class Run:
             self._zeros = pa.array(np.zeros(rows, np.int32))
         return self._zeros.slice(0, rows)
 
-    def _decide_on(self, name: str, jobs: Array, streams: Array, parts: Array | None, batch: pa.RecordBatch) -> None:
-        """Pass rows of the objective, of its step and of separators on to the decider."""
+    def _counting(self, logs: range, rows: Sequence[int] | Array) -> Array | None:
+        """Which rows of a batch are of last attempts, where each log has so many rows in it; None if all are."""
+        if self.superseded is None or not self.superseded[logs.start : logs.stop].any():
+            return None
+        return np.repeat(~self.superseded[logs.start : logs.stop], rows)
+
+    def _decide_on(
+        self,
+        name: str,
+        jobs: Array,
+        streams: Array,
+        parts: Array | None,
+        batch: pa.RecordBatch,
+        counting: Array | None,
+    ) -> None:
+        """Pass the rows of the objective, of its step and of separators that count on to the decider."""
         if self.decider is None or self.objective is None:
             return
         if name not in (self.objective.metric, self.objective.step, BLOCK):
             return
         rows = Rows.of(jobs, streams, batch)._replace(part=parts)
+        if counting is not None:
+            rows = rows.take(counting)
         if name == self.objective.metric:
             self.decider.add(rows)
         if name == self.objective.step:

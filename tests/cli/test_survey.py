@@ -104,6 +104,7 @@ def test_the_document(run, folder):
         "format": "plain",
         "compression": None,
         "encoding": "ascii",
+        "superseded": False,
     } | {"job": document["jobs"][0]["job"]}
     assert document["jobs"] == [
         {
@@ -156,3 +157,18 @@ def test_an_unreadable_log_is_in_the_table_too(run, folder):
     assert ["old", "old.log", "8", "compress", "(.Z)", "its", "name", "logs/old.log"] in [
         words(line) for line in out.splitlines()
     ]
+
+
+def test_attempts_are_told(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path, {f"F/1/fit/2/{number}.task_stdout.log": "auc 1\n" for number in (0, 1)})
+    code, out, err = run("survey", "F")
+    lines = [words(line) for line in out.splitlines()]
+    assert lines[0][:3] == ["job", "stream", "part"]
+    assert [line[:4] for line in lines[1:3]] == [
+        ["2", "1.task_stdout.log", "superseded", "0"],
+        ["2", "1.task_stdout.log", "1", "6"],
+    ]
+    assert (code, "1 job was tried several times (2)" in err) == (0, True)
+    _, out, _ = run("survey", "F", "--json")
+    assert [file["superseded"] for file in json.loads(out)["files"]] == [True, False]

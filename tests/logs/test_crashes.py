@@ -98,6 +98,14 @@ CRASHES = {
         "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-05T10:00:00 DUE TO TIME LIMIT ***",
         None,
     ),
+    "Airflow's task that prints its own traceback": (
+        "traceback",
+        "ValueError: boom",
+        "".join(
+            f"[2026-03-01T10:00:00.100+0000] {{logging_mixin.py:190}} INFO - {line}\n"
+            for line in f"{HEADER}{FRAMES}ValueError: boom".splitlines()
+        ),
+    ),
     "srun": ("signal", "srun: error: n1: task 0: Killed", None),
     "the kernel": ("out-of-memory", "Out of memory: Killed process 4711 (python)", None),
 }

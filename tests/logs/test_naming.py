@@ -59,6 +59,26 @@ SHOWN = {
         ["e/attempt_0/default/0/stdout.log", "e/attempt_0/default/1/stdout.log"],
         {"e": ["attempt_0/default/0/stdout.log", "attempt_0/default/1/stdout.log"]},
     ),
+    "Metaflow": (
+        [
+            "F/17/train/2/0.runtime_stdout.log",
+            "F/17/train/2/0.runtime_stderr.log",
+            "F/17/train/2/1.runtime_stdout.log",
+            "F/17/train/3/0.task_stdout.log",
+        ],
+        {
+            "2": ["0.runtime_stderr.log", "1.runtime_stdout.log", "1.runtime_stdout.log"],
+            "3": ["0.task_stdout.log"],
+        },
+    ),
+    "Airflow": (
+        [
+            "dag_id=d/run_id=r1/task_id=fit/attempt=1.log",
+            "dag_id=d/run_id=r1/task_id=fit/attempt=2.log",
+            "dag_id=d/run_id=r1/task_id=map/map_index=0/attempt=1.log",
+        ],
+        {"task_id=fit": ["attempt=2.log", "attempt=2.log"], "task_id=map/map_index=0": ["attempt=1.log"]},
+    ),
     "submitit": (
         ["7_0_log.out", "7_0_log.err", "7_1_log.out", "8_3_0_log.out", "8_4_0_log.out", "9/9_0_log.out"],
         {
@@ -97,7 +117,8 @@ SHOWN = {
     ),
     "Kubernetes": (
         ["ns_pod-1_uid/main/0.log", "ns_pod-1_uid/main/1.log", "ns_pod-1_uid/side/0.log", "ns_pod-2_uid/main/0.log"],
-        {"ns_pod-1_uid": ["main/0.log", "main/1.log", "side/0.log"], "ns_pod-2_uid": ["main/0.log"]},
+        # the restarts of a container are parts of one stream
+        {"ns_pod-1_uid": ["main/1.log", "main/1.log", "side/0.log"], "ns_pod-2_uid": ["main/0.log"]},
     ),
     "trials with one numbered log each": (
         ["sweep/lr=0.1/0.log", "sweep/lr=0.2/0.log", "other/a/0.log"],

@@ -119,7 +119,7 @@ LAYOUTS = {
     "ray": (["t1/stdout", "t1/stdout.1", "t2/stdout"], {"t1": ["stdout", "stdout"], "t2": ["stdout"]}),
     "kubernetes": (
         ["ns_p-1_u/main/0.log", "ns_p-1_u/main/0.log.20260101-000000.gz", "ns_p-1_u/main/1.log", "ns_p-2_u/main/0.log"],
-        {"ns_p-1_u": ["main/0.log", "main/0.log", "main/1.log"], "ns_p-2_u": ["main/0.log"]},
+        {"ns_p-1_u": ["main/1.log"] * 3, "ns_p-2_u": ["main/0.log"]},
     ),
     "one numbered log in each folder": (
         ["p-1/main/0.log", "p-1/main/0.log.20260101-000000.gz", "p-2/main/0.log"],
@@ -127,7 +127,7 @@ LAYOUTS = {
     ),
     "pods whose current log is gone": (
         ["ns_p-1_u/main/0.log.20260101-000000.gz", "ns_p-1_u/main/0.log.20260102-000000", "ns_p-1_u/main/1.log"],
-        {"ns_p-1_u": ["main/0.log", "main/0.log", "main/1.log"]},
+        {"ns_p-1_u": ["main/1.log"] * 3},
     ),
     "hydra": (
         [
@@ -156,7 +156,8 @@ LAYOUTS = {
 def test_pieces_in_every_layout(tmp_path, layout):
     files, expected = LAYOUTS[layout]
     found = survey([tree(tmp_path, files)])
-    assert found.notices == []
+    # a restart of a container makes parts, too
+    assert [one for one in found.notices if "tried several times" not in one.message] == []
     assert told(found) == expected
     for job in found.jobs:
         places = [(log.stream, log.part) for log in job.logs]

@@ -93,12 +93,13 @@ def test_torchrun(tmp_path):
             ],
         )
     tree(tmp_path / "logs" / second, {"attempt_1/1/error.json": "{}"})
-    found = told(survey([tmp_path / "logs"]))
-    of_an_attempt = ["0/stderr.log", "0/stdout.log", "1/stderr.log", "1/stdout.log"]
-    assert found == {
-        first: [f"attempt_0/{stream}" for stream in of_an_attempt],
-        second: [f"attempt_{attempt}/{stream}" for attempt in (0, 1) for stream in of_an_attempt],
+    found = survey([tmp_path / "logs"])
+    streams = ["0/stderr.log", "0/stdout.log", "1/stderr.log", "1/stdout.log"]
+    assert told(found) == {
+        first: [f"attempt_0/{stream}" for stream in streams],
+        second: [f"attempt_1/{stream}" for stream in streams for _ in (0, 1)],
     }
+    assert [(log.part, log.superseded) for log in found.jobs[1].logs] == [(0, True), (1, False)] * 4
 
 
 SUCCESS = bytes.fromhex("80059516000000000000008c077375636365737394473fe00000000000008694") + b"."
@@ -454,3 +455,61 @@ def test_checkpoints(tmp_path):
     )
     tree(tmp_path, ["checkpoint-500/vocab.txt", "checkpoint-500/merges.txt"])
     assert list(told(survey([tmp_path]))) == ["train"]
+
+
+# ---- orchestrators
+
+
+def test_metaflow(tmp_path):
+    """Of metaflow 2.19: of a step over two values the first failed once and was tried again."""
+    begun = {"runtime": '{"return_code": 0, "killed": false, "success": true}', "task_begin": "{}", "task_end": "{}"}
+    begun |= {"DONE.lock": '""', "attempt.json": '{"time": 1}', "data.json": "{}", "runtime_stderr.log": ""}
+    failed = begun | {"runtime": '{"return_code": 1, "killed": false, "success": false}'}
+    top = tmp_path / ".metaflow"
+    of_task = {"2/0": failed, "2/1": begun, "3/0": failed}
+    for at, files in of_task.items():
+        tree(top / "F/1796/train", {f"{at}.{name}": text for name, text in files.items()})
+        tree(top / "F/1796/train", {f"{at}.runtime_stdout.log": "[MFLOG|0|2026-03-01T10:00:00.1Z|runtime|x]auc 0.9\n"})
+    tree(top / "F", {"latest_run": "1796", f"data/1c/{'1c' * 20}": "text", f"data/1c/{'1c' * 20}_meta": "text"})
+    names = ["1.runtime_stderr.log", "1.runtime_stdout.log"]
+    found = known(top)
+    assert found == {
+        "2": ([names[0], names[0], names[1], names[1]], {}, "Completed"),
+        "3": ([name.replace("1.", "0.") for name in names], {}, "Failed"),
+    }
+    for name in ("2/0", "2/1", "3/0"):
+        (top / f"F/1796/train/{name}.runtime").unlink()
+    (top / "F/1796/train/3/0.runtime_stderr.log").write_text("[MFLOG|0|2026-03-01T10:00:01.1Z|runtime|y]Task failed.")
+    assert [job.status for job in survey([top]).jobs] == [None, "Failed"]
+    (top / "F/1796/train/2/1.runtime").write_text("[]")
+    assert [str(error).partition(" /")[0] for error in survey([top]).errors] == ["cannot read the status in"]
+
+
+AIRFLOW = "[2026-03-01T10:00:00.100+0000] {{{}}} INFO - {}\n"
+
+
+def test_airflow(tmp_path):
+    """Of apache-airflow 2.11: a task that was tried again, one that succeeded, one that runs, and its own processes."""
+    failed = AIRFLOW.format("taskinstance.py:1242", "Marking task as UP_FOR_RETRY. dag_id=d")
+    failed += AIRFLOW.format("local_task_job_runner.py:266", "Task exited with return code 1")
+    done = failed.replace("UP_FOR_RETRY", "SUCCESS").replace("code 1", "code 0")
+    tree(
+        tmp_path / "logs",
+        {
+            "dag_id=d/run_id=r/task_id=a/attempt=1.log": failed,
+            "dag_id=d/run_id=r/task_id=a/attempt=2.log": done,
+            "dag_id=d/run_id=r/task_id=b/attempt=1.log": failed,
+            "dag_id=d/run_id=r/task_id=c/attempt=1.log": AIRFLOW.format("logging_mixin.py:190", "auc 0.9"),
+            "dag_id=d/run_id=r/task_id=s/attempt=1.log": done.replace("SUCCESS", "SKIPPED"),
+            "scheduler/2026-03-01/d.py.log": "text\n",
+            "dag_processor_manager/dag_processor_manager.log": "text\n",
+        },
+    )
+    found = known(tmp_path / "logs")
+    assert {name: status for name, (_, _, status) in found.items()} == {
+        "task_id=a": "Completed",
+        "task_id=b": "Failed",
+        "task_id=c": None,
+        "task_id=s": "Stopped",
+    }
+    assert found["task_id=a"][:2] == (["attempt=2.log"] * 2, {"dag_id": "d", "run_id": "r", "task_id": "a"})
