@@ -108,6 +108,9 @@ def _pieces(jobs: Iterable[Job], names: Collection[str]) -> dict[tuple[str, str,
         rotated = {log.stream for log in job.logs if log.part} if job.name in names else ()
         for log in job.logs if rotated else ():
             if log.stream in rotated:
-                folder, slash, _ = log.stream.rpartition("/")
-                pieces[job.name, log.stream, log.part] = folder + slash + os.path.basename(log.path)
+                # the stream of a container's log has a name behind that of the file
+                within = "" if log.within is None else log.stream[log.stream.rfind(log.within) :]
+                folder, slash, _ = log.stream.removesuffix(f"/{within}" if within else "").rpartition("/")
+                behind = f"/{within}" if within else ""
+                pieces[job.name, log.stream, log.part] = folder + slash + os.path.basename(log.path) + behind
     return pieces

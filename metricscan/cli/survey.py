@@ -47,7 +47,8 @@ _NO_LOGS_BECAUSE: dict[Why, str] = {
     "facts": "facts about a job",
     "binary": "binary",
     "archive": "an archive, not opened",
-    "not-regular": "no regular file, or a broken link",
+    "not-regular": "no regular file",
+    "broken-link": "a broken link",
     "link": "link to what is searched",
     "elsewhere": "link to a folder elsewhere; --follow-links",
     "same-file": "the same file",
@@ -210,7 +211,9 @@ def _print_others(console: Console, others: Sequence[SurveyedFile], most: int) -
     if len(others) <= most:
         table = new_table("no log", "why")
         for file in others:
-            because = _NO_LOGS_BECAUSE[file.why] + (f": {file.same_as}" if file.same_as else "")
+            because = _NO_LOGS_BECAUSE[file.why]
+            if file.same_as:
+                because += f"{' to' if file.why == 'broken-link' else ':'} {file.same_as}"
             table.add_row(*map(literal, (file.path, because)))
         print_table(console, table)
         return

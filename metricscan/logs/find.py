@@ -17,10 +17,11 @@ from metricscan.logs.formats import detect
 from metricscan.logs.globs import paths_of
 from metricscan.logs.hidden import notice_of_hidden
 from metricscan.logs.job import STDIN
-from metricscan.logs.links import Link, beside, hops, is_link, real_parts
+from metricscan.logs.links import Link, beside, broken_to, hops, is_link, notice_of_broken, real_parts
 from metricscan.logs.members import NOT_READ, ArchiveSearch, fits, is_binary_text
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
+from metricscan.logs.older_pieces import notice_of_older_pieces
 from metricscan.logs.source import open_source
 from metricscan.logs.tools import is_of_tool
 
@@ -142,6 +143,11 @@ class _Search:
         self.walked: dict[tuple[int, int], tuple[str, str]] = {}
         self.folder_links: list[Link] = []
         self.file_links: list[Link] = []
+        # links to what does not exist: their number, and those that have the name of a log
+        self.broken = 0
+        self.broken_logs: list[str] = []
+        # what include left out
+        self.left_out: list[str] = []
         # hidden folders that were not searched, and folders and logs with names that tools give to links
         self.hidden: list[str] = []
         self.like_links: list[str] = []
@@ -173,6 +179,11 @@ class _Search:
         self._follow()
         self._leave_out_copies()
         self._mention_hidden()
+        notices = (
+            notice_of_broken(self.broken_logs),
+            notice_of_older_pieces(self.given, self.left_out, self.logs) if self.given or self.left_out else None,
+        )
+        self.found.notices += [notice for notice in notices if notice is not None]
         for folder, hint in empty:
             if not self.met.get(folder):
                 unfollowed = (
@@ -211,7 +222,9 @@ class _Search:
             try:
                 status = os.stat(path)
             except OSError as error:
-                self.found.errors.append(SourceError(f"cannot open {path}", path=path, cause=error))
+                to = broken_to(path)
+                broken = "" if to is None else f", a broken link to {to}"
+                self.found.errors.append(SourceError(f"cannot open {path}{broken}", path=path, cause=error))
                 return
             device, inode = status.st_dev, status.st_ino
             size = status.st_size if stat.S_ISREG(status.st_mode) else -1
@@ -222,12 +235,16 @@ class _Search:
             if other == path:
                 return
             if real_parts(path) <= real_parts(other):
+                if os.path.islink(path):
+                    self.found.links[path] = other
                 self.decide(path, taken=False, why="same-file", same_as=other)
                 return
             # a glob or a shell gave the path through a link first
             self.seen[device, inode] = path
             del self.logs[other]
             self.found.sizes.pop(other, None)
+            if os.path.islink(other):
+                self.found.links[other] = path
             self.decide(other, taken=False, why="same-file", same_as=path)
         self.logs[path] = shown
         if self.decisions is not None:
@@ -244,6 +261,7 @@ class _Search:
         found = self.found
         folder = beside(path)
         met, errors, by_name, skipped = self.met.get(folder), len(found.errors), found.skipped_by_name, found.skipped
+        broken = self.broken
         links = len(self.folder_links) + len(self.file_links)
         self.top = folder
         self.tops.append(absolute(os.path.realpath(folder)))
@@ -262,6 +280,10 @@ class _Search:
                 hint = "no file has the name of a log; include overrules the names"
             elif found.skipped > skipped:
                 hint = "its files are binary or not regular"
+                if found.skipped - skipped == self.broken - broken:
+                    hint = "it holds nothing but broken links"
+                    if self.broken_logs:
+                        hint += f", for example {self.broken_logs[-1]} to {broken_to(self.broken_logs[-1])}"
             if len(self.folder_links) + len(self.file_links) > links:
                 return [(folder, hint)]
             self.report_no_logs(folder, hint)
@@ -316,6 +338,8 @@ class _Search:
                 if why is None:
                     logs.append(entry.path)
                 elif real is None:
+                    if why == "not-included":
+                        self.left_out.append(entry.path)
                     passed_over[entry.path] = why
         looks = dict(zip(logs, look_at([*map(os.fsencode, logs)], MAGIC_PREFIXES), strict=True))
         for entry in entries:
@@ -342,7 +366,12 @@ class _Search:
                 continue
             elif not _is_regular(entry):
                 self.found.skipped_not_regular += 1
-                self.decide(entry.path, taken=False, why="not-regular")
+                to = broken_to(entry.path) if entry.name in links else None
+                self.decide(entry.path, taken=False, why="not-regular" if to is None else "broken-link", same_as=to)
+                if to is not None:
+                    self.broken += 1
+                    if self._why_no_log(entry, paths, place) is None:
+                        self.broken_logs.append(entry.path)
             elif entry.name not in links and self.is_archive_by_name(entry.name, within):
                 self.archives.pass_over(entry.path)
             else:
@@ -411,6 +440,7 @@ class _Search:
                 # the file was met under its real path; a glob may ask for it under this one
                 path = os.path.join(place[0], name)
                 if path in self.logs:
+                    self.found.links[link.path] = path
                     self.met[self.top] = self.met.get(self.top, 0) + 1
                     self.decide(link.path, taken=False, why="link", same_as=path)
                     continue

@@ -18,7 +18,7 @@ STDIN = "-"
 #: Why a file is a log: it was given; its name is not that of another kind of file; it holds log events; include names it.
 #: Why a file is none: its name; include does not name it, or exclude does; its name begins with a dot; a tool wrote it about
 #: itself; it belongs to a dataset; it gave facts about a job; its content is binary; it is an archive in a folder or in an
-#: archive, which is not opened; it is a pipe, say, or a broken link; it is
+#: archive, which is not opened; it is a pipe, say; it is a broken link; it is
 #: a link to what is searched, or to a folder elsewhere; it was found under another path; it is a copy of what lies beside it.
 Why: TypeAlias = Literal[
     "given",
@@ -34,6 +34,7 @@ Why: TypeAlias = Literal[
     "binary",
     "archive",
     "not-regular",
+    "broken-link",
     "link",
     "elsewhere",
     "same-file",
@@ -132,11 +133,10 @@ class SurveyedFile(NamedTuple):
         Of a log ``"given"``, ``"by-name"``, ``"by-content"`` (a JSON or CSV file that holds log events) or ``"included"``. Of
         any other file ``"by-name"``, ``"not-included"``, ``"excluded"``, ``"hidden"``, ``"of-tool"`` (a tool wrote it about
         itself), ``"dataset"`` (of replay's), ``"facts"`` (hyperparameters or a status were read from it), ``"binary"``,
-        ``"archive"`` (it was not opened),
-        ``"not-regular"``, ``"link"`` (to what is searched), ``"elsewhere"`` (a link to a folder that is not searched),
-        ``"same-file"`` or ``"copy"``.
+        ``"archive"`` (it was not opened), ``"not-regular"``, ``"broken-link"``, ``"link"`` (to what is searched),
+        ``"elsewhere"`` (a link to a folder that is not searched), ``"same-file"`` or ``"copy"``.
     same_as : str or None
-        The path under which a link, the same file or a copy is a log.
+        The path under which a link, the same file or a copy is a log; of a broken link where it leads.
     size : int or None
         Bytes on disk of a regular file.
     job, stream : str or None
@@ -193,6 +193,8 @@ class Survey:
         the bytes that it takes up there.
     archives : dict of str to Archive
         The archives whose members are logs, by path.
+    links : dict of str to str
+        The paths of links that were met, each with that of the log to which it leads.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -207,6 +209,7 @@ class Survey:
     skipped_archives: int = 0
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
     archives: dict[str, Archive] = field(default_factory=dict, repr=False)
+    links: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         logs = sum(len(job.logs) for job in self.jobs)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from metricscan.logs.job import Notice
 from metricscan.logs.naming import absolute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # As many links as Linux follows.
 _MOST_HOPS = 40
@@ -32,6 +36,23 @@ class Link(NamedTuple):
 def is_link(path: str) -> bool:
     """Whether a path, with or without a separator at its end, is that of a link."""
     return os.path.islink(path.rstrip(os.sep))
+
+
+def broken_to(path: str) -> str | None:
+    """Where a link leads whose file does not exist; None if it exists, or is no link."""
+    try:
+        return None if os.path.exists(path) else os.readlink(path)
+    except OSError:
+        return None
+
+
+def notice_of_broken(links: Sequence[str]) -> Notice | None:
+    """The notice about broken links that have the names of logs; None if there are none."""
+    if not links:
+        return None
+    if len(links) == 1:
+        return Notice(f"{links[0]} is a broken link to {broken_to(links[0])}", links[0])
+    return Notice(f"{len(links):,} links are broken, for example {links[0]} to {broken_to(links[0])}", links[0])
 
 
 def hops(link: Link) -> int:

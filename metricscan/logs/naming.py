@@ -124,7 +124,8 @@ class JobKeys:
         self.within = [name for _, name in logs]
         self.files = _places(self.logs, found.archives)
         self.parts = [0] * len(self.files)
-        pieces = pieces_of(dict(zip(self.files, self.logs, strict=True)), found.notices, apart)
+        links = {absolute(link): absolute(path) for link, path in found.links.items()}
+        pieces = pieces_of(dict(zip(self.files, self.logs, strict=True)), found.notices, apart, links)
         if pieces:
             # all pieces of a stream have the place of its current file, which decides about them under every rule
             self.parts = [pieces[file].part if file in pieces else 0 for file in self.files]

@@ -1,12 +1,14 @@
 """Rotated logs: which files are pieces of one stream, and in which order they were written.
 
-The names alone decide. A name is read as that of another log, its *base*, with something added: a number, a date, or a word such
-as ``old``. It is a piece if the base lies beside it, and if the name is not also a usual one for a job.
+The names decide. A name is read as that of another log, its *base*, with something added: a number, a date, or a word such as
+``old``. It is a piece if the base lies beside it, and if the name is not also a usual one for a job. Where numbers do not tell
+the order, the times at which the files were last written may.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 # behind - is a time only if it has minutes; else it counts the pieces of the date, as a number behind . does.
 _DATED_NAME = re.compile(
     r"""
-    (?P<before>[-._])
+    (?P<before> __ | [-._@] | (?<=[A-Za-z]) )
     (?: (?P<year>\d{4}) (?P<between>[-_.]?) (?P<month>\d\d) (?P=between) (?P<day>\d\d)
       | (?P<first>\d\d)-(?P<second>\d\d)-(?P<year_last>\d{4}) )
     (?: [-.] (?P<epoch>\d{9,10})
@@ -31,9 +33,20 @@ _DATED_NAME = re.compile(
     """,
     re.ASCII | re.VERBOSE,
 )
+# 2026-03, 2026-W08, 2026-Q1, 202603, perhaps with the number of the piece. Without a letter it may be a week, too.
+_PERIOD_NAME = re.compile(
+    r"(?P<before>__|[-._@]|(?<=[A-Za-z]))(?P<year>20[0-3]\d)(?P<between>[-_.]?[WQ]|[-_.]|)(?P<number>\d{1,2})"
+    r"(?:[-._](?P<count>\d{1,3}))?",
+    re.ASCII,
+)
 _EPOCH_NAME = re.compile(r"(?P<before>[-._])(?P<epoch>\d{9,10}|\d{13})(?:[-._](?P<count>\d{1,3}))?", re.ASCII)
 _NUMBER_NAME = re.compile(r"(?P<before>[.-])(?P<number>\d{1,5})", re.ASCII)
-_BACKUP_NAME = re.compile(r"\.(?:old|OLD|bak|BAK|backup|prev|previous)|~")
+# train1.log beside train.log, or train.log_1: as often other runs
+_LOOSE_NUMBER_NAME = re.compile(r"(?:_|(?<=[A-Za-z]))(?P<number>\d|[1-9]\d)", re.ASCII)
+_BACKUP_NAME = re.compile(
+    r"\.(?:old|OLD|bak|BAK|backup|prev|previous|orig)(?P<number>\d{0,3})|~|\.~(?P<counted>\d{1,3})~", re.ASCII
+)
+_LONGEST_BACKUP = len(".previous123")
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")
 # logs of multilog and svlogd beside their ``current``: 64 bits of seconds and 32 of nanoseconds
 _LABEL = re.compile(r"@[0-9a-f]{24}(?:\.[a-z])?")
@@ -53,7 +66,9 @@ _PACKED = (*SUFFIXES, ".tmp")
 _DIGITS_AS_ZERO = str.maketrans("123456789", "0" * 9)
 
 # Kinds of readings, in the order in which the pieces of a log are taken if it has several.
-_BACKUP, _DATED, _EPOCH, _NUMBERED, _LABELLED = range(5)
+_BACKUP, _DATED, _EPOCH, _NUMBERED, _LABELLED, _LOOSE = range(6)
+# Pieces that were written one after the other are at least so far apart; those of a copy may be closer.
+_LEAST_APART_NS = 1_000_000_000
 
 
 class Piece(NamedTuple):
@@ -110,7 +125,12 @@ class _Member(NamedTuple):
     reading: _Reading
 
 
-def pieces_of(files: Mapping[str, str], notices: list[Notice], apart: Collection[str] = ()) -> dict[str, Piece]:
+def pieces_of(
+    files: Mapping[str, str],
+    notices: list[Notice],
+    apart: Collection[str] = (),
+    links: Mapping[str, str] | None = None,
+) -> dict[str, Piece]:
     """Find the files that are pieces of one stream.
 
     Parameters
@@ -121,6 +141,9 @@ def pieces_of(files: Mapping[str, str], notices: list[Notice], apart: Collection
         Gets what is in doubt, one notice per kind.
     apart : collection of str
         Absolute paths of logs that are no pieces, whatever their names.
+    links : mapping of str to str, optional
+        The absolute paths of links, each with that of the log to which it leads. A link may have the name of the current file,
+        and lead to the newest piece.
 
     Returns
     -------
@@ -139,20 +162,31 @@ def pieces_of(files: Mapping[str, str], notices: list[Notice], apart: Collection
         by_shape.setdefault(path.rpartition("/")[2].translate(_DIGITS_AS_ZERO), []).append(path)
     bare_shapes = {_bare(shape) for shape in by_shape}
     apart = frozenset(apart)
+    named = {}
+    for link, log in links.items() if links else ():
+        if link not in files and log in files and log not in apart and _is_name_of(link, log):
+            named[link] = log
+            bare_shapes.add(_bare(link.rpartition("/")[2].translate(_DIGITS_AS_ZERO)))
     likely: list[_Likely] = []
     for shape, paths in by_shape.items():
         cuts = tuple(_cuts(paths[0].rpartition("/")[2]))
-        if any(cut.is_worth_a_word or cut.start == 0 or cut.base(shape) in bare_shapes for cut in cuts):
+        if any(cut.is_worth_a_word or cut.start == 0 or _bare(cut.base(shape)) in bare_shapes for cut in cuts):
             for path in paths:
                 folder, _, name = path.rpartition("/")
                 if path not in apart:
                     likely.append(_Likely(path, folder, name, cuts))
-    return _Search(files, notices).pieces(likely) if likely else {}
+    return _Search(files, notices, named).pieces(likely) if likely else {}
 
 
 def _bare(name: str) -> str:
     """A name without the suffix of a compression, and without that of a compression that did not end."""
     return without_suffix(name.removesuffix(".tmp")) if name.endswith(_PACKED) else name
+
+
+def _is_name_of(link: str, log: str) -> bool:
+    """Whether a link has the name of the current file of which the log to which it leads is a piece."""
+    folder, _, name = log.rpartition("/")
+    return any(link == f"{folder}/{cut.base(name)}" and _read(name, cut) is not None for cut in _cuts(name))
 
 
 def _cuts(name: str) -> Iterator[_Cut]:
@@ -167,11 +201,11 @@ def _cuts(name: str) -> Iterator[_Cut]:
         ends.append(len(stem))
     for end in ends:
         # what is added holds digits and what stands between them, or is a word
-        word = _BACKUP_NAME.search(bare, max(1, end - len(".previous")), end)
+        word = _BACKUP_NAME.search(bare, max(1, end - _LONGEST_BACKUP), end)
         if word is not None and word.end() == end and end == len(bare):
             yield _Cut(word.start(), end, len(bare), is_worth_a_word=False)
-        for start in range(max(1, len(bare[:end].rstrip("0123456789-_.:TZ ,"))), end):
-            if any(one.fullmatch(bare, start, end) for one in (_DATED_NAME, _EPOCH_NAME, _NUMBER_NAME)):
+        for start in range(max(1, len(bare[:end].rstrip("0123456789-_.:TZ ,@WQ"))), end):
+            if any(one.fullmatch(bare, start, end) for one in (_DATED_NAME, _PERIOD_NAME, _EPOCH_NAME, _NUMBER_NAME)):
                 if (
                     bare[start - 1].isdecimal()
                     and not _is_log(bare[:start])
@@ -187,6 +221,10 @@ def _cuts(name: str) -> Iterator[_Cut]:
                     is_long = end - start > len(".999")
                     unlikely = reading.is_infix or is_long or bare[start] == "-" or _is_of_a_unit(name, cut)
                 yield cut._replace(is_worth_a_word=not unlikely)
+            elif _LOOSE_NUMBER_NAME.fullmatch(bare, start, end) and (
+                _is_log(bare[:start]) if end == len(bare) else bare[start] != "_"
+            ):
+                yield _Cut(start, end, len(bare), is_worth_a_word=False)
 
 
 def _is_of_a_unit(name: str, cut: _Cut) -> bool:
@@ -205,19 +243,26 @@ def _read(name: str, cut: _Cut) -> _Reading | None:
         # log4j may call an older train.log train-1.log, and so may anybody who trains again
         doubtful = padded or _is_of_a_unit(name, cut) or match["before"] == "-" or (is_infix and number == "0")
         return _Reading(_NUMBERED, (-int(number),), doubtful, is_infix)
+    if (match := _LOOSE_NUMBER_NAME.fullmatch(*place)) is not None:
+        return _Reading(_LOOSE, (-int(match["number"]),), is_doubtful=True, is_infix=is_infix)
     is_log = is_infix or _is_log(name[: cut.start])
     if (match := _DATED_NAME.fullmatch(*place)) is not None and (date := _date(match)) is not None:
         # lumberjack writes name-2026-03-01T10-00-00.000.log, runs are called name-2026-03-01_10-00-00.log
         timed = match["minute"] is not None or match["epoch"] is not None
-        doubtful = match["before"] == "_" or (match["before"] == "-" and timed and match["fraction"] is None)
+        doubtful = match["before"] in ("", "_", "@") or (match["before"] == "-" and timed and match["fraction"] is None)
         doubtful = doubtful if is_infix else not is_log and match["before"] != "."
         return _Reading(_DATED, (*date, _count(match)), doubtful, is_infix, match["first"] is not None)
+    if (match := _PERIOD_NAME.fullmatch(*place)) is not None and (period := _period(match)) is not None:
+        doubtful = match["before"] not in (".", "-") if is_infix else not is_log and match["before"] != "."
+        # 202603 may be the number of a process
+        return _Reading(_DATED, (*period, _count(match)), doubtful or not match["between"], is_infix)
     if (match := _EPOCH_NAME.fullmatch(*place)) is not None:
         digits = match["epoch"]
         age = (int(digits) * (1 if len(digits) == 13 else 1000), _count(match))
         return _Reading(_EPOCH, age, is_infix or (not is_log and match["before"] != "."), is_infix)
-    if _BACKUP_NAME.fullmatch(*place) is not None:
-        return _Reading(_BACKUP, (), is_doubtful=False, is_infix=False)
+    if (match := _BACKUP_NAME.fullmatch(*place)) is not None:
+        number = match["number"] or match["counted"]
+        return _Reading(_BACKUP, (-int(number or 0),), is_doubtful=False, is_infix=False)
     return None
 
 
@@ -226,7 +271,20 @@ def _count(match: re.Match[str]) -> int:
 
 
 def _is_log(name: str) -> bool:
-    return name[-4:].lower() in _LOG_EXTENSIONS
+    return _bare(name)[-4:].lower() in _LOG_EXTENSIONS
+
+
+def _period(match: re.Match[str]) -> tuple[int, ...] | None:
+    """The numbers of a month, a week or a quarter, in the form of those of a date; None if there is no such one."""
+    number = int(match["number"])
+    letter = match["between"][-1:]
+    if letter == "Q":
+        number = 3 * number - 2 if number <= 4 else 0
+    elif len(match["number"]) < 2:
+        return None
+    if number < 1 and letter != "W":
+        return None
+    return (int(match["year"]), number, *[-1] * 5) if number <= (53 if match["between"] else 12) else None
 
 
 def _date(match: re.Match[str]) -> tuple[int, ...] | None:
@@ -252,8 +310,9 @@ def _date(match: re.Match[str]) -> tuple[int, ...] | None:
 class _Search:
     """The search among some logs, and what there is to say about it."""
 
-    def __init__(self, files: Mapping[str, str], notices: list[Notice]) -> None:
+    def __init__(self, files: Mapping[str, str], notices: list[Notice], links: Mapping[str, str]) -> None:
         self.files = files
+        self.links = links
         self.notices = notices
         # by path without the suffix of a compression: the log of that name
         self.bases = dict(zip(files, files, strict=True))
@@ -261,11 +320,15 @@ class _Search:
             if path.endswith(_PACKED):
                 # a log that is not compressed comes first
                 self.bases.setdefault(_bare(path), path)
+        for link in links:
+            self.bases.setdefault(link, link)
         # per kind of doubt the logs, or the current files of streams
         self.without_base: list[str] = []
         self.doubtful: list[str] = []
         self.gaps: list[tuple[str, list[int]]] = []
         self.mixed: list[str] = []
+        self.unordered: list[str] = []
+        self.upwards: list[str] = []
         self.twice: list[tuple[str, str]] = []
 
     def pieces(self, likely: Iterable[_Likely]) -> dict[str, Piece]:
@@ -274,7 +337,8 @@ class _Search:
         alone: dict[str, list[_Likely]] = {}
         for one in likely:
             for cut in one.cuts:
-                base = self.bases.get(f"{one.folder}/{cut.base(one.name)}")
+                current = f"{one.folder}/{cut.base(one.name)}"
+                base = self.bases.get(current) or self.bases.get(_bare(current))
                 if base is not None and base != one.path and (reading := _read(one.name, cut)) is not None:
                     members.setdefault(base, []).append(_Member(one.path, reading))
                     break
@@ -285,7 +349,7 @@ class _Search:
         found: dict[str, Piece] = {}
         for base, group in members.items():
             if group:
-                self._number(base, group, found, is_there=True)
+                self._number(base, group, found, is_there=base not in self.links)
         for base, some in alone.items():
             readings = [(one.path, _read(one.name, one.cuts[0])) for one in some]
             group = [_Member(path, reading) for path, reading in readings if reading is not None]
@@ -301,8 +365,11 @@ class _Search:
         # a log that has older pieces of its own is not an older piece of another
         rotated = {base for base, group in members.items() if any(not one.reading.is_infix for one in group)}
         for base, group in members.items():
+            # a link to the latest of several runs has such a name, too: fit.log for fit-20260302.log
             doubtful = {
-                one.path for one in group if one.reading.is_doubtful or (one.reading.is_infix and one.path in rotated)
+                one.path
+                for one in group
+                if one.reading.is_doubtful or (one.reading.is_infix and (one.path in rotated or base in self.links))
             }
             for is_infix in (False, True):
                 numbered = [one for one in group if (one.reading.kind, one.reading.is_infix) == (_NUMBERED, is_infix)]
@@ -310,7 +377,10 @@ class _Search:
                 # doubt about one is doubt about all; and a number that stands far from the others counts no pieces
                 if numbered and (doubtful & {one.path for one in numbered} or max(numbers) > 3 * len(numbers)):
                     doubtful |= {one.path for one in numbered}
-            self.doubtful += sorted(doubtful)
+            loose = {one.path: -one.reading.age[0] for one in group if one.reading.kind == _LOOSE}
+            # resnet50 is no piece of resnet
+            counts = max(loose.values(), default=0) <= len(loose)
+            self.doubtful += sorted(path for path in doubtful if counts or path not in loose)
             members[base] = [one for one in group if one.path not in doubtful]
         kept = {one.path for group in members.values() for one in group}
         for base, group in members.items():
@@ -325,6 +395,10 @@ class _Search:
         if any(one.reading.month_may_be_second for one in group):
             group, are_months_known = _with_months(group)
         group.sort(key=lambda one: (one.reading.kind, one.reading.age, -len(one.path)))
+        if base in self.links:
+            group = self._ending_with(self.links[base], base, group)
+        elif is_there and len(group) > 1 and all(one.reading.kind == _NUMBERED for one in group):
+            group = self._by_times(base, group)
         for part, one in enumerate(group):
             found[one.path] = Piece(base, part)
         if is_there:
@@ -340,30 +414,61 @@ class _Search:
         if numbers and max(numbers) > len(numbers - {0}):
             self.gaps.append((base, sorted(set(range(1, max(numbers))) - numbers)))
 
+    def _shown(self, path: str) -> str:
+        """The path that notices show; of a link that of the log to which it leads."""
+        return self.files[self.links.get(path, path)]
+
+    def _ending_with(self, log: str, base: str, group: list[_Member]) -> list[_Member]:
+        """The pieces, the one to which the link leads last."""
+        if group[0].path == log and all(one.reading.kind == _NUMBERED for one in group):
+            return group[::-1]
+        if group[-1].path != log:
+            self.mixed.append(base)
+            group.sort(key=lambda one: one.path == log)
+        return group
+
+    def _by_times(self, base: str, group: list[_Member]) -> list[_Member]:
+        """The pieces with numbers, of which some programs give the greatest to the newest; the times of the files may tell."""
+        times = [_written_ns(path) for path in (*(one.path for one in group), base)]
+        are_known = None not in times
+        steps = [after - before for before, after in itertools.pairwise(time or 0 for time in times)]
+        if are_known and min(steps) > 0:
+            return group
+        # the times of the pieces, and last that of the current file, if the greatest number is the newest
+        steps = [
+            after - before for before, after in itertools.pairwise(time or 0 for time in (*times[-2::-1], times[-1]))
+        ]
+        if are_known and min(steps) >= _LEAST_APART_NS:
+            self.upwards.append(base)
+            return group[::-1]
+        if any(one.reading.is_infix for one in group):
+            self.unordered.append(base)
+        return group
+
     def _say(self) -> None:
         def add(path: str, text: str) -> None:
-            self.notices.append(Notice(text, self.files[path]))
+            self.notices.append(Notice(text, self._shown(path)))
 
         if self.without_base:
             example = self.without_base[0]
             add(
                 example,
                 f"{_logs(self.without_base)} named like {_pieces(self.without_base)} of a rotated log, for example "
-                f"{self.files[example]}, but the log itself is not among them: each is taken for a log of its own",
+                f"{self._shown(example)}, but the log itself is not among them: each is taken for a log of its own",
             )
         if self.doubtful:
             example = self.doubtful[0]
             add(
                 example,
                 f"{_logs(self.doubtful)} named like {_pieces(self.doubtful)} of a log beside, for example "
-                f"{self.files[example]}, but also like other runs: each is taken for a log of its own",
+                f"{self._shown(example)}, but also like other runs: each is taken for a log of its own",
             )
         if self.gaps:
             example, missing = self.gaps[0]
             numbers = ", ".join(map(str, missing[:5])) + (", .." if len(missing) > 5 else "")
             add(
                 example,
-                f"pieces of {_rotated(self.gaps)} are missing: {self.files[example]} has no piece {numbers}"
+                f"pieces of {_rotated(self.gaps)} are missing: {self._shown(example)} has no piece {numbers}"
                 f"{_others(self.gaps)}",
             )
         if self.mixed:
@@ -371,14 +476,29 @@ class _Search:
             add(
                 example,
                 f"names do not tell in which order the pieces of {_rotated(self.mixed)} were written, for example of "
-                f"{self.files[example]}: first backups (.old, .bak), then those with dates, then those with numbers, and "
+                f"{self._shown(example)}: first backups (.old, .bak), then those with dates, then those with numbers, and "
                 "last the log itself",
+            )
+        if self.unordered:
+            example = self.unordered[0]
+            add(
+                example,
+                f"the order of the pieces of {_rotated(self.unordered)} is not known, for example of {self._shown(example)}: "
+                "the greater number is taken for the older piece, though some programs (NLog) count upwards, and the times "
+                "of the files do not tell",
+            )
+        if self.upwards:
+            example = self.upwards[0]
+            add(
+                example,
+                f"the pieces of {_rotated(self.upwards)}, for example of {self._shown(example)}, are numbered upwards by the "
+                "times of the files: the greater number is taken for the newer piece",
             )
         if self.twice:
             example, other = self.twice[0]
             add(
                 example,
-                f"{self.files[example]} and {self.files[other]} are the same piece of a log by their names"
+                f"{self._shown(example)} and {self._shown(other)} are the same piece of a log by their names"
                 f"{_others(self.twice)}: both are read, in this order",
             )
 
@@ -409,6 +529,14 @@ def _with_months(group: list[_Member]) -> tuple[list[_Member], bool]:
         turned.append(member)
     differ = len({member.reading.age[1:3] for member in unsure}) > 1
     return turned, day_first != month_first or not differ
+
+
+def _written_ns(path: str) -> int | None:
+    """When a file was last written; None if it lies in an archive."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _logs(some: Sequence[object]) -> str:

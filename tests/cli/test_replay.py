@@ -197,6 +197,22 @@ def test_the_place_of_a_row_names_its_piece(run, tmp_path, monkeypatch):
     assert (best["path"], best["stream"], best["part"]) == ("logs/a.log.1", "a.log", 1)
 
 
+def test_the_place_of_a_row_names_its_piece_and_the_containers_stream(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = "2026-05-04T03:02:01.000000001Z stdout F loss={}\n"
+    pieces = {
+        f"{pod}/train/0.log{end}": line.format(loss)
+        for pod, losses in {"p1": (1, 3), "p2": (2, 4)}.items()
+        for end, loss in zip((".20260301-100100", ""), losses, strict=True)
+    }
+    tree(tmp_path, pieces)
+    _, out, _ = run("replay", "p1", "p2", *LOSS, "--minimize", "loss", "--scope", "min")
+    places = [row.split()[5] for row in out.splitlines()[2:4]]
+    assert places == ["train/0.log.20260301-100100/stdout:1"] * 2
+    _, out, _ = run("replay", "p1/train", "--job", "dir", *LOSS, "--minimize", "loss", "--scope", "min")
+    assert out.splitlines()[2].split()[5] == "0.log.20260301-100100/stdout:1"
+
+
 def test_the_outcome_as_json(run, trials):
     code, out, err = run("replay", trials, "gone.log", *LOSS, "-m", r"acc=acc=(\S+)", "--minimize", "loss", "--json")
     assert code == 2

@@ -61,7 +61,7 @@ def test_why_each_file_is_a_log_or_none(tmp_path):
         "x/.kept": (False, "hidden"),
         "x/weights": (False, "binary"),
         "x/pipe": (False, "not-regular"),
-        "x/gone": (False, "not-regular"),
+        "x/gone": (False, "broken-link"),
         "x/z": (False, "link"),
         "x/up": (False, "elsewhere"),
         "x/l.log": (False, "link"),
@@ -75,6 +75,7 @@ def test_why_each_file_is_a_log_or_none(tmp_path):
     }
     same_as = {os.path.relpath(file.path, tmp_path): file.same_as for file in found.files if file.same_as}
     assert same_as == {
+        "x/gone": "nowhere",
         "x/z": f"{tmp_path}/trial",
         "x/l.log": f"{tmp_path}/x/a.log",
         "x/same.log": f"{tmp_path}/x/a.log",

@@ -323,6 +323,26 @@ def test_a_folder_without_logs_says_what_is_there(tmp_path):
     assert error.hint == ("no file has the name of a log that exclude leaves in; include overrules the names")
     assert hint(tmp_path / "other") == "its files are binary or not regular"
     assert hint(tmp_path / "dataset") == "it is a dataset that replay wrote; rank reads it"
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "a.log").symlink_to("nowhere.log")
+    link = tmp_path / "links" / "a.log"
+    assert hint(tmp_path / "links") == f"it holds nothing but broken links, for example {link} to nowhere.log"
+
+
+def test_broken_links_are_said(tmp_path):
+    tree(tmp_path, ["a.log"])
+    for name in ("b.log", "c.log", "d.json"):
+        (tmp_path / name).symlink_to("nowhere")
+    found = survey([tmp_path])
+    assert list(told(found)) == ["a"]
+    said = f"2 links are broken, for example {tmp_path}/b.log to nowhere"
+    assert [notice.message for notice in found.notices] == [said]
+    (tmp_path / "c.log").unlink()
+    assert [notice.message for notice in survey([tmp_path]).notices] == [
+        f"{tmp_path}/b.log is a broken link to nowhere"
+    ]
+    (error,) = survey([tmp_path / "b.log"]).errors
+    assert str(error) == f"cannot open {tmp_path}/b.log, a broken link to nowhere: No such file or directory"
 
 
 def test_one_glob_may_stand_by_itself(tmp_path):
@@ -624,7 +644,7 @@ def test_what_is_missing_is_an_error_and_the_rest_is_found(tmp_path):
         f"cannot open {tmp_path}/b.log: No such file or directory",
         f"nothing matches {tmp_path}/*.txt",
         f"no logs in {tmp_path}/empty",
-        f"cannot open {tmp_path}/dangling: No such file or directory",
+        f"cannot open {tmp_path}/dangling, a broken link to {tmp_path}/nowhere: No such file or directory",
     ]
 
 

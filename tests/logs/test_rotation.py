@@ -1,6 +1,7 @@
 """Which files are pieces of one rotated log, in which order; which only look so; and what is said about both."""
 
 import logging.handlers
+import os
 import time
 from pathlib import Path
 
@@ -51,7 +52,29 @@ SCHEMES = {
     "a log of a date": "fit-20260102.log.2 fit-20260102.log.1 fit-20260102.log",
     "a log with a number": "fit_7.log.2 fit_7.log.1 fit_7.log",
     "trials that are rotated": "trial.1.log.2 trial.1.log.1 trial.1.log",
+    "by the month": "fit.log.2025-12 fit.log.2026-01 fit.log.2026-02.gz fit.log",
+    "log4j, by the month with numbers": "fit-2025-12-1.log.gz fit-2026-01-1.log.gz fit-2026-01-2.log.gz fit.log",
+    "by the week": "fit.log.2025-W51 fit.log.2026-W08 fit.log.2026-W10 fit.log",
+    "by the quarter": "fit.log.2025-Q4 fit.log.2026-Q1 fit.log",
+    "a date without a separator": "fit.log2026-03-01 fit.log2026-03-02.gz fit.log",
+    "a date behind @": "fit.log@20260301 fit.log@20260302 fit.log",
+    "pm2": "out__2026-03-01_00-00-00.log out__2026-03-02_00-00-00.log out.log",
+    "pm2, compressed": "fit-out__2026-03-01_00-00-00.log.gz fit-out__2026-03-02_00-00-00.log.gz fit-out.log",
+    "compressed before it was rotated": "fit.log.gz.2 fit.log.gz.1 fit.log",
+    "compressed, and rotated": "fit.log.gz.2 fit.log.gz.1 fit.log.gz",
 }
+# Some programs number such pieces upwards: if the times of the files do not tell the order, it is not known.
+UPWARDS_TOO = {"logrotate, extension", "spdlog"}
+UNKNOWN = (
+    "the order of the pieces of 1 rotated log is not known, for example of {}: the greater number is taken for the older "
+    "piece, though some programs (NLog) count upwards, and the times of the files do not tell"
+)
+
+
+def written(folder, names, step_s=3600):
+    """Give files times as if one had been written after the other."""
+    for number, name in enumerate(names):
+        os.utime(folder / name, (1_770_000_000 + number * step_s,) * 2)
 
 
 def pieces(names, apart=()):
@@ -74,6 +97,8 @@ def pieces(names, apart=()):
 def test_pieces_are_one_stream(tmp_path, scheme, rule):
     names = SCHEMES[scheme].split()
     tree(tmp_path, [f"{folder}/{name}" for folder in "ab" for name in names])
+    for folder in "ab":
+        written(tmp_path / folder, names)
     found = survey([tmp_path], job=rule)
     jobs = [found.jobs[:1], found.jobs[1:]] if len(found.jobs) == 2 else [found.jobs]
     logs = [log for job in found.jobs for log in job.logs]
@@ -93,7 +118,7 @@ def test_the_order_of_the_search_does_not_matter(scheme, random):
     names = SCHEMES[scheme].split()
     shuffled = [*names, "other.log", "loss.txt"]
     random.shuffle(shuffled)
-    assert pieces(shuffled) == ({names[-1]: names}, [])
+    assert pieces(shuffled) == ({names[-1]: names}, [UNKNOWN.format(names[-1])] if scheme in UPWARDS_TOO else [])
 
 
 @pytest.mark.parametrize("when", ["S", "M", "H", "D", "midnight", "W0", "W6"])
@@ -202,6 +227,11 @@ APART = {
     "padded numbers": ["fit.log.000", "fit.log.001", "fit.log"],
     "runs by time, beside the log": ["fit-20260102-101010.log", "fit-20260102-101110.log", "fit.log"],
     "runs by time, with _": ["fit_2026-01-02_10-10-10.log", "fit_20260103.log", "fit.log"],
+    "numbers behind _": ["fit.log_1", "fit.log_2", "fit.log"],
+    "numbers without a separator": ["fit0.log", "fit1.log", "fit2.log", "fit.log"],
+    "numbers behind the extension": ["fit.log1", "fit.log2", "fit.log"],
+    "a month without a separator": ["fit.log.202602", "fit.log.202603", "fit.log"],
+    "runs by date, without a separator": ["fit20260102.log", "fit20260103.log", "fit.log"],
     "a piece of a piece": ["fit.log.1.20260101", "fit.log.1", "fit.log"],
 }
 # no word about these: nothing suggests that they are pieces
@@ -215,6 +245,8 @@ PLAIN = {
     "long numbers": ["fit.log.1234567", "fit.log.20261399", "fit.log"],
     "streams of a service": ["algo-1-1767312000", "algo-2-1767312000"],
     "a job and its tasks": ["fit-17_1.out", "fit-17_2.out", "fit-17.out"],
+    "sizes of models": ["resnet.log", "resnet18.log", "resnet50.log", "bert-2048-12.log", "bert.log"],
+    "no months": ["fit.log.2026-54", "fit.log.2026-00", "fit.log.2026-Q5", "fit.log.202613", "fit.log"],
     "dates alone": ["20260102.log", "2026-01-02", "1767312000"],
     "one run by date": ["fit-20260102.log", "other-20260102.log"],
     "an old log of its own": ["fit.old.log", "fit.log", "other.old"],
@@ -263,6 +295,9 @@ def test_missing_pieces():
         ["fit.log-20260101", "fit.log.2", "fit.log.1", "fit.log"],
         ["fit.log.old", "fit.log.1", "fit.log"],
         ["fit.log.bak", "fit.log"],
+        ["fit.log.bak2", "fit.log.bak1", "fit.log.bak", "fit.log"],
+        ["fit.log.orig", "fit.log"],
+        ["fit.log.~2~", "fit.log.~1~", "fit.log"],
         ["fit.log~", "fit.log"],
         ["fit.log-20260101", "fit-20260102.log", "fit.log"],
         ["fit-01-02-2026.log", "fit-03-01-2026.log", "fit.log"],
@@ -287,3 +322,123 @@ def test_an_order_that_names_do_not_tell(names):
 def test_the_same_piece_twice(one, other):
     said = f"{one} and {other} are the same piece of a log by their names: both are read, in this order"
     assert pieces([other, "fit.log", one]) == ({"fit.log": [one, other, "fit.log"]}, [said])
+
+
+# ---- the order that the times of files tell
+
+
+@pytest.mark.parametrize("form", ["fit.{}.log", "fit.log.{}"])
+def test_numbers_that_rise_with_the_times_of_the_files(tmp_path, form):
+    names = [form.format(number) for number in (1, 2, 3)] + ["fit.log"]
+    tree(tmp_path, names)
+    written(tmp_path, names)
+    found = survey([tmp_path])
+    (job,) = found.jobs
+    assert [os.path.basename(log.path) for log in job.logs] == names
+    (notice,) = found.notices
+    current = tmp_path / "fit.log"
+    assert notice.message == (
+        f"the pieces of 1 rotated log, for example of {current}, are numbered upwards by the times of the files: "
+        "the greater number is taken for the newer piece"
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (0, 2, 1)])
+@pytest.mark.parametrize("step_s", [0, 1e-3])
+def test_times_of_a_copy_tell_no_order(tmp_path, order, step_s):
+    names = ["fit.2.log", "fit.1.log", "fit.log"]
+    tree(tmp_path, names)
+    written(tmp_path, [names[index] for index in order], step_s)
+    found = survey([tmp_path])
+    (job,) = found.jobs
+    assert [os.path.basename(log.path) for log in job.logs] == names
+    said = [notice.message for notice in found.notices]
+    assert said == ([] if step_s and order == (0, 1, 2) else [UNKNOWN.format(tmp_path / "fit.log")])
+
+
+# ---- a link with the name of the current file
+
+
+LINKED = {
+    "by date": ["fit.log.2026-03-01", "fit.log.2026-03-02"],
+    "by time, without an extension": ["fit.20260301-100000", "fit.20260302-100000"],
+    "numbers that rise": ["fit.log.1", "fit.log.2", "fit.log.3"],
+    "numbers that fall": ["fit.log.2", "fit.log.1"],
+}
+
+
+@pytest.mark.parametrize("kind", LINKED)
+@pytest.mark.parametrize("given", ["folder", "glob", "include"])
+def test_a_link_names_the_stream(tmp_path, kind, given):
+    names = LINKED[kind]
+    link = tmp_path / ("fit.log" if names[0].startswith("fit.log") else "fit")
+    tree(tmp_path, names)
+    link.symlink_to(names[-1])
+    found = survey([tmp_path / "fit*"] if given == "glob" else [tmp_path], include="fit*" if given == "include" else ())
+    (job,) = found.jobs
+    assert job.name == "fit"
+    assert [(os.path.basename(log.path), log.part, log.stream) for log in job.logs] == [
+        (name, part, link.name) for part, name in enumerate(names)
+    ]
+    assert found.notices == []
+
+
+def test_a_link_to_a_piece_that_is_not_the_newest(tmp_path):
+    tree(tmp_path, ["fit.log.2026-03-01", "fit.log.2026-03-02"])
+    (tmp_path / "fit.log").symlink_to("fit.log.2026-03-01")
+    found = survey([tmp_path])
+    (job,) = found.jobs
+    assert [os.path.basename(log.path) for log in job.logs] == ["fit.log.2026-03-02", "fit.log.2026-03-01"]
+    (notice,) = found.notices
+    assert "names do not tell in which order" in notice.message
+
+
+@pytest.mark.parametrize("names", [["fit-20260301.log", "fit-20260302.log"], ["a.log", "b.log"]])
+def test_a_link_to_the_latest_run_makes_no_pieces(tmp_path, names):
+    tree(tmp_path, names)
+    (tmp_path / "fit.log").symlink_to(names[-1])
+    found = survey([tmp_path])
+    assert len(found.jobs) == 2
+    assert len(found.notices) == (names[0] != "a.log")
+
+
+# ---- older pieces that were not asked for
+
+
+@pytest.mark.parametrize("given", ["path", "glob", "include", "link"])
+@pytest.mark.parametrize("older", [["0.log.20260301-100100.gz"], ["0.log.20260301-100100.gz", "0.log.20260302-100100"]])
+def test_older_pieces_that_are_not_read_are_said(tmp_path, given, older):
+    tree(tmp_path, [*older, "0.log", "1.log"])
+    paths, include = [tmp_path / "0.log"], ()
+    if given == "glob":
+        paths = [tmp_path / "*.log"]
+    elif given == "include":
+        paths, include = [tmp_path], "*.log"
+    elif given == "link":
+        (tmp_path / "0.log").rename(tmp_path / "0.log.20260303-100100")
+        (tmp_path / "0.log").symlink_to("0.log.20260303-100100")
+    found = survey(paths, include=include)
+    (notice,) = found.notices
+    log = tmp_path / "0.log"
+    first = tmp_path / older[0]
+    if len(older) == 2:
+        assert notice.message.startswith(
+            f"{log} was rotated, and 2 older pieces of it, for example {tmp_path}/0.log.2026"
+        )
+        assert notice.message.endswith(" are not read; give the folder, or a glob such as 0.log*")
+    else:
+        said = f"{log} was rotated, and 1 older piece of it, for example {first}, is not read"
+        assert notice.message == f"{said}; give the folder, or a glob such as 0.log*"
+
+
+def test_no_word_about_pieces_that_are_read_or_excluded(tmp_path):
+    tree(tmp_path, ["0.log.20260301-100100", "0.log", "1.log", "trial.1.log", "trial.log"])
+    for paths in ([tmp_path / "0.log*"], [tmp_path], [tmp_path / "1.log"], [tmp_path / "trial.log"]):
+        assert not any("not read" in notice.message for notice in survey(paths).notices)
+    assert survey([tmp_path], exclude=["0.log.*", "trial*"]).notices == []
+
+
+def test_older_pieces_of_several_logs_are_said_once(tmp_path):
+    tree(tmp_path, [f"{folder}/x.log{end}" for folder in "abc" for end in ("", ".1")])
+    (notice,) = survey([tmp_path], include="*.log").notices
+    assert f"{tmp_path}/a/x.log.1, is not read, and 2 more logs have some" in notice.message
