@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.datasets.dataset import Dataset
-    from metricscan.definitions.objective import Objective
+    from metricscan.definitions.objective import Objective, PerStep
 
 
 JOBS_SHOWN = 20
@@ -28,6 +28,8 @@ class Goal(NamedTuple):
     step: str | None
     step_place: str | None
     top: int | None
+    per_step: PerStep | None
+    from_step: float | None
     all_best: bool
     completed_only: bool | None
     min_step: float | None
@@ -35,7 +37,8 @@ class Goal(NamedTuple):
 
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that the options describe; what they omit is taken from ``noted``, the objective of a replay."""
-        return objective_of(self.minimize, self.maximize, self.scope, self.step, noted, self.step_place)
+        rest: dict[str, Any] = {"per_step": self.per_step, "from_step": self.from_step}
+        return objective_of(self.minimize, self.maximize, self.scope, self.step, noted, self.step_place, **rest)
 
     def check_ranked(self, objective: Objective | None) -> None:
         """Raise a UsageError if options describe a ranking and there is no objective."""
@@ -97,6 +100,12 @@ step_place_option = click.option(
     "in the same block, between lines of -, = or +.  [default: before]",
 )
 
+per_step_option = click.option(
+    "--per-step",
+    type=click.Choice(["last", "first", "mean", "all"]),
+    help="Which of several values of a stream at one step counts: the last, the first, their mean, or all.  [default: last]",
+)
+
 #: Adds the options of an objective and its ranking; the command gets them as ``goal``.
 goal_options = bundle(
     "goal",
@@ -106,11 +115,19 @@ goal_options = bundle(
     click.option(
         "--scope",
         metavar="SCOPE",
-        help="Which rows of a job decide: last, first, min, max, mean, last-N (mean of the last N), "
-        "best (by the goal), best@K (at a step of at most K).  [default: last]",
+        help="Which rows of a job decide: last, first, min, max, mean, last-N (mean of the last N), best (by the goal), "
+        "best@K (at a step of at most K), best@A..B, ema:W or window:N (the best of the smoothed curve).  [default: last]",
     ),
-    click.option("--step", metavar="NAME", help="The metric that counts the steps, such as an epoch."),
+    click.option(
+        "--step",
+        metavar="NAME",
+        help="The metric that counts the steps, such as an epoch; then one value per step counts, and N counts steps.",
+    ),
     step_place_option,
+    per_step_option,
+    click.option(
+        "--from-step", metavar="A", type=float, help="Rows at a lower step, and those without a step, do not count."
+    ),
     click.option(
         "--top",
         metavar="N",
@@ -162,6 +179,8 @@ def objective_of(
     step: str | None,
     noted: Objective | None = None,
     step_place: str | None = None,
+    per_step: PerStep | None = None,
+    from_step: float | None = None,
 ) -> Objective | None:
     """The objective that the options describe; what they omit is taken from ``noted``."""
     from dataclasses import replace
@@ -170,14 +189,14 @@ def objective_of(
 
     if minimize is not None and maximize is not None:
         raise click.UsageError("give --minimize or --maximize, not both")
+    rest = {"scope": scope, "step": step, "step_place": step_place, "per_step": per_step, "from_step": from_step}
+    given: dict[str, Any] = {name: value for name, value in rest.items() if value is not None}
     if minimize is None and maximize is None:
         if noted is None:
-            given = {"--scope": scope, "--step": step, "--step-place": step_place}
-            if any(value is not None for value in given.values()):
-                raise no_objective_for(*(name for name, value in given.items() if value is not None))
+            if given:
+                raise no_objective_for(*(f"--{name.replace('_', '-')}" for name in given))
             return None
-        given = {"scope": scope, "step": step, "step_place": step_place}
-        return replace(noted, **{name: value for name, value in given.items() if value is not None})
+        return replace(noted, **given)
     metric = maximize if minimize is None else minimize
     goal: Literal["Minimize", "Maximize"] = "Maximize" if minimize is None else "Minimize"
-    return Objective(str(metric), goal, "last" if scope is None else scope, step, step_place or "before")
+    return Objective(str(metric), goal, **given)

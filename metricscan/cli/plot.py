@@ -12,7 +12,7 @@ from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from metricscan.definitions.blocks import StepPlace
-    from metricscan.ranking.wide import Duplicates
+    from metricscan.definitions.objective import PerStep
 
 
 @click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 )
 @step_place_option
 @click.option(
+    "--per-step",
     "--duplicates",
+    "per_step",
     type=click.Choice(["last", "first", "mean", "all"]),
     default="last",
     show_default=True,
@@ -64,7 +66,7 @@ def plot(
     workers: tuple[str, ...],
     carry: tuple[str, ...],
     step_place: StepPlace | None,
-    duplicates: Duplicates,
+    per_step: PerStep,
     log_scale: bool,
     minimize: str | None,
     maximize: str | None,
@@ -109,7 +111,7 @@ def plot(
         worker=(*workers, *(name for name in carry if name not in workers)),
         carry=carry,
         step_place=step_place,
-        duplicates=duplicates,
+        per_step=per_step,
         log=log_scale,
     )
     if step is not None:

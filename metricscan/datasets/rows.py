@@ -33,6 +33,8 @@ class Rows(NamedTuple):
         The training step in force, NaN for rows before the first one; None if steps were not asked for.
     part : int array or None
         The number of the piece of a rotated stream in which the row stands; None if all rows stand in the first one.
+    run : int array or None
+        The number of the run in its stream, the first 0, if the ranking splits streams into runs.
     """
 
     job: Array
@@ -44,6 +46,7 @@ class Rows(NamedTuple):
     time: Array | None
     step: Array | None = None
     part: Array | None = None
+    run: Array | None = None
 
     def take(self, which: Any) -> Rows:
         """Some of the rows, by a slice (zero-copy), or by indices or a mask (a copy)."""
@@ -75,6 +78,7 @@ class Rows(NamedTuple):
             (NO_TIME, [part.time for part in parts]),
             (np.nan, [part.step for part in parts]),
             (np.int32(0), [part.part for part in parts]),
+            (np.int32(0), [part.run for part in parts]),
         )
         for filler, column in fillers:
             if all(one is None for one in column):

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from metricscan.definitions.blocks import check_step_place
 from metricscan.errors import OptionError
 
 GOALS = ("Minimize", "Maximize")
 _GOAL_OF = {goal.casefold(): goal for goal in GOALS}
-SCOPES = "last, first, min, max, mean, last-N, best or best@K"
+SCOPES = "last, first, min, max, mean, last-N, best, best@K, best@A..B, ema:W or window:N"
+#: Which of several values at one step counts, or that all of them do.
+PerStep = Literal["last", "first", "mean", "all"]
+PER_STEP: tuple[PerStep, ...] = get_args(PerStep)
+#: What ``duplicates``, the former name of ``per_step``, takes.
+Duplicates = PerStep | None
 _LAST_N = re.compile(r"last-([1-9][0-9]{0,17})")
-_BEST_AT = re.compile(r"best@(-?[0-9]+(?:\.[0-9]+)?)")
+_STEP = r"(-?[0-9]+(?:\.[0-9]+)?)"
+_BEST_AT = re.compile(rf"best@(?:{_STEP}\.\.)?{_STEP}")
+_EMA = re.compile(r"ema:(0?\.[0-9]+|0)")
+_WINDOW = re.compile(r"window:([1-9][0-9]{0,17})")
+
+
+def per_step_of(per_step: PerStep, duplicates: Duplicates) -> PerStep:
+    """The one of the two names of an option that was given.
+
+    Raises
+    ------
+    OptionError
+        Both were given, or the value is none of these.
+    """
+    name, value = ("per_step", per_step) if duplicates is None else ("duplicates", duplicates)
+    if duplicates is not None and per_step != "last":
+        raise OptionError(f"duplicates={duplicates!r} and per_step={per_step!r}: one of the two names was expected")
+    if value not in PER_STEP:
+        raise OptionError(f"{name}={value!r}: one of {', '.join(PER_STEP)} was expected")
+    return value
 
 
 class Scope(NamedTuple):
@@ -21,13 +46,26 @@ class Scope(NamedTuple):
 
     Attributes
     ----------
-    kind : {"last", "first", "min", "max", "mean", "last-n", "best", "best@k"}
+    kind : {"last", "first", "min", "max", "mean", "last-n", "best", "best@k", "ema", "window"}
     number : float or None
-        The n of last-n, the k of best@k.
+        The n of last-n and window, the k of best@k or the b of best@a..b, the weight of ema.
+    low : float or None
+        The a of best@a..b.
     """
 
     kind: str
     number: float | None = None
+    low: float | None = None
+
+    @property
+    def is_smoothed(self) -> bool:
+        """Whether the best value of a smoothed curve decides."""
+        return self.kind in ("ema", "window")
+
+    @property
+    def is_window(self) -> bool:
+        """Whether the value is made of several rows."""
+        return self.kind in ("mean", "last-n", "ema", "window")
 
 
 def parse_scope(text: str) -> Scope:
@@ -41,7 +79,7 @@ def parse_scope(text: str) -> Scope:
     Examples
     --------
     >>> parse_scope("last-5"), parse_scope("min")
-    (Scope(kind='last-n', number=5), Scope(kind='min', number=None))
+    (Scope(kind='last-n', number=5, low=None), Scope(kind='min', number=None, low=None))
     """
     if text in ("last", "first", "min", "max", "mean", "best"):
         return Scope(text)
@@ -49,13 +87,28 @@ def parse_scope(text: str) -> Scope:
         if match := _LAST_N.fullmatch(text):
             return Scope("last-n", int(match[1]))
         if match := _BEST_AT.fullmatch(text):
-            return Scope("best@k", float(match[1]))
+            low, high = match.groups()
+            if low is None or float(low) <= float(high):
+                return Scope("best@k", float(high), None if low is None else float(low))
+            raise OptionError(f"scope={text!r}: it ends before it begins", hint=f"best@{high}..{low}")
+        # so many nines are read as 1
+        if (match := _EMA.fullmatch(text)) and float(match[1]) < 1:
+            return Scope("ema", float(match[1]))
+        if match := _WINDOW.fullmatch(text):
+            return Scope("window", int(match[1]))
+    hints = {
+        "last|best": "N is a count of rows, from 1; K, A and B are steps: last-5, best@100, best@10..100",
+        "ema": "W is the weight of the average so far, at least 0 and less than 1: ema:0.9",
+        "window": "N is a count of rows, from 1: window:5",
+    }
     raise OptionError(
         f"scope={text!r}: {SCOPES} was expected",
-        hint="N is a count of rows, from 1; K is a step: last-5, best@100"
-        if re.match("last|best", str(text))
-        else None,
+        hint=next((hint for start, hint in hints.items() if re.match(start, str(text))), None),
     )
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
 
 
 @dataclass(frozen=True)
@@ -77,22 +130,32 @@ class Objective:
           ``statistics.fmean`` computes it;
         - ``best``: the best by the goal, which is ``min`` or ``max``;
         - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are skipped.
+          ``best@A..B``: among those at a step from A to B;
+        - ``ema:W`` or ``window:N``: the best by the goal of the smoothed curve: of the exponential moving averages whose weight
+          is W, as TensorBoard draws them, or of the means of N values that follow each other (of all, where there are fewer);
+          rows that are not finite are left out.
     step : str, optional
-        Name of the metric that counts the steps; ``best@K`` needs it.
+        Name of the metric that counts the steps; ``best@K`` needs it. With a step, every scope goes over one value per step of
+        each stream, and N counts steps.
     step_place : {"before", "after", "block"}
         Which step a row has if there is none in its record: the last one before it in its stream; the next one after it; or
         the one in the same block, the last one before the row if there are several, else the first. A block is what stands
         between separators: lines of ``-``, ``=`` or ``+``, or the records that ``replay(.., block=REGEX)`` finds.
+    per_step : {"last", "first", "mean", "all"}
+        Which value counts if a stream has several at one step: the last or the first one in the order in which rows count, their
+        mean (at the place of the last one), or all of them. Rows without a step all count.
+    from_step : float, optional
+        Rows at a lower step, and those without a step, do not count.
 
     Raises
     ------
     OptionError
-        The goal, the scope or the place of the step is none of these, or it or ``best@K`` has no step.
+        The goal, the scope or one of the others is invalid, or one of them needs a step and there is none.
 
     Examples
     --------
     >>> Objective("loss", "Minimize")
-    Objective(metric='loss', goal='Minimize', scope='last', step=None, step_place='before')
+    Objective(metric='loss', goal='Minimize', scope='last', step=None, step_place='before', per_step='last', from_step=None)
     >>> Objective("accuracy", "Maximize", scope="best@10", step="epoch").scope
     'best@10'
     """
@@ -102,6 +165,8 @@ class Objective:
     scope: str = "last"
     step: str | None = None
     step_place: str = "before"
+    per_step: PerStep = "last"
+    from_step: float | None = None
 
     def __post_init__(self) -> None:
         errors, hint = [], None
@@ -131,6 +196,15 @@ class Objective:
         else:
             if self.step_place != "before" and self.step is None:
                 errors.append(f"step_place={self.step_place!r} needs step=NAME, the metric that counts the steps")
+        if self.per_step not in PER_STEP:
+            errors.append(f"per_step={self.per_step!r}: one of {', '.join(PER_STEP)} was expected")
+        elif self.per_step != "last" and self.step is None:
+            errors.append(f"per_step={self.per_step!r} needs step=NAME, the metric that counts the steps")
+        if self.from_step is not None:
+            if not _is_finite(self.from_step):
+                errors.append(f"from_step={self.from_step!r}: a number was expected")
+            elif self.step is None:
+                errors.append(f"from_step={self.from_step!r} needs step=NAME, the metric that counts the steps")
         if errors:
             raise OptionError("; ".join(errors), hint=hint)
 

@@ -2,7 +2,8 @@
 
 - ``tables``: the input of all of them. ``row_order``: the order in which rows count. ``steps``: the step of each row;
   ``stepless``: how many rows have none.
-- ``deciding_row``: the deciding row of each job; ``in_pieces``: the same while rows arrive; ``sums``: exact means.
+- ``deciding_row``: the deciding row of each job; ``in_pieces``: the same while rows arrive; ``per_step``: the one value of a
+  step that counts; ``smoothing``: smoothed curves; ``sums``: exact means.
 - ``ranking``: the jobs in order; ``scopes``: the winner under each scope.
 - ``groups``: jobs that differ only in a seed, or have equal hyperparameters, as groups; ``folds``: jobs split by a label.
 - ``wide``: metrics side by side; ``frames``: the tables of the SageMaker SDK.

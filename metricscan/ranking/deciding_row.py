@@ -7,19 +7,30 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from metricscan.definitions.objective import parse_scope
+from metricscan.ranking.per_step import Kept, one_per_step, several_values
 from metricscan.ranking.row_order import ordered
-from metricscan.ranking.sums import exact_sum, mean_of, means
+from metricscan.ranking.smoothing import ema, window_means
+from metricscan.ranking.sums import exact_sum, mean_of, mean_of_each
 from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
     from metricscan.datasets.rows import Array, Rows
-    from metricscan.definitions.objective import Objective
+    from metricscan.definitions.objective import Objective, Scope
 
 FOUND, NOT_FINITE, MISSING = 0, 1, 2
+
+
+class Places(NamedTuple):
+    """Places of rows, one entry per row."""
+
+    job: Array
+    stream: Array
+    part: Array
+    start: Array
 
 
 class Outcomes(NamedTuple):
@@ -46,6 +57,18 @@ class Outcomes(NamedTuple):
     first_stream: Array
     first_part: Array
     first_start: Array
+    # int64, how often rows that follow each other have the same step; and how often these have different values
+    step_runs: Array
+    several_runs: Array
+    # of the jobs that were asked for, the rows within the window that do not count
+    left_out: Places
+
+    @classmethod
+    def joined(cls, parts: Sequence[Outcomes]) -> Outcomes:
+        """The outcomes of all parts, one after the other."""
+        columns = [np.concatenate(column) for column in zip(*(part[:-1] for part in parts), strict=True)]
+        places = Places(*map(np.concatenate, zip(*(part.left_out for part in parts), strict=True)))
+        return cls._make([*columns, places])
 
 
 class Dropped(NamedTuple):
@@ -61,7 +84,13 @@ class Dropped(NamedTuple):
 NOTHING = Dropped()
 
 
-def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dropped: Dropped = NOTHING) -> Outcomes:
+def decide(
+    rows: Rows,
+    objective: Objective,
+    streams: Callable[[], pa.Array],
+    dropped: Dropped = NOTHING,
+    suspected: Callable[[], Array] | None = None,
+) -> Outcomes:
     """Find the deciding row of every job that has rows.
 
     Parameters
@@ -73,6 +102,9 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         Returns the names of the streams by number; called only if a job has several streams.
     dropped : Dropped
         The dropped rows of the first job.
+    suspected : callable, optional
+        Returns for each job number whether to give the rows of the job that do not count, because their values may be doubtful;
+        called only if a value is made of several rows, and not of all.
 
     Returns
     -------
@@ -80,56 +112,39 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         In the order of job numbers.
     """
     index, starts, ends, carrying = ordered(rows, streams, untimed=dropped.untimed)
-    value = rows.value if index is None else rows.value[index]
-    count = len(starts)
-    bad = np.flatnonzero(~np.isfinite(value))
 
-    def bad_between(begin: Array, end: Array) -> Array:
-        return np.searchsorted(bad, end) - np.searchsorted(bad, begin)
+    def in_order(column: Array) -> Array:
+        return column if index is None else column[index]
 
-    kind, number = parse_scope(objective.scope)
-    at = ends - 1
-    first = None
-    if kind in ("last", "first"):
-        at = at if kind == "last" else starts
-        decided = value[at]
-        status = np.where(np.isfinite(decided), FOUND, NOT_FINITE)
-    elif kind in ("mean", "last-n"):
-        begin = starts if kind == "mean" else np.maximum(starts, ends - int(min(number or 0, len(value))))
-        first = begin
-        left_out = dropped if kind == "mean" else NOTHING
-        status = np.where(bad_between(begin, ends) > 0, NOT_FINITE, FOUND)
-        if left_out.not_finite:
-            status[0] = NOT_FINITE
-        decided = _means(value, begin, ends, status, left_out)
-    else:
-        least = _is_least(kind, objective)
-        counts = np.isfinite(value)
-        within = None
-        if kind == "best@k":
-            step = rows.step if index is None or rows.step is None else rows.step[index]
-            if step is None or number is None:
-                raise AssertionError("best@k needs the steps of the rows and its k")
-            within = step <= number
-            counts &= within
-        at, found = _extremes(value, counts, starts, ends, least=least)
-        status = np.where(found, FOUND, NOT_FINITE)
-        if within is not None:
-            at, status = _within(within, at, status, starts, ends)
-        decided = value[at]
-    row_counts, bad_counts = ends - starts, bad_between(starts, ends)
-    if count:
+    value = in_order(rows.value)
+    step = None if rows.step is None else in_order(rows.step)
+    row_counts, bad_counts = ends - starts, _counts(~np.isfinite(value), starts, ends)
+    stepless = np.zeros(len(starts), dtype=np.int64) if step is None else _counts(np.isnan(step), starts, ends)
+    if len(starts):
         row_counts[0] += dropped.rows
         bad_counts[0] += dropped.not_finite
-    place = at if index is None else index[at]
-    steps, stepless = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
-    if rows.step is not None:
-        steps = rows.step[place]
-        lacking = np.flatnonzero(np.isnan(rows.step if index is None else rows.step[index]))
-        if lacking.size:
-            stepless = np.searchsorted(lacking, ends) - np.searchsorted(lacking, starts)
+    # a job without a row that counts is missing; its place is that of its last row
+    status, decided, at = np.full(len(starts), MISSING), value[ends - 1], ends - 1
+    first = at.copy()
+    kept, of_steps = Kept(None, value, starts, ends), (np.zeros(len(starts), np.int64),) * 2
+    if objective.step is not None and step is not None:
+        stream, line, offset = in_order(rows.stream), in_order(rows.line), in_order(rows.offset)
+        run = None if rows.run is None else in_order(rows.run)
+        of_steps = several_values(value, step, stream, line, offset, starts, ends)
+        kept = one_per_step(value, step, stream, run, starts, ends, objective.per_step, objective.from_step)
+    some = np.flatnonzero(kept.ends > kept.starts)
+    if some.size:
+        its_step = step if step is None or kept.at is None else step[kept.at]
+        found = _decided(kept, some, its_step, objective, dropped)
+        status[some], decided[some] = found.status, found.value
+        at[some], first[some] = (one if kept.at is None else kept.at[one] for one in (found.at, found.first))
+    left_out = np.zeros(0, dtype=np.int64)
+    if suspected is not None and kept.at is not None and parse_scope(objective.scope).is_window:
+        is_left_out = suspected()[rows.job if index is None else rows.job[index]]
+        is_left_out[kept.at] = False
+        left_out = np.flatnonzero(is_left_out) if index is None else index[is_left_out]
+    place, first = (at, first) if index is None else (index[at], index[first])
     parts = np.zeros(len(value), np.int32) if rows.part is None else rows.part
-    first = place if first is None else first if index is None else index[first]
     return Outcomes(
         rows.job[place],
         status.astype(np.int8),
@@ -140,31 +155,96 @@ def decide(rows: Rows, objective: Objective, streams: Callable[[], pa.Array], dr
         rows.stream[place],
         rows.line[place],
         rows.offset[place],
-        steps,
+        np.full(len(starts), np.nan) if rows.step is None else rows.step[place],
         parts[place],
         stepless,
         rows.start[place],
         rows.stream[first],
         parts[first],
         rows.start[first],
+        *of_steps,
+        Places(rows.job[left_out], rows.stream[left_out], parts[left_out], rows.start[left_out]),
     )
 
 
-def mean_of_each(value: Array, begin: Array, end: Array) -> Array:
-    """The mean of ``value[begin:end]`` for each window, as float64; NaN or infinite if the window holds such a value."""
-    bad = np.flatnonzero(~np.isfinite(value))
-    lost = np.searchsorted(bad, end) > np.searchsorted(bad, begin)
-    return _means(value, begin, end, np.where(lost, NOT_FINITE, FOUND), NOTHING)
+class _Decided(NamedTuple):
+    """The deciding rows of some jobs; positions are among the rows that count."""
+
+    status: Array
+    value: Array
+    at: Array
+    first: Array
+
+
+def _decided(kept: Kept, some: Array, step: Array | None, objective: Objective, dropped: Dropped) -> _Decided:
+    """The deciding row of each of these jobs, all of which have rows that count; the dropped rows are those of the first."""
+    value, starts, ends = kept.value, kept.starts[some], kept.ends[some]
+    scope = parse_scope(objective.scope)
+    if scope.kind in ("last", "first"):
+        at = ends - 1 if scope.kind == "last" else starts
+        return _Decided(np.where(np.isfinite(value[at]), FOUND, NOT_FINITE), value[at], at, at)
+    if scope.kind in ("mean", "last-n"):
+        begin = starts if scope.kind == "mean" else np.maximum(starts, ends - int(min(scope.number or 0, len(value))))
+        left_out = dropped if scope.kind == "mean" else NOTHING
+        status = np.where(_counts(~np.isfinite(value), begin, ends) > 0, NOT_FINITE, FOUND)
+        if left_out.not_finite:
+            status[0] = NOT_FINITE
+        return _Decided(status, _means(value, begin, ends, status, left_out), ends - 1, begin)
+    counts = np.isfinite(value)
+    within = None
+    first = None
+    if scope.kind == "best@k":
+        if step is None or scope.number is None:
+            raise AssertionError("best@k needs the steps of the rows and its k")
+        within = step <= scope.number
+        if scope.low is not None:
+            within &= step >= scope.low
+        counts &= within
+    elif scope.is_smoothed:
+        value, counts, first = _smoothed(value, starts, ends, scope)
+    at, found = _extremes(value, counts, starts, ends, least=_is_least(scope.kind, objective))
+    status = np.where(found, FOUND, NOT_FINITE)
+    if within is not None:
+        at, status = _within(within, at, status, starts, ends)
+    # without a smoothed value, the last one says what is not finite
+    decided = np.where(found, value[at], kept.value[at])
+    return _Decided(status, decided, at, at if first is None else np.where(found, first[at], at))
+
+
+def _smoothed(value: Array, starts: Array, ends: Array, scope: Scope) -> tuple[Array, Array, Array]:
+    """The smoothed values, which of them are there, and the position of the first row of which each is made.
+
+    Values that are not finite are left out.
+    """
+    finite = np.flatnonzero(np.isfinite(value))
+    begin, end = np.searchsorted(finite, starts), np.searchsorted(finite, ends)
+    made, first = np.full(len(value), np.nan), np.zeros(len(value), dtype=np.int64)
+    if finite.size and scope.number is not None:
+        if scope.kind == "ema":
+            smoothed = ema(value[finite], begin, end, scope.number)
+            since = np.repeat(begin, end - begin)
+        else:
+            smoothed, since = window_means(value[finite], begin, end, int(min(scope.number, len(value))))
+        made[finite], first[finite] = smoothed, finite[since]
+    return made, np.isfinite(made), first
+
+
+def _counts(which: Array, starts: Array, ends: Array) -> Array:
+    """How many of the rows between these positions are marked, for each pair of them."""
+    marked = np.flatnonzero(which)
+    if not marked.size:
+        return np.zeros(len(starts), dtype=np.int64)
+    return np.searchsorted(marked, ends) - np.searchsorted(marked, starts)
 
 
 def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tuple[Rows, Dropped]:
-    """Drop the rows of a single job that cannot decide, even if more rows arrive; not valid for ``best@k``.
+    """Drop the rows of a single job that cannot decide, even if more rows arrive; not valid with a step, nor for smoothed scopes.
 
     The kept rows stay in order. For each stream, they are the rows that would decide if the job had only this stream, both
     in the order of the stream and in the order of time. The row that decides over all streams is one of them; the mean of
     ``last-n`` is computed from them, and that of ``mean`` from them and the totals of the dropped rows.
     """
-    kind, number = parse_scope(objective.scope)
+    kind, number, _ = parse_scope(objective.scope)
     last_n = int(min(number or 0, len(rows.job))) if kind == "last-n" else 1
     wanted = np.argmin if _is_least(kind, objective) else np.argmax
     finite = np.isfinite(rows.value)
@@ -198,28 +278,15 @@ def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tupl
 
 def _is_least(kind: str, objective: Objective) -> bool:
     """Whether the least value is the best one under a scope that takes an extreme."""
-    return kind == "min" or (kind.startswith("best") and objective.goal == "Minimize")
+    return kind == "min" or (kind not in ("min", "max") and objective.goal == "Minimize")
 
 
 def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropped) -> Array:
-    decided = np.empty(len(begin))
-    fine = np.flatnonzero(status == FOUND)
-    if fine.size:
-        decided[fine] = means(value, begin[fine], (end - begin)[fine])
-    lost = np.flatnonzero(status == NOT_FINITE)
-    if lost.size:
-        # sum only infinities and NaN: finite values must not overflow into another infinity
-        bad = np.flatnonzero(~np.isfinite(value))
-        edges = np.empty(2 * lost.size, dtype=np.int64)
-        edges[::2] = np.searchsorted(bad, begin[lost])
-        edges[1::2] = np.searchsorted(bad, end[lost])
+    decided = mean_of_each(value, begin, end, status == NOT_FINITE)
+    if dropped.rows and status[0] == NOT_FINITE:
         with np.errstate(invalid="ignore"):
-            special = np.add.reduceat(np.append(value[bad], 0.0), edges)[::2]
-            # reduceat gives the first element for an empty window, not 0
-            decided[lost] = np.where(edges[::2] < edges[1::2], special, 0.0)
-            if lost[0] == 0:
-                decided[0] += dropped.special
-    if dropped.rows and status[0] == FOUND:
+            decided[0] += dropped.special
+    elif dropped.rows:
         window = value[begin[0] : end[0]]
         decided[0] = mean_of(dropped.total + exact_sum(window), len(window) + dropped.rows)
     return decided
@@ -227,8 +294,6 @@ def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropp
 
 def _extremes(value: Array, counts: Array, starts: Array, ends: Array, *, least: bool) -> tuple[Array, Array]:
     """The position of the first of each job's best values, and whether there is one; without one the position of its last row."""
-    if not len(starts):
-        return starts, np.zeros(0, dtype=bool)
     nothing = np.inf if least else -np.inf
     candidates = np.where(counts, value, nothing)
     best = (np.minimum if least else np.maximum).reduceat(candidates, starts)

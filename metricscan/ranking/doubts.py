@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from metricscan.definitions.objective import parse_scope
 from metricscan.logs.natural import natural
@@ -128,6 +129,23 @@ def doubts_of_jobs(
     return {job: sorted(doubts, key=lambda one: order[one.kind]) for job, doubts in finding.found.items()}
 
 
+def suspected_jobs(evidence: Evidence | None, metric: str, names: pa.Array) -> Callable[[], Array]:
+    """What tells for each job number whether values of the metric in its logs may be doubtful."""
+
+    def found() -> Array:
+        if not marked:
+            which = np.zeros(len(names), dtype=bool)
+            logs = {} if evidence is None else evidence.logs
+            some = {job for (job, _, _), noted in logs.items() if metric in noted.suspects}
+            if some:
+                which[:] = pc.is_in(names, pa.array(sorted(some), names.type)).to_numpy(zero_copy_only=False)
+            marked.append(which)
+        return marked[0]
+
+    marked: list[Array] = []
+    return found
+
+
 def as_column(doubts: Mapping[int, Sequence[Doubt]], index: Array) -> pa.Array:
     """The doubts of the jobs with these numbers, as a column of :data:`TYPE`."""
     lists = [doubts.get(job, ()) for job in index.tolist()] if doubts else []
@@ -171,7 +189,8 @@ class _Finding:
         self._names = names
         self._streams = streams
         self._logs = logs
-        self._scope = parse_scope(objective.scope).kind
+        self._scope = parse_scope(objective.scope)
+        self._left_out: dict[tuple[int, str, int], set[int]] | None = None
         self._paths: dict[tuple[str, str, int], str] | None = None
 
     def behind(self, reached: Array, stopped: Array) -> None:
@@ -223,7 +242,7 @@ class _Finding:
             if suspects is not None and row is not None:
                 self._near_miss(row, stream, part, noted, suspects)
                 self._unterminated(row, stream, part, noted, suspects)
-                if self._is_window:
+                if self._scope.is_window:
                     starts = suspects.cut_starts[self._in_window(row, stream, part, suspects.cut_starts)].tolist()
                 else:
                     is_there = (stream, part) == (row.stream, row.part)
@@ -267,24 +286,39 @@ class _Finding:
         assert row is not None
         count = sum(some for some, *_ in parts)
         path, start = parts[0][1], parts[0][3]
-        if self._is_window:
+        if self._scope.is_window:
             some = "1 value that counts is" if count == 1 else f"{count:,} values that count are"
             doubt = Doubt("cut-value", f"{some} only a part of what stands in the log", path, None, start)
         else:
             doubt = Doubt("cut-value", "the value is only a part of what stands in the log", path, row.line, row.offset)
         self.found.setdefault(row.job, []).append(doubt)
 
-    @property
-    def _is_window(self) -> bool:
-        return self._scope in ("mean", "last-n")
-
     def _in_window(self, row: _Deciding, stream: str, part: int, starts: Array) -> Array:
         """Which of the values that start at these places of a log count for the job's value."""
-        if self._scope == "mean":
-            return np.ones(len(starts), dtype=bool)
-        if not self._is_window:
+        if not self._scope.is_window:
             is_there = (stream, part) == (row.stream, row.part)
             return (starts == row.start) if is_there else np.zeros(len(starts), dtype=bool)
+        inside = self._between(row, stream, part, starts)
+        left_out = self._left_out_of(row.job, stream, part)
+        if left_out:
+            inside &= ~np.isin(starts, list(left_out))
+        return inside
+
+    def _left_out_of(self, job: int, stream: str, part: int) -> set[int]:
+        """The starts of the rows of a log that do not count, though they may lie in the window."""
+        if self._left_out is None:
+            self._left_out = {}
+            for number, of_stream, of_part, start in zip(
+                *(column.tolist() for column in self._outcomes.left_out), strict=True
+            ):
+                key = (number, self._streams[of_stream].as_py(), of_part)
+                self._left_out.setdefault(key, set()).add(start)
+        return self._left_out.get((job, stream, part), set())
+
+    def _between(self, row: _Deciding, stream: str, part: int, starts: Array) -> Array:
+        """Which of the values that start at these places of a log lie in the window of the job's value."""
+        if self._scope.kind == "mean" and self._objective.from_step is None:
+            return np.ones(len(starts), dtype=bool)
         first_stream, first_part, first_start = row.first
         if row.stream == first_stream or stream in (row.stream, first_stream):
             inside = np.full(len(starts), stream in (row.stream, first_stream))

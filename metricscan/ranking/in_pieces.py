@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metricscan.datasets.rows import Rows
+from metricscan.definitions.objective import parse_scope
 from metricscan.ranking.deciding_row import NOTHING, Outcomes, decide, drop_undecidable
 from metricscan.ranking.doubts import Last, last_steps
 from metricscan.ranking.stepless import StepCounts, step_counts
@@ -33,16 +34,23 @@ class PiecewiseDecider:
     objective : Objective
     streams : callable
         Returns the names of the streams known so far, by number.
+    suspected : callable, optional
+        As :func:`decide` takes it; of the jobs whose rows all were added.
 
     Notes
     -----
     Rows that can no longer decide are dropped from a job that is very long. If the objective has a step, the step of a row
-    may arrive later than the row: then all rows of the current job are kept until the job ends.
+    may arrive later than the row; under a smoothed scope each row counts: then all rows of the current job are kept until the
+    job ends.
     """
 
-    def __init__(self, objective: Objective, streams: Callable[[], pa.Array]) -> None:
+    def __init__(
+        self, objective: Objective, streams: Callable[[], pa.Array], suspected: Callable[[], Array] | None = None
+    ) -> None:
         self._objective = objective
+        self._may_drop = objective.step is None and not parse_scope(objective.scope).is_smoothed
         self._streams = streams
+        self._suspected = suspected
         self._rows: list[Rows] = []
         self._steps: list[Rows] = []
         self._blocks: list[Rows] = []
@@ -65,7 +73,7 @@ class PiecewiseDecider:
             return
         self._rows.append(rows)
         self._held += len(rows.job)
-        if self._objective.step is None and self._held >= self._limit:
+        if self._may_drop and self._held >= self._limit:
             self.decide_before(int(rows.job[-1]))
 
     def add_steps(self, steps: Rows) -> None:
@@ -95,7 +103,7 @@ class PiecewiseDecider:
         if len(over.job):
             if self._objective.step is not None:
                 over = with_steps(over, over_steps, self._objective.step_place, over_blocks)
-            outcomes = decide(over, self._objective, self._streams, self._dropped)
+            outcomes = decide(over, self._objective, self._streams, self._dropped, self._suspected)
             self._decided.append(outcomes)
             if self._objective.step is not None:
                 counts = step_counts(over, over_steps, self._objective.step_place, over_blocks)
@@ -103,7 +111,7 @@ class PiecewiseDecider:
                     counts = counts._replace(streams=int(outcomes.streams.sum()))
                 self.step_counts = self.step_counts.plus(counts)
             self._dropped = NOTHING
-        if len(rest.job) >= PIECE_ROWS and self._objective.step is None:
+        if len(rest.job) >= PIECE_ROWS and self._may_drop:
             rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)
         self._rows, self._steps, self._blocks = [_own(rest)], [_own(rest_steps)], [_own(rest_blocks)]
         self._held = len(rest.job) + len(rest_steps.job) + len(rest_blocks.job)
@@ -118,7 +126,7 @@ class PiecewiseDecider:
         if not self._decided:
             nothing = Rows.joined([])._replace(step=np.empty(0))
             return decide(nothing, self._objective, self._streams)
-        return Outcomes(*map(np.concatenate, zip(*self._decided, strict=True)))
+        return Outcomes.joined(self._decided)
 
 
 def _cut(parts: list[Rows], job: int) -> tuple[Rows, Rows]:

@@ -18,7 +18,7 @@ from metricscan.ranking.attempts import LastAttempts, superseded_in
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes, decide
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
-from metricscan.ranking.doubts import Last, as_column, doubts_of_jobs, last_steps
+from metricscan.ranking.doubts import Last, as_column, doubts_of_jobs, last_steps, suspected_jobs
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import steps_back, with_steps
@@ -64,9 +64,10 @@ SCHEMA = pa.schema(
 COMPLETED = "Completed"
 # A job with any other status, known or not, cannot win; one without a status can.
 _ABLE_TO_WIN = pa.array([COMPLETED, "Stopped", "InProgress"])
-# A finite value that has no rank because the user set a condition; beside the statuses of outcomes.
-_BELOW_MIN_STEP, _EXCLUDED = 3, 4
-_STATUS_NAMES = pa.array(["found", "not_finite", "missing", "below_min_step", "excluded"])
+# A finite value that has no rank because the user set a condition, and rows without a step where one is needed; beside the
+# statuses of outcomes.
+_BELOW_MIN_STEP, _EXCLUDED, _NO_STEP = 3, 4, 5
+_STATUS_NAMES = pa.array(["found", "not_finite", "missing", "below_min_step", "excluded", "no_step"])
 _PAST_ALL = np.iinfo(np.int64).max
 # Groups in the order: 0 found, 1 found but without a rank, 2 not finite, 3 missing.
 _GROUPS = np.array([0, 2, 3])
@@ -125,7 +126,8 @@ def rank(
         meaning. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of
         names. A job that failed, whose status is a word that is not known, or that does not fulfil a condition
         (``below_min_step``, ``excluded``), has no rank; it follows the other jobs with a finite value. Then come
-        ``not_finite``, then ``missing``. The table is a copy.
+        ``not_finite``, then ``missing``; among these is ``no_step``, a job of whose rows none has the step that the objective
+        needs. The table is a copy.
 
     Raises
     ------
@@ -214,7 +216,8 @@ def ranked(
         rows = with_steps(rows, others[0], objective.step_place, *others[1:])
         back = steps_back(others[0])
         counts = step_counts(rows, others[0], objective.step_place, *others[1:])
-    outcomes = decide(rows, objective, lambda: streams)
+    suspected = suspected_jobs(evidence, objective.metric, names)
+    outcomes = decide(rows, objective, lambda: streams, suspected=suspected)
     reached = last_steps(others[0]) if others else None
     found = order(outcomes, objective, names, streams, facts, back, reached, conditions, evidence=evidence, logs=logs)
     return found, counts
@@ -284,6 +287,9 @@ def order(
     ranks = np.flatnonzero(np.concatenate((np.ones(min(len(run), 1), dtype=bool), run[1:] != run[:-1])))[run] + 1
     lacking = status[index] == MISSING
     missing = pa.array(lacking)
+    if objective.step is not None:
+        no_step = (outcomes.status == MISSING) & (outcomes.rows > 0) & (outcomes.stepless == outcomes.rows)
+        shown[outcomes.job[no_step]] = _NO_STEP
 
     def column(name: str, filler: Any = 0) -> Array:
         return _spread(getattr(outcomes, name), outcomes.job, len(names), filler)[index]
@@ -362,7 +368,8 @@ def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array
 
 def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, PiecewiseDecider]:
     streams = StreamNumbers()
-    decider = PiecewiseDecider(objective, streams.names)
+    suspected = suspected_jobs(dataset.evidence, objective.metric, dataset.names)
+    decider = PiecewiseDecider(objective, streams.names, suspected)
     last_attempts = LastAttempts(dataset.superseded, dataset.names)
 
     def counting(add: Callable[[Rows], None]) -> Callable[[Rows], None]:

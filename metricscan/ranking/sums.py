@@ -40,6 +40,40 @@ def means(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArra
     return result
 
 
+def mean_of_each(
+    value: NDArray[np.float64],
+    begin: NDArray[np.int64],
+    end: NDArray[np.int64],
+    lost: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
+    """The mean of ``value[begin:end]`` for each window, as float64.
+
+    A window that holds infinities or NaN has their sum. ``lost`` says which windows have that sum in any case; 0.0 if they hold
+    none.
+
+    >>> mean_of_each(np.array([1.0, 2.0, np.inf]), np.array([0, 1]), np.array([2, 3])).tolist()
+    [1.5, inf]
+    """
+    bad = np.flatnonzero(~np.isfinite(value))
+    if lost is None:
+        lost = np.searchsorted(bad, end) > np.searchsorted(bad, begin)
+    decided = np.empty(len(begin))
+    fine = np.flatnonzero(~lost)
+    if fine.size:
+        decided[fine] = means(value, begin[fine], (end - begin)[fine])
+    odd = np.flatnonzero(lost)
+    if odd.size:
+        # sum only infinities and NaN: finite values must not overflow into another infinity
+        edges = np.empty(2 * odd.size, dtype=np.int64)
+        edges[::2] = np.searchsorted(bad, begin[odd])
+        edges[1::2] = np.searchsorted(bad, end[odd])
+        with np.errstate(invalid="ignore"):
+            special = np.add.reduceat(np.append(value[bad], 0.0), edges)[::2]
+        # reduceat gives the first element for an empty window, not 0
+        decided[odd] = np.where(edges[::2] < edges[1::2], special, 0.0)
+    return decided
+
+
 def exact_sum(values: NDArray[np.float64]) -> int:
     """The exact sum of finite values, in units of 2 to the power of -1074.
 

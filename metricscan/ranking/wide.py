@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
 from metricscan.definitions.blocks import BLOCK, StepPlace, check_step_place
+from metricscan.definitions.objective import per_step_of
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.attempts import LastAttempts, superseded_in
-from metricscan.ranking.deciding_row import mean_of_each
 from metricscan.ranking.row_order import job_order
 from metricscan.ranking.steps import in_force
+from metricscan.ranking.sums import mean_of_each
 from metricscan.ranking.tables import blocks_of, checked, is_label, numeric, opened_tables
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from metricscan.datasets.rows import Array
+    from metricscan.definitions.objective import Duplicates, PerStep
 
-Duplicates = Literal["last", "first", "mean", "all"]
 #: The ``worker`` that distinguishes workers by stream.
 STREAM = "stream"
 
@@ -37,7 +38,8 @@ def wide(
     worker: str | Sequence[str] = (),
     carry: bool | str | Sequence[str] = False,
     step_place: StepPlace = "before",
-    duplicates: Duplicates = "last",
+    per_step: PerStep = "last",
+    duplicates: Duplicates = None,
 ) -> pa.Table:
     """Put the values of metrics side by side, one row per step.
 
@@ -62,9 +64,11 @@ def wide(
         the next match: the name of a network, or a phase, that the log says once. They do not distinguish steps.
     step_place : {"before", "after", "block"}
         Which step a row has without one in its own record, as :class:`Objective` takes it.
-    duplicates : {"last", "first", "mean", "all"}
+    per_step : {"last", "first", "mean", "all"}
         Which value to take if a metric has several at one step, as after a restart; with ``"all"`` each value has a row,
         numbered from 1 in the column ``repeat``.
+    duplicates : str, optional
+        The former name of ``per_step``.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def wide(
         apart = (step, BLOCK, *labels)
         metrics = [name for name in opened if name not in apart and not _is_text(opened, name)]
     carried = labels if carry is True else [] if carry is False else [carry] if isinstance(carry, str) else list(carry)
-    _check(list(opened), metrics, step, labels, carried, step_place, duplicates)
+    per_step = _check(list(opened), metrics, step, labels, carried, step_place, per_step, duplicates)
     wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
     # the step is read as a number, even if it is also a worker
     blocks = blocks_of(opened) if step is not None and step_place == "block" else None
@@ -120,8 +124,8 @@ def wide(
         stepless = {name: int(np.isnan(keys.step).sum()) for name, keys in keyed.items()}
     else:
         keyed = {name: _counted(keys) for name, keys in keyed.items()}
-    parts = [_reduced(rows[name].value, keyed[name], duplicates) for name in metrics]
-    table = _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, repeats=duplicates == "all")
+    parts = [_reduced(rows[name].value, keyed[name], per_step) for name in metrics]
+    table = _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, repeats=per_step == "all")
     return table if step is None else table.replace_schema_metadata({"stepless": json.dumps(stepless)})
 
 
@@ -133,20 +137,21 @@ def curve(
     worker: str | Sequence[str] = (),
     carry: bool | str | Sequence[str] = False,
     step_place: StepPlace = "before",
-    duplicates: Duplicates = "last",
+    per_step: PerStep = "last",
+    duplicates: Duplicates = None,
 ) -> pa.Table:
     """Give the values of one metric by step, job after job.
 
     Parameters
     ----------
-    tables, step, worker, carry, step_place, duplicates
+    tables, step, worker, carry, step_place, per_step, duplicates
         As :func:`wide` takes them.
     metric : str
 
     Returns
     -------
     pyarrow.Table
-        Columns job, one per worker, step, ``repeat`` if all duplicates are kept, and value, as :func:`wide` has them.
+        Columns job, one per worker, step, ``repeat`` if all values are kept, and value, as :func:`wide` has them.
 
     Examples
     --------
@@ -157,7 +162,8 @@ def curve(
     >>> curve(replay(log, Scanner(["loss=loss=(.)"])), "loss").to_pylist()
     [{'job': 'a', 'step': 1.0, 'value': 3.0}, {'job': 'a', 'step': 2.0, 'value': 2.0}]
     """
-    table = wide(tables, step, [metric], worker=worker, carry=carry, step_place=step_place, duplicates=duplicates)
+    how: Any = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
+    table = wide(tables, step, [metric], worker=worker, **how)
     return table.rename_columns([*table.column_names[:-1], "value"])
 
 
@@ -183,8 +189,9 @@ def _check(
     labels: Sequence[str],
     carried: Sequence[str],
     step_place: str,
+    per_step: PerStep,
     duplicates: Duplicates,
-) -> None:
+) -> PerStep:
     errors, hints = [], []
     try:
         check_step_place(step_place)
@@ -196,8 +203,10 @@ def _check(
     errors += [
         f"carry={name!r}: a label or metric among the workers was expected" for name in carried if name not in labels
     ]
-    if duplicates not in get_args(Duplicates):
-        errors.append(f"duplicates={duplicates!r}: one of {', '.join(get_args(Duplicates))} was expected")
+    try:
+        per_step = per_step_of(per_step, duplicates)
+    except OptionError as error:
+        errors.append(error.message)
     asked = [("metric", name) for name in metrics]
     asked += [("step metric", step)] if step is not None else []
     asked += [("worker", name) for name in labels]
@@ -214,6 +223,7 @@ def _check(
             errors.append(f"the metric {name!r} has the name of another column; read it alone, with curve")
     if errors:
         raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
+    return per_step
 
 
 def _check_shared(
@@ -334,18 +344,18 @@ def _counted(keys: _Keyed) -> _Keyed:
     return keys._replace(step=_positions((keys.job, *keys.workers)) + 1.0)
 
 
-def _reduced(value: Array, keys: _Keyed, duplicates: Duplicates) -> tuple[_Keyed, Array]:
+def _reduced(value: Array, keys: _Keyed, per_step: PerStep) -> tuple[_Keyed, Array]:
     """Keep one value per step, or all values, numbered."""
     value = value[keys.row]
     by = (keys.job, *keys.workers, keys.step)
     order = np.lexsort(by[::-1])
     starts = np.flatnonzero(_changes(by, order))
     ends = np.append(starts[1:], len(order)).astype(np.int64)[: len(starts)]
-    if duplicates == "all":
+    if per_step == "all":
         return keys._replace(repeat=_positions(by) + 1), value
-    chosen = order[starts if duplicates == "first" else ends - 1]
+    chosen = order[starts if per_step == "first" else ends - 1]
     values = value[chosen]
-    if duplicates == "mean":
+    if per_step == "mean":
         values = mean_of_each(value[order], starts, ends)
     return keys.take(chosen), values
 

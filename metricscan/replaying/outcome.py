@@ -16,14 +16,14 @@ from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
 from metricscan.ranking.doubts import Doubt, from_struct
 from metricscan.ranking.frames import job_frame, metric_frame
-from metricscan.ranking.wide import Duplicates, curve, wide
+from metricscan.ranking.wide import curve, wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metricscan.datasets.evidence import Evidence
     from metricscan.definitions.blocks import StepPlace
-    from metricscan.definitions.objective import Objective
+    from metricscan.definitions.objective import Duplicates, Objective, PerStep
     from metricscan.errors import SourceError
     from metricscan.logs.job import Survey
     from metricscan.scanning.stats import ScanStats
@@ -160,10 +160,11 @@ class Replay(Mapping[str, pa.Table]):
         worker: str | Sequence[str] = (),
         carry: bool | str | Sequence[str] = False,
         step_place: StepPlace = "before",
-        duplicates: Duplicates = "last",
+        per_step: PerStep = "last",
+        duplicates: Duplicates = None,
     ) -> pa.Table:
         """Put the values of metrics side by side, one row per step; see :func:`metricscan.wide`."""
-        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "duplicates": duplicates}
+        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
         return wide(self, step, metrics, worker=worker, **how)
 
     def curve(
@@ -174,10 +175,11 @@ class Replay(Mapping[str, pa.Table]):
         worker: str | Sequence[str] = (),
         carry: bool | str | Sequence[str] = False,
         step_place: StepPlace = "before",
-        duplicates: Duplicates = "last",
+        per_step: PerStep = "last",
+        duplicates: Duplicates = None,
     ) -> pa.Table:
         """Give the values of one metric by step, job by job; see :func:`metricscan.curve`."""
-        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "duplicates": duplicates}
+        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
         return curve(self, metric, step, worker=worker, **how)
 
     def blocks(self) -> pa.Table:

@@ -110,7 +110,11 @@ class Run:
             max_decompressed=max_decompressed,
         )
         self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
-        self.decider = None if objective is None else PiecewiseDecider(objective, lambda: self.stream_names)
+        self.decider = None
+        # per job whether a value of the objective may be doubtful
+        self._suspected = np.zeros(len(found.jobs), dtype=bool)
+        if objective is not None:
+            self.decider = PiecewiseDecider(objective, lambda: self.stream_names, lambda: self._suspected)
 
     def over_all_logs(self, *, keep: bool, target: Sink | None) -> Replay:
         """Scan all logs, and rank the jobs.
@@ -193,6 +197,8 @@ class Run:
             log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
             if log.superseded:
                 continue
+            if self.objective is not None and self.objective.metric in found:
+                self._suspected[self.job_numbers[number]] = True
             self.evidence.add(job, log.stream, log.part, LogEvidence(log.path, crash, found))
 
     def _is_at_end(self, number: int, crash: Crash) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from metricscan.errors import OptionError, SourceError
 from metricscan.ranking.ranking import rank
 from metricscan.ranking.tables import opened_tables
-from metricscan.ranking.wide import Duplicates, curve
+from metricscan.ranking.wide import curve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.rows import Array
     from metricscan.definitions.blocks import StepPlace
-    from metricscan.definitions.objective import Objective
+    from metricscan.definitions.objective import Duplicates, Objective, PerStep
 
 FORMATS = ("png", "svg", "html")
 # The best job has the first colour; jobs that tie with it have the next ones. Colour-blind people can distinguish all of them.
@@ -52,14 +52,15 @@ def plot(
     worker: str | Sequence[str] = (),
     carry: bool | str | Sequence[str] = False,
     step_place: StepPlace = "before",
-    duplicates: Duplicates = "last",
+    per_step: PerStep = "last",
+    duplicates: Duplicates = None,
     log: bool = False,
 ) -> None:
     """Draw the curves of a metric, one per job, and write the picture.
 
     Parameters
     ----------
-    tables, metric, step, worker, carry, step_place, duplicates
+    tables, metric, step, worker, carry, step_place, per_step, duplicates
         As :func:`curve` takes them.
     path : path
         Ends in .png, .svg or .html. The HTML page contains the drawing and loads nothing; under the pointer, a line shows
@@ -99,7 +100,7 @@ def plot(
     except ImportError as error:
         raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
     opened = opened_tables(tables)
-    how: dict[str, Any] = {"carry": carry, "step_place": step_place, "duplicates": duplicates}
+    how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
     lines = _lines(curve(opened, metric, step, worker=worker, **how))
     best = {}
     if objective is not None:

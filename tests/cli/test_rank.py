@@ -145,6 +145,8 @@ def test_scopes_side_by_side(run, written):
         "scope": "last",
         "step": None,
         "step_place": "before",
+        "per_step": "last",
+        "from_step": None,
     }
     assert document["scopes"][2]["regret"] == 1.0
 
@@ -170,7 +172,10 @@ def test_more_than_there_are(run, logs, written, top):
     ("options", "message"),
     [
         (("--minimize", "los"), "the objective metric 'los' is not among the metrics: 'loss', 'epoch'\nhint: did you"),
-        (("--scope", "beste"), "scope='beste': last, first, min, max, mean, last-N, best or best@K was expected"),
+        (
+            ("--scope", "beste"),
+            "scope='beste': last, first, min, max, mean, last-N, best, best@K, best@A..B, ema:W or window:N was expected",
+        ),
         (("--scope", ""), "scope='': last, first, min"),
         (("--step", ""), "step='': the name of a metric was expected"),
         (("--minimize", "loss", "--scope", ""), "scope='': last, first, min"),

@@ -263,7 +263,15 @@ def test_the_outcome_as_json(run, trials):
         },
     ]
     assert document == {
-        "objective": {"metric": "loss", "goal": "Minimize", "scope": "last", "step": None, "step_place": "before"},
+        "objective": {
+            "metric": "loss",
+            "goal": "Minimize",
+            "scope": "last",
+            "step": None,
+            "step_place": "before",
+            "per_step": "last",
+            "from_step": None,
+        },
         "completed_only": False,
         "min_step": None,
         "exclude_doubts": [],

@@ -185,7 +185,7 @@ def test_scopes_side_by_side(logs):
     assert table["scope"].to_pylist() == ["best@2", "last", "first", "min", "max", "mean", "last-5", "last-10"]
     rows = {row["scope"]: row for row in table.to_pylist()}
     assert list(rows["best@2"].values()) == ["best@2", 'a, "b"\nc', 0.5, 1, 1, 0.5, 0.0]
-    assert list(rows["last"].values()) == ["last", "trial_1", 0.1, 1, 3, 2.0, 1.5]
+    assert list(rows["last"].values()) == ["last", "trial_1", 0.1, 1, 2, 2.0, 1.5]
     assert list(rows["mean"].values()) == ["mean", "trial_3", 1.0, 1, None, None, None]
 
 

@@ -58,10 +58,14 @@ def test_another_goal_is_an_error(goal):
 @pytest.mark.parametrize(
     "scope",
     ["beste", "Last", "", "last-", "last-0", "last--1", "last-1.5", "last 5", "best@", "best@x", "best@nan", "best@1e3",
-     "mean-5", " last", "last\n", "last-５", None, 5],
+     "mean-5", " last", "last\n", "last-５", None, 5, "best@1..", "best@..2", "best@1...2", "ema:1", "ema:", "ema:-0.5",
+     "ema:0.99999999999999999999", "ema:.", "window:0", "window:", "window:1.5"],
 )  # fmt: skip
 def test_another_scope_is_an_error(scope):
-    with pytest.raises(OptionError, match="last, first, min, max, mean, last-N, best or best@K was expected") as caught:
+    with pytest.raises(
+        OptionError,
+        match=r"last, first, min, max, mean, last-N, best, best@K, best@A..B, ema:W or window:N was expected",
+    ) as caught:
         Objective("loss", "Minimize", scope, step="epoch")
     assert f"scope={scope!r}" in str(caught.value)
 
@@ -69,16 +73,21 @@ def test_another_scope_is_an_error(scope):
 @pytest.mark.parametrize(
     ("text", "scope"),
     [
-        ("last", ("last", None)),
-        ("first", ("first", None)),
-        ("min", ("min", None)),
-        ("max", ("max", None)),
-        ("mean", ("mean", None)),
-        ("best", ("best", None)),
-        ("last-1", ("last-n", 1)),
-        ("last-500", ("last-n", 500)),
-        ("best@100", ("best@k", 100.0)),
-        ("best@-0.5", ("best@k", -0.5)),
+        ("last", ("last", None, None)),
+        ("first", ("first", None, None)),
+        ("min", ("min", None, None)),
+        ("max", ("max", None, None)),
+        ("mean", ("mean", None, None)),
+        ("best", ("best", None, None)),
+        ("last-1", ("last-n", 1, None)),
+        ("last-500", ("last-n", 500, None)),
+        ("best@100", ("best@k", 100.0, None)),
+        ("best@-0.5", ("best@k", -0.5, None)),
+        ("best@-2..1.5", ("best@k", 1.5, -2.0)),
+        ("best@3..3", ("best@k", 3.0, 3.0)),
+        ("ema:0", ("ema", 0.0, None)),
+        ("ema:.95", ("ema", 0.95, None)),
+        ("window:5", ("window", 5, None)),
     ],
 )
 def test_scopes(text, scope):
@@ -89,6 +98,29 @@ def test_scopes(text, scope):
 def test_the_best_at_a_step_needs_one():
     with pytest.raises(OptionError, match="scope='best@5' needs step=NAME"):
         Objective("loss", "Minimize", "best@5")
+
+
+def test_a_range_that_ends_before_it_begins():
+    with pytest.raises(OptionError, match=r"scope='best@5\.\.2': it ends before it begins") as caught:
+        Objective("loss", "Minimize", "best@5..2", "epoch")
+    assert caught.value.hint == "best@2..5"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"per_step": "mean"}, "per_step='mean' needs step=NAME"),
+        ({"per_step": "max", "step": "e"}, "per_step='max': one of last, first, mean, all was expected"),
+        ({"from_step": 3}, "from_step=3 needs step=NAME"),
+        ({"from_step": "3", "step": "e"}, "from_step='3': a number was expected"),
+        ({"from_step": float("nan"), "step": "e"}, "from_step=nan: a number was expected"),
+        ({"from_step": True, "step": "e"}, "from_step=True: a number was expected"),
+    ],
+    ids=str,
+)
+def test_options_of_steps(options, message):
+    with pytest.raises(OptionError, match=message):
+        Objective("loss", "Minimize", **options)
 
 
 def test_all_errors_of_an_objective_come_together():

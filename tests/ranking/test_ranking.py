@@ -20,11 +20,13 @@ from metricscan import Objective, OptionError, Scanner
 from metricscan.datasets.evidence import Evidence, LogEvidence, NotedSuspects
 from metricscan.datasets.rows import Rows
 from metricscan.definitions.blocks import BLOCK, STEP_PLACES
+from metricscan.definitions.objective import PER_STEP
 from metricscan.logs.job import Log
 from metricscan.logs.natural import natural, natural_ranks
 from metricscan.ranking import in_pieces as pieces
 from metricscan.ranking import ranking
 from metricscan.ranking.conditions import Conditions
+from metricscan.ranking.doubts import suspected_jobs
 from metricscan.ranking.ranking import SCHEMA, rank
 from metricscan.ranking.sums import means
 
@@ -123,7 +125,8 @@ def in_pieces(size, batch, jobs, steps, blocks, objective, statuses, conditions,
                 yield number, Rows.of(same * number, same * streams.index(stream), table)
 
     with mock.patch.object(pieces, "PIECE_ROWS", size):
-        decider = pieces.PiecewiseDecider(objective, lambda: pa.array(streams, pa.string()))
+        suspected = suspected_jobs(evidence, objective.metric, names)
+        decider = pieces.PiecewiseDecider(objective, lambda: pa.array(streams, pa.string()), suspected)
         left = [(*one, decider.add_steps) for one in batches(steps)] if objective.step is not None else []
         left += [(*one, decider.add_blocks) for one in batches(blocks)] if objective.step_place == "block" else []
         left.sort(key=lambda one: one[0])
@@ -193,6 +196,8 @@ def check(jobs, steps, objective, statuses, conditions=NO_CONDITIONS, cut=(), bl
         objective.scope,
         statuses,
         steps=None if objective.step is None else steps,
+        per_step=objective.per_step,
+        from_step=objective.from_step,
         cut=cut,
         completed_only=conditions.completed_only,
         min_step=conditions.min_step,
@@ -265,7 +270,8 @@ def test_the_rules(case, goal):
     keys = ("completed_only", "min_step", "exclude_doubts")
     conditions = Conditions.checked(None, *(case.get(key, getattr(NO_CONDITIONS, key)) for key in keys))
     step = "epoch" if case["scope"].startswith("best@") or case["stepped"] else None
-    objective = Objective("loss", GOALS[goal], case["scope"], step)
+    options = {key: case[key] for key in ("per_step", "from_step") if key in case}
+    objective = Objective("loss", GOALS[goal], case["scope"], step, **options)
     found = check(jobs, steps, objective, case.get("status", {}), conditions)
     assert [said(row, line) for row, line in zip(found, case[goal], strict=True)] == case[goal]
 
@@ -281,7 +287,21 @@ records = st.lists(st.lists(st.tuples(kinds, values, st.integers(0, 4)), max_siz
 places = st.tuples(names, st.sampled_from(["out", "rank_2", "rank_10"]), st.sampled_from([0, 0, 0, 1, 2]))
 logs = st.dictionaries(places, records, max_size=8)
 scopes = st.sampled_from(
-    ["last", "first", "min", "max", "mean", "last-1", "last-2", "last-3", "best", "best@1", "best@2.5"]
+    [
+        *("last", "first", "min", "max", "mean", "last-1", "last-2", "last-3"),
+        *(
+            "best",
+            "best@1",
+            "best@2.5",
+            "best@1..2",
+            "best@-1..0.5",
+            "ema:0.5",
+            "ema:0.9",
+            "window:1",
+            "window:2",
+            "window:3",
+        ),
+    ]
 )
 statuses = st.dictionaries(names, st.sampled_from(["Completed", "Failed", "Stopped", "InProgress", "odd"]))
 
@@ -309,20 +329,23 @@ def jobs_of(logs, timed):
     st.booleans(),
     st.sampled_from(STEP_PLACES),
     st.sampled_from([None, None, 1, 2.5]),
+    st.sampled_from(PER_STEP),
+    st.sampled_from([None, None, None, 0, 1.5]),
     st.sets(st.sampled_from(["cut-value", "behind", "several-streams"])),
     st.randoms(use_true_random=False),
 )
 def test_a_naive_oracle_ranks_the_same(
-    logs, goal, scope, statuses, timed, completed_only, place, min_step, kinds, random
+    logs, goal, scope, statuses, timed, completed_only, place, min_step, per_step, from_step, kinds, random
 ):
     jobs, steps, blocks = jobs_of(logs, timed)
-    step = "epoch" if scope.startswith("best@") or timed or min_step is not None else None
+    is_stepped = scope.startswith("best@") or timed or (min_step, from_step) != (None, None) or per_step != "last"
+    step = "epoch" if is_stepped else None
     statuses = {name: status for name, status in statuses.items() if name in jobs}
     # where rows of several streams are ordered by time, those of a window are not known
     rows = [] if timed else [(name, row.stream, row.part, row.start) for name, some in jobs.items() for row in some]
     cut = {row for row in rows if random.random() < 0.2}
     conditions = Conditions(completed_only, min_step, tuple(kinds))
-    objective = Objective("loss", goal, scope, step, place if step else "before")
+    objective = Objective("loss", goal, scope, step, place if step else "before", per_step, from_step)
     check(jobs, steps, objective, statuses, conditions, cut, blocks)
 
 

@@ -64,7 +64,7 @@ def test_each_stream_has_its_own_step(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("duplicates", "expected"),
+    ("per_step", "expected"),
     [
         ("last", [(1, 5.0, None), (2, 2.0, 0.5)]),
         ("first", [(1, 3.0, None), (2, 2.0, 0.5)]),
@@ -72,16 +72,18 @@ def test_each_stream_has_its_own_step(tmp_path):
         ("all", [(1, 1, 3.0, None), (1, 2, 4.0, None), (1, 3, 5.0, None), (2, 1, 2.0, 0.5)]),
     ],
 )
-def test_duplicates(tmp_path, duplicates, expected):
+def test_duplicates(tmp_path, per_step, expected):
     found = read(tmp_path, **{"a.log": "epoch=1 loss=3 loss=4\nepoch=2 loss=2 acc=0.5\nepoch=1 loss=5\n"})
-    table = found.wide("epoch", ["loss", "acc"], duplicates=duplicates)
-    assert table.column_names == ["job", "step", *(["repeat"] if duplicates == "all" else []), "loss", "acc"]
+    table = found.wide("epoch", ["loss", "acc"], per_step=per_step)
+    former = found.wide("epoch", ["loss", "acc"], duplicates=per_step)
+    assert table.equals(former)
+    assert table.column_names == ["job", "step", *(["repeat"] if per_step == "all" else []), "loss", "acc"]
     assert rows_of(table.drop_columns(["job"])) == expected
 
 
 def test_a_mean_that_holds_nan_is_nan(tmp_path):
     found = read(tmp_path, **{"a.log": "epoch=1 loss=3 loss=nan\nepoch=2 loss=inf loss=1\nepoch=3 loss=2 loss=1\n"})
-    values = found.wide("epoch", ["loss"], duplicates="mean")["loss"].to_pylist()
+    values = found.wide("epoch", ["loss"], per_step="mean")["loss"].to_pylist()
     assert math.isnan(values[0])
     assert values[1:] == [math.inf, 1.5]
 
@@ -138,8 +140,8 @@ def test_workers_by_stream(tmp_path):
     assert rows_of(found.wide("epoch", ["loss"], worker="stream")) == [("a", "w_2", 1.0, 3.0), ("a", "w_10", 1.0, 1.0)]
     # as one job: the last in natural order of the streams
     assert rows_of(found.wide("epoch", ["loss"])) == [("a", 1.0, 1.0)]
-    assert rows_of(found.wide("epoch", ["loss"], duplicates="mean")) == [("a", 1.0, 2.0)]
-    assert rows_of(found.wide("epoch", ["loss"], duplicates="first")) == [("a", 1.0, 3.0)]
+    assert rows_of(found.wide("epoch", ["loss"], per_step="mean")) == [("a", 1.0, 2.0)]
+    assert rows_of(found.wide("epoch", ["loss"], per_step="first")) == [("a", 1.0, 3.0)]
 
 
 def test_workers_by_stream_and_label(tmp_path):
@@ -187,7 +189,7 @@ def test_a_label_that_is_carried(tmp_path):
     ]
     for tables in (found, tmp_path / "out"):
         for carry in (True, "net", ["net"]):
-            table = wide(tables, "it", ["ce"], worker="net", carry=carry, duplicates="all")
+            table = wide(tables, "it", ["ce"], worker="net", carry=carry, per_step="all")
             assert [row[1:] for row in rows_of(table.drop_columns(["repeat"]))] == expected
 
 
@@ -214,7 +216,7 @@ def test_curves(tmp_path):
         {"job": "b", "step": 1.0, "value": 3.0},
         {"job": "b", "step": 2.0, "value": 2.0},
     ]
-    table = found.curve("loss", "epoch", duplicates="all")
+    table = found.curve("loss", "epoch", per_step="all")
     assert table.column_names == ["job", "step", "repeat", "value"]
     assert [row[:3] for row in rows_of(table)] == [("a", 4.0, 1), ("a", 4.0, 2), ("b", None, 1), ("b", None, 2)]
     assert rows_of(found.curve("epoch")) == [("a", 1.0, 4.0), ("a", 2.0, 4.0)]
@@ -239,7 +241,7 @@ workers = st.sampled_from([(), ("stream",), ("rank",), ("stream", "rank")])
 @given(
     logs, workers, st.booleans(), st.sampled_from(["last", "first", "all"]), st.booleans(), st.sampled_from(STEP_PLACES)
 )
-def test_an_oracle_gives_the_same(logs, workers, carried, duplicates, stepped, step_place):
+def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, step_place):
     carry = ["rank"] if carried and "rank" in workers else []
     rows = {name: defaultdict(list) for name in ("loss", "acc", "epoch", "rank", "block")}
     columns = {name: [] for name in rows}
@@ -288,7 +290,7 @@ def test_an_oracle_gives_the_same(logs, workers, carried, duplicates, stepped, s
     flat = {}
     for (job, label, step), found in expected.items():
         for name, values in found.items():
-            kept = {"last": values[-1:], "first": values[:1], "all": values}[duplicates]
+            kept = {"last": values[-1:], "first": values[:1], "all": values}[per_step]
             for number, value in enumerate(kept, 1):
                 flat.setdefault((job, label, step, number), {})[name] = value
 
@@ -302,7 +304,7 @@ def test_an_oracle_gives_the_same(logs, workers, carried, duplicates, stepped, s
             "worker": workers,
             "carry": carry,
             "step_place": step_place if stepped else "before",
-            "duplicates": duplicates,
+            "per_step": per_step,
         }
         return wide(tables, "epoch" if stepped else None, ["loss", "acc"], **how)
 
@@ -317,7 +319,7 @@ def test_an_oracle_gives_the_same(logs, workers, carried, duplicates, stepped, s
             job,
             *label,
             step,
-            *([number] if duplicates == "all" else []),
+            *([number] if per_step == "all" else []),
             *(flat[job, label, step, number].get(name) for name in ("loss", "acc")),
         )
         for job, label, step, number in sorted(flat, key=order)
@@ -348,6 +350,8 @@ def test_wrong_metrics(tmp_path, arguments, message):
 def test_all_errors_together(tmp_path):
     with pytest.raises(OptionError) as caught:
         read(tmp_path, **{"a.log": "loss=1\n"}).wide("x", ["y"], worker="z", duplicates="max")
+    with pytest.raises(OptionError, match="duplicates='all' and per_step='mean': one of the two names was expected"):
+        read(tmp_path, **{"a.log": "loss=1\n"}).curve("loss", per_step="mean", duplicates="all")
     for name in ("'x'", "'y'", "'z'", "duplicates='max': one of last, first, mean, all was expected"):
         assert name in str(caught.value)
 

@@ -121,11 +121,53 @@ def mean(values):
         return float(total / len(values))
 
 
-def outcome(rows, goal, scope):
-    """(status, value, deciding row) of a job."""
+def has_step(row):
+    return row.step is not None and not math.isnan(row.step)
+
+
+def counting(rows, per_step="last", from_step=None):
+    """The rows that count, in order: with a step, one of each step of a stream."""
     rows = in_order(rows)
+    if from_step is not None:
+        rows = [row for row in rows if has_step(row) and row.step >= from_step]
+    if per_step == "all":
+        return rows
+    kept = []
+    for row in rows:
+        same = [other for other in rows if (other.stream, other.step) == (row.stream, row.step)]
+        if not has_step(row) or len(same) == 1:
+            kept.append(row)
+        elif per_step == "mean" and row is same[-1]:
+            kept.append(row._replace(value=mean([other.value for other in same])))
+        elif row is same[0 if per_step == "first" else -1] and per_step != "mean":
+            kept.append(row)
+    return kept
+
+
+def smoothed(rows, scope):
+    """The values of the smoothed curve: (value, row, the rows of which it is made); rows are finite."""
+    kind, number = scope.split(":")
+    if kind == "window":
+        size = min(int(number), len(rows))
+        return [(mean([row.value for row in some]), some[-1], some) for some in windows(rows, size)] if rows else []
+    weight, fresh = float(number), 1 - float(number)
+    last, total, found = 0.0, 0.0, []
+    for at, row in enumerate(rows):
+        last = last * weight + row.value * fresh
+        total = total * weight + fresh
+        found.append((last / total, row, rows[: at + 1]))
+    return found
+
+
+def windows(rows, size):
+    return [rows[at : at + size] for at in range(len(rows) - size + 1)]
+
+
+def outcome(rows, goal, scope):
+    """(status, value, deciding row, the rows of which the value is made) of a job, of whose rows these count."""
     if not rows:
-        return "missing", None, None
+        return "missing", None, None, []
+    least = scope == "min" or (scope != "max" and goal == "Minimize")
     if scope == "last":
         window, decide = rows[-1:], mean_of_one
     elif scope == "first":
@@ -134,52 +176,61 @@ def outcome(rows, goal, scope):
         window, decide = rows, mean
     elif scope.startswith("last-"):
         window, decide = rows[-int(scope[5:]) :], mean
+    elif ":" in scope:
+        made = smoothed([row for row in rows if math.isfinite(row.value)], scope)
+        made = [one for one in made if math.isfinite(one[0])]
+        if not made:
+            return "not_finite", rows[-1].value, rows[-1], rows[-1:]
+        value, row, window = (min if least else max)(made, key=lambda one: one[0])
+        return "found", value, row, window
     else:
-        window, least = rows, scope == "min"
+        window = rows
         if scope.startswith("best@"):
-            window = [row for row in rows if row.step is not None and row.step <= float(scope[5:])]
-        if scope.startswith("best"):
-            least = goal == "Minimize"
+            low, _, high = scope[5:].rpartition("..")
+            window = [row for row in rows if has_step(row) and float(low or -math.inf) <= row.step <= float(high)]
         finite = [row for row in window if math.isfinite(row.value)]
         if finite:
-            best = (min if least else max)(row.value for row in finite)
-            row = next(row for row in finite if row.value == best)
-            return "found", row.value, row
+            row = (min if least else max)(finite, key=lambda row: row.value)
+            return "found", row.value, row, [row]
         if window:
-            return "not_finite", window[-1].value, window[-1]
-        return "missing", None, None
+            return "not_finite", window[-1].value, window[-1], window[-1:]
+        return "missing", None, None, []
     finite = all(math.isfinite(row.value) for row in window)
-    return "found" if finite else "not_finite", decide([row.value for row in window]), window[-1]
+    return "found" if finite else "not_finite", decide([row.value for row in window]), window[-1], window
 
 
 def mean_of_one(values):
     return values[0]
 
 
-def window(rows, goal, scope):
-    """The rows of which the value of a job is made."""
-    status, _, row = outcome(rows, goal, scope)
-    if status == "missing":
-        return []
-    if scope == "mean":
-        return rows
-    return in_order(rows)[-int(scope[5:]) :] if scope.startswith("last-") else [row]
-
-
-def rank(jobs, goal, scope, statuses=None, *, steps=None, cut=(), completed_only=False, min_step=None, exclude=()):
+def rank(
+    jobs,
+    goal,
+    scope,
+    statuses=None,
+    *,
+    steps=None,
+    per_step="last",
+    from_step=None,
+    cut=(),
+    completed_only=False,
+    min_step=None,
+    exclude=(),
+):
     """Rows of the ranking: ``jobs`` maps each name to its rows, and ``steps`` to those of the step.
 
     ``cut`` are the values that are not whole, by job, stream, part and start.
     """
     statuses = statuses or {}
-    outcomes = {name: outcome(rows, goal, scope) for name, rows in jobs.items()}
+    per_step = "all" if steps is None else per_step
+    outcomes = {name: outcome(counting(rows, per_step, from_step), goal, scope) for name, rows in jobs.items()}
     last_steps = {name: last_step((steps or {}).get(name, [])) for name in jobs}
     slow = behind(last_steps, statuses) if steps is not None else set()
     doubts = {
         name: [
             kind
             for kind, holds in (
-                ("cut-value", any((name, row.stream, row.part, row.start) in cut for row in window(rows, goal, scope))),
+                ("cut-value", any((name, row.stream, row.part, row.start) in cut for row in outcomes[name][3])),
                 ("behind", name in slow),
                 ("several-streams", len({row.stream for row in rows}) > 1),
             )
@@ -190,6 +241,8 @@ def rank(jobs, goal, scope, statuses=None, *, steps=None, cut=(), completed_only
 
     def shown(name):
         status = outcomes[name][0]
+        if status == "missing" and steps is not None and jobs[name] and not any(map(has_step, jobs[name])):
+            return "no_step"
         if status == "found" and min_step is not None and (last_steps[name] is None or last_steps[name] < min_step):
             return "below_min_step"
         return "excluded" if status == "found" and set(doubts[name]) & set(exclude) else status
@@ -218,7 +271,7 @@ def rank(jobs, goal, scope, statuses=None, *, steps=None, cut=(), completed_only
     rivals = [outcomes[name][1] for name in jobs if group(name) == 0]
     result = []
     for name in sorted(jobs, key=functools.cmp_to_key(before)):
-        _, value, row = outcomes[name]
+        _, value, row, _ = outcomes[name]
         placed = group(name) == 0
         result.append(
             {
@@ -234,7 +287,7 @@ def rank(jobs, goal, scope, statuses=None, *, steps=None, cut=(), completed_only
                 "line": row and row.line,
                 "offset": row and row.offset,
                 "step": row and row.step,
-                "stepless": sum(row.step is None or math.isnan(row.step) for row in jobs[name]),
+                "stepless": sum(not has_step(row) for row in jobs[name]),
                 "streams": len({row.stream for row in jobs[name]}),
                 "not_finite": sum(not math.isfinite(row.value) for row in jobs[name]),
                 "tied": sum(rival == value for rival in rivals) if placed else None,
