@@ -110,7 +110,7 @@ cdef class Engine:
     cdef int take_pattern(self, ms_pattern *q, pattern, strategy, dict ends) except -1:
         q.strategy = _STRATEGIES[strategy]
         q.is_companion = pattern.is_companion
-        q.behind = ms_no_bytes
+        q.behind = q.before = ms_no_bytes
         if pattern.watch is not None:
             self.take_watch(q, pattern.watch)
             self.t.watching = True
@@ -147,10 +147,13 @@ cdef class Engine:
         return 0
 
     cdef int take_watch(self, ms_pattern *q, watch) except -1:
-        q.has_companion, q.has_near, q.companion, q.open_front = True, watch.near, watch.companion, watch.open_front
+        q.has_companion, q.has_near, q.companion = True, watch.near, watch.companion
         if watch.behind is not None:
             q.behind = self.held_table(watch.behind)
+        if watch.before is not None:
+            q.before = self.held_table(watch.before)
         q.value_starts = self.held_table(watch.value_starts)
+        q.own, q.goes_on = self.held_table(watch.own), self.held_table(watch.goes_on)
         q.lead_in, q.lead_in_length, q.lead_in_blanks = self.held(watch.lead_in), len(watch.lead_in), watch.lead_in_blanks
         q.lead_out, q.lead_out_length = self.held(watch.lead_out), len(watch.lead_out)
         return 0

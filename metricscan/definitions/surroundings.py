@@ -35,7 +35,16 @@ BEHIND = bytes(
 )
 #: The bytes with which any value may begin; 0xE2 begins the minus sign and the sign for infinity.
 VALUE_STARTS = bytes(byte in _DIGITS | frozenset(b"-+.'\"[(nNiIuUta\xe2") for byte in range(256))
+#: The bytes behind which a value may begin within a word or a number.
+BEFORE = bytes(byte in _LETTERS | _DIGITS | frozenset(b"._,-+") for byte in range(256))
 _FRONT = _LETTERS | _DIGITS | frozenset(b"._")
+# What may stand in a number behind its first byte: 2 where a digit, a point, a comma or an underscore follows, 3 where a digit
+# or a sign does.
+_IN_NUMBER = bytes(
+    1 if byte in _DIGITS | frozenset(b".%+-'\"") else 2 if byte in b",_" else 3 if byte in b"eE" else 0
+    for byte in range(256)
+)
+_AFTER_SIGN = frozenset(b"nNiIuU")
 
 
 class Surroundings(NamedTuple):
@@ -54,6 +63,8 @@ class Surroundings(NamedTuple):
         The text right before the value, empty if the regex does not say; and whether blanks may stand between them.
     lead_out : bytes
         The text right behind the value; empty if the regex does not say.
+    own : bytes
+        A table of bytes: texts of one or more of them are values of the regex. Empty where nothing is known.
     """
 
     is_open_before: bool
@@ -62,6 +73,21 @@ class Surroundings(NamedTuple):
     opened: str | None
     lead_in: tuple[bytes, bool]
     lead_out: bytes
+    own: bytes = bytes(256)
+
+    @property
+    def goes_on(self) -> bytes:
+        """A table of bytes: with which of them any kind of value may go on behind bytes of ``own``.
+
+        2: before a digit, a point, a comma or an underscore; 3: before a digit or a sign.
+        """
+        starts = {byte for byte in range(256) if self.own[byte] and VALUE_STARTS[byte]}
+        if not any(self.own) or not starts <= _DIGITS | frozenset(b".-+"):
+            # a word, a quote or a bracket may begin the value
+            return b"\1" * 256
+        if starts <= _DIGITS | frozenset(b"."):
+            return _IN_NUMBER
+        return bytes(1 if byte in _AFTER_SIGN else kind for byte, kind in enumerate(_IN_NUMBER))
 
 
 def surroundings(regex: str) -> Surroundings | None:
@@ -87,6 +113,7 @@ def surroundings(regex: str) -> Surroundings | None:
         None if relaxed is None else _with_body(parts, r"[\s\S]*"),
         _lead_in(parts, before),
         _lead_out(parts, behind),
+        bytes(256) if parts.tree.flags & re.IGNORECASE else _own(group),
     )
 
 
@@ -114,6 +141,26 @@ def _lead_out(parts: RegexParts, behind: Sequence[Any]) -> bytes:
             break
         text += chr(av)
     return text.encode()
+
+
+def _own(group: Sequence[Any]) -> bytes:
+    r"""The ASCII bytes of a group such as ``([0-9.]+)`` or ``(-?[0-9.]+|nan)``, which takes any text of them; none for others."""
+    if len(group) == 1 and group[0][0] is sre.BRANCH:
+        return next((own for branch in group[0][1][1] if any(own := _own(branch))), bytes(256))
+    if not all(op in (sre.MAX_REPEAT, sre.MIN_REPEAT) for op, _ in group):
+        return bytes(256)
+    # what may be left out, such as a sign, is no matter
+    runs = [repeat for _, repeat in group if (int(repeat[0]), repeat[1]) != (0, 1)]
+    if len(runs) != 1:
+        return bytes(256)
+    low, high, inner = runs[0]
+    if int(low) > 1 or high is not sre.MAXREPEAT or len(inner) != 1 or inner[0][0] is not sre.IN:
+        return bytes(256)
+    try:
+        one = re.compile(_class_text(inner[0][1]))
+    except _UnknownError:
+        return bytes(256)
+    return bytes(byte < 0x80 and one.fullmatch(chr(byte)) is not None for byte in range(256))
 
 
 _BLANKS = ((sre.LITERAL, 0x20), (sre.LITERAL, 0x09), (sre.CATEGORY, sre.CATEGORY_SPACE))

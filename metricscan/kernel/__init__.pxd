@@ -90,9 +90,11 @@ cdef extern from "kernel/tables.h" nogil:
         bint has_near
         int32_t companion
         bint is_companion
-        bint open_front
         const uint8_t *behind
+        const uint8_t *before
         const uint8_t *value_starts
+        const uint8_t *own
+        const uint8_t *goes_on
         const uint8_t *lead_in
         int64_t lead_in_length
         bint lead_in_blanks

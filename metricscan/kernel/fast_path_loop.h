@@ -144,8 +144,10 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
                 /* A run that starts before the end of this one ends there too, and fails too. */
                 const uint8_t *const last = stop - entry->length;
                 state->next_start = (int64_t)((uintptr_t)(last > start ? last : start) + seen) + 1;
-                /* A later candidate within the run is passed over, so its value may be meant. */
-                if (__builtin_expect(from >= end || !(entry->value_starts[*from] | (entry->has_near & (stop - from >= entry->length))), 1)) continue;
+                /* A value that the pattern does not take goes on behind the run. A later candidate within the run is passed over, so
+                 * its value may be meant. */
+                const uint8_t *const may = stop > from ? entry->goes_on : entry->value_starts;
+                if (__builtin_expect((stop >= end || !may[*stop]) && !(entry->is_nested && stop - from >= entry->length), 1)) continue;
                 left->pattern = MS_LEFT_MISS;
                 break;
             }

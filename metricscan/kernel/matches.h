@@ -68,10 +68,11 @@ static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, in
         return;
     }
     const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
-    if (q->has_companion && status == MS_NUMBER && ms_needs_look(scan, q, r, pattern, value_start, value_end))
-        ms_examine_value(scan, r, q, &scan->states[pattern], value_start, value_end);
+    ms_state *state = &scan->states[pattern];
+    if (q->has_companion && status == MS_NUMBER && ms_needs_look(scan, q, state, r, value_start, value_end))
+        ms_examine_value(scan, r, q, state, value_start, value_end);
     if (status == MS_NUMBER && !scan->noted)
-        ms_append_row(scan, &scan->states[pattern], value, r->row_line, r->row_offset, r->offset + value_start);
+        ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + value_start);
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);
 }
 

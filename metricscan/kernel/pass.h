@@ -49,6 +49,7 @@ typedef struct { /* of one pattern in one stream */
     int64_t samples_mark;
     int64_t last_note; /* while notes are chained */
     int64_t missed;     /* the serial number of the last record in which a candidate has not matched */
+    int64_t barren;     /* no value that the pattern does not take begins before this place, as next_start (suspects.h) */
     uint64_t unit;      /* that of the last value (suspects.h) */
     int examined;       /* each value is examined */
     uint8_t sampled[8]; /* of a companion: its samples, by kind */

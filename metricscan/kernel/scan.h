@@ -90,7 +90,7 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
         return;
     }
     if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
-        if (q->has_near) ms_note_miss(scan, r, pattern);
+        if (q->has_near) ms_note_candidate(scan, r, pattern, start);
         return;
     }
     state->next_start = r->base + match_end;
@@ -117,7 +117,7 @@ static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q
         if (!ms_match_to_byte(state, r, match_end, q->suffix[0], &run_end)) return;
         match_end = run_end + 1;
     } else if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
-        if (q->has_near) ms_note_miss(scan, r, pattern);
+        if (q->has_near) ms_note_candidate(scan, r, pattern, start);
         return;
     }
     state->next_start = r->base + match_end;
@@ -172,7 +172,7 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
     for (;; candidate++) {
         candidate = ms_decide(t->level, r, scan->states, &scan->serial, candidate, to, &left);
         if (candidate == to) return;
-        if (left.pattern == MS_LEFT_MISS) ms_note_miss(scan, r, candidate->entry->pattern);
+        if (left.pattern == MS_LEFT_MISS) ms_note_candidate(scan, r, candidate->entry->pattern, candidate->position - r->p - candidate->entry->literal->place);
         else if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
         else ms_put_value(scan, r, left.pattern, left.start, left.end, left.value_start, left.value_end);
     }

@@ -125,12 +125,16 @@ static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
 /* Return whether the value has neighbours that need a closer look. */
 static inline int ms_has_neighbours(const ms_pattern *q, const uint8_t *p, int64_t record, int64_t end, int64_t start, int64_t stop) {
     if (ms_may_go_on(q->behind, p + stop, p + end)) return 1;
-    return q->open_front && start > record && (ms_is_letter(p[start - 1]) || ms_is_digit(p[start - 1]) || memchr("._,-+", p[start - 1], 5) != NULL);
+    return start > record && q->before[p[start - 1]];
 }
 
 /* Return whether a value of the current record has to be examined. */
-static inline int ms_needs_look(const ms_scan *scan, const ms_pattern *q, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
-    return scan->unterminated || scan->states[pattern].examined || ms_has_neighbours(q, r->p, r->record, r->end, start, stop);
+static inline int ms_needs_look(const ms_scan *scan, const ms_pattern *q, const ms_state *state, const ms_region *r, int64_t start,
+                                int64_t stop) {
+    const uint8_t *const p = r->p;
+    /* A value that ends before its record touches no end of the input. */
+    if (stop < r->end ? ms_may_go_on(q->behind, p + stop, p + r->end) : scan->unterminated) return 1;
+    return state->examined || (start > r->record && q->before[p[start - 1]]);
 }
 
 /* ---- rows of a companion */
@@ -188,7 +192,7 @@ static void ms_examine_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
             state->unit = unit;
         }
     }
-    if (q->open_front && start > r->record && ms_is_in_word(r, start, stop)) ms_add_value(scan, r, q->companion, MS_IN_WORD, 0, start, stop);
+    if (start > r->record && q->before[p[start - 1]] && ms_is_in_word(r, start, stop)) ms_add_value(scan, r, q->companion, MS_IN_WORD, 0, start, stop);
 }
 
 /* Return a record that Python decides as a region of its own, in which this position has this place in the input. */
@@ -216,29 +220,44 @@ static void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note
 /* Bytes of which the texts of values consist, quotes and brackets included. */
 static inline int ms_is_value_text(uint8_t byte) { return byte > ' ' && byte != ';' && byte != '|' && byte != '=' && byte != '<' && byte != '>'; }
 
-/* Return whether some value may begin at this place: its first byte is that of a value, and where the pattern says what follows, that
- * stands within or behind the text. */
-static inline int ms_may_be_value(const ms_pattern *q, const uint8_t *p, int64_t at, int64_t end) {
-    if (at >= end || !q->value_starts[p[at]]) return 0;
-    if (q->lead_out_length == 0) return 1;
-    for (; at < end; at++) {
-        if (p[at] == q->lead_out[0] || p[at] == '(' || p[at] == '[') return 1;
-        if (!ms_is_value_text(p[at])) return 0;
+/* Return whether a value that the pattern does not take may begin at this place. Its first byte is that of a value. Behind the bytes of
+ * which the pattern takes any text, it goes on; if it did not, the pattern would have matched. Where the pattern says what follows, that
+ * stands within or behind it. If the answer is no, it is no for all places before *barren, too: so a record costs its length. */
+static inline int ms_may_be_other(const ms_pattern *q, const uint8_t *p, int64_t at, int64_t end, int64_t *barren) {
+    if (at >= end || at < *barren || !q->value_starts[p[at]]) return 0;
+    int64_t stop = at;
+    while (stop < end && q->own[p[stop]]) stop++;
+    if (stop > at) {
+        const uint8_t more = stop + 1 < end ? p[stop + 1] : 0;
+        const int kind = stop < end ? q->goes_on[p[stop]] : 0;
+        if (kind == 0 || (kind == 2 && !(ms_is_digit(more) || more == '_' || more == ',' || more == '.')) ||
+            (kind == 3 && !(ms_is_digit(more) || more == '-' || more == '+'))) {
+            *barren = stop;
+            return 0;
+        }
     }
+    if (q->lead_out_length == 0) return 1;
+    for (stop = at; stop < end && ms_is_value_text(p[stop]); stop++)
+        if (p[stop] == q->lead_out[0] || p[stop] == '(' || p[stop] == '[') return 1;
+    if (stop < end && p[stop] == q->lead_out[0]) return 1;
+    *barren = stop;
     return 0;
 }
 
 /* Return whether the texts that stand before and behind the value are in the record, with what may be a value. This takes a tenth of the
  * time of a program. */
 static int ms_may_hold_value(const ms_pattern *q, const uint8_t *p, int64_t from, int64_t end) {
+    int64_t barren = from, blanks = from;
     if (q->lead_in_length) {
         for (int64_t at = from; (at = (int64_t)ms_find(p, (size_t)at, (size_t)end, q->lead_in, (size_t)q->lead_in_length)) < end; at++) {
             int64_t value = at + q->lead_in_length;
             if (q->lead_in_blanks) {
+                if (value < blanks) continue; /* The same blanks lead to the same value. */
                 while (value < end && p[value] <= ' ') value++;
                 if (value < end && p[value] >= 0x80) return 1; /* It may be a blank, too. */
+                blanks = value;
             }
-            if (ms_may_be_value(q, p, value, end)) return 1;
+            if (ms_may_be_other(q, p, value, end, &barren)) return 1;
         }
         return 0;
     }
@@ -264,6 +283,21 @@ static void ms_note_miss(ms_scan *scan, const ms_region *r, int32_t pattern) {
         scan->misses_capacity = capacity;
     }
     scan->misses[scan->n_misses++] = (ms_miss){pattern, r->serial, r->record, r->end, r->next, r->row_line, r->row_offset};
+}
+
+/* ms_note_miss, if what follows the candidate may be a value; each candidate of the record is given. */
+static void ms_note_candidate(ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    ms_state *state = &scan->states[pattern];
+    if (state->missed == r->serial) return;
+    if (q->is_led_in) {
+        int64_t barren = state->barren - r->base;
+        if (q->at_start && start != r->record) return;
+        const int may = ms_may_be_other(q, r->p, start + q->lead_in_length, r->end, &barren);
+        state->barren = r->base + barren;
+        if (!may) return;
+    }
+    ms_note_miss(scan, r, pattern);
 }
 
 /* The pattern has matched in the current record after all, and has no row there yet. */

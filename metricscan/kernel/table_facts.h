@@ -38,12 +38,12 @@ static void ms_finish_span(const ms_tables *t, ms_pattern *q) {
         q->plain = MS_PLAIN_LAZY_TO_BYTE;
 }
 
-/* Fill a table with the bytes that may start a match of any pattern without a literal. Returns 0 if a match of one of them may start
- * anywhere. */
+/* Fill a table with the bytes that may start a match of any pattern without a literal. Returns 0 if a match of one of them, or a near
+ * miss, may start anywhere. */
 static int ms_starts_of_always(const ms_tables *t, uint8_t *table) {
     for (int32_t i = 0; i < t->n_always; i++) {
         const ms_pattern *q = &t->patterns[t->always[i]];
-        if (q->strategy != MS_STRATEGY_PROGRAM || q->program.first == NULL) return 0;
+        if (q->strategy != MS_STRATEGY_PROGRAM || q->program.first == NULL || q->has_near) return 0;
         /* No record contains a terminator. */
         for (int byte = 0; byte < 256; byte++)
             table[byte] |= q->program.first[byte] && !ms_is_terminator((uint8_t)byte, t->terminators);
@@ -57,6 +57,8 @@ static void ms_add_use(ms_tables *t, ms_literal *literal, int32_t pattern) {
     t->uses[literal->first_use + literal->uses++] = pattern;
     q->found_by_lead = ++q->literals == 1 && q->strategy == MS_STRATEGY_PROGRAM && q->program.lead_length == literal->length &&
                        memcmp(q->program.lead_text, literal->text, (size_t)literal->length) == 0;
+    q->is_led_in = q->literals == 1 && q->has_near && !q->lead_in_blanks && q->lead_in_length == literal->length &&
+                   memcmp(q->lead_in, literal->text, (size_t)literal->length) == 0;
 }
 
 /* Set the masks and bytes by which two comparisons of eight bytes verify a literal. If it is longer than sixteen bytes, they show only that
@@ -113,6 +115,9 @@ static void ms_make_fast(const ms_tables *t, ms_entry *entry) {
     entry->watched = q->has_companion ? q : NULL;
     entry->behind = q->behind;
     entry->value_starts = q->has_near ? q->value_starts : ms_no_bytes;
+    entry->goes_on = q->has_near ? q->goes_on : ms_no_bytes;
+    entry->is_nested = q->has_near && entry->table != NULL;
+    for (int64_t i = 0; entry->is_nested && i < literal->length; i++) entry->is_nested = entry->table[literal->text[i]] != MS_STOP;
 }
 
 /* Return how many hash chains a group with this many literals has: a power of two. */

@@ -89,13 +89,18 @@ typedef struct {
     int has_near; /* the companion has a program: it is run where the pattern has not matched */
     int32_t companion;
     int is_companion;
-    int open_front;              /* the pattern leaves open what stands right before the value */
     const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte, or with this byte and a digit (2); all
                                   * zero if the pattern fixes what follows */
+    const uint8_t *before;       /* 256 entries: may a word or number that goes on with the value end with this byte; all zero if the
+                                  * pattern fixes what precedes */
     const uint8_t *value_starts; /* 256 entries: may any kind of value begin with this byte */
+    const uint8_t *own;          /* 256 entries: each text of these bytes is a value of the pattern */
+    const uint8_t *goes_on;      /* 256 entries: may any kind of value go on with this byte behind bytes of `own`; 2: before one of
+                                  * 0-9_,. only; 3: before a digit or a sign only */
     const uint8_t *lead_in;      /* the text that stands right before the value, where the regex says so */
     int64_t lead_in_length;
     int lead_in_blanks; /* blanks may follow it */
+    int is_led_in;      /* it is the pattern's one literal, and no blanks may follow it */
     const uint8_t *lead_out;     /* the text that stands right behind the value, where the regex says so */
     int64_t lead_out_length;
 } ms_pattern;
@@ -151,8 +156,10 @@ typedef struct ms_entry {
     const ms_step *steps; /* MS_FAST_CHAIN */
     const uint8_t *behind; /* as in ms_pattern */
     const uint8_t *value_starts;
+    const uint8_t *goes_on;
     const ms_pattern *watched; /* NULL if it has no companion */
     int has_near;
+    int is_nested; /* MS_FAST_GREEDY: the run may take the literal, so that a candidate may stand in another one's run */
 } ms_entry;
 
 typedef struct { /* literals that share a fingerprint */

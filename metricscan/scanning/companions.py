@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metricscan.definitions.surroundings import BEHIND, VALUE_STARTS, Surroundings, surroundings
+from metricscan.definitions.surroundings import BEFORE, BEHIND, VALUE_STARTS, Surroundings, surroundings
 from metricscan.patterns.dialect import RegexError, compile_quietly, compile_regex, value_group
 from metricscan.patterns.literals import best_set, required_literals
 from metricscan.patterns.program import compile_program
@@ -63,8 +63,10 @@ def add_companions(
                 companion,
                 compiled is not None,
                 BEHIND if around.is_open_behind else None,
+                BEFORE if around.is_open_before else None,
                 VALUE_STARTS,
-                around.is_open_before,
+                around.own,
+                around.goes_on,
                 *around.lead_in,
                 around.lead_out,
             )

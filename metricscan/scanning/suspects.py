@@ -129,7 +129,7 @@ class Suspects:
         self._texts: dict[tuple[int, _Place], str] = {}
         # of the stream that is being scanned, per pattern: the first rows, the first values that
         # are cut behind, the first place of each unit
-        self._first: dict[int, list[tuple[int, _Place]]] = {}
+        self._first: dict[int, Callable[[set[int]], tuple[int, _Place] | None]] = {}
         self._cut: dict[int, set[int]] = {}
         self._events: dict[int, dict[int, tuple[int, _Place]]] = {}
 
@@ -149,11 +149,7 @@ class Suspects:
         watched = self._plan.companions.get(pattern)
         if watched is None:
             if pattern in self._plan.with_units and pattern not in self._first:
-                some = slice(_FIRST_ROWS)
-                _, line, offset, start, *_ = np.asarray(rows)
-                self._first[pattern] = _places(
-                    line[some], offset[some], start[some], _some(parts, some), _some(order, some)
-                )
+                self._first[pattern] = _first_whole(rows, parts, order)
             return False
         bits, line, offset, start, *_ = np.asarray(rows)
         kinds = bits & 0xFF
@@ -204,10 +200,10 @@ class Suspects:
         """Note that the next rows and samples are those of another stream, whose inputs follow or are later parts of this one."""
         for watched in sorted(self._first.keys() | self._events.keys()):
             places = {_unit(bits): place for bits, place in self._events.get(watched, {}).items()}
-            rows = [row for row in self._first.get(watched, ()) if row[0] not in self._cut.get(watched, ())]
+            first = self._first[watched](self._cut.get(watched, set())) if watched in self._first else None
             # rows before the first event have no unit
-            if rows and (not places or rows[0] < min(places.values())):
-                places[""] = rows[0]
+            if first is not None and (not places or first < min(places.values())):
+                places[""] = first
             units = self._units.setdefault(watched, {})
             for unit, (_, where) in sorted(places.items(), key=lambda unit_place: unit_place[1]):
                 if unit not in units and len(units) < MOST_UNITS:
@@ -251,6 +247,25 @@ class Suspects:
 
 def _some(values: Array | None, some: Any) -> Array | None:
     return None if values is None else values[some]
+
+
+def _first_whole(
+    rows: Any, parts: Array | None, order: Array | None
+) -> Callable[[set[int]], tuple[int, _Place] | None]:
+    """Keep the first rows; what is returned finds the first of them that is not cut, by its order in the stream."""
+    some = slice(_FIRST_ROWS)
+    columns = np.asarray(rows)[1:4, some].copy()
+    of, by = _some(parts, some), _some(order, some)
+
+    def find(cut: set[int]) -> tuple[int, _Place] | None:
+        starts = columns[2] if by is None else by
+        at = next((at for at, start in enumerate(starts.tolist()) if start not in cut), None)
+        if at is None:
+            return None
+        line, offset, start = columns[:, at].tolist()
+        return int(starts[at]), (0 if of is None else int(of[at]), line, offset, start)
+
+    return find
 
 
 def _places(

@@ -25,10 +25,15 @@ class Watch(NamedTuple):
         Whether the companion has a program, which is run on the records in which a candidate did not match.
     behind : bytes or None
         A table of bytes: those with which a longer number or a unit may go on. None if the regex says what follows the value.
+    before : bytes or None
+        A table of bytes: those behind which a value may begin within a word or a number. None if the regex says what precedes
+        the value.
     value_starts : bytes
         A table of bytes: those with which any kind of value may begin.
-    open_front : bool
-        Whether the regex leaves open what stands right before the value.
+    own : bytes
+        A table of bytes: any text of them is a value of the pattern. Empty if that is true of none.
+    goes_on : bytes
+        A table of bytes: those with which any kind of value may go on behind bytes of ``own``; see ``Surroundings.goes_on``.
     lead_in : bytes
         The text that stands right before the value; empty if the regex does not say.
     lead_in_blanks : bool
@@ -40,8 +45,10 @@ class Watch(NamedTuple):
     companion: int
     near: bool
     behind: bytes | None
+    before: bytes | None
     value_starts: bytes
-    open_front: bool
+    own: bytes
+    goes_on: bytes
     lead_in: bytes
     lead_in_blanks: bool
     lead_out: bytes

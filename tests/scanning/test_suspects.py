@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support import suspects as oracle
+from support.deadline import cpu_limit
 from support.feeding import expected, rows_of
 from support.suspects import Definition
 
@@ -41,6 +42,12 @@ OPENNESS: list[tuple[str, bool, bool]] = [
     (r"acc.*loss=([0-9.]+)", False, True),
     (r"lo(?P<b>s)(?P=b)=(?P<value>[0-9.]+)", False, False),
     (r"\w=([0-9]{1,3})", False, True),
+    (r"loss=(-?[0-9.]+|nan);", False, False),
+    (r"loss=([-0-9.e]+);", False, False),
+    (r"(?<!lo)loss=([0-9.,]+)", False, True),
+    (r"x([0-9]+);", False, False),
+    (r"s=([s=0-9]+);", False, False),
+    (r":\s*([0-9 x]+);", True, False),
 ]
 
 
@@ -164,6 +171,7 @@ def test_every_path_finds_what_the_oracle_finds(engine):
     )
     @example(b"loss=nan\nloss=1,234.5\nloss=2%\nloss=0.", 0, 0, [12])
     @example(b"loss=loss=nan\n", 6, 0, [])
+    @example(b"loss=nan\n", 13, 0, [])
     @example(b"loss=x loss=1_0 loss=nan\nloss=..\nloss=0.12345678901234567890\n", 0, 0, [])
     def check(data, number, option, cuts):
         running = scanner_of(number, option).watching_batches(oracle.pieces(data, cuts))
@@ -221,6 +229,19 @@ def test_small_logs_together(tmp_path_factory, some):
                 assert own.cut_starts.tolist() == sorted(found.cut)
                 assert own.last_near_miss == (found.near_misses[-1][:2] if found.near_misses else None)
                 assert own.unterminated_start == (found.unterminated[-1] if found.unterminated else None)
+
+
+@pytest.mark.parametrize(
+    ("regex", "unit"),
+    [("n([0-9]+);", b"n"), ("1([0-9]+);", b"1"), ("a([0-9]+) it/s", b"a."), (r" \s*([0-9]+);", b" ")],
+)
+def test_many_candidates_in_one_record_take_no_square_of_its_length(regex, unit):
+    data = unit * 1_000_000 + b"\n"
+    with cpu_limit(20):
+        running = Scanner([f"m={regex}"]).watching_batches(data)
+        for _ in running:
+            pass
+    assert running.stats.metrics["m"].near_misses == 0
 
 
 # ---- what is kept
