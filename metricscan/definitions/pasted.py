@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -12,6 +13,30 @@ if TYPE_CHECKING:
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BLANK = re.compile(r"[ \t\n\r]*")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]', re.DOTALL)
+
+
+# That of UTF-32-LE begins with that of UTF-16-LE.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def text_of(data: bytes) -> str:
+    r"""The text of a file: UTF-8, or what its byte-order mark says, as Excel and PowerShell write it.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        It is in another encoding.
+
+    >>> text_of(b"\xff\xfea\0"), text_of(b"\xef\xbb\xbfa")
+    ('a', 'a')
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
+    return data.decode(encoding)
 
 
 class Problem(NamedTuple):

@@ -4,7 +4,8 @@ A member is a log whose path is that of the archive, followed by the member's na
 of members are text. They are never resolved against the disk, and nothing is written.
 
 The members of a plain tar and of a zip are read at their places. So are those of a small compressed tar, which is held in
-memory. A larger one is read from its beginning on.
+memory. A larger one is read from its beginning on; the small files in it that may say something about jobs are kept when it is
+listed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from metricscan.logs.compression import (
     decompress,
     past_bound,
 )
+from metricscan.logs.kept_facts import KeptFacts
 from metricscan.logs.tars import as_name
 
 if TYPE_CHECKING:
@@ -120,6 +122,13 @@ class MemberFile:
             self._close()
 
 
+def _end(file: MemberFile, size: int) -> bytes:
+    end = b""
+    while piece := file.read(_CHUNK_BYTES):
+        end = (end + piece)[-size:] if len(piece) < size else piece[-size:]
+    return end
+
+
 def _raising(error: SourceError) -> Iterator[bytes]:
     raise error
     yield
@@ -149,6 +158,8 @@ class Archive:
         The member whose data the error cuts off.
     is_continued : bool
         Whether there is more behind the end of the archive.
+    facts : KeptFacts
+        Of an archive that is read from its beginning on, the files with facts about jobs.
     """
 
     def __init__(self, path: str, kind: str, codec: Codec | None, status: Status, max_decompressed: int) -> None:
@@ -163,6 +174,7 @@ class Archive:
         self.error: SourceError | None = None
         self.error_in: str | None = None
         self.is_continued = False
+        self.facts = KeptFacts(0)
         self.content: bytes | None = None
         # bytes of a compressed tar, decompressed
         self.whole_bytes = 0
@@ -216,6 +228,41 @@ class Archive:
             return MemberFile(path, zips.content(file, member, path, _CHUNK_BYTES), file.close, packed)
         return MemberFile(path, self._in_stream(name, member, self._stream(file)).pieces, file.close)
 
+    def content_of(self, name: str, size: int) -> bytes:
+        """The first bytes of a member, at most so many.
+
+        Raises
+        ------
+        SourceError
+            The archive cannot be read, or has changed; or it must be read from its beginning on, and did not keep the member.
+        """
+        if not self.reads_at_places:
+            return self._kept(name)[:size]
+        parts = []
+        with closing(self.open(name)) as file:
+            while size and (part := file.read(size)):
+                parts.append(part)
+                size -= len(part)
+        return b"".join(parts)
+
+    def end_of(self, name: str, size: int) -> bytes:
+        """The last bytes of a member, at most so many; raises as :meth:`content_of` does."""
+        if not self.reads_at_places:
+            return self._kept(name)[-size:]
+        with closing(self.open(name)) as file:
+            return _end(file, size)
+
+    def _kept(self, name: str) -> bytes:
+        content = self.facts.content.get(name)
+        if content is None:
+            path = f"{self.path}/{name}"
+            raise SourceError(f"{path} was not kept when {self.path} was listed", path=path)
+        return content
+
+    def forget_facts(self) -> None:
+        """Free the files with facts about jobs, which nobody will ask for again."""
+        self.facts = KeptFacts(0)
+
     def walk(self, wanted: Callable[[str], bool], *, ahead: bool = False) -> Generator[tuple[str, MemberFile]]:
         """Read a tar from its beginning to its end, and yield the wanted members, in the order in which they lie in it.
 
@@ -245,7 +292,7 @@ class Archive:
             pieces = bounded(pieces, self._max_decompressed, path)
         return MemberFile(path, pieces)
 
-    def list_members(self, look: Callable[[str, MemberFile], object], keep: int) -> None:
+    def list_members(self, look: Callable[[str, MemberFile], object], keep: int, keep_facts: int) -> None:
         """Find the members.
 
         Parameters
@@ -254,6 +301,8 @@ class Archive:
             Called with the name of each member and its file, which is valid during the call.
         keep : int
             A compressed tar of at most so many bytes, decompressed, is held in memory.
+        keep_facts : int
+            The most bytes of files with facts about jobs that are kept otherwise.
         """
         if self.kind == "zip":
             self._list_zip(look)
@@ -261,10 +310,16 @@ class Archive:
         with self._opened() as file:
             stream = self._stream(file, keep=keep)
             walk = tars.Walk(stream, self.path)
+            facts = KeptFacts(keep_facts) if self.codec is not None and keep_facts else None
             try:
                 for name, member in walk:
                     self._add(name, member)
-                    look(name, self._in_stream(name, member, stream))
+                    content = self._in_stream(name, member, stream)
+                    if facts is not None:
+                        facts.begin(name, member.size, content)
+                    look(name, content)
+                    if facts is not None:
+                        facts.end(content)
                 self.is_continued = stream.drain()
             except SourceError as error:
                 self.error, self.error_in = error, walk.within
@@ -273,6 +328,8 @@ class Archive:
             self.not_regular = walk.not_regular
             if self.codec is not None:
                 self.whole_bytes, self.content = stream.position, stream.kept
+                if facts is not None and self.content is None:
+                    self.facts = facts
 
     def _list_zip(self, look: Callable[[str, MemberFile], object]) -> None:
         with self._opened() as file:
@@ -350,6 +407,7 @@ def read_archive(
     look: Callable[[str, MemberFile], object],
     max_decompressed: int = MAX_DECOMPRESSED,
     keep: int | None = None,
+    keep_facts: int = 0,
 ) -> Archive:
     """List the members of an archive.
 
@@ -364,6 +422,8 @@ def read_archive(
         The most bytes that are decompressed.
     keep : int, optional
         A compressed tar of at most so many bytes, decompressed, is held in memory. 32 MiB by default.
+    keep_facts : int
+        The most bytes of files with facts about jobs that are kept of an archive that must be read from its beginning on.
 
     Raises
     ------
@@ -375,7 +435,7 @@ def read_archive(
     except OSError as error:
         raise SourceError(f"cannot open {path}", path=path, cause=error) from error
     archive = Archive(path, kind, codec, status, max_decompressed)
-    archive.list_members(look, _HELD_BYTES if keep is None else keep)
+    archive.list_members(look, _HELD_BYTES if keep is None else keep, keep_facts)
     with _lock:
         _remembered[path] = archive
         _remembered.move_to_end(path)

@@ -6,19 +6,20 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from metricscan.definitions.pasted import text_of
 from metricscan.errors import SourceError
 from metricscan.logs.job import FROM_NAME
 from metricscan.logs.parameters import (
     MOST_BYTES,
     is_named_by_ray,
+    of_hydra,
+    of_nni,
+    of_overrides,
+    of_wandb,
+    of_yaml,
     parameters_in_name,
-    read_hydra,
-    read_json,
+    parameters_of,
     read_mlflow,
-    read_nni,
-    read_overrides,
-    read_wandb,
-    read_yaml,
 )
 from metricscan.logs.run_status import (
     status_of_airflow,
@@ -32,13 +33,16 @@ from metricscan.logs.run_status import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from metricscan.logs.file_tree import FileTree
     from metricscan.logs.job import Job, Survey
 
 _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json", "params.json")
+# A database has some kilobytes per trial.
+_MOST_DATABASE_BYTES = 1 << 28
 _LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
 
 
-def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
+def add_own_facts(job: Job, folder: str | None, found: Survey, tree: FileTree) -> None:
     """Add to a job the hyperparameters that its name spells, and the hyperparameters and the status in files of its folder.
 
     Parameters
@@ -48,9 +52,11 @@ def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
         The folder that belongs to the job alone; None without such a folder.
     found : Survey
         Gets an error for each file that cannot be read.
+    tree : FileTree
+        The files beside the logs.
     """
     name = _LOG_SUFFIX.sub("", job.name)
-    files = _Files(folder, found) if folder is not None and os.path.isdir(folder) else None
+    files = _Files(folder, found, tree) if folder is not None and tree.is_folder(folder) else None
     if files is not None:
         files.add_usual()
         _add_facts_of_tool(job, files)
@@ -58,7 +64,7 @@ def add_own_facts(job: Job, folder: str | None, found: Survey) -> None:
             # the name says the same, but shortened and rounded
             name = name.rpartition("/")[0]
     if "_log." in job.logs[0].stream:
-        _set_status(job, *status_of_submitit([log.path for log in job.logs], found))
+        _set_status(job, *status_of_submitit(tree, [log.path for log in job.logs], found))
     if "=" in name:
         job.add_parameters(parameters_in_name(name), FROM_NAME)
     if files is not None:
@@ -71,34 +77,34 @@ def _add_facts_of_tool(job: Job, files: _Files) -> None:
 
     The names of the files are usual ones. They mean hyperparameters only where such a tool wrote them.
     """
-    stream, folder, found = job.logs[0].stream, files.folder, files.found
+    stream, folder, found, tree = job.logs[0].stream, files.folder, files.found, files.tree
     if stream.startswith("std."):
-        files.add("config.json", read_json)
+        files.add("config.json", parameters_of)
     elif stream.startswith("files/"):
-        files.add("files/config.yaml", read_wandb)
+        files.add("files/config.yaml", of_wandb)
     elif stream.startswith("artifacts/"):
-        if os.path.isdir(f"{folder}/params") and os.path.isfile(f"{folder}/meta.yaml"):
-            files.parameters[f"{folder}/params"] = _reported(read_mlflow, f"{folder}/params", found)
-            _set_status(job, status_of_mlflow(f"{folder}/meta.yaml", found), f"{folder}/meta.yaml")
+        if tree.is_folder(f"{folder}/params") and tree.is_file(f"{folder}/meta.yaml"):
+            files.parameters[f"{folder}/params"] = files.reported(read_mlflow, f"{folder}/params")
+            _set_status(job, status_of_mlflow(tree, f"{folder}/meta.yaml", found), f"{folder}/meta.yaml")
     elif stream.startswith(("stdout", "stderr", "trial.")):
         above, _, trial = folder.rpartition("/")
         if above.endswith("/working_dirs"):
             # Ray 2 keeps what a trial prints apart from what it was told
             above = f"{above.rpartition('/')[0]}/driver_artifacts"
-            files.add(f"../../driver_artifacts/{trial}/params.json", read_json)
+            files.add_path(f"{above}/{trial}/params.json", parameters_of)
         if above.endswith("/trials"):
-            files.add("parameter.cfg", read_nni)
+            files.add("parameter.cfg", of_nni)
             _add_facts_of_nni(job, files)
         else:
-            _set_status(job, *status_of_ray(above, trial, found))
+            _set_status(job, *status_of_ray(tree, above, trial, found))
     elif stream.startswith("attempt="):
-        _set_status(job, *status_of_airflow([log.path for log in job.logs]))
+        _set_status(job, *status_of_airflow(tree, [log.path for log in job.logs]))
     elif "_std" in stream:
-        _set_status(job, *status_of_metaflow([log.path for log in job.logs], found))
+        _set_status(job, *status_of_metaflow(tree, [log.path for log in job.logs], found))
     if any(log.stream.startswith(".guild/") for log in job.logs):
-        files.add(".guild/attrs/flags", read_yaml)
+        files.add(".guild/attrs/flags", of_yaml)
         path = f"{folder}/.guild/attrs/exit_status"
-        _set_status(job, status_of_guild(path, found), path)
+        _set_status(job, status_of_guild(tree, path, found), path)
 
 
 def _add_facts_of_nni(job: Job, files: _Files) -> None:
@@ -107,19 +113,25 @@ def _add_facts_of_nni(job: Job, files: _Files) -> None:
     if os.path.basename(os.path.dirname(folder)) == "environments":
         folder = os.path.dirname(os.path.dirname(folder))
     path = f"{folder}/db/nni.sqlite"
-    if not os.path.isfile(path):
+    if not files.tree.is_file(path):
         return
     # sqlite3 is loaded only where there is a database
     from metricscan.logs.nni_database import read_trial
 
     try:
-        parameters, status = read_trial(path, trial)
-    except ValueError as error:
+        content = files.tree.derived(_content_in_archive, path)
+        parameters, status = read_trial(path, trial, content)
+    except (ValueError, SourceError) as error:
         files.found.errors.append(SourceError(f"cannot read the trial {trial} in {path}", path=path, cause=error))
         return
     if parameters:
         files.parameters.setdefault(path, parameters)
     _set_status(job, status, path)
+
+
+def _content_in_archive(tree: FileTree, path: str) -> bytes | None:
+    """The content of a file in an archive; None of a file on disk."""
+    return tree.read(path, _MOST_DATABASE_BYTES, "a database") if tree.is_in_archive(path) else None
 
 
 def _set_status(job: Job, status: str | None, source: str) -> None:
@@ -135,41 +147,42 @@ class _Files:
     folder : str
     found : Survey
         Gets an error for each file that cannot be read.
+    tree : FileTree
     parameters : dict of str to dict
         By the path of each file, what it holds. A later one overrules the others.
     """
 
-    def __init__(self, folder: str, found: Survey) -> None:
+    def __init__(self, folder: str, found: Survey, tree: FileTree) -> None:
         self.folder = folder
         self.found = found
+        self.tree = tree
         self.parameters: dict[str, dict[str, str]] = {}
 
     def add(self, name: str, read: Callable[[str], dict[str, str]]) -> None:
-        path = f"{self.folder}/{name}"
-        if os.path.isfile(path):
-            if name.startswith("../"):
-                path = os.path.normpath(path)
-            parameters = _reported(read, path, self.found)
+        self.add_path(f"{self.folder}/{name}", read)
+
+    def add_path(self, path: str, read: Callable[[str], dict[str, str]]) -> None:
+        if self.tree.is_file(path):
+            parameters = self.reported(
+                lambda tree, path: read(text_of(tree.read(path, MOST_BYTES, "a file of hyperparameters"))), path
+            )
             if parameters:
                 self.parameters[path] = parameters
 
     def add_usual(self) -> None:
         """Read the files whose names tell what they are."""
         for name in _PARAMETER_FILES:
-            self.add(name, read_json)
-        if os.path.isdir(f"{self.folder}/.hydra"):
+            self.add(name, parameters_of)
+        if self.tree.is_folder(f"{self.folder}/.hydra"):
             # the whole configuration; then what was chosen on the command line, as it was spelled there
-            self.add(".hydra/config.yaml", read_hydra)
-            self.add(".hydra/overrides.yaml", read_overrides)
-        self.add("hparams.yaml", read_yaml)
+            self.add(".hydra/config.yaml", of_hydra)
+            self.add(".hydra/overrides.yaml", of_overrides)
+        self.add("hparams.yaml", of_yaml)
 
-
-def _reported(read: Callable[[str], dict[str, str]], path: str, found: Survey) -> dict[str, str]:
-    """The hyperparameters in a file. If it cannot be read, there are none, and the survey gets an error."""
-    try:
-        if os.path.getsize(path) > MOST_BYTES:
-            raise ValueError(f"{os.path.getsize(path)} bytes; a file of hyperparameters has at most {MOST_BYTES}")
-        return read(path)
-    except (OSError, ValueError, RecursionError) as error:
-        found.errors.append(SourceError(f"cannot read the hyperparameters in {path}", path=path, cause=error))
-        return {}
+    def reported(self, read: Callable[[FileTree, str], dict[str, str]], path: str) -> dict[str, str]:
+        """The hyperparameters in a file. If it cannot be read, there are none, and the survey gets an error."""
+        try:
+            return read(self.tree, path)
+        except (OSError, ValueError, RecursionError, SourceError) as error:
+            self.found.errors.append(SourceError(f"cannot read the hyperparameters in {path}", path=path, cause=error))
+            return {}

@@ -502,6 +502,7 @@ class _Search:
         place: str,
         is_export: Callable[[], bool],
         include: Sequence[str] | None = None,
+        is_file: Callable[[str], bool] = os.path.isfile,
     ) -> Why | None:
         """Why a file is no log, if its name, or its paths for the globs, say so."""
         include = self.include if include is None else include
@@ -512,7 +513,7 @@ class _Search:
             return None if asked else "not-included"
         if name.startswith("."):
             return "hidden"
-        if is_of_tool(place, name):
+        if is_of_tool(place, name, is_file):
             return "of-tool"
         name = without_suffix(name)
         if self.exports and name.endswith((".json", ".csv")) and is_export():

@@ -23,9 +23,11 @@ from metricscan.logs.exports import stream_names
 from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
 from metricscan.logs.formats import REFUSED, detect, format_of
 from metricscan.logs.job import Notice
+from metricscan.logs.kept_facts import may_hold_facts
 from metricscan.logs.naming import absolute
 from metricscan.logs.source import IsArchive, open_source
 from metricscan.logs.tars import is_tar
+from metricscan.logs.tools import PRINT_OUTS, is_of_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,24 +38,12 @@ if TYPE_CHECKING:
 
 #: What the compressed tars of a search, decompressed, may take up together in memory.
 HELD_BYTES = 128 * 1024 * 1024
+#: What files with facts about jobs may take up together in memory, of those archives that must be read from their beginning on.
+KEPT_BYTES = 64 * 1024 * 1024
 # The first kilobytes of a member show whether it is text.
 HEAD_BYTES = 8192
 #: The compressions that are not decompressed.
 NOT_READ = frozenset(name for _, name in UNSUPPORTED)
-
-
-# Files of usual tools with facts about jobs, which are read in folders only.
-_FACTS = (
-    "/params.json",
-    "/hyperparameters.json",
-    "/hparams.yaml",
-    "/.hydra/config.yaml",
-    "/files/config.yaml",
-    "/.guild/attrs/flags",
-    "/.guild/attrs/exit_status",
-    "/parameter.cfg",
-    "/meta.yaml",
-)
 
 
 class Search(Protocol):
@@ -91,8 +81,9 @@ class Search(Protocol):
         place: str,
         is_export: Callable[[], bool],
         include: Sequence[str] | None = None,
+        is_file: Callable[[str], bool] = os.path.isfile,
     ) -> Why | None:
-        """Why a file is no log, if its name, or its paths for the globs, say so."""
+        """Why a file is no log, if its name, or its paths for the globs, say so; ``is_file`` tells which files there are."""
 
     def why_log(self, path: str) -> Why:
         """Why a file that was not given is a log."""
@@ -122,6 +113,7 @@ class ArchiveSearch:
         self._input_format = input_format
         self._max_decompressed = max_decompressed
         self._may_hold = HELD_BYTES
+        self._may_keep = KEPT_BYTES
         self._unopened: list[str] = []
         self._nested: list[str] = []
 
@@ -193,12 +185,19 @@ class ArchiveSearch:
                 return True
             members = Members(search, path, within, only, self._input_format, self._max_decompressed)
             archive = read_archive(
-                path, *kind, look=members.look, max_decompressed=self._max_decompressed, keep=self._may_hold
+                path,
+                *kind,
+                look=members.look,
+                max_decompressed=self._max_decompressed,
+                keep=self._may_hold,
+                keep_facts=self._may_keep,
             )
             self._may_hold -= len(archive.content or b"")
+            self._may_keep -= archive.facts.bytes
         except SourceError:
             # the scan reports it
             return False
+        members.take_back_saved()
         known = found.archives.setdefault(path, archive)
         known.streams.update({name: log.streams for name, log in members.logs.items() if log.streams != [None]})
         known.formats.update(
@@ -277,16 +276,17 @@ class Members:
         self._input_format = input_format
         self._max_decompressed = max_decompressed
         self._searched: dict[str, bool] = {"": True}
+        # the absolute paths of members that may be what a run printed
+        self._print_outs: set[str] = set()
 
     def look(self, name: str, file: MemberFile) -> None:
         """Decide whether a member is a log."""
         self.logs.pop(name, None)
-        inner = name
-        if self._only and name != self._only:
-            inner = name[len(self._only) + 1 :]
-            if not name.startswith(self._only + "/"):
-                return
-        if name != self._only and not self._is_log_by_name(name, inner, lambda: self._is_export(file)):
+        if name.endswith(PRINT_OUTS):
+            self._print_outs.add(f"{self._place}/{name}")
+        if self._only and name != self._only and not name.startswith(self._only + "/"):
+            return
+        if name != self._only and not self._is_log_by_name(name, self._inner(name), lambda: self._is_export(file)):
             return
         head = file.peek(HEAD_BYTES)
         shown = first_shows(head, MAGIC_PREFIXES)
@@ -313,6 +313,23 @@ class Members:
             return
         self.logs[name] = Log(shown, *self._streams(opened, shown))
 
+    def take_back_saved(self) -> None:
+        """Take back the logs that were saved with a run whose print-out was met behind them."""
+        if not self._print_outs:
+            return
+        for name in [*self.logs]:
+            folder, _, base = name.rpartition("/")
+            is_saved = name != self._only and is_of_tool(f"{self._place}/{folder}", base, self._is_print_out)
+            if is_saved and not self._is_log_by_name(name, self._inner(name), lambda: False):
+                del self.logs[name]
+
+    def _inner(self, name: str) -> str:
+        """A member's path for the globs: that within the folder that was given."""
+        return name[len(self._only) + 1 :] if self._only and name != self._only else name
+
+    def _is_print_out(self, place: str) -> bool:
+        return place in self._print_outs
+
     def _pass_over_nested(self, name: str) -> None:
         self.nested.append(name)
         self._rules.decide(f"{self._path}/{name}", taken=False, why="archive")
@@ -323,7 +340,7 @@ class Members:
             return False
         within = self._within + inner[: len(inner) - len(base)]
         place = f"{self._place}/{folder}" if folder else self._place
-        why = self._rules.why_no_log(base, (within,), place, is_export, self._include)
+        why = self._rules.why_no_log(base, (within,), place, is_export, self._include, self._is_print_out)
         if why is None:
             return True
         if self._rules.is_archive_by_name(base, within):
@@ -387,20 +404,21 @@ class Members:
 def report(archive: Archive, members: Members, found: Survey) -> None:
     """Add to a survey what is to be said about an archive that was listed."""
     path = archive.path
-    facts = [name for name in archive.members if name.endswith(_FACTS)]
-    if facts and members.logs:
-        found.notices.append(
-            Notice(
-                f"{path} holds {counted(len(facts), 'file')} in which tools write hyperparameters or statuses, for example "
-                f"{facts[0]}; they are not read in archives, so that a failed run may win; extract the archive, or give --jobs",
-                path,
+    left_out = [*archive.facts.left_out]
+    if left_out and members.logs:
+        found.errors.append(
+            SourceError(
+                f"{path}: {counted(len(left_out), 'file')} in which tools write hyperparameters or statuses, for example "
+                f"{left_out[0]}, would take up too much memory",
+                path=path,
+                hint="extract the archive and give the folder, or give --jobs; a failed run may win",
             )
         )
     if archive.error is not None and archive.error_in not in members.logs:
         # else the scan of that member meets the error
         found.errors.append(archive.error)
     for reason, names in archive.unreadable.items():
-        wanted = [name for name in names if members.is_wanted(name)]
+        wanted = [name for name in names if members.is_wanted(name) or (members.logs and may_hold_facts(name))]
         if wanted:
             found.errors.append(
                 SourceError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from metricscan.logs.attempts import Attempt
+    from metricscan.logs.file_tree import FileTree
     from metricscan.logs.job import Survey
 
 # Where usual tools put logs; the first layout that fits a path decides. A layout is the tool's name; a text that each such
@@ -99,6 +100,8 @@ class JobKeys:
         As for :func:`metricscan.logs.survey.survey`.
     found : Survey
         Gets an error for each log in whose path the regex finds no job, and notices about rotated logs.
+    tree : FileTree
+        The files beside the logs.
     apart : collection of str
         Absolute paths of files that are not pieces of a rotated log, whatever their names.
 
@@ -118,7 +121,12 @@ class JobKeys:
     """
 
     def __init__(
-        self, logs: list[tuple[str, str | None]], rule: str, found: Survey, apart: Collection[str] = ()
+        self,
+        logs: list[tuple[str, str | None]],
+        rule: str,
+        found: Survey,
+        tree: FileTree,
+        apart: Collection[str] = (),
     ) -> None:
         self.logs = [path for path, _ in logs]
         self.within = [name for _, name in logs]
@@ -142,6 +150,7 @@ class JobKeys:
         ]
         self.split = [_split(place) for place in self.places]
         self.found = found
+        self._tree = tree
         self.folders: list[str | None] = []
         self.common = ""
         self.by_path: list[bool] = []
@@ -188,7 +197,7 @@ class JobKeys:
             if name.endswith(".log") or ".log." in name:
                 is_run = are_runs.get(folder)
                 if is_run is None:
-                    is_run = are_runs[folder] = _is_run(folder)
+                    is_run = are_runs[folder] = _is_run(folder, self._tree)
                 if is_run:
                     keys.append((folder, None))
                     continue
@@ -309,12 +318,11 @@ class JobKeys:
         return _as_text(self.split[index][1])
 
 
-def _is_run(folder: str) -> bool:
+def _is_run(folder: str, tree: FileTree) -> bool:
     """Whether a folder is that of a run of Hydra or Lightning: its logs are streams of one job."""
-    # access takes half the time of isdir, and this is asked for every folder with logs
-    if os.access(f"{folder}/.hydra", os.F_OK):
+    if tree.exists(f"{folder}/.hydra"):
         return True
-    return "/version_" in folder and bool(_LIGHTNING.fullmatch(folder)) and os.path.isfile(f"{folder}/hparams.yaml")
+    return "/version_" in folder and bool(_LIGHTNING.fullmatch(folder)) and tree.is_file(f"{folder}/hparams.yaml")
 
 
 def _in_run(key: _Key | None, runs: set[str]) -> _Key | None:

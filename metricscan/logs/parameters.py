@@ -1,16 +1,19 @@
-"""Hyperparameters as text: out of JSON and YAML files of usual tools, and out of the names of folders."""
+"""Hyperparameters as text: out of the files of usual tools in JSON and YAML, and out of the names of folders."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import TYPE_CHECKING, Any
+
+from metricscan.definitions.pasted import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import yaml
+
+    from metricscan.logs.file_tree import FileTree
 
 # A trial's folder as Ray Tune names it: the trainable, the trial's id, its number, what it varies, and the time; in old versions
 # there is no id, and eight random characters follow the time. Ray cuts what stands before the time.
@@ -41,35 +44,21 @@ _MOST_YAML_VALUES = 100_000
 # ---- files
 
 
-def read_json(path: str) -> dict[str, str]:
-    """The hyperparameters in a file of JSON."""
-    with open(path, encoding="utf-8") as file:
-        return parameters_of(file.read())
-
-
-def read_nni(path: str) -> dict[str, str]:
+def of_nni(text: str) -> dict[str, str]:
     """The hyperparameters that NNI's tuner gave a trial."""
-    with open(path, encoding="utf-8") as file:
-        return parameters_of(file.read(), within="parameters")
+    return parameters_of(text, within="parameters")
 
 
-def read_mlflow(folder: str) -> dict[str, str]:
+def read_mlflow(files: FileTree, folder: str) -> dict[str, str]:
     """The hyperparameters that MLflow keeps of a run: a file for each, in folders where their names hold ``/``."""
     parameters: dict[str, str] = {}
     size = 0
-    for at, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = f"{at}/{name}"
-            if not os.path.isfile(path):
-                continue
-            with open(path, encoding="utf-8") as file:
-                value = file.read(MOST_BYTES).strip()
-            size += len(value) + len(name)
-            if size > MOST_BYTES:
-                raise ValueError(f"more than {MOST_BYTES} characters")
-            key = path[len(folder) + 1 :].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            parameters[key] = value
+    for name in files.within(folder):
+        value = text_of(files.read(f"{folder}/{name}", MOST_BYTES, "a hyperparameter")).strip()
+        size += len(value) + len(name)
+        if size > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} characters")
+        parameters[name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")] = value
     return parameters
 
 
@@ -120,12 +109,10 @@ def as_text(text: str) -> str:
     return spelled.encode("utf-8", "backslashreplace").decode()
 
 
-def read_overrides(path: str) -> dict[str, str]:
+def of_overrides(text: str) -> dict[str, str]:
     """What was given on Hydra's command line: a list of KEY=VALUE in YAML."""
     import yaml
 
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
     try:
         loader, node = _composed(text)
         overrides = loader.construct_document(node) or [] if node is not None else []
@@ -137,13 +124,13 @@ def read_overrides(path: str) -> dict[str, str]:
     return {as_text(key.lstrip("+~")): as_text(value) for key, equals, value in pairs if equals}
 
 
-def read_hydra(path: str) -> dict[str, str]:
+def of_hydra(text: str) -> dict[str, str]:
     """The configuration that Hydra keeps of a run.
 
     Hydra writes references to other values as ``${KEY}``. What such a reference stands for is known if it is another value
     of the file. All else that is computed, or missing (``???``), is left out.
     """
-    values = read_yaml(path)
+    values = of_yaml(text)
     for key, value in values.items():
         for _ in range(_MOST_REFERENCES):
             reference = _REFERENCE.fullmatch(value)
@@ -154,14 +141,14 @@ def read_hydra(path: str) -> dict[str, str]:
     return {key: value for key, value in values.items() if value != "???" and "${" not in value}
 
 
-def read_yaml(path: str) -> dict[str, str]:
+def of_yaml(text: str) -> dict[str, str]:
     """The values of a mapping in YAML. Those of mappings within have keys with dots, as Hydra writes them."""
-    return dict(_flat(path, ()))
+    return dict(_flat(text, ()))
 
 
-def read_wandb(path: str) -> dict[str, str]:
+def of_wandb(text: str) -> dict[str, str]:
     """The configuration that W&B keeps of a run: a mapping of names to mappings with a value."""
-    values = dict(_flat(path, ("_wandb", "wandb_version")))
+    values = dict(_flat(text, ("_wandb", "wandb_version")))
     kept = ((key.partition(".")[0], key.partition(".")[2], value) for key, value in values.items())
     return {
         name + within.removeprefix("value"): value
@@ -170,8 +157,8 @@ def read_wandb(path: str) -> dict[str, str]:
     }
 
 
-def _flat(path: str, without: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """The keys and values of a file in YAML, but for some keys.
+def _flat(text: str, without: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The keys and values of a mapping in YAML, but for some keys.
 
     Raises
     ------
@@ -180,8 +167,6 @@ def _flat(path: str, without: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """
     import yaml
 
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
     try:
         loader, node = _composed(text)
     except yaml.YAMLError as error:

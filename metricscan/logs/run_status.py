@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import re
 from typing import TYPE_CHECKING
 
+from metricscan.definitions.pasted import text_of
 from metricscan.errors import SourceError
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
-from metricscan.logs.parameters import read_yaml
+from metricscan.logs.parameters import MOST_BYTES, of_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from metricscan.logs.file_tree import FileTree
     from metricscan.logs.job import Survey
 
 _LOG_OF_SUBMITIT = re.compile(rf"(?P<task>.*/\d+(?:_\d+)?_\d+_)log\.(?:out|err){_PACKED}", re.DOTALL)
@@ -42,28 +42,29 @@ _AIRFLOW_END_BYTES = 64 << 10
 _MOST_STATE_BYTES = 1 << 28
 
 
-def status_of_guild(path: str, found: Survey) -> str | None:
+def status_of_guild(files: FileTree, path: str, found: Survey) -> str | None:
     """The status in Guild's file with the exit status; None while the run goes on."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return "Failed" if int(file.read(100)) else "Completed"
+        return "Failed" if int(text_of(files.first_bytes(path, 100))) else "Completed"
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SourceError) as error:
         found.errors.append(SourceError(f"cannot read the exit status in {path}", path=path, cause=error))
         return None
 
 
-def status_of_mlflow(path: str, found: Survey) -> str | None:
+def status_of_mlflow(files: FileTree, path: str, found: Survey) -> str | None:
     """The status in the file that MLflow keeps of a run."""
     try:
-        return _IN_MLFLOW.get(read_yaml(path).get("status", ""))
-    except (OSError, ValueError, RecursionError) as error:
+        return _IN_MLFLOW.get(
+            of_yaml(text_of(files.read(path, MOST_BYTES, "what MLflow keeps of a run"))).get("status", "")
+        )
+    except (OSError, ValueError, RecursionError, SourceError) as error:
         found.errors.append(SourceError(f"cannot read the status in {path}", path=path, cause=error))
         return None
 
 
-def status_of_submitit(logs: Iterable[str], found: Survey) -> tuple[str | None, str]:
+def status_of_submitit(files: FileTree, logs: Iterable[str], found: Survey) -> tuple[str | None, str]:
     """The status of a job of submitit, and the file that gives it.
 
     Each task leaves a result when it ends. One that failed decides; a job is complete when all of its tasks are.
@@ -72,12 +73,11 @@ def status_of_submitit(logs: Iterable[str], found: Survey) -> tuple[str | None, 
     statuses: list[str | None] = []
     for path in results:
         try:
-            with open(path, "rb") as file:
-                head = _PICKLE_HEAD.match(file.read(64))
+            head = _PICKLE_HEAD.match(files.first_bytes(path, 64))
         except FileNotFoundError:
             statuses.append(None)
             continue
-        except OSError as error:
+        except (OSError, SourceError) as error:
             found.errors.append(SourceError(f"cannot read the result in {path}", path=path, cause=error))
             statuses.append(None)
             continue
@@ -88,7 +88,7 @@ def status_of_submitit(logs: Iterable[str], found: Survey) -> tuple[str | None, 
     return ("Completed" if statuses and None not in statuses else None), next(iter(results), "")
 
 
-def status_of_metaflow(logs: Iterable[str], found: Survey) -> tuple[str | None, str]:
+def status_of_metaflow(files: FileTree, logs: Iterable[str], found: Survey) -> tuple[str | None, str]:
     """The status of a task of Metaflow, and the file that gives it: that of its last attempt.
 
     ``N.runtime`` says how an attempt ended. Where it is missing, a failed attempt is known by the last line of its errors.
@@ -99,27 +99,26 @@ def status_of_metaflow(logs: Iterable[str], found: Survey) -> tuple[str | None, 
     attempt = max(matches, key=lambda match: int(match["number"]))["attempt"]
     path = f"{attempt}runtime"
     try:
-        with open(path, encoding="utf-8") as file:
-            ended = json.loads(file.read(10_000))
+        ended = json.loads(text_of(files.first_bytes(path, 10_000)))
         if ended["success"]:
             return "Completed", path
         return ("Stopped" if ended.get("killed") else "Failed"), path
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, SourceError) as error:
         found.errors.append(SourceError(f"cannot read the status in {path}", path=path, cause=error))
         return None, ""
     path = f"{attempt}runtime_stderr.log"
-    return ("Failed" if _end_of(path, 200).rstrip().endswith(b"Task failed.") else None), path
+    return ("Failed" if _end_of(files, path, 200).rstrip().endswith(b"Task failed.") else None), path
 
 
-def status_of_airflow(logs: Iterable[str]) -> tuple[str | None, str]:
+def status_of_airflow(files: FileTree, logs: Iterable[str]) -> tuple[str | None, str]:
     """The status of a task of Airflow, and the log that gives it: the end of that of its last attempt."""
     matches = [match for log in logs if (match := _LOG_OF_AIRFLOW.fullmatch(log))]
     if not matches:
         return None, ""
     path = max(matches, key=lambda match: int(match["number"]))[0]
-    ends = [*_END_IN_AIRFLOW.finditer(_end_of(path, _AIRFLOW_END_BYTES))]
+    ends = [*_END_IN_AIRFLOW.finditer(_end_of(files, path, _AIRFLOW_END_BYTES))]
     if not ends:
         return None, path
     code, word = ends[-1].groups()
@@ -130,18 +129,15 @@ def status_of_airflow(logs: Iterable[str]) -> tuple[str | None, str]:
     return _IN_AIRFLOW.get(word), path
 
 
-def _end_of(path: str, size: int) -> bytes:
+def _end_of(files: FileTree, path: str, size: int) -> bytes:
     """The last bytes of a log; nothing if it cannot be read, which the scan reports."""
     try:
-        with open(path, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(file.tell() - size, 0))
-            return file.read(size)
-    except OSError:
+        return files.last_bytes(path, size)
+    except (OSError, SourceError):
         return b""
 
 
-def status_of_ray(experiment: str, trial: str, found: Survey) -> tuple[str | None, str]:
+def status_of_ray(files: FileTree, experiment: str, trial: str, found: Survey) -> tuple[str | None, str]:
     """The status of a trial in the state that Ray Tune keeps of an experiment, and the file that gives it.
 
     ``experiment`` is the folder of the experiment, ``trial`` the name of the trial's folder. A trial's own file
@@ -151,11 +147,10 @@ def status_of_ray(experiment: str, trial: str, found: Survey) -> tuple[str | Non
     if trial_id is None:
         return None, ""
     try:
-        path = _latest_state(experiment, os.stat(experiment).st_mtime_ns)
+        path = files.derived(_latest_state, experiment)
         if path is None:
             return None, ""
-        state = os.stat(path)
-        statuses = _statuses_in_ray(path, state.st_mtime_ns, state.st_size)
+        statuses = files.derived(_statuses_in_ray, path)
     except OSError:
         # no such folder: the trials were copied without the experiment
         return None, ""
@@ -166,24 +161,21 @@ def status_of_ray(experiment: str, trial: str, found: Survey) -> tuple[str | Non
     return _IN_RAY.get(statuses.get(trial_id[1], "")), path
 
 
-# Each trial of an experiment asks for the same file. The arguments change when the file does.
-@functools.lru_cache(maxsize=4)
-def _latest_state(experiment: str, changed_ns: int) -> str | None:
+def _latest_state(files: FileTree, experiment: str) -> str | None:
     """The newest state in a folder: their names end in the time at which the experiment began, or went on."""
-    names = [name for name in os.listdir(experiment) if name.startswith("experiment_state-") and name.endswith(".json")]
+    names = [
+        name for name in files.names(experiment) if name.startswith("experiment_state-") and name.endswith(".json")
+    ]
     return f"{experiment}/{max(names)}" if names else None
 
 
-@functools.lru_cache(maxsize=4)
-def _statuses_in_ray(path: str, changed_ns: int, size: int) -> dict[str, str] | Exception:
+def _statuses_in_ray(files: FileTree, path: str) -> dict[str, str] | Exception:
     """The status of each trial by its id; what is wrong with a file that cannot be read."""
     try:
-        if size > _MOST_STATE_BYTES:
-            raise ValueError(f"{size} bytes; a state has at most {_MOST_STATE_BYTES}")
-        with open(path, encoding="utf-8") as file:
-            trials = [json.loads(one[0]) for one in json.load(file)["trial_data"]]
+        state = json.loads(text_of(files.read(path, _MOST_STATE_BYTES, "a state")))
+        trials = [json.loads(one[0]) for one in state["trial_data"]]
         return {str(one["trial_id"]): str(one["status"]) for one in trials}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, SourceError) as error:
         return error
     except (LookupError, TypeError):
         return ValueError("a list of trials with trial_id and status was expected at trial_data")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from metricscan.logs.attempts import notice_of_attempts
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.facts import add_own_facts
+from metricscan.logs.file_tree import FileTree
 from metricscan.logs.find import find_logs
 from metricscan.logs.formats import check_format
 from metricscan.logs.job import FROM_NAME, Survey
@@ -18,7 +19,7 @@ from metricscan.logs.parameters import parameters_in_name
 from metricscan.logs.streams import streams_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from metricscan.errors import AllFaults
     from metricscan.logs.find import Decision
@@ -106,32 +107,37 @@ def survey(
     )
     facts = [] if jobs_file is None else read_jobs_file(os.fspath(jobs_file))
     placed = [(fact.place, fact.name) for fact in facts if fact.place is not None and fact.renames]
+    tree = FileTree(found.archives)
     keys = JobKeys(
-        list(streams_of(logs, input_format, found.archives, found.notices)), job, found, [place for place, _ in placed]
+        list(streams_of(logs, input_format, found.archives, found.notices)),
+        job,
+        found,
+        tree,
+        [place for place, _ in placed],
     )
     keys.place(placed)
     found.jobs = keys.jobs()
     tried_again = notice_of_attempts(found.jobs) if keys.attempts else None
     if tried_again is not None:
         found.notices.append(tried_again)
-    shared = parameters_in_name(_below(keys.common, given, found.archives)) if "=" in keys.common else {}
+    shared = parameters_in_name(_below(keys.common, given, tree)) if "=" in keys.common else {}
     for one, folder, by_path in zip(found.jobs, keys.folders, keys.by_path, strict=True):
         if shared and by_path:
             one.add_parameters(shared, FROM_NAME)
         if folder is not None or "=" in one.name:
-            add_own_facts(one, folder, found)
+            add_own_facts(one, folder, found, tree)
+    for archive in found.archives.values():
+        archive.forget_facts()
     if jobs_file is not None:
         found.jobs, notices = apply_facts(found.jobs, facts, jobs_file)
         found.notices += notices
     return found
 
 
-def _below(common: str, paths: Sequence[str], archives: Mapping[str, object]) -> str:
+def _below(common: str, paths: Sequence[str], tree: FileTree) -> str:
     """The part of the folder that all jobs share that begins with the name of a given folder or archive.
 
     What lies above was not given: the names of those folders say where somebody keeps the logs.
     """
-    tops = [
-        top for path in paths if is_within(common, top := absolute(path)) and (path in archives or os.path.isdir(path))
-    ]
+    tops = [top for path in paths if is_within(common, top := absolute(path)) and tree.is_folder(path)]
     return common[len(os.path.dirname(min(tops, key=len))) :] if tops else os.path.basename(common)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import re
+from typing import TYPE_CHECKING
 
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # By a text in the folder's path, with / behind it: a regex for a file's absolute path. The text is tested once per folder.
 _BY_FOLDER = tuple(
@@ -53,6 +57,8 @@ _DIGEST_LENGTH = 32
 _SAVED_BY_WANDB = re.compile(r"(?P<run>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/files/(?!output\.log).+", re.DOTALL)
 _SAVED_BY_GUILD = re.compile(r"(?P<run>.*/[0-9a-f]{32})/(?!\.guild/).+", re.DOTALL)
 _SAVED = ((_SAVED_BY_WANDB, "files/output.log"), (_SAVED_BY_GUILD, ".guild/output"))
+#: What the paths of such print-outs end with.
+PRINT_OUTS = tuple(f"/{print_out}" for _, print_out in _SAVED)
 _MAY_BE_SAVED = re.compile(r".*/(?:(?:offline-)?run-\d{8}_\d{6}-[^/]+/files|[0-9a-f]{32})/.*", re.DOTALL)
 # By the file's name: a regex for the folder's absolute path.
 _BY_NAME = {
@@ -69,7 +75,7 @@ _BY_NAME = {
 }
 
 
-def is_of_tool(folder: str, name: str) -> bool:
+def is_of_tool(folder: str, name: str, is_file: Callable[[str], bool] = os.path.isfile) -> bool:
     """Whether a file is one that a tool wrote about itself.
 
     Parameters
@@ -78,6 +84,8 @@ def is_of_tool(folder: str, name: str) -> bool:
         The absolute path of the file's folder.
     name : str
         The file's name.
+    is_file : callable
+        Whether an absolute path is that of a file.
     """
     by_name = _BY_NAME.get(name)
     if by_name is not None and by_name.fullmatch(folder):
@@ -86,12 +94,12 @@ def is_of_tool(folder: str, name: str) -> bool:
     if not patterns and not may_be_saved:
         return False
     place = f"{folder}/{name}"
-    return any(pattern.fullmatch(place) for pattern in patterns) or (may_be_saved and _is_saved(place))
+    return any(pattern.fullmatch(place) for pattern in patterns) or (may_be_saved and _is_saved(place, is_file))
 
 
-def _is_saved(place: str) -> bool:
+def _is_saved(place: str, is_file: Callable[[str], bool]) -> bool:
     return any(
-        (match := pattern.fullmatch(place)) is not None and os.path.isfile(f"{match['run']}/{print_out}")
+        (match := pattern.fullmatch(place)) is not None and is_file(f"{match['run']}/{print_out}")
         for pattern, print_out in _SAVED
     )
 

@@ -530,10 +530,3 @@ def test_an_export_in_another_encoding_is_a_log(tmp_path, encoding):
     path.write_bytes(zipped({"job/x.json": export.encode(encoding), "job/y.json": b"{}"}))
     result = metricscan.replay([path], Scanner(["loss=loss=([0-9.]+)"]))
     assert result["loss"].select(["job", "value"]).to_pylist() == [{"job": "x", "value": 1.5}]
-
-
-def test_facts_in_an_archive_are_not_read_and_it_is_said(tmp_path):
-    path = tmp_path / "runs.zip"
-    path.write_bytes(zipped({"a/stdout": b"loss=1\n", "a/params.json": b'{"lr": 1}', "b/stdout": b"loss=2\n"}))
-    (notice,) = metricscan.replay([path], Scanner(["loss=loss=([0-9.]+)"])).notices
-    assert "1 file in which tools write hyperparameters or statuses, for example a/params.json" in notice.message

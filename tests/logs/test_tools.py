@@ -1,18 +1,38 @@
-"""Folders as tools write them. Each was written by the tool, of the version that is named, and is described here in short."""
+"""Folders as tools write them. Each was written by the tool, of the version that is named, and is described here in short.
+
+An archive of such a folder says the same as the folder.
+"""
 
 import json
 import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
+from support.archives import packed
 from support.folders import tree
 from support.surveys import told
 
+from metricscan.logs import members
 from metricscan.logs.survey import survey
 
 
 def known(folder, **options):
-    """Of each job the streams, the hyperparameters and the status; nothing went wrong."""
-    found = survey([folder], **options)
+    """Of each job the streams, the hyperparameters and the status, in the folder and in archives of it; nothing went wrong."""
+    facts = _known(folder, options)
+    with tempfile.TemporaryDirectory() as elsewhere, pytest.MonkeyPatch.context() as patch:
+        # compressed tars that are held in memory, and such that must be read from their beginning on
+        for held in (members.HELD_BYTES, 0):
+            patch.setattr(members, "HELD_BYTES", held)
+            for kind in ("logs.tar", "logs.tar.gz", "logs.zip") if held else ("logs.tar.gz", "logs.tar.zst"):
+                archive = Path(elsewhere) / folder.name
+                archive.write_bytes(packed(folder, kind))
+                assert _known(archive, options) == facts
+    return facts
+
+
+def _known(path, options):
+    found = survey([path], **options)
     streams = told(found)
     return {job.name: (streams[job.name], job.hyperparameters, job.status) for job in found.jobs}
 

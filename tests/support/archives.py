@@ -51,6 +51,12 @@ def zipped(files, method=zipfile.ZIP_DEFLATED):
     return out.getvalue()
 
 
+def packed(folder, kind):
+    """An archive of the regular files of a folder, without links: bytes, written by the writer of this kind."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    return KINDS[kind]({str(path.relative_to(folder)): path.read_bytes() for path in paths})
+
+
 #: Writers of every kind of archive, by the name that such a file usually has.
 KINDS = {
     "logs.tar": tarred,
