@@ -19,7 +19,6 @@ from metricscan.logs.parameters import (
     of_yaml,
     parameters_in_name,
     parameters_of,
-    read_mlflow,
 )
 from metricscan.logs.run_status import (
     status_of_airflow,
@@ -84,7 +83,7 @@ def _add_facts_of_tool(job: Job, files: _Files) -> None:
         files.add("files/config.yaml", of_wandb)
     elif stream.startswith("artifacts/"):
         if tree.is_folder(f"{folder}/params") and tree.is_file(f"{folder}/meta.yaml"):
-            files.parameters[f"{folder}/params"] = files.reported(read_mlflow, f"{folder}/params")
+            files.parameters[f"{folder}/params"] = files.reported(_parameters_of_mlflow, f"{folder}/params")
             _set_status(job, status_of_mlflow(tree, f"{folder}/meta.yaml", found), f"{folder}/meta.yaml")
     elif stream.startswith(("stdout", "stderr", "trial.")):
         above, _, trial = folder.rpartition("/")
@@ -127,6 +126,19 @@ def _add_facts_of_nni(job: Job, files: _Files) -> None:
     if parameters:
         files.parameters.setdefault(path, parameters)
     _set_status(job, status, path)
+
+
+def _parameters_of_mlflow(tree: FileTree, folder: str) -> dict[str, str]:
+    """The hyperparameters that MLflow keeps of a run: a file for each, in folders where their names hold ``/``."""
+    parameters: dict[str, str] = {}
+    size = 0
+    for name in tree.within(folder):
+        value = text_of(tree.read(f"{folder}/{name}", MOST_BYTES, "a hyperparameter")).strip()
+        size += len(value) + len(name)
+        if size > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} characters")
+        parameters[name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")] = value
+    return parameters
 
 
 def _content_in_archive(tree: FileTree, path: str) -> bytes | None:

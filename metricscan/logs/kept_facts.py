@@ -13,7 +13,7 @@ from metricscan.logs.parameters import MOST_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from metricscan.logs.archives import MemberFile
+    from metricscan.logs.member_file import MemberFile
 
 # Small files; those that hold facts about all jobs; and those whose first bytes say enough.
 _SMALL = (

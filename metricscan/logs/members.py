@@ -32,8 +32,9 @@ from metricscan.logs.tools import PRINT_OUTS, is_of_tool
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from metricscan.logs.archives import Archive, MemberFile
+    from metricscan.logs.archives import Archive
     from metricscan.logs.job import Survey, Why
+    from metricscan.logs.member_file import MemberFile
     from metricscan.logs.source import Source
 
 #: What the compressed tars of a search, decompressed, may take up together in memory.

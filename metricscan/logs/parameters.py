@@ -6,14 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from metricscan.definitions.pasted import text_of
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import yaml
-
-    from metricscan.logs.file_tree import FileTree
 
 # A trial's folder as Ray Tune names it: the trainable, the trial's id, its number, what it varies, and the time; in old versions
 # there is no id, and eight random characters follow the time. Ray cuts what stands before the time.
@@ -47,19 +43,6 @@ _MOST_YAML_VALUES = 100_000
 def of_nni(text: str) -> dict[str, str]:
     """The hyperparameters that NNI's tuner gave a trial."""
     return parameters_of(text, within="parameters")
-
-
-def read_mlflow(files: FileTree, folder: str) -> dict[str, str]:
-    """The hyperparameters that MLflow keeps of a run: a file for each, in folders where their names hold ``/``."""
-    parameters: dict[str, str] = {}
-    size = 0
-    for name in files.within(folder):
-        value = text_of(files.read(f"{folder}/{name}", MOST_BYTES, "a hyperparameter")).strip()
-        size += len(value) + len(name)
-        if size > MOST_BYTES:
-            raise ValueError(f"more than {MOST_BYTES} characters")
-        parameters[name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")] = value
-    return parameters
 
 
 def parameters_of(text: str, within: str | None = None) -> dict[str, str]:

@@ -20,7 +20,7 @@ from metricscan.logs import encodings
 from metricscan.logs._reading import FIRST_BYTES, WHOLE_BYTES, begins_plain, has_utf16_in_places
 from metricscan.logs.ahead import LEAST_BYTES, Ahead
 from metricscan.logs.archives import HEAD_BYTES as ARCHIVE_HEAD_BYTES
-from metricscan.logs.archives import MemberFile, open_member
+from metricscan.logs.archives import open_member
 from metricscan.logs.compression import (
     MAX_DECOMPRESSED,
     bounded,
@@ -29,6 +29,7 @@ from metricscan.logs.compression import (
     decompress,
     wanted_bytes,
 )
+from metricscan.logs.member_file import MemberFile
 from metricscan.logs.tars import is_tar
 
 if TYPE_CHECKING:
