@@ -1,8 +1,9 @@
 /* The decoders of all formats share this: their state, the list of runs that maps the text to the input, and the table of streams.
 
 The text consists of the events' messages, each ended by a newline. Positions are absolute: they count from the start of the export,
-or from the start of the whole text. A run is a piece of the text that is a copy of bytes of the input, so a position within a run
-maps to the run's start in the input plus the distance. */
+or from the start of the whole text. A run is a piece of the text that is a copy of bytes of the input, except for escapes: bytes of
+the text that stand for two bytes of the input. A position within a run maps to the run's start in the input plus the distance, plus
+one for each escape before it. */
 #ifndef METRICSCAN_EVENT_DECODER_H
 #define METRICSCAN_EVENT_DECODER_H
 
@@ -24,10 +25,10 @@ maps to the run's start in the input plus the distance. */
 #define ME_LAST_MS 253402300799999LL
 #define ME_FIRST_MS (-62135596800000LL)
 
-/* The start of a run: its place in the text (out) and in the input (in), and the line of each. */
-typedef struct { int64_t out, in, in_line, out_line; } me_run;
-/* An event: where it starts in the text, its time in microseconds since the epoch or ME_NO_TIME, and the number of its stream. */
-typedef struct { int64_t out, time, stream; } me_event;
+/* A run: its start in the text (out) and in the input (in); how many more lines lie before it in the input than in the text; the
+   time of its event in microseconds since the epoch, or ME_NO_TIME; the number of the event's stream, and of the first escape that does
+   not lie before it. */
+typedef struct { int64_t out, in, lines, time; int32_t stream; uint32_t escape; } me_run;
 /* A stream: its first and last time, the number of its events, and its name. */
 typedef struct { int64_t first, last, count; int64_t name_at, name_length; uint64_t hash; } me_stream;
 
@@ -56,8 +57,9 @@ typedef struct {
     int64_t length, capacity, lines, place;
     me_run *runs;
     int64_t n_runs, runs_capacity;
-    me_event *events;
-    int64_t n_events, events_capacity;
+    int64_t *escapes;
+    int64_t n_escapes, escapes_capacity;
+    int64_t fragments;
 } me_held;
 
 typedef struct {
@@ -69,8 +71,8 @@ typedef struct {
     int64_t text_length, text_capacity, text_base, text_line;
     me_run *runs;
     int64_t n_runs, runs_capacity;
-    me_event *events;
-    int64_t n_events, events_capacity;
+    int64_t *escapes; /* the places of escapes in the text */
+    int64_t n_escapes, escapes_capacity;
     me_stream *streams; /* the first one holds the events that name no stream */
     int64_t n_streams, streams_capacity;
     uint8_t *names;
@@ -121,33 +123,52 @@ static int me_grow(void **memory, int64_t *capacity, int64_t wanted, size_t size
     return 0;
 }
 
+/* Make room for more escapes. Runs count them with 32 bits. Returns -1 if there is no memory. */
+static inline int me_make_room_for_escapes(int64_t **escapes, int64_t *capacity, int64_t wanted) {
+    if (wanted <= *capacity) return 0;
+    return wanted > UINT32_MAX ? -1 : me_grow((void **)escapes, capacity, wanted, sizeof(int64_t));
+}
+
 /* Add a run: the text from here on is a copy of the input from `in` on. Returns -1 if there is no memory. */
-static inline int me_run_starts(me_decoder *d, int64_t in, int64_t in_line) {
+static inline int me_run_starts(me_decoder *d, int64_t in, int64_t in_line, int64_t time, int64_t stream) {
     if (d->n_runs == d->runs_capacity && me_grow((void **)&d->runs, &d->runs_capacity, d->n_runs + 1, sizeof(me_run)))
         return -1;
     me_run *run = &d->runs[d->n_runs++];
     run->out = d->text_base + d->text_length;
     run->in = in;
-    run->in_line = in_line;
-    run->out_line = d->text_line;
+    run->lines = in_line - d->text_line;
+    run->time = time;
+    run->stream = (int32_t)stream;
+    run->escape = (uint32_t)d->n_escapes;
     return 0;
 }
 
-static inline int me_event_starts(me_decoder *d, int64_t out, int64_t time, int64_t stream) {
-    if (d->n_events == d->events_capacity
-        && me_grow((void **)&d->events, &d->events_capacity, d->n_events + 1, sizeof(me_event)))
-        return -1;
-    me_event *event = &d->events[d->n_events++];
-    event->out = out;
-    event->time = time;
-    event->stream = stream;
-    me_stream *of = &d->streams[stream];
-    of->count++;
-    if (time != ME_NO_TIME) {
-        if (of->first == ME_NO_TIME || time < of->first) of->first = time;
-        if (of->last == ME_NO_TIME || time > of->last) of->last = time;
-    }
+/* Add a byte to the text that stands for two bytes of the input. Returns -1 if there is no memory. */
+static inline int me_put_escape(me_decoder *d, uint8_t byte) {
+    if (me_make_room_for_escapes(&d->escapes, &d->escapes_capacity, d->n_escapes + 1)) return -1;
+    d->escapes[d->n_escapes++] = d->text_base + d->text_length;
+    d->text[d->text_length++] = byte;
     return 0;
+}
+
+static inline void me_widen_span(me_stream *stream, int64_t time) {
+    if (time == ME_NO_TIME) return;
+    if (stream->first == ME_NO_TIME || time < stream->first) stream->first = time;
+    if (stream->last == ME_NO_TIME || time > stream->last) stream->last = time;
+}
+
+static inline void me_count_event(me_decoder *d, int64_t time, int64_t stream) {
+    d->streams[stream].count++;
+    me_widen_span(&d->streams[stream], time);
+}
+
+/* The runs from number `first` on are those of an event; count it. */
+static inline void me_event_ends(me_decoder *d, int64_t first, int64_t time, int64_t stream) {
+    for (int64_t i = first; i < d->n_runs; i++) {
+        d->runs[i].time = time;
+        d->runs[i].stream = (int32_t)stream;
+    }
+    me_count_event(d, time, stream);
 }
 
 /* End a message with a newline, unless its own last character is one. `since` is where the message starts in the text. */

@@ -8,35 +8,41 @@ the memory that holds the fragments of its stream. So the fragments of one strea
 #include "event_decoder.h"
 
 /* The state of the text at the start of a message, to which it returns if the message moves. */
-typedef struct { int64_t text, text_line, runs; } me_text_mark;
+typedef struct { int64_t text, text_line, runs, escapes; } me_text_mark;
 
 static inline me_text_mark me_text_mark_of(const me_decoder *d) {
-    return (me_text_mark){d->text_length, d->text_line, d->n_runs};
+    return (me_text_mark){d->text_length, d->text_line, d->n_runs, d->n_escapes};
 }
 
 static inline void me_return_to(me_decoder *d, me_text_mark mark) {
     d->text_length = mark.text;
     d->text_line = mark.text_line;
     d->n_runs = mark.runs;
+    d->n_escapes = mark.escapes;
 }
 
 /* Move the message that starts at the mark to the held fragments of its stream. Returns ME_OK, ME_INVALID if they become too long, or
    ME_NO_MEMORY. */
 static int me_hold(me_decoder *d, me_held *held, me_text_mark mark, int64_t time, int64_t stream, int64_t place) {
-    const int64_t length = d->text_length - mark.text, runs = d->n_runs - mark.runs;
+    const int64_t length = d->text_length - mark.text, runs = d->n_runs - mark.runs, escapes = d->n_escapes - mark.escapes;
     if (held->n_runs == 0) held->place = d->base + place;
     if (held->length + length > d->most_held) return ME_INVALID;
     if (me_grow((void **)&held->text, &held->capacity, held->length + length, 1)
         || me_grow((void **)&held->runs, &held->runs_capacity, held->n_runs + runs, sizeof(me_run))
-        || me_grow((void **)&held->events, &held->events_capacity, held->n_events + 1, sizeof(me_event)))
+        || me_make_room_for_escapes(&held->escapes, &held->escapes_capacity, held->n_escapes + escapes))
         return ME_NO_MEMORY;
-    held->events[held->n_events++] = (me_event){held->length, time, stream};
+    held->fragments++;
     for (int64_t i = 0; i < runs; i++) {
         me_run run = d->runs[mark.runs + i];
         run.out += held->length - mark.text - d->text_base;
-        run.out_line += held->lines - mark.text_line;
+        run.lines += mark.text_line - held->lines;
+        run.time = time;
+        run.stream = (int32_t)stream;
+        run.escape += (uint32_t)(held->n_escapes - mark.escapes);
         held->runs[held->n_runs++] = run;
     }
+    for (int64_t i = 0; i < escapes; i++)
+        held->escapes[held->n_escapes++] = d->escapes[mark.escapes + i] - mark.text - d->text_base + held->length;
     memcpy(held->text + held->length, d->text + mark.text, (size_t)length);
     held->length += length;
     held->lines += d->text_line - mark.text_line;
@@ -48,21 +54,25 @@ static int me_hold(me_decoder *d, me_held *held, me_text_mark mark, int64_t time
 static int me_release(me_decoder *d, me_held *held, int64_t room) {
     const int64_t out = d->text_base + d->text_length, since = d->text_length;
     if (me_grow((void **)&d->text, &d->text_capacity, d->text_length + held->length + room + 2 * ME_BEHIND, 1)
-        || me_grow((void **)&d->runs, &d->runs_capacity, d->n_runs + held->n_runs, sizeof(me_run)))
+        || me_grow((void **)&d->runs, &d->runs_capacity, d->n_runs + held->n_runs, sizeof(me_run))
+        || me_make_room_for_escapes(&d->escapes, &d->escapes_capacity, d->n_escapes + held->n_escapes))
         return ME_NO_MEMORY;
-    for (int64_t i = 0; i < held->n_events; i++)
-        if (me_event_starts(d, out + held->events[i].out, held->events[i].time, held->events[i].stream)) return ME_NO_MEMORY;
     for (int64_t i = 0; i < held->n_runs; i++) {
         me_run run = held->runs[i];
         run.out += out;
-        run.out_line += d->text_line;
+        run.lines -= d->text_line;
+        run.escape += (uint32_t)d->n_escapes;
         d->runs[d->n_runs++] = run;
+        me_widen_span(&d->streams[run.stream], run.time);
     }
+    d->streams[held->runs[0].stream].count += held->fragments;
+    for (int64_t i = 0; i < held->n_escapes; i++) d->escapes[d->n_escapes + i] = held->escapes[i] + out;
+    d->n_escapes += held->n_escapes;
     memcpy(d->text + d->text_length, held->text, (size_t)held->length);
     d->text_length += held->length;
     d->text_line += held->lines;
     me_end_message(d, since);
-    held->length = held->lines = held->n_runs = held->n_events = 0;
+    held->length = held->lines = held->n_runs = held->n_escapes = held->fragments = 0;
     if (held->capacity > ME_KEPT_HELD) {
         free(held->text);
         held->text = NULL;
@@ -82,7 +92,7 @@ static inline int me_take_fragment(me_decoder *d, int kind, me_text_mark mark, i
         d->container_streams[kind] = stream;
     }
     if (is_whole && held->n_runs == 0) {
-        if (me_event_starts(d, d->text_base + mark.text, time, stream)) return ME_NO_MEMORY;
+        me_event_ends(d, mark.runs, time, stream);
         me_end_message(d, mark.text);
         return ME_OK;
     }

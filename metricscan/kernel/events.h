@@ -15,7 +15,7 @@ A call consumes whole events only. The caller passes the rest again, together wi
 static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int outcome;
     d->text_base += d->text_length;
-    d->text_length = d->n_runs = d->n_events = 0;
+    d->text_length = d->n_runs = d->n_escapes = 0;
     *consumed = 0;
     if (d->error) return ME_INVALID;
     /* The text is never longer than the input: the newline of an event is shorter than its envelope. */
@@ -31,45 +31,76 @@ static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int
     return outcome;
 }
 
-/* Set `at` to the last entry that starts at or before a place. This is a galloping search: it starts at the entry of the previous
-   place, and its steps double. Mostly that entry or the next is the one. */
-#define ME_SEEK(entries, at, count, place)                                                       \
-    do {                                                                                          \
-        while (at > 0 && entries[at].out > (place)) at--;                                         \
-        int64_t leap = 1;                                                                         \
-        while (at + leap < (count) && entries[at + leap].out <= (place)) { at += leap; leap *= 2; } \
-        for (leap /= 2; leap; leap /= 2)                                                          \
-            if (at + leap < (count) && entries[at + leap].out <= (place)) at += leap;             \
-    } while (0)
+/* Return the number of the last run that starts at or before a place. This is a galloping search: it starts at the run of the previous
+   place, and its steps double. Mostly that run or the next is the one. */
+static inline int64_t me_run_at(const me_decoder *d, int64_t at, int64_t place) {
+    const me_run *const runs = d->runs;
+    const int64_t count = d->n_runs;
+    while (at > 0 && runs[at].out > place) at--;
+    int64_t leap = 1;
+    for (; at + leap < count && runs[at + leap].out <= place; leap *= 2) at += leap;
+    for (leap /= 2; leap; leap /= 2)
+        if (at + leap < count && runs[at + leap].out <= place) at += leap;
+    return at;
+}
+
+/* Return how many escapes of a run lie before a place that lies in it. */
+static inline int64_t me_escapes_before(const me_decoder *d, const me_run *run, int64_t place) {
+    int64_t low = run->escape, high = low, leap = 1;
+    for (; high < d->n_escapes && d->escapes[high] < place; leap *= 2) {
+        low = high + 1;
+        high += leap;
+    }
+    if (high > d->n_escapes) high = d->n_escapes;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (d->escapes[middle] < place) low = middle + 1;
+        else high = middle;
+    }
+    return low - run->escape;
+}
 
 /* Replace the places of rows in the text by their places in the input. The rows are in order, or nearly. */
 static void me_translate(const me_decoder *d, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time,
                          int64_t *stream) {
-    int64_t r = 0, v = 0, e = 0;
-    const me_run *runs = d->runs;
-    const me_event *events = d->events;
+    int64_t at = 0;
     for (int64_t i = 0; i < rows; i++) {
-        ME_SEEK(runs, r, d->n_runs, offset[i]);
-        v = r;
-        ME_SEEK(runs, v, d->n_runs, start[i]);
-        ME_SEEK(events, e, d->n_events, offset[i]);
-        line[i] += runs[r].in_line - runs[r].out_line;
-        offset[i] += runs[r].in - runs[r].out;
-        start[i] += runs[v].in - runs[v].out;
-        time[i] = events[e].time;
-        stream[i] = events[e].stream;
+        at = me_run_at(d, at, offset[i]);
+        const me_run *run = &d->runs[at], *of_value = &d->runs[me_run_at(d, at, start[i])];
+        line[i] += run->lines;
+        offset[i] += run->in - run->out + me_escapes_before(d, run, offset[i]);
+        start[i] += of_value->in - of_value->out + me_escapes_before(d, of_value, start[i]);
+        time[i] = run->time;
+        stream[i] = run->stream;
     }
+}
+
+/* Return the place in the text of a byte of the input, counted from the start of the text, or -1 if it is not part of the text. */
+static int64_t me_in_text(const me_decoder *d, int64_t in) {
+    const int64_t text_end = d->text_base + d->text_length;
+    /* The runs of a message in fragments stand behind those of messages that began later. */
+    for (int64_t i = 0; i < d->n_runs; i++) {
+        const me_run *run = &d->runs[i];
+        const int64_t end = i + 1 < d->n_runs ? run[1].out : text_end;
+        int64_t place = run->out + (in - run->in), is_within = 0;
+        for (int64_t k = run->escape; k < d->n_escapes && d->escapes[k] < place && d->escapes[k] < end; k++) {
+            place--;
+            is_within = d->escapes[k] == place; /* the second of two bytes */
+        }
+        if (run->in <= in && place < end && !is_within) return place - d->text_base;
+    }
+    return -1;
 }
 
 static void me_clear(me_decoder *d) {
     for (int kind = 0; kind < ME_KINDS; kind++) {
         free(d->held[kind].text);
         free(d->held[kind].runs);
-        free(d->held[kind].events);
+        free(d->held[kind].escapes);
     }
     free(d->text);
     free(d->runs);
-    free(d->events);
+    free(d->escapes);
     free(d->streams);
     free(d->names);
     free(d->buckets);

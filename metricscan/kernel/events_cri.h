@@ -5,6 +5,7 @@
 
 #include "event_decoder.h"
 #include "event_fragments.h"
+#include "event_lines.h"
 #include "event_text.h"
 #include "event_times.h"
 
@@ -32,7 +33,9 @@ static inline me_head me_read_head(me_decoder *d, const uint8_t *at, int64_t roo
 
 static int me_cri(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0;
-    while (at < n) {
+    for (;;) {
+        ME_READ_LINES(me_cri, d, data, at, n);
+        if (at >= n) break;
         const me_head head = me_read_head(d, data + at, n - at);
         if (!head.length) {
             const uint8_t *end = memchr(data + at, '\n', (size_t)(n - at));
@@ -50,7 +53,7 @@ static int me_cri(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
         const int64_t begin = at + head.length;
         const int64_t stop = me_copy(d, d->text + d->text_length, data, begin, n, ME_IN_LINE);
         if (stop == n && !final) break;
-        if (me_run_starts(d, d->base + begin, d->line)) return ME_NO_MEMORY;
+        if (me_run_starts(d, d->base + begin, d->line, head.time, 0)) return ME_NO_MEMORY;
         d->text_length += stop - begin;
         if (head.is_whole) {
             d->text[d->text_length++] = '\n';

@@ -3,6 +3,8 @@
 #define METRICSCAN_EVENTS_CSV_H
 
 #include "event_decoder.h"
+#include "event_escapes.h"
+#include "event_lines.h"
 #include "event_text.h"
 #include "event_times.h"
 
@@ -22,14 +24,21 @@ static inline int64_t me_quote(int level, uint8_t *to, const uint8_t *data, int6
 
 static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = d->line, error_at = 0;
-    int64_t row = 0, row_line = line, safe_text = 0, safe_text_line = 0, safe_runs = 0;
+    int64_t row = 0, row_line = line, safe_text = 0, safe_text_line = 0, safe_runs = 0, safe_escapes = 0;
     const int is_console = d->columns == 2 && d->time_column == 0 && d->message_column == 1;
-    while (at < n) {
+    for (;;) {
+        if (is_console) {
+            d->line = line;
+            ME_READ_LINES(me_csv, d, data, at, n);
+            line = d->line;
+        }
+        if (at >= n) break;
         row = at;
         row_line = line;
         safe_text = d->text_length;
         safe_text_line = d->text_line;
         safe_runs = d->n_runs;
+        safe_escapes = d->n_escapes;
         if (data[at] == '\n' || (data[at] == '\r' && at + 1 < n && data[at + 1] == '\n')) {
             at += 1 + (data[at] == '\r');
             line++;
@@ -42,9 +51,9 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             start = at + 14 + quoted;
             stop = me_copy(d, d->text + d->text_length, data, start, n, quoted ? ME_IN_QUOTES : ME_IN_FIELD);
             if (stop + quoted < n && data[stop] == (quoted ? '"' : '\n') && data[stop + quoted] == '\n') {
-                if (me_run_starts(d, d->base + start, line)) return ME_NO_MEMORY;
                 const int64_t micros = me_read_thirteen_digits(data + at) * 1000;
-                if (me_event_starts(d, d->text_base + d->text_length, micros, 0)) return ME_NO_MEMORY;
+                if (me_run_starts(d, d->base + start, line, micros, 0)) return ME_NO_MEMORY;
+                me_count_event(d, micros, 0);
                 d->text_length += stop - start;
                 d->text[d->text_length++] = '\n';
                 d->text_line++;
@@ -65,8 +74,12 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             }
             if (at < n && data[at] == '"') {
                 start = ++at;
-                if (is_message && me_run_starts(d, d->base + at, line)) return ME_NO_MEMORY;
+                if (is_message && me_run_starts(d, d->base + at, line, ME_NO_TIME, 0)) return ME_NO_MEMORY;
                 for (;;) {
+#ifdef MS_X86
+                    if (is_message && d->level >= MS_AVX512 && (at = me_take_quoted_avx512(d, data, at, n, &line)) < 0)
+                        return ME_NO_MEMORY;
+#endif
                     /* If the field is no message, its copy is overwritten. */
                     int64_t lines = 0;
                     stop = me_quote(d->level, d->text + d->text_length, data, at, n, &lines);
@@ -79,15 +92,15 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                     /* Two quotation marks stand for one. */
                     int is_text = stop + 1 < n && data[stop + 1] == '"';
                     if (is_message) {
-                        d->text_length += stop - at + is_text;
+                        d->text_length += stop - at;
                         d->text_line += lines;
+                        if (is_text && me_put_escape(d, '"')) return ME_NO_MEMORY;
                     }
                     at = stop + 1 + is_text;
                     if (!is_text) {
                         length = stop - start;
                         break;
                     }
-                    if (is_message && me_run_starts(d, d->base + at, line)) return ME_NO_MEMORY;
                 }
             } else {
                 start = at;
@@ -101,7 +114,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 if (at >= n && !final) goto more;
                 length = at - start;
                 if (is_message) {
-                    if (me_run_starts(d, d->base + start, line)) return ME_NO_MEMORY;
+                    if (me_run_starts(d, d->base + start, line, ME_NO_TIME, 0)) return ME_NO_MEMORY;
                     d->text_length += length;
                 }
             }
@@ -133,7 +146,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             }
         }
         if (column != d->columns || !has_message) ME_FAIL("a row with another number of columns than the header", row);
-        if (me_event_starts(d, d->text_base + safe_text, time, stream)) return ME_NO_MEMORY;
+        me_event_ends(d, safe_runs, time, stream);
     }
     d->line = line;
     *consumed = at;
@@ -144,6 +157,7 @@ more:
     d->text_length = safe_text;
     d->text_line = safe_text_line;
     d->n_runs = safe_runs;
+    d->n_escapes = safe_escapes;
     d->line = row_line;
     *consumed = row;
     return d->error ? ME_INVALID : ME_OK;

@@ -5,6 +5,7 @@
 
 #include "event_decoder.h"
 #include "event_fragments.h"
+#include "event_lines.h"
 #include "event_text.h"
 #include "event_times.h"
 #include "events_json.h"
@@ -40,7 +41,7 @@ typedef struct { int64_t time; int kind, has_message; const char *error; int64_t
 static inline int64_t me_usual_entry(me_decoder *d, const uint8_t *data, int64_t at, int64_t n, int64_t line, me_entry *entry) {
     if (n - at < 8 + ME_BEHIND || memcmp(data + at, "{\"log\":\"", 8)) return 0;
     at += 8;
-    if (me_run_starts(d, d->base + at, line)) return ME_NO_ROOM;
+    if (me_run_starts(d, d->base + at, line, ME_NO_TIME, 0)) return ME_NO_ROOM;
     int64_t stop = me_copy(d, d->text + d->text_length, data, at, n, ME_IN_STRING);
     d->text_length += stop - at;
     if (n - stop < ME_BEHIND) return 0;
@@ -111,7 +112,7 @@ static int64_t me_any_entry(me_decoder *d, const uint8_t *data, int64_t at, int6
         const int64_t start = at + 1;
         if (is_log) {
             if (entry->has_message) ME_WRONG("two messages in one event", at);
-            if (me_run_starts(d, d->base + start, *line)) return ME_NO_ROOM;
+            if (me_run_starts(d, d->base + start, *line, ME_NO_TIME, 0)) return ME_NO_ROOM;
             stop = me_take_string(d, data, start, n, *line);
             if (stop == ME_NO_ROOM) return stop;
             entry->has_message = 1;
@@ -140,6 +141,11 @@ static int me_docker(me_decoder *d, const uint8_t *data, int64_t n, int final, i
     for (;;) {
         at = me_blanks(d->level, data, at, n, &line);
         d->line = line;
+        ME_READ_LINES(me_docker, d, data, at, n);
+        if (d->line != line) {
+            line = d->line;
+            continue;
+        }
         *consumed = at;
         if (at >= n) break;
         const me_text_mark mark = me_text_mark_of(d);

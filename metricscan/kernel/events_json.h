@@ -3,6 +3,8 @@
 #define METRICSCAN_EVENTS_JSON_H
 
 #include "event_decoder.h"
+#include "event_escapes.h"
+#include "event_lines.h"
 #include "event_text.h"
 #include "event_times.h"
 
@@ -108,6 +110,9 @@ static const uint8_t ME_UNESCAPED[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/
 /* Append the rest of a string's content to the text. Returns the place behind its end, or any of the above but ME_BAD_TIME. */
 static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
     for (;;) {
+#ifdef MS_X86
+        if (d->level >= MS_AVX512 && (at = me_take_escapes_avx512(d, data, at, end)) < 0) return ME_NO_ROOM;
+#endif
         int64_t stop = me_copy_short(d->level, d->text + d->text_length, data, at, end, ME_IN_STRING);
         d->text_length += stop - at;
         at = stop;
@@ -115,12 +120,17 @@ static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, in
         if (data[at] == '"') return at + 1;
         if (data[at] != '\\') return ME_NO_STRING;
         if (at + 2 > end) return ME_UNFINISHED;
-        if (me_run_starts(d, d->base + at, line)) return ME_NO_ROOM;
         uint32_t c = ME_UNESCAPED[data[at + 1]], low;
-        if (c) {
-            d->text[d->text_length++] = (uint8_t)c;
-            d->text_line += c == '\n';
+        if (c == '\n') {
+            d->text[d->text_length++] = '\n';
+            d->text_line++;
             at += 2;
+            /* Nothing is behind the last newline of a message. */
+            if (at < end && data[at] == '"') return at + 1;
+        } else if (c) {
+            if (me_put_escape(d, (uint8_t)c)) return ME_NO_ROOM;
+            at += 2;
+            continue;
         } else {
             int64_t length = 6;
             if (data[at + 1] != 'u') return ME_NO_STRING;
@@ -137,15 +147,15 @@ static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, in
             me_put_character(d, c);
             at += length;
         }
-        if (me_run_starts(d, d->base + at, line)) return ME_NO_ROOM;
+        if (me_run_starts(d, d->base + at, line, d->time, d->stream)) return ME_NO_ROOM;
     }
 }
 
 /* The decoder's state at the last place where everything was whole. It is restored if an event or a token is incomplete. */
-typedef struct { int64_t at, line, text, text_line, runs; int expect, depth, key; } me_mark;
+typedef struct { int64_t at, line, text, text_line, runs, escapes; int expect, depth, key; } me_mark;
 
 static inline me_mark me_mark_of(const me_decoder *d, int64_t at, int64_t line) {
-    return (me_mark){at, line, d->text_length, d->text_line, d->n_runs, d->expect, d->depth, d->key};
+    return (me_mark){at, line, d->text_length, d->text_line, d->n_runs, d->n_escapes, d->expect, d->depth, d->key};
 }
 
 /* Keep an envelope as a template. An envelope fits if it has the same bytes, except that any digit may stand where the template has one. */
@@ -160,104 +170,37 @@ static void me_keep_envelope(me_decoder *d, const uint8_t *from, int64_t length)
     memset(d->envelope.more + length, 255, 64);
 }
 
+#define ME_AT_LEVEL(name) name##_anywhere
+#define ME_LEVEL_TARGET
+#define ME_VECTOR_BYTES 16
+#include "event_envelopes_loop.h"
+#undef ME_AT_LEVEL
+#undef ME_LEVEL_TARGET
+#undef ME_VECTOR_BYTES
 #ifdef MS_X86
-MS_TARGET(MS_AVX2_TARGET)
-static int me_has_envelope_avx2(const me_decoder *d, const uint8_t *one) {
-    __m256i same = _mm256_set1_epi8(-1);
-    for (int64_t i = 0; i < d->envelope.length; i += 32) {
-        if (i % 128 == 0) me_ask_ahead(one + i);
-        __m256i above = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(one + i)),
-                                        _mm256_loadu_si256((const __m256i *)(d->envelope.low + i)));
-        __m256i most = _mm256_min_epu8(above, _mm256_loadu_si256((const __m256i *)(d->envelope.more + i)));
-        same = _mm256_and_si256(same, _mm256_cmpeq_epi8(most, above));
-    }
-    return _mm256_movemask_epi8(same) == -1;
-}
-
-MS_TARGET(MS_AVX512_TARGET)
-static int me_has_envelope_avx512(const me_decoder *d, const uint8_t *one) {
-    uint64_t other = 0;
-    for (int64_t i = 0; i < d->envelope.length; i += 64) {
-        if (i % 128 == 0) me_ask_ahead(one + i);
-        const __m512i above = _mm512_sub_epi8(_mm512_loadu_si512(one + i), _mm512_loadu_si512(d->envelope.low + i));
-        other |= _mm512_cmpgt_epu8_mask(above, _mm512_loadu_si512(d->envelope.more + i));
-    }
-    return !other;
-}
+#define ME_AT_LEVEL(name) name##_lines_avx2
+#define ME_LEVEL_TARGET MS_TARGET(MS_AVX2_TARGET)
+#define ME_VECTOR_BYTES 32
+#include "event_envelopes_loop.h"
+#undef ME_AT_LEVEL
+#undef ME_LEVEL_TARGET
+#undef ME_VECTOR_BYTES
+#define ME_AT_LEVEL(name) name##_lines_avx512
+#define ME_LEVEL_TARGET MS_TARGET(MS_AVX512_TARGET)
+#define ME_VECTOR_BYTES 64
+#include "event_envelopes_loop.h"
+#undef ME_AT_LEVEL
+#undef ME_LEVEL_TARGET
+#undef ME_VECTOR_BYTES
 #endif
 
-/* Return whether the bytes here fit the kept envelope. Up to ME_BEHIND bytes past its end may be read. */
-static inline int me_has_envelope(const me_decoder *d, const uint8_t *one) {
+static inline int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data, int64_t stop, int64_t n, int64_t *at_line,
+                                             int64_t *at_since, me_mark *safe) {
 #ifdef MS_X86
-    if (d->level >= MS_AVX512) return me_has_envelope_avx512(d, one);
-    if (d->level >= MS_AVX2) return me_has_envelope_avx2(d, one);
-    if (MS_HAS_BASELINE(d->level)) {
-        __m128i same = _mm_set1_epi8(-1);
-        for (int64_t i = 0; i < d->envelope.length; i += 16) {
-            __m128i above = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(one + i)),
-                                         _mm_loadu_si128((const __m128i *)(d->envelope.low + i)));
-            __m128i most = _mm_min_epu8(above, _mm_loadu_si128((const __m128i *)(d->envelope.more + i)));
-            same = _mm_and_si128(same, _mm_cmpeq_epi8(most, above));
-        }
-        return _mm_movemask_epi8(same) == 0xffff;
-    }
+    if (d->level >= MS_AVX512) return me_same_envelopes_lines_avx512(d, data, stop, n, at_line, at_since, safe);
+    if (d->level >= MS_AVX2) return me_same_envelopes_lines_avx2(d, data, stop, n, at_line, at_since, safe);
 #endif
-    for (int64_t i = 0; i < d->envelope.length; i++)
-        if ((uint8_t)(one[i] - d->envelope.low[i]) > d->envelope.more[i]) return 0;
-    return 1;
-}
-
-/* Read the events behind `stop`, the end of a message, as long as their envelopes fit the kept one. Such envelopes are compared as
-   bytes, not parsed token by token. Returns where the last message ends, or one of the negative outcomes. `at_since` holds where that
-   message starts in the text, and `safe` the state at the start of its event. */
-static int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data, int64_t stop, int64_t n, int64_t *at_line,
-                                      int64_t *at_since, me_mark *safe) {
-    const int64_t between = d->envelope.length, base = d->base, text_base = d->text_base;
-    const int64_t lines = d->envelope.lines;
-    uint8_t *const text = d->text;
-    int64_t line = *at_line, since = *at_since;
-    int64_t length = d->text_length, text_line = d->text_line;
-    while (n - stop >= between + ME_BEHIND && me_has_envelope(d, data + stop)) {
-        if (me_event_starts(d, text_base + since, d->time, d->stream)) return ME_NO_ROOM;
-        since = length;
-        *safe = (me_mark){stop + d->envelope.brace, line + d->envelope.brace_lines, length, text_line, d->n_runs, ME_VALUE,
-                          d->depth - 1, ME_MESSAGE};
-        line += lines;
-        d->time = ME_NO_TIME;
-        d->stream = d->payload_stream;
-        if (d->envelope.time_is_ms) {
-            d->time = me_read_thirteen_digits(data + stop + d->envelope.time) * 1000;
-        } else if (d->envelope.time && !me_time(d, data + stop + d->envelope.time, d->envelope.time_length, &d->time)) {
-            stop = ME_BAD_TIME;
-            break;
-        }
-        if (d->envelope.stream
-            && (d->stream = me_stream_of(d, data + stop + d->envelope.stream, d->envelope.stream_length)) < 0)
-            return ME_NO_ROOM;
-        const int64_t start = stop + between;
-        d->text_length = length;
-        d->text_line = text_line;
-        if (me_run_starts(d, base + start, line)) return ME_NO_ROOM;
-        stop = me_copy(d, text + length, data, start, n, ME_IN_STRING);
-        length += stop - start;
-        if (stop < n && data[stop] == '"') {
-            text[length++] = '\n';
-            text_line++;
-            stop++;
-        } else {
-            d->text_length = length;
-            stop = me_take_string(d, data, stop, n, line);
-            if (stop < 0) break;
-            me_end_message(d, since);
-            length = d->text_length;
-            text_line = d->text_line;
-        }
-    }
-    d->text_length = length;
-    d->text_line = text_line;
-    *at_line = line;
-    *at_since = since;
-    return stop;
+    return me_same_envelopes_anywhere(d, data, stop, n, at_line, at_since, safe);
 }
 
 static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
@@ -366,7 +309,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                     d->envelope.stream = stream_at ? stream_at - end_at : 0;
                     d->envelope.stream_length = stream_length;
                 }
-                if (me_run_starts(d, d->base + start, line)) return ME_NO_MEMORY;
+                if (me_run_starts(d, d->base + start, line, d->time, d->stream)) return ME_NO_MEMORY;
                 stop = me_take_string(d, data, start, n, line);
                 if (stop == ME_NO_ROOM) return ME_NO_MEMORY;
                 if (stop > 0) {
@@ -448,8 +391,9 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 d->text_length = safe.text;
                 d->text_line = safe.text_line;
                 d->n_runs = safe.runs;
-            } else if (me_event_starts(d, d->text_base + since, d->time, d->stream)) {
-                return ME_NO_MEMORY;
+                d->n_escapes = safe.escapes;
+            } else {
+                me_event_ends(d, safe.runs, d->time, d->stream);
             }
             d->has_events = d->depth > 0;
         }
@@ -461,6 +405,7 @@ more:
     d->text_length = safe.text;
     d->text_line = safe.text_line;
     d->n_runs = safe.runs;
+    d->n_escapes = safe.escapes;
     d->expect = safe.expect;
     d->depth = safe.depth;
     d->key = safe.key;

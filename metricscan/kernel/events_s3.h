@@ -3,15 +3,17 @@
 #define METRICSCAN_EVENTS_S3_H
 
 #include "event_decoder.h"
+#include "event_lines.h"
 #include "event_text.h"
 #include "event_times.h"
 
 static int me_s3(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0;
-    if (d->has_event && me_event_starts(d, d->text_base, d->time, 0)) return ME_NO_MEMORY;
-    while (at < n) {
+    for (;;) {
+        ME_READ_LINES(me_s3, d, data, at, n);
+        if (at >= n) break;
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        /* The usual line: its time is in the minute of the time before it. */
+        /* The usual line, for levels without a loop: its time is in the minute of the time before it. */
         int64_t usual;
         if (n - at > 25 + ME_BEHIND && data[at + 24] == ' ' && me_millisecond(d, data + at, &usual)) {
             const int64_t from = at + 25, length = d->text_length;
@@ -19,8 +21,8 @@ static int me_s3(me_decoder *d, const uint8_t *data, int64_t n, int final, int64
             if (end == n && !final) break;
             d->time = usual;
             d->has_event = 1;
-            if (me_event_starts(d, d->text_base + length, usual, 0) || me_run_starts(d, d->base + from, d->line))
-                return ME_NO_MEMORY;
+            me_count_event(d, usual, 0);
+            if (me_run_starts(d, d->base + from, d->line, usual, 0)) return ME_NO_MEMORY;
             d->text[length + end - from] = '\n';
             d->text_length = length + end - from + 1;
             d->text_line++;
@@ -46,13 +48,13 @@ static int me_s3(me_decoder *d, const uint8_t *data, int64_t n, int final, int64
         if (has_time) {
             d->time = micros;
             d->has_event = 1;
-            if (me_event_starts(d, d->text_base + d->text_length, micros, 0)) return ME_NO_MEMORY;
+            me_count_event(d, micros, 0);
         } else if (!d->has_event) {
             d->error = "a line that starts with a time was expected";
             d->error_at = d->base + at;
             break;
         }
-        if (me_run_starts(d, d->base + begin, d->line)) return ME_NO_MEMORY;
+        if (me_run_starts(d, d->base + begin, d->line, d->time, 0)) return ME_NO_MEMORY;
         d->text_length += stop - begin;
         d->text[d->text_length++] = '\n';
         d->text_line++;

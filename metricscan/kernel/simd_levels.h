@@ -26,7 +26,7 @@
 #define MS_TARGET(level) __attribute__((target(level)))
 /* Every processor with AVX2 and BMI2 has the others. */
 #define MS_AVX2_TARGET "avx2,bmi2,bmi,lzcnt,popcnt"
-#define MS_AVX512_TARGET "avx512f,avx512bw,avx512vl,avx512vbmi,avx2,bmi2,bmi,lzcnt,popcnt"
+#define MS_AVX512_TARGET "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi2,bmi,lzcnt,popcnt"
 #elif defined(__aarch64__)
 #define MS_NEON 1
 #include <arm_neon.h>
@@ -57,7 +57,7 @@ static int ms_level_available(int level) {
                __builtin_cpu_supports("popcnt") && ms_has_lzcnt();
     case MS_AVX512:
         return ms_level_available(MS_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi");
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
 #endif
 #ifdef MS_NEON
     case MS_NEON_LEVEL: return 1;

@@ -16,12 +16,6 @@ cdef extern from "kernel/events.h" nogil:
     int64_t ME_MOST_HELD
     int ME_JSON, ME_CSV, ME_S3, ME_DOCKER, ME_CRI, ME_NO_MEMORY
 
-    ctypedef struct me_run:
-        int64_t out, in_ "in", in_line, out_line
-
-    ctypedef struct me_event:
-        int64_t out, time, stream
-
     ctypedef struct me_stream:
         int64_t first, last, count, name_at, name_length
 
@@ -30,10 +24,7 @@ cdef extern from "kernel/events.h" nogil:
         int64_t columns, time_column, message_column, stream_column
         uint8_t *text
         int64_t text_length, text_base, text_line
-        me_run *runs
         int64_t n_runs
-        me_event *events
-        int64_t n_events
         me_stream *streams
         int64_t n_streams, streams_capacity
         uint8_t *names
@@ -50,6 +41,7 @@ cdef extern from "kernel/events.h" nogil:
     void me_translate(
         const me_decoder *d, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time, int64_t *stream
     )
+    int64_t me_in_text(const me_decoder *d, int64_t in_)
     void me_clear(me_decoder *d)
 
 
@@ -165,7 +157,7 @@ cdef class Decoder:
             rows = views[0].len // 8
             if min([views[i].len for i in range(5)]) < rows * 8:
                 raise ValueError("arrays of one length were expected")
-            if rows and not (self.d.n_runs and self.d.n_events):
+            if rows and not self.d.n_runs:
                 raise ValueError("rows of a text without events")
             with nogil:
                 me_translate(
@@ -178,14 +170,8 @@ cdef class Decoder:
 
     def in_text(self, int64_t offset):
         """Map an input offset to its place in the text of the last call. None if that byte is not part of the text."""
-        cdef int64_t i, end, at
-        # the runs of a message in fragments stand behind those of messages that began later
-        for i in range(self.d.n_runs):
-            end = self.d.runs[i + 1].out if i + 1 < self.d.n_runs else self.d.text_base + self.d.text_length
-            at = self.d.runs[i].out + (offset - self.d.runs[i].in_)
-            if self.d.runs[i].in_ <= offset and at < end:
-                return at - self.d.text_base
-        return None
+        cdef int64_t place = me_in_text(&self.d, offset)
+        return None if place < 0 else place
 
 
 cdef extern from "kernel/built.h":

@@ -134,6 +134,56 @@ def cri(tag, message, stream="stdout", time="2026-05-04T03:02:01.5Z"):
     return f"{time} {stream} {tag} {message}\n".encode()
 
 
+def line_of(kind, message, time="2026-03-01T10:00:07.123456789Z", stream="stdout"):
+    if kind == "cri":
+        return f"{time} {stream} F {message}\n"
+    return json.dumps({"log": message + "\n", "stream": stream, "time": time}, separators=(",", ":")) + "\n"
+
+
+@pytest.mark.parametrize("kind", NAIVE)
+def test_lines_that_differ_from_those_around_them(kind):
+    """Lines as their writers write them are read another way; whatever differs must be seen."""
+    usual = line_of(kind, "loss=1")
+    times = [
+        f"2026-03-01T10:00:{second}Z"
+        for second in ("00", "59.9", "07.12", "07.123456", *("07." + "8" * n for n in (7, 8, 10, 15, 16, 17)))
+    ]
+    times += ["2026-03-01T10:01:07.123456789Z", "2026-03-01T10:00:07.123456789+02:00", "2026-02-28T23:59:59.5Z"]
+    odd = [line_of(kind, "a", time) for time in times] + [line_of(kind, "b", stream="stderr") * 2]
+    messages = [
+        "",
+        '"',
+        "\\",
+        "\t",
+        "a\x7fé",
+        "x" * 200,
+        *(("{" * before + '"' * count) for before in (0, 55, 60, 118, 125) for count in (1, 7, 70)),
+    ]
+    odd += [line_of(kind, message) for message in messages]
+    if kind == "cri":
+        odd += [usual.replace(" F ", mark) for mark in (" F", " F:a ", " P ", " P:x:y ", " F  ")]
+        odd += [usual.replace("\n", "\r\n"), "\n", "\r\n"]
+    else:
+        odd += [line_of(kind, "a\nb"), line_of(kind, '"\n"'), usual.replace("\\n", ""), "\n", " " + usual, "\r\n"]
+        odd += [
+            usual.replace(":", ": "),
+            usual.replace('"}', '","attrs":{"a":"b"}}'),
+            usual.rstrip("\n"),
+            '{"log":"x\\/\\n"}\n',
+        ]
+    for line in odd:
+        data = (usual * 4 + line + usual * 3 + line + usual * 4).encode()
+        check(data, kind, [len(usual) * 4 + len(line) // 2])
+
+
+@pytest.mark.parametrize("kind", NAIVE)
+def test_lines_that_differ_in_one_byte(kind):
+    usual = line_of(kind, 'a"b').encode()
+    for place in range(len(usual)):
+        for byte in b'05:/ZFPtr"\\\n {,\xff':
+            check(usual * 4 + usual[:place] + bytes([byte]) + usual[place + 1 :] + usual * 4, kind)
+
+
 @pytest.mark.parametrize("kind", NAIVE)
 def test_messages_of_every_length_in_fragments(kind):
     parts = []

@@ -93,6 +93,20 @@ def test_escapes_at_every_place(special):
     checked_json(document, range(301, len(document), 301))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 9, 40, 64])
+def test_series_of_escapes_at_every_place(count):
+    """Each byte behind escapes has its place, also where a vector ends within an escape or between two."""
+    for special in ("\\\\", '\\"', '\\\\\\"', "\\t", '\\\\\\n\\"', "\\\\u005c", "\\/\\u00e9"):
+        events = [
+            f'{{"timestamp": {before}, "message": "{"x" * before}{special * count}{"y" * 70}{special}"}}'
+            for before in EDGES
+        ]
+        document = f'{{"events": [{", ".join(events)}]}}'.encode()
+        _, starts, *_ = checked_json(document, range(307, len(document), 307))
+        ys = np.frombuffer(document, np.uint8)[starts] == ord("y")
+        assert np.array_equal(starts[ys], np.flatnonzero(np.frombuffer(document, np.uint8) == ord("y")))
+
+
 @pytest.mark.parametrize("control", [0, 9, 10, 31])
 def test_controls_at_every_place(control):
     for before in EDGES:
@@ -202,6 +216,32 @@ def test_fields_of_every_length(special, end, time):
     assert text == b"".join(message.removesuffix("\n").encode() + b"\n" for message in messages)
     assert error is None
     assert set(columns[3].tolist()) == {1_772_359_200_123_000}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 9, 33, 64])
+def test_series_of_quotation_marks_at_every_place(count):
+    for special in ('""', '"",', '""\n', 'a""b'):
+        rows = [
+            f'{1772359200000 + before},"{"x" * before}{special * count}{"y" * after}"\n'
+            for before in EDGES
+            for after in (0, 70)
+        ]
+        data = HEADER + "".join(rows).encode()
+        text, (_, starts, *_), error, _ = checked(data, "cloudwatch-csv", range(307, len(data), 307))
+        messages = [row[1] for row in csv.reader(io.StringIO("".join(rows), newline=""))]
+        assert text == b"".join(message.removesuffix("\n").encode() + b"\n" for message in messages)
+        assert error is None
+        ys = np.frombuffer(data, np.uint8)[starts] == ord("y")
+        assert np.array_equal(starts[ys], np.flatnonzero(np.frombuffer(data, np.uint8) == ord("y")))
+
+
+def test_rows_of_the_console_that_differ_in_one_byte():
+    """A row as the console writes it is read another way; what differs must be seen, also with other rows around it."""
+    for row in (b'1772359200123,"loss=1, a"\r\n', b"1772359200123,loss=1\n", b'1772359200123,"a""b"\n'):
+        for place in range(len(row)):
+            for byte in b'\n\r",09 :-;\x00\xff':
+                data = HEADER + row * 9 + row[:place] + bytes([byte]) + row[place + 1 :] + row * 9
+                checked(data, "cloudwatch-csv", [len(HEADER) + len(row) * 9 + place])
 
 
 def test_a_carriage_return_ends_no_row():
