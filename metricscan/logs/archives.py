@@ -10,6 +10,7 @@ listed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections import OrderedDict
@@ -60,6 +61,13 @@ class Status(NamedTuple):
         """Read the status of a file."""
         status = os.stat(descriptor_or_path)
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _digest(file: MemberFile, algorithm: str) -> bytes:
+    digest = hashlib.new(algorithm)
+    while piece := file.read(_CHUNK_BYTES):
+        digest.update(piece)
+    return digest.digest()
 
 
 def _end(file: MemberFile, size: int) -> bytes:
@@ -122,6 +130,13 @@ class Archive:
     def reads_at_places(self) -> bool:
         """Whether each member can be read without those before it."""
         return self.codec is None or self.content is not None
+
+    def bytes_stored(self, name: str) -> int | None:
+        """The bytes of the file that a member's content takes up; None where members are compressed together."""
+        member = self.members[name]
+        if isinstance(member, zips.ZipMember):
+            return member.packed
+        return int(member.stored) if self.codec is None else None
 
     def bytes_on_disk(self, name: str) -> int:
         """About how many bytes of the file a member takes up."""
@@ -186,6 +201,19 @@ class Archive:
             return self._kept(name)[-size:]
         with closing(self.open(name)) as file:
             return _end(file, size)
+
+    def digests(self, name: str, algorithm: str) -> dict[str, bytes]:
+        """A digest of a member's content; those of all members, if they must be read from the beginning on.
+
+        Raises
+        ------
+        SourceError
+            The archive cannot be read, or has changed.
+        """
+        if self.reads_at_places:
+            with closing(self.open(name)) as file:
+                return {name: _digest(file, algorithm)}
+        return {one: _digest(file, algorithm) for one, file in self.walk(self.members.__contains__)}
 
     def _kept(self, name: str) -> bytes:
         content = self.facts.content.get(name)

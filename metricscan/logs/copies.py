@@ -10,11 +10,14 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from metricscan.errors import SourceError
 from metricscan.logs.job import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from io import FileIO
+
+    from metricscan.logs.file_tree import FileTree
 
 #: The first letters of the names that ``is_like_a_link`` knows: a test that is fast.
 FIRST_LETTERS = frozenset(
@@ -55,7 +58,7 @@ class Copy(NamedTuple):
     logs: list[str]
 
 
-def copies_among(named: Iterable[str], sizes: Mapping[str, int]) -> list[Copy]:
+def copies_among(named: Iterable[str], sizes: Mapping[str, int], tree: FileTree) -> list[Copy]:
     """Which folders and logs are copies of a sibling.
 
     A folder is a copy if all of its logs lie in a sibling, too, with the same names and bytes, and the sibling has no others.
@@ -66,7 +69,9 @@ def copies_among(named: Iterable[str], sizes: Mapping[str, int]) -> list[Copy]:
     named : iterable of path
         The folders and logs with names that tools give to links.
     sizes : mapping of path to int
-        Bytes of each log that was found.
+        Bytes of each log that was found; of a log in an archive, those of its content.
+    tree : FileTree
+        The files of the disk and of the archives.
 
     Returns
     -------
@@ -75,7 +80,7 @@ def copies_among(named: Iterable[str], sizes: Mapping[str, int]) -> list[Copy]:
     named = dict.fromkeys(named)
     files = {path: sizes[path] for path in named if path in sizes}
     folders = [path for path in named if path not in files]
-    return [*(_of_files(files, sizes) if files else ()), *(_of_folders(folders, sizes) if folders else ())]
+    return [*(_of_files(files, sizes, tree) if files else ()), *(_of_folders(folders, sizes, tree) if folders else ())]
 
 
 def notice_of_copies(copies: Sequence[Copy]) -> Notice:
@@ -90,7 +95,7 @@ def notice_of_copies(copies: Sequence[Copy]) -> Notice:
     )
 
 
-def _of_files(files: Mapping[str, int], sizes: Mapping[str, int]) -> Iterator[Copy]:
+def _of_files(files: Mapping[str, int], sizes: Mapping[str, int], tree: FileTree) -> Iterator[Copy]:
     wanted = {size for size in files.values() if size}
     places = {(os.path.dirname(path), _endings(path), size) for path, size in files.items()}
     siblings: dict[tuple[str, str, int], list[str]] = {}
@@ -103,7 +108,7 @@ def _of_files(files: Mapping[str, int], sizes: Mapping[str, int]) -> Iterator[Co
         same = _first_two(
             other
             for other in siblings.get((os.path.dirname(path), _endings(path), size), ())
-            if _have_same_bytes(path, other, size)
+            if have_same_bytes(path, other, size, tree)
         )
         if len(same) == 1:
             yield Copy(path, same[0], [path])
@@ -114,7 +119,7 @@ def _endings(path: str) -> str:
     return ".".join(os.path.basename(path).split(".")[1:][-2:])
 
 
-def _of_folders(folders: Sequence[str], sizes: Mapping[str, int]) -> Iterator[Copy]:
+def _of_folders(folders: Sequence[str], sizes: Mapping[str, int], tree: FileTree) -> Iterator[Copy]:
     parents = {os.path.dirname(folder) for folder in folders}
     # per parent its folders, and of each the sizes of its logs by their paths within
     siblings: dict[str, dict[str, dict[str, int]]] = {parent: {} for parent in parents}
@@ -132,7 +137,7 @@ def _of_folders(folders: Sequence[str], sizes: Mapping[str, int]) -> Iterator[Co
         same = _first_two(
             other
             for other, others in beside.items()
-            if other not in names and _holds_the_same(folder, logs, other, others)
+            if other not in names and _holds_the_same(folder, logs, other, others, tree)
         )
         if len(same) == 1:
             yield Copy(folder, same[0], [folder + within for within in logs])
@@ -160,20 +165,27 @@ def _first_two(paths: Iterable[str]) -> list[str]:
     return first
 
 
-def _holds_the_same(folder: str, logs: Mapping[str, int], other: str, others: Mapping[str, int]) -> bool:
+def _holds_the_same(
+    folder: str, logs: Mapping[str, int], other: str, others: Mapping[str, int], tree: FileTree
+) -> bool:
     if not any(others.values()) or any(logs.get(within) != size for within, size in others.items()):
         return False
     try:
         # what is a log may depend on the folder's name: the sibling's own copy need not have been taken for one
-        if any(os.path.getsize(other + within) != size for within, size in logs.items() if within not in others):
+        if any(tree.size(other + within) != size for within, size in logs.items() if within not in others):
             return False
     except OSError:
         return False
-    return all(_have_same_bytes(folder + within, other + within, size) for within, size in logs.items())
+    return all(have_same_bytes(folder + within, other + within, size, tree) for within, size in logs.items())
 
 
-def _have_same_bytes(path: str, other: str, size: int) -> bool:
+def have_same_bytes(path: str, other: str, size: int, tree: FileTree) -> bool:
     """Whether two files of the same size have the same content. A file that cannot be read has not."""
+    if tree.is_in_archive(path) or tree.is_in_archive(other):
+        try:
+            return tree.digest(path) == tree.digest(other)
+        except (OSError, SourceError):
+            return False
     half = _COMPARED_BYTES // 2
     parts = [(0, size)] if size <= _COMPARED_BYTES else [(0, half), (size - half, size)]
     try:

@@ -126,17 +126,27 @@ def _files(decisions: dict[str, Decision], found: Survey, input_format: str) -> 
         if not taken:
             if why == "by-name" and datasets and _lies_in(path, datasets):
                 why = "dataset"
-            elif absolute(path) in facts:
+            elif not facts.isdisjoint((path, absolute(path))):
                 why = "facts"
-            files.append(SurveyedFile(path, taken, why, same_as, _size(path)))
+            files.append(_with_sizes(SurveyedFile(path, taken, why, same_as, _size(path)), found))
             continue
         shown = _shown(path, input_format, found)
         file = SurveyedFile(path, taken, why, same_as, found.sizes.get(path), **shown._asdict())
+        file = _with_sizes(file, found)
         logs = streams.get(path, ())
         files += [
             file._replace(job=job, stream=log.stream, part=log.part, superseded=log.superseded) for job, log in logs
         ] or [file]
     return files
+
+
+def _with_sizes(file: SurveyedFile, found: Survey) -> SurveyedFile:
+    """A file with its size if it is a member of an archive."""
+    member = member_of(file.path, found.archives)
+    if member is None or member[1] not in member[0].members:
+        return file
+    archive, name = member
+    return file._replace(size=archive.members[name].size, stored=archive.bytes_stored(name))
 
 
 def _lies_in(path: str, folders: set[str]) -> bool:

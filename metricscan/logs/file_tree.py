@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from bisect import bisect_left
 from collections import OrderedDict
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # Jobs of one experiment ask for the same file one after the other.
 _MOST_DERIVED = 8
+# The one that is fastest where the processor has instructions for it.
+_DIGEST = "sha256"
 
 
 class FileTree:
@@ -30,6 +33,7 @@ class FileTree:
         by_place = {os.path.abspath(path).replace(os.sep, "/"): archive for path, archive in archives.items()}
         self._archives = {**archives, **by_place}
         self._names: dict[str, list[str]] = {}
+        self._digests: dict[str, dict[str, bytes]] = {}
         self._derived: OrderedDict[tuple[object, str], object] = OrderedDict()
 
     def _member(self, path: str) -> tuple[Archive, str] | None:
@@ -43,6 +47,11 @@ class FileTree:
                 return archive, path[at + 1 :]
             at = path.rfind("/", 0, at)
         return None
+
+    def archive_of(self, path: str) -> Archive | None:
+        """The archive in which a path lies; None of a path on disk."""
+        member = self._member(path)
+        return None if member is None else member[0]
 
     def is_in_archive(self, path: str) -> bool:
         """Whether a path is that of an archive, or leads into one."""
@@ -85,6 +94,14 @@ class FileTree:
         if name not in archive.members:
             raise FileNotFoundError(2, os.strerror(2))
         return int(archive.members[name].size)
+
+    def sizes(self, on_disk: Mapping[str, int]) -> dict[str, int]:
+        """The sizes of files, given those of the files on disk: of members of archives that of their content."""
+        sizes = {}
+        for path, size in on_disk.items():
+            member = self._member(path)
+            sizes[path] = size if member is None else int(member[0].members[member[1]].size)
+        return sizes
 
     def names(self, folder: str) -> list[str]:
         """The names of the files in a folder, in any order; of a folder on disk also those of its folders.
@@ -165,6 +182,23 @@ class FileTree:
         if name not in archive.members:
             raise FileNotFoundError(2, os.strerror(2))
         return archive.end_of(name, size)
+
+    def digest(self, path: str) -> bytes:
+        """A digest of a file's content; raises as :meth:`read` does.
+
+        The members of an archive that must be read from its beginning on are read once, all of them.
+        """
+        member = self._member(path)
+        if member is None:
+            with open(path, "rb", buffering=0) as file:
+                return hashlib.file_digest(file, _DIGEST).digest()
+        archive, name = member
+        if name not in archive.members:
+            raise FileNotFoundError(2, os.strerror(2))
+        digests = self._digests.setdefault(archive.path, {})
+        if name not in digests:
+            digests.update(archive.digests(name, _DIGEST))
+        return digests[name]
 
     def derived(self, make: Callable[[FileTree, str], _T], path: str) -> _T:
         """What a function makes of this tree and a path. The last results are remembered."""

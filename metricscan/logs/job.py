@@ -138,7 +138,7 @@ class SurveyedFile(NamedTuple):
     same_as : str or None
         The path under which a link, the same file or a copy is a log; of a broken link where it leads.
     size : int or None
-        Bytes on disk of a regular file.
+        Bytes of a regular file; of a member of an archive, once it is extracted. A compressed log is not decompressed for it.
     job, stream : str or None
         Of a log.
     part : int
@@ -149,6 +149,9 @@ class SurveyedFile(NamedTuple):
         Of a log, what its first bytes show. The format is ``"plain"``, or that of an export. The encoding is ``"ascii"``,
         ``"utf-8"``, ``"utf-8-sig"`` (with a mark), ``"utf-16-le"`` or another one that a mark names, or ``"unknown"``. None if
         the log was not opened, or is not compressed, or is empty.
+    stored : int or None
+        Of a member of an archive, the bytes of the archive that it takes up. None in a compressed tar, whose members are
+        compressed together.
     """
 
     path: str
@@ -163,6 +166,7 @@ class SurveyedFile(NamedTuple):
     compression: str | None = None
     encoding: str | None = None
     superseded: bool = False
+    stored: int | None = None
 
 
 @dataclass(repr=False)
@@ -183,7 +187,8 @@ class Survey:
     skipped_links : int
         Links that lead to folders outside those given, and were not followed.
     skipped_copies : int
-        Folders and logs with the content of one beside them, under a name such as ``latest-run``.
+        Folders and logs with the content of one beside them, under a name such as ``latest-run``, and archives whose logs were
+        found extracted beside them.
     files : list of SurveyedFile
         Each file under the paths, in the order in which they were found. Only ``metricscan.survey`` lists them.
     skipped_archives : int

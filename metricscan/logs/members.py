@@ -19,6 +19,7 @@ from metricscan.logs._reading import (
 )
 from metricscan.logs.archives import kind_of, place_of, read_archive
 from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
+from metricscan.logs.copies import FIRST_LETTERS, is_like_a_link
 from metricscan.logs.exports import stream_names
 from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
 from metricscan.logs.formats import REFUSED, detect, format_of
@@ -63,6 +64,10 @@ class Search(Protocol):
         Per such folder, how many logs were met in it.
     seen : dict of (int, int) to str
         By device and inode, the path under which a file was found.
+    given : set of str
+        The files that were given.
+    like_links : list of str
+        Folders and logs with names that tools give to links.
     """
 
     found: Survey
@@ -71,6 +76,8 @@ class Search(Protocol):
     top: str
     met: dict[str, int]
     seen: dict[tuple[int, int], str]
+    given: set[str]
+    like_links: list[str]
 
     def is_searched(self, name: str, place: str) -> bool:
         """Whether a folder in the folder with the absolute path ``place`` is searched."""
@@ -119,13 +126,16 @@ class ArchiveSearch:
         self._nested: list[str] = []
 
     def pass_over(self, path: str) -> None:
-        """Count an archive in a folder, which is not opened."""
+        """Note an archive in a folder, which is not opened unless it is given, too."""
         self._unopened.append(path)
-        self._search.decide(path, taken=False, why="archive")
-        self._search.found.skipped_archives += 1
 
     def report_unopened(self) -> None:
-        """Add notices about the archives in folders and in archives, which were not opened."""
+        """Count the archives in folders and in archives that were not opened, and add notices about them."""
+        opened = {*map(absolute, self._search.found.archives)}
+        self._unopened = [path for path in self._unopened if absolute(path) not in opened]
+        self._search.found.skipped_archives += len(self._unopened)
+        for path in self._unopened:
+            self._search.decide(path, taken=False, why="archive")
         if self._nested:
             path = self._nested[0]
             were = "was" if len(self._nested) == 1 else "were"
@@ -206,6 +216,9 @@ class ArchiveSearch:
         )
         report(archive, members, found)
         self._nested += [f"{path}/{name}" for name in members.nested]
+        search.like_links += members.like_links()
+        if only in members.logs:
+            search.given.add(f"{path}/{only}")
         for name, log in members.logs.items():
             search.logs[f"{path}/{name}"] = log.shown
             search.decide(f"{path}/{name}", taken=True, why="given" if name == only else search.why_log(name))
@@ -313,6 +326,19 @@ class Members:
             self._rules.decide(f"{self._path}/{name}", taken=False, why="binary")
             return
         self.logs[name] = Log(shown, *self._streams(opened, shown))
+
+    def like_links(self) -> list[str]:
+        """The paths of the logs, and of the folders with logs in them, with names that tools give to links."""
+        found: dict[str, None] = {}
+        folders: set[str] = set()
+        for name in self.logs:
+            at = name
+            while at and at not in folders:
+                folders.add(at)
+                at, _, base = at.rpartition("/")
+                if base[:4] in FIRST_LETTERS and is_like_a_link(base):
+                    found[f"{self._path}/{at}/{base}" if at else f"{self._path}/{base}"] = None
+        return [*found]
 
     def take_back_saved(self) -> None:
         """Take back the logs that were saved with a run whose print-out was met behind them."""
