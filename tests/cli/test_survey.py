@@ -104,6 +104,7 @@ def test_the_document(run, folder):
         "format": "plain",
         "compression": None,
         "encoding": "ascii",
+        "stored": None,
         "superseded": False,
     } | {"job": document["jobs"][0]["job"]}
     assert document["jobs"] == [
