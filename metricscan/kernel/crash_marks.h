@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "simd_levels.h"
+
 /* The part of a log's end that is examined, and the part of it in which a line about a signal or lack of memory counts. */
 enum { MS_TAIL_BYTES = 4096, MS_LAST_BYTES = 512 };
 /* How many places a loop without a branch examines, so that the compiler makes vector instructions of it. */
@@ -27,53 +29,62 @@ static inline int ms_any_starts(const uint8_t *p, size_t n, const char *const *t
     return 0;
 }
 
-/* May a frame, or one of the marks, start among MS_MARK_BLOCK places? Two bytes behind them are read, too. */
-static inline int ms_frame_in_block(const uint8_t *p) {
-    uint8_t any = 0;
-    for (int i = 0; i < MS_MARK_BLOCK; i++) any |= (uint8_t)((p[i] == '"') & (p[i + 1] == ','));
-    return any;
+/* May a frame, or one of the marks, start with these bytes? Of each text two or three bytes are compared, those that are rare. */
+__attribute__((always_inline)) static inline uint8_t ms_may_begin_frame(uint8_t a, uint8_t b, uint8_t c) {
+    return (uint8_t)((a == '"') & (b == ',') & (c == ' '));
 }
 
-static inline int ms_mark_in_block(const uint8_t *p) {
-    uint8_t any = 0;
-    for (int i = 0; i < MS_MARK_BLOCK; i++) {
-        uint8_t a = p[i], b = p[i + 1], c = p[i + 2];
-        any |= (uint8_t)(((a == 'K') & (b == 'i')) | ((a == 'g') & (b == 'n')) | ((a == 'A') & (b == 'b')) |
-                         ((a == 'S') & (b == 'e')) | ((a == 'B') & (b == 'u')) | ((a == 'I') & (b == 'l')) |
-                         ((a == 'T') & (c == 'r')) | ((a == 'N') & (b == 'C')) | ((b == 'o') & (c == 'm')) |
-                         ((a == 'O') & (b == 'O')) | ((b == ' ') & (c == 'm')) | ((a == 'O') & (b == 'f')) |
-                         ((a == 'S') & (b == 'I')) | ((a == 'x') & (b == 'i')) | ((a == 'd') & (b == '_')) |
-                         ((b == 0x95) & (c == 0xB0)) | ((a == 'F') & (b == '_')) | ((b == 'u') & (c == 'm')) |
-                         ((a == 'F') & (b == 'a')));
-    }
-    return any;
+__attribute__((always_inline)) static inline uint8_t ms_may_begin_mark(uint8_t a, uint8_t b, uint8_t c) {
+    return (uint8_t)(((a == 'K') & (b == 'i')) | ((b == 'g') & (c == 'n')) | ((a == 'A') & (b == 'b')) | ((a == 'S') & (c == 'g')) |
+                     ((a == 'B') & (b == 'u')) | ((a == 'I') & (b == 'l')) | ((a == 'T') & (c == 'r')) | ((b == 'C') & (c == 'E')) |
+                     ((a == 'o') & (b == 'o') & (c == 'm')) | ((a == 'O') & (b == 'O')) | ((a == 'f') & (b == ' ') & (c == 'm')) |
+                     ((a == 'O') & (b == 'f')) | ((a == 'S') & (c == 'G')) | ((b == 'x') & (c == 'i')) |
+                     ((a == 'd') & (b == '_') & (c == 'a')) | ((b == 0x95) & (c == 0xB0)) | ((a == 'F') & (c == 'M')) |
+                     ((a == 'd') & (b == 'u') & (c == 'm')) | ((a == 'F') & (c == 't')));
 }
 
-/* Do the last `most` of n bytes hold one of the texts? A block is skipped if it holds none of their first bytes. */
-static inline int ms_end_holds(const uint8_t *p, size_t n, size_t most, int (*in_block)(const uint8_t *), const char *const *texts,
-                               size_t count) {
-    size_t at = n > most ? n - most : 0;
-    while (at < n) {
-        size_t left = n - at, places = left < MS_MARK_BLOCK + 2 ? left : MS_MARK_BLOCK;
-        if (left < MS_MARK_BLOCK + 2 && n >= MS_MARK_BLOCK + 2) {
-            /* the last block overlaps the one before; no text starts at the last two bytes */
-            if (!in_block(p + n - MS_MARK_BLOCK - 2)) return 0;
-        } else if (left >= MS_MARK_BLOCK + 2 && !in_block(p + at)) {
-            at += places;
-            continue;
-        }
-        for (size_t i = at; i < at + places; i++)
+/* Do the last `most` of n bytes hold one of the texts, which have at least three bytes? Of each block, only the places at which one may
+ * begin are compared with the texts: most logs have few of them, and words such as "design" are no reason to examine a block. */
+__attribute__((always_inline)) static inline int ms_end_holds(const uint8_t *p, size_t n, size_t most, uint8_t (*may_begin)(uint8_t, uint8_t, uint8_t),
+                                         const char *const *texts, size_t count) {
+    uint8_t begins[MS_MARK_BLOCK], padded[MS_MARK_BLOCK + 2] = {0};
+    int more = n > 0;
+    for (size_t at = n > most ? n - most : 0; more; at += MS_MARK_BLOCK) {
+        more = n - at > MS_MARK_BLOCK + 2;
+        /* The last block overlaps the one before it. No text starts at the last two bytes. */
+        if (!more && n >= MS_MARK_BLOCK + 2) at = n - (MS_MARK_BLOCK + 2);
+        const uint8_t *block = p + at;
+        if (n < MS_MARK_BLOCK + 2) block = memcpy(padded, p, n);
+        uint8_t any = 0;
+        for (int i = 0; i < MS_MARK_BLOCK; i++) any |= begins[i] = may_begin(block[i], block[i + 1], block[i + 2]);
+        if (!any) continue;
+        const uint8_t *next = begins;
+        while (next < begins + MS_MARK_BLOCK && (next = memchr(next, 1, (size_t)(begins + MS_MARK_BLOCK - next))) != NULL) {
+            const size_t i = at + (size_t)(next++ - begins);
             if (ms_any_starts(p + i, n - i, texts, count)) return 1;
-        at += places;
+        }
     }
     return 0;
 }
 
-/* May the end of a log of n bytes show a crash? */
-static int ms_may_show_crash(const uint8_t *p, size_t n) {
+__attribute__((always_inline)) static inline int ms_end_may_show_crash(const uint8_t *p, size_t n) {
     const char *const frame = ms_frame_mark;
-    return ms_end_holds(p, n, MS_TAIL_BYTES, ms_frame_in_block, &frame, 1) ||
-           ms_end_holds(p, n, MS_LAST_BYTES, ms_mark_in_block, ms_crash_marks, sizeof ms_crash_marks / sizeof *ms_crash_marks);
+    return ms_end_holds(p, n, MS_TAIL_BYTES, ms_may_begin_frame, &frame, 1) ||
+           ms_end_holds(p, n, MS_LAST_BYTES, ms_may_begin_mark, ms_crash_marks, sizeof ms_crash_marks / sizeof *ms_crash_marks);
+}
+
+#ifdef MS_X86
+MS_TARGET(MS_AVX2_TARGET)
+static int ms_may_show_crash_avx2(const uint8_t *p, size_t n) { return ms_end_may_show_crash(p, n); }
+#endif
+
+/* May the end of a log of n bytes show a crash? */
+static int ms_may_show_crash(int level, const uint8_t *p, size_t n) {
+#ifdef MS_X86
+    if (level >= MS_AVX2) return ms_may_show_crash_avx2(p, n);
+#endif
+    (void)level;
+    return ms_end_may_show_crash(p, n);
 }
 
 #endif

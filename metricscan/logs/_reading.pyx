@@ -23,7 +23,7 @@ cdef extern from "<fcntl.h>" nogil:
     int posix_open "open"(const char *path, int flags)
 
 cdef extern from "kernel/simd_levels.h" nogil:
-    int MS_NO_LEVEL
+    int MS_NO_LEVEL, MS_PORTABLE
     int ms_level_named(const char *name)
 
 cdef extern from "kernel/bytes.h" nogil:
@@ -37,7 +37,7 @@ cdef extern from "kernel/bytes.h" nogil:
 cdef extern from "kernel/crash_marks.h" nogil:
     enum:
         MS_TAIL_BYTES
-    bint ms_may_show_crash(const uint8_t *p, size_t n)
+    bint ms_may_show_crash(int level, const uint8_t *p, size_t n)
 
 cdef extern from "<unistd.h>" nogil:
     ssize_t posix_read "read"(int descriptor, void *buffer, size_t size)
@@ -228,7 +228,7 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
 
 def may_show_crash(const uint8_t[::1] tail not None):
     """Whether the end of a log may show a crash; if not, it does not."""
-    return len(tail) > 0 and ms_may_show_crash(&tail[0], <size_t>len(tail))
+    return len(tail) > 0 and ms_may_show_crash(MS_PORTABLE, &tail[0], <size_t>len(tail))
 
 
 def first_shows(bytes head not None, bytes magic not None):
@@ -530,7 +530,7 @@ def read_together(
                     if not whole:
                         break
                     parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
-                    if ms_may_show_crash(<uint8_t *>view.buf + at, <size_t>parts[i].size):
+                    if ms_may_show_crash(simd, <uint8_t *>view.buf + at, <size_t>parts[i].size):
                         parts[i].shown |= CRASH
                     if first_of_utf16(<uint8_t *>view.buf + at, parts[i].size, &end) >= 0:
                         parts[i].shown |= UTF16
@@ -579,7 +579,7 @@ def put_together(
                     break
                 memcpy(start, content_at, <size_t>parts[i].size)
                 parts[i].shown = shown_by(start, parts[i].size, magic_at, magic_bytes)
-                if ms_may_show_crash(start, <size_t>parts[i].size):
+                if ms_may_show_crash(simd, start, <size_t>parts[i].size):
                     parts[i].shown |= CRASH
                 measure(simd, &parts[i], start, universal)
                 at += parts[i].length

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metricscan._core import SIMD_LEVELS
+from metricscan.logs._reading import FLAG_CRASH, may_show_crash, put_together
 from metricscan.logs.crashes import crash_at_end
 from metricscan.logs.tails import TAIL_BYTES, joined_tail
 
@@ -176,9 +178,64 @@ def test_no_text_raises(text):
     crash_at_end(text.encode("utf-8", "surrogatepass"), 0, 0)
 
 
-@pytest.mark.parametrize("behind", [0, 1, 100, 127, 128, 129, 255, 300, 480])
-@pytest.mark.parametrize("before", [0, 1, 500, 5000])
-def test_a_mark_is_found_wherever_it_stands(before, behind):
-    # empty lines do not count as text behind the crash
-    data = b"." * before + b"\nKilled" + b"\n" * behind
-    assert crash_at_end(data[-TAIL_BYTES:]).text == "Killed"
+# the texts for which the last bytes of a log are searched, and the one for which its tail is
+MARKS = [
+    mark.encode()
+    for mark in (
+        *(
+            "Killed",
+            "ignal",
+            "Aborted",
+            "Segmentation",
+            "Bus error",
+            "Illegal",
+            "Terminated",
+            "NCELLED",
+            "oom-k",
+            "oom_k",
+        ),
+        *("OOM", "f memory", "OfMem", "SIG", "exit", "d_alloc", "╰", "F_MEM", "dumped", "Fatal"),
+    )
+]
+FRAME = b'", line '
+LAST_BYTES = 512
+
+
+def may_show(data, level):
+    files = put_together([data], bytearray(len(data) + 1), b"", enough=1, universal=True, level=level)
+    return bool(int.from_bytes(files[40:48], "little") & FLAG_CRASH)
+
+
+@pytest.mark.parametrize("level", SIMD_LEVELS)
+@pytest.mark.parametrize("mark", MARKS, ids=repr)
+def test_a_mark_is_found_wherever_it_stands(mark, level):
+    for behind in range(LAST_BYTES + 8):
+        for before in (0, 1, 700):
+            data = b"." * before + mark + b"." * behind
+            assert may_show(data, level) == (mark in data[-LAST_BYTES:]), (before, behind)
+
+
+@pytest.mark.parametrize("level", SIMD_LEVELS)
+def test_a_frame_is_found_wherever_it_stands(level):
+    for behind in range(TAIL_BYTES + 8):
+        data = b'", "' * 40 + FRAME + b"." * behind
+        assert may_show(data, level) == (FRAME in data[-TAIL_BYTES:]), behind
+
+
+@pytest.mark.parametrize("level", SIMD_LEVELS)
+@given(
+    data=st.lists(
+        st.sampled_from([*MARKS, FRAME, b"K", b"ig", b"e", b"o", b"f ", b"S", b"\xe2\x95", b"design" * 40])
+    ).map(b"".join)
+)
+def test_what_may_show_a_crash(data, level):
+    expected = FRAME in data[-TAIL_BYTES:] or any(mark in data[-LAST_BYTES:] for mark in MARKS)
+    assert may_show(data, level) == expected
+    assert may_show_crash(data) == expected
+
+
+def test_a_signal_is_found_wherever_it_stands():
+    for behind in range(500):
+        # empty lines do not count as text behind the crash
+        data = b"\nProcess received signal" + b"\n" * behind
+        assert crash_at_end(data[-TAIL_BYTES:]).text == "Process received signal"
