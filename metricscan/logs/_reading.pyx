@@ -31,6 +31,7 @@ cdef extern from "kernel/bytes.h" nogil:
         MS_LF
         MS_UNIVERSAL
     size_t ms_beginning(const uint8_t *p, size_t n)
+    size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
     size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
 
@@ -436,6 +437,7 @@ cdef struct Part:
     int64_t newlines
     int64_t records
     int64_t shown
+    int64_t unended  # where the last record begins if no terminator ends it; else -1
 
 
 cdef bint read_part(Part *part, const char *path, uint8_t *at, int64_t room) noexcept nogil:
@@ -463,7 +465,10 @@ cdef void measure(int level, Part *part, uint8_t *at, bint universal) noexcept n
     part.length = part.size - part.beginning
     if part.beginning > 0:
         memmove(at, at + part.beginning, <size_t>part.length)
+    part.unended = -1
     if part.length > 0 and at[part.length - 1] != 10:
+        if not universal or at[part.length - 1] != 13:
+            part.unended = <int64_t>ms_after_last_either(at, 0, <size_t>part.length, 10, 13 if universal else 10)
         # a \r too: the next file's first \n would belong to it
         at[part.length] = 10
         part.length += 1
@@ -497,11 +502,12 @@ def read_together(
     Returns
     -------
     bytes, or None
-        Of each file that was read six int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
+        Of each file that was read seven int64: the bytes that it takes up in the buffer, with the ``\\n`` that is put behind
         it where it does not end with one; its own size; the bytes of its beginning, NULs and a byte-order mark, which are not
-        in the buffer; the newlines and the records in it; and what it shows: as :func:`look_at`, but not whether it is binary,
-        and ``FLAG_UTF16`` also for UTF-16 that begins anywhere in it, and ``FLAG_CRASH`` by its end. None if a file cannot be
-        read, or does not fit.
+        in the buffer; the newlines and the records in it; what it shows: as :func:`look_at`, but not whether it is binary,
+        and ``FLAG_UTF16`` also for UTF-16 that begins anywhere in it, and ``FLAG_CRASH`` by its end; and where in the buffer,
+        counted from its first byte there, its last record begins if the file has no terminator behind it, else -1. None if a
+        file cannot be read, or does not fit.
     """
     cdef Py_ssize_t i = first, count = len(paths)
     cdef int simd = ms_level_named(level.encode())

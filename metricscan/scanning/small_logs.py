@@ -108,9 +108,10 @@ def _together(
     columns: list[tuple[int, _core.Columns]] = []
     crashes: dict[int, Crash] = {}
     first = 0
-    last_records = _LastRecords(plan) if plan.companions else None
+    # by the number of a log that ends without a terminator, its last record
+    unended: dict[int, bytes] | None = {} if plan.companions else None
     while first < len(names):
-        piece = _fed(core, read_into, names, first, universal=plan.universal, detect=detect, last_records=last_records)
+        piece = _fed(core, read_into, names, first, universal=plan.universal, detect=detect, unended=unended)
         if piece is None:
             return None
         read.append(piece)
@@ -119,7 +120,7 @@ def _together(
         columns += core.take_full()
     core.finish()
     columns += core.take()
-    length, sizes, beginnings, newlines, records, _ = np.concatenate(read).T
+    length, sizes, beginnings, newlines, records, _, last_records = np.concatenate(read).T
     ends, lines = length.cumsum(), newlines.cumsum()
     # where each log would begin in the buffer, if its beginning were there too
     begins, lines_before = ends - length - beginnings, lines - newlines
@@ -133,6 +134,9 @@ def _together(
     stats.bytes = int(sizes.sum())
 
     suspects = Suspects(plan, names) if plan.companions else None
+    # where the last records lie in the buffer, and the logs that have rows in them
+    last_offsets = ends - length + last_records
+    with_last_rows: set[int] = set()
     batches = []
     for pattern, rows in columns:
         _, line, offset, start, *_ = np.asarray(rows)
@@ -147,6 +151,9 @@ def _together(
                 continue
         rows_up_to = np.searchsorted(offset, ends)
         counts = np.diff(rows_up_to, prepend=0)
+        if unended:
+            logs = np.flatnonzero(counts)
+            with_last_rows.update(logs[offset[rows_up_to[logs] - 1] == last_offsets[logs]].tolist())
         before = np.repeat(begins, counts)
         offset -= before
         start -= before
@@ -155,13 +162,16 @@ def _together(
         for number, part in enumerate(in_pieces(batch)):
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
             batches += [(name, part, counts) for name in plan.names[pattern]]
-    if suspects is None or last_records is None:
+    if suspects is None or unended is None:
         return Together(batches, stats, sizes, records, crashes, {})
     suspects.add_samples(
         core.suspects, lambda line, offset, start: _in_log(line, offset, start, ends, lines_before, begins)
     )
     suspects.end_stream()
-    last_records.give(suspects)
+    rescan = _LastRecords(plan)
+    for log in sorted(with_last_rows & unended.keys()):
+        rescan.scan(log, unended[log], int(newlines[log]), int(beginnings[log] + last_records[log]))
+    rescan.give(suspects)
     suspects.write_to(stats)
     return Together(batches, stats, sizes, records, crashes, suspects.by_part())
 
@@ -176,7 +186,7 @@ def _in_log(
 class _LastRecords:
     """Looks for values that end where a log ends without a terminator.
 
-    In the buffer each log ends with one. So the last record of such a log is scanned again, alone.
+    In the buffer each log ends with one. So the last record of such a log is scanned again, alone, if it has rows.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -228,12 +238,12 @@ def _fed(
     *,
     universal: bool,
     detect: bool,
-    last_records: _LastRecords | None,
+    unended: dict[int, bytes] | None,
 ) -> Counts | None:
     """Feed a piece of files to the stream, from number ``first`` on.
 
-    The answer has a row per file, int64: bytes in the buffer, size, bytes of the beginning, newlines, records, and what its
-    first and its last bytes show.
+    The answer has a row per file, int64: bytes in the buffer, size, bytes of the beginning, newlines, records, what its first
+    and its last bytes show, and where its last record begins if no terminator ends it, else -1. ``unended`` gets such records.
     It is None if one of the files must be scanned alone.
     """
     buffer = getattr(_local, "buffer", None)
@@ -243,7 +253,7 @@ def _fed(
     read = read_into(buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
     if read is None:
         return None
-    files = np.frombuffer(read, np.int64).reshape(-1, 6)
+    files = np.frombuffer(read, np.int64).reshape(-1, 7)
     ends = files[:, 0].cumsum()
     for number in np.flatnonzero(files[:, 5] & ~FLAG_CRASH).tolist():
         if files[number, 5] & (FLAG_MARKED | FLAG_UTF16):
@@ -253,23 +263,11 @@ def _fed(
         head = buffer[int(ends[number]) - length :][: min(size - beginning, HEAD_BYTES)].tobytes()
         if compression(head) or (detect and format_of(head, names[first + number]) != "plain"):
             return None
-    if last_records is not None:
-        for number in np.flatnonzero(files[:, 0] > files[:, 1] - files[:, 2]).tolist():
-            length, _, beginning, newlines, *_ = files[number].tolist()
-            text = buffer[int(ends[number]) - length : int(ends[number]) - 1]
-            if not universal or text[-1] != 0x0D:
-                at = _last_record(text, universal=universal)
-                last_records.scan(first + number, bytes(text[at:]), newlines, beginning + at)
+    if unended is not None:
+        some = np.flatnonzero(files[:, 6] >= 0)
+        stops = ends[some] - 1
+        starts = ends[some] - files[some, 0] + files[some, 6]
+        for number, start, stop in zip(some.tolist(), starts.tolist(), stops.tolist(), strict=True):
+            unended[first + number] = bytes(buffer[start:stop])
     core.feed(buffer[: int(ends[-1])])
     return files
-
-
-def _last_record(text: memoryview, *, universal: bool) -> int:
-    """Where the last record starts."""
-    for size in (4096, len(text)):
-        at = max(len(text) - size, 0)
-        tail = bytes(text[at:])
-        found = max(tail.rfind(b"\n"), tail.rfind(b"\r") if universal else -1)
-        if found >= 0:
-            return at + found + 1
-    return 0

@@ -178,18 +178,21 @@ def read(paths, buffer, **options):
                 contents.append(file.read())
         placed = bytearray(len(buffer))
         assert put_together(contents, placed, MAGIC_PREFIXES, **options) == found
-        length = np.frombuffer(found or b"", np.int64).reshape(-1, 6)[:, 0].sum()
+        length = np.frombuffer(found or b"", np.int64).reshape(-1, 7)[:, 0].sum()
         assert placed[:length] == buffer[:length]
-    return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 6).tolist()]
+    return None if found is None else [tuple(file) for file in np.frombuffer(found, np.int64).reshape(-1, 7).tolist()]
 
 
 def test_files_lie_one_behind_the_other(tmp_path):
     paths = [os.fsencode(path) for path in written(tmp_path, [b"a\rb", b"", b"\nc\r", b"\n\n"])]
     buffer = bytearray(64)
-    files = [(4, 3, 0, 1, 2, 0), (0, 0, 0, 0, 0, 0), (4, 3, 0, 2, 2, 0), (2, 2, 0, 2, 2, 0)]
+    files = [(4, 3, 0, 1, 2, 0, 2), (0, 0, 0, 0, 0, 0, -1), (4, 3, 0, 2, 2, 0, -1), (2, 2, 0, 2, 2, 0, -1)]
     assert read(paths, buffer) == files
     assert buffer[:10] == b"a\rb\n\nc\r\n\n\n"
-    assert [records for *_, records, _ in read(paths, buffer, universal=False)] == [1, 0, 2, 2]
+    files = read(paths, buffer, universal=False)
+    assert [file[4] for file in files] == [1, 0, 2, 2]
+    # where the record begins that no terminator ends
+    assert [file[6] for file in files] == [0, -1, 1, -1]
     assert read(paths, bytearray(8)) is None
     assert read([], buffer) == []
     with pytest.raises(BufferError):
@@ -202,13 +205,13 @@ def test_files_lie_in_the_buffer_without_their_beginnings(tmp_path):
     paths = [os.fsencode(path) for path in written(tmp_path, contents)]
     buffer = bytearray(128)
     assert read(paths, buffer) == [
-        (2, 5, 3, 1, 1, 0),
-        (2, 75, 74, 1, 1, 0),
-        (0, 4, 4, 0, 0, 0),
-        (0, 9, 9, 0, 0, 0),
-        (4, 6, 3, 1, 1, 0),
-        (3, 3, 1, 1, 1, 0),
-        (2, 1, 0, 1, 1, 0),
+        (2, 5, 3, 1, 1, 0, -1),
+        (2, 75, 74, 1, 1, 0, 0),
+        (0, 4, 4, 0, 0, 0, -1),
+        (0, 9, 9, 0, 0, 0, -1),
+        (4, 6, 3, 1, 1, 0, 0),
+        (3, 3, 1, 1, 1, 0, 0),
+        (2, 1, 0, 1, 1, 0, 0),
     ]
     assert buffer[:13] == b"a\nb\n" + mark + b"\n{}\nc\n"
 
@@ -232,7 +235,7 @@ def test_files_are_counted_at_every_level(tmp_path, level):
     paths = [os.fsencode(path) for path in written(tmp_path, texts)]
     for universal in (True, False):
         found = read(paths, bytearray(1 << 20), universal=universal, level=level)
-        for text, (_, size, _, newlines, records, _) in zip(texts, found, strict=True):
+        for text, (_, size, _, newlines, records, *_) in zip(texts, found, strict=True):
             text += b"" if text.endswith(b"\n") or not text else b"\n"
             assert (size, newlines) in ((len(text), text.count(b"\n")), (len(text) - 1, text.count(b"\n")))
             ended = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if universal else text

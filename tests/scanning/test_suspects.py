@@ -244,6 +244,38 @@ def test_many_candidates_in_one_record_take_no_square_of_its_length(regex, unit)
     assert running.stats.metrics["m"].near_misses == 0
 
 
+@pytest.mark.parametrize(
+    "options", [{"ansi": "strip"}, {"escape": "syslog"}, {"newline": "lf", "ansi": "strip"}], ids=str
+)
+def test_unterminated_values_of_small_logs_whose_bytes_are_rewritten(tmp_path, options):
+    ends = [
+        b"loss=5",
+        b"loss=0.5\x1b[0m",
+        b"x\nloss=0.5\r",
+        b"loss=1\tloss=2",
+        b"\x1b[1mloss=1\x1b[0m;\rx",
+        b"\0loss=3\r\r",
+        b"",
+    ]
+    paths = [tmp_path / f"{number}.log" for number in range(len(ends))]
+    for path, data in zip(paths, ends, strict=True):
+        path.write_bytes(data)
+    scanner = Scanner([r"loss=loss=([0-9.]+)", r"rest=loss=(.*)"], **options)
+    together = small_logs.scan_together(scanner.watching_plan, [*map(str, paths)])
+    assert together is not None
+    starts = []
+    for number, data in enumerate(ends):
+        running = scanner.watching_batches(data)
+        for _ in running:
+            pass
+        alone, own = running.suspects.of_all(), together.suspects.get(number, {})
+        for name in scanner.metrics:
+            wanted = alone.get(name, MetricSuspects()).unterminated_start
+            starts.append(wanted)
+            assert own.get(name, MetricSuspects()).unterminated_start == wanted, (name, data)
+    assert len(starts) > starts.count(None) > 0
+
+
 # ---- what is kept
 
 
