@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from metricscan.errors import SourceError
     from metricscan.logs.job import Notice, Survey
+    from metricscan.ranking.at_best import AtBest
     from metricscan.ranking.doubts import Doubt
     from metricscan.scanning.stats import MetricStats, ScanStats
 
@@ -32,11 +33,26 @@ def number(value: float | None) -> Any:
 
 def ranked(ranking: pa.Table) -> list[dict[str, Any]]:
     """A ranking, one object per job."""
+    from metricscan.ranking.at_best import PREFIX, from_row
+
     rows: list[dict[str, Any]] = ranking.to_pylist()
     for row in rows:
         row["value"], row["step"] = number(row["value"]), number(row["step"])
         row["hyperparameters"] = dict(row["hyperparameters"])
+        there = from_row(row)
+        for key in [key for key in row if key.startswith(PREFIX)]:
+            del row[key]
+        if there:
+            row["at_best"] = values_there(there)
     return rows
+
+
+def values_there(there: Mapping[str, AtBest | None]) -> dict[str, Any]:
+    """The values of other metrics where a job's value was decided, by metric; null for one without a value."""
+    return {
+        name: None if one is None else {**one._asdict(), "value": number(one.value), "step": number(one.step)}
+        for name, one in there.items()
+    }
 
 
 def winner(
@@ -49,11 +65,13 @@ def winner(
     hyperparameters: Mapping[str, str],
     part: int,
     doubts: Iterable[Doubt],
+    at_best: Mapping[str, AtBest | None],
 ) -> dict[str, Any]:
     """The best job and its deciding row."""
+    there = {"at_best": values_there(at_best)} if at_best else {}
     place = {"path": path, "stream": stream, "part": part, "line": line, "offset": offset}
     found = [doubt._asdict() for doubt in doubts]
-    return {"job": job, "value": value, **place, "hyperparameters": dict(hyperparameters), "doubts": found}
+    return {"job": job, "value": value, **place, "hyperparameters": dict(hyperparameters), "doubts": found, **there}
 
 
 def conditions(given: Mapping[str, Any]) -> dict[str, Any]:

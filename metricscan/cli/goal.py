@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
@@ -104,6 +105,27 @@ per_step_option = click.option(
     "--per-step",
     type=click.Choice(["last", "first", "mean", "all"]),
     help="Which of several values of a stream at one step counts: the last, the first, their mean, or all.  [default: last]",
+)
+
+
+def _names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for value in values for name in split_names(value))
+
+
+def split_names(text: str) -> list[str]:
+    """The names in a list with commas; a backslash before a comma makes it a part of the name."""
+    names = [name.strip().replace("\\,", ",") for name in re.split(r"(?<!\\),", text)]
+    return [name for name in names if name]
+
+
+#: Adds the option; the command gets the names as ``at_best``.
+at_best_option = click.option(
+    "--at-best",
+    metavar="NAME,...",
+    multiple=True,
+    callback=_names,
+    help="Show the values of other metrics where the value of a job was decided: at its step, else the nearest before it. "
+    "Can be repeated.",
 )
 
 #: Adds the options of an objective and its ranking; the command gets them as ``goal``.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from metricscan.cli import documents
-from metricscan.cli.goal import JOBS_SHOWN
+from metricscan.cli.goal import JOBS_SHOWN, split_names
 from metricscan.cli.options import bundle
 from metricscan.cli.output import literal, new_table, print_notices, print_table
 
@@ -161,4 +161,4 @@ class JobGroups(NamedTuple):
 
 
 def _names(given: Iterable[str]) -> list[str]:
-    return [name.strip() for one in given for name in one.split(",") if name.strip()]
+    return [name for one in given for name in split_names(one)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metricscan.cli import documents
-from metricscan.cli.goal import Goal, goal_options
+from metricscan.cli.goal import Goal, at_best_option, goal_options
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import jobs_file_option, json_option
 from metricscan.cli.output import (
@@ -20,7 +20,7 @@ from metricscan.cli.output import (
     print_notices,
     print_table,
 )
-from metricscan.cli.rankings import print_best, print_doubts, print_no_best, print_ranking
+from metricscan.cli.rankings import print_at_best, print_best, print_doubts, print_no_best, print_ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Rank the jobs of a dataset that replay --out wrote.")
 @click.argument("dataset", metavar="DIR")
 @goal_options
+@at_best_option
 @group_options
 @jobs_file_option
 @click.option(
@@ -42,7 +43,15 @@ if TYPE_CHECKING:
     "scope is than the best one.",
 )
 @json_option
-def rank(dataset: str, goal: Goal, grouped: GroupOptions, jobs_file: str | None, scopes: bool, print_json: bool) -> int:
+def rank(
+    dataset: str,
+    goal: Goal,
+    at_best: tuple[str, ...],
+    grouped: GroupOptions,
+    jobs_file: str | None,
+    scopes: bool,
+    print_json: bool,
+) -> int:
     """Rank the jobs of a dataset that replay --out wrote.
 
     Without --minimize or --maximize, the objective is that of the replay, with its scope and what it asked of jobs
@@ -53,6 +62,7 @@ def rank(dataset: str, goal: Goal, grouped: GroupOptions, jobs_file: str | None,
     from metricscan.logs.job import Notice
     from metricscan.logs.jobs_file import add_facts
     from metricscan.ranking import ranking
+    from metricscan.ranking.at_best import from_row
     from metricscan.ranking.doubts import from_struct
     from metricscan.ranking.scopes import compare_scopes
 
@@ -71,7 +81,7 @@ def rank(dataset: str, goal: Goal, grouped: GroupOptions, jobs_file: str | None,
         more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
         complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
     conditions = goal.conditions_after(opened)
-    found, steps = ranking.ranked(opened, objective, jobs=jobs, **conditions)
+    found, steps = ranking.ranked(opened, objective, jobs=jobs, at_best=at_best, **conditions)
     of_steps = [Notice(message) for message in steps.messages(objective)]
     print_notices(of_steps)
     notices += of_steps
@@ -104,6 +114,8 @@ def rank(dataset: str, goal: Goal, grouped: GroupOptions, jobs_file: str | None,
     if best is not None:
         place = f"{best['path'] or best['stream']}:{best['line']}"
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
+        first = found.slice(0, 1).to_pylist()[0]
+        print_at_best(console, first["step"], from_row(first))
         print_doubts(console, map(from_struct, best["doubts"]))
     else:
         print_no_best(console, objective, found, completed_only=conditions["completed_only"])
@@ -114,6 +126,7 @@ def rank(dataset: str, goal: Goal, grouped: GroupOptions, jobs_file: str | None,
 
 
 def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
+    from metricscan.ranking.at_best import from_row
     from metricscan.ranking.doubts import from_struct
 
     first = found.slice(0, 1).to_pylist()[0]
@@ -124,7 +137,9 @@ def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
     # from the ranking, not from the dataset: the jobs file may have replaced them
     doubts = map(from_struct, first["doubts"])
     parameters = dict(first["hyperparameters"])
-    return documents.winner(job.name, first["value"], path, **place, hyperparameters=parameters, doubts=doubts)
+    return documents.winner(
+        job.name, first["value"], path, **place, hyperparameters=parameters, doubts=doubts, at_best=from_row(first)
+    )
 
 
 def _print_scopes(console: Console, compared: pa.Table, objective: Objective) -> None:

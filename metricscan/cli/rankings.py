@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metricscan.cli.goal import Goal
     from metricscan.definitions.objective import Objective
     from metricscan.logs.job import Job
+    from metricscan.ranking.at_best import AtBest
     from metricscan.ranking.doubts import Doubt
 
 
@@ -27,6 +28,25 @@ def print_best(
     parameters = "".join(f", {key}={value}" for key, value in hyperparameters.items())
     text = f"Best: {job}, {_named(objective)} {value!r} at {place}{parameters}"
     console.print(text, style="bold", soft_wrap=True)
+
+
+def print_at_best(console: Console, step: float | None, there: Mapping[str, AtBest | None]) -> None:
+    """Print the values of other metrics where the winner's value was decided, in one line."""
+    if not there:
+        return
+    where = "in its record" if step is None else f"at step {step:g}"
+    texts = [f"{name} {'none' if one is None else _there(one)}" for name, one in there.items()]
+    console.print(f"  {where}: {', '.join(texts)}", soft_wrap=True)
+
+
+def _there(found: AtBest | None) -> str:
+    """A value where another one was decided, marked if it is not of that step."""
+    if found is None:
+        return ""
+    if found.same_step:
+        return repr(found.value)
+    at = f"line {found.line:,}" if found.step is None else f"step {found.step:g}"
+    return f"{found.value!r} (before, {at})"
 
 
 def print_doubts(console: Console, doubts: Iterable[Doubt]) -> None:
@@ -70,19 +90,25 @@ def _named(objective: Objective) -> str:
 
 def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal, jobs: Iterable[Job]) -> None:
     """Print one row per job. The jobs have the logs that the rows come from."""
+    from metricscan.ranking.at_best import PLACE, PREFIX, from_row
+
     title = _named(objective)
     columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
     if objective.step is not None:
         columns.insert(3, objective.step)
-    table = new_table(*columns, numbers=("rank", title, "rows", objective.step))
+    others = [name.removeprefix(PREFIX) for name in ranking.column_names if name.startswith(PREFIX)]
+    others = [name for name in others if PREFIX + name + PLACE in ranking.column_names]
+    place = columns.index(title) + (1 if objective.step is None else 2)
+    columns[place:place] = others
+    table = new_table(*columns, numbers=("rank", title, "rows", objective.step, *others))
     shown = goal.cut(ranking, JOBS_SHOWN)
     pieces = _pieces(jobs, set(shown["job"].to_pylist()))
     for row in shown.to_pylist():
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
         stream = pieces.get((row["job"], row["stream"], row["part"]), row["stream"])
-        place = "" if stream is None else f"{stream}:{row['line']}"
+        where = "" if stream is None else f"{stream}:{row['line']}"
         if row["streams"] > 1:
-            place += f" ({objective.scope} of {row['streams']} streams)"
+            where += f" ({objective.scope} of {row['streams']} streams)"
         rows = f"{row['rows']:,}" + (f" ({row['not_finite']:,} not finite)" if row["not_finite"] else "")
         cells = [
             "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
@@ -90,11 +116,14 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
             "" if row["value"] is None else repr(row["value"]),
             status,
             rows,
-            place,
+            where,
             " ".join(f"{key}={value}" for key, value in row["hyperparameters"]),
         ]
         if objective.step is not None:
             cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
+        # behind the rank, the job, the value and its step
+        there = from_row(row)
+        cells[place:place] = [_there(there[name]) for name in others]
         table.add_row(*map(literal, cells))
     print_table(console, table)
     if shown.num_rows < ranking.num_rows:

@@ -10,7 +10,7 @@ import click
 from metricscan.cli import documents
 from metricscan.cli.counts import print_counts, print_missing, print_silent
 from metricscan.cli.fail_on import Failing, fail_on_option, failures
-from metricscan.cli.goal import Goal, goal_options, no_objective_for
+from metricscan.cli.goal import Goal, at_best_option, goal_options, no_objective_for
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import (
     Reading,
@@ -32,7 +32,7 @@ from metricscan.cli.output import (
     print_notices,
 )
 from metricscan.cli.progress import ProgressBar
-from metricscan.cli.rankings import print_best, print_doubts, print_no_best, print_ranking
+from metricscan.cli.rankings import print_at_best, print_best, print_doubts, print_no_best, print_ranking
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @wanted_options
 @reading_options
 @goal_options
+@at_best_option
 @group_options
 @click.option(
     "--block",
@@ -83,6 +84,7 @@ def replay(
     wanted: Wanted,
     reading: Reading,
     goal: Goal,
+    at_best: tuple[str, ...],
     grouped: GroupOptions,
     block: str | None,
     job: str,
@@ -107,8 +109,9 @@ def replay(
         raise click.UsageError("--describe needs --tuning-job FILE")
     if float32 and not describe:
         raise click.UsageError("--float32 needs --describe")
-    if describe and grouping is not None:
-        raise click.UsageError("--describe prints what the service would, which knows no groups of jobs")
+    if describe and (grouping is not None or at_best):
+        what = "values at the best step" if at_best else "groups of jobs"
+        raise click.UsageError(f"--describe prints what the service would, which knows no {what}")
     if describe and goal.given:
         raise click.UsageError(
             f"--describe uses the objective of the request, as the service does; it excludes {goal.given[0]}"
@@ -138,12 +141,15 @@ def replay(
     goal.check_ranked(objective)
     if objective is None and grouping is not None:
         raise no_objective_for("groups of jobs")
+    if objective is None and at_best:
+        raise no_objective_for("--at-best")
     with ProgressBar() as bar:
         result = run(
             paths,
             scanner,
             objective=objective,
             **goal.conditions,
+            at_best=at_best,
             threads=threads,
             job=job,
             jobs=jobs_file,
@@ -209,6 +215,7 @@ def _print_replay(
             print_no_best(console, objective, result.ranking, completed_only=bool(goal.completed_only))
         else:
             print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
+            print_at_best(console, result.ranking["step"][0].as_py(), best.at_best)
             print_doubts(console, best.doubts)
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, goal, result.jobs)

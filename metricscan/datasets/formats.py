@@ -115,7 +115,7 @@ class _ArrowWriter:
 
 
 class _CsvWriter:
-    """NaN and infinities as ``nan``, ``inf`` and ``-inf``; null as an empty cell; a map and a list as JSON."""
+    """NaN and infinities as ``nan``, ``inf`` and ``-inf``; null as an empty cell; a map, a list and a struct as JSON."""
 
     def __init__(self, path: str, schema: pa.Schema) -> None:
         self._file = pa.OSFile(path, "wb")
@@ -142,7 +142,7 @@ def _as_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pa.chunked_array(
             [[None if item is None else json.dumps(dict(item)) for item in column.to_pylist()]], pa.string()
         )
-    if pa.types.is_list(column.type):
+    if pa.types.is_list(column.type) or pa.types.is_struct(column.type):
         return pa.chunked_array(
             [[None if item is None else json.dumps(item) for item in column.to_pylist()]], pa.string()
         )

@@ -8,18 +8,21 @@ import numpy as np
 
 from metricscan.datasets.rows import Rows
 from metricscan.definitions.objective import parse_scope
+from metricscan.ranking.at_best import joined_found
+from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.deciding_row import NOTHING, Outcomes, decide, drop_undecidable
 from metricscan.ranking.doubts import Last, last_steps
-from metricscan.ranking.stepless import StepCounts, step_counts
-from metricscan.ranking.steps import steps_back, with_steps
+from metricscan.ranking.stepless import StepCounts
+from metricscan.ranking.steps import steps_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
     from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
+    from metricscan.ranking.at_best import Found
     from metricscan.ranking.deciding_row import Dropped
 
 # Rows of one decision: enough to make numpy's overhead negligible, few enough to need little memory.
@@ -36,6 +39,8 @@ class PiecewiseDecider:
         Returns the names of the streams known so far, by number.
     suspected : callable, optional
         As :func:`decide` takes it; of the jobs whose rows all were added.
+    at_best : sequence of str
+        The metrics whose values are looked up at the deciding rows; their rows are kept until the job ends.
 
     Notes
     -----
@@ -45,12 +50,21 @@ class PiecewiseDecider:
     """
 
     def __init__(
-        self, objective: Objective, streams: Callable[[], pa.Array], suspected: Callable[[], Array] | None = None
+        self,
+        objective: Objective,
+        streams: Callable[[], pa.Array],
+        suspected: Callable[[], Array] | None = None,
+        at_best: Sequence[str] = (),
     ) -> None:
         self._objective = objective
         self._may_drop = objective.step is None and not parse_scope(objective.scope).is_smoothed
         self._streams = streams
         self._suspected = suspected
+        self._at_best = tuple(at_best)
+        #: The metrics besides the objective's and the step, whose rows are wanted, too.
+        self.others: list[str] = metrics_read(objective, at_best)[1:]
+        self._other_rows: dict[str, list[Rows]] = {name: [] for name in self.others}
+        self._found: list[tuple[Found, ...]] = []
         self._rows: list[Rows] = []
         self._steps: list[Rows] = []
         self._blocks: list[Rows] = []
@@ -73,7 +87,7 @@ class PiecewiseDecider:
             return
         self._rows.append(rows)
         self._held += len(rows.job)
-        if self._may_drop and self._held >= self._limit:
+        if self._may_drop and not self.others and self._held >= self._limit:
             self.decide_before(int(rows.job[-1]))
 
     def add_steps(self, steps: Rows) -> None:
@@ -81,6 +95,12 @@ class PiecewiseDecider:
         if len(steps.job):
             self._steps.append(steps)
             self._held += len(steps.job)
+
+    def add_other(self, name: str, rows: Rows) -> None:
+        """Add rows of one of the :attr:`others`, by the same rule."""
+        if len(rows.job):
+            self._other_rows[name].append(rows)
+            self._held += len(rows.job)
 
     def add_blocks(self, blocks: Rows) -> None:
         """Add separators of blocks, by the same rule."""
@@ -90,7 +110,7 @@ class PiecewiseDecider:
 
     @property
     def is_full(self) -> bool:
-        """Whether the caller should call :meth:`decide_before` to free memory; used if the objective has a step."""
+        """Whether the caller should call :meth:`decide_before` to free memory; used if rows of several metrics are wanted."""
         return self._held >= self._limit
 
     def decide_before(self, job: int) -> None:
@@ -98,25 +118,38 @@ class PiecewiseDecider:
         over, rest = _cut(self._rows, job)
         over_steps, rest_steps = _cut(self._steps, job)
         over_blocks, rest_blocks = _cut(self._blocks, job)
+        cut = {name: _cut(rows, job) for name, rows in self._other_rows.items()}
         self._went_back.append(steps_back(over_steps))
         self._last_steps.append(last_steps(over_steps))
         if len(over.job):
-            if self._objective.step is not None:
-                over = with_steps(over, over_steps, self._objective.step_place, over_blocks)
-            outcomes = decide(over, self._objective, self._streams, self._dropped, self._suspected)
-            self._decided.append(outcomes)
-            if self._objective.step is not None:
-                counts = step_counts(over, over_steps, self._objective.step_place, over_blocks)
-                if not counts.stepless:
-                    counts = counts._replace(streams=int(outcomes.streams.sum()))
-                self.step_counts = self.step_counts.plus(counts)
+            stepped = self._objective.step is not None
+            found = decided(
+                self._objective,
+                self._at_best,
+                {self._objective.metric: over} | {name: before for name, (before, _) in cut.items()},
+                over_steps if stepped else None,
+                over_blocks if stepped else None,
+                self._streams,
+                self._dropped,
+                self._suspected,
+            )
+            self._decided.append(found.outcomes)
+            self._found.append(found.at_best)
+            self.step_counts = self.step_counts.plus(found.counts)
             self._dropped = NOTHING
         if len(rest.job) >= PIECE_ROWS and self._may_drop:
             rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)
         self._rows, self._steps, self._blocks = [_own(rest)], [_own(rest_steps)], [_own(rest_blocks)]
-        self._held = len(rest.job) + len(rest_steps.job) + len(rest_blocks.job)
+        self._other_rows = {name: [_own(behind)] for name, (_, behind) in cut.items()}
+        others = sum(len(behind.job) for _, behind in cut.values())
+        self._held = len(rest.job) + len(rest_steps.job) + len(rest_blocks.job) + others
         # so that the kept rows are not examined again whenever a few rows arrive
         self._limit = max(PIECE_ROWS, 2 * self._held)
+
+    @property
+    def at_best(self) -> dict[str, Found]:
+        """The values of other metrics at the deciding rows, after :meth:`finish`; one entry per outcome."""
+        return {name: joined_found([some[at] for some in self._found]) for at, name in enumerate(self._at_best)}
 
     def finish(self) -> Outcomes:
         """Decide for the remaining jobs, and return the outcomes of all jobs, in their order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,14 +15,15 @@ from metricscan.definitions.blocks import BLOCK
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.at_best import checked_names, columns_of
 from metricscan.ranking.attempts import LastAttempts, superseded_in
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
-from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes, decide
+from metricscan.ranking.deciding import decided, metrics_read
+from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
 from metricscan.ranking.doubts import Last, as_column, doubts_of_jobs, last_steps, suspected_jobs
 from metricscan.ranking.in_pieces import PiecewiseDecider
-from metricscan.ranking.stepless import StepCounts, step_counts
-from metricscan.ranking.steps import steps_back, with_steps
+from metricscan.ranking.steps import steps_back
 from metricscan.ranking.tables import blocks_of, checked, numeric, opened_tables
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from metricscan.datasets.evidence import Evidence
     from metricscan.datasets.rows import Array
     from metricscan.logs.job import Log
+    from metricscan.ranking.at_best import Found
     from metricscan.ranking.doubts import Doubt
+    from metricscan.ranking.stepless import StepCounts
 
 #: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
@@ -97,6 +101,7 @@ def rank(
     completed_only: bool = False,
     min_step: float | None = None,
     exclude_doubts: str | Sequence[str] = (),
+    at_best: str | Sequence[str] = (),
 ) -> pa.Table:
     """Rank the jobs of a replay's tables, or of a dataset that it wrote, without reading the logs again.
 
@@ -117,6 +122,8 @@ def rank(
         A job whose last step is below it, or that has no step, gets no rank. The objective must have a step.
     exclude_doubts : str or sequence of str
         Kinds of doubts; a job that has one of them gets no rank.
+    at_best : str or sequence of str
+        Other metrics whose values at the deciding rows are wanted.
 
     Returns
     -------
@@ -128,6 +135,12 @@ def rank(
         (``below_min_step``, ``excluded``), has no rank; it follows the other jobs with a finite value. Then come
         ``not_finite``, then ``missing``; among these is ``no_step``, a job of whose rows none has the step that the objective
         needs. The table is a copy.
+
+        For each metric NAME of ``at_best``, there are two more columns. ``at_best.NAME`` (float64) is its value at the step of
+        the deciding row: of several in the row's stream as ``per_step`` says, else one in another stream of the job. Where
+        there is none (or no step), it is the value in the row's record, else the nearest one before it in its stream.
+        ``at_best.NAME.place`` (struct) says which of the two it is (``same_step``), and has its step, stream, part, line and
+        offset. Both are null if there is no such value.
 
     Raises
     ------
@@ -148,7 +161,7 @@ def rank(
     ['b', 'a']
     """
     conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
-    return ranked(tables, objective, jobs=jobs, **conditions)[0]
+    return ranked(tables, objective, jobs=jobs, at_best=at_best, **conditions)[0]
 
 
 def ranked(
@@ -159,10 +172,12 @@ def ranked(
     completed_only: bool = False,
     min_step: float | None = None,
     exclude_doubts: str | Sequence[str] = (),
+    at_best: str | Sequence[str] = (),
 ) -> tuple[pa.Table, StepCounts]:
     """The result of :func:`rank`, and how many rows have a step."""
     tables = opened_tables(tables)
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
+    at_best = checked_names(at_best, [name for name in tables if name != BLOCK], getattr(tables, "labels", ()))
     conditions = Conditions.checked(objective, completed_only, min_step, exclude_doubts)
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
@@ -175,7 +190,7 @@ def ranked(
 
     if isinstance(tables, Dataset):
         try:
-            outcomes, streams, decider = _decided_in_pieces(tables, objective)
+            outcomes, streams, decider = _decided_in_pieces(tables, objective, at_best)
         except OutOfOrderError:
             pass
         else:
@@ -191,10 +206,12 @@ def ranked(
                 conditions,
                 evidence=evidence,
                 logs=logs,
+                at_best=decider.at_best,
             )
             return found, decider.step_counts
     given = {name: checked(table, name) for name, table in tables.items()}
-    wanted = [objective.metric, *([] if objective.step is None else [objective.step])]
+    read = metrics_read(objective, at_best)
+    wanted = [*read, *([] if objective.step is None else [objective.step])]
     for name in wanted:
         numeric(given[name], name)
     if objective.step_place == "block":
@@ -211,16 +228,26 @@ def ranked(
         last_attempts.of(Rows.of(jobs_of[name], stream, given[name]), streams)
         for name, stream in zip(wanted, streams_of, strict=True)
     )
-    back, counts = None, StepCounts()
-    if others:
-        rows = with_steps(rows, others[0], objective.step_place, *others[1:])
-        back = steps_back(others[0])
-        counts = step_counts(rows, others[0], objective.step_place, *others[1:])
+    rows_of = dict(zip(read, [rows, *others], strict=False))
+    steps, blocks = (*others[len(read) - 1 :], None, None)[:2]
     suspected = suspected_jobs(evidence, objective.metric, names)
-    outcomes = decide(rows, objective, lambda: streams, suspected=suspected)
-    reached = last_steps(others[0]) if others else None
-    found = order(outcomes, objective, names, streams, facts, back, reached, conditions, evidence=evidence, logs=logs)
-    return found, counts
+    result = decided(objective, at_best, rows_of, steps, blocks, lambda: streams, suspected=suspected)
+    back = None if steps is None else steps_back(steps)
+    reached = None if steps is None else last_steps(steps)
+    found = order(
+        result.outcomes,
+        objective,
+        names,
+        streams,
+        facts,
+        back,
+        reached,
+        conditions,
+        evidence=evidence,
+        logs=logs,
+        at_best=dict(zip(at_best, result.at_best, strict=True)),
+    )
+    return found, result.counts
 
 
 def order(
@@ -235,6 +262,7 @@ def order(
     *,
     evidence: Evidence | None = None,
     logs: Callable[[], Mapping[str, Sequence[Log]]] = dict,
+    at_best: Mapping[str, Found] | None = None,
 ) -> pa.Table:
     """Put the jobs in order, including jobs without an outcome.
 
@@ -255,11 +283,13 @@ def order(
         What the scan noted besides the rows.
     logs : callable
         Returns the logs of jobs by name; called only if a doubt needs a path.
+    at_best : mapping of str to Found, optional
+        The values of other metrics, one entry per outcome.
 
     Returns
     -------
     pyarrow.Table
-        With :data:`SCHEMA`.
+        With :data:`SCHEMA`, and the columns of ``at_best``.
     """
     status = _spread(outcomes.status, outcomes.job, len(names), MISSING)
     value = _spread(outcomes.value, outcomes.job, len(names), 0.0)
@@ -325,7 +355,10 @@ def order(
         "stepless": pa.nulls(len(index), pa.int64()) if objective.step is None else column("stepless"),
         "doubts": as_column(doubts, index),
     }
-    return pa.table(columns, schema=SCHEMA)
+    table = pa.table(columns, schema=SCHEMA)
+    for name, values in columns_of(at_best or {}, outcomes.job, index, streams, len(names)).items():
+        table = table.append_column(name, values)
+    return table
 
 
 def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:
@@ -366,16 +399,20 @@ def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array
     return pa.array(np.bincount(went_back, minlength=len(index))[index], pa.int64())
 
 
-def _decided_in_pieces(dataset: Dataset, objective: Objective) -> tuple[Outcomes, pa.Array, PiecewiseDecider]:
+def _decided_in_pieces(
+    dataset: Dataset, objective: Objective, at_best: Sequence[str]
+) -> tuple[Outcomes, pa.Array, PiecewiseDecider]:
     streams = StreamNumbers()
     suspected = suspected_jobs(dataset.evidence, objective.metric, dataset.names)
-    decider = PiecewiseDecider(objective, streams.names, suspected)
+    decider = PiecewiseDecider(objective, streams.names, suspected, at_best)
     last_attempts = LastAttempts(dataset.superseded, dataset.names)
 
     def counting(add: Callable[[Rows], None]) -> Callable[[Rows], None]:
         return lambda rows: add(last_attempts.of(rows, streams.names()))
 
-    others = []
+    others = [
+        _Ahead(dataset.rows(name, streams), counting(partial(decider.add_other, name))) for name in decider.others
+    ]
     if objective.step is not None:
         others.append(_Ahead(dataset.rows(objective.step, streams), counting(decider.add_steps)))
     if objective.step_place == "block":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import Duplicates, Objective, PerStep
     from metricscan.errors import SourceError
     from metricscan.logs.job import Survey
+    from metricscan.ranking.at_best import AtBest
     from metricscan.scanning.stats import ScanStats
 
 
@@ -47,6 +48,9 @@ class Best(NamedTuple):
         that of the piece.
     doubts : tuple of Doubt
         Reasons to doubt the value: ``kind``, ``message`` and place of each.
+    at_best : mapping of str to (AtBest or None)
+        The values of the other metrics that were asked for, where this value was decided: ``value``, ``same_step`` and place of
+        each; None for one without a value.
     """
 
     job: str
@@ -58,6 +62,7 @@ class Best(NamedTuple):
     hyperparameters: Mapping[str, str]
     part: int = 0
     doubts: tuple[Doubt, ...] = ()
+    at_best: Mapping[str, AtBest | None] = {}
 
 
 class Replay(Mapping[str, pa.Table]):
@@ -140,6 +145,7 @@ class Replay(Mapping[str, pa.Table]):
         completed_only: bool = False,
         min_step: float | None = None,
         exclude_doubts: str | Sequence[str] = (),
+        at_best: str | Sequence[str] = (),
     ) -> pa.Table:
         """Rank the jobs by any objective and scope, from the rows that were kept; see :func:`metricscan.rank`.
 
@@ -148,9 +154,8 @@ class Replay(Mapping[str, pa.Table]):
         LookupError
             The rows were not kept. If a dataset was written, ``metricscan.rank(path, objective)`` ranks it.
         """
-        return ranking.rank(
-            self, objective, completed_only=completed_only, min_step=min_step, exclude_doubts=exclude_doubts
-        )
+        conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
+        return ranking.rank(self, objective, at_best=at_best, **conditions)
 
     def wide(
         self,

@@ -14,6 +14,7 @@ from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.job import STDIN
 from metricscan.logs.survey import check_options, given_paths, survey
 from metricscan.ranking import ranking
+from metricscan.ranking.at_best import checked_names
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.replaying.run import Run
 from metricscan.scanning.options import check_threads
@@ -40,6 +41,7 @@ def replay(
     completed_only: bool = False,
     min_step: float | None = None,
     exclude_doubts: str | Sequence[str] = (),
+    at_best: str | Sequence[str] = (),
     on_error: str = "collect",
     threads: int | None = None,
     job: str = "auto",
@@ -71,6 +73,8 @@ def replay(
         A job whose last step is below it, or that has no step, gets no rank. The objective must have a step.
     exclude_doubts : str or sequence of str
         Kinds of doubts, such as ``"crashed"``; a job that has one of them gets no rank.
+    at_best : str or sequence of str
+        Other metrics whose values at the deciding rows are columns of the ranking, and in ``best.at_best``; see :func:`rank`.
     on_error : {"collect", "raise"}
         What happens with a log that cannot be read: the error is added to ``errors`` and the other logs are read, or the error
         is raised.
@@ -99,7 +103,7 @@ def replay(
         The most bytes that a compressed log, or an archive in total, is decompressed to; more are an error. 64 GiB by default.
     keep : bool
         Whether to keep the rows in memory. With ``keep=False``, memory is bounded for any input, also with ``out``. If the
-        objective has a step, the bound is the rows of the objective, of the step and of separators in one job.
+        objective has a step, or with ``at_best``, the bound is the rows of these metrics and of separators in one job.
     out : path, optional
         Folder of a dataset to write: a folder per metric, the ranking and a manifest.
     format : {"parquet", "arrow", "csv", "jsonl"}
@@ -143,6 +147,7 @@ def replay(
         if objective is not None:
             faults.of(ranking.check_metric, objective, scanner.metrics, scanner.labels)
         faults.of(Conditions.checked, objective, completed_only, min_step, exclude_doubts)
+        faults.of(_check_at_best, at_best, objective, scanner)
         faults.of(check_threads, threads)
         check_options(faults, job=job, jobs=jobs, input_format=input_format, max_decompressed=max_decompressed)
         if out is not None and (not isinstance(out, (str, os.PathLike)) or not os.fspath(out)):
@@ -178,6 +183,7 @@ def replay(
         raise_errors=on_error == "raise",
         input_format=input_format,
         max_decompressed=max_decompressed,
+        at_best=checked_names(at_best, given.metrics, given.labels),
     )
     if out is None:
         result = run.over_all_logs(keep=keep, target=None)
@@ -233,6 +239,11 @@ def find_blocks(
             hint="replay(.., block=True) finds them with the metrics",
         )
     return again[BLOCK]
+
+
+def _check_at_best(at_best: str | Sequence[str], objective: Objective | None, scanner: Scanner) -> None:
+    if checked_names(at_best, scanner.metrics, scanner.labels) and objective is None:
+        raise OptionError(f"at_best={at_best!r} needs an objective, which decides where")
 
 
 def _check_block(block: object) -> None:

@@ -16,6 +16,7 @@ from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
 from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
+from metricscan.ranking.at_best import from_row
 from metricscan.ranking.doubts import from_struct
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
@@ -57,6 +58,8 @@ class Run:
         Whether the first error is raised; else all are collected.
     input_format : str
     max_decompressed : int
+    at_best : sequence of str
+        Metrics whose values at the deciding rows are wanted.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Run:
         raise_errors: bool,
         input_format: InputFormat,
         max_decompressed: int = MAX_DECOMPRESSED,
+        at_best: Sequence[str] = (),
     ) -> None:
         self.input_format = input_format
         self.scanner = scanner
@@ -114,7 +118,7 @@ class Run:
         # per job whether a value of the objective may be doubtful
         self._suspected = np.zeros(len(found.jobs), dtype=bool)
         if objective is not None:
-            self.decider = PiecewiseDecider(objective, lambda: self.stream_names, lambda: self._suspected)
+            self.decider = PiecewiseDecider(objective, lambda: self.stream_names, lambda: self._suspected, at_best)
 
     def over_all_logs(self, *, keep: bool, target: Sink | None) -> Replay:
         """Scan all logs, and rank the jobs.
@@ -238,16 +242,18 @@ class Run:
         batch: pa.RecordBatch,
         counting: Array | None,
     ) -> None:
-        """Pass the rows of the objective, of its step and of separators that count on to the decider."""
+        """Pass the rows that count and that the decider wants on to it."""
         if self.decider is None or self.objective is None:
             return
-        if name not in (self.objective.metric, self.objective.step, BLOCK):
+        if name not in (self.objective.metric, self.objective.step, BLOCK, *self.decider.others):
             return
         rows = Rows.of(jobs, streams, batch)._replace(part=parts)
         if counting is not None:
             rows = rows.take(counting)
         if name == self.objective.metric:
             self.decider.add(rows)
+        if name in self.decider.others:
+            self.decider.add_other(name, rows)
         if name == self.objective.step:
             self.decider.add_steps(rows)
         if name == BLOCK and self.objective.step_place == "block":
@@ -276,6 +282,7 @@ class Run:
             self.conditions,
             evidence=self.evidence,
             logs=lambda: {one.name: one.logs for one in self.found.jobs},
+            at_best=self.decider.at_best,
         )
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
@@ -284,7 +291,7 @@ class Run:
         path = next(log.path for log in winner.logs if (log.stream, log.part) == (first["stream"], first["part"]))
         place = (first["value"], path, first["stream"], first["line"], first["offset"])
         doubts = tuple(map(from_struct, first["doubts"]))
-        return order, Best(first["job"], *place, winner.hyperparameters, first["part"], doubts)
+        return order, Best(first["job"], *place, winner.hyperparameters, first["part"], doubts, from_row(first))
 
     def manifest(self) -> dict[str, Any]:
         """The content of a dataset's manifest. To be called after the scan."""

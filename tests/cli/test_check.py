@@ -161,7 +161,10 @@ def test_what_check_found_as_json(run, tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("nowhere")
     definitions = (*LOSS, "-m", "acc=acc=([0-9.]+)", "--label", r"who=^(\w)oss=2")
     code, out, err = run("check", ".", "gone.log", *definitions, "--json", "--threads", "2")
-    assert (code, err) == (2, "metricscan: cannot open gone.log: No such file or directory\n")
+    assert code == 2
+    assert err == (
+        "metricscan: cannot open gone.log: No such file or directory\nnotice: ./link is a broken link to nowhere\n"
+    )
     document = json.loads(out, parse_constant=pytest.fail)
     metrics = document.pop("metrics")
     assert document == {
@@ -171,7 +174,7 @@ def test_what_check_found_as_json(run, tmp_path, monkeypatch):
         "records": 4,
         "cut_off": 0,
         "errors": [{"path": "gone.log", "offset": None, "message": "cannot open gone.log: No such file or directory"}],
-        "notices": [],
+        "notices": [{"message": "./link is a broken link to nowhere", "path": "./link"}],
     }
     assert list(metrics) == ["loss", "acc", "who"]
     loss, acc, who = metrics.values()

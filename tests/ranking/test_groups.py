@@ -261,7 +261,7 @@ def test_a_naive_oracle_splits_folds_the_same(tmp_path_factory, logs, scope):
     replay, dataset = replayed(tmp_path_factory.mktemp("folds"), {name: "".join(some) for name, some in logs.items()})
     objective = Objective("loss", "Minimize", scope, "epoch")
     found = {name: rows_of(replay[name]) for name in ("loss", "epoch", "fold")}
-    units, parents = {}, {}
+    units, steps_of, parents = {}, {}, {}
     for name in logs:
         own = {metric: [row for job, row in rows if job == name] for metric, rows in found.items()}
         fold = {}
@@ -271,14 +271,14 @@ def test_a_naive_oracle_splits_folds_the_same(tmp_path_factory, logs, scope):
         for value in {one for one in fold.values() if one is not None}:
             steps = [row for row in own["epoch"] if fold["epoch", row.start] == value]
             unit = f"{name} [fold={value}]"
-            parents[unit] = name
+            parents[unit], steps_of[unit] = name, steps
             units[unit] = [
                 row._replace(step=ranking_oracle.step_in_force(row, steps))
                 for row in own["loss"]
                 if fold["loss", row.start] == value
             ]
     expected, _ = groups_oracle.groups(
-        ranking_oracle.rank(units, "Minimize", scope), {unit: {} for unit in units}, parents=parents
+        ranking_oracle.rank(units, "Minimize", scope, steps=steps_of), {unit: {} for unit in units}, parents=parents
     )
     for tables in (replay, dataset):
         check(rank_groups(tables, objective, over="fold"), list(expected))

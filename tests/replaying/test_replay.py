@@ -88,7 +88,7 @@ def test_every_table_has_the_schema(logs):
 def test_what_a_replay_knows(logs):
     result = replay(str(logs), SCANNER, objective=MIN)
     assert isinstance(result, Replay)
-    assert result.best == ("trial_2", 1.5, str(logs / "trial_2" / "stdout"), "stdout", 1, 0, {}, 0, ())
+    assert result.best == ("trial_2", 1.5, str(logs / "trial_2" / "stdout"), "stdout", 1, 0, {}, 0, (), {})
     assert [job.name for job in result.jobs] == ["trial_2", "trial_3", "trial_10"]
     assert result.errors == ()
     assert repr(result) == "<Replay of 4 logs, 3 jobs, best trial_2, 0 errors>"

@@ -1,0 +1,82 @@
+"""What decides jobs whose rows are at hand: the steps of their rows, formulas, deciding rows, other metrics' values there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.ranking.at_best import Found, values_there
+from metricscan.ranking.deciding_row import NOTHING, decide
+from metricscan.ranking.stepless import StepCounts, step_counts
+from metricscan.ranking.steps import with_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from metricscan.datasets.rows import Array, Rows
+    from metricscan.definitions.objective import Objective
+    from metricscan.ranking.deciding_row import Dropped, Outcomes
+
+
+class Decided(NamedTuple):
+    """What decided some jobs.
+
+    Attributes
+    ----------
+    outcomes : Outcomes
+    at_best : tuple of Found
+        The values of the other metrics there, in the order in which they were asked for.
+    counts : StepCounts
+    """
+
+    outcomes: Outcomes
+    at_best: tuple[Found, ...]
+    counts: StepCounts
+
+
+def metrics_read(objective: Objective, at_best: Sequence[str]) -> list[str]:
+    """The metrics whose rows decide and are looked up, besides the step; the first one is of the objective."""
+    names = dict.fromkeys([objective.metric, *at_best])
+    return [name for name in names if name == objective.metric or name != objective.step]
+
+
+def decided(
+    objective: Objective,
+    at_best: Sequence[str],
+    rows: Mapping[str, Rows],
+    steps: Rows | None,
+    blocks: Rows | None,
+    streams: Callable[[], pa.Array],
+    dropped: Dropped = NOTHING,
+    suspected: Callable[[], Array] | None = None,
+) -> Decided:
+    """Decide jobs.
+
+    Parameters
+    ----------
+    objective : Objective
+    at_best : sequence of str
+        The metrics whose values are looked up at the deciding rows.
+    rows : mapping of str to Rows
+        All rows of the jobs, of each metric that :func:`metrics_read` names.
+    steps, blocks : Rows or None
+        Those of the step and of the separators of blocks, if the objective asks for them.
+    streams, dropped, suspected
+        As :func:`decide` takes them.
+    """
+    place = objective.step_place
+
+    def stepped(name: str) -> Rows:
+        own = steps if name == objective.step and steps is not None else rows[name]
+        return own if steps is None else with_steps(own, steps, place, blocks)
+
+    given = stepped(objective.metric)
+    outcomes = decide(given, objective, streams, dropped, suspected)
+    counts = StepCounts()
+    if steps is not None and len(given.job):
+        counts = step_counts(given, steps, place, blocks)
+        if not counts.stepless:
+            counts = counts._replace(streams=int(outcomes.streams.sum()))
+    there = tuple(values_there(outcomes, stepped(name), objective, streams) for name in at_best)
+    return Decided(outcomes, there, counts)
