@@ -14,6 +14,8 @@ from metricscan.errors import DefinitionError, DefinitionWarning, Fault, nearest
 from metricscan.patterns.dialect import Dialect, RegexError, read_regex
 
 MAX_NAME_CHARACTERS = 255
+# What "\b" and "\1" are in a string that is not raw; not as the end of a range.
+_MADE_OF_ESCAPE = re.compile(r"(?<!-)[\x01-\x08](?!-)")
 # Of objects and lists within one another, in which to look for definitions.
 _MOST_DEPTH = 20
 
@@ -43,7 +45,7 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
         items may also be :class:`MetricDefinition` or ``"NAME=REGEX"``; a mapping of names to regexes; or an object with such
         a list under ``MetricDefinitions``, at any depth. ``Description`` is allowed beside a regex. A file is JSON (which may
         have trailing commas, as the documentation's lists do), YAML, Python source that assigns the list, of which nothing
-        is run, or a table with tabs and the columns ``metric_name`` and ``metric_regex``.
+        is run, a Jupyter notebook, or a table with tabs and the columns ``metric_name`` and ``metric_regex``.
 
     Raises
     ------
@@ -57,7 +59,8 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     -----
     DefinitionWarning
         A regex has several groups and none named ``value``, so the value is that of the first group; but that group's name
-        is not the metric's. Or a string in Python source has a backslash that begins no escape.
+        is not the metric's. Or a regex holds a backspace, which is what ``\b`` is in a string that is not raw. Or a string in
+        Python source has a backslash that begins no escape.
 
     Examples
     --------
@@ -214,6 +217,28 @@ def _name_errors(index: int, name: str) -> list[Fault]:
 
 
 def _suspicions(kind: str, definition: MetricDefinition, dialect: Dialect) -> list[str]:
+    return [*_of_escapes(kind, definition, dialect.groups), *_of_groups(kind, definition, dialect)]
+
+
+def _of_escapes(kind: str, definition: MetricDefinition, groups: int) -> list[str]:
+    """A warning about a character that a string made of an escape that was meant for the regex."""
+    characters = [one for one in _MADE_OF_ESCAPE.findall(definition.regex) if one == "\b" or ord(one) <= groups]
+    if not characters:
+        return []
+    if "\b" in characters:
+        escape, what, languages, meant = r"\b", "a backspace", "Python, JSON and YAML", "the edge of a word"
+    else:
+        number = ord(characters[0])
+        escape, what, languages = f"\\{number}", f"the character U+{number:04X}", "Python"
+        meant = f"the text of group {number}"
+    message = (
+        f"{kind} {definition.name!r} looks for {what}: that is what {escape} between quotes means in {languages}; for {meant} "
+        f"write \\{escape}, or r'..' in Python: {definition.regex!r}"
+    )
+    return [message]
+
+
+def _of_groups(kind: str, definition: MetricDefinition, dialect: Dialect) -> list[str]:
     if dialect.groups < 2:
         return []
     index = dialect.groupindex

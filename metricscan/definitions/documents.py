@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from metricscan.definitions.notebooks import read_notebook
 from metricscan.definitions.pasted import (
     PastedError,
     Problem,
@@ -43,6 +44,8 @@ def read_document(text: str, suffix: str) -> tuple[Any, list[str]]:
     """
     if suffix in (".yaml", ".yml"):
         return read_yaml(text), []
+    if suffix == ".ipynb":
+        return read_notebook(text)
     if suffix in (".json", ".py") or text.lstrip()[:1] in ("[", "{", "(", "=") or has_assignment(text):
         return read_pasted(text, is_python=suffix == ".py")
     return read_yaml(text), []

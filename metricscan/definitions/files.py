@@ -1,4 +1,4 @@
-"""Files of metric definitions: JSON, YAML, Python source, or a table with tabs."""
+"""Files of metric definitions: JSON, YAML, Python source, a notebook, or a table with tabs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from metricscan.definitions.documents import read_document
-from metricscan.definitions.pasted import PastedError
+from metricscan.definitions.pasted import PastedError, text_of
 from metricscan.errors import DefinitionError, Fault, SourceError
 
 EXPECTED = '{"Name": .., "Regex": ..}, a MetricDefinition or "NAME=REGEX"'
@@ -34,7 +34,7 @@ def read_text(path: str) -> str:
     Raises
     ------
     SourceError
-        It cannot be read, or is not UTF-8.
+        It cannot be read, or is not UTF-8, or not in the encoding of its byte-order mark.
     """
     try:
         with open(path, "rb") as file:
@@ -45,9 +45,11 @@ def read_text(path: str) -> str:
             hint = f"a str is a path; a definition stands in a list: [{path[:80]!r}]"
         raise SourceError(f"cannot read the metric definitions {path}", path=path, cause=error, hint=hint) from error
     try:
-        return data.decode("utf-8-sig")
+        return text_of(data)
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8", path=path, offset=error.start, cause=error) from error
+        raise SourceError(
+            f"{path} is not {error.encoding.upper()}", path=path, offset=error.start, cause=error
+        ) from error
 
 
 def parsed(text: str, path: str) -> tuple[Any, list[str]]:

@@ -68,28 +68,24 @@ class PastedError(ValueError):
             yield where + problem.message, problem.hint
 
 
-class Number(float):
+class _Spelled:
+    """What keeps the text from which it was read."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Read a number."""
+        number = super().__new__(cls, text)  # type: ignore[call-arg]
+        number.text = text
+        return number
+
+
+class Number(_Spelled, float):
     """A number in JSON that keeps its spelling."""
 
-    text: str
 
-    def __new__(cls, text: str) -> Self:
-        """Read a number."""
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-
-class WholeNumber(int):
+class WholeNumber(_Spelled, int):
     """A whole number in JSON that keeps its spelling."""
-
-    text: str
-
-    def __new__(cls, text: str) -> Self:
-        """Read a number."""
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
 
 
 class _DuplicateError(Exception):

@@ -16,9 +16,11 @@ _PYTHON_ESCAPE = re.compile(
     r"""\\(?:\r\n|[\n\r\\'"abfnrtvxNuU]|[0-3][0-7]{0,2}|[4-7][0-7]?(?![0-7]))|(\\(?:[0-7]{3}|(?=.|\Z)))""", re.DOTALL
 )
 _LINE_END = re.compile(r"\r\n|\r|\n")
-#: Names of the arguments and variables that hold metric definitions.
+# A line that the shell of a notebook runs: %pip install x, !ls, and help: ?print.
+_MAGIC = re.compile(r"^([ \t]*)([%!?][^\r\n]*)", re.MULTILINE)
 # Methods that change a list or a dictionary.
 _CHANGES = frozenset(["append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault", "__setitem__"])
+# Names of the arguments and variables that hold metric definitions.
 _MEANT = re.compile(r"(?i)metric_?def|definitions$")
 
 
@@ -42,6 +44,31 @@ def read_python(text: str) -> tuple[Any, list[str]]:
     PastedError
         It is not Python, holds anything but literals, or a key stands twice in one dictionary.
     """
+    try:
+        return _read(text)
+    except PastedError:
+        plain = _MAGIC.sub(_passed, text)
+        if plain == text:
+            raise
+    # a line such as %pip is a notebook's, unless it stands in a string
+    try:
+        return _read(plain)
+    except PastedError as error:
+        raise PastedError(text, error.problems) from None
+
+
+def is_name_of_definitions(text: str) -> bool:
+    """Whether a text is, or holds, a name for metric definitions."""
+    return _MEANT.search(text) is not None
+
+
+def _passed(magic: re.Match[str]) -> str:
+    """A statement without effect, of the same length, so that places stay."""
+    return magic[1] + ("pass" if len(magic[2]) >= 4 else "0").ljust(len(magic[2]))
+
+
+def _read(text: str) -> tuple[Any, list[str]]:
+    """The literal in a text without lines of a notebook."""
     source = _Source(text)
     try:
         tree = _tree(source)

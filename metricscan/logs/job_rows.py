@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from metricscan.definitions.documents import read_pasted
-from metricscan.definitions.pasted import PastedError, line_and_column, read_json, read_json_at
+from metricscan.definitions.pasted import PastedError, line_and_column, read_json, read_json_at, text_of
 from metricscan.errors import SourceError
 
 # Names of columns, as :func:`plain` spells them; the first that is there decides.
@@ -75,8 +75,8 @@ def read_rows(path: str) -> list[JobRow | str]:
         The file cannot be read.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read()
+        with open(path, "rb") as file:
+            text = text_of(file.read())
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise SourceError(f"cannot read the jobs file {path}", path=path, cause=error) from error
     rows: list[JobRow | str] = []

@@ -259,8 +259,8 @@ def jobs_of_facts(jobs: Sequence[Job], facts: Sequence[Fact]) -> tuple[list[tupl
     """The name and the jobs that each fact is about, and an error for each that fits several jobs.
 
     A fact with a name is about the job that has this name. Else about the one the last part of whose name it is, or the last
-    part of whose name is a word with this number (``3`` is ``trial_3``). A fact with a place is about the jobs whose logs lie
-    there.
+    part of whose name is a word with this number (``3`` is ``trial_3``), or the only one in a folder of this name (``run`` is
+    ``run/train``). A fact with a place is about the jobs whose logs lie there.
     """
     known = _Known(jobs, facts)
     name_of = known.chosen(facts)
@@ -311,7 +311,15 @@ class _Known:
         self.exact = {job.name: [job] for job in jobs}
         self.last: dict[str, list[Job]] = {}
         self.numbers: dict[str, list[Job]] = {}
+        # by each folder of the name; not the jobs that other facts name in full
+        self.folders: dict[str, list[Job]] = {}
+        names = {name for fact in facts for name in fact.names.values()}
         for job in jobs:
+            if job.name not in names:
+                folder = job.name.rpartition("/")[0]
+                while folder:
+                    self.folders.setdefault(folder, []).append(job)
+                    folder = folder.rpartition("/")[0]
             last = job.name.rpartition("/")[2]
             self.last.setdefault(last, []).append(job)
             number = _NUMBERED.fullmatch(last)
@@ -319,7 +327,8 @@ class _Known:
                 self.numbers.setdefault(number[1], []).append(job)
 
     def named(self, name: str) -> list[Job]:
-        """The jobs that a name fits: one, if it is a job's name; else by the last part of the name, or by the number."""
+        """The jobs that a name fits: one, if it is a job's name; else by the last part of the name, the number or the folder."""
+        name = name.rstrip("/") or name
         found = self.exact.get(name) or self.last.get(name)
         if (
             found is None
@@ -327,7 +336,7 @@ class _Known:
             and number[1] == (name.lstrip("0") or "0")
         ):
             found = self.numbers.get(number[1])
-        return found or []
+        return found or self.folders.get(name, [])
 
     def under(self, fact: Fact) -> list[Job]:
         """The jobs whose logs lie under a place; or the job that the last part of the place names, if the logs were moved."""

@@ -55,6 +55,8 @@ _ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
 _LONGEST_ESCAPE = 40
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
+# What closes a value or separates it from the next: 0.5], 0.5,acc=1. Digits behind it may belong to the number: 1,234.5, 12:30.
+_NUMBER_AND_MARK = re.compile(rf"(?:{NUMBER}|[-+]?(?:nan|inf))(?P<mark>[,;:|\])}}>\"']+)(?!\d)", re.IGNORECASE)
 _MOST_NAMES = 5
 
 
@@ -88,6 +90,7 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
             if plain:
                 one.look_at(data, rows[name], of_messages)
             one.escaped += sum(_NUMBER_AND_ESCAPE.match(text) is not None for text in samples[name])
+            one.closed = one.closed or next(filter(None, map(_NUMBER_AND_MARK.match, samples[name])), None)
             one.texts.update(dict.fromkeys(samples[name]))
         _look_for_more(scanner, seen, data, rows, of_messages)
         workers.look_at(data, rows, of_messages)
@@ -121,6 +124,7 @@ class _Seen:
         self.mends: dict[int, Mend] = {}
         self.starts: dict[str, tuple[int, str]] = {}
         self.escaped = 0
+        self.closed: re.Match[str] | None = None
         self.texts: dict[str, None] = {}
         self.more: Counter[str] = Counter()
         self.lines: dict[str, str] = {}
@@ -189,6 +193,9 @@ class _Seen:
         if self.escaped:
             reason = "its value includes the escape sequences behind the number"
             found.append(Draft("escapes-in-value", reason, value_mends(self.definition)))
+        if self.closed is not None:
+            reason = f"its value includes {self.closed['mark']!r} behind the number, as in {self.closed.string[:40]!r}"
+            found.append(Draft("mark-in-value", reason, value_mends(self.definition)))
         for piece in self.pasted:
             reason = f"`{piece.shown}` does not match {piece.text.strip()!r}, which stands in {self.lines[piece.text]}"
             found.append(Draft("unescaped-text", reason, (piece.mend,)))

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from metricscan.definitions import documents
-from metricscan.definitions.pasted import PastedError
+from metricscan.definitions.pasted import PastedError, text_of
 from metricscan.errors import SourceError
 from metricscan.sagemaker.errors import RequestError, RequestFault
 
@@ -33,7 +33,7 @@ def read_document(path: str, what: str) -> tuple[Any, list[str]]:
     RequestError
         The file is of none of these formats.
     SourceError
-        The file cannot be read, or is not UTF-8.
+        The file cannot be read, or is not UTF-8, or not in the encoding of its byte-order mark.
     """
     try:
         with open(path, "rb") as file:
@@ -41,9 +41,11 @@ def read_document(path: str, what: str) -> tuple[Any, list[str]]:
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot read {what} {path}", path=path, cause=error) from error
     try:
-        text = data.decode("utf-8-sig")
+        text = text_of(data)
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8", path=path, offset=error.start, cause=error) from error
+        raise SourceError(
+            f"{path} is not {error.encoding.upper()}", path=path, offset=error.start, cause=error
+        ) from error
     suffix = os.path.splitext(path)[1].lower()
     try:
         if not text.strip():

@@ -213,6 +213,23 @@ def test_a_named_first_group_that_is_probably_not_meant(name, regex, rename):
 
 
 @pytest.mark.parametrize("take", [Scanner, load_definitions])
+def test_escapes_that_a_string_took(take):
+    for regex, words in (
+        (
+            "\bloss=(.)",
+            r"definition 'a' looks for a backspace: .* \\b between quotes .* write \\\\b, or r'..' in Python",
+        ),
+        ("(.)=\1 b=(.)", r"looks for the character U\+0001: .* for the text of group 1 write \\\\1"),
+    ):
+        with pytest.warns(DefinitionWarning, match=words) as caught:
+            take([{"Name": "a", "Regex": regex}])
+        assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        take([r"a=\bloss=(.)", r"b=(.)\1", "c=[\1-\b](.)", "d=\1x", "e=\x1b[\\[](.)"])
+
+
+@pytest.mark.parametrize("take", [Scanner, load_definitions])
 def test_a_warning_points_at_the_caller(take):
     with pytest.warns(DefinitionWarning) as caught:
         take([r"loss=(?P<step>\d+) (?P<loss>\d+)"])

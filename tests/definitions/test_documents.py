@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from metricscan import DefinitionError, DefinitionWarning, Scanner, load_definitions
+from metricscan import DefinitionError, DefinitionWarning, Scanner, SourceError, load_definitions
 from metricscan.definitions.documents import read_document, read_pasted, read_yaml
 from metricscan.definitions.pasted import PastedError
 
@@ -52,6 +52,77 @@ LIST = r"""[
 @pytest.mark.parametrize("name", ["train.py", "notes.txt", "notes", "pasted.json"])
 def test_an_assignment_in_python_is_read(tmp_path, text, name):
     assert load_definitions(written(tmp_path, text, name)) == PAIRS
+
+
+@pytest.mark.parametrize("name", ["train.py", "notes.txt", "pasted.json"])
+def test_lines_of_a_notebook_are_passed_over(tmp_path, name):
+    text = f"%pip install x\nif 1:\n    !ls -l\n    %t\n?print\nmetric_definitions = {LIST}\n%time fit()\n"
+    assert load_definitions(written(tmp_path, text, name)) == PAIRS
+    # in a string they are text, and places stay
+    text = "a = [{'Name': 'x', 'Regex': '''(?x)a=(.)\n%pip x'''}]\n"
+    assert load_definitions(written(tmp_path, text, name)) == (("x", "(?x)a=(.)\n%pip x"),)
+    ((message, _),) = problems("%pip x\na = [\n    {'Name': f()},\n]\n", ".py")
+    assert message == "line 3, column 14: f(..) where a literal was expected; nothing is run"
+    ((message, _),) = problems("%pip x\na = [\n    {'Name' 1},\n]\n", ".py")
+    assert message.startswith("line 3, column ")
+    assert "not Python: " in message
+
+
+def notebook(*cells):
+    return json.dumps({"nbformat": 4, "cells": [{"cell_type": kind, "source": source} for kind, source in cells]})
+
+
+def test_the_list_in_a_notebook(tmp_path):
+    lines = [f"{line}\n" for line in f"metric_definitions = {LIST}".split("\n")]
+    cells = [
+        ("markdown", ["metric_definitions = [1]"]),
+        ("code", ["%pip install x\n", "x = ["]),
+        ("code", "%%bash\necho metric_definitions"),
+        ("code", [*lines, "%time fit(metric_definitions=metric_definitions)"]),
+        ("code", ""),
+    ]
+    assert load_definitions(written(tmp_path, notebook(*cells), "a.ipynb")) == PAIRS
+    cells = [("code", "x = 1"), ("code", f"m = {LIST}")]
+    assert load_definitions(written(tmp_path, notebook(*cells), "a.ipynb")) == PAIRS
+    path = written(tmp_path, notebook(("code", r"m = [{'Name': 'a', 'Regex': 'a=(\S)'}]")), "a.ipynb")
+    with pytest.warns(DefinitionWarning, match=r"a.ipynb: cell 1, line 1, column \d+: \\S in a Python string"):
+        load_definitions(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "line 1, column 2: not JSON, which a notebook is: Expecting property name enclosed in double quotes"),
+        ("[]", "a notebook with code cells was expected"),
+        ('{"cells": [1, {"cell_type": "code", "source": [1]}]}', "a notebook with code cells was expected"),
+        (notebook(("code", "x = 1")), "it is Python that assigns no list and no dictionary; one was expected"),
+        (
+            notebook(
+                ("markdown", "a"), ("code", "x"), ("code", "a\nmetric_definitions = [f()]"), ("code", "metric_defs")
+            ),
+            "cell 3, line 2, column 23: f(..) where a literal was expected; nothing is run",
+        ),
+        (
+            notebook(("code", "metric_definitions = [{}]"), ("code", "y"), ("code", "a\nmetric_definitions.append(1)")),
+            "cell 3, line 2, column 1: metric_definitions is changed here, and nothing is run; one literal was expected",
+        ),
+    ],
+)
+def test_a_notebook_without_a_list_is_one_error(text, message):
+    ((found, _),) = problems(text, ".ipynb")
+    assert found == message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a.json", "a.py", "a.yaml", "a.txt"])
+def test_other_encodings_are_known_by_their_mark(tmp_path, encoding, name):
+    path = tmp_path / name
+    path.write_bytes('[{"Name": "größe", "Regex": "größe=(.)"}]\r\n'.encode(encoding))
+    assert load_definitions(path) == (("größe", "größe=(.)"),)
+    at = path.read_bytes().index("ß".encode(encoding)[-2:])
+    path.write_bytes(path.read_bytes()[: at + 1])
+    with pytest.raises(SourceError, match="is not UTF-"):
+        load_definitions(path)
 
 
 def test_nothing_of_python_is_run(tmp_path, monkeypatch):

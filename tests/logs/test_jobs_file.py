@@ -305,6 +305,38 @@ def test_a_name_may_be_the_last_part_of_a_jobs_name_but_of_one_alone(tmp_path):
     ]
 
 
+def test_a_name_may_be_a_folder_with_one_job(tmp_path):
+    folder = tree(tmp_path / "logs", ["run_a/train.log", "run_b/x/train.log", "run_b/x/eval.log", "c/train.log"])
+    assert known(folder, "job,status\nrun_a,failed\nc/,stopped\n") == {
+        "c/train": ("Stopped", {}),
+        "run_a/train": ("Failed", {}),
+        "run_b/x/eval": (None, {}),
+        "run_b/x/train": (None, {}),
+    }
+    for name in ("run_b", "run_b/x"):
+        assert faults(folder, f"job,status\n{name},failed\n").splitlines()[1:] == [
+            f"  line 2: {name} fits 2 jobs, run_b/x/eval, run_b/x/train"
+        ]
+    # the job itself, and what other rows name in full, come first
+    text = "job,status\nrun_b,failed\nrun_b/x/eval,stopped\n"
+    assert [status for status, _ in known(folder, text).values()] == [None, None, "Stopped", "Failed"]
+    assert known(folder, "job,status\nrun,failed\n")["run"] == ("Failed", {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "utf-16-be"])
+def test_a_table_as_excel_and_powershell_write_it(trials, encoding):
+    text = "job\tstatus\tgröße\r\ntrial_10\tcompleted\t3\r\n"
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    path = trials.parent / "jobs.txt"
+    path.write_bytes((mark + text).encode(encoding))
+    found = {job.name: (job.status, job.hyperparameters) for job in survey([trials], jobs_file=path).jobs}
+    assert found["trial_10"] == ("Completed", {"größe": "3"})
+    path.write_bytes((mark + text).encode(encoding)[:-1])
+    if encoding != "utf-8-sig":
+        with pytest.raises(SourceError, match=r"cannot read the jobs file .*truncated data"):
+            survey([trials], jobs_file=path)
+
+
 # ---- statuses that are not known, jobs without a log
 
 

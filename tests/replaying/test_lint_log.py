@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -131,6 +132,35 @@ def test_a_suggestion_reads_no_part_of_a_number_in_groups(tmp_path):
     some = lint_log(Scanner([r"size=size: (\S+)"]), written(tmp_path, log))["size"]
     assert [(one.code, one.suggestion) for one in some] == [("escapes-between", None)]
     assert found(tmp_path, log.replace(b",", b""), r"size=size: (\S+)")["size"][0][1] is not None
+
+
+@pytest.mark.parametrize(
+    ("log", "regex"),
+    [
+        (b"[loss=0.5]\n[loss=nan]\n[loss=1e-05]\n", r"loss=(\S+)"),
+        (b"loss=0.5, acc=1\nloss=0.25, acc=2\n", r"loss=(\S+)"),
+        (b"loss=0.5,acc=1\nloss=7\n", r"loss=(\S+)"),
+        (b"{'a': 1, 'loss': 0.5}\n{'a': 1, 'loss': inf}\n", r"'loss': (.*)"),
+        (b"(loss: -0.5); x\n", r"loss: ([^ ]+)"),
+    ],
+)
+def test_a_mark_behind_the_value(tmp_path, log, regex):
+    ((code, better),) = found(tmp_path, log, f"loss={regex}")["loss"]
+    assert code == "mark-in-value"
+    values = Scanner([f"loss={better}"]).scan(log)["loss"]["value"].to_pylist()
+    numbers = re.findall(rb"loss'?[=:] ?([-+]?[\w.+-]+)", log)
+    assert list(map(str, values)) == [str(float(number)) for number in numbers]
+
+
+@pytest.mark.parametrize("log", [b"loss=1,234.5\n", b"loss=12:30:01\n", b"loss=0.5k\n", b"loss=x]\n", b"loss=0.5%\n"])
+def test_what_is_no_mark_behind_a_value(tmp_path, log):
+    assert found(tmp_path, log, r"loss=loss=(\S+)") == {}
+
+
+def test_a_mark_is_not_cut_off_where_numbers_have_it(tmp_path):
+    log = b"loss=0.5]\nloss=1,234]\n"
+    (one,) = lint_log(Scanner([r"loss=loss=(\S+)"]), written(tmp_path, log))["loss"]
+    assert (one.code, one.suggestion) == ("mark-in-value", None)
 
 
 def test_escapes_behind_the_value(tmp_path):
