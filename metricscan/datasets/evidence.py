@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from metricscan.scanning.dropped import Dropped
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,6 +33,10 @@ class SuspectsOfMetric(Protocol):
     def unterminated_start(self) -> int | None:
         """The start of the value that touches the end of a log without a final terminator."""
 
+    @property
+    def dropped(self) -> Dropped | None:
+        """The lines of the metric that the log does not hold, as far as it says so."""
+
     def is_cut(self, start: int) -> bool:
         """Whether the value that starts here is only a part of what stands there; also where not all such places are kept."""
 
@@ -41,6 +47,7 @@ class NotedSuspects(NamedTuple):
     last_near_miss: tuple[int, int] | None = None
     cut_starts: Array = np.empty(0, dtype=np.int64)
     unterminated_start: int | None = None
+    dropped: Dropped | None = None
 
     def is_cut(self, start: int) -> bool:
         """Whether the value that starts here is among those that are cut."""
@@ -150,6 +157,7 @@ def _as_json(suspects: SuspectsOfMetric) -> dict[str, Any]:
         "last_near_miss": suspects.last_near_miss,
         "cut_starts": starts.tolist(),
         "unterminated_start": suspects.unterminated_start,
+        **({} if suspects.dropped is None else {"dropped": suspects.dropped._asdict()}),
     }
 
 
@@ -159,4 +167,11 @@ def _from_json(entry: Mapping[str, Any]) -> NotedSuspects:
         None if near is None else (int(near[0]), int(near[1])),
         np.array(entry["cut_starts"], dtype=np.int64),
         None if unterminated is None else int(unterminated),
+        _dropped(entry["dropped"]) if "dropped" in entry else None,
     )
+
+
+def _dropped(entry: Mapping[str, Any]) -> Dropped:
+    (line, offset), (last_line, last_offset) = entry["first"], entry["last"]
+    first, last = (int(line), int(offset)), (int(last_line), int(last_offset))
+    return Dropped(int(entry["lines"]), int(entry["records"]), first, last, str(entry["writer"]), str(entry["remedy"]))

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from metricscan.logs.job import Log
     from metricscan.ranking.deciding_row import Outcomes
 
-DoubtKind = Literal["near-miss-after", "cut-value", "unterminated", "behind", "crashed", "several-streams"]
+DoubtKind = Literal[
+    "near-miss-after", "cut-value", "unterminated", "behind", "crashed", "dropped-lines", "several-streams"
+]
 #: The kinds of doubts, in the order in which those of a job are listed.
 KINDS: tuple[DoubtKind, ...] = get_args(DoubtKind)
 #: The type of the column ``doubts`` of a ranking: a list of structs with the fields of :class:`Doubt`.
@@ -51,6 +53,7 @@ class Doubt(NamedTuple):
         - ``unterminated``: the value touches the end of a log that has no final line end.
         - ``behind``: the last step is below half of the median last step of the jobs that were not stopped.
         - ``crashed``: a log of the job ends in a traceback, or with a line about lack of memory or a signal.
+        - ``dropped-lines``: the log says that lines of the objective, or lines that may be, were left out of it.
         - ``several-streams``: more than one stream of the job has rows of the objective.
     message : str
         What was found.
@@ -242,6 +245,7 @@ class _Finding:
             if suspects is not None and row is not None:
                 self._near_miss(row, stream, part, noted, suspects)
                 self._unterminated(row, stream, part, noted, suspects)
+                self._dropped(row, stream, part, noted, suspects)
                 if self._scope.is_window:
                     starts = suspects.cut_starts[self._in_window(row, stream, part, suspects.cut_starts)].tolist()
                 else:
@@ -280,6 +284,22 @@ class _Finding:
             is_deciding = (stream, part, start) == (row.stream, row.part, row.start)
             place = (row.line, row.offset) if is_deciding else (None, start)
             self.found.setdefault(row.job, []).append(Doubt("unterminated", message, noted.path, *place))
+
+    def _dropped(self, row: _Deciding, stream: str, part: int, noted: LogEvidence, suspects: SuspectsOfMetric) -> None:
+        dropped = suspects.dropped
+        if dropped is None:
+            return
+        # a first row is not changed by lines that are missing behind it, nor a last one by those before it
+        at, deciding = (part, dropped.last[1]), (row.part, row.offset)
+        if stream == row.stream and self._scope.kind == "last" and at < deciding:
+            return
+        if stream == row.stream and self._scope.kind == "first" and (part, dropped.first[1]) > deciding:
+            return
+        lines = "1 line is" if dropped.lines == 1 else f"{dropped.lines:,} lines are"
+        records = "1 record" if dropped.records == 1 else f"{dropped.records:,} records"
+        message = f"{lines} missing in the log, as {records} of {dropped.writer} say: {dropped.remedy}"
+        message = message.replace(f"1 record of {dropped.writer} say", f"1 record of {dropped.writer} says")
+        self.found.setdefault(row.job, []).append(Doubt("dropped-lines", message, noted.path, *dropped.first))
 
     def _cut(self, number: int, parts: Sequence[tuple[int, str, str, int]]) -> None:
         row = self._deciding(number)

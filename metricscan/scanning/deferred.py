@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from metricscan import _core
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from metricscan.scanning.options import Matches
 
@@ -32,16 +33,20 @@ class Resolver:
     matches : {"all", "first", "last"}
     companions : set of int
         Those of the patterns of which only the first match counts, whatever ``matches`` says.
+    others : mapping of int to callable
+        Patterns that are no regexes: each is called with the record, and gives the matches.
     """
 
-    __slots__ = ("_companions", "_matches", "_patterns")
+    __slots__ = ("_companions", "_matches", "_others", "_patterns")
 
     def __init__(
         self,
         patterns: Mapping[int, tuple[str, re.Pattern[str], int]],
         matches: Matches,
         companions: frozenset[int] = frozenset(),
+        others: Mapping[int, Callable[[bytes], list[Found]]] = MappingProxyType({}),
     ) -> None:
+        self._others = dict(others)
         self._patterns = dict(patterns)
         self._matches = matches
         self._companions = companions
@@ -59,6 +64,9 @@ class Resolver:
         ------
         MemoryError
         """
+        other = self._others.get(pattern)
+        if other is not None:
+            return other(record)
         engine, compiled, group = self._patterns[pattern]
         matches = "first" if pattern in self._companions else self._matches
         text = record.decode("utf-8", "surrogateescape")

@@ -40,7 +40,7 @@ class ExportScan:
         self._suspects = suspects
         # the first message may begin with U+FEFF; the mark of the export itself is not in its text
         self._core = plan.new_stream(at_beginning=False)
-        self._rows = {pattern: _Rows() for pattern in (*plan.patterns.values(), *plan.companions)}
+        self._rows = {pattern: _Rows() for pattern in range(len(plan.names))}
         self._sampled = 0
         self._samples: dict[int, list[tuple[str, int, int]]] = {}
 

@@ -6,6 +6,7 @@ record; *confirm* defers each candidate record to ``re`` (or to ``regex``, for w
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from metricscan import _core
@@ -20,6 +21,8 @@ from metricscan.patterns.span import span as span_of
 from metricscan.patterns.tree import Tree
 from metricscan.scanning.companions import add_companions
 from metricscan.scanning.deferred import NO_GROUP, Resolver
+from metricscan.scanning.dropped import LITERALS as DROPPING
+from metricscan.scanning.dropped import DroppedLines
 from metricscan.scanning.labels import LabelStream
 from metricscan.scanning.stats import MetricStats, Sample, ScanStats
 from metricscan.scanning.tables import Needle, Pattern
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
+    from metricscan.scanning.deferred import Found
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline
 
 
@@ -154,6 +158,10 @@ class Plan(NamedTuple):
         The pattern that each companion watches; empty unless the plan watches.
     with_units : frozenset of int
         The watched patterns that leave open what follows the value.
+    dropping : int or None
+        The hidden pattern of the records that say how many lines are missing; None unless the plan watches.
+    dropped : DroppedLines or None
+        What decides them.
     level : str
         The SIMD level that was asked for; "auto" is the best.
     """
@@ -170,6 +178,8 @@ class Plan(NamedTuple):
     decided: Mapping[str, Decision]
     companions: dict[int, int]
     with_units: frozenset[int]
+    dropping: int | None
+    dropped: DroppedLines | None
 
     def new_stream(self, *, at_beginning: bool = True, in_batches: bool = False, trace: bool = False) -> _core.Stream:
         """A stream of the core.
@@ -233,7 +243,7 @@ def build(
     ansi: Ansi,
     search: Search = "simd",
     simd: str = "auto",
-    watch: bool = False,
+    watch_beside: Plan | None = None,
 ) -> Plan:
     """Merge definitions of the same regex, choose a strategy for each pattern, and compile the search.
 
@@ -249,8 +259,9 @@ def build(
         The options of the scanner, checked.
     search, simd : str
         Settings of the engine that change no row: ``"naive"`` has no prefilter, ``"every"`` defers every record; a SIMD level.
-    watch : bool
-        Whether the patterns of metrics get companions, whose rows are suspects: values that may not be what the log says.
+    watch_beside : Plan, optional
+        A plan of the same definitions. The patterns of metrics get companions, whose rows are suspects: values that may not be
+        what the log says. Records that say that lines are missing are found, too.
     """
     names: dict[tuple[str, str], list[str]] = {}
     for definition in definitions:
@@ -291,7 +302,17 @@ def build(
                 doubt,
             )
         )
-    companions = add_companions(rows, deciders, list(names), users, search) if watch else {}
+    companions: dict[int, int] = {}
+    dropped: DroppedLines | None = None
+    dropping: int | None = None
+    others: dict[int, Callable[[bytes], list[Found]]] = {}
+    if watch_beside is not None:
+        companions = add_companions(rows, deciders, list(names), users, search)
+        dropping, dropped = len(rows), DroppedLines(partial(watch_beside.new_stream, at_beginning=False))
+        others[dropping] = dropped.find
+        rows.append(Pattern("confirm"))
+        for literal in DROPPING:
+            users.setdefault(literal, []).append(dropping)
     texts = list(users)
     chosen = fingerprints.choose(texts)
     engine = _core.Engine(
@@ -308,8 +329,8 @@ def build(
     )
     return Plan(
         engine,
-        Resolver(deciders, matches, frozenset(companions)),
-        (*map(tuple, names.values()), *[()] * len(companions)),
+        Resolver(deciders, matches, frozenset(companions), others),
+        (*map(tuple, names.values()), *[()] * (len(rows) - len(names))),
         {name: index for index, sharers in enumerate(names.values()) for name in sharers},
         Explanations(explanations),
         tuple(index for index, (_, kind) in enumerate(names) if kind != "metric"),
@@ -319,6 +340,8 @@ def build(
         {regex: decision for (regex, is_label), decision in decided.items() if not is_label},
         companions,
         frozenset(index for index, row in enumerate(rows) if row.watch is not None and row.watch.behind is not None),
+        dropping,
+        dropped,
     )
 
 

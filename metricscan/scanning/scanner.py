@@ -274,7 +274,9 @@ class Scanner:
         if self._watching is None:
             settings: dict[str, Any] = {**self.options, **self._internal}
             settings.pop("chunk_bytes", None)
-            self._watching = plans.build(self.definitions, self.plan.decided, self.labels, watch=True, **settings)
+            self._watching = plans.build(
+                self.definitions, self.plan.decided, self.labels, watch_beside=self.plan, **settings
+            )
         return self._watching
 
     def watching_batches(

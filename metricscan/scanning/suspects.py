@@ -15,6 +15,7 @@ from metricscan.scanning.stats import Suspect, SuspectKind, some_of_each_kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from metricscan.scanning.dropped import Dropped
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
 
@@ -48,13 +49,16 @@ class MetricSuspects:
         Line and offset of the last record that is a near miss.
     unterminated_start : int or None
         The start of the value that ends where the log ends, without a terminator.
+    dropped : Dropped or None
+        The lines that would have given a row, or may have, and are not in the log, as far as the log says so.
     """
 
-    __slots__ = ("_cut", "_is_full", "last_near_miss", "unterminated_start")
+    __slots__ = ("_cut", "_is_full", "dropped", "last_near_miss", "unterminated_start")
 
     def __init__(self) -> None:
         self.last_near_miss: tuple[int, int] | None = None
         self.unterminated_start: int | None = None
+        self.dropped: Dropped | None = None
         self._cut: list[Array] = []
         self._is_full = False
 
@@ -84,12 +88,18 @@ class MetricSuspects:
         if len(ended):
             self.unterminated_start = int(start[ended[-1]])
 
+    def add_dropped(self, dropped: Dropped | None) -> None:
+        """Add lines that are not in the log."""
+        if dropped is not None:
+            self.dropped = dropped if self.dropped is None else self.dropped.plus(dropped)
+
     def merge(self, other: MetricSuspects) -> None:
         """Add those of another part of the same input."""
         places = [place for place in (self.last_near_miss, other.last_near_miss) if place is not None]
         self.last_near_miss = max(places, key=lambda line_offset: line_offset[1], default=None)
         self._add_cut(other.cut_starts)
         self._is_full |= other._is_full
+        self.add_dropped(other.dropped)
         if other.unterminated_start is not None:
             self.unterminated_start = other.unterminated_start
 
@@ -147,6 +157,9 @@ class Suspects:
             The starts of the rows in the stream, if ``rows`` has those in their inputs.
         """
         watched = self._plan.companions.get(pattern)
+        if pattern == self._plan.dropping:
+            self._take_dropped(np.asarray(rows), parts)
+            return True
         if watched is None:
             if pattern in self._plan.with_units and pattern not in self._first:
                 self._first[pattern] = _first_whole(rows, parts, order)
@@ -176,6 +189,16 @@ class Suspects:
                 own = self._parts.setdefault(part, {}).setdefault(watched, MetricSuspects())
                 own.add(kinds[of_part], line[of_part], offset[of_part], start[of_part])
         return True
+
+    def _take_dropped(self, rows: Array, parts: Array | None) -> None:
+        """Take rows of the records that say that lines are missing."""
+        assert self._plan.dropped is not None
+        metrics = self._plan.companions.values()
+        for part in (0,) if parts is None else np.unique(parts).tolist():
+            found = self._plan.dropped.of_rows(rows if parts is None else rows[:, parts == part])
+            for pattern, dropped in found.items():
+                for one in metrics if pattern < 0 else (pattern,) if pattern in metrics else ():
+                    self._parts.setdefault(part, {}).setdefault(one, MetricSuspects()).add_dropped(dropped)
 
     def add_samples(
         self, samples: Iterable[_core._Suspect], place: Callable[[int, int, int], _Place] | None = None
