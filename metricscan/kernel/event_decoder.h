@@ -18,6 +18,7 @@ one for each escape before it. */
 #define ME_MOST_ENVELOPE 1024
 /* A decoder may read this many bytes past the data that it takes, and write this many past the text. */
 #define ME_BEHIND 128
+#define ME_WINDOW 4096
 /* The most bytes of a message in fragments that a stream holds, and how much of that memory it keeps for the next such message. */
 #define ME_MOST_HELD (64LL << 20)
 #define ME_KEPT_HELD (1LL << 20)
@@ -68,7 +69,7 @@ typedef struct {
     int64_t columns, time_column, message_column, stream_column; /* CSV: the number of columns, and the index of each of these, or -1 */
 
     uint8_t *text;
-    int64_t text_length, text_capacity, text_base, text_line;
+    int64_t text_length, text_capacity, text_base, text_line, first_line; /* first_line: the text_line at the start of the text */
     me_run *runs;
     int64_t n_runs, runs_capacity;
     int64_t *escapes; /* the places of escapes in the text */
@@ -99,6 +100,11 @@ typedef struct {
     int64_t second_micros;
 
     me_envelope envelope;
+
+    /* Lines as their writers write them: the newlines in a window of the data, as far as it was searched, and the next one to be used. */
+    uint16_t line_ends[ME_WINDOW + 64];
+    int64_t window, window_end;
+    int n_line_ends, next_line_end;
 
     me_held held[ME_KINDS]; /* containers' logs: the unfinished message of each stream, and the number of the stream, 0 if it is new */
     int64_t container_streams[ME_KINDS];

@@ -85,7 +85,7 @@ static int64_t ME_AT_LEVEL(me_same_envelopes)(me_decoder *d, const uint8_t *data
         if (runs == d->runs_capacity && me_grow((void **)&d->runs, &d->runs_capacity, runs + 1, sizeof(me_run))) return ME_NO_ROOM;
         d->runs[runs++] = (me_run){text_base + length, base + start, line - text_line, time, (int32_t)stream, (uint32_t)since_escapes};
 #if ME_VECTOR_BYTES > 16
-        stop = ME_AT_LEVEL(me_copy_until)(text + length, data, start, n, ME_OF_STRING, 0);
+        stop = ME_AT_LEVEL(me_copy_string)(text + length, data, start, n);
         const int is_copied = stop < n;
 #else
         stop = me_copy(d, text + length, data, start, n, ME_IN_STRING);

@@ -3,6 +3,7 @@
 #define METRICSCAN_EVENT_ESCAPES_H
 
 #include "event_decoder.h"
+#include "event_text.h"
 
 /* Of bytes that are marked, return those that begin an escape: the first, the third and so on of each series. The byte before the first
    one begins no escape. Borrowed from simdjson: a series that begins at an even bit is distinguished from others by a subtraction, whose
@@ -41,7 +42,7 @@ static inline void me_put_unescaped(me_decoder *d, __m512i bytes, uint64_t start
 /* Append a string's content up to its end, or up to what is no escape of one character, or up to less than 64 bytes before the end of the
    data. Returns the place of the first byte that is not appended, or -1 if there is no memory. */
 MS_TARGET(MS_AVX512_TARGET)
-static int64_t me_take_escapes_avx512(me_decoder *d, const uint8_t *data, int64_t at, int64_t end) {
+static int64_t me_take_escapes_lines_avx512(me_decoder *d, const uint8_t *data, int64_t at, int64_t end) {
     for (; at + 64 <= end;) {
         if (me_make_room_for_escapes(&d->escapes, &d->escapes_capacity, d->n_escapes + 64)) return -1;
         const __m512i bytes = _mm512_loadu_si512(data + at);
@@ -62,7 +63,7 @@ static int64_t me_take_escapes_avx512(me_decoder *d, const uint8_t *data, int64_
 /* Append a quoted field of CSV up to its end, or up to less than 64 bytes before the end of the data, and count its newlines. Returns the
    place of the first byte that is not appended, or -1 if there is no memory. */
 MS_TARGET(MS_AVX512_TARGET)
-static int64_t me_take_quoted_avx512(me_decoder *d, const uint8_t *data, int64_t at, int64_t end, int64_t *line) {
+static int64_t me_take_quoted_lines_avx512(me_decoder *d, const uint8_t *data, int64_t at, int64_t end, int64_t *line) {
     for (; at + 64 <= end;) {
         if (me_make_room_for_escapes(&d->escapes, &d->escapes_capacity, d->n_escapes + 64)) return -1;
         const __m512i bytes = _mm512_loadu_si512(data + at);
@@ -78,6 +79,31 @@ static int64_t me_take_quoted_avx512(me_decoder *d, const uint8_t *data, int64_t
         if (length < 63 || (length == 63 && !last)) return at;
     }
     return at;
+}
+
+/* The same for processors without AVX-512, up to the end of the data. */
+static int64_t me_take_escapes_lines_avx2(me_decoder *d, const uint8_t *data, int64_t at, int64_t end) {
+    for (;;) {
+        const int64_t stop = me_copy_short(MS_AVX2, d->text + d->text_length, data, at, end, ME_IN_STRING);
+        d->text_length += stop - at;
+        at = stop;
+        if (end - at < 2 || data[at] != '\\') return at;
+        const uint8_t byte = data[at + 1];
+        if (byte != '"' && byte != '\\' && byte != '/') return at;
+        if (me_put_escape(d, byte)) return -1;
+        at += 2;
+    }
+}
+
+static int64_t me_take_quoted_lines_avx2(me_decoder *d, const uint8_t *data, int64_t at, int64_t end, int64_t *line) {
+    for (;;) {
+        const int64_t stop = me_copy_short(MS_AVX2, d->text + d->text_length, data, at, end, ME_IN_QUOTES);
+        d->text_length += stop - at;
+        at = stop;
+        if (end - at < 2 || data[at] != '"' || data[at + 1] != '"') return at;
+        if (me_put_escape(d, '"')) return -1;
+        at += 2;
+    }
 }
 #endif
 

@@ -18,14 +18,15 @@ enum { ME_OF_LINE, ME_OF_STRING, ME_OF_FIELD };
 #define ME_LOW_BITS 0x7F7F7F7F7F7F7F7FULL
 #define ME_TOP_BITS 0x8080808080808080ULL
 
-/* How many events of a stream a loop has read, and their first and last time. */
-typedef struct { int64_t first, last, count; } me_tally;
-
-static inline void me_add_tally(me_stream *stream, const me_tally *tally) {
-    if (!tally->count) return;
-    stream->count += tally->count;
-    me_widen_span(stream, tally->first);
-    me_widen_span(stream, tally->last);
+/* Set the numbers of standard output and standard error; 0 for a stream whose first line is left to the caller. Returns 0 if all lines are:
+   if messages in fragments are held, or no time was read. */
+static inline int me_has_usual_streams(const me_decoder *d, int64_t streams[2]) {
+    for (int kind = ME_STDOUT; kind <= ME_STDERR; kind++) {
+        const int64_t stream = d->container_streams[kind];
+        if (d->held[kind].n_runs) return 0;
+        streams[kind - ME_STDOUT] = d->streams[stream].first == ME_NO_TIME ? 0 : stream;
+    }
+    return d->minute[10] == 'T' && (streams[0] || streams[1]);
 }
 
 /* Return whether the sixteen bytes of a date up to its minute are those that are kept. */

@@ -16,43 +16,110 @@
     (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(0x1f)), bytes))
 #endif
 
-/* Return the mask of the bytes that end a text of this kind. `quoted`: all bits are set if a field of CSV is in quotation marks. */
+/* Return the mask of the bytes that end a stretch of text of this kind. `quoted`: all bits are set if a field of CSV is in quotation
+ * marks. */
 ME_LEVEL_TARGET
 static inline __attribute__((always_inline)) uint64_t ME_AT_LEVEL(me_ends)(ME_VECTOR bytes, int kind, uint64_t quoted) {
     if (kind == ME_OF_LINE) return ME_MARKS(bytes, '\n');
     if (kind == ME_OF_STRING) return ME_MARKS(bytes, '"') | ME_MARKS(bytes, '\\') | ME_CONTROLS(bytes);
-    const uint64_t marks = ME_MARKS(bytes, '"'), others = ME_MARKS(bytes, ',') | ME_MARKS(bytes, '\r');
-    return ME_MARKS(bytes, '\n') | (marks & quoted) | (others & ~quoted);
+    return ME_MARKS(bytes, '\n') | (ME_MARKS(bytes, '"') & quoted) | ((ME_MARKS(bytes, ',') | ME_MARKS(bytes, '\r')) & ~quoted);
 }
 
-/* Copy text, and return the place of the first byte that ends it; `end` if it is not found up to less than 128 bytes before the end. Up to
- * 128 bytes behind it are copied, so that hardly any length has to be predicted (see me_copy_avx2). */
+/* Copy 128 bytes, and set the masks of those in them that end a stretch. */
 ME_LEVEL_TARGET
-static inline __attribute__((always_inline)) int64_t ME_AT_LEVEL(me_copy_until)(uint8_t *to, const uint8_t *data, int64_t at,
-                                                                             int64_t end, int kind, uint64_t quoted) {
+static inline __attribute__((always_inline)) void ME_AT_LEVEL(me_copy_block)(uint8_t *to, const uint8_t *from, int kind, uint64_t quoted,
+                                                                          uint64_t *first, uint64_t *second) {
+#if ME_WIDE
+    const __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + 64);
+    _mm512_storeu_si512(to, a);
+    _mm512_storeu_si512(to + 64, b);
+    *first = ME_AT_LEVEL(me_ends)(a, kind, quoted);
+    *second = ME_AT_LEVEL(me_ends)(b, kind, quoted);
+#else
+    uint64_t found[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        const __m256i bytes = _mm256_loadu_si256((const __m256i *)(from + 32 * i));
+        _mm256_storeu_si256((__m256i *)(to + 32 * i), bytes);
+        found[i] = ME_AT_LEVEL(me_ends)(bytes, kind, quoted) & 0xFFFFFFFF;
+    }
+    *first = found[0] | found[1] << 32;
+    *second = found[2] | found[3] << 32;
+#endif
+}
+
+/* Copy a string, and return the place of the first byte that ends it; `end` if that is not found up to less than 128 bytes before the end.
+ * Up to 128 bytes behind it are copied, so that hardly any length has to be predicted (see me_copy_avx2). */
+ME_LEVEL_TARGET
+static inline __attribute__((always_inline)) int64_t ME_AT_LEVEL(me_copy_string)(uint8_t *to, const uint8_t *data, int64_t at,
+                                                                              int64_t end) {
     for (; at + ME_BEHIND <= end; at += ME_BEHIND, to += ME_BEHIND) {
         uint64_t first, second;
         me_ask_ahead(data + at);
-#if ME_WIDE
-        const __m512i a = _mm512_loadu_si512(data + at), b = _mm512_loadu_si512(data + at + 64);
-        _mm512_storeu_si512(to, a);
-        _mm512_storeu_si512(to + 64, b);
-        first = ME_AT_LEVEL(me_ends)(a, kind, quoted);
-        second = ME_AT_LEVEL(me_ends)(b, kind, quoted);
-#else
-        uint64_t found[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            const __m256i bytes = _mm256_loadu_si256((const __m256i *)(data + at + 32 * i));
-            _mm256_storeu_si256((__m256i *)(to + 32 * i), bytes);
-            found[i] = ME_AT_LEVEL(me_ends)(bytes, kind, quoted) & 0xFFFFFFFF;
-        }
-        first = found[0] | found[1] << 32;
-        second = found[2] | found[3] << 32;
-#endif
+        ME_AT_LEVEL(me_copy_block)(to, data + at, ME_OF_STRING, 0, &first, &second);
         if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
     }
     return end;
+}
+
+/* Copy text that goes up to `stop` or farther, and up to 128 bytes behind that. */
+ME_LEVEL_TARGET
+static inline __attribute__((always_inline)) void ME_AT_LEVEL(me_copy_text)(uint8_t *to, const uint8_t *data, int64_t begin, int64_t stop) {
+    int64_t at = begin;
+    do {
+        uint64_t first, second;
+        ME_AT_LEVEL(me_copy_block)(to + (at - begin), data + at, ME_OF_LINE, 0, &first, &second);
+        at += ME_BEHIND;
+    } while (at < stop);
+}
+
+/* Copy text, and return the place of the first byte that ends a stretch of it. There must be one; 128 bytes can be read behind it. */
+ME_LEVEL_TARGET
+static inline __attribute__((always_inline)) int64_t ME_AT_LEVEL(me_copy_stretch)(uint8_t *to, const uint8_t *data, int64_t at, int kind,
+                                                                               uint64_t quoted) {
+    for (;; at += ME_BEHIND, to += ME_BEHIND) {
+        uint64_t first, second;
+        ME_AT_LEVEL(me_copy_block)(to, data + at, kind, quoted, &first, &second);
+        if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
+    }
+}
+
+/* Make the first line end from this place on the next one to be used. Returns 0 if there is none in the window that begins here. Line ends
+ * are searched for ahead of the lines: a search that starts behind the line before it would wait for that line's end, while the processor
+ * could work at several lines at once. */
+ME_LEVEL_TARGET
+static int ME_AT_LEVEL(me_find_line_ends)(me_decoder *d, const uint8_t *data, int64_t at, int64_t n) {
+    if (at >= d->window && at < d->window_end) {
+        while (d->next_line_end < d->n_line_ends && d->window + d->line_ends[d->next_line_end] < at) d->next_line_end++;
+        if (d->next_line_end < d->n_line_ends) return 1;
+    }
+    uint16_t *end = d->line_ends;
+    const int64_t searched = n - at < ME_WINDOW ? (n - at) & ~63LL : ME_WINDOW;
+    for (int64_t i = 0; i < searched; i += 64) {
+        const uint8_t *const from = data + at + i;
+        __builtin_prefetch((const void *)((uintptr_t)from + ME_AHEAD));
+#if ME_WIDE
+        uint64_t marks = ME_MARKS(_mm512_loadu_si512(from), '\n');
+#else
+        uint64_t marks = ME_MARKS(_mm256_loadu_si256((const __m256i *)from), '\n');
+        marks |= (uint64_t)ME_MARKS(_mm256_loadu_si256((const __m256i *)(from + 32)), '\n') << 32;
+#endif
+        /* More than two newlines in 64 bytes are rare. What is written for none is overwritten, or not used. */
+        uint16_t *next = end;
+        end += __builtin_popcountll(marks);
+        next[0] = (uint16_t)(i + (int64_t)_tzcnt_u64(marks));
+        marks = _blsr_u64(marks);
+        next[1] = (uint16_t)(i + (int64_t)_tzcnt_u64(marks));
+        for (marks = _blsr_u64(marks); __builtin_expect(marks != 0, 0); marks = _blsr_u64(marks)) {
+            next++;
+            next[1] = (uint16_t)(i + (int64_t)_tzcnt_u64(marks));
+        }
+    }
+    d->window = at;
+    d->window_end = at + searched;
+    d->n_line_ends = (int)(end - d->line_ends);
+    d->next_line_end = 0;
+    return d->n_line_ends > 0;
 }
 
 /* What the loops below hold in local variables. */
@@ -63,23 +130,41 @@ static inline __attribute__((always_inline)) int64_t ME_AT_LEVEL(me_copy_until)(
     me_run *run = d->runs + d->n_runs;                                                                       \
     const me_run *const last_run = d->runs + d->runs_capacity;
 
+/* For each line that begins at `at` and ends at `stop`. 128 bytes can be read behind it, and 64 before it. */
+#define ME_EACH_LINE                                                                                         \
+    while (at >= 64 && ME_AT_LEVEL(me_find_line_ends)(d, data, at, n)) {                                     \
+        const uint16_t *line_end = d->line_ends + d->next_line_end;                                          \
+        const uint16_t *const last_line_end = d->line_ends + d->n_line_ends;                                 \
+        const int64_t window = d->window;                                                                    \
+        for (; line_end < last_line_end; line_end++) {                                                       \
+            const int64_t stop = window + *line_end;                                                         \
+            if (n - stop <= ME_BEHIND || run == last_run) goto done;
+
 #define ME_LINES_END                                                                                         \
+        }                                                                                                    \
+        d->next_line_end = d->n_line_ends;                                                                   \
+    }                                                                                                        \
+done:                                                                                                        \
+    ME_LINES_KEEP
+
+#define ME_LINES_KEEP                                                                                        \
     d->text_length = length;                                                                                 \
     d->text_line += lines;                                                                                   \
+    d->line += lines;                                                                                        \
     d->n_runs = run - d->runs;
 
 /* Add an event: its message begins here in the input, and goes up to there in the text. */
-#define ME_ADD_LINE(begin, text_end, first_escape, moment, stream_number, behind, tally)                     \
+#define ME_ADD_LINE(begin, text_end, first_escape, moment, stream_number, behind)                            \
     do {                                                                                                     \
         *run++ = (me_run){text_base + length, base + (begin), behind, moment, (int32_t)(stream_number),      \
                           (uint32_t)(first_escape)};                                                         \
         length = (text_end);                                                                                 \
         text[length++] = '\n';                                                                               \
         lines++;                                                                                             \
-        me_tally *const of = (tally);                                                                        \
+        me_stream *const of = &d->streams[stream_number];                                                    \
         of->count++;                                                                                         \
-        of->first = (moment) < of->first ? (moment) : of->first;                                             \
-        of->last = (moment) > of->last ? (moment) : of->last;                                                \
+        if (moment > of->last) of->last = moment;                                                            \
+        else if (moment < of->first) of->first = moment;                                                     \
     } while (0)
 
 ME_LEVEL_TARGET
@@ -87,33 +172,28 @@ static int64_t ME_AT_LEVEL(me_s3)(me_decoder *d, const uint8_t *data, int64_t at
     const uint64_t date = ms_word8(d->minute), minute = ms_word8(d->minute + 8);
     const int64_t micros = d->minute_micros, behind = d->line - d->text_line;
     int64_t last = d->time;
-    me_tally tally = {INT64_MAX, INT64_MIN, 0};
+    if (d->minute[10] != 'T' || d->streams[0].first == ME_NO_TIME) return at;
     ME_LINES_BEGIN
-    if (d->minute[10] != 'T') return at;
-    while (n - at > 25 + ME_BEHIND && run < last_run) {
+    ME_EACH_LINE
         const uint8_t *const line = data + at;
         /* me_millisecond, with its tests as one */
         const uint64_t rest = ms_word8(line + 16) ^ 0x5A3030302E30303AULL;
         const uint64_t over = (rest | ((rest & ME_LOW_BITS) + 0x7F7676767F767A7FULL)) & ME_TOP_BITS;
-        if (((ms_word8(line) ^ date) | (ms_word8(line + 8) ^ minute) | over) || line[24] != ' ') break;
+        if (((ms_word8(line) ^ date) | (ms_word8(line + 8) ^ minute) | over) || line[24] != ' ') goto done;
         const int64_t begin = at + 25;
-        const int64_t stop = ME_AT_LEVEL(me_copy_until)(text + length, data, begin, n, ME_OF_LINE, 0);
-        if (stop == n) break;
+        ME_AT_LEVEL(me_copy_text)(text + length, data, begin, stop);
         const __m128i weights = _mm_set_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 10, 100, 0, 1, 10, 0);
         __m128i number = _mm_maddubs_epi16(_mm_cvtsi64_si128((long long)rest), weights);
         number = _mm_madd_epi16(number, _mm_set_epi16(0, 0, 0, 0, 1, 1, 1000, 1000));
         const uint64_t parts = (uint64_t)_mm_cvtsi128_si64(number);
         last = micros + (int64_t)((parts & 0xFFFFFFFF) + (parts >> 32)) * 1000;
-        ME_ADD_LINE(begin, length + stop - begin, 0, last, 0, behind, &tally);
+        ME_ADD_LINE(begin, length + stop - begin, 0, last, 0, behind);
         at = stop + 1;
-    }
+    ME_LINES_END
     if (lines) {
         d->time = last;
         d->has_event = 1;
-        d->line += lines;
     }
-    me_add_tally(&d->streams[0], &tally);
-    ME_LINES_END
     return at;
 }
 
@@ -121,32 +201,27 @@ ME_LEVEL_TARGET
 static int64_t ME_AT_LEVEL(me_cri)(me_decoder *d, const uint8_t *data, int64_t at, int64_t n) {
     const uint64_t date = ms_word8(d->minute), minute = ms_word8(d->minute + 8);
     const int64_t micros = d->minute_micros, behind = d->line - d->text_line;
-    const int64_t *const streams = d->container_streams;
-    me_tally tallies[2] = {{INT64_MAX, INT64_MIN, 0}, {INT64_MAX, INT64_MIN, 0}};
-    ME_LINES_BEGIN
+    int64_t streams[2];
     /* The first line of a stream, and a message in fragments, are left to the caller. */
-    if (d->minute[10] != 'T' || !streams[ME_STDOUT] || d->held[ME_STDOUT].n_runs || d->held[ME_STDERR].n_runs) return at;
-    while (n - at > 64 + ME_BEHIND && run < last_run) {
+    if (!me_has_usual_streams(d, streams)) return at;
+    ME_LINES_BEGIN
+    ME_EACH_LINE
         const uint8_t *const line = data + at;
         int64_t moment;
-        if (!me_is_minute(line, date, minute)) break;
+        if (!me_is_minute(line, date, minute)) goto done;
         const unsigned digits = me_fraction(line + 16, &moment);
         const uint64_t name = ms_word8(line + 20 + digits);
         const int is_err = name == 0x727265647473205AULL; /* `Z stderr`, and `Z stdout` */
         uint32_t mark;
         memcpy(&mark, line + 28 + digits, 4);
-        if (!digits || (!is_err && name != 0x74756F647473205AULL) || (mark & 0xFFFFFF) != 0x204620 /* ` F ` */) break;
-        const int64_t stream = streams[is_err ? ME_STDERR : ME_STDOUT];
-        if (!stream) break;
+        if (!digits || (!is_err && name != 0x74756F647473205AULL) || (mark & 0xFFFFFF) != 0x204620 /* ` F ` */) goto done;
+        const int64_t stream = streams[is_err];
+        if (!stream) goto done;
         const int64_t begin = at + 31 + digits;
-        const int64_t stop = ME_AT_LEVEL(me_copy_until)(text + length, data, begin, n, ME_OF_LINE, 0);
-        if (stop == n) break;
+        ME_AT_LEVEL(me_copy_text)(text + length, data, begin, stop);
         moment += micros;
-        ME_ADD_LINE(begin, length + stop - begin, 0, moment, stream, behind, &tallies[is_err]);
+        ME_ADD_LINE(begin, length + stop - begin, 0, moment, stream, behind);
         at = stop + 1;
-    }
-    d->line += lines;
-    for (int i = 0; i < 2; i++) me_add_tally(&d->streams[streams[i ? ME_STDERR : ME_STDOUT]], &tallies[i]);
     ME_LINES_END
     return at;
 }
@@ -154,26 +229,36 @@ static int64_t ME_AT_LEVEL(me_cri)(me_decoder *d, const uint8_t *data, int64_t a
 /* The console's rows: a time in thirteen digits and a message, in quotation marks or not. */
 ME_LEVEL_TARGET
 static int64_t ME_AT_LEVEL(me_csv)(me_decoder *d, const uint8_t *data, int64_t at, int64_t n) {
-    const int64_t behind = d->line - d->text_line;
-    me_tally tally = {INT64_MAX, INT64_MIN, 0};
+    const int64_t behind = d->line - d->text_line, text_line = d->text_line;
+    int64_t n_escapes = d->n_escapes;
+    if (d->streams[0].first == ME_NO_TIME) return at;
     ME_LINES_BEGIN
-    while (n - at > 16 + ME_BEHIND && run < last_run) {
+    ME_EACH_LINE
         const uint8_t *const row = data + at;
         const int64_t number = me_thirteen_digits(row);
-        if (number < 0 || row[13] != ',') break;
+        if (number < 0 || row[13] != ',') goto done;
         const int64_t quoted = row[14] == '"', begin = at + 14 + quoted;
-        const int64_t stop = ME_AT_LEVEL(me_copy_until)(text + length, data, begin, n, ME_OF_FIELD, (uint64_t)-quoted);
-        if (n - stop < 4) break;
-        int64_t end = stop + quoted;
-        end += data[end] == '\r';
-        if (data[end] != '\n' || (quoted && data[stop] != '"')) break;
+        const int64_t end = stop - (data[stop - 1] == '\r') - quoted;
+        /* No branch asks whether there are quotation marks, because the processor cannot predict it. */
+        if ((end < begin) | (quoted & (data[end] != '"'))) goto done;
+        const int64_t other = ME_AT_LEVEL(me_copy_stretch)(text + length, data, begin, ME_OF_FIELD, (uint64_t)-quoted);
+        int64_t text_end = length + other - begin;
+        if (other != end) {
+            /* Two quotation marks are an escape. */
+            int64_t inner_lines = 0;
+            if (!quoted) goto done;
+            d->text_length = text_end;
+            if (ME_AT_LEVEL(me_take_quoted)(d, data, other, n, &inner_lines) != end) goto done;
+            text_end = d->text_length;
+        }
         const int64_t moment = number * 1000;
-        ME_ADD_LINE(begin, length + stop - begin, d->n_escapes, moment, 0, behind, &tally);
-        at = end + 1;
-    }
-    d->line += lines;
-    me_add_tally(&d->streams[0], &tally);
+        ME_ADD_LINE(begin, text_end, n_escapes, moment, 0, behind);
+        n_escapes = d->n_escapes;
+        at = stop + 1;
     ME_LINES_END
+    /* What a row that is left to the caller has added is taken back. */
+    d->n_escapes = n_escapes;
+    d->text_line = text_line + lines;
     return at;
 }
 
@@ -181,48 +266,46 @@ ME_LEVEL_TARGET
 static int64_t ME_AT_LEVEL(me_docker)(me_decoder *d, const uint8_t *data, int64_t at, int64_t n) {
     const uint64_t date = ms_word8(d->minute), minute = ms_word8(d->minute + 8);
     const int64_t micros = d->minute_micros, behind = d->line - d->text_line;
-    const int64_t *const streams = d->container_streams;
-    me_tally tallies[2] = {{INT64_MAX, INT64_MIN, 0}, {INT64_MAX, INT64_MIN, 0}};
+    int64_t streams[2];
     int64_t n_escapes = d->n_escapes;
+    if (!me_has_usual_streams(d, streams)) return at;
     ME_LINES_BEGIN
-    if (d->minute[10] != 'T' || !streams[ME_STDOUT] || d->held[ME_STDOUT].n_runs || d->held[ME_STDERR].n_runs || d->has_unnamed)
-        return at;
+    /* The end of a message is searched for anyway, so the end of the line is not searched for before: with that it takes
+     * 28.7 ns a line, this 25.6. */
     while (n - at > 8 + ME_BEHIND && run < last_run) {
         if (ms_word8(data + at) != 0x223A22676F6C227BULL) break; /* `{"log":"` */
         const int64_t begin = at + 8;
-        int64_t stop = ME_AT_LEVEL(me_copy_until)(text + length, data, begin, n, ME_OF_STRING, 0), moment;
-        int64_t text_end = length + stop - begin;
-        if (n - stop < ME_BEHIND) break;
-#if ME_WIDE
-        if (data[stop] == '\\' && data[stop + 1] != 'n') {
+        int64_t end = ME_AT_LEVEL(me_copy_string)(text + length, data, begin, n);
+        int64_t text_end = length + end - begin;
+        if (n - end < ME_BEHIND) break;
+        if (data[end] == '\\' && data[end + 1] != 'n') {
             d->text_length = text_end;
-            stop = me_take_escapes_avx512(d, data, stop, n);
+            end = ME_AT_LEVEL(me_take_escapes)(d, data, end, n);
             text_end = d->text_length;
-            if (stop < 0 || n - stop < ME_BEHIND) break;
+            if (end < 0 || n - end < ME_BEHIND) break;
         }
-#endif
         /* `\n","stream":"stdout","time":"` in words, the last of which overlap */
-        const uint8_t *const rest = data + stop;
+        const uint8_t *const rest = data + end;
+        me_ask_ahead(rest);
         const uint64_t name = ms_word8(rest + 16);
         const int is_err = name == 0x74222C2272726564ULL;
         if ((ms_word8(rest) ^ 0x727473222C226E5CULL) | (ms_word8(rest + 8) ^ 0x7473223A226D6165ULL)
             | (ms_word8(rest + 22) ^ 0x223A22656D697422ULL) | (is_err ? 0 : name ^ 0x74222C2274756F64ULL))
             break;
+        int64_t moment;
         const unsigned digits = me_fraction(rest + 46, &moment);
         uint32_t tail;
         memcpy(&tail, rest + 50 + digits, 4);
-        const int64_t stream = streams[is_err ? ME_STDERR : ME_STDOUT];
+        const int64_t stream = streams[is_err];
         if (!me_is_minute(rest + 30, date, minute) || !digits || tail != 0x0A7D225A /* `Z"}` and a newline */ || !stream) break;
         moment += micros;
-        ME_ADD_LINE(begin, text_end, n_escapes, moment, stream, behind, &tallies[is_err]);
+        ME_ADD_LINE(begin, text_end, n_escapes, moment, stream, behind);
         n_escapes = d->n_escapes;
-        at = stop + 54 + digits;
+        at = end + 54 + digits;
     }
+    ME_LINES_KEEP
     /* The escapes of a line that is left to the caller are taken back. */
     d->n_escapes = n_escapes;
-    d->line += lines;
-    for (int i = 0; i < 2; i++) me_add_tally(&d->streams[streams[i ? ME_STDERR : ME_STDOUT]], &tallies[i]);
-    ME_LINES_END
     return at;
 }
 
@@ -230,5 +313,7 @@ static int64_t ME_AT_LEVEL(me_docker)(me_decoder *d, const uint8_t *data, int64_
 #undef ME_MARKS
 #undef ME_CONTROLS
 #undef ME_LINES_BEGIN
+#undef ME_EACH_LINE
 #undef ME_LINES_END
+#undef ME_LINES_KEEP
 #undef ME_ADD_LINE

@@ -15,7 +15,8 @@ A call consumes whole events only. The caller passes the rest again, together wi
 static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int outcome;
     d->text_base += d->text_length;
-    d->text_length = d->n_runs = d->n_escapes = 0;
+    d->text_length = d->n_runs = d->n_escapes = d->window = d->window_end = 0;
+    d->first_line = d->text_line;
     *consumed = 0;
     if (d->error) return ME_INVALID;
     /* The text is never longer than the input: the newline of an event is shorter than its envelope. */
@@ -31,14 +32,14 @@ static int me_feed(me_decoder *d, const uint8_t *data, int64_t n, int final, int
     return outcome;
 }
 
-/* Return the number of the last run that starts at or before a place. This is a galloping search: it starts at the run of the previous
-   place, and its steps double. Mostly that run or the next is the one. */
+/* Return the number of the last run that starts at or before a place. This is a galloping search: it starts at run number `at`, and its
+   steps double. */
 static inline int64_t me_run_at(const me_decoder *d, int64_t at, int64_t place) {
     const me_run *const runs = d->runs;
     const int64_t count = d->n_runs;
-    while (at > 0 && runs[at].out > place) at--;
     int64_t leap = 1;
-    for (; at + leap < count && runs[at + leap].out <= place; leap *= 2) at += leap;
+    for (; at > 0 && runs[at].out > place; leap *= 2) at = at > leap ? at - leap : 0;
+    for (leap = 1; at + leap < count && runs[at + leap].out <= place; leap *= 2) at += leap;
     for (leap /= 2; leap; leap /= 2)
         if (at + leap < count && runs[at + leap].out <= place) at += leap;
     return at;
@@ -60,12 +61,16 @@ static inline int64_t me_escapes_before(const me_decoder *d, const me_run *run, 
     return low - run->escape;
 }
 
-/* Replace the places of rows in the text by their places in the input. The rows are in order, or nearly. */
+/* Replace the places of rows in the text by their places in the input. The rows are in order, or nearly. Most runs are one line of the
+   text, so the number of a row's line tells its run, or nearly: `shift` is what it was wrong by for the row before. A search from the
+   run of the row before takes 22 ns a row where one line in ten has rows, this 10. */
 static void me_translate(const me_decoder *d, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time,
                          int64_t *stream) {
-    int64_t at = 0;
+    int64_t shift = -d->first_line;
     for (int64_t i = 0; i < rows; i++) {
-        at = me_run_at(d, at, offset[i]);
+        const int64_t guess = line[i] + shift;
+        const int64_t at = me_run_at(d, guess < 0 ? 0 : guess < d->n_runs ? guess : d->n_runs - 1, offset[i]);
+        shift = at - line[i];
         const me_run *run = &d->runs[at], *of_value = &d->runs[me_run_at(d, at, start[i])];
         line[i] += run->lines;
         offset[i] += run->in - run->out + me_escapes_before(d, run, offset[i]);

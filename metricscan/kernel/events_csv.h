@@ -77,7 +77,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 if (is_message && me_run_starts(d, d->base + at, line, ME_NO_TIME, 0)) return ME_NO_MEMORY;
                 for (;;) {
 #ifdef MS_X86
-                    if (is_message && d->level >= MS_AVX512 && (at = me_take_quoted_avx512(d, data, at, n, &line)) < 0)
+                    if (is_message && d->level >= MS_AVX512 && (at = me_take_quoted_lines_avx512(d, data, at, n, &line)) < 0)
                         return ME_NO_MEMORY;
 #endif
                     /* If the field is no message, its copy is overwritten. */

@@ -111,7 +111,7 @@ static const uint8_t ME_UNESCAPED[256] = {['"'] = '"', ['\\'] = '\\', ['/'] = '/
 static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, int64_t end, int64_t line) {
     for (;;) {
 #ifdef MS_X86
-        if (d->level >= MS_AVX512 && (at = me_take_escapes_avx512(d, data, at, end)) < 0) return ME_NO_ROOM;
+        if (d->level >= MS_AVX512 && (at = me_take_escapes_lines_avx512(d, data, at, end)) < 0) return ME_NO_ROOM;
 #endif
         int64_t stop = me_copy_short(d->level, d->text + d->text_length, data, at, end, ME_IN_STRING);
         d->text_length += stop - at;

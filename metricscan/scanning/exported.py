@@ -116,7 +116,8 @@ class _Rows:
             rows = len(places[0]) // 8
             times = np.empty((2, rows), dtype=np.int64)
             events.translate(*places, *times)
-            source.to_source(*(np.frombuffer(one, np.int64) for one in places[1:]))
+            if source.decoder is not None:
+                source.to_source(*(np.frombuffer(one, np.int64) for one in places[1:]))
             self._times.append(times)
             self.count += rows
 
