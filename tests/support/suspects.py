@@ -32,8 +32,9 @@ class Found(NamedTuple):
 def scan(definition: Definition, data: bytes, **options: Any) -> Found:
     """What is suspicious in a log. Near misses are given as line, offset and start, the others as starts.
 
-    >>> scan(Definition("x=([0-9]+)", False, True, "x=(?:nan|[0-9]+)"), b"x=1,234\\nx=nan\\nx=5%\\nx=6")
-    Found(near_misses=[(2, 8, 8)], cut={2}, units={'', '%'}, unterminated=[21])
+    >>> found = scan(Definition("x=([0-9]+)", False, True, "x=(?:nan|[0-9]+)"), b"x=1,234\\nx=nan\\nx=5%\\nx=6")
+    >>> found.near_misses, found.cut, sorted(found.units), found.unterminated
+    ([(2, 8, 8)], {2}, ['', '%'], [21])
     """
     found = Found([], set(), set(), [])
     escape, ansi = options.get("escape", "none"), options.get("ansi", "keep")
