@@ -127,7 +127,7 @@ class Objective:
         - ``last`` (what the tuning service does) or ``first``;
         - ``min`` or ``max``: the least or the greatest, whatever the goal; rows that are not finite are skipped;
         - ``mean``, or ``last-N``: the mean of all rows, or of the last N (of all, where there are fewer), as
-          ``statistics.fmean`` computes it;
+          ``statistics.fmean`` computes it; over steps the exact mean, rounded once;
         - ``best``: the best by the goal, which is ``min`` or ``max``;
         - ``best@K``: the best by the goal among the rows at a step of at most K; rows that are not finite are skipped.
           ``best@A..B``: among those at a step from A to B;

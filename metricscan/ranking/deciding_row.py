@@ -179,7 +179,7 @@ class _Decided(NamedTuple):
 def _decided(kept: Kept, some: Array, step: Array | None, objective: Objective, dropped: Dropped) -> _Decided:
     """The deciding row of each of these jobs, all of which have rows that count; the dropped rows are those of the first."""
     value, starts, ends = kept.value, kept.starts[some], kept.ends[some]
-    scope = parse_scope(objective.scope)
+    scope, exact = parse_scope(objective.scope), objective.step is not None
     if scope.kind in ("last", "first"):
         at = ends - 1 if scope.kind == "last" else starts
         return _Decided(np.where(np.isfinite(value[at]), FOUND, NOT_FINITE), value[at], at, at)
@@ -189,7 +189,7 @@ def _decided(kept: Kept, some: Array, step: Array | None, objective: Objective, 
         status = np.where(_counts(~np.isfinite(value), begin, ends) > 0, NOT_FINITE, FOUND)
         if left_out.not_finite:
             status[0] = NOT_FINITE
-        return _Decided(status, _means(value, begin, ends, status, left_out), ends - 1, begin)
+        return _Decided(status, _means(value, begin, ends, status, left_out, exact=exact), ends - 1, begin)
     counts = np.isfinite(value)
     within = None
     first = None
@@ -201,7 +201,7 @@ def _decided(kept: Kept, some: Array, step: Array | None, objective: Objective, 
             within &= step >= scope.low
         counts &= within
     elif scope.is_smoothed:
-        value, counts, first = _smoothed(value, starts, ends, scope)
+        value, counts, first = _smoothed(value, starts, ends, scope, exact=exact)
     at, found = _extremes(value, counts, starts, ends, least=_is_least(scope.kind, objective))
     status = np.where(found, FOUND, NOT_FINITE)
     if within is not None:
@@ -211,7 +211,7 @@ def _decided(kept: Kept, some: Array, step: Array | None, objective: Objective, 
     return _Decided(status, decided, at, at if first is None else np.where(found, first[at], at))
 
 
-def _smoothed(value: Array, starts: Array, ends: Array, scope: Scope) -> tuple[Array, Array, Array]:
+def _smoothed(value: Array, starts: Array, ends: Array, scope: Scope, *, exact: bool) -> tuple[Array, Array, Array]:
     """The smoothed values, which of them are there, and the position of the first row of which each is made.
 
     Values that are not finite are left out.
@@ -224,7 +224,7 @@ def _smoothed(value: Array, starts: Array, ends: Array, scope: Scope) -> tuple[A
             smoothed = ema(value[finite], begin, end, scope.number)
             since = np.repeat(begin, end - begin)
         else:
-            smoothed, since = window_means(value[finite], begin, end, int(min(scope.number, len(value))))
+            smoothed, since = window_means(value[finite], begin, end, int(min(scope.number, len(value))), exact=exact)
         made[finite], first[finite] = smoothed, finite[since]
     return made, np.isfinite(made), first
 
@@ -281,8 +281,8 @@ def _is_least(kind: str, objective: Objective) -> bool:
     return kind == "min" or (kind not in ("min", "max") and objective.goal == "Minimize")
 
 
-def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropped) -> Array:
-    decided = mean_of_each(value, begin, end, status == NOT_FINITE)
+def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropped, *, exact: bool) -> Array:
+    decided = mean_of_each(value, begin, end, status == NOT_FINITE, exact=exact)
     if dropped.rows and status[0] == NOT_FINITE:
         with np.errstate(invalid="ignore"):
             decided[0] += dropped.special

@@ -11,19 +11,33 @@ import pyarrow.compute as pc
 from metricscan.definitions.objective import parse_scope
 from metricscan.logs.natural import natural
 from metricscan.ranking.deciding_row import MISSING
+from metricscan.ranking.step_doubts import of_returns, of_sentinels, of_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from metricscan.datasets.evidence import Evidence, LogEvidence, SuspectsOfMetric
-    from metricscan.datasets.rows import Array, Rows
+    from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
     from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Log
     from metricscan.ranking.deciding_row import Outcomes
+    from metricscan.ranking.step_doubts import Found
+    from metricscan.ranking.step_facts import StepFacts
 
 DoubtKind = Literal[
-    "near-miss-after", "cut-value", "unterminated", "behind", "crashed", "dropped-lines", "several-streams"
+    "near-miss-after",
+    "cut-value",
+    "unterminated",
+    "behind",
+    "crashed",
+    "dropped-lines",
+    "several-streams",
+    "restarted",
+    "incomplete",
+    "values-per-step",
+    "step-missing",
+    "sentinel",
 ]
 #: The kinds of doubts, in the order in which those of a job are listed.
 KINDS: tuple[DoubtKind, ...] = get_args(DoubtKind)
@@ -55,6 +69,11 @@ class Doubt(NamedTuple):
         - ``crashed``: a log of the job ends in a traceback, or with a line about lack of memory or a signal.
         - ``dropped-lines``: the log says that lines of the objective, or lines that may be, were left out of it.
         - ``several-streams``: more than one stream of the job has rows of the objective.
+        - ``restarted``: the step goes back, as in a run that was resumed or started again.
+        - ``incomplete``: the last of several runs in a log came less than half as far as another.
+        - ``values-per-step``: nearly every step has several different values, and one of each counts.
+        - ``step-missing``: many rows have no step, or far more rows than the step has share its rows.
+        - ``sentinel``: the value probably stands for a missing one, such as the greatest number of a type.
     message : str
         What was found.
     path : str or None
@@ -72,32 +91,12 @@ class Doubt(NamedTuple):
     offset: int | None = None
 
 
-class Last(NamedTuple):
-    """The last step of jobs, one entry per job that has a step."""
-
-    job: Array  # int, number of the job
-    step: Array  # float64
-
-
-def last_steps(steps: Rows) -> Last:
-    """The last step of each job that has one: of each stream the last finite one, and of these the greatest."""
-    finite = np.isfinite(steps.value)
-    job, stream, value, start = (column[finite] for column in (steps.job, steps.stream, steps.value, steps.start))
-    part = np.zeros(len(job), np.int64) if steps.part is None else steps.part[finite]
-    order = np.lexsort((start, part, stream, job))
-    job, stream, value = job[order], stream[order], value[order]
-    ends = np.ones(len(job), dtype=bool)
-    ends[:-1] = (job[1:] != job[:-1]) | (stream[1:] != stream[:-1])
-    job, value = job[ends], value[ends]
-    firsts = np.flatnonzero(np.concatenate((np.ones(min(len(job), 1), dtype=bool), job[1:] != job[:-1])))
-    return Last(job[firsts], np.maximum.reduceat(value, firsts) if len(firsts) else value)
-
-
 def doubts_of_jobs(
     outcomes: Outcomes,
     objective: Objective,
     names: pa.Array,
     streams: pa.Array,
+    steps: StepFacts | None = None,
     *,
     evidence: Evidence | None,
     reached: Array,
@@ -112,6 +111,8 @@ def doubts_of_jobs(
     objective : Objective
     names, streams : pyarrow.Array of string
         Names of the jobs and the streams, by number.
+    steps : StepFacts, optional
+        What the rows of the step say.
     evidence : Evidence or None
         What the scan noted; None for tables of unknown origin.
     reached : float64 array
@@ -124,6 +125,9 @@ def doubts_of_jobs(
     finding = _Finding(outcomes, objective, names, streams, logs)
     finding.behind(reached, stopped)
     finding.several_streams()
+    if steps is not None:
+        finding.of_steps(steps)
+    finding.add_all(of_sentinels(outcomes))
     if evidence is not None:
         finding.of_logs(evidence)
         if len(evidence.units.get(objective.metric, ())) > 1:
@@ -202,11 +206,41 @@ class _Finding:
         median = float(np.median(counting)) if len(counting) else 0.0
         if median <= 0:
             return
+        behind = np.flatnonzero(reached < median / 2)
+        if not behind.size:
+            return
         rows = {int(job): number for number, job in enumerate(self._outcomes.job.tolist())}
-        for job in np.flatnonzero(reached < median / 2).tolist():
+        for job in behind.tolist():
             message = f"its last step, {reached[job]:g}, is below half of the median last step, {median:g}"
             number = rows.get(job)
             self._add(job, "behind", message, None if number is None else self._deciding(number))
+
+    def of_steps(self, steps: StepFacts) -> None:
+        """What the steps of jobs, and the values at them, say."""
+        one = self._outcomes
+        deciding = dict(zip(one.job.tolist(), one.stream.tolist(), strict=True)) if len(steps.returns.job) else {}
+        names: dict[int, str] = {}
+
+        def stream(number: int) -> str:
+            if number not in names:
+                names[number] = self._streams[number].as_py()
+            return names[number]
+
+        self.add_all(of_returns(steps.returns, deciding.get, stream))
+        self.add_all(of_values(one, steps, self._objective))
+
+    def add_all(self, found: Iterable[Found]) -> None:
+        """Add doubts, each at its own place or at the deciding row."""
+        rows: dict[int, int] = {}
+        for one in found:
+            rows = rows or {job: number for number, job in enumerate(self._outcomes.job.tolist())}
+            if one.place is None:
+                number = rows.get(one.job)
+                self._add(one.job, one.kind, one.message, None if number is None else self._deciding(number))
+                continue
+            stream, part, line, offset = one.place
+            path = self._path(one.job, self._streams[stream].as_py(), part)
+            self.found.setdefault(one.job, []).append(Doubt(one.kind, one.message, path, line, offset))
 
     def several_streams(self) -> None:
         """Jobs of which more than one stream has rows of the objective."""
@@ -364,10 +398,10 @@ class _Finding:
 
     def _add(self, job: int, kind: DoubtKind, message: str, row: _Deciding | None) -> None:
         """Add a doubt at the deciding row."""
-        place = (None, None, None) if row is None else (self._path(row), row.line, row.offset)
+        place = (None, None, None) if row is None else (self._path(row.job, row.stream, row.part), row.line, row.offset)
         self.found.setdefault(job, []).append(Doubt(kind, message, *place))
 
-    def _path(self, row: _Deciding) -> str | None:
+    def _path(self, job: int, stream: str, part: int) -> str | None:
         if self._paths is None:
             self._paths = {(job, log.stream, log.part): log.path for job, logs in self._logs().items() for log in logs}
-        return self._paths.get((self._names[row.job].as_py(), row.stream, row.part))
+        return self._paths.get((self._names[job].as_py(), stream, part))

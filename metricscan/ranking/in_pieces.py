@@ -11,9 +11,8 @@ from metricscan.definitions.objective import parse_scope
 from metricscan.ranking.at_best import joined_found
 from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.deciding_row import NOTHING, Outcomes, decide, drop_undecidable
-from metricscan.ranking.doubts import Last, last_steps
+from metricscan.ranking.step_facts import StepFacts, step_facts
 from metricscan.ranking.stepless import StepCounts
-from metricscan.ranking.steps import steps_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,14 +71,11 @@ class PiecewiseDecider:
         self._limit = PIECE_ROWS
         self._dropped: Dropped = NOTHING
         self._decided: list[Outcomes] = []
-        self._went_back: list[Array] = []
         #: How many rows have a step, and how many would have one from another place.
         self.step_counts = StepCounts()
-        self._last_steps: list[Last] = []
-        #: The job number of each step that goes back (int64), after :meth:`finish`.
-        self.went_back: Array = np.empty(0, dtype=np.int64)
-        #: The last step of each job that has a step, after :meth:`finish`.
-        self.last_steps = Last(np.empty(0, dtype=np.int64), np.empty(0))
+        self._facts: list[StepFacts] = []
+        #: What the rows of the step say, after :meth:`finish`; None without a step.
+        self.step_facts: StepFacts | None = None
 
     def add(self, rows: Rows) -> None:
         """Add rows of the objective. No job may come before a job whose rows were already added."""
@@ -119,8 +115,8 @@ class PiecewiseDecider:
         over_steps, rest_steps = _cut(self._steps, job)
         over_blocks, rest_blocks = _cut(self._blocks, job)
         cut = {name: _cut(rows, job) for name, rows in self._other_rows.items()}
-        self._went_back.append(steps_back(over_steps))
-        self._last_steps.append(last_steps(over_steps))
+        if self._objective.step is not None:
+            self._facts.append(step_facts(over_steps))
         if len(over.job):
             stepped = self._objective.step is not None
             found = decided(
@@ -154,8 +150,9 @@ class PiecewiseDecider:
     def finish(self) -> Outcomes:
         """Decide for the remaining jobs, and return the outcomes of all jobs, in their order."""
         self.decide_before(np.iinfo(np.int64).max)
-        self.went_back = np.concatenate(self._went_back)
-        self.last_steps = Last(*map(np.concatenate, zip(*self._last_steps, strict=True)))
+        if self._facts:
+            self.step_facts = StepFacts.joined(self._facts)
+            self.step_counts = self.step_counts.plus(StepCounts.of_facts(self.step_facts))
         if not self._decided:
             nothing = Rows.joined([])._replace(step=np.empty(0))
             return decide(nothing, self._objective, self._streams)

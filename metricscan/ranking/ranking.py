@@ -21,9 +21,10 @@ from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
-from metricscan.ranking.doubts import Last, as_column, doubts_of_jobs, last_steps, suspected_jobs
+from metricscan.ranking.doubts import as_column, doubts_of_jobs, suspected_jobs
 from metricscan.ranking.in_pieces import PiecewiseDecider
-from metricscan.ranking.steps import steps_back
+from metricscan.ranking.step_facts import StepFacts, step_facts
+from metricscan.ranking.stepless import StepCounts
 from metricscan.ranking.tables import blocks_of, checked, numeric, opened_tables
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from metricscan.logs.job import Log
     from metricscan.ranking.at_best import Found
     from metricscan.ranking.doubts import Doubt
-    from metricscan.ranking.stepless import StepCounts
 
 #: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
@@ -201,8 +201,7 @@ def ranked(
                 names,
                 streams,
                 facts,
-                decider.went_back,
-                decider.last_steps,
+                decider.step_facts,
                 conditions,
                 evidence=evidence,
                 logs=logs,
@@ -232,22 +231,23 @@ def ranked(
     steps, blocks = (*others[len(read) - 1 :], None, None)[:2]
     suspected = suspected_jobs(evidence, objective.metric, names)
     result = decided(objective, at_best, rows_of, steps, blocks, lambda: streams, suspected=suspected)
-    back = None if steps is None else steps_back(steps)
-    reached = None if steps is None else last_steps(steps)
+    facts_of_steps, counts = None, result.counts
+    if steps is not None:
+        facts_of_steps = step_facts(steps)
+        counts = counts.plus(StepCounts.of_facts(facts_of_steps))
     found = order(
         result.outcomes,
         objective,
         names,
         streams,
         facts,
-        back,
-        reached,
+        facts_of_steps,
         conditions,
         evidence=evidence,
         logs=logs,
         at_best=dict(zip(at_best, result.at_best, strict=True)),
     )
-    return found, result.counts
+    return found, counts
 
 
 def order(
@@ -256,8 +256,7 @@ def order(
     names: pa.Array,
     streams: pa.Array,
     facts: Mapping[str, Known],
-    went_back: Array | None = None,
-    last: Last | None = None,
+    steps: StepFacts | None = None,
     conditions: Conditions = NO_CONDITIONS,
     *,
     evidence: Evidence | None = None,
@@ -274,10 +273,8 @@ def order(
         Names of the jobs and the streams, by number.
     facts : mapping of str to Job
         Status and hyperparameters by name of the job.
-    went_back : int array, optional
-        The job number of each step that goes back.
-    last : Last, optional
-        The last step of each job that has one.
+    steps : StepFacts, optional
+        What the rows of the step say.
     conditions : Conditions
     evidence : Evidence, optional
         What the scan noted besides the rows.
@@ -301,11 +298,11 @@ def order(
     if conditions.completed_only:
         barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
     reached = np.full(len(names), np.nan)
-    if last is not None:
-        reached[last.job] = last.step
+    if steps is not None:
+        reached[steps.job] = steps.last
     stopped = pc.fill_null(pc.equal(job_status, "Stopped"), False).to_numpy(zero_copy_only=False)
     doubts = doubts_of_jobs(
-        outcomes, objective, names, streams, evidence=evidence, reached=reached, stopped=stopped, logs=logs
+        outcomes, objective, names, streams, steps, evidence=evidence, reached=reached, stopped=stopped, logs=logs
     )
     shown = _with_conditions(status, conditions, reached, doubts)
     group = _GROUPS[status] + ((status == FOUND) & (barred.to_numpy(zero_copy_only=False) | (shown != FOUND)))
@@ -351,7 +348,7 @@ def order(
         "not_finite": column("not_finite"),
         "tied": pc.if_else(ranked, at_none, pa.array(tied, pa.int64())),
         "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
-        "steps_back": _counts(went_back, index, stepped=objective.step is not None),
+        "steps_back": _steps_back(steps, index, stepped=objective.step is not None),
         "stepless": pa.nulls(len(index), pa.int64()) if objective.step is None else column("stepless"),
         "doubts": as_column(doubts, index),
     }
@@ -393,10 +390,10 @@ def _with_conditions(
     return shown
 
 
-def _counts(went_back: Array | None, index: Array, *, stepped: bool) -> pa.Array:
-    if not stepped or went_back is None:
+def _steps_back(steps: StepFacts | None, index: Array, *, stepped: bool) -> pa.Array:
+    if not stepped or steps is None:
         return pa.nulls(len(index), pa.int64())
-    return pa.array(np.bincount(went_back, minlength=len(index))[index], pa.int64())
+    return pa.array(_spread(steps.back, steps.job, len(index), 0)[index], pa.int64())
 
 
 def _decided_in_pieces(

@@ -71,11 +71,11 @@ def _continued(values: list[float], last: float, total: float, weight: float) ->
     return found
 
 
-def window_means(value: Array, starts: Array, ends: Array, size: int) -> tuple[Array, Array]:
+def window_means(value: Array, starts: Array, ends: Array, size: int, *, exact: bool = False) -> tuple[Array, Array]:
     """The mean of each value and the ``size - 1`` before it, and the position of the first of them.
 
     Before a job has so many values, its mean is that of all of them if they are the only ones, else NaN: a window that is not
-    full would let a single value win.
+    full would let a single value win. ``exact`` is that of ``means``.
 
     Examples
     --------
@@ -90,5 +90,5 @@ def window_means(value: Array, starts: Array, ends: Array, size: int) -> tuple[A
     full = np.flatnonzero(position >= needed - 1)
     smoothed = np.full(len(value), np.nan)
     if full.size:
-        smoothed[full] = means(value, first[full], needed[full])
+        smoothed[full] = means(value, first[full], needed[full], exact=exact)
     return smoothed, np.maximum(first, np.repeat(starts, counts))

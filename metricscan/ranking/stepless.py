@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from metricscan.ranking.step_facts import AGAIN, MIXED, RESTARTED
 from metricscan.ranking.steps import with_steps
 
 if TYPE_CHECKING:
     from metricscan.datasets.rows import Array, Rows
     from metricscan.definitions.objective import Objective
+    from metricscan.ranking.step_facts import StepFacts
 
 
 class StepCounts(NamedTuple):
@@ -28,6 +30,12 @@ class StepCounts(NamedTuple):
         Those of them whose last rows stand behind the last step.
     separators : int
         The separators of blocks.
+    jobs : int
+        The jobs that have rows of the step.
+    restarted, again, mixed : int
+        Those of them whose step goes back: as after a restart; in regular rounds; without an order.
+    not_finite : int
+        The rows of the step that are not finite.
     """
 
     rows: int = 0
@@ -36,6 +44,24 @@ class StepCounts(NamedTuple):
     late: int = 0
     ended: int = 0
     separators: int = 0
+    jobs: int = 0
+    restarted: int = 0
+    again: int = 0
+    mixed: int = 0
+    not_finite: int = 0
+
+    @classmethod
+    def of_facts(cls, facts: StepFacts) -> StepCounts:
+        """The counts that the rows of the step tell."""
+        returns = facts.returns
+        shapes = {shape: _distinct(returns.job[returns.shape == shape]) for shape in (RESTARTED, AGAIN, MIXED)}
+        return cls(
+            jobs=len(facts.job),
+            restarted=shapes[RESTARTED],
+            again=shapes[AGAIN],
+            mixed=shapes[MIXED],
+            not_finite=int(facts.not_finite.sum()),
+        )
 
     def plus(self, other: StepCounts) -> StepCounts:
         """The counts over the rows of both."""
@@ -63,7 +89,23 @@ class StepCounts(NamedTuple):
             found.append(
                 "no separator of blocks was found: each stream is one block; --block REGEX says what separates them"
             )
-        return found
+        if self.not_finite:
+            values = "value is" if self.not_finite == 1 else "values are"
+            found.append(f"{self.not_finite:,} of the step's {values} not finite; rows at NaN have no step")
+        return [*found, *self._messages_of_returns(step)]
+
+    def _messages_of_returns(self, step: str | None) -> list[str]:
+        rounds = (
+            ", in regular rounds: folds, or a counter that begins again, such as the batch of an epoch? One value of each step "
+            "counts, so that of the last round; --per-step all takes all"
+        )
+        looks = (
+            (self.restarted, ": several runs in one log, or runs that were resumed?"),
+            (self.again, rounds),
+            (self.mixed, ", without an order: several workers in one log, or a metric that does not count steps?"),
+        )
+        jobs = f"{self.jobs:,} job{'' if self.jobs == 1 else 's'}"
+        return [f"the step {step!r} goes back in {count:,} of {jobs}{look}" for count, look in looks if count]
 
     @property
     def is_late(self) -> bool:

@@ -129,19 +129,6 @@ def _blocks(rows: Rows, others: Rows, blocks: Rows | None) -> tuple[Array, Array
     return numbers[:size], numbers[size:]
 
 
-def steps_back(steps: Rows) -> Array:
-    """The job of each row whose step is less than that of the row before it in its stream, as after a restart or a resume."""
-    job, stream, value, start, part = steps.job, steps.stream, steps.value, steps.start, steps.part
-    goes_back = (stream[1:] < stream[:-1]) | ((stream[1:] == stream[:-1]) & (start[1:] < start[:-1]))
-    in_turn = not ((job[1:] < job[:-1]).any() or ((job[1:] == job[:-1]) & goes_back).any())
-    if part is not None or not in_turn:
-        order = np.lexsort((start, stream, job) if part is None else (start, part, stream, job))
-        job, stream, value = job[order], stream[order], value[order]
-    same = (job[1:] == job[:-1]) & (stream[1:] == stream[:-1])
-    back: Array = job[1:][same & (value[1:] < value[:-1])]
-    return back
-
-
 def _segments(rows: Rows, others: Rows, within: tuple[Array, Array] | None) -> tuple[Array, Array]:
     """The number of the stream of each row, from 0, for both."""
     if not len(others.job) or not len(rows.job):

@@ -1,5 +1,7 @@
 """Means of many segments at once, each equal to ``statistics.fmean``: the exact sum, rounded once, divided by the count.
 
+Those of steps are ``exact``: equal to ``statistics.mean``, which rounds only once.
+
 A sum is kept as a rounded part and the sum of its rounding errors; together they are exact unless a part of the errors is
 lost. If the lost part could change the last bit, the segment is summed again with integers, which is rare.
 """
@@ -17,13 +19,22 @@ if TYPE_CHECKING:
 _BLOCK = 16
 # Every double is an integer multiple of 2 to the power of minus this.
 _UNIT = 1074
+_SPLIT = 2.0**27 + 1
+# Below this the parts of a product may be rounded.
+_SMALL = 1e-280
 
 
-def means(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def means(
+    values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64], *, exact: bool = False
+) -> NDArray[np.float64]:
     """The mean of ``values[start : start + count]`` for each segment, as float64. Counts are positive and values finite.
+
+    ``exact`` rounds the exact mean, and not the sum and its quotient.
 
     >>> means(np.array([1e16, 1.0, -1e16, 0.1, 0.2, 0.3]), np.array([0, 3]), np.array([3, 3])).tolist()
     [0.3333333333333333, 0.19999999999999998]
+    >>> means(np.array([0.1, 0.2, 0.3]), np.array([0]), np.array([3]), exact=True).tolist()
+    [0.2]
     """
     with np.errstate(all="ignore"):
         total, error, lost = _sums(values, starts, counts)
@@ -33,11 +44,39 @@ def means(values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArra
         high = total + np.nextafter(error + bound, np.inf)
         sure = np.isfinite(rounded) & ((lost == 0) | (low == high))
         # a sum of zeros is 0.0, as in Python, not -0.0
-        result: NDArray[np.float64] = (rounded + 0.0) / counts
+        result = (rounded + 0.0) / counts
+        if exact:
+            # a quotient by a power of two is not rounded, unless it is very small
+            once = ((counts & (counts - 1)) == 0) & ((np.abs(result) > _SMALL) | (result == 0))
+            quotients, certain = _quotients(total, error, lost, counts)
+            result, sure = np.where(once, result, quotients), sure & (once | certain)
+    return _mended(result, sure, values, starts, counts, exact=exact)
+
+
+def _mended(result: Any, sure: Any, values: Any, starts: Any, counts: Any, *, exact: bool) -> NDArray[np.float64]:
+    """The means, with those that are not sure computed again with integers."""
     for index in np.flatnonzero(~sure):
-        segment = values[starts[index] : starts[index] + counts[index]]
-        result[index] = mean_of(exact_sum(segment), int(counts[index]))
-    return result
+        total, count = exact_sum(values[starts[index] : starts[index] + counts[index]]), int(counts[index])
+        result[index] = float(Fraction(total, count << _UNIT)) if exact else mean_of(total, count)
+    return result  # type: ignore[no-any-return]
+
+
+def _quotients(total: Any, error: Any, lost: Any, counts: Any) -> tuple[Any, Any]:
+    """The rounded quotients of sums by counts, and which of them are sure to be those of the exact sums."""
+    high, low = _two_sum(total, error)
+    quotient = high / counts
+    # the product of quotient and count is exact in two parts (Dekker), and so is what it leaves of the sum
+    scaled = quotient * _SPLIT
+    upper = scaled - (scaled - quotient)
+    product = quotient * counts
+    slip = (upper * counts - product) + (quotient - upper) * counts
+    rest = ((high - product) - slip + low) / counts
+    bound = (np.abs(rest) * 1e-9 + lost * 1.01 / counts) * 1.01
+    below, above = quotient + (rest - bound), quotient + (rest + bound)
+    # a count must be short for exact products
+    sure = (below == above) & (np.abs(quotient) > _SMALL) & np.isfinite(high) & (counts < 1 << 26)
+    sure |= (high == 0) & (low == 0) & (lost == 0)
+    return quotient + rest + 0.0, sure
 
 
 def mean_of_each(
@@ -45,11 +84,13 @@ def mean_of_each(
     begin: NDArray[np.int64],
     end: NDArray[np.int64],
     lost: NDArray[np.bool_] | None = None,
+    *,
+    exact: bool = False,
 ) -> NDArray[np.float64]:
     """The mean of ``value[begin:end]`` for each window, as float64.
 
     A window that holds infinities or NaN has their sum. ``lost`` says which windows have that sum in any case; 0.0 if they hold
-    none.
+    none. ``exact`` is that of :func:`means`.
 
     >>> mean_of_each(np.array([1.0, 2.0, np.inf]), np.array([0, 1]), np.array([2, 3])).tolist()
     [1.5, inf]
@@ -60,7 +101,7 @@ def mean_of_each(
     decided = np.empty(len(begin))
     fine = np.flatnonzero(~lost)
     if fine.size:
-        decided[fine] = means(value, begin[fine], (end - begin)[fine])
+        decided[fine] = means(value, begin[fine], (end - begin)[fine], exact=exact)
     odd = np.flatnonzero(lost)
     if odd.size:
         # sum only infinities and NaN: finite values must not overflow into another infinity

@@ -269,7 +269,6 @@ class Run:
             return None, None
         facts = {one.name: one for one in self.found.jobs}
         outcomes = self.decider.finish()
-        went_back, last = self.decider.went_back, self.decider.last_steps
         self.notices += map(Notice, self.decider.step_counts.messages(self.objective))
         order = ranking.order(
             outcomes,
@@ -277,8 +276,7 @@ class Run:
             self.job_names,
             self.stream_names,
             facts,
-            went_back,
-            last,
+            self.decider.step_facts,
             self.conditions,
             evidence=self.evidence,
             logs=lambda: {one.name: one.logs for one in self.found.jobs},

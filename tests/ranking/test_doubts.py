@@ -147,7 +147,7 @@ def test_a_job_without_a_row_that_counts_may_have_crashed():
 
 
 def test_behind_and_several_streams_name_the_deciding_row():
-    steps = [("a", "out", 1, 4.0, 2), ("b", "out", 0, 100.0, 9), ("c", "out", 0, 60.0, 1)]
+    steps = [("a", "out", 0, 1.0, 1), ("a", "out", 1, 4.0, 2), ("b", "out", 0, 100.0, 9), ("c", "out", 0, 60.0, 1)]
     rows = [("a", "err", 0, 9.0, 1), *ROWS, ("c", "out", 0, 5.0, 1)]
     found = doubts(tables(rows, steps=steps), Objective("ppl", "Minimize", step="step"))
     assert found["a"] == [

@@ -25,7 +25,8 @@ ROWS = "".join(f"it={n} err={1 / n:.3f}\n" for n in range(1, 6))
 
 
 def crashes(result):
-    return {job: [(one.path, one.line, one.offset) for one in some] for job, some in result.doubts.items()}
+    found = {job: [one for one in some if one.kind == "crashed"] for job, some in result.doubts.items()}
+    return {job: [(one.path, one.line, one.offset) for one in some] for job, some in found.items() if some}
 
 
 def test_the_best_job_says_why_it_is_doubted(tmp_path):

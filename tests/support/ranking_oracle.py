@@ -1,8 +1,11 @@
 """The ranking as the contract defines it: one job after the other, one comparison after the other."""
 
 import functools
+import itertools
 import math
 import statistics
+import sys
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -84,6 +87,88 @@ def steps_back(steps):
     return count
 
 
+def by_stream(steps):
+    """The finite steps of each stream, in the order of their places."""
+    found = {}
+    for step in sorted(steps, key=lambda step: (step.part, step.start)):
+        if math.isfinite(step.value):
+            found.setdefault(step.stream, []).append(step.value)
+    return found
+
+
+def runs_of(values):
+    """The steps of a stream, cut where they go back and go on from there.
+
+    A single lower step is none of these places if a higher one than before follows, or if it ends the stream elsewhere than at
+    its first step.
+    """
+    runs = []
+    for at, value in enumerate(values):
+        goes_back = at > 0 and value < values[at - 1]
+        if goes_back and at + 1 < len(values):
+            goes_back = values[at + 1] <= values[at - 1]
+        elif goes_back:
+            goes_back = value == values[0]
+        if goes_back or not runs:
+            runs.append([])
+        runs[-1].append(value)
+    return runs
+
+
+def shape_of(values):
+    """What the steps of a stream look like, which are given in order; there is at least one."""
+    runs = runs_of(values)
+    times = len(runs) - 1
+    changes = [after - before for before, after in itertools.pairwise(values)]
+    up, down = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
+    ends = [max(run) for run in runs]
+    usual = (sorted(run[0] for run in runs)[len(runs) // 2], sorted(ends)[len(runs) // 2])
+    rounds = [(run[0], end) for run, end in zip(runs, ends, strict=True)]
+    if ends[-1] < usual[1]:
+        rounds.pop()
+    if times >= 2 and 5 * rounds.count(usual) >= 4 * len(rounds):
+        return "again"
+    if times and (up < times or (times >= 3 and 4 * times > up + down)):
+        return "mixed"
+    return "restarted" if times else "forward"
+
+
+def is_incomplete(values):
+    """Whether the last of several runs began at the first step, and ended before it came half as far as another."""
+    runs = runs_of(values)
+    if len(runs) < 2 or shape_of(values) == "mixed" or len(runs) > 21 or runs[-1][0] != runs[0][0]:
+        return False
+    begin = runs[0][0]
+    return 2 * (max(runs[-1]) - begin) < max(map(max, runs[:-1])) - begin
+
+
+def runs_of_values(rows):
+    """The values of the rows that follow each other with one step; a bar that is redrawn on its line has one value, the last."""
+    runs = []
+    last = None
+    for row in in_order(rows):
+        if last is None or not has_step(row) or (last.stream, last.step) != (row.stream, row.step):
+            if has_step(row):
+                runs.append([row.value])
+        elif last.line == row.line and last.offset != row.offset:
+            runs[-1][-1] = row.value
+        else:
+            runs[-1].append(row.value)
+        last = row
+    return runs
+
+
+def doubt_of_steps(rows, steps, per_step):
+    """The doubt about the steps of a job's values, if there is one: "step-missing" or "values-per-step"."""
+    lacking, runs = sum(not has_step(row) for row in rows), runs_of_values(rows)
+    varied = sum(any(repr(one + 0.0) != repr(other + 0.0) for one, other in itertools.pairwise(run)) for run in runs)
+    if rows and (lacking == len(rows) or (lacking > 1 and 10 * lacking >= len(rows))):
+        return "step-missing"
+    if varied and 5 * varied >= 4 * len(runs) and per_step in ("last", "first"):
+        return "step-missing" if len(rows) >= 10 * len(steps) else "values-per-step"
+    return None
+
+
 def last_step(steps):
     """The last step of a job: of each stream the last finite one, and of these the greatest."""
     last = {}
@@ -102,6 +187,20 @@ def behind(last_steps, statuses):
     return {name for name, step in last_steps.items() if step is not None and step < half}
 
 
+def is_sentinel(value, values):
+    """Whether the value of a job probably stands for a missing one; ``values`` are those of all jobs."""
+    size = abs(value)
+    if size < 1e9:
+        return False
+    largest = (sys.float_info.max, 2.0**128 - 2.0**104, 3.4028235e38, 3.402823e38)
+    digits = set(str(Decimal(repr(size)).normalize().as_tuple().digits)) - set("(), ")
+    count = len(Decimal(repr(size)).normalize().as_tuple().digits)
+    round_number = (
+        count == 1 or digits == {"9"} or size in (2.0**31 - 1, 2.0**31, 2.0**32 - 1, 2.0**32, 2.0**63, 2.0**64)
+    )
+    return size in largest or (round_number and sum(value == other for other in values) > 1)
+
+
 def in_order(rows):
     """Rows of a job, which are given in any order."""
     if all(row.time is not None for row in rows):
@@ -109,12 +208,14 @@ def in_order(rows):
     return sorted(rows, key=lambda row: (natural(row.stream), row.part, row.start))
 
 
-def mean(values):
+def mean(values, *, exact=False):
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < len(values):
         return sum(value for value in values if not math.isfinite(value))
-    # as statistics.fmean, which gives up where a sum on the way is too large
     total = sum(map(Fraction, values))
+    if exact:
+        return float(total / len(values))
+    # as statistics.fmean, which gives up where a sum on the way is too large
     try:
         return float(total) / len(values)
     except OverflowError:
@@ -144,12 +245,16 @@ def counting(rows, per_step="last", from_step=None):
     return kept
 
 
-def smoothed(rows, scope):
+def smoothed(rows, scope, exact):
     """The values of the smoothed curve: (value, row, the rows of which it is made); rows are finite."""
     kind, number = scope.split(":")
     if kind == "window":
         size = min(int(number), len(rows))
-        return [(mean([row.value for row in some]), some[-1], some) for some in windows(rows, size)] if rows else []
+        return (
+            [(mean([row.value for row in some], exact=exact), some[-1], some) for some in windows(rows, size)]
+            if rows
+            else []
+        )
     weight, fresh = float(number), 1 - float(number)
     last, total, found = 0.0, 0.0, []
     for at, row in enumerate(rows):
@@ -163,7 +268,7 @@ def windows(rows, size):
     return [rows[at : at + size] for at in range(len(rows) - size + 1)]
 
 
-def outcome(rows, goal, scope):
+def outcome(rows, goal, scope, *, exact=False):
     """(status, value, deciding row, the rows of which the value is made) of a job, of whose rows these count."""
     if not rows:
         return "missing", None, None, []
@@ -173,11 +278,11 @@ def outcome(rows, goal, scope):
     elif scope == "first":
         window, decide = rows[:1], mean_of_one
     elif scope == "mean":
-        window, decide = rows, mean
+        window, decide = rows, functools.partial(mean, exact=exact)
     elif scope.startswith("last-"):
-        window, decide = rows[-int(scope[5:]) :], mean
+        window, decide = rows[-int(scope[5:]) :], functools.partial(mean, exact=exact)
     elif ":" in scope:
-        made = smoothed([row for row in rows if math.isfinite(row.value)], scope)
+        made = smoothed([row for row in rows if math.isfinite(row.value)], scope, exact)
         made = [one for one in made if math.isfinite(one[0])]
         if not made:
             return "not_finite", rows[-1].value, rows[-1], rows[-1:]
@@ -223,8 +328,15 @@ def rank(
     """
     statuses = statuses or {}
     per_step = "all" if steps is None else per_step
-    outcomes = {name: outcome(counting(rows, per_step, from_step), goal, scope) for name, rows in jobs.items()}
-    last_steps = {name: last_step((steps or {}).get(name, [])) for name in jobs}
+    outcomes = {
+        name: outcome(counting(rows, per_step, from_step), goal, scope, exact=steps is not None)
+        for name, rows in jobs.items()
+    }
+    of_step = {name: (steps or {}).get(name, []) for name in jobs}
+    finite = [value for status, value, *_ in outcomes.values() if status == "found"]
+    last_steps = {name: last_step(of_step[name]) for name in jobs}
+    streams = {name: by_stream(of_step[name]) for name in jobs}
+    shapes = {name: set(map(shape_of, streams[name].values())) for name in jobs}
     slow = behind(last_steps, statuses) if steps is not None else set()
     doubts = {
         name: [
@@ -233,6 +345,14 @@ def rank(
                 ("cut-value", any((name, row.stream, row.part, row.start) in cut for row in outcomes[name][3])),
                 ("behind", name in slow),
                 ("several-streams", len({row.stream for row in rows}) > 1),
+                ("restarted", "restarted" in shapes[name]),
+                ("incomplete", any(map(is_incomplete, streams[name].values()))),
+                (
+                    "values-per-step",
+                    steps is not None and doubt_of_steps(rows, of_step[name], per_step) == "values-per-step",
+                ),
+                ("step-missing", steps is not None and doubt_of_steps(rows, of_step[name], per_step) == "step-missing"),
+                ("sentinel", outcomes[name][0] == "found" and is_sentinel(outcomes[name][1], finite)),
             )
             if holds
         ]

@@ -1,0 +1,218 @@
+"""What the rows of the step say of a job: how far it came, and whether the step goes back, as after a restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from metricscan.datasets.rows import Array, Rows
+
+#: What the steps of a stream that go back look like. RESTARTED: a run that was resumed or started again. AGAIN: regular rounds,
+#: such as folds, or the batches of an epoch. MIXED: no order, as where workers write to one log.
+RESTARTED, AGAIN, MIXED = 1, 2, 3
+# More rounds than this are those of a counter, such as the batch of an epoch: there are not so many runs or folds in a log.
+_MOST_RUNS = 20
+
+
+class Returns(NamedTuple):
+    """The streams whose step goes back, one entry per stream.
+
+    Attributes
+    ----------
+    job, stream : int array
+    shape : int8 array
+        RESTARTED, AGAIN or MIXED.
+    times : int64 array
+        How often it goes back.
+    before, step : float64 array
+        The step from which, and to which, it goes back last.
+    part, line, offset : int array
+        The place of that step.
+    least, last, most : float64 array
+        The first step of the stream, its last one, and the greatest one before the last return.
+    is_incomplete : bool array
+        Whether the last run began at the first step, and ended before it came half as far as another.
+    """
+
+    job: Array
+    stream: Array
+    shape: Array
+    times: Array
+    before: Array
+    step: Array
+    part: Array
+    line: Array
+    offset: Array
+    least: Array
+    last: Array
+    most: Array
+    is_incomplete: Array
+
+
+class StepFacts(NamedTuple):
+    """What the rows of the step say of jobs, one entry per job that has such rows.
+
+    Attributes
+    ----------
+    job : int array
+    rows, not_finite : int64 array
+        The rows of the step, and those that are not finite.
+    last : float64 array
+        The last step: of each stream the last finite one, and of these the greatest; NaN if there is none.
+    back : int64 array
+        How often a step is less than the one before it in its stream.
+    returns : Returns
+        The streams whose step goes back.
+    """
+
+    job: Array
+    rows: Array
+    not_finite: Array
+    last: Array
+    back: Array
+    returns: Returns
+
+    @classmethod
+    def joined(cls, parts: Sequence[StepFacts]) -> StepFacts:
+        """The facts of all parts, one after the other."""
+        columns = [np.concatenate(column) for column in zip(*(part[:-1] for part in parts), strict=True)]
+        returns = Returns(*map(np.concatenate, zip(*(part.returns for part in parts), strict=True)))
+        return cls._make([*columns, returns])
+
+
+def step_facts(steps: Rows) -> StepFacts:
+    """The facts that rows of the step tell, which are in any order."""
+    job, stream, part, start, value = steps.job, steps.stream, steps.part, steps.start, steps.value
+    order = placed(steps)
+    if order is not None:
+        job, stream, start, value = job[order], stream[order], start[order], value[order]
+        part = None if part is None else part[order]
+    new_job = np.ones(len(job), dtype=bool)
+    new_job[1:] = job[1:] != job[:-1]
+    new_stream = new_job.copy()
+    new_stream[1:] |= stream[1:] != stream[:-1]
+    starts = np.flatnonzero(new_job)
+    back = np.zeros(len(job), dtype=bool)
+    back[1:] = (value[1:] < value[:-1]) & ~new_stream[1:]
+    finite = np.isfinite(value)
+    nothing = Returns(*(np.empty(0, dtype=kind) for kind in _KINDS))
+    if not len(starts):
+        return StepFacts(job, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64), nothing)
+    ends = np.append(np.flatnonzero(new_stream)[1:], len(job)) - 1
+    last = value[ends]
+    if not finite.all():
+        at = np.flatnonzero(finite)
+        nearest = np.searchsorted(at, ends, side="right") - 1
+        found = nearest >= np.searchsorted(at, np.flatnonzero(new_stream))
+        last = np.where(found, value[at[nearest]] if at.size else np.nan, np.nan)
+    firsts = np.searchsorted(ends, starts)
+    with np.errstate(invalid="ignore"):
+        reached = np.fmax.reduceat(last, firsts)
+    returns = nothing
+    if back.any():
+        number = np.cumsum(new_stream) - 1
+        involved = np.zeros(int(number[-1]) + 1, dtype=bool)
+        involved[number[back]] = True
+        some = np.flatnonzero(involved[number] & finite)
+        place = some if order is None else order[some]
+        if some.size:
+            returns = _returns(steps.take(place), number[some])
+    counts = [np.add.reduceat(column, starts, dtype=np.int64) for column in (np.ones(len(job), bool), ~finite, back)]
+    return StepFacts(job[starts], counts[0], counts[1], reached, counts[2], returns)
+
+
+def placed(rows: Rows) -> Array | None:
+    """The order of rows by job, stream and place; None if they already are in it."""
+    keys = [rows.job, rows.stream, *(() if rows.part is None else (rows.part,)), rows.start]
+    goes_back, same = np.zeros(max(len(rows.job) - 1, 0), dtype=bool), None
+    for key in keys:
+        less = key[1:] < key[:-1]
+        goes_back |= less if same is None else same & less
+        equal = key[1:] == key[:-1]
+        same = equal if same is None else same & equal
+    return np.lexsort(keys[::-1]) if goes_back.any() else None
+
+
+def returning(value: Array, number: Array) -> Array:
+    """Where the step goes back and goes on from there: the rows with which another run may begin.
+
+    A single lower step is no return if a higher one than before follows it, or if it is the last row and not the first step
+    of the stream: so a log tells which step was the best.
+
+    Parameters
+    ----------
+    value : float64 array
+        Finite steps in the order of their places, stream by stream.
+    number : int array
+        The number of the stream of each.
+
+    Returns
+    -------
+    bool array
+    """
+    size = len(value)
+    found = np.zeros(size, dtype=bool)
+    if size < 2:
+        return found
+    same = number[1:] == number[:-1]
+    found[1:] = same & (value[1:] < value[:-1])
+    is_last = np.append(~same, True)
+    begins = np.flatnonzero(np.concatenate(([True], ~same)))
+    first = value[begins][np.cumsum(np.concatenate(([True], ~same))) - 1]
+    mentioned = is_last & (value != first)
+    mentioned[1:-1] |= ~is_last[1:-1] & (value[2:] > value[:-2])
+    found &= ~mentioned
+    return found
+
+
+def _returns(steps: Rows, number: Array) -> Returns:
+    """What the finite steps of these streams look like; they are in the order of their places."""
+    value = steps.value
+    event = returning(value, number)
+    begins = np.concatenate(([True], number[1:] != number[:-1]))
+    heads = np.flatnonzero(begins)
+    times = np.add.reduceat(event, heads, dtype=np.int64)
+    lower, higher = np.zeros(len(value), dtype=bool), np.zeros(len(value), dtype=bool)
+    lower[1:], higher[1:] = (value[1:] < value[:-1]) & ~begins[1:], (value[1:] > value[:-1]) & ~begins[1:]
+    backs, forwards = (np.add.reduceat(one, heads, dtype=np.int64) for one in (lower, higher))
+    # the runs between returns
+    run_starts = np.flatnonzero(begins | event)
+    first, end = value[run_starts], np.maximum.reduceat(value, run_starts)
+    head_runs = np.searchsorted(run_starts, heads)
+    last_runs = np.append(head_runs[1:], len(run_starts)) - 1
+    is_last = np.zeros(len(run_starts), dtype=bool)
+    is_last[last_runs] = True
+    counts = last_runs - head_runs + 1
+    # rounds: four of five begin and end at the same steps; the last one may be going on
+    stream = np.repeat(np.arange(len(heads)), counts)
+    middle = head_runs + counts // 2
+    usual_first, usual_end = (np.repeat(one[np.lexsort((one, stream))][middle], counts) for one in (first, end))
+    examined = ~is_last | (end >= usual_end)
+    regular = examined & (first == usual_first) & (end == usual_end)
+    rounds, all_rounds = (np.add.reduceat(one, head_runs, dtype=np.int64) for one in (regular, examined))
+    again = (times >= 2) & (5 * rounds >= 4 * all_rounds)
+    mixed = (forwards < times) | ((times >= 3) & (4 * times > forwards + backs))
+    shape = np.where(again, AGAIN, np.where(mixed, MIXED, RESTARTED)).astype(np.int8)
+    most = np.maximum.reduceat(np.where(is_last, -np.inf, end), head_runs)
+    at = run_starts[last_runs]
+    last_end = end[last_runs]
+    incomplete = (shape != MIXED) & (times <= _MOST_RUNS) & (first[last_runs] == first[head_runs])
+    with np.errstate(over="ignore"):
+        incomplete &= 2 * (last_end - first[head_runs]) < most - first[head_runs]
+    part = np.zeros(len(value), np.int32) if steps.part is None else steps.part
+    columns = (
+        *(steps.job[heads], steps.stream[heads], shape, times, value[at - 1], value[at]),
+        *(part[at], steps.line[at], steps.offset[at], first[head_runs], last_end, most, incomplete),
+    )
+    which = times > 0
+    return Returns(*(column[which] for column in columns))
+
+
+_KINDS: tuple[Any, ...] = (
+    *(np.int64, np.int64, np.int8, np.int64, np.float64, np.float64),
+    *(np.int32, np.int64, np.int64, np.float64, np.float64, np.float64, np.bool_),
+)

@@ -1,0 +1,199 @@
+"""Steps that go back: what they look like; the doubts about steps and values, with their places."""
+
+import pytest
+
+import metricscan
+from metricscan import Objective, Scanner
+from metricscan.ranking.doubts import Doubt
+
+SCANNER = Scanner([r"loss=loss (\S+)", r"epoch=epoch (\S+)"])
+KINDS = {"restarted", "incomplete", "values-per-step", "step-missing", "sentinel"}
+
+
+def log_of(steps, value="0.5"):
+    return "".join(f"epoch {step} loss {value}\n" for step in steps)
+
+
+def replayed(folder, logs, **options):
+    for name, text in logs.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    objective = Objective("loss", "Minimize", step="epoch", **options)
+    return metricscan.replay(folder, SCANNER, objective=objective)
+
+
+def told(result, job="a"):
+    """The kinds of doubts of a job, and what the notices say of steps that go back."""
+    kinds = [one.kind for one in result.doubts.get(job, ()) if one.kind in KINDS]
+    words = {"several runs": "restarted", "regular rounds": "again", "without an order": "mixed"}
+    notices = [one.message for one in result.notices if "goes back" in one.message]
+    return kinds, [word for text in notices for part, word in words.items() if part in text]
+
+
+FORTY = list(range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("steps", "kinds", "notices"),
+    [
+        (FORTY, [], []),
+        ([*FORTY, *range(31, 61)], ["restarted"], ["restarted"]),
+        ([1, 2, 3, 1, 2], ["restarted"], ["restarted"]),
+        ([*FORTY, *FORTY], ["restarted"], ["restarted"]),
+        ([*FORTY, 1], ["restarted", "incomplete"], ["restarted"]),
+        ([*FORTY, *range(1, 18), *range(1, 30)], ["restarted"], ["restarted"]),
+        # folds: complete, and the last one broken off
+        (FORTY * 5, [], ["again"]),
+        ([1, 2] * 5, [], ["again"]),
+        ([*(FORTY * 4), 1], ["incomplete"], ["again"]),
+        # a batch in each epoch, one of them debugged before; the last epoch goes on
+        ([20, 40, *(list(range(20, 1000, 20)) * 30), 20, 40], [], ["again"]),
+        # a log that says which epoch was the best
+        ([*range(1, 30), 12], [], []),
+        ([1, 2, 3, 2, 4, 3, 5, 3, 6, 3], [], []),
+        # what does not count steps, and workers that write to one log
+        ([9, 8, 7, 6, 5], [], ["mixed"]),
+        ([1, 2, 1, 2, 3, 2, 3, 2, 4, 3, 4, 5, 4, 5, 4], [], ["mixed"]),
+    ],
+    ids=str,
+)
+def test_what_steps_look_like(tmp_path, steps, kinds, notices):
+    assert told(replayed(tmp_path, {"a.log": log_of(steps)})) == (kinds, notices)
+
+
+def test_a_restart_has_its_place(tmp_path):
+    result = replayed(tmp_path, {"a.log": log_of([1, 2, 3, 1, 2]), "b.log": log_of([1, 2, 3])}, scope="min")
+    message = "the step goes back from 3 to 1: a run that was resumed, or several runs in one log"
+    assert result.doubts == {"a": (Doubt("restarted", message, str(tmp_path / "a.log"), 4, 3 * 17),)}
+    assert [one.message for one in result.notices] == [
+        "the step 'epoch' goes back in 1 of 2 jobs: several runs in one log, or runs that were resumed?"
+    ]
+
+
+def test_restarts_in_several_streams(tmp_path):
+    logs = {f"a/rank_{rank}.log": log_of([1, 2, 3, 1, 2, 3, 2]) for rank in (2, 10)}
+    for name, text in logs.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "epoch 3 loss 1\n")
+    objective = Objective("loss", "Minimize", step="epoch")
+    result = metricscan.replay(tmp_path, SCANNER, objective=objective, job="dir")
+    (doubt,) = [one for one in result.best.doubts if one.kind == "restarted"]
+    assert doubt.message.startswith("the step goes back from 3 to 2, the last of 4 times, in 2 streams: a run")
+    assert (doubt.path, doubt.line) == (str(tmp_path / "a/rank_10.log"), 7)
+
+
+def test_a_rotated_log_that_goes_on_is_not_restarted(tmp_path):
+    logs = {"a/fit.log.1": log_of(range(1, 9)), "a/fit.log": log_of(range(9, 12))}
+    assert told(replayed(tmp_path, logs)) == ([], [])
+    result = replayed(tmp_path, {**logs, "a/fit.log": log_of(range(5, 12))})
+    (doubt,) = result.best.doubts
+    assert (doubt.kind, doubt.path, doubt.line) == ("restarted", str(tmp_path / "a/fit.log"), 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "epoch 1\nloss 1\nloss 2\nepoch 2\nloss 1\nloss 3\n",
+            "2 of 2 steps have several values; the last of each counts",
+        ),
+        ("epoch 1\nloss 1\nloss 2\n", "its only step has several values; the last of each counts"),
+        ("epoch 1 loss 1 loss 2\n", "its only step has several values; the last of each counts"),
+        # a bar, doubled lines, and a value that came twice at one of many steps
+        ("epoch 1\rloss 1\rloss 2\repoch 2\rloss 3\rloss 4\n", None),
+        ("epoch 1 loss 1\repoch 1 loss 2\n", None),
+        ("epoch 1\nloss 1\nloss 1\nepoch 2\nloss nan\nloss nan\n", None),
+        (log_of([1, 2, 3, 3.5, 4]) + "loss 9\n", None),
+    ],
+    ids=str,
+)
+def test_several_values_at_a_step(tmp_path, text, message):
+    result = replayed(tmp_path, {"a.log": text})
+    expected = [] if message is None else [("values-per-step", message)]
+    assert [(one.kind, one.message) for one in result.doubts.get("a", ()) if one.kind in KINDS] == expected
+    for per_step in ("mean", "all"):
+        assert told(replayed(tmp_path, {"a.log": text}, per_step=per_step))[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("loss 1\nloss 2\n", "none of its 2 rows has a step: no 'epoch' was found in it"),
+        ("loss 1\n", "its row has no step: no 'epoch' was found in it"),
+        ("loss 1\nloss 2\nepoch 1\n", "none of its 2 rows has a step: no 'epoch' belongs to them"),
+        (
+            "loss 1\n" * 9 + log_of(range(10, 20)),
+            "9 of its 19 rows have no step; 'epoch' may match only some of the steps",
+        ),
+        ("epoch 1\n" + "loss 1\nloss 2\n" * 5, "10 rows of 'loss' share 1 of 'epoch'; the last of each step counts"),
+        # a sanity check before the training
+        ("loss 1\n" + log_of(range(3)), None),
+    ],
+    ids=str,
+)
+def test_steps_that_are_missing(tmp_path, text, message):
+    result = replayed(tmp_path, {"a.log": text})
+    found = [(one.kind, one.message) for one in result.doubts.get("a", ()) if one.kind in KINDS]
+    assert found == ([] if message is None else [("step-missing", message)])
+
+
+def test_a_job_without_a_step_is_not_missing(tmp_path):
+    result = replayed(tmp_path, {"a.log": "loss 1\n", "b.log": log_of([1]), "c.log": "nothing\n"}, scope="best@5")
+    assert result.ranking.select(["job", "objective_status"]).to_pydict() == {
+        "job": ["b", "a", "c"],
+        "objective_status": ["found", "no_step", "missing"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "doubted"),
+    [
+        (["9e99", "9e99", "0.5"], "ab"),
+        (["1e10", "1e10", "1e10"], "abc"),
+        (["9999999999", "9999999999", "1"], "ab"),
+        (["2147483647", "2147483647", "1"], "ab"),
+        (["-1e10", "-1e10", "1"], "ab"),
+        (["1.7976931348623157e308", "1", "2"], "a"),
+        (["3.4028235e38", "1", "2"], "a"),
+        (["9e99", "8e99", "1"], ""),
+        (["12345678901", "12345678901", "1"], ""),
+        (["1000", "1000", "1e8"], ""),
+        (["inf", "inf", "nan"], ""),
+    ],
+    ids=str,
+)
+def test_placeholders(tmp_path, values, doubted):
+    logs = {f"{job}.log": log_of([1], value) for job, value in zip("abc", values, strict=True)}
+    result = replayed(tmp_path, logs)
+    assert "".join(sorted(job for job in result.doubts if told(result, job)[0] == ["sentinel"])) == doubted
+    if doubted == "ab":
+        (doubt,) = result.doubts["a"]
+        value = result.ranking.to_pylist()[[row["job"] for row in result.ranking.to_pylist()].index("a")]["value"]
+        assert doubt.message == f"{value!r} is the value of 2 jobs, and probably stands for a missing one"
+        assert (doubt.path, doubt.line) == (str(tmp_path / "a.log"), 1)
+
+
+def test_steps_that_are_not_finite_are_told(tmp_path):
+    result = replayed(tmp_path, {"a.log": log_of([1, "nan", "inf"])})
+    assert "2 of the step's values are not finite; rows at NaN have no step" in [one.message for one in result.notices]
+    assert result.ranking["stepless"].to_pylist() == [1]
+
+
+def test_a_dataset_has_the_same_doubts_and_notices(tmp_path):
+    logs = {
+        "a.log": log_of([1, 2, 3, 1, 2]),
+        "b.log": "loss 1\nloss 2\n",
+        "c.log": log_of([1, 2] * 3),
+        "d.log": "epoch 1\n",
+    }
+    for name, text in logs.items():
+        (tmp_path / name).write_text(text)
+    objective = Objective("loss", "Minimize", step="epoch")
+    result = metricscan.replay(tmp_path, SCANNER, objective=objective, out=tmp_path / "out")
+    from metricscan.ranking.ranking import ranked
+
+    for tables in (tmp_path / "out", result):
+        found, counts = ranked(tables, objective)
+        assert repr(found.to_pylist()) == repr(result.ranking.to_pylist())
+        assert counts.messages(objective) == [one.message for one in result.notices]
+    assert len(result.notices) == 3
