@@ -96,6 +96,12 @@ static inline int me_take_fragment(me_decoder *d, int kind, me_text_mark mark, i
         me_end_message(d, mark.text);
         return ME_OK;
     }
+    if (held->n_runs < 0) {
+        /* The message was given up; it ends with its last fragment. */
+        if (is_whole) held->n_runs = 0;
+        me_return_to(d, mark);
+        return ME_OK;
+    }
     if (d->text_length == mark.text && !is_whole) {
         /* An empty fragment adds nothing. */
         me_return_to(d, mark);
@@ -105,12 +111,26 @@ static inline int me_take_fragment(me_decoder *d, int kind, me_text_mark mark, i
     return outcome == ME_OK && is_whole ? me_release(d, held, room) : outcome;
 }
 
+/* Go on behind bytes that are no event. Messages of which fragments are held are given up: one of these may be lost. */
+static void me_pass_over(me_decoder *d, int64_t size, int64_t lines) {
+    for (int kind = 0; kind < ME_KINDS; kind++) {
+        me_held *held = &d->held[kind];
+        if (held->n_runs > 0) {
+            held->length = held->lines = held->n_escapes = held->fragments = 0;
+            held->n_runs = -1;
+        }
+    }
+    d->error = NULL;
+    d->base += size;
+    d->line += lines;
+}
+
 /* At the end of the input: append the messages whose last fragment is missing, in the order of their first fragments. */
 static int me_release_all(me_decoder *d) {
     for (;;) {
         me_held *first = NULL;
         for (int kind = 0; kind < ME_KINDS; kind++)
-            if (d->held[kind].n_runs && (first == NULL || d->held[kind].place < first->place)) first = &d->held[kind];
+            if (d->held[kind].n_runs > 0 && (first == NULL || d->held[kind].place < first->place)) first = &d->held[kind];
         if (first == NULL) return ME_OK;
         if (me_release(d, first, 0)) return ME_NO_MEMORY;
     }

@@ -42,6 +42,7 @@ cdef extern from "kernel/events.h" nogil:
         const me_decoder *d, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time, int64_t *stream
     )
     int64_t me_in_text(const me_decoder *d, int64_t in_)
+    void me_pass_over(me_decoder *d, int64_t size, int64_t lines)
     void me_clear(me_decoder *d)
 
 
@@ -110,6 +111,14 @@ cdef class Decoder:
         if outcome == ME_NO_MEMORY:
             raise MemoryError("an export's events")
         return consumed
+
+    def pass_over(self, int64_t size, int64_t lines):
+        """Go on behind bytes of a container's log that are no event; the error is forgotten.
+
+        ``size`` bytes behind those that were taken are skipped, with ``lines`` newlines in them. Messages that are not whole
+        are given up.
+        """
+        me_pass_over(&self.d, size, lines)
 
     @property
     def text(self):

@@ -1,7 +1,12 @@
 """What the first bytes of a file show of its format and its text; for the compiled modules of this room."""
 
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp
+
+
+cdef enum:
+    FIRST_LINES = 8
+    LONG_LINE = 4096
 
 
 cdef inline bint is_blank(uint8_t x) noexcept nogil:
@@ -59,6 +64,37 @@ cdef inline bint starts_with_time(const uint8_t *p, int64_t n) noexcept nogil:
             return True
         i += 1
     return False
+
+
+cdef inline bint starts_event_of_container(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin an event as a container's runtime writes it."""
+    cdef int64_t i = leading_nuls(p, n)
+    p += i
+    n -= i
+    if n > 8 and p[0] == 123:
+        return memcmp(p, b'{"log":"', 8) == 0
+    # 2026-03-01T10:00:00.5Z stdout
+    if n < 28 or not is_digit(p[0]) or p[4] != 45 or p[10] != 84:
+        return False
+    i = 19
+    while i < n and i < 64 and p[i] != 32:
+        i += 1
+    return n - i > 8 and (memcmp(p + i, b" stdout ", 8) == 0 or memcmp(p + i, b" stderr ", 8) == 0)
+
+
+cdef inline bint has_event_of_container(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether one of the first lines behind the first is an event of a container's log: the first one may be damaged."""
+    cdef const uint8_t *found
+    cdef int64_t i = 0
+    for _ in range(FIRST_LINES):
+        found = <const uint8_t *>memchr(p + i, 10, <size_t>(n - i))
+        if found == NULL:
+            break
+        i = found - p + 1
+        if starts_event_of_container(p + i, n - i):
+            return True
+    # a line of Docker may be longer than what is examined; a progress bar is no such line
+    return i == 0 and n >= LONG_LINE and memchr(p, 13, <size_t>n) == NULL
 
 
 cdef inline bint starts_with_text(const uint8_t *p, int64_t n) noexcept nogil:

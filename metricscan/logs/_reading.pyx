@@ -14,7 +14,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from metricscan.logs._first_bytes cimport (
-    is_control, is_marked, leading_nuls, starts_document, starts_with_columns, starts_with_text, starts_with_time,
+    has_event_of_container, is_control, is_marked, leading_nuls, starts_document, starts_with_columns, starts_with_text,
+    starts_with_time,
 )
 
 
@@ -213,8 +214,6 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
     # a tar begins with a name; NULs fill up its header
     if not shown and n >= LEAST_TAR_BYTES and p[0] != 0 and memchr(p, 0, <size_t>min(n, <int64_t>TAR_BYTES)) != NULL:
         shown = TAR
-    if n > EXPORT_BYTES:
-        n = EXPORT_BYTES
     # NULs and a byte order mark at the beginning belong to no record
     i = leading_nuls(p, n)
     if n - i >= 3 and p[i] == 0xEF and p[i + 1] == 0xBB and p[i + 2] == 0xBF:
@@ -222,7 +221,11 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
         i += leading_nuls(p + i, n - i)
     p += i
     n -= i
+    if n > EXPORT_BYTES:
+        n = EXPORT_BYTES
     if starts_document(p, n) or starts_with_time(p, n) or starts_with_columns(p, n) or starts_with_text(p, n):
+        shown |= EXPORT
+    elif has_event_of_container(p, n):
         shown |= EXPORT
     return shown
 
@@ -278,7 +281,7 @@ cdef int look_of(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magi
     return shown
 
 
-cdef int look_behind_nuls(int descriptor, uint8_t *head) noexcept nogil:
+cdef int look_behind_nuls(int descriptor, uint8_t *head, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
     """The kind of text behind more NULs than the first read gave."""
     cdef int64_t at = LOOK_BYTES, data, nuls
     cdef ssize_t count
@@ -291,7 +294,7 @@ cdef int look_behind_nuls(int descriptor, uint8_t *head) noexcept nogil:
             break
         nuls = leading_nuls(head, count)
         if nuls < count:
-            return text_of(head + nuls, count - nuls)
+            return text_of(head + nuls, count - nuls) | shown_by(head + nuls, count - nuls, magic, magic_bytes) & EXPORT
         at += count
     return BINARY
 
@@ -309,7 +312,7 @@ cdef bint look(Look *one, uint8_t *head, const uint8_t *magic, int64_t magic_byt
     if count >= 0:
         one.shown = look_of(head, count, magic, magic_bytes)
         if one.shown == BINARY and count == LOOK_BYTES and leading_nuls(head, count) == count:
-            one.shown = look_behind_nuls(descriptor, head)
+            one.shown = look_behind_nuls(descriptor, head, magic, magic_bytes)
     posix_close(descriptor)
     if count < 0:
         return False

@@ -26,6 +26,18 @@ _PIECE_BYTES = 2 * 1024 * 1024
 # Places in a decoded source that the decoder of the export may still need behind those of its last piece.
 _UNFINISHED_BYTES = 16 * 1024 * 1024
 
+# The errors of containers' logs behind which no event is looked for: no line is damaged.
+_NO_DAMAGE = (
+    "the log ends within an event",
+    "a message in fragments that is too long to be held",
+    "an event without a stream beside events with one",
+)
+# If so many lines hold no event, and none before them does, the log is of another format.
+_MOST_DAMAGED = 1000
+# Where the next event is looked for first.
+_NEAR_BYTES = 64 * 1024
+_EVENT_OF_DOCKER = b'{"log":"'
+
 # A container's log up to this size is read to know its streams.
 _SMALL_BYTES = 1024 * 1024
 
@@ -51,6 +63,9 @@ class ExportReader:
         The text of the current piece, and the place of each of its bytes in the export; None until the header is read.
     error : SourceError or None
         Why the export ended early. The events before the error have been yielded; the reader does not raise it.
+    damaged : int
+        Places in a container's log that hold no event, such as lines that were cut and blocks of NULs. They were passed over, and
+        ``error`` names the first.
     cut_off : int
         1 if a read error or damaged compression cut off an event; it is not yielded.
     read : int
@@ -63,6 +78,9 @@ class ExportReader:
         self._level = level
         self.error: SourceError | None = None
         self.cut_off = 0
+        self.damaged = 0
+        self._first_damage = ("", 0)
+        self._is_in_damage = False
         self.decoder: _events.Decoder | None = None
         self.read = 0
         self._taken = 0
@@ -78,7 +96,9 @@ class ExportReader:
             is_end = final and self.error is None
             if self.decoder is None:
                 self._open(held, final=is_end)
-            if self.decoder is not None:
+            if self._is_in_damage:
+                self._pass_over(held, is_end=is_end)
+            while self.decoder is not None and not self._is_in_damage:
                 self._taken += self.decoder.feed(held[self._taken :], is_end)
                 if final and not is_end:
                     rest = bytes(held[self._taken :])
@@ -90,12 +110,59 @@ class ExportReader:
                     if self.source.decoder is not None:
                         # the caller has converted the places
                         self.source.decoder.forget(self.decoder.offset - _UNFINISHED_BYTES)
-                if self.decoder.error is not None:
-                    message, offset = self.decoder.error
-                    offset = self.source.place(offset)
+                if self.decoder.error is None:
+                    break
+                message, offset = self.decoder.error
+                offset = self.source.place(offset)
+                if not self._is_damage(message):
                     self._stop(f"{self.source.name}, read as {self.format}: {message} at byte {offset}", offset)
+                    break
+                if not self.damaged:
+                    self._first_damage = message, offset
+                self.damaged += 1
+                self._pass_over(held, is_end=is_end)
             if self.error is not None and not final:
-                return
+                break
+        if self.damaged:
+            self._say_damage()
+
+    def _is_damage(self, message: str) -> bool:
+        """Whether events may follow behind an error."""
+        if self.format not in CONTAINER_FORMATS or message in _NO_DAMAGE or self.decoder is None:
+            return False
+        return self.damaged < _MOST_DAMAGED or any(count for *_, count in self.decoder.streams)
+
+    def _pass_over(self, held: memoryview, *, is_end: bool) -> None:
+        """Go on behind what is no event: a block of NULs, or the rest of a line."""
+        assert self.decoder is not None
+        for size in (_NEAR_BYTES, len(held)):
+            rest = bytes(held[self._taken : self._taken + size])
+            newline = rest.find(b"\n") + 1
+            end = newline or len(rest)
+            nuls = len(rest) - len(rest.lstrip(b"\0"))
+            if 0 < nuls < len(rest):
+                end = nuls
+            elif self.format == "docker-json" and (event := rest.find(_EVENT_OF_DOCKER, 1, end)) > 0:
+                # Docker went on in the line that a crash had cut
+                end = event
+            elif not newline and len(rest) == size:
+                continue
+            break
+        self._is_in_damage = end == len(rest) and not newline and not is_end
+        self.decoder.pass_over(end, rest.count(b"\n", 0, end))
+        self._taken += end
+
+    def _say_damage(self) -> None:
+        message, offset = self._first_damage
+        text = f"{self.source.name}, read as {self.format}: {message} at byte {offset}"
+        text += "; it was passed over" if self.damaged == 1 else f"; {self.damaged:,} such places were passed over"
+        if self.error is None:
+            self._stop(text, offset)
+        else:
+            error = self.error
+            message = f"{error.message}; before that, {text.removeprefix(f'{self.source.name}, ')}"
+            self.error = SourceError(message, path=error.path, offset=error.offset, hint=error.hint)
+            self.error.cause = error.cause
 
     def _parts(self) -> Iterator[tuple[memoryview, bool]]:
         """Parts of the input, each with whether it is the last one. A part starts with the first byte that is not decoded.

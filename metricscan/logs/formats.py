@@ -11,11 +11,11 @@ import csv
 import io
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from metricscan.errors import OptionError
 from metricscan.logs import _events
-from metricscan.logs.json_formats import json_format
+from metricscan.logs.json_formats import json_format, kind_of_line
 
 if TYPE_CHECKING:
     from metricscan.logs.source import Source
@@ -28,6 +28,10 @@ CONTAINER_STREAMS = ("stdout", "stderr")
 HEAD_BYTES = 4096
 # A line of Docker holds at most 16 KiB of output. Each byte of it may take six.
 _LONG_HEAD_BYTES = 128 * 1024
+# How many NULs at the beginning may precede what shows the format.
+_MOST_NULS = 16 * 1024 * 1024
+# What stands behind the message in a line of Docker.
+_OF_DOCKER = b'","stream":"std'
 
 
 class Refused(NamedTuple):
@@ -118,10 +122,16 @@ def detect(head: bytes, path: str = "") -> str:
     >>> detect(b"2026-03-01T10:00:00.000Z loss=1\n", "gan-001-algo-1-17723/000000.gz")
     's3-export'
     """
+    found = _by_beginning(head, path)
+    return found if found != "plain" else _by_most_lines(head)
+
+
+def _by_beginning(head: bytes, path: str) -> str:
+    """The format of an input by its beginning."""
     is_all = len(head) < HEAD_BYTES
     head = head.lstrip(b"\0").removeprefix(BOM).lstrip(b"\0")
     if _DOCUMENT.match(head):
-        return json_format(head, may_be_cut=len(head) <= HEAD_BYTES)
+        return json_format(head, may_be_cut=len(head) < _LONG_HEAD_BYTES)
     if head[:1].isdigit():
         if _CRI_LINE.match(head):
             # the regex accepts a 30th of February, the decoder does not
@@ -150,12 +160,22 @@ def format_of(source: Source, input_format: str) -> str:
     check_format(input_format)
     if input_format != "auto":
         return input_format
-    detected = detect(source.peek(HEAD_BYTES), source.name)
-    if detected == "docker-json":
+    head = source.peek(HEAD_BYTES)
+    nuls = 0
+    if head[:1] == b"\0":
+        # a file that was truncated while its writer went on
+        size = HEAD_BYTES
+        while len(head) == size <= _MOST_NULS and not head.strip(b"\0"):
+            size *= 8
+            head = source.peek(size)
+        nuls = len(head) - len(head.lstrip(b"\0"))
+        head = source.peek(nuls + HEAD_BYTES)[nuls:]
+    detected = detect(head, source.name)
+    # a progress bar is no line of Docker
+    may_be_docker = detected == "docker-json" or (detected == "plain" and b"\r" not in head)
+    if may_be_docker and len(head) == HEAD_BYTES and b"\n" not in head:
         # the first line may be longer
-        head = source.peek(HEAD_BYTES)
-        if len(head) == HEAD_BYTES and b"\n" not in head:
-            detected = detect(source.peek(_LONG_HEAD_BYTES), source.name)
+        detected = detect(source.peek(nuls + _LONG_HEAD_BYTES)[nuls:], source.name)
     return detected
 
 
@@ -186,6 +206,29 @@ def roles(names: list[str]) -> tuple[int, int, int]:
 
 def _first_line(head: bytes) -> bytes:
     return head.split(b"\n", 1)[0]
+
+
+def _by_most_lines(head: bytes) -> str:
+    """The format of a container's log whose first line is damaged, or one of those behind it; else ``"plain"``.
+
+    Each whole line is looked at, but objects with other keys are of another log. Most lines must be events, or all but the first.
+    """
+    if _OF_DOCKER not in head and b" stdout " not in head and b" stderr " not in head:
+        return "plain"
+    *lines, rest = head.split(b"\n")
+    if len(head) < HEAD_BYTES:
+        lines.append(rest)
+    lines = [bare for line in lines if (bare := line.strip(b"\0 \r"))]
+    for format_, kind_of in (("docker-json", kind_of_line), ("cri", _kind_of_cri)):
+        kinds = [kind_of(line) for line in lines]
+        events = kinds.count("event")
+        if "other" not in kinds and events and (2 * events > len(kinds) or "damaged" not in kinds[1:]):
+            return format_
+    return "plain"
+
+
+def _kind_of_cri(line: bytes) -> Literal["event", "damaged"]:
+    return "event" if _CRI_LINE.match(line) and _is_read(line, "cri") else "damaged"
 
 
 # ---- lines that start with a time

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from metricscan.logs import _events
 
@@ -115,6 +115,17 @@ def _is_docker(one: Any) -> bool:
         and (time is _CUT or (isinstance(time, str) and _is_time(time)))
         and (attrs is _CUT or isinstance(attrs, dict))
     )
+
+
+def kind_of_line(line: bytes) -> Literal["event", "damaged", "other"]:
+    """What a line is in a log of Docker: an event, a part of one, or an object of another program."""
+    try:
+        one = json.loads(line)
+    except (ValueError, RecursionError):
+        return "damaged"
+    if isinstance(one, dict) and {"log", "time"} <= one.keys() and _is_docker(one):
+        return "event"
+    return "other" if isinstance(one, (dict, list)) else "damaged"
 
 
 def _is_time(time: str) -> bool:

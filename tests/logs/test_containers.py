@@ -351,6 +351,85 @@ def test_errors_have_their_places(data, kind, message, place):
     assert caught.value.offset == place
 
 
+# ---- damage amid a log
+
+LINES = {
+    "docker-json": [docker(f"loss={number}.5\n") for number in range(5)],
+    "cri": [cri("F", f"loss={number}.5") for number in range(5)],
+}
+
+
+def damages(lines, at):
+    """The same lines with one of them damaged, and the place of the damage."""
+    line, before, behind = lines[at], b"".join(lines[:at]), b"".join(lines[at + 1 :])
+    for cut in range(1, len(line) - 1):
+        yield before + line[cut:] + behind, len(before)
+        if lines[0].startswith(b"{"):
+            yield before + line[:cut] + b"\n" + behind, len(before)
+            # as if the log had gone on behind a crash
+            yield before + line[:cut] + behind, len(before)
+    yield before + b"\0" * len(line) + behind, len(before)
+    yield before + b"\0" * 99 + b"\n" + behind, len(before)
+    yield before + b"noise\n" + behind, len(before)
+
+
+@pytest.mark.parametrize("kind", NAIVE)
+@pytest.mark.parametrize("at", range(5))
+def test_a_damaged_line_is_passed_over_and_said(kind, at, monkeypatch):
+    wanted = [number + 0.5 for number in range(5) if number != at]
+    for data, place in damages(LINES[kind], at):
+        for piece_bytes in (2**20, 120):
+            monkeypatch.setattr(exports, "_PIECE_BYTES", piece_bytes)
+            try:
+                found, error = SCANNER.scan([data], input_format=kind), None
+            except SourceError as caught:
+                found, error = caught.partial, caught
+            rows = found["loss"].to_pylist()
+            # NULs at the beginning belong to no record, and a cut in the message or the time of CRI may leave a line
+            values = [row["value"] for row in rows if at or row["value"] != 0.5 or error is not None]
+            assert [value for value in values if value in wanted] == wanted, data
+            for row in rows:
+                assert data[row["start"] :].startswith(str(row["value"]).encode())
+                assert row["line"] == 1 + data.count(b"\n", 0, row["start"])
+            if error is not None:
+                assert place <= error.offset <= place + len(LINES[kind][at]) + len(LINES[kind][0])
+                assert "at byte" in str(error)
+
+
+def test_the_first_damage_is_named_and_all_are_counted():
+    lines = LINES["docker-json"]
+    data = lines[0] + b"x\n" + lines[1] + b"\0" * 100 + lines[2] + lines[3][:20] + lines[4]
+    with pytest.raises(SourceError) as caught:
+        SCANNER.scan(data, input_format="docker-json")
+    assert caught.value.partial["loss"]["value"].to_pylist() == [0.5, 1.5, 2.5, 4.5]
+    assert caught.value.offset == len(lines[0])
+    assert f"a JSON object was expected at byte {len(lines[0])}; 2 such places were passed over" in str(caught.value)
+    with pytest.raises(SourceError) as caught:
+        SCANNER.scan(b"x\n" + data[: -len(lines[4])], input_format="docker-json")
+    said = f"the log ends within an event at byte {caught.value.offset}; before that, read as docker-json: "
+    assert said in str(caught.value)
+    assert "a JSON object was expected at byte 0; 2 such places were passed over" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", NAIVE)
+def test_a_message_in_fragments_around_damage_gives_no_row(kind):
+    first, last = {
+        "docker-json": (docker("loss=1"), docker("2\n")),
+        "cri": (cri("P", "loss=1"), cri("F", "2")),
+    }[kind]
+    data = first + b"noise\n" + last + LINES[kind][3]
+    with pytest.raises(SourceError) as caught:
+        SCANNER.scan(data, input_format=kind)
+    assert caught.value.partial["loss"]["value"].to_pylist() == [3.5]
+
+
+@pytest.mark.parametrize("kind", NAIVE)
+def test_a_log_of_another_format_is_not_read_to_its_end(kind):
+    with pytest.raises(SourceError, match="at byte 0; 1,000 such places were passed over") as caught:
+        SCANNER.scan(b"loss=1\n" * 5000, input_format=kind)
+    assert caught.value.offset in (0, 7000)
+
+
 @given(st.binary(max_size=200), st.sampled_from([*NAIVE]))
 def test_no_bytes_do_harm(data, kind):
     check(data, kind, [len(data) // 2])

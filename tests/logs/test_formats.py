@@ -82,6 +82,19 @@ PAYLOAD = b'{"messageType":"DATA_MESSAGE","owner":"12","logGroup":"g","logStream
         (b'{"log":"a"}\n', "plain"),
         (DOCKER + b'{"log":"a","level":"info"}\n', "plain"),
         (DOCKER + b"loss=2\n", "plain"),
+        # a damaged line among the first
+        (DOCKER[40:] + DOCKER, "docker-json"),
+        (DOCKER + DOCKER[:30] + b"\n" + DOCKER, "docker-json"),
+        (DOCKER[:30] + DOCKER * 2, "docker-json"),
+        (DOCKER + b"\0" * 50 + DOCKER * 2, "docker-json"),
+        (DOCKER[9:] + DOCKER[:9] + b"\n" + DOCKER * 3, "docker-json"),
+        (DOCKER[9:] * 3 + DOCKER * 2, "plain"),
+        (DOCKER[9:] + DOCKER + b'{"log":"a","time":"2026-05-04T03:02:01Z","level":"info"}\n', "plain"),
+        (b"Attaching to train\n" + DOCKER, "docker-json"),
+        (CRI[30:] + CRI, "cri"),
+        (CRI * 2 + b"noise\n", "cri"),
+        (b"noise\n" * 2 + CRI * 2, "plain"),
+        (b"noise\n" * 2 + CRI * 3, "cri"),
         # CRI
         (CRI, "cri"),
         (b"2026-05-04T03:02:01Z stdout P:x:y \n", "cri"),
@@ -278,3 +291,36 @@ def test_events_as_lines_are_recognised_wherever_the_head_ends(keys):
         assert detect(text[:HEAD_BYTES]) == "cloudwatch-json", padding
         # a small file that was cut off
         assert detect(text[: 300 + padding]) == "cloudwatch-json", padding
+
+
+@pytest.mark.parametrize("nuls", [0, 1, 100, HEAD_BYTES - 5, HEAD_BYTES, 3 * HEAD_BYTES + 1, 70_000])
+@pytest.mark.parametrize("line", [DOCKER, CRI])
+@pytest.mark.parametrize("first", [b"", b"9 cut\n"])
+def test_the_format_is_found_behind_nuls(tmp_path, nuls, line, first):
+    (tmp_path / "a.log").write_bytes(b"\0" * nuls + first + line * 3)
+    for paths in (tmp_path, tmp_path / "a.log"):
+        found = metricscan.survey(paths)
+        assert {file.format for file in found.files} == {"cri" if line is CRI else "docker-json"}
+        result = metricscan.replay(paths, SCANNER)
+        assert result["loss"].num_rows == 3
+        assert set(result["loss"]["stream"].to_pylist()) == {"stderr"}
+        assert len(result.errors) == (first != b"")
+
+
+def test_a_long_first_line_that_is_damaged(tmp_path):
+    long = DOCKER.replace(b"loss=1", b"x" * 9000)
+    (tmp_path / "a.log").write_bytes(long[2:] + DOCKER * 3)
+    result = metricscan.replay(tmp_path, SCANNER)
+    assert result["loss"].num_rows == 3
+    assert len(result.errors) == 1
+
+
+@pytest.mark.parametrize("length", [10, HEAD_BYTES, 3 * HEAD_BYTES, 16_384])
+def test_a_log_of_docker_that_is_cut_within_its_only_line(tmp_path, length):
+    line = DOCKER.replace(b"loss=1", b"loss=1" + b" " * length)
+    for end in (len(line) // 2, len(line) - 70, len(line) - 40, len(line) - 10):
+        (tmp_path / "a.log").write_bytes(line[:end])
+        result = metricscan.replay(tmp_path, SCANNER)
+        assert result["loss"].num_rows == 0
+        (error,) = result.errors
+        assert "the log ends within an event at byte 0" in str(error)
