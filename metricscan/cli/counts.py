@@ -43,7 +43,9 @@ def print_counts(console: Console, stats: ScanStats) -> None:
     console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
     if stats.cut_off:
         more = "record was" if stats.cut_off == 1 else "records were"
-        console.print(f"{stats.cut_off:,} more {more} cut off by a read error or damaged compression: no rows")
+        console.print(
+            f"{stats.cut_off:,} more {more} cut off by a read error, damaged compression or a missing fragment: no rows"
+        )
     for name, counts in stats.metrics.items():
         for line in suspicions(counts):
             console.print(literal(f"{name}: {line}"), soft_wrap=True)

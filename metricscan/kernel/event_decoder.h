@@ -22,6 +22,8 @@ one for each escape before it. */
 /* The most bytes of a message in fragments that a stream holds, and how much of that memory it keeps for the next such message. */
 #define ME_MOST_HELD (64LL << 20)
 #define ME_KEPT_HELD (1LL << 20)
+/* Docker splits a message into fragments of so many bytes, and the rest. */
+#define ME_DOCKER_FRAGMENT 16384
 /* The last millisecond of the year 9999, and the first of the year 1. */
 #define ME_LAST_MS 253402300799999LL
 #define ME_FIRST_MS (-62135596800000LL)
@@ -109,6 +111,7 @@ typedef struct {
     me_held held[ME_KINDS]; /* containers' logs: the unfinished message of each stream, and the number of the stream, 0 if it is new */
     int64_t container_streams[ME_KINDS];
     int64_t most_held;
+    int64_t cut_off; /* containers' logs: messages whose last fragment is missing though there is one */
 
     const char *error;
     int64_t error_at;

@@ -125,14 +125,31 @@ static void me_pass_over(me_decoder *d, int64_t size, int64_t lines) {
     d->line += lines;
 }
 
-/* At the end of the input: append the messages whose last fragment is missing, in the order of their first fragments. */
+/* Whether a message whose last fragment is missing goes on elsewhere. CRI says so; Docker fills all fragments but the last. */
+static int me_goes_on(const me_decoder *d, const me_held *held) {
+    return d->format == ME_CRI || held->length % ME_DOCKER_FRAGMENT == 0;
+}
+
+/* Drop the last record of a held message: it is cut off. Records before it ended with a line end that is part of the message. */
+static void me_cut_off(me_decoder *d, me_held *held) {
+    int64_t n = held->length;
+    while (n && held->text[n - 1] != '\r' && held->text[n - 1] != '\n') n--;
+    d->cut_off++;
+    held->length = n;
+    while (held->n_runs && held->runs[held->n_runs - 1].out >= n) held->n_runs--;
+    while (held->n_escapes && held->escapes[held->n_escapes - 1] >= n) held->n_escapes--;
+}
+
+/* At the end of the input: append the messages whose last fragment is missing, in the order of their first fragments. Of those that go on
+   elsewhere, the last record is dropped. */
 static int me_release_all(me_decoder *d) {
     for (;;) {
         me_held *first = NULL;
         for (int kind = 0; kind < ME_KINDS; kind++)
             if (d->held[kind].n_runs > 0 && (first == NULL || d->held[kind].place < first->place)) first = &d->held[kind];
         if (first == NULL) return ME_OK;
-        if (me_release(d, first, 0)) return ME_NO_MEMORY;
+        if (me_goes_on(d, first)) me_cut_off(d, first);
+        if (first->n_runs && me_release(d, first, 0)) return ME_NO_MEMORY;
     }
 }
 

@@ -32,7 +32,7 @@ cdef extern from "kernel/events.h" nogil:
         uint8_t *minute
         int64_t minute_micros
         uint8_t *second
-        int64_t most_held
+        int64_t most_held, cut_off
         const char *error
         int64_t error_at
 
@@ -133,6 +133,11 @@ cdef class Decoder:
         if self.d.error == NULL:
             return None
         return self.d.error.decode("ascii"), self.d.error_at
+
+    @property
+    def cut_off(self):
+        """How many messages of a container's log lack their last fragment at its end, and so their last record."""
+        return self.d.cut_off
 
     @property
     def offset(self):

@@ -67,7 +67,8 @@ class ExportReader:
         Places in a container's log that hold no event, such as lines that were cut and blocks of NULs. They were passed over, and
         ``error`` names the first.
     cut_off : int
-        1 if a read error or damaged compression cut off an event; it is not yielded.
+        Events that a read error or damaged compression cut off, and messages of a container whose last fragment is missing:
+        they are not yielded.
     read : int
         Bytes of the export that were read so far.
     """
@@ -123,6 +124,8 @@ class ExportReader:
                 self._pass_over(held, is_end=is_end)
             if self.error is not None and not final:
                 break
+        if self.decoder is not None:
+            self.cut_off += self.decoder.cut_off
         if self.damaged:
             self._say_damage()
 

@@ -17,7 +17,7 @@ from metricscan.logs.file_tree import FileTree
 from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
 from metricscan.logs.formats import detect
 from metricscan.logs.globs import paths_of
-from metricscan.logs.hidden import notice_of_hidden
+from metricscan.logs.hidden import looks_like_a_log, notice_of_hidden
 from metricscan.logs.job import STDIN
 from metricscan.logs.links import Link, beside, broken_to, hops, is_link, notice_of_broken, real_parts
 from metricscan.logs.members import NOT_READ, ArchiveSearch, fits, is_binary_text
@@ -372,7 +372,7 @@ class _Search:
                 self.decide(entry.path, taken=False, why="not-regular" if to is None else "broken-link", same_as=to)
                 if to is not None:
                     self.broken += 1
-                    if self._why_no_log(entry, paths, place) is None:
+                    if looks_like_a_log(entry.name) and self._why_no_log(entry, paths, place) is None:
                         self.broken_logs.append(entry.path)
             elif entry.name not in links and self.is_archive_by_name(entry.name, within):
                 self.archives.pass_over(entry.path)

@@ -29,6 +29,11 @@ _MOST_NAMES = 20_000
 _DEPTH = 5
 
 
+def looks_like_a_log(name: str) -> bool:
+    """Whether a file's name is one that little but logs has."""
+    return _LIKE_A_LOG.fullmatch(name) is not None
+
+
 def notice_of_hidden(folders: Sequence[str]) -> Notice | None:
     """The notice about those of the hidden folders that hold files that look like logs; None if there is none.
 
@@ -79,7 +84,7 @@ def _log_in(folder: str, left: int) -> tuple[str | None, int]:
         for entry in names:
             try:
                 if entry.is_file(follow_symlinks=False):
-                    if _LIKE_A_LOG.fullmatch(entry.name):
+                    if looks_like_a_log(entry.name):
                         return entry.path, left
                 elif depth > 1 and entry.is_dir(follow_symlinks=False) and not _NO_RUNS.fullmatch(entry.name):
                     inner.append((entry.path, depth - 1))

@@ -111,7 +111,7 @@ def test_check_of_a_log_that_breaks_off(run, tmp_path, monkeypatch):
     assert code == 2
     assert out.splitlines()[1] == "       1  loss=0  0.0"
     assert "damaged or truncated gzip" in err
-    assert "1 more record was cut off by a read error or damaged compression: no rows" in out
+    assert "1 more record was cut off by a read error, damaged compression or a missing fragment: no rows" in out
     stdin(monkeypatch, whole[: len(whole) // 2])
     assert run("check", "-", *LOSS)[:2] == (code, out)
 
@@ -161,10 +161,7 @@ def test_what_check_found_as_json(run, tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("nowhere")
     definitions = (*LOSS, "-m", "acc=acc=([0-9.]+)", "--label", r"who=^(\w)oss=2")
     code, out, err = run("check", ".", "gone.log", *definitions, "--json", "--threads", "2")
-    assert code == 2
-    assert err == (
-        "metricscan: cannot open gone.log: No such file or directory\nnotice: ./link is a broken link to nowhere\n"
-    )
+    assert (code, err) == (2, "metricscan: cannot open gone.log: No such file or directory\n")
     document = json.loads(out, parse_constant=pytest.fail)
     metrics = document.pop("metrics")
     assert document == {

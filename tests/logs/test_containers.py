@@ -248,13 +248,31 @@ def test_a_record_within_a_later_fragment_has_the_time_of_that_fragment():
 
 @pytest.mark.parametrize("kind", NAIVE)
 def test_fragments_without_an_end(kind):
-    """The last record is what is there, in the order in which records begin."""
+    """The last record of Docker is what is there, in the order in which records begin. CRI says that messages go on."""
     data = {
         "cri": cri("P", "loss=2", "stderr") + cri("P", "loss=1") + cri("P", "5", "stderr"),
         "docker-json": docker("loss=2", "stderr") + docker("loss=1") + docker("5", "stderr"),
     }[kind]
     check(data, kind, range(0, len(data), 7))
-    assert SCANNER.scan(data, input_format=kind)["loss"]["value"].to_pylist() == [25.0, 1.0]
+    result = SCANNER.scan(data, input_format=kind)
+    assert result["loss"]["value"].to_pylist() == ([25.0, 1.0] if kind == "docker-json" else [])
+    assert result.stats.cut_off == (0 if kind == "docker-json" else 2)
+
+
+@pytest.mark.parametrize("kind", NAIVE)
+@pytest.mark.parametrize("end", ["loss=1", "loss=1 more\rloss=2 more\rloss=3"])
+@pytest.mark.parametrize("fragments", [1, 2])
+def test_the_record_whose_last_fragment_is_missing_is_cut_off(kind, end, fragments):
+    texts = ["loss=7\r".ljust(16384)] * (fragments - 1) + [end.rjust(16384)]
+    other = {"cri": cri("F", "loss=4", "stderr"), "docker-json": docker("loss=4\n", "stderr")}[kind]
+    data = b"".join(cri("P", text) if kind == "cri" else docker(text) for text in texts) + other
+    check(data, kind, [len(data) // 2])
+    result = SCANNER.scan(data, input_format=kind)
+    values = [7.0] * (fragments - 1) + [1.0, 2.0] * (end != "loss=1")
+    assert result["loss"]["value"].to_pylist() == [4.0, *values]
+    assert result.stats.cut_off == 1
+    for row in result["loss"].to_pylist():
+        assert data[row["start"] :].startswith(str(int(row["value"])).encode())
 
 
 @pytest.mark.parametrize("kind", NAIVE)
@@ -267,7 +285,8 @@ def test_a_message_in_fragments_is_bounded(kind):
         assert bytes(byte for byte, *_ in found) == b"loss=3\n" * 3
         assert error == ("a message in fragments that is too long to be held", 3 * len(fragment + other))
         found, error = decoded(data, kind, cuts=cuts, most_held=1000)
-        assert len(found) == 70 + 1001
+        # CRI says that the message goes on
+        assert len(found) == 70 + 1001 * (kind == "docker-json")
         assert error is None
 
 

@@ -114,6 +114,8 @@ def at(second):
 # ---- containers' logs, decoded byte by byte
 
 NO_TIME = -(2**63)
+# Docker splits messages into fragments of so many bytes.
+FRAGMENT_BYTES = 16 * 1024
 ESCAPES = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 MOMENT = re.compile(rb"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII)
 CRI_HEAD = re.compile(rb"(\S+) (stdout|stderr) ([PF])(:[^ \n]*)?(?: |(?=\r?\Z)|(?=\r))")
@@ -143,7 +145,9 @@ def micros(text):
 class Container:
     """The messages of a container's log: bytes of the text, each with its place and time and the stream of its message."""
 
-    def __init__(self):
+    def __init__(self, *, says_what_goes_on=False):
+        self.says_what_goes_on = says_what_goes_on
+        self.cut_off = 0
         self.held = {}
         self.ends = {}
         self.text = []
@@ -159,9 +163,17 @@ class Container:
 
     def end(self):
         for stream, held in sorted(self.held.items(), key=lambda item: item[1][0][1] if item[1] else 0):
+            end = self.ends[stream]
+            if held and (self.says_what_goes_on or len(held) % FRAGMENT_BYTES == 0):
+                # the last record is cut off
+                self.cut_off += 1
+                held = held[: max((at + 1 for at, one in enumerate(held) if one[0] in b"\r\n"), default=0)]
+                if held:
+                    # Docker writes the line end as two bytes
+                    end = (10, held[-1][1] + (1 if self.says_what_goes_on else 2), held[-1][2], stream)
             self.text += [(*one, stream) for one in held]
-            if held:
-                self.text.append(self.ends[stream])
+            if held and held[-1][0] != 10:
+                self.text.append(end)
 
 
 def decode_docker(data):
@@ -300,7 +312,7 @@ def _attrs(data, at):
 
 def decode_cri(data):
     """A log in the format of CRI, line by line: a :class:`Container`."""
-    found, at = Container(), 0
+    found, at = Container(says_what_goes_on=True), 0
     for line in data.split(b"\n"):
         begin, at = at, at + len(line) + 1
         is_last = at > len(data)
