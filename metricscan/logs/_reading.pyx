@@ -68,7 +68,10 @@ cdef enum:
     SPACING = 1048576
     MOST_PLACES = 32
     MOST_LOOKS = 512  # looks behind the NULs with which a file begins, a hole apart: 4 MiB of them
-    UTF16_UNITS = 8  # characters of ASCII in a row that show UTF-16
+    UTF16_UNITS = 8  # characters of ASCII in a row that show UTF-16;
+    UTF16_LINE = 3  # fewer, if they are a whole line,
+    UTF16_MARKED = 2  # or follow a mark
+    UTF32_UNITS = 4  # characters of ASCII at the beginning that show UTF-32
     UTF16_BEGINNING = 256  # in so many first bytes the characters may all lie outside ASCII
     GLANCE_BYTES = 512  # they show of most binary files that they are
     LEAST_NULS = 4  # so many runs of NULs may be in any text
@@ -116,10 +119,36 @@ cdef int64_t BINARIES_BYTES = len(_BINARIES)
 # ---- what first bytes show
 
 
-cdef int64_t first_of_utf16(const uint8_t *p, int64_t n, int64_t *end) noexcept nogil:
+cdef bint begins_line(const uint8_t *p, int64_t at) noexcept nogil:
+    return at == 0 or p[at - 1] == 10
+
+
+cdef bint follows_mark(const uint8_t *p, int64_t at, uint8_t first, uint8_t second) noexcept nogil:
+    return at >= 2 and p[at - 2] == first and p[at - 1] == second
+
+
+cdef bint are_of_line(const uint8_t *p, int64_t n, int64_t first, int64_t last, int count) noexcept nogil:
+    """Whether a few NULs, at every second byte from first to last, are those of a line in UTF-16, or of text behind a mark."""
+    cdef int64_t at = first - 1
+    cdef bint begins
+    if at >= 0 and p[at] and not is_control(p[at]):
+        # little-endian: the NUL is the second byte of a character
+        if count >= UTF16_MARKED and follows_mark(p, at, 0xFF, 0xFE):
+            return True
+        begins = begins_line(p, at) and at > 0
+        if count >= UTF16_LINE and begins and p[last - 1] == 10:
+            return True
+    if count >= UTF16_MARKED and follows_mark(p, first, 0xFE, 0xFF):
+        return True
+    begins = begins_line(p, first) and first > 0
+    return count >= UTF16_LINE and begins and last + 1 < n and p[last + 1] == 10
+
+
+cdef int64_t first_of_utf16(const uint8_t *p, int64_t n, int64_t *end, bint is_all=False) noexcept nogil:
     """Return where the first of UTF16_UNITS NULs stands that have one other byte of a text between them; -1 if none do.
 
-    end: where fewer of them begin that may go on behind the bytes; n if none do.
+    Fewer suffice if they are a whole line of a text in UTF-8, or follow a mark. is_all: nothing follows the bytes.
+    end: where NULs begin that may go on behind the bytes; n if none do.
     """
     cdef int64_t i = 0, first = 0, last = 0
     cdef int count = 0
@@ -133,12 +162,16 @@ cdef int64_t first_of_utf16(const uint8_t *p, int64_t n, int64_t *end) noexcept 
         if count and i == last + 2 and not is_control(p[i - 1]):
             count += 1
         else:
+            if count >= UTF16_MARKED and are_of_line(p, n, first, last, count):
+                return first
             first = i
             count = 1
         if count == UTF16_UNITS:
             return first
         last = i
         i += 1
+    if count >= UTF16_MARKED and (is_all or last < n - 2) and are_of_line(p, n, first, last, count):
+        return first
     if count and last >= n - 2:
         end[0] = first - 1 if first > 0 and not is_control(p[first - 1]) else first
     return -1
@@ -158,14 +191,31 @@ cdef bint has_magic(const uint8_t *p, int64_t n) noexcept nogil:
     return n >= 262 and memcmp(p + 257, b"ustar", 5) == 0
 
 
-cdef bint is_binary(const uint8_t *p, int64_t n, int most_controls=33, int most_runs=5) noexcept nogil:
-    """Whether bytes among which there are NULs are no text: control characters or runs of NULs are more than one in so many."""
+cdef bint is_utf32(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin as a text in UTF-32 without a mark: as ASCII, each character with three NULs."""
+    cdef int64_t i, place
+    if n < 4 * UTF32_UNITS:
+        return False
+    place = 0 if p[0] else 3
+    for i in range(4 * UTF32_UNITS):
+        if (p[i] != 0) != (i % 4 == place) or (p[i] and (is_control(p[i]) or p[i] >= 0x80)):
+            return False
+    return True
+
+
+cdef bint is_binary(
+    const uint8_t *p, int64_t n, int most_controls=33, int most_runs=5, bint with_utf16=False
+) noexcept nogil:
+    """Whether bytes among which there are NULs are no text: control characters or runs of NULs are more than one in so many.
+
+    with_utf16: NULs at every second byte count as one run.
+    """
     cdef int64_t i, others = 0, controls = 0, runs = 0
     for i in range(n):
         if p[i]:
             others += 1
             controls += is_control(p[i])
-        elif i == 0 or p[i - 1]:
+        elif (i == 0 or p[i - 1]) and not (with_utf16 and i > 1 and p[i - 2] == 0):
             runs += 1
     # among random bytes, 9 % are such controls; a C program may end each line with a NUL
     return controls * most_controls > others or (runs > LEAST_NULS and runs * most_runs > others) or others == 0
@@ -189,13 +239,14 @@ cdef bint is_utf16(const uint8_t *p, int64_t n) noexcept nogil:
     return bad * 10 <= good and good * 8 >= n
 
 
-cdef int text_of(const uint8_t *p, int64_t n) noexcept nogil:
-    """The flag that says which kind of text bytes are that hold NULs."""
+cdef int text_of(const uint8_t *p, int64_t n, bint is_all) noexcept nogil:
+    """The flag that says which kind of text bytes are that hold NULs. is_all: nothing follows them."""
     cdef int64_t end, first
     if not has_magic(p, n) and not looks_binary(p, n):
-        first = first_of_utf16(p, n, &end)
-        if first >= 0 and is_utf16(p + first, n - first) and (first < UTF16_BEGINNING or not is_binary(p, first - 1)):
-            return UTF16
+        first = first_of_utf16(p, n, &end, is_all)
+        if first >= 0 and (first < UTF16_BEGINNING or not is_binary(p, first - 1)):
+            if is_utf16(p + first, n - first) or not is_binary(p, n, 33, 5, True):
+                return UTF16
         if not is_binary(p, n):
             return 0
     return BINARY
@@ -209,7 +260,9 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
         for i in range(magic_bytes // PREFIX_BYTES):
             if memcmp(p, magic + PREFIX_BYTES * i, PREFIX_BYTES) == 0:
                 shown = PACKED
-    if is_marked(p, n):
+    # NULs may precede a mark: a file that was truncated while its writer went on
+    i = leading_nuls(p, n)
+    if is_marked(p, n) or is_marked(p + i, n - i):
         shown |= MARKED
     # a tar begins with a name; NULs fill up its header
     if not shown and n >= LEAST_TAR_BYTES and p[0] != 0 and memchr(p, 0, <size_t>min(n, <int64_t>TAR_BYTES)) != NULL:
@@ -271,19 +324,22 @@ cdef int look_of(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t magi
     if n == 0:
         return 0
     shown = shown_by(p, n, magic, magic_bytes)
-    if not shown & MARKED and memchr(p, 0, <size_t>n) != NULL:
+    if not shown & MARKED and is_utf32(p, n):
+        shown |= UTF16
+    elif not shown & MARKED and memchr(p, 0, <size_t>n) != NULL:
         # a file that was truncated while its writer went on begins with NULs
         nuls = leading_nuls(p, n)
         if nuls == 1:
             # the first half of a character in UTF-16
             nuls = 0
-        shown |= BINARY if has_magic(p, n) else text_of(p + nuls, n - nuls)
+        shown |= BINARY if has_magic(p, n) else text_of(p + nuls, n - nuls, n < LOOK_BYTES)
     return shown
 
 
 cdef int look_behind_nuls(int descriptor, uint8_t *head, const uint8_t *magic, int64_t magic_bytes) noexcept nogil:
     """The kind of text behind more NULs than the first read gave."""
     cdef int64_t at = LOOK_BYTES, data, nuls
+    cdef int shown
     cdef ssize_t count
     for _ in range(MOST_LOOKS):
         data = posix_lseek(descriptor, at, METRICSCAN_SEEK_DATA) if METRICSCAN_SEEK_DATA >= 0 else at
@@ -294,7 +350,10 @@ cdef int look_behind_nuls(int descriptor, uint8_t *head, const uint8_t *magic, i
             break
         nuls = leading_nuls(head, count)
         if nuls < count:
-            return text_of(head + nuls, count - nuls) | shown_by(head + nuls, count - nuls, magic, magic_bytes) & EXPORT
+            shown = shown_by(head + nuls, count - nuls, magic, magic_bytes)
+            if shown & MARKED:
+                return MARKED
+            return text_of(head + nuls, count - nuls, count < LOOK_BYTES) | shown & EXPORT
         at += count
     return BINARY
 
@@ -343,7 +402,11 @@ def begins_plain(data, int64_t size):
         if n >= 4 and leading_nuls(p, n) == n:
             # a file that was truncated while its writer went on: this may go on for a terabyte, a hole in the file
             return True
-        return not (may_become_mark(p, n) or is_marked(p, n)) and first_of_utf16(p, n, &end) < 0 and end == n
+        if n and p[0] == 0 and is_marked(p + leading_nuls(p, n), n - leading_nuls(p, n)):
+            return False
+        if may_become_mark(p, n) or is_marked(p, n) or is_utf32(p, n):
+            return False
+        return first_of_utf16(p, n, &end) < 0 and end == n
     finally:
         PyBuffer_Release(&view)
 
@@ -366,15 +429,20 @@ def has_utf16_in_places(data, int descriptor, int64_t size):
                     p = <const uint8_t *>view.buf + at - n
                 else:
                     n = posix_pread(descriptor, place, <size_t>n, at - n)
-                found = n > 0 and first_of_utf16(p, n, &end) >= 0
+                found = n > 0 and first_of_utf16(p, n, &end, at == size) >= 0
         return found
     finally:
         if has_data:
             PyBuffer_Release(&view)
 
 
-def utf16_at(data):
-    """Search bytes for a text in UTF-16.
+def begins_utf32(const uint8_t[::1] head not None):
+    """Whether bytes begin as a text in UTF-32 without a mark."""
+    return len(head) > 0 and is_utf32(&head[0], len(head))
+
+
+def utf16_at(data, bint is_all=False):
+    """Search bytes for a text in UTF-16. ``is_all``: nothing follows them.
 
     Returns
     -------
@@ -387,7 +455,7 @@ def utf16_at(data):
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
         with nogil:
-            first = first_of_utf16(<const uint8_t *>view.buf, view.len, &end)
+            first = first_of_utf16(<const uint8_t *>view.buf, view.len, &end, is_all)
         return first, end
     finally:
         PyBuffer_Release(&view)
@@ -541,7 +609,9 @@ def read_together(
                     parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
                     if ms_may_show_crash(simd, <uint8_t *>view.buf + at, <size_t>parts[i].size):
                         parts[i].shown |= CRASH
-                    if first_of_utf16(<uint8_t *>view.buf + at, parts[i].size, &end) >= 0:
+                    if first_of_utf16(<uint8_t *>view.buf + at, parts[i].size, &end, True) >= 0 or is_utf32(
+                        <uint8_t *>view.buf + at, parts[i].size
+                    ):
                         parts[i].shown |= UTF16
                     measure(simd, &parts[i], <uint8_t *>view.buf + at, universal)
                     at += parts[i].length

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import FIRST_BYTES, PLACE_BYTES, utf16_at
+from metricscan.logs._reading import FIRST_BYTES, PLACE_BYTES, begins_utf32, utf16_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,9 @@ MARK_BYTES = 4
 # source fewer still.
 _LONG_RUN = 32
 _RUN_WITH_NEWLINE = 16
-_LAST_RUN = 4
+_LAST_RUN = 2
+# If they are so few, there is a digit among them: a line of values.
+_SHORT_RUN = 4
 # So many units in a row whose low byte is zero are UTF-16 of the other byte order, if they are not all alike: elsewhere one in
 # 256 is, but wide blanks and lines are drawn of some.
 _SWAPPED_RUN = 8
@@ -92,6 +94,32 @@ def marked(head: bytes) -> Encoding | None:
     return next((one for one in _ENCODINGS if head.startswith(one.mark)), None)
 
 
+def marked_behind_nuls(head: bytes, nuls: int) -> Encoding | None:
+    r"""The encoding whose mark stands behind some NULs; None if none does.
+
+    Parameters
+    ----------
+    head : bytes
+        What follows the NULs.
+    nuls : int
+        How many precede it. The mark of UTF-32BE begins with two of them.
+
+    >>> marked_behind_nuls(b"\xfe\xff\0l", 6).name, marked_behind_nuls(b"\xfe\xff\0\0\0l", 6).name
+    ('UTF-16BE', 'UTF-32BE')
+    """
+    found = marked(head)
+    if found is not None and found.name == "UTF-16BE" and (nuls == 2 or (nuls > 2 and head[2:4] == b"\0\0")):
+        return marked(b"\0\0" + head)
+    return found
+
+
+def of_utf32(head: bytes, name: str) -> SourceError | None:
+    """The error of a source that begins as UTF-32 without a mark; None if it does not."""
+    if not begins_utf32(head):
+        return None
+    return _changed(name, "UTF-8", "UTF-32LE" if head[0] else "UTF-32BE", 0, 0)
+
+
 class Decoder:
     """Decodes a source that begins with a mark, piece by piece, and knows the place of each byte of its text.
 
@@ -106,6 +134,8 @@ class Decoder:
     Attributes
     ----------
     encoding : Encoding
+    begin : int
+        The place of the first byte behind the mark.
     read : int
         The place up to which bytes were given.
     undecoded : int
@@ -121,7 +151,7 @@ class Decoder:
     def __init__(self, encoding: Encoding, offset: int, *, ends_at_change: bool = True) -> None:
         self.encoding = encoding
         self._ends_at_change = ends_at_change
-        self.read = offset
+        self.begin = self.read = offset
         self.undecoded = 0
         self.undecoded_at: int | None = None
         self.changed_at: int | None = None
@@ -245,7 +275,9 @@ class Decoder:
             return True
         begins_line = bool(units[first - 1] == 10) if first else self._after_newline
         is_last = final and behind == len(units)
-        return is_last and length >= kind.least_at_end and begins_line and data.endswith(b"\n")
+        if not (is_last and length >= kind.least_at_end and begins_line and data.endswith(b"\n")):
+            return False
+        return length >= _SHORT_RUN or any(48 <= octet <= 57 for octet in run)
 
     def _strange(self, data: bytes, units: Any) -> Iterator[tuple[_Strange, Any]]:
         """For each way in which units may be of another encoding, which units are."""
@@ -372,7 +404,7 @@ def decoded(pieces: Iterator[Any], decoder: Decoder, name: str) -> Iterator[byte
     SourceError
         The encoding changes, after the text before that; or what ``pieces`` raises.
     """
-    skipped = len(decoder.encoding.mark)
+    skipped = decoder.begin
     for piece in pieces:
         cut = min(skipped, len(piece))
         skipped -= cut
@@ -386,7 +418,7 @@ def decoded(pieces: Iterator[Any], decoder: Decoder, name: str) -> Iterator[byte
         if text:
             yield text
     if decoder.changed_at is not None:
-        raise _changed(name, decoder.encoding.name, decoder.changed_to, decoder.changed_at, len(decoder.encoding.mark))
+        raise _changed(name, decoder.encoding.name, decoder.changed_to, decoder.changed_at, decoder.begin)
 
 
 def watched(pieces: Iterator[Any], name: str, *, whole: bool, ends: bool) -> Iterator[Any]:
@@ -422,9 +454,14 @@ def watched(pieces: Iterator[Any], name: str, *, whole: bool, ends: bool) -> Ite
         if piece is None:
             break
         data = held + bytes(piece) if held else piece
-        held = b""
         searched = data if whole else data[: max(FIRST_BYTES - at, 0)]
-        first, behind = utf16_at(searched)
+        if held or 0 in searched[:2]:
+            # whether a line begins here is seen by what precedes it
+            first, behind = utf16_at(before + bytes(searched))
+            first = -1 if first < 0 else max(first - len(before), 0)
+            behind = max(behind - len(before), 0)
+        else:
+            first, behind = utf16_at(searched)
         if first < 0 and len(searched) < len(data):
             behind = len(data)
             if ends:
@@ -439,6 +476,7 @@ def watched(pieces: Iterator[Any], name: str, *, whole: bool, ends: bool) -> Ite
             yield data
             yield from pieces
             return
+        held = b""
         if behind < len(data):
             held = bytes(data[behind:])
             data = data[:behind]
@@ -447,6 +485,9 @@ def watched(pieces: Iterator[Any], name: str, *, whole: bool, ends: bool) -> Ite
             at += len(data)
             yield data
     if held:
+        first, _ = utf16_at(before + held, is_all=failed is None)
+        if first >= 0:
+            yield from _up_to(before, held, at, max(first - len(before), 0), name)
         yield held
     if failed is not None:
         raise failed

@@ -23,6 +23,7 @@ from metricscan.logs.links import Link, beside, broken_to, hops, is_link, notice
 from metricscan.logs.members import NOT_READ, ArchiveSearch, fits, is_binary_text
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
+from metricscan.logs.no_logs import is_named_like_an_archive, is_of_no_log
 from metricscan.logs.older_pieces import notice_of_older_pieces
 from metricscan.logs.source import open_source
 from metricscan.logs.tools import is_of_tool
@@ -37,20 +38,6 @@ DATASET_MANIFEST = "_manifest.json"
 # The first kilobytes of a file show whether it is text (a log) or binary (a checkpoint).
 HEAD_BYTES = 8192
 
-# Names of files that lie among logs but are not logs. The option include overrules this.
-_NO_LOG_SUFFIXES = """
-    json jsonl yaml yml toml ini cfg conf xml html htm css js md rst tex pdf svg png jpg jpeg gif webp mp4 csv tsv
-    parquet arrow feather orc npy npz mat h5 hdf5 pkl pickle dill joblib pt pth ckpt safetensors onnx pb tflite bin model
-    py pyc pyx pyi ipynb c h cc cpp cu so o a rs go java jar sh bash zsh ps1 bat lock tar tgz zip whl 7z rar db sqlite
-    tbz tbz2 txz tzst wandb
-"""
-_NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
-_NO_LOG_NAME = re.compile(
-    r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|MLmodel|checkpoint|vocab\.txt|merges\.txt|aws-logs-write-test",
-    re.DOTALL,
-)
-# Names of archives: of what is no log by its name, they are counted apart.
-_ARCHIVE_SUFFIXES = frozenset(["tar", "tgz", "zip", "tbz", "tbz2", "txz", "tzst"])
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 # Guild keeps a run's attributes and sources in folders of .guild, and all runs in the folder runs of another .guild.
 _FOLDERS_OF_GUILD = frozenset(["runs"])
@@ -212,8 +199,16 @@ class _Search:
     def _take_given(self, path: str) -> None:
         """Take a file that was given; of an archive its members."""
         look = look_at([os.fsencode(path)], MAGIC_PREFIXES)[0] if os.path.isfile(path) else None
-        if look is None or not self.archives.take(path, look):
-            self._take(path, look, given=True)
+        if look is not None and self.archives.take(path, look):
+            return
+        if look is not None and is_named_like_an_archive(path) and not look[-1] & FLAG_PACKED:
+            message = f"{path} has the name of an archive, but does not begin as one"
+            hint = (
+                "an empty tar holds no logs; of a zip that extracts itself, take out what stands before it: zip --fix"
+            )
+            self.found.errors.append(SourceError(message, path=path, offset=0, hint=hint))
+            return
+        self._take(path, look, given=True)
 
     def _take(self, path: str, look: tuple[int, int, int, int] | None = None, *, given: bool = False) -> None:
         self.met[self.top] = self.met.get(self.top, 0) + 1
@@ -502,7 +497,7 @@ class _Search:
         """Whether a file that is no log by its name is an archive by it, and no glob leaves it out."""
         if self.include or name.startswith(".") or self._is_left_out(name, folder + name):
             return False
-        return without_suffix(name).rpartition(".")[2] in _ARCHIVE_SUFFIXES
+        return is_named_like_an_archive(name)
 
     def _why_no_log(self, entry: os.DirEntry[str], folders: tuple[str, ...], place: str) -> Why | None:
         return self.why_no_log(entry.name, folders, place, lambda: _is_export(entry.path))
@@ -530,14 +525,13 @@ class _Search:
         name = without_suffix(name)
         if self.exports and name.endswith((".json", ".csv")) and is_export():
             return None
-        _, dot, suffix = name.rpartition(".")
-        return "by-name" if (dot and suffix in _NO_LOGS) or _NO_LOG_NAME.fullmatch(name) else None
+        return "by-name" if is_of_no_log(name) else None
 
     def why_log(self, path: str) -> Why:
         """Why a file in a folder is a log."""
         if self.include:
             return "included"
-        return "by-content" if without_suffix(path).rpartition(".")[2] in _NO_LOGS else "by-name"
+        return "by-content" if is_of_no_log(without_suffix(os.path.basename(path))) else "by-name"
 
 
 def _reaches(pattern: str, within: str) -> bool:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 256 * 1024
 # Slices of memory are larger: making one takes a microsecond, and the core cuts them itself.
 SLICE_BYTES = 1024 * 1024
+# How many NULs at the beginning of a file may precede a mark.
+_MOST_NULS = 16 * 1024 * 1024
 PIPE_BYTES = 1024 * 1024  # the most that Linux allows without privileges
 
 
@@ -106,7 +108,14 @@ class Source:
         else:
             first = self.whole
         is_plain = begins_plain(first, searched)
+        if first[:1] == b"\0" and self._decode_behind_nuls(first):
+            return
         if not is_plain and self._decode():
+            return
+        unmarked = None if is_plain else encodings.of_utf32(bytes(first[:FIRST_BYTES]), self.name)
+        if unmarked is not None:
+            self._pieces = _raising(unmarked)
+            self.whole = self.descriptor = None
             return
         is_suspect = size > searched and self._has_utf16_in_places(size)
         if is_suspect or not size or not is_plain or len(first) < searched:
@@ -134,10 +143,35 @@ class Source:
         encoding = encodings.marked(head)
         if encoding is None:
             return False
-        self.decoder = encodings.Decoder(encoding, len(encoding.mark))
+        self._decode_from(encoding, len(encoding.mark))
+        return True
+
+    def _decode_behind_nuls(self, first: Any) -> bool:
+        """Decode the pieces if they begin with NULs and a mark, as where a file was truncated while its writer went on."""
+        head = bytes(first)
+        rest = head.lstrip(b"\0")
+        nuls = len(head) - len(rest)
+        while not rest and self.descriptor is not None and nuls < _MOST_NULS:
+            try:
+                head = os.pread(self.descriptor, CHUNK_BYTES, nuls)
+            except OSError:
+                break
+            rest = head.lstrip(b"\0")
+            nuls += len(head) - len(rest)
+            if not head:
+                break
+        encoding = encodings.marked_behind_nuls(rest[:8], nuls)
+        if encoding is None:
+            return False
+        # the mark of UTF-32BE begins with two NULs
+        begin = nuls + len(encoding.mark) - (2 if encoding.name == "UTF-32BE" else 0)
+        self._decode_from(encoding, begin)
+        return True
+
+    def _decode_from(self, encoding: encodings.Encoding, begin: int) -> None:
+        self.decoder = encodings.Decoder(encoding, begin)
         self._pieces = encodings.decoded(self._pieces, self.decoder, self.name)
         self.whole = self.descriptor = None
-        return True
 
     def _has_utf16_in_places(self, size: int) -> bool:
         return has_utf16_in_places(self.whole, -1 if self.descriptor is None else self.descriptor, size)
@@ -379,13 +413,24 @@ def _read_object(file: Any, name: str, chunk_bytes: int, max_decompressed: int) 
         codec = codec_of(kind, name)
         unpacked = decompress(codec, lambda _: bytes(next(pieces, b"")), bytes(head), name, chunk_bytes)
         content = Source(name, bounded(unpacked, max_decompressed, name), whole=None, size=None)
-        if is_tar(_raw_head(content)):
+        if is_tar(raw_head := _raw_head(content)):
             raise _is_archive(name, f"tar, compressed with {kind}", is_path=False)
+        if (inner := compression(raw_head)) is not None:
+            raise _is_packed_twice(name, kind, inner)
         yield from content.as_it_lies()
         return
     if head:
         yield head
     yield from pieces
+
+
+def _is_packed_twice(name: str, kind: str, inner: str) -> SourceError:
+    return SourceError(
+        f"{name} is {inner}, compressed once more with {kind}",
+        path=name,
+        offset=0,
+        hint="decompress it once; what it then holds is read",
+    )
 
 
 def _pieces_of(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
@@ -449,9 +494,13 @@ def _open_path(path: str | bytes, chunk_bytes: int, max_decompressed: int) -> So
     opened = Source(name, pieces, whole=None, size=size)
     opened._file = file
     if codec is not None:
-        if is_tar(_raw_head(opened)):
+        assert kind is not None
+        if is_tar(raw_head := _raw_head(opened)):
             file.close()
             raise _is_archive(name, f"tar, compressed with {kind}", is_path=True)
+        if (inner := compression(raw_head)) is not None:
+            file.close()
+            raise _is_packed_twice(name, kind, inner)
         opened.is_packed = is_file and size >= LEAST_BYTES
     elif is_file and hasattr(os, "pread"):
         opened.descriptor = file.fileno()

@@ -171,7 +171,7 @@ def test_what_check_found_as_json(run, tmp_path, monkeypatch):
         "records": 4,
         "cut_off": 0,
         "errors": [{"path": "gone.log", "offset": None, "message": "cannot open gone.log: No such file or directory"}],
-        "notices": [{"message": "./link is a broken link to nowhere", "path": "./link"}],
+        "notices": [],
     }
     assert list(metrics) == ["loss", "acc", "who"]
     loss, acc, who = metrics.values()

@@ -323,3 +323,16 @@ def test_memory_is_bounded(tmp_path, kind):
     run = subprocess.run([sys.executable, "-c", BOUNDED, os.fspath(path)], check=True, capture_output=True, text=True)
     # the content has 200 MB
     assert int(run.stdout) * (1 if sys.platform == "darwin" else 1024) < 24 * 1024 * 1024
+
+
+@pytest.mark.parametrize("inner", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_was_compressed_twice_is_named(tmp_path, inner):
+    data = gzip.compress(inner(b"loss=1\n" * 100))
+    (tmp_path / "a.log.gz").write_bytes(data)
+    (tmp_path / "b.log").write_text("loss=2\n")
+    for source in (tmp_path / "a.log.gz", io.BytesIO(data)):
+        with pytest.raises(SourceError, match="compressed once more with gzip"):
+            metricscan.Scanner(["loss=loss=(.)"]).scan(source)
+    result = metricscan.replay(tmp_path, metricscan.Scanner(["loss=loss=(.)"]))
+    assert ["a.log.gz" in str(error) for error in result.errors] == [True]
+    assert result["loss"]["value"].to_pylist() == [2.0]

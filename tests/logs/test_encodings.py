@@ -292,6 +292,78 @@ def test_utf_16_that_was_truncated_while_its_writer_went_on(tmp_path, then):
     assert f"{then.codec[:-3].upper()}{then.codec[-2:].upper()} without a byte-order mark" in str(error)
 
 
+SHORT = ["x=1\n", "a=12\n", "loss=2\n", "loss=2\r\n"]
+
+
+@pytest.mark.parametrize("line", SHORT)
+@pytest.mark.parametrize("mark", [False, True])
+@pytest.mark.parametrize(("first", "then"), [(UTF8, LE), (UTF8, BE), (LE, UTF8), (BE, UTF8), (LE, BE), (BE, LE)])
+def test_a_short_line_of_another_encoding_at_the_end(tmp_path, line, mark, first, then):
+    beginning = written("loss=1\n", first)
+    data = beginning + (then.mark if mark else b"") + line.encode(then.codec)
+    (tmp_path / "a.log").write_bytes(data)
+    for source in (data, tmp_path / "a.log", io.BytesIO(data), *(pieces(data, size) for size in (1, 2, 3, 7, 64))):
+        error = as_error(source)
+        assert abs(error.offset - len(beginning)) <= 1
+        assert error.partial["loss"]["value"].to_pylist() == [1.0]
+    result = metricscan.replay(tmp_path, scanner())
+    assert (result.survey.skipped, len(result.errors)) == (0, 1)
+    assert result["loss"]["value"].to_pylist() == [1.0]
+
+
+@pytest.mark.parametrize("then", [LE, BE])
+@pytest.mark.parametrize("mark", [False, True])
+def test_a_short_line_of_utf_16_amid_a_log(tmp_path, then, mark):
+    data = b"loss=1\n" + (then.mark if mark else b"") + "x=2\n".encode(then.codec) + b"loss=3\n"
+    (tmp_path / "a.log").write_bytes(data)
+    (error,) = metricscan.replay(tmp_path, scanner()).errors
+    assert error.offset == 7
+    assert as_error(pieces(data, 5)).offset == 7
+
+
+def test_a_short_line_of_utf_16_at_the_end_of_a_large_log(tmp_path):
+    data = b"Epoch 1 of many\n" * 100_000 + "x=2\n".encode("utf-16-le")
+    (tmp_path / "a.log").write_bytes(data)
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(data))
+    for name in ("a.log", "b.log.gz"):
+        assert as_error(tmp_path / name).offset == 1_600_000
+
+
+# two NULs before the mark of UTF-16BE are the mark of UTF-32BE
+@pytest.mark.parametrize("nuls", [1, 3, 4, 7, 500, 8192, 300_000])
+@each_encoding
+def test_nuls_before_a_mark_belong_to_no_record(tmp_path, nuls, encoding):
+    text = "loss=0.5\nEpoch 2\n"
+    data = b"\0" * nuls + written(text, encoding)
+    (tmp_path / "a.log").write_bytes(data)
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(data))
+    sources = (data, tmp_path / "a.log", tmp_path / "b.log.gz", pieces(data, 1 << 19))
+    for source in sources if nuls < 200_000 else sources[:2]:
+        (row,) = scanner().scan(source)["loss"].to_pylist()
+        assert row["offset"] == nuls + len(encoding.mark)
+        assert data[row["start"] :].startswith("0.5".encode(encoding.codec))
+    result = metricscan.replay(tmp_path / "a.log", scanner())
+    assert result["loss"].num_rows == 1
+    if nuls >= 8192:
+        # of a compressed file fewer bytes are looked at
+        (tmp_path / "b.log.gz").unlink()
+    assert metricscan.survey(tmp_path).skipped == 0
+
+
+@pytest.mark.parametrize("encoding", [LE32, BE32])
+def test_utf_32_without_a_mark_is_named(tmp_path, encoding):
+    (tmp_path / "a.log").write_bytes(b"loss=1\n")
+    (tmp_path / "b.log").write_bytes("loss=0.5\r\n".encode(encoding.codec) * 3)
+    for source in (tmp_path / "b.log", (tmp_path / "b.log").read_bytes()):
+        assert "without a byte-order mark" in str(as_error(source))
+    result = metricscan.replay(tmp_path, scanner())
+    (error,) = result.errors
+    name = encoding.codec.upper().replace("-LE", "LE").replace("-BE", "BE")
+    assert (error.path, error.offset) == (str(tmp_path / "b.log"), 0)
+    assert f"b.log is {name} without a byte-order mark" in str(error)
+    assert result["loss"]["value"].to_pylist() == [1.0]
+
+
 def test_what_was_read_before_an_error_is_kept_though_it_ends_with_nuls():
     class Failing(io.BytesIO):
         def read1(self, size=-1):
