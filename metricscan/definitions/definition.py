@@ -276,13 +276,16 @@ _NO_LIST = Fault(None, None, None, None, "one definition is given; a list of the
 
 def listed(source: Any) -> tuple[list[Any], list[Fault]]:
     """The items of a list of definitions, and the error if it is none."""
+    # in a document, where the list stands
+    place = ""
     if isinstance(source, Mapping):
         if len(source) > 1 and {str(key).title() for key in source} <= {"Name", "Regex", "Description"}:
             return [], [_NO_LIST]
         held = source.get("MetricDefinitions")
+        place = "MetricDefinitions" if held is not None else ""
         if held is None:
             places = {at: value for at, value in _held(source, "") if value}
-            held = next(iter(places.values()), None)
+            place, held = next(iter(places.items()), ("", None))
             if any(value != held for value in places.values()):
                 shown = ", ".join(places)
                 return [], [Fault(None, None, None, None, f"several lists of definitions, {shown}; one was expected")]
@@ -298,7 +301,8 @@ def listed(source: Any) -> tuple[list[Any], list[Fault]]:
         hint = "write [..] in place of {..}: a set has no order"
         return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {EXPECTED} was expected", hint)]
     if isinstance(source, (str, Mapping, bytes, bytearray)) or not isinstance(source, Iterable):
-        return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {EXPECTED} was expected")]
+        found = f"{place} is {_kind(source)}" if place else _kind(source)
+        return [], [Fault(None, None, None, None, f"{found} where a list of {EXPECTED} was expected")]
     return list(source), []
 
 

@@ -149,11 +149,14 @@ def fact_of(row: JobRow, folder: str = "") -> Fact | None:
         if columns.setdefault(plain(key), key) != key and plain(key) in (*_NAMES, *PLACE_COLUMNS, *STATUS_COLUMNS):
             raise ValueError(f"{key} and {columns[plain(key)]} both name the same")
     given = {name: row.cells[key] for name, key in columns.items() if row.cells[key] not in (None, "")}
-    names = {name: value_as_text(given[name]) for name in _NAMES if isinstance(given.get(name), (str, int))}
+    names = {name: value_as_text(given[name]) for name in _NAMES if _is_name(given.get(name))}
     if _STEP_OF_SLURM.fullmatch(names.get("jobid", "")):
         return None
     places = [name for name in PLACE_COLUMNS if isinstance(given.get(name), str)]
     if not names and not places:
+        odd = next((name for name in (*_NAMES, *PLACE_COLUMNS) if name in given), None)
+        if odd is not None:
+            raise ValueError(f"{columns[odd]} is {given[odd]!r:.60}; a word or a whole number was expected")
         raise ValueError("job or path is missing")
     status = None
     for name in STATUS_COLUMNS:
@@ -171,6 +174,10 @@ def fact_of(row: JobRow, folder: str = "") -> Fact | None:
         _hyperparameters(row, columns, given),
         row,
     )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def _hyperparameters(row: JobRow, columns: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
@@ -374,6 +381,8 @@ def _notices(
     path: str, facts: Sequence[Fact], found: Sequence[str], without: Sequence[str], matched: int
 ) -> list[Notice]:
     notices = []
+    if not facts:
+        notices.append(Notice(f"{path} names no job", path))
     odd = [fact for fact in facts if fact.status is not None and fact.status not in STATUSES]
     if odd:
         count = "1 job has" if len(odd) == 1 else f"{len(odd):,} jobs have"

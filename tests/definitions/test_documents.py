@@ -1,9 +1,11 @@
 """Documents as people have them: assignments in scripts, tables with tabs, keys given twice, and what is cut off."""
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -123,6 +125,37 @@ def test_other_encodings_are_known_by_their_mark(tmp_path, encoding, name):
     path.write_bytes(path.read_bytes()[: at + 1])
     with pytest.raises(SourceError, match="is not UTF-"):
         load_definitions(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"MetricDefinitions": 1}', "MetricDefinitions is int 1"),
+        ('{"MetricDefinitions": "a"}', "MetricDefinitions is a str"),
+        ('{"a": [{"metric_definitions": true}]}', "a[0].metric_definitions is bool True"),
+        ("[1]", "definition 0: int 1"),
+        ("7", "int 7"),
+    ],
+)
+def test_what_is_no_list_is_said_with_its_place(tmp_path, text, place):
+    with pytest.raises(DefinitionError) as caught:
+        load_definitions(written(tmp_path, text, "a.json"))
+    assert f"  {place} where " in str(caught.value)
+
+
+def test_a_changed_character_is_never_a_traceback(tmp_path):
+    some = {
+        "a.ipynb": notebook(("markdown", "x"), ("code", ["%pip x\n", f"m = {LIST}"])),
+        "a.py": f"!ls\nm = {LIST}\n",
+        "a.yaml": "- Name: f1\n  Regex: 'F1: (.)'\n- {Name: b, Regex: \"b=(.)\"}\n",
+        "a.tsv": "metric_name\tmetric_regex\nf1\tF1: (.)\n",
+    }
+    for name, text in some.items():
+        for at in range(len(text)):
+            for other in ("", '"', "\0"):
+                with contextlib.suppress(DefinitionError, SourceError), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    load_definitions(written(tmp_path, text[:at] + other + text[at + 1 :], name))
 
 
 def test_nothing_of_python_is_run(tmp_path, monkeypatch):

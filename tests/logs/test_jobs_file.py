@@ -337,6 +337,30 @@ def test_a_table_as_excel_and_powershell_write_it(trials, encoding):
             survey([trials], jobs_file=path)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[{"job": true}]', "job is True; a word or a whole number was expected"),
+        ('[{"job": {"x": 1}, "status": "failed"}]', "job is {'x': 1}; a word or a whole number was expected"),
+        (
+            '[{"job": "a", "status": "failed"}, {"path": [1]}]',
+            "[1]: path is [1]; a word or a whole number was expected",
+        ),
+        ('[{"job": null}]', "[0]: job or path is missing"),
+    ],
+)
+def test_names_of_the_wrong_kind(trials, text, reason):
+    assert reason in faults(trials, text, "jobs.json")
+
+
+@pytest.mark.parametrize(("text", "name"), [("[]", "jobs.json"), ("job,status\n", "jobs.csv")])
+def test_a_file_that_names_no_job_is_said(trials, text, name):
+    path = trials.parent / name
+    path.write_text(text)
+    (notice,) = survey([trials], jobs_file=path).notices
+    assert notice.message == f"{path} names no job"
+
+
 # ---- statuses that are not known, jobs without a log
 
 
