@@ -1,7 +1,8 @@
 """The command line: flags become calls of the library. Nothing else in the package prints.
 
-Each command is a file. ``options``, ``goal`` (the objective) and ``grouping`` hold the options that commands share; ``output``,
-``counts``, ``rankings`` and ``progress`` what they print, ``documents`` the same as JSON; ``tuning`` reads tuning requests.
+Each command is a file. ``options``, ``goal`` (the objective), ``grouping`` and ``gate`` hold the options that commands share;
+``output``, ``counts``, ``rankings`` and ``progress`` what they print, ``documents`` the same as JSON; ``tuning`` reads tuning
+requests.
 """
 
 from __future__ import annotations

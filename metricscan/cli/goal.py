@@ -25,6 +25,9 @@ class Goal(NamedTuple):
 
     minimize: str | None
     maximize: str | None
+    formula: str | None
+    direction: str | None
+    target: float | None
     scope: str | None
     step: str | None
     step_place: str | None
@@ -39,7 +42,39 @@ class Goal(NamedTuple):
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that the options describe; what they omit is taken from ``noted``, the objective of a replay."""
         rest: dict[str, Any] = {"per_step": self.per_step, "from_step": self.from_step}
-        return objective_of(self.minimize, self.maximize, self.scope, self.step, noted, self.step_place, **rest)
+        where = (self.scope, self.step, noted, self.step_place)
+        if self.formula is not None:
+            return self._of_formula(objective_of(self.formula, None, *where, **rest))
+        for name, value in (("--goal", self.direction), ("--target", self.target)):
+            if value is not None:
+                raise click.UsageError(f"{name} needs --objective FORMULA, which may be the name of a metric")
+        return objective_of(self.minimize, self.maximize, *where, **rest)
+
+    def _of_formula(self, found: Objective | None) -> Objective | None:
+        """The objective of a formula, from the one that ``--minimize`` with the same options would describe."""
+        from dataclasses import replace
+
+        from metricscan.definitions.formula import read_formula
+
+        if self.minimize is not None or self.maximize is not None:
+            raise click.UsageError("give --objective, --minimize or --maximize, not several")
+        if (self.direction is None) == (self.target is None):
+            raise click.UsageError("--objective needs --goal minimize, --goal maximize or --target NUMBER")
+        if found is None or self.formula is None:
+            return found
+        formula = read_formula(self.formula)
+        return replace(
+            found,
+            metric=formula.metrics[0] if formula.is_name else formula.text,
+            goal=self.direction or "Target",
+            target=self.target,
+            is_formula=not formula.is_name,
+        )
+
+    @property
+    def is_of_replay(self) -> bool:
+        """Whether no option names another objective than that of a replay."""
+        return self.minimize is None and self.maximize is None and self.formula is None
 
     def check_ranked(self, objective: Objective | None) -> None:
         """Raise a UsageError if options describe a ranking and there is no objective."""
@@ -51,9 +86,11 @@ class Goal(NamedTuple):
     @property
     def given(self) -> list[str]:
         """The names of the options that were given."""
-        return [
-            f"--{name.replace('_', '-')}" for name, value in self._asdict().items() if value not in (None, False, ())
+        names = {"formula": "objective", "direction": "goal"}
+        given = [
+            name for name, value in self._asdict().items() if value is not None and value is not False and value != ()
         ]
+        return [f"--{names.get(name, name).replace('_', '-')}" for name in given]
 
     @property
     def excluded(self) -> tuple[str, ...]:
@@ -72,8 +109,10 @@ class Goal(NamedTuple):
     def conditions_after(self, noted: Dataset) -> dict[str, Any]:
         """The same for a dataset; with its own objective, what the options omit is as in its replay."""
         found = self.conditions
-        found["completed_only"] = completed_only_of(self.completed_only, self.minimize, self.maximize, noted)
-        if self.minimize is not None or self.maximize is not None:
+        found["completed_only"] = completed_only_of(
+            self.completed_only, self.minimize or self.formula, self.maximize, noted
+        )
+        if not self.is_of_replay:
             return found
         if self.min_step is None and noted.min_step is not None:
             found["min_step"] = noted.min_step
@@ -134,6 +173,22 @@ goal_options = bundle(
     Goal,
     click.option("--minimize", metavar="NAME", help="The objective metric; lower is better."),
     click.option("--maximize", metavar="NAME", help="The objective metric; higher is better."),
+    click.option(
+        "--objective",
+        "formula",
+        metavar="FORMULA",
+        help="A formula of metrics instead, such as 'val_loss + 0.1*params', whose values are combined at each step; with "
+        "--goal or --target.",
+    ),
+    click.option(
+        "--goal",
+        "direction",
+        type=click.Choice(["minimize", "maximize"], case_sensitive=False),
+        help="Whether lower or higher is better, for --objective.",
+    ),
+    click.option(
+        "--target", metavar="NUMBER", type=float, help="The nearest value to this one is the best, for --objective."
+    ),
     click.option(
         "--scope",
         metavar="SCOPE",

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.gate import Gate, complain_of, gate_options
 from metricscan.cli.goal import Goal, at_best_option, goal_options
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import jobs_file_option, json_option
 from metricscan.cli.output import (
+    EXIT_FAILED,
     EXIT_NOTHING_FOUND,
     complain,
     literal,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 @goal_options
 @at_best_option
 @group_options
+@gate_options
 @jobs_file_option
 @click.option(
     "--scopes",
@@ -48,6 +51,7 @@ def rank(
     goal: Goal,
     at_best: tuple[str, ...],
     grouped: GroupOptions,
+    gate: Gate,
     jobs_file: str | None,
     scopes: bool,
     print_json: bool,
@@ -56,7 +60,7 @@ def rank(
 
     Without --minimize or --maximize, the objective is that of the replay, with its scope and what it asked of jobs
     (--completed-only, --min-step, --exclude-doubts), unless other options replace them. Errors of the replay are printed
-    again. Exit code 0; 1 if no job can win; 2 for wrong usage or an unreadable dataset.
+    again. Exit code 0; 1 if no job can win; 2 for wrong usage or an unreadable dataset; 3 for what --fail-if names.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.logs.job import Notice
@@ -64,6 +68,7 @@ def rank(
     from metricscan.ranking import ranking
     from metricscan.ranking.at_best import from_row
     from metricscan.ranking.doubts import from_struct
+    from metricscan.ranking.gate import metrics_of
     from metricscan.ranking.scopes import compare_scopes
 
     grouping = grouped.grouping
@@ -71,6 +76,7 @@ def rank(
     objective = goal.objective(opened.objective)
     if objective is None:
         raise click.UsageError("no objective: give --minimize NAME or --maximize NAME; the replay had none")
+    failing = gate.conditions([name for name in opened if name not in opened.labels])
     jobs = None
     notices: list[Notice] = []
     if jobs_file is not None:
@@ -81,11 +87,15 @@ def rank(
         more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
         complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
     conditions = goal.conditions_after(opened)
-    found, steps = ranking.ranked(opened, objective, jobs=jobs, at_best=at_best, **conditions)
+    found, steps = ranking.ranked(
+        opened, objective, jobs=jobs, at_best=(*at_best, *metrics_of(failing, objective)), **conditions
+    )
     of_steps = [Notice(message) for message in steps.messages(objective)]
     print_notices(of_steps)
     notices += of_steps
     groups = JobGroups.of(opened, found, objective, grouping, jobs=jobs, **conditions)
+    verdicts, of_baseline = gate.verdicts(failing, dataset, found, objective, **conditions)
+    notices += of_baseline
     compared = compare_scopes(opened, objective, jobs=jobs, **conditions) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
@@ -98,6 +108,8 @@ def rank(
             "errors": errors,
             "notices": [notice._asdict() for notice in notices],
         }
+        if verdicts:
+            document["fail_if"] = [one._asdict() for one in verdicts]
         if groups is not None:
             document["groups"] = groups.as_documents()
             document["notices"] += [notice._asdict() for notice in groups.notices]
@@ -107,7 +119,7 @@ def rank(
                 row | {key: documents.number(row[key]) for key in keys} for row in compared.to_pylist()
             ]
         documents.print_document(document)
-        return 0 if won else EXIT_NOTHING_FOUND
+        return EXIT_FAILED if complain_of(verdicts) else 0 if won else EXIT_NOTHING_FOUND
     console = open_console()
     if groups is not None:
         groups.print_to(console, objective, goal.top)
@@ -122,7 +134,7 @@ def rank(
     print_ranking(console, found, objective, goal, opened.jobs)
     if compared is not None:
         _print_scopes(console, compared, objective)
-    return 0 if won else EXIT_NOTHING_FOUND
+    return EXIT_FAILED if complain_of(verdicts) else 0 if won else EXIT_NOTHING_FOUND
 
 
 def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:

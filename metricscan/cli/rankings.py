@@ -85,7 +85,9 @@ def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, 
 
 
 def _named(objective: Objective) -> str:
-    return objective.metric if objective.scope == "last" else f"{objective.metric} ({objective.scope})"
+    how = [objective.scope] if objective.scope != "last" else []
+    how += [f"nearest to {objective.target:g}"] if objective.target is not None else []
+    return f"{objective.metric} ({', '.join(how)})" if how else objective.metric
 
 
 def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal, jobs: Iterable[Job]) -> None:

@@ -10,6 +10,7 @@ import click
 from metricscan.cli import documents
 from metricscan.cli.counts import print_counts, print_missing, print_silent
 from metricscan.cli.fail_on import Failing, fail_on_option, failures
+from metricscan.cli.gate import Gate, complain_of, gate_options
 from metricscan.cli.goal import Goal, at_best_option, goal_options, no_objective_for
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import (
@@ -36,7 +37,10 @@ from metricscan.cli.rankings import print_at_best, print_best, print_doubts, pri
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from metricscan.definitions.objective import Objective
+    from metricscan.ranking.gate import Verdict
     from metricscan.replaying.missing import Missing
     from metricscan.replaying.outcome import Replay
     from metricscan.scanning.scanner import Scanner
@@ -77,6 +81,7 @@ if TYPE_CHECKING:
 )
 @click.option("--float32", is_flag=True, help="With --describe: round values to 32 bits, as the service does.")
 @fail_on_option
+@gate_options
 @json_option
 @threads_option
 def replay(
@@ -96,13 +101,14 @@ def replay(
     describe: bool,
     float32: bool,
     fail_on: tuple[Failing, ...],
+    gate: Gate,
     print_json: bool,
     threads: int | None,
 ) -> int:
     """Read the logs of many jobs, and rank the jobs.
 
     PATH is a log (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input. Exit code 0; 1 if
-    no job can win; 2 for wrong usage or an unreadable log; 3 for what --fail-on names.
+    no job can win; 2 for wrong usage or an unreadable log; 3 for what --fail-on and --fail-if name.
     """
     grouping = grouped.grouping
     if describe and tuning_job is None:
@@ -119,6 +125,7 @@ def replay(
     if out is None and (overwrite or format_ is not None):
         raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR")
     from metricscan.errors import OptionError
+    from metricscan.ranking.gate import metrics_of
     from metricscan.replaying.replay import replay as run
 
     request = None
@@ -130,7 +137,7 @@ def replay(
             # the separators are kept in the dataset, for rank and plot
             goal = goal._replace(step_place=None)
         objective = goal.objective()
-        scanner = compiled(wanted, reading, None if objective is None else objective.metric)
+        scanner = compiled(wanted, reading, None if objective is None else objective.metrics[0])
     else:
         if wanted.definitions or wanted.metrics or wanted.labels:
             raise click.UsageError("--tuning-job provides the definitions; it excludes --definitions, -m and --label")
@@ -143,13 +150,16 @@ def replay(
         raise no_objective_for("groups of jobs")
     if objective is None and at_best:
         raise no_objective_for("--at-best")
+    failing = gate.conditions([name for name in scanner.metrics if name not in scanner.labels])
+    if objective is None and failing:
+        raise no_objective_for("--fail-if")
     with ProgressBar() as bar:
         result = run(
             paths,
             scanner,
             objective=objective,
             **goal.conditions,
-            at_best=at_best,
+            at_best=at_best if objective is None else (*at_best, *metrics_of(failing, objective)),
             threads=threads,
             job=job,
             jobs=jobs_file,
@@ -168,6 +178,9 @@ def replay(
     for error in result.errors:
         complain(error)
     print_notices(result.notices)
+    verdicts: Sequence[Verdict] = ()
+    if failing and objective is not None and result.ranking is not None:
+        verdicts, _ = gate.verdicts(failing, "the replay", result.ranking, objective, **goal.conditions)
     groups, is_wrong = None, False
     if objective is not None and result.ranking is not None and not describe:
         try:
@@ -181,7 +194,7 @@ def replay(
 
         print_description(request, result, float32=float32)
     elif print_json:
-        _print_json(result, scanner, objective, out, goal, reading.input_format, groups)
+        _print_json(result, scanner, objective, out, goal, reading.input_format, groups, verdicts)
     else:
         click.echo(one_line(str(result.survey)), err=True)
         if result.jobs:
@@ -193,7 +206,7 @@ def replay(
         complain(sentence)
     if result.errors or is_wrong:
         return EXIT_ERROR
-    if failed:
+    if complain_of(verdicts) or failed:
         return EXIT_FAILED
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
@@ -220,11 +233,11 @@ def _print_replay(
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, goal, result.jobs)
     print_counts(console, result.stats)
-    if objective is not None and result.stats.metrics[objective.metric].rows:
+    if objective is not None and all(result.stats.metrics[name].rows for name in objective.metrics):
         # otherwise all jobs are missing, and the reason is that the definition found nothing
         print_missing(console, _missing(result, scanner, objective, input_format), objective.metric)
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
-    wanted = None if objective is None else objective.metric
+    wanted = None if objective is None else objective.metrics[0]
     print_silent(console, scanner, result.stats, paths, input_format, wanted)
 
 
@@ -232,7 +245,7 @@ def _missing(result: Replay, scanner: Scanner, objective: Objective | None, inpu
     """Why jobs are missing in the ranking."""
     from metricscan.replaying.missing import why_missing
 
-    if objective is None or result.ranking is None:
+    if objective is None or objective.is_formula or result.ranking is None:
         return []
     return why_missing(scanner, result.ranking, result.jobs, objective.metric, input_format)
 
@@ -245,6 +258,7 @@ def _print_json(
     goal: Goal,
     input_format: str,
     groups: JobGroups | None,
+    verdicts: Sequence[Verdict],
 ) -> None:
     documents.print_document(
         {
@@ -255,6 +269,7 @@ def _print_json(
             "missing": [one._asdict() for one in _missing(result, scanner, objective, input_format)],
             "metrics": {name: documents.counts(metric) for name, metric in result.stats.metrics.items()},
             **({} if groups is None else {"groups": groups.as_documents()}),
+            **({"fail_if": [one._asdict() for one in verdicts]} if verdicts else {}),
             **documents.totals(
                 result.survey,
                 result.stats,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 from metricscan.definitions.blocks import check_step_place
+from metricscan.definitions.formula import Formula, read_formula
 from metricscan.errors import OptionError
 
-GOALS = ("Minimize", "Maximize")
+GOALS = ("Minimize", "Maximize", "Target")
 _GOAL_OF = {goal.casefold(): goal for goal in GOALS}
 SCOPES = "last, first, min, max, mean, last-N, best, best@K, best@A..B, ema:W or window:N"
 #: Which of several values at one step counts, or that all of them do.
@@ -118,9 +119,9 @@ class Objective:
     Parameters
     ----------
     metric : str
-        Name of the objective metric.
-    goal : {"Minimize", "Maximize"}
-        In any case: ``minimize`` becomes ``Minimize``.
+        Name of the objective metric, or a formula.
+    goal : {"Minimize", "Maximize", "Target"}
+        In any case: ``minimize`` becomes ``Minimize``. With ``Target``, the value that is nearest to ``target`` is the best.
     scope : str
         Which of a job's rows decides:
 
@@ -146,6 +147,12 @@ class Objective:
         mean (at the place of the last one), or all of them. Rows without a step all count.
     from_step : float, optional
         Rows at a lower step, and those without a step, do not count.
+    is_formula : bool
+        Whether ``metric`` is a formula of metrics, such as ``val_loss + 0.1*params``. Its metrics are combined at each step of a
+        stream; a formula of several metrics needs a step. ``last(params)`` is the last value of a metric in the job, whatever
+        its step.
+    target : float, optional
+        What ``goal="Target"`` needs.
 
     Raises
     ------
@@ -155,7 +162,8 @@ class Objective:
     Examples
     --------
     >>> Objective("loss", "Minimize")
-    Objective(metric='loss', goal='Minimize', scope='last', step=None, step_place='before', per_step='last', from_step=None)
+    Objective(metric='loss', goal='Minimize', scope='last', step=None, step_place='before', per_step='last', from_step=None,
+    is_formula=False, target=None)
     >>> Objective("accuracy", "Maximize", scope="best@10", step="epoch").scope
     'best@10'
     """
@@ -167,6 +175,8 @@ class Objective:
     step_place: str = "before"
     per_step: PerStep = "last"
     from_step: float | None = None
+    is_formula: bool = False
+    target: float | None = None
 
     def __post_init__(self) -> None:
         errors, hint = [], None
@@ -180,7 +190,7 @@ class Objective:
         else:
             meant = [goal for goal in GOALS if given == goal[:3].casefold()]
             hint = f"did you mean {meant[0]!r}?" if meant else None
-            errors.append(f"goal={self.goal!r}: 'Minimize' or 'Maximize' was expected")
+            errors.append(f"goal={self.goal!r}: 'Minimize' or 'Maximize' was expected, or 'Target' with target=NUMBER")
         try:
             kind = parse_scope(self.scope).kind
         except OptionError as error:
@@ -205,8 +215,44 @@ class Objective:
                 errors.append(f"from_step={self.from_step!r}: a number was expected")
             elif self.step is None:
                 errors.append(f"from_step={self.from_step!r} needs step=NAME, the metric that counts the steps")
+        if (self.target is None) == (self.goal == "Target"):
+            what = (
+                "needs target=NUMBER" if self.target is None else f"and target={self.target!r}: 'Target' was expected"
+            )
+            errors.append(f"goal={self.goal!r} {what}")
+        elif self.target is not None and not _is_finite(self.target):
+            errors.append(f"target={self.target!r}: a number was expected")
+        if self.is_formula and isinstance(self.metric, str):
+            try:
+                stepped = read_formula(self.metric).stepped
+            except OptionError as error:
+                errors.append(error.message)
+                hint = hint or error.hint
+            else:
+                if len(stepped) > 1 and self.step is None:
+                    errors.append(
+                        f"a formula of {len(stepped)} metrics needs step=NAME, the metric that counts the steps"
+                    )
+                    hint = (
+                        hint
+                        or f"last({stepped[-1]}) is the last value of {stepped[-1]!r} in the job, whatever its step"
+                    )
+                elif len(stepped) > 1 and self.per_step == "all":
+                    errors.append(
+                        "per_step='all' gives a formula several values at one step; last, first or mean was expected"
+                    )
         if errors:
             raise OptionError("; ".join(errors), hint=hint)
+
+    @property
+    def formula(self) -> Formula | None:
+        """The formula that was read; None if the objective is one metric."""
+        return read_formula(self.metric) if self.is_formula else None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that decide: the objective's, or those of its formula."""
+        return read_formula(self.metric).metrics if self.is_formula else (self.metric,)
 
     def under(self, scope: str) -> Objective:
         """The same objective with another scope."""
@@ -214,6 +260,8 @@ class Objective:
 
     def key(self, value: Any) -> Any:
         """What to sort a value, or an array of values, by: the least key is the best."""
+        if self.target is not None:
+            return abs(value - self.target)
         return value if self.goal == "Minimize" else -value
 
     def is_better(self, value: float, other: float) -> bool:

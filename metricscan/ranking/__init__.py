@@ -4,6 +4,7 @@
   ``stepless``: how many rows have none.
 - ``deciding_row``: the deciding row of each job; ``in_pieces``: the same while rows arrive; ``per_step``: the one value of a
   step that counts; ``smoothing``: smoothed curves; ``sums``: exact means.
+- ``formulas``: the rows of an objective that is a formula, by ``evaluation``; ``gate``: conditions by which a build fails.
 - ``at_best``: other metrics at the deciding row; ``deciding``: all of what decides jobs.
 - ``ranking``: the jobs in order; ``scopes``: the winner under each scope.
 - ``groups``: jobs that differ only in a seed, or have equal hyperparameters, as groups; ``folds``: jobs split by a label.

@@ -168,6 +168,11 @@ def checked_names(
     return wanted
 
 
+def with_parts(names: tuple[str, ...], objective: Objective) -> tuple[str, ...]:
+    """The names, and those of the metrics of a formula, whose values at the best step show how its value came about."""
+    return names if objective.formula is None else tuple(dict.fromkeys([*names, *objective.metrics]))
+
+
 def values_there(outcomes: Outcomes, rows: Rows, objective: Objective, streams: Callable[[], pa.Array]) -> Found:
     """The value of another metric at the deciding row of each job.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
+from metricscan.ranking.formulas import combined
 from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import with_steps
 
@@ -37,8 +38,8 @@ class Decided(NamedTuple):
 
 def metrics_read(objective: Objective, at_best: Sequence[str]) -> list[str]:
     """The metrics whose rows decide and are looked up, besides the step; the first one is of the objective."""
-    names = dict.fromkeys([objective.metric, *at_best])
-    return [name for name in names if name == objective.metric or name != objective.step]
+    names = dict.fromkeys([*objective.metrics, *at_best])
+    return [name for name in names if name != objective.step or name == objective.metrics[0]]
 
 
 def decided(
@@ -71,12 +72,22 @@ def decided(
         own = steps if name == objective.step and steps is not None else rows[name]
         return own if steps is None else with_steps(own, steps, place, blocks)
 
-    given = stepped(objective.metric)
+    formula = objective.formula
+    apart = 0
+    if formula is None:
+        given = stepped(objective.metric)
+        of_metrics = [given]
+    else:
+        parts = {name: stepped(name) for name in formula.metrics}
+        of_metrics = [parts[name] for name in formula.stepped]
+        given, apart = combined(formula, parts, objective, streams)
     outcomes = decide(given, objective, streams, dropped, suspected)
-    counts = StepCounts()
-    if steps is not None and len(given.job):
-        counts = step_counts(given, steps, place, blocks)
-        if not counts.stepless:
-            counts = counts._replace(streams=int(outcomes.streams.sum()))
+    counts = StepCounts(apart=apart)
+    if steps is not None:
+        for one in of_metrics:
+            found = step_counts(one, steps, place, blocks)
+            if not found.stepless and one is given:
+                found = found._replace(streams=int(outcomes.streams.sum()))
+            counts = counts.plus(found)
     there = tuple(values_there(outcomes, stepped(name), objective, streams) for name in at_best)
     return Decided(outcomes, there, counts)

@@ -202,7 +202,7 @@ def _decided(kept: Kept, some: Array, step: Array | None, objective: Objective, 
         counts &= within
     elif scope.is_smoothed:
         value, counts, first = _smoothed(value, starts, ends, scope, exact=exact)
-    at, found = _extremes(value, counts, starts, ends, least=_is_least(scope.kind, objective))
+    at, found = _extremes(_key(value, scope.kind, objective), counts, starts, ends)
     status = np.where(found, FOUND, NOT_FINITE)
     if within is not None:
         at, status = _within(within, at, status, starts, ends)
@@ -246,7 +246,7 @@ def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tupl
     """
     kind, number, _ = parse_scope(objective.scope)
     last_n = int(min(number or 0, len(rows.job))) if kind == "last-n" else 1
-    wanted = np.argmin if _is_least(kind, objective) else np.argmax
+    key = _key(rows.value, kind, objective)
     finite = np.isfinite(rows.value)
     kept = np.zeros(len(rows.job), dtype=bool)
     untimed = rows.time is None or bool((rows.time == NO_TIME).any())
@@ -261,7 +261,7 @@ def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tupl
             kept[order[-last_n:]] = True
             counting = order[finite[order]] if kind in ("min", "max", "best") else order[:0]
             if counting.size:
-                kept[counting[wanted(rows.value[counting])]] = True
+                kept[counting[np.argmin(key[counting])]] = True
     gone = ~kept
     gone_values = rows.value[gone]
     gone_finite = finite[gone]
@@ -276,9 +276,11 @@ def drop_undecidable(rows: Rows, objective: Objective, dropped: Dropped) -> tupl
     )
 
 
-def _is_least(kind: str, objective: Objective) -> bool:
-    """Whether the least value is the best one under a scope that takes an extreme."""
-    return kind == "min" or (kind not in ("min", "max") and objective.goal == "Minimize")
+def _key(value: Array, kind: str, objective: Objective) -> Array:
+    """What is least of the best values, under a scope that takes an extreme."""
+    key: Array = value if kind == "min" else -value if kind == "max" else objective.key(value)
+    # the distance of two finite values may be infinite
+    return key if objective.target is None else np.minimum(key, np.finfo(np.float64).max)
 
 
 def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropped, *, exact: bool) -> Array:
@@ -292,11 +294,10 @@ def _means(value: Array, begin: Array, end: Array, status: Array, dropped: Dropp
     return decided
 
 
-def _extremes(value: Array, counts: Array, starts: Array, ends: Array, *, least: bool) -> tuple[Array, Array]:
-    """The position of the first of each job's best values, and whether there is one; without one the position of its last row."""
-    nothing = np.inf if least else -np.inf
-    candidates = np.where(counts, value, nothing)
-    best = (np.minimum if least else np.maximum).reduceat(candidates, starts)
+def _extremes(key: Array, counts: Array, starts: Array, ends: Array) -> tuple[Array, Array]:
+    """The position of the first of each job's least keys, and whether there is one; without one the position of its last row."""
+    candidates = np.where(counts, key, np.inf)
+    best = np.minimum.reduceat(candidates, starts)
     hits = np.flatnonzero((candidates == np.repeat(best, ends - starts)) & counts)
     found = np.isfinite(best)
     at = ends - 1

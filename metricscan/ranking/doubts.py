@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
     from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Log
+    from metricscan.ranking.at_best import Found as PartFound
     from metricscan.ranking.deciding_row import Outcomes
     from metricscan.ranking.step_doubts import Found
     from metricscan.ranking.step_facts import StepFacts
@@ -102,6 +103,7 @@ def doubts_of_jobs(
     reached: Array,
     stopped: Array,
     logs: Callable[[], Mapping[str, Sequence[Log]]],
+    parts: Mapping[str, PartFound] | None = None,
 ) -> dict[int, list[Doubt]]:
     """The doubts of all jobs that have some, by the number of the job.
 
@@ -121,8 +123,10 @@ def doubts_of_jobs(
         Whether the status of each job is Stopped.
     logs : callable
         Returns the logs of jobs by name; called only if a doubt needs a path.
+    parts : mapping of str to Found, optional
+        The values of the metrics of a formula at the deciding rows.
     """
-    finding = _Finding(outcomes, objective, names, streams, logs)
+    finding = _Finding(outcomes, objective, names, streams, logs, parts or {})
     finding.behind(reached, stopped)
     finding.several_streams()
     if steps is not None:
@@ -130,20 +134,24 @@ def doubts_of_jobs(
     finding.add_all(of_sentinels(outcomes))
     if evidence is not None:
         finding.of_logs(evidence)
-        if len(evidence.units.get(objective.metric, ())) > 1:
-            finding.units(evidence)
+        for metric in objective.metrics:
+            if len(evidence.units.get(metric, ())) > 1:
+                finding.units(metric, evidence)
     order = {kind: number for number, kind in enumerate(KINDS)}
-    return {job: sorted(doubts, key=lambda one: order[one.kind]) for job, doubts in finding.found.items()}
+    # the metrics of a formula may raise the same doubt
+    return {
+        job: sorted(dict.fromkeys(doubts), key=lambda one: order[one.kind]) for job, doubts in finding.found.items()
+    }
 
 
-def suspected_jobs(evidence: Evidence | None, metric: str, names: pa.Array) -> Callable[[], Array]:
-    """What tells for each job number whether values of the metric in its logs may be doubtful."""
+def suspected_jobs(evidence: Evidence | None, metrics: Sequence[str], names: pa.Array) -> Callable[[], Array]:
+    """What tells for each job number whether values of these metrics in its logs may be doubtful."""
 
     def found() -> Array:
         if not marked:
             which = np.zeros(len(names), dtype=bool)
             logs = {} if evidence is None else evidence.logs
-            some = {job for (job, _, _), noted in logs.items() if metric in noted.suspects}
+            some = {job for (job, _, _), noted in logs.items() if any(metric in noted.suspects for metric in metrics)}
             if some:
                 which[:] = pc.is_in(names, pa.array(sorted(some), names.type)).to_numpy(zero_copy_only=False)
             marked.append(which)
@@ -189,6 +197,7 @@ class _Finding:
         names: pa.Array,
         streams: pa.Array,
         logs: Callable[[], Mapping[str, Sequence[Log]]],
+        parts: Mapping[str, PartFound],
     ) -> None:
         self.found: dict[int, list[Doubt]] = {}
         self._outcomes = outcomes
@@ -197,6 +206,9 @@ class _Finding:
         self._streams = streams
         self._logs = logs
         self._scope = parse_scope(objective.scope)
+        # of a formula, the values at the deciding row alone are examined
+        self._is_window = self._scope.is_window and objective.formula is None
+        self._parts = parts
         self._left_out: dict[tuple[int, str, int], set[int]] | None = None
         self._paths: dict[tuple[str, str, int], str] | None = None
 
@@ -251,12 +263,12 @@ class _Finding:
             message = f"{count:,} streams have rows of {self._objective.metric}{where}"
             self._add(int(self._outcomes.job[number]), "several-streams", message, row)
 
-    def units(self, evidence: Evidence) -> None:
+    def units(self, metric: str, evidence: Evidence) -> None:
         """All jobs with a value: numbers in different units cannot be compared."""
-        units = evidence.units[self._objective.metric]
+        units = evidence.units[metric]
         shown = ", ".join(f"{repr(unit.text) if unit.text else 'none'} ({unit.path}:{unit.line})" for unit in units[:3])
         more = f" and {len(units) - 3} more" if len(units) > 3 else ""
-        message = f"values of {self._objective.metric} have different units: {shown}{more}"
+        message = f"values of {metric} have different units: {shown}{more}"
         second = units[1]
         for job in self._outcomes.job[self._outcomes.status != MISSING].tolist():
             self.found.setdefault(job, []).append(Doubt("cut-value", message, second.path, second.line, second.offset))
@@ -274,13 +286,15 @@ class _Finding:
                 continue
             if noted.crash is not None:
                 self._crashed(job, noted.path, noted.crash)
-            suspects = noted.suspects.get(self._objective.metric)
-            row = self._deciding(rows[job]) if suspects is not None and job in rows else None
-            if suspects is not None and row is not None:
+            for metric in self._objective.metrics:
+                suspects = noted.suspects.get(metric)
+                row = self._deciding(rows[job], metric) if suspects is not None and job in rows else None
+                if suspects is None or row is None:
+                    continue
                 self._near_miss(row, stream, part, noted, suspects)
                 self._unterminated(row, stream, part, noted, suspects)
                 self._dropped(row, stream, part, noted, suspects)
-                if self._scope.is_window:
+                if self._is_window:
                     starts = suspects.cut_starts[self._in_window(row, stream, part, suspects.cut_starts)].tolist()
                 else:
                     is_there = (stream, part) == (row.stream, row.part)
@@ -340,7 +354,7 @@ class _Finding:
         assert row is not None
         count = sum(some for some, *_ in parts)
         path, start = parts[0][1], parts[0][3]
-        if self._scope.is_window:
+        if self._is_window:
             some = "1 value that counts is" if count == 1 else f"{count:,} values that count are"
             doubt = Doubt("cut-value", f"{some} only a part of what stands in the log", path, None, start)
         else:
@@ -349,7 +363,7 @@ class _Finding:
 
     def _in_window(self, row: _Deciding, stream: str, part: int, starts: Array) -> Array:
         """Which of the values that start at these places of a log count for the job's value."""
-        if not self._scope.is_window:
+        if not self._is_window:
             is_there = (stream, part) == (row.stream, row.part)
             return (starts == row.start) if is_there else np.zeros(len(starts), dtype=bool)
         inside = self._between(row, stream, part, starts)
@@ -384,10 +398,17 @@ class _Finding:
         between = natural(first_stream) < natural(stream) < natural(row.stream)
         return np.full(len(starts), between)
 
-    def _deciding(self, number: int) -> _Deciding | None:
+    def _deciding(self, number: int, metric: str | None = None) -> _Deciding | None:
+        """The deciding row of a job; with a metric, the row of that metric of a formula from which its value was made."""
         one = self._outcomes
         if one.status[number] == MISSING:
             return None
+        part_of = None if metric is None or self._objective.formula is None else self._parts.get(metric)
+        if part_of is not None and part_of.there[number]:
+            stream = self._stream(part_of.stream, number)
+            columns = (part_of.part, part_of.start, part_of.line, part_of.offset)
+            part, start, line, offset = (int(column[number]) for column in columns)
+            return _Deciding(int(one.job[number]), stream, part, start, line, offset, (stream, part, start))
         first = (self._stream(one.first_stream, number), int(one.first_part[number]), int(one.first_start[number]))
         part, start, line, offset = (int(column[number]) for column in (one.part, one.start, one.line, one.offset))
         return _Deciding(int(one.job[number]), self._stream(one.stream, number), part, start, line, offset, first)

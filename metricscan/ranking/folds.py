@@ -104,7 +104,7 @@ def split_by_labels(
     if jobs is None:
         jobs = tables.jobs if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts: dict[str, Known] = {one.name: one for one in jobs}
-    wanted = [objective.metric, *([] if objective.step is None else [objective.step])]
+    wanted = [*objective.metrics, *([] if objective.step is None else [objective.step])]
     given = {name: checked(tables[name], name) for name in dict.fromkeys([*wanted, *labels])}
     if objective.step_place == "block":
         given[BLOCK] = blocks_of(tables)
@@ -146,7 +146,7 @@ def split_by_labels(
         job_column = pa.DictionaryArray.from_arrays(pa.array(own_codes), unit_names)
         split[name] = table.set_column(table.schema.get_field_index("job"), "job", job_column)
     split.evidence = _evidence(getattr(tables, "evidence", None), parents)
-    return Split(split, units, parents, _left_out(whole[objective.metric], objective, labels, job_names, parents))
+    return Split(split, units, parents, _left_out(whole, objective, labels, job_names, parents))
 
 
 def _texts(table: pa.Table) -> tuple[list[str], Array]:
@@ -182,7 +182,11 @@ def _evidence(noted: Evidence | None, parents: Mapping[str, str]) -> Evidence | 
 
 
 def _left_out(
-    whole: Array, objective: Objective, labels: Sequence[str], names: Sequence[str], parents: Mapping[str, str]
+    whole: Mapping[str, Array],
+    objective: Objective,
+    labels: Sequence[str],
+    names: Sequence[str],
+    parents: Mapping[str, str],
 ) -> list[str]:
     """What is not among the units, in sentences."""
     notices = []
@@ -192,9 +196,10 @@ def _left_out(
         verbs = ("has", "belongs") if apart == 1 else ("have", "belong")
         jobs = f"{apart:,} job{'' if apart == 1 else 's'}"
         notices.append(f"{jobs} {verbs[0]} no {named} in the logs, and {verbs[1]} to no group")
-    lost = int((~whole).sum())
-    if lost:
-        notices.append(
-            f"{lost:,} of {len(whole):,} rows of {objective.metric!r} stand before the first {named}, and do not count"
-        )
+    for metric in objective.metrics:
+        rows = whole[metric]
+        lost = int((~rows).sum())
+        if lost:
+            where = f"stand before the first {named}, and do not count"
+            notices.append(f"{lost:,} of {len(rows):,} rows of {metric!r} {where}")
     return notices

@@ -56,12 +56,14 @@ class PiecewiseDecider:
         at_best: Sequence[str] = (),
     ) -> None:
         self._objective = objective
-        self._may_drop = objective.step is None and not parse_scope(objective.scope).is_smoothed
+        smoothed = parse_scope(objective.scope).is_smoothed
+        self._may_drop = objective.step is None and not smoothed and objective.formula is None
         self._streams = streams
         self._suspected = suspected
         self._at_best = tuple(at_best)
-        #: The metrics besides the objective's and the step, whose rows are wanted, too.
-        self.others: list[str] = metrics_read(objective, at_best)[1:]
+        #: The metric of which :meth:`add` takes rows, and the others besides the step, whose rows are wanted, too.
+        self.metric, *others = metrics_read(objective, at_best)
+        self.others: list[str] = others
         self._other_rows: dict[str, list[Rows]] = {name: [] for name in self.others}
         self._found: list[tuple[Found, ...]] = []
         self._rows: list[Rows] = []
@@ -78,7 +80,7 @@ class PiecewiseDecider:
         self.step_facts: StepFacts | None = None
 
     def add(self, rows: Rows) -> None:
-        """Add rows of the objective. No job may come before a job whose rows were already added."""
+        """Add rows of :attr:`metric`. No job may come before a job whose rows were already added."""
         if not len(rows.job):
             return
         self._rows.append(rows)
@@ -122,7 +124,7 @@ class PiecewiseDecider:
             found = decided(
                 self._objective,
                 self._at_best,
-                {self._objective.metric: over} | {name: before for name, (before, _) in cut.items()},
+                {self.metric: over} | {name: before for name, (before, _) in cut.items()},
                 over_steps if stepped else None,
                 over_blocks if stepped else None,
                 self._streams,

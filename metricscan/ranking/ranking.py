@@ -15,7 +15,7 @@ from metricscan.definitions.blocks import BLOCK
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
-from metricscan.ranking.at_best import checked_names, columns_of
+from metricscan.ranking.at_best import checked_names, columns_of, with_parts
 from metricscan.ranking.attempts import LastAttempts, superseded_in
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.ranking.deciding import decided, metrics_read
@@ -178,6 +178,7 @@ def ranked(
     tables = opened_tables(tables)
     check_metric(objective, list(tables), getattr(tables, "labels", ()))
     at_best = checked_names(at_best, [name for name in tables if name != BLOCK], getattr(tables, "labels", ()))
+    at_best = with_parts(at_best, objective)
     conditions = Conditions.checked(objective, completed_only, min_step, exclude_doubts)
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
@@ -229,7 +230,7 @@ def ranked(
     )
     rows_of = dict(zip(read, [rows, *others], strict=False))
     steps, blocks = (*others[len(read) - 1 :], None, None)[:2]
-    suspected = suspected_jobs(evidence, objective.metric, names)
+    suspected = suspected_jobs(evidence, objective.metrics, names)
     result = decided(objective, at_best, rows_of, steps, blocks, lambda: streams, suspected=suspected)
     facts_of_steps, counts = None, result.counts
     if steps is not None:
@@ -302,7 +303,16 @@ def order(
         reached[steps.job] = steps.last
     stopped = pc.fill_null(pc.equal(job_status, "Stopped"), False).to_numpy(zero_copy_only=False)
     doubts = doubts_of_jobs(
-        outcomes, objective, names, streams, steps, evidence=evidence, reached=reached, stopped=stopped, logs=logs
+        outcomes,
+        objective,
+        names,
+        streams,
+        steps,
+        evidence=evidence,
+        reached=reached,
+        stopped=stopped,
+        logs=logs,
+        parts=at_best,
     )
     shown = _with_conditions(status, conditions, reached, doubts)
     group = _GROUPS[status] + ((status == FOUND) & (barred.to_numpy(zero_copy_only=False) | (shown != FOUND)))
@@ -363,7 +373,11 @@ def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[st
     if not isinstance(objective, Objective):
         raise TypeError(f"an Objective was expected, not {type(objective).__name__}")
     errors, hints = [], []
-    for what, name in (("objective", objective.metric), ("step", objective.step)):
+    formula = objective.formula
+    of_objective = [("objective", name) for name in objective.metrics]
+    if formula is not None and set(objective.metrics) - {*names}:
+        formula.check([name for name in names if name not in labels and name != BLOCK])
+    for what, name in (*of_objective, ("step", objective.step)):
         if name in labels:
             errors.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
             continue
@@ -400,7 +414,7 @@ def _decided_in_pieces(
     dataset: Dataset, objective: Objective, at_best: Sequence[str]
 ) -> tuple[Outcomes, pa.Array, PiecewiseDecider]:
     streams = StreamNumbers()
-    suspected = suspected_jobs(dataset.evidence, objective.metric, dataset.names)
+    suspected = suspected_jobs(dataset.evidence, objective.metrics, dataset.names)
     decider = PiecewiseDecider(objective, streams.names, suspected, at_best)
     last_attempts = LastAttempts(dataset.superseded, dataset.names)
 
@@ -415,7 +429,7 @@ def _decided_in_pieces(
     if objective.step_place == "block":
         blocks_of(dataset)
         others.append(_Ahead(dataset.rows(BLOCK, streams), counting(decider.add_blocks)))
-    for rows in dataset.rows(objective.metric, streams):
+    for rows in dataset.rows(decider.metric, streams):
         last = int(rows.job[-1])
         for other in others:
             other.read_over(last)

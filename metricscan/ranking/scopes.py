@@ -103,5 +103,5 @@ def compare_scopes(
         place = own.slice(pc.index(own["job"], row["best"]).as_py(), 1)
         row |= {"rank": place["rank"][0].as_py(), "own_value": place["value"][0].as_py()}
         if row["rank"] is not None:
-            row["regret"] = abs(row["own_value"] - own["value"][0].as_py())
+            row["regret"] = abs(objective.key(row["own_value"]) - objective.key(own["value"][0].as_py()))
     return pa.Table.from_pylist(rows, schema=SCHEMA)

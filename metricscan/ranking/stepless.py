@@ -36,6 +36,8 @@ class StepCounts(NamedTuple):
         Those of them whose step goes back: as after a restart; in regular rounds; without an order.
     not_finite : int
         The rows of the step that are not finite.
+    apart : int
+        The jobs in which the metrics of a formula share no step.
     """
 
     rows: int = 0
@@ -49,6 +51,7 @@ class StepCounts(NamedTuple):
     again: int = 0
     mixed: int = 0
     not_finite: int = 0
+    apart: int = 0
 
     @classmethod
     def of_facts(cls, facts: StepFacts) -> StepCounts:
@@ -70,6 +73,11 @@ class StepCounts(NamedTuple):
     def messages(self, objective: Objective) -> list[str]:
         """What a reader of the ranking should know about the steps, in sentences."""
         found = []
+        if self.apart:
+            names = " and ".join(map(repr, objective.metrics))
+            jobs = f"in {self.apart:,} job{'' if self.apart == 1 else 's'}"
+            text = f"{jobs} {names} share no step of a stream, so {objective.metric!r} has no value: "
+            found.append(f"{text}last(NAME) in the formula takes the last value of a metric, whatever its step")
         place, step = objective.step_place, objective.step
         if self.stepless:
             where = {"before": "before them", "after": "behind them", "block": "in their block"}[place]

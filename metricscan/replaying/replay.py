@@ -14,7 +14,7 @@ from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.job import STDIN
 from metricscan.logs.survey import check_options, given_paths, survey
 from metricscan.ranking import ranking
-from metricscan.ranking.at_best import checked_names
+from metricscan.ranking.at_best import checked_names, with_parts
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
 from metricscan.replaying.run import Run
 from metricscan.scanning.options import check_threads
@@ -183,7 +183,7 @@ def replay(
         raise_errors=on_error == "raise",
         input_format=input_format,
         max_decompressed=max_decompressed,
-        at_best=checked_names(at_best, given.metrics, given.labels),
+        at_best=() if objective is None else with_parts(checked_names(at_best, given.metrics, given.labels), objective),
     )
     if out is None:
         result = run.over_all_logs(keep=keep, target=None)

@@ -201,7 +201,7 @@ class Run:
             log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
             if log.superseded:
                 continue
-            if self.objective is not None and self.objective.metric in found:
+            if self.objective is not None and any(name in found for name in self.objective.metrics):
                 self._suspected[self.job_numbers[number]] = True
             self.evidence.add(job, log.stream, log.part, LogEvidence(log.path, crash, found))
 
@@ -245,12 +245,12 @@ class Run:
         """Pass the rows that count and that the decider wants on to it."""
         if self.decider is None or self.objective is None:
             return
-        if name not in (self.objective.metric, self.objective.step, BLOCK, *self.decider.others):
+        if name not in (self.decider.metric, self.objective.step, BLOCK, *self.decider.others):
             return
         rows = Rows.of(jobs, streams, batch)._replace(part=parts)
         if counting is not None:
             rows = rows.take(counting)
-        if name == self.objective.metric:
+        if name == self.decider.metric:
             self.decider.add(rows)
         if name in self.decider.others:
             self.decider.add_other(name, rows)

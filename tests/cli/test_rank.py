@@ -147,6 +147,8 @@ def test_scopes_side_by_side(run, written):
         "step_place": "before",
         "per_step": "last",
         "from_step": None,
+        "is_formula": False,
+        "target": None,
     }
     assert document["scopes"][2]["regret"] == 1.0
 

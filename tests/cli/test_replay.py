@@ -271,6 +271,8 @@ def test_the_outcome_as_json(run, trials):
             "step_place": "before",
             "per_step": "last",
             "from_step": None,
+            "is_formula": False,
+            "target": None,
         },
         "completed_only": False,
         "min_step": None,

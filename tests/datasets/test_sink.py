@@ -451,6 +451,8 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
             "step_place": "before",
             "per_step": "last",
             "from_step": None,
+            "is_formula": False,
+            "target": None,
         },
         "completed_only": False,
         "min_step": None,
