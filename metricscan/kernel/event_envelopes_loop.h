@@ -41,6 +41,24 @@ static inline __attribute__((always_inline)) int ME_AT_LEVEL(me_has_envelope)(co
 #endif
 }
 
+#if ME_VECTOR_BYTES == 64
+/* me_stream_of for the two streams that were used last; -1 if it is none of them. `mask`: as many bits as the name has bytes. */
+ME_LEVEL_TARGET
+static inline int64_t me_recent_stream_avx512(me_decoder *d, const uint8_t *name, int64_t length, uint64_t mask) {
+    const __m512i bytes = _mm512_maskz_loadu_epi8(mask, name);
+    const int64_t recent[2] = {d->same_stream, d->other_stream};
+    for (int i = 0; i < 2; i++) {
+        const me_stream *const one = &d->streams[recent[i]];
+        if (!recent[i] || one->name_length != length) continue;
+        if (_mm512_cmpneq_epi8_mask(bytes, _mm512_maskz_loadu_epi8(mask, d->names + one->name_at))) continue;
+        d->same_stream = recent[i];
+        d->other_stream = recent[!i];
+        return recent[i];
+    }
+    return -1;
+}
+#endif
+
 /* Read the events behind `stop`, the end of a message, as long as their envelopes fit the kept one. Such envelopes are compared as
    bytes, not parsed token by token. Returns where the last message ends, or one of the negative outcomes. `at_since` holds where that
    message starts in the text, and `safe` the state at the start of its event. */
@@ -51,6 +69,9 @@ static int64_t ME_AT_LEVEL(me_same_envelopes)(me_decoder *d, const uint8_t *data
     const int64_t between = d->envelope.length, lines = d->envelope.lines, base = d->base, text_base = d->text_base;
     const int64_t time_at = d->envelope.time, name_at = d->envelope.stream, name_length = d->envelope.stream_length;
     const int time_is_ms = d->envelope.time_is_ms;
+#if ME_VECTOR_BYTES == 64
+    const uint64_t name_mask = name_length < 64 ? (1ULL << name_length) - 1 : ~0ULL;
+#endif
     uint8_t *const text = d->text;
     int64_t line = *at_line, length = d->text_length, text_line = d->text_line, time = d->time, stream = d->stream;
     int64_t runs = d->n_runs;
@@ -80,7 +101,15 @@ static int64_t ME_AT_LEVEL(me_same_envelopes)(me_decoder *d, const uint8_t *data
             stop = ME_BAD_TIME;
             break;
         }
-        if (name_at && (stream = me_stream_of(d, data + stop + name_at, name_length)) < 0) return ME_NO_ROOM;
+        if (name_at) {
+            const uint8_t *const name = data + stop + name_at;
+#if ME_VECTOR_BYTES == 64
+            stream = name_length <= 64 ? me_recent_stream_avx512(d, name, name_length, name_mask) : -1;
+            if (stream < 0)
+#endif
+                stream = me_stream_of(d, name, name_length);
+            if (stream < 0) return ME_NO_ROOM;
+        }
         const int64_t start = stop + between;
         if (runs == d->runs_capacity && me_grow((void **)&d->runs, &d->runs_capacity, runs + 1, sizeof(me_run))) return ME_NO_ROOM;
         d->runs[runs++] = (me_run){text_base + length, base + start, line - text_line, time, (int32_t)stream, (uint32_t)since_escapes};

@@ -7,41 +7,45 @@
 
 #if ME_WIDE
 #define ME_VECTOR __m512i
+#define ME_FIELD_ENDS(bytes, ends) \
+    _mm512_cmpeq_epi8_mask(bytes, _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(ends))), bytes))
 #define ME_MARKS(bytes, byte) _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte))
 #define ME_CONTROLS(bytes) _mm512_cmple_epu8_mask(bytes, _mm512_set1_epi8(0x1f))
 #else
 #define ME_VECTOR __m256i
+#define ME_FIELD_ENDS(bytes, ends)           \
+    (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8( \
+        bytes, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(ends))), bytes)))
 #define ME_MARKS(bytes, byte) (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte)))
 #define ME_CONTROLS(bytes) \
     (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(0x1f)), bytes))
 #endif
 
-/* Return the mask of the bytes that end a stretch of text of this kind. `quoted`: all bits are set if a field of CSV is in quotation
- * marks. */
+/* Return the mask of the bytes that end a stretch of text of this kind; `field_ends` is for ME_OF_FIELD. */
 ME_LEVEL_TARGET
-static inline __attribute__((always_inline)) uint64_t ME_AT_LEVEL(me_ends)(ME_VECTOR bytes, int kind, uint64_t quoted) {
+static inline __attribute__((always_inline)) uint64_t ME_AT_LEVEL(me_ends)(ME_VECTOR bytes, int kind, const uint8_t *field_ends) {
     if (kind == ME_OF_LINE) return ME_MARKS(bytes, '\n');
     if (kind == ME_OF_STRING) return ME_MARKS(bytes, '"') | ME_MARKS(bytes, '\\') | ME_CONTROLS(bytes);
-    return ME_MARKS(bytes, '\n') | (ME_MARKS(bytes, '"') & quoted) | ((ME_MARKS(bytes, ',') | ME_MARKS(bytes, '\r')) & ~quoted);
+    return ME_FIELD_ENDS(bytes, field_ends);
 }
 
 /* Copy 128 bytes, and set the masks of those in them that end a stretch. */
 ME_LEVEL_TARGET
-static inline __attribute__((always_inline)) void ME_AT_LEVEL(me_copy_block)(uint8_t *to, const uint8_t *from, int kind, uint64_t quoted,
-                                                                          uint64_t *first, uint64_t *second) {
+static inline __attribute__((always_inline)) void ME_AT_LEVEL(me_copy_block)(uint8_t *to, const uint8_t *from, int kind,
+                                                                          const uint8_t *field_ends, uint64_t *first, uint64_t *second) {
 #if ME_WIDE
     const __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + 64);
     _mm512_storeu_si512(to, a);
     _mm512_storeu_si512(to + 64, b);
-    *first = ME_AT_LEVEL(me_ends)(a, kind, quoted);
-    *second = ME_AT_LEVEL(me_ends)(b, kind, quoted);
+    *first = ME_AT_LEVEL(me_ends)(a, kind, field_ends);
+    *second = ME_AT_LEVEL(me_ends)(b, kind, field_ends);
 #else
     uint64_t found[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         const __m256i bytes = _mm256_loadu_si256((const __m256i *)(from + 32 * i));
         _mm256_storeu_si256((__m256i *)(to + 32 * i), bytes);
-        found[i] = ME_AT_LEVEL(me_ends)(bytes, kind, quoted) & 0xFFFFFFFF;
+        found[i] = ME_AT_LEVEL(me_ends)(bytes, kind, field_ends) & 0xFFFFFFFF;
     }
     *first = found[0] | found[1] << 32;
     *second = found[2] | found[3] << 32;
@@ -56,7 +60,7 @@ static inline __attribute__((always_inline)) int64_t ME_AT_LEVEL(me_copy_string)
     for (; at + ME_BEHIND <= end; at += ME_BEHIND, to += ME_BEHIND) {
         uint64_t first, second;
         me_ask_ahead(data + at);
-        ME_AT_LEVEL(me_copy_block)(to, data + at, ME_OF_STRING, 0, &first, &second);
+        ME_AT_LEVEL(me_copy_block)(to, data + at, ME_OF_STRING, NULL, &first, &second);
         if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
     }
     return end;
@@ -68,7 +72,7 @@ static inline __attribute__((always_inline)) void ME_AT_LEVEL(me_copy_text)(uint
     int64_t at = begin;
     do {
         uint64_t first, second;
-        ME_AT_LEVEL(me_copy_block)(to + (at - begin), data + at, ME_OF_LINE, 0, &first, &second);
+        ME_AT_LEVEL(me_copy_block)(to + (at - begin), data + at, ME_OF_LINE, NULL, &first, &second);
         at += ME_BEHIND;
     } while (at < stop);
 }
@@ -76,10 +80,10 @@ static inline __attribute__((always_inline)) void ME_AT_LEVEL(me_copy_text)(uint
 /* Copy text, and return the place of the first byte that ends a stretch of it. There must be one; 128 bytes can be read behind it. */
 ME_LEVEL_TARGET
 static inline __attribute__((always_inline)) int64_t ME_AT_LEVEL(me_copy_stretch)(uint8_t *to, const uint8_t *data, int64_t at, int kind,
-                                                                               uint64_t quoted) {
+                                                                               const uint8_t *field_ends) {
     for (;; at += ME_BEHIND, to += ME_BEHIND) {
         uint64_t first, second;
-        ME_AT_LEVEL(me_copy_block)(to, data + at, kind, quoted, &first, &second);
+        ME_AT_LEVEL(me_copy_block)(to, data + at, kind, field_ends, &first, &second);
         if (first | second) return at + (first ? __builtin_ctzll(first) : 64 + __builtin_ctzll(second));
     }
 }
@@ -130,9 +134,9 @@ static int ME_AT_LEVEL(me_find_line_ends)(me_decoder *d, const uint8_t *data, in
     me_run *run = d->runs + d->n_runs;                                                                       \
     const me_run *const last_run = d->runs + d->runs_capacity;
 
-/* For each line that begins at `at` and ends at `stop`. 128 bytes can be read behind it, and 64 before it. */
+/* For each line that begins at `at` and ends at `stop`. 128 bytes can be read behind it. */
 #define ME_EACH_LINE                                                                                         \
-    while (at >= 64 && ME_AT_LEVEL(me_find_line_ends)(d, data, at, n)) {                                     \
+    while (ME_AT_LEVEL(me_find_line_ends)(d, data, at, n)) {                                                 \
         const uint16_t *line_end = d->line_ends + d->next_line_end;                                          \
         const uint16_t *const last_line_end = d->line_ends + d->n_line_ends;                                 \
         const int64_t window = d->window;                                                                    \
@@ -241,7 +245,7 @@ static int64_t ME_AT_LEVEL(me_csv)(me_decoder *d, const uint8_t *data, int64_t a
         const int64_t end = stop - (data[stop - 1] == '\r') - quoted;
         /* No branch asks whether there are quotation marks, because the processor cannot predict it. */
         if ((end < begin) | (quoted & (data[end] != '"'))) goto done;
-        const int64_t other = ME_AT_LEVEL(me_copy_stretch)(text + length, data, begin, ME_OF_FIELD, (uint64_t)-quoted);
+        const int64_t other = ME_AT_LEVEL(me_copy_stretch)(text + length, data, begin, ME_OF_FIELD, ME_FIELD_END_TABLES[quoted]);
         int64_t text_end = length + other - begin;
         if (other != end) {
             /* Two quotation marks are an escape. */
@@ -311,6 +315,7 @@ static int64_t ME_AT_LEVEL(me_docker)(me_decoder *d, const uint8_t *data, int64_
 
 #undef ME_VECTOR
 #undef ME_MARKS
+#undef ME_FIELD_ENDS
 #undef ME_CONTROLS
 #undef ME_LINES_BEGIN
 #undef ME_EACH_LINE

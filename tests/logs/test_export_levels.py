@@ -197,6 +197,19 @@ def test_envelopes_of_every_length(filling):
         assert sorted(set(numbers.tolist())) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 16, 31, 63, 64, 65, 130])
+def test_streams_with_names_of_every_length(length):
+    """The streams that were used last are compared another way; a name that differs in one digit is another stream."""
+    order = [0, 0, 1, 0, 1, 1, 2, 1, 0, 2, 2, 3, 0, 1]
+    for place in {0, length // 2, length - 1}:
+        names = ["n" * place + str(number) + "n" * (length - place - 1) for number in range(4)]
+        events = [
+            f'{{"logStreamName": "{names[number]}", "timestamp": 1, "message": "m{"x" * 130}"}}' for number in order
+        ]
+        *_, numbers = checked_json(f'{{"events": [{", ".join(events)}]}}'.encode())
+        assert numbers[::132].tolist() == [1 + number for number in order]
+
+
 # ---- CSV
 
 
