@@ -404,7 +404,9 @@ def without_suffix(name: str) -> str:
     >>> without_suffix("train.log.zst"), without_suffix(".gz")
     ('train.log', '.gz')
     """
-    for suffix in SUFFIXES:
-        if name.endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)]
+    # one call for the usual name, which has none
+    if name.endswith(SUFFIXES):
+        for suffix in SUFFIXES:
+            if name.endswith(suffix) and len(name) > len(suffix):
+                return name[: -len(suffix)]
     return name

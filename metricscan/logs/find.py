@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import stat
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from metricscan.errors import SourceError
@@ -323,7 +324,7 @@ class _Search:
         entries = [entries[index] for index in natural_order(names)]
         links = {entry.name for entry in entries if entry.is_symlink()}
         paths = (within,) if real is None else (within, real)
-        if real is None and any(name[:4] in FIRST_LETTERS for name in names):
+        if real is None and not FIRST_LETTERS.isdisjoint([name[:4] for name in names]):
             self.like_links += [
                 entry.path for entry in entries if entry.name not in links and is_like_a_link(entry.name)
             ]
@@ -331,7 +332,7 @@ class _Search:
         logs = []
         for entry in entries:
             if entry.name not in links and _is_regular(entry):
-                why = self._why_no_log(entry, paths, place)
+                why = self.why_no_log(entry.name, paths, place, partial(_is_export, entry.path))
                 if why is None:
                     logs.append(entry.path)
                 elif real is None:
@@ -340,7 +341,19 @@ class _Search:
                     passed_over[entry.path] = why
         looks = dict(zip(logs, look_at([*map(os.fsencode, logs)], MAGIC_PREFIXES), strict=True))
         for entry in entries:
-            if _is_folder(entry):
+            if entry.path in looks:
+                look = looks[entry.path]
+                # the first bytes of most files are those of plain text
+                if look is not None and look[-1]:
+                    if self.archives.take(entry.path, look, within + entry.name):
+                        continue
+                    if _is_binary(entry.path, look):
+                        if real is None:
+                            self.found.skipped_binary += 1
+                            self.decide(entry.path, taken=False, why="binary")
+                        continue
+                self._take(entry.path, look)
+            elif _is_folder(entry):
                 if not self.is_searched(entry.name, place):
                     if real is None:
                         self._pass_over_folder(entry, place)
@@ -349,15 +362,6 @@ class _Search:
                     yield entry.path, f"{within}{entry.name}/", f"{place}/{entry.name}", inner
                 elif real is None:
                     self.folder_links.append(Link(entry.path, f"{within}{entry.name}/", self.top))
-            elif entry.path in looks:
-                look = looks[entry.path]
-                if look is not None and look[-1] and self.archives.take(entry.path, look, within + entry.name):
-                    continue
-                if not _is_binary(entry.path, look):
-                    self._take(entry.path, look)
-                elif real is None:
-                    self.found.skipped_binary += 1
-                    self.decide(entry.path, taken=False, why="binary")
             elif real is not None:
                 # counted before
                 continue
@@ -367,12 +371,15 @@ class _Search:
                 self.decide(entry.path, taken=False, why="not-regular" if to is None else "broken-link", same_as=to)
                 if to is not None:
                     self.broken += 1
-                    if looks_like_a_log(entry.name) and self._why_no_log(entry, paths, place) is None:
+                    why = self.why_no_log(entry.name, paths, place, partial(_is_export, entry.path))
+                    if looks_like_a_log(entry.name) and why is None:
                         self.broken_logs.append(entry.path)
             elif entry.name not in links and self.is_archive_by_name(entry.name, within):
                 self.archives.pass_over(entry.path)
             else:
-                why = passed_over.get(entry.path) or self._why_no_log(entry, paths, place)
+                why = passed_over.get(entry.path) or self.why_no_log(
+                    entry.name, paths, place, partial(_is_export, entry.path)
+                )
                 if why is None:
                     self.file_links.append(Link(entry.path, within + entry.name, self.top))
                 else:
@@ -498,9 +505,6 @@ class _Search:
         if self.include or name.startswith(".") or self._is_left_out(name, folder + name):
             return False
         return is_named_like_an_archive(name)
-
-    def _why_no_log(self, entry: os.DirEntry[str], folders: tuple[str, ...], place: str) -> Why | None:
-        return self.why_no_log(entry.name, folders, place, lambda: _is_export(entry.path))
 
     def why_no_log(
         self,

@@ -138,16 +138,18 @@ class JobKeys:
             # all pieces of a stream have the place of its current file, which decides about them under every rule
             self.parts = [pieces[file].part if file in pieces else 0 for file in self.files]
             self.files = [pieces[file].base if file in pieces else file for file in self.files]
-        self.places = [
-            # where the stream would lie if it had been exported alone
-            file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
-            for file, name in zip(self.files, self.within, strict=True)
-        ]
-        # what decides the job: both streams of a container's log belong to the job of the file
-        self.deciding = [
-            file if name in CONTAINER_STREAMS else place
-            for file, place, name in zip(self.files, self.places, self.within, strict=True)
-        ]
+        # where the stream would lie if it had been exported alone; and what decides the job: both streams of a container's log
+        # belong to the job of the file
+        self.places = self.deciding = self.files
+        if any(self.within):
+            self.places = [
+                file if not name else f"{os.path.dirname(file)}/{name}" if "/" in name else f"{file}/{name}"
+                for file, name in zip(self.files, self.within, strict=True)
+            ]
+            self.deciding = [
+                file if name in CONTAINER_STREAMS else place
+                for file, place, name in zip(self.files, self.places, self.within, strict=True)
+            ]
         self.split = [_split(place) for place in self.places]
         self.found = found
         self._tree = tree
@@ -167,11 +169,11 @@ class JobKeys:
         self.keys = keys
 
     def _by_layout(self) -> list[_Key | None]:
+        deciding = self.split if self.deciding is self.places else [_split(place) for place in self.deciding]
         numbered: dict[str, int] = {}
         stems: dict[str, set[str]] = {}
         pairs: dict[str, str] = {}
-        for place in dict.fromkeys(self.deciding):
-            folder, name = _split(place)
+        for place, (folder, name) in dict(zip(self.deciding, deciding, strict=True)).items():
             if _NUMBERED.fullmatch(name):
                 numbered[folder] = numbered.get(folder, 0) + 1
             if (".out" in name or ".err" in name) and (pair := _OUT_OR_ERR.fullmatch(place)):
@@ -180,10 +182,14 @@ class JobKeys:
         keys: list[_Key | None] = []
         of_guild: set[str] = set()
         are_runs: dict[str, bool] = {}
+        layouts: dict[str, tuple[tuple[str, str, re.Pattern[str]], ...]] = {}
         for index, (file, place, within) in enumerate(zip(self.files, self.deciding, self.within, strict=True)):
-            folder, name = _split(place)
+            folder, name = deciding[index]
             match = None
-            for tool, text, layout in LAYOUTS:
+            possible = layouts.get(folder)
+            if possible is None:
+                possible = layouts[folder] = _layouts_in(folder)
+            for tool, text, layout in possible:
                 if text in place and (match := layout.fullmatch(place)) is not None:
                     if tool == "Guild":
                         of_guild.add(match["job"])
@@ -271,7 +277,8 @@ class JobKeys:
                 group.sort(key=self.parts.__getitem__)
             first = self.deciding[group[0]]
             # the pieces of a rotated log have one place
-            is_one_place = all(self.places[index] == self.places[group[0]] for index in group)
+            place = self.places[group[0]]
+            is_one_place = len(group) == 1 or all(self.places[index] == place for index in group)
             if folder is not None and folder != first:
                 root = folder
             elif is_one_place:
@@ -288,7 +295,7 @@ class JobKeys:
                 )
                 for index in group
             ]
-            if any(log.within for log in logs):
+            if len(logs) > 1 and any(log.within for log in logs):
                 logs = _with_distinct_streams(logs, [self.files[index] for index in group])
             if not is_one_place:
                 logs = [logs[index] for index in natural_order([log.stream for log in logs])]
@@ -316,6 +323,18 @@ class JobKeys:
             # what follows the job's folder, or the job's name where that is a part of a folder's name
             return _as_text(place[len(root) + 1 :])
         return _as_text(self.split[index][1])
+
+
+def _layouts_in(folder: str) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    """The layouts whose text a path in this folder may contain: in the folder's path, in the name, or across both."""
+    within = f"{folder}/"
+    return tuple(
+        layout
+        for layout in LAYOUTS
+        if layout[1] in within
+        or "/" not in layout[1]
+        or (layout[1][-1] != "/" and within.endswith(layout[1][: layout[1].rindex("/") + 1]))
+    )
 
 
 def _is_run(folder: str, tree: FileTree) -> bool:
@@ -441,11 +460,21 @@ def _names(keys: Sequence[_Key], firsts: Sequence[str], are_files: Sequence[bool
         suffix = os.path.splitext(short[files[0]])[1]
         if not re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]*", suffix):
             break
-        if any(os.path.splitext(short[index])[1] != suffix for index in files):
+        if not all(_has_extension(short[index], suffix) for index in files):
             break
         for index in files:
             short[index] = short[index][: -len(suffix)]
-    return _unique([*map(_as_text, full)], [*map(_as_text, short)], [name is not None for _, name in keys])
+    if not "".join(full).isascii():
+        full, short = [*map(_as_text, full)], [*map(_as_text, short)]
+    return _unique(full, short, [name is not None for _, name in keys])
+
+
+def _has_extension(name: str, extension: str) -> bool:
+    """Whether ``os.path.splitext`` finds this extension, in a third of its time."""
+    if not name.endswith(extension):
+        return False
+    before = name[-len(extension) - 1 : -len(extension)]
+    return before not in ("", ".", "/") or os.path.splitext(name)[1] == extension
 
 
 def _unique(full: list[str], short: list[str], given: list[bool]) -> list[str]:

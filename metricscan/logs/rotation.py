@@ -63,7 +63,7 @@ _UNIT = re.compile(
 )
 _LOG_EXTENSIONS = frozenset([".log", ".txt", ".out", ".err"])
 _PACKED = (*SUFFIXES, ".tmp")
-_DIGITS_AS_ZERO = str.maketrans("123456789", "0" * 9)
+_DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 
 # Kinds of readings, in the order in which the pieces of a log are taken if it has several.
 _BACKUP, _DATED, _EPOCH, _NUMBERED, _LABELLED, _LOOSE = range(6)
@@ -157,16 +157,17 @@ def pieces_of(
     {'/logs/train.log.2.gz': 0, '/logs/train.log.1': 1, '/logs/train.log': 2}
     """
     # A folder may hold a million files. The shapes of names, digits apart, tell for most of them that they are no pieces.
-    by_shape: dict[str, list[str]] = {}
+    in_bytes: dict[bytes, list[str]] = {}
     for path in files:
-        by_shape.setdefault(path.rpartition("/")[2].translate(_DIGITS_AS_ZERO), []).append(path)
+        in_bytes.setdefault(_shape(path), []).append(path)
+    by_shape = {shape.decode("utf-8", "surrogatepass"): paths for shape, paths in in_bytes.items()}
     bare_shapes = {_bare(shape) for shape in by_shape}
     apart = frozenset(apart)
     named = {}
     for link, log in links.items() if links else ():
         if link not in files and log in files and log not in apart and _is_name_of(link, log):
             named[link] = log
-            bare_shapes.add(_bare(link.rpartition("/")[2].translate(_DIGITS_AS_ZERO)))
+            bare_shapes.add(_bare(_shape(link).decode("utf-8", "surrogatepass")))
     likely: list[_Likely] = []
     for shape, paths in by_shape.items():
         cuts = tuple(_cuts(paths[0].rpartition("/")[2]))
@@ -176,6 +177,11 @@ def pieces_of(
                 if path not in apart:
                     likely.append(_Likely(path, folder, name, cuts))
     return _Search(files, notices, named).pieces(likely) if likely else {}
+
+
+def _shape(path: str) -> bytes:
+    """The name of a file with 0 for each digit. Bytes are translated in a fraction of the time that text takes."""
+    return path.rpartition("/")[2].encode("utf-8", "surrogatepass").translate(_DIGITS_AS_ZERO)
 
 
 def _bare(name: str) -> str:

@@ -49,7 +49,14 @@ def streams_of(
     detected: dict[str, tuple[int, str]] = {}
     format_: str | None
     streams: list[str | None]
+    # most files take the shortest way: plain text, like one before them
+    is_usual = input_format == "auto" and not archives
+    usual = 0
     for path, shown in logs.items():
+        if shown == 0 and is_usual and "plain" in detected:
+            usual += 1
+            yield path, None
+            continue
         member = member_of(path, archives)
         if member is not None:
             archive, name = member
@@ -63,6 +70,9 @@ def streams_of(
             count, example = detected.get(format_, (0, path))
             detected[format_] = (count + 1, example)
         yield from ((path, name) for name in streams)
+    if usual:
+        count, example = detected["plain"]
+        detected["plain"] = (count + usual, example)
     if notices is not None and input_format == "auto" and len(detected) > 1:
         notices.append(_of_formats(detected))
 

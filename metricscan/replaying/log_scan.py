@@ -111,7 +111,7 @@ class LogScanner:
         """By path, the files that hold several logs and are read from their beginning on."""
         numbers: dict[str, list[int]] = {}
         for number, log in enumerate(self.logs):
-            path = self._shared_path(log)
+            path = self._shared_path(log) if self._archives or log.within is not None else None
             if path is not None:
                 numbers.setdefault(path, []).append(number)
         return {path: SharedFile(of, partial(self._read, path, of), self._held) for path, of in numbers.items()}
@@ -139,6 +139,8 @@ class LogScanner:
             The bytes of its content.
         """
         log = self.logs[number]
+        if not self._archives:
+            return (None if log.path == STDIN or log.within is not None else ""), size
         if log.path == STDIN or self.is_shared(number):
             return None, size
         member = member_of(log.path, self._archives)
