@@ -59,6 +59,14 @@ if TYPE_CHECKING:
     help="The records that separate blocks, for --step-place block, which it implies beside --step.  "
     "[default: lines of -, = or +]",
 )
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="NAME=REGEX|printed",
+    multiple=True,
+    help="A hyperparameter in the logs: the first text that the regex captures in a job; or printed, for what programs print at "
+    "the beginning (Namespace(..), args: {..}, configurations of Hugging Face and Hydra). Can be repeated.",
+)
 @job_option
 @jobs_file_option
 @click.option("-o", "--out", metavar="DIR", help="Write a dataset: one folder per metric, the ranking and a manifest.")
@@ -92,6 +100,7 @@ def replay(
     at_best: tuple[str, ...],
     grouped: GroupOptions,
     block: str | None,
+    parameters: tuple[str, ...],
     job: str,
     jobs_file: str | None,
     out: str | None,
@@ -169,6 +178,7 @@ def replay(
             max_decompressed=reading.max_decompressed,
             input_format=reading.input_format,
             block=keeps_blocks if block is None else block,
+            parameters=parameters,
             keep=describe or grouped.needs_rows(scanner.metrics),
             out=out,
             format=format_ or "parquet",

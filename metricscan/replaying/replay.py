@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metricscan.datasets import sink
 from metricscan.datasets.formats import check_format as check_dataset_format
@@ -16,6 +16,7 @@ from metricscan.logs.survey import check_options, given_paths, survey
 from metricscan.ranking import ranking
 from metricscan.ranking.at_best import checked_names, with_parts
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
+from metricscan.replaying.log_parameters import LogParameters, checked_parameters
 from metricscan.replaying.run import Run
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.scanner import Scanner, report_untamed
@@ -50,6 +51,7 @@ def replay(
     exclude: str | Sequence[str] = (),
     input_format: InputFormat = "auto",
     block: str | bool = False,
+    parameters: Any = (),
     follow_links: bool = False,
     max_decompressed: int = MAX_DECOMPRESSED,
     keep: bool = True,
@@ -97,6 +99,11 @@ def replay(
         Whether to keep the places of the separators of blocks, for ``step_place="block"``: True for the lines of ``-``, ``=``
         or ``+`` that :class:`Objective` tells of, or the regex of other records. They are the table ``(block)`` of the result
         and of the dataset. An objective that asks for blocks asks for them too.
+    parameters : list, or mapping of str to str
+        Hyperparameters in the text of the logs: definitions of labels (``r"lr=lr=(\\S+?),"``, or names and regexes), whose first
+        match in a job's logs is the hyperparameter of that name; and ``"printed"``, for what programs print at the beginning:
+        ``Namespace(lr=0.1)``, ``args: {..}``, the arguments of Hugging Face's Trainer and Hydra's configuration. Where sources
+        differ, a notice says which counts.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
     max_decompressed : int
@@ -156,6 +163,11 @@ def replay(
             faults.note(f"progress={progress!r:.80}: a callable was expected")
         faults.of(check_dataset_format, format)
         faults.of(_check_block, block)
+        faults.of(checked_parameters, parameters)
+    wanted, is_printed = checked_parameters(parameters)
+    before = scanner.labels
+    if wanted:
+        scanner = scanner.with_labels(wanted)
     given = scanner
     if block is not False or (objective is not None and objective.step_place == "block"):
         scanner = scanner.with_block(separators(block or True))
@@ -173,6 +185,11 @@ def replay(
     )
     if on_error == "raise" and found.errors:
         raise found.errors[0]
+    in_logs = None
+    if wanted or is_printed:
+        in_logs = LogParameters(found, tuple(name for name in given.labels if name not in before), jobs)
+        if is_printed:
+            in_logs.add_printed(input_format)
     run = Run(
         scanner,
         found,
@@ -184,6 +201,7 @@ def replay(
         input_format=input_format,
         max_decompressed=max_decompressed,
         at_best=() if objective is None else with_parts(checked_names(at_best, given.metrics, given.labels), objective),
+        parameters=in_logs,
     )
     if out is None:
         result = run.over_all_logs(keep=keep, target=None)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Survey
     from metricscan.ranking.conditions import Conditions
+    from metricscan.replaying.log_parameters import LogParameters
     from metricscan.replaying.progress import Progress
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
@@ -60,6 +61,8 @@ class Run:
     max_decompressed : int
     at_best : sequence of str
         Metrics whose values at the deciding rows are wanted.
+    parameters : LogParameters, optional
+        Gets the rows of labels that capture hyperparameters.
     """
 
     def __init__(
@@ -75,8 +78,10 @@ class Run:
         input_format: InputFormat,
         max_decompressed: int = MAX_DECOMPRESSED,
         at_best: Sequence[str] = (),
+        parameters: LogParameters | None = None,
     ) -> None:
         self.input_format = input_format
+        self.parameters = parameters
         self.scanner = scanner
         self.found = found
         self.objective = objective
@@ -148,7 +153,10 @@ class Run:
                     self._note_last_rows(logs, batch, rows)
                 jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
                 parts = np.repeat(part_numbers, rows) if part_numbers.any() else None
-                self._decide_on(name, jobs, streams, parts, batch, self._counting(logs, rows))
+                counting = self._counting(logs, rows)
+                if self.parameters is not None and name in self.parameters.labels:
+                    self.parameters.note(name, jobs, batch.column("value"), counting)
+                self._decide_on(name, jobs, streams, parts, batch, counting)
                 if not keep and target is None:
                     continue
                 job = pa.DictionaryArray.from_arrays(pa.array(jobs), self.job_names)
@@ -174,6 +182,8 @@ class Run:
                     self._source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
         self.notices += undecoded_notices(undecoded)
+        if self.parameters is not None:
+            self.notices += self.parameters.finish()
         # how the units of all logs compare is known only now
         self.evidence.units = _units(self.stats)
         order, best = self._rank()

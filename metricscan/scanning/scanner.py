@@ -370,6 +370,30 @@ class Scanner:
         labels = [one.name for one in definitions if one.name in self.labels]
         return _rebuild(tuple(definitions), {**options}, {}, labels)
 
+    def with_labels(self, labels: Any) -> Scanner:
+        """A scanner that has some labels more.
+
+        Parameters
+        ----------
+        labels : mapping of str to str, or list
+            As the scanner takes them.
+
+        Raises
+        ------
+        DefinitionError
+            They are invalid, or have the name of another definition.
+        """
+        metrics = [one for one in self.definitions if one.name not in self.labels]
+        own = [one for one in self.definitions if one.name in self.labels]
+        added = [MetricDefinition(*one) for one in labels.items()] if hasattr(labels, "items") else list(labels)
+        loaded, _, suspicions = read_with(metrics, plans.decide, [*own, *added])
+        for suspicion in suspicions:
+            warnings.warn(suspicion, DefinitionWarning, stacklevel=3)
+        names = [one.name for one in loaded[len(metrics) :]]
+        alone = _rebuild(loaded[len(metrics) + len(own) :], self._given, {}, names[len(own) :])
+        report_untamed(alone, refuse=False)
+        return _rebuild(loaded, self._given, self._internal, names)
+
     def with_block(self, separators: MetricDefinition) -> Scanner:
         """A scanner that also finds the separators of blocks, as rows of a label; the definition is known to be valid.
 
