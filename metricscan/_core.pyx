@@ -148,6 +148,7 @@ cdef class Engine:
 
     cdef int take_watch(self, ms_pattern *q, watch) except -1:
         q.has_companion, q.has_near, q.companion = True, watch.near, watch.companion
+        q.has_lead = watch.near or len(watch.lead_in) > 0
         if watch.behind is not None:
             q.behind = self.held_table(watch.behind)
         if watch.before is not None:
@@ -311,6 +312,7 @@ cdef class Stream:
     cdef readonly list traced
     cdef readonly list suspects  # samples: (companion, kind, text, line, offset, start)
     cdef ms_carry carry
+    cdef object joints
     cdef int64_t first_offset
     cdef bint busy
     cdef bint finished
@@ -434,6 +436,27 @@ cdef class Stream:
         self.carry.beginning = MS_BEFORE_MARK if at_beginning else MS_PAST_BEGINNING
         self.carry.skip_lf = self.finished = False
         self.first_offset = offset
+
+    def set_joints(self, offsets):
+        """Say where parts of the input begin that have nothing to do with what precedes them, before they are fed.
+
+        offsets : int64 array in ascending order; the stream keeps it.
+        """
+        cdef const int64_t[::1] places = offsets
+        self.joints = offsets
+        self.scan.joints = &places[0] if places.shape[0] else NULL
+        self.scan.n_joints = places.shape[0]
+
+    def show_next(self, data):
+        """Show the bytes with which the input goes on, without scanning them: they may be the rest of the last record's value."""
+        cdef Py_buffer view
+        self.begin()
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            ms_show_next(&self.scan, <const uint8_t *>view.buf, view.len)
+            self.resolve()
+        finally:
+            PyBuffer_Release(&view)
 
     def finish(self, bint cut_off=False):
         """Scan the last record, if it has no terminator, or count it as cut off. The stream is closed afterwards."""

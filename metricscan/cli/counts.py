@@ -56,13 +56,15 @@ def suspicions(counts: MetricStats) -> list[str]:
     kinds = (
         ("near-miss", counts.near_misses, "near miss", "near misses"),
         ("cut-value", counts.cut_values, "value that is cut", "values that are cut"),
+        ("cut-line", counts.cut_lines, "line that is cut at a value", "lines that are cut at a value"),
         ("unterminated", counts.unterminated, "value at the very end of a log", "values at the very ends of logs"),
     )
     lines = []
     for kind, count, one, several in kinds:
         example = next((suspect for suspect in counts.suspects if suspect.kind == kind), None)
         if count and example is not None:
-            lines.append(f"{count:,} {one if count == 1 else several}, for example {_shown(example)}")
+            before = "the next line begins with " if kind == "cut-line" else ""
+            lines.append(f"{count:,} {one if count == 1 else several}, for example {before}{_shown(example)}")
     if len(counts.units) > 1:
         units = list(counts.units.items())
         shown = ", ".join(

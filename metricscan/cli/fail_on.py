@@ -87,7 +87,7 @@ def _said(failing: Failing, counts: MetricStats) -> str | None:
     if failing.kind == "unparsed":
         return _counted(counts.unparsed, "text that is not a number", "texts that are not numbers")
     if failing.kind == "cut":
-        cut = counts.cut_values + counts.unterminated
+        cut = counts.cut_values + counts.unterminated + counts.cut_lines
         return _counted(cut, "value that is cut", "values that are cut")
     near_misses = counts.near_misses
     said = _counted(near_misses, "near miss", "near misses")

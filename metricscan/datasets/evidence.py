@@ -37,6 +37,14 @@ class SuspectsOfMetric(Protocol):
     def dropped(self) -> Dropped | None:
         """The lines of the metric that the log does not hold, as far as it says so."""
 
+    @property
+    def last_cut_line(self) -> tuple[int, int] | None:
+        """Line and offset of the last record that ends within or right before a value whose rest begins the next record."""
+
+    @property
+    def cut_line_starts(self) -> Array:
+        """The starts of the values with which such records end, in ascending order; int64."""
+
     def is_cut(self, start: int) -> bool:
         """Whether the value that starts here is only a part of what stands there; also where not all such places are kept."""
 
@@ -48,6 +56,8 @@ class NotedSuspects(NamedTuple):
     cut_starts: Array = np.empty(0, dtype=np.int64)
     unterminated_start: int | None = None
     dropped: Dropped | None = None
+    last_cut_line: tuple[int, int] | None = None
+    cut_line_starts: Array = np.empty(0, dtype=np.int64)
 
     def is_cut(self, start: int) -> bool:
         """Whether the value that starts here is among those that are cut."""
@@ -150,24 +160,35 @@ def _crash(entry: Mapping[str, Any]) -> Crash:
 
 
 def _as_json(suspects: SuspectsOfMetric) -> dict[str, Any]:
-    starts = suspects.cut_starts
-    if len(starts) > _MOST_STARTS:
-        starts = np.concatenate((starts[: _MOST_STARTS // 2], starts[-(_MOST_STARTS // 2) :]))
-    return {
+    entry: dict[str, Any] = {
         "last_near_miss": suspects.last_near_miss,
-        "cut_starts": starts.tolist(),
+        "cut_starts": _some(suspects.cut_starts),
         "unterminated_start": suspects.unterminated_start,
         **({} if suspects.dropped is None else {"dropped": suspects.dropped._asdict()}),
     }
+    if suspects.last_cut_line is not None:
+        entry["last_cut_line"] = suspects.last_cut_line
+        entry["cut_line_starts"] = _some(suspects.cut_line_starts)
+    return entry
+
+
+def _some(starts: Array) -> list[int]:
+    """All starts, or the first ones and the last ones."""
+    if len(starts) > _MOST_STARTS:
+        starts = np.concatenate((starts[: _MOST_STARTS // 2], starts[-(_MOST_STARTS // 2) :]))
+    found: list[int] = starts.tolist()
+    return found
 
 
 def _from_json(entry: Mapping[str, Any]) -> NotedSuspects:
-    near, unterminated = entry["last_near_miss"], entry["unterminated_start"]
+    near, unterminated, line = entry["last_near_miss"], entry["unterminated_start"], entry.get("last_cut_line")
     return NotedSuspects(
         None if near is None else (int(near[0]), int(near[1])),
         np.array(entry["cut_starts"], dtype=np.int64),
         None if unterminated is None else int(unterminated),
         _dropped(entry["dropped"]) if "dropped" in entry else None,
+        None if line is None else (int(line[0]), int(line[1])),
+        np.array(entry.get("cut_line_starts", ()), dtype=np.int64),
     )
 
 

@@ -88,6 +88,7 @@ cdef extern from "kernel/tables.h" nogil:
         int64_t value_to
         bint has_companion
         bint has_near
+        bint has_lead
         int32_t companion
         bint is_companion
         const uint8_t *behind
@@ -223,6 +224,8 @@ cdef extern from "kernel/pass.h" nogil:
         int64_t cut_off
         ms_batch *batches
         int64_t n_batches
+        const int64_t *joints
+        int64_t n_joints
         bint in_batches
         bint overgrown
         int64_t row_limit
@@ -249,6 +252,9 @@ cdef extern from "kernel/suspects.h" nogil:
         ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end, int64_t place
     )
     void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t place)
+
+cdef extern from "kernel/cut_lines.h" nogil:
+    void ms_show_next(ms_scan *scan, const uint8_t *p, int64_t n)
 
 cdef extern from "kernel/records.h" nogil:
     int64_t ms_input_offset(ms_region *r, int64_t position)

@@ -240,6 +240,7 @@ static int ms_restart(ms_scan *scan, int64_t offset) {
     scan->offset = offset;
     scan->line = scan->records = scan->cut_off = 0;
     scan->unterminated = 0;
+    scan->n_open = 0;
     return 0;
 }
 
@@ -248,8 +249,11 @@ static void ms_drop_scratch(ms_scan *scan) {
     ms_matcher_clear(&scan->matcher);
     free(scan->notes);
     free(scan->misses);
+    free(scan->open);
     scan->notes = NULL;
     scan->misses = NULL;
+    scan->open = NULL;
+    scan->n_open = scan->open_capacity = 0;
     scan->n_notes = scan->notes_capacity = scan->n_misses = scan->misses_capacity = 0;
     for (int i = 0; i < 2; i++) ms_rewriting_clear(&scan->regions[i].rewriting);
 }

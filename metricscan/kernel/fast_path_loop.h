@@ -50,12 +50,14 @@ __attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, con
     const int found = ms_follow(entry->steps, from, p + r->end, &value, &stop, &after);
     if (found < 0) return 0;
     if (found == 0) {
-        if (!entry->has_near) return 1;
+        if (!entry->has_lead) return 1;
         left->pattern = MS_LEFT_MISS;
         return 0;
     }
     state->next_start = r->base + (after - p);
-    if (entry->watched != NULL && ms_has_neighbours(entry->watched, p, r->record, r->end, value - p, stop - p)) known = 0;
+    if (entry->watched != NULL && (ms_has_neighbours(entry->watched, p, r->record, r->end, value - p, stop - p) ||
+                                   (stop == p + r->end && ms_may_be_cut(p + r->record, stop, p + r->next, limit))))
+        known = 0;
     if (known) {
 #if MS_WIDE
         const ms_number_constants constants = ms_number_constants_made();
@@ -119,7 +121,9 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
             if (stop >= end) {
                 /* A run that starts later in this record has no end either. */
                 state->next_start = (int64_t)((uintptr_t)end + seen);
-                continue;
+                if (!entry->has_lead || !ms_may_be_cut(p + r->record, end, next, limit)) continue;
+                left->pattern = MS_LEFT_MISS;
+                break;
             }
             after = stop + 1;
         } else {
@@ -147,11 +151,13 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
                 /* A value that the pattern does not take goes on behind the run. A later candidate within the run is passed over, so
                  * its value may be meant. */
                 const uint8_t *const may = stop > from ? entry->goes_on : entry->value_starts;
-                if (__builtin_expect((stop >= end || !may[*stop]) && !(entry->is_nested && stop - from >= entry->length), 1)) continue;
+                const int looks = stop < end ? may[*stop] : entry->has_lead && ms_may_be_cut(p + r->record, end, next, limit);
+                if (__builtin_expect(!looks && !(entry->is_nested && stop - from >= entry->length), 1)) continue;
                 left->pattern = MS_LEFT_MISS;
                 break;
             }
-            suspect = ms_may_go_on(entry->behind, stop, end);
+            if (stop < end) suspect = ms_may_go_on(entry->behind, stop, end);
+            else if (entry->watched != NULL) suspect = ms_may_be_cut(p + r->record, end, next, limit);
         }
         state->next_start = (int64_t)((uintptr_t)after + seen);
         const int64_t row = state->rows;

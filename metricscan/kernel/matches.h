@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "columns.h"
+#include "cut_lines.h"
 #include "numbers.h"
 #include "pass.h"
 #include "records.h"
@@ -37,7 +38,7 @@ static void ms_defer_record(ms_scan *scan, ms_region *r, int32_t pattern) {
 static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
                            int64_t value_end, int status, double value) {
     ms_state *state = &scan->states[pattern];
-    if (scan->tables->patterns[pattern].has_near) ms_forget_miss(scan, r, pattern);
+    if (scan->tables->patterns[pattern].has_lead) ms_forget_miss(scan, r, pattern);
     if (status == MS_REFUSED && !scan->trace) {
         state->unparsed++;
         if (state->samples >= MS_MAX_SAMPLES) return;
@@ -69,8 +70,11 @@ static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, in
     }
     const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
     ms_state *state = &scan->states[pattern];
-    if (q->has_companion && status == MS_NUMBER && ms_needs_look(scan, q, state, r, value_start, value_end))
-        ms_examine_value(scan, r, q, state, value_start, value_end);
+    if (q->has_companion && status == MS_NUMBER) {
+        if (ms_needs_look(scan, q, state, r, value_start, value_end)) ms_examine_value(scan, r, q, state, value_start, value_end);
+        if (value_end == r->end && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n))
+            ms_check_cut(scan, r, pattern, MS_CUT_LINE, value_start, value_end);
+    }
     if (status == MS_NUMBER && !scan->noted)
         ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + value_start);
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);

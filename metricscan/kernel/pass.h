@@ -52,7 +52,7 @@ typedef struct { /* of one pattern in one stream */
     int64_t barren;     /* no value that the pattern does not take begins before this place, as next_start (suspects.h) */
     uint64_t unit;      /* that of the last value (suspects.h) */
     int examined;       /* each value is examined */
-    uint8_t sampled[8]; /* of a companion: its samples, by kind */
+    uint8_t sampled[10]; /* of a companion: its samples, by kind */
     int closed; /* no further candidate of this record matters */
     int pending;
     int64_t pending_start;
@@ -155,6 +155,18 @@ typedef struct { /* a record in which a candidate did not match */
     int64_t offset;
 } ms_miss;
 
+enum { MS_NUMBER_BYTES = 40 }; /* of a number beside a value, or of a value that is cut, at most so many bytes are looked at */
+
+typedef struct { /* a value that ends the last record of a region (cut_lines.h) */
+    int32_t pattern;
+    int32_t kind;
+    int64_t length;
+    int64_t line;
+    int64_t offset;
+    int64_t start;
+    uint8_t value[MS_NUMBER_BYTES];
+} ms_open;
+
 typedef struct {
     const ms_tables *tables;
     ms_state *states;
@@ -177,6 +189,11 @@ typedef struct {
     ms_miss *misses;
     int64_t n_misses;
     int64_t misses_capacity;
+    ms_open *open;
+    int64_t n_open;
+    int64_t open_capacity;
+    const int64_t *joints; /* the offsets at which parts of the input begin that have nothing to do with what precedes, in order */
+    int64_t n_joints;
     int in_batches;    /* full columns are set aside */
     int rewritten;     /* the region being scanned was */
     int unterminated;  /* the region being scanned is a last record without a terminator */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cut_lines.h"
 #include "fast_path.h"
 #include "fingerprints.h"
 #include "matches.h"
@@ -38,7 +39,9 @@ __attribute__((noinline)) static void ms_try_misses(ms_scan *scan, ms_region *r,
         }
         const ms_pattern *q = &scan->tables->patterns[miss.pattern];
         const int32_t companion = q->companion;
-        if (!ms_may_hold_value(q, r->p, miss.record, miss.end) || ms_has_row_at(&scan->states[miss.pattern], miss.offset)) continue;
+        const int is_near = q->has_near && ms_may_hold_value(q, r->p, miss.record, miss.end);
+        const int64_t cut = ms_value_at_end(q, r->p, miss.record, miss.end);
+        if ((!is_near && cut < 0) || ms_has_row_at(&scan->states[miss.pattern], miss.offset)) continue;
         r->serial = miss.serial;
         r->record = miss.record;
         r->end = miss.end;
@@ -46,6 +49,8 @@ __attribute__((noinline)) static void ms_try_misses(ms_scan *scan, ms_region *r,
         r->row_line = miss.line;
         r->row_offset = miss.offset;
         r->kind = -1;
+        if (cut >= 0) ms_check_cut(scan, r, miss.pattern, MS_CUT_MISS, cut, miss.end);
+        if (!is_near) continue;
         ms_open_state(scan, r, &scan->states[companion]);
         if (scan->tables->patterns[companion].strategy == MS_STRATEGY_CONFIRM) ms_defer_record(scan, r, companion);
         else ms_run_program(scan, r, companion, r->record);
@@ -78,9 +83,9 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
         if (q->steps != NULL && r->base + start < state->next_start) return;
         const int64_t over_budget = state->over_budget;
         ms_run_program(scan, r, pattern, q->found_by_lead ? start : r->record);
-        if (q->has_near) {
+        if (q->has_lead) {
             if (state->over_budget > over_budget) ms_forget_miss(scan, r, pattern);
-            else if (state->rows == state->row_mark) ms_note_miss(scan, r, pattern);
+            else if (state->rows == state->row_mark && ms_may_be_miss(q, r)) ms_note_miss(scan, r, pattern);
         }
         return;
     }
@@ -90,7 +95,7 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
         return;
     }
     if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
-        if (q->has_near) ms_note_candidate(scan, r, pattern, start);
+        if (q->has_lead) ms_note_candidate(scan, r, pattern, start);
         return;
     }
     state->next_start = r->base + match_end;
@@ -113,11 +118,15 @@ static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q
     if (r->base + start < state->next_start) return;
     if (q->plain == MS_PLAIN_LAZY_TO_BYTE) {
         match_end = start + q->prefix_length;
+        if (match_end == r->end && q->has_lead) ms_note_candidate(scan, r, pattern, start);
         if (match_end >= r->end || r->base + match_end <= state->memo_to) return;
-        if (!ms_match_to_byte(state, r, match_end, q->suffix[0], &run_end)) return;
+        if (!ms_match_to_byte(state, r, match_end, q->suffix[0], &run_end)) {
+            if (q->has_lead) ms_note_candidate(scan, r, pattern, start);
+            return;
+        }
         match_end = run_end + 1;
     } else if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
-        if (q->has_near) ms_note_candidate(scan, r, pattern, start);
+        if (q->has_lead) ms_note_candidate(scan, r, pattern, start);
         return;
     }
     state->next_start = r->base + match_end;
@@ -243,7 +252,7 @@ static void ms_scan_every_record(ms_scan *scan, ms_region *r) {
             const int32_t pattern = t->always[i];
             const ms_pattern *const q = &t->patterns[pattern];
             if (q->strategy == MS_STRATEGY_PROGRAM && !ms_may_match(&q->program, r)) {
-                if (q->has_near) ms_note_miss(scan, r, pattern);
+                if (ms_may_be_miss(q, r)) ms_note_miss(scan, r, pattern);
                 continue;
             }
             if (q->strategy != MS_STRATEGY_SPAN) {
@@ -298,6 +307,7 @@ static void ms_take_region(ms_scan *scan, int region, const uint8_t *p, int64_t 
         r->drop_cr = 0;
         if (t->terminators == MS_UNIVERSAL) r->terminators = MS_EACH;
     }
+    if (scan->n_open) ms_close_open(scan, r->p, r->n, r->terminators, r->drop_cr);
     if (r->rewritten || t->watching)
         for (int32_t pattern = 0; pattern < t->n_patterns; pattern++) scan->states[pattern].region_mark = scan->states[pattern].rows;
     scan->noted = scan->trace;

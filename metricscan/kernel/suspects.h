@@ -22,11 +22,12 @@ enum {
     MS_DECIMAL_COMMA = 4,
     MS_IN_WORD = 5,      /* the value begins within a word or number */
     MS_UNIT = 6,         /* another unit than that of the value before */
-    MS_UNTERMINATED = 7  /* the value ends where the input ends, without a terminator */
+    MS_UNTERMINATED = 7, /* the value ends where the input ends, without a terminator */
+    MS_CUT_LINE = 8,     /* the record ends within the value, and the next one begins with the rest (cut_lines.h) */
+    MS_CUT_MISS = 9      /* so it does, or right before the value, and has no match */
 };
 enum {
-    MS_UNIT_BYTES = 7,      /* at most so many bytes of a unit are compared */
-    MS_NUMBER_BYTES = 40    /* a sample shows at most so many bytes before and behind a value */
+    MS_UNIT_BYTES = 7 /* at most so many bytes of a unit are compared */
 };
 
 static inline int ms_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
@@ -126,6 +127,19 @@ static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
 static inline int ms_has_neighbours(const ms_pattern *q, const uint8_t *p, int64_t record, int64_t end, int64_t start, int64_t stop) {
     if (ms_may_go_on(q->behind, p + stop, p + end)) return 1;
     return start > record && q->before[p[start - 1]];
+}
+
+/* Return whether the record that is followed by a terminator at `next` may be cut within the number that ends at `stop`, or before one: the
+ * next record begins with a byte that goes on with it, or is not known yet. */
+static inline int ms_may_be_cut(const uint8_t *record, const uint8_t *stop, const uint8_t *next, const uint8_t *limit) {
+    if (next >= limit || ms_is_digit(*record)) return 0;
+    const uint8_t *at = next + 1;
+    if (at < limit && *next == '\r' && *at == '\n') at++;
+    if (at >= limit) return 1;
+    if (ms_is_digit(*at) || *at == '.') return 1;
+    const uint8_t more = at + 1 < limit ? at[1] : 0;
+    if (*at == '-' || *at == '+') return ms_is_digit(more) || more == '.' || (stop > record && (stop[-1] | 0x20) == 'e');
+    return (*at | 0x20) == 'e' && (ms_is_digit(more) || more == '-' || more == '+');
 }
 
 /* Return whether a value of the current record has to be examined. */
@@ -285,17 +299,24 @@ static void ms_note_miss(ms_scan *scan, const ms_region *r, int32_t pattern) {
     scan->misses[scan->n_misses++] = (ms_miss){pattern, r->serial, r->record, r->end, r->next, r->row_line, r->row_offset};
 }
 
+/* Return whether a record that does not match may be a near miss or a cut line. */
+static inline int ms_may_be_miss(const ms_pattern *q, const ms_region *r) {
+    return q->has_near || (q->has_lead && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n));
+}
+
 /* ms_note_miss, if what follows the candidate may be a value; each candidate of the record is given. */
 static void ms_note_candidate(ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_state *state = &scan->states[pattern];
     if (state->missed == r->serial) return;
-    if (q->is_led_in) {
+    if (!ms_may_be_miss(q, r)) return;
+    if (q->is_led_in && q->has_near) {
         int64_t barren = state->barren - r->base;
         if (q->at_start && start != r->record) return;
         const int may = ms_may_be_other(q, r->p, start + q->lead_in_length, r->end, &barren);
         state->barren = r->base + barren;
-        if (!may) return;
+        const int ends_record = barren >= r->end || start + q->lead_in_length >= r->end;
+        if (!may && !(ends_record && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n))) return;
     }
     ms_note_miss(scan, r, pattern);
 }

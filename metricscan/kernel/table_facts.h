@@ -57,7 +57,7 @@ static void ms_add_use(ms_tables *t, ms_literal *literal, int32_t pattern) {
     t->uses[literal->first_use + literal->uses++] = pattern;
     q->found_by_lead = ++q->literals == 1 && q->strategy == MS_STRATEGY_PROGRAM && q->program.lead_length == literal->length &&
                        memcmp(q->program.lead_text, literal->text, (size_t)literal->length) == 0;
-    q->is_led_in = q->literals == 1 && q->has_near && !q->lead_in_blanks && q->lead_in_length == literal->length &&
+    q->is_led_in = q->literals == 1 && q->has_lead && !q->lead_in_blanks && q->lead_in_length == literal->length &&
                    memcmp(q->lead_in, literal->text, (size_t)literal->length) == 0;
 }
 
@@ -111,7 +111,7 @@ static void ms_make_fast(const ms_tables *t, ms_entry *entry) {
     entry->suffix = q->suffix;
     entry->suffix_length = q->suffix_length;
     if (q->suffix_length) entry->stop = q->suffix[0];
-    entry->has_near = q->has_near;
+    entry->has_lead = q->has_lead;
     entry->watched = q->has_companion ? q : NULL;
     entry->behind = q->behind;
     entry->value_starts = q->has_near ? q->value_starts : ms_no_bytes;

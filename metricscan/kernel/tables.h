@@ -87,6 +87,7 @@ typedef struct {
     /* Suspects (suspects.h). */
     int has_companion;
     int has_near; /* the companion has a program: it is run where the pattern has not matched */
+    int has_lead; /* so it has, or the regex says what precedes the value: a record may be cut behind that (cut_lines.h) */
     int32_t companion;
     int is_companion;
     const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte, or with this byte and a digit (2); all
@@ -158,7 +159,7 @@ typedef struct ms_entry {
     const uint8_t *value_starts;
     const uint8_t *goes_on;
     const ms_pattern *watched; /* NULL if it has no companion */
-    int has_near;
+    int has_lead;
     int is_nested; /* MS_FAST_GREEDY: the run may take the literal, so that a candidate may stand in another one's run */
 } ms_entry;
 

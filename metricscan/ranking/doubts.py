@@ -30,6 +30,7 @@ DoubtKind = Literal[
     "near-miss-after",
     "cut-value",
     "unterminated",
+    "cut-line",
     "behind",
     "crashed",
     "dropped-lines",
@@ -66,6 +67,8 @@ class Doubt(NamedTuple):
           text that stands for a number.
         - ``cut-value``: the value is only a part of what stands in the log, or values of the objective have different units.
         - ``unterminated``: the value touches the end of a log that has no final line end.
+        - ``cut-line``: a line ends within the value, and the next line begins with the rest; or a line behind the deciding row
+          ends so, within or right before a value.
         - ``behind``: the last step is below half of the median last step of the jobs that were not stopped.
         - ``crashed``: a log of the job ends in a traceback, or with a line about lack of memory or a signal.
         - ``dropped-lines``: the log says that lines of the objective, or lines that may be, were left out of it.
@@ -294,6 +297,7 @@ class _Finding:
                 self._near_miss(row, stream, part, noted, suspects)
                 self._unterminated(row, stream, part, noted, suspects)
                 self._dropped(row, stream, part, noted, suspects)
+                self._cut_line(row, stream, part, noted, suspects)
                 if self._is_window:
                     starts = suspects.cut_starts[self._in_window(row, stream, part, suspects.cut_starts)].tolist()
                 else:
@@ -348,6 +352,23 @@ class _Finding:
         message = f"{lines} missing in the log, as {records} of {dropped.writer} say: {dropped.remedy}"
         message = message.replace(f"1 record of {dropped.writer} say", f"1 record of {dropped.writer} says")
         self.found.setdefault(row.job, []).append(Doubt("dropped-lines", message, noted.path, *dropped.first))
+
+    def _cut_line(self, row: _Deciding, stream: str, part: int, noted: LogEvidence, suspects: SuspectsOfMetric) -> None:
+        if suspects.last_cut_line is None:
+            return
+        line, offset = suspects.last_cut_line
+        starts = suspects.cut_line_starts[self._in_window(row, stream, part, suspects.cut_line_starts)].tolist()
+        place: tuple[int | None, int]
+        if starts:
+            message = "the line ends within the value, and the next line begins with the rest"
+            is_deciding = (stream, part) == (row.stream, row.part) and row.start in starts
+            place = (row.line, row.offset) if is_deciding else (None, starts[0])
+        elif stream == row.stream and (part, offset) > (row.part, row.offset):
+            message = f"line {line:,} ends within or right before a value, and the next line begins with the rest"
+            place = line, offset
+        else:
+            return
+        self.found.setdefault(row.job, []).append(Doubt("cut-line", message, noted.path, *place))
 
     def _cut(self, number: int, parts: Sequence[tuple[int, str, str, int]]) -> None:
         row = self._deciding(number)

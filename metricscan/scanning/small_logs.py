@@ -269,5 +269,7 @@ def _fed(
         starts = ends[some] - files[some, 0] + files[some, 6]
         for number, start, stop in zip(some.tolist(), starts.tolist(), stops.tolist(), strict=True):
             unended[first + number] = bytes(buffer[start:stop])
+        # no record of a log goes on in the next log
+        core.set_joints(core.bytes + ends - files[:, 0])
     core.feed(buffer[: int(ends[-1])])
     return files

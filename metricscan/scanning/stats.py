@@ -18,7 +18,7 @@ class Sample(NamedTuple):
     offset: int
 
 
-SuspectKind: TypeAlias = Literal["near-miss", "cut-value", "unterminated", "unit"]
+SuspectKind: TypeAlias = Literal["near-miss", "cut-value", "unterminated", "cut-line", "unit"]
 
 
 class Suspect(NamedTuple):
@@ -26,10 +26,11 @@ class Suspect(NamedTuple):
 
     Attributes
     ----------
-    kind : {"near-miss", "cut-value", "unterminated", "unit"}
+    kind : {"near-miss", "cut-value", "unterminated", "cut-line", "unit"}
     text : str
-        What stands there, at most 200 characters: of a near miss all that the definition would match, else the value with what
-        it is a part of; empty for a value without a unit where others have one.
+        What stands there, at most 200 characters: of a near miss all that the definition would match, of a cut line the rest of
+        the value, with which the next record begins, else the value with what it is a part of; empty for a value without a unit
+        where others have one.
     path : str
     line, offset, start : int
         Line and offset of the record; where the text, or the value in it, starts.
@@ -77,6 +78,8 @@ class MetricStats:
         Values that end, or begin, within a longer number or a word.
     unterminated : int
         Values that end where a log ends, without a terminator: their ends may be missing.
+    cut_lines : int
+        Records that end within or right before a value whose rest begins the next record.
     suspects : list of Suspect
         The first of these texts, at most five of each kind.
     units : dict of str to Suspect
@@ -84,6 +87,7 @@ class MetricStats:
     """
 
     __slots__ = (
+        "cut_lines",
         "cut_values",
         "failed",
         "near_misses",
@@ -112,14 +116,15 @@ class MetricStats:
         self.timeouts = timeouts
         self.over_budget = over_budget
         self.samples = list(samples)
-        self.near_misses = self.cut_values = self.unterminated = 0
+        self.near_misses = self.cut_values = self.unterminated = self.cut_lines = 0
         self.suspects: list[Suspect] = []
         self.units: dict[str, Suspect] = {}
 
     def counts(self) -> dict[str, int]:
         """All counts, without samples."""
-        kinds = ("rows", "unparsed", "failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated")
-        return {kind: getattr(self, kind) for kind in kinds}
+        scanned = ("rows", "unparsed", "failed", "timeouts", "over_budget")
+        watched = ("near_misses", "cut_values", "unterminated", "cut_lines")
+        return {kind: getattr(self, kind) for kind in (*scanned, *watched)}
 
     def merge(self, other: MetricStats) -> None:
         """Add the counts of a later part of the input, or of another input."""
@@ -132,6 +137,7 @@ class MetricStats:
         self.near_misses += other.near_misses
         self.cut_values += other.cut_values
         self.unterminated += other.unterminated
+        self.cut_lines += other.cut_lines
         if other.suspects:
             self.suspects = some_of_each_kind(self.suspects + other.suspects)
         if other.units:

@@ -25,14 +25,16 @@ Array = np.ndarray[Any, np.dtype[np.int64]]
 
 _CORE = _core.CONSTANTS
 NEAR_MISS, UNIT, UNTERMINATED = _CORE["MS_NEAR_MISS"], _CORE["MS_UNIT"], _CORE["MS_UNTERMINATED"]
+CUT_LINE = (_CORE["MS_CUT_LINE"], _CORE["MS_CUT_MISS"])
 CUT_BEHIND = tuple(_CORE[name] for name in ("MS_LONGER", "MS_THOUSANDS", "MS_DECIMAL_COMMA"))
 CUT = (*CUT_BEHIND, _CORE["MS_IN_WORD"])
 _KINDS: dict[int, SuspectKind] = {
     NEAR_MISS: "near-miss",
     **dict.fromkeys(CUT, "cut-value"),
     UNTERMINATED: "unterminated",
+    **dict.fromkeys(CUT_LINE, "cut-line"),
 }
-#: Of a log and a metric, the places of so many cut values are kept.
+#: Of a log and a metric, the places of so many cut values, and of so many values in cut lines, are kept.
 MOST_CUT = 65_536
 #: So many units of a metric are told apart.
 MOST_UNITS = 16
@@ -47,16 +49,28 @@ class MetricSuspects:
     ----------
     last_near_miss : (int, int) or None
         Line and offset of the last record that is a near miss.
+    last_cut_line : (int, int) or None
+        Line and offset of the last record that ends within or right before a value whose rest begins the next record.
     unterminated_start : int or None
         The start of the value that ends where the log ends, without a terminator.
     dropped : Dropped or None
         The lines that would have given a row, or may have, and are not in the log, as far as the log says so.
     """
 
-    __slots__ = ("_cut", "_is_full", "dropped", "last_near_miss", "unterminated_start")
+    __slots__ = (
+        "_cut",
+        "_cut_lines",
+        "_is_full",
+        "dropped",
+        "last_cut_line",
+        "last_near_miss",
+        "unterminated_start",
+    )
 
     def __init__(self) -> None:
         self.last_near_miss: tuple[int, int] | None = None
+        self.last_cut_line: tuple[int, int] | None = None
+        self._cut_lines = np.empty(0, np.int64)
         self.unterminated_start: int | None = None
         self.dropped: Dropped | None = None
         self._cut: list[Array] = []
@@ -69,6 +83,11 @@ class MetricSuspects:
             self._cut = [np.unique(np.concatenate([np.empty(0, np.int64), *self._cut]))]
         return self._cut[0]
 
+    @property
+    def cut_line_starts(self) -> Array:
+        """The starts of the values with which cut lines end, in order; the first ``MOST_CUT`` of them."""
+        return self._cut_lines
+
     def is_cut(self, start: int) -> bool:
         """Whether the value that starts here is cut. If there are too many to keep, all behind the last one that is kept are."""
         starts = self.cut_starts
@@ -77,12 +96,12 @@ class MetricSuspects:
 
     def add(self, kinds: Array, line: Array, offset: Array, start: Array) -> None:
         """Add rows of a companion."""
-        near = np.flatnonzero(kinds == NEAR_MISS)
+        near, lines = np.flatnonzero(kinds == NEAR_MISS), np.flatnonzero(np.isin(kinds, CUT_LINE))
         if len(near):
-            last = near[int(np.argmax(offset[near]))]
-            place = int(line[last]), int(offset[last])
-            if self.last_near_miss is None or self.last_near_miss[1] < place[1]:
-                self.last_near_miss = place
+            self.last_near_miss = _later(self.last_near_miss, _last(near, line, offset))
+        if len(lines):
+            self.last_cut_line = _later(self.last_cut_line, _last(lines, line, offset))
+            self._add_cut_lines(start[lines])
         self._add_cut(start[np.isin(kinds, CUT)])
         ended = np.flatnonzero(kinds == UNTERMINATED)
         if len(ended):
@@ -95,13 +114,17 @@ class MetricSuspects:
 
     def merge(self, other: MetricSuspects) -> None:
         """Add those of another part of the same input."""
-        places = [place for place in (self.last_near_miss, other.last_near_miss) if place is not None]
-        self.last_near_miss = max(places, key=lambda line_offset: line_offset[1], default=None)
+        self.last_near_miss = _later(self.last_near_miss, other.last_near_miss)
+        self.last_cut_line = _later(self.last_cut_line, other.last_cut_line)
+        self._add_cut_lines(other.cut_line_starts)
         self._add_cut(other.cut_starts)
         self._is_full |= other._is_full
         self.add_dropped(other.dropped)
         if other.unterminated_start is not None:
             self.unterminated_start = other.unterminated_start
+
+    def _add_cut_lines(self, starts: Array) -> None:
+        self._cut_lines = np.unique(np.concatenate((self._cut_lines, starts)))[:MOST_CUT]
 
     def _add_cut(self, starts: Array) -> None:
         if len(starts) == 0 or self._is_full:
@@ -132,9 +155,9 @@ class Suspects:
         self._plan = plan
         self._paths = paths
         self._parts: dict[int, dict[int, MetricSuspects]] = {}
-        # per pattern: near misses, cut values, unterminated values
+        # per pattern: near misses, cut values, unterminated values, cut lines
         self._counts: dict[int, list[int]] = {}
-        self._samples: dict[int, list[Suspect]] = {}
+        self._samples: dict[int, list[tuple[_Place, Suspect]]] = {}
         self._units: dict[int, dict[str, Suspect]] = {}
         self._texts: dict[tuple[int, _Place], str] = {}
         # of the stream that is being scanned, per pattern: the first rows, the first values that
@@ -167,11 +190,12 @@ class Suspects:
         bits, line, offset, start, *_ = np.asarray(rows)
         kinds = bits & 0xFF
         order = start if order is None else order
-        counts = self._counts.setdefault(watched, [0, 0, 0])
+        counts = self._counts.setdefault(watched, [0, 0, 0, 0])
         counts[0] += int(np.count_nonzero(kinds == NEAR_MISS))
         cut = np.unique(order[np.isin(kinds, CUT)])
         counts[1] += len(cut)
         counts[2] += int(np.count_nonzero(kinds == UNTERMINATED))
+        counts[3] += int(np.count_nonzero(np.isin(kinds, CUT_LINE)))
         without_unit = order[np.isin(kinds, CUT_BEHIND)]
         self._cut.setdefault(watched, set()).update(without_unit[:_FIRST_ROWS].tolist())
         events = np.flatnonzero(kinds == UNIT)
@@ -217,7 +241,7 @@ class Suspects:
             if kind == UNIT:
                 self._texts[watched, where] = text
             else:
-                self._samples.setdefault(watched, []).append(self._suspect(_KINDS[kind], text, where))
+                self._samples.setdefault(watched, []).append((where, self._suspect(_KINDS[kind], text, where)))
 
     def end_stream(self) -> None:
         """Note that the next rows and samples are those of another stream, whose inputs follow or are later parts of this one."""
@@ -256,16 +280,29 @@ class Suspects:
     def write_to(self, stats: ScanStats) -> None:
         """Set the counts of suspects and their samples in the statistics of the scan."""
         for pattern in self._counts.keys() | self._units.keys():
-            near_misses, cut_values, unterminated = self._counts.get(pattern, (0, 0, 0))
+            counts = self._counts.get(pattern, (0, 0, 0, 0))
+            # those of one kind of the core are in order
+            samples = sorted(self._samples.get(pattern, ()), key=lambda place_suspect: place_suspect[0])
             for name in self._plan.names[pattern]:
                 metric = stats.metrics[name]
-                metric.near_misses, metric.cut_values, metric.unterminated = near_misses, cut_values, unterminated
-                metric.suspects = some_of_each_kind(self._samples.get(pattern, ()))
+                metric.near_misses, metric.cut_values, metric.unterminated, metric.cut_lines = counts
+                metric.suspects = some_of_each_kind(suspect for _, suspect in samples)
                 metric.units = dict(self._units.get(pattern, {}))
 
     def _suspect(self, kind: SuspectKind, text: str, where: _Place) -> Suspect:
         part, *place = where
         return Suspect(kind, text, self._paths if isinstance(self._paths, str) else self._paths[part], *place)
+
+
+def _last(rows: Array, line: Array, offset: Array) -> tuple[int, int]:
+    """Line and offset of the last of these rows."""
+    last = rows[int(np.argmax(offset[rows]))]
+    return int(line[last]), int(offset[last])
+
+
+def _later(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The later one of two places, each a line and an offset."""
+    return max((place for place in (one, other) if place is not None), key=lambda place: place[1], default=None)
 
 
 def _some(values: Array | None, some: Any) -> Array | None:

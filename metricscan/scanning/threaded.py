@@ -206,6 +206,7 @@ class _Stream:
     def __init__(self, plan: Plan, text: _Text, pieces: int) -> None:
         self._core = plan.new_stream(in_batches=True)
         self._text = text
+        self._watches = bool(plan.companions)
         self._pieces = pieces
         # text in memory is scanned where it lies
         self._buffer = None if text.whole is not None else memoryview(bytearray(pieces))
@@ -215,6 +216,7 @@ class _Stream:
         core, text = self._core, self._text
         is_first = start == text.first
         failed = None
+        begin = end = start
         core.restart(start)
         try:
             begin = text.record_start(start, stop)
@@ -232,6 +234,8 @@ class _Stream:
         # rows are taken before the stream is finished: so they use no more memory than they need, and the next block's rows
         # use none of the memory that is left over
         columns = core.take()
+        if failed is None and begin < end < text.size and self._watches:
+            core.show_next(text.shown(end))
         core.finish(cut_off=failed is not None)
         columns += core.take()
         size = core.bytes + (start if is_first else 0)
@@ -294,6 +298,10 @@ class _Text:
             look += len(piece)
             size = min(4 * size, 1 << 20)
         return stop
+
+    def shown(self, at: int) -> bytes:
+        """The bytes with which a record begins here."""
+        return self._bytes(at, _FIRST_LOOK_BYTES)
 
     def _bytes(self, at: int, size: int) -> bytes:
         """As many bytes as can be read at once, up to this size; none at the end."""

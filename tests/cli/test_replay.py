@@ -218,7 +218,7 @@ def test_the_outcome_as_json(run, trials):
     assert code == 2
     document = json.loads(out, parse_constant=pytest.fail)
     assert err == "metricscan: cannot open gone.log: No such file or directory\n"
-    kinds = ("failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated")
+    kinds = ("failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated", "cut_lines")
     counts = {**dict.fromkeys(kinds, 0), "suspects": [], "units": {}}
     assert document.pop("ranking")[2:] == [
         {

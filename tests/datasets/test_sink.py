@@ -432,7 +432,9 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
     (error,) = result.errors
     stdout = {name: str(logs / name / "stdout") for name in ("trial_2", "trial_3", "trial_10", 'a, "b"\nc')}
     sources = manifest.pop("sources")
-    none = dict.fromkeys(["failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated"], 0)
+    none = dict.fromkeys(
+        ["failed", "timeouts", "over_budget", "near_misses", "cut_values", "unterminated", "cut_lines"], 0
+    )
     assert manifest == {
         "format_version": 1,
         "format": "jsonl",

@@ -120,6 +120,24 @@ def test_a_value_that_touches_the_end():
     assert doubts(found, Objective("ppl", "Minimize", "first"))["a"] == []
 
 
+def test_a_line_that_is_cut():
+    within = "the line ends within the value, and the next line begins with the rest"
+    behind = "line 7 ends within or right before a value, and the next line begins with the rest"
+    cut = NotedSuspects(last_cut_line=(2, 20), cut_line_starts=np.array([30]))
+    later = NotedSuspects(last_cut_line=(7, 120), cut_line_starts=np.array([130]))
+    found = tables(ROWS, {("a", "out", 1): cut, ("b", "out", 0): later})
+    assert doubts(found) == {"a": [Doubt("cut-line", within, "a/out.1", 2, 20)], "b": []}
+    found = tables(ROWS, {("a", "out", 1): later, ("b", "out", 0): cut})
+    assert doubts(found)["a"] == [Doubt("cut-line", behind, "a/out.1", 7, 120)]
+    assert doubts(found, Objective("ppl", "Minimize", "last-2"))["a"] == [Doubt("cut-line", behind, "a/out.1", 7, 120)]
+    first = NotedSuspects(last_cut_line=(4, 60), cut_line_starts=np.array([70]))
+    found = tables(ROWS, {("a", "out", 0): first})
+    assert doubts(found)["a"] == []
+    assert doubts(found, Objective("ppl", "Minimize", "last-2"))["a"] == [
+        Doubt("cut-line", within, "a/out.0", None, 70)
+    ]
+
+
 def test_units_differ():
     units = [Unit("kit/s", "1.20kit/s", "x.log", 3, 40), Unit("it/s", "950it/s", "y.log", 1, 0)]
     message = "values of ppl have different units: '1.20kit/s' (x.log:3), '950it/s' (y.log:1)"
@@ -158,11 +176,11 @@ def test_behind_and_several_streams_name_the_deciding_row():
 
 
 def test_doubts_are_listed_in_the_order_of_their_kinds():
-    noted = NotedSuspects((9, 999), np.array([30]), 30)
+    noted = NotedSuspects((9, 999), np.array([30]), 30, last_cut_line=(2, 20), cut_line_starts=np.array([30]))
     found = tables([("a", "err", 0, 9.0, 1), *ROWS], {("a", "out", 1): noted})
     found.evidence.add("a", "err", 0, LogEvidence("a/err.0", Crash("signal", "Killed", 3, 40), {}))
     kinds = [one.kind for one in doubts(found)["a"]]
-    assert kinds == ["near-miss-after", "cut-value", "unterminated", "crashed", "several-streams"]
+    assert kinds == ["near-miss-after", "cut-value", "unterminated", "cut-line", "crashed", "several-streams"]
 
 
 def test_tables_without_logs_have_doubts_without_paths():

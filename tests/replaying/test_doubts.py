@@ -193,6 +193,16 @@ def test_units_of_all_logs(tmp_path):
     assert metricscan.rank(tmp_path / "out", BEST).to_pylist() == result.ranking.to_pylist()
 
 
+def test_a_cut_line_is_doubted_in_the_dataset_too(tmp_path):
+    tree(tmp_path, {"a.log": f"{ROWS}it=6 err=0.\n125\n", "b.log": ROWS})
+    result = metricscan.replay(tmp_path, SCANNER, objective=BEST, job="file", out=tmp_path / "out")
+    message = "the line ends within the value, and the next line begins with the rest"
+    expected = Doubt("cut-line", message, str(tmp_path / "a.log"), 6, len(ROWS))
+    assert (result.best.job, result.best.doubts) == ("a", (expected,))
+    assert metricscan.rank(tmp_path / "out", BEST).to_pylist() == result.ranking.to_pylist()
+    assert result.stats.metrics["err"].cut_lines == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
