@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.datasets.dataset import Dataset
-    from metricscan.definitions.objective import Objective, PerStep
+    from metricscan.definitions.objective import Objective, PerStep, Restarts
 
 
 JOBS_SHOWN = 20
@@ -33,6 +33,7 @@ class Goal(NamedTuple):
     step_place: str | None
     top: int | None
     per_step: PerStep | None
+    restarts: Restarts | None
     from_step: float | None
     all_best: bool
     completed_only: bool | None
@@ -41,7 +42,7 @@ class Goal(NamedTuple):
 
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that the options describe; what they omit is taken from ``noted``, the objective of a replay."""
-        rest: dict[str, Any] = {"per_step": self.per_step, "from_step": self.from_step}
+        rest: dict[str, Any] = {"per_step": self.per_step, "from_step": self.from_step, "restarts": self.restarts}
         where = (self.scope, self.step, noted, self.step_place)
         if self.formula is not None:
             return self._of_formula(objective_of(self.formula, None, *where, **rest))
@@ -203,6 +204,13 @@ goal_options = bundle(
     step_place_option,
     per_step_option,
     click.option(
+        "--restarts",
+        type=click.Choice(["keep", "purge", "split"]),
+        help="Where the step goes back: keep all rows, so that the last value of each step counts; purge what was written before "
+        "at the steps from there on, as TensorBoard does; or split, so that each run is a part with steps of its own.  "
+        "[default: keep]",
+    ),
+    click.option(
         "--from-step", metavar="A", type=float, help="Rows at a lower step, and those without a step, do not count."
     ),
     click.option(
@@ -258,6 +266,7 @@ def objective_of(
     step_place: str | None = None,
     per_step: PerStep | None = None,
     from_step: float | None = None,
+    restarts: Restarts | None = None,
 ) -> Objective | None:
     """The objective that the options describe; what they omit is taken from ``noted``."""
     from dataclasses import replace
@@ -266,7 +275,8 @@ def objective_of(
 
     if minimize is not None and maximize is not None:
         raise click.UsageError("give --minimize or --maximize, not both")
-    rest = {"scope": scope, "step": step, "step_place": step_place, "per_step": per_step, "from_step": from_step}
+    of_steps = {"step": step, "step_place": step_place, "per_step": per_step, "from_step": from_step}
+    rest = {"scope": scope, **of_steps, "restarts": restarts}
     given: dict[str, Any] = {name: value for name, value in rest.items() if value is not None}
     if minimize is None and maximize is None:
         if noted is None:

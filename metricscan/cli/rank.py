@@ -140,11 +140,12 @@ def rank(
 def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
     from metricscan.ranking.at_best import from_row
     from metricscan.ranking.doubts import from_struct
+    from metricscan.ranking.ranking import log_of
 
     first = found.slice(0, 1).to_pylist()[0]
     job = next(one for one in dataset.jobs if one.name == first["job"])
-    deciding = (first["stream"], first["part"])
-    path = next((log.path for log in job.logs if (log.stream, log.part) == deciding), None)
+    log = log_of(job.logs, first)
+    path = None if log is None else log.path
     place = {key: first[key] for key in ("stream", "part", "line", "offset")}
     # from the ranking, not from the dataset: the jobs file may have replaced them
     doubts = map(from_struct, first["doubts"])

@@ -107,8 +107,11 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
     pieces = _pieces(jobs, set(shown["job"].to_pylist()))
     for row in shown.to_pylist():
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
-        stream = pieces.get((row["job"], row["stream"], row["part"]), row["stream"])
+        piece = (row["part"] or 0) - (row["run"] or 0)
+        stream = pieces.get((row["job"], row["stream"], piece), row["stream"])
         where = "" if stream is None else f"{stream}:{row['line']}"
+        if row["run"] is not None:
+            where += f", run {row['run']}"
         if row["streams"] > 1:
             where += f" ({objective.scope} of {row['streams']} streams)"
         rows = f"{row['rows']:,}" + (f" ({row['not_finite']:,} not finite)" if row["not_finite"] else "")

@@ -34,7 +34,8 @@ class Rows(NamedTuple):
     part : int array or None
         The number of the piece of a rotated stream in which the row stands; None if all rows stand in the first one.
     run : int array or None
-        The number of the run in its stream, the first 0, if the ranking splits streams into runs.
+        The number of the run in its stream, the first 0, if the ranking splits streams into runs; -1 for a row that does not
+        count because a later run replaced it. None: all rows are of one run.
     """
 
     job: Array

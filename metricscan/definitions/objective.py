@@ -17,6 +17,9 @@ SCOPES = "last, first, min, max, mean, last-N, best, best@K, best@A..B, ema:W or
 #: Which of several values at one step counts, or that all of them do.
 PerStep = Literal["last", "first", "mean", "all"]
 PER_STEP: tuple[PerStep, ...] = get_args(PerStep)
+#: What becomes of the rows of a stream whose step goes back, as after a restart.
+Restarts = Literal["keep", "purge", "split"]
+RESTARTS: tuple[Restarts, ...] = get_args(Restarts)
 #: What ``duplicates``, the former name of ``per_step``, takes.
 Duplicates = PerStep | None
 _LAST_N = re.compile(r"last-([1-9][0-9]{0,17})")
@@ -153,6 +156,10 @@ class Objective:
         its step.
     target : float, optional
         What ``goal="Target"`` needs.
+    restarts : {"keep", "purge", "split"}
+        What becomes of the rows of a stream whose step goes back: "keep" drops none, so that the last value of each step counts.
+        "purge" drops those written before a restart whose step is at or above the one at which the run goes on, as TensorBoard
+        does. "split": each run is a part of its stream, whose steps are its own, as folds are.
 
     Raises
     ------
@@ -161,9 +168,8 @@ class Objective:
 
     Examples
     --------
-    >>> Objective("loss", "Minimize")
-    Objective(metric='loss', goal='Minimize', scope='last', step=None, step_place='before', per_step='last', from_step=None,
-    is_formula=False, target=None)
+    >>> Objective("loss", "minimize").goal
+    'Minimize'
     >>> Objective("accuracy", "Maximize", scope="best@10", step="epoch").scope
     'best@10'
     """
@@ -177,6 +183,7 @@ class Objective:
     from_step: float | None = None
     is_formula: bool = False
     target: float | None = None
+    restarts: Restarts = "keep"
 
     def __post_init__(self) -> None:
         errors, hint = [], None
@@ -210,6 +217,10 @@ class Objective:
             errors.append(f"per_step={self.per_step!r}: one of {', '.join(PER_STEP)} was expected")
         elif self.per_step != "last" and self.step is None:
             errors.append(f"per_step={self.per_step!r} needs step=NAME, the metric that counts the steps")
+        if self.restarts not in RESTARTS:
+            errors.append(f"restarts={self.restarts!r}: one of {', '.join(RESTARTS)} was expected")
+        elif self.restarts != "keep" and self.step is None:
+            errors.append(f"restarts={self.restarts!r} needs step=NAME, the metric that counts the steps")
         if self.from_step is not None:
             if not _is_finite(self.from_step):
                 errors.append(f"from_step={self.from_step!r}: a number was expected")

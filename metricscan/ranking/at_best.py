@@ -244,7 +244,10 @@ def _at_the_step(
         raise AssertionError("the rows need steps")
     number = np.minimum(np.searchsorted(outcomes.job, rows.job), len(outcomes.job) - 1)
     # false for a NaN
-    which = np.flatnonzero((outcomes.job[number] == rows.job) & (rows.step == outcomes.step[number]))
+    there = (outcomes.job[number] == rows.job) & (rows.step == outcomes.step[number])
+    if rows.run is not None:
+        there &= rows.run == outcomes.run[number]
+    which = np.flatnonzero(there)
     # job by job, in the order in which rows count
     row = which[job_order(rows.take(which), streams)] if which.size else which
     number, stream = number[row], rows.stream[row]

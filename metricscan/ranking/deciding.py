@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
 from metricscan.ranking.formulas import combined
+from metricscan.ranking.runs import runs_of_steps
 from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import with_steps
 
@@ -66,11 +67,12 @@ def decided(
     streams, dropped, suspected
         As :func:`decide` takes them.
     """
-    place = objective.step_place
+    place, restarts = objective.step_place, objective.restarts
+    runs = None if steps is None or restarts == "keep" else runs_of_steps(steps, restarts)
 
     def stepped(name: str) -> Rows:
         own = steps if name == objective.step and steps is not None else rows[name]
-        return own if steps is None else with_steps(own, steps, place, blocks)
+        return own if steps is None else with_steps(own, steps, place, blocks, runs)
 
     formula = objective.formula
     apart = 0

@@ -57,6 +57,8 @@ class Outcomes(NamedTuple):
     first_stream: Array
     first_part: Array
     first_start: Array
+    # int32, the run of the deciding row in its stream; 0 unless streams are split into runs
+    run: Array
     # int64, how often rows that follow each other have the same step; and how often these have different values
     step_runs: Array
     several_runs: Array
@@ -162,6 +164,7 @@ def decide(
         rows.stream[first],
         parts[first],
         rows.start[first],
+        np.zeros(len(starts), np.int32) if rows.run is None else np.maximum(rows.run[place], 0).astype(np.int32),
         *of_steps,
         Places(rows.job[left_out], rows.stream[left_out], parts[left_out], rows.start[left_out]),
     )

@@ -241,7 +241,7 @@ class _Finding:
                 names[number] = self._streams[number].as_py()
             return names[number]
 
-        self.add_all(of_returns(steps.returns, deciding.get, stream))
+        self.add_all(of_returns(steps.returns, self._objective.restarts, deciding.get, stream))
         self.add_all(of_values(one, steps, self._objective))
 
     def add_all(self, found: Iterable[Found]) -> None:

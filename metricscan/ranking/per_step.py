@@ -50,7 +50,8 @@ def one_per_step(
         The rows of all jobs, job by job, in the order in which they count. Rows whose step is NaN have none, and all count.
     stream : int array
     run : int array or None
-        The number of the row's run in its stream; equal steps of different runs are different steps.
+        The number of the row's run in its stream; equal steps of different runs are different steps, and rows of a run below 0
+        do not count.
     starts, ends : int64 array
         The first and one past the last row of each job.
     per_step : {"last", "first", "mean", "all"}
@@ -62,8 +63,11 @@ def one_per_step(
     Kept
         For a mean, the position is that of the last row of the step. A job may have no row that counts.
     """
-    if from_step is not None:
-        at = np.flatnonzero(step >= from_step)
+    if from_step is not None or (run is not None and (run < 0).any()):
+        counting = np.ones(len(step), dtype=bool) if from_step is None else step >= from_step
+        if run is not None:
+            counting &= run >= 0
+        at = np.flatnonzero(counting)
         if len(at) < len(step):
             begins, stops = np.searchsorted(at, starts), np.searchsorted(at, ends)
             columns = (value[at], step[at], stream[at], None if run is None else run[at])

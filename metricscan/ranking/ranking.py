@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
 #: those that are NaN or infinite, ``streams`` the streams that hold the objective, ``tied`` the jobs that share the rank,
 #: including this one. ``steps_back`` counts how often the step went back, as it does when a job is resumed; ``stepless`` counts
-#: the rows without a step. If the objective has no step, ``step`` and these two are null. ``doubts`` are the
+#: the rows without a step. If the objective has no step, ``step`` and these two are null. If the objective splits streams into
+#: runs, ``run`` is the number of the deciding row's run in its stream, the first 0, and each run is a ``part``: the number of its
+#: piece and that of the run, added; else ``run`` is null. ``doubts`` are the
 #: reasons to doubt the value (:class:`~metricscan.ranking.doubts.Doubt`).
 SCHEMA = pa.schema(
     [
@@ -53,6 +55,7 @@ SCHEMA = pa.schema(
         pa.field("rows", pa.int64(), nullable=False),
         pa.field("stream", pa.string()),
         pa.field("part", pa.int32()),
+        pa.field("run", pa.int32()),
         pa.field("line", pa.int64()),
         pa.field("offset", pa.int64()),
         pa.field("hyperparameters", pa.map_(pa.string(), pa.string())),
@@ -128,7 +131,7 @@ def rank(
     Returns
     -------
     pyarrow.Table
-        One row per job: rank, job, value, objective_status, job_status, rows, stream, part, line, offset, hyperparameters,
+        One row per job: rank, job, value, objective_status, job_status, rows, stream, part, run, line, offset, hyperparameters,
         streams, not_finite, tied, step, steps_back, stepless, doubts; ``metricscan.ranking.SCHEMA`` has their types and
         meaning. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of
         names. A job that failed, whose status is a word that is not known, or that does not fulfil a condition
@@ -342,6 +345,7 @@ def order(
         parameters = pa.MapArray.from_arrays(pa.array(np.zeros(len(names) + 1, dtype=np.int32)), nothing, nothing)
     at_none = pa.scalar(None, pa.int64())
     parts = column("part") if outcomes.part.any() else np.zeros(len(index), dtype=np.int32)
+    runs = pa.array(column("run"), pa.int32(), mask=lacking)
     columns = {
         "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
         "job": names.take(pa.array(index)),
@@ -350,7 +354,9 @@ def order(
         "job_status": job_status.take(pa.array(index)),
         "rows": column("rows"),
         "stream": streams.take(pa.array(column("stream"), mask=lacking)),
-        "part": pa.array(parts.astype(np.int32, copy=False), mask=lacking),
+        # each run is a part: in the same or a later piece of the stream, so the sum tells them apart
+        "part": pa.array((parts + column("run")).astype(np.int32, copy=False), mask=lacking),
+        "run": runs if objective.restarts == "split" else pa.nulls(len(index), pa.int32()),
         "line": pc.if_else(missing, at_none, pa.array(column("line"), pa.int64())),
         "offset": pc.if_else(missing, at_none, pa.array(column("offset"), pa.int64())),
         "hyperparameters": parameters,
@@ -366,6 +372,12 @@ def order(
     for name, values in columns_of(at_best or {}, outcomes.job, index, streams, len(names)).items():
         table = table.append_column(name, values)
     return table
+
+
+def log_of(logs: Iterable[Log], row: Mapping[str, Any]) -> Log | None:
+    """The log of the deciding row of a row of the ranking, among the logs of the job."""
+    piece = None if row["part"] is None else row["part"] - (row["run"] or 0)
+    return next((log for log in logs if (log.stream, log.part) == (row["stream"], piece)), None)
 
 
 def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:

@@ -14,7 +14,7 @@ from metricscan.ranking.step_facts import RESTARTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from metricscan.definitions.objective import Objective
+    from metricscan.definitions.objective import Objective, Restarts
     from metricscan.ranking.deciding_row import Outcomes
     from metricscan.ranking.step_facts import Returns, StepFacts
 
@@ -39,13 +39,15 @@ class Found(NamedTuple):
 
 
 def of_returns(
-    returns: Returns, deciding: Callable[[int], int | None], stream: Callable[[int], str]
+    returns: Returns, restarts: Restarts, deciding: Callable[[int], int | None], stream: Callable[[int], str]
 ) -> Iterator[Found]:
     """Jobs that were restarted, and those whose last run is incomplete.
 
     Parameters
     ----------
     returns : Returns
+    restarts : {"keep", "purge", "split"}
+        As :class:`Objective` takes it; with "keep" a restart is a doubt.
     deciding : callable
         Returns the number of the stream of a job's deciding row.
     stream : callable
@@ -57,7 +59,7 @@ def of_returns(
     for job, some in by_job.items():
         own = deciding(job)
         some.sort(key=lambda at: (returns.stream[at] != own, natural(stream(int(returns.stream[at])))))
-        restarted = [at for at in some if returns.shape[at] == RESTARTED]
+        restarted = [at for at in some if returns.shape[at] == RESTARTED and restarts == "keep"]
         if restarted:
             at, times = restarted[0], int(returns.times[restarted].sum())
             text = f"the step goes back from {returns.before[at]:g} to {returns.step[at]:g}"

@@ -100,15 +100,20 @@ class StepCounts(NamedTuple):
         if self.not_finite:
             values = "value is" if self.not_finite == 1 else "values are"
             found.append(f"{self.not_finite:,} of the step's {values} not finite; rows at NaN have no step")
-        return [*found, *self._messages_of_returns(step)]
+        return [*found, *(self._messages_of_returns(step) if objective.restarts == "keep" else ())]
 
     def _messages_of_returns(self, step: str | None) -> list[str]:
         rounds = (
             ", in regular rounds: folds, or a counter that begins again, such as the batch of an epoch? One value of each step "
-            "counts, so that of the last round; --per-step all takes all"
+            "counts, so that of the last round; --restarts split (restarts='split') keeps the rounds apart, --per-step all takes "
+            "all values"
+        )
+        remedy = (
+            "--restarts purge (restarts='purge') drops the rows that a restart replaced, --restarts split (restarts='split') "
+            "keeps the runs apart"
         )
         looks = (
-            (self.restarted, ": several runs in one log, or runs that were resumed?"),
+            (self.restarted, ": several runs in one log, or runs that were resumed? " + remedy),
             (self.again, rounds),
             (self.mixed, ", without an order: several workers in one log, or a metric that does not count steps?"),
         )

@@ -296,8 +296,9 @@ class Run:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]
         winner = facts[first["job"]]
-        path = next(log.path for log in winner.logs if (log.stream, log.part) == (first["stream"], first["part"]))
-        place = (first["value"], path, first["stream"], first["line"], first["offset"])
+        log = ranking.log_of(winner.logs, first)
+        assert log is not None
+        place = (first["value"], log.path, first["stream"], first["line"], first["offset"])
         doubts = tuple(map(from_struct, first["doubts"]))
         return order, Best(first["job"], *place, winner.hyperparameters, first["part"], doubts, from_row(first))
 

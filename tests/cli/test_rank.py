@@ -149,6 +149,7 @@ def test_scopes_side_by_side(run, written):
         "from_step": None,
         "is_formula": False,
         "target": None,
+        "restarts": "keep",
     }
     assert document["scopes"][2]["regret"] == 1.0
 

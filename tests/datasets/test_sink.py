@@ -455,6 +455,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
             "from_step": None,
             "is_formula": False,
             "target": None,
+            "restarts": "keep",
         },
         "completed_only": False,
         "min_step": None,

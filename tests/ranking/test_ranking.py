@@ -20,7 +20,7 @@ from metricscan import Objective, OptionError, Scanner
 from metricscan.datasets.evidence import Evidence, LogEvidence, NotedSuspects
 from metricscan.datasets.rows import Rows
 from metricscan.definitions.blocks import BLOCK, STEP_PLACES
-from metricscan.definitions.objective import PER_STEP
+from metricscan.definitions.objective import PER_STEP, RESTARTS
 from metricscan.logs.job import Log
 from metricscan.logs.natural import natural, natural_ranks
 from metricscan.ranking import in_pieces as pieces
@@ -165,9 +165,11 @@ WAYS = {
 }
 
 
-def stepped(row, steps, blocks, place):
+def stepped(row, steps, blocks, objective):
     own, separators = ([one for one in some if one.stream == row.stream] for some in (steps, blocks))
-    return row._replace(step=ranking_oracle.step_in_force(row, own, place, separators))
+    step = ranking_oracle.step_row_in_force(row, own, objective.step_place, separators)
+    run = ranking_oracle.run_of(step, own, objective.restarts)
+    return row._replace(step=None if step is None else step.value, run=run)
 
 
 def cut_evidence(cut):
@@ -186,7 +188,7 @@ def check(jobs, steps, objective, statuses, conditions=NO_CONDITIONS, cut=(), bl
     """The oracle's ranking, which every way gives."""
     blocks = blocks or {}
     joined = {
-        name: [stepped(row, steps.get(name, []), blocks.get(name, []), objective.step_place) for row in rows]
+        name: [stepped(row, steps.get(name, []), blocks.get(name, []), objective) for row in rows]
         for name, rows in jobs.items()
     }
     expected = ranking_oracle.rank(
@@ -197,6 +199,7 @@ def check(jobs, steps, objective, statuses, conditions=NO_CONDITIONS, cut=(), bl
         steps=None if objective.step is None else steps,
         per_step=objective.per_step,
         from_step=objective.from_step,
+        restarts=objective.restarts,
         cut=cut,
         completed_only=conditions.completed_only,
         min_step=conditions.min_step,
@@ -269,7 +272,7 @@ def test_the_rules(case, goal):
     keys = ("completed_only", "min_step", "exclude_doubts")
     conditions = Conditions.checked(None, *(case.get(key, getattr(NO_CONDITIONS, key)) for key in keys))
     step = "epoch" if case["scope"].startswith("best@") or case["stepped"] else None
-    options = {key: case[key] for key in ("per_step", "from_step") if key in case}
+    options = {key: case[key] for key in ("per_step", "from_step", "restarts") if key in case}
     objective = Objective("loss", GOALS[goal], case["scope"], step, **options)
     found = check(jobs, steps, objective, case.get("status", {}), conditions)
     assert [said(row, line) for row, line in zip(found, case[goal], strict=True)] == case[goal]
@@ -330,21 +333,25 @@ def jobs_of(logs, timed):
     st.sampled_from([None, None, 1, 2.5]),
     st.sampled_from(PER_STEP),
     st.sampled_from([None, None, None, 0, 1.5]),
+    st.sampled_from(RESTARTS),
     st.sets(st.sampled_from(["cut-value", "behind", "several-streams"])),
     st.randoms(use_true_random=False),
 )
 def test_a_naive_oracle_ranks_the_same(
-    logs, goal, scope, statuses, timed, completed_only, place, min_step, per_step, from_step, kinds, random
+    logs, goal, scope, statuses, timed, completed_only, place, min_step, per_step, from_step, restarts, kinds, random
 ):
     jobs, steps, blocks = jobs_of(logs, timed)
-    is_stepped = scope.startswith("best@") or timed or (min_step, from_step) != (None, None) or per_step != "last"
+    others = (min_step, from_step, per_step, restarts) != (None, None, "last", "keep")
+    is_stepped = scope.startswith("best@") or timed or others
     step = "epoch" if is_stepped else None
     statuses = {name: status for name, status in statuses.items() if name in jobs}
     # where rows of several streams are ordered by time, those of a window are not known
     rows = [] if timed else [(name, row.stream, row.part, row.start) for name, some in jobs.items() for row in some]
     cut = {row for row in rows if random.random() < 0.2}
     conditions = Conditions(completed_only, min_step, tuple(kinds))
-    objective = Objective("loss", goal, scope, step, place if step else "before", per_step, from_step)
+    objective = Objective(
+        "loss", goal, scope, step, place if step else "before", per_step, from_step, restarts=restarts
+    )
     check(jobs, steps, objective, statuses, conditions, cut, blocks)
 
 
@@ -379,6 +386,7 @@ def test_a_row_says_what_is_known_of_the_job():
     place = {
         "stream": "stdout",
         "part": 0,
+        "run": None,
         "line": 3,
         "offset": 20,
         "step": None,

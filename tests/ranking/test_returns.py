@@ -66,8 +66,41 @@ def test_a_restart_has_its_place(tmp_path):
     message = "the step goes back from 3 to 1: a run that was resumed, or several runs in one log"
     assert result.doubts == {"a": (Doubt("restarted", message, str(tmp_path / "a.log"), 4, 3 * 17),)}
     assert [one.message for one in result.notices] == [
-        "the step 'epoch' goes back in 1 of 2 jobs: several runs in one log, or runs that were resumed?"
+        (
+            "the step 'epoch' goes back in 1 of 2 jobs: several runs in one log, or runs that were resumed? --restarts purge "
+            "(restarts='purge') drops the rows that a restart replaced, --restarts split (restarts='split') keeps the runs apart"
+        )
     ]
+
+
+def test_what_is_asked_for_is_no_doubt(tmp_path):
+    logs = {"a.log": log_of([*range(1, 41), *range(1, 5)])}
+    assert told(replayed(tmp_path, logs)) == (["restarted", "incomplete"], ["restarted"])
+    # the job's value is still that of a run that broke off
+    for restarts in ("purge", "split"):
+        assert told(replayed(tmp_path, logs, restarts=restarts)) == (["incomplete"], [])
+
+
+def test_each_run_is_a_part(tmp_path):
+    text = "".join(f"epoch {epoch} loss {loss}\n" for epoch, loss in [(1, 3), (2, 2), (1, 4), (2, 1), (1, 5), (2, 6)])
+    (tmp_path / "a.log").write_text(text)
+    objective = Objective("loss", "Minimize", "min", step="epoch", restarts="split")
+    result = metricscan.replay(tmp_path, SCANNER, objective=objective, at_best="epoch", out=tmp_path / "out")
+    best = result.best
+    assert (best.value, best.part, best.path, best.line) == (1.0, 1, str(tmp_path / "a.log"), 4)
+    assert best.at_best["epoch"].line == 4
+    row = result.ranking.to_pylist()[0]
+    assert (row["part"], row["run"], row["rows"]) == (1, 1, 6)
+    assert repr(metricscan.rank(tmp_path / "out", objective, at_best="epoch").to_pylist()) == repr(
+        result.ranking.to_pylist()
+    )
+    # a run goes on in the next piece of a rotated log, and a place is that of its piece
+    (tmp_path / "a.log.1").write_text("".join(f"epoch {epoch} loss 9\n" for epoch in (1, 2, 3, 1, 2)))
+    (tmp_path / "a.log").write_text("epoch 3 loss 8\nepoch 1 loss 7\nepoch 2 loss 0\n")
+    best = metricscan.replay(tmp_path / "a.log*", SCANNER, objective=objective).best
+    assert (best.value, best.path, best.line) == (0.0, str(tmp_path / "a.log"), 3)
+    row = metricscan.replay(tmp_path / "a.log*", SCANNER, objective=objective).ranking.to_pylist()[0]
+    assert (row["part"], row["run"]) == (3, 2)
 
 
 def test_restarts_in_several_streams(tmp_path):

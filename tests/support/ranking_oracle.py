@@ -19,6 +19,7 @@ class Row(NamedTuple):
     time: int | None = None
     step: float | None = None
     part: int = 0
+    run: int = 0
 
 
 def natural(name):
@@ -222,6 +223,30 @@ def mean(values, *, exact=False):
         return float(total / len(values))
 
 
+def step_row_in_force(row, steps, place="before", separators=()):
+    """The row of the step whose value :func:`step_in_force` gives; None if there is none."""
+    numbered = [step._replace(value=at) for at, step in enumerate(steps)]
+    at = step_in_force(row, numbered, place, separators)
+    return None if at is None else steps[at]
+
+
+def run_of(step, steps, restarts):
+    """The run of a row of the step among all of its stream; -1 if a later run replaced it."""
+    if restarts == "keep" or step is None:
+        return 0
+    ordered = sorted(steps, key=lambda one: (one.part, one.start))
+    finite = [one for one in ordered if math.isfinite(one.value)]
+    runs = runs_of([one.value for one in finite])
+    lengths = list(itertools.accumulate(map(len, runs)))
+    if restarts == "purge":
+        if not math.isfinite(step.value):
+            return 0
+        own = sum(end <= finite.index(step) for end in lengths)
+        return -1 if any(step.value >= run[0] for run in runs[own + 1 :]) else 0
+    before = [one for one in finite if (one.part, one.start) <= (step.part, step.start)]
+    return sum(end <= len(before) - 1 for end in lengths) if before else 0
+
+
 def has_step(row):
     return row.step is not None and not math.isnan(row.step)
 
@@ -231,11 +256,12 @@ def counting(rows, per_step="last", from_step=None):
     rows = in_order(rows)
     if from_step is not None:
         rows = [row for row in rows if has_step(row) and row.step >= from_step]
+    rows = [row for row in rows if row.run >= 0]
     if per_step == "all":
         return rows
     kept = []
     for row in rows:
-        same = [other for other in rows if (other.stream, other.step) == (row.stream, row.step)]
+        same = [other for other in rows if (other.stream, other.run, other.step) == (row.stream, row.run, row.step)]
         if not has_step(row) or len(same) == 1:
             kept.append(row)
         elif per_step == "mean" and row is same[-1]:
@@ -317,6 +343,7 @@ def rank(
     steps=None,
     per_step="last",
     from_step=None,
+    restarts="keep",
     cut=(),
     completed_only=False,
     min_step=None,
@@ -345,7 +372,7 @@ def rank(
                 ("cut-value", any((name, row.stream, row.part, row.start) in cut for row in outcomes[name][3])),
                 ("behind", name in slow),
                 ("several-streams", len({row.stream for row in rows}) > 1),
-                ("restarted", "restarted" in shapes[name]),
+                ("restarted", "restarted" in shapes[name] and restarts == "keep"),
                 ("incomplete", any(map(is_incomplete, streams[name].values()))),
                 (
                     "values-per-step",
@@ -403,7 +430,8 @@ def rank(
                 "job_status": statuses.get(name),
                 "rows": len(jobs[name]),
                 "stream": row and row.stream,
-                "part": row and row.part,
+                "part": row and row.part + max(row.run, 0),
+                "run": row and max(row.run, 0) if restarts == "split" else None,
                 "line": row and row.line,
                 "offset": row and row.offset,
                 "step": row and row.step,

@@ -1,0 +1,100 @@
+"""The runs of a stream whose step goes back: which rows a later run replaced, and the run of each row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from metricscan.ranking.step_facts import placed, returning
+
+if TYPE_CHECKING:
+    from metricscan.datasets.rows import Array, Rows
+    from metricscan.definitions.objective import Restarts
+
+#: The run of a row that a later run replaced.
+REPLACED = -1
+
+
+def runs_of_steps(steps: Rows, restarts: Restarts, first_of_run: Array | None = None) -> Array:
+    """The run of each row of the step.
+
+    Parameters
+    ----------
+    steps : Rows
+        In any order.
+    restarts : {"purge", "split"}
+        "purge": ``REPLACED`` for a step that is at or above the first step of a later run of its stream, as TensorBoard drops
+        it; else 0. "split": the number of the run in its stream, the first 0.
+    first_of_run : int array, optional
+        The number of the run of each row, if something else than a step that goes back begins the runs.
+
+    Returns
+    -------
+    int32 array
+        As long as ``steps``.
+    """
+    size = len(steps.job)
+    found = np.zeros(size, dtype=np.int32)
+    finite = np.flatnonzero(np.isfinite(steps.value))
+    if not finite.size:
+        return found
+    some = steps.take(finite)
+    order = placed(some)
+    if order is not None:
+        finite, some = finite[order], some.take(order)
+    begins = np.ones(len(finite), dtype=bool)
+    begins[1:] = (some.job[1:] != some.job[:-1]) | (some.stream[1:] != some.stream[:-1])
+    stream = np.cumsum(begins) - 1
+    if first_of_run is None:
+        event = returning(some.value, stream)
+    else:
+        given = first_of_run[finite]
+        event = np.zeros(len(finite), dtype=bool)
+        event[1:] = ~begins[1:] & (given[1:] != given[:-1])
+    if not event.any() and first_of_run is None:
+        return found
+    run_starts = np.flatnonzero(begins | event)
+    run = np.cumsum(begins | event) - 1
+    if restarts == "purge":
+        least = _least_later(some.value[run_starts], stream[run_starts])
+        found[finite] = np.where(some.value >= least[run], REPLACED, 0)
+        return found
+    if first_of_run is not None:
+        return first_of_run.astype(np.int32)
+    heads = np.flatnonzero(begins)
+    numbers = run - run[heads][stream]
+    found[finite] = numbers
+    if len(finite) < size:
+        # a step that is not finite belongs to the run in which it stands
+        found = _carried(steps, found)
+    return found
+
+
+def _least_later(first: Array, stream: Array) -> Array:
+    """For each run the least first step of a later run of its stream; infinite for the last one."""
+    least = np.full(len(first), np.inf)
+    same = stream[1:] == stream[:-1]
+    least[:-1] = np.where(same, first[1:], np.inf)
+    reach = 1
+    # each round looks twice as far ahead
+    while reach < len(first):
+        ahead = np.where(stream[reach:] == stream[:-reach], least[reach:], np.inf)
+        if not np.isfinite(ahead).any():
+            break
+        least[:-reach] = np.minimum(least[:-reach], ahead)
+        reach *= 2
+    return least
+
+
+def _carried(steps: Rows, runs: Array) -> Array:
+    order = placed(steps)
+    at = np.arange(len(runs)) if order is None else order
+    finite = np.isfinite(steps.value[at])
+    begins = np.ones(len(at), dtype=bool)
+    begins[1:] = (steps.job[at][1:] != steps.job[at][:-1]) | (steps.stream[at][1:] != steps.stream[at][:-1])
+    # the last finite one at or before each row; run 0 before the first one of a stream
+    last = np.maximum.accumulate(np.where(finite | begins, np.arange(len(at)), 0))
+    found = runs.copy()
+    found[at] = np.where(finite[last], runs[at[last]], 0)
+    return found
