@@ -27,7 +27,7 @@ from metricscan.logs.natural import natural_order
 from metricscan.logs.no_logs import is_named_like_an_archive, is_of_no_log
 from metricscan.logs.older_pieces import notice_of_older_pieces
 from metricscan.logs.source import open_source
-from metricscan.logs.tools import is_of_tool
+from metricscan.logs.tools import is_of_tool, notice_of_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -138,6 +138,8 @@ class _Search:
         self.broken_logs: list[str] = []
         # what include left out
         self.left_out: list[str] = []
+        # what include took though a tool wrote it about itself
+        self.of_tools: list[str] = []
         # hidden folders that were not searched, and folders and logs with names that tools give to links
         self.hidden: list[str] = []
         self.like_links: list[str] = []
@@ -171,6 +173,7 @@ class _Search:
         self._mention_hidden()
         notices = (
             notice_of_broken(self.broken_logs),
+            notice_of_tools([path for path in dict.fromkeys(self.of_tools) if path in self.logs], self.include),
             notice_of_older_pieces(self.given, self.left_out, self.logs) if self.given or self.left_out else None,
         )
         self.found.notices += [notice for notice in notices if notice is not None]
@@ -204,9 +207,7 @@ class _Search:
             return
         if look is not None and is_named_like_an_archive(path) and not look[-1] & FLAG_PACKED:
             message = f"{path} has the name of an archive, but does not begin as one"
-            hint = (
-                "an empty tar holds no logs; of a zip that extracts itself, take out what stands before it: zip --fix"
-            )
+            hint = "an empty tar holds no logs; zip -J takes the program off a zip that extracts itself"
             self.found.errors.append(SourceError(message, path=path, offset=0, hint=hint))
             return
         self._take(path, look, given=True)
@@ -335,6 +336,8 @@ class _Search:
                 why = self.why_no_log(entry.name, paths, place, partial(_is_export, entry.path))
                 if why is None:
                     logs.append(entry.path)
+                    if self.include and is_of_tool(place, entry.name):
+                        self.of_tools.append(entry.path)
                 elif real is None:
                     if why == "not-included":
                         self.left_out.append(entry.path)

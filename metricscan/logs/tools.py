@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import os
 import re
 from typing import TYPE_CHECKING
 
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
+from metricscan.logs.job import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +100,19 @@ def is_of_tool(folder: str, name: str, is_file: Callable[[str], bool] = os.path.
         return False
     place = f"{folder}/{name}"
     return any(pattern.fullmatch(place) for pattern in patterns) or (may_be_saved and _is_saved(place, is_file))
+
+
+def notice_of_tools(paths: Iterable[str], include: Iterable[str]) -> Notice | None:
+    """The notice about files that tools wrote about themselves, which ``include`` took by the names of their folders."""
+    # a glob such as debug*.log asks for them
+    names = [last for pattern in include if (last := pattern.rpartition("/")[2]).strip("*?")]
+    taken = [path for path in paths if not any(fnmatch.fnmatchcase(os.path.basename(path), name) for name in names)]
+    if not taken:
+        return None
+    count = f"{len(taken):,} log{' is' if len(taken) == 1 else 's are'}"
+    return Notice(
+        f"{count} what a tool wrote about itself, for example {taken[0]}: include took it by its folder", taken[0]
+    )
 
 
 def _is_saved(place: str, is_file: Callable[[str], bool]) -> bool:

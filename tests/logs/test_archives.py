@@ -530,3 +530,18 @@ def test_an_export_in_another_encoding_is_a_log(tmp_path, encoding):
     path.write_bytes(zipped({"job/x.json": export.encode(encoding), "job/y.json": b"{}"}))
     result = metricscan.replay([path], Scanner(["loss=loss=([0-9.]+)"]))
     assert result["loss"].select(["job", "value"]).to_pylist() == [{"job": "x", "value": 1.5}]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("empty.tar", b"\0" * 10_240),
+        ("nothing.tar", b""),
+        ("sfx.zip", b"#!/bin/sh\nexit\n" + zipped(LOGS)),
+        ("page.zip", b"<html>not found</html>\n"),
+    ],
+)
+def test_a_file_that_has_only_the_name_of_an_archive(tmp_path, name, data):
+    path = write(tmp_path, name, data)
+    (error,) = survey([path]).errors
+    assert str(error).startswith(f"{path} has the name of an archive, but does not begin as one\nhint: an empty tar")

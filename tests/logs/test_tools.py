@@ -533,3 +533,16 @@ def test_airflow(tmp_path):
         "task_id=s": "Stopped",
     }
     assert found["task_id=a"][:2] == (["attempt=2.log"] * 2, {"dag_id": "d", "run_id": "r", "task_id": "a"})
+
+
+@pytest.mark.parametrize(("include", "count"), [("*abc/*", 1), ("debug*.log", 0), ("output.log", 0)])
+def test_a_tools_own_logs_that_include_takes_by_their_folder_are_said(tmp_path, include, count):
+    run = tmp_path / "wandb" / "run-20260301_100000-abc"
+    tree(run, ["files/output.log", "logs/debug.log"])
+    (tmp_path / "wandb" / "latest-run").symlink_to(run.name)
+    found = survey([tmp_path], include=include)
+    said = [notice.message for notice in found.notices]
+    assert len(said) == count
+    if said:
+        assert said[0].startswith("1 log is what a tool wrote about itself, for example ")
+        assert said[0].endswith("logs/debug.log: include took it by its folder")
