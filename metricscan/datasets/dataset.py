@@ -1,4 +1,4 @@
-"""Read a dataset that a replay wrote: its tables, the facts of its jobs, and its rows in bounded memory."""
+"""Read a dataset that a replay wrote, or a journal: its tables, the facts of its jobs, and its rows in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 from metricscan.datasets import manifest as manifests
 from metricscan.datasets.formats import READERS
+from metricscan.datasets.journal_format import is_journal
+from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.manifest import REPLAY_AGAIN
 from metricscan.datasets.rows import Rows, used_codes_of
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
@@ -32,7 +34,8 @@ class Dataset(Mapping[str, pa.Table]):
     Parameters
     ----------
     path : path
-        The folder that ``replay(..., out=path)`` or ``metricscan replay --out`` wrote.
+        The folder that ``replay(..., out=path)`` or ``metricscan replay --out`` wrote, or a journal. Of a journal the rows are
+        those of its commits until now; its writer may go on.
 
     Attributes
     ----------
@@ -75,7 +78,8 @@ class Dataset(Mapping[str, pa.Table]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self._manifest = manifests.read(self.path)
+        self._journal = JournalTables(self.path) if is_journal(self.path) else None
+        self._manifest = manifests.read(self.path) if self._journal is None else self._journal.manifest()
         self.manifest = self._manifest.document
         self.facts = self._manifest.facts
         self.objective = self._manifest.objective
@@ -85,7 +89,11 @@ class Dataset(Mapping[str, pa.Table]):
         self.exclude_doubts = self._manifest.exclude_doubts
         self.evidence = self._manifest.evidence
         self.format: str = self.manifest["format"]
-        self._files = _find_files(self.path, self.manifest["metrics"], self.format)
+        self._files: dict[str, list[str]] = (
+            _find_files(self.path, self.manifest["metrics"], self.format)
+            if self._journal is None
+            else {metric: [] for metric in self._journal.metrics}
+        )
 
     def __getitem__(self, metric: str) -> pa.Table:
         return pa.Table.from_batches(
@@ -107,6 +115,8 @@ class Dataset(Mapping[str, pa.Table]):
     def batches(self, metric: str) -> Iterator[pa.RecordBatch]:
         """Rows of a metric in batches of at most 131,072: job, stream, part, value, line, offset, start, time.
 
+        Of a journal, all rows of the metric are held in memory.
+
         The names are dictionaries of int32 to string, ``part`` is int32, ``value`` is float64 (string for a label), ``line``,
         ``offset`` and ``start`` are int64, ``time`` is in microseconds, UTC. ``part`` is 0 in datasets of earlier versions.
 
@@ -115,6 +125,12 @@ class Dataset(Mapping[str, pa.Table]):
         SourceError
             A file cannot be read, or the dataset does not have as many rows as the replay wrote.
         """
+        if self._journal is not None:
+            if metric not in self._files:
+                raise KeyError(metric)
+            for _, batch in self._journal.batches([metric]):
+                yield batch
+            return
         rows = 0
         schema = LABEL_SCHEMA if metric in self.labels else SCHEMA
         for path in self._files[metric]:

@@ -1,0 +1,503 @@
+"""Write a journal: rows of many files that grow, and the checkpoints that they reach, in one commit."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+import zlib
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from metricscan.datasets import journal_disk as disk
+from metricscan.datasets.journal_format import (
+    COMMIT,
+    DOCUMENT,
+    END,
+    Description,
+    FollowedFile,
+    Segment,
+    State,
+    framed,
+    is_journal,
+    last_segment,
+    pack_checkpoint,
+    read_description,
+    segment_header,
+    segment_path,
+    write_description,
+)
+from metricscan.datasets.journal_packing import Packer, pack_rows
+from metricscan.errors import OptionError, SourceError
+from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+
+    import pyarrow as pa
+
+    from metricscan.logs.job import Notice
+    from metricscan.scanning.scanner import Scanner
+
+LOCK = "lock"
+# A segment is whole after so many bytes or commits. Its frames are read one by one when the journal is opened: 5 us each.
+_SEGMENT_BYTES = 1 << 25
+_SEGMENT_COMMITS = 16_384
+# Rows that are held before a commit.
+_HELD_ROWS = 262_144
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_RETRY_S = 1.0
+
+
+class Cut(NamedTuple):
+    """The end of a journal that was no whole commit, and was cut when the journal was opened.
+
+    Attributes
+    ----------
+    path : str
+        The segment.
+    offset : int
+        Where its last whole commit ends.
+    size_bytes : int
+        How many bytes stood behind it.
+    """
+
+    path: str
+    offset: int
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.size_bytes:,} bytes behind byte {self.offset} of {self.path} were no whole commit, and were cut"
+
+
+class _Entry(NamedTuple):
+    """What is added about a file at once."""
+
+    file: FollowedFile
+    rows: Mapping[str, pa.RecordBatch]
+    checkpoint: bytes | None
+    replaces: tuple[int, ...]
+
+
+class Journal:
+    """The writer of a journal; a context manager, which commits at its end unless an error ends its block.
+
+    A journal holds rows and checkpoints. A checkpoint says up to where a file was read. Both are added by :meth:`append` and
+    written by :meth:`commit`: at once, and they are on the disk when it returns. So who opens the journal after a crash and goes
+    on at its checkpoints loses no row, and gets none twice.
+
+    There is one writer at a time, and any number of readers (:class:`JournalReader`, and :class:`Dataset`).
+
+    Attributes
+    ----------
+    path : str
+    cut : Cut or None
+        What was cut when the journal was opened.
+    due : float or None
+        The time by ``clock`` at which what was appended is to be committed; None if there is nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from metricscan import Dataset, Scanner
+    >>> scanner = Scanner(["loss=loss=([0-9.]+)"])
+    >>> path = f"{tempfile.mkdtemp()}/journal"
+    >>> file = FollowedFile("trial_1", "stdout", 0, "logs/trial_1.log")
+    >>> with Journal.open(path, scanner) as journal, scanner.stream() as stream:
+    ...     stream.feed(b"loss=0.5\\nloss=0.25\\n")
+    ...     journal.append(file, stream.take(), b"read up to byte 19")
+    >>> Dataset(path)["loss"]["value"].to_pylist()
+    [0.5, 0.25]
+    >>> with Journal.open(path, scanner) as journal:
+    ...     journal.checkpoints()[file]
+    b'read up to byte 19'
+    """
+
+    def __init__(
+        self,
+        path: str,
+        lock: int,
+        description: Description,
+        *,
+        commit_interval: float | None,
+        clock: Callable[[], float],
+        on_wait: Callable[[SourceError], object] | None,
+        segment_bytes: int,
+        segment_commits: int,
+    ) -> None:
+        self.path = path
+        self.cut: Cut | None = None
+        self.due: float | None = None
+        self._lock = lock
+        self._description = description
+        self._interval = commit_interval
+        self._clock = clock
+        self._on_wait = on_wait
+        self._segment_bytes = segment_bytes
+        self._segment_commits = segment_commits
+        self._entries: list[_Entry] = []
+        self._notices: list[Notice] = []
+        self._held_rows = 0
+        # a frame that is not known to be on the disk; it goes there before anything else
+        self._unwritten = b""
+        self._descriptor = -1
+        self._number = 0
+        self._first = self._end = self._commits = self._salt = 0
+        self._state = State()
+        self._numbers: dict[tuple[str, str, int], int] = {}
+        self._texts: dict[str, int] = {}
+        self._committed: dict[FollowedFile, bytes] = {}
+        self._uncommitted: dict[FollowedFile, bytes] = {}
+        #: Whether the current segment has its end.
+        self._is_complete = True
+
+    # ---- opening
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        scanner: Scanner,
+        *,
+        commit_interval: float | None = 0.2,
+        clock: Callable[[], float] = time.monotonic,
+        on_wait: Callable[[SourceError], object] | None = None,
+        segment_bytes: int = _SEGMENT_BYTES,
+        segment_commits: int = _SEGMENT_COMMITS,
+    ) -> Self:
+        """Open a journal to go on with it; where there is none, begin one.
+
+        What follows the last whole commit is cut, and ``cut`` says how much that was.
+
+        Parameters
+        ----------
+        path : path
+            Folder of the journal.
+        scanner : Scanner
+            Its definitions and options must be those of the journal.
+        commit_interval : float or None
+            :meth:`append` commits once the first of what it holds is so many seconds old. None: only :meth:`commit` does.
+        clock : callable
+            Gives the time in seconds.
+        on_wait : callable, optional
+            Called with the error each time the disk has no room, or is read-only; the commit is tried again after a second.
+            Without it the commit raises the error.
+        segment_bytes, segment_commits : int
+            After so many bytes or commits a new segment begins.
+
+        Raises
+        ------
+        OptionError
+            The folder holds other files, or a journal of other definitions or options.
+        SourceError
+            Another process writes the journal, it is damaged, or it cannot be read or written.
+        """
+        folder = os.fspath(path)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            others = set() if is_journal(folder) else {*os.listdir(folder)} - {LOCK, f"{DOCUMENT}.new"}
+            if others:
+                raise OptionError(f"{folder} is not empty and not a journal: it has no {DOCUMENT}")
+            lock = _locked(folder)
+        except OSError as error:
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
+        try:
+            if not is_journal(folder):
+                write_description(folder, scanner)
+            disk.sync_folder(os.path.dirname(os.path.abspath(folder)))
+            description = read_description(folder)
+            if description.fingerprint != scanner.fingerprint:
+                raise OptionError(
+                    f"{folder} is a journal of other definitions or options",
+                    hint="take the definitions and options that its journal.json names, or begin another journal",
+                )
+            journal = cls(
+                folder,
+                lock,
+                description,
+                commit_interval=commit_interval,
+                clock=clock,
+                on_wait=on_wait,
+                segment_bytes=segment_bytes,
+                segment_commits=segment_commits,
+            )
+            journal._recover()
+        except BaseException as error:
+            os.close(lock)
+            if isinstance(error, OSError) and not isinstance(error, SourceError):
+                raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
+            raise
+        return journal
+
+    def _recover(self) -> None:
+        """Go on behind the last whole commit."""
+        number = last_segment(self.path)
+        if not number:
+            return
+        segment = Segment(self.path, number, self._description, is_last=True)
+        commits = sum(1 for _ in segment.commits())
+        if segment.size > segment.end:
+            self.cut = Cut(segment.path, segment.end, segment.size - segment.end)
+        self._take_over(number, segment.state, segment.first, segment.salt)
+        self._end, self._commits, self._is_complete = segment.end, commits, segment.is_complete
+        self._texts = {text: at for at, text in enumerate(self._state.texts)}
+        self._numbers = {file.key: at for at, file in enumerate(self._state.files)}
+        self._committed = {
+            file: checkpoint
+            for file, checkpoint in zip(self._state.files, self._state.checkpoints, strict=True)
+            if checkpoint is not None
+        }
+        self._descriptor = os.open(segment.path, os.O_RDWR)
+        if self.cut is not None:
+            os.ftruncate(self._descriptor, segment.end)
+        # the writer before may have been killed before it synced the file, or its name
+        disk.sync(self._descriptor)
+        disk.sync_folder(self.path)
+
+    def _take_over(self, number: int, state: State, first: int, salt: int) -> None:
+        self._number, self._state, self._first, self._salt = number, state, first, salt
+
+    # ---- adding
+
+    def append(
+        self,
+        file: FollowedFile,
+        rows: Mapping[str, pa.RecordBatch],
+        checkpoint: bytes | None = None,
+        *,
+        replaces: Iterable[int] = (),
+    ) -> None:
+        """Add rows of a file, and the checkpoint that they reach. Keeps references until they are committed.
+
+        Parameters
+        ----------
+        file : FollowedFile
+            Job, stream and part distinguish it; the path that is named first stays.
+        rows : mapping of str to pyarrow.RecordBatch
+            By metric, as :meth:`Stream.take` gives them.
+        checkpoint : bytes or None
+            What :meth:`checkpoints` gives after this commit. None: that of before.
+        replaces : iterable of int
+            Offsets of records. Their rows of this file that were added before count no more.
+
+        Raises
+        ------
+        SourceError
+            A commit was due and failed; what was added is kept, and :meth:`commit` tries again.
+        """
+        for metric, batch in rows.items():
+            if batch.schema not in (SCHEMA, LABEL_SCHEMA):
+                raise TypeError(
+                    f"the rows of {metric!r} have the schema {batch.schema}; that of a stream's rows was expected"
+                )
+        gone = tuple(replaces)
+        if file.part < 0 or min(gone, default=0) < 0:
+            raise ValueError(f"part {file.part}, replaces={gone}: numbers of at least 0 were expected")
+        self._entries.append(_Entry(file, rows, checkpoint, gone))
+        self._held_rows += sum(batch.num_rows for batch in rows.values())
+        self._added()
+
+    def note(self, notice: Notice) -> None:
+        """Add what a reader should know, such as bytes that were lost; it is among the notices of the dataset."""
+        self._notices.append(notice)
+        self._added()
+
+    def _added(self) -> None:
+        if self._interval is not None:
+            now = self._clock()
+            if self.due is None:
+                self.due = now + self._interval
+            if now >= self.due or self._held_rows >= _HELD_ROWS:
+                self.commit()
+        elif self._held_rows >= _HELD_ROWS:
+            self.commit()
+
+    def checkpoints(self) -> dict[FollowedFile, bytes]:
+        """The last checkpoint of each file that is on the disk; a copy."""
+        return dict(self._committed)
+
+    def commit(self) -> None:
+        """Write what was added. When this returns, it is on the disk.
+
+        Raises
+        ------
+        SourceError
+            It could not be written. It is kept; another call tries again, and a journal that is opened again holds all of it or
+            nothing.
+        """
+        if self._lock < 0:
+            raise ValueError("the journal is closed")
+        while True:
+            try:
+                self._commit()
+            except OSError as error:
+                place = segment_path(self.path, max(self._number, 1))
+                failure = SourceError(f"cannot write {place}", path=place, cause=error)
+                if self._on_wait is None or error.errno not in _NO_ROOM:
+                    raise failure from error
+                self._on_wait(failure)
+                time.sleep(_RETRY_S)
+            else:
+                return
+
+    def _commit(self) -> None:
+        self._write_pending()
+        if not self._entries and not self._notices:
+            return
+        if self._is_complete or self._is_full():
+            self._roll()
+        try:
+            self._unwritten = framed(self._packed(), self._salt, self._end)
+        except BaseException:
+            # a part of it may have its numbers by now; what is on the disk is whole
+            self._release()
+            raise
+        self._entries, self._notices, self._held_rows, self.due = [], [], 0, None
+        self._write_pending()
+
+    def _write_pending(self) -> None:
+        """Write the frame that is not known to be on the disk."""
+        if self._unwritten:
+            disk.write_at(self._descriptor, self._unwritten, self._end)
+            self._end += len(self._unwritten)
+            self._commits += 1
+            self._unwritten = b""
+            self._committed |= self._uncommitted
+            self._uncommitted = {}
+
+    def _packed(self) -> Packer:
+        """The commit of all that was added."""
+        state = self._state
+        since = state.counts()
+        state.notices += self._notices
+        body = Packer()
+        body.number(len(self._entries))
+        for entry in self._entries:
+            number = self._numbers.get(entry.file.key)
+            if number is None:
+                number = self._numbers[entry.file.key] = state.add_file(entry.file)
+            body.number(number)
+            body.append(entry.checkpoint is not None)
+            if entry.checkpoint is not None:
+                pack_checkpoint(body, entry.checkpoint, state.checkpoints[number])
+                state.checkpoints[number] = entry.checkpoint
+                self._uncommitted[state.files[number]] = entry.checkpoint
+            body.number(len(entry.replaces))
+            for offset in entry.replaces:
+                body.number(offset)
+            batches = {name: batch for name, batch in entry.rows.items() if batch.num_rows}
+            body.number(len(batches))
+            for name, batch in batches.items():
+                self._pack_batch(body, name, batch)
+        out = Packer([COMMIT])
+        state.pack_news(out, since)
+        out += body
+        return out
+
+    def _pack_batch(self, out: Packer, name: str, batch: pa.RecordBatch) -> None:
+        state = self._state
+        metric = state.metrics.get(name)
+        if metric is None:
+            metric = state.add_metric(name, is_label=batch.schema == LABEL_SCHEMA)
+        state.rows[metric] += batch.num_rows
+        packed = Packer()
+        pack_rows(packed, batch, self._text_number)
+        out.number(metric)
+        out.number(batch.num_rows)
+        out.blob(packed)
+
+    def _text_number(self, text: str) -> int:
+        number = self._texts.get(text)
+        if number is None:
+            number = self._texts[text] = len(self._state.texts)
+            self._state.texts.append(text)
+        return number
+
+    # ---- segments
+
+    def _is_full(self) -> bool:
+        # the header states all files; where it is long, so is the segment
+        return self._commits >= self._segment_commits or self._end - self._first >= max(
+            self._segment_bytes, self._first
+        )
+
+    def _roll(self) -> None:
+        """Complete the segment, and begin the next one. Where a step fails, another call takes it again."""
+        if not self._is_complete:
+            end = Packer([END])
+            end.number(self._commits)
+            disk.write_at(self._descriptor, framed(end, self._salt, self._end), self._end)
+            self._is_complete = True
+        number = self._number + 1
+        header = segment_header(self._description, number, self._state)
+        place = segment_path(self.path, number)
+        disk.write_file(place, header)
+        descriptor = os.open(place, os.O_RDWR)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._take_over(number, self._state, len(header), zlib.crc32(header))
+        self._state.texts, self._texts = [], {}
+        self._end, self._commits, self._is_complete = len(header), 0, False
+
+    # ---- the end
+
+    def close(self) -> None:
+        """Commit, and let another process write the journal.
+
+        Raises
+        ------
+        SourceError
+            The commit failed. The journal is closed all the same.
+        """
+        try:
+            if self._lock >= 0:
+                self.commit()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        for descriptor in (self._descriptor, self._lock):
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self._descriptor = self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._release()
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}: {len(self._state.files)} files, segment {self._number}>"
+
+
+def _locked(folder: str) -> int:
+    """The descriptor of the lock file, locked: the system unlocks it when the process ends."""
+    import fcntl
+
+    place = os.path.join(folder, LOCK)
+    descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        who = f"process {holder}" if holder.isdigit() else "another process"
+        hint = "a journal has one writer at a time; readers need no lock"
+        raise SourceError(f"{folder} is being written by {who}", path=folder, hint=hint) from None
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor

@@ -1,0 +1,543 @@
+"""The format of a journal: the segments in its folder, the frames in a segment, and what a frame says.
+
+A journal is a folder: ``journal.json`` says by which definitions its rows were read, and ``000001.segment`` and those that follow
+hold them. A segment begins with a header: the files and their checkpoints at its beginning. Frames follow. A frame is one
+commit: rows, and the checkpoints that they reach, so that both are there or neither is. The last frame of a segment that is
+complete is its end.
+
+The header of a frame holds the length of its payload, a CRC of it, and a check of the header itself, which depends on the
+segment and on the place in it: what stood elsewhere, or in another journal, is no frame here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan.datasets.journal_disk import read_file, write_file
+from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, unpack_rows
+from metricscan.errors import SourceError
+from metricscan.logs.job import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from metricscan.scanning.scanner import Scanner
+
+DOCUMENT = "journal.json"
+VERSION = 1
+COMMIT, END = 1, 2
+_MAGIC = b"\x89MSJ\r\n\x1a\n"
+# magic, version, length of the rest, its CRC
+_SEGMENT = struct.Struct("<8sIII")
+_MARK = b"\xa7M"
+# mark, length of the payload, its CRC, check of this header
+_FRAME = struct.Struct("<2sIIH")
+FRAME_HEADER_BYTES = _FRAME.size
+_NEWER = "a newer version of metricscan wrote it"
+
+
+class FollowedFile(NamedTuple):
+    """A file of which a journal holds rows: the part of a stream of a job.
+
+    Attributes
+    ----------
+    job, stream : str
+    part : int
+        The piece of a rotated stream, or the generation of a file that was replaced; the oldest is 0.
+    path : str
+    """
+
+    job: str
+    stream: str
+    part: int
+    path: str
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What distinguishes it from the other files of its journal."""
+        return self[:3]
+
+
+# ---- the folder
+
+
+class Description(NamedTuple):
+    """What ``journal.json`` says."""
+
+    document: Mapping[str, Any]
+    digest: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the scanner whose rows the journal holds."""
+        return str(self.document["fingerprint"])
+
+
+def is_journal(path: str) -> bool:
+    """Whether a folder is a journal."""
+    return os.path.isfile(os.path.join(path, DOCUMENT))
+
+
+def write_description(path: str, scanner: Scanner) -> None:
+    """Write ``journal.json`` into a folder.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    from metricscan import __version__
+
+    labels = frozenset(scanner.labels)
+    document = {
+        "format_version": VERSION,
+        "metricscan": __version__,
+        # no other journal has the same digest
+        "id": os.urandom(8).hex(),
+        "definitions": [
+            {"Name": one.name, "Regex": one.regex} for one in scanner.definitions if one.name not in labels
+        ],
+        "labels": {one.name: one.regex for one in scanner.definitions if one.name in labels},
+        "metrics": scanner.metrics,
+        "options": scanner.options,
+        "fingerprint": scanner.fingerprint,
+    }
+    document["digest"] = sha256(_canonical(document)).hexdigest()
+    text = json.dumps(document, indent=2, ensure_ascii=True)
+    write_file(os.path.join(path, DOCUMENT), f"{text}\n".encode())
+
+
+def read_description(path: str) -> Description:
+    """Read and check ``journal.json``.
+
+    Raises
+    ------
+    SourceError
+        The folder is no journal, or its description cannot be read, was changed, or has a newer version.
+    """
+    place = os.path.join(path, DOCUMENT)
+    try:
+        document = json.loads(read_file(place))
+    except FileNotFoundError as error:
+        if not os.path.exists(path):
+            raise SourceError(f"cannot open {path}", path=path, cause=error) from None
+        raise SourceError(f"{path} is not a journal: it has no {DOCUMENT}", path=path) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"cannot read {place}", path=place, cause=error) from error
+    if not isinstance(document, dict) or not isinstance(document.get("digest"), str):
+        raise SourceError(f"{place} is not the description of a journal: it has no digest", path=place)
+    digest = document.pop("digest")
+    if document.get("format_version") != VERSION:
+        message = f"{place} has format version {document.get('format_version')!r}; {VERSION} was expected"
+        raise SourceError(message, path=place, hint=_NEWER)
+    if digest != sha256(_canonical(document)).hexdigest():
+        raise SourceError(f"{place} was changed: its digest is not that of its content", path=place)
+    return Description(document, bytes.fromhex(digest))
+
+
+def _canonical(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, ensure_ascii=True).encode()
+
+
+def segment_path(path: str, number: int) -> str:
+    """The place of a segment."""
+    return os.path.join(path, f"{number:06}.segment")
+
+
+def last_segment(path: str) -> int:
+    """The number of the last segment, from 1; 0 if there is none.
+
+    Raises
+    ------
+    SourceError
+        The folder cannot be read, or a segment is missing.
+    """
+    try:
+        names = os.listdir(path)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}", path=path, cause=error) from error
+    numbers = {
+        int(stem)
+        for name in names
+        if (stem := name.removesuffix(".segment")) != name and stem.isascii() and stem.isdigit()
+    }
+    last = max(numbers, default=0)
+    missing = next((number for number in range(1, last) if number not in numbers), None)
+    if missing is not None:
+        place = segment_path(path, missing)
+        raise SourceError(f"{path} lacks {os.path.basename(place)}; it has segments up to {last:06}", path=place)
+    return last
+
+
+# ---- what a journal holds
+
+
+class State:
+    """What is known of a journal at a place in it.
+
+    Attributes
+    ----------
+    metrics : dict of str to int
+        The number of each metric that has rows.
+    rows : list of int
+        By number of the metric, how many rows were written. Rows that were replaced count, too.
+    labels : list of bool
+        By number of the metric, whether its values are text.
+    files : list of FollowedFile
+        By number.
+    checkpoints : list of (bytes or None)
+        By number of the file.
+    texts : list of str
+        The texts of labels by number. The numbers hold within a segment.
+    notices : list of Notice
+    """
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, int] = {}
+        self.rows: list[int] = []
+        self.labels: list[bool] = []
+        self.files: list[FollowedFile] = []
+        self.checkpoints: list[bytes | None] = []
+        self.texts: list[str] = []
+        self.notices: list[Notice] = []
+
+    # ---- declarations: texts, metrics, files and notices that were not named before
+
+    def pack_news(self, out: Packer, since: tuple[int, int, int, int]) -> None:
+        """Write what was added since the counts were these."""
+        texts, metrics, files, notices = since
+        out.number(len(self.texts) - texts)
+        for text in self.texts[texts:]:
+            out.text(text)
+        out.number(len(self.metrics) - metrics)
+        for name, number in list(self.metrics.items())[metrics:]:
+            out.text(name)
+            out.append(self.labels[number])
+        out.number(len(self.files) - files)
+        for file in self.files[files:]:
+            out.text(file.job)
+            out.text(file.stream)
+            out.number(file.part)
+            out.text(file.path)
+        out.number(len(self.notices) - notices)
+        for notice in self.notices[notices:]:
+            out.text(notice.message)
+            out.text(notice.path or "")
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """How many texts, metrics, files and notices there are."""
+        return len(self.texts), len(self.metrics), len(self.files), len(self.notices)
+
+    def unpack_news(self, data: Unpacker) -> None:
+        """Read what was added."""
+        for _ in range(data.number()):
+            self.texts.append(data.text())
+        for _ in range(data.number()):
+            self.add_metric(data.text(), is_label=bool(data.number()))
+        for _ in range(data.number()):
+            self.add_file(FollowedFile(data.text(), data.text(), data.number(), data.text()))
+        for _ in range(data.number()):
+            self.notices.append(Notice(data.text(), data.text() or None))
+
+    def add_metric(self, name: str, *, is_label: bool) -> int:
+        """Give a metric the next number."""
+        number = self.metrics[name] = len(self.metrics)
+        self.rows.append(0)
+        self.labels.append(is_label)
+        return number
+
+    def add_file(self, file: FollowedFile) -> int:
+        """Give a file the next number."""
+        self.files.append(file)
+        self.checkpoints.append(None)
+        return len(self.files) - 1
+
+    # ---- the header of a segment
+
+    def pack(self) -> bytes:
+        """All but the texts, as the header of a segment has it."""
+        out = Packer()
+        self.pack_news(out, (len(self.texts), 0, 0, 0))
+        for rows in self.rows:
+            out.number(rows)
+        for checkpoint in self.checkpoints:
+            out.append(checkpoint is not None)
+            out.blob(checkpoint or b"")
+        return bytes(out)
+
+    @classmethod
+    def unpacked(cls, data: Unpacker) -> State:
+        """The state in the header of a segment."""
+        state = cls()
+        state.unpack_news(data)
+        state.rows = [data.number() for _ in state.rows]
+        for number in range(len(state.files)):
+            has_one = bool(data.number())
+            checkpoint = data.blob()
+            state.checkpoints[number] = checkpoint if has_one else None
+        return state
+
+
+class Replaced(NamedTuple):
+    """The rows of a record that later rows replace: the number of its file, and its offset."""
+
+    file: int
+    offset: int
+
+
+def pack_checkpoint(out: Packer, checkpoint: bytes, before: bytes | None) -> None:
+    """Write a checkpoint as what differs from the file's checkpoint before it: most of it stays."""
+    before = before or b""
+    size = min(len(before), len(checkpoint))
+    same = size - (_difference(before[:size], checkpoint[:size]).bit_length() + 7) // 8
+    rest = size - same
+    ends = 0
+    if rest:
+        different = _difference(before[len(before) - rest :], checkpoint[len(checkpoint) - rest :])
+        ends = ((different & -different).bit_length() - 1) // 8 if different else rest
+    out.number(same)
+    out.number(ends)
+    out.blob(checkpoint[same : len(checkpoint) - ends])
+
+
+def _difference(one: bytes, other: bytes) -> int:
+    """A number whose bits are set where two texts of the same length differ."""
+    return int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
+
+
+def _unpack_checkpoint(data: Unpacker, before: bytes | None) -> bytes:
+    before = before or b""
+    same, ends = data.number(), data.number()
+    middle = data.blob()
+    if same + ends > len(before):
+        raise ValueError("a checkpoint refers to bytes that are not there")
+    return before[:same] + middle + before[len(before) - ends :]
+
+
+def read_commit(
+    payload: bytes,
+    state: State,
+    wanted: Callable[[str], Columns | None] | None = None,
+    replaced: Callable[[Replaced], object] | None = None,
+) -> None:
+    """Read a commit: the state becomes what it is behind it.
+
+    Parameters
+    ----------
+    payload : bytes
+    state : State
+    wanted : callable, optional
+        Gives the columns for the rows of a metric. Rows of metrics that have none are passed over.
+    replaced : callable, optional
+        Called with each record whose rows are replaced, before the rows that replace them are added.
+    """
+    data = Unpacker(payload, 1)
+    state.unpack_news(data)
+    names = list(state.metrics)
+    for _ in range(data.number()):
+        file = data.number()
+        if data.number():
+            state.checkpoints[file] = _unpack_checkpoint(data, state.checkpoints[file])
+        for _ in range(data.number()):
+            gone = Replaced(file, data.number())
+            if replaced is not None:
+                replaced(gone)
+        for _ in range(data.number()):
+            metric, rows, size = data.number(), data.number(), data.number()
+            state.rows[metric] += rows
+            into = None if wanted is None else wanted(names[metric])
+            if into is None:
+                data.at += size
+                continue
+            unpack_rows(data, file, rows, into, state.texts if state.labels[metric] else None)
+
+
+# ---- segments and frames
+
+
+def segment_header(description: Description, number: int, state: State) -> bytes:
+    """The first bytes of a segment."""
+    out = Packer(description.digest)
+    out.number(number)
+    body = bytes(out) + state.pack()
+    start = struct.pack("<8sII", _MAGIC, VERSION, len(body))
+    return start + struct.pack("<I", zlib.crc32(body, zlib.crc32(start))) + body
+
+
+def framed(payload: bytes | bytearray, salt: int, offset: int) -> bytes:
+    """A frame for a place in a segment."""
+    crc = zlib.crc32(payload, salt)
+    return _FRAME.pack(_MARK, len(payload), crc, _check(salt, offset, len(payload), crc)) + payload
+
+
+def _check(salt: int, offset: int, length: int, crc: int) -> int:
+    return zlib.crc32(struct.pack("<QII", offset, length, crc), salt) & 0xFFFF
+
+
+class Segment:
+    """A segment that is read: the state at its beginning, and its frames.
+
+    Parameters
+    ----------
+    path : str
+        Of the journal.
+    number : int
+    description : Description
+        Of the journal.
+    is_last : bool
+        Whether it is the last segment. The end of another must be there.
+    synced : bool
+        As :func:`read_file` takes it.
+
+    Attributes
+    ----------
+    path : str
+        Of the segment.
+    state : State
+        Moves on as the caller reads the commits by it.
+    first : int
+        The place of the first frame.
+    end : int
+        The place behind the last frame that was read.
+    size : int
+        Once all frames were read more than ``end``, if what follows is no whole frame.
+    is_complete : bool
+        Whether the last frame is the end of the segment.
+    salt : int
+        What the checks of its frames begin with.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, its header is damaged or of another journal, or it has a newer version.
+    """
+
+    def __init__(
+        self, path: str, number: int, description: Description, *, is_last: bool, synced: bool = False
+    ) -> None:
+        self.path = segment_path(path, number)
+        self.number = number
+        self.is_last = is_last
+        self._synced = synced
+        self._data = b""
+        # the place of the first of these bytes
+        self._base = self.size = self.end = 0
+        self.refresh()
+        body = self._checked_header()
+        if body[:32] != description.digest:
+            raise SourceError(f"{self.path} is of another journal", path=self.path, offset=0)
+        unpacker = Unpacker(body, 32)
+        try:
+            found = unpacker.number()
+            self.state = State.unpacked(unpacker)
+        except (IndexError, ValueError) as error:
+            raise SourceError(f"{self.path} has an invalid header", path=self.path, offset=0, cause=error) from error
+        if found != number:
+            raise SourceError(f"{self.path} is segment {found}; {number} was expected", path=self.path, offset=0)
+        self.first = self.end = _SEGMENT.size + len(body)
+        self.salt = zlib.crc32(self._data[: self.first])
+        self.is_complete = False
+        self.commits_read = 0
+
+    def refresh(self) -> None:
+        """Read what was written since; bytes before :attr:`end` are given back."""
+        try:
+            more = read_file(self.path, self.size, synced=self._synced)
+        except OSError as error:
+            raise SourceError(f"cannot read {self.path}", path=self.path, cause=error) from error
+        if more:
+            self._data = self._data[self.end - self._base :] + more
+            self._base = self.end
+            self.size += len(more)
+
+    def _checked_header(self) -> bytes:
+        data = self._data
+        if len(data) >= _SEGMENT.size:
+            magic, version, length, crc = _SEGMENT.unpack_from(data)
+            body = data[_SEGMENT.size : _SEGMENT.size + length]
+            whole = len(body) == length and zlib.crc32(body, zlib.crc32(data[:16])) == crc
+            if magic == _MAGIC and version > VERSION:
+                message = f"{self.path} has format version {version}; {VERSION} was expected"
+                raise SourceError(message, path=self.path, offset=8, hint=_NEWER)
+            if magic == _MAGIC and version == VERSION and whole:
+                return body
+        raise SourceError(f"{self.path} is damaged: its header is not whole", path=self.path, offset=0)
+
+    def commits(
+        self,
+        wanted: Callable[[str], Columns | None] | None = None,
+        replaced: Callable[[Replaced], object] | None = None,
+    ) -> Iterator[int]:
+        """Read the next commits into the state, and into columns as :func:`read_commit` does; the place of each.
+
+        Raises
+        ------
+        SourceError
+            A frame is damaged, and it is not the last one.
+        """
+        while self.end < self.size and not self.is_complete:
+            begin = self.end
+            payload = self._frame(begin)
+            if payload is None:
+                break
+            kind = payload[0] if payload else 0
+            try:
+                if kind == COMMIT:
+                    read_commit(payload, self.state, wanted, replaced)
+                    self.commits_read += 1
+                elif kind == END:
+                    self.is_complete = True
+                    if Unpacker(payload, 1).number() != self.commits_read:
+                        self._raise_damaged(f"its end does not count {self.commits_read:,} commits")
+                else:
+                    message = f"{self.path} has a frame of an unknown kind, {kind}, at byte {begin}"
+                    raise SourceError(message, path=self.path, offset=begin, hint=_NEWER)
+            except (IndexError, ValueError) as error:
+                message = f"{self.path} has an invalid frame at byte {begin}"
+                raise SourceError(message, path=self.path, offset=begin, cause=error) from error
+            self.end = begin + FRAME_HEADER_BYTES + len(payload)
+            if kind == COMMIT:
+                yield begin
+        if self.is_complete:
+            if self.end < self.size:
+                self._raise_damaged(f"{self.size - self.end:,} bytes follow its end")
+        elif not self.is_last:
+            self._raise_damaged("a frame is not whole, and further segments follow")
+        elif self.end < self.size:
+            self._check_tail()
+
+    def _check_tail(self) -> None:
+        """Raise an error if a whole frame stands behind one that is not whole.
+
+        The last frame may not be whole: it was being written. Those before it were on the disk before the next was begun.
+        """
+        behind = self._data.find(_MARK, self.end - self._base + 1)
+        while behind >= 0:
+            if self._frame(self._base + behind) is not None:
+                self._raise_damaged("a frame is not whole, and further frames follow")
+            behind = self._data.find(_MARK, behind + 1)
+
+    def _frame(self, place: int) -> bytes | None:
+        """The payload of the frame at a place; None if none is whole there."""
+        data, at = self._data, place - self._base
+        if at + FRAME_HEADER_BYTES > len(data):
+            return None
+        mark, length, crc, check = _FRAME.unpack_from(data, at)
+        if mark != _MARK or check != _check(self.salt, place, length, crc):
+            return None
+        payload = data[at + FRAME_HEADER_BYTES : at + FRAME_HEADER_BYTES + length]
+        return payload if len(payload) == length and zlib.crc32(payload, self.salt) == crc else None
+
+    def check_of(self, begin: int) -> int:
+        """What distinguishes the frame at a place from another that may come to stand there."""
+        at = begin - self._base
+        return zlib.crc32(self._data[at : at + FRAME_HEADER_BYTES])
+
+    def _raise_damaged(self, why: str) -> None:
+        message = f"{self.path} is damaged at byte {self.end}: {why}"
+        raise SourceError(message, path=self.path, offset=self.end)

@@ -1,0 +1,189 @@
+"""A journal as tables: the rows of each metric in the order of the jobs, up to the last commit when it was opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from metricscan.datasets.evidence import Evidence
+from metricscan.datasets.journal_format import Replaced, Segment, State, last_segment, read_description
+from metricscan.datasets.journal_packing import Columns
+from metricscan.datasets.manifest import JobFacts, Manifest
+from metricscan.datasets.schema import LABEL_TABLE_SCHEMA, TABLE_SCHEMA
+from metricscan.errors import SourceError
+from metricscan.scanning.schema import NO_TIME, TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from metricscan.datasets.journal_format import FollowedFile
+    from metricscan.datasets.rows import Array
+
+_BATCH_ROWS = 131_072
+# Rows of several metrics that are read in one pass over the segments: some 60 bytes each.
+PASS_ROWS = 1 << 22
+
+
+class JournalTables:
+    """The rows of a journal up to its last whole commit at this time; the writer may go on.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the journal.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+    labels : tuple of str
+        The metrics whose values are text.
+
+    Raises
+    ------
+    SourceError
+        The folder is no journal, it is damaged, or it cannot be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._description = read_description(path)
+        document = self._description.document
+        self._last = last_segment(path)
+        self._end = 0
+        self._state = State()
+        if self._last:
+            segment = self._segment(self._last)
+            for _ in segment.commits():
+                pass
+            self._end = segment.end
+            self._state = segment.state
+        self.metrics: tuple[str, ...] = tuple(dict.fromkeys([*document["metrics"], *self._state.metrics]))
+        self.labels: tuple[str, ...] = tuple(document["labels"])
+        self._order = _Order(self._state.files)
+
+    def _segment(self, number: int) -> Segment:
+        return Segment(self.path, number, self._description, is_last=number == self._last)
+
+    def manifest(self) -> Manifest:
+        """What the journal says besides its rows, as the manifest of a dataset."""
+        names = self._order.jobs.to_pylist()
+        document: dict[str, Any] = {
+            **self._description.document,
+            "format": "journal",
+            "objective": None,
+            "sources": [file._asdict() for file in self._order.files],
+            "counts": {},
+            "errors": [],
+            "notices": [notice._asdict() for notice in self._state.notices],
+        }
+        return Manifest(document, [JobFacts(name, None, {}) for name in names], None, Evidence())
+
+    def passes(self) -> Iterator[list[str]]:
+        """The metrics, in groups whose rows fit in memory together."""
+        group: list[str] = []
+        held = 0
+        for name in self.metrics:
+            number = self._state.metrics.get(name)
+            rows = 0 if number is None else self._state.rows[number]
+            if group and held + rows > PASS_ROWS:
+                yield group
+                group, held = [], 0
+            group.append(name)
+            held += rows
+        if group:
+            yield group
+
+    def batches(self, metrics: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows of metrics in batches of at most 131,072, metric after metric, each in the order of jobs, streams and parts.
+
+        All rows of these metrics are held in memory.
+
+        Raises
+        ------
+        SourceError
+            A segment is damaged, or cannot be read.
+        """
+        columns = {name: Columns() for name in metrics}
+        marks: list[tuple[Replaced, dict[str, int]]] = []
+
+        def note(replaced: Replaced) -> None:
+            marks.append((replaced, {name: len(one) for name, one in columns.items()}))
+
+        for number in range(1, self._last + 1):
+            segment = self._segment(number)
+            for _ in segment.commits(columns.get, note):
+                if number == self._last and segment.end >= self._end:
+                    break
+            if number == self._last and segment.end != self._end:
+                message = f"{segment.path} was cut while it was read"
+                raise SourceError(
+                    message, path=segment.path, hint="the writer was started again; read the journal again"
+                )
+        for name in metrics:
+            found = columns.pop(name)
+            kept = _without(found, [(gone, at[name]) for gone, at in marks])
+            for batch in self._order.batches(found, kept, is_label=name in self.labels):
+                yield name, batch
+
+
+def _without(rows: Columns, gone: Sequence[tuple[Replaced, int]]) -> Array | None:
+    """The indices of the rows that were not replaced; None for all. Of each replaced record, how many rows were there before."""
+    if not gone or not len(rows):
+        return None
+    kept = np.ones(len(rows), bool)
+    file, offset = np.frombuffer(rows.file, np.int64), np.frombuffer(rows.offset, np.int64)
+    for record, before in gone:
+        kept[:before] &= (file[:before] != record.file) | (offset[:before] != record.offset)
+    return np.flatnonzero(kept)
+
+
+class _Order:
+    """The order of a journal's files in tables: by job and stream, in natural order, and part."""
+
+    def __init__(self, files: Sequence[FollowedFile]) -> None:
+        from metricscan.logs.natural import natural
+
+        order = sorted(
+            range(len(files)), key=lambda at: (natural(files[at].job), natural(files[at].stream), files[at].part)
+        )
+        self.files = [files[at] for at in order]
+        jobs = list(dict.fromkeys(file.job for file in self.files))
+        streams = list(dict.fromkeys(file.stream for file in self.files))
+        self.jobs = pa.array(jobs, pa.string())
+        self._streams = pa.array(streams, pa.string())
+        job_numbers = {name: number for number, name in enumerate(jobs)}
+        stream_numbers = {name: number for number, name in enumerate(streams)}
+        # by number of the file
+        self._rank = np.argsort(np.array(order, np.int64))
+        self._job = np.array([job_numbers[file.job] for file in files], np.int32)
+        self._stream = np.array([stream_numbers[file.stream] for file in files], np.int32)
+        self._part = np.array([file.part for file in files], np.int32)
+
+    def batches(self, rows: Columns, kept: Array | None, *, is_label: bool) -> Iterator[pa.RecordBatch]:
+        """The rows in this order, in batches."""
+        if not len(rows):
+            return
+        file = np.frombuffer(rows.file, np.int64)
+        start = np.frombuffer(rows.start, np.int64)
+        rank = self._rank[file]
+        which = np.arange(len(file)) if kept is None else kept
+        which = which[np.lexsort((start[which], rank[which]))]
+        texts = pa.array(rows.texts, pa.string()) if is_label else None
+        value = np.frombuffer(rows.value, np.float64)
+        places = [np.frombuffer(column, np.int64) for column in (rows.line, rows.offset, rows.start)]
+        time = np.frombuffer(rows.time, np.int64)
+        for at in range(0, len(which), _BATCH_ROWS):
+            some = which[at : at + _BATCH_ROWS]
+            of = file[some]
+            micros = time[some]
+            columns = [
+                pa.DictionaryArray.from_arrays(pa.array(self._job[of]), self.jobs),
+                pa.DictionaryArray.from_arrays(pa.array(self._stream[of]), self._streams),
+                pa.array(self._part[of]),
+                pa.array(value[some]) if texts is None else texts.take(pa.array(some)),
+                *(pa.array(column[some]) for column in places),
+                pa.array(micros, mask=micros == NO_TIME).cast(TIME),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=LABEL_TABLE_SCHEMA if is_label else TABLE_SCHEMA)

@@ -1,0 +1,305 @@
+"""A journal: what is committed is there, once, whatever is written in whatever portions; one writer; what it costs."""
+
+import errno
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.journals import OTHER_SCANNER, SCANNER, batch, file, one_row, rows_of, values_of
+
+from metricscan import Dataset, Objective, OptionError, SourceError, rank
+from metricscan.datasets import journal as journals
+from metricscan.datasets.journal import Journal
+from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, pack_rows, unpack_rows
+from metricscan.logs.job import Notice
+
+INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
+PLACES = st.integers(0, 2**62)
+TIMES = st.none() | st.integers(-(2**55), 2**55)
+FLOATS = st.floats(width=64)
+
+
+# ---- packing
+
+
+@given(st.integers(0, 2**70), st.binary(), st.text(st.characters()))
+def test_numbers_and_texts_are_read_as_written(number, data, text):
+    out = Packer()
+    out.number(number)
+    out.blob(data)
+    out.text(text)
+    read = Unpacker(bytes(out))
+    assert (read.number(), read.blob(), read.text(), read.at) == (number, data, text, len(out))
+
+
+def drawn_rows(value):
+    return st.lists(st.tuples(value, PLACES, PLACES, PLACES, TIMES), min_size=1, max_size=40)
+
+
+@given(drawn_rows(FLOATS) | drawn_rows(st.text(max_size=5)), drawn_rows(FLOATS), st.integers(0, 1000))
+def test_rows_are_read_as_written(rows, before, number):
+    texts = []
+
+    def number_of(text):
+        if text not in texts:
+            texts.append(text)
+        return texts.index(text)
+
+    is_label = isinstance(rows[0][0], str)
+    columns = Columns()
+    for some in (rows,) if is_label else (before, rows):
+        out = Packer()
+        pack_rows(out, batch(some), number_of)
+        data = Unpacker(bytes(out))
+        unpack_rows(data, number, len(some), columns, texts if is_label else None)
+        assert data.at == len(out)
+    written = rows if is_label else before + rows
+    values = columns.texts if is_label else list(columns.value)
+    assert list(map(repr, values)) == [repr(row[0]) for row in written]
+    assert list(columns.line) == [row[1] for row in written]
+    assert list(columns.offset) == [row[2] for row in written]
+    assert list(columns.start) == [row[3] for row in written]
+    assert list(columns.time) == [-(2**63) if row[4] is None else row[4] for row in written]
+    assert set(columns.file) == {number}
+
+
+# ---- what is committed
+
+
+APPENDS = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),  # the job
+        st.integers(0, 1),  # the part
+        st.sampled_from(["loss", "who"]),
+        st.integers(0, 3),  # rows
+        st.binary(max_size=6) | st.none(),  # the checkpoint
+        st.booleans(),  # whether the last record of this file is replaced
+        st.sampled_from(["", "commit", "open"]),
+    ),
+    max_size=30,
+)
+
+
+@given(APPENDS)
+def test_any_appends_commits_and_openings(appends):
+    import tempfile
+
+    expected, checkpoints, places = {}, {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "journal")
+        options = {"commit_interval": None, "segment_commits": 3}
+        journal = Journal.open(path, SCANNER, **options)
+        for job, part, metric, count, checkpoint, replaces, then in appends:
+            one = file(job, part=part)
+            last = places.get(one, 0)
+            if replaces:
+                for rows in expected.values():
+                    rows[one.key] = [row for row in rows.get(one.key, []) if row[2] != last]
+            else:
+                places[one] = last = last + 10
+            rows = [
+                (f"t{last + at}" if metric == "who" else float(at), last, last, last + at, None) for at in range(count)
+            ]
+            expected.setdefault(metric, {}).setdefault(one.key, []).extend(rows)
+            if checkpoint is not None:
+                checkpoints[one] = checkpoint
+            journal.append(one, {metric: batch(rows)}, checkpoint, replaces=[last] if replaces else [])
+            if then:
+                journal.commit()
+            if then == "open":
+                journal.close()
+                journal = Journal.open(path, SCANNER, **options)
+        journal.close()
+        assert journal.checkpoints() == checkpoints
+        found = rows_of(path)
+        assert found == {
+            metric: kept
+            for metric, rows in expected.items()
+            if (kept := {key: some for key, some in rows.items() if some})
+        }
+        with Journal.open(path, SCANNER) as journal:
+            assert journal.checkpoints() == checkpoints
+            assert journal.cut is None
+
+
+def test_what_is_not_committed_is_not_there(tmp_path):
+    path = tmp_path / "journal"
+    clock = SimpleNamespace(now=0.0)
+    journal = Journal.open(path, SCANNER, commit_interval=0.2, clock=lambda: clock.now)
+    assert journal.due is None
+    journal.append(file("a"), {"loss": one_row(0)}, b"0")
+    assert journal.due == 0.2
+    assert values_of(path) == {}
+    assert journal.checkpoints() == {}
+    clock.now = 0.1
+    journal.append(file("a"), {"loss": one_row(1)}, b"1")
+    assert values_of(path) == {}
+    clock.now = 0.25
+    journal.append(file("a"), {"loss": one_row(2)}, b"2")
+    assert values_of(path) == {"a": [0.0, 1.0, 2.0]}
+    assert journal.due is None
+    assert journal.checkpoints() == {file("a"): b"2"}
+    journal.append(file("a"), {"loss": one_row(3)}, b"3")
+    with pytest.raises(RuntimeError), journal:
+        raise RuntimeError
+    assert values_of(path) == {"a": [0.0, 1.0, 2.0]}
+    with pytest.raises(ValueError, match="the journal is closed"):
+        journal.commit()
+
+
+def test_a_journal_is_a_dataset(tmp_path):
+    path = tmp_path / "journal"
+    with Journal.open(path, SCANNER) as journal, SCANNER.stream() as stream:
+        stream.feed(b"who=w loss=0.5 acc=1\nloss=0.25\n", 1_700_000_000.000_001)
+        journal.append(file("trial_10"), stream.take())
+        journal.append(file("trial_2"), {"loss": one_row(3)})
+        journal.note(Notice("12 bytes were lost", "logs/x"))
+    dataset = Dataset(path)
+    assert list(dataset) == ["loss", "acc", "who"]
+    assert dataset.labels == ("who",)
+    assert [one.name for one in dataset.facts] == ["trial_2", "trial_10"]
+    assert dataset["who"]["value"].to_pylist() == ["w"]
+    assert [log.path for job in dataset.jobs for log in job.logs] == ["logs/trial_2.stdout.0", "logs/trial_10.stdout.0"]
+    assert dataset.manifest["notices"] == [{"message": "12 bytes were lost", "path": "logs/x"}]
+    ranked = rank(path, Objective("loss", "Minimize"))
+    assert ranked.select(["job", "value"]).to_pylist() == [
+        {"job": "trial_10", "value": 0.25},
+        {"job": "trial_2", "value": 3.0},
+    ]
+    assert dataset["loss"]["time"][2].as_py().microsecond == 1
+
+
+def test_a_dataset_holds_what_was_committed_when_it_was_opened(tmp_path):
+    path = tmp_path / "journal"
+    with Journal.open(path, SCANNER, segment_commits=2) as journal:
+        for number in range(3):
+            journal.append(file("a"), {"loss": one_row(number)})
+            journal.commit()
+        dataset = Dataset(path)
+        for number in range(3, 9):
+            journal.append(file(f"a{number}"), {"loss": one_row(number)})
+            journal.commit()
+        assert dataset["loss"]["value"].to_pylist() == [0, 1, 2]
+        assert Dataset(path)["loss"].num_rows == 9
+        with pytest.raises(KeyError):
+            dataset["nothing"]
+
+
+# ---- one writer, and the right one
+
+
+def test_there_is_one_writer(tmp_path):
+    path = str(tmp_path / "journal")
+    with Journal.open(path, SCANNER):
+        with pytest.raises(SourceError) as error:
+            Journal.open(path, SCANNER)
+        assert error.value.message == f"{path} is being written by process {os.getpid()}"
+        code = (
+            f"import sys; sys.path.insert(0, {os.path.dirname(os.path.dirname(__file__))!r})\n"
+            "from support.journals import SCANNER; from metricscan.datasets.journal import Journal\n"
+            f"Journal.open({path!r}, SCANNER)"
+        )
+        run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        assert f"is being written by process {os.getpid()}" in run.stderr
+        assert Dataset(path)["loss"].num_rows == 0
+    Journal.open(path, SCANNER).close()
+
+
+def test_other_definitions(tmp_path):
+    path = tmp_path / "journal"
+    Journal.open(path, SCANNER).close()
+    with pytest.raises(OptionError, match="is a journal of other definitions or options"):
+        Journal.open(path, OTHER_SCANNER)
+    with Journal.open(path, SCANNER):
+        pass
+
+
+def test_other_files(tmp_path):
+    (tmp_path / "important").write_text("x")
+    with pytest.raises(OptionError, match=r"is not empty and not a journal: it has no journal\.json"):
+        Journal.open(tmp_path, SCANNER)
+    assert os.listdir(tmp_path) == ["important"]
+    with pytest.raises(SourceError, match="cannot write"):
+        Journal.open(tmp_path / "important", SCANNER)
+
+
+def test_rows_of_another_kind_are_refused(tmp_path):
+    with Journal.open(tmp_path / "journal", SCANNER) as journal:
+        with pytest.raises(TypeError, match="the rows of 'loss' have the schema"):
+            journal.append(file("a"), {"loss": pa.record_batch({"value": [1.0]})})
+        with pytest.raises(ValueError, match="numbers of at least 0 were expected"):
+            journal.append(file("a"), {}, replaces=[-1])
+        with pytest.raises(ValueError, match="part -1"):
+            journal.append(file("a", part=-1), {})
+
+
+# ---- no room
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_it_waits_where_there_is_no_room(tmp_path, monkeypatch, number):
+    path = tmp_path / "journal"
+    said = []
+    monkeypatch.setattr(journals, "_RETRY_S", 0.0)
+    pwrite = os.pwrite
+    fails = [True] * 3
+
+    def full(*arguments):
+        if fails:
+            fails.pop()
+            raise OSError(number, os.strerror(number))
+        return pwrite(*arguments)
+
+    with Journal.open(path, SCANNER, on_wait=said.append) as journal:
+        journal.append(file("a"), {"loss": one_row(0)}, b"0")
+        monkeypatch.setattr(os, "pwrite", full)
+        journal.commit()
+        monkeypatch.undo()
+        assert len(said) == 3
+        assert str(said[0]) == f"cannot write {path}/000001.segment: {os.strerror(number)}"
+        journal.append(file("a"), {"loss": one_row(1)}, b"1")
+    assert values_of(path) == {"a": [0.0, 1.0]}
+
+
+# ---- what it costs
+
+
+def test_rows_take_less_than_their_own_size(tmp_path):
+    path = tmp_path / "journal"
+    with Journal.open(path, SCANNER, commit_interval=None) as journal:
+        journal.append(file("a"), {"loss": one_row(0)}, b"c" * 150)
+        journal.commit()
+        before = os.path.getsize(path / "000001.segment")
+        rows = [(0.1 * at, 1000 + at, 90_000 + 80 * at, 90_040 + 80 * at, None) for at in range(1000)]
+        journal.append(file("a"), {"loss": batch(rows)}, b"c" * 148 + b"99")
+        journal.commit()
+        usual = os.path.getsize(path / "000001.segment")
+        assert usual - before < 40 * len(rows) / 2
+        for number in range(1000, 1100):
+            journal.append(file("a"), {"loss": one_row(number)}, b"c" * 140 + b"%010d" % number)
+            journal.commit()
+        # a row has 40 bytes
+        assert os.path.getsize(path / "000001.segment") - usual < 100 * 2 * 40
+
+
+def test_the_last_segment_alone_is_read_to_open_a_journal(tmp_path):
+    path = tmp_path / "journal"
+    with Journal.open(path, SCANNER, commit_interval=None, segment_commits=4) as journal:
+        for number in range(10):
+            journal.append(
+                file(f"a{number % 3}"), {"loss": one_row(number), "who": batch([(str(number), 1, 1, 1, None)])}
+            )
+            journal.commit()
+    assert sorted(os.listdir(path)) == ["000001.segment", "000002.segment", "000003.segment", "journal.json", "lock"]
+    (path / "000001.segment").chmod(0)
+    (path / "000001.segment").write_bytes(b"") if os.geteuid() == 0 else None
+    Journal.open(path, SCANNER).close()
+    dataset = Dataset(path)
+    assert len(dataset.facts) == 3
+    with pytest.raises(SourceError):
+        dataset["loss"]
