@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of, step_place_option
+from metricscan.cli.grouping import GroupOptions, group_options
 from metricscan.cli.output import print_notices
 from metricscan.cli.terminal import one_line
 
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     default=None,
     help="Highlight only a job whose status is Completed.  [default: as in rank]",
 )
+@group_options
 def plot(
     dataset: str,
     metric: str,
@@ -72,11 +74,13 @@ def plot(
     maximize: str | None,
     scope: str | None,
     completed_only: bool | None,
+    grouped: GroupOptions,
 ) -> int:
     """Draw the curves of a metric, one per job, from a dataset that replay --out wrote.
 
-    The best job is highlighted, by the objective of the replay or by another. This command needs matplotlib:
-    pip install 'metricscan[plot]'.
+    The best job is highlighted, by the objective of the replay or by another. With --over, --group-by or --group-name, each
+    group of jobs has a curve, the mean of its jobs, in a band from their least to their greatest value. This command needs
+    matplotlib: pip install 'metricscan[plot]'.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.definitions.objective import Objective
@@ -84,6 +88,7 @@ def plot(
     from metricscan.ranking.ranking import ranked
     from metricscan.reports.plot import plot as draw
 
+    grouping = grouped.grouping
     opened = Dataset(dataset)
     wanted = step if scope is not None and scope.startswith("best@") else None
     objective = objective_of(minimize, maximize, scope, wanted, opened.objective, step_place if wanted else None)
@@ -113,6 +118,7 @@ def plot(
         step_place=step_place,
         per_step=per_step,
         log=log_scale,
+        **({} if grouping is None else grouping.options),
     )
     if step is not None:
         steps = Objective(metric, "Minimize", step=step, step_place=step_place)

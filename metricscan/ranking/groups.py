@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 import pyarrow as pa
 
+from metricscan.datasets.dataset import Dataset
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.folds import labels_among, split_by_labels
@@ -66,6 +67,11 @@ class Grouping(NamedTuple):
     by: tuple[str, ...] = ()
     name: str | None = None
     value: GroupValue = "mean"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that describe it, as arguments of :func:`rank_groups`."""
+        return {"over": self.over, "group_by": self.by, "group_name": self.name, "group_value": self.value}
 
     @classmethod
     def checked(
@@ -217,6 +223,49 @@ def grouped(
     notices += _repeated(groups, parameters, grouping)
     notices += _lonely(found, parameters, grouping)
     return found.replace_schema_metadata({"notices": json.dumps(notices)})
+
+
+class Assigned(NamedTuple):
+    """Which group each job belongs to.
+
+    Attributes
+    ----------
+    group_of : dict of str to (str or None)
+        By job; None if it belongs to none.
+    labels : tuple of str
+        The labels or metrics of the logs among ``over``, by which the rows of a job are split.
+    """
+
+    group_of: dict[str, str | None]
+    labels: tuple[str, ...]
+
+
+def assigned(tables: Mapping[str, pa.Table], grouping: Grouping, names: Sequence[str]) -> Assigned:
+    """The groups of jobs, for curves, which have no ranks.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table
+        A replay or a dataset, which knows the hyperparameters of its jobs.
+    grouping : Grouping
+    names : sequence of str
+        The jobs.
+
+    Raises
+    ------
+    OptionError
+        As :func:`rank_groups`.
+    """
+    known = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
+    facts = {one.name: dict(one.hyperparameters) for one in known}
+    parameters = [facts.get(name, {}) for name in names]
+    labels = labels_among(grouping.over, parameters, tables)
+    over = tuple(name for name in grouping.over if name not in labels)
+    if labels and not over:
+        return Assigned({name: name for name in names}, tuple(labels))
+    groups = _groups(names, parameters, grouping._replace(over=over))
+    texts = [None if one is None else groups.texts[one] for one in groups.of_job]
+    return Assigned(dict(zip(names, texts, strict=True)), tuple(labels))
 
 
 def notices_of(groups: pa.Table) -> list[str]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from metricscan.errors import OptionError, SourceError
+from metricscan.ranking.groups import Grouping, assigned, rank_groups
 from metricscan.ranking.ranking import rank
 from metricscan.ranking.tables import opened_tables
 from metricscan.ranking.wide import curve
+from metricscan.reports.bands import bands_of, draw_band
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.definitions.blocks import StepPlace
     from metricscan.definitions.objective import Duplicates, Objective, PerStep
+    from metricscan.ranking.groups import GroupValue
+    from metricscan.reports.bands import Band
 
 FORMATS = ("png", "svg", "html")
 # The best job has the first colour; jobs that tie with it have the next ones. Colour-blind people can distinguish all of them.
@@ -55,6 +59,10 @@ def plot(
     per_step: PerStep = "last",
     duplicates: Duplicates = None,
     log: bool = False,
+    over: str | Sequence[str] = (),
+    group_by: str | Sequence[str] = (),
+    group_name: str | None = None,
+    group_value: GroupValue = "mean",
 ) -> None:
     """Draw the curves of a metric, one per job, and write the picture.
 
@@ -74,6 +82,10 @@ def plot(
     log : bool
         Whether the axis of values is logarithmic; values that are not positive cannot be drawn on it, and the title counts
         them.
+    over, group_by, group_name, group_value
+        Groups of jobs, as :func:`rank_groups` takes them: each has a curve, the mean of its jobs at each step at which one of
+        them has a value, and a band from the least to the greatest of these values. The curves of the jobs are thin. The best
+        groups are highlighted; without an objective, the first five.
 
     Raises
     ------
@@ -101,22 +113,33 @@ def plot(
         raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
     opened = opened_tables(tables)
     how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
-    lines = _lines(curve(opened, metric, step, worker=worker, **how))
-    best = {}
-    if objective is not None:
-        conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
-        best = _best(rank(opened, objective, **conditions))
+    conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
+    grouping = None
+    bands: list[Band] = []
+    best: dict[str, float | None] = {}
+    if over or group_by or group_name is not None:
+        grouping = Grouping.checked(over, group_by, group_name, group_value)
+        lines, bands = _grouped(opened, metric, step, grouping, worker, how)
+        best = dict.fromkeys([band.group for band in bands[: len(_COLOURS)]])
+        if objective is not None:
+            best = _best(rank_groups(opened, objective, **grouping.options, **conditions), "group")
+    else:
+        lines = _lines(curve(opened, metric, step, worker=worker, **how))
+        if objective is not None:
+            best = _best(rank(opened, objective, **conditions), "job")
     # equal data give equal bytes
     settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
     with mpl.rc_context(settings):
-        figure = _figure(lines, metric, step, objective, best, log=log)
+        figure = _figure(lines, bands, metric, step, objective, best, log=log, grouping=grouping)
         picture = io.BytesIO()
         if kind == "png":
             figure.savefig(picture, format="png", dpi=150)
             content = picture.getvalue()
         else:
             figure.savefig(picture, format="svg", metadata={"Date": None, "Title": metric})
-            content = _named(picture.getvalue().decode("utf-8"), lines).encode("utf-8")
+            titles = {f"job-{number}": line.label for number, line in enumerate(lines)}
+            titles |= {f"group-{number}": band.group for number, band in enumerate(bands)}
+            content = _named(picture.getvalue().decode("utf-8"), titles).encode("utf-8")
     if kind == "html":
         content = _page(content.decode("utf-8"), metric).encode("utf-8")
     _write(os.fspath(path), content)
@@ -143,20 +166,45 @@ def _lines(table: pa.Table) -> list[_Line]:
     return lines
 
 
-def _best(ranking: pa.Table) -> dict[str, float]:
-    """The best jobs with their values."""
-    first = ranking.slice(0, len(_COLOURS)).select(["rank", "job", "value"]).to_pylist()
-    return {row["job"]: row["value"] for row in first if row["rank"] == 1}
+def _grouped(
+    tables: Mapping[str, pa.Table],
+    metric: str,
+    step: str | None,
+    grouping: Grouping,
+    worker: str | Sequence[str],
+    how: Mapping[str, Any],
+) -> tuple[list[_Line], list[Band]]:
+    """The curve of each job, or of each fold of it, and the bands of their groups."""
+    names = [one.name for one in getattr(tables, "jobs", ())] or curve(tables, metric, step)["job"].unique().to_pylist()
+    group_of, labels = assigned(tables, grouping, names)
+    workers = [worker] if isinstance(worker, str) else list(worker)
+    carry = how["carry"]
+    carried = [carry] if isinstance(carry, str) else workers if carry is True else list(carry or ())
+    with_labels = {"worker": [*workers, *(one for one in labels if one not in workers)], "carry": [*carried, *labels]}
+    table = curve(tables, metric, step, **{**how, **with_labels})
+    for label in labels:
+        # what stands before the first fold belongs to none
+        table = table.filter(table[label].is_valid())
+    lines = _lines(table)
+    return lines, bands_of(((line.job, line.step, line.value) for line in lines), group_of)
+
+
+def _best(ranking: pa.Table, what: str) -> dict[str, float | None]:
+    """The best jobs or groups with their values."""
+    first = ranking.slice(0, len(_COLOURS)).select(["rank", what, "value"]).to_pylist()
+    return {row[what]: row["value"] for row in first if row["rank"] == 1}
 
 
 def _figure(
     lines: Sequence[_Line],
+    bands: Sequence[Band],
     metric: str,
     step: str | None,
     objective: Objective | None,
-    best: Mapping[str, float],
+    best: Mapping[str, float | None],
     *,
     log: bool,
+    grouping: Grouping | None,
 ) -> Any:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -165,11 +213,12 @@ def _figure(
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     colours = dict(zip(best, _COLOURS, strict=False))
-    others = [line for line in lines if line.job not in best]
-    crowd = max(0.3, min(0.8, 12 / max(len(others), 1)))
+    highlighted = {} if bands else colours
+    others = [line for line in lines if line.job not in highlighted]
+    crowd = max(0.3, min(0.8, 12 / max(len(others), 1))) * (0.5 if bands else 1.0)
     for number, line in enumerate(lines):
         value = np.where(np.isfinite(line.value) & ((line.value > 0) | (not log)), line.value, np.nan)
-        colour = colours.get(line.job)
+        colour = highlighted.get(line.job)
         # a point between two gaps gives no line, and would be invisible without a marker
         alone = np.isfinite(value) & ~_near(np.isfinite(value))
         marks: Any = {
@@ -188,15 +237,24 @@ def _figure(
             **(marks if alone.any() else {}),
         )
         drawn.set_gid(f"job-{number}")
+    for number, band in enumerate(bands):
+        draw_band(axes, number, band, colours.get(band.group, _GREY), highlighted=band.group in colours, log=log)
     handles = [
-        Line2D([], [], color=colours[job], linewidth=2.2, label=f"{_short(job)}: {value:.6g}")
-        for job, value in best.items()
+        Line2D(
+            [], [], color=colours[name], linewidth=2.2, label=_short(name) + ("" if value is None else f": {value:.6g}")
+        )
+        for name, value in best.items()
     ]
+    plain = [band for band in bands if band.group not in best]
+    if plain:
+        text = f"{len(plain):,} other group{'' if len(plain) == 1 else 's'}"
+        handles.append(Line2D([], [], color=_GREY, linewidth=1.2, label=text))
     if others:
-        text = f"{len(others):,} {'other ' if best else ''}{'job' if len(others) == 1 else 'jobs'}"
+        text = f"{len(others):,} {'other ' if best and not bands else ''}{'job' if len(others) == 1 else 'jobs'}"
         handles.append(Line2D([], [], color=_GREY, linewidth=0.9, label=text))
     if handles:
-        title = None if objective is None else f"best {objective.metric} ({objective.scope})"
+        of_groups = "" if grouping is None else f"{grouping.value} "
+        title = None if objective is None else f"best {of_groups}{objective.metric} ({objective.scope})"
         axes.legend(
             handles=handles, title=title if best else None, frameon=False, fontsize="small", title_fontsize="small"
         )
@@ -242,13 +300,13 @@ def _short(name: str) -> str:
     return name if len(name) <= 48 else f"{name[:22]}..{name[-24:]}"
 
 
-def _named(svg: str, lines: Sequence[_Line]) -> str:
+def _named(svg: str, titles: Mapping[str, str]) -> str:
     """The drawing with a title for each line, which viewers show under the pointer."""
 
     def title(match: re.Match[str]) -> str:
-        return f"{match[0]}<title>{html.escape(lines[int(match[1])].label)}</title>"
+        return f"{match[0]}<title>{html.escape(titles[match[1]])}</title>"
 
-    return re.sub(r'<g id="job-(\d+)">', title, svg)
+    return re.sub(r'<g id="((?:job|group)-\d+)">', title, svg)
 
 
 def _page(svg: str, metric: str) -> str:
@@ -261,8 +319,10 @@ def _page(svg: str, metric: str) -> str:
 <style>
 body {{ margin: 1rem; background: #fff; }}
 svg {{ display: block; width: 100%; height: auto; max-height: 95vh; }}
-g[id^="job-"] path {{ pointer-events: stroke; }}
-g[id^="job-"]:hover path {{ stroke: #202124 !important; stroke-opacity: 1 !important; stroke-width: 2.5 !important; }}
+g[id^="job-"] path, g[id^="group-"] path {{ pointer-events: stroke; }}
+g[id^="job-"]:hover path, g[id^="group-"]:hover path {{
+  stroke: #202124 !important; stroke-opacity: 1 !important; stroke-width: 2.5 !important;
+}}
 </style>
 </head>
 <body>

@@ -4,11 +4,13 @@ import re
 import xml.etree.ElementTree as ET
 from unittest import mock
 
+import numpy as np
 import pytest
 
 import metricscan
 from metricscan import Objective, OptionError, Scanner, SourceError, plot, replay
 from metricscan.cli import main
+from metricscan.reports.bands import bands_of
 
 SCANNER = Scanner([r"epoch=epoch=(\d+)", r"loss=loss=(\S+)", r"rank=rank(\d+)\]"])
 MIN = Objective("loss", "Minimize")
@@ -191,3 +193,72 @@ def test_without_matplotlib(found, tmp_path):
 def test_a_dataset_that_is_not_there(tmp_path):
     with pytest.raises(SourceError, match="cannot open"):
         metricscan.plot(tmp_path / "gone", "loss", tmp_path / "p.svg")
+
+
+# ---- groups
+
+
+def groups_drawn(path):
+    """Name and colour of the mean of each group, and the number of bands."""
+    text = path.read_text(encoding="utf-8")
+    root = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
+    space = {"svg": "http://www.w3.org/2000/svg"}
+    groups, bands = {}, 0
+    for one in root.iter("{http://www.w3.org/2000/svg}g"):
+        bands += one.get("id", "").startswith("band-")
+        if re.fullmatch(r"group-\d+", one.get("id", "")):
+            style = " ".join(path.get("style", "") for path in one.findall("svg:path", space))
+            groups[one.find("svg:title", space).text] = re.search(r"stroke: (#\w+)", style)[1]
+    return groups, bands
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    scanner = Scanner([r"epoch=epoch=(\d+)", r"loss=loss=(\S+)"], labels={"fold": r"fold=(\S+)"})
+    (tmp_path / "logs").mkdir()
+    for lr in (1, 2):
+        for seed in (1, 2, 3):
+            folds = "".join(
+                f"fold={fold}\nepoch=1 loss={lr + seed}\nepoch=2 loss={lr * seed + fold}\n" for fold in (1, 2)
+            )
+            (tmp_path / "logs" / f"lr={lr},seed={seed}.log").write_text(f"loss=99\n{folds}")
+    return replay(tmp_path / "logs", scanner, out=tmp_path / "out")
+
+
+def test_a_band_per_group_the_best_in_colour(seeds, tmp_path):
+    for tables in (seeds, tmp_path / "out"):
+        plot(tables, "loss", tmp_path / "p.svg", step="epoch", over="seed", objective=MIN)
+        assert groups_drawn(tmp_path / "p.svg") == ({"lr=1": BEST, "lr=2": GREY}, 2)
+        assert len(drawn(tmp_path / "p.svg")) == 6
+
+
+def test_groups_by_names_and_without_an_objective(seeds, tmp_path):
+    plot(seeds, "loss", tmp_path / "p.svg", step="epoch", group_name="seed=.", log=True)
+    groups, bands = groups_drawn(tmp_path / "p.svg")
+    assert (list(groups), bands) == (["seed=1", "seed=2", "seed=3"], 3)
+    assert len(set(groups.values())) == 3
+
+
+def test_a_band_over_the_folds_of_a_job(seeds, tmp_path):
+    plot(seeds, "loss", tmp_path / "p.svg", step="epoch", over="fold")
+    groups, _ = groups_drawn(tmp_path / "p.svg")
+    assert len(groups) == 6
+    # what stands before the first fold is no curve
+    assert sorted(drawn(tmp_path / "p.svg"))[:2] == ["lr=1,seed=1, 1", "lr=1,seed=1, 2"]
+    assert (
+        main(["plot", str(tmp_path / "out"), "--metric", "loss", "-o", str(tmp_path / "q.svg"), "--over", "fold"]) == 0
+    )
+    assert len(groups_drawn(tmp_path / "q.svg")[0]) == 6
+
+
+def test_the_mean_and_the_band_at_each_step():
+    curves = [
+        ("a", np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, np.nan])),
+        ("b", np.array([2.0, 4.0]), np.array([2.0, 7.0])),
+        ("c", np.array([1.0]), np.array([5.0])),
+    ]
+    (band,) = bands_of(curves, {"a": "g", "b": "g", "c": None})
+    assert [column.tolist() for column in band[2:]] == [[1, 2, 4], [1, 3, 7], [1, 2, 7], [1, 4, 7]]
+    assert (band.group, band.lines) == ("g", 2)
+    (empty,) = bands_of([("a", np.array([1.0]), np.array([np.nan]))], {"a": "g"})
+    assert len(empty.step) == 0
