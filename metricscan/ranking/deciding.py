@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
-from metricscan.ranking.formulas import combined
+from metricscan.ranking.formulas import combined, with_several_values
 from metricscan.ranking.runs import runs_of_steps
 from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import with_steps
@@ -70,6 +71,7 @@ def decided(
     place, restarts = objective.step_place, objective.restarts
     runs = None if steps is None or restarts == "keep" else runs_of_steps(steps, restarts)
 
+    @functools.cache
     def stepped(name: str) -> Rows:
         own = steps if name == objective.step and steps is not None else rows[name]
         return own if steps is None else with_steps(own, steps, place, blocks, runs)
@@ -84,6 +86,8 @@ def decided(
         of_metrics = [parts[name] for name in formula.stepped]
         given, apart = combined(formula, parts, objective, streams)
     outcomes = decide(given, objective, streams, dropped, suspected)
+    if len(of_metrics) > 1:
+        outcomes = with_several_values(outcomes, of_metrics, streams)
     counts = StepCounts(apart=apart)
     if steps is not None:
         for one in of_metrics:

@@ -8,7 +8,7 @@ import numpy as np
 
 from metricscan.datasets.rows import Rows
 from metricscan.ranking.evaluation import evaluate
-from metricscan.ranking.per_step import one_per_step
+from metricscan.ranking.per_step import one_per_step, several_values
 from metricscan.ranking.row_order import ordered
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.definitions.formula import Formula, Step
     from metricscan.definitions.objective import Objective
+    from metricscan.ranking.deciding_row import Outcomes
 
 
 class Combined(NamedTuple):
@@ -57,10 +58,8 @@ def combined(
     the job, in the order in which rows count; a formula of nothing else has one row a job.
     """
     lasts = {step.name: _lasts(given[step.name], streams) for step in formula.program if step.kind == "last"}
-    have = [np.unique(given[name].job) for name in formula.metrics]
-    whole = have[0]
-    for other in have[1:]:
-        whole = np.intersect1d(whole, other)
+    size = 1 + max(int(given[name].job.max(initial=-1)) for name in formula.metrics)
+    whole = np.logical_and.reduce([_have(given[name], size) for name in formula.metrics])
     names = formula.stepped
     if not names:
         rows, values = _of_lasts(lasts, whole), {}
@@ -72,7 +71,7 @@ def combined(
         rows, columns = _joined(kept)
         values = dict(zip(names, columns, strict=True))
     for last in lasts.values():
-        some = np.isin(rows.job, last.job)
+        some = _have(last, size)[rows.job]
         if not some.all():
             rows, values = rows.take(some), {name: column[some] for name, column in values.items()}
 
@@ -85,7 +84,7 @@ def combined(
     found = evaluate(formula.program, value_of) if len(rows.job) else np.empty(0)
     return Combined(
         rows._replace(value=np.asarray(found, dtype=np.float64)),
-        len(np.setdiff1d(whole, rows.job)),
+        int((whole & ~_have(rows, size)).sum()),
     )
 
 
@@ -96,17 +95,54 @@ def _lasts(rows: Rows, streams: Callable[[], pa.Array]) -> Rows:
     return rows.take(at if order.row_at is None else order.row_at[at])
 
 
+def with_several_values(outcomes: Outcomes, parts: Sequence[Rows], streams: Callable[[], pa.Array]) -> Outcomes:
+    """The outcomes of a formula, with the counts of steps that have several values, of the metric that has the most of them.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        In the order of job numbers.
+    parts : sequence of Rows
+        The rows of its metrics, with their steps.
+    streams : callable
+    """
+    runs, several = outcomes.step_runs, outcomes.several_runs
+    for part in parts:
+        if not len(part.job) or not len(outcomes.job):
+            continue
+        order = ordered(part, streams, untimed=False)
+        rows = part if order.row_at is None else part.take(order.row_at)
+        if rows.step is None:
+            raise AssertionError("a formula of several metrics needs the steps of their rows")
+        columns = (rows.value, rows.step, rows.stream, rows.line, rows.offset)
+        found = several_values(*columns, order.starts, order.ends)
+        job = rows.job[order.starts]
+        at = np.minimum(np.searchsorted(job, outcomes.job), len(job) - 1)
+        more = (job[at] == outcomes.job) & (found[1][at] > several)
+        runs, several = np.where(more, found[0][at], runs), np.where(more, found[1][at], several)
+    return outcomes._replace(step_runs=runs, several_runs=several)
+
+
+def _have(rows: Rows, size: int) -> Array:
+    """Whether each of the jobs has a row. Ten million rows take 0.1 s, and 0.7 s by ``unique``."""
+    have = np.zeros(size, dtype=bool)
+    have[rows.job] = True
+    return have
+
+
 def _of_lasts(lasts: Mapping[str, Rows], whole: Array) -> Rows:
     """One row for each of these jobs, at the place of the first of its metrics."""
     first = next(iter(lasts.values()))
-    return first.take(np.isin(first.job, whole))
+    return first.take(whole[first.job])
 
 
 def _kept(rows: Rows, objective: Objective, streams: Callable[[], pa.Array]) -> Rows:
     """One row for each step of a stream; rows without a step are left out."""
     if rows.step is None:
         raise AssertionError("a formula of several metrics needs the steps of their rows")
-    rows = rows.take(~np.isnan(rows.step))
+    lacking = np.isnan(rows.step)
+    if lacking.any():
+        rows = rows.take(~lacking)
     order = ordered(rows, streams, untimed=False)
     if order.row_at is not None:
         rows = rows.take(order.row_at)
@@ -118,6 +154,10 @@ def _kept(rows: Rows, objective: Objective, streams: Callable[[], pa.Array]) -> 
 
 def _joined(parts: Sequence[Rows]) -> tuple[Rows, list[Array]]:
     """The rows at the steps that all parts have, each the last of them in its stream; and the values of each part there."""
+    first = parts[0]
+    if all(_are_steps_the_same(first, part) for part in parts[1:]):
+        # the most frequent case, all in one line or block: to rank ten million rows takes half of the time
+        return _latest(parts), [part.value for part in parts]
     every = Rows.joined([part._replace(run=_whole(part.run, part), part=_whole(part.part, part)) for part in parts])
     if every.step is None or every.run is None or every.part is None:
         raise AssertionError("joined rows have steps")
@@ -135,6 +175,32 @@ def _joined(parts: Sequence[Rows]) -> tuple[Rows, list[Array]]:
     last = np.argmax(part * (int(start.max(initial=0)) + 1) + start, axis=1) if len(shared) else shared
     place = index[np.arange(len(shared)), last]
     return every.take(place), [every.value[index[:, number]] for number in range(len(parts))]
+
+
+def _are_steps_the_same(one: Rows, other: Rows) -> bool:
+    """Whether both have rows of the same streams and steps, in the same order."""
+    if len(one.job) != len(other.job) or one.step is None or other.step is None:
+        return False
+    runs = all(rows.run is None for rows in (one, other))
+    return runs and all(
+        np.array_equal(*pair) for pair in ((one.job, other.job), (one.stream, other.stream), (one.step, other.step))
+    )
+
+
+def _latest(parts: Sequence[Rows]) -> Rows:
+    """Of the rows at each position, the one that stands last in its stream."""
+    latest = parts[0]
+    for other in parts[1:]:
+        later = other.start > latest.start
+        if latest.part is not None or other.part is not None:
+            own, its = _whole(latest.part, latest), _whole(other.part, other)
+            later = (its > own) | ((its == own) & later)
+        if later.all():
+            latest = other
+        elif later.any():
+            size = len(latest.job)
+            latest = Rows.joined([latest, other]).take(np.arange(size) + np.where(later, size, 0))
+    return latest
 
 
 def _whole(column: Array | None, rows: Rows) -> Array:

@@ -114,6 +114,13 @@ def test_doubts_look_at_the_metrics_of_a_formula(tmp_path):
     assert metricscan.rank(tmp_path / "out", objective).equals(found.ranking)
 
 
+def test_several_values_at_each_step_of_a_metric_are_a_doubt(tmp_path):
+    log = "".join(f"epoch={epoch} loss=1\nacc=1\nacc={epoch}\n" for epoch in (2, 3, 4, 5))
+    found = replayed(tmp_path, {"a/out": log, "b/out": log.replace("acc=1\n", "")}, formula("loss + acc"))
+    assert {job: [doubt.kind for doubt in doubts] for job, doubts in found.doubts.items()} == {"a": ["values-per-step"]}
+    assert metricscan.rank(tmp_path / "out", formula("loss + acc")).equals(found.ranking)
+
+
 def test_the_nearest_value_to_a_target_is_the_best(tmp_path):
     logs = {
         f"{name}/out": text
