@@ -69,7 +69,11 @@ def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, 
 
     named = _named(objective)
     found = ranking.filter(pc.equal(ranking["objective_status"], "found"))
-    conditions = {"below_min_step": "is below --min-step", "excluded": "has a doubt that --exclude-doubts names"}
+    conditions = {
+        "copy": "has the log of another job",
+        "below_min_step": "is below --min-step",
+        "excluded": "has a doubt that --exclude-doubts names",
+    }
     unfulfilled = [text for status, text in conditions.items() if status in ranking["objective_status"].to_pylist()]
     reason = f"no job has a finite {named}"
     if found.num_rows:

@@ -7,6 +7,7 @@
 - ``formulas``: the rows of an objective that is a formula, by ``evaluation``; ``gate``: conditions by which a build fails.
 - ``at_best``: other metrics at the deciding row; ``deciding``: all of what decides jobs.
 - ``doubts``: why a value may not be what it seems; ``step_doubts``: those that follow from steps; ``conditions``: of a rank.
+- ``attempts``: the rows of last attempts; ``copies``: jobs with the same log.
 - ``ranking``: the jobs in order; ``scopes``: the winner under each scope.
 - ``groups``: jobs that differ only in a seed, or have equal hyperparameters, as groups; ``folds``: jobs split by a label.
 - ``wide``: metrics side by side; ``frames``: the tables of the SageMaker SDK.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from metricscan.definitions.objective import parse_scope
+from metricscan.ranking.copies import samples_of
 from metricscan.ranking.per_step import Kept, one_per_step, several_values
 from metricscan.ranking.row_order import ordered
 from metricscan.ranking.smoothing import ema, window_means
@@ -62,6 +63,8 @@ class Outcomes(NamedTuple):
     # int64, how often rows that follow each other have the same step; and how often these have different values
     step_runs: Array
     several_runs: Array
+    # float64, of shape (jobs, 10): what tells whether two jobs have the same rows; NaN for jobs that are not compared
+    samples: Array
     # of the jobs that were asked for, the rows within the window that do not count
     left_out: Places
 
@@ -146,6 +149,9 @@ def decide(
         is_left_out[kept.at] = False
         left_out = np.flatnonzero(is_left_out) if index is None else index[is_left_out]
     place, first = (at, first) if index is None else (index[at], index[first])
+    samples = samples_of(value, lambda some: rows.start[some if index is None else index[some]], starts, ends)
+    if dropped.rows:
+        samples[0] = np.nan
     parts = np.zeros(len(value), np.int32) if rows.part is None else rows.part
     return Outcomes(
         rows.job[place],
@@ -166,6 +172,7 @@ def decide(
         rows.start[first],
         np.zeros(len(starts), np.int32) if rows.run is None else np.maximum(rows.run[place], 0).astype(np.int32),
         *of_steps,
+        samples,
         Places(rows.job[left_out], rows.stream[left_out], parts[left_out], rows.start[left_out]),
     )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Log
     from metricscan.ranking.at_best import Found as PartFound
+    from metricscan.ranking.copies import Copy
     from metricscan.ranking.deciding_row import Outcomes
     from metricscan.ranking.step_doubts import Found
     from metricscan.ranking.step_facts import StepFacts
@@ -34,6 +35,7 @@ DoubtKind = Literal[
     "behind",
     "crashed",
     "dropped-lines",
+    "copy",
     "several-streams",
     "restarted",
     "incomplete",
@@ -72,6 +74,7 @@ class Doubt(NamedTuple):
         - ``behind``: the last step is below half of the median last step of the jobs that were not stopped.
         - ``crashed``: a log of the job ends in a traceback, or with a line about lack of memory or a signal.
         - ``dropped-lines``: the log says that lines of the objective, or lines that may be, were left out of it.
+        - ``copy``: another job's log in the same folder has the same values at the same places; one of them counts.
         - ``several-streams``: more than one stream of the job has rows of the objective.
         - ``restarted``: the step goes back, as in a run that was resumed or started again.
         - ``incomplete``: the last of several runs in a log came less than half as far as another.
@@ -101,6 +104,7 @@ def doubts_of_jobs(
     names: pa.Array,
     streams: pa.Array,
     steps: StepFacts | None = None,
+    twice: Sequence[Copy] = (),
     *,
     evidence: Evidence | None,
     reached: Array,
@@ -118,6 +122,8 @@ def doubts_of_jobs(
         Names of the jobs and the streams, by number.
     steps : StepFacts, optional
         What the rows of the step say.
+    twice : sequence of Copy
+        The jobs whose logs are those of others.
     evidence : Evidence or None
         What the scan noted; None for tables of unknown origin.
     reached : float64 array
@@ -132,6 +138,8 @@ def doubts_of_jobs(
     finding = _Finding(outcomes, objective, names, streams, logs, parts or {})
     finding.behind(reached, stopped)
     finding.several_streams()
+    for one in twice:
+        finding.copy(one)
     if steps is not None:
         finding.of_steps(steps)
     finding.add_all(of_sentinels(outcomes))
@@ -256,6 +264,17 @@ class _Finding:
             stream, part, line, offset = one.place
             path = self._path(one.job, self._streams[stream].as_py(), part)
             self.found.setdefault(one.job, []).append(Doubt(one.kind, one.message, path, line, offset))
+
+    def copy(self, one: Copy) -> None:
+        """A job whose log is that of another, and the other one."""
+        names = {job: self._names[job].as_py() for job in (one.job, one.original)}
+        about = f"{one.rows:,} values of {self._objective.metric}, at the same places"
+        for job, other, path, counts in (
+            (one.job, one.original, one.path, f"{names[one.original]} counts"),
+            (one.original, one.job, one.original_path, "this one counts"),
+        ):
+            message = f"the log has the same {about}, as that of {names[other]}: {counts}"
+            self.found.setdefault(job, []).append(Doubt("copy", message, path))
 
     def several_streams(self) -> None:
         """Jobs of which more than one stream has rows of the objective."""

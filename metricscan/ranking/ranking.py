@@ -18,6 +18,7 @@ from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.at_best import checked_names, columns_of, with_parts
 from metricscan.ranking.attempts import LastAttempts, superseded_in
 from metricscan.ranking.conditions import NO_CONDITIONS, Conditions
+from metricscan.ranking.copies import copies
 from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
@@ -73,8 +74,8 @@ COMPLETED = "Completed"
 _ABLE_TO_WIN = pa.array([COMPLETED, "Stopped", "InProgress"])
 # A finite value that has no rank because the user set a condition, and rows without a step where one is needed; beside the
 # statuses of outcomes.
-_BELOW_MIN_STEP, _EXCLUDED, _NO_STEP = 3, 4, 5
-_STATUS_NAMES = pa.array(["found", "not_finite", "missing", "below_min_step", "excluded", "no_step"])
+_BELOW_MIN_STEP, _EXCLUDED, _NO_STEP, _COPY = 3, 4, 5, 6
+_STATUS_NAMES = pa.array(["found", "not_finite", "missing", "below_min_step", "excluded", "no_step", "copy"])
 _PAST_ALL = np.iinfo(np.int64).max
 # Groups in the order: 0 found, 1 found but without a rank, 2 not finite, 3 missing.
 _GROUPS = np.array([0, 2, 3])
@@ -135,7 +136,8 @@ def rank(
         streams, not_finite, tied, step, steps_back, stepless, doubts; ``metricscan.ranking.SCHEMA`` has their types and
         meaning. Jobs with a finite value come first, best first; ties share a rank (1, 1, 3) and are in natural order of
         names. A job that failed, whose status is a word that is not known, or that does not fulfil a condition
-        (``below_min_step``, ``excluded``), has no rank; it follows the other jobs with a finite value. Then come
+        (``below_min_step``, ``excluded``), or whose log is that of another job (``copy``), has no rank; it follows the other jobs
+        with a finite value. Then come
         ``not_finite``, then ``missing``; among these is ``no_step``, a job of whose rows none has the step that the objective
         needs. The table is a copy.
 
@@ -305,12 +307,22 @@ def order(
     if steps is not None:
         reached[steps.job] = steps.last
     stopped = pc.fill_null(pc.equal(job_status, "Stopped"), False).to_numpy(zero_copy_only=False)
+    cannot_win = barred.to_numpy(zero_copy_only=False)
+    twice = copies(
+        outcomes,
+        names,
+        cannot_win,
+        streams,
+        logs,
+        lambda name: one.hyperparameters if (one := facts.get(name)) is not None else {},
+    )
     doubts = doubts_of_jobs(
         outcomes,
         objective,
         names,
         streams,
         steps,
+        twice,
         evidence=evidence,
         reached=reached,
         stopped=stopped,
@@ -318,7 +330,9 @@ def order(
         parts=at_best,
     )
     shown = _with_conditions(status, conditions, reached, doubts)
-    group = _GROUPS[status] + ((status == FOUND) & (barred.to_numpy(zero_copy_only=False) | (shown != FOUND)))
+    for one in twice:
+        shown[one.job] = _COPY if status[one.job] == FOUND else status[one.job]
+    group = _GROUPS[status] + ((status == FOUND) & (cannot_win | (shown != FOUND)))
     # 0.0 and -0.0 tie
     key = np.where(status == FOUND, objective.key(value), 0.0) + 0.0
     index = np.lexsort((key, group))

@@ -1,0 +1,188 @@
+"""The same log twice: jobs in one folder that have the same values at the same places, such as a log beside its print-out.
+
+Only a few rows of each job are compared, so this costs next to nothing however many rows there are. Places may differ by what one
+of the logs has before the first value.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from metricscan.logs.natural import natural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from metricscan.datasets.rows import Array
+    from metricscan.logs.job import Log
+
+#: Jobs with fewer rows may be equal by chance.
+LEAST_ROWS = 5
+#: Jobs with as many rows are not compared: of them, rows are dropped before all have arrived.
+MOST_ROWS = 1 << 19
+#: So many rows of each job are compared, among them the first and the last, of which so many values must differ.
+_SAMPLES = 5
+_LEAST_DISTINCT = 3
+
+
+class Outcomes(Protocol):
+    """What of the outcomes of jobs is compared, one entry per job."""
+
+    @property
+    def job(self) -> Array:
+        """The number of the job."""
+
+    @property
+    def rows(self) -> Array:
+        """How many rows it has."""
+
+    @property
+    def streams(self) -> Array:
+        """How many streams have them."""
+
+    @property
+    def stream(self) -> Array:
+        """The number of the stream of the deciding row."""
+
+    @property
+    def part(self) -> Array:
+        """The part of the deciding row."""
+
+    @property
+    def samples(self) -> Array:
+        """As :func:`samples_of` gives them."""
+
+
+class Copy(NamedTuple):
+    """A job whose log is that of another.
+
+    Attributes
+    ----------
+    job, original : int
+        The numbers of the jobs.
+    path, original_path : str
+        Their logs.
+    rows : int
+    """
+
+    job: int
+    original: int
+    path: str
+    original_path: str
+    rows: int
+
+
+def samples_of(value: Array, start_at: Callable[[Array], Array], starts: Array, ends: Array) -> Array:
+    """What jobs are compared by: per job, values of its objective and the distances of their places from the first; float64.
+
+    Parameters
+    ----------
+    value : float64 array
+        The rows of all jobs, job by job in the order in which they count.
+    start_at : callable
+        Gives the starts of the rows at some positions.
+    starts, ends : int64 array
+        The position of each job's first row, and that behind its last one.
+
+    Returns
+    -------
+    array of shape (jobs, 10)
+        NaN for jobs that are not compared.
+    """
+    counts = ends - starts
+    # each column in one place of memory
+    samples = np.full((2 * _SAMPLES, len(starts)), np.nan).T
+    which = (counts >= LEAST_ROWS) & (counts < MOST_ROWS)
+    some = slice(None) if which.all() else np.flatnonzero(which)
+    begin, last = starts[some], counts[some] - 1
+    if len(begin):
+        first = start_at(begin)
+        for number in range(_SAMPLES):
+            at = begin + last * number // (_SAMPLES - 1)
+            samples[some, number] = value[at]
+            samples[some, _SAMPLES + number] = start_at(at) - first
+    return samples
+
+
+def copies(
+    outcomes: Outcomes,
+    names: pa.Array,
+    barred: Array,
+    streams: pa.Array,
+    logs: Callable[[], Mapping[str, Sequence[Log]]],
+    parameters: Callable[[str], Mapping[str, str]],
+) -> list[Copy]:
+    """The jobs that are copies of others, each with the one that counts: the first in natural order that may win.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    names, streams : pyarrow.Array of string
+        Names of the jobs and the streams, by number.
+    barred : bool array
+        The jobs, by number, that cannot win.
+    logs : callable
+        Returns the logs of jobs by name; called only if jobs are equal.
+    parameters : callable
+        Gives the hyperparameters of a job: jobs that were told apart by them are no copies.
+    """
+    comparable = np.flatnonzero(~np.isnan(outcomes.samples[:, 0]) & (outcomes.streams == 1))
+    comparable = _with_equal(comparable, outcomes)
+    if comparable.size < 2:
+        return []
+    samples = np.column_stack((outcomes.samples[comparable], outcomes.rows[comparable].astype(np.float64)))
+    order = np.lexsort(samples.T)
+    same = (samples[order][1:] == samples[order][:-1]).all(axis=1)
+    found: list[Copy] = []
+    known: Mapping[str, Sequence[Log]] | None = None
+    for begin, end in _runs(same):
+        group = comparable[order[begin:end]]
+        if len(np.unique(outcomes.samples[group[0], :_SAMPLES])) < _LEAST_DISTINCT:
+            continue
+        known = logs() if known is None else known
+        jobs = {int(outcomes.job[at]): int(at) for at in group.tolist()}
+        by_name = sorted(jobs, key=lambda job: (bool(barred[job]), natural(names[job].as_py())))
+        kept: list[tuple[int, str]] = []
+        for job in by_name:
+            name, at = names[job].as_py(), jobs[job]
+            deciding = streams[int(outcomes.stream[at])].as_py(), int(outcomes.part[at])
+            path = next((log.path for log in known.get(name, ()) if (log.stream, log.part) == deciding), None)
+            if path is None:
+                continue
+            for other, its_path in kept:
+                is_told_apart = parameters(name) != parameters(names[other].as_py())
+                if path != its_path and _lie_together(path, its_path) and not is_told_apart:
+                    found.append(Copy(job, other, path, its_path, int(outcomes.rows[at])))
+                    break
+            else:
+                kept.append((job, path))
+    return found
+
+
+def _with_equal(jobs: Array, outcomes: Outcomes) -> Array:
+    """The jobs whose first and last values are those of another. One sort of integers leaves almost none of a million jobs."""
+    key = outcomes.rows[jobs].astype(np.uint64)
+    for number in (0, _SAMPLES - 1):
+        bits = np.ascontiguousarray(outcomes.samples[jobs, number]).view(np.uint64)
+        key = (key ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    ascending = np.sort(key)
+    twice = ascending[1:][ascending[1:] == ascending[:-1]]
+    return jobs[np.isin(key, twice)] if twice.size else jobs[:0]
+
+
+def _runs(same: Array) -> list[tuple[int, int]]:
+    """The begin and end of each run of equal entries that has several, where ``same`` says whether one equals the one before."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], same, [False])).astype(np.int8)))
+    return [(int(begin), int(end) + 1) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _lie_together(path: str, other: str) -> bool:
+    """Whether one file lies in the folder of the other, or below it."""
+    folder, its_folder = (os.path.dirname(os.path.abspath(one)) + os.sep for one in (path, other))
+    return folder.startswith(its_folder) or its_folder.startswith(folder)
