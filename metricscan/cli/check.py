@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -71,10 +71,12 @@ def check(
     if overwrite and out is None:
         raise click.UsageError("--overwrite needs --out FILE")
     scanner = compiled(wanted, reading)
+    from metricscan.logs.job import Notice
     from metricscan.logs.survey import survey
     from metricscan.replaying.check import first_hits
     from metricscan.replaying.lint_log import lint_log
     from metricscan.replaying.outcome import undecoded_notices
+    from metricscan.replaying.step_shapes import StepShapes
 
     found = survey(
         paths,
@@ -87,13 +89,13 @@ def check(
     )
     # an export of several streams is one log here
     logs = list(dict.fromkeys(log.path for one in found.jobs for log in one.logs))
-    hits, stats, errors = first_hits(
-        scanner, logs, _HITS_SHOWN, reading.input_format, threads, max_decompressed=reading.max_decompressed
-    )
+    shapes = StepShapes(name for name in scanner.metrics if name not in scanner.labels)
+    how: dict[str, Any] = {"max_decompressed": reading.max_decompressed, "shapes": shapes}
+    hits, stats, errors = first_hits(scanner, logs, _HITS_SHOWN, reading.input_format, threads, **how)
     errors = [*found.errors, *errors]
     for error in errors:
         complain(error)
-    notices = [*found.notices, *undecoded_notices([(None, stats)])]
+    notices = [*found.notices, *undecoded_notices([(None, stats)]), *map(Notice, shapes.messages())]
     print_notices(notices)
     findings = lint_log(scanner, logs, reading.input_format)
     better = better_regexes(findings)

@@ -67,6 +67,11 @@ if TYPE_CHECKING:
     help="A hyperparameter in the logs: the first text that the regex captures in a job; or printed, for what programs print at "
     "the beginning (Namespace(..), args: {..}, configurations of Hugging Face and Hydra). Can be repeated.",
 )
+@click.option(
+    "--run-start",
+    metavar="REGEX",
+    help="The records that begin a run or a fold, for --restarts; beside --step it implies --restarts split.",
+)
 @job_option
 @jobs_file_option
 @click.option("-o", "--out", metavar="DIR", help="Write a dataset: one folder per metric, the ranking and a manifest.")
@@ -101,6 +106,7 @@ def replay(
     grouped: GroupOptions,
     block: str | None,
     parameters: tuple[str, ...],
+    run_start: str | None,
     job: str,
     jobs_file: str | None,
     out: str | None,
@@ -141,6 +147,8 @@ def replay(
     keeps_blocks = block is not None or goal.step_place == "block"
     if goal.step is not None and goal.step_place is None and block is not None:
         goal = goal._replace(step_place="block")
+    if goal.step is not None and goal.restarts is None and run_start is not None:
+        goal = goal._replace(restarts="split")
     if tuning_job is None:
         if goal.given == ["--step-place"] and keeps_blocks:
             # the separators are kept in the dataset, for rank and plot
@@ -179,6 +187,7 @@ def replay(
             input_format=reading.input_format,
             block=keeps_blocks if block is None else block,
             parameters=parameters,
+            run_start=run_start,
             keep=describe or grouped.needs_rows(scanner.metrics),
             out=out,
             format=format_ or "parquet",

@@ -1,4 +1,4 @@
-"""Blocks of a log: the records between two separators, such as the rows of a table that lines of ``-`` enclose."""
+"""Blocks of a log, the records between two separators, such as the rows of a table that lines of ``-`` enclose; and its runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from metricscan.errors import OptionError
 
 #: The table of the separators, beside those of the metrics: a label whose rows are their places.
 BLOCK = "(block)"
+#: The table of the records that begin a run, in the same way.
+RUN = "(run)"
 #: The separators unless others are given: records of nothing but ``-``, ``=``, ``+``, ``|`` and whitespace, with three of one
 #: of the first three in a row. The lookahead keeps the time linear.
 SEPARATORS = r"^(?=[-=+|\s]+$)[-=+|\s]*?(?:---|===|\+\+\+)"
@@ -41,4 +43,20 @@ def separators(block: Any) -> MetricDefinition:
     if block is not True and (not isinstance(block, str) or not block):
         raise OptionError(f"block={block!r:.80}: a regex, or True was expected")
     (definition,) = load_definitions([{"Name": BLOCK, "Regex": SEPARATORS if block is True else block}])
+    return definition
+
+
+def run_starts(regex: Any) -> MetricDefinition:
+    """The definition of the records that begin a run.
+
+    Raises
+    ------
+    OptionError
+        It is no text.
+    DefinitionError
+        The regex is not valid.
+    """
+    if not isinstance(regex, str) or not regex:
+        raise OptionError(f"run_start={regex!r:.80}: a regex was expected")
+    (definition,) = load_definitions([{"Name": RUN, "Regex": regex}])
     return definition

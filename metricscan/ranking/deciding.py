@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
 from metricscan.ranking.formulas import combined, with_several_values
-from metricscan.ranking.runs import runs_of_steps
+from metricscan.ranking.runs import runs_between, runs_of_steps
 from metricscan.ranking.stepless import StepCounts, step_counts
 from metricscan.ranking.steps import with_steps
 
@@ -53,6 +53,7 @@ def decided(
     streams: Callable[[], pa.Array],
     dropped: Dropped = NOTHING,
     suspected: Callable[[], Array] | None = None,
+    run_starts: Rows | None = None,
 ) -> Decided:
     """Decide jobs.
 
@@ -67,14 +68,24 @@ def decided(
         Those of the step and of the separators of blocks, if the objective asks for them.
     streams, dropped, suspected
         As :func:`decide` takes them.
+    run_starts : Rows or None
+        The places at which runs begin; None if steps that go back begin them.
     """
     place, restarts = objective.step_place, objective.restarts
-    runs = None if steps is None or restarts == "keep" else runs_of_steps(steps, restarts)
+    runs = None
+    if steps is not None and restarts != "keep":
+        runs = runs_of_steps(steps, restarts, None if run_starts is None else runs_between(steps, run_starts))
 
     @functools.cache
     def stepped(name: str) -> Rows:
         own = steps if name == objective.step and steps is not None else rows[name]
-        return own if steps is None else with_steps(own, steps, place, blocks, runs)
+        if steps is None:
+            return own
+        found = with_steps(own, steps, place, blocks, runs)
+        if restarts == "split" and run_starts is not None:
+            # also of rows without a step
+            found = found._replace(run=runs_between(own, run_starts))
+        return found
 
     formula = objective.formula
     apart = 0

@@ -242,28 +242,31 @@ class _Finding:
         """What the steps of jobs, and the values at them, say."""
         one = self._outcomes
         deciding = dict(zip(one.job.tolist(), one.stream.tolist(), strict=True)) if len(steps.returns.job) else {}
-        names: dict[int, str] = {}
-
-        def stream(number: int) -> str:
-            if number not in names:
-                names[number] = self._streams[number].as_py()
-            return names[number]
-
-        self.add_all(of_returns(steps.returns, self._objective.restarts, deciding.get, stream))
+        names = self._streams.to_pylist()
+        self.add_all(of_returns(steps.returns, self._objective.restarts, deciding.get, names))
         self.add_all(of_values(one, steps, self._objective))
 
     def add_all(self, found: Iterable[Found]) -> None:
         """Add doubts, each at its own place or at the deciding row."""
-        rows: dict[int, int] = {}
+        places: dict[int, tuple[int, int, int, int]] = {}
+        streams: list[str] = []
         for one in found:
-            rows = rows or {job: number for number, job in enumerate(self._outcomes.job.tolist())}
-            if one.place is None:
-                number = rows.get(one.job)
-                self._add(one.job, one.kind, one.message, None if number is None else self._deciding(number))
-                continue
-            stream, part, line, offset = one.place
-            path = self._path(one.job, self._streams[stream].as_py(), part)
-            self.found.setdefault(one.job, []).append(Doubt(one.kind, one.message, path, line, offset))
+            if not streams:
+                streams = self._streams.to_pylist()
+                places = self._places()
+            place = places.get(one.job) if one.place is None else one.place
+            where: tuple[str | None, int | None, int | None] = (None, None, None)
+            if place is not None:
+                stream, part, line, offset = place
+                where = (self._path(one.job, streams[stream], part), line, offset)
+            self.found.setdefault(one.job, []).append(Doubt(one.kind, one.message, *where))
+
+    def _places(self) -> dict[int, tuple[int, int, int, int]]:
+        """The stream, part, line and offset of the deciding row of each job that has one."""
+        one = self._outcomes
+        some = np.flatnonzero(one.status != MISSING)
+        columns = (column[some].tolist() for column in (one.job, one.stream, one.part, one.line, one.offset))
+        return {job: place for job, *place in zip(*columns, strict=True)}  # type: ignore[misc]
 
     def copy(self, one: Copy) -> None:
         """A job whose log is that of another, and the other one."""
@@ -465,4 +468,6 @@ class _Finding:
     def _path(self, job: int, stream: str, part: int) -> str | None:
         if self._paths is None:
             self._paths = {(job, log.stream, log.part): log.path for job, logs in self._logs().items() for log in logs}
+        if not self._paths:
+            return None
         return self._paths.get((self._names[job].as_py(), stream, part))

@@ -12,7 +12,7 @@ from metricscan.ranking.at_best import joined_found
 from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.deciding_row import NOTHING, Outcomes, decide, drop_undecidable
 from metricscan.ranking.step_facts import StepFacts, step_facts
-from metricscan.ranking.stepless import StepCounts
+from metricscan.ranking.stepless import StepCounts, repeated_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,9 +66,12 @@ class PiecewiseDecider:
         self.others: list[str] = others
         self._other_rows: dict[str, list[Rows]] = {name: [] for name in self.others}
         self._found: list[tuple[Found, ...]] = []
+        self._last_row: Rows | None = None
         self._rows: list[Rows] = []
         self._steps: list[Rows] = []
         self._blocks: list[Rows] = []
+        # None: steps that go back begin the runs
+        self._run_starts: list[Rows] | None = None
         self._held = 0
         self._limit = PIECE_ROWS
         self._dropped: Dropped = NOTHING
@@ -83,6 +86,8 @@ class PiecewiseDecider:
         """Add rows of :attr:`metric`. No job may come before a job whose rows were already added."""
         if not len(rows.job):
             return
+        self.step_counts = self.step_counts.plus(repeated_counts(rows, self._objective, self._last_row))
+        self._last_row = _own(rows.take(slice(-1, None)))
         self._rows.append(rows)
         self._held += len(rows.job)
         if self._may_drop and not self.others and self._held >= self._limit:
@@ -106,6 +111,18 @@ class PiecewiseDecider:
             self._blocks.append(blocks)
             self._held += len(blocks.job)
 
+    def has_run_starts(self) -> None:
+        """Say that records begin the runs, even if no such record is ever added."""
+        if self._run_starts is None:
+            self._run_starts = []
+
+    def add_run_starts(self, starts: Rows) -> None:
+        """Add places at which runs begin, by the same rule."""
+        self.has_run_starts()
+        if self._run_starts is not None and len(starts.job):
+            self._run_starts.append(starts)
+            self._held += len(starts.job)
+
     @property
     def is_full(self) -> bool:
         """Whether the caller should call :meth:`decide_before` to free memory; used if rows of several metrics are wanted."""
@@ -116,6 +133,7 @@ class PiecewiseDecider:
         over, rest = _cut(self._rows, job)
         over_steps, rest_steps = _cut(self._steps, job)
         over_blocks, rest_blocks = _cut(self._blocks, job)
+        over_starts, rest_starts = _cut(self._run_starts or [], job)
         cut = {name: _cut(rows, job) for name, rows in self._other_rows.items()}
         if self._objective.step is not None:
             self._facts.append(step_facts(over_steps))
@@ -130,6 +148,7 @@ class PiecewiseDecider:
                 self._streams,
                 self._dropped,
                 self._suspected,
+                over_starts if stepped and self._run_starts is not None else None,
             )
             self._decided.append(found.outcomes)
             self._found.append(found.at_best)
@@ -138,9 +157,10 @@ class PiecewiseDecider:
         if len(rest.job) >= PIECE_ROWS and self._may_drop:
             rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)
         self._rows, self._steps, self._blocks = [_own(rest)], [_own(rest_steps)], [_own(rest_blocks)]
+        self._run_starts = None if self._run_starts is None else [_own(rest_starts)]
         self._other_rows = {name: [_own(behind)] for name, (_, behind) in cut.items()}
         others = sum(len(behind.job) for _, behind in cut.values())
-        self._held = len(rest.job) + len(rest_steps.job) + len(rest_blocks.job) + others
+        self._held = len(rest.job) + len(rest_steps.job) + len(rest_blocks.job) + len(rest_starts.job) + others
         # so that the kept rows are not examined again whenever a few rows arrive
         self._limit = max(PIECE_ROWS, 2 * self._held)
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from metricscan.datasets.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.datasets.rows import Rows, codes_of, numbered
-from metricscan.definitions.blocks import BLOCK
+from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
@@ -25,7 +25,7 @@ from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
 from metricscan.ranking.doubts import as_column, doubts_of_jobs, suspected_jobs
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.step_facts import StepFacts, step_facts
-from metricscan.ranking.stepless import StepCounts
+from metricscan.ranking.stepless import StepCounts, repeated_counts
 from metricscan.ranking.tables import blocks_of, checked, numeric, opened_tables
 
 if TYPE_CHECKING:
@@ -222,6 +222,9 @@ def ranked(
     if objective.step_place == "block":
         given[BLOCK] = blocks_of(tables)
         wanted.append(BLOCK)
+    by_records = objective.restarts != "keep" and RUN in given
+    if by_records:
+        wanted.append(RUN)
     columns = [codes_of(table.column("job"), "job") for table in given.values()]
     names, numbers = numbered(columns, pa.array(facts, pa.string()))
     jobs_of = dict(zip(given, numbers, strict=True))
@@ -234,10 +237,14 @@ def ranked(
         for name, stream in zip(wanted, streams_of, strict=True)
     )
     rows_of = dict(zip(read, [rows, *others], strict=False))
-    steps, blocks = (*others[len(read) - 1 :], None, None)[:2]
+    behind = others[len(read) - 1 :]
+    run_starts = behind.pop() if by_records else None
+    steps, blocks = (*behind, None, None)[:2]
     suspected = suspected_jobs(evidence, objective.metrics, names)
-    result = decided(objective, at_best, rows_of, steps, blocks, lambda: streams, suspected=suspected)
-    facts_of_steps, counts = None, result.counts
+    result = decided(
+        objective, at_best, rows_of, steps, blocks, lambda: streams, suspected=suspected, run_starts=run_starts
+    )
+    facts_of_steps, counts = None, result.counts.plus(repeated_counts(rows, objective))
     if steps is not None:
         facts_of_steps = step_facts(steps)
         counts = counts.plus(StepCounts.of_facts(facts_of_steps))
@@ -455,6 +462,9 @@ def _decided_in_pieces(
     if objective.step_place == "block":
         blocks_of(dataset)
         others.append(_Ahead(dataset.rows(BLOCK, streams), counting(decider.add_blocks)))
+    if objective.restarts != "keep" and RUN in dataset:
+        decider.has_run_starts()
+        others.append(_Ahead(dataset.rows(RUN, streams), counting(decider.add_run_starts)))
     for rows in dataset.rows(decider.metric, streams):
         last = int(rows.job[-1])
         for other in others:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metricscan.ranking.step_facts import placed, returning
+from metricscan.ranking.steps import in_force
 
 if TYPE_CHECKING:
     from metricscan.datasets.rows import Array, Rows
@@ -69,6 +70,26 @@ def runs_of_steps(steps: Rows, restarts: Restarts, first_of_run: Array | None = 
         # a step that is not finite belongs to the run in which it stands
         found = _carried(steps, found)
     return found
+
+
+def runs_between(rows: Rows, starts: Rows) -> Array:
+    """The number of the run of each row in its stream, as int32.
+
+    A record that begins a run belongs to it. What stands before the first one belongs to the first run, 0.
+    """
+    order = placed(starts)
+    ordered = starts if order is None else starts.take(order)
+    found = in_force(rows, ordered, "before")
+    begins, fresh = np.ones(len(ordered.job), dtype=bool), np.ones(len(ordered.job), dtype=bool)
+    begins[1:] = (ordered.job[1:] != ordered.job[:-1]) | (ordered.stream[1:] != ordered.stream[:-1])
+    # a regex may match several times in a record
+    fresh[1:] = begins[1:] | (ordered.offset[1:] != ordered.offset[:-1])
+    if ordered.part is not None:
+        fresh[1:] |= ordered.part[1:] != ordered.part[:-1]
+    number = np.cumsum(fresh)
+    heads = np.flatnonzero(begins)
+    in_stream = number - number[heads][np.cumsum(begins) - 1] if len(heads) else number
+    return np.append(in_stream, 0)[found].astype(np.int32)
 
 
 def _least_later(first: Array, stream: Array) -> Array:

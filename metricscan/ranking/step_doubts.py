@@ -12,7 +12,7 @@ from metricscan.ranking.deciding_row import FOUND
 from metricscan.ranking.step_facts import RESTARTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from metricscan.definitions.objective import Objective, Restarts
     from metricscan.ranking.deciding_row import Outcomes
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 
 def of_returns(
-    returns: Returns, restarts: Restarts, deciding: Callable[[int], int | None], stream: Callable[[int], str]
+    returns: Returns, restarts: Restarts, deciding: Callable[[int], int | None], streams: Sequence[str]
 ) -> Iterator[Found]:
     """Jobs that were restarted, and those whose last run is incomplete.
 
@@ -50,33 +50,50 @@ def of_returns(
         As :class:`Objective` takes it; with "keep" a restart is a doubt.
     deciding : callable
         Returns the number of the stream of a job's deciding row.
-    stream : callable
-        Returns the name of a stream.
+    streams : sequence of str
+        The names of the streams, by number.
     """
-    by_job: dict[int, list[int]] = {}
-    for at in np.flatnonzero((returns.shape == RESTARTED) | returns.is_incomplete).tolist():
-        by_job.setdefault(int(returns.job[at]), []).append(at)
-    for job, some in by_job.items():
-        own = deciding(job)
-        some.sort(key=lambda at: (returns.stream[at] != own, natural(stream(int(returns.stream[at])))))
-        restarted = [at for at in some if returns.shape[at] == RESTARTED and restarts == "keep"]
+    some = np.flatnonzero((returns.shape == RESTARTED) | returns.is_incomplete)
+    by_job: dict[int, list[_Return]] = {}
+    # as Python's own numbers: a million of numpy's take four times as long
+    for one in map(_Return._make, zip(*(column[some].tolist() for column in returns), strict=True)):
+        by_job.setdefault(one.job, []).append(one)
+    for job, found in by_job.items():
+        if len(found) > 1:
+            own = deciding(job)
+            found.sort(key=lambda one: (one.stream != own, natural(streams[one.stream])))
+        restarted = [one for one in found if one.shape == RESTARTED and restarts == "keep"]
         if restarted:
-            at, times = restarted[0], int(returns.times[restarted].sum())
-            text = f"the step goes back from {returns.before[at]:g} to {returns.step[at]:g}"
+            first, times = restarted[0], sum(one.times for one in restarted)
+            text = f"the step goes back from {first.before:g} to {first.step:g}"
             text += f", the last of {times:,} times" if times > 1 else ""
             text += f", in {len(restarted):,} streams" if len(restarted) > 1 else ""
-            yield Found(
-                job, "restarted", f"{text}: a run that was resumed, or several runs in one log", _place(returns, at)
-            )
-        for last in [at for at in some if returns.is_incomplete[at]][:1]:
-            message = (
-                f"its last run ended at step {returns.last[last]:g}, and one before it reached {returns.most[last]:g}"
-            )
-            yield Found(job, "incomplete", message, _place(returns, last))
+            yield Found(job, "restarted", f"{text}: a run that was resumed, or several runs in one log", first.place)
+        for one in [one for one in found if one.is_incomplete][:1]:
+            message = f"its last run ended at step {one.last:g}, and one before it reached {one.most:g}"
+            yield Found(job, "incomplete", message, one.place)
 
 
-def _place(returns: Returns, at: int) -> tuple[int, int, int, int]:
-    return int(returns.stream[at]), int(returns.part[at]), int(returns.line[at]), int(returns.offset[at])
+class _Return(NamedTuple):
+    """One entry of :class:`Returns`."""
+
+    job: int
+    stream: int
+    shape: int
+    times: int
+    before: float
+    step: float
+    part: int
+    line: int
+    offset: int
+    least: float
+    last: float
+    most: float
+    is_incomplete: bool
+
+    @property
+    def place(self) -> tuple[int, int, int, int]:
+        return self.stream, self.part, self.line, self.offset
 
 
 def of_values(outcomes: Outcomes, steps: StepFacts, objective: Objective) -> Iterator[Found]:
@@ -93,28 +110,24 @@ def of_values(outcomes: Outcomes, steps: StepFacts, objective: Objective) -> Ite
     late = (lacking > 1) & (10 * lacking >= rows)
     late |= (lacking == rows) & (rows > 0)
     name, metric, which = repr(objective.step), repr(objective.metric), objective.per_step
-    for number in np.flatnonzero(several | late):
-        at = int(number)
-        job, count = int(outcomes.job[at]), int(rows[at])
-        if lacking[at] == count:
-            none = f"no {name} was found in it" if not step_rows[at] else f"no {name} belongs to them"
+    some = np.flatnonzero(several | late)
+    columns = (outcomes.job, rows, lacking, step_rows, late, shared, outcomes.several_runs, outcomes.step_runs)
+    for job, count, without, own, is_late, is_shared, few, all_steps in zip(
+        *(column[some].tolist() for column in columns), strict=True
+    ):
+        if without == count:
+            none = f"no {name} was found in it" if not own else f"no {name} belongs to them"
             message = f"none of its {count:,} rows has a step: {none}" if count > 1 else f"its row has no step: {none}"
             yield Found(job, "step-missing", message)
-        elif late[at]:
-            message = (
-                f"{int(lacking[at]):,} of its {count:,} rows have no step; {name} may match only some of the steps"
-            )
+        elif is_late:
+            message = f"{without:,} of its {count:,} rows have no step; {name} may match only some of the steps"
             yield Found(job, "step-missing", message)
-        elif shared[at]:
-            message = (
-                f"{count:,} rows of {metric} share {int(step_rows[at]):,} of {name}; the {which} of each step counts"
-            )
+        elif is_shared:
+            message = f"{count:,} rows of {metric} share {own:,} of {name}; the {which} of each step counts"
             yield Found(job, "step-missing", message)
         else:
-            few, all_steps = int(outcomes.several_runs[at]), int(outcomes.step_runs[at])
             steps_with = f"{few:,} of {all_steps:,} steps have" if all_steps > 1 else "its only step has"
-            message = f"{steps_with} several values; the {which} of each counts"
-            yield Found(job, "values-per-step", message)
+            yield Found(job, "values-per-step", f"{steps_with} several values; the {which} of each counts")
 
 
 def of_sentinels(outcomes: Outcomes) -> Iterator[Found]:

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from metricscan.ranking.step_facts import AGAIN, MIXED, RESTARTED
+from metricscan.datasets.rows import Rows
+from metricscan.definitions.objective import parse_scope
+from metricscan.ranking.step_facts import AGAIN, MIXED, RESTARTED, placed
 from metricscan.ranking.steps import with_steps
 
 if TYPE_CHECKING:
-    from metricscan.datasets.rows import Array, Rows
+    from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
     from metricscan.ranking.step_facts import StepFacts
+
+
+# One row of so many that repeats a value is worth telling.
+_REPEATED = 10
 
 
 class StepCounts(NamedTuple):
@@ -38,6 +44,8 @@ class StepCounts(NamedTuple):
         The rows of the step that are not finite.
     apart : int
         The jobs in which the metrics of a formula share no step.
+    repeated : int
+        The rows that repeat the value before them in their stream, if there is no step and several rows make a value.
     """
 
     rows: int = 0
@@ -52,6 +60,7 @@ class StepCounts(NamedTuple):
     mixed: int = 0
     not_finite: int = 0
     apart: int = 0
+    repeated: int = 0
 
     @classmethod
     def of_facts(cls, facts: StepFacts) -> StepCounts:
@@ -79,6 +88,11 @@ class StepCounts(NamedTuple):
             text = f"{jobs} {names} share no step of a stream, so {objective.metric!r} has no value: "
             found.append(f"{text}last(NAME) in the formula takes the last value of a metric, whatever its step")
         place, step = objective.step_place, objective.step
+        if self.repeated > 1 and _REPEATED * self.repeated >= self.rows:
+            found.append(
+                f"{self.repeated:,} of {self.rows:,} rows of {objective.metric!r} repeat the value before them, as a redrawn bar "
+                f"does, and all of them count under {objective.scope}; with --step NAME (step=NAME) each step counts once"
+            )
         if self.stepless:
             where = {"before": "before them", "after": "behind them", "block": "in their block"}[place]
             text = f"{self.stepless:,} of {self.rows:,} rows of {objective.metric!r} have no step: "
@@ -100,9 +114,10 @@ class StepCounts(NamedTuple):
         if self.not_finite:
             values = "value is" if self.not_finite == 1 else "values are"
             found.append(f"{self.not_finite:,} of the step's {values} not finite; rows at NaN have no step")
-        return [*found, *(self._messages_of_returns(step) if objective.restarts == "keep" else ())]
+        return [*found, *(self.messages_of_returns(step) if objective.restarts == "keep" else ())]
 
-    def _messages_of_returns(self, step: str | None) -> list[str]:
+    def messages_of_returns(self, step: str | None) -> list[str]:
+        """What a reader should know about steps that go back, in sentences."""
         rounds = (
             ", in regular rounds: folds, or a counter that begins again, such as the batch of an epoch? One value of each step "
             "counts, so that of the last round; --restarts split (restarts='split') keeps the rounds apart, --per-step all takes "
@@ -146,3 +161,15 @@ def step_counts(rows: Rows, steps: Rows, place: str, blocks: Rows | None = None)
 
 def _distinct(numbers: Array) -> int:
     return len(np.unique(numbers))
+
+
+def repeated_counts(rows: Rows, objective: Objective, before: Rows | None = None) -> StepCounts:
+    """Count the rows that repeat the value before them, if that matters; ``before`` is the row before the first one."""
+    if objective.step is not None or objective.formula is not None or not parse_scope(objective.scope).is_window:
+        return StepCounts()
+    some = rows if before is None else Rows.joined([before, rows])
+    order = placed(some)
+    if order is not None:
+        some = some.take(order)
+    same = (some.job[1:] == some.job[:-1]) & (some.stream[1:] == some.stream[:-1]) & (some.value[1:] == some.value[:-1])
+    return StepCounts(rows=len(rows.job), repeated=int(same.sum()))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
-from metricscan.definitions.blocks import BLOCK, StepPlace, check_step_place
+from metricscan.definitions.blocks import BLOCK, RUN, StepPlace, check_step_place
 from metricscan.definitions.objective import per_step_of
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
@@ -103,7 +103,7 @@ def wide(
         metrics = [metrics]
     is_given = metrics is not None
     if metrics is None:
-        apart = (step, BLOCK, *labels)
+        apart = (step, BLOCK, RUN, *labels)
         metrics = [name for name in opened if name not in apart and not _is_text(opened, name)]
     carried = labels if carry is True else [] if carry is False else [carry] if isinstance(carry, str) else list(carry)
     per_step = _check(list(opened), metrics, step, labels, carried, step_place, per_step, duplicates)

@@ -16,6 +16,7 @@ from metricscan.scanning.stats import MetricStats, ScanStats
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from metricscan.replaying.step_shapes import StepShapes
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
 
@@ -53,6 +54,7 @@ def first_hits(
     threads: int | None = 1,
     *,
     max_decompressed: int = MAX_DECOMPRESSED,
+    shapes: StepShapes | None = None,
 ) -> tuple[dict[str, list[Hit]], ScanStats, list[SourceError]]:
     """Scan logs, and read the records of the first matches again.
 
@@ -65,6 +67,8 @@ def first_hits(
     input_format : str
     threads : int or None
     max_decompressed : int
+    shapes : StepShapes, optional
+        Gets the rows of all logs.
 
     Returns
     -------
@@ -80,9 +84,11 @@ def first_hits(
     errors = []
     for path in paths:
         try:
-            _one_log(scanner, path, most, hits, stats, input_format, threads, max_decompressed)
+            _one_log(scanner, path, most, hits, stats, input_format, threads, max_decompressed, shapes)
         except SourceError as error:
             errors.append(error)
+        if shapes is not None:
+            shapes.end_log()
     return hits, stats, errors
 
 
@@ -95,6 +101,7 @@ def _one_log(
     input_format: InputFormat,
     threads: int | None,
     max_decompressed: int,
+    shapes: StepShapes | None,
 ) -> None:
     wanted: dict[int, tuple[int, set[str]]] = {}
     shown = {name: len(hits[name]) for name in scanner.metrics}
@@ -103,6 +110,8 @@ def _one_log(
     running = scanner.watching_batches(source, threads, input_format=input_format, max_decompressed=max_decompressed)
     try:
         for name, batch in running:
+            if shapes is not None:
+                shapes.add(name, batch)
             for line, offset in zip(*(batch.column(key).to_pylist() for key in ("line", "offset")), strict=True):
                 if shown[name] >= most:
                     break

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from metricscan.datasets import sink
 from metricscan.datasets.formats import check_format as check_dataset_format
-from metricscan.definitions.blocks import BLOCK, separators
+from metricscan.definitions.blocks import BLOCK, run_starts, separators
 from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.job import STDIN
@@ -52,6 +52,7 @@ def replay(
     input_format: InputFormat = "auto",
     block: str | bool = False,
     parameters: Any = (),
+    run_start: str | None = None,
     follow_links: bool = False,
     max_decompressed: int = MAX_DECOMPRESSED,
     keep: bool = True,
@@ -104,6 +105,9 @@ def replay(
         match in a job's logs is the hyperparameter of that name; and ``"printed"``, for what programs print at the beginning:
         ``Namespace(lr=0.1)``, ``args: {..}``, the arguments of Hugging Face's Trainer and Hydra's configuration. Where sources
         differ, a notice says which counts.
+    run_start : str, optional
+        A regex; each record that it matches begins a run, or a fold, of its stream. Their places are the table ``(run)`` of the
+        result and of the dataset. ``restarts="purge"`` and ``"split"`` go by them, and not by steps that go back.
     follow_links : bool
         Whether to search the folders outside those given to which links in them lead.
     max_decompressed : int
@@ -164,6 +168,8 @@ def replay(
         faults.of(check_dataset_format, format)
         faults.of(_check_block, block)
         faults.of(checked_parameters, parameters)
+        if run_start is not None:
+            faults.of(run_starts, run_start)
     wanted, is_printed = checked_parameters(parameters)
     before = scanner.labels
     if wanted:
@@ -173,6 +179,9 @@ def replay(
         scanner = scanner.with_block(separators(block or True))
         if block is not True and block is not False:
             report_untamed(scanner.with_options((), scanner.options).with_block(separators(block)), refuse=False)
+    if run_start is not None:
+        scanner = scanner.with_block(run_starts(run_start))
+        report_untamed(scanner.with_options((), scanner.options).with_block(run_starts(run_start)), refuse=False)
     found = survey(
         paths,
         job=job,

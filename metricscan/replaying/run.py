@@ -11,7 +11,7 @@ from metricscan.datasets import manifest
 from metricscan.datasets.evidence import Evidence, LogEvidence, Unit
 from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
-from metricscan.definitions.blocks import BLOCK
+from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
 from metricscan.logs.job import Notice
@@ -124,6 +124,8 @@ class Run:
         self._suspected = np.zeros(len(found.jobs), dtype=bool)
         if objective is not None:
             self.decider = PiecewiseDecider(objective, lambda: self.stream_names, lambda: self._suspected, at_best)
+            if RUN in scanner.metrics and objective.restarts != "keep":
+                self.decider.has_run_starts()
 
     def over_all_logs(self, *, keep: bool, target: Sink | None) -> Replay:
         """Scan all logs, and rank the jobs.
@@ -184,6 +186,8 @@ class Run:
         self.notices += undecoded_notices(undecoded)
         if self.parameters is not None:
             self.notices += self.parameters.finish()
+        if RUN in self.stats.metrics and not self.stats.metrics[RUN].rows:
+            self.notices.append(Notice("no record begins a run: what --run-start (run_start) gives matches none"))
         # how the units of all logs compare is known only now
         self.evidence.units = _units(self.stats)
         order, best = self._rank()
@@ -255,7 +259,7 @@ class Run:
         """Pass the rows that count and that the decider wants on to it."""
         if self.decider is None or self.objective is None:
             return
-        if name not in (self.decider.metric, self.objective.step, BLOCK, *self.decider.others):
+        if name not in (self.decider.metric, self.objective.step, BLOCK, RUN, *self.decider.others):
             return
         rows = Rows.of(jobs, streams, batch)._replace(part=parts)
         if counting is not None:
@@ -268,6 +272,8 @@ class Run:
             self.decider.add_steps(rows)
         if name == BLOCK and self.objective.step_place == "block":
             self.decider.add_blocks(rows)
+        if name == RUN and self.objective.restarts != "keep":
+            self.decider.add_run_starts(rows)
 
     def _note(self, error: SourceError) -> None:
         if self.raise_errors:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from metricscan import _core
-from metricscan.definitions.blocks import BLOCK
+from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.patterns import fingerprints, safety
 from metricscan.patterns.chain import chain as chain_of
 from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, value_group
@@ -265,7 +265,7 @@ def build(
     """
     names: dict[tuple[str, str], list[str]] = {}
     for definition in definitions:
-        kind = "metric" if definition.name not in labels else "block" if definition.name == BLOCK else "label"
+        kind = "metric" if definition.name not in labels else "block" if definition.name in (BLOCK, RUN) else "label"
         names.setdefault((definition.regex, kind), []).append(definition.name)
 
     rows: list[Pattern] = []

@@ -395,7 +395,9 @@ class Scanner:
         return _rebuild(loaded, self._given, self._internal, names)
 
     def with_block(self, separators: MetricDefinition) -> Scanner:
-        """A scanner that also finds the separators of blocks, as rows of a label; the definition is known to be valid.
+        """A scanner that also finds the separators of blocks, or the records that begin runs, as rows of a label.
+
+        The definition is known to be valid.
 
         Raises
         ------
@@ -403,7 +405,7 @@ class Scanner:
             A definition has the same name.
         """
         if separators.name in self.metrics:
-            raise OptionError(f"a definition is called {separators.name!r}: the table of separators has this name")
+            raise OptionError(f"a definition is called {separators.name!r}: another table has this name")
         return _rebuild((*self.definitions, separators), self._given, self._internal, (*self.labels, separators.name))
 
 

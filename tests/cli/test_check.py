@@ -240,3 +240,26 @@ def test_check_shows_some_units(run, log):
     _, out, _ = run("check", log(units), "-m", "loss=loss=([0-9.]+)")
     assert "units of its values differ: '1ms'" in out.splitlines()[-1]
     assert out.splitlines()[-1].endswith(", ..")
+
+
+@pytest.mark.parametrize(
+    ("steps", "looks"),
+    [
+        ([1, 2, 3, 1, 2], "in 1 of 2 jobs: several runs in one log, or runs that were resumed? --restarts purge"),
+        ([1, 2] * 4, "in 1 of 2 jobs, in regular rounds: folds, or a counter that begins again"),
+        ([9, 8, 7, 6, 5], "in 1 of 2 jobs, without an order: several workers in one log"),
+        ([1, 2, 3], None),
+    ],
+    ids=str,
+)
+def test_steps_that_go_back_are_told(run, tmp_path, steps, looks):
+    (tmp_path / "a.log").write_text("".join(f"epoch {step} time {9 - step}\n" for step in steps))
+    (tmp_path / "b.log").write_text("epoch 1 time 5\nepoch 2 time 4\n")
+    metrics = ["-m", r"epoch=epoch (\d+)", "-m", r"step_time=time (\S+)"]
+    code, _, err = run("check", tmp_path, *metrics)
+    assert code == 0
+    assert ("goes back" in err) == (looks is not None)
+    if looks is not None:
+        assert f"the step 'epoch' goes back {looks}" in " ".join(err.split())
+        notices = json.loads(run("check", tmp_path, *metrics, "--json")[1])["notices"]
+        assert [looks in one["message"] for one in notices] == [True]

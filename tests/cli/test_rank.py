@@ -313,3 +313,38 @@ def test_logs_that_the_replay_could_not_read_are_reported(run, logs, tmp_path):
         "gone",
         str(tmp_path / "logs/trial_2/params.json"),
     }
+
+
+FOLDS = "fold 0\nepoch 1 loss 5\nepoch 2 loss 3\nfold 1\nepoch 1 loss 2\nepoch 2 loss 6\nfold 2\nepoch 1 loss 4\n"
+
+
+def test_runs_that_records_begin(run, tmp_path):
+    (tmp_path / "a.log").write_text(FOLDS)
+    metrics = [
+        "-m",
+        r"loss=loss (\S+)",
+        "-m",
+        r"epoch=epoch (\d+)",
+        "--minimize",
+        "loss",
+        "--scope",
+        "min",
+        "--step",
+        "epoch",
+    ]
+    command = ["replay", tmp_path / "a.log", *metrics, "--run-start", "^fold", "-o", tmp_path / "out"]
+    code, out, _ = run(*command, "--json")
+    document = json.loads(out)
+    assert (code, document["objective"]["restarts"]) == (0, "split")
+    assert (document["best"]["value"], document["best"]["part"], document["ranking"][0]["run"]) == (2.0, 1, 1)
+    assert json.loads(run("rank", tmp_path / "out", "--json")[1])["best"] == document["best"]
+    assert "a.log:5, run 1" in " ".join(run("rank", tmp_path / "out")[1].split())
+    assert "Best: a, loss (min) 4.0" in run("rank", tmp_path / "out", "--restarts", "purge")[1]
+
+
+def test_options_of_steps(run, written):
+    code, _, err = run("rank", written, "--restarts", "purge")
+    assert (code, "restarts='purge' needs step=NAME" in err) == (2, True)
+    code, out, _ = run("rank", written, "--step", "epoch", "--from-step", 2, "--per-step", "mean", "--json")
+    found = json.loads(out)["objective"]
+    assert (code, found["from_step"], found["per_step"]) == (0, 2.0, "mean")

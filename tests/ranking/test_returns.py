@@ -230,3 +230,29 @@ def test_a_dataset_has_the_same_doubts_and_notices(tmp_path):
         assert repr(found.to_pylist()) == repr(result.ranking.to_pylist())
         assert counts.messages(objective) == [one.message for one in result.notices]
     assert len(result.notices) == 3
+
+
+@pytest.mark.parametrize(("scope", "is_told"), [("mean", True), ("last-2", True), ("window:2", True), ("last", False)])
+def test_rows_that_repeat_a_value_are_told_without_a_step(tmp_path, scope, is_told):
+    (tmp_path / "a.log").write_text("loss 1\rloss 1\rloss 1\nloss 2\n")
+    (tmp_path / "b.log").write_text("loss 2\nloss nan\nloss nan\n")
+    objective = Objective("loss", "Minimize", scope)
+    result = metricscan.replay(tmp_path, SCANNER, objective=objective, out=tmp_path / "out")
+    message = (
+        f"2 of 7 rows of 'loss' repeat the value before them, as a redrawn bar does, and all of them count under {scope}; "
+        "with --step NAME (step=NAME) each step counts once"
+    )
+    assert [one.message for one in result.notices] == ([message] if is_told else [])
+    from metricscan.ranking.ranking import ranked
+
+    for tables in (result, tmp_path / "out"):
+        assert ranked(tables, objective)[1].messages(objective) == ([message] if is_told else [])
+
+
+def test_rows_that_repeat_a_value_are_counted_over_pieces(tmp_path, monkeypatch):
+    from metricscan.ranking import in_pieces
+
+    monkeypatch.setattr(in_pieces, "PIECE_ROWS", 5)
+    (tmp_path / "a.log").write_text("".join(f"loss {number // 3}\n" for number in range(300)))
+    result = metricscan.replay(tmp_path, SCANNER, objective=Objective("loss", "Minimize", "mean"), keep=False)
+    assert result.notices[0].message.startswith("200 of 300 rows")

@@ -230,6 +230,27 @@ def step_row_in_force(row, steps, place="before", separators=()):
     return None if at is None else steps[at]
 
 
+def run_between(row, starts):
+    """The run of a row by the records of its stream that begin runs; what stands before them belongs to the first one."""
+    return max(
+        len({(one.part, one.offset) for one in starts if (one.part, one.offset) <= (row.part, row.offset)}) - 1, 0
+    )
+
+
+def run_by_records(row, step, steps, starts, restarts):
+    """The run of a row, whose step is that of this row of the step, by the records that begin runs."""
+    if restarts == "split":
+        return run_between(row, starts)
+    if step is None or restarts == "keep" or not math.isfinite(step.value):
+        return 0
+    firsts = {}
+    for one in sorted(steps, key=lambda one: (one.part, one.start)):
+        if math.isfinite(one.value):
+            firsts.setdefault(run_between(one, starts), one.value)
+    own = run_between(step, starts)
+    return -1 if any(step.value >= first for run, first in firsts.items() if run > own) else 0
+
+
 def run_of(step, steps, restarts):
     """The run of a row of the step among all of its stream; -1 if a later run replaced it."""
     if restarts == "keep" or step is None:
