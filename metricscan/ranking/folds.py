@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from metricscan.ranking.ranking import Known
 
 
-class Unit(NamedTuple):
+class Fold(NamedTuple):
     """What counts as a job: the rows of a job at one value of each label."""
 
     name: str
@@ -34,7 +34,7 @@ class Unit(NamedTuple):
 
 
 class SplitTables(dict[str, pa.Table]):
-    """Tables whose jobs are units, and what the scan noted of their logs."""
+    """Tables whose jobs are folds, and what the scan noted of their logs."""
 
     evidence: Evidence | None = None
 
@@ -46,15 +46,15 @@ class Split(NamedTuple):
     ----------
     tables : mapping of str to pyarrow.Table
         Of the objective, its step and the separators of blocks.
-    units : list of Unit
+    folds : list of Fold
     parents : dict of str to str
-        The name of the job by that of the unit.
+        The name of the job by that of the fold.
     notices : list of str
         What was left out.
     """
 
     tables: SplitTables
-    units: list[Unit]
+    folds: list[Fold]
     parents: dict[str, str]
     notices: list[str]
 
@@ -125,28 +125,28 @@ def split_by_labels(
     every = np.concatenate([keys[name][:, whole[name]] for name in keys], axis=1)
     distinct, codes = np.unique(every, axis=1, return_inverse=True)
     codes = codes.reshape(-1)
-    units, parents = [], {}
+    folds, parents = [], {}
     job_names = names.to_pylist()
     for column in distinct.T.tolist():
         job = job_names[column[0]]
         own = {name: found[name][0][number] for name, number in zip(labels, column[1:], strict=True)}
-        unit = f"{job} [{', '.join(f'{name}={text}' for name, text in own.items())}]"
+        fold = f"{job} [{', '.join(f'{name}={text}' for name, text in own.items())}]"
         known = facts.get(job)
         parameters = {} if known is None else dict(known.hyperparameters)
         status = None if known is None else known.status
-        units.append(Unit(unit, status, parameters | own, getattr(known, "logs", ())))
-        parents[unit] = job
-    unit_names = pa.array([one.name for one in units], pa.string())
+        folds.append(Fold(fold, status, parameters | own, getattr(known, "logs", ())))
+        parents[fold] = job
+    fold_names = pa.array([one.name for one in folds], pa.string())
     split = SplitTables()
     begin = 0
     for name, kept in whole.items():
         table = given[name].filter(pa.array(kept))
         own_codes = codes[begin : begin + table.num_rows].astype(np.int32)
         begin += table.num_rows
-        job_column = pa.DictionaryArray.from_arrays(pa.array(own_codes), unit_names)
+        job_column = pa.DictionaryArray.from_arrays(pa.array(own_codes), fold_names)
         split[name] = table.set_column(table.schema.get_field_index("job"), "job", job_column)
     split.evidence = _evidence(getattr(tables, "evidence", None), parents)
-    return Split(split, units, parents, _left_out(whole, objective, labels, job_names, parents))
+    return Split(split, folds, parents, _left_out(whole, objective, labels, job_names, parents))
 
 
 def _texts(table: pa.Table) -> tuple[list[str], Array]:
@@ -167,17 +167,17 @@ def _keys(rows: Rows, labels: Sequence[tuple[Rows, Array]]) -> Array:
 
 
 def _evidence(noted: Evidence | None, parents: Mapping[str, str]) -> Evidence | None:
-    """What was noted of logs, for each unit in them."""
+    """What was noted of logs, for each fold in them."""
     if noted is None:
         return None
-    units: dict[str, list[str]] = {}
-    for unit, job in parents.items():
-        units.setdefault(job, []).append(unit)
+    folds: dict[str, list[str]] = {}
+    for fold, job in parents.items():
+        folds.setdefault(job, []).append(fold)
     evidence = Evidence()
     evidence.units = noted.units
     for (job, stream, part), one in noted.logs.items():
-        for unit in units.get(job, ()):
-            evidence.add(unit, stream, part, one)
+        for fold in folds.get(job, ()):
+            evidence.add(fold, stream, part, one)
     return evidence
 
 
@@ -188,7 +188,7 @@ def _left_out(
     names: Sequence[str],
     parents: Mapping[str, str],
 ) -> list[str]:
-    """What is not among the units, in sentences."""
+    """What is not among the folds, in sentences."""
     notices = []
     named = " or ".join(map(repr, labels))
     apart = len(names) - len(set(parents.values()))
