@@ -80,8 +80,12 @@ def in_memory(jobs: int = 1_000_000, rows: int = 10, rounds: int = 5) -> None:
         "tied": {"loss": tied_loss, "epoch": epoch.set_column(0, "job", tied)},
     }
     for shape, tables in shapes.items():
-        for scope in SCOPES:
-            objective = Objective("loss", "Minimize", scope, "epoch" if scope.startswith("best") else None)
+        for scope, stepped in [
+            *((scope, scope.startswith("best")) for scope in SCOPES),
+            ("last", True),
+            ("mean", True),
+        ]:
+            objective = Objective("loss", "Minimize", scope, "epoch" if stepped else None)
             times, cpu = [], []
             for _ in range(rounds):
                 begin, begin_cpu = time.perf_counter(), time.process_time()
@@ -93,7 +97,7 @@ def in_memory(jobs: int = 1_000_000, rows: int = 10, rounds: int = 5) -> None:
                 raise SystemExit(f"{scope}: {best!r} is not the best value")
             # the processor's time tells the same of a machine that others use too
             text = f"{statistics.median(times):.2f} s  (least {min(times):.2f})  CPU {statistics.median(cpu):.2f} s"
-            print(f"{shape:9} {scope:7} {text}", flush=True)
+            print(f"{shape:9} {scope:7} {'per step' if stepped else '':8} {text}", flush=True)
 
 
 def from_dataset(jobs: int, rows: int, folder: Path) -> None:
