@@ -1,8 +1,8 @@
 /* The fast path. At each place that the literal search has found it verifies the literal, matches the most frequent shapes of patterns,
  * reads their numbers and writes their rows, without a call per match.
  *
- * The loop stands in fast_path_loop.h. It is compiled twice: for any processor, and for processors with AVX2 and the bit instructions that
- * came with it (BMI). Both write the same rows.
+ * The loop stands in fast_path_loop.h. It is compiled for any processor, and for processors with AVX2 and the bit instructions that came
+ * with it (BMI); for each of them once for scans that watch, and once for those that do not. All write the same rows.
  */
 #ifndef METRICSCAN_FAST_PATH_H
 #define METRICSCAN_FAST_PATH_H
@@ -63,11 +63,13 @@ static inline size_t ms_candidates(int level, const ms_lookup *find, const ms_re
 
 /* Match the candidates in [from, to) in their order. Returns the first candidate that is left to the caller, or `to`. Each new record takes
  * the next serial number. */
-static inline const ms_candidate *ms_decide(int level, ms_region *r, ms_state *states, int64_t *serial,
+static inline const ms_candidate *ms_decide(int level, int watching, ms_region *r, ms_state *states, int64_t *serial,
                                             const ms_candidate *from, const ms_candidate *to, ms_left *left) {
 #ifdef MS_X86
-    if (level >= MS_AVX2) return ms_decide_wide(level, r, states, serial, from, to, left);
+    if (level >= MS_AVX2)
+        return watching ? ms_decide_watching_wide(level, r, states, serial, from, to, left) : ms_decide_wide(level, r, states, serial, from, to, left);
 #endif
+    if (watching) return ms_decide_watching_anywhere(level, r, states, serial, from, to, left);
     return ms_decide_anywhere(level, r, states, serial, from, to, left);
 }
 

@@ -41,8 +41,8 @@ static size_t MS_AT_LEVEL(ms_candidates)(const ms_lookup *find, const ms_region 
 
 /* Match a chain from behind its literal and write its row. Returns 0 if either is left to the caller. */
 MS_LEVEL_TARGET
-__attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, const ms_region *r, ms_state *state, const ms_entry *entry,
-                                                               const uint8_t *from, ms_left *left) {
+__attribute__((always_inline)) static inline int MS_AT_LEVEL(ms_decide_any_chain)(int level, int watching, const ms_region *r, ms_state *state,
+                                                                               const ms_entry *entry, const uint8_t *from, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n, *value = from, *stop = from, *after = from;
     const int64_t row = state->rows;
     int known = row < state->fast_room;
@@ -50,12 +50,12 @@ __attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, con
     const int found = ms_follow(entry->steps, from, p + r->end, &value, &stop, &after);
     if (found < 0) return 0;
     if (found == 0) {
-        if (!entry->has_lead) return 1;
+        if (!watching || !entry->has_lead) return 1;
         left->pattern = MS_LEFT_MISS;
         return 0;
     }
     state->next_start = r->base + (after - p);
-    if (entry->watched != NULL && (ms_has_neighbours(entry->watched, p, r->record, r->end, value - p, stop - p) ||
+    if (watching && entry->watched != NULL && (ms_has_neighbours(entry->watched, p, r->record, r->end, value - p, stop - p) ||
                                    (stop == p + r->end && ms_may_be_cut(p + r->record, stop, p + r->next, limit))))
         known = 0;
     if (known) {
@@ -85,7 +85,21 @@ __attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, con
 }
 
 MS_LEVEL_TARGET
-static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_state *states, int64_t *serial,
+__attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_chain)(int level, const ms_region *r, ms_state *state, const ms_entry *entry,
+                                                               const uint8_t *from, ms_left *left) {
+    return MS_AT_LEVEL(ms_decide_any_chain)(level, 0, r, state, entry, from, left);
+}
+
+MS_LEVEL_TARGET
+__attribute__((noinline)) static int MS_AT_LEVEL(ms_decide_watched_chain)(int level, const ms_region *r, ms_state *state, const ms_entry *entry,
+                                                                       const uint8_t *from, ms_left *left) {
+    return MS_AT_LEVEL(ms_decide_any_chain)(level, 1, r, state, entry, from, left);
+}
+
+/* The loop of both functions below. `watching` is a constant: a scan that does not watch pays for no test of it, which were 2 to 4 % of its
+ * instructions on real logs. */
+MS_LEVEL_TARGET
+__attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_decide_any)(int level, int watching, ms_region *r, ms_state *states, int64_t *serial,
                                                const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
     const uint8_t *const p = r->p, *const limit = p + r->n;
     /* An address plus `seen` is the place as patterns see it; an address plus `input` is the place in the input. */
@@ -108,11 +122,12 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
         ms_state *const state = (ms_state *)((char *)states + entry->state);
         if ((int64_t)((uintptr_t)start + seen) < state->next_start) continue;
         if (__builtin_expect(entry->fast == MS_FAST_CHAIN, 0)) {
-            if (MS_AT_LEVEL(ms_decide_chain)(level, r, state, entry, from, left)) continue;
+            if (watching ? MS_AT_LEVEL(ms_decide_watched_chain)(level, r, state, entry, from, left)
+                         : MS_AT_LEVEL(ms_decide_chain)(level, r, state, entry, from, left))
+                continue;
             break;
         }
         const uint8_t *stop = from, *after;
-        int suspect = 0;
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
@@ -121,7 +136,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
             if (stop >= end) {
                 /* A run that starts later in this record has no end either. */
                 state->next_start = (int64_t)((uintptr_t)end + seen);
-                if (!entry->has_lead || !ms_may_be_cut(p + r->record, end, next, limit)) continue;
+                if (!watching || !entry->has_lead || !ms_may_be_cut(p + r->record, end, next, limit)) continue;
                 left->pattern = MS_LEFT_MISS;
                 break;
             }
@@ -148,6 +163,7 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
                 /* A run that starts before the end of this one ends there too, and fails too. */
                 const uint8_t *const last = stop - entry->length;
                 state->next_start = (int64_t)((uintptr_t)(last > start ? last : start) + seen) + 1;
+                if (!watching) continue;
                 /* A value that the pattern does not take goes on behind the run. A later candidate within the run is passed over, so
                  * its value may be meant. */
                 const uint8_t *const may = stop > from ? entry->goes_on : entry->value_starts;
@@ -156,12 +172,13 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
                 left->pattern = MS_LEFT_MISS;
                 break;
             }
-            if (stop < end) suspect = ms_may_go_on(entry->behind, stop, end);
-            else if (entry->watched != NULL) suspect = ms_may_be_cut(p + r->record, end, next, limit);
         }
         state->next_start = (int64_t)((uintptr_t)after + seen);
         const int64_t row = state->rows;
-        int known = (row < state->fast_room) & !suspect;
+        int known = row < state->fast_room;
+        /* There is a byte at `stop`: each record has a terminator here. */
+        if (watching && entry->behind[*stop] && (stop < end ? ms_may_go_on(entry->behind, stop, end) : ms_may_be_cut(p + r->record, end, next, limit)))
+            known = 0;
         if (known) {
 #if MS_WIDE
             if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))
@@ -197,4 +214,16 @@ static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_st
     (void)level;
     (void)limit;
     return candidate;
+}
+
+MS_LEVEL_TARGET
+static const ms_candidate *MS_AT_LEVEL(ms_decide)(int level, ms_region *r, ms_state *states, int64_t *serial,
+                                               const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
+    return MS_AT_LEVEL(ms_decide_any)(level, 0, r, states, serial, candidate, stop_at, left);
+}
+
+MS_LEVEL_TARGET
+static const ms_candidate *MS_AT_LEVEL(ms_decide_watching)(int level, ms_region *r, ms_state *states, int64_t *serial,
+                                                        const ms_candidate *candidate, const ms_candidate *stop_at, ms_left *left) {
+    return MS_AT_LEVEL(ms_decide_any)(level, 1, r, states, serial, candidate, stop_at, left);
 }

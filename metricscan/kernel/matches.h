@@ -34,11 +34,37 @@ static void ms_defer_record(ms_scan *scan, ms_region *r, int32_t pattern) {
     note->length = r->end - r->record;
 }
 
-/* Note a match whose value is no plain number, or which is traced. */
-static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
-                           int64_t value_end, int status, double value) {
+/* Note what a value's neighbours tell. */
+static void ms_look_at_value(ms_scan *scan, ms_region *r, const ms_pattern *q, ms_state *state, int64_t start, int64_t stop) {
+    if (ms_needs_look(scan, q, state, r, start, stop)) ms_examine_value(scan, r, q, state, start, stop);
+    if (stop == r->end && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n))
+        ms_check_cut(scan, r, (int32_t)(q - scan->tables->patterns), MS_CUT_LINE, start, stop);
+}
+
+/* Return whether a number in a watching scan, with its neighbours, is nothing but a row of a pattern of a metric. */
+__attribute__((noinline)) static int ms_is_usual(const ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    const uint8_t *const p = r->p;
+    if (!q->has_companion || scan->states[pattern].examined || (start > r->record && q->before[p[start - 1]])) return 0;
+    if (stop < r->end) return !q->behind[p[stop]];
+    return !scan->unterminated && r->n - r->next >= 2 && !ms_resumes[p[r->next + 1]];
+}
+
+/* Put a match that is no usual number, is traced, or is that of a companion or a label. */
+__attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end,
+                                                     int64_t value_start, int64_t value_end, int status, double value) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_state *state = &scan->states[pattern];
-    if (scan->tables->patterns[pattern].has_lead) ms_forget_miss(scan, r, pattern);
+    if (q->is_companion) {
+        ms_add_suspect(scan, r, pattern, MS_NEAR_MISS, 0, start, start, end);
+        return;
+    }
+    if (q->has_companion && status == MS_NUMBER) ms_look_at_value(scan, r, q, state, value_start, value_end);
+    if (status == MS_NUMBER && !scan->trace) {
+        ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + value_start);
+        return;
+    }
+    if (q->has_lead) ms_forget_miss(scan, r, pattern);
     if (status == MS_REFUSED && !scan->trace) {
         state->unparsed++;
         if (state->samples >= MS_MAX_SAMPLES) return;
@@ -63,20 +89,10 @@ static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t
 static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
                                 int64_t value_end) {
     double value = 0.0;
-    const ms_pattern *q = &scan->tables->patterns[pattern];
-    if (__builtin_expect(q->is_companion, 0)) {
-        ms_add_suspect(scan, r, pattern, MS_NEAR_MISS, 0, start, start, end);
-        return;
-    }
     const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
-    ms_state *state = &scan->states[pattern];
-    if (q->has_companion && status == MS_NUMBER) {
-        if (ms_needs_look(scan, q, state, r, value_start, value_end)) ms_examine_value(scan, r, q, state, value_start, value_end);
-        if (value_end == r->end && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n))
-            ms_check_cut(scan, r, pattern, MS_CUT_LINE, value_start, value_end);
-    }
-    if (status == MS_NUMBER && !scan->noted)
-        ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + value_start);
+    if (status == MS_NUMBER && (scan->examined == MS_UNEXAMINED ||
+                                (scan->examined == MS_WATCHED && ms_is_usual(scan, r, pattern, value_start, value_end))))
+        ms_append_row(scan, &scan->states[pattern], value, r->row_line, r->row_offset, r->offset + value_start);
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);
 }
 

@@ -157,6 +157,9 @@ typedef struct { /* a record in which a candidate did not match */
 
 enum { MS_NUMBER_BYTES = 40 }; /* of a number beside a value, or of a value that is cut, at most so many bytes are looked at */
 
+/* What happens to a match before its row is written: nothing; its companion may get a row; it is traced, and no row is written. */
+enum { MS_UNEXAMINED, MS_WATCHED, MS_TRACED };
+
 typedef struct { /* a value that ends the last record of a region (cut_lines.h) */
     int32_t pattern;
     int32_t kind;
@@ -200,7 +203,7 @@ typedef struct {
     int overgrown;     /* some columns have outgrown a batch where they could not be set aside */
     int64_t row_limit; /* tests: growing past it fails as memory would */
     int trace;
-    int noted; /* rows are not written straight away: traced */
+    int examined; /* MS_UNEXAMINED, ... */
     int no_memory;
 } ms_scan;
 

@@ -62,6 +62,7 @@ static void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t
         scan->no_memory = 1;
     } else if (status == MS_OVER_BUDGET) {
         ms_take_back(scan, pattern);
+        if (scan->tables->patterns[pattern].has_lead) ms_forget_miss(scan, r, pattern);
         state->over_budget++;
         if (state->samples >= MS_MAX_SAMPLES) return;
         state->samples++;

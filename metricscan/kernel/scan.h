@@ -81,12 +81,8 @@ static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern
     if (q->strategy == MS_STRATEGY_PROGRAM) {
         /* If the pattern is a chain, its last match may extend beyond this place. */
         if (q->steps != NULL && r->base + start < state->next_start) return;
-        const int64_t over_budget = state->over_budget;
         ms_run_program(scan, r, pattern, q->found_by_lead ? start : r->record);
-        if (q->has_lead) {
-            if (state->over_budget > over_budget) ms_forget_miss(scan, r, pattern);
-            else if (state->rows == state->row_mark && ms_may_be_miss(q, r)) ms_note_miss(scan, r, pattern);
-        }
+        if (q->has_lead && state->rows == state->row_mark) ms_note_unmatched(scan, r, pattern);
         return;
     }
     if (r->base + start < state->next_start) return;
@@ -172,14 +168,14 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
     const ms_tables *const t = scan->tables;
     ms_candidate candidates[MS_SOME_POSITIONS];
     ms_left left;
-    if (t->has_single_bytes || scan->noted || scan->unterminated) {
+    if (t->has_single_bytes || scan->trace || scan->unterminated) {
         for (size_t i = 0; i < found; i++) ms_try_position(scan, r, r->block + positions[i]);
         return;
     }
     const ms_candidate *candidate = candidates;
     const ms_candidate *const to = candidates + ms_candidates(t->level, &t->find, r, positions, found, candidates);
     for (;; candidate++) {
-        candidate = ms_decide(t->level, r, scan->states, &scan->serial, candidate, to, &left);
+        candidate = ms_decide(t->level, t->watching, r, scan->states, &scan->serial, candidate, to, &left);
         if (candidate == to) return;
         if (left.pattern == MS_LEFT_MISS) ms_note_candidate(scan, r, candidate->entry->pattern, candidate->position - r->p - candidate->entry->literal->place);
         else if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
@@ -310,7 +306,7 @@ static void ms_take_region(ms_scan *scan, int region, const uint8_t *p, int64_t 
     if (scan->n_open) ms_close_open(scan, r->p, r->n, r->terminators, r->drop_cr);
     if (r->rewritten || t->watching)
         for (int32_t pattern = 0; pattern < t->n_patterns; pattern++) scan->states[pattern].region_mark = scan->states[pattern].rows;
-    scan->noted = scan->trace;
+    scan->examined = scan->trace ? MS_TRACED : t->watching ? MS_WATCHED : MS_UNEXAMINED;
     r->base = scan->base;
     scan->rewritten = r->rewritten;
     ms_scan_region(scan, r);

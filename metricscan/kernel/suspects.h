@@ -129,9 +129,14 @@ static inline int ms_has_neighbours(const ms_pattern *q, const uint8_t *p, int64
     return start > record && q->before[p[start - 1]];
 }
 
-/* Return whether the record that is followed by a terminator at `next` may be cut within the number that ends at `stop`, or before one: the
- * next record begins with a byte that goes on with it, or is not known yet. */
-static inline int ms_may_be_cut(const uint8_t *record, const uint8_t *stop, const uint8_t *next, const uint8_t *limit) {
+/* The bytes with which a record may begin that goes on with a number; and \n, which may be the second byte of a terminator. */
+static const uint8_t ms_resumes[256] = {
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,  ['8'] = 1,
+    ['9'] = 1, ['.'] = 1, ['-'] = 1, ['+'] = 1, ['e'] = 1, ['E'] = 1, ['\n'] = 1,
+};
+
+/* ms_may_be_cut, if the record's terminator is followed by a byte of ms_resumes or by nothing. */
+__attribute__((noinline)) static int ms_may_go_on_in_next(const uint8_t *record, const uint8_t *stop, const uint8_t *next, const uint8_t *limit) {
     if (next >= limit || ms_is_digit(*record)) return 0;
     const uint8_t *at = next + 1;
     if (at < limit && *next == '\r' && *at == '\n') at++;
@@ -140,6 +145,12 @@ static inline int ms_may_be_cut(const uint8_t *record, const uint8_t *stop, cons
     const uint8_t more = at + 1 < limit ? at[1] : 0;
     if (*at == '-' || *at == '+') return ms_is_digit(more) || more == '.' || (stop > record && (stop[-1] | 0x20) == 'e');
     return (*at | 0x20) == 'e' && (ms_is_digit(more) || more == '-' || more == '+');
+}
+
+/* Return whether the record that is followed by a terminator at `next` may be cut within the number that ends at `stop`, or before one: the
+ * next record begins with a byte that goes on with it, or is not known yet. */
+static inline int ms_may_be_cut(const uint8_t *record, const uint8_t *stop, const uint8_t *next, const uint8_t *limit) {
+    return (limit - next < 2 || ms_resumes[next[1]]) && ms_may_go_on_in_next(record, stop, next, limit);
 }
 
 /* Return whether a value of the current record has to be examined. */
@@ -304,8 +315,13 @@ static inline int ms_may_be_miss(const ms_pattern *q, const ms_region *r) {
     return q->has_near || (q->has_lead && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n));
 }
 
+/* ms_note_miss for a pattern whose program has not matched. */
+__attribute__((noinline)) static void ms_note_unmatched(ms_scan *scan, const ms_region *r, int32_t pattern) {
+    if (ms_may_be_miss(&scan->tables->patterns[pattern], r)) ms_note_miss(scan, r, pattern);
+}
+
 /* ms_note_miss, if what follows the candidate may be a value; each candidate of the record is given. */
-static void ms_note_candidate(ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start) {
+__attribute__((noinline)) static void ms_note_candidate(ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_state *state = &scan->states[pattern];
     if (state->missed == r->serial) return;

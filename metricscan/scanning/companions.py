@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from metricscan.patterns.program import Program
 
+# 3: a terminator, behind which the next record may go on (kernel/tables.h).
+_BEHIND = bytes(3 if byte in b"\r\n" else BEHIND[byte] for byte in range(256))
 _CLOSED = Surroundings(False, False, None, None, (b"", False), b"")
 
 
@@ -62,7 +64,7 @@ def add_companions(
             watch=Watch(
                 companion,
                 compiled is not None,
-                BEHIND if around.is_open_behind else None,
+                _BEHIND if around.is_open_behind else None,
                 BEFORE if around.is_open_before else None,
                 VALUE_STARTS,
                 around.own,
