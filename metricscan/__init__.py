@@ -27,7 +27,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
+    from metricscan.datasets.compact import compact
     from metricscan.datasets.dataset import Dataset
+    from metricscan.datasets.journal import Journal
+    from metricscan.datasets.journal_format import FollowedFile
+    from metricscan.datasets.journal_reader import JournalReader
     from metricscan.definitions.definition import MetricDefinition, load_definitions
     from metricscan.definitions.objective import Objective
     from metricscan.errors import (
@@ -62,6 +66,9 @@ _HOME = {
     "DefinitionWarning": "errors",
     "Explanation": "scanning.plan",
     "Fault": "errors",
+    "FollowedFile": "datasets.journal_format",
+    "Journal": "datasets.journal",
+    "JournalReader": "datasets.journal_reader",
     "Match": "scanning.result",
     "MetricDefinition": "definitions.definition",
     "MetricStats": "scanning.stats",
@@ -78,6 +85,7 @@ _HOME = {
     "Stream": "scanning.stream",
     "Survey": "logs.job",
     "SurveyedFile": "logs.job",
+    "compact": "datasets.compact",
     "compare_scopes": "ranking.scopes",
     "curve": "ranking.wide",
     "job_frame": "ranking.frames",
@@ -122,6 +130,9 @@ __all__ = [
     "DefinitionWarning",
     "Explanation",
     "Fault",
+    "FollowedFile",
+    "Journal",
+    "JournalReader",
     "Match",
     "MetricDefinition",
     "MetricStats",
@@ -138,6 +149,7 @@ __all__ = [
     "Stream",
     "Survey",
     "SurveyedFile",
+    "compact",
     "compare_scopes",
     "curve",
     "job_frame",

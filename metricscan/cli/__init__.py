@@ -22,6 +22,7 @@ from metricscan import __version__
 from metricscan.cli.algorithms import algorithms
 from metricscan.cli.audit import audit
 from metricscan.cli.check import check
+from metricscan.cli.compact import compact
 from metricscan.cli.options import print_warning
 from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain
 from metricscan.cli.plot import plot
@@ -155,5 +156,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _command in (replay, check, survey, rank, plot, audit, algorithms):
+for _command in (replay, check, survey, rank, plot, compact, audit, algorithms):
     command.add_command(_command)

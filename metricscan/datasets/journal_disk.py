@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +88,13 @@ def read_file(path: str, begin: int = 0, *, synced: bool = False) -> bytes:
         while piece := _whole(os.pread, descriptor, _READ_BYTES, begin):
             pieces.append(piece)
             begin += len(piece)
-        if synced:
-            sync(descriptor)
+        if synced and pieces:
+            try:
+                sync(descriptor)
+            except OSError as error:
+                # a read-only file system has nothing to sync
+                if error.errno not in (errno.EROFS, errno.EINVAL):
+                    raise
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     finally:
         os.close(descriptor)

@@ -445,15 +445,13 @@ class Segment:
         self.commits_read = 0
 
     def refresh(self) -> None:
-        """Read what was written since; bytes before :attr:`end` are given back."""
+        """Read again what stands behind :attr:`end`: a frame that was not whole may be whole now, or replaced."""
         try:
-            more = read_file(self.path, self.size, synced=self._synced)
+            self._data = read_file(self.path, self.end, synced=self._synced)
         except OSError as error:
             raise SourceError(f"cannot read {self.path}", path=self.path, cause=error) from error
-        if more:
-            self._data = self._data[self.end - self._base :] + more
-            self._base = self.end
-            self.size += len(more)
+        self._base = self.end
+        self.size = self.end + len(self._data)
 
     def _checked_header(self) -> bytes:
         data = self._data

@@ -135,6 +135,21 @@ class Columns:
     def __len__(self) -> int:
         return len(self.file)
 
+    def extend(self, others: Columns) -> None:
+        """Add other rows behind these."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(others, name))
+
+    def drop(self, file: int, offset: int) -> None:
+        """Remove the rows of a record."""
+        for at in range(len(self) - 1, -1, -1):
+            if self.file[at] == file and self.offset[at] == offset:
+                for name in self.__slots__:
+                    column = getattr(self, name)
+                    # of values and texts one is empty
+                    if column:
+                        del column[at]
+
 
 def pack_rows(out: Packer, batch: pa.RecordBatch, number_of: Callable[[str], int]) -> None:
     """Add the rows of a batch with the columns of one log.

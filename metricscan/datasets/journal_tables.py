@@ -68,7 +68,7 @@ class JournalTables:
 
     def manifest(self) -> Manifest:
         """What the journal says besides its rows, as the manifest of a dataset."""
-        names = self._order.jobs.to_pylist()
+        names = self._order.jobs
         document: dict[str, Any] = {
             **self._description.document,
             "format": "journal",
@@ -149,41 +149,66 @@ class _Order:
             range(len(files)), key=lambda at: (natural(files[at].job), natural(files[at].stream), files[at].part)
         )
         self.files = [files[at] for at in order]
-        jobs = list(dict.fromkeys(file.job for file in self.files))
-        streams = list(dict.fromkeys(file.stream for file in self.files))
-        self.jobs = pa.array(jobs, pa.string())
-        self._streams = pa.array(streams, pa.string())
-        job_numbers = {name: number for number, name in enumerate(jobs)}
-        stream_numbers = {name: number for number, name in enumerate(streams)}
-        # by number of the file
+        self.jobs = list(dict.fromkeys(file.job for file in self.files))
+        # by number of the file, its place in this order
         self._rank = np.argsort(np.array(order, np.int64))
-        self._job = np.array([job_numbers[file.job] for file in files], np.int32)
-        self._stream = np.array([stream_numbers[file.stream] for file in files], np.int32)
-        self._part = np.array([file.part for file in files], np.int32)
 
     def batches(self, rows: Columns, kept: Array | None, *, is_label: bool) -> Iterator[pa.RecordBatch]:
         """The rows in this order, in batches."""
-        if not len(rows):
-            return
-        file = np.frombuffer(rows.file, np.int64)
-        start = np.frombuffer(rows.start, np.int64)
-        rank = self._rank[file]
-        which = np.arange(len(file)) if kept is None else kept
-        which = which[np.lexsort((start[which], rank[which]))]
-        texts = pa.array(rows.texts, pa.string()) if is_label else None
-        value = np.frombuffer(rows.value, np.float64)
-        places = [np.frombuffer(column, np.int64) for column in (rows.line, rows.offset, rows.start)]
-        time = np.frombuffer(rows.time, np.int64)
-        for at in range(0, len(which), _BATCH_ROWS):
-            some = which[at : at + _BATCH_ROWS]
-            of = file[some]
-            micros = time[some]
-            columns = [
-                pa.DictionaryArray.from_arrays(pa.array(self._job[of]), self.jobs),
-                pa.DictionaryArray.from_arrays(pa.array(self._stream[of]), self._streams),
-                pa.array(self._part[of]),
-                pa.array(value[some]) if texts is None else texts.take(pa.array(some)),
-                *(pa.array(column[some]) for column in places),
-                pa.array(micros, mask=micros == NO_TIME).cast(TIME),
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=LABEL_TABLE_SCHEMA if is_label else TABLE_SCHEMA)
+        if len(rows):
+            rank = self._rank[np.frombuffer(rows.file, np.int64)]
+            start = np.frombuffer(rows.start, np.int64)
+            which = np.arange(len(rank)) if kept is None else kept
+            which = which[np.lexsort((start[which], rank[which]))]
+            yield from table_batches(rows, rank, which, self.files, is_label=is_label)
+
+
+def table_batches(
+    rows: Columns,
+    file: Array,
+    which: Array,
+    files: Sequence[FollowedFile],
+    *,
+    is_label: bool,
+    size: int = _BATCH_ROWS,
+) -> Iterator[pa.RecordBatch]:
+    """Rows as batches with the columns of a dataset's tables; a copy.
+
+    Parameters
+    ----------
+    rows : Columns
+    file : int array
+        Per row the number of its file in ``files``.
+    which : int array
+        The indices of the rows that are wanted, in order.
+    files : sequence of FollowedFile
+    is_label : bool
+    size : int
+        The most rows of a batch.
+    """
+    jobs, of_job = _numbered([one.job for one in files])
+    streams, of_stream = _numbered([one.stream for one in files])
+    parts = np.array([one.part for one in files], np.int32)
+    texts = pa.array(rows.texts, pa.string()) if is_label else None
+    value = np.frombuffer(rows.value, np.float64)
+    places = [np.frombuffer(column, np.int64) for column in (rows.line, rows.offset, rows.start)]
+    time = np.frombuffer(rows.time, np.int64)
+    for at in range(0, len(which), size):
+        some = which[at : at + size]
+        of, micros = file[some], time[some]
+        columns = [
+            pa.DictionaryArray.from_arrays(pa.array(of_job[of]), jobs),
+            pa.DictionaryArray.from_arrays(pa.array(of_stream[of]), streams),
+            pa.array(parts[of]),
+            pa.array(value[some]) if texts is None else texts.take(pa.array(some)),
+            *(pa.array(column[some]) for column in places),
+            pa.array(micros, mask=micros == NO_TIME).cast(TIME),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=LABEL_TABLE_SCHEMA if is_label else TABLE_SCHEMA)
+
+
+def _numbered(names: Sequence[str]) -> tuple[pa.Array, Array]:
+    """The distinct names, and for each name its number."""
+    numbers: dict[str, int] = {}
+    codes = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int32)
+    return pa.array(list(numbers), pa.string()), codes

@@ -86,6 +86,15 @@ def test_the_code_about_sagemaker_runs(folder):
     assert names["job"].describe_training_job("trial-1")["TrainingJobName"] == "trial-1"
 
 
+def test_the_code_about_journals_runs(folder):
+    names = run_code(ROOT / "docs" / "live.md")
+    # the reader goes on at its cursor
+    exec(blocks_of(ROOT / "docs" / "live.md", "python")[-1], names)
+    found = names["database"].execute("select job, offset, value from loss").fetchall()
+    names["database"].close()
+    assert found == [("trial_1", 0, 0.5), ("trial_1", 12, 0.25)]
+
+
 def test_the_definitions_of_the_reference_are_read(folder):
     (block,) = blocks_of(ROOT / "docs" / "command-line.md", "json")
     (folder / "definitions.json").write_text(block)
@@ -95,16 +104,18 @@ def test_the_definitions_of_the_reference_are_read(folder):
 
 
 def test_no_code_is_forgotten():
-    assert [page.name for page in REFERENCE if blocks_of(page, "python")] == ["python.md", "sagemaker.md"]
+    assert [page.name for page in REFERENCE if blocks_of(page, "python")] == ["live.md", "python.md", "sagemaker.md"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "count"),
-    [("README.md", 4), ("docs/command-line.md", 11), ("docs/sagemaker.md", 3)],
+    [("README.md", 4), ("docs/command-line.md", 12), ("docs/sagemaker.md", 3)],
 )
 def test_the_commands_run(page, count, folder, capsys):
     job = sagemaker.replay("logs/", "request.json")
+    scanner = metricscan.Scanner("definitions.json")
+    metricscan.Journal.open("journal", scanner).close()
     for name, answer in (("describe.json", job.describe()), ("list.json", job.list_training_jobs())):
         (folder / name).write_text(json.dumps(sagemaker.as_json(answer)))
     commands = commands_of(ROOT / page)
@@ -116,7 +127,7 @@ def test_the_commands_run(page, count, folder, capsys):
 
 
 def test_every_command_is_run_by_the_test_above():
-    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 4 + 11 + 3
+    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 4 + 12 + 3
 
 
 def test_the_picture_shows_what_its_command_prints():
