@@ -46,7 +46,7 @@ __attribute__((noinline)) static int ms_is_usual(const ms_scan *scan, const ms_r
     const ms_pattern *q = &scan->tables->patterns[pattern];
     const uint8_t *const p = r->p;
     if (!q->has_companion || scan->states[pattern].examined || (start > r->record && q->before[p[start - 1]])) return 0;
-    if (stop < r->end) return !q->behind[p[stop]];
+    if (stop < r->end) return !ms_may_go_on(q->behind, p + stop, p + r->end);
     return !scan->unterminated && r->n - r->next >= 2 && !ms_resumes[p[r->next + 1]];
 }
 

@@ -61,13 +61,21 @@ static int ms_is_separated_by_commas(const ms_region *r, int64_t from, int64_t t
     return 0;
 }
 
+/* Return whether a value is a part of a format specification, as in {loss:.4f} and %.4f. There is a byte behind it in its record. */
+static int ms_is_format(const ms_region *r, int64_t start, int64_t stop) {
+    const uint8_t *const p = r->p;
+    if (!p[stop] || !strchr("eEfFgG", p[stop])) return 0;
+    const uint8_t more = stop + 1 < r->end ? p[stop + 1] : 0;
+    return more == '}' || (start > r->record && p[start - 1] == '%' && !ms_is_letter(more));
+}
+
 /* Return the kind of a value that ends within a number, or 0. There is a byte behind it in its record. */
 static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     const int64_t end = r->end;
     const uint8_t next = p[stop], more = stop + 1 < end ? p[stop + 1] : 0;
     if (start >= stop || !(ms_is_digit(p[stop - 1]) || p[stop - 1] == '.')) return 0;
-    if (ms_is_digit(next)) return MS_LONGER;
+    if (ms_is_digit(next) || ms_is_format(r, start, stop)) return MS_LONGER;
     if (next == 'e' || next == 'E') {
         int64_t digits = stop + 1;
         if (digits < end && (p[digits] == '-' || p[digits] == '+')) digits++;

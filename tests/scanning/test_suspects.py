@@ -303,6 +303,20 @@ def test_units_are_bounded():
     assert list(running.stats.metrics["loss"].units) == units[:16]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("print(f'loss:{loss:.4f}')", ".4f"), ("loss:%10.4f", "10.4f"), ("loss:{:.3e}", ".3e"), ("loss:%.2g,", ".2g")],
+)
+def test_a_format_specification_is_a_cut_value_and_no_unit(text, value):
+    definition = Definition(r"loss:%?(?:\{:)?([0-9.]+)", False, True, None)
+    data = f"{text}\nloss:0.5\nloss:7.5f\n".encode()
+    assert oracle.scan(definition, data).units == {"", "f"}
+    running = Scanner([f"loss={definition.regex}"]).watching_batches(data)
+    found = oracle.of_batches(running, "loss")
+    assert found == oracle.shortened(oracle.scan(definition, data))
+    assert [one.text for one in running.stats.metrics["loss"].suspects if one.kind == "cut-value"] == [value]
+
+
 def test_each_unit_is_shown_with_its_value():
     data = b"speed 1.20kit/s\nspeed 950it/s\nspeed 3\n"
     running = Scanner([r"tp=speed ([\d.]+)(?:k?it/s)?"]).watching_batches(data)

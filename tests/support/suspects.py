@@ -9,6 +9,8 @@ from support import reference
 
 LONGER = rb"[0-9]|[eE][-+]?[0-9]++(?![A-Za-z_])|_[0-9]"
 LONGER_INTEGER = rb":[0-9]|\.[0-9](?![0-9]*+\.[0-9])"
+FORMAT = rb"[eEfFgG]\}"  # as in {loss:.4f}
+FORMAT_BEHIND_PERCENT = rb"[eEfFgG](?![A-Za-z])"  # as in %.4f
 THOUSANDS = rb"(?:,[0-9]{3}(?![0-9]))+"
 UNIT = rb"[A-Za-z%\xc2][A-Za-z%/\x80-\xff]{0,6}"
 
@@ -66,7 +68,9 @@ def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
     value, rest = seen[start:stop], seen[stop:]
     if not re.search(rb"[0-9.]$", value):
         return False
-    if re.match(LONGER, rest):
+    if re.match(LONGER, rest) or re.match(FORMAT, rest):
+        return True
+    if seen[:start].endswith(b"%") and re.match(FORMAT_BEHIND_PERCENT, rest):
         return True
     digits = re.fullmatch(rb"[-+]?([0-9]*)", value)
     if digits is None:
