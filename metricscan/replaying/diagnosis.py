@@ -162,7 +162,12 @@ def found_otherwise(others: Iterable[tuple[str, Scanner]], texts: Sequence[Text]
 
 
 def about_literals(
-    literals: Sequence[str], texts: Sequence[Text], where: str, *, counted: bool = True
+    literals: Sequence[str],
+    texts: Sequence[Text],
+    where: str,
+    *,
+    counted: bool = True,
+    refused: tuple[str, str] | None = None,
 ) -> tuple[str, str]:
     """What the literals of a definition show about texts in which it has no row, and a sample; the sample may be empty.
 
@@ -174,9 +179,15 @@ def about_literals(
         What the texts are: ``"in the logs"``.
     counted : bool
         Whether to say how often the literal occurs.
+    refused : tuple of str, optional
+        What stands in the place of a value and is none for the regex, and a sample.
     """
     if not literals:
-        return f"no record {where} matches it", ""
+        return (
+            (f"its regex does not take {refused[0]!r}", refused[1])
+            if refused
+            else (f"no record {where} matches it", "")
+        )
     counts = [(sum(text.data.count(literal.encode()) for text in texts), literal) for literal in literals]
     count, literal = max(counts)
     if count:
@@ -184,10 +195,13 @@ def about_literals(
             _sample(text, text.data.find(literal.encode())) for text in texts if literal.encode() in text.data
         )
         times = f" {'once' if count == 1 else f'{count:,} times'}" if counted else ""
-        said = f"its literal {literal!r} occurs{times}, but the rest of its regex does not match there"
+        rest = f"its regex does not take {refused[0]!r}" if refused else "the rest of its regex does not match there"
+        said = f"its literal {literal!r} occurs{times}, but {rest}"
         seen, other = _before_a_number(literals, texts)
         # a longer name, such as loss_scale, must not hide that the name is spelled otherwise
-        return (f"{said}, and {seen!r} stands before a number", other) if seen else (said, sample)
+        if seen:
+            return f"{said}, and {seen!r} stands before a number", other
+        return said, refused[1] if refused else sample
     names = " or ".join(map(repr, literals[:3]))
     for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
@@ -247,5 +261,9 @@ def _sample(text: Text, at: int) -> str:
     shown = record.decode("utf-8", "replace")
     if len(shown) > _SAMPLE_CHARACTERS:
         shown = shown[:_SAMPLE_CHARACTERS] + "..."
-    line = text.data.count(b"\n", 0, at) + 1
+    return sample_at(text, shown, text.data.count(b"\n", 0, at) + 1)
+
+
+def sample_at(text: Text, shown: str, line: int) -> str:
+    """What stands in a line of a log, and where that is."""
     return f"{shown!r} ({text.path}{', line ' if text.is_export else ':'}{line}{' of its messages' if text.is_export else ''})"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from metricscan.definitions.surroundings import surroundings
 from metricscan.logs.exports import text_head
 from metricscan.logs.job import is_read_once
+from metricscan.patterns.dialect import compile_quietly, value_group
 from metricscan.replaying.diagnosis import (
     MOST_BYTES,
     Text,
     about_literals,
     as_seen,
     found_otherwise,
+    sample_at,
     unparsed_samples,
     with_other_options,
 )
@@ -103,6 +106,8 @@ class _Examining:
         self._most_of_a_log = max(MOST_BYTES // max(min(jobs, MOST_JOBS), 1), _LEAST_BYTES)
         self._alone = scanner.with_options([one for one in scanner.definitions if one.name == metric], scanner.options)
         self._others = with_other_options(scanner, [metric])
+        around = (surroundings(one.regex) for one in self._alone.definitions)
+        self._relaxed = [compile_quietly(one.relaxed) for one in around if one is not None and one.relaxed is not None]
         self._literals = next(one.literals for one in scanner.explain() if metric in one.names)
 
     def reason(self, job: Job) -> tuple[str, str]:
@@ -122,20 +127,31 @@ class _Examining:
         texts, is_cut = self._texts(paths)
         if not any(text.raw for text in texts):
             return "its logs are empty or unreadable", ""
-        counts = None
+        refused = None
         for text in texts:
-            found = self._alone.scan(text.raw, threads=1).stats.metrics[self._metric]
+            running = self._alone.watching_batches(text.raw, threads=1)
+            for _ in running:
+                pass
+            found = running.stats.metrics[self._metric]
             if found.unparsed:
-                counts = found
-                break
-        if counts is not None:
-            return "it captured texts that are not numbers", unparsed_samples(counts)
+                return "it captured texts that are not numbers", unparsed_samples(found)
+            near = next((one for one in found.suspects if one.kind == "near-miss"), None)
+            if refused is None and near is not None:
+                refused = self._value_in(near.text), sample_at(text, near.text, near.line)
         otherwise = found_otherwise(self._others, texts)
         if otherwise:
             flags, rows = otherwise[self._metric]
             return f"it matches only with {flags}", f"{rows:,} row{'' if rows == 1 else 's'}"
         where = "in the part that was read again" if is_cut else "in the logs"
-        return about_literals(self._literals, texts, where, counted=False)
+        return about_literals(self._literals, texts, where, counted=False, refused=refused)
+
+    def _value_in(self, near_miss: str) -> str:
+        """The text that stands in the place of the value; all of the near miss if that cannot be told from it alone."""
+        for regex in self._relaxed:
+            match = regex.search(near_miss)
+            if match is not None and match[value_group(regex)]:
+                return str(match[value_group(regex)])
+        return near_miss
 
     def _texts(self, paths: Sequence[str]) -> tuple[list[Text], bool]:
         texts: list[Text] = []

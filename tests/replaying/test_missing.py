@@ -54,13 +54,16 @@ def test_each_reason(tmp_path):
     }
     jobs = tree(tmp_path / "facts", {"jobs.csv": "job,status\nz,Completed\n"}) / "jobs.csv"
     found = {job: (reason, sample) for (job,), reason, sample in reasons(tmp_path / "logs", files, jobs=jobs)}
-    rest = "its literal 'rate=' occurs, but the rest of its regex does not match there"
+    refused = "its literal 'rate=' occurs, but its regex does not take"
     assert found == {
-        "b": (rest, "'rate=nan' (/b.log:1)"),
+        "b": (f"{refused} 'nan'", "'rate=nan' (/b.log:1)"),
         "c": ("it captured texts that are not numbers", "'1.2.3' (first in line 1)"),
         "d": ("its logs are empty or unreadable", ""),
         "e": ("it matches only with --ansi strip", "1 row"),
-        "f": (f"{rest}, and 'Rate=' stands before a number", "'Rate=0.5' (/f.log:2)"),
+        "f": (
+            "its literal 'rate=' occurs, but its regex does not take 'none', and 'Rate=' stands before a number",
+            "'Rate=0.5' (/f.log:2)",
+        ),
         "g": ("its literal 'rate=' does not occur in the logs", ""),
         "z": ("there is no log", ""),
     }
