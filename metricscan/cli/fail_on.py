@@ -10,10 +10,18 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from metricscan.datasets.dataset import Dataset
     from metricscan.ranking.doubts import Doubt
     from metricscan.scanning.stats import MetricStats
 
 _FORM = re.compile(r"(doubt|cut|unparsed|empty|near-miss(?::([0-9]+)|:([0-9]+(?:\.[0-9]+)?)%)?)")
+# What is counted for each kind, as MetricStats names it.
+_COUNTED = {
+    "near-miss": ("near_misses",),
+    "cut": ("cut_values", "unterminated", "cut_lines"),
+    "unparsed": ("unparsed",),
+    "empty": ("rows",),
+}
 
 
 class Failing(NamedTuple):
@@ -55,6 +63,39 @@ fail_on_option: Callable[..., Any] = click.option(
     "(near-miss:N) or more than P percent (near-miss:P%), a value that is cut (cut), a text that is not a number "
     "(unparsed), or no row (empty). Can be repeated.",
 )
+
+
+def counts_in(dataset: Dataset, fail_on: Sequence[Failing]) -> dict[str, MetricStats]:
+    """The counts of each metric that a dataset holds.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    fail_on : sequence of Failing
+
+    Raises
+    ------
+    click.UsageError
+        The dataset does not hold the counts that a failure asks for: an earlier version wrote it, or it is a journal.
+    """
+    from metricscan.scanning.stats import MetricStats
+
+    found = {}
+    for name in dataset:
+        kept = dataset.manifest["counts"].get(name, {})
+        if "rows" not in kept:
+            kept = {**kept, "rows": sum(batch.num_rows for batch in dataset.batches(name))}
+        for failing in fail_on:
+            lacking = [count for count in _COUNTED.get(failing.kind, ()) if count not in kept]
+            if lacking:
+                what = lacking[0].replace("_", " ")
+                raise click.UsageError(
+                    f"--fail-on {failing.kind}: the dataset does not hold the count of {what} of {name}; replay the logs again"
+                )
+        counts = found[name] = MetricStats()
+        for count in counts.counts():
+            setattr(counts, count, kept.get(count, 0))
+    return found
 
 
 def failures(fail_on: Sequence[Failing], metrics: Mapping[str, MetricStats], doubts: Sequence[Doubt]) -> Iterator[str]:

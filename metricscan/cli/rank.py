@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.fail_on import Failing, counts_in, fail_on_option, failures
 from metricscan.cli.gate import Gate, complain_of, gate_options
 from metricscan.cli.goal import Goal, at_best_option, goal_options
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
@@ -25,11 +26,14 @@ from metricscan.cli.output import (
 from metricscan.cli.rankings import print_at_best, print_best, print_doubts, print_no_best, print_ranking
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
     from rich.console import Console
 
     from metricscan.datasets.dataset import Dataset
     from metricscan.definitions.objective import Objective
+    from metricscan.ranking.gate import Verdict
 
 
 @click.command(short_help="Rank the jobs of a dataset that replay --out wrote.")
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 @at_best_option
 @group_options
 @gate_options
+@fail_on_option
 @jobs_file_option
 @click.option(
     "--scopes",
@@ -52,6 +57,7 @@ def rank(
     at_best: tuple[str, ...],
     grouped: GroupOptions,
     gate: Gate,
+    fail_on: tuple[Failing, ...],
     jobs_file: str | None,
     scopes: bool,
     print_json: bool,
@@ -60,7 +66,8 @@ def rank(
 
     Without --minimize or --maximize, the objective is that of the replay, with its scope and what it asked of jobs
     (--completed-only, --min-step, --exclude-doubts), unless other options replace them. Errors of the replay are printed
-    again. Exit code 0; 1 if no job can win; 2 for wrong usage or an unreadable dataset; 3 for what --fail-if names.
+    again. Exit code 0; 1 if no job can win; 2 for wrong usage or an unreadable dataset; 3 for what --fail-on and --fail-if
+    name.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.logs.job import Notice
@@ -77,6 +84,7 @@ def rank(
     if objective is None:
         raise click.UsageError("no objective: give --minimize NAME or --maximize NAME; the replay had none")
     failing = gate.conditions([name for name in opened if name not in opened.labels])
+    counts = counts_in(opened, fail_on) if fail_on else {}
     jobs = None
     notices: list[Notice] = []
     if jobs_file is not None:
@@ -99,6 +107,7 @@ def rank(
     compared = compare_scopes(opened, objective, jobs=jobs, **conditions) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
+    failed = list(failures(fail_on, counts, [] if best is None else list(map(from_struct, best["doubts"]))))
     if print_json:
         document: dict[str, Any] = {
             "objective": asdict(objective),
@@ -119,7 +128,7 @@ def rank(
                 row | {key: documents.number(row[key]) for key in keys} for row in compared.to_pylist()
             ]
         documents.print_document(document)
-        return EXIT_FAILED if complain_of(verdicts) else 0 if won else EXIT_NOTHING_FOUND
+        return _exit_code(failed, verdicts, won=won)
     console = open_console()
     if groups is not None:
         groups.print_to(console, objective, goal.top)
@@ -134,7 +143,16 @@ def rank(
     print_ranking(console, found, objective, goal, opened.jobs)
     if compared is not None:
         _print_scopes(console, compared, objective)
-    return EXIT_FAILED if complain_of(verdicts) else 0 if won else EXIT_NOTHING_FOUND
+    return _exit_code(failed, verdicts, won=won)
+
+
+def _exit_code(failed: Sequence[str], verdicts: Sequence[Verdict], *, won: bool) -> int:
+    """The exit code of a rank; what failed is said."""
+    for sentence in failed:
+        complain(sentence)
+    if complain_of(verdicts) or failed:
+        return EXIT_FAILED
+    return 0 if won else EXIT_NOTHING_FOUND
 
 
 def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:

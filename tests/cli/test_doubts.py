@@ -108,11 +108,49 @@ def test_conditions_need_an_objective(run, logs):
     ],
 )
 def test_what_is_called_a_failure(run, logs, kind, sentence):
-    code, _, err = run("replay", logs, *ERR, "-m", "gone=gone=(.)", "--fail-on", kind)
-    assert code == (0 if sentence is None else 3)
-    assert [line for line in err.splitlines() if line.startswith("metricscan: ")] == (
-        [] if sentence is None else [f"metricscan: {sentence}"]
-    )
+    for command in (
+        ("replay", logs, *ERR, "-m", "gone=gone=(.)", "--out", "w"),
+        ("rank", "w"),
+        ("rank", "w", "--json"),
+    ):
+        code, _, err = run(*command, "--fail-on", kind)
+        assert code == (0 if sentence is None else 3), command
+        assert [line for line in err.splitlines() if line.startswith("metricscan: ")] == (
+            [] if sentence is None else [f"metricscan: {sentence}"]
+        )
+
+
+def test_a_rank_fails_on_what_the_replay_has_counted(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path, {"runs/a.log": "err=0.5\nerr=nan\nerr=1,234\n", "runs/b.log": "err=0.25\nerr=inf\n"})
+    run("replay", "runs", "-m", "err=err=([0-9.]+)", "--minimize", "err", "--out", "w")
+    for kind, sentence in (
+        ("near-miss", "err has 2 near misses"),
+        ("near-miss:1", "err has 2 near misses"),
+        ("near-miss:2", None),
+        ("near-miss:30%", "err has 2 near misses, 40 %"),
+        ("near-miss:40%", None),
+        ("cut", "err has 1 value that is cut"),
+        ("doubt", "the best job has a doubt: near-miss-after"),
+    ):
+        code, _, err = run("rank", "w", "--fail-on", kind)
+        assert (code, err) == ((0, "") if sentence is None else (3, f"metricscan: {sentence}\n")), kind
+
+
+def test_a_dataset_that_lacks_a_count_is_no_success(run, logs, tmp_path):
+    run("replay", logs, *ERR, "--out", "w")
+    path = tmp_path / "w" / "_manifest.json"
+    document = json.loads(path.read_text())
+    del document["counts"]["err"]["cut_lines"]
+    path.write_text(json.dumps(document))
+    code, _, err = run("rank", "w", "--fail-on", "cut")
+    assert code == 2
+    assert "--fail-on cut: the dataset does not hold the count of cut lines of err; replay the logs again" in err
+    assert run("rank", "w", "--fail-on", "near-miss")[0] == 0
+    document["counts"] = {}
+    path.write_text(json.dumps(document))
+    assert run("rank", "w", "--fail-on", "empty")[0] == 0
+    assert run("rank", "w", "--fail-on", "unparsed")[0] == 2
 
 
 def test_an_unreadable_log_comes_before_a_failure_and_a_failure_before_no_winner(run, logs):
