@@ -28,7 +28,9 @@ class LastAttempts:
     """
 
     def __init__(self, superseded: Mapping[tuple[str, str], int], names: pa.Array) -> None:
-        numbers = pc.index_in(pa.array([job for job, _ in superseded], pa.string()), names).to_pylist()
+        tried = pa.array([job for job, _ in superseded], pa.string())
+        # index_in hashes all names, even to look up none
+        numbers = pc.index_in(tried, names).to_pylist() if superseded else []
         self._parts = [
             (number, stream, parts)
             for number, ((_, stream), parts) in zip(numbers, superseded.items(), strict=True)
