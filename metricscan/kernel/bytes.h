@@ -120,26 +120,34 @@ static size_t ms_count_byte_portable(const uint8_t *p, size_t n, uint8_t x) {
 }
 
 #ifdef MS_X86
-/* Count with byte-wide counters, which are summed before they can overflow: three instructions for 32 bytes. n is at least 32. */
 MS_TARGET(MS_AVX2_TARGET)
-static size_t ms_count_byte_avx2(const uint8_t *p, size_t n, uint8_t x) {
+__attribute__((always_inline)) static inline __m256i ms_next_avx2(const uint8_t *p, __m256i *least) {
+    const __m256i bytes = _mm256_loadu_si256((const __m256i *)p);
+    *least = _mm256_min_epu8(*least, bytes);
+    return bytes;
+}
+
+/* Count with byte-wide counters, which are summed before they can overflow: three instructions for 32 bytes, and a fourth where
+ * `least` is used, which gets the least bytes. n is at least 32. */
+MS_TARGET(MS_AVX2_TARGET)
+__attribute__((always_inline)) static inline size_t ms_count_least_avx2(const uint8_t *p, size_t n, uint8_t x, __m256i *least) {
     const __m256i needle = _mm256_set1_epi8((char)x), zero = _mm256_setzero_si256();
-    __m256i total = zero;
+    __m256i total = zero, low = _mm256_loadu_si256((const __m256i *)(p + n - 32));
     size_t i = 0;
     while (i + 128 <= n) {
         __m256i a = zero, b = zero, c = zero, d = zero;
         for (int rounds = 0; rounds < 255 && i + 128 <= n; rounds++, i += 128) {
-            a = _mm256_sub_epi8(a, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i)), needle));
-            b = _mm256_sub_epi8(b, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i + 32)), needle));
-            c = _mm256_sub_epi8(c, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i + 64)), needle));
-            d = _mm256_sub_epi8(d, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i + 96)), needle));
+            a = _mm256_sub_epi8(a, _mm256_cmpeq_epi8(ms_next_avx2(p + i, &low), needle));
+            b = _mm256_sub_epi8(b, _mm256_cmpeq_epi8(ms_next_avx2(p + i + 32, &low), needle));
+            c = _mm256_sub_epi8(c, _mm256_cmpeq_epi8(ms_next_avx2(p + i + 64, &low), needle));
+            d = _mm256_sub_epi8(d, _mm256_cmpeq_epi8(ms_next_avx2(p + i + 96, &low), needle));
         }
         total = _mm256_add_epi64(total, _mm256_add_epi64(_mm256_add_epi64(_mm256_sad_epu8(a, zero), _mm256_sad_epu8(b, zero)),
                                                          _mm256_add_epi64(_mm256_sad_epu8(c, zero), _mm256_sad_epu8(d, zero))));
     }
     __m256i rest = zero;
     for (; i + 32 <= n; i += 32)
-        rest = _mm256_sub_epi8(rest, _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + i)), needle));
+        rest = _mm256_sub_epi8(rest, _mm256_cmpeq_epi8(ms_next_avx2(p + i, &low), needle));
     total = _mm256_add_epi64(total, _mm256_sad_epu8(rest, zero));
     uint64_t lanes[4];
     _mm256_storeu_si256((__m256i *)lanes, total);
@@ -149,6 +157,21 @@ static size_t ms_count_byte_avx2(const uint8_t *p, size_t n, uint8_t x) {
         uint32_t last = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + n - 32)), needle));
         count += (size_t)__builtin_popcount(last >> (32 - (n - i)));
     }
+    *least = low;
+    return count;
+}
+
+MS_TARGET(MS_AVX2_TARGET)
+static size_t ms_count_byte_avx2(const uint8_t *p, size_t n, uint8_t x) {
+    __m256i least;
+    return ms_count_least_avx2(p, n, x, &least);
+}
+
+MS_TARGET(MS_AVX2_TARGET)
+static size_t ms_count_byte_and_nul_avx2(const uint8_t *p, size_t n, uint8_t x, int *has_nul) {
+    __m256i least;
+    const size_t count = ms_count_least_avx2(p, n, x, &least);
+    *has_nul = _mm256_movemask_epi8(_mm256_cmpeq_epi8(least, _mm256_setzero_si256())) != 0;
     return count;
 }
 #endif
@@ -159,6 +182,15 @@ static inline size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_
 #endif
     (void)level;
     return ms_count_byte_portable(p, n, x);
+}
+
+/* As ms_count_byte; *has_nul gets whether one of the bytes is NUL. */
+static inline size_t ms_count_byte_and_nul(int level, const uint8_t *p, size_t n, uint8_t x, int *has_nul) {
+#ifdef MS_X86
+    if (level >= MS_AVX2 && n >= 32) return ms_count_byte_and_nul_avx2(p, n, x, has_nul);
+#endif
+    *has_nul = n > 0 && memchr(p, 0, n) != NULL;
+    return ms_count_byte(level, p, n, x);
 }
 
 /* Count the bits that are set. Where the instruction may be missing, the builtin would call the compiler's library. */

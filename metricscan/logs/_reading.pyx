@@ -33,7 +33,7 @@ cdef extern from "kernel/bytes.h" nogil:
         MS_UNIVERSAL
     size_t ms_beginning(const uint8_t *p, size_t n)
     size_t ms_after_last_either(const uint8_t *p, size_t start, size_t to, uint8_t a, uint8_t b)
-    size_t ms_count_byte(int level, const uint8_t *p, size_t n, uint8_t x)
+    size_t ms_count_byte_and_nul(int level, const uint8_t *p, size_t n, uint8_t x, bint *has_nul)
     size_t ms_records(int level, const uint8_t *p, size_t start, size_t to, size_t n, int terminators, size_t lf)
 
 cdef extern from "kernel/crash_marks.h" nogil:
@@ -529,12 +529,26 @@ cdef bint read_part(Part *part, const char *path, uint8_t *at, int64_t room) noe
     return count == 0
 
 
-cdef void measure(int level, Part *part, uint8_t *at, bint universal) noexcept nogil:
-    """Drop the file's beginning; count its newlines and records; end the last record if the file does not."""
+cdef bint holds_utf16(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether text in UTF-16 or UTF-32 without a mark lies in a whole file that holds NULs."""
+    cdef int64_t end
+    return first_of_utf16(p, n, &end, True) >= 0 or is_utf32(p, n)
+
+
+cdef void examine(
+    int level, Part *part, uint8_t *at, const uint8_t *magic, int64_t magic_bytes, bint universal
+) noexcept nogil:
+    """Note what the file shows, and drop its beginning; count its newlines and records; end the last record if it does not."""
     cdef size_t lf, n
+    cdef bint has_nul
+    part.shown = shown_by(at, part.size, magic, magic_bytes)
+    if ms_may_show_crash(level, at, <size_t>part.size):
+        part.shown |= CRASH
     part.beginning = <int64_t>ms_beginning(at, <size_t>part.size)
     part.length = part.size - part.beginning
     if part.beginning > 0:
+        if holds_utf16(at, part.size):
+            part.shown |= UTF16
         memmove(at, at + part.beginning, <size_t>part.length)
     part.unended = -1
     if part.length > 0 and at[part.length - 1] != 10:
@@ -544,7 +558,9 @@ cdef void measure(int level, Part *part, uint8_t *at, bint universal) noexcept n
         at[part.length] = 10
         part.length += 1
     n = <size_t>part.length
-    lf = ms_count_byte(level, at, n, 10)
+    lf = ms_count_byte_and_nul(level, at, n, 10, &has_nul)
+    if has_nul and part.beginning == 0 and holds_utf16(at, part.size):
+        part.shown |= UTF16
     part.newlines = <int64_t>lf
     part.records = <int64_t>ms_records(level, at, 0, n, n, MS_UNIVERSAL if universal else MS_LF, lf)
 
@@ -584,7 +600,6 @@ def read_together(
     cdef int simd = ms_level_named(level.encode())
     cdef Py_buffer view
     cdef int64_t at = 0
-    cdef int64_t end
     cdef bint whole = True
     cdef const uint8_t *magic_at = magic
     cdef int64_t magic_bytes = len(magic)
@@ -606,14 +621,7 @@ def read_together(
                     whole = read_part(&parts[i], names[i], <uint8_t *>view.buf + at, view.len - at - 1)
                     if not whole:
                         break
-                    parts[i].shown = shown_by(<uint8_t *>view.buf + at, parts[i].size, magic_at, magic_bytes)
-                    if ms_may_show_crash(simd, <uint8_t *>view.buf + at, <size_t>parts[i].size):
-                        parts[i].shown |= CRASH
-                    if first_of_utf16(<uint8_t *>view.buf + at, parts[i].size, &end, True) >= 0 or is_utf32(
-                        <uint8_t *>view.buf + at, parts[i].size
-                    ):
-                        parts[i].shown |= UTF16
-                    measure(simd, &parts[i], <uint8_t *>view.buf + at, universal)
+                    examine(simd, &parts[i], <uint8_t *>view.buf + at, magic_at, magic_bytes, universal)
                     at += parts[i].length
                     i += 1
         finally:
@@ -657,10 +665,7 @@ def put_together(
                 if not whole:
                     break
                 memcpy(start, content_at, <size_t>parts[i].size)
-                parts[i].shown = shown_by(start, parts[i].size, magic_at, magic_bytes)
-                if ms_may_show_crash(simd, start, <size_t>parts[i].size):
-                    parts[i].shown |= CRASH
-                measure(simd, &parts[i], start, universal)
+                examine(simd, &parts[i], start, magic_at, magic_bytes, universal)
                 at += parts[i].length
                 i += 1
         finally:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zipfile
 from itertools import accumulate
 from unittest import mock
 
@@ -30,7 +31,7 @@ from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
 from metricscan.replaying import schedule
 from metricscan.scanning import small_logs
 from metricscan.scanning.schema import BATCH_ROWS
-from metricscan.scanning.small_logs import Together, scan_together
+from metricscan.scanning.small_logs import Together, scan_contents, scan_together
 
 DEFINITIONS = [
     {"Name": "loss", "Regex": "loss=(.*?);"},
@@ -119,6 +120,34 @@ def test_a_log_that_is_not_what_it_seemed_is_left_to_a_scan_of_its_own(tmp_path)
     assert scan_together(scanner.plan, [good, bad]) is None
     assert scan_together(scanner.plan, [good, str(tmp_path)]) is None
     assert scan_together(scanner.plan, [good, "a\0b"]) is None
+
+
+OTHER_ENCODINGS = [
+    ("loss=2;\n" * 20).encode("utf-16-le"),
+    b"loss=2;\n" * 3 + ("loss=2;\n" * 20).encode("utf-16-be"),
+    b"\0\0" + ("loss=2;\n" * 20).encode("utf-16-be"),
+    b"x" * 5000 + b"\n" + ("loss=2;\n" * 20).encode("utf-16-le"),
+    "\ufeffloss=2;\n".encode("utf-16-le"),
+    ("loss=2;\n" * 2).encode("utf-32-be"),
+]
+
+
+@pytest.mark.parametrize("content", OTHER_ENCODINGS, ids=lambda content: str(content[:12]))
+def test_logs_in_another_encoding_are_left_to_a_scan_of_their_own(tmp_path, content):
+    contents = [b"loss=1;\n\0", content, b"loss=3;\n"]
+    paths = written(tmp_path, contents)
+    plan = Scanner(DEFINITIONS).plan
+    assert scan_together(plan, paths) is None
+    assert scan_contents(plan, paths, contents) is None
+    assert scan_contents(plan, paths[::2], contents[::2]) is not None
+    with zipfile.ZipFile(tmp_path / "logs.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, os.path.basename(path))
+    inside, outside = (
+        metricscan.replay(found, Scanner(DEFINITIONS)) for found in (tmp_path / "logs.zip", [*map(str, paths)])
+    )
+    assert [len(inside.errors), inside["loss"].num_rows] == [len(outside.errors), outside["loss"].num_rows]
+    assert inside["loss"]["value"].to_pylist() == outside["loss"]["value"].to_pylist()
 
 
 def test_a_group_with_a_log_of_another_kind_is_replayed_one_by_one(tmp_path):
@@ -242,6 +271,15 @@ def test_files_are_counted_at_every_level(tmp_path, level):
             assert records == ended.count(b"\n")
     with pytest.raises(ValueError, match="SIMD level 'sse9' is not available here"):
         read(paths, bytearray(1 << 20), level="sse9")
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+def test_nuls_are_seen_wherever_they_stand_at_every_level(tmp_path, level):
+    wide = "loss\n".encode("utf-16-le")
+    texts = [b"." * before + b"\n" + wide + b"." * behind for before in range(0, 300, 7) for behind in range(0, 140, 9)]
+    texts += [b"." * size + b"\0" for size in range(140)]
+    files = read([os.fsencode(path) for path in written(tmp_path, texts)], bytearray(1 << 20), level=level)
+    assert [bool(file[5] & FLAG_UTF16) for file in files] == [wide in text for text in texts]
 
 
 def test_looks(tmp_path):
