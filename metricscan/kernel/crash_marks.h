@@ -29,12 +29,16 @@ static inline int ms_any_starts(const uint8_t *p, size_t n, const char *const *t
     return 0;
 }
 
-/* May a frame, or one of the marks, start with these bytes? Of each text two or three bytes are compared, those that are rare. */
-__attribute__((always_inline)) static inline uint8_t ms_may_begin_frame(uint8_t a, uint8_t b, uint8_t c) {
-    return (uint8_t)((a == '"') & (b == ',') & (c == ' '));
+/* May a frame, or one of the marks, start at p? Of each text two or three bytes are compared, those that are rare, of the first four
+ * of a frame (JSON is full of `", "`) or the first three of a mark. */
+enum { MS_FRAME_REACH = 4, MS_MARK_REACH = 3, MS_MOST_REACH = 4 };
+
+__attribute__((always_inline)) static inline uint8_t ms_may_begin_frame(const uint8_t *p) {
+    return (uint8_t)((p[0] == '"') & (p[2] == ' ') & (p[3] == 'l'));
 }
 
-__attribute__((always_inline)) static inline uint8_t ms_may_begin_mark(uint8_t a, uint8_t b, uint8_t c) {
+__attribute__((always_inline)) static inline uint8_t ms_may_begin_mark(const uint8_t *p) {
+    const uint8_t a = p[0], b = p[1], c = p[2];
     return (uint8_t)(((a == 'K') & (b == 'i')) | ((b == 'g') & (c == 'n')) | ((a == 'A') & (b == 'b')) | ((a == 'S') & (c == 'g')) |
                      ((a == 'B') & (b == 'u')) | ((a == 'I') & (b == 'l')) | ((a == 'T') & (c == 'r')) | ((b == 'C') & (c == 'E')) |
                      ((a == 'o') & (b == 'o') & (c == 'm')) | ((a == 'O') & (b == 'O')) | ((a == 'f') & (b == ' ') & (c == 'm')) |
@@ -43,20 +47,21 @@ __attribute__((always_inline)) static inline uint8_t ms_may_begin_mark(uint8_t a
                      ((a == 'd') & (b == 'u') & (c == 'm')) | ((a == 'F') & (c == 't')));
 }
 
-/* Do the last `most` of n bytes hold one of the texts, which have at least three bytes? Of each block, only the places at which one may
+/* Do the last `most` of n bytes hold one of the texts, which have at least `reach` bytes? Of each block, only the places at which one may
  * begin are compared with the texts: most logs have few of them, and words such as "design" are no reason to examine a block. */
-__attribute__((always_inline)) static inline int ms_end_holds(const uint8_t *p, size_t n, size_t most, uint8_t (*may_begin)(uint8_t, uint8_t, uint8_t),
+__attribute__((always_inline)) static inline int ms_end_holds(const uint8_t *p, size_t n, size_t most, size_t reach, uint8_t (*may_begin)(const uint8_t *),
                                          const char *const *texts, size_t count) {
-    uint8_t begins[MS_MARK_BLOCK], padded[MS_MARK_BLOCK + 2] = {0};
+    const size_t behind = reach - 1, whole = MS_MARK_BLOCK + behind;
+    uint8_t begins[MS_MARK_BLOCK], padded[MS_MARK_BLOCK + MS_MOST_REACH - 1] = {0};
     int more = n > 0;
     for (size_t at = n > most ? n - most : 0; more; at += MS_MARK_BLOCK) {
-        more = n - at > MS_MARK_BLOCK + 2;
-        /* The last block overlaps the one before it. No text starts at the last two bytes. */
-        if (!more && n >= MS_MARK_BLOCK + 2) at = n - (MS_MARK_BLOCK + 2);
+        more = n - at > whole;
+        /* The last block overlaps the one before it. No text starts at the last bytes. */
+        if (!more && n >= whole) at = n - whole;
         const uint8_t *block = p + at;
-        if (n < MS_MARK_BLOCK + 2) block = memcpy(padded, p, n);
+        if (n < whole) block = memcpy(padded, p, n);
         uint8_t any = 0;
-        for (int i = 0; i < MS_MARK_BLOCK; i++) any |= begins[i] = may_begin(block[i], block[i + 1], block[i + 2]);
+        for (int i = 0; i < MS_MARK_BLOCK; i++) any |= begins[i] = may_begin(block + i);
         if (!any) continue;
         const uint8_t *next = begins;
         while (next < begins + MS_MARK_BLOCK && (next = memchr(next, 1, (size_t)(begins + MS_MARK_BLOCK - next))) != NULL) {
@@ -69,8 +74,8 @@ __attribute__((always_inline)) static inline int ms_end_holds(const uint8_t *p, 
 
 __attribute__((always_inline)) static inline int ms_end_may_show_crash(const uint8_t *p, size_t n) {
     const char *const frame = ms_frame_mark;
-    return ms_end_holds(p, n, MS_TAIL_BYTES, ms_may_begin_frame, &frame, 1) ||
-           ms_end_holds(p, n, MS_LAST_BYTES, ms_may_begin_mark, ms_crash_marks, sizeof ms_crash_marks / sizeof *ms_crash_marks);
+    return ms_end_holds(p, n, MS_TAIL_BYTES, MS_FRAME_REACH, ms_may_begin_frame, &frame, 1) ||
+           ms_end_holds(p, n, MS_LAST_BYTES, MS_MARK_REACH, ms_may_begin_mark, ms_crash_marks, sizeof ms_crash_marks / sizeof *ms_crash_marks);
 }
 
 #ifdef MS_X86
