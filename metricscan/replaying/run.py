@@ -151,7 +151,7 @@ class Run:
             if self.decider is not None and self.decider.is_full:
                 self.decider.decide_before(int(job_numbers[0]))
             for name, batch, rows in batches:
-                if name not in labels:
+                if name not in labels and (len(logs) == 1 or self._may_have_crashed(logs)):
                     self._note_last_rows(logs, batch, rows)
                 jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
                 parts = np.repeat(part_numbers, rows) if part_numbers.any() else None
@@ -196,6 +196,11 @@ class Run:
         if self.scans.spans:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
         return Replay(tables, order, best, self.errors, self.stats, self.found, spans, self.notices, self.evidence)
+
+    def _may_have_crashed(self, logs: range) -> bool:
+        """Whether one of several logs, whose scan is over, ends with a crash."""
+        crashes = self.scans.crashes
+        return bool(crashes) and any(number in crashes for number in logs)
 
     def _note_last_rows(self, logs: range, batch: pa.RecordBatch, rows: Sequence[int] | Array) -> None:
         """Note the place of the last row of each log in a batch, in which each log has so many rows."""

@@ -140,14 +140,14 @@ def _together(
     batches = []
     for pattern, rows in columns:
         _, line, offset, start, *_ = np.asarray(rows)
-        if suspects is not None:
+        some = 0 if suspects is None else suspects.wanted(pattern, len(offset))
+        if suspects is not None and some:
             # places in the buffer are unique; those in the logs are not
-            logs = np.searchsorted(ends, offset, side="right")
-            order = start.copy()
-            in_logs = np.asarray(
-                [np.asarray(rows)[0], line - lines_before[logs], offset - begins[logs], start - begins[logs]]
-            )
-            if suspects.takes(pattern, in_logs, logs, order):
+            logs = np.searchsorted(ends, offset[:some], side="right")
+            in_logs = np.asarray(rows)[:4, :some].copy()
+            in_logs[1] -= lines_before[logs]
+            in_logs[2:] -= begins[logs]
+            if suspects.takes(pattern, in_logs, logs, start[:some].copy()):
                 continue
         rows_up_to = np.searchsorted(offset, ends)
         counts = np.diff(rows_up_to, prepend=0)

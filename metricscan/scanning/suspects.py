@@ -166,6 +166,14 @@ class Suspects:
         self._cut: dict[int, set[int]] = {}
         self._events: dict[int, dict[int, tuple[int, _Place]]] = {}
 
+    def wanted(self, pattern: int, rows: int) -> int:
+        """How many of so many rows that left a stream :meth:`takes` looks at, from the first on."""
+        if pattern in self._plan.companions or pattern == self._plan.dropping:
+            return rows
+        if pattern in self._plan.with_units and pattern not in self._first:
+            return min(rows, _FIRST_ROWS)
+        return 0
+
     def takes(self, pattern: int, rows: Any, parts: Array | None = None, order: Array | None = None) -> bool:
         """Take rows that left a stream if they are those of a companion, and return whether they are.
 
