@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from metricscan.logs.compression import without_suffix
 
 _NO_LOG_SUFFIXES = """
@@ -13,9 +11,8 @@ _NO_LOG_SUFFIXES = """
     tbz tbz2 txz tzst wandb
 """
 _NO_LOGS = frozenset(_NO_LOG_SUFFIXES.split())
-_NO_LOG_NAME = re.compile(
-    r".*\.tfevents\..*|requirements.*\.txt|Makefile|Dockerfile|LICENSE.*|README.*|MLmodel|checkpoint|vocab\.txt|merges\.txt|aws-logs-write-test",
-    re.DOTALL,
+_NO_LOG_NAMES = frozenset(
+    ["Makefile", "Dockerfile", "MLmodel", "checkpoint", "vocab.txt", "merges.txt", "aws-logs-write-test"]
 )
 # Names of archives: of what is no log by its name, they are counted apart.
 _ARCHIVE_SUFFIXES = frozenset(["tar", "tgz", "zip", "tbz", "tbz2", "txz", "tzst"])
@@ -23,8 +20,15 @@ _ARCHIVE_SUFFIXES = frozenset(["tar", "tgz", "zip", "tbz", "tbz2", "txz", "tzst"
 
 def is_of_no_log(name: str) -> bool:
     """Whether the name of a file, without the suffix of a compression, is that of another kind of file."""
+    # no regex: it is asked of every file in a folder, and a regex of all names reads each name to its end
     _, dot, suffix = name.rpartition(".")
-    return bool(dot and suffix in _NO_LOGS) or _NO_LOG_NAME.fullmatch(name) is not None
+    return (
+        bool(dot and suffix in _NO_LOGS)
+        or name in _NO_LOG_NAMES
+        or ".tfevents." in name
+        or name.startswith(("LICENSE", "README"))
+        or (name.startswith("requirements") and suffix == "txt")
+    )
 
 
 def is_named_like_an_archive(path: str) -> bool:

@@ -111,5 +111,6 @@ class Schedule:
             if error is not None:
                 self._on_error(error)
             yield scanned
-            for log in self._logs[scanned.logs.start : scanned.logs.stop]:
-                self._progress.done(log)
+            if self._progress.is_reported:
+                for log in self._logs[scanned.logs.start : scanned.logs.stop]:
+                    self._progress.done(log)
