@@ -3,16 +3,12 @@
 import pytest
 from support.archives import KINDS, PACK, packed, tarred
 from support.folders import tree
-from support.surveys import told
+from support.surveys import notices, told
 
 from metricscan.logs import details, members
 from metricscan.logs.survey import survey
 
 EACH = pytest.mark.parametrize("kind", ["logs.tar", "logs.tar.gz", "logs.zip", "stored.zip"])
-
-
-def notices(found):
-    return [notice.message for notice in found.notices]
 
 
 @pytest.fixture(params=["held", "one-pass"], autouse=True)

@@ -12,7 +12,7 @@ import zipfile
 import pytest
 from support.archives import KINDS, PACK, entry, tarred, zipped
 from support.folders import tree
-from support.surveys import messages, told
+from support.surveys import messages, notices, told
 
 import metricscan
 from metricscan import Objective, Scanner, SourceError
@@ -37,10 +37,6 @@ def write(folder, name, data):
     path = folder / name
     path.write_bytes(data)
     return path
-
-
-def notices(found):
-    return [one.message for one in found.notices]
 
 
 # ---- what is whole

@@ -1,6 +1,5 @@
 """From paths to logs: what is found, what is skipped, and what is reported as missing."""
 
-import glob
 import gzip
 import itertools
 import os
@@ -10,11 +9,9 @@ from pathlib import Path
 
 import pytest
 from support.folders import tree
-from support.surveys import messages, told
+from support.surveys import messages, notices, told
 
 import metricscan
-from metricscan.logs import _natural
-from metricscan.logs.globs import paths_of
 from metricscan.logs.survey import survey
 
 # ---- what is found
@@ -58,22 +55,6 @@ def test_what_is_no_log_is_passed_over_and_counted(tmp_path):
     assert str(found) == "2 logs, 9 skipped (7 by name, 2 binary)"
 
 
-def test_a_nul_that_comes_late_is_no_reason_to_pass_a_log_over(tmp_path):
-    tree(tmp_path, {"a.log": b"loss=1\n" * 2000 + b"\0", "b.log": b""})
-    found = survey([tmp_path])
-    assert list(told(found)) == ["a", "b"]
-    assert str(found) == "2 logs"
-    assert str(survey([tmp_path / "b.log"])) == "1 log"
-
-
-def test_a_log_in_a_compression_that_is_not_read_is_not_passed_over(tmp_path):
-    packed = b"\x1f\x9d\x90 rest"
-    tree(tmp_path, {"a.log.Z": packed, "weights.Z": packed})
-    found = survey([tmp_path])
-    assert [Path(log.path).name for job in found.jobs for log in job.logs] == ["a.log.Z"]
-    assert found.skipped_binary == 1
-
-
 @pytest.mark.parametrize(
     ("include", "exclude", "expected"),
     [
@@ -91,13 +72,6 @@ def test_include_and_exclude(tmp_path, include, exclude, expected):
         expected = [name for name in expected if not name.endswith(".json")]
     assert sorted(taken) == expected
     assert found.skipped_by_name == 4 - len(expected)
-
-
-def test_include_takes_no_binary(tmp_path):
-    tree(tmp_path, {"a.bin": b"\0", "b.bin": None})
-    found = survey([tmp_path], include=["*.bin"])
-    assert list(told(found)) == ["b"]
-    assert found.skipped_binary == 1
 
 
 def test_a_log_is_read_once(tmp_path):
@@ -430,10 +404,6 @@ def test_a_folder_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):
 # ---- hidden folders
 
 
-def notices(found):
-    return [notice.message for notice in found.notices]
-
-
 def test_hidden_folders_that_hold_logs_are_mentioned(tmp_path):
     tree(
         tmp_path,
@@ -481,155 +451,6 @@ def test_of_many_hidden_files_some_names_are_read(tmp_path, monkeypatch):
     assert notices(survey([tmp_path])) == []
 
 
-# ---- copies of runs
-
-
-@pytest.mark.parametrize("name", ["latest-run", "latest", "last", "best", "Current", "LATEST_RUN", "newest-trial"])
-def test_a_copied_folder_is_no_second_job(tmp_path, monkeypatch, name):
-    tree(tmp_path, {"run-1/a.log": "loss=1\n", "run-2/a.log": "loss=2\n", f"{name}/a.log": "loss=2\n"})
-    expected = {"run-1/a": ["a.log"], "run-2/a": ["a.log"]}
-    for paths in ([tmp_path], [tmp_path / "run-1", tmp_path / name, tmp_path / "run-2"], [tmp_path / "*"]):
-        found = survey(paths)
-        assert told(found) == expected
-        assert found.skipped_copies == 1
-        assert str(found) == "2 logs, 1 copy left out"
-        assert notices(found) == [
-            f"{tmp_path}/{name} is a copy of {tmp_path}/run-2 and was left out; give its path alone to read it"
-        ]
-    assert set(found.sizes) == {log.path for job in found.jobs for log in job.logs}
-    assert list(told(survey([tmp_path / name]))) == ["a"]
-    monkeypatch.chdir(tmp_path)
-    for paths in (["."], ["run-1", name, "run-2/"], [name + "/", "run-2", "run-1"]):
-        assert told(survey(paths)) == expected
-    # what is left of the copy if its sibling is left out
-    assert len(told(survey([tmp_path], exclude="run-2/*"))) == 2
-    assert len(told(survey([tmp_path / name / "a.log", tmp_path]))) == 3
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"latest/a.log": "loss=1\n", "run-1/a.log": "loss=2\n"},
-        {"latest/a.log": "loss=1\n", "run-1/a.log": "loss=1\nloss=2\n"},
-        {"latest/a.log": "loss=1\n", "run-1/b.log": "loss=1\n"},
-        {"latest/a.log": "loss=1\n", "run-1/a.log": "loss=1\n", "run-1/b.log": "loss=1\n"},
-        {"latest/a.log": "loss=1\n", "latest/b.log": "loss=3\n", "run-1/a.log": "loss=1\n"},
-        {"latest/a.log": "", "run-1/a.log": ""},
-        {"latest/a.log": "start\n", "run-1/a.log": "start\n", "run-2/a.log": "start\n"},
-        {"latest/a.log": "loss=1\n", "latest-run/a.log": "loss=1\n"},
-        {"x/latest/a.log": "loss=1\n", "run-1/a.log": "loss=1\n"},
-        {"newer/a.log": "loss=1\n", "run-1/a.log": "loss=1\n"},
-        {"latest.log": "loss=1\n", "run.txt": "loss=1\n"},
-        {"latest.log": "loss=1\n", "run.log": "loss=2\n"},
-    ],
-    ids=" ".join,
-)
-def test_what_is_no_copy(tmp_path, files):
-    found = survey([tree(tmp_path, files)])
-    assert len(told(found)) == len(files)
-    assert (found.skipped_copies, found.notices) == (0, [])
-
-
-def test_copies_of_logs_and_of_deep_folders(tmp_path):
-    files = {"in/stdout": "loss=1\n", "in/deep/x.log": "", "w.log": "loss=2\n"}
-    tree(tmp_path, {f"{run}/{name}": text for run in ("exp/run-3", "exp/latest") for name, text in files.items()})
-    tree(tmp_path, {"one.log": "loss=3\n", "two.log": "loss=4\n", "last.log": "loss=4\n"})
-    found = survey([tmp_path])
-    assert {Path(log.path).relative_to(tmp_path).as_posix() for job in found.jobs for log in job.logs} == {
-        *(f"exp/run-3/{name}" for name in files),
-        "one.log",
-        "two.log",
-    }
-    assert notices(found) == [
-        (
-            "2 folders or logs are copies of others beside them and were left out, for example "
-            f"{tmp_path}/last.log of {tmp_path}/two.log; give the path of one alone to read it"
-        )
-    ]
-    assert len(told(survey([tmp_path / name for name in ("one.log", "two.log", "last.log")]))) == 3
-
-
-def test_a_copy_of_a_run_of_wandb(tmp_path):
-    """The names of W&B's own logs say what they are only in the folder of a run."""
-    for name in ("run-20260302_100000-def2", "latest-run"):
-        tree(tmp_path / "wandb" / name, {"files/output.log": None, "logs/debug.log": "start\n"})
-    found = survey([tmp_path / "wandb"])
-    assert told(found) == {"run-20260302_100000-def2": ["files/output.log"]}
-    assert found.skipped_copies == 1
-
-
-def test_large_logs_are_compared_at_both_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr("metricscan.logs.copies._COMPARED_BYTES", 64)
-    monkeypatch.setattr("metricscan.logs.copies._PIECE_BYTES", 7)
-    text = "loss=1\n" * 50
-    tree(tmp_path, {"run-1/a.log": text, "latest/a.log": text})
-    assert survey([tmp_path]).skipped_copies == 1
-    for at in (0, 31, len(text) - 32, len(text) - 1):
-        changed = f"{text[:at]}x{text[at + 1 :]}"
-        assert survey([tree(tmp_path, {"latest/a.log": changed})]).skipped_copies == 0
-
-
-def test_globs(tmp_path):
-    tree(tmp_path, ["t/trial_10/stdout", "t/trial_2/stdout", "t/trial_2/stderr", "t/[1].log"])
-    assert told(survey([tmp_path / "t" / "*" / "stdout"])) == {"trial_2": ["stdout"], "trial_10": ["stdout"]}
-    assert list(told(survey([tmp_path / "t" / "trial_*"]))) == ["trial_2", "trial_10"]
-    assert list(told(survey([f"{tmp_path}/**/stderr"]))) == ["trial_2"]
-    assert len(told(survey([f"{tmp_path}/t/**"]))) == 3
-    # a name that is there is no glob
-    assert list(told(survey([tmp_path / "t" / "[1].log"]))) == ["[1]"]
-
-
-def test_two_stars_fit_what_those_of_the_standard_library_do(tmp_path, monkeypatch):
-    monkeypatch.chdir(
-        tree(
-            tmp_path,
-            ["a.log", "t/b.log", "t/in/deep/c.log", "t/in/d.txt", "t/.h/e.log", ".f.log", "u/[1]/g.log", "u/in/h"],
-        )
-    )
-    (tmp_path / "u" / "l.log").symlink_to("../a.log")
-    for pattern in (
-        *(
-            "**",
-            "**/",
-            "**/*",
-            "**/*.log",
-            "*/**",
-            "t/**",
-            "t/**/",
-            "./**/*.log",
-            "**/in/**",
-            "**/in/**/*.log",
-            "**/deep",
-        ),
-        *(
-            "u/**/g.log",
-            "u/[[]1]/**",
-            "**/.f.log",
-            "**/none",
-            "**x/*",
-            "t/**b.log",
-            f"{tmp_path}/**/c.*",
-        ),
-    ):
-        expected = {os.path.normpath(path) for path in glob.glob(pattern, recursive=True)}
-        assert {os.path.normpath(path) for path in paths_of(pattern) if path} == expected - {"."}, pattern
-        assert len(set(paths_of(pattern))) == len(paths_of(pattern))
-
-
-def test_two_stars_end_where_links_lead_in_circles(tmp_path):
-    tree(tmp_path, ["in/a.log", "in/x/b.log"])
-    for name in ("one", "two", "x/three"):
-        (tmp_path / "in" / name).symlink_to(tmp_path)
-    assert list(told(survey([f"{tmp_path}/**/*.log"]))) == ["a", "x/b"]
-    assert list(told(survey([f"{tmp_path}/in/one/**/b.*"]))) == ["b"]
-    assert list(told(survey([f"{tmp_path}/**/*.log"], follow_links=True))) == ["a", "x/b"]
-    tree(tmp_path / "apart", ["y/c.log"])
-    (tmp_path / "in" / "four").symlink_to(tmp_path / "apart")
-    assert len(told(survey([f"{tmp_path}/in/**/*.log"]))) == 2
-    assert len(told(survey([f"{tmp_path}/in/**/*.log"], follow_links=True))) == 3
-    assert messages(survey([f"{tmp_path}/none/**"])) == [f"nothing matches {tmp_path}/none/**"]
-
-
 # ---- what is not found
 
 
@@ -654,80 +475,3 @@ def test_a_folder_of_other_files_says_so(tmp_path):
         f"no logs in {tmp_path}\nhint: no file has the name of a log; include overrules the names"
     ]
     assert list(told(survey([tmp_path], include=["*.csv"]))) == ["metrics"]
-
-
-def tfrecord(data):
-    return len(data).to_bytes(8, "little") + b"\x9a\x03\xf1\x8c" + data + b"\x11\x22\x33\x44"
-
-
-def binaries(folder):
-    """Small files of the kinds that lie beside logs, written by the libraries that write such files."""
-    import pickle
-    import sqlite3
-
-    import numpy as np
-    import pyarrow as pa
-    from PIL import Image
-    from pyarrow import feather, parquet
-
-    table = pa.table({"loss": [0.5, 0.25], "name": ["a", "b"]})
-    parquet.write_table(table, folder / "table.parquet")
-    feather.write_feather(table, folder / "table.feather")
-    np.save(folder / "array.npy", np.arange(300))
-    np.arange(300, dtype=np.int16).tofile(folder / "words")
-    np.arange(300, dtype=np.float64).tofile(folder / "doubles")
-    np.savez(folder / "array.npz", np.zeros(3))
-    Image.new("RGB", (9, 9)).save(folder / "a.png")
-    Image.new("RGB", (9, 9)).save(folder / "a.ico")
-    Image.new("RGB", (9, 9)).save(folder / "a.bmp")
-    (folder / "pickle").write_bytes(pickle.dumps({"loss": [0.5] * 9, "text": "loss=1\n" * 100}))
-    with sqlite3.connect(folder / "rows") as connection:
-        connection.execute("create table rows (loss real)")
-    connection.close()
-    (folder / "events").write_bytes(tfrecord(b"\x09\0\0\x80\xd9\x93\x18\xda\x41\x1a\x0dbrain.Event:2") * 20)
-    header = b'{"weight": {"dtype": "F32", "shape": [2]}}'
-    (folder / "weights").write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
-    (folder / "module").write_bytes(Path(_natural.__file__).read_bytes()[:9000])
-
-
-def test_binary_files_are_passed_over(tmp_path):
-    binaries(tmp_path)
-    count = len(os.listdir(tmp_path))
-    tree(tmp_path, {"a.log": b"loss=1\n"})
-    found = survey([tmp_path], include="*")
-    assert list(told(found)) == ["a"]
-    # the archive among them is opened, and holds no log
-    assert found.skipped_binary == count - 1
-
-
-def test_a_text_with_some_nuls_is_a_log(tmp_path):
-    texts = {
-        "stray.log": b"Epoch 1 loss=0.5\0\n" * 20,
-        "ends.log": b"loss=5\0\n" * 20,
-        "one.log": b"a\0b",
-        "truncated.log": b"\0" * 5000 + b"loss=0.5\n",
-        "powerless.log": b"loss=0.5\n" * 9 + b"\0" * 5000,
-        "progress.log": b"1/9 [===>]" + b"\x08" * 300 + b"\0\n",
-        "colours.log": b"\x1b[1mloss=0.5\x1b[0m\0\n" * 9,
-    }
-    tree(tmp_path, texts)
-    assert survey([tmp_path]).skipped == 0
-
-
-def test_behind_a_hole_the_text_decides(tmp_path):
-    for name, text in {"text.log": b"loss=0.5\n" * 9, "binary.log": bytes(range(256)), "empty.log": b""}.items():
-        with open(tmp_path / name, "wb") as file:
-            file.truncate(50_000_000)
-            file.seek(0, 2)
-            file.write(text)
-    with open(tmp_path / "written.log", "wb") as file:
-        file.write(bytes(100_000) + b"loss=0.5\n")
-    found = survey([tmp_path])
-    assert list(told(found)) == ["text", "written"]
-    assert found.skipped_binary == 2
-
-
-def test_a_compressed_text_with_some_nuls_is_a_log(tmp_path):
-    tree(tmp_path, {"a.log.gz": gzip.compress(b"loss=1\0\n" * 20), "b.log.gz": gzip.compress(bytes(range(256)))})
-    found = survey([tmp_path])
-    assert (len(found.jobs), found.skipped_binary) == (1, 1)

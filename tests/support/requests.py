@@ -2,7 +2,10 @@
 
 import copy
 import re
+import warnings
 from typing import Any
+
+from metricscan.sagemaker import RequestError, RequestWarning, load_request
 
 # The definitions and the environment are those of the documentation's pages; the rest is ours.
 REQUEST: dict[str, Any] = {
@@ -100,3 +103,21 @@ def with_several(**changes: Any) -> dict[str, Any]:
     ]
     request["TrainingJobDefinitions"] = [first, second]
     return changed(changes, request)
+
+
+def faults(changes: dict[str, Any], base: dict[str, Any] = REQUEST) -> list[str]:
+    """The paths of the errors in a changed request."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RequestWarning)
+        try:
+            load_request(changed(changes, base))
+        except RequestError as error:
+            return [fault.path for fault in error.faults]
+    return []
+
+
+def metrics(count: int) -> list[dict[str, str]]:
+    """Metric definitions, among them that of the objective."""
+    return [{"Name": "loss", "Regex": "Loss = (.*?);"}] + [
+        {"Name": f"m{n}", "Regex": f"m{n}=(.)"} for n in range(count - 1)
+    ]

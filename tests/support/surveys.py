@@ -15,3 +15,7 @@ def parameters(found):
 
 def messages(found):
     return [str(error) for error in found.errors]
+
+
+def notices(found):
+    return [notice.message for notice in found.notices]
