@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from metricscan.logs.job import Notice
     from metricscan.scanning.scanner import Scanner
 
-LOCK = "lock"
+# hidden, so that no search takes it for a log
+LOCK = ".lock"
 # A segment is whole after so many bytes or commits. Its frames are read one by one when the journal is opened: 5 us each.
 _SEGMENT_BYTES = 1 << 25
 _SEGMENT_COMMITS = 16_384

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.journals import OTHER_SCANNER, SCANNER, batch, file, one_row, rows_of, values_of
 
-from metricscan import Dataset, Objective, OptionError, SourceError, rank
+from metricscan import Dataset, Objective, OptionError, SourceError, rank, survey
 from metricscan.datasets import journal as journals
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, pack_rows, unpack_rows
@@ -190,6 +190,14 @@ def test_a_dataset_holds_what_was_committed_when_it_was_opened(tmp_path):
             dataset["nothing"]
 
 
+def test_a_search_takes_no_file_of_a_journal_for_a_log(tmp_path):
+    with Journal.open(tmp_path / "journal", SCANNER) as journal:
+        journal.append(file("a"), {"loss": one_row(0)})
+    (tmp_path / "a.log").write_text("loss=1\n")
+    found = survey(tmp_path)
+    assert [one.path for one in found.files if one.taken] == [str(tmp_path / "a.log")]
+
+
 # ---- one writer, and the right one
 
 
@@ -295,7 +303,13 @@ def test_the_last_segment_alone_is_read_to_open_a_journal(tmp_path):
                 file(f"a{number % 3}"), {"loss": one_row(number), "who": batch([(str(number), 1, 1, 1, None)])}
             )
             journal.commit()
-    assert sorted(os.listdir(path)) == ["000001.segment", "000002.segment", "000003.segment", "journal.json", "lock"]
+    assert sorted(os.listdir(path)) == [
+        ".lock",
+        "000001.segment",
+        "000002.segment",
+        "000003.segment",
+        "journal.json",
+    ]
     (path / "000001.segment").chmod(0)
     (path / "000001.segment").write_bytes(b"") if os.geteuid() == 0 else None
     Journal.open(path, SCANNER).close()

@@ -89,6 +89,16 @@ def test_each_operation_fails_once(tmp_path, kind):
         assert {"open", "fdatasync", "fsync"} <= hits
 
 
+def test_the_name_of_a_segment_is_on_the_disk_before_its_rows(tmp_path):
+    faults = Faults(tmp_path)
+    run_through(tmp_path / "journal", faults)
+    places = [at for at, name in enumerate(faults.operations) if name == "replace"]
+    # the description, and three segments of two commits
+    assert len(places) == 4
+    for at in places:
+        assert faults.operations[at - 2 : at + 3] == ["fdatasync", "fsync", "replace", "open", "fsync"]
+
+
 @pytest.mark.parametrize("kind", ["EIO", "EINTR", "short"])
 def test_each_operation_of_a_reader_fails_once(tmp_path, kind):
     path = tmp_path / "journal"
@@ -125,7 +135,7 @@ def small(tmp_path):
 
 def with_content(path, name, content):
     (path / name).write_bytes(content)
-    (path / "lock").unlink(missing_ok=True)
+    (path / ".lock").unlink(missing_ok=True)
 
 
 def rows_or_error(path):
