@@ -10,7 +10,7 @@ in this order:
 5. resolve.h: deferred records. Before an Engine is used, table_facts.h derives facts of its tables.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 
 cdef extern from "kernel/simd_levels.h" nogil:
@@ -277,6 +277,16 @@ cdef extern from "kernel/pieces.h" nogil:
     int ms_scan_piece(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64_t n, int64_t *rest)
     int ms_carry_rest(ms_carry *carry, const uint8_t *p, int64_t n)
     bint ms_end(ms_scan *scan, ms_carry *carry, bint cut_off)
+
+cdef extern from "kernel/turns.h" nogil:
+    enum: MS_TURN_TAKEN, MS_TURN_LATER, MS_TURN_OWN, MS_TURN_FED
+    ctypedef struct ms_turns:
+        pass
+    void ms_turns_init(ms_turns *turns)
+    void ms_turns_clear(ms_turns *turns)
+    int ms_ask_turn(ms_turns *turns, int feeding, uint32_t *ticket)
+    void ms_wait_turn(ms_turns *turns, int feeding, uint32_t ticket)
+    void ms_end_turn(ms_turns *turns)
 
 cdef extern from "kernel/resolve.h" nogil:
     ctypedef struct ms_kept_rows:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from metricscan import _core
 from metricscan.scanning.schema import BATCH_ROWS
 
 if TYPE_CHECKING:
-    from metricscan import _core
     from metricscan.logs.encodings import Decoder
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
@@ -37,13 +37,18 @@ class DecodedRows:
         #: The samples of the core's suspects, with places of the source.
         self.suspects: list[_core._Suspect] = []
 
-    def feed(self, chunk: Any, micros: int | None = None, *, final: bool = False) -> None:
+    def feed(self, chunk: Any, micros: int | None = None) -> None:
         """Decode a chunk of a live stream, scan its text, and move the rows; ``micros`` is the time of the chunk."""
+        with _core.Turn(self._core, feeding=True):
+            self.feed_in_turn(chunk, micros)
+
+    def feed_in_turn(self, chunk: Any, micros: int | None = None, *, final: bool = False) -> None:
+        """Do what ``feed`` does, within a turn of this thread."""
         text = self._decoder.decode(chunk, final=final)
         if micros is None:
-            self._core.feed(text)
+            self._core.feed_in_turn(text)
         else:
-            self._core.feed(text, micros)
+            self._core.feed_in_turn(text, micros)
         self.move(text)
 
     def move(self, text: bytes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime  # noqa: TC003 - typing.get_type_hints looks it up
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from metricscan import _core
 from metricscan.logs import encodings
 from metricscan.scanning.options import datetime_of, microseconds
 from metricscan.scanning.plan import Plan
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan import _core
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.stats import ScanStats
 
@@ -30,7 +30,8 @@ class HasPlan(Protocol):
 class Stream:
     """A live input: one job's stdout or stderr, fed as it arrives.
 
-    Made by :meth:`Scanner.stream`. One thread at a time may use a stream; any number of streams share a scanner.
+    Made by :meth:`Scanner.stream`; any number of streams share a scanner. One thread feeds a stream, and any thread may use it
+    meanwhile: ``latest``, ``stats``, ``take`` and ``close`` wait for the feed in progress.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class Stream:
     0.25
     """
 
-    __slots__ = ("_beginning", "_core", "_decoded", "_plan", "_time", "latest")
+    __slots__ = ("_beginning", "_core", "_decoded", "_input", "_plan", "_time", "latest")
 
     def __init__(self, scanner: HasPlan | Plan) -> None:
         plan = scanner if isinstance(scanner, Plan) else scanner.plan
@@ -57,6 +58,9 @@ class Stream:
         self._beginning: bytes | None = b""
         self._time: int | None = None
         self._decoded: DecodedRows | None = None
+        # What takes the chunks; once the beginning is past, the core, unless the stream is decoded. A test for the beginning
+        # would be 2 % of the cost of a chunk of one line.
+        self._input: _Beginning | DecodedRows | _core.Stream = _Beginning(self)
         self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
 
     def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
@@ -78,16 +82,26 @@ class Stream:
             The chunk is text, or the time is neither.
         ValueError
             The stream is closed, or the time has no time zone.
+        RuntimeError
+            Another thread feeds the stream, or the call comes out of a feed of the same thread, as from a signal handler.
         """
-        micros = None if time is None else microseconds(time)
-        if self._beginning is not None:
-            chunk = self._begin(chunk, micros)
-        if self._decoded is not None:
-            self._decoded.feed(chunk, micros)
-        elif micros is None:
-            self._core.feed(chunk)
+        if time is None:
+            self._input.feed(chunk)
         else:
-            self._core.feed(chunk, micros)
+            self._input.feed(chunk, microseconds(time))
+
+    def _feed_beginning(self, chunk: Any, micros: int | None) -> None:
+        with _core.Turn(self._core, feeding=True):
+            if self._beginning is not None:
+                chunk = self._begin(chunk, micros)
+            if self._decoded is not None:
+                self._decoded.feed_in_turn(chunk, micros)
+            elif micros is None:
+                self._core.feed_in_turn(chunk)
+            else:
+                self._core.feed_in_turn(chunk, micros)
+            if self._beginning is None:
+                self._input = self._decoded or self._core
 
     def _begin(self, chunk: Any, micros: int | None) -> Any:
         """The chunk, with the bytes that were held before it, without a mark; empty if more bytes must decide."""
@@ -121,8 +135,9 @@ class Stream:
         from metricscan.scanning.arrow import from_columns
 
         batches = {}
-        # one call, so that no other thread can feed the stream between two patterns
-        for pattern, columns in self._core.take() if self._decoded is None else self._decoded.take():
+        with _core.Turn(self._core):
+            taken = self._core.take() if self._decoded is None else self._decoded.take()
+        for pattern, columns in taken:
             batch = from_columns(columns)
             batches.update(dict.fromkeys(self._plan.names[pattern], batch))
         return {name: batches[name] for name in self._plan.metrics if name in batches}
@@ -130,11 +145,12 @@ class Stream:
     @property
     def stats(self) -> ScanStats:
         """Counts so far."""
-        if self._decoded is not None:
-            return self._decoded.stats()
-        stats = self._plan.stats_of(self._core)
-        stats.bytes += len(self._beginning or b"")
-        return stats
+        with _core.Turn(self._core):
+            if self._decoded is not None:
+                return self._decoded.stats()
+            stats = self._plan.stats_of(self._core)
+            stats.bytes += len(self._beginning or b"")
+            return stats
 
     @property
     def closed(self) -> bool:
@@ -143,8 +159,11 @@ class Stream:
 
     def close(self) -> None:
         """Scan the last record, if no terminator ended it. ``take`` and ``latest`` stay valid."""
-        if self.closed:
-            return
+        with _core.Turn(self._core):
+            if not self.closed:
+                self._close()
+
+    def _close(self) -> None:
         rest = b""
         encoding = encodings.marked(self._beginning or b"")
         if encoding is not None:
@@ -152,10 +171,10 @@ class Stream:
             self._decode(encoding)
         elif self._beginning:
             # no mark after all
-            self._core.feed(self._beginning, *([] if self._time is None else [self._time]))
+            self._core.feed_in_turn(self._beginning, *([] if self._time is None else [self._time]))
         self._beginning = None
         if self._decoded is not None:
-            self._decoded.feed(rest, self._time, final=True)
+            self._decoded.feed_in_turn(rest, self._time, final=True)
         self._core.finish()
         if self._decoded is not None:
             self._decoded.move(b"")
@@ -179,6 +198,18 @@ class Stream:
         self.close()
 
 
+class _Beginning:
+    """Takes the chunks of a stream until it is known whether it begins with a mark."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def feed(self, chunk: Any, micros: int | None = None) -> None:
+        self._stream._feed_beginning(chunk, micros)
+
+
 class _Latest(Mapping[str, "Row | None"]):
     """The newest row of each metric, read from the core when it is asked for."""
 
@@ -189,7 +220,9 @@ class _Latest(Mapping[str, "Row | None"]):
         self._core = core
 
     def __getitem__(self, name: str) -> Row | None:
-        row = self._core.latest(self._plan.patterns[name])
+        pattern = self._plan.patterns[name]
+        with _core.Turn(self._core):
+            row = self._core.latest(pattern)
         if row is None:
             return None
         value, line, offset, start, micros = row

@@ -7,14 +7,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from threading import Event, Thread
 
 import pyarrow as pa
 import pytest
 from support.feeding import rows_of
 
 import metricscan
-from metricscan import Row, Scanner, _core
+from metricscan import Row, Scanner
 from metricscan.scanning.schema import SCHEMA
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
@@ -288,24 +287,6 @@ def test_chunks_may_be_any_buffer_and_are_not_kept():
     assert values(stream.take()) == [1.0, 2.0, 3.0]
 
 
-def test_a_stream_is_fed_by_one_thread_at_a_time(monkeypatch):
-    refused = []
-
-    def confirm(pattern, record):
-        for use in (lambda: core.feed(b"again\n"), core.finish):
-            with pytest.raises(RuntimeError, match="another thread"):
-                use()
-            refused.append((pattern, record))
-        return []
-
-    monkeypatch.setattr("metricscan.patterns.program.MOST_CODE", 0)
-    engine = Scanner(["m=[mM]"]).plan.engine
-    core = _core.Stream(engine, confirm)
-    core.feed(b"m\n")
-    assert refused == [(0, b"m")] * 2
-    assert core.records == 1
-
-
 # ---- stats
 
 
@@ -427,26 +408,3 @@ def test_a_stream_can_be_made_of_its_scanner():
     stream = metricscan.Stream(Scanner(["loss=loss=([0-9.]+)"]))
     stream.feed(b"loss=0.5\n")
     assert stream.latest["loss"].value == 0.5
-
-
-def test_rows_are_not_handed_over_while_another_thread_feeds():
-    stream = Scanner(["loss=loss=([0-9.]+)"]).stream()
-    data = b"".join(b"loss=%d\n" % number for number in range(20_000))
-    fed = Event()
-
-    def feed():
-        for _ in range(30):
-            stream.feed(data)
-        fed.set()
-
-    thread = Thread(target=feed)
-    thread.start()
-    taken = 0
-    while not fed.is_set():
-        try:
-            taken += sum(len(batch) for batch in stream.take().values())
-        except RuntimeError as error:
-            assert "being fed by another thread" in str(error)  # noqa: PT017 - it may or may not be raised
-    thread.join()
-    taken += sum(len(batch) for batch in stream.take().values())
-    assert taken == 30 * 20_000
