@@ -31,6 +31,7 @@ ROOMS = [
     "ranking",
     "replaying",
     "sagemaker",
+    "live",
     "reports",
     "cli",
     "__main__",

@@ -1,0 +1,1 @@
+"""Files that grow: which bytes of them are new, whatever happens to the files."""

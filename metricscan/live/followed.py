@@ -1,0 +1,552 @@
+"""One log that is followed: the new bytes of its file, and of the files that its content moves to."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from metricscan.live.identity import Checkpoint, Reach
+from metricscan.live.pieces import (
+    OpenFile,
+    Recognised,
+    behind,
+    is_copied,
+    is_known,
+    open_file,
+    pieces_beside,
+    recognise,
+)
+from metricscan.live.writers import has_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_CHUNK_BYTES = 1 << 18
+# A look at all descriptors of all processes takes milliseconds.
+_WRITERS_INTERVAL_S = 1.0
+_NOTHING = Reach()
+
+
+class Began(NamedTuple):
+    """A part that is read from its beginning, and where its file was found."""
+
+    part: int
+    path: str
+
+
+class Data(NamedTuple):
+    """New bytes of a part. They begin at ``offset``; where the part was read further before, it begins there anew."""
+
+    part: int
+    offset: int
+    data: bytes
+
+
+class Ended(NamedTuple):
+    """The end of a part. If it ``is_cut``, its last record is not known to be whole, and gives no rows."""
+
+    part: int
+    is_cut: bool
+
+
+class Lost(NamedTuple):
+    """Bytes of a part from ``offset`` on that may have been lost; the file was seen with a size of ``size_bytes``."""
+
+    part: int
+    offset: int
+    size_bytes: int
+    reason: str
+
+
+class Trouble(NamedTuple):
+    """A file that cannot be read now. It is tried again."""
+
+    path: str
+    error: OSError
+
+
+Event = Began | Data | Ended | Lost | Trouble
+
+
+class _Part:
+    """A generation of the log's file."""
+
+    def __init__(
+        self, number: int, file: OpenFile, reach: Reach, seen_bytes: int, now: float, state: bytes = b""
+    ) -> None:
+        self.number = number
+        self.file = file
+        self.device, self.inode = file.key
+        self.read = self.in_rows = reach
+        self.seen_bytes = seen_bytes
+        self.state = state
+        self.is_finished = False
+        #: Size and time of the file when all of it was read.
+        self.seen: tuple[int, int] | None = None
+        self.changed_at = now
+        self.had_writer = False
+        self.looked_for_writers_at = -_WRITERS_INTERVAL_S
+        #: How much of the bytes that the caller has now is in rows.
+        self.ended_bytes: int | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.device, self.inode
+
+    def go_on_in(self, file: OpenFile) -> None:
+        """Read on in another file, which holds what was read."""
+        self.file.close()
+        self.file = file
+        self.device, self.inode = file.key
+        self.seen = None
+
+    def checkpoint(self, reach: Reach | None = None) -> Checkpoint:
+        return Checkpoint.of(
+            self.in_rows if reach is None else reach,
+            device=self.device,
+            inode=self.inode,
+            seen_bytes=self.seen_bytes,
+            is_finished=self.is_finished,
+            state=self.state,
+        )
+
+
+class FollowedLog:
+    """A log that grows, and may be renamed, copied, truncated, replaced and compressed.
+
+    Each of the files that had its name in turn is a part. A part is read on under whatever name it has.
+
+    Parameters
+    ----------
+    path : str
+    checkpoints : mapping of int to Checkpoint
+        Those of an earlier follower, by part. Reading goes on there.
+    rotate_wait : float
+        A file that was renamed is read on until nobody writes to it. If that cannot be known, until it has not changed for so
+        many seconds.
+    clock : callable
+        Gives the time in seconds.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "train.log")
+    >>> _ = path.write_bytes(b"loss=0.5\\nlo")
+    >>> with FollowedLog(str(path)) as log:
+    ...     for event in log.poll():
+    ...         if isinstance(event, Data):
+    ...             print(event)
+    ...             log.became_rows(event.part, 9)
+    ...     checkpoints = log.checkpoints()
+    Data(part=0, offset=0, data=b'loss=0.5\\nlo')
+    >>> with FollowedLog(str(path), checkpoints) as log:
+    ...     print(*log.poll())
+    Data(part=0, offset=9, data=b'lo')
+    """
+
+    def __init__(
+        self,
+        path: str,
+        checkpoints: Mapping[int, Checkpoint] | None = None,
+        *,
+        rotate_wait: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        chunk_bytes: int = _CHUNK_BYTES,
+    ) -> None:
+        self.path = os.path.abspath(path)
+        self._rotate_wait = rotate_wait
+        self._clock = clock
+        self._chunk_bytes = chunk_bytes
+        self._checkpoints = dict(checkpoints or {})
+        self._parts: dict[int, _Part] = {}
+        self._is_begun = False
+        self._changed: set[int] = set()
+        self._trouble: str | None = None
+
+    # ---- what the caller says
+
+    def became_rows(self, part: int, offset: int, state: bytes = b"") -> None:
+        """Say that all records before an offset are in rows. To be called while the caller has the bytes of the part.
+
+        Parameters
+        ----------
+        part : int
+        offset : int
+            The first byte of the record that has not ended: in the bytes that the caller has, or where it was before.
+        state : bytes
+            What the checkpoint is to hold for whoever goes on there.
+
+        Raises
+        ------
+        ValueError
+            The offset lies elsewhere.
+        """
+        one = self._parts[part]
+        if one.read.offset <= offset:
+            one.ended_bytes = offset - one.read.offset
+        elif offset != one.in_rows.offset:
+            raise ValueError(
+                f"part {part} is in rows up to byte {one.in_rows.offset} and read up to {one.read.offset}: offset {offset}"
+            )
+        one.state = state
+        self._changed.add(part)
+
+    def checkpoints(self) -> dict[int, Checkpoint]:
+        """The checkpoint of each part."""
+        return {**self._checkpoints, **{number: part.checkpoint() for number, part in self._parts.items()}}
+
+    def changed_checkpoints(self) -> dict[int, Checkpoint]:
+        """The checkpoints that changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return {number: one for number, one in self.checkpoints().items() if number in changed}
+
+    def close(self) -> None:
+        """Close the files."""
+        for part in self._parts.values():
+            if not part.is_finished:
+                part.file.close()
+        self._parts = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- polls
+
+    def poll(self) -> Iterator[Event]:
+        """Read what is new. The caller has handled an event when it takes the next."""
+        if not self._is_begun:
+            self._is_begun = True
+            yield from self._take_up()
+        # the parts before the newest are still written to, perhaps
+        for part in self._open_parts():
+            yield from self._read_on(part)
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            yield from self._say(None if isinstance(error, FileNotFoundError) else error)
+            found = None
+        at_path = None if found is None else (found.st_dev, found.st_ino)
+        if at_path is not None and not any(part.key == at_path for part in self._open_parts()):
+            yield from self._open_new()
+        for part in self._open_parts():
+            if part.file.compression is None and part.key != at_path:
+                yield from self._end_if_done(part)
+
+    def _open_parts(self) -> list[_Part]:
+        return [part for part in self._parts.values() if not part.is_finished]
+
+    def _newest(self) -> _Part | None:
+        return self._parts[max(self._parts)] if self._parts else None
+
+    def _last_number(self) -> int:
+        return max([-1, *self._parts, *self._checkpoints])
+
+    def _take_up(self) -> Iterator[Event]:
+        """Go on at the checkpoints of an earlier follower."""
+        beside = pieces_beside(self.path)
+        if not self._checkpoints:
+            yield from self._open_all([*beside, self.path])
+            return
+        newest = max(self._checkpoints)
+        for number, checkpoint in sorted(self._checkpoints.items()):
+            if checkpoint.is_finished:
+                continue
+            paths = [*beside, self.path] if number == newest else beside
+            found = recognise(checkpoint, paths, self._others(number))
+            if found is None:
+                yield from self._give_up(number, checkpoint)
+            else:
+                yield from self._resume(number, checkpoint, found)
+        yield from self._open_new()
+
+    def _others(self, number: int) -> list[Checkpoint]:
+        return [one for other, one in self._reached().items() if other != number]
+
+    def _reached(self) -> dict[int, Checkpoint]:
+        """The checkpoint of each part, up to where it was read."""
+        return self.checkpoints() | {part.number: part.checkpoint(part.read) for part in self._open_parts()}
+
+    def _resume(self, number: int, checkpoint: Checkpoint, found: Recognised) -> Iterator[Event]:
+        self._add(number, found.file, found.reach, checkpoint)
+        part = self._parts[number]
+        size = found.file.found.st_size
+        if found.file.key != checkpoint.key and self._is_at_path(checkpoint.key):
+            # its file was copied and truncated
+            yield from self._read_to_end(part)
+            yield Lost(number, part.read.offset, part.seen_bytes, "truncated")
+            yield from self._end(part, is_cut=True)
+            return
+        if found.file.compression is None and size < checkpoint.seen_bytes:
+            yield Lost(number, checkpoint.offset, checkpoint.seen_bytes, "truncated")
+            part.seen_bytes = size
+        yield from self._read_on(part)
+
+    def _is_at_path(self, key: tuple[int, int]) -> bool:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == key
+
+    def _give_up(self, number: int, checkpoint: Checkpoint) -> Iterator[Event]:
+        yield Lost(number, checkpoint.offset, checkpoint.seen_bytes, "truncated, replaced or removed")
+        yield Ended(number, is_cut=True)
+        self._checkpoints[number] = replace(checkpoint, is_finished=True)
+        self._changed.add(number)
+
+    def _begin(
+        self, number: int, file: OpenFile, reach: Reach = _NOTHING, checkpoint: Checkpoint | None = None
+    ) -> Iterator[Event]:
+        self._add(number, file, reach, checkpoint)
+        if not reach.offset:
+            yield Began(number, file.path)
+        yield from self._read_on(self._parts[number])
+
+    def _add(self, number: int, file: OpenFile, reach: Reach, checkpoint: Checkpoint | None = None) -> None:
+        seen_bytes = reach.offset if checkpoint is None else checkpoint.seen_bytes
+        state = b"" if checkpoint is None else checkpoint.state
+        self._parts[number] = _Part(number, file, reach, seen_bytes, self._clock(), state)
+        self._changed.add(number)
+
+    def _open_new(self) -> Iterator[Event]:
+        """The name of the log leads to another file: open it, and those that had the name in between."""
+        newest = self._newest()
+        if newest is not None and not newest.is_finished:
+            # all of it, so that a file that goes on with its content is recognised
+            yield from self._read_on(newest)
+        if newest is not None and not newest.is_finished:
+            if self._is_at_path(newest.key):
+                return
+            yield from self._find_rewritten(newest)
+        number = self._last_number()
+        pieces = behind(self._reached()[number], pieces_beside(self.path)) if number >= 0 else []
+        yield from self._open_all([*pieces, self.path])
+
+    def _find_rewritten(self, part: _Part) -> Iterator[Event]:
+        """Of a part whose file was removed: read on in the piece that goes on with its content, if there is one."""
+        if part.file.compression is not None or os.fstat(part.file.descriptor).st_nlink:
+            return
+        found = recognise(part.checkpoint(part.read), pieces_beside(self.path), self._others(part.number))
+        if found is None:
+            return
+        if found.file.compression is None and found.file.found.st_size == part.read.offset:
+            found.file.close()
+            return
+        part.go_on_in(found.file)
+        yield from self._read_on(part)
+
+    def _goes_on_in(self, file: OpenFile) -> _Part | None:
+        """The part whose file was removed, if this file goes on with its content, as when an editor saved it."""
+        if file.compression is not None:
+            return None
+        for part in reversed(self._open_parts()):
+            if part.read.offset and part.file.compression is None:
+                found = os.fstat(part.file.descriptor)
+                if not found.st_nlink and found.st_size == part.read.offset and part.read.is_in(file.descriptor):
+                    return part
+        return None
+
+    def _open_all(self, paths: list[str]) -> Iterator[Event]:
+        for path in paths:
+            try:
+                file = open_file(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                yield from self._say(error, path)
+                continue
+            if any(part.key == file.key for part in self._open_parts()):
+                file.close()
+                continue
+            if path != self.path and self._is_known_piece(file):
+                file.close()
+                continue
+            removed = self._goes_on_in(file)
+            if removed is not None:
+                removed.go_on_in(file)
+                yield from self._read_on(removed)
+                continue
+            number, reach, checkpoint = self._last_number() + 1, Reach(), None
+            last = self.checkpoints().get(number - 1)
+            # a file that was renamed, and got its name back
+            if last is not None and last.is_finished and last.offset and last.key == file.key:
+                held = _held(last, file)
+                if held is not None:
+                    number, reach, checkpoint = number - 1, held, last
+            yield from self._begin(number, file, reach, checkpoint)
+            yield from self._say(None)
+
+    def _is_known_piece(self, file: OpenFile) -> bool:
+        """Whether a piece holds what a part or the log's own file holds, as copies do."""
+        try:
+            if is_known(file, self._reached().values()):
+                return True
+        except OSError:
+            # It is opened, and the error is said there.
+            return False
+        return file.compression is None and is_copied(file, self.path)
+
+    def _say(self, error: OSError | None, path: str | None = None) -> Iterator[Event]:
+        """Say an error once, until it is another."""
+        text = None if error is None else f"{path}: {error}"
+        if error is not None and text != self._trouble:
+            yield Trouble(self.path if path is None else path, error)
+        self._trouble = text
+
+    # ---- one part
+
+    def _read_on(self, part: _Part) -> Iterator[Event]:
+        if part.file.compression is not None:
+            yield from self._read_compressed(part)
+            return
+        descriptor = part.file.descriptor
+        try:
+            found = os.fstat(descriptor)
+            if part.seen == (found.st_size, found.st_mtime_ns):
+                return
+            while True:
+                data = (
+                    os.pread(descriptor, self._chunk_bytes, part.read.offset)
+                    if found.st_size > part.read.offset
+                    else b""
+                )
+                # Only now: if the content before is still that which was read, so was the file when the data was read.
+                if found.st_size < part.read.offset or not part.read.is_in(descriptor):
+                    yield from self._truncated(part)
+                    return
+                part.seen_bytes = max(part.seen_bytes, found.st_size)
+                if not data:
+                    break
+                part.changed_at = self._clock()
+                yield from self._hand_on(part, data)
+                if part.read.offset >= found.st_size:
+                    break
+            part.seen = found.st_size, found.st_mtime_ns
+        except OSError as error:
+            yield from self._say(error, part.file.path)
+
+    def _hand_on(self, part: _Part, data: bytes) -> Iterator[Event]:
+        part.ended_bytes = None
+        part.seen_bytes = max(part.seen_bytes, part.read.offset + len(data))
+        yield Data(part.number, part.read.offset, data)
+        if part.ended_bytes is None:
+            part.read = part.read.after(data)
+        else:
+            part.in_rows = part.read.after(data[: part.ended_bytes])
+            part.read = part.in_rows.after(data[part.ended_bytes :])
+        self._changed.add(part.number)
+
+    def _truncated(self, part: _Part) -> Iterator[Event]:
+        """The file does not hold any more what was read of it."""
+        descriptor = part.file.descriptor
+        if part.in_rows.offset and part.in_rows.is_in(descriptor):
+            # only its last record, which had not ended, is gone
+            yield Lost(part.number, part.in_rows.offset, part.seen_bytes, "truncated")
+            part.read = part.in_rows
+            part.seen_bytes = part.read.offset
+            yield from self._read_on(part)
+            return
+        beside = pieces_beside(self.path)
+        copy = None
+        if part.read.offset:
+            copy = recognise(part.checkpoint(part.read), beside, self._others(part.number))
+        if copy is None and not part.in_rows.offset:
+            yield Lost(part.number, 0, part.seen_bytes, "truncated")
+            part.read, part.seen_bytes = Reach(), 0
+            yield from self._read_on(part)
+            return
+        file = part.file
+        if copy is not None:
+            # The copy has what was written before it was made.
+            part.file = copy.file
+            yield from self._read_to_end(part)
+        yield Lost(part.number, (part.in_rows if copy is None else part.read).offset, part.seen_bytes, "truncated")
+        # The writer goes on with its last record in the truncated file.
+        yield from self._end(part, is_cut=True, closes=copy is not None)
+        file = file._replace(found=os.fstat(descriptor))
+        is_at_path = self._is_at_path(file.key)
+        if not is_at_path:
+            # renamed or removed since; what it holds now is older than what was put in its place
+            yield from self._begin(self._last_number() + 1, file)
+        if copy is not None:
+            yield from self._open_all(beside[copy.at + 1 :])
+        if is_at_path:
+            yield from self._begin(self._last_number() + 1, file)
+
+    def _read_to_end(self, part: _Part) -> Iterator[Event]:
+        """Read a copy of the part."""
+        try:
+            if part.file.compression is None:
+                while data := os.pread(part.file.descriptor, self._chunk_bytes, part.read.offset):
+                    yield from self._hand_on(part, data)
+                return
+            found = part.checkpoint(part.read).content_behind(part.file.content())
+            for data in found[1] if found is not None else ():
+                yield from self._hand_on(part, data)
+        except OSError as error:
+            yield from self._say(error, part.file.path)
+
+    def _read_compressed(self, part: _Part) -> Iterator[Event]:
+        """Read a compressed piece to its end; if it has none yet, again when it has changed."""
+        file = part.file
+        found = os.fstat(file.descriptor)
+        now = self._clock()
+        if part.seen == (found.st_size, found.st_mtime_ns):
+            if now - part.changed_at >= self._rotate_wait:
+                yield Lost(part.number, part.in_rows.offset, part.seen_bytes, "damaged")
+                yield from self._end(part, is_cut=True)
+            return
+        part.seen, part.changed_at = (found.st_size, found.st_mtime_ns), now
+        try:
+            behind = part.checkpoint(part.read).content_behind(file.content())
+            for data in behind[1] if behind is not None else ():
+                yield from self._hand_on(part, data)
+        except OSError as error:
+            yield from self._say(error, file.path)
+            return
+        is_whole = behind is not None and part.read.offset >= part.seen_bytes
+        if not is_whole:
+            yield Lost(part.number, part.in_rows.offset, part.seen_bytes, "replaced")
+        yield from self._end(part, is_cut=not is_whole)
+
+    def _end_if_done(self, part: _Part) -> Iterator[Event]:
+        """End a part whose file lost its name, if nobody writes to it any more."""
+        now = self._clock()
+        is_silent = now - part.changed_at >= self._rotate_wait
+        if not is_silent:
+            if now - part.looked_for_writers_at < _WRITERS_INTERVAL_S:
+                return
+            part.looked_for_writers_at = now
+            writer = has_writer(part.device, part.inode)
+            part.had_writer = part.had_writer or writer
+            is_unlinked = not os.fstat(part.file.descriptor).st_nlink
+            # A writer on another machine, in a container or of another user is not to be seen here: that there is none is
+            # believed if there was one.
+            if writer or not (is_unlinked or part.had_writer):
+                return
+        # what was written before the writer closed it
+        yield from self._read_on(part)
+        if not part.is_finished and part.seen is not None and part.read.offset == part.seen[0]:
+            yield from self._end(part, is_cut=False)
+
+    def _end(self, part: _Part, *, is_cut: bool, closes: bool = True) -> Iterator[Event]:
+        yield Ended(part.number, is_cut)
+        # A copy of the whole is known by its length.
+        part.in_rows = part.read
+        part.is_finished = True
+        part.state = b""
+        self._changed.add(part.number)
+        if closes:
+            part.file.close()
+
+
+def _held(checkpoint: Checkpoint, file: OpenFile) -> Reach | None:
+    try:
+        return None if file.compression is not None else checkpoint.reach_in(file.descriptor)
+    except OSError:
+        return None

@@ -1,0 +1,209 @@
+"""Is a file still the one that was read? Its device and inode do not tell: a new file may get the inode of a removed one.
+
+What tells is content: the first and the last 4 KiB of what was read, and for a compressed copy the CRC-32 of all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator  # noqa: TC003 - typing.get_type_hints looks them up
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+WINDOW_BYTES = 4096
+_DIGEST_BYTES = 16
+_VERSION = 1
+_FIXED = struct.Struct(f"<BBQQQQI{_DIGEST_BYTES}s{_DIGEST_BYTES}s")
+_CRC = struct.Struct("<I")
+
+
+class Reach(NamedTuple):
+    """The content of a file up to an offset.
+
+    Attributes
+    ----------
+    offset : int
+        How many bytes it is, decompressed.
+    head, tail : bytes
+        Its first and its last 4 KiB, or all of it.
+    crc : int
+        Its CRC-32.
+    """
+
+    offset: int = 0
+    head: bytes = b""
+    tail: bytes = b""
+    crc: int = 0
+
+    def after(self, data: bytes | memoryview) -> Reach:
+        """The content with the bytes that follow."""
+        size = len(data)
+        if not size:
+            return self
+        missing = WINDOW_BYTES - len(self.head)
+        head = self.head + bytes(data[:missing]) if missing else self.head
+        tail = bytes(data[-WINDOW_BYTES:]) if size >= WINDOW_BYTES else (self.tail + bytes(data))[-WINDOW_BYTES:]
+        return Reach(self.offset + size, head, tail, zlib.crc32(data, self.crc))
+
+    def is_in(self, descriptor: int) -> bool:
+        """Whether an open file begins with this content, as far as its first and last 4 KiB tell.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        """
+        # The end first: a file that was truncated is too short for it, or holds other bytes there.
+        return (
+            os.pread(descriptor, len(self.tail), self.offset - len(self.tail)) == self.tail
+            and os.pread(descriptor, len(self.head), 0) == self.head
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Up to where a file was turned into rows, and what distinguishes it from others.
+
+    Attributes
+    ----------
+    device, inode : int
+        Of the open file.
+    offset : int
+        The first byte of the record that is not in rows yet.
+    seen_bytes : int
+        The greatest size of the file that was seen.
+    crc : int
+        The CRC-32 of the bytes before ``offset``.
+    head, tail : bytes
+        Digests of the first and of the last 4 KiB before ``offset``, or of all bytes before it.
+    is_finished : bool
+        Nothing more is read: the file was read to its end, and nobody writes to it; or it was truncated.
+    state : bytes
+        What goes on at ``offset``: the state of a stream.
+
+    Examples
+    --------
+    >>> checkpoint = Checkpoint.of(Reach().after(b"loss=0.5\\n"), device=1, inode=2, seen_bytes=12)
+    >>> Checkpoint.unpack(checkpoint.pack()) == checkpoint
+    True
+    """
+
+    device: int
+    inode: int
+    offset: int
+    seen_bytes: int
+    crc: int
+    head: bytes
+    tail: bytes
+    is_finished: bool = False
+    state: bytes = b""
+
+    @classmethod
+    def of(
+        cls,
+        reach: Reach,
+        *,
+        device: int,
+        inode: int,
+        seen_bytes: int,
+        is_finished: bool = False,
+        state: bytes = b"",
+    ) -> Self:
+        """The checkpoint at the end of a content."""
+        digests = _digest(reach.head), _digest(reach.tail)
+        return cls(device, inode, reach.offset, seen_bytes, reach.crc, *digests, is_finished, state)
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self.device, self.inode
+
+    def pack(self) -> bytes:
+        """As bytes, with a CRC."""
+        fixed = _FIXED.pack(
+            _VERSION,
+            self.is_finished,
+            self.device,
+            self.inode,
+            self.offset,
+            self.seen_bytes,
+            self.crc,
+            self.head,
+            self.tail,
+        )
+        return fixed + self.state + _CRC.pack(zlib.crc32(fixed + self.state))
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """From the bytes of :meth:`pack`.
+
+        Raises
+        ------
+        ValueError
+            The bytes are damaged, or of a version that is not known.
+        """
+        if data[:1] and data[0] > _VERSION:
+            raise ValueError(f"a checkpoint of version {data[0]}: version {_VERSION} is the newest that is known")
+        body = data[: -_CRC.size]
+        if len(body) < _FIXED.size or _CRC.unpack(data[-_CRC.size :])[0] != zlib.crc32(body):
+            raise ValueError(f"a checkpoint of {len(data)} bytes is damaged")
+        _, is_finished, device, inode, offset, seen_bytes, crc, head, tail = _FIXED.unpack_from(body)
+        return cls(device, inode, offset, seen_bytes, crc, head, tail, bool(is_finished), body[_FIXED.size :])
+
+    def reach_in(self, descriptor: int) -> Reach | None:
+        """The content up to the checkpoint, if an open file begins with it; else None.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        """
+        size = min(WINDOW_BYTES, self.offset)
+        tail = os.pread(descriptor, size, self.offset - size)
+        head = os.pread(descriptor, size, 0)
+        if len(tail) < size or (_digest(head), _digest(tail)) != (self.head, self.tail):
+            return None
+        return Reach(self.offset, head, tail, self.crc)
+
+    def ends(self, reach: Reach) -> bool:
+        """Whether a content is exactly that up to the checkpoint."""
+        return (reach.offset, reach.crc, _digest(reach.tail)) == (self.offset, self.crc, self.tail)
+
+    def content_behind(self, pieces: Iterable[bytes]) -> tuple[Reach, Iterator[bytes]] | None:
+        """The content up to the checkpoint and the pieces behind it, if the pieces of a content begin with it; else None.
+
+        Parameters
+        ----------
+        pieces : iterable of bytes
+            They are read up to the checkpoint, or to the first 4 KiB if these differ.
+        """
+        reach = Reach()
+        iterator = iter(pieces)
+        rest = b""
+        is_head_known = not self.offset
+        while reach.offset < self.offset:
+            piece = next(iterator, b"")
+            if not piece:
+                return None
+            missing = self.offset - reach.offset
+            reach, rest = reach.after(piece[:missing]), piece[missing:]
+            if not is_head_known and len(reach.head) == min(WINDOW_BYTES, self.offset):
+                is_head_known = True
+                if _digest(reach.head) != self.head:
+                    return None
+        if not self.ends(reach):
+            return None
+        return reach, _behind(rest, iterator)
+
+
+def _behind(rest: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    if rest:
+        yield rest
+    yield from pieces
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()

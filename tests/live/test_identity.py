@@ -1,0 +1,109 @@
+"""What distinguishes the content of a file: checkpoints as bytes, and files that begin with a content or do not."""
+
+import dataclasses
+import itertools
+import os
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metricscan.live.identity import WINDOW_BYTES, Checkpoint, Reach
+
+CONTENT = b"".join(b"row=%d\n" % row for row in range(2000))
+
+
+def checkpoint_at(offset, content=CONTENT, **facts):
+    return Checkpoint.of(Reach().after(content[:offset]), **{"device": 1, "inode": 2, "seen_bytes": offset, **facts})
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Writes a file, and gives its descriptor."""
+    descriptors = []
+
+    def write(content):
+        path = tmp_path / f"{len(descriptors)}.log"
+        path.write_bytes(content)
+        descriptors.append(os.open(path, os.O_RDONLY))
+        return descriptors[-1]
+
+    yield write
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+@given(st.binary(max_size=3 * WINDOW_BYTES), st.lists(st.integers(0, 3 * WINDOW_BYTES), max_size=4))
+def test_the_cuts_between_chunks_do_not_matter(content, cuts):
+    reach = Reach()
+    bounds = sorted({0, *(min(cut, len(content)) for cut in cuts), len(content)})
+    for begin, end in itertools.pairwise(bounds):
+        reach = reach.after(content[begin:end])
+    assert reach == Reach().after(content)
+    assert (reach.head, reach.tail) == (content[:WINDOW_BYTES], content[-WINDOW_BYTES:])
+
+
+@pytest.mark.parametrize("offset", [0, 1, WINDOW_BYTES - 1, WINDOW_BYTES, WINDOW_BYTES + 1, len(CONTENT)])
+def test_a_checkpoint_goes_through_bytes_and_finds_its_file(offset, opened):
+    checkpoint = checkpoint_at(offset, state=b"state", is_finished=True)
+    assert Checkpoint.unpack(checkpoint.pack()) == checkpoint
+    assert checkpoint.reach_in(opened(CONTENT)) == Reach().after(CONTENT[:offset])
+    # one that goes on otherwise, behind the checkpoint
+    assert checkpoint.reach_in(opened(CONTENT[:offset] + b"others")) is not None
+
+
+def test_checkpoints_that_are_cut_or_changed_are_errors():
+    packed = checkpoint_at(100, state=b"state").pack()
+    for end in range(len(packed)):
+        with pytest.raises(ValueError, match="damaged"):
+            Checkpoint.unpack(packed[:end])
+    for bit in range(8, 8 * len(packed)):
+        changed = bytearray(packed)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match="damaged"):
+            Checkpoint.unpack(bytes(changed))
+    with pytest.raises(ValueError, match="version 200"):
+        Checkpoint.unpack(b"\xc8" + packed[1:])
+
+
+@pytest.mark.parametrize("offset", [1, 3000, WINDOW_BYTES + 10, len(CONTENT)])
+def test_other_files_do_not_hold_the_content(offset, opened):
+    checkpoint = checkpoint_at(offset)
+    for changed in (0, offset - 1):
+        other = bytearray(CONTENT)
+        other[changed] ^= 1
+        assert checkpoint.reach_in(opened(bytes(other))) is None
+        assert not Reach().after(CONTENT[:offset]).is_in(opened(bytes(other)))
+    assert checkpoint.reach_in(opened(CONTENT[: offset - 1])) is None
+    assert not Reach().after(CONTENT[:offset]).is_in(opened(CONTENT[: offset - 1]))
+
+
+def test_a_file_with_the_same_first_kilobytes_that_regrew_is_another(opened):
+    header = b"# config\n" * 1000
+    before, after = header + b"loss=0.5\n" * 100, header + b"loss=0.7\n" * 200
+    assert checkpoint_at(len(before), before).reach_in(opened(after)) is None
+
+
+@given(st.integers(0, len(CONTENT)), st.integers(1, 5000))
+def test_pieces_behind_a_checkpoint(offset, size):
+    pieces = [CONTENT[at : at + size] for at in range(0, len(CONTENT), size)]
+    reach, rest = checkpoint_at(offset).content_behind(pieces)
+    assert reach == Reach().after(CONTENT[:offset])
+    assert b"".join(rest) == CONTENT[offset:]
+
+
+@given(st.integers(2, len(CONTENT)), st.data())
+def test_pieces_with_another_byte_before_the_checkpoint_are_not_its_own(offset, data):
+    changed = bytearray(CONTENT)
+    changed[data.draw(st.integers(0, offset - 1))] ^= 1
+    assert checkpoint_at(offset).content_behind([bytes(changed)]) is None
+    assert checkpoint_at(offset).content_behind([CONTENT[: offset - 1]]) is None
+
+
+def test_the_numbers_of_a_checkpoint_have_room():
+    most = dict.fromkeys(("device", "inode", "offset", "seen_bytes"), 2**64 - 1)
+    checkpoint = dataclasses.replace(checkpoint_at(5), **most)
+    assert Checkpoint.unpack(checkpoint.pack()) == checkpoint
+    with pytest.raises(struct.error):
+        dataclasses.replace(checkpoint, inode=2**64).pack()
