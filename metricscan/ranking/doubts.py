@@ -98,6 +98,35 @@ class Doubt(NamedTuple):
     offset: int | None = None
 
 
+class Doubts(NamedTuple):
+    """The doubts of many jobs, those of a job in the order of their kinds.
+
+    Attributes
+    ----------
+    job : int array
+        The number of the job of each, in ascending order.
+    kind : int8 array
+        The number of its kind in :data:`KINDS`.
+    structs : pyarrow.StructArray
+        With the fields of :class:`Doubt`.
+    """
+
+    job: Array
+    kind: Array
+    structs: pa.StructArray
+
+    def jobs_with(self, kinds: Sequence[str]) -> Array:
+        """The numbers of the jobs that have a doubt of one of these kinds."""
+        return np.unique(self.job[np.isin(self.kind, [number for number, kind in enumerate(KINDS) if kind in kinds])])
+
+    def as_column(self, index: Array) -> pa.Array:
+        """The doubts of the jobs with these numbers, as a column of :data:`TYPE`."""
+        begin, end = np.searchsorted(self.job, index), np.searchsorted(self.job, index, side="right")
+        offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(end - begin)))
+        at = np.repeat(begin - offsets[:-1], end - begin) + np.arange(offsets[-1])
+        return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), self.structs.take(pa.array(at)), type=TYPE)
+
+
 def doubts_of_jobs(
     outcomes: Outcomes,
     objective: Objective,
@@ -111,8 +140,8 @@ def doubts_of_jobs(
     stopped: Array,
     logs: Callable[[], Mapping[str, Sequence[Log]]],
     parts: Mapping[str, PartFound] | None = None,
-) -> dict[int, list[Doubt]]:
-    """The doubts of all jobs that have some, by the number of the job.
+) -> Doubts:
+    """The doubts of all jobs that have some.
 
     Parameters
     ----------
@@ -148,11 +177,7 @@ def doubts_of_jobs(
         for metric in objective.metrics:
             if len(evidence.units.get(metric, ())) > 1:
                 finding.units(metric, evidence)
-    order = {kind: number for number, kind in enumerate(KINDS)}
-    # the metrics of a formula may raise the same doubt
-    return {
-        job: sorted(dict.fromkeys(doubts), key=lambda one: order[one.kind]) for job, doubts in finding.found.items()
-    }
+    return finding.all()
 
 
 def suspected_jobs(evidence: Evidence | None, metrics: Sequence[str], names: pa.Array) -> Callable[[], Array]:
@@ -170,15 +195,6 @@ def suspected_jobs(evidence: Evidence | None, metrics: Sequence[str], names: pa.
 
     marked: list[Array] = []
     return found
-
-
-def as_column(doubts: Mapping[int, Sequence[Doubt]], index: Array) -> pa.Array:
-    """The doubts of the jobs with these numbers, as a column of :data:`TYPE`."""
-    lists = [doubts.get(job, ()) for job in index.tolist()] if doubts else []
-    counts = list(map(len, lists)) or np.zeros(len(index), dtype=np.int32)
-    offsets = np.concatenate((np.zeros(1, dtype=np.int32), np.cumsum(counts, dtype=np.int32)))
-    flat = pa.array([one._asdict() for some in lists for one in some], TYPE.value_type)
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
 
 
 def from_struct(struct: Mapping[str, object]) -> Doubt:
@@ -211,6 +227,8 @@ class _Finding:
         parts: Mapping[str, PartFound],
     ) -> None:
         self.found: dict[int, list[Doubt]] = {}
+        # what many jobs may have: job numbers, kinds, and the fields of the struct
+        self._columns: list[tuple[Array, Array, tuple[pa.Array, ...]]] = []
         self._outcomes = outcomes
         self._objective = objective
         self._names = names
@@ -241,32 +259,54 @@ class _Finding:
     def of_steps(self, steps: StepFacts) -> None:
         """What the steps of jobs, and the values at them, say."""
         one = self._outcomes
-        deciding = dict(zip(one.job.tolist(), one.stream.tolist(), strict=True)) if len(steps.returns.job) else {}
-        names = self._streams.to_pylist()
-        self.add_all(of_returns(steps.returns, self._objective.restarts, deciding.get, names))
+        deciding = np.full(len(self._names), -1)
+        deciding[one.job] = one.stream
+        self.add_all(of_returns(steps.returns, self._objective.restarts, deciding, self._streams.to_pylist()))
         self.add_all(of_values(one, steps, self._objective))
 
     def add_all(self, found: Iterable[Found]) -> None:
         """Add doubts, each at its own place or at the deciding row."""
-        places: dict[int, tuple[int, int, int, int]] = {}
-        streams: list[str] = []
-        for one in found:
-            if not streams:
-                streams = self._streams.to_pylist()
-                places = self._places()
-            place = places.get(one.job) if one.place is None else one.place
-            where: tuple[str | None, int | None, int | None] = (None, None, None)
-            if place is not None:
-                stream, part, line, offset = place
-                where = (self._path(one.job, streams[stream], part), line, offset)
-            self.found.setdefault(one.job, []).append(Doubt(one.kind, one.message, *where))
-
-    def _places(self) -> dict[int, tuple[int, int, int, int]]:
-        """The stream, part, line and offset of the deciding row of each job that has one."""
         one = self._outcomes
-        some = np.flatnonzero(one.status != MISSING)
-        columns = (column[some].tolist() for column in (one.job, one.stream, one.part, one.line, one.offset))
-        return {job: place for job, *place in zip(*columns, strict=True)}  # type: ignore[misc]
+        for some in found:
+            if not len(some.job):
+                continue
+            if some.place is None:
+                at = np.searchsorted(one.job, some.job)
+                places = tuple(column[at] for column in (one.stream, one.part, one.line, one.offset))
+                unknown = one.status[at] == MISSING
+            else:
+                places, unknown = some.place, np.zeros(len(some.job), dtype=bool)
+            stream, part, line, offset = places
+            kinds = pa.array([some.kind]).take(pa.array(np.zeros(len(some.job), dtype=np.int64)))
+            fields = (
+                *(kinds, some.message, self._paths_of(some.job, stream, part, unknown)),
+                *(pa.array(column.astype(np.int64), mask=unknown) for column in (line, offset)),
+            )
+            self._columns.append((some.job, np.full(len(some.job), KINDS.index(some.kind), dtype=np.int8), fields))
+
+    def all(self) -> Doubts:
+        """All that were added."""
+        # the metrics of a formula may raise the same doubt
+        singles = [(job, doubt) for job, doubts in self.found.items() for doubt in dict.fromkeys(doubts)]
+        fields = zip(*(doubt for _, doubt in singles), strict=True) if singles else [[]] * len(TYPE.value_type)
+        numbers = {kind: number for number, kind in enumerate(KINDS)}
+        columns = [
+            (
+                np.array([job for job, _ in singles], dtype=np.int64),
+                np.array([numbers[doubt.kind] for _, doubt in singles], dtype=np.int8),
+                tuple(
+                    pa.array(list(values), field.type) for values, field in zip(fields, TYPE.value_type, strict=True)
+                ),
+            ),
+            *self._columns,
+        ]
+        job, kind = (np.concatenate([column[number] for column in columns]) for number in range(2))
+        structs = pa.StructArray.from_arrays(
+            [pa.concat_arrays(parts) for parts in zip(*(column[2] for column in columns), strict=True)],
+            fields=list(TYPE.value_type),
+        )
+        order = np.argsort(job.astype(np.int64) * len(KINDS) + kind, kind="stable")
+        return Doubts(job[order], kind[order], structs.take(pa.array(order)))
 
     def copy(self, one: Copy) -> None:
         """A job whose log is that of another, and the other one."""
@@ -465,9 +505,19 @@ class _Finding:
         place = (None, None, None) if row is None else (self._path(row.job, row.stream, row.part), row.line, row.offset)
         self.found.setdefault(job, []).append(Doubt(kind, message, *place))
 
+    def _paths_of(self, job: Array, stream: Array, part: Array, unknown: Array) -> pa.Array:
+        """The path of each log."""
+        if not self._known_paths():
+            return pa.nulls(len(job), pa.string())
+        names, streams = self._names.take(pa.array(job)).to_pylist(), self._streams.take(pa.array(stream)).to_pylist()
+        paths = map(self._known_paths().get, zip(names, streams, part.tolist(), strict=True))
+        return pc.if_else(pa.array(unknown), pa.scalar(None, pa.string()), pa.array(list(paths), pa.string()))
+
     def _path(self, job: int, stream: str, part: int) -> str | None:
+        known = self._known_paths()
+        return known.get((self._names[job].as_py(), stream, part)) if known else None
+
+    def _known_paths(self) -> dict[tuple[str, str, int], str]:
         if self._paths is None:
             self._paths = {(job, log.stream, log.part): log.path for job, logs in self._logs().items() for log in logs}
-        if not self._paths:
-            return None
-        return self._paths.get((self._names[job].as_py(), stream, part))
+        return self._paths

@@ -22,7 +22,7 @@ from metricscan.ranking.copies import copies
 from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
-from metricscan.ranking.doubts import as_column, doubts_of_jobs, suspected_jobs
+from metricscan.ranking.doubts import doubts_of_jobs, suspected_jobs
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.step_facts import StepFacts, step_facts
 from metricscan.ranking.stepless import StepCounts, repeated_counts
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.logs.job import Log
     from metricscan.ranking.at_best import Found
-    from metricscan.ranking.doubts import Doubt
+    from metricscan.ranking.doubts import Doubts
 
 #: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
@@ -387,7 +387,7 @@ def order(
         "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
         "steps_back": _steps_back(steps, index, stepped=objective.step is not None),
         "stepless": pa.nulls(len(index), pa.int64()) if objective.step is None else column("stepless"),
-        "doubts": as_column(doubts, index),
+        "doubts": doubts.as_column(index),
     }
     table = pa.table(columns, schema=SCHEMA)
     for name, values in columns_of(at_best or {}, outcomes.job, index, streams, len(names)).items():
@@ -424,13 +424,11 @@ def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[st
         raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
 
 
-def _with_conditions(
-    status: Array, conditions: Conditions, reached: Array, doubts: Mapping[int, Sequence[Doubt]]
-) -> Array:
+def _with_conditions(status: Array, conditions: Conditions, reached: Array, doubts: Doubts) -> Array:
     """The statuses of the jobs, where those with a finite value have another if they do not fulfil a condition."""
     shown = status.copy()
-    for job in [job for job, some in doubts.items() if any(one.kind in conditions.exclude_doubts for one in some)]:
-        shown[job] = _EXCLUDED if status[job] == FOUND else status[job]
+    excluded = doubts.jobs_with(conditions.exclude_doubts)
+    shown[excluded] = np.where(status[excluded] == FOUND, _EXCLUDED, status[excluded])
     if conditions.min_step is not None:
         # the comparison is false for a job without a step
         shown[(status == FOUND) & ~(reached >= conditions.min_step)] = _BELOW_MIN_STEP

@@ -1,9 +1,12 @@
 """Steps that go back: what they look like; the doubts about steps and values, with their places."""
 
+import random
+
+import pyarrow as pa
 import pytest
 
 import metricscan
-from metricscan import Objective, Scanner
+from metricscan import Objective, Scanner, rank
 from metricscan.ranking.doubts import Doubt
 
 SCANNER = Scanner([r"loss=loss (\S+)", r"epoch=epoch (\S+)"])
@@ -256,3 +259,47 @@ def test_rows_that_repeat_a_value_are_counted_over_pieces(tmp_path, monkeypatch)
     (tmp_path / "a.log").write_text("".join(f"loss {number // 3}\n" for number in range(300)))
     result = metricscan.replay(tmp_path, SCANNER, objective=Objective("loss", "Minimize", "mean"), keep=False)
     assert result.notices[0].message.startswith("200 of 300 rows")
+
+
+def rows_of(jobs, column):
+    """The rows of jobs, each a list of (stream, step, value), one record each."""
+    rows = [(job, stream, at, row) for job, rows in jobs.items() for at, (stream, *row) in enumerate(rows)]
+    columns = {
+        "job": pa.array([job for job, *_ in rows], pa.string()),
+        "stream": pa.array([stream for _, stream, *_ in rows], pa.string()),
+        "value": pa.array([row[column] for *_, row in rows], pa.float64()),
+        "line": pa.array([at + 1 for *_, at, _ in rows], pa.int64()),
+        "offset": pa.array([at * 40 for *_, at, _ in rows], pa.int64()),
+        "start": pa.array([at * 40 + 10 * column for *_, at, _ in rows], pa.int64()),
+        "time": pa.nulls(len(rows), pa.timestamp("us", "UTC")),
+    }
+    return pa.table(columns)
+
+
+def doubts_in(jobs, **options):
+    """By job, its doubts that do not depend on other jobs."""
+    tables = {"epoch": rows_of(jobs, 0), "loss": rows_of(jobs, 1)}
+    found = rank(tables, Objective("loss", "Minimize", step="epoch", **options))
+    alone = ("restarted", "incomplete", "values-per-step", "step-missing", "several-streams")
+    return {row["job"]: [one for one in row["doubts"] if one["kind"] in alone] for row in found.to_pylist()}
+
+
+@pytest.mark.parametrize("restarts", ["keep", "purge", "split"])
+def test_each_job_has_the_doubts_that_it_has_alone(restarts):
+    # restarts at many places, in one stream or two, with steps that have several values, or none
+    chance = random.Random(7)
+    jobs = {}
+    for number in range(60):
+        rows = []
+        for stream in ("b.log", "a.log", "c.log")[: chance.choice([1, 1, 2, 3])]:
+            for _ in range(chance.choice([1, 1, 2, 3])):
+                first, count, each = chance.choice([0, 1, 1, 5]), chance.randint(1, 12), chance.choice([1, 1, 2])
+                rows += [(stream, first + step // each, chance.random()) for step in range(count * each)]
+        jobs[f"job {number}"] = rows
+    together = doubts_in(jobs, restarts=restarts)
+    assert together == {name: doubts_in({name: rows}, restarts=restarts)[name] for name, rows in jobs.items()}
+    kinds = {one["kind"] for doubts in together.values() for one in doubts}
+    assert {"values-per-step", "several-streams"} <= kinds
+    assert ("restarted" in kinds) == (restarts == "keep")
+    several = [one for doubts in together.values() for one in doubts if "streams" in one["message"]]
+    assert any(one["kind"] == "restarted" for one in several) == (restarts == "keep")
