@@ -83,6 +83,8 @@ class Stream:
     @property
     def newlines(self) -> int: ...
     @property
+    def unended_at(self) -> int: ...
+    @property
     def records(self) -> int: ...
     @property
     def cut_off(self) -> int: ...
@@ -90,6 +92,21 @@ class Stream:
     def bytes(self) -> int: ...
     @property
     def closed(self) -> bool: ...
+
+#: Pattern, rows, unparsed, failed, timeouts, over_budget, samples, newest row.
+_Standing: TypeAlias = tuple[int, int, int, int, int, int, list[tuple[str, int, int]], tuple[Any, ...] | None]
+
+def standing(stream: Stream) -> tuple[int, int, int, int, int, bool, list[_Standing]]: ...
+def stand(
+    stream: Stream,
+    offset: int,
+    line: int,
+    records: int,
+    first_offset: int,
+    beginning: int,
+    skip_lf: bool,
+    counted: list[Any],
+) -> None: ...
 
 @final
 class Turn:

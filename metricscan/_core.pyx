@@ -745,6 +745,11 @@ cdef class Stream:
         return self.scan.line
 
     @property
+    def unended_at(self):
+        """The offset of the first byte of the record that has not ended."""
+        return self.scan.offset
+
+    @property
     def records(self):
         """The number of records that have ended."""
         return self.scan.records
@@ -762,6 +767,11 @@ cdef class Stream:
     @property
     def closed(self):
         return self.finished
+
+
+# ---- where a stream stands
+
+include "_core_state.pxi"
 
 
 class _Failure(str):

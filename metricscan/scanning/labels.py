@@ -57,6 +57,10 @@ class LabelStream(_core.Stream):
         value, *rest = row
         return self._texts[pattern].of(value), *rest
 
+    def restore(self, pattern: int, text: str) -> float:
+        """Take the text of the newest row of a stream whose place this one takes; return its number."""
+        return self._texts[pattern].restore(text)
+
 
 class _Texts:
     """The texts of one label, numbered in order of appearance. After rows are handed over, only the newest text is kept."""
@@ -90,6 +94,11 @@ class _Texts:
         self._first += len(texts)
         self._numbers = {}
         return pa.array(texts, pa.string()).take(pa.array(places))
+
+    def restore(self, text: str) -> float:
+        """Take the text of a row that was handed over; return its number."""
+        self._last = text
+        return -1.0
 
     def of(self, number: float) -> str:
         """The text of the newest row."""

@@ -14,6 +14,7 @@ from metricscan.errors import DefinitionError, DefinitionWarning, Fault, OptionE
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.source import CHUNK_BYTES
 from metricscan.scanning import plan as plans
+from metricscan.scanning import stream_state
 from metricscan.scanning.batches import Batches
 from metricscan.scanning.options import (  # typing.get_type_hints looks most of them up
     Ansi,
@@ -293,9 +294,34 @@ class Scanner:
 
     # ---- one input, as it arrives
 
-    def stream(self) -> Stream:
-        """Open a live stream: feed it chunks as they arrive, take rows when you like."""
-        return Stream(self.plan)
+    def stream(self, *, state: bytes | None = None) -> Stream:
+        """Open a live stream: feed it chunks as they arrive, take rows when you like.
+
+        Parameters
+        ----------
+        state : bytes, optional
+            What :meth:`Stream.state` returned, in this process or another: the stream goes on from there. It must be fed from its
+            ``resume_offset`` on.
+
+        Raises
+        ------
+        OptionError
+            The state is damaged, or was made by a newer version, or by a scanner of other definitions or options.
+
+        Examples
+        --------
+        >>> scanner = Scanner(["loss=loss=([0-9.]+)"])
+        >>> stream = scanner.stream()
+        >>> stream.feed(b"loss=1\\nlo")
+        >>> rows, state = stream.take(), stream.state()
+        >>> stream = scanner.stream(state=state)
+        >>> stream.resume_offset
+        7
+        >>> stream.feed(b"loss=2\\n")
+        >>> stream.latest["loss"]
+        Row(value=2.0, line=2, offset=7, start=12, time=None)
+        """
+        return Stream(self, None if state is None else stream_state.read(state, self.fingerprint))
 
     # ---- one record
 

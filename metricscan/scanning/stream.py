@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from metricscan import _core
 from metricscan.logs import encodings
+from metricscan.scanning import stream_state
 from metricscan.scanning.options import datetime_of, microseconds
 from metricscan.scanning.plan import Plan
 from metricscan.scanning.result import Row
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.stats import ScanStats
+    from metricscan.scanning.stream_state import Standing
 
 
 class HasPlan(Protocol):
@@ -48,9 +50,9 @@ class Stream:
     0.25
     """
 
-    __slots__ = ("_beginning", "_core", "_decoded", "_input", "_plan", "_time", "latest")
+    __slots__ = ("_beginning", "_core", "_decoded", "_fingerprint", "_input", "_plan", "_time", "latest")
 
-    def __init__(self, scanner: HasPlan | Plan) -> None:
+    def __init__(self, scanner: HasPlan | Plan, standing: Standing | None = None) -> None:
         plan = scanner if isinstance(scanner, Plan) else scanner.plan
         self._plan = plan
         self._core = plan.new_stream()
@@ -61,6 +63,11 @@ class Stream:
         # What takes the chunks; once the beginning is past, the core, unless the stream is decoded. A test for the beginning
         # would be 2 % of the cost of a chunk of one line.
         self._input: _Beginning | DecodedRows | _core.Stream = _Beginning(self)
+        self._fingerprint: str = getattr(scanner, "fingerprint", "")
+        if standing is not None:
+            stream_state.put(self._core, standing, plan)
+            if standing.is_decided:
+                self._beginning, self._input = None, self._core
         self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
 
     def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
@@ -151,6 +158,32 @@ class Stream:
             stats = self._plan.stats_of(self._core)
             stats.bytes += len(self._beginning or b"")
             return stats
+
+    @property
+    def resume_offset(self) -> int:
+        """The offset of the first byte of the record that has not ended: where feeding goes on after :meth:`state`."""
+        with _core.Turn(self._core):
+            return self._core.unended_at
+
+    def state(self) -> bytes:
+        """Where the stream stands, as bytes, for ``Scanner.stream(state=...)`` in any process.
+
+        The new stream goes on with the record that has not ended: it must be fed from ``resume_offset`` on, and its rows, lines,
+        places and counts are those of a stream that was never interrupted. ``latest`` holds the rows that it held.
+
+        Raises
+        ------
+        RuntimeError
+            The stream holds rows that were not taken, or another call of this thread uses it.
+        ValueError
+            The stream is closed, or is decoded from UTF-16 or UTF-32.
+        """
+        with _core.Turn(self._core):
+            if self.closed:
+                raise ValueError("the stream is closed: nothing goes on")
+            if self._decoded is not None:
+                raise ValueError("the stream is decoded from UTF-16 or UTF-32: such a stream has no state yet")
+            return stream_state.packed(self._core, self._fingerprint, is_decided=self._beginning is None)
 
     @property
     def closed(self) -> bool:

@@ -78,6 +78,7 @@ def test_the_code_of_the_reference_runs(folder, capsys):
     assert names["replay"].best.job == "trial_1"
     assert set(names["replay"].curve("loss", "epoch", worker="rank")["rank"].to_pylist()) == {"rank0", "rank1"}
     assert names["stream"].latest["loss"].value == 0.5
+    assert (names["first"].resume_offset, names["second"].latest["loss"].value) == (12, 0.25)
     assert "loss" in capsys.readouterr().out
 
 

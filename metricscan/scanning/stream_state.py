@@ -1,0 +1,117 @@
+"""Where a live stream stands, as bytes: another process goes on from there."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan import _core
+from metricscan.errors import OptionError
+from metricscan.scanning.labels import LabelStream
+
+if TYPE_CHECKING:
+    from metricscan.scanning.plan import Plan
+
+_MAGIC = b"metricscan stream "
+VERSION = 1
+
+
+class Standing(NamedTuple):
+    """Where a stream stands.
+
+    Attributes
+    ----------
+    offset : int
+        Of the first byte of the record that has not ended.
+    line : int
+        Newlines before it.
+    records : int
+        Records that have ended.
+    first_offset : int
+        Where the stream began.
+    beginning : int
+        What may still come of the beginning, as the core says it.
+    skip_lf : bool
+        Whether a newline that comes next belongs to the last record.
+    counted : list
+        The counts of each pattern that has some, and its newest row.
+    is_decided : bool
+        Whether it is known that the stream does not begin with a mark of UTF-16 or UTF-32.
+    """
+
+    offset: int
+    line: int
+    records: int
+    first_offset: int
+    beginning: int
+    skip_lf: bool
+    counted: list[Any]
+    is_decided: bool
+
+
+def packed(core: _core.Stream, fingerprint: str, *, is_decided: bool) -> bytes:
+    """The state of a stream; ``fingerprint`` is that of its scanner."""
+    standing = Standing(*_core.standing(core), is_decided)
+    counted = [
+        (*counts, None if newest is None else (_spelled(newest[0]), *newest[1:]))
+        for *counts, newest in standing.counted
+    ]
+    text = json.dumps([fingerprint, *standing._replace(counted=counted)], separators=(",", ":")).encode()
+    return b"%s%d %08x\n%s" % (_MAGIC, VERSION, zlib.crc32(text), text)
+
+
+def read(state: Any, fingerprint: str) -> Standing:
+    """The standing that a state holds.
+
+    Raises
+    ------
+    OptionError
+        It is no state, is damaged, was made by a newer version, or by a scanner of other definitions or options.
+    """
+    try:
+        data = bytes(memoryview(state))
+    except TypeError:
+        raise OptionError(f"state={type(state).__name__}: the bytes of Stream.state() were expected") from None
+    head, _, text = data.partition(b"\n")
+    words = head.removeprefix(_MAGIC).split(b" ")
+    if not head.startswith(_MAGIC) or len(words) != 2 or not words[0].isdigit():
+        raise OptionError("state: these bytes do not begin as those of Stream.state() do")
+    if int(words[0]) != VERSION:
+        raise OptionError(f"state: it has version {int(words[0])}, {VERSION} was expected; a newer metricscan wrote it")
+    if words[1] != b"%08x" % zlib.crc32(text):
+        raise OptionError("state: its checksum is wrong, so bytes are missing or were changed")
+    maker, *fields = json.loads(text)
+    if maker != fingerprint:
+        raise OptionError("state: it was made by a scanner of other definitions or options")
+    standing = Standing(*fields)
+    return standing._replace(
+        counted=[
+            (*counts, None if newest is None else (_value(newest[0]), *newest[1:]))
+            for *counts, newest in standing.counted
+        ]
+    )
+
+
+def put(core: _core.Stream, standing: Standing, plan: Plan) -> None:
+    """Let a fresh stream stand there."""
+    counted = []
+    for pattern, *counts, newest in standing.counted:
+        row = newest
+        if newest is not None and pattern in plan.labels and isinstance(core, LabelStream):
+            row = core.restore(pattern, newest[0]), *newest[1:]
+        counted.append((pattern, *counts, row))
+    _core.stand(core, *standing[:6], counted)
+
+
+def _spelled(value: float | str) -> int | str:
+    """A value without loss: JSON has no nan, and no bits of one."""
+    return value if isinstance(value, str) else int.from_bytes(struct.pack("<d", value), "little")
+
+
+def _value(spelled: int | str) -> float | str:
+    if isinstance(spelled, str):
+        return spelled
+    (value,) = struct.unpack("<d", spelled.to_bytes(8, "little"))
+    return float(value)
