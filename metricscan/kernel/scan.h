@@ -177,7 +177,10 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
     for (;; candidate++) {
         candidate = ms_decide(t->level, t->watching, r, scan->states, &scan->serial, candidate, to, &left);
         if (candidate == to) return;
-        if (left.pattern == MS_LEFT_MISS) ms_note_candidate(scan, r, candidate->entry->pattern, candidate->position - r->p - candidate->entry->literal->place);
+        /* Of a nested literal, candidates within the run are passed over, and the value of one of them may be meant. */
+        if (left.pattern == MS_LEFT_MISS && candidate->entry->is_nested)
+            ms_note_unmatched(scan, r, candidate->entry->pattern);
+        else if (left.pattern == MS_LEFT_MISS) ms_note_candidate(scan, r, candidate->entry->pattern, candidate->position - r->p - candidate->entry->literal->place);
         else if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
         else ms_put_value(scan, r, left.pattern, left.start, left.end, left.value_start, left.value_end);
     }

@@ -172,6 +172,8 @@ def test_every_path_finds_what_the_oracle_finds(engine):
     @example(b"loss=nan\nloss=1,234.5\nloss=2%\nloss=0.", 0, 0, [12])
     @example(b"loss=loss=nan\n", 6, 0, [])
     @example(b"loss=nan\n", 13, 0, [])
+    # long enough for the fast path, which passes over a candidate within the run of another
+    @example(b"1,234loss=0.5loss=loss=0.5;loss=0.5loss=0.5loss=0.5\n", 6, 0, [])
     @example(b"loss=x loss=1_0 loss=nan\nloss=..\nloss=0.12345678901234567890\n", 0, 0, [])
     def check(data, number, option, cuts):
         running = scanner_of(number, option).watching_batches(oracle.pieces(data, cuts))
