@@ -101,12 +101,25 @@ static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
     return ms_is_separated_by_commas(r, stop, behind) ? 0 : MS_DECIMAL_COMMA;
 }
 
-/* Return whether a value that begins here begins within a word or a number. There is a byte before it in its record. */
+/* Return whether what ends before this place is a minus sign, and no dash of a word, a range or a date. */
+static int ms_is_minus(const ms_region *r, int64_t at) {
+    const uint8_t *const p = r->p;
+    if (p[at - 1] == '-')
+        at--;
+    else if (at - 3 >= r->record && memcmp(p + at - 3, "\xE2\x88\x92", 3) == 0)
+        at -= 3;
+    else
+        return 0;
+    return at == r->record || (p[at - 1] && strchr(" \t:=([{,;|'\"", p[at - 1]) != NULL);
+}
+
+/* Return whether a value that begins here begins within a word or a number, or behind its sign. There is a byte before it in its record. */
 static int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     const uint8_t before = p[start - 1];
     if (start >= stop || !(ms_is_digit(p[start]) || p[start] == '.')) return 0;
     if (ms_is_letter(before) || ms_is_digit(before) || before == '_') return 1;
+    if (ms_is_minus(r, start)) return 1;
     if (start - 2 < r->record) return 0;
     const uint8_t earlier = p[start - 2];
     if (before == '-' || before == '+') /* 1e-05 */

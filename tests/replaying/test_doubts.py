@@ -183,6 +183,17 @@ def test_a_manifest_keeps_the_first_and_the_last_cut_values(noted, tmp_path):
     assert (starts[0], starts[-1]) == (9, len(ROWS * 40) - 6)
 
 
+def test_a_minus_sign_that_the_regex_does_not_read(tmp_path):
+    tree(tmp_path, {"a.log": "score: -3.0\n", "b.log": "score: 2.0\n", "c.log": "score: 1-1.5 score: x-1.5\n"})
+    scanner = metricscan.Scanner([r"score=score:.*?(\d+\.\d+)"])
+    result = metricscan.replay(tmp_path, scanner, objective=Objective("score", "Maximize"), job="file")
+    doubts = {row["job"]: [one["kind"] for one in row["doubts"]] for row in result.ranking.to_pylist()}
+    assert result.best.job == "a"
+    assert (doubts["a"], doubts["b"]) == (["cut-value"], [])
+    # what stands before these dashes shows that they are none
+    assert doubts["c"] == []
+
+
 def test_units_of_all_logs(tmp_path):
     tree(tmp_path, {"a.log": ROWS, "b.log": "err=9\n"})
     units = {"err": [Unit("dB", "0.2 dB", "a.log", 5, 52), Unit("%", "9 %", "b.log", 1, 0)]}

@@ -108,6 +108,11 @@ VALUES += [
     "tensor(0.5)",
     "[0.5]",
     "np.float32(0.5)",
+    "Array(0.9, dtype=float32)",
+    "tf.Tensor(0.9, shape=(), dtype=float32)",
+    "~0.9",
+    "≈0.9",
+    "***",
 ]
 VALUES += ["5%", "5.5%", "3ms", "3s", "3µs", "2kit/s", "2it/s", "7it/s"]
 PARTS = ["loss=", "loss: ", "loss:", "Loss=", " loss=", "acc=", "acc ", "lo", "loss=loss=", "x", "é"]

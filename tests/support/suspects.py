@@ -94,11 +94,13 @@ def is_separated(seen: bytes, begin: int, end: int) -> bool:
 
 
 def is_cut_before(seen: bytes, start: int, stop: int) -> bool:
-    """Whether the value begins within a word or a number."""
+    """Whether the value begins within a word or a number, or behind a minus sign."""
     before = seen[:start]
     if not re.match(rb"[0-9.]", seen[start:stop]):
         return False
     if re.search(rb"(?:\w|[0-9]\.|[0-9.][eE][-+])\Z", before, re.ASCII):
+        return True
+    if re.search(rb"(?:\A|[ \t:=(\[{,;|'\"])(?:-|\xe2\x88\x92)\Z", before):
         return True
     number = re.search(rb"(?<![0-9,])[0-9,]*[0-9],\Z", before)
     if number is None or re.search(rb"[A-Za-z:._/]\Z", before[: number.start()]):
