@@ -30,7 +30,6 @@ typedef struct { /* of one pattern in one stream */
     /* The slow path uses the other fields. */
     int64_t *time;   /* NULL until a time was given */
     char *slab;      /* one allocation for all columns, NULL while there are no rows */
-    int shared;      /* the slab begins with rows that were handed over */
     int64_t room;    /* rows that there is memory for */
     int64_t next_room;
     int64_t timed;  /* rows whose time is written */
@@ -51,10 +50,12 @@ typedef struct { /* of one pattern in one stream */
     int64_t missed;     /* the serial number of the last record in which a candidate has not matched */
     int64_t barren;     /* no value that the pattern does not take begins before this place, as next_start (suspects.h) */
     uint64_t unit;      /* that of the last value (suspects.h) */
-    int examined;       /* each value is examined */
+    /* bytes, so that a state takes five cache lines */
     uint8_t sampled[10]; /* of a companion: its samples, by kind */
-    int closed; /* no further candidate of this record matters */
-    int pending;
+    uint8_t examined;    /* each value is examined */
+    uint8_t shared;      /* the slab begins with rows that were handed over */
+    uint8_t closed;      /* no further candidate of this record matters */
+    uint8_t pending;
     int64_t pending_start;
     int64_t pending_end;
     int64_t pending_run;
@@ -65,6 +66,7 @@ typedef struct { /* of one pattern in one stream */
     int64_t last_start;
     int64_t last_time;
 } ms_state;
+_Static_assert(sizeof(ms_state) <= 320, "a stream of 40 metrics is to take less than 16 KB");
 
 typedef struct { /* whole records that lie together in memory */
     const uint8_t *p;
