@@ -36,7 +36,8 @@ def scan(definition: Definition, data: bytes, newline: str = "universal") -> lis
         matches = reference.find("", pattern, content, "all")
         values = [match.value_span for match in matches if match.number is not None]
         if not matches:
-            at_end = re.search(re.escape(definition.before) + rb"([0-9.eE+-]{0,40})\Z", content)
+            anchor = rb"\A" if definition.regex.startswith("^") else b""
+            at_end = re.search(anchor + re.escape(definition.before) + rb"([0-9.eE+-]{0,40})\Z", content)
             values = [at_end.span(1)] if at_end else []
         for start, stop in filter(None, values):
             if (
