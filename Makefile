@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 TESTS := $(PYTEST) -n 2 --dist worksteal -p no:benchmark
 METRICSCAN := $(BIN)/metricscan
 BUILT := .venv/.built
-CORE := $(wildcard metricscan/*.pyx metricscan/*/*.pyx metricscan/*.pxi metricscan/*.pxd metricscan/*/*.pxd metricscan/kernel/*.h)
+CORE := $(wildcard metricscan/*.pyx metricscan/*/*.pyx metricscan/*.pxi metricscan/*/*.pxi metricscan/*.pxd metricscan/*/*.pxd metricscan/kernel/*.h)
 # Lists a table of pyproject.toml, one requirement a line: what it says is installed once, and no rebuild needs a network.
 REQUIRES := $(PYTHON) -c "import functools, sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb')); \
 	print(*functools.reduce(dict.__getitem__, sys.argv[1:], project), sep='\n')"
