@@ -48,3 +48,18 @@ def log(tmp_path, monkeypatch):
         return "a.log"
 
     return write
+
+
+@pytest.fixture
+def logs(request, tmp_path, monkeypatch):
+    """The module's LOGS, by name, in a folder of the current one."""
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path, {f"logs/{name}.log": text for name, text in request.module.LOGS.items()})
+    return "logs"
+
+
+@pytest.fixture
+def written(request, run, logs):
+    """A dataset of these logs, by the module's DEFINITIONS and OBJECTIVE."""
+    assert run("replay", logs, *request.module.DEFINITIONS, *request.module.OBJECTIVE, "--out", "out")[0] == 0
+    return "out"

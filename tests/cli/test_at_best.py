@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from support.folders import tree
 
 DEFINITIONS = ("-m", r"loss=loss=(\S+)", "-m", r"acc=acc=(\S+)", "-m", r"epoch=epoch=(\S+)", "--label", "w=w(.)")
 OBJECTIVE = ("--minimize", "loss", "--scope", "best", "--step", "epoch")
@@ -13,19 +12,6 @@ LOGS = {
     "c": "epoch=1 loss=7\n",
     "d": "nothing\n",
 }
-
-
-@pytest.fixture
-def logs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    tree(tmp_path, {f"logs/{name}.log": text for name, text in LOGS.items()})
-    return "logs"
-
-
-@pytest.fixture
-def written(run, logs):
-    assert run("replay", logs, *DEFINITIONS, *OBJECTIVE, "--out", "out")[0] == 0
-    return "out"
 
 
 def test_columns_and_a_line_below_the_winner(run, logs, written):

@@ -2,28 +2,13 @@
 
 import json
 
-import pytest
-from support.folders import tree
-
 DEFINITIONS = ("-m", r"val/loss=loss=(\S+)", "-m", r"params=params=(\S+)", "-m", r"epoch=epoch=(\S+)")
+OBJECTIVE = ()
 LOGS = {
     "a": "params=10\nepoch=1 loss=3\nepoch=2 loss=1\n",
     "b": "params=30\nepoch=1 loss=-0.5\n",
     "c": "epoch=1 loss=0.25\n",
 }
-
-
-@pytest.fixture
-def logs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    tree(tmp_path, {f"logs/{name}.log": text for name, text in LOGS.items()})
-    return "logs"
-
-
-@pytest.fixture
-def written(run, logs):
-    assert run("replay", logs, *DEFINITIONS, "--out", "out")[0] == 0
-    return "out"
 
 
 def test_a_formula_ranks(run, logs, written):

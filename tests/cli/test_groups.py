@@ -3,28 +3,15 @@
 import json
 
 import pytest
-from support.folders import tree
 
 DEFINITIONS = ("-m", r"loss=loss=(\S+)", "--label", r"fold=fold=(\S+)")
+OBJECTIVE = ("--minimize", "loss")
 LOGS = {
     "lr=0.1,seed=1": "fold=1\nloss=0.5\nfold=2\nloss=0.25\n",
     "lr=0.1,seed=2": "loss=0.5\n",
     "lr=0.2,seed=1": "loss=0.125\n",
     "lr=0.2,seed=2": "loss=nan\n",
 }
-
-
-@pytest.fixture
-def logs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    tree(tmp_path, {f"logs/{name}.log": text for name, text in LOGS.items()})
-    return "logs"
-
-
-@pytest.fixture
-def written(run, logs):
-    assert run("replay", logs, *DEFINITIONS, "--minimize", "loss", "--out", "out")[0] == 0
-    return "out"
 
 
 def test_the_best_group_comes_first(run, logs, written):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.objectives import MINIMIZE_LOSS
 
 DEFINITIONS = ("-m", r"loss=loss=(\S+)", "-m", r"epoch=epoch=(\d+)")
 SCOPES = ["last", "first", "min", "max", "mean", "last-2", "best@1"]
@@ -139,18 +140,7 @@ def test_scopes_side_by_side(run, written):
     assert table[1] == ["last", "trial_2", "1.0", "2", "1", "1.0", "0.0"]
     assert table[3] == ["min", "trial_1", "0.5", "1", "3", "2.0", "1.0"]
     document = json.loads(run("rank", written, "--scopes", "--json")[1])
-    assert document["objective"] == {
-        "metric": "loss",
-        "goal": "Minimize",
-        "scope": "last",
-        "step": None,
-        "step_place": "before",
-        "per_step": "last",
-        "from_step": None,
-        "is_formula": False,
-        "target": None,
-        "restarts": "keep",
-    }
+    assert document["objective"] == MINIMIZE_LOSS
     assert document["scopes"][2]["regret"] == 1.0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.command import LOSS, stdin, words
 from support.folders import tree
+from support.objectives import MINIMIZE_LOSS
 
 # ---- replay
 
@@ -265,18 +266,7 @@ def test_the_outcome_as_json(run, trials):
         },
     ]
     assert document == {
-        "objective": {
-            "metric": "loss",
-            "goal": "Minimize",
-            "scope": "last",
-            "step": None,
-            "step_place": "before",
-            "per_step": "last",
-            "from_step": None,
-            "is_formula": False,
-            "target": None,
-            "restarts": "keep",
-        },
+        "objective": MINIMIZE_LOSS,
         "completed_only": False,
         "min_step": None,
         "exclude_doubts": [],

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.feeding import bits
+from support.objectives import MINIMIZE_LOSS
 
 import metricscan
 from metricscan import MetricDefinition, Objective, OptionError, Scanner, SourceError, replay
@@ -445,18 +446,7 @@ def test_the_manifest_says_where_everything_comes_from(logs, tmp_path):
         "options": {"newline": "universal", "matches": "all", "escape": "none", "ansi": "keep"},
         "input_format": "auto",
         "fingerprint": SCANNER.fingerprint,
-        "objective": {
-            "metric": "loss",
-            "goal": "Minimize",
-            "scope": "last",
-            "step": None,
-            "step_place": "before",
-            "per_step": "last",
-            "from_step": None,
-            "is_formula": False,
-            "target": None,
-            "restarts": "keep",
-        },
+        "objective": MINIMIZE_LOSS,
         "completed_only": False,
         "min_step": None,
         "exclude_doubts": [],
