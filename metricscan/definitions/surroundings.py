@@ -18,11 +18,12 @@ _NUMBER = r"[-+\u2212]?(?:[0-9](?:[0-9_,.]*[0-9.])?(?:[eE][-+]?[0-9]+)?|\.[0-9]+
 _WORDS = ("nan", "inf", "infinity", "none", "null", "n/a", "na", "nil", "undefined")
 _WORD = "(?:" + "|".join("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in _WORDS) + ")"
 _BARE = rf"(?:{_NUMBER}|[-+\u2212]?{_WORD}|\u221e)"
+_COLOUR = r"(?:\x1b\[[0-9;]{0,20}m){0,3}"
 _MAKER = r"(?:(?:tf\.)?[tT]ensor|(?:Device)?[aA]rray|(?:j?np|numpy)\.[a-z]+[0-9]*)"
 _OBJECT = rf"{_MAKER}?[\[(]{{1,2}}{_BARE}[^\])]*[\])]{{1,2}}"
 #: Any text that logs print for a value: a number in any notation, nan, inf, None and their like; in quotes, in brackets, behind a
-#: sign such as ``~``, or as the objects of frameworks are printed; and the asterisks of a number that is too long.
-ANY_VALUE = rf"(?:['\"~$\u2248]?{_BARE}['\"]?|{_OBJECT}|\*{{3,}})"
+#: sign such as ``~``, or as the objects of frameworks are printed; in colour; and the asterisks of a number that is too long.
+ANY_VALUE = rf"{_COLOUR}(?:['\"~$\u2248]?{_BARE}['\"]?|{_OBJECT}|\*{{3,}}){_COLOUR}"
 _NOT_IN_WORD = r"(?![0-9A-Za-z_])"
 # One text of each kind. A group that takes all of them misses no value.
 _KINDS = ("1", "1.5", "-1.5", "1e-05", ".5", "1,234.5", "nan", "inf", "None", "n/a", "'0.5'", "[0.5]")
@@ -35,7 +36,7 @@ BEHIND = bytes(
     1 if byte in _LETTERS | _DIGITS | frozenset(b"%\xc2") else 2 if byte in b".,:_" else 0 for byte in range(256)
 )
 #: The bytes with which any value may begin; 0xE2 begins the minus sign and the sign for infinity.
-VALUE_STARTS = bytes(byte in _DIGITS | frozenset(b"-+.'\"[(nNiIuUtTaADj~$*\xe2") for byte in range(256))
+VALUE_STARTS = bytes(byte in _DIGITS | frozenset(b"-+.'\"[(nNiIuUtTaADj~$*\x1b\xe2") for byte in range(256))
 #: The bytes behind which a value may begin within a word or a number, or without its sign; 0x92 ends the minus sign U+2212.
 BEFORE = bytes(byte in _LETTERS | _DIGITS | frozenset(b"._,-+\x92") for byte in range(256))
 _FRONT = _LETTERS | _DIGITS | frozenset(b"._")

@@ -263,8 +263,8 @@ static void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note
 
 /* ---- near misses */
 
-/* Bytes of which the texts of values consist, quotes and brackets included. */
-static inline int ms_is_value_text(uint8_t byte) { return byte > ' ' && byte != ';' && byte != '|' && byte != '=' && byte != '<' && byte != '>'; }
+/* Bytes of which the texts of values consist; quotes, brackets and the escape character of a colour included. */
+static inline int ms_is_value_text(uint8_t byte) { return (byte > ' ' || byte == 0x1B) && byte != ';' && byte != '|' && byte != '=' && byte != '<' && byte != '>'; }
 
 /* Return whether a value that the pattern does not take may begin at this place. Its first byte is that of a value. Behind the bytes of
  * which the pattern takes any text, it goes on; if it did not, the pattern would have matched. Where the pattern says what follows, that

@@ -113,6 +113,7 @@ VALUES += [
     "~0.9",
     "≈0.9",
     "***",
+    "\x1b[31m0.9\x1b[0m",
 ]
 VALUES += ["5%", "5.5%", "3ms", "3s", "3µs", "2kit/s", "2it/s", "7it/s"]
 PARTS = ["loss=", "loss: ", "loss:", "Loss=", " loss=", "acc=", "acc ", "lo", "loss=loss=", "x", "é"]
