@@ -125,7 +125,7 @@ def in_pieces(size, batch, jobs, steps, blocks, objective, statuses, conditions,
                 yield number, Rows.of(same * number, same * streams.index(stream), table)
 
     with mock.patch.object(pieces, "PIECE_ROWS", size):
-        suspected = suspected_jobs(evidence, objective.metric, names)
+        suspected = suspected_jobs(evidence, [objective.metric], names)
         decider = pieces.PiecewiseDecider(objective, lambda: pa.array(streams, pa.string()), suspected)
         left = [(*one, decider.add_steps) for one in batches(steps)] if objective.step is not None else []
         left += [(*one, decider.add_blocks) for one in batches(blocks)] if objective.step_place == "block" else []
