@@ -144,9 +144,13 @@ def decide(
         status[some], decided[some] = found.status, found.value
         at[some], first[some] = (one if kept.at is None else kept.at[one] for one in (found.at, found.first))
     left_out = np.zeros(0, dtype=np.int64)
-    if suspected is not None and kept.at is not None and parse_scope(objective.scope).is_window:
+    scope = parse_scope(objective.scope)
+    if suspected is not None and scope.is_window and (kept.at is not None or scope.is_smoothed):
         is_left_out = suspected()[rows.job if index is None else rows.job[index]]
-        is_left_out[kept.at] = False
+        counting = np.arange(len(value)) if kept.at is None else kept.at
+        # a smoothed curve has no values that are not finite
+        is_left_out[counting[np.isfinite(kept.value)] if scope.is_smoothed else counting] = False
+        is_left_out[at] = False
         left_out = np.flatnonzero(is_left_out) if index is None else index[is_left_out]
     place, first = (at, first) if index is None else (index[at], index[first])
     samples = samples_of(value, lambda some: rows.start[some if index is None else index[some]], starts, ends)

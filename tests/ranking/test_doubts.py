@@ -110,6 +110,14 @@ def test_a_value_of_the_window_is_cut(scope, count, path, start):
     assert doubts(tables(ROWS, cut), Objective("ppl", "Minimize", scope))["a"] == [expected]
 
 
+@pytest.mark.parametrize(("start", "is_doubted"), [(10, True), (30, False), (50, True)])
+def test_a_value_that_a_smoothed_curve_leaves_out_is_not_doubted(start, is_doubted):
+    rows = [("a", "out", 0, value, line) for line, value in enumerate((1.0, np.nan, 0.5), 1)]
+    found = tables(rows, {("a", "out", 0): NotedSuspects(cut_starts=np.array([start]))})
+    kinds = [one.kind for one in doubts(found, Objective("ppl", "Minimize", "window:2"))["a"]]
+    assert kinds == (["cut-value"] if is_doubted else [])
+
+
 def test_a_value_that_touches_the_end():
     found = tables(
         ROWS,
