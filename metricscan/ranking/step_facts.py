@@ -104,8 +104,13 @@ def step_facts(steps: Rows) -> StepFacts:
         return StepFacts(job, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64), nothing)
     ends = np.append(np.flatnonzero(new_stream)[1:], len(job)) - 1
     last = value[ends]
+    goes_back = back
     if not finite.all():
         at = np.flatnonzero(finite)
+        # a step that is not finite may stand between
+        streams, known = np.cumsum(new_stream)[at], value[at]
+        goes_back = back.copy()
+        goes_back[at[1:]] |= (known[1:] < known[:-1]) & (streams[1:] == streams[:-1])
         nearest = np.searchsorted(at, ends, side="right") - 1
         found = nearest >= np.searchsorted(at, np.flatnonzero(new_stream))
         last = np.where(found, value[at[nearest]] if at.size else np.nan, np.nan)
@@ -113,10 +118,10 @@ def step_facts(steps: Rows) -> StepFacts:
     with np.errstate(invalid="ignore"):
         reached = np.fmax.reduceat(last, firsts)
     returns = nothing
-    if back.any():
+    if goes_back.any():
         number = np.cumsum(new_stream) - 1
         involved = np.zeros(int(number[-1]) + 1, dtype=bool)
-        involved[number[back]] = True
+        involved[number[goes_back]] = True
         some = np.flatnonzero(involved[number] & finite)
         place = some if order is None else order[some]
         if some.size:

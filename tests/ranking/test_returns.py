@@ -43,6 +43,8 @@ FORTY = list(range(1, 41))
         ([*FORTY, *range(31, 61)], ["restarted"], ["restarted"]),
         ([1, 2, 3, 1, 2], ["restarted"], ["restarted"]),
         ([*FORTY, *FORTY], ["restarted"], ["restarted"]),
+        # a step that is not finite stands between
+        ([1, 2, 3, "nan", 1, 2], ["restarted"], ["restarted"]),
         ([*FORTY, 1], ["restarted", "incomplete"], ["restarted"]),
         ([*FORTY, *range(1, 18), *range(1, 30)], ["restarted"], ["restarted"]),
         # folds: complete, and the last one broken off
