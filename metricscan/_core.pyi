@@ -9,6 +9,7 @@ SIMD_LEVELS: Final[tuple[str, ...]]
 SLAB_ROWS: Final[int]
 CONSTANTS: Final[dict[str, int]]
 OPCODE_SIZES: Final[list[int]]
+PAST_BEGINNING: Final[int]
 FAILED: Final[str]
 TIMED_OUT: Final[str]
 

@@ -1,5 +1,9 @@
 # A part of _core.pyx: where a stream stands, so that another stream, perhaps of another process, can go on from there.
 
+#: What may still come of the beginning where a stream begins later: nothing.
+PAST_BEGINNING = MS_PAST_BEGINNING
+
+
 def standing(Stream stream not None):
     """Return where a stream stands, between two records: its place in the input, what holds on, and its counts.
 

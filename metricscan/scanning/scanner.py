@@ -294,7 +294,7 @@ class Scanner:
 
     # ---- one input, as it arrives
 
-    def stream(self, *, state: bytes | None = None) -> Stream:
+    def stream(self, *, state: bytes | None = None, offset: int = 0, line: int = 1) -> Stream:
         """Open a live stream: feed it chunks as they arrive, take rows when you like.
 
         Parameters
@@ -302,11 +302,18 @@ class Scanner:
         state : bytes, optional
             What :meth:`Stream.state` returned, in this process or another: the stream goes on from there. It must be fed from its
             ``resume_offset`` on.
+        offset : int
+            Where in a log the stream begins. The places of its rows are those in the whole log. A record begins there: the rest
+            of one that began before counts as a record, and behind a ``\\r`` a ``\\n`` ends an empty record. NULs and
+            byte-order marks belong to no record only at offset 0.
+        line : int
+            The line of that record, from 1.
 
         Raises
         ------
         OptionError
-            The state is damaged, or was made by a newer version, or by a scanner of other definitions or options.
+            The state is damaged, or was made by a newer version, or by a scanner of other definitions or options; or offset and
+            line contradict each other or the state.
 
         Examples
         --------
@@ -320,8 +327,16 @@ class Scanner:
         >>> stream.feed(b"loss=2\\n")
         >>> stream.latest["loss"]
         Row(value=2.0, line=2, offset=7, start=12, time=None)
+        >>> with scanner.stream(offset=7, line=2) as stream:
+        ...     stream.feed(b"loss=2")
+        >>> stream.latest["loss"]
+        Row(value=2.0, line=2, offset=7, start=12, time=None)
         """
-        return Stream(self, None if state is None else stream_state.read(state, self.fingerprint))
+        if state is None:
+            return Stream(self, stream_state.begun(offset, line))
+        if (offset, line) != (0, 1):
+            raise OptionError(f"offset={offset!r}, line={line!r}: the state says where the stream begins")
+        return Stream(self, stream_state.read(state, self.fingerprint))
 
     # ---- one record
 

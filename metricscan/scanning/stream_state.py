@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"metricscan stream "
 VERSION = 1
+# The greatest offset at which a stream can begin. It leaves room for all that is fed.
+_MOST_OFFSET = 2**62
 
 
 class Standing(NamedTuple):
@@ -49,6 +51,28 @@ class Standing(NamedTuple):
     skip_lf: bool
     counted: list[Any]
     is_decided: bool
+
+
+def begun(offset: Any, line: Any) -> Standing | None:
+    """The standing of a stream that begins with the record at an offset, in this line; None at the beginning of a source.
+
+    Raises
+    ------
+    OptionError
+        One of them is no whole number in its range, or they contradict each other.
+    """
+    faults = [
+        f"{name}={value!r}: a whole number, {least} or more was expected"
+        for name, value, least in (("offset", offset, 0), ("line", line, 1))
+        if isinstance(value, bool) or not hasattr(value, "__index__") or not least <= value <= _MOST_OFFSET
+    ]
+    if not faults and line > offset + 1:
+        faults.append(f"line={line}: before offset {offset} there are at most {offset} line ends")
+    if faults:
+        raise OptionError("; ".join(faults))
+    if not offset:
+        return None
+    return Standing(offset, line - 1, 0, offset, _core.PAST_BEGINNING, skip_lf=False, counted=[], is_decided=True)
 
 
 def packed(core: _core.Stream, fingerprint: str, *, is_decided: bool) -> bytes:

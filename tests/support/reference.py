@@ -81,16 +81,18 @@ def as_utf_8(data: bytes) -> tuple[bytes, Sequence[int]]:
     return text.encode(), [*places, at]
 
 
-def records(data: bytes, newline: str, escape: str) -> Iterator[tuple[int, int, bytes]]:
-    """Line, offset and content of each record. NULs and a byte-order mark at the beginning belong to none.
+def records(data: bytes, newline: str, escape: str, begin: int = 0) -> Iterator[tuple[int, int, bytes]]:
+    """Line, offset and content of each record from an offset on. NULs and a byte-order mark at the beginning belong to none.
 
     >>> list(records(b"a\\r\\nb\\rc", "universal", "none"))
     [(1, 0, b'a'), (2, 3, b'b'), (2, 5, b'c')]
     >>> list(records(b"\\0\\xef\\xbb\\xbfa", "universal", "none"))
     [(1, 4, b'a')]
+    >>> list(records(b"a\\r\\nb", "universal", "none", 2))
+    [(1, 2, b''), (2, 3, b'b')]
     """
-    line = 1
-    start = len(BEGINNING.match(data)[0])
+    line = 1 + data.count(b"\n", 0, begin)
+    start = begin or len(BEGINNING.match(data)[0])
     while start < len(data):
         found = TERMINATOR[newline].search(data, start)
         end, following = found.span() if found else (len(data), len(data))
@@ -192,8 +194,9 @@ def scan(
     matches: str = "all",
     escape: str = "none",
     ansi: str = "keep",
+    begin: int = 0,
 ) -> Result:
-    """All rows, and the counts of what gave none.
+    """All rows from an offset on, where a record begins, and the counts of what gave none.
 
     >>> result = scan([{"Name": "a", "Regex": "a=(.*?);"}], b"a=1;\\na=x;\\n")
     >>> result.metrics["a"].rows, result.metrics["a"].unparsed, result.records
@@ -202,8 +205,8 @@ def scan(
     patterns = [(definition["Name"], compiled(definition["Regex"])) for definition in definitions]
     metrics = {name: Metric() for name, _ in patterns}
     count = 0
-    text, source = as_utf_8(data)
-    for line, offset, content in records(text, effective_newline(newline, escape), escape):
+    text, source = (data, range(len(data) + 1)) if begin else as_utf_8(data)
+    for line, offset, content in records(text, effective_newline(newline, escape), escape, begin):
         count += 1
         seen, places = as_seen(content, offset, escape, ansi)
         for name, pattern in patterns:
@@ -222,4 +225,4 @@ def scan(
                     metric.keep_sample(match.value_text, line, source[offset])
                     continue
                 metric.rows.append(Row(match.number, line, source[offset], source[places[match.value_span[0]]]))
-    return Result(len(data), count, metrics)
+    return Result(len(data) - begin, count, metrics)
