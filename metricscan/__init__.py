@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from metricscan.replaying.replay import replay
     from metricscan.reports.plot import plot
     from metricscan.scanning.plan import Explanation
-    from metricscan.scanning.result import Match, Row, ScanResult
+    from metricscan.scanning.result import Match, Row, ScanResult, Taken
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import MetricStats, Sample, ScanStats
     from metricscan.scanning.stream import Stream
@@ -85,6 +85,7 @@ _HOME = {
     "Stream": "scanning.stream",
     "Survey": "logs.job",
     "SurveyedFile": "logs.job",
+    "Taken": "scanning.result",
     "compact": "datasets.compact",
     "compare_scopes": "ranking.scopes",
     "curve": "ranking.wide",
@@ -149,6 +150,7 @@ __all__ = [
     "Stream",
     "Survey",
     "SurveyedFile",
+    "Taken",
     "compact",
     "compare_scopes",
     "curve",

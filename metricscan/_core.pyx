@@ -518,6 +518,11 @@ cdef class Stream:
         return self.scan.offset
 
     @property
+    def unended_bytes(self):
+        """How many bytes of that record were fed."""
+        return self.carry.length
+
+    @property
     def records(self):
         """The number of records that have ended."""
         return self.scan.records

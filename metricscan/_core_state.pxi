@@ -48,3 +48,12 @@ def stand(
         if newest is not None:
             state.last_value, state.last_line, state.last_offset, state.last_start, time = newest
             state.last_time = MS_NO_TIME if time is None else time
+
+
+def unended(Stream stream not None):
+    """Return what is known of the record that has not ended, as ``(bytes, newlines before it, time of the last chunk or None)``."""
+    stream.check_idle()
+    return (
+        PyBytes_FromStringAndSize(<const char *>stream.carry.bytes, stream.carry.length), stream.scan.line,
+        None if stream.time == MS_NO_TIME else stream.time,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from bisect import bisect_right
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
@@ -165,6 +166,12 @@ class Decoder:
         self._texts: list[bytes | None] = []
         self._counted_text: bytes | None = None
         self._counts: Any = None
+
+    def copy(self) -> Decoder:
+        """A decoder that goes on from here."""
+        other = copy(self)
+        other._begins, other._sources, other._texts = self._begins[:], self._sources[:], self._texts[:]
+        return other
 
     # ---- text
 

@@ -59,6 +59,12 @@ def joined(parts: Sequence[_core.Columns]) -> _core.Columns:
     return columns
 
 
+def appended(batch: pa.RecordBatch, more: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows of both; a copy."""
+    (whole,) = pa.Table.from_batches([batch, more]).combine_chunks().to_batches()
+    return whole
+
+
 class Gathering:
     """Collects columns of few rows until together they are enough for a batch."""
 

@@ -77,6 +77,23 @@ class DecodedRows:
             self._decoder.forget(self._fed + end)
         self._fed += len(text)
 
+    def ended(self, core: _core.Stream) -> tuple[bytes, DecodedRows]:
+        """What the text gets if the source ends here, and rows in this text that another stream of the core finds."""
+        decoder = self._decoder.copy()
+        return decoder.decode(b"", final=True), DecodedRows(self._plan, core, decoder)
+
+    @property
+    def unended_at(self) -> int:
+        """The place in the source of the record that has not ended."""
+        if not self._core.unended_bytes:
+            return self._decoder.decoded_up_to
+        return self._decoder.place(self._core.unended_at)
+
+    @property
+    def read(self) -> int:
+        """The place in the source up to which bytes were given."""
+        return self._decoder.read
+
     def take_full(self) -> list[tuple[int, _core.Columns]]:
         """Hand over the rows of the patterns that have a full batch."""
         return self.take(BATCH_ROWS)

@@ -29,6 +29,27 @@ class Row(NamedTuple):
     time: datetime | None
 
 
+class Taken(dict[str, "pa.RecordBatch"]):
+    """The rows that were taken from a live stream: a batch for each metric that has some.
+
+    Attributes
+    ----------
+    replaces : tuple of int
+        The offsets of records whose rows were taken before and count no more, since a flush had given them out before the record
+        had ended. It is what :meth:`Journal.append` takes.
+    """
+
+    __slots__ = ("replaces",)
+
+    def __init__(self, batches: Mapping[str, pa.RecordBatch], replaces: tuple[int, ...] = ()) -> None:
+        super().__init__(batches)
+        self.replaces = replaces
+
+    def __bool__(self) -> bool:
+        """Whether there is something to do: rows to add, or to replace by none."""
+        return len(self) > 0 or bool(self.replaces)
+
+
 class Match(NamedTuple):
     """One match of one definition in one record.
 

@@ -11,7 +11,7 @@ from metricscan.logs import encodings
 from metricscan.scanning import stream_state
 from metricscan.scanning.options import datetime_of, microseconds
 from metricscan.scanning.plan import Plan
-from metricscan.scanning.result import Row
+from metricscan.scanning.result import Row, Taken
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.stats import ScanStats
+    from metricscan.scanning.stream_flush import Flushes
     from metricscan.scanning.stream_state import Standing
 
 
@@ -38,7 +39,7 @@ class Stream:
     Attributes
     ----------
     latest : mapping of str to Row or None
-        The newest row of each metric, taken or not.
+        The newest row of each metric, taken or not, among the records that have ended.
 
     Examples
     --------
@@ -50,7 +51,7 @@ class Stream:
     0.25
     """
 
-    __slots__ = ("_beginning", "_core", "_decoded", "_fingerprint", "_input", "_plan", "_time", "latest")
+    __slots__ = ("_beginning", "_core", "_decoded", "_fingerprint", "_flushes", "_input", "_plan", "_time", "latest")
 
     def __init__(self, scanner: HasPlan | Plan, standing: Standing | None = None) -> None:
         plan = scanner if isinstance(scanner, Plan) else scanner.plan
@@ -64,10 +65,13 @@ class Stream:
         # would be 2 % of the cost of a chunk of one line.
         self._input: _Beginning | DecodedRows | _core.Stream = _Beginning(self)
         self._fingerprint: str = getattr(scanner, "fingerprint", "")
+        self._flushes: Flushes | None = None
         if standing is not None:
             stream_state.put(self._core, standing, plan)
             if standing.is_decided:
                 self._beginning, self._input = None, self._core
+            if standing.given is not None:
+                self._new_flushes(standing.given)
         self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
 
     def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
@@ -137,17 +141,65 @@ class Stream:
         decoder = encodings.Decoder(encoding, len(encoding.mark), ends_at_change=False)
         self._decoded = DecodedRows(self._plan, self._core, decoder)
 
-    def take(self) -> dict[str, pa.RecordBatch]:
-        """The rows found since the last take: a batch for each metric that has some, zero-copy."""
-        from metricscan.scanning.arrow import from_columns
+    def take(self) -> Taken:
+        """The rows found since the last take: a batch for each metric that has some, zero-copy.
 
-        batches = {}
+        After a :meth:`flush` it also gives the rows of the record that has not ended. Once that record has ended, or is flushed
+        again because it goes on, ``replaces`` names its offset: its rows that were given before count no more. What is taken may
+        hold no row then, and is true all the same.
+        """
+        from metricscan.scanning.arrow import appended, from_columns
+
+        batches: dict[str, pa.RecordBatch] = {}
         with _core.Turn(self._core):
             taken = self._core.take() if self._decoded is None else self._decoded.take()
-        for pattern, columns in taken:
+            unended, replaces = ([], ()) if self._flushes is None else self._flushes.take(*self._reached())
+        for pattern, columns in [*taken, *unended]:
             batch = from_columns(columns)
-            batches.update(dict.fromkeys(self._plan.names[pattern], batch))
-        return {name: batches[name] for name in self._plan.metrics if name in batches}
+            for name in self._plan.names[pattern]:
+                batches[name] = appended(batches[name], batch) if name in batches else batch
+        return Taken({name: batches[name] for name in self._plan.metrics if name in batches}, replaces)
+
+    # ---- the record that has not ended
+
+    @property
+    def latest_partial(self) -> dict[str, Row | None]:
+        """The newest row of each metric in the record that has not ended, if it ended here. Each access scans that record."""
+        from metricscan.scanning.stream_flush import scanned
+
+        with _core.Turn(self._core):
+            if self.closed or self._beginning is not None:
+                return dict.fromkeys(self._plan.metrics)
+            return dict(_Latest(self._plan, scanned(self._plan, self._core, self._decoded)))
+
+    def flush(self) -> None:
+        """Let the next :meth:`take` give the rows of the record that has not ended, as if it ended here.
+
+        For a record whose end may not come for long, such as a bar that is redrawn without one. If the record goes on, its rows
+        are replaced: see :meth:`take`. In ``latest`` and ``stats`` are the records that have ended alone. A flush of a stream of
+        up to three bytes that may belong to a byte-order mark gives nothing.
+        """
+        with _core.Turn(self._core):
+            if not self.closed and self._beginning is None:
+                flushes = self._flushes or self._new_flushes()
+                flushes.flush(self._plan, self._core, self._decoded, self._fed)
+
+    def _new_flushes(self, given: int | None = None) -> Flushes:
+        from metricscan.scanning.stream_flush import Flushes
+
+        self._flushes = Flushes(given)
+        return self._flushes
+
+    @property
+    def _fed(self) -> int:
+        """A number that grows with each byte that is fed."""
+        return self._core.bytes if self._decoded is None else self._decoded.read
+
+    def _reached(self) -> tuple[int, int | None]:
+        return self._fed, None if self.closed else self._resume_offset()
+
+    def _resume_offset(self) -> int:
+        return self._core.unended_at if self._decoded is None else self._decoded.unended_at
 
     @property
     def stats(self) -> ScanStats:
@@ -163,13 +215,14 @@ class Stream:
     def resume_offset(self) -> int:
         """The offset of the first byte of the record that has not ended: where feeding goes on after :meth:`state`."""
         with _core.Turn(self._core):
-            return self._core.unended_at
+            return self._resume_offset()
 
     def state(self) -> bytes:
         """Where the stream stands, as bytes, for ``Scanner.stream(state=...)`` in any process.
 
         The new stream goes on with the record that has not ended: it must be fed from ``resume_offset`` on, and its rows, lines,
-        places and counts are those of a stream that was never interrupted. ``latest`` holds the rows that it held.
+        places and counts are those of a stream that was never interrupted. ``latest`` holds the rows that it held. Rows of that
+        record that a flush has given are replaced as they would have been.
 
         Raises
         ------
@@ -183,7 +236,12 @@ class Stream:
                 raise ValueError("the stream is closed: nothing goes on")
             if self._decoded is not None:
                 raise ValueError("the stream is decoded from UTF-16 or UTF-32: such a stream has no state yet")
-            return stream_state.packed(self._core, self._fingerprint, is_decided=self._beginning is None)
+            given = None
+            if self._flushes is not None:
+                if self._flushes.holds_rows(self._fed):
+                    raise RuntimeError("the stream holds rows of a flush that were not taken: take them first")
+                given = self._flushes.given
+            return stream_state.packed(self._core, self._fingerprint, is_decided=self._beginning is None, given=given)
 
     @property
     def closed(self) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.plan import Plan
 
 _MAGIC = b"metricscan stream "
-VERSION = 1
+VERSION = 2
 # The greatest offset at which a stream can begin. It leaves room for all that is fed.
 _MOST_OFFSET = 2**62
 
@@ -41,6 +41,8 @@ class Standing(NamedTuple):
         The counts of each pattern that has some, and its newest row.
     is_decided : bool
         Whether it is known that the stream does not begin with a mark of UTF-16 or UTF-32.
+    given : int or None
+        The offset of the record whose rows were given out before its end, and are not replaced yet.
     """
 
     offset: int
@@ -51,6 +53,7 @@ class Standing(NamedTuple):
     skip_lf: bool
     counted: list[Any]
     is_decided: bool
+    given: int | None = None
 
 
 def begun(offset: Any, line: Any) -> Standing | None:
@@ -75,9 +78,9 @@ def begun(offset: Any, line: Any) -> Standing | None:
     return Standing(offset, line - 1, 0, offset, _core.PAST_BEGINNING, skip_lf=False, counted=[], is_decided=True)
 
 
-def packed(core: _core.Stream, fingerprint: str, *, is_decided: bool) -> bytes:
+def packed(core: _core.Stream, fingerprint: str, *, is_decided: bool, given: int | None) -> bytes:
     """The state of a stream; ``fingerprint`` is that of its scanner."""
-    standing = Standing(*_core.standing(core), is_decided)
+    standing = Standing(*_core.standing(core), is_decided, given)
     counted = [
         (*counts, None if newest is None else (_spelled(newest[0]), *newest[1:]))
         for *counts, newest in standing.counted
@@ -103,7 +106,10 @@ def read(state: Any, fingerprint: str) -> Standing:
     if not head.startswith(_MAGIC) or len(words) != 2 or not words[0].isdigit():
         raise OptionError("state: these bytes do not begin as those of Stream.state() do")
     if int(words[0]) != VERSION:
-        raise OptionError(f"state: it has version {int(words[0])}, {VERSION} was expected; a newer metricscan wrote it")
+        writer = "a newer" if int(words[0]) > VERSION else "an older"
+        raise OptionError(
+            f"state: it has version {int(words[0])}, {VERSION} was expected; {writer} metricscan wrote it"
+        )
     if words[1] != b"%08x" % zlib.crc32(text):
         raise OptionError("state: its checksum is wrong, so bytes are missing or were changed")
     maker, *fields = json.loads(text)

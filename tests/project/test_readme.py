@@ -87,12 +87,13 @@ def test_the_code_about_sagemaker_runs(folder):
     assert names["job"].describe_training_job("trial-1")["TrainingJobName"] == "trial-1"
 
 
-def test_the_code_about_journals_runs(folder):
+def test_the_code_about_live_data_runs(folder):
     names = run_code(ROOT / "docs" / "live.md")
     # the reader goes on at its cursor
     exec(blocks_of(ROOT / "docs" / "live.md", "python")[-1], names)
     found = names["database"].execute("select job, offset, value from loss").fetchall()
     names["database"].close()
+    assert (names["taken"]["loss"]["value"].to_pylist(), names["taken"].replaces) == ([0.25], (11,))
     assert found == [("trial_1", 0, 0.5), ("trial_1", 12, 0.25)]
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from support.feeding import expected, outcome, rows_of
 
 from metricscan import OptionError, Scanner
+from metricscan.scanning import stream_state
 from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
 
 DEFINITIONS = [
@@ -112,8 +113,9 @@ def test_what_is_no_state_is_one_clear_error():
             flipped[place] ^= 1 << bit
             with pytest.raises(OptionError, match=r"^state: "):
                 scanner.stream(state=bytes(flipped))
-    with pytest.raises(OptionError, match="a newer metricscan wrote it"):
-        scanner.stream(state=state.replace(b"stream 1 ", b"stream 2 "))
+    for version, writer in ((stream_state.VERSION + 1, "a newer"), (stream_state.VERSION - 1, "an older")):
+        with pytest.raises(OptionError, match=f"version {version}, .*; {writer} metricscan wrote it"):
+            scanner.stream(state=state.replace(b"stream %d " % stream_state.VERSION, b"stream %d " % version))
     for other in (Scanner(DEFINITIONS[:2], untamed="allow"), Scanner(DEFINITIONS, untamed="allow", newline="lf")):
         with pytest.raises(OptionError, match="other definitions or options"):
             other.stream(state=state)
