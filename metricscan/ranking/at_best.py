@@ -181,8 +181,8 @@ def values_there(outcomes: Outcomes, rows: Rows, objective: Objective, streams: 
     outcomes : Outcomes
         In the order of job numbers.
     rows : Rows
-        The rows of the metric of these jobs, in any order, with their steps if the objective has a step. Other jobs may be
-        among them.
+        The rows of the metric of these jobs that count, in any order, with their steps and runs if the objective has a step.
+        Other jobs may be among them.
     objective : Objective
         Of several values at the step, ``per_step`` decides; under ``all``, the one in the deciding row's record, or the last one
         before it, if it is among them, else the last.
@@ -204,7 +204,11 @@ def values_there(outcomes: Outcomes, rows: Rows, objective: Objective, streams: 
         None,
         part=outcomes.part,
     )
-    near = in_force(deciding, rows, "before") if count else np.empty(0, dtype=np.int64)
+    within = None
+    if objective.restarts == "split" and rows.run is not None:
+        # each run is a part of its own
+        within = outcomes.run, rows.run
+    near = in_force(deciding, rows, "before", within=within) if count else np.empty(0, dtype=np.int64)
     at = near.copy()
     some = np.flatnonzero(near >= 0)
     parts = np.zeros(len(rows.job), np.int32) if rows.part is None else rows.part

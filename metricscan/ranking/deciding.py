@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
 from metricscan.ranking.formulas import combined, with_several_values
-from metricscan.ranking.runs import runs_between, runs_of_steps
+from metricscan.ranking.mentions import ValuesAtSteps
+from metricscan.ranking.runs import runs_between, runs_of_steps, that_count, with_steps
+from metricscan.ranking.step_facts import step_facts
 from metricscan.ranking.stepless import StepCounts, step_counts
-from metricscan.ranking.steps import with_steps
+from metricscan.ranking.steps import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array, Rows
     from metricscan.definitions.objective import Objective
     from metricscan.ranking.deciding_row import Dropped, Outcomes
+    from metricscan.ranking.step_facts import StepFacts
 
 
 class Decided(NamedTuple):
@@ -31,11 +34,14 @@ class Decided(NamedTuple):
     at_best : tuple of Found
         The values of the other metrics there, in the order in which they were asked for.
     counts : StepCounts
+    facts : StepFacts or None
+        What the rows of the step say; None without a step.
     """
 
     outcomes: Outcomes
     at_best: tuple[Found, ...]
     counts: StepCounts
+    facts: StepFacts | None
 
 
 def metrics_read(objective: Objective, at_best: Sequence[str]) -> list[str]:
@@ -72,20 +78,22 @@ def decided(
         The places at which runs begin; None if steps that go back begin them.
     """
     place, restarts = objective.step_place, objective.restarts
-    runs = None
-    if steps is not None and restarts != "keep":
-        runs = runs_of_steps(steps, restarts, None if run_starts is None else runs_between(steps, run_starts))
+    at: dict[str, Array] = {}
+    facts = runs = None
+    if steps is not None:
+        rows = rows if objective.step is None else {**rows, objective.step: steps}
+        wanted = dict.fromkeys([*objective.metrics, *at_best])
+        at = {name: in_force(rows[name], steps, place, blocks=blocks) for name in wanted}
+        values = [ValuesAtSteps(rows[name].value, at[name]) for name in objective.metrics]
+        facts = step_facts(steps, values)
+        if restarts != "keep":
+            first_of_run = None if run_starts is None else runs_between(steps, run_starts)
+            runs = runs_of_steps(steps, restarts, first_of_run, values)
 
     @functools.cache
     def stepped(name: str) -> Rows:
-        own = steps if name == objective.step and steps is not None else rows[name]
-        if steps is None:
-            return own
-        found = with_steps(own, steps, place, blocks, runs)
-        if restarts == "split" and run_starts is not None:
-            # also of rows without a step
-            found = found._replace(run=runs_between(own, run_starts))
-        return found
+        own = rows[name]
+        return own if steps is None else with_steps(own, steps, at[name], runs, restarts, run_starts)
 
     formula = objective.formula
     apart = 0
@@ -100,11 +108,12 @@ def decided(
     if len(of_metrics) > 1:
         outcomes = with_several_values(outcomes, of_metrics, streams)
     counts = StepCounts(apart=apart)
-    if steps is not None:
+    if steps is not None and facts is not None:
+        counts = counts.plus(StepCounts.of_facts(facts))
         for one in of_metrics:
             found = step_counts(one, steps, place, blocks)
             if not found.stepless and one is given:
                 found = found._replace(streams=int(outcomes.streams.sum()))
             counts = counts.plus(found)
-    there = tuple(values_there(outcomes, stepped(name), objective, streams) for name in at_best)
-    return Decided(outcomes, there, counts)
+    there = tuple(values_there(outcomes, that_count(stepped(name)), objective, streams) for name in at_best)
+    return Decided(outcomes, there, counts, facts)

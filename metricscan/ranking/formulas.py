@@ -10,6 +10,7 @@ from metricscan.datasets.rows import Rows
 from metricscan.ranking.evaluation import evaluate
 from metricscan.ranking.per_step import one_per_step, several_values
 from metricscan.ranking.row_order import ordered
+from metricscan.ranking.runs import that_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,11 +56,12 @@ def combined(
     Notes
     -----
     A formula of one metric has a row for each row of it, and needs no step. ``last(NAME)`` is the last value of the metric in
-    the job, in the order in which rows count; a formula of nothing else has one row a job.
+    the job that counts, in the order in which rows count; a formula of nothing else has one row a job.
     """
-    lasts = {step.name: _lasts(given[step.name], streams) for step in formula.program if step.kind == "last"}
+    counting = {name: that_count(given[name]) for name in formula.metrics}
+    lasts = {step.name: _lasts(counting[step.name], streams) for step in formula.program if step.kind == "last"}
     size = 1 + max(int(given[name].job.max(initial=-1)) for name in formula.metrics)
-    whole = np.logical_and.reduce([_have(given[name], size) for name in formula.metrics])
+    whole = np.logical_and.reduce([_have(rows, size) for rows in counting.values()])
     names = formula.stepped
     if not names:
         rows, values = _of_lasts(lasts, whole), {}

@@ -135,10 +135,8 @@ class PiecewiseDecider:
         over_blocks, rest_blocks = _cut(self._blocks, job)
         over_starts, rest_starts = _cut(self._run_starts or [], job)
         cut = {name: _cut(rows, job) for name, rows in self._other_rows.items()}
-        if self._objective.step is not None:
-            self._facts.append(step_facts(over_steps))
-        if len(over.job):
-            stepped = self._objective.step is not None
+        stepped = self._objective.step is not None
+        if len(over.job) or len(over_steps.job):
             found = decided(
                 self._objective,
                 self._at_best,
@@ -153,6 +151,7 @@ class PiecewiseDecider:
             self._decided.append(found.outcomes)
             self._found.append(found.at_best)
             self.step_counts = self.step_counts.plus(found.counts)
+            self._facts += [] if found.facts is None else [found.facts]
             self._dropped = NOTHING
         if len(rest.job) >= PIECE_ROWS and self._may_drop:
             rest, self._dropped = drop_undecidable(rest, self._objective, self._dropped)
@@ -172,9 +171,8 @@ class PiecewiseDecider:
     def finish(self) -> Outcomes:
         """Decide for the remaining jobs, and return the outcomes of all jobs, in their order."""
         self.decide_before(np.iinfo(np.int64).max)
-        if self._facts:
-            self.step_facts = StepFacts.joined(self._facts)
-            self.step_counts = self.step_counts.plus(StepCounts.of_facts(self.step_facts))
+        if self._objective.step is not None:
+            self.step_facts = StepFacts.joined(self._facts or [step_facts(Rows.joined([]))])
         if not self._decided:
             nothing = Rows.joined([])._replace(step=np.empty(0))
             return decide(nothing, self._objective, self._streams)

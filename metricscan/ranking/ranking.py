@@ -24,8 +24,7 @@ from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
 from metricscan.ranking.doubts import doubts_of_jobs, suspected_jobs
 from metricscan.ranking.in_pieces import PiecewiseDecider
-from metricscan.ranking.step_facts import StepFacts, step_facts
-from metricscan.ranking.stepless import StepCounts, repeated_counts
+from metricscan.ranking.stepless import repeated_counts
 from metricscan.ranking.tables import blocks_of, checked, numeric, opened_tables
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     from metricscan.logs.job import Log
     from metricscan.ranking.at_best import Found
     from metricscan.ranking.doubts import Doubts
+    from metricscan.ranking.step_facts import StepFacts
+    from metricscan.ranking.stepless import StepCounts
 
 #: One row per job. ``rank`` is null for a job that cannot win. ``stream``, ``part``, ``line``, ``offset`` and ``step`` are
 #: those of the deciding row (for a mean, the last row of its window). ``rows`` counts the rows of the objective, ``not_finite``
@@ -244,17 +245,14 @@ def ranked(
     result = decided(
         objective, at_best, rows_of, steps, blocks, lambda: streams, suspected=suspected, run_starts=run_starts
     )
-    facts_of_steps, counts = None, result.counts.plus(repeated_counts(rows, objective))
-    if steps is not None:
-        facts_of_steps = step_facts(steps)
-        counts = counts.plus(StepCounts.of_facts(facts_of_steps))
+    counts = result.counts.plus(repeated_counts(rows, objective))
     found = order(
         result.outcomes,
         objective,
         names,
         streams,
         facts,
-        facts_of_steps,
+        result.facts,
         conditions,
         evidence=evidence,
         logs=logs,

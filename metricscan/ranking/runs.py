@@ -10,14 +10,65 @@ from metricscan.ranking.step_facts import placed, returning
 from metricscan.ranking.steps import in_force
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from metricscan.datasets.rows import Array, Rows
     from metricscan.definitions.objective import Restarts
+    from metricscan.ranking.mentions import ValuesAtSteps
 
 #: The run of a row that a later run replaced.
 REPLACED = -1
 
 
-def runs_of_steps(steps: Rows, restarts: Restarts, first_of_run: Array | None = None) -> Array:
+def that_count(rows: Rows) -> Rows:
+    """The rows without those that a later run replaced."""
+    return rows if rows.run is None or not (rows.run < 0).any() else rows.take(rows.run >= 0)
+
+
+def with_steps(
+    rows: Rows,
+    steps: Rows,
+    at: Array,
+    runs: Array | None = None,
+    restarts: Restarts = "keep",
+    run_starts: Rows | None = None,
+) -> Rows:
+    """The rows with their steps, NaN for a row without one; and with their runs.
+
+    Parameters
+    ----------
+    rows, steps : Rows
+        Both number jobs and streams in the same way.
+    at : int array
+        For each row the row of the step, as :func:`in_force` gives it.
+    runs : int array, optional
+        The run of each row of the step, as :func:`runs_of_steps` gives it.
+    restarts : {"keep", "purge", "split"}
+        As :class:`Objective` takes it. With "split", a row without a step belongs to the run in which it stands.
+    run_starts : Rows, optional
+        The places at which runs begin.
+
+    Returns
+    -------
+    Rows
+        The columns of ``rows`` (no copy), ``step`` (float64), and ``run`` if runs are given.
+    """
+    stepped = rows._replace(step=np.append(steps.value, np.nan)[at])
+    if runs is None:
+        return stepped
+    if restarts == "split" and run_starts is not None:
+        return stepped._replace(run=runs_between(rows, run_starts))
+    known = np.append(runs, np.int32(0))
+    run = known[at]
+    lacking = at < 0
+    if restarts == "split" and lacking.any():
+        run[lacking] = known[in_force(rows.take(lacking), steps)]
+    return stepped._replace(run=run)
+
+
+def runs_of_steps(
+    steps: Rows, restarts: Restarts, first_of_run: Array | None = None, values: Sequence[ValuesAtSteps] = ()
+) -> Array:
     """The run of each row of the step.
 
     Parameters
@@ -29,6 +80,8 @@ def runs_of_steps(steps: Rows, restarts: Restarts, first_of_run: Array | None = 
         it; else 0. "split": the number of the run in its stream, the first 0.
     first_of_run : int array, optional
         The number of the run of each row, if something else than a step that goes back begins the runs.
+    values : sequence of ValuesAtSteps
+        The values at the steps, as :func:`returning` takes them.
 
     Returns
     -------
@@ -48,7 +101,7 @@ def runs_of_steps(steps: Rows, restarts: Restarts, first_of_run: Array | None = 
     begins[1:] = (some.job[1:] != some.job[:-1]) | (some.stream[1:] != some.stream[:-1])
     stream = np.cumsum(begins) - 1
     if first_of_run is None:
-        event = returning(some.value, stream)
+        event = returning(some.value, stream, finite, values)
     else:
         given = first_of_run[finite]
         event = np.zeros(len(finite), dtype=bool)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from metricscan.ranking.mentions import is_mention
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metricscan.datasets.rows import Array, Rows
+    from metricscan.ranking.mentions import ValuesAtSteps
 
 #: What the steps of a stream that go back look like. RESTARTED: a run that was resumed or started again. AGAIN: regular rounds,
 #: such as folds, or the batches of an epoch. MIXED: no order, as where workers write to one log.
@@ -84,8 +87,15 @@ class StepFacts(NamedTuple):
         return cls._make([*columns, returns])
 
 
-def step_facts(steps: Rows) -> StepFacts:
-    """The facts that rows of the step tell, which are in any order."""
+def step_facts(steps: Rows, values: Sequence[ValuesAtSteps] = ()) -> StepFacts:
+    """The facts that rows of the step tell, which are in any order.
+
+    Parameters
+    ----------
+    steps : Rows
+    values : sequence of ValuesAtSteps
+        The values of other metrics there, by which a mention of a step is told from a run that was resumed.
+    """
     job, stream, part, start, value = steps.job, steps.stream, steps.part, steps.start, steps.value
     order = placed(steps)
     if order is not None:
@@ -125,7 +135,7 @@ def step_facts(steps: Rows) -> StepFacts:
         some = np.flatnonzero(involved[number] & finite)
         place = some if order is None else order[some]
         if some.size:
-            returns = _returns(steps.take(place), number[some])
+            returns = _returns(steps.take(place), number[some], place, values)
     counts = [np.add.reduceat(column, starts, dtype=np.int64) for column in (np.ones(len(job), bool), ~finite, back)]
     return StepFacts(job[starts], counts[0], counts[1], reached, counts[2], returns)
 
@@ -142,11 +152,11 @@ def placed(rows: Rows) -> Array | None:
     return np.lexsort(keys[::-1]) if goes_back.any() else None
 
 
-def returning(value: Array, number: Array) -> Array:
+def returning(value: Array, number: Array, row: Array, values: Sequence[ValuesAtSteps]) -> Array:
     """Where the step goes back and goes on from there: the rows with which another run may begin.
 
-    A single lower step is no return if a higher one than before follows it, or if it is the last row and not the first step
-    of the stream: so a log tells which step was the best.
+    A single lower step is no return if a higher one than before follows it. Nor is it if it is the last row, not the first
+    step of the stream, and a mention: so a log tells which step was the best.
 
     Parameters
     ----------
@@ -154,6 +164,10 @@ def returning(value: Array, number: Array) -> Array:
         Finite steps in the order of their places, stream by stream.
     number : int array
         The number of the stream of each.
+    row : int array
+        The number of each among all rows of the step.
+    values : sequence of ValuesAtSteps
+        By which :func:`is_mention` decides.
 
     Returns
     -------
@@ -168,16 +182,17 @@ def returning(value: Array, number: Array) -> Array:
     is_last = np.append(~same, True)
     begins = np.flatnonzero(np.concatenate(([True], ~same)))
     first = value[begins][np.cumsum(np.concatenate(([True], ~same))) - 1]
-    mentioned = is_last & (value != first)
-    mentioned[1:-1] |= ~is_last[1:-1] & (value[2:] > value[:-2])
-    found &= ~mentioned
+    found[1:-1] &= is_last[1:-1] | (value[2:] <= value[:-2])
+    single = np.flatnonzero(found & is_last & (value != first))
+    if single.size:
+        found[single[is_mention(value, number, row, single, values)]] = False
     return found
 
 
-def _returns(steps: Rows, number: Array) -> Returns:
+def _returns(steps: Rows, number: Array, row: Array, values: Sequence[ValuesAtSteps]) -> Returns:
     """What the finite steps of these streams look like; they are in the order of their places."""
     value = steps.value
-    event = returning(value, number)
+    event = returning(value, number, row, values)
     begins = np.concatenate(([True], number[1:] != number[:-1]))
     heads = np.flatnonzero(begins)
     times = np.add.reduceat(event, heads, dtype=np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from metricscan.datasets.rows import Rows
 from metricscan.definitions.objective import parse_scope
 from metricscan.ranking.step_facts import AGAIN, MIXED, RESTARTED, placed
-from metricscan.ranking.steps import with_steps
+from metricscan.ranking.steps import in_force
 
 if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
@@ -151,11 +151,11 @@ def step_counts(rows: Rows, steps: Rows, place: str, blocks: Rows | None = None)
     size = max(int(rows.stream.max()), int(steps.stream.max())) + 1
     stream = rows.job.astype(np.int64) * size + rows.stream
     stepped = np.isin(stream, np.unique(steps.job.astype(np.int64) * size + steps.stream))
-    after = with_steps(rows, steps, "after").step
+    after = in_force(rows, steps, "after")
     return counts._replace(
         streams=_distinct(stream[stepped]),
         late=_distinct(stream[stepped & lacking]),
-        ended=0 if after is None else _distinct(stream[stepped & np.isnan(after)]),
+        ended=_distinct(stream[stepped & (after < 0)]),
     )
 
 

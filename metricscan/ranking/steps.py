@@ -12,33 +12,6 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
 
 
-def with_steps(
-    rows: Rows, steps: Rows, place: str = "before", blocks: Rows | None = None, runs: Array | None = None
-) -> Rows:
-    """The rows with their steps; NaN for a row without one.
-
-    Parameters
-    ----------
-    rows, steps : Rows
-        Both number jobs and streams in the same way.
-    place : {"before", "after", "block"}
-        As :class:`Objective` takes it.
-    blocks : Rows, optional
-        The separators of blocks, with the same numbers; without them each stream is one block.
-    runs : int array, optional
-        The run of each step; that of a row without a step is 0.
-
-    Returns
-    -------
-    Rows
-        The columns of ``rows`` (no copy), ``step`` (float64), and ``run`` if it is given.
-    """
-    found = in_force(rows, steps, place, blocks=blocks)
-    values = np.append(steps.value, np.nan)
-    run = None if runs is None else np.append(runs, np.int32(0))[found]
-    return rows._replace(step=values[found], run=run)
-
-
 def in_force(
     rows: Rows,
     others: Rows,

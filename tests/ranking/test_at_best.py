@@ -12,7 +12,7 @@ from support.ranking_oracle import Row
 
 import metricscan
 from metricscan import Objective, OptionError, Scanner
-from metricscan.definitions.objective import PER_STEP
+from metricscan.definitions.objective import PER_STEP, RESTARTS
 from metricscan.ranking import in_pieces
 from metricscan.ranking.at_best import AtBest
 
@@ -149,13 +149,15 @@ logs = st.dictionaries(
     st.sampled_from(["last", "first", "best", "mean", "last-2", "max", "best@2"]),
     st.sampled_from([None, "before", "after"]),
     st.sampled_from(PER_STEP),
+    st.sampled_from(RESTARTS),
     st.sampled_from([1, 3, 1 << 19]),
 )
-def test_a_naive_oracle_finds_the_same(tmp_path_factory, logs, scope, place, per_step, size):
+def test_a_naive_oracle_finds_the_same(tmp_path_factory, logs, scope, place, per_step, restarts, size):
     folder = tmp_path_factory.mktemp("at_best")
     step = "epoch" if place or "@" in scope else None
     options = {"step": step, "step_place": place or "before", "per_step": per_step if step else "last"}
-    objective = Objective("loss", "Minimize", scope, **options)
+    restarts = restarts if step else "keep"
+    objective = Objective("loss", "Minimize", scope, restarts=restarts, **options)
     wanted = ["acc", "epoch", "loss"]
     found = replayed(folder, logs, objective, wanted)
     rows = {name: rows_of(found[name]) for name in wanted}
@@ -163,9 +165,7 @@ def test_a_naive_oracle_finds_the_same(tmp_path_factory, logs, scope, place, per
     expected = {}
     for job in {name.split("/")[0] for name in logs}:
         own = {name: [row for one, row in some if one == job] for name, some in rows.items()}
-        stepped = {
-            name: [with_step(row, own["epoch"], place) if step else row for row in some] for name, some in own.items()
-        }
+        stepped = ranking_oracle.joined(own, own["epoch"], ["loss"], restarts, place or "before") if step else own
         counting = (
             ranking_oracle.counting(stepped["loss"], options["per_step"])
             if step
@@ -193,11 +193,6 @@ def rows_of(table):
         (row["job"], Row(row["stream"], row["value"], row["line"], row["offset"], row["start"], part=row["part"]))
         for row in table.to_pylist()
     ]
-
-
-def with_step(row, steps, place):
-    own = [one for one in steps if one.stream == row.stream]
-    return row._replace(step=ranking_oracle.step_in_force(row, own, place or "before"))
 
 
 def described(found):

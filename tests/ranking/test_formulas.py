@@ -11,6 +11,7 @@ from support.ranking_oracle import Row
 
 import metricscan
 from metricscan import Objective, OptionError, Scanner, compare_scopes, rank_groups
+from metricscan.definitions.objective import RESTARTS
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\S+)", r"acc=acc=(\S+)", r"params=params=(\S+)"])
 
@@ -220,11 +221,12 @@ logs = st.dictionaries(
     st.sampled_from(["before", "after"]),
     st.sampled_from(["last", "first", "mean"]),
     st.sampled_from(["Minimize", "Target"]),
+    st.sampled_from(RESTARTS),
 )
-def test_a_naive_oracle_combines_the_same(tmp_path_factory, logs, scope, place, per_step, goal):
+def test_a_naive_oracle_combines_the_same(tmp_path_factory, logs, scope, place, per_step, goal, restarts):
     folder = tmp_path_factory.mktemp("formulas")
     target = 0.25 if goal == "Target" else None
-    how = {"step_place": place, "per_step": per_step, "scope": scope, "target": target}
+    how = {"step_place": place, "per_step": per_step, "scope": scope, "target": target, "restarts": restarts}
     objective = formula("loss*2 - acc + last(params)", goal, **how)
     found = replayed(folder, logs, objective)
     expected = {}
@@ -233,26 +235,16 @@ def test_a_naive_oracle_combines_the_same(tmp_path_factory, logs, scope, place, 
             name: [row for one, row in rows_of(found[name]) if one == job]
             for name in ("loss", "acc", "params", "epoch")
         }
-        stepped = {
-            name: [
-                row._replace(
-                    step=ranking_oracle.step_in_force(
-                        row, [one for one in own["epoch"] if one.stream == row.stream], place
-                    )
-                )
-                for row in own[name]
-            ]
+        stepped = ranking_oracle.joined(own, own["epoch"], ["loss", "acc", "params"], restarts, place)
+        kept = {
+            name: [row for row in ranking_oracle.counting(stepped[name], per_step) if row.step is not None]
             for name in ("loss", "acc")
         }
-        kept = {
-            name: [row for row in ranking_oracle.counting(some, per_step) if row.step is not None]
-            for name, some in stepped.items()
-        }
-        last = ranking_oracle.in_order(own["params"])[-1:]
+        last = [row for row in ranking_oracle.in_order(stepped["params"]) if row.run >= 0][-1:]
         made = []
         for one in kept["loss"]:
             for other in kept["acc"]:
-                if (one.stream, one.step) == (other.stream, other.step) and last:
+                if (one.stream, one.run, one.step) == (other.stream, other.run, other.step) and last:
                     place_of = max(one, other, key=lambda row: (row.part, row.start))
                     made.append(place_of._replace(value=one.value * 2 - other.value + last[0].value, step=one.step))
         expected[job] = outcome(ranking_oracle.in_order(made), goal, scope, target)
@@ -277,7 +269,7 @@ def outcome(rows, goal, scope, target):
         status, value, row, _ = ranking_oracle.outcome(rows, "Minimize", scope)
     if row is None:
         return None, "missing", None, None, None, None
-    return value, status, row.step, row.stream, row.part, row.line
+    return value, status, row.step, row.stream, row.part + row.run, row.line
 
 
 def rows_of(table):

@@ -165,13 +165,6 @@ WAYS = {
 }
 
 
-def stepped(row, steps, blocks, objective):
-    own, separators = ([one for one in some if one.stream == row.stream] for some in (steps, blocks))
-    step = ranking_oracle.step_row_in_force(row, own, objective.step_place, separators)
-    run = ranking_oracle.run_of(step, own, objective.restarts)
-    return row._replace(step=None if step is None else step.value, run=run)
-
-
 def cut_evidence(cut):
     """What a scan notes of values that are not whole, by job, stream, part and start."""
     evidence = Evidence()
@@ -187,8 +180,9 @@ def cut_evidence(cut):
 def check(jobs, steps, objective, statuses, conditions=NO_CONDITIONS, cut=(), blocks=None):
     """The oracle's ranking, which every way gives."""
     blocks = blocks or {}
+    how = (["loss"], objective.restarts, objective.step_place)
     joined = {
-        name: [stepped(row, steps.get(name, []), blocks.get(name, []), objective) for row in rows]
+        name: ranking_oracle.joined({"loss": rows}, steps.get(name, []), *how, blocks.get(name, []))["loss"]
         for name, rows in jobs.items()
     }
     expected = ranking_oracle.rank(

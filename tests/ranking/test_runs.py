@@ -108,3 +108,17 @@ def test_a_metric_may_not_have_the_name_of_the_table(tmp_path):
     (tmp_path / "a.log").write_text(FOLDS)
     with pytest.raises(OptionError, match=r"a definition is called '\(run\)'"):
         metricscan.replay(tmp_path, Scanner([{"Name": RUN, "Regex": "loss (.)"}]), run_start="fold")
+
+
+def test_what_purge_drops_counts_nowhere(tmp_path):
+    scanner = Scanner([r"loss=loss (\S+)", r"epoch=epoch (\S+)", r"acc=acc (\S+)"])
+    text = "epoch 1 loss 5 acc 1\nepoch 2 loss 4 acc 2\nepoch 3 acc 3\nepoch 2 loss 3\nepoch 3 loss 2\n"
+    (tmp_path / "a.log").write_text(text)
+    formula = Objective("loss - last(acc)", "Minimize", "min", "epoch", is_formula=True, restarts="purge")
+    result = metricscan.replay(tmp_path / "a.log", scanner, objective=formula, at_best="acc", out=tmp_path / "out")
+    assert result.best.value == 1.0
+    assert (result.best.at_best["acc"].value, result.best.at_best["acc"].same_step) == (1.0, False)
+    assert rank(tmp_path / "out", formula, at_best="acc").equals(result.ranking)
+    # of several runs, the value before the deciding row is one of its own run
+    split = Objective("loss", "Minimize", "min", "epoch", restarts="split")
+    assert result.rank(split, at_best="acc")["at_best.acc"].to_pylist() == [None]

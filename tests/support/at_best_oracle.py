@@ -21,6 +21,8 @@ def at_best(deciding, rows, per_step="last", *, stepped):
     """(value, whether it is of the same step, row); ``rows`` are those of the job, with their steps."""
     if deciding is None:
         return None
+    # what a later run replaced counts nowhere; each run is a part of its own
+    rows = [row for row in rows if row.run == deciding.run]
     row, is_same = near(deciding, rows)
     there = []
     if stepped and has_step(deciding):

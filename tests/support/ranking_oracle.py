@@ -20,6 +20,8 @@ class Row(NamedTuple):
     step: float | None = None
     part: int = 0
     run: int = 0
+    #: The place of the row of the step that it has, by part and start.
+    step_at: tuple[int, int] | None = None
 
 
 def natural(name):
@@ -88,20 +90,56 @@ def steps_back(steps):
     return count
 
 
-def by_stream(steps):
-    """The finite steps of each stream, in the order of their places."""
+def by_stream(steps, rows=()):
+    """For each stream its finite steps, in the order of their places; and whether a run of one row that was resumed ends it."""
     found = {}
     for step in sorted(steps, key=lambda step: (step.part, step.start)):
         if math.isfinite(step.value):
-            found.setdefault(step.stream, []).append(step.value)
-    return found
+            found.setdefault(step.stream, []).append(step)
+    return {
+        stream: ([step.value for step in some], is_resumed(some, [row for row in rows if row.stream == stream]))
+        for stream, some in found.items()
+    }
 
 
-def runs_of(values):
+def is_resumed(steps, *metrics):
+    """Whether the last step of a stream, lower than the one before it, is that of a run, and mentions no earlier step.
+
+    The metrics are the rows of each of those that decide in the stream. A run has values of its own: at a step that the stream
+    did not have, or at one at which it had only others.
+    """
+
+    def values_at(some, rows):
+        places = {(step.part, step.start) for step in some}
+        return [row.value for row in rows if row.step_at in places]
+
+    before = [step for step in steps[:-1] if step.value == steps[-1].value]
+    if not before:
+        return any(values_at(steps[-1:], rows) for rows in metrics)
+    pairs = [(values_at(steps[-1:], rows), values_at(before, rows)) for rows in metrics]
+    compared = [(value, other) for own, earlier in pairs for value in own for other in earlier]
+    return bool(compared) and not any(itertools.starmap(may_be_same, compared))
+
+
+def may_be_same(value, other):
+    """Whether a value is another one, or what that is when it is rounded to as many digits, of which there are at least two."""
+    if value == other or (math.isnan(value) and math.isnan(other)):
+        return True
+    if not (math.isfinite(value) and math.isfinite(other) and value):
+        return False
+    for decimals in range(9):
+        digits = Fraction(repr(value)) * 10**decimals
+        if digits.denominator == 1 and abs(digits) >= 10:
+            slack = Fraction(1, 2 * 10**decimals) * (1 + Fraction(1, 10**9))
+            return abs(Fraction(value) - Fraction(other)) <= slack
+    return False
+
+
+def runs_of(values, *, resumed=False):
     """The steps of a stream, cut where they go back and go on from there.
 
-    A single lower step is none of these places if a higher one than before follows, or if it ends the stream elsewhere than at
-    its first step.
+    A single lower step is none of these places if a higher one than before follows. Nor is it if it ends the stream elsewhere
+    than at its first step, unless a run was resumed there.
     """
     runs = []
     for at, value in enumerate(values):
@@ -109,16 +147,16 @@ def runs_of(values):
         if goes_back and at + 1 < len(values):
             goes_back = values[at + 1] <= values[at - 1]
         elif goes_back:
-            goes_back = value == values[0]
+            goes_back = resumed or value == values[0]
         if goes_back or not runs:
             runs.append([])
         runs[-1].append(value)
     return runs
 
 
-def shape_of(values):
+def shape_of(values, resumed):
     """What the steps of a stream look like, which are given in order; there is at least one."""
-    runs = runs_of(values)
+    runs = runs_of(values, resumed=resumed)
     times = len(runs) - 1
     changes = [after - before for before, after in itertools.pairwise(values)]
     up, down = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
@@ -134,10 +172,10 @@ def shape_of(values):
     return "restarted" if times else "forward"
 
 
-def is_incomplete(values):
+def is_incomplete(values, resumed):
     """Whether the last of several runs began at the first step, and ended before it came half as far as another."""
-    runs = runs_of(values)
-    if len(runs) < 2 or shape_of(values) == "mixed" or len(runs) > 21 or runs[-1][0] != runs[0][0]:
+    runs = runs_of(values, resumed=resumed)
+    if len(runs) < 2 or shape_of(values, resumed) == "mixed" or len(runs) > 21 or runs[-1][0] != runs[0][0]:
         return False
     begin = runs[0][0]
     return 2 * (max(runs[-1]) - begin) < max(map(max, runs[:-1])) - begin
@@ -251,13 +289,39 @@ def run_by_records(row, step, steps, starts, restarts):
     return -1 if any(step.value >= first for run, first in firsts.items() if run > own) else 0
 
 
-def run_of(step, steps, restarts):
-    """The run of a row of the step among all of its stream; -1 if a later run replaced it."""
+def joined(metrics, steps, deciding, restarts="keep", place="before", separators=()):
+    """The rows of the metrics of a job, by name, each with its step and its run; the names of those that decide are given."""
+    found = {name: [] for name in metrics}
+    for stream in {row.stream for rows in metrics.values() for row in rows}:
+        own, apart = ([one for one in some if one.stream == stream] for some in (steps, separators))
+        for name, rows in metrics.items():
+            for row in rows:
+                if row.stream == stream:
+                    step = step_row_in_force(row, own, place, apart)
+                    at = None if step is None else (step.part, step.start)
+                    found[name].append(row._replace(step=None if step is None else step.value, step_at=at))
+        values = [[row for row in found[name] if row.stream == stream] for name in deciding]
+        for rows in found.values():
+            for number, row in enumerate(rows):
+                if row.stream == stream:
+                    rows[number] = row._replace(run=run_of(row, own, restarts, values))
+    return found
+
+
+def run_of(row, steps, restarts, metrics):
+    """The run of a row by the steps of its stream; -1 if a later run replaced it. ``metrics`` are the rows of those that decide.
+
+    A row without a step belongs to the run in which it stands.
+    """
+    step = next((one for one in steps if (one.part, one.start) == row.step_at), None)
+    if step is None and restarts == "split":
+        step = step_row_in_force(row, steps)
     if restarts == "keep" or step is None:
         return 0
     ordered = sorted(steps, key=lambda one: (one.part, one.start))
     finite = [one for one in ordered if math.isfinite(one.value)]
-    runs = runs_of([one.value for one in finite])
+    resumed = bool(finite) and is_resumed(finite, *metrics)
+    runs = runs_of([one.value for one in finite], resumed=resumed)
     lengths = list(itertools.accumulate(map(len, runs)))
     if restarts == "purge":
         if not math.isfinite(step.value):
@@ -383,8 +447,8 @@ def rank(
     of_step = {name: (steps or {}).get(name, []) for name in jobs}
     finite = [value for status, value, *_ in outcomes.values() if status == "found"]
     last_steps = {name: last_step(of_step[name]) for name in jobs}
-    streams = {name: by_stream(of_step[name]) for name in jobs}
-    shapes = {name: set(map(shape_of, streams[name].values())) for name in jobs}
+    streams = {name: by_stream(of_step[name], jobs[name]) for name in jobs}
+    shapes = {name: {shape_of(*one) for one in streams[name].values()} for name in jobs}
     slow = behind(last_steps, statuses) if steps is not None else set()
     doubts = {
         name: [
@@ -394,7 +458,7 @@ def rank(
                 ("behind", name in slow),
                 ("several-streams", len({row.stream for row in rows}) > 1),
                 ("restarted", "restarted" in shapes[name] and restarts == "keep"),
-                ("incomplete", any(map(is_incomplete, streams[name].values()))),
+                ("incomplete", any(is_incomplete(*one) for one in streams[name].values())),
                 (
                     "values-per-step",
                     steps is not None and doubt_of_steps(rows, of_step[name], per_step) == "values-per-step",
