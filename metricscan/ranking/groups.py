@@ -460,7 +460,10 @@ def _deviations(value: Array, mean: Array, starts: Array, counts: Array) -> Arra
         greatest = np.maximum.reduceat(np.abs(difference), starts)
         # scaled by the greatest one, so that squares do not overflow
         scale = np.where(greatest > 0, greatest, 1.0)
-        squares = np.add.reduceat((difference / np.repeat(scale, counts)) ** 2, starts)
+        scaled = difference / np.repeat(scale, counts)
+        # the mean was rounded, which matters where the values hardly differ
+        sums = np.add.reduceat(scaled, starts)
+        squares = np.maximum(np.add.reduceat(scaled**2, starts) - sums**2 / counts, 0.0)
         return 2 * scale * np.sqrt(squares / (counts - 1))  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,9 @@
 """Groups of jobs: which jobs are one, their numbers beside a naive oracle, folds within a log, and what is said of them."""
 
 import math
+import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from support.ranking_oracle import Row
 
 import metricscan
 from metricscan import Objective, OptionError, Scanner, rank_groups
-from metricscan.ranking.groups import SCHEMA, notices_of
+from metricscan.ranking.groups import SCHEMA, _deviations, notices_of
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)"], labels={"fold": r"fold=(\S+)"})
 MIN = Objective("loss", "Minimize")
@@ -289,3 +291,10 @@ def rows_of(table):
         (row["job"], Row(row["stream"], row["value"], row["line"], row["offset"], row["start"]))
         for row in table.to_pylist()
     ]
+
+
+def test_the_spread_of_values_that_hardly_differ():
+    value = np.array([1.7203309913453884e16, 1.7203309913453884e16, 1.7203309913452332e16])
+    (found,) = _deviations(value, np.array([1.7203309913453366e16]), np.array([0]), np.array([3])).tolist()
+    # the mean lies a third beside a float
+    assert close(found, statistics.stdev(value.tolist()), "std")
