@@ -111,6 +111,7 @@ typedef struct {
     me_held held[ME_KINDS]; /* containers' logs: the unfinished message of each stream, and the number of the stream, 0 if it is new */
     int64_t container_streams[ME_KINDS];
     int64_t most_held;
+    int goes_on;     /* containers' logs: the input goes on in another, so a message that goes on stays held at its end */
     int64_t cut_off; /* containers' logs: messages whose last fragment is missing though there is one */
 
     const char *error;

@@ -141,16 +141,51 @@ static void me_cut_off(me_decoder *d, me_held *held) {
 }
 
 /* At the end of the input: append the messages whose last fragment is missing, in the order of their first fragments. Of those that go on
-   elsewhere, the last record is dropped. */
+   elsewhere, the last record is dropped, unless they are to be handed over to the decoder of the input in which they go on. */
 static int me_release_all(me_decoder *d) {
     for (;;) {
         me_held *first = NULL;
-        for (int kind = 0; kind < ME_KINDS; kind++)
-            if (d->held[kind].n_runs > 0 && (first == NULL || d->held[kind].place < first->place)) first = &d->held[kind];
+        for (int kind = 0; kind < ME_KINDS; kind++) {
+            me_held *held = &d->held[kind];
+            if (held->n_runs <= 0 || (d->goes_on && me_goes_on(d, held))) continue;
+            if (first == NULL || held->place < first->place) first = held;
+        }
         if (first == NULL) return ME_OK;
         if (me_goes_on(d, first)) me_cut_off(d, first);
         if (first->n_runs && me_release(d, first, 0)) return ME_NO_MEMORY;
     }
+}
+
+/* Take over the messages that another decoder holds at the end of its input, which goes on at the start of this one. Places in that input
+   are counted back from there: they are negative here. Returns ME_OK or ME_NO_MEMORY. */
+static int me_take_over(me_decoder *d, me_decoder *before) {
+    for (int kind = 0; kind < ME_KINDS; kind++) {
+        me_held *held = &before->held[kind];
+        if (held->n_runs == 0) continue;
+        int64_t stream = 0;
+        if (kind != ME_UNNAMED) {
+            stream = me_stream_of(d, (const uint8_t *)(kind == ME_STDOUT ? "stdout" : "stderr"), 6);
+            if (stream < 0) return ME_NO_MEMORY;
+            d->container_streams[kind] = stream;
+        }
+        held->place -= before->base;
+        for (int64_t i = 0; i < held->n_runs; i++) {
+            held->runs[i].in -= before->base;
+            held->runs[i].lines -= before->line - 1;
+            held->runs[i].stream = (int32_t)stream;
+        }
+        d->held[kind] = *held;
+        memset(held, 0, sizeof *held);
+    }
+    return ME_OK;
+}
+
+/* Return the place of the first fragment of the messages that are held or given up, INT64_MAX if none is. */
+static int64_t me_held_from(const me_decoder *d) {
+    int64_t first = INT64_MAX;
+    for (int kind = 0; kind < ME_KINDS; kind++)
+        if (d->held[kind].n_runs != 0 && d->held[kind].place < first) first = d->held[kind].place;
+    return first;
 }
 
 static const char *const ME_TOO_LONG = "a message in fragments that is too long to be held";

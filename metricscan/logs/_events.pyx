@@ -2,7 +2,7 @@
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_READ, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 
@@ -33,6 +33,7 @@ cdef extern from "kernel/events.h" nogil:
         int64_t minute_micros
         uint8_t *second
         int64_t most_held, cut_off
+        int goes_on
         const char *error
         int64_t error_at
 
@@ -43,6 +44,8 @@ cdef extern from "kernel/events.h" nogil:
     )
     int64_t me_in_text(const me_decoder *d, int64_t in_)
     void me_pass_over(me_decoder *d, int64_t size, int64_t lines)
+    int me_take_over(me_decoder *d, me_decoder *before)
+    int64_t me_held_from(const me_decoder *d)
     void me_clear(me_decoder *d)
 
 
@@ -64,13 +67,15 @@ cdef class Decoder:
         The SIMD level, one of ``_core.SIMD_LEVELS``; "auto" is the best.
     most_held : int
         The most bytes of a message in fragments that are held for one stream; more are an error.
+    goes_on : bool
+        Whether a container's log goes on in another input: of a message that goes on there, the fragments stay held.
     """
 
     cdef me_decoder d
 
     def __cinit__(
         self, str format, *, tuple columns=(0, -1, -1, -1), int64_t offset=0, int64_t line=0, str level="auto",
-        int64_t most_held=ME_MOST_HELD
+        int64_t most_held=ME_MOST_HELD, bint goes_on=False
     ):
         self.d.format = _FORMATS[format]
         self.d.level = ms_level_named(level.encode())
@@ -79,6 +84,7 @@ cdef class Decoder:
         self.d.columns, self.d.time_column, self.d.message_column, self.d.stream_column = columns
         self.d.base = offset
         self.d.most_held = most_held
+        self.d.goes_on = goes_on
         self.d.line = line + 1
         self.d.text_line = 1
         if me_grow(<void **>&self.d.streams, &self.d.streams_capacity, 1, sizeof(me_stream)):
@@ -120,6 +126,21 @@ cdef class Decoder:
         """
         me_pass_over(&self.d, size, lines)
 
+    def take_over(self, Decoder before):
+        """Take over the fragments that another decoder holds at the end of its input, which goes on at the beginning of this one.
+
+        To be called before the first bytes are given. Places and lines in the input before are counted back from its end: the
+        places of rows in it are negative, and their lines less than 1.
+        """
+        if me_take_over(&self.d, &before.d):
+            raise MemoryError("an export's events")
+
+    @property
+    def held_from(self):
+        """The place of the first fragment of messages that are not whole, though they may have been given up; None if all are."""
+        cdef int64_t place = me_held_from(&self.d)
+        return None if place == INT64_MAX else place
+
     @property
     def text(self):
         """The messages of the events that the last call took, each with a newline at its end. Valid until the next call."""
@@ -143,6 +164,11 @@ cdef class Decoder:
     def offset(self):
         """The offset in the input up to which events were taken."""
         return self.d.base
+
+    @property
+    def newlines(self):
+        """The number of newlines up to there."""
+        return self.d.line - 1
 
     @property
     def streams(self):

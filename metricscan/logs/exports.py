@@ -37,6 +37,9 @@ _MOST_DAMAGED = 1000
 # Where the next event is looked for first.
 _NEAR_BYTES = 64 * 1024
 _EVENT_OF_DOCKER = b'{"log":"'
+#: The streams of a container's log have numbers below this one. If a message goes on from the piece before it, the streams of
+#: that piece have numbers from this one on, those of the piece before that from twice this one on, and so on.
+STREAMS_OF_PIECE = 4
 
 # A container's log up to this size is read to know its streams.
 _SMALL_BYTES = 1024 * 1024
@@ -71,6 +74,9 @@ class ExportReader:
         they are not yielded.
     read : int
         Bytes of the export that were read so far.
+    earlier : list of (int, int)
+        Of a piece of a rotated log, bytes and newlines of the pieces before it in which messages began that go on in it, the
+        nearest first.
     """
 
     def __init__(self, source: Source, format: str, level: str = "auto") -> None:  # noqa: A002
@@ -84,14 +90,62 @@ class ExportReader:
         self._is_in_damage = False
         self.decoder: _events.Decoder | None = None
         self.read = 0
+        self.earlier: list[tuple[int, int]] = []
+        self._goes_on = False
+        self._before: _events.Decoder | None = None
+        self._is_at_end = False
         self._taken = 0
         self._skipped = 0
+
+    def go_on_from(self, before: ExportReader | None, *, goes_on: bool) -> None:
+        """Read the export as a piece of a container's log that was rotated. To be called before it is read.
+
+        Parameters
+        ----------
+        before : ExportReader or None
+            The piece before this one, which was read to its end: fragments that it holds are those of messages that go on here.
+        goes_on : bool
+            Whether there is a piece behind this one, to which messages without their last fragments are handed over.
+        """
+        self._goes_on = goes_on
+        if before is not None and before.decoder is not None and before._is_at_end:
+            self._before = before.decoder
+            self.earlier = before.pieces_of_held
+
+    @property
+    def pieces_of_held(self) -> list[tuple[int, int]]:
+        """Bytes and newlines of this piece and of those before it in which messages began that are held, the nearest first."""
+        begin = None if self.decoder is None else self.decoder.held_from
+        if self.decoder is None or begin is None:
+            return []
+        return [(self.decoder.offset, self.decoder.newlines), *(self.earlier if begin < 0 else ())]
+
+    def stream_of(self, number: int) -> tuple[int, str | None]:
+        """How many pieces before this one a row with this number of a stream stands, and the stream's name."""
+        back, own = divmod(number, STREAMS_OF_PIECE) if self.earlier else (0, number)
+        return back, self.stream_names[own]
+
+    def to_pieces(self, line: Any, offset: Any, start: Any, stream: Any) -> None:
+        """Convert places that lie before this piece to those in the pieces in which they lie, four arrays of int64, in place.
+
+        The numbers of their streams say the piece, see ``STREAMS_OF_PIECE``. A value that begins in a later piece than its record
+        has the place that it would have if that piece followed the record's in one file.
+        """
+        for size, newlines in self.earlier:
+            before = offset < 0
+            if not before.any():
+                return
+            line[before] += newlines
+            offset[before] += size
+            start[before] += size
+            stream[before] += STREAMS_OF_PIECE
 
     def __iter__(self) -> Iterator[_events.Decoder]:
         if self.format in REFUSED:
             what, hint = REFUSED[self.format]
             self.error = SourceError(f"{self.source.name} is {what}", path=self.source.name, hint=hint)
             return
+        is_end = False
         for held, final in self._parts():
             # what a read error or damage has cut off is no end
             is_end = final and self.error is None
@@ -126,6 +180,7 @@ class ExportReader:
                 break
         if self.decoder is not None:
             self.cut_off += self.decoder.cut_off
+            self._is_at_end = self.decoder.error is None and is_end
         if self.damaged:
             self._say_damage()
 
@@ -229,7 +284,11 @@ class ExportReader:
             self._taken = at
             return
         if self.format != "cloudwatch-csv":
-            self.decoder = _events.Decoder(self.format, offset=self._skipped + at, level=self._level)
+            self.decoder = _events.Decoder(
+                self.format, offset=self._skipped + at, level=self._level, goes_on=self._goes_on
+            )
+            if self._before is not None:
+                self.decoder.take_over(self._before)
             self._taken = at
             return
         text = bytes(held[at:])
@@ -323,7 +382,10 @@ def stream_names(source: Source, format: str) -> list[str]:  # noqa: A002
         # there is no header; the scan reports the error
         return []
     counts = [count for *_, count in reader.decoder.streams]
-    names = [name or "" for name, count in zip(reader.stream_names, counts, strict=True) if count]
+    # the last message of a stream of a container may go on in the next piece of a rotated log
+    is_container = format in CONTAINER_FORMATS
+    named = zip(reader.stream_names, counts, strict=True)
+    names = [name or "" for name, count in named if count or (is_container and name is not None)]
     return names if is_whole or names == [""] else [*CONTAINER_STREAMS]
 
 

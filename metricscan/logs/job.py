@@ -85,6 +85,24 @@ class Notice(NamedTuple):
     path: str | None = None
 
 
+class Piece(NamedTuple):
+    """A file that is a piece of a rotated log.
+
+    Attributes
+    ----------
+    base : str
+        The path of the stream's current file, which names the stream.
+    part : int
+        The number of the piece; the oldest is 0.
+    follows : bool
+        Whether nothing shows that something is missing between the piece before it and this one.
+    """
+
+    base: str
+    part: int
+    follows: bool = False
+
+
 @dataclass(slots=True)
 class Job:
     """A training job: its logs, its status and its hyperparameters.
@@ -200,6 +218,8 @@ class Survey:
         The archives whose members are logs, by path.
     links : dict of str to str
         The paths of links that were met, each with that of the log to which it leads.
+    pieces : dict of str to Piece
+        By the paths of the logs that are pieces of rotated ones, the stream and the number of each.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -215,6 +235,7 @@ class Survey:
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
     archives: dict[str, Archive] = field(default_factory=dict, repr=False)
     links: dict[str, str] = field(default_factory=dict, repr=False)
+    pieces: dict[str, Piece] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         logs = sum(len(job.logs) for job in self.jobs)

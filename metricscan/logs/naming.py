@@ -135,6 +135,9 @@ class JobKeys:
         links = {absolute(link): absolute(path) for link, path in found.links.items()}
         pieces = pieces_of(dict(zip(self.files, self.logs, strict=True)), found.notices, apart, links)
         if pieces:
+            found.pieces = {
+                path: pieces[file] for file, path in zip(self.files, self.logs, strict=True) if file in pieces
+            }
             # all pieces of a stream have the place of its current file, which decides about them under every rule
             self.parts = [pieces[file].part if file in pieces else 0 for file in self.files]
             self.files = [pieces[file].base if file in pieces else file for file in self.files]

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.logs.compression import SUFFIXES, without_suffix
-from metricscan.logs.job import Notice
+from metricscan.logs.job import Notice, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -69,21 +69,6 @@ _DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _BACKUP, _DATED, _EPOCH, _NUMBERED, _LABELLED, _LOOSE = range(6)
 # Pieces that were written one after the other are at least so far apart; those of a copy may be closer.
 _LEAST_APART_NS = 1_000_000_000
-
-
-class Piece(NamedTuple):
-    """A file that is a piece of a stream.
-
-    Attributes
-    ----------
-    base : str
-        The path of the stream's current file, which names the stream.
-    part : int
-        The number of the piece; the oldest is 0.
-    """
-
-    base: str
-    part: int
 
 
 class _Cut(NamedTuple):
@@ -406,9 +391,12 @@ class _Search:
         elif is_there and len(group) > 1 and all(one.reading.kind == _NUMBERED for one in group):
             group = self._by_times(base, group)
         for part, one in enumerate(group):
-            found[one.path] = Piece(base, part)
+            found[one.path] = Piece(base, part, follows=part > 0 and _follows(group[part - 1].reading, one.reading))
         if is_there:
-            found[base] = Piece(base, len(group))
+            last = group[-1].reading
+            # the newest piece has the number 1, or 0; or the greatest, if numbers are given upwards
+            is_newest = last.kind != _NUMBERED or last.age[0] >= -1 or last.age < group[0].reading.age
+            found[base] = Piece(base, len(group), follows=is_newest)
         for one, other in itertools.pairwise(group):
             same = (one.reading.kind, one.reading.age) == (other.reading.kind, other.reading.age)
             if same and (one.reading.kind != _BACKUP or _bare(one.path) == _bare(other.path)):
@@ -507,6 +495,13 @@ class _Search:
                 f"{self._shown(example)} and {self._shown(other)} are the same piece of a log by their names"
                 f"{_others(self.twice)}: both are read, in this order",
             )
+
+
+def _follows(before: _Reading, after: _Reading) -> bool:
+    """Whether one piece may have been written right after another, by what was added to their names."""
+    if before.kind != after.kind or before.kind == _BACKUP:
+        return False
+    return abs(after.age[0] - before.age[0]) == 1 if before.kind == _NUMBERED else after.age != before.age
 
 
 def _needs_no_base(group: Sequence[_Member]) -> bool:

@@ -13,12 +13,13 @@ import pyarrow as pa
 from metricscan.errors import SourceError
 from metricscan.logs.archives import member_of
 from metricscan.logs.exports import span_of
-from metricscan.logs.formats import CONTAINER_FORMATS
+from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, format_of
 from metricscan.logs.job import STDIN
 from metricscan.logs.source import open_source, source_of_member
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
 from metricscan.scanning.small_logs import scan_contents, scan_together
 from metricscan.scanning.stats import ScanStats
+from metricscan.scanning.suspects import merged
 from metricscan.scanning.threaded import has_several
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from metricscan.logs.archives import Archive
     from metricscan.logs.crashes import Crash
-    from metricscan.logs.job import Log
+    from metricscan.logs.job import Log, Piece
     from metricscan.logs.source import Source
     from metricscan.replaying.progress import ProgressCounter
     from metricscan.scanning.batches import Batches
@@ -54,6 +55,38 @@ class Scanned(NamedTuple):
     counted: Callable[[], tuple[ScanStats, Iterable[tuple[int, int]]]]
 
 
+class _Scan:
+    """The scan of one log, or of an export with the streams of several.
+
+    Attributes
+    ----------
+    numbers : list of int
+        The numbers of the logs.
+    before : list of _Scan
+        Of a piece of a rotated log, the scans of the pieces before it in which messages begin that go on in it, the nearest
+        first.
+    goes_on : bool
+        Whether there is a next piece in which messages may go on.
+    by_stream : dict of (str or None) to int
+        The numbers of the logs by the names of the export's streams.
+    running : Batches
+    """
+
+    by_stream: dict[str | None, int]
+    running: Batches
+
+    def __init__(self, numbers: list[int], before: Sequence[_Scan] = (), *, goes_on: bool = False) -> None:
+        self.numbers = numbers
+        self.before = before
+        self.goes_on = goes_on
+
+    def number_of(self, stream: int) -> int | None:
+        """The number of the log to which rows with this number of a stream belong."""
+        assert self.running.frames is not None
+        back, name = self.running.frames.stream_of(stream)
+        return (self.before[back - 1] if back else self).by_stream.get(name or "")
+
+
 class LogScanner:
     """Scans the logs of a replay, by their numbers.
 
@@ -66,6 +99,8 @@ class LogScanner:
         Called with the errors that :meth:`now` meets, some of them while its batches are iterated.
     archives : mapping of str to Archive
         The archives in which logs lie, by path.
+    pieces : mapping of str to Piece
+        The pieces of rotated logs, by path.
     threads : int or None
     input_format : str
     max_decompressed : int
@@ -79,6 +114,8 @@ class LogScanner:
         standard error has the one that its log ends with.
     suspects : dict of int to LogSuspects
         By the number of the log, what is suspicious in it; only logs with suspects are keys.
+    unended : set of int
+        The numbers of the pieces of rotated logs that end without a line end.
     """
 
     def __init__(
@@ -88,6 +125,7 @@ class LogScanner:
         progress: ProgressCounter,
         on_error: Callable[[SourceError], object],
         archives: Mapping[str, Archive],
+        pieces: Mapping[str, Piece],
         *,
         threads: int | None,
         input_format: InputFormat,
@@ -99,10 +137,12 @@ class LogScanner:
         self.spans: dict[Log, tuple[int, int] | None] = {}
         self.crashes: dict[int, Crash] = {}
         self.suspects: dict[int, LogSuspects] = {}
+        self.unended: set[int] = set()
         self._scanner = scanner
         self._progress = progress
         self._on_error = on_error
         self._archives = archives
+        self._pieces = pieces
         self._max_decompressed = max_decompressed
         self._held = HeldRows()
         self._shared = self._shared_files()
@@ -114,13 +154,28 @@ class LogScanner:
             path = self._shared_path(log) if self._archives or log.within is not None else None
             if path is not None:
                 numbers.setdefault(path, []).append(number)
-        return {path: SharedFile(of, partial(self._read, path, of), self._held) for path, of in numbers.items()}
+        shared = {}
+        for path, of in numbers.items():
+            is_rotated = self._rotated(self.logs[of[0]]) is not None
+            read = partial(self._read_pieces, of, {}) if is_rotated else partial(self._read, path, of)
+            shared[path] = SharedFile(of, read, self._held)
+        return shared
 
     def _shared_path(self, log: Log) -> str | None:
         member = member_of(log.path, self._archives)
         if member is not None and not member[0].reads_at_places:
             return member[0].path
-        return None if log.within is None else log.path
+        if log.within is None:
+            return None
+        rotated = self._rotated(log)
+        return log.path if rotated is None else f"{rotated.base}\0rotated"
+
+    def _rotated(self, log: Log) -> Piece | None:
+        """Of a container's log, the piece that it is; None if it was not rotated, or is read with its whole archive."""
+        piece = self._pieces.get(log.path) if self._pieces and log.within in CONTAINER_STREAMS else None
+        if piece is not None and (member := member_of(log.path, self._archives)) is not None:
+            return piece if member[0].reads_at_places else None
+        return piece
 
     def home(self, number: int, size: int) -> tuple[str | None, int]:
         """What a log must share with others to be scanned together with them, and its size.
@@ -169,6 +224,9 @@ class LogScanner:
             if together is not None:
                 self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
                 self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
+                if self._pieces:
+                    unended = group.start + np.flatnonzero(together.unended)
+                    self.unended.update(number for number in unended.tolist() if self.logs[number].path in self._pieces)
                 sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
                 return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
         return [self._alone(number) for number in group]
@@ -202,7 +260,7 @@ class LogScanner:
                 stats = running.stats
                 self._note_suspects(number, running)
                 failure = self._note_span(log, running)
-            self._note_crash(number, running)
+            self._note_end(number, running)
         except SourceError as error:
             failure = error
         one = range(number, number + 1)
@@ -233,7 +291,7 @@ class LogScanner:
             try:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
-                self._note_crash(number, running)
+                self._note_end(number, running)
             except SourceError as error:
                 self._on_error(error)
             finally:
@@ -283,7 +341,7 @@ class LogScanner:
             except SourceError as error:
                 yield from _ends([*filter(is_wanted, numbers)], error)
             else:
-                yield from self._logs_in(opened, numbers, is_wanted)
+                yield from self._logs_in(opened, _Scan(numbers), is_wanted)
             return
         of_member: dict[str, list[int]] = {}
         for number in numbers:
@@ -295,7 +353,7 @@ class LogScanner:
         try:
             for name, file in walk:
                 opened = source_of_member(file, max_decompressed=self._max_decompressed)
-                yield from self._logs_in(opened, of_member[name], is_wanted)
+                yield from self._logs_in(opened, _Scan(of_member[name]), is_wanted)
         except SourceError as error:
             # else the search has met the error, or the scan of the member in which it lies
             failure = error if archive.error is None else None
@@ -304,14 +362,95 @@ class LogScanner:
         if failure is not None:
             yield from _ends([*filter(is_wanted, numbers)], failure)
 
+    def _read_pieces(
+        self, numbers: list[int], handed_on: dict[str, int], is_wanted: Callable[[int], bool]
+    ) -> Generator[tuple[int, tuple[str, pa.RecordBatch] | Ended]]:
+        """Read the pieces of a container's log that was rotated, the oldest first: a message may go on in the next piece.
+
+        ``handed_on`` remembers, from one pass to the next, in how many pieces those messages began that a piece handed on.
+        """
+        of_path: dict[str, list[int]] = {}
+        for number in sorted(numbers, key=lambda number: self._pieces[self.logs[number].path].part):
+            of_path.setdefault(self.logs[number].path, []).append(number)
+        paths = [*of_path]
+        first = next((at for at, path in enumerate(paths) if any(map(is_wanted, of_path[path]))), 0)
+        if first:
+            first -= handed_on.get(paths[first - 1], 0)
+        before: list[_Scan] = []
+        # the ends of the pieces to which rows of messages that go on may still belong
+        owed: list[tuple[int, Ended]] = []
+        with closing(self._opened_pieces(paths[first:])) as pieces:
+            for path, opened, goes_on in pieces:
+                if isinstance(opened, SourceError):
+                    yield from owed
+                    yield from _ends([*filter(is_wanted, of_path[path])], opened)
+                    before, owed = [], []
+                    continue
+                scan = _Scan(of_path[path], before, goes_on=goes_on)
+                with closing(self._logs_in(opened, scan, is_wanted)) as found:
+                    for number, what in found:
+                        if isinstance(what, Ended):
+                            owed.append((number, what))
+                        else:
+                            yield number, what
+                export = scan.running.frames
+                held = handed_on[path] = len(export.pieces_of_held) if goes_on and export is not None else 0
+                if not held:
+                    yield from owed
+                    owed = []
+                scan.before = ()
+                before = [scan, *before[: max(held - 1, 0)]] if goes_on else []
+
+    def _opened_pieces(self, paths: list[str]) -> Generator[tuple[str, Source | SourceError, bool]]:
+        """The pieces of a rotated log, opened, or why one cannot be; and whether messages may go on in the next one."""
+        following: Source | None = None
+        try:
+            for path, after in zip(paths, [*paths[1:], None], strict=True):
+                opened, following = following, None
+                if opened is None:
+                    try:
+                        opened = self._open(path)
+                    except SourceError as error:
+                        yield path, error, False
+                        continue
+                if after is not None:
+                    following = self._next_piece(opened, path, after)
+                yield path, opened, following is not None
+        finally:
+            if following is not None:
+                following.close()
+
+    def _next_piece(self, opened: Source, path: str, following: str) -> Source | None:
+        """Open the next piece of a container's log, if a message of the piece that is open may go on there; else None."""
+        this, after = self._pieces[path], self._pieces[following]
+        if after.part != this.part + 1 or not after.follows:
+            return None
+        format_ = format_of(opened, self.input_format)
+        if format_ not in CONTAINER_FORMATS:
+            return None
+        try:
+            source = self._open(following)
+        except SourceError:
+            # it is met again when it is the piece's turn
+            return None
+        if format_of(source, self.input_format) == format_ and opened.decoder is source.decoder is None:
+            return source
+        source.close()
+        return None
+
     def _logs_in(
-        self, opened: Source, numbers: list[int], is_wanted: Callable[[int], bool]
+        self, opened: Source, scan: _Scan, is_wanted: Callable[[int], bool]
     ) -> Generator[tuple[int, tuple[str, pa.RecordBatch] | Ended]]:
         """Scan one log, or the streams of one export."""
         failure: SourceError | None = None
+        numbers = scan.numbers
         by_stream = {self.logs[number].within: number for number in numbers}
+        scan.by_stream = by_stream
         with self._scanner.watching_batches(opened, threads=1, input_format=self.input_format) as running:
+            scan.running = running
             export = running.frames
+            if export is not None and (scan.before or scan.goes_on):
+                running.go_on_from([one.running for one in scan.before], goes_on=scan.goes_on)
             try:
                 if None in by_stream:
                     for rows in running:
@@ -323,16 +462,15 @@ class LogScanner:
                     failure = SourceError(message, path=opened.name)
                 else:
                     for name, batch, streams in running.numbered(export):
-                        names = export.stream_names
                         for stream in np.unique(streams).tolist():
-                            number = by_stream.get(names[stream] or "")
+                            number = scan.number_of(stream)
                             if number is not None and is_wanted(number):
                                 yield number, (name, batch.filter(pa.array(streams == stream)))
             except SourceError as error:
                 failure = error
             stats = running.stats
             if failure is None and None in by_stream:
-                self._note_crash(numbers[0], running)
+                self._note_end(numbers[0], running)
             elif failure is None and export is not None and export.format in CONTAINER_FORMATS:
                 # both streams are of one job; what the container printed last may stand in either
                 crash = running.crash()
@@ -343,9 +481,10 @@ class LogScanner:
                 self._note_suspects(numbers[0], running)
             elif export is not None:
                 for part, found in running.suspects.by_part().items():
-                    number = by_stream.get(export.stream_names[part] or "")
-                    if number is not None:
-                        self.suspects[number] = found
+                    number = scan.number_of(part)
+                    if number is not None and is_wanted(number):
+                        is_earlier = number not in numbers
+                        self.suspects[number] = merged(self.suspects.get(number, {}), found) if is_earlier else found
         if None in by_stream:
             span = None if export is None else span_of(export.spans)
             yield numbers[0], Ended(stats, failure, span, is_export=export is not None)
@@ -358,8 +497,10 @@ class LogScanner:
             span = spans.get(within or None)
             yield number, Ended(stats if is_first else ScanStats(), failure if is_first else None, span, is_export=True)
 
-    def _note_crash(self, number: int, running: Batches) -> None:
-        """Note whether a log that was read to its end ends with a crash."""
+    def _note_end(self, number: int, running: Batches) -> None:
+        """Note whether a log that was read to its end ends with a crash; and a piece of a rotated log, within a line."""
+        if running.is_unended and self.logs[number].path in self._pieces:
+            self.unended.add(number)
         export = running.frames
         names = () if export is None else {name for name in export.stream_names if name is not None}
         is_of_one_job = len(names) < 2 or (export is not None and export.format in CONTAINER_FORMATS)

@@ -114,6 +114,7 @@ class Run:
             counter,
             self._note,
             found.archives,
+            found.pieces,
             threads=threads,
             input_format=input_format,
             max_decompressed=max_decompressed,
@@ -184,6 +185,7 @@ class Run:
                     self._source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
         self.notices += undecoded_notices(undecoded)
+        self._say_cut_lines()
         if self.parameters is not None:
             self.notices += self.parameters.finish()
         if RUN in self.stats.metrics and not self.stats.metrics[RUN].rows:
@@ -223,6 +225,22 @@ class Run:
             if self.objective is not None and any(name in found for name in self.objective.metrics):
                 self._suspected[self.job_numbers[number]] = True
             self.evidence.add(job, log.stream, log.part, LogEvidence(log.path, crash, found))
+
+    def _say_cut_lines(self) -> None:
+        """Say which pieces of rotated logs end within a line that may go on in the next piece."""
+        pieces = self.found.pieces
+        cut = []
+        for number in sorted(self.scans.unended):
+            path = self.logs[number].path
+            after = self.logs[number + 1].path if number + 1 < len(self.logs) else ""
+            if after in pieces and pieces[after].base == pieces[path].base and self.found.sizes.get(after):
+                cut.append((path, after))
+        if cut:
+            path, after = cut[0]
+            which = f"{path} ends" if len(cut) == 1 else f"{len(cut):,} pieces of rotated logs end, for example {path},"
+            self.notices.append(
+                Notice(f"{which} without a line end, and {after} goes on: what may be one line is read as two", path)
+            )
 
     def _is_at_end(self, number: int, crash: Crash) -> bool:
         """Whether nothing shows that a program went on: no row, and no later piece of its log."""

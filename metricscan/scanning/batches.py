@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -124,6 +124,11 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             return crash_of(self._tail, newlines=self._newlines)
         return crash_of(self._tail, self.stats.bytes - len(self._tail), self._newlines)
 
+    @property
+    def is_unended(self) -> bool:
+        """Whether the input ends without a line end. To be called after the last batch."""
+        return bool(self._tail) and not self._tail.endswith((b"\n", b"\r") if self._plan.universal else b"\n")
+
     def __iter__(self) -> Batches:
         return self
 
@@ -146,6 +151,20 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         """Stop the scan, and close the input if the scan opened it."""
         self._running.close()
         self._opened.close()
+
+    def go_on_from(self, before: Sequence[Batches], *, goes_on: bool) -> None:
+        """Say that the input is a piece of a container's log that was rotated. To be called before the first batch.
+
+        ``before`` are the scans of the pieces before it, the nearest first, and ``goes_on`` says whether there is a next one. See
+        :meth:`metricscan.logs.exports.ExportReader.go_on_from`.
+        """
+        from metricscan.logs.exports import STREAMS_OF_PIECE
+
+        assert self.frames is not None
+        self.frames.go_on_from(before[0].frames if before else None, goes_on=goes_on)
+        if self.suspects is not None:
+            names = [one._opened.name for one in (self, *before)]
+            self.suspects.set_paths([name for name in names for _ in range(STREAMS_OF_PIECE)])
 
     def numbered(self, frames: ExportReader) -> Generator[tuple[str, pa.RecordBatch, Any]]:
         """The batches of an export, each with an int64 array: the number of each row's stream in ``frames.stream_names``."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from metricscan import _core
     from metricscan.logs._events import Decoder
     from metricscan.logs.exports import ExportReader
-    from metricscan.logs.source import Source
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
     from metricscan.scanning.suspects import Suspects
@@ -63,15 +62,13 @@ class ExportScan:
         self._core.feed(events.text)
         filled = self._core.filled()
         for pattern in filled:
-            self._rows[pattern].note(self._core, pattern, events, self._frames.source)
+            self._rows[pattern].note(self._core, pattern, events, self._frames)
         for pattern, (*_, kept) in self._core.counted() if self._core.has_samples else ():
             found = self._samples.setdefault(pattern, [])
-            found += [
-                (text, *_place(events, line, offset, self._frames.source)) for text, line, offset in kept[len(found) :]
-            ]
+            found += [(text, *_place(events, line, offset, self._frames)) for text, line, offset in kept[len(found) :]]
         if self._suspects is not None:
             new = self._core.suspects[self._sampled :]
-            self._suspects.add_samples(new, partial(_place_in_stream, events, self._frames.source))
+            self._suspects.add_samples(new, partial(_place_in_stream, events, self._frames))
             self._sampled += len(new)
         for pattern in filled:
             if self._rows[pattern].count >= BATCH_ROWS:
@@ -107,7 +104,7 @@ class _Rows:
         self.count = 0
         self._times: list[np.ndarray[Any, Any]] = []
 
-    def note(self, core: _core.Stream, pattern: int, events: Decoder, source: Source) -> None:
+    def note(self, core: _core.Stream, pattern: int, events: Decoder, frames: ExportReader) -> None:
         """Convert the places of the pattern's new rows from the piece's text to the export, in the core's memory."""
         import numpy as np
 
@@ -116,8 +113,11 @@ class _Rows:
             rows = len(places[0]) // 8
             times = np.empty((2, rows), dtype=np.int64)
             events.translate(*places, *times)
-            if source.decoder is not None:
-                source.to_source(*(np.frombuffer(one, np.int64) for one in places[1:]))
+            if frames.source.decoder is not None:
+                frames.source.to_source(*(np.frombuffer(one, np.int64) for one in places[1:]))
+            if frames.earlier:
+                line, offset, start = (np.frombuffer(one, np.int64) for one in places)
+                frames.to_pieces(line, offset, start, times[1])
             self._times.append(times)
             self.count += rows
 
@@ -135,19 +135,19 @@ class _Rows:
         return columns, time, stream
 
 
-def _place_in_stream(events: Decoder, source: Source, line: int, offset: int, start: int) -> tuple[int, int, int, int]:
+def _place_in_stream(
+    events: Decoder, frames: ExportReader, line: int, offset: int, start: int
+) -> tuple[int, int, int, int]:
     """The number of the stream, line, offset and start in the export of a value in the piece's text."""
     import numpy as np
 
     places = [np.array([number], dtype=np.int64) for number in (line, offset, start, 0, 0)]
     events.translate(*places)  # type: ignore[arg-type]
-    return int(places[4][0]), int(places[0][0]), source.place(int(places[1][0])), source.place(int(places[2][0]))
+    frames.to_pieces(places[0], places[1], places[2], places[4])
+    offset, start = (frames.source.place(int(place[0])) for place in places[1:3])
+    return int(places[4][0]), int(places[0][0]), offset, start
 
 
-def _place(events: Decoder, line: int, offset: int, source: Source) -> tuple[int, int]:
+def _place(events: Decoder, line: int, offset: int, frames: ExportReader) -> tuple[int, int]:
     """Line and offset in the export of a record that lies in the piece's text."""
-    import numpy as np
-
-    places = [np.array([number], dtype=np.int64) for number in (line, offset, offset, 0, 0)]
-    events.translate(*places)  # type: ignore[arg-type]
-    return int(places[0][0]), source.place(int(places[1][0]))
+    return _place_in_stream(events, frames, line, offset, offset)[1:3]

@@ -63,6 +63,8 @@ class Together(NamedTuple):
         By the number of the log, the crash with which it ends.
     suspects : dict of int to LogSuspects
         By the number of the log, what a watching plan finds; only logs with suspects are keys.
+    unended : bool array
+        Per log, whether it ends without a line end.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
@@ -71,6 +73,7 @@ class Together(NamedTuple):
     records: Counts
     crashes: dict[int, Crash]
     suspects: dict[int, LogSuspects]
+    unended: np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
@@ -163,7 +166,7 @@ def _together(
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
             batches += [(name, part, counts) for name in plan.names[pattern]]
     if suspects is None or unended is None:
-        return Together(batches, stats, sizes, records, crashes, {})
+        return Together(batches, stats, sizes, records, crashes, {}, last_records >= 0)
     suspects.add_samples(
         core.suspects, lambda line, offset, start: _in_log(line, offset, start, ends, lines_before, begins)
     )
@@ -173,7 +176,7 @@ def _together(
         rescan.scan(log, unended[log], int(newlines[log]), int(beginnings[log] + last_records[log]))
     rescan.give(suspects)
     suspects.write_to(stats)
-    return Together(batches, stats, sizes, records, crashes, suspects.by_part())
+    return Together(batches, stats, sizes, records, crashes, suspects.by_part(), last_records >= 0)
 
 
 def _in_log(

@@ -140,6 +140,17 @@ class MetricSuspects:
 LogSuspects: TypeAlias = "Mapping[str, MetricSuspects]"
 
 
+def merged(one: LogSuspects, other: LogSuspects) -> LogSuspects:
+    """The suspects of two parts of one input."""
+    both = dict(one)
+    for name, suspects in other.items():
+        if name in both:
+            both[name].merge(suspects)
+        else:
+            both[name] = suspects
+    return both
+
+
 class Suspects:
     """Gathers the suspects of one input, or of several that are scanned as one.
 
@@ -165,6 +176,10 @@ class Suspects:
         self._first: dict[int, Callable[[set[int]], tuple[int, _Place] | None]] = {}
         self._cut: dict[int, set[int]] = {}
         self._events: dict[int, dict[int, tuple[int, _Place]]] = {}
+
+    def set_paths(self, paths: Sequence[str]) -> None:
+        """Say the names of the inputs, by their numbers."""
+        self._paths = paths
 
     def wanted(self, pattern: int, rows: int) -> int:
         """How many of so many rows that left a stream :meth:`takes` looks at, from the first on."""

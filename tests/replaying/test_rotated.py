@@ -146,3 +146,46 @@ def test_tables_without_parts_are_of_one_piece(logs):
     plain = {name: table.drop_columns(["part"]) for name, table in result.items()}
     # what stands last in the table is last
     assert metricscan.rank(plain, LAST)["value"].to_pylist() == [1.0, 1.5, 9.0]
+
+
+@pytest.mark.parametrize("size", [0, 200_000])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_piece_that_ends_within_a_line_is_said(tmp_path, size, encoding, end):
+    """What a rotation cut in two may be a value that no record holds."""
+    first = "x" * size + "\nloss=0.1" + end
+    files = {"fit.log.1": first.encode(encoding), "fit.log": "234\nloss=0.5\n".encode(encoding)}
+    logs = tree(tmp_path / "logs", files)
+    result = replay(logs, SCANNER, objective=Objective("loss", "Minimize", "min"))
+    assert result["loss"]["value"].to_pylist() == [0.1, 0.5]
+    said = [notice.message for notice in result.notices if "without a line end" in notice.message]
+    assert said == (
+        []
+        if end
+        else [
+            f"{logs}/fit.log.1 ends without a line end, and {logs}/fit.log goes on: what may be one line is read as two"
+        ]
+    )
+    assert [doubt.kind for doubt in result.best.doubts] == ([] if end else ["unterminated"])
+
+
+def test_where_nothing_goes_on_a_line_is_not_cut(tmp_path):
+    # the current file is empty; the last piece of a log; attempts; other jobs
+    files = {
+        "a/fit.log.1": "loss=1",
+        "a/fit.log": "",
+        "b/fit.log": "loss=1",
+        "ns_p_uid/c/0.log": "loss=1",
+        "ns_p_uid/c/1.log": "loss=2",
+    }
+    result = replay(tree(tmp_path, files), SCANNER)
+    assert [notice.message for notice in result.notices if "without a line end" in notice.message] == []
+
+
+def test_many_pieces_that_end_within_a_line_are_one_notice(tmp_path):
+    files = {f"{job}/fit.log{end}": f"loss={job}" for job in range(3) for end in (".2", ".1", "")}
+    logs = tree(tmp_path / "logs", files)
+    (notice,) = (notice for notice in replay(logs, SCANNER, job="dir").notices if "line end" in notice.message)
+    assert notice.message.startswith(
+        f"6 pieces of rotated logs end, for example {logs}/0/fit.log.2, without a line end"
+    )
