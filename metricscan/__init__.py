@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from metricscan.replaying.replay import replay
     from metricscan.reports.plot import plot
     from metricscan.scanning.plan import Explanation
-    from metricscan.scanning.result import Match, Row, ScanResult, Taken
+    from metricscan.scanning.result import LiveRow, Match, Row, ScanResult, Taken
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import MetricStats, Sample, ScanStats
     from metricscan.scanning.stream import Stream
@@ -69,6 +69,7 @@ _HOME = {
     "FollowedFile": "datasets.journal_format",
     "Journal": "datasets.journal",
     "JournalReader": "datasets.journal_reader",
+    "LiveRow": "scanning.result",
     "Match": "scanning.result",
     "MetricDefinition": "definitions.definition",
     "MetricStats": "scanning.stats",
@@ -134,6 +135,7 @@ __all__ = [
     "FollowedFile",
     "Journal",
     "JournalReader",
+    "LiveRow",
     "Match",
     "MetricDefinition",
     "MetricStats",

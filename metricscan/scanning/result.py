@@ -29,6 +29,23 @@ class Row(NamedTuple):
     time: datetime | None
 
 
+class LiveRow(NamedTuple):
+    """One value of a live stream, with the step and the workers that belong to it.
+
+    ``step`` is None for a row without one, and so is the value of a worker. ``workers`` has the values in the order in which the
+    stream was given their names. The others are those of a :class:`Row`.
+    """
+
+    metric: str
+    value: float
+    line: int
+    offset: int
+    start: int
+    time: datetime | None
+    step: float | None
+    workers: tuple[Any, ...]
+
+
 class Taken(dict[str, "pa.RecordBatch"]):
     """The rows that were taken from a live stream: a batch for each metric that has some.
 
@@ -39,11 +56,22 @@ class Taken(dict[str, "pa.RecordBatch"]):
         had ended. It is what :meth:`Journal.append` takes.
     """
 
-    __slots__ = ("replaces",)
+    __slots__ = ("_rows", "replaces")
 
-    def __init__(self, batches: Mapping[str, pa.RecordBatch], replaces: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, batches: Mapping[str, pa.RecordBatch], replaces: tuple[int, ...], rows: Callable[[], list[LiveRow]]
+    ) -> None:
         super().__init__(batches)
         self.replaces = replaces
+        self._rows: list[LiveRow] | Callable[[], list[LiveRow]] = rows
+
+    @property
+    def rows(self) -> list[LiveRow]:
+        """What :meth:`Stream.rows` gives."""
+        if not isinstance(self._rows, list):
+            # of a stream without steps they are made when they are first asked for
+            self._rows = self._rows()
+        return self._rows
 
     def __bool__(self) -> bool:
         """Whether there is something to do: rows to add, or to replace by none."""

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from metricscan.definitions.blocks import StepPlace  # noqa: TC001 - typing.get_type_hints looks it up
 from metricscan.definitions.definition import MetricDefinition, load_definitions, read_with
 from metricscan.definitions.lint import lint
 from metricscan.errors import DefinitionError, DefinitionWarning, Fault, OptionError, SourceError
@@ -294,7 +295,17 @@ class Scanner:
 
     # ---- one input, as it arrives
 
-    def stream(self, *, state: bytes | None = None, offset: int = 0, line: int = 1) -> Stream:
+    def stream(
+        self,
+        *,
+        state: bytes | None = None,
+        offset: int = 0,
+        line: int = 1,
+        step: str | None = None,
+        step_place: StepPlace = "before",
+        worker: str | Sequence[str] = (),
+        carry: bool | str | Sequence[str] = False,
+    ) -> Stream:
         """Open a live stream: feed it chunks as they arrive, take rows when you like.
 
         Parameters
@@ -308,12 +319,21 @@ class Scanner:
             byte-order marks belong to no record only at offset 0.
         line : int
             The line of that record, from 1.
+        step : str, optional
+            The metric that counts the steps, for :meth:`Stream.rows`.
+        step_place : {"before", "after", "block"}
+            Which step a row has without one in its own record, as :class:`Objective` takes it. "block" needs a scanner that
+            finds the separators.
+        worker : str or sequence of str
+            The labels or metrics that distinguish the workers of the job, as :func:`wide` takes them: each has steps of its own.
+        carry : bool, str or sequence of str
+            Which workers, or whether all of them, hold also for the records that follow, until the next match.
 
         Raises
         ------
         OptionError
-            The state is damaged, or was made by a newer version, or by a scanner of other definitions or options; or offset and
-            line contradict each other or the state.
+            The state is damaged, or was made by another version, or by a scanner of other definitions or options, or of a stream
+            with another step or other workers; offset and line contradict each other or the state; a metric does not exist.
 
         Examples
         --------
@@ -332,11 +352,16 @@ class Scanner:
         >>> stream.latest["loss"]
         Row(value=2.0, line=2, offset=7, start=12, time=None)
         """
+        joining = None
+        if step is not None or worker or carry or step_place != "before":
+            from metricscan.scanning import stream_rows
+
+            joining = stream_rows.checked(self.metrics, self.labels, step, step_place, worker, carry)
         if state is None:
-            return Stream(self, stream_state.begun(offset, line))
+            return Stream(self, stream_state.begun(offset, line), joining)
         if (offset, line) != (0, 1):
             raise OptionError(f"offset={offset!r}, line={line!r}: the state says where the stream begins")
-        return Stream(self, stream_state.read(state, self.fingerprint))
+        return Stream(self, stream_state.read(state, self.fingerprint, joining), joining)
 
     # ---- one record
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime  # noqa: TC003 - typing.get_type_hints looks it up
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 from metricscan import _core
 from metricscan.logs import encodings
 from metricscan.scanning import stream_state
 from metricscan.scanning.options import datetime_of, microseconds
 from metricscan.scanning.plan import Plan
-from metricscan.scanning.result import Row, Taken
+from metricscan.scanning.result import LiveRow, Row, Taken
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.stats import ScanStats
     from metricscan.scanning.stream_flush import Flushes
+    from metricscan.scanning.stream_rows import Joining, StepRows
     from metricscan.scanning.stream_state import Standing
+
+
+_Columns: TypeAlias = "list[tuple[int, _core.Columns]]"
 
 
 class HasPlan(Protocol):
@@ -51,9 +56,22 @@ class Stream:
     0.25
     """
 
-    __slots__ = ("_beginning", "_core", "_decoded", "_fingerprint", "_flushes", "_input", "_plan", "_time", "latest")
+    __slots__ = (
+        "_beginning",
+        "_core",
+        "_decoded",
+        "_fingerprint",
+        "_flushes",
+        "_input",
+        "_plan",
+        "_steps",
+        "_time",
+        "latest",
+    )
 
-    def __init__(self, scanner: HasPlan | Plan, standing: Standing | None = None) -> None:
+    def __init__(
+        self, scanner: HasPlan | Plan, standing: Standing | None = None, joining: Joining | None = None
+    ) -> None:
         plan = scanner if isinstance(scanner, Plan) else scanner.plan
         self._plan = plan
         self._core = plan.new_stream()
@@ -66,12 +84,19 @@ class Stream:
         self._input: _Beginning | DecodedRows | _core.Stream = _Beginning(self)
         self._fingerprint: str = getattr(scanner, "fingerprint", "")
         self._flushes: Flushes | None = None
+        self._steps: StepRows | None = None
+        if joining is not None:
+            from metricscan.scanning.stream_rows import StepRows
+
+            self._steps = StepRows(plan, joining)
         if standing is not None:
             stream_state.put(self._core, standing, plan)
             if standing.is_decided:
                 self._beginning, self._input = None, self._core
             if standing.given is not None:
                 self._new_flushes(standing.given)
+            if self._steps is not None and standing.rows is not None:
+                self._steps.restore(standing.rows)
         self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
 
     def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
@@ -154,11 +179,47 @@ class Stream:
         with _core.Turn(self._core):
             taken = self._core.take() if self._decoded is None else self._decoded.take()
             unended, replaces = ([], ()) if self._flushes is None else self._flushes.take(*self._reached())
+            rows = self._rows_of(taken, unended)
         for pattern, columns in [*taken, *unended]:
             batch = from_columns(columns)
             for name in self._plan.names[pattern]:
                 batches[name] = appended(batches[name], batch) if name in batches else batch
-        return Taken({name: batches[name] for name in self._plan.metrics if name in batches}, replaces)
+        return Taken({name: batches[name] for name in self._plan.metrics if name in batches}, replaces, rows)
+
+    def _rows_of(self, taken: _Columns, unended: _Columns) -> Callable[[], list[LiveRow]]:
+        if self._steps is None:
+            return partial(_without_steps, self._plan, [*taken, *unended])
+        rows = self._steps.add(taken) + self._steps.unended(unended)
+        if self.closed:
+            rows += self._steps.end()
+        return lambda: rows
+
+    def rows(self) -> list[LiveRow]:
+        """The rows since the last take, one by one, with the step and the workers that belong to each.
+
+        They are taken: :meth:`take` gives the same rows as batches, and these as its ``rows``. They come record by record, those
+        of a record in the order of their places. A row whose step stands behind it comes once that step was read, or its block
+        has ended; the rest when the stream is closed.
+
+        Raises
+        ------
+        RuntimeError
+            The stream was flushed: only :meth:`take` says which rows are replaced.
+
+        Examples
+        --------
+        >>> from metricscan import Scanner
+        >>> stream = Scanner(["epoch=epoch ([0-9]+)", "loss=loss=([0-9.]+)"]).stream(step="epoch", step_place="after")
+        >>> stream.feed(b"loss=0.5\\n")
+        >>> stream.rows()
+        []
+        >>> stream.feed(b"end of epoch 1\\n")
+        >>> [(row.metric, row.value, row.step) for row in stream.rows()]
+        [('loss', 0.5, 1.0)]
+        """
+        if self._flushes is not None:
+            raise RuntimeError("the stream was flushed: take() says which rows are replaced, and has these as its rows")
+        return self.take().rows
 
     # ---- the record that has not ended
 
@@ -241,7 +302,13 @@ class Stream:
                 if self._flushes.holds_rows(self._fed):
                     raise RuntimeError("the stream holds rows of a flush that were not taken: take them first")
                 given = self._flushes.given
-            return stream_state.packed(self._core, self._fingerprint, is_decided=self._beginning is None, given=given)
+            return stream_state.packed(
+                self._core,
+                self._fingerprint,
+                is_decided=self._beginning is None,
+                given=given,
+                rows=None if self._steps is None else self._steps.state(),
+            )
 
     @property
     def closed(self) -> bool:
@@ -287,6 +354,12 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _without_steps(plan: Plan, taken: _Columns) -> list[LiveRow]:
+    from metricscan.scanning.stream_rows import NOTHING, StepRows
+
+    return StepRows(plan, NOTHING).add(taken)
 
 
 class _Beginning:

@@ -43,6 +43,8 @@ class Standing(NamedTuple):
         Whether it is known that the stream does not begin with a mark of UTF-16 or UTF-32.
     given : int or None
         The offset of the record whose rows were given out before its end, and are not replaced yet.
+    rows : list or None
+        What :meth:`StepRows.state` returned; None without steps and workers.
     """
 
     offset: int
@@ -54,6 +56,7 @@ class Standing(NamedTuple):
     counted: list[Any]
     is_decided: bool
     given: int | None = None
+    rows: list[Any] | None = None
 
 
 def begun(offset: Any, line: Any) -> Standing | None:
@@ -78,24 +81,26 @@ def begun(offset: Any, line: Any) -> Standing | None:
     return Standing(offset, line - 1, 0, offset, _core.PAST_BEGINNING, skip_lf=False, counted=[], is_decided=True)
 
 
-def packed(core: _core.Stream, fingerprint: str, *, is_decided: bool, given: int | None) -> bytes:
+def packed(
+    core: _core.Stream, fingerprint: str, *, is_decided: bool, given: int | None, rows: list[Any] | None
+) -> bytes:
     """The state of a stream; ``fingerprint`` is that of its scanner."""
-    standing = Standing(*_core.standing(core), is_decided, given)
+    standing = Standing(*_core.standing(core), is_decided, given, rows)
     counted = [
-        (*counts, None if newest is None else (_spelled(newest[0]), *newest[1:]))
-        for *counts, newest in standing.counted
+        (*counts, None if newest is None else (spelled(newest[0]), *newest[1:])) for *counts, newest in standing.counted
     ]
     text = json.dumps([fingerprint, *standing._replace(counted=counted)], separators=(",", ":")).encode()
     return b"%s%d %08x\n%s" % (_MAGIC, VERSION, zlib.crc32(text), text)
 
 
-def read(state: Any, fingerprint: str) -> Standing:
-    """The standing that a state holds.
+def read(state: Any, fingerprint: str, joining: tuple[Any, ...] | None) -> Standing:
+    """The standing that a state holds; ``joining`` says which steps and workers the rows of the stream have.
 
     Raises
     ------
     OptionError
-        It is no state, is damaged, was made by a newer version, or by a scanner of other definitions or options.
+        It is no state, is damaged, was made by another version, by a scanner of other definitions or options, or of a stream with
+        another step or other workers.
     """
     try:
         data = bytes(memoryview(state))
@@ -116,9 +121,15 @@ def read(state: Any, fingerprint: str) -> Standing:
     if maker != fingerprint:
         raise OptionError("state: it was made by a scanner of other definitions or options")
     standing = Standing(*fields)
+    had = None if standing.rows is None else standing.rows[0]
+    if had != (None if joining is None else json.loads(json.dumps(joining))):
+        step, place, workers, carried = (None, "before", [], []) if had is None else had
+        raise OptionError(
+            f"state: it was made by a stream with step={step!r}, step_place={place!r}, worker={workers!r}, carry={carried!r}"
+        )
     return standing._replace(
         counted=[
-            (*counts, None if newest is None else (_value(newest[0]), *newest[1:]))
+            (*counts, None if newest is None else (value_of(newest[0]), *newest[1:]))
             for *counts, newest in standing.counted
         ]
     )
@@ -135,13 +146,14 @@ def put(core: _core.Stream, standing: Standing, plan: Plan) -> None:
     _core.stand(core, *standing[:6], counted)
 
 
-def _spelled(value: float | str) -> int | str:
-    """A value without loss: JSON has no nan, and no bits of one."""
-    return value if isinstance(value, str) else int.from_bytes(struct.pack("<d", value), "little")
+def spelled(value: float | str | None) -> int | str | None:
+    """A value without loss, for JSON, which has no nan."""
+    return int.from_bytes(struct.pack("<d", value), "little") if isinstance(value, float) else value
 
 
-def _value(spelled: int | str) -> float | str:
-    if isinstance(spelled, str):
+def value_of(spelled: int | str | None) -> Any:
+    """The value that is spelled so."""
+    if not isinstance(spelled, int):
         return spelled
     (value,) = struct.unpack("<d", spelled.to_bytes(8, "little"))
     return float(value)
