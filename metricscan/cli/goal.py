@@ -134,6 +134,13 @@ class Goal(NamedTuple):
         return ranking.slice(0, min(count, ranking.num_rows))
 
 
+restarts_option = click.option(
+    "--restarts",
+    type=click.Choice(["keep", "purge", "split"]),
+    help="Where the step goes back: keep all rows, so that the last value of each step counts; purge what was written before "
+    "at the steps from there on, as TensorBoard does; or split, so that each run is a part with steps of its own.  "
+    "[default: keep; with the objective of a dataset, as in its replay]",
+)
 step_place_option = click.option(
     "--step-place",
     type=click.Choice(["before", "after", "block"]),
@@ -203,13 +210,7 @@ goal_options = bundle(
     ),
     step_place_option,
     per_step_option,
-    click.option(
-        "--restarts",
-        type=click.Choice(["keep", "purge", "split"]),
-        help="Where the step goes back: keep all rows, so that the last value of each step counts; purge what was written before "
-        "at the steps from there on, as TensorBoard does; or split, so that each run is a part with steps of its own.  "
-        "[default: keep]",
-    ),
+    restarts_option,
     click.option(
         "--from-step", metavar="A", type=float, help="Rows at a lower step, and those without a step, do not count."
     ),

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of, step_place_option
+from metricscan.cli.goal import completed_only_of, no_objective_for, objective_of, restarts_option, step_place_option
 from metricscan.cli.grouping import GroupOptions, group_options
 from metricscan.cli.output import print_notices
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from metricscan.definitions.blocks import StepPlace
-    from metricscan.definitions.objective import PerStep
+    from metricscan.definitions.objective import PerStep, Restarts
 
 
 @click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which of several values at one step to draw.",
 )
+@restarts_option
 @click.option("--log", "log_scale", is_flag=True, help="Use a logarithmic axis for the values.")
 @click.option("--minimize", metavar="NAME", help="Highlight the best job by this metric; lower is better.")
 @click.option("--maximize", metavar="NAME", help="Highlight the best job by this metric; higher is better.")
@@ -69,6 +70,7 @@ def plot(
     carry: tuple[str, ...],
     step_place: StepPlace | None,
     per_step: PerStep,
+    restarts: Restarts | None,
     log_scale: bool,
     minimize: str | None,
     maximize: str | None,
@@ -92,14 +94,17 @@ def plot(
     opened = Dataset(dataset)
     wanted = step if scope is not None and scope.startswith("best@") else None
     objective = objective_of(minimize, maximize, scope, wanted, opened.objective, step_place if wanted else None)
-    if step_place is not None and step is None:
-        raise click.UsageError("--step-place needs --step NAME")
+    for option, value in (("--step-place", step_place), ("--restarts", restarts)):
+        if value is not None and step is None:
+            raise click.UsageError(f"{option} needs --step NAME")
     if objective is None and completed_only is not None:
         raise no_objective_for("--completed-only")
-    noted = opened.objective
+    # as in the replay, if it had this step
+    noted = opened.objective if opened.objective is not None and opened.objective.step == step else None
     if step_place is None:
-        # as in the replay, if it had this step
-        step_place = cast("StepPlace", noted.step_place) if noted is not None and noted.step == step else "before"
+        step_place = "before" if noted is None else cast("StepPlace", noted.step_place)
+    if restarts is None:
+        restarts = "keep" if noted is None else noted.restarts
     conditions: dict[str, Any] = {}
     if objective is not None:
         conditions["completed_only"] = completed_only_of(completed_only, minimize, maximize, opened)
@@ -117,11 +122,12 @@ def plot(
         carry=carry,
         step_place=step_place,
         per_step=per_step,
+        restarts=restarts,
         log=log_scale,
         **({} if grouping is None else grouping.options),
     )
     if step is not None:
-        steps = Objective(metric, "Minimize", step=step, step_place=step_place)
+        steps = Objective(metric, "Minimize", step=step, step_place=step_place, restarts=restarts)
         print_notices(Notice(message) for message in ranked(opened, steps)[1].messages(steps))
     click.echo(f"written: {one_line(str(out))}", err=True)
     return 0

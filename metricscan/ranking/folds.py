@@ -10,7 +10,7 @@ import pyarrow as pa
 from metricscan.datasets.dataset import Dataset
 from metricscan.datasets.evidence import Evidence
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
-from metricscan.definitions.blocks import BLOCK
+from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.errors import OptionError
 from metricscan.ranking.steps import in_force
 from metricscan.ranking.tables import blocks_of, checked, is_label
@@ -45,7 +45,7 @@ class Split(NamedTuple):
     Attributes
     ----------
     tables : mapping of str to pyarrow.Table
-        Of the objective, its step and the separators of blocks.
+        Of the objective, its step, the separators of blocks and the places at which runs begin.
     folds : list of Fold
     parents : dict of str to str
         The name of the job by that of the fold.
@@ -110,13 +110,15 @@ def split_by_labels(
         given[BLOCK] = blocks_of(tables)
         wanted.append(BLOCK)
     nothing = pa.array([], pa.string())
-    names, job_numbers = numbered(
-        [codes_of(table.column("job"), "job") for table in given.values()], pa.array(facts, pa.string())
-    )
+    run_starts = checked(tables[RUN], RUN) if objective.restarts != "keep" and RUN in tables else None
+    columns = [codes_of(table.column("job"), "job") for table in given.values()]
+    if run_starts is not None:
+        columns.append(codes_of(run_starts.column("job"), "job"))
+    names, job_numbers = numbered(columns, pa.array(facts, pa.string()))
     _, stream_numbers = numbered([codes_of(table.column("stream"), "stream") for table in given.values()], nothing)
     rows = {
         name: Rows.of(job, stream, table)
-        for (name, table), job, stream in zip(given.items(), job_numbers, stream_numbers, strict=True)
+        for (name, table), job, stream in zip(given.items(), job_numbers, stream_numbers, strict=False)
     }
     found = {name: _texts(given[name]) for name in labels}
     # of each row the number of its job, and behind it that of each label's text; -1 without one
@@ -143,10 +145,27 @@ def split_by_labels(
         table = given[name].filter(pa.array(kept))
         own_codes = codes[begin : begin + table.num_rows].astype(np.int32)
         begin += table.num_rows
-        job_column = pa.DictionaryArray.from_arrays(pa.array(own_codes), fold_names)
-        split[name] = table.set_column(table.schema.get_field_index("job"), "job", job_column)
+        split[name] = _with_jobs(table, own_codes, fold_names)
+    if run_starts is not None:
+        split[RUN] = _of_each_fold(run_starts, job_numbers[-1], distinct[0], fold_names)
     split.evidence = _evidence(getattr(tables, "evidence", None), parents)
     return Split(split, folds, parents, _left_out(whole, objective, labels, job_names, parents))
+
+
+def _with_jobs(table: pa.Table, codes: Array, names: pa.Array) -> pa.Table:
+    column = pa.DictionaryArray.from_arrays(pa.array(codes), names)
+    return table.set_column(table.schema.get_field_index("job"), "job", column)
+
+
+def _of_each_fold(run_starts: pa.Table, job: Array, job_of_fold: Array, names: pa.Array) -> pa.Table:
+    """The places at which runs begin, once for each fold of their job: a run begins in all folds of a stream."""
+    order = np.argsort(job, kind="stable")
+    begin, end = (np.searchsorted(job[order], job_of_fold, side=side) for side in ("left", "right"))
+    counts = end - begin
+    offsets = np.cumsum(counts) - counts
+    at = np.repeat(begin - offsets, counts) + np.arange(int(counts.sum()))
+    folds = np.repeat(np.arange(len(names)), counts).astype(np.int32)
+    return _with_jobs(run_starts.take(pa.array(order[at])), folds, names)
 
 
 def _texts(table: pa.Table) -> tuple[list[str], Array]:

@@ -10,11 +10,13 @@ import pyarrow as pa
 
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
 from metricscan.definitions.blocks import BLOCK, RUN, StepPlace, check_step_place
-from metricscan.definitions.objective import per_step_of
+from metricscan.definitions.objective import RESTARTS, per_step_of
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.attempts import LastAttempts, superseded_in
+from metricscan.ranking.mentions import ValuesAtSteps
 from metricscan.ranking.row_order import job_order
+from metricscan.ranking.runs import runs_between, runs_of_steps, with_steps
 from metricscan.ranking.steps import in_force
 from metricscan.ranking.sums import mean_of_each
 from metricscan.ranking.tables import blocks_of, checked, is_label, numeric, opened_tables
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from metricscan.datasets.rows import Array
-    from metricscan.definitions.objective import Duplicates, PerStep
+    from metricscan.definitions.objective import Duplicates, PerStep, Restarts
 
 #: The ``worker`` that distinguishes workers by stream.
 STREAM = "stream"
@@ -39,6 +41,7 @@ def wide(
     carry: bool | str | Sequence[str] = False,
     step_place: StepPlace = "before",
     per_step: PerStep = "last",
+    restarts: Restarts = "keep",
     duplicates: Duplicates = None,
 ) -> pa.Table:
     """Put the values of metrics side by side, one row per step.
@@ -67,16 +70,20 @@ def wide(
     per_step : {"last", "first", "mean", "all"}
         Which value to take if a metric has several at one step, as after a restart; with ``"all"`` each value has a row,
         numbered from 1 in the column ``repeat``.
+    restarts : {"keep", "purge", "split"}
+        What becomes of the rows of a stream, or of a worker in it, whose step goes back, as :class:`Objective` takes it. With
+        "split" the steps of each run are its own, and ``run`` is its number.
     duplicates : str, optional
         The former name of ``per_step``.
 
     Returns
     -------
     pyarrow.Table
-        Columns job (string), one per worker (string for a stream or a label, else float64), step (float64), ``repeat``
-        (int64) if all values are kept, and one per metric (float64; null if the metric has no value at the step). Rows are
-        in natural order of jobs, then of workers, then of steps; values without a step come first, their step is
-        null, and the ``stepless`` of the table's metadata counts them for each metric, as JSON. The table is a copy.
+        Columns job (string), one per worker (string for a stream or a label, else float64), ``run`` (int64) if runs are split,
+        step (float64), ``repeat`` (int64) if all values are kept, and one per metric (float64; null if the metric has no value
+        at the step). Rows are in natural order of jobs, then of workers, of runs and of steps; values without a step come
+        first, their step is null, and the ``stepless`` of the table's metadata counts them for each metric, as JSON. The
+        table is a copy.
 
     Raises
     ------
@@ -103,29 +110,29 @@ def wide(
         metrics = [metrics]
     is_given = metrics is not None
     if metrics is None:
-        apart = (step, BLOCK, RUN, *labels)
-        metrics = [name for name in opened if name not in apart and not _is_text(opened, name)]
+        others = (step, BLOCK, RUN, *labels)
+        metrics = [name for name in opened if name not in others and not _is_text(opened, name)]
     carried = labels if carry is True else [] if carry is False else [carry] if isinstance(carry, str) else list(carry)
-    per_step = _check(list(opened), metrics, step, labels, carried, step_place, per_step, duplicates)
+    per_step = _check(list(opened), metrics, step, labels, carried, step_place, per_step, restarts, duplicates)
     wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
     # the step is read as a number, even if it is also a worker
-    blocks = blocks_of(opened) if step is not None and step_place == "block" else None
-    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step], blocks)
+    apart = {BLOCK: blocks_of(opened)} if step is not None and step_place == "block" else {}
+    if restarts != "keep" and RUN in opened:
+        apart[RUN] = checked(opened[RUN], RUN)
+    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step], apart)
     keyed = {name: _labelled(rows[name], workers, carried, rows, streams) for name in metrics}
     _check_shared(keyed, workers, [one for one in labels if one not in carried], all_of_them=is_given)
     stepless = {}
     if step is not None:
         steps = rows[step], _labelled(rows[step], workers, carried, rows, streams)
         apart_by = [at for at, one in enumerate(workers) if one not in carried]
-        keyed = {
-            name: _stepped(rows[name], keys, *steps, apart_by, step_place, rows.get(BLOCK))
-            for name, keys in keyed.items()
-        }
+        keyed = _stepped(rows, keyed, *steps, apart_by, step_place, restarts)
         stepless = {name: int(np.isnan(keys.step).sum()) for name, keys in keyed.items()}
     else:
         keyed = {name: _counted(keys) for name, keys in keyed.items()}
     parts = [_reduced(rows[name].value, keyed[name], per_step) for name in metrics]
-    table = _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, repeats=per_step == "all")
+    numbered_by = [name for name, is_there in (("run", restarts == "split"), ("repeat", per_step == "all")) if is_there]
+    table = _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, numbered_by)
     return table if step is None else table.replace_schema_metadata({"stepless": json.dumps(stepless)})
 
 
@@ -138,20 +145,22 @@ def curve(
     carry: bool | str | Sequence[str] = False,
     step_place: StepPlace = "before",
     per_step: PerStep = "last",
+    restarts: Restarts = "keep",
     duplicates: Duplicates = None,
 ) -> pa.Table:
     """Give the values of one metric by step, job after job.
 
     Parameters
     ----------
-    tables, step, worker, carry, step_place, per_step, duplicates
+    tables, step, worker, carry, step_place, per_step, restarts, duplicates
         As :func:`wide` takes them.
     metric : str
 
     Returns
     -------
     pyarrow.Table
-        Columns job, one per worker, step, ``repeat`` if all values are kept, and value, as :func:`wide` has them.
+        Columns job, one per worker, ``run`` if runs are split, step, ``repeat`` if all values are kept, and value, as
+        :func:`wide` has them.
 
     Examples
     --------
@@ -162,24 +171,25 @@ def curve(
     >>> curve(replay(log, Scanner(["loss=loss=(.)"])), "loss").to_pylist()
     [{'job': 'a', 'step': 1.0, 'value': 3.0}, {'job': 'a', 'step': 2.0, 'value': 2.0}]
     """
-    how: Any = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
-    table = wide(tables, step, [metric], worker=worker, **how)
+    how: Any = {"step_place": step_place, "per_step": per_step, "restarts": restarts, "duplicates": duplicates}
+    table = wide(tables, step, [metric], worker=worker, carry=carry, **how)
     return table.rename_columns([*table.column_names[:-1], "value"])
 
 
 class _Keyed(NamedTuple):
-    """Rows of a metric in the order in which they count, with job, workers and step of each."""
+    """Rows of a metric in the order in which they count, with job, workers, run and step of each."""
 
     row: Array  # int64, index of the row
     job: Array  # int64
     workers: tuple[Array, ...]  # float64, number of a stream or label, or value of a metric; NaN if there is none
+    run: Array  # float64, 0 unless runs are split
     step: Array  # float64
     repeat: Array  # float64, from 1 if all values are kept, else 0
 
     def take(self, which: Array) -> _Keyed:
         """Some of the rows."""
         workers = tuple(column[which] for column in self.workers)
-        return _Keyed(self.row[which], self.job[which], workers, self.step[which], self.repeat[which])
+        return _Keyed(self.row[which], self.job[which], workers, *(column[which] for column in self[3:]))
 
 
 def _check(
@@ -190,9 +200,14 @@ def _check(
     carried: Sequence[str],
     step_place: str,
     per_step: PerStep,
+    restarts: Restarts,
     duplicates: Duplicates,
 ) -> PerStep:
     errors, hints = [], []
+    if restarts not in RESTARTS:
+        errors.append(f"restarts={restarts!r}: one of {', '.join(RESTARTS)} was expected")
+    elif restarts != "keep" and step is None:
+        errors.append(f"restarts={restarts!r} needs a step, the metric that counts the steps")
     try:
         check_step_place(step_place)
     except OptionError as error:
@@ -219,7 +234,13 @@ def _check(
     for name in dict.fromkeys(columns):
         if columns.count(name) > 1:
             errors.append(f"{name!r} is given twice")
-        elif len(metrics) > 1 and name in ("job", "step", "stream", "repeat"):
+        elif len(metrics) > 1 and name in (
+            "job",
+            "step",
+            "stream",
+            "repeat",
+            *(["run"] if restarts == "split" else []),
+        ):
             errors.append(f"the metric {name!r} has the name of another column; read it alone, with curve")
     if errors:
         raise OptionError("; ".join(errors), hint=" ".join(hints) or None)
@@ -250,11 +271,11 @@ def _is_text(tables: Mapping[str, pa.Table], name: str) -> bool:
 
 
 def _read(
-    tables: Mapping[str, pa.Table], wanted: Sequence[str], labels: Sequence[str], blocks: pa.Table | None
+    tables: Mapping[str, pa.Table], wanted: Sequence[str], labels: Sequence[str], apart: Mapping[str, pa.Table]
 ) -> tuple[pa.Array, pa.Array, dict[str, pa.Array], dict[str, Rows]]:
     """The names of jobs and streams, the texts of labels, and the rows of metrics; all numbers are in natural order of names.
 
-    The separators of blocks, if they are given, are among the rows.
+    ``apart`` are tables whose rows are read, too, whatever their values are.
     """
     found = {name: checked(tables[name], name) for name in wanted}
     texts = {}
@@ -263,8 +284,7 @@ def _read(
             texts[name], found[name] = _with_numbers(table)
         else:
             numeric(table, name)
-    if blocks is not None:
-        found[BLOCK] = blocks
+    found |= apart
     nothing = pa.array([], pa.string())
     numbers = {}
     names = {}
@@ -305,26 +325,50 @@ def _labelled(
             column = np.append(label.value, np.nan)[at]
         columns.append(column[row])
     unnumbered = np.zeros(len(row))
-    return _Keyed(row, rows.job[row], tuple(columns), unnumbered, unnumbered)
+    return _Keyed(row, rows.job[row], tuple(columns), unnumbered, unnumbered, unnumbered)
 
 
 def _stepped(
-    rows: Rows,
-    keys: _Keyed,
+    rows: Mapping[str, Rows],
+    keyed: Mapping[str, _Keyed],
     steps: Rows,
     step_keys: _Keyed,
     apart_by: Sequence[int],
     place: StepPlace,
-    blocks: Rows | None,
-) -> _Keyed:
-    """The rows with their steps, each from the same worker, as far as these columns distinguish workers."""
-    step_rows = steps.take(step_keys.row)
-    within = _groups(
-        keys._replace(workers=tuple(keys.workers[at] for at in apart_by)),
-        step_keys._replace(workers=tuple(step_keys.workers[at] for at in apart_by)),
-    )
-    at = in_force(rows.take(keys.row), step_rows, place, within=within, blocks=blocks)
-    return keys._replace(step=np.append(step_rows.value, np.nan)[at])
+    restarts: Restarts,
+) -> dict[str, _Keyed]:
+    """The rows that count, with their steps, each from the same worker, as far as these columns distinguish workers."""
+    steps = steps.take(step_keys.row)
+    own = {name: rows[name].take(keys.row) for name, keys in keyed.items()}
+
+    def apart(keys: _Keyed) -> _Keyed:
+        return keys._replace(workers=tuple(keys.workers[at] for at in apart_by))
+
+    within = {name: _groups(apart(keys), apart(step_keys)) for name, keys in keyed.items()}
+    at = {name: in_force(own[name], steps, place, within=within[name], blocks=rows.get(BLOCK)) for name in keyed}
+    if restarts == "keep":
+        return {name: keys._replace(step=np.append(steps.value, np.nan)[at[name]]) for name, keys in keyed.items()}
+    run_starts = rows.get(RUN)
+    first_of_run = None if run_starts is None else runs_between(steps, run_starts)
+    values = [ValuesAtSteps(own[name].value, at[name]) for name in keyed]
+    of_workers = _as_streams(steps, _groups(apart(step_keys), apart(step_keys))[1])
+    runs = runs_of_steps(of_workers, restarts, first_of_run, values)
+    found = {}
+    for name, keys in keyed.items():
+        some, others = own[name], steps
+        if run_starts is None:
+            some, others = _as_streams(some, within[name][0]), _as_streams(others, within[name][1])
+        stepped = with_steps(some, others, at[name], runs, restarts, run_starts)
+        if stepped.run is None or stepped.step is None:
+            raise AssertionError("runs were given")
+        counting = keys._replace(step=stepped.step, run=np.maximum(stepped.run, 0).astype(np.float64))
+        found[name] = counting.take(np.flatnonzero(stepped.run >= 0))
+    return found
+
+
+def _as_streams(rows: Rows, group: Array) -> Rows:
+    """The rows, each worker of a stream as a stream."""
+    return rows._replace(stream=rows.stream.astype(np.int64) * (int(group.max(initial=0)) + 1) + group)
 
 
 def _groups(one: _Keyed, other: _Keyed) -> tuple[Array, Array]:
@@ -347,7 +391,7 @@ def _counted(keys: _Keyed) -> _Keyed:
 def _reduced(value: Array, keys: _Keyed, per_step: PerStep) -> tuple[_Keyed, Array]:
     """Keep one value per step, or all values, numbered."""
     value = value[keys.row]
-    by = (keys.job, *keys.workers, keys.step)
+    by = (keys.job, *keys.workers, keys.run, keys.step)
     order = np.lexsort(by[::-1])
     starts = np.flatnonzero(_changes(by, order))
     ends = np.append(starts[1:], len(order)).astype(np.int64)[: len(starts)]
@@ -366,18 +410,18 @@ def _side_by_side(
     workers: Sequence[str],
     names: pa.Array,
     texts: Mapping[str, pa.Array],
-    *,
-    repeats: bool,
+    numbered_by: Sequence[str],
 ) -> pa.Table:
     def joined(columns: list[Array]) -> Array:
         return np.concatenate(columns) if columns else np.empty(0)
 
     job = joined([keys.job for keys, _ in parts]).astype(np.int64)
+    run = joined([keys.run for keys, _ in parts])
     step = joined([keys.step for keys, _ in parts])
     repeat = joined([keys.repeat for keys, _ in parts])
     labels = [joined([keys.workers[at] for keys, _ in parts]) for at in range(len(workers))]
     # NaN represents null, and comes first
-    by = (job, *(np.where(np.isnan(one), -np.inf, one) for one in labels), ~np.isnan(step), step, repeat)
+    by = (job, *(np.where(np.isnan(one), -np.inf, one) for one in labels), run, ~np.isnan(step), step, repeat)
     order = np.lexsort(by[::-1])
     changes = _changes(by, order)
     place = np.empty(len(order), dtype=np.int64)
@@ -391,8 +435,10 @@ def _side_by_side(
             columns[worker] = texts[worker].take(pa.array(np.where(lacking, 0, number).astype(np.int64), mask=lacking))
         else:
             columns[worker] = pa.array(label[first], from_pandas=True)
+    if "run" in numbered_by:
+        columns["run"] = pa.array(run[first].astype(np.int64))
     columns["step"] = pa.array(step[first], pa.float64(), from_pandas=True)
-    if repeats:
+    if "repeat" in numbered_by:
         columns["repeat"] = pa.array(repeat[first].astype(np.int64))
     arrays = list(columns.values())
     begin = 0

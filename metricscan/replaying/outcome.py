@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.evidence import Evidence
     from metricscan.definitions.blocks import StepPlace
-    from metricscan.definitions.objective import Duplicates, Objective, PerStep
+    from metricscan.definitions.objective import Duplicates, Objective, PerStep, Restarts
     from metricscan.errors import SourceError
     from metricscan.logs.job import Survey
     from metricscan.ranking.at_best import AtBest
@@ -166,11 +166,12 @@ class Replay(Mapping[str, pa.Table]):
         carry: bool | str | Sequence[str] = False,
         step_place: StepPlace = "before",
         per_step: PerStep = "last",
+        restarts: Restarts = "keep",
         duplicates: Duplicates = None,
     ) -> pa.Table:
         """Put the values of metrics side by side, one row per step; see :func:`metricscan.wide`."""
-        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
-        return wide(self, step, metrics, worker=worker, **how)
+        how: Any = {"step_place": step_place, "per_step": per_step, "restarts": restarts, "duplicates": duplicates}
+        return wide(self, step, metrics, worker=worker, carry=carry, **how)
 
     def curve(
         self,
@@ -181,11 +182,12 @@ class Replay(Mapping[str, pa.Table]):
         carry: bool | str | Sequence[str] = False,
         step_place: StepPlace = "before",
         per_step: PerStep = "last",
+        restarts: Restarts = "keep",
         duplicates: Duplicates = None,
     ) -> pa.Table:
         """Give the values of one metric by step, job by job; see :func:`metricscan.curve`."""
-        how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
-        return curve(self, metric, step, worker=worker, **how)
+        how: Any = {"step_place": step_place, "per_step": per_step, "restarts": restarts, "duplicates": duplicates}
+        return curve(self, metric, step, worker=worker, carry=carry, **how)
 
     def blocks(self) -> pa.Table:
         """Give the separators of blocks, as rows of a label; what separates them is what the replay was told, or the usual lines.

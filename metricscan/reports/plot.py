@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.rows import Array
     from metricscan.definitions.blocks import StepPlace
-    from metricscan.definitions.objective import Duplicates, Objective, PerStep
+    from metricscan.definitions.objective import Duplicates, Objective, PerStep, Restarts
     from metricscan.ranking.groups import GroupValue
     from metricscan.reports.bands import Band
 
@@ -57,6 +57,7 @@ def plot(
     carry: bool | str | Sequence[str] = False,
     step_place: StepPlace = "before",
     per_step: PerStep = "last",
+    restarts: Restarts = "keep",
     duplicates: Duplicates = None,
     log: bool = False,
     over: str | Sequence[str] = (),
@@ -68,7 +69,7 @@ def plot(
 
     Parameters
     ----------
-    tables, metric, step, worker, carry, step_place, per_step, duplicates
+    tables, metric, step, worker, carry, step_place, per_step, restarts, duplicates
         As :func:`curve` takes them.
     path : path
         Ends in .png, .svg or .html. The HTML page contains the drawing and loads nothing; under the pointer, a line shows
@@ -112,7 +113,8 @@ def plot(
     except ImportError as error:
         raise OptionError("plotting needs matplotlib", hint="pip install 'metricscan[plot]'") from error
     opened = opened_tables(tables)
-    how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "duplicates": duplicates}
+    how: dict[str, Any] = {"carry": carry, "step_place": step_place, "per_step": per_step, "restarts": restarts}
+    how["duplicates"] = duplicates
     conditions: Any = {"completed_only": completed_only, "min_step": min_step, "exclude_doubts": exclude_doubts}
     grouping = None
     bands: list[Band] = []
@@ -157,7 +159,7 @@ def _lines(table: pa.Table) -> list[_Line]:
     for start, end in zip(starts, [*starts[1:], len(keys)][: len(starts)], strict=True):
         job, *labels = keys[start]
         parts = (
-            f"{name} {label:g}" if isinstance(label, float) else str(label)
+            str(label) if isinstance(label, str) else f"{name} {label:g}"
             for name, label in zip(workers, labels, strict=True)
         )
         placed = ~np.isnan(step[start:end])

@@ -13,6 +13,7 @@ from support.ranking_oracle import Row
 
 import metricscan
 from metricscan import Objective, OptionError, Scanner, rank_groups
+from metricscan.definitions.objective import RESTARTS
 from metricscan.ranking.groups import SCHEMA, _deviations, notices_of
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)"], labels={"fold": r"fold=(\S+)"})
@@ -257,11 +258,13 @@ events = st.lists(
 
 
 @given(
-    st.dictionaries(st.sampled_from(["a", "b"]), events, min_size=1), st.sampled_from(["last", "min", "mean", "best@1"])
+    st.dictionaries(st.sampled_from(["a", "b"]), events, min_size=1),
+    st.sampled_from(["last", "min", "mean", "best@1"]),
+    st.sampled_from(RESTARTS),
 )
-def test_a_naive_oracle_splits_folds_the_same(tmp_path_factory, logs, scope):
+def test_a_naive_oracle_splits_folds_the_same(tmp_path_factory, logs, scope, restarts):
     replay, dataset = replayed(tmp_path_factory.mktemp("folds"), {name: "".join(some) for name, some in logs.items()})
-    objective = Objective("loss", "Minimize", scope, "epoch")
+    objective = Objective("loss", "Minimize", scope, "epoch", restarts=restarts)
     found = {name: rows_of(replay[name]) for name in ("loss", "epoch", "fold")}
     units, steps_of, parents = {}, {}, {}
     for name in logs:
@@ -274,16 +277,27 @@ def test_a_naive_oracle_splits_folds_the_same(tmp_path_factory, logs, scope):
             steps = [row for row in own["epoch"] if fold["epoch", row.start] == value]
             unit = f"{name} [fold={value}]"
             parents[unit], steps_of[unit] = name, steps
-            units[unit] = [
-                row._replace(step=ranking_oracle.step_in_force(row, steps))
-                for row in own["loss"]
-                if fold["loss", row.start] == value
-            ]
+            rows = [row for row in own["loss"] if fold["loss", row.start] == value]
+            units[unit] = ranking_oracle.joined({"loss": rows}, steps, ["loss"], restarts)["loss"]
     expected, _ = groups_oracle.groups(
         ranking_oracle.rank(units, "Minimize", scope, steps=steps_of), {unit: {} for unit in units}, parents=parents
     )
     for tables in (replay, dataset):
         check(rank_groups(tables, objective, over="fold"), list(expected))
+
+
+def test_runs_of_folds_by_their_records(tmp_path):
+    # both folds are trained in turn, and again from a checkpoint, before which the program says that it starts
+    text = "fold=1 epoch=1 loss=1\nfold=2 epoch=1 loss=2\nfold=1 epoch=2 loss=3\nfold=2 epoch=2 loss=4\nstart\n"
+    tree(tmp_path / "logs", {"a.log": text + "fold=1 epoch=2 loss=5\nfold=2 epoch=2 loss=6\n", "b.log": text})
+    result = metricscan.replay(tmp_path / "logs", SCANNER, run_start="^start$", out=tmp_path / "out")
+    for tables in (result, tmp_path / "out"):
+        for restarts, expected in (("purge", [1.5, 1.5]), ("split", [1.5, 1.5])):
+            objective = Objective("loss", "Minimize", "min", "epoch", restarts=restarts)
+            assert rank_groups(tables, objective, over="fold")["value"].to_pylist() == expected
+        objective = Objective("loss", "Minimize", "mean", "epoch", per_step="all", restarts="purge")
+        groups = rank_groups(tables, objective, over="fold").to_pylist()
+        assert [(row["group"], row["value"]) for row in groups] == [("b", 2.5), ("a", 3.5)]
 
 
 def rows_of(table):

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import ranking_oracle
+from support.folders import tree
 
 import metricscan
 from metricscan import OptionError, Scanner, replay, wide
 from metricscan.definitions.blocks import BLOCK, STEP_PLACES
+from metricscan.definitions.objective import RESTARTS
 
 SCANNER = Scanner([r"epoch=epoch=(\d+)", r"loss=loss=(\S+)", r"acc=acc=(\S+)", r"rank=rank(\d+)\]"])
 
@@ -239,9 +241,16 @@ workers = st.sampled_from([(), ("stream",), ("rank",), ("stream", "rank")])
 
 
 @given(
-    logs, workers, st.booleans(), st.sampled_from(["last", "first", "all"]), st.booleans(), st.sampled_from(STEP_PLACES)
+    logs,
+    workers,
+    st.booleans(),
+    st.sampled_from(["last", "first", "all"]),
+    st.booleans(),
+    st.sampled_from(STEP_PLACES),
+    st.sampled_from(RESTARTS),
 )
-def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, step_place):
+def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, step_place, restarts):
+    restarts = restarts if stepped else "keep"
     carry = ["rank"] if carried and "rank" in workers else []
     rows = {name: defaultdict(list) for name in ("loss", "acc", "epoch", "rank", "block")}
     columns = {name: [] for name in rows}
@@ -265,9 +274,21 @@ def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, ste
         label = ranking_oracle.label_in_force(row, labels, some, carried=bool(carry))
         return tuple({"stream": row.stream, "rank": label}[worker] for worker in columns)
 
-    expected = defaultdict(dict)
+    expected, joined = defaultdict(dict), {}
     apart_by = [worker for worker in workers if worker not in carry]
     apart = []
+    for job in {job for some in rows.values() for job in some}:
+        of_worker = defaultdict(lambda: defaultdict(list))
+        for name in ("loss", "acc", "epoch"):
+            for row in rows[name][job]:
+                of_worker[row.stream, labelled(job, row, name, apart_by)][name].append(row)
+        for (stream, own), found in of_worker.items():
+            steps = found.pop("epoch", [])
+            separators = [one for one in rows["block"][job] if one.stream == stream]
+            found = {name: found[name] for name in ("loss", "acc")}
+            after = ranking_oracle.joined(found, steps, found, restarts, step_place, separators)
+            for name, some in found.items():
+                joined |= {(job, name, row, own): other for row, other in zip(some, after[name], strict=True)}
     for name in ("loss", "acc"):
         found = [labelled(job, row, name) for job, some in rows[name].items() for row in some]
         if "rank" in apart_by and found and all(label[-1] is None for label in found):
@@ -277,27 +298,25 @@ def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, ste
             for row in ranking_oracle.in_order(some):
                 label = labelled(job, row, name)
                 own = labelled(job, row, name, apart_by)
-                in_stream = [one for one in rows["epoch"][job] if one.stream == row.stream]
-                steps = [one for one in in_stream if labelled(job, one, "epoch", apart_by) == own]
-                separators = [one for one in rows["block"][job] if one.stream == row.stream]
+                of_step = joined[job, name, row, own]
+                if of_step.run < 0:
+                    continue
                 seen[label] += 1
-                step = (
-                    ranking_oracle.step_in_force(row, steps, step_place, separators) if stepped else float(seen[label])
-                )
-                key = (job, label, step)
+                step = of_step.step if stepped else float(seen[label])
+                key = (job, label, of_step.run, step)
                 values = expected[key].setdefault(name, [])
                 values.append(row.value)
     flat = {}
-    for (job, label, step), found in expected.items():
+    for (job, label, run, step), found in expected.items():
         for name, values in found.items():
             kept = {"last": values[-1:], "first": values[:1], "all": values}[per_step]
             for number, value in enumerate(kept, 1):
-                flat.setdefault((job, label, step, number), {})[name] = value
+                flat.setdefault((job, label, run, step, number), {})[name] = value
 
     def order(key):
-        job, label, step, number = key
+        job, label, run, step, number = key
         pieces = [ranking_oracle.natural(one) if isinstance(one, str) else -1 if one is None else one for one in label]
-        return ranking_oracle.natural(job), pieces, -1 if step is None else step, number
+        return ranking_oracle.natural(job), pieces, run, -1 if step is None else step, number
 
     def result():
         how = {
@@ -305,6 +324,7 @@ def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, ste
             "carry": carry,
             "step_place": step_place if stepped else "before",
             "per_step": per_step,
+            "restarts": restarts,
         }
         return wide(tables, "epoch" if stepped else None, ["loss", "acc"], **how)
 
@@ -318,12 +338,36 @@ def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, ste
         (
             job,
             *label,
+            *([run] if restarts == "split" else []),
             step,
             *([number] if per_step == "all" else []),
-            *(flat[job, label, step, number].get(name) for name in ("loss", "acc")),
+            *(flat[job, label, run, step, number].get(name) for name in ("loss", "acc")),
         )
-        for job, label, step, number in sorted(flat, key=order)
+        for job, label, run, step, number in sorted(flat, key=order)
     ]
+
+
+@pytest.mark.parametrize("run_start", [None, "^start$"])
+def test_runs_in_one_log(tmp_path, run_start):
+    text = "start\nepoch=1 loss=1\nepoch=2 loss=2\nepoch=3 loss=3\nstart\nepoch=2 loss=4\nepoch=3 loss=5\n"
+    tree(tmp_path, {"logs/a.log": text})
+    found = replay(tmp_path / "logs", SCANNER, out=tmp_path / "out", run_start=run_start)
+    for tables in (found, tmp_path / "out"):
+        table = wide(tables, "epoch", ["loss"], restarts="purge", per_step="all")
+        assert rows_of(table) == [("a", 1.0, 1, 1.0), ("a", 2.0, 1, 4.0), ("a", 3.0, 1, 5.0)]
+        table = metricscan.curve(tables, "loss", "epoch", restarts="split")
+        assert table.column_names == ["job", "run", "step", "value"]
+        assert [row[1:] for row in rows_of(table)] == [(0, 1, 1), (0, 2, 2), (0, 3, 3), (1, 2, 4), (1, 3, 5)]
+
+
+def test_the_workers_of_one_log_are_restarted_each_on_its_own(tmp_path):
+    lines = [(0, 1, 1), (1, 1, 2), (0, 2, 3), (1, 2, 4), (0, 1, 5), (0, 2, 6), (1, 3, 7)]
+    found = read(
+        tmp_path, **{"a.log": "".join(f"[rank{rank}] epoch={step} loss={loss}\n" for rank, step, loss in lines)}
+    )
+    table = found.curve("loss", "epoch", worker="rank", restarts="split")
+    expected = [(0, 0, 1, 1), (0, 0, 2, 3), (0, 1, 1, 5), (0, 1, 2, 6), (1, 0, 1, 2), (1, 0, 2, 4), (1, 0, 3, 7)]
+    assert [row[1:] for row in rows_of(table)] == expected
 
 
 # ---- faults
@@ -339,6 +383,8 @@ def test_an_oracle_gives_the_same(logs, workers, carried, per_step, stepped, ste
         (("epoch", ["los"]), "the metric 'los' is not among the metrics"),
         (("epoch", ["loss", "loss"]), "'loss' is given twice"),
         ((None, ["loss"], {"step_place": "after"}), "step_place='after' needs a step"),
+        ((None, ["loss"], {"restarts": "purge"}), "restarts='purge' needs a step"),
+        (("epoch", ["loss"], {"restarts": "drop"}), "restarts='drop': one of keep, purge, split was expected"),
     ],
 )
 def test_wrong_metrics(tmp_path, arguments, message):
