@@ -7,7 +7,7 @@ UTF-16 without a mark, and a text whose encoding changes, end with an error at t
 from __future__ import annotations
 
 import codecs
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -121,6 +121,15 @@ def of_utf32(head: bytes, name: str) -> SourceError | None:
     return _changed(name, "UTF-8", "UTF-32LE" if head[0] else "UTF-32BE", 0, 0)
 
 
+class DecoderStanding(NamedTuple):
+    """Where a decoder stands: its encoding, the place in the source, the invalid units before it, and the first of them."""
+
+    encoding: str
+    place: int
+    undecoded: int
+    undecoded_at: int | None
+
+
 class Decoder:
     """Decodes a source that begins with a mark, piece by piece, and knows the place of each byte of its text.
 
@@ -161,6 +170,7 @@ class Decoder:
         self._after_newline = True
         self._length = 0
         # Per piece of text: where it begins in the text, where in the source, and the text, or None for ASCII.
+        self._undecoded_places: list[int] = []
         self._begins: list[int] = []
         self._sources: list[int] = []
         self._texts: list[bytes | None] = []
@@ -171,7 +181,23 @@ class Decoder:
         """A decoder that goes on from here."""
         other = copy(self)
         other._begins, other._sources, other._texts = self._begins[:], self._sources[:], self._texts[:]
+        other._undecoded_places = self._undecoded_places[:]
         return other
+
+    def standing(self, place: int) -> DecoderStanding:
+        """Where the decoder stood when it had decoded up to a place, of which nothing behind was forgotten."""
+        behind = len(self._undecoded_places) - bisect_left(self._undecoded_places, place)
+        first = None if self.undecoded == behind else self.undecoded_at
+        return DecoderStanding(self.encoding.name, place, self.undecoded - behind, first)
+
+    @classmethod
+    def at(cls, standing: DecoderStanding, length: int) -> Decoder:
+        """A decoder of a live stream that goes on there, behind so many bytes of text."""
+        encoding = next(one for one in _ENCODINGS if one.name == standing.encoding)
+        decoder = cls(encoding, len(encoding.mark), ends_at_change=False)
+        _, decoder.read, decoder.undecoded, decoder.undecoded_at = standing
+        decoder._length = length
+        return decoder
 
     # ---- text
 
@@ -196,7 +222,8 @@ class Decoder:
         elif final and self._held:
             # one character, whatever its length
             self._held = b""
-            last = self._counted(1, start + end).encode()
+            self._count([start + end])
+            last = _REPLACEMENT.encode()
             self._note(last, start + end, is_ascii=False)
             encoded += last
         return encoded
@@ -221,16 +248,16 @@ class Decoder:
 
             units = np.frombuffer(data, self.encoding.dtype).copy()
             invalid = self._invalid(units)
-            places = np.flatnonzero(invalid)
-            self._counted(len(places), start + int(places[0]) * self.encoding.unit_bytes)
+            self._count((start + np.flatnonzero(invalid) * self.encoding.unit_bytes).tolist())
             units[invalid] = ord(_REPLACEMENT)
             return units.tobytes().decode(self.encoding.codec)
 
-    def _counted(self, invalid: int, first: int) -> str:
+    def _count(self, places: list[int]) -> None:
+        """Count invalid units, which stand at these places."""
         if self.undecoded_at is None:
-            self.undecoded_at = first
-        self.undecoded += invalid
-        return _REPLACEMENT
+            self.undecoded_at = places[0]
+        self.undecoded += len(places)
+        self._undecoded_places += places
 
     def _invalid(self, units: Any) -> Any:
         if self.encoding.unit_bytes == 4:
@@ -367,6 +394,7 @@ class Decoder:
         keep = bisect_right(self._begins, at) - 1
         if keep > 0:
             del self._begins[:keep], self._sources[:keep], self._texts[:keep]
+            del self._undecoded_places[: bisect_left(self._undecoded_places, self._sources[0])]
 
 
 class _Strange(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metricscan import _core
+from metricscan.logs.encodings import Decoder, DecoderStanding
 from metricscan.scanning.schema import BATCH_ROWS
 
 if TYPE_CHECKING:
-    from metricscan.logs.encodings import Decoder
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stats import ScanStats
 
@@ -81,6 +81,19 @@ class DecodedRows:
         """What the text gets if the source ends here, and rows in this text that another stream of the core finds."""
         decoder = self._decoder.copy()
         return decoder.decode(b"", final=True), DecodedRows(self._plan, core, decoder)
+
+    def state(self) -> list[Any]:
+        """What :meth:`going_on` takes; it can be written as JSON."""
+        return [self._decoder.standing(self.unended_at), [*self._samples.items()]]
+
+    @classmethod
+    def going_on(cls, plan: Plan, core: _core.Stream, state: list[Any]) -> DecodedRows:
+        """The rows of a stream that stands where another one stood."""
+        standing, samples = state
+        found = cls(plan, core, Decoder.at(DecoderStanding(*standing), core.unended_at))
+        found._fed = core.unended_at
+        found._samples = dict(samples)
+        return found
 
     @property
     def unended_at(self) -> int:

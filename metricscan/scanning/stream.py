@@ -91,8 +91,12 @@ class Stream:
             self._steps = StepRows(plan, joining)
         if standing is not None:
             stream_state.put(self._core, standing, plan)
+            if standing.decoded is not None:
+                from metricscan.scanning.decoded import DecodedRows
+
+                self._decoded = DecodedRows.going_on(plan, self._core, standing.decoded)
             if standing.is_decided:
-                self._beginning, self._input = None, self._core
+                self._beginning, self._input = None, self._decoded or self._core
             if standing.given is not None:
                 self._new_flushes(standing.given)
             if self._steps is not None and standing.rows is not None:
@@ -290,13 +294,11 @@ class Stream:
         RuntimeError
             The stream holds rows that were not taken, or another call of this thread uses it.
         ValueError
-            The stream is closed, or is decoded from UTF-16 or UTF-32.
+            The stream is closed.
         """
         with _core.Turn(self._core):
             if self.closed:
                 raise ValueError("the stream is closed: nothing goes on")
-            if self._decoded is not None:
-                raise ValueError("the stream is decoded from UTF-16 or UTF-32: such a stream has no state yet")
             given = None
             if self._flushes is not None:
                 if self._flushes.holds_rows(self._fed):
@@ -308,6 +310,7 @@ class Stream:
                 is_decided=self._beginning is None,
                 given=given,
                 rows=None if self._steps is None else self._steps.state(),
+                decoded=None if self._decoded is None else self._decoded.state(),
             )
 
     @property

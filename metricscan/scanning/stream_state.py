@@ -45,6 +45,8 @@ class Standing(NamedTuple):
         The offset of the record whose rows were given out before its end, and are not replaced yet.
     rows : list or None
         What :meth:`StepRows.state` returned; None without steps and workers.
+    decoded : list or None
+        What :meth:`DecodedRows.state` returned; None unless the stream is decoded. Offsets are those of the text then.
     """
 
     offset: int
@@ -57,6 +59,7 @@ class Standing(NamedTuple):
     is_decided: bool
     given: int | None = None
     rows: list[Any] | None = None
+    decoded: list[Any] | None = None
 
 
 def begun(offset: Any, line: Any) -> Standing | None:
@@ -81,11 +84,9 @@ def begun(offset: Any, line: Any) -> Standing | None:
     return Standing(offset, line - 1, 0, offset, _core.PAST_BEGINNING, skip_lf=False, counted=[], is_decided=True)
 
 
-def packed(
-    core: _core.Stream, fingerprint: str, *, is_decided: bool, given: int | None, rows: list[Any] | None
-) -> bytes:
-    """The state of a stream; ``fingerprint`` is that of its scanner."""
-    standing = Standing(*_core.standing(core), is_decided, given, rows)
+def packed(core: _core.Stream, fingerprint: str, **further: Any) -> bytes:
+    """The state of a stream; ``fingerprint`` is that of its scanner, ``further`` what the core does not know of its standing."""
+    standing = Standing(*_core.standing(core), **further)
     counted = [
         (*counts, None if newest is None else (spelled(newest[0]), *newest[1:])) for *counts, newest in standing.counted
     ]

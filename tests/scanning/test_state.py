@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.encodings import ENCODINGS, written
 from support.feeding import expected, outcome, rows_of
 
 from metricscan import OptionError, Scanner
@@ -124,9 +125,62 @@ def test_what_is_no_state_is_one_clear_error():
             scanner.stream(state=value)
 
 
-def test_the_state_of_a_decoded_stream_is_refused():
-    stream = Scanner(DEFINITIONS, untamed="allow").stream()
-    stream.feed("a=1\n".encode("utf-16"))
-    stream.take()
-    with pytest.raises(ValueError, match="UTF-16"):
-        stream.state()
+TEXTS = ["a=1é\na=2\r\na=x\r\U0001f600 a=3\n\n\ufffda=5", "a=1\n" * 3, "", "\0a=1\n\ufeffa=2\n", "\U0001f600" * 5]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda one: one.codec)
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_cut_of_a_decoded_log(text, encoding):
+    scanner = Scanner(DEFINITIONS, untamed="allow")
+    log = written(text, encoding)
+    stats, tables = gone_on(scanner, log, [])
+    wanted = outcome(stats, tables)
+    assert wanted == expected(DEFINITIONS, log)
+    for cut in range(len(log) + 1):
+        found, tables = gone_on(scanner, log, [cut])
+        assert (outcome(found, tables), found) == (wanted, stats)
+    found, tables = gone_on(scanner, log, range(len(log) + 1))
+    assert (outcome(found, tables), found) == (wanted, stats)
+
+
+@given(
+    st.sampled_from(ENCODINGS),
+    st.lists(
+        st.sampled_from(
+            ["a=", "1", "2.5", " ", "\r", "\n", "x", "é", "\U0001f600", "\ud800", "\udc00", "\ufffd", "\0"]
+        ),
+        max_size=20,
+    )
+    .map("".join)
+    .flatmap(
+        lambda text: st.tuples(st.just(text), st.lists(st.integers(0, 4 * len(text) + 4), max_size=4).map(sorted))
+    ),
+)
+def test_any_cuts_of_any_decoded_log(encoding, text_and_cuts):
+    text, cuts = text_and_cuts
+    scanner = Scanner(DEFINITIONS, untamed="allow")
+    log = encoding.mark + text.encode(encoding.codec, "surrogatepass")
+    stats, tables = gone_on(scanner, log, [])
+    wanted = outcome(stats, tables)
+    # also within a unit
+    for whole in (log, log + b"\x31"):
+        if whole is not log:
+            stats, tables = gone_on(scanner, whole, [])
+            wanted = outcome(stats, tables)
+        found, tables = gone_on(scanner, whole, [min(cut, len(whole)) for cut in cuts])
+        assert (outcome(found, tables), found) == (wanted, stats)
+
+
+def test_a_decoded_stream_goes_on_behind_much_that_could_not_be_decoded():
+    scanner = Scanner(DEFINITIONS[:1])
+    log = b"\xff\xfe" + ("\ud800a=1é\n" * 5000 + "\ud800\ud800 a=2").encode("utf-16-le", "surrogatepass")
+    stream = scanner.stream()
+    for at in range(0, len(log), 997):
+        stream.feed(log[at : at + 997])
+        stream.take()
+    assert stream.stats.undecoded == 5002
+    stream = scanner.stream(state=stream.state())
+    assert (stream.stats.undecoded, stream.stats.undecoded_at, stream.resume_offset) == (5000, 2, 2 + 5000 * 12)
+    stream.feed(log[stream.resume_offset :])
+    stream.close()
+    assert (stream.stats.undecoded, stream.latest["m"].start) == (5002, len(log) - 2)

@@ -106,6 +106,16 @@ def test_with_their_replacements_the_rows_are_those_without_a_flush(log, steps, 
         check(SCANNERS[newline], newline, log, steps)
 
 
+TEXTS = st.lists(
+    st.sampled_from(["loss=", "acc=", "1", "2.5", ";", " ", "\r", "\n", "é", "\U0001f600", "\0"]), max_size=20
+)
+
+
+@given(TEXTS.map("".join), st.sampled_from(ENCODINGS), STEPS)
+def test_and_so_are_those_of_decoded_streams(text, encoding, steps):
+    check(SCANNERS["universal"], "universal", written(text, encoding), steps)
+
+
 @pytest.mark.parametrize("act", ["f", "ft", "fs"])
 @pytest.mark.parametrize("newline", SCANNERS)
 @pytest.mark.parametrize(
