@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         OptionError,
         SourceError,
     )
+    from metricscan.live.follow import Following, follow
     from metricscan.logs.details import survey
     from metricscan.logs.job import Survey, SurveyedFile
     from metricscan.ranking.frames import job_frame, metric_frame
@@ -67,6 +68,7 @@ _HOME = {
     "Explanation": "scanning.plan",
     "Fault": "errors",
     "FollowedFile": "datasets.journal_format",
+    "Following": "live.follow",
     "Journal": "datasets.journal",
     "JournalReader": "datasets.journal_reader",
     "LiveRow": "scanning.result",
@@ -90,6 +92,7 @@ _HOME = {
     "compact": "datasets.compact",
     "compare_scopes": "ranking.scopes",
     "curve": "ranking.wide",
+    "follow": "live.follow",
     "job_frame": "ranking.frames",
     "load_definitions": "definitions.definition",
     "metric_frame": "ranking.frames",
@@ -133,6 +136,7 @@ __all__ = [
     "Explanation",
     "Fault",
     "FollowedFile",
+    "Following",
     "Journal",
     "JournalReader",
     "LiveRow",
@@ -156,6 +160,7 @@ __all__ = [
     "compact",
     "compare_scopes",
     "curve",
+    "follow",
     "job_frame",
     "load_definitions",
     "metric_frame",

@@ -460,6 +460,10 @@ class Journal:
         finally:
             self._release()
 
+    def abandon(self) -> None:
+        """Let another process write the journal, without a commit of what was added. It may be called again."""
+        self._release()
+
     def _release(self) -> None:
         for descriptor in (self._descriptor, self._lock):
             if descriptor >= 0:

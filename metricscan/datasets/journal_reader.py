@@ -39,15 +39,15 @@ class JournalBatch(NamedTuple):
 
     Attributes
     ----------
-    cursor : str
-        The place in the journal behind these rows.
+    cursor : str or None
+        The place in the journal behind these rows; None where rows come without a journal.
     rows : mapping of str to pyarrow.RecordBatch
         By metric, with the columns of a dataset's tables, in the order in which they were written; metrics with rows alone.
     replaced : tuple of ReplacedRecord
         To be done before ``rows`` are added: the rows of these records that earlier batches brought are to be dropped.
     """
 
-    cursor: str
+    cursor: str | None
     rows: Mapping[str, pa.RecordBatch]
     replaced: tuple[ReplacedRecord, ...]
 
@@ -90,7 +90,37 @@ class JournalReader:
         self._segment: Segment | None = None
         # where the last commit that was handed out begins
         self._begin = 0
-        self._cursor: str | None = None
+        # the place behind the last rows that were handed out, and that where this reader stands: no rows lie between them
+        self._handed: str | None = None
+        self._standing: str | None = None
+
+    @property
+    def cursor(self) -> str | None:
+        """The place up to which all was handed out; None before the first commit."""
+        return self._standing
+
+    def end(self) -> str | None:
+        """Go to the end; return the cursor behind the last commit that is written now. None if there is none.
+
+        Raises
+        ------
+        SourceError
+            The journal is damaged or cannot be read.
+        """
+        self._stand(None)
+        last = last_segment(self.path)
+        for number in range(last, 0, -1):
+            segment = self._opened(number, last)
+            for self._begin in segment.commits():
+                pass
+            if segment.commits_read:
+                self._stand(self._place(segment))
+                return self._standing
+        self._segment = None
+        return None
+
+    def _stand(self, cursor: str | None) -> None:
+        self._handed = self._standing = cursor
 
     def read_from(self, cursor: str | None = None, *, batch_rows: int = 65_536) -> Iterator[JournalBatch]:
         """Read the commits behind a cursor, up to the last one that is written now.
@@ -119,7 +149,7 @@ class JournalReader:
         """
         if batch_rows < 1:
             raise OptionError(f"batch_rows={batch_rows}: 1 or more was expected")
-        if cursor is None or cursor != self._cursor:
+        if cursor is None or cursor not in (self._handed, self._standing):
             self._seek(cursor)
         is_new = False
         while True:
@@ -161,7 +191,7 @@ class JournalReader:
         for begin in segment.commits(wanted, replace):
             if held and replaced:
                 # this reader stands behind the next commit already
-                self._cursor = None
+                self._stand(None)
                 yield self._batch(segment.state, joined, gone, reached)
                 joined, gone, held = {}, [], 0
             gone += replaced
@@ -175,12 +205,15 @@ class JournalReader:
             self._begin = begin
             reached = self._place(segment)
             if held >= batch_rows:
-                self._cursor = reached
+                self._stand(reached)
                 yield self._batch(segment.state, joined, gone, reached)
                 joined, gone, held = {}, [], 0
         if held or gone:
-            self._cursor = reached
+            self._stand(reached)
             yield self._batch(segment.state, joined, gone, reached)
+        elif reached:
+            # of commits without rows nothing is handed out
+            self._standing = reached
 
     def _batch(self, state: State, columns: dict[str, Columns], gone: list[Replaced], cursor: str) -> JournalBatch:
         rows: dict[str, pa.RecordBatch] = {}
@@ -204,7 +237,8 @@ class JournalReader:
 
     def _seek(self, cursor: str | None) -> None:
         """Stand behind the commit of a cursor."""
-        self._segment, self._cursor = None, None
+        self._segment = None
+        self._stand(None)
         if cursor is None:
             return
         try:
@@ -221,7 +255,7 @@ class JournalReader:
                 if segment.end >= end:
                     self._begin = at
                     if (at, segment.end) == (begin, end) and self._place(segment) == cursor:
-                        self._cursor = cursor
+                        self._stand(cursor)
                         return
                     break
         self._segment = None

@@ -13,6 +13,7 @@ from metricscan.datasets.journal_packing import Columns
 from metricscan.datasets.manifest import JobFacts, Manifest
 from metricscan.datasets.schema import LABEL_TABLE_SCHEMA, TABLE_SCHEMA
 from metricscan.errors import SourceError
+from metricscan.scanning.schema import LABEL_SCHEMA as BATCH_LABEL_SCHEMA
 from metricscan.scanning.schema import NO_TIME, TIME
 
 if TYPE_CHECKING:
@@ -205,6 +206,32 @@ def table_batches(
             pa.array(micros, mask=micros == NO_TIME).cast(TIME),
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=LABEL_TABLE_SCHEMA if is_label else TABLE_SCHEMA)
+
+
+def labelled(batches: Sequence[tuple[FollowedFile, pa.RecordBatch]]) -> pa.RecordBatch:
+    """The rows of one metric in several files as a batch with the columns of a dataset's tables, in this order.
+
+    Parameters
+    ----------
+    batches : sequence of (FollowedFile, pyarrow.RecordBatch)
+        As :meth:`Stream.take` gives them.
+    """
+    jobs, of_job = _numbered([file.job for file, _ in batches])
+    streams, of_stream = _numbered([file.stream for file, _ in batches])
+    parts = np.array([file.part for file, _ in batches], np.int32)
+    counts = [batch.num_rows for _, batch in batches]
+    first = batches[0][1]
+    if len(batches) == 1:
+        columns = first.columns
+    else:
+        columns = [pa.concat_arrays([batch.column(at) for _, batch in batches]) for at in range(first.num_columns)]
+    own = [
+        pa.DictionaryArray.from_arrays(pa.array(np.repeat(of_job, counts)), jobs),
+        pa.DictionaryArray.from_arrays(pa.array(np.repeat(of_stream, counts)), streams),
+        pa.array(np.repeat(parts, counts)),
+    ]
+    schema = LABEL_TABLE_SCHEMA if first.schema == BATCH_LABEL_SCHEMA else TABLE_SCHEMA
+    return pa.RecordBatch.from_arrays([*own, *columns], schema=schema)
 
 
 def _numbered(names: Sequence[str]) -> tuple[pa.Array, Array]:

@@ -70,6 +70,24 @@ class Trouble(NamedTuple):
 Event = Began | Data | Ended | Lost | Trouble
 
 
+class FileStatus(NamedTuple):
+    """What shows, without a look into a file, that it did not change."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: str) -> FileStatus | None:
+        """That of the file at a path; None if there is none."""
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 class _Part:
     """A generation of the log's file."""
 
@@ -167,7 +185,7 @@ class FollowedLog:
 
     # ---- what the caller says
 
-    def became_rows(self, part: int, offset: int, state: bytes = b"") -> None:
+    def became_rows(self, part: int, offset: int) -> None:
         """Say that all records before an offset are in rows. To be called while the caller has the bytes of the part.
 
         Parameters
@@ -175,8 +193,6 @@ class FollowedLog:
         part : int
         offset : int
             The first byte of the record that has not ended: in the bytes that the caller has, or where it was before.
-        state : bytes
-            What the checkpoint is to hold for whoever goes on there.
 
         Raises
         ------
@@ -190,8 +206,37 @@ class FollowedLog:
             raise ValueError(
                 f"part {part} is in rows up to byte {one.in_rows.offset} and read up to {one.read.offset}: offset {offset}"
             )
-        one.state = state
         self._changed.add(part)
+
+    def keep_state(self, part: int, state: bytes) -> None:
+        """Say what the checkpoint of a part is to hold for whoever goes on there."""
+        self._parts[part].state = state
+        self._changed.add(part)
+
+    def state_of(self, part: int) -> bytes:
+        """What the checkpoint of a part holds; empty if nothing was said."""
+        return self._parts[part].state
+
+    def changed_parts(self) -> frozenset[int]:
+        """The parts whose checkpoints changed since the last call of :meth:`changed_checkpoints`."""
+        return frozenset(self._changed)
+
+    def settled(self) -> FileStatus | None:
+        """What the file of the log's name was when all of it was read; None if a poll may find more, whatever it is now.
+
+        As long as the name leads to a file with this status, there is nothing new.
+        """
+        parts = self._open_parts()
+        if len(parts) != 1 or self._trouble is not None:
+            return None
+        (part,) = parts
+        if part.seen is None or part.file.compression is not None:
+            return None
+        return FileStatus(part.device, part.inode, *part.seen)
+
+    def is_read(self, key: tuple[int, int]) -> bool:
+        """Whether the file with this device and inode is open as a part."""
+        return any(part.key == key for part in self._open_parts())
 
     def checkpoints(self) -> dict[int, Checkpoint]:
         """The checkpoint of each part."""
@@ -449,6 +494,7 @@ class FollowedLog:
             yield Lost(part.number, part.in_rows.offset, part.seen_bytes, "truncated")
             part.read = part.in_rows
             part.seen_bytes = part.read.offset
+            self._changed.add(part.number)
             yield from self._read_on(part)
             return
         beside = pieces_beside(self.path)
@@ -458,6 +504,7 @@ class FollowedLog:
         if copy is None and not part.in_rows.offset:
             yield Lost(part.number, 0, part.seen_bytes, "truncated")
             part.read, part.seen_bytes = Reach(), 0
+            self._changed.add(part.number)
             yield from self._read_on(part)
             return
         file = part.file

@@ -158,8 +158,9 @@ def recognise(checkpoint: Checkpoint, paths: list[str], others: Iterable[Checkpo
             try:
                 if is_same == (file.key == checkpoint.key):
                     reach = _reach(checkpoint, file)
-                    # A removed file's inode may be that of another piece now.
-                    rivals = [one for one in others if one.key != checkpoint.key] if is_same else others
+                    # Of two parts whose files had this inode in turn, the one that was read further is the likelier.
+                    rivals = [one for one in others if one.key != checkpoint.key or one.offset > checkpoint.offset]
+                    rivals = rivals if is_same else others
                     if reach is not None and _is_of_another(file, checkpoint, rivals):
                         reach = None
             except OSError:

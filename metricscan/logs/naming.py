@@ -104,13 +104,16 @@ class JobKeys:
         The files beside the logs.
     apart : collection of str
         Absolute paths of files that are not pieces of a rotated log, whatever their names.
+    named_from : str, optional
+        The absolute path of a folder, by which jobs in it are named though they share a folder further down.
 
     Attributes
     ----------
     folders : list of (str or None)
         Once :meth:`jobs` was called, per job the folder or file beside which the job's facts lie.
     common : str
-        Once :meth:`jobs` was called, the folder that all jobs share that are named by their paths; ``""`` if there is none.
+        Once :meth:`jobs` was called, the folder from which jobs are named by their paths: the one that they share, unless
+        ``named_from`` is given; ``""`` if there is none.
     by_path : list of bool
         Once :meth:`jobs` was called, whether each job is named by its path.
 
@@ -127,7 +130,9 @@ class JobKeys:
         found: Survey,
         tree: FileTree,
         apart: Collection[str] = (),
+        named_from: str | None = None,
     ) -> None:
+        self._named_from = named_from
         self.logs = [path for path, _ in logs]
         self.within = [name for _, name in logs]
         self.files = _places(self.logs, found.archives)
@@ -309,6 +314,8 @@ class JobKeys:
             is_file = folder == first or (len(group) > 1 and any(self.places[index] == folder for index in group))
             are_files.append(is_file and given is None and folder != STDIN)
         self.common = _common_folder([key for key, given in numbers if given is None and key not in (None, STDIN)])
+        if self._named_from is not None and is_within(self.common, self._named_from):
+            self.common = self._named_from
         names = _names([*numbers], firsts, are_files, self.common)
         for job, name in zip(jobs, names, strict=True):
             job.name = name

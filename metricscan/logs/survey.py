@@ -61,6 +61,7 @@ def survey(
     follow_links: bool = False,
     decisions: dict[str, Decision] | None = None,
     max_decompressed: int = MAX_DECOMPRESSED,
+    named_from: str | None = None,
 ) -> Survey:
     """Find the logs under some paths, and the jobs that wrote them.
 
@@ -85,6 +86,8 @@ def survey(
         Gets each path that was met, and what was decided about it.
     max_decompressed : int
         The most bytes that an archive, or a compressed log, is decompressed to.
+    named_from : str, optional
+        A folder. Jobs that lie in it are named by their paths within, though they share a folder further down.
 
     Raises
     ------
@@ -114,6 +117,7 @@ def survey(
         found,
         tree,
         [place for place, _ in placed],
+        None if named_from is None else absolute(named_from),
     )
     keys.place(placed)
     found.jobs = keys.jobs()

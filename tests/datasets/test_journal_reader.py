@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.journals import SCANNER, batch, file, one_row, rows_of
 
 from metricscan import FollowedFile, Journal, JournalReader, OptionError, SourceError
+from metricscan.datasets.journal_format import Segment
 
 
 class Consumer:
@@ -194,3 +195,44 @@ def test_the_rows_of_a_transaction_are_there_once(tmp_path):
                     take(fails=float(number))
     take(fails=None)
     assert database.execute("select value from loss").fetchall() == [(float(number),) for number in range(6)]
+
+
+def test_the_end_of_a_journal(tmp_path):
+    path = tmp_path / "journal"
+    with Journal.open(path, SCANNER, segment_commits=2) as journal:
+        reader = JournalReader(path)
+        assert (reader.end(), reader.cursor) == (None, None)
+        for number in range(5):
+            journal.append(file("a"), {"loss": one_row(number)})
+            journal.commit()
+            end = reader.end()
+            assert end == reader.cursor == [one.cursor for one in JournalReader(path).read_from(batch_rows=1)][-1]
+            assert list(reader.read_from(end)) == []
+        journal.append(file("a"), {"loss": one_row(5)})
+        journal.commit()
+        (found,) = reader.read_from(end)
+        assert found.rows["loss"]["value"].to_pylist() == [5]
+
+
+def test_commits_without_rows_are_not_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    places = []
+    refresh = Segment.refresh
+    monkeypatch.setattr(Segment, "refresh", lambda one: places.append(one.end) or refresh(one))
+    with Journal.open(path, SCANNER) as journal:
+        journal.append(file("a"), {"loss": one_row(0)})
+        journal.commit()
+        reader = JournalReader(path)
+        (batch_,) = reader.read_from()
+        for number in range(5):
+            journal.append(file("a"), {}, b"%d" % number)
+            journal.commit()
+            # at the cursor of the last rows, and where the reader stands
+            cursor = batch_.cursor if number % 2 else reader.cursor
+            places.clear()
+            assert list(reader.read_from(cursor)) == []
+            assert min(places) > 0
+        assert reader.cursor != batch_.cursor
+        journal.append(file("a"), {"loss": one_row(1)})
+        journal.commit()
+        assert [one.rows["loss"]["value"].to_pylist() for one in JournalReader(path).read_from(reader.cursor)] == [[1]]

@@ -87,8 +87,10 @@ def test_the_code_about_sagemaker_runs(folder):
     assert names["job"].describe_training_job("trial-1")["TrainingJobName"] == "trial-1"
 
 
-def test_the_code_about_live_data_runs(folder):
+def test_the_code_about_live_data_runs(folder, capsys):
     names = run_code(ROOT / "docs" / "live.md")
+    assert "trial_10 stdout 0 4 3.5\n" in capsys.readouterr().out
+    assert metricscan.Dataset("followed")["loss"].num_rows == 12
     # the reader goes on at its cursor
     exec(blocks_of(ROOT / "docs" / "live.md", "python")[-1], names)
     found = names["database"].execute("select job, offset, value from loss").fetchall()

@@ -1,0 +1,411 @@
+"""Follow logs that grow: find them, poll them, and hand on their rows, through a journal or at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator  # noqa: TC003 - typing.get_type_hints looks them up
+from typing import TYPE_CHECKING, Any, Self
+
+from metricscan.datasets.journal import Journal
+from metricscan.datasets.journal_reader import JournalBatch, JournalReader, ReplacedRecord
+from metricscan.errors import AllFaults, OptionError
+from metricscan.live.follower import Follower
+from metricscan.live.until import Until
+from metricscan.live.waking import Waker
+from metricscan.live.watch import LogName, Watch
+from metricscan.logs.compression import MAX_DECOMPRESSED
+from metricscan.logs.formats import check_format
+from metricscan.logs.survey import check_options, given_paths
+from metricscan.scanning.scanner import Scanner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+
+    import pyarrow as pa
+
+    from metricscan.errors import SourceError
+    from metricscan.live.follower import FileRows, Found
+    from metricscan.logs.job import Notice
+
+# Rows that are held at most between two commits.
+_HELD_ROWS = 131_072
+# New logs are searched for so often, and not more than this part of the time.
+_SEARCH_INTERVAL_S = 1.0
+_SEARCH_SHARE = 0.02
+_END = object()
+
+
+def follow(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    scanner: Scanner,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    cursor: str | None = None,
+    until: str | Sequence[str] = (),
+    poll_interval: float = 0.1,
+    commit_interval: float = 0.2,
+    rotate_wait: float = 60.0,
+    flush_after: float | None = None,
+    job: str = "auto",
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    input_format: str = "auto",
+    follow_links: bool = False,
+    on_notice: Callable[[Notice], object] | None = None,
+    on_wait: Callable[[SourceError], object] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Following:
+    """Follow logs that grow: each row that is in a file at a poll comes once, whatever happens to the file.
+
+    Parameters
+    ----------
+    paths : path or iterable of path
+        Files, folders and globs. They need not exist yet; logs that appear later are followed, too.
+    scanner : Scanner
+    out : path, optional
+        A journal, which is begun or gone on with: rows that it holds do not come again. Without it all begins anew.
+    cursor : str, optional
+        With ``out``: that of the last batch that was handled. The batches behind it come first. By default those of this call
+        alone come.
+    until : str or sequence of str
+        When to end: ``"idle:S"``, nothing was added to any log for S seconds; ``"pid:N"``, the process N has ended;
+        ``"file:P"``, there is a file P. The last record of each log then counts as ended.
+    poll_interval : float
+        Seconds between two polls.
+    commit_interval : float
+        With ``out``: rows are on the disk after so many seconds, and come then.
+    rotate_wait : float
+        A log that was renamed is read on until nobody writes to it. If that cannot be known, until it has not changed for so
+        many seconds.
+    flush_after : float, optional
+        A record that has not ended, and to which nothing was added for so many seconds, counts as ended. If it goes on all the
+        same, its rows are replaced. By default records wait for their ends.
+    job, include, exclude, follow_links
+        Which logs there are, and whose they are, as for :func:`metricscan.replay`. A job keeps the name that it got first.
+    input_format : {"auto", "plain"}
+        ``"auto"``: logs in other formats than text are refused. ``"plain"``: all are read as text.
+    on_notice : callable, optional
+        Called with each :class:`Notice`: of bytes that may have been lost, of new generations of a file, of a file that cannot
+        be read.
+    on_wait : callable, optional
+        With ``out``: called once a second with the error while the disk has no room; without it the error is raised.
+    clock : callable
+        Gives the time in seconds.
+
+    Returns
+    -------
+    Following
+        An iterator, and an asynchronous one, of :class:`JournalBatch`.
+
+    Raises
+    ------
+    OptionError
+        Invalid values of options, or ``out`` is a journal of other definitions or options.
+    SourceError
+        The journal is being written by another process, is damaged, or cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "trial_1.log").write_text("loss=0.5\\nloss=0.25\\n")
+    >>> scanner = Scanner(["loss=loss=([0-9.]+)"])
+    >>> for batch in follow(folder, scanner, until="idle:0"):
+    ...     print(batch.rows["loss"].select(["job", "value", "line"]).to_pylist())
+    [{'job': 'trial_1', 'value': 0.5, 'line': 1}, {'job': 'trial_1', 'value': 0.25, 'line': 2}]
+    """
+    if not isinstance(scanner, Scanner):
+        raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
+    conditions = [until] if isinstance(until, str) else list(until)
+    with AllFaults() as faults:
+        check_options(faults, job=job, jobs=None, input_format=input_format, max_decompressed=MAX_DECOMPRESSED)
+        for name, value in (
+            ("poll_interval", poll_interval),
+            ("commit_interval", commit_interval),
+            ("rotate_wait", rotate_wait),
+            ("flush_after", 0.0 if flush_after is None else flush_after),
+        ):
+            faults.of(_check_seconds, name, value)
+        faults.of(check_format, input_format)
+        if input_format not in ("auto", "plain"):
+            faults.note(f"input_format={input_format!r}: only text can be followed, 'auto' or 'plain' was expected")
+        if cursor is not None and out is None:
+            faults.note(f"cursor={cursor!r} is a place in a journal: it needs out")
+        for one in conditions:
+            faults.of(_check_until, one)
+    watched = [os.fsdecode(path) for path in given_paths(paths)]
+    journal = None
+    if out is not None:
+        journal = Journal.open(out, scanner, commit_interval=None, on_wait=on_wait, clock=clock)
+    try:
+        known = {} if journal is None else journal.checkpoints()
+        names = {file.path: LogName(file.job, file.stream) for file in known}
+        watch = Watch(
+            watched,
+            names,
+            job=job,
+            include=include,
+            exclude=exclude,
+            follow_links=follow_links,
+        )
+        follower = Follower(
+            scanner,
+            {file: one for file, one in known.items() if watch.covers(file.path)},
+            rotate_wait=rotate_wait,
+            flush_after=flush_after,
+            clock=clock,
+            on_notice=on_notice,
+            detects=input_format == "auto",
+        )
+        return Following(
+            follower,
+            watch,
+            journal,
+            cursor=cursor,
+            until=[Until(one) for one in conditions],
+            poll_interval=poll_interval,
+            commit_interval=commit_interval,
+            on_notice=on_notice,
+            clock=clock,
+        )
+    except BaseException:
+        if journal is not None:
+            journal.abandon()
+        raise
+
+
+class Following:
+    """An iterator, and an asynchronous one, of the rows of logs that grow; made by :func:`metricscan.follow`.
+
+    Each batch is a :class:`JournalBatch`: ``rows`` by metric, with job, stream and part; ``replaced``, the records whose rows of
+    before count no more; and with a journal the ``cursor`` behind it. A context manager, which ends the following: rows that were
+    read go into the journal unless an error ends its block.
+    """
+
+    def __init__(
+        self,
+        follower: Follower,
+        watch: Watch,
+        journal: Journal | None,
+        *,
+        cursor: str | None,
+        until: Sequence[Until],
+        poll_interval: float,
+        commit_interval: float,
+        on_notice: Callable[[Notice], object] | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._follower = follower
+        self._watch = watch
+        self._journal = journal
+        self._until = until
+        self._poll_interval = poll_interval
+        self._commit_interval = commit_interval
+        self._on_notice = on_notice
+        self._clock = clock
+        self._reader = None if journal is None else JournalReader(journal.path)
+        self._cursor = cursor
+        if self._reader is not None and cursor is None:
+            self._cursor = self._reader.end()
+        self._waker = Waker()
+        for one in until:
+            if one.descriptor is not None:
+                self._waker.add(one.descriptor)
+        self._is_stopped = False
+        self._is_closed = False
+        self._held_rows = 0
+        self._due: float | None = None
+        self._search_at = clock()
+        self._batches = self._run()
+
+    @property
+    def errors(self) -> list[SourceError]:
+        """Logs that were refused, because they are no text."""
+        return self._follower.errors
+
+    def stop(self) -> None:
+        """End the iteration: what was read is committed and comes. From any thread, and from a signal handler."""
+        self._is_stopped = True
+        self._waker.wake()
+
+    # ---- the loop
+
+    def _run(self) -> Iterator[JournalBatch]:
+        try:
+            yield from self._loop()
+            self._close(commits=True)
+        except GeneratorExit:
+            # all that was read before the last batch is whole
+            self._close(commits=True)
+            raise
+        finally:
+            self._close(commits=False)
+
+    def _loop(self) -> Iterator[JournalBatch]:
+        if self._reader is not None:
+            yield from self._committed()
+        is_last = False
+        while not self._is_stopped:
+            now = self._clock()
+            # looked at before the poll, which then sees all that was written before
+            is_last = is_last or any(one.is_met(now - self._follower.changed_at) for one in self._until)
+            if now >= self._search_at or is_last:
+                self._search()
+            is_new = False
+            for found in self._follower.poll():
+                is_new = True
+                yield from self._hand_on(found)
+                if self._is_stopped:
+                    break
+            if is_last and not is_new:
+                for found in self._follower.finish():
+                    yield from self._hand_on(found)
+                break
+            if is_last:
+                continue
+            yield from self._commit_if_due()
+            self._wait(now)
+        yield from self._commit()
+
+    def _search(self) -> None:
+        begin = self._clock()
+        for log in self._watch.look(self._follower.is_read):
+            self._follower.add(log.path, log.name, log.goes_on)
+        if self._on_notice is not None:
+            for notice in self._watch.new_notices():
+                self._on_notice(notice)
+        end = self._clock()
+        self._search_at = end + max(_SEARCH_INTERVAL_S, (end - begin) / _SEARCH_SHARE)
+
+    def _wait(self, since: float) -> None:
+        now = self._clock()
+        at = since + self._poll_interval
+        if self._due is not None:
+            at = min(at, self._due)
+        if at > now:
+            self._waker.wait(at - now)
+
+    def _hand_on(self, found: Found) -> Iterator[JournalBatch]:
+        if self._journal is None:
+            batch = _batch_of(found.files)
+            if batch is not None:
+                yield batch
+            return
+        for notice in found.lost:
+            self._journal.note(notice)
+        for file, rows, replaces, checkpoint in found.files:
+            self._journal.append(file, rows, checkpoint, replaces=replaces)
+            self._held_rows += sum(batch.num_rows for batch in rows.values())
+        if self._due is None:
+            self._due = self._clock() + self._commit_interval
+        if self._held_rows >= _HELD_ROWS:
+            yield from self._commit()
+
+    def _commit_if_due(self) -> Iterator[JournalBatch]:
+        if self._due is not None and self._clock() >= self._due:
+            yield from self._commit()
+
+    def _commit(self) -> Iterator[JournalBatch]:
+        if self._journal is None:
+            return
+        self._journal.commit()
+        self._held_rows, self._due = 0, None
+        yield from self._committed()
+
+    def _committed(self) -> Iterator[JournalBatch]:
+        assert self._reader is not None
+        for batch in self._reader.read_from(self._cursor):
+            self._cursor = batch.cursor
+            yield batch
+
+    # ---- the end
+
+    def close(self) -> None:
+        """End the iteration. What was read goes into the journal; a reader that goes on at a cursor gets it."""
+        self._batches.close()  # type: ignore[attr-defined]
+        self._close(commits=True)
+
+    def _close(self, *, commits: bool) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            if self._journal is not None:
+                if commits:
+                    self._journal.close()
+                else:
+                    self._journal.abandon()
+        finally:
+            self._follower.close()
+            for one in self._until:
+                one.close()
+            self._waker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._close(commits=False)
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    # ---- iteration
+
+    def __iter__(self) -> Iterator[JournalBatch]:
+        return self
+
+    def __next__(self) -> JournalBatch:
+        return next(self._batches)
+
+    def __aiter__(self) -> AsyncIterator[JournalBatch]:
+        return self
+
+    async def __anext__(self) -> JournalBatch:
+        running = asyncio.get_running_loop().run_in_executor(None, next, self._batches, _END)
+        try:
+            batch: Any = await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.stop()
+            await asyncio.wait([running])
+            raise
+        if batch is _END:
+            raise StopAsyncIteration
+        found: JournalBatch = batch
+        return found
+
+
+def _batch_of(files: Iterable[FileRows]) -> JournalBatch | None:
+    """The rows of a poll as a batch; None if there are none."""
+    from metricscan.datasets.journal_tables import labelled
+
+    rows: dict[str, list[tuple[Any, pa.RecordBatch]]] = {}
+    replaced = []
+    for file, found, replaces, _ in files:
+        replaced += [ReplacedRecord(file, offset) for offset in replaces]
+        for name, batch in found.items():
+            rows.setdefault(name, []).append((file, batch))
+    if not rows and not replaced:
+        return None
+    return JournalBatch(None, {name: labelled(some) for name, some in rows.items()}, tuple(replaced))
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise OptionError(f"{name}={value!r}: a number of seconds was expected")
+
+
+def _check_until(text: str) -> None:
+    Until(text).close()

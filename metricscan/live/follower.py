@@ -1,0 +1,328 @@
+"""The rows of many logs that grow, each row once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from metricscan.datasets.journal_format import FollowedFile
+from metricscan.errors import SourceError
+from metricscan.live.followed import Began, FileStatus, Lost, Trouble
+from metricscan.live.reading import LogReader, unchanged_since
+from metricscan.live.watch import LogName
+from metricscan.logs.job import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from metricscan.live.followed import Event
+    from metricscan.live.reading import PartRows
+    from metricscan.scanning.scanner import Scanner
+
+# Of so many logs the files are held open; those of others are opened when they change.
+_MOST_OPEN = 768
+
+
+class FileRows(NamedTuple):
+    """New rows of a followed file, and the checkpoint that they reach; as :meth:`Journal.append` takes them.
+
+    Attributes
+    ----------
+    file : FollowedFile
+    rows : dict of str to pyarrow.RecordBatch
+    replaces : tuple of int
+    checkpoint : bytes or None
+    """
+
+    file: FollowedFile
+    rows: Mapping[str, pa.RecordBatch]
+    replaces: tuple[int, ...]
+    checkpoint: bytes | None
+
+
+class Found(NamedTuple):
+    """What a poll found in one log. All of it is to be committed at once.
+
+    Attributes
+    ----------
+    files : list of FileRows
+        One per part.
+    lost : list of Notice
+        The windows of bytes that may have been lost.
+    """
+
+    files: list[FileRows]
+    lost: list[Notice]
+
+
+class _Log:
+    """A log that is followed."""
+
+    def __init__(self, path: str, name: LogName, checkpoints: dict[int, bytes]) -> None:
+        self.path = path
+        self.name = name
+        #: Up to where the rows reach that were handed on.
+        self.checkpoints = checkpoints
+        self.files: dict[int, FollowedFile] = {}
+        #: None if its files are not open.
+        self.reader: LogReader | None = None
+        self.settled = unchanged_since(checkpoints)
+        self.is_begun = False
+        self.is_refused = False
+
+    def file(self, part: int) -> FollowedFile:
+        found = self.files.get(part)
+        if found is None:
+            found = self.files[part] = FollowedFile(*self.name, part, self.path)
+        return found
+
+
+class Follower:
+    """Reads the new rows of logs that grow, poll by poll.
+
+    Nothing is written: what a poll finds goes to the caller, with the checkpoints that it reaches. :func:`metricscan.follow`
+    finds the logs, waits, and writes a journal.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    checkpoints : mapping of FollowedFile to bytes, optional
+        Those of an earlier follower, as :meth:`Journal.checkpoints` gives them.
+    rotate_wait : float
+        A log that was renamed is read on until nobody writes to it. If that cannot be known, until it has not changed for so
+        many seconds.
+    flush_after : float or None
+        A record that has not ended, and to which nothing was added for so many seconds, counts as ended. None: none does.
+    clock : callable
+        Gives the time in seconds.
+    on_notice : callable, optional
+        Called with each :class:`Notice`: of a loss, of a new file under the name of a log, of a file that cannot be read.
+    detects : bool
+        Whether a log in another format than text is refused.
+
+    Attributes
+    ----------
+    errors : list of SourceError
+        Logs that were refused.
+    changed_at : float
+        When new bytes were last read, or the follower began.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from metricscan import Scanner
+    >>> from metricscan.live.watch import LogName
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "train.log")
+    >>> with Follower(Scanner(["loss=loss=([0-9.]+)"])) as follower:
+    ...     follower.add(str(path), LogName("trial_1", "stdout"))
+    ...     for text in ("loss=0.5\\nlo", "loss=0.5\\nloss=0.25\\n"):
+    ...         _ = path.write_text(text)
+    ...         for found in follower.poll():
+    ...             print(*[rows["loss"]["value"].to_pylist() for _, rows, *_ in found.files])
+    [0.5]
+    [0.25]
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        checkpoints: Mapping[FollowedFile, bytes] | None = None,
+        *,
+        rotate_wait: float = 60.0,
+        flush_after: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        on_notice: Callable[[Notice], object] | None = None,
+        detects: bool = True,
+        most_open: int = _MOST_OPEN,
+        **options: Any,
+    ) -> None:
+        self._scanner = scanner
+        self._rotate_wait = rotate_wait
+        self._flush_after = flush_after
+        self._clock = clock
+        self._on_notice = on_notice
+        self._most_open = most_open
+        self._options = {"detects": detects, **options}
+        self._logs: dict[str, _Log] = {}
+        self.errors: list[SourceError] = []
+        self.changed_at = clock()
+        self._lost: list[Notice] = []
+        self._of_earlier(checkpoints or {})
+
+    def _of_earlier(self, checkpoints: Mapping[FollowedFile, bytes]) -> None:
+        by_log: dict[LogName, dict[int, tuple[str, bytes]]] = {}
+        for file, checkpoint in checkpoints.items():
+            by_log.setdefault(LogName(file.job, file.stream), {})[file.part] = file.path, checkpoint
+        for name, parts in by_log.items():
+            path, _ = parts[max(parts)]
+            self._logs[path] = _Log(path, name, {part: checkpoint for part, (_, checkpoint) in parts.items()})
+
+    @property
+    def names(self) -> dict[str, LogName]:
+        """The logs that are followed, by path."""
+        return {path: log.name for path, log in self._logs.items()}
+
+    def add(self, path: str, name: LogName, goes_on: str | None = None) -> None:
+        """Follow a log.
+
+        Parameters
+        ----------
+        path : str
+            Absolute. The file need not exist.
+        name : LogName
+            Another one than those of the other logs.
+        goes_on : str, optional
+            The path of a log that is followed, and goes on at this path; it has the same name.
+        """
+        checkpoints: dict[int, bytes] = {}
+        if goes_on is not None:
+            before = self._logs.pop(goes_on)
+            self._close(before)
+            checkpoints = before.checkpoints
+        if path in self._logs:
+            raise ValueError(f"{path} is followed already")
+        self._logs[path] = _Log(path, name, checkpoints)
+
+    def is_read(self, key: tuple[int, int]) -> bool:
+        """Whether the file of a device and an inode is open, under whatever name."""
+        return any(log.reader is not None and log.reader.log.is_read(key) for log in self._logs.values())
+
+    # ---- polls
+
+    def poll(self, paths: Collection[str] | None = None) -> Iterator[Found]:
+        """Read what is new; the caller may stop between two results, and poll anew.
+
+        Parameters
+        ----------
+        paths : collection of str, optional
+            The logs to look at; by default all.
+        """
+        logs = list(self._logs.values()) if paths is None else [self._logs[one] for one in paths if one in self._logs]
+        for log in logs:
+            if log.is_refused or (log.settled is not None and log.settled == FileStatus.of(log.path)):
+                continue
+            yield from self._poll(log)
+        if self._flush_after is not None:
+            yield from self._flush(self._logs.values(), self._flush_after)
+        self._close_some()
+
+    def finish(self) -> Iterator[Found]:
+        """Take the last record of each log for an ended one: no more is expected. If it goes on, its rows are replaced."""
+        yield from self._flush(self._logs.values(), 0.0)
+
+    def _poll(self, log: _Log) -> Iterator[Found]:
+        try:
+            if log.reader is None:
+                log.reader = self._opened(log)
+            is_whole = False
+            try:
+                for found in log.reader.poll():
+                    yield self._found(log, found)
+                is_whole = True
+            finally:
+                if not is_whole:
+                    # It stands in the middle of what happened to its files. It is opened anew, where the rows reach.
+                    self._close(log)
+            if log.reader.refused is not None:
+                self._refuse(log, log.reader.refused)
+                return
+            log.settled = log.reader.log.settled()
+        except OSError as error:
+            self._close(log)
+            self._say(Notice(f"cannot read {log.path}: {error.strerror or error}", log.path))
+        if self._lost:
+            yield self._found(log, [])
+        log.is_begun = True
+        if log.reader is not None and log.reader.changed_at > self.changed_at:
+            self.changed_at = log.reader.changed_at
+
+    def _flush(self, logs: Iterable[_Log], after_s: float) -> Iterator[Found]:
+        for log in logs:
+            if log.reader is not None and log.reader.has_unended:
+                found = log.reader.flush(after_s)
+                if found:
+                    yield self._found(log, found)
+
+    def _opened(self, log: _Log) -> LogReader:
+        def on_event(event: Event) -> None:
+            self._on_event(log, event)
+
+        log.settled = None
+        return LogReader(
+            log.path,
+            self._scanner,
+            log.checkpoints,
+            rotate_wait=self._rotate_wait,
+            clock=self._clock,
+            on_event=on_event,
+            **self._options,
+        )
+
+    def _found(self, log: _Log, found: Sequence[PartRows]) -> Found:
+        files = []
+        for part, rows, replaces, checkpoint in found:
+            if checkpoint is not None:
+                log.checkpoints[part] = checkpoint
+            files.append(FileRows(log.file(part), rows, replaces, checkpoint))
+        lost, self._lost = self._lost, []
+        return Found(files, lost)
+
+    def _on_event(self, log: _Log, event: Event) -> None:
+        if isinstance(event, Lost):
+            missing = f"byte {event.offset}" if event.size_bytes <= event.offset else f"bytes from {event.offset} on"
+            notice = Notice(
+                f"{log.path} was {event.reason}: of part {event.part}, {missing} may be lost; "
+                f"it was seen with {event.size_bytes} bytes",
+                log.path,
+            )
+            self._lost.append(notice)
+            self._say(notice)
+        elif isinstance(event, Began) and log.is_begun and event.part:
+            self._say(Notice(f"{log.path} is another file now: its part {event.part} begins", log.path))
+        elif isinstance(event, Trouble):
+            error = event.error
+            text = error.message if isinstance(error, SourceError) else f"cannot read {event.path}: {error.strerror}"
+            self._say(Notice(text, event.path))
+
+    def _say(self, notice: Notice) -> None:
+        if self._on_notice is not None:
+            self._on_notice(notice)
+
+    def _refuse(self, log: _Log, error: SourceError) -> None:
+        self._close(log)
+        log.is_refused = True
+        self.errors.append(error)
+        self._lost = []
+
+    # ---- the end
+
+    def _close_some(self) -> None:
+        """Close the files of the logs that have not changed for longest, if too many are open."""
+        opened = [log for log in self._logs.values() if log.reader is not None]
+        if len(opened) <= self._most_open:
+            return
+        idle = [log for log in opened if log.settled is not None and log.reader is not None]
+        idle = [log for log in idle if unchanged_since(log.checkpoints) == log.settled]
+        idle.sort(key=lambda log: log.reader.changed_at if log.reader is not None else 0.0)
+        for log in idle[: len(opened) - self._most_open]:
+            settled = log.settled
+            self._close(log)
+            log.settled = settled
+
+    def _close(self, log: _Log) -> None:
+        if log.reader is not None:
+            log.reader.close()
+        log.reader, log.settled = None, None
+
+    def close(self) -> None:
+        """Close the files."""
+        for log in self._logs.values():
+            self._close(log)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

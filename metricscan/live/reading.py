@@ -1,0 +1,376 @@
+"""The rows of one log that grows: a stream for each of its parts, fed with what is new."""
+
+from __future__ import annotations
+
+import struct
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan.errors import SourceError
+from metricscan.live.followed import Data, Ended, FileStatus, FollowedLog
+from metricscan.live.identity import Checkpoint
+from metricscan.logs import encodings
+from metricscan.logs.formats import HEAD_BYTES, detect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pyarrow as pa
+
+    from metricscan.live.followed import Event
+    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stream import Stream
+
+# What is read of a log before its rows are handed on, and can be committed.
+_HELD_BYTES = 1 << 20
+# version, how many bytes of the unended record are in rows, newlines before it, and the time of the file when all was read
+_STATE = struct.Struct("<BQQQ")
+_STATE_VERSION = 1
+
+
+class PartRows(NamedTuple):
+    """New rows of a part of a log, and the checkpoint that they reach.
+
+    Attributes
+    ----------
+    part : int
+    rows : dict of str to pyarrow.RecordBatch
+        By metric, as :meth:`Stream.take` gives them.
+    replaces : tuple of int
+        Offsets of records. Their rows that came before count no more.
+    checkpoint : bytes or None
+        None if it is that of before.
+    """
+
+    part: int
+    rows: dict[str, pa.RecordBatch]
+    replaces: tuple[int, ...] = ()
+    checkpoint: bytes | None = None
+
+
+class _Part:
+    """What is known of a part whose bytes are being read."""
+
+    def __init__(self, stream: Stream, offset: int, newlines: int, flushed: int, now: float) -> None:
+        self.stream = stream
+        #: Where the bytes that were seen end, and those that were fed: a mark at the beginning is not fed again.
+        self.end, self.fed = offset, stream.resume_offset
+        #: The record that has not ended: its place, its bytes, and how many of them are in rows already.
+        self.unended_at = self.fed
+        self.unended = bytearray()
+        self.flushed = flushed
+        #: Up to the record that has not ended.
+        self.newlines = newlines
+        self.changed_at = now
+        #: The first bytes, until they show the format.
+        self.head: bytearray | None = bytearray() if not offset else None
+        self.rows: dict[str, list[pa.RecordBatch]] = {}
+        self.replaces: list[int] = []
+
+    def feed(self, data: bytes, offset: int) -> None:
+        """Feed bytes that begin at an offset: those that were not fed."""
+        data = data[max(0, self.fed - offset) :]
+        begin = self.fed
+        self.stream.feed(data)
+        self.fed += len(data)
+        ended = self.stream.resume_offset
+        if ended == self.unended_at:
+            self.unended += data
+            return
+        if self.flushed:
+            self.replaces.append(self.unended_at)
+            self.flushed = 0
+        # of the record that has ended, what was kept of it
+        self.newlines += self.unended.count(b"\n") + data.count(b"\n", 0, max(0, ended - begin))
+        self.unended_at = ended
+        self.unended = bytearray(data[max(0, ended - begin) :])
+
+    def feed_head(self) -> None:
+        """Feed the first bytes, whose format is known now."""
+        assert self.head is not None
+        head, self.head = bytes(self.head), None
+        self.feed(head, 0)
+
+    def take(self) -> None:
+        """Take the rows of the stream."""
+        for name, batch in self.stream.take().items():
+            self.rows.setdefault(name, []).append(batch)
+
+    def taken(self) -> tuple[dict[str, pa.RecordBatch], tuple[int, ...]]:
+        """Hand over the rows, and the records that they replace."""
+        rows, replaces = self.rows, tuple(self.replaces)
+        self.rows, self.replaces = {}, []
+        return {name: _joined(batches) for name, batches in rows.items()}, replaces
+
+    def state(self, modified_ns: int) -> bytes:
+        """What a checkpoint holds of it. All rows are taken."""
+        return _STATE.pack(_STATE_VERSION, self.flushed, self.newlines, modified_ns) + self.stream.state()
+
+    def last_state(self) -> bytes:
+        """What the checkpoint of a part that has ended holds."""
+        return _STATE.pack(_STATE_VERSION, 0, self.newlines + self.unended.count(b"\n"), 0)
+
+
+class LogReader:
+    """Reads the rows of one log that grows, and says up to where they reach.
+
+    Parameters
+    ----------
+    path : str
+    scanner : Scanner
+    checkpoints : mapping of int to bytes
+        By part, those that an earlier reader gave.
+    rotate_wait : float
+        As for :class:`FollowedLog`.
+    clock : callable
+        Gives the time in seconds.
+    on_event : callable, optional
+        Called with each :class:`Began`, :class:`Ended`, :class:`Lost` and :class:`Trouble`, before the rows behind it are
+        handed on.
+    detects : bool
+        Whether a log in another format than text is refused.
+
+    Attributes
+    ----------
+    log : FollowedLog
+    refused : SourceError or None
+        Why nothing is read of the log: it is no text.
+    changed_at : float
+        When new bytes were last read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from metricscan import Scanner
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "train.log")
+    >>> _ = path.write_bytes(b"loss=0.5\\nloss=0.2")
+    >>> scanner = Scanner(["loss=loss=([0-9.]+)"])
+    >>> reader = LogReader(str(path), scanner)
+    >>> [[found]] = reader.poll()
+    >>> found.part, found.rows["loss"]["value"].to_pylist()
+    (0, [0.5])
+    >>> reader.close()
+    >>> _ = path.write_bytes(b"loss=0.5\\nloss=0.25\\n")
+    >>> reader = LogReader(str(path), scanner, {found.part: found.checkpoint})
+    >>> [[found]] = reader.poll()
+    >>> found.rows["loss"].select(["value", "line", "offset"]).to_pylist()
+    [{'value': 0.25, 'line': 2, 'offset': 9}]
+    >>> reader.close()
+    """
+
+    def __init__(
+        self,
+        path: str,
+        scanner: Scanner,
+        checkpoints: Mapping[int, bytes] | None = None,
+        *,
+        rotate_wait: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        on_event: Callable[[Event], object] | None = None,
+        detects: bool = True,
+        held_bytes: int = _HELD_BYTES,
+        **options: Any,
+    ) -> None:
+        given = {part: Checkpoint.unpack(one) for part, one in (checkpoints or {}).items()}
+        self.log = FollowedLog(path, given, rotate_wait=rotate_wait, clock=clock, **options)
+        self.refused: SourceError | None = None
+        self.changed_at = clock()
+        self._scanner = scanner
+        self._clock = clock
+        self._on_event = on_event
+        self._detects = detects
+        self._held_bytes = held_bytes
+        self._parts: dict[int, _Part] = {}
+        #: Parts that ended and whose last rows were not handed on.
+        self._ended: dict[int, _Part] = {}
+
+    def close(self) -> None:
+        """Close the files."""
+        self.log.close()
+
+    # ---- polls
+
+    def poll(self) -> Iterator[list[PartRows]]:
+        """Read what is new, and hand on the rows in lists of one entry per part, each when all of it can be committed.
+
+        The caller may stop between two lists, and poll anew.
+        """
+        held, is_behind_data = 0, False
+        for event in self.log.poll():
+            if is_behind_data and held >= self._held_bytes:
+                # The log knows now what became of the data before, and nothing of this event yet.
+                yield self._found()
+                held = 0
+            is_behind_data = isinstance(event, Data)
+            if isinstance(event, Data):
+                held += len(event.data)
+                self._read(event)
+                if self.refused is not None:
+                    return
+                continue
+            if isinstance(event, Ended):
+                self._end(event)
+            if self._on_event is not None and self.refused is None:
+                self._on_event(event)
+        found = self._found()
+        if found:
+            yield found
+
+    @property
+    def has_unended(self) -> bool:
+        """Whether a record has not ended, and has bytes that are in no row."""
+        return any(part.head or len(part.unended) > part.flushed for part in self._parts.values())
+
+    def flush(self, after_s: float = 0.0) -> list[PartRows]:
+        """Take the records that have not ended, and to which nothing was added for so long, for ended ones.
+
+        If such a record goes on, its rows are replaced.
+        """
+        now = self._clock()
+        for number, part in self._parts.items():
+            if now - part.changed_at < after_s:
+                continue
+            if part.head and self._is_text(part, is_all=True):
+                part.feed_head()
+            if len(part.unended) > part.flushed:
+                part.take()
+                with self._scanner.stream(state=part.stream.state()) as stream:
+                    stream.feed(part.unended)
+                if part.flushed:
+                    part.replaces.append(part.unended_at)
+                part.flushed = len(part.unended)
+                for name, batch in stream.take().items():
+                    part.rows.setdefault(name, []).append(batch)
+                self.log.keep_state(number, part.state(self._modified_ns()))
+        return self._found()
+
+    def _modified_ns(self) -> int:
+        settled = self.log.settled()
+        return 0 if settled is None else settled.modified_ns
+
+    def _read(self, event: Data) -> None:
+        part = self._parts.get(event.part)
+        now = self.changed_at = self._clock()
+        if part is None:
+            part = self._parts[event.part] = self._begun(event.part, event.offset, now)
+        elif event.offset != part.end:
+            part = self._parts[event.part] = self._begun_anew(part, event.offset, now)
+        part.changed_at = now
+        part.end = event.offset + len(event.data)
+        if part.head is None:
+            part.feed(event.data, event.offset)
+        else:
+            part.head += event.data
+            if not self._is_text(part):
+                return
+            part.feed_head()
+        if part.unended_at >= event.offset:
+            self.log.became_rows(event.part, part.unended_at)
+
+    def _begun(self, number: int, offset: int, now: float) -> _Part:
+        """A part that is read from an offset on, where an earlier reader stood."""
+        state = self.log.state_of(number)
+        if not state:
+            return _Part(self._scanner.stream(), offset, 0, 0, now)
+        flushed, newlines, _ = _unpacked(state)
+        if len(state) == _STATE.size:
+            # it had ended, and goes on all the same
+            return _Part(self._scanner.stream(offset=offset, line=newlines + 1), offset, newlines, 0, now)
+        return _Part(self._scanner.stream(state=state[_STATE.size :]), offset, newlines, flushed, now)
+
+    def _begun_anew(self, part: _Part, offset: int, now: float) -> _Part:
+        """A part whose last record, which had not ended, is read again."""
+        part.take()
+        again = _Part(self._scanner.stream(state=part.stream.state()), offset, part.newlines, min(part.flushed, 1), now)
+        again.rows, again.replaces = part.rows, part.replaces
+        return again
+
+    def _is_text(self, part: _Part, *, is_all: bool = False) -> bool:
+        """Whether the first bytes of a part show that it is text. If they show another format, the log is refused."""
+        head = part.head
+        assert head is not None
+        if not self._detects:
+            return True
+        if not is_all and len(head) < HEAD_BYTES and b"\n" not in head and b"\r" not in head:
+            return False
+        first = bytes(head)
+        encoding = encodings.marked(first)
+        found = detect(first, self.log.path) if encoding is None else encoding.name
+        if found == "plain":
+            return True
+        what = f"is of the format {found}" if encoding is None else f"is in {found}"
+        self.refused = SourceError(
+            f"{self.log.path} {what}: only text in UTF-8 can be followed",
+            path=self.log.path,
+            hint="replay reads it when it is complete" if encoding else "--input-format plain follows it as text",
+        )
+        return False
+
+    def _end(self, event: Ended) -> None:
+        part = self._parts.pop(event.part, None)
+        if part is None:
+            return
+        if part.head:
+            if not self._is_text(part, is_all=True):
+                return
+            part.feed_head()
+        part.take()
+        if not event.is_cut and part.unended:
+            if part.flushed:
+                part.replaces.append(part.unended_at)
+            part.stream.close()
+            part.take()
+        self._ended[event.part] = part
+
+    def _found(self) -> list[PartRows]:
+        """The rows and checkpoints since the last call."""
+        if self.refused is not None:
+            return []
+        rows: dict[int, tuple[dict[str, pa.RecordBatch], tuple[int, ...]]] = {}
+        modified_ns = self._modified_ns()
+        for number, part in self._ended.items():
+            self.log.keep_state(number, part.last_state())
+            rows[number] = part.taken()
+        self._ended = {}
+        for number in sorted(self.log.changed_parts()):
+            reading = self._parts.get(number)
+            if reading is not None and reading.head is None:
+                reading.take()
+                self.log.keep_state(number, reading.state(modified_ns))
+                rows[number] = reading.taken()
+        checkpoints = self.log.changed_checkpoints()
+        return [
+            PartRows(number, *rows.get(number, ({}, ())), checkpoints[number].pack()) for number in sorted(checkpoints)
+        ]
+
+
+def unchanged_since(checkpoints: Mapping[int, bytes]) -> FileStatus | None:
+    """The status that the file of a log has as long as there is nothing new behind the checkpoints; None if that is not known."""
+    if not checkpoints:
+        return None
+    parts = {part: Checkpoint.unpack(one) for part, one in checkpoints.items()}
+    newest = parts.pop(max(parts))
+    if newest.is_finished or not newest.state or not all(one.is_finished for one in parts.values()):
+        return None
+    flushed, _, modified_ns = _unpacked(newest.state)
+    if not modified_ns or newest.seen_bytes - newest.offset > flushed:
+        # its last record has not ended, and may have to be flushed
+        return None
+    return FileStatus(newest.device, newest.inode, newest.seen_bytes, modified_ns)
+
+
+def _unpacked(state: bytes) -> tuple[int, int, int]:
+    version, *fields = _STATE.unpack_from(state)
+    if version != _STATE_VERSION:
+        raise ValueError(f"the state of a reader has version {version}: {_STATE_VERSION} was expected")
+    flushed, newlines, modified_ns = fields
+    return flushed, newlines, modified_ns
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    import pyarrow as pa
+
+    table = pa.Table.from_batches(batches).combine_chunks()
+    return table.to_batches()[0]

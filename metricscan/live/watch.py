@@ -1,0 +1,199 @@
+"""Which logs are followed: those under some paths, also those that appear later. Each keeps the name that it got first."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatch
+from glob import has_magic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metricscan.errors import OptionError
+from metricscan.logs.job import STDIN
+from metricscan.logs.naming import absolute, is_within
+from metricscan.logs.rotation import pieces_of
+from metricscan.logs.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from metricscan.logs.job import Notice, Survey
+
+
+class LogName(NamedTuple):
+    """What distinguishes a followed log: its job, and its stream in it."""
+
+    job: str
+    stream: str
+
+
+class NewLog(NamedTuple):
+    """A log that was found.
+
+    Attributes
+    ----------
+    path : str
+        Absolute; of a log that was rotated, that of the current file.
+    name : LogName
+    goes_on : str or None
+        The path of a followed log whose file was rotated away from this path: it goes on here.
+    """
+
+    path: str
+    name: LogName
+    goes_on: str | None = None
+
+
+class Watch:
+    """Finds logs as :func:`metricscan.survey` does, again and again.
+
+    A job keeps the name that it got first: which other logs there are later decides nothing.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files, folders and globs. They need not exist yet.
+    known : mapping of str to LogName
+        Logs of an earlier follower, by absolute path.
+    job : str
+        As for :func:`metricscan.survey`.
+    include, exclude : sequence of str
+    follow_links : bool
+
+    Raises
+    ------
+    OptionError
+        The paths are none that can be followed.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> watch = Watch([folder])
+    >>> (folder / "trial_1").mkdir(), (folder / "trial_1" / "train.log").touch()
+    (None, None)
+    >>> [log.name for log in watch.look()], watch.look()
+    ([LogName(job='trial_1/train', stream='train.log')], [])
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        known: Mapping[str, LogName] | None = None,
+        *,
+        job: str = "auto",
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        follow_links: bool = False,
+    ) -> None:
+        self.paths = [os.fsdecode(path) for path in paths]
+        if STDIN in self.paths:
+            raise OptionError("standard input is no file: what it holds cannot be read again", hint="scan reads it")
+        if not self.paths:
+            raise OptionError("no paths: files, folders or globs were expected")
+        self._notices: list[Notice] = []
+        self._known = dict(known or {})
+        self._names = set(self._known.values())
+        self._settings: dict[str, Any] = {
+            "job": job,
+            "include": include,
+            "exclude": exclude,
+            "follow_links": follow_links,
+        }
+        #: Files that are read under another name, with what distinguishes the file.
+        self._renamed: dict[str, tuple[int, int]] = {}
+        self._is_first = True
+        self._named_from: str | None = None
+
+    def look(self, is_read: Callable[[tuple[int, int]], bool] | None = None) -> list[NewLog]:
+        """Find the logs that were not known.
+
+        Parameters
+        ----------
+        is_read : callable, optional
+            Whether the file of a device and an inode is being read, under whatever name.
+        """
+        found = self._survey()
+        logs = [(job, log) for job in found.jobs for log in job.logs if not _is_in(log.path, found)]
+        places = [absolute(log.path) for _, log in logs]
+        pieces = pieces_of({one: one for one in [*places, *self._known]}, [])
+        bases = [pieces[place].base if place in pieces else place for place in places]
+        of_stream: dict[tuple[str, str], set[str]] = {}
+        for (job, log), base in zip(logs, bases, strict=True):
+            of_stream.setdefault((job.name, log.stream), set()).add(base)
+        new: dict[str, NewLog] = {}
+        for (job, log), base in zip(logs, bases, strict=True):
+            if base in new or base in self._known or self._is_renamed(base, is_read):
+                continue
+            older = [one for one in self._known if one in pieces and pieces[one].base == base]
+            goes_on = max(older, key=lambda one: pieces[one].part) if older else None
+            stream = log.stream
+            if len(of_stream[job.name, stream]) > 1:
+                # logs of several attempts have the stream of the last one
+                stream = "/".join(base.split("/")[-stream.count("/") - 1 :])
+            name = self._known[goes_on] if goes_on is not None else self._distinct(job.name, stream)
+            new[base] = NewLog(base, name, goes_on)
+        for one in new.values():
+            self._known[one.path] = one.name
+            self._names.add(one.name)
+        return list(new.values())
+
+    def covers(self, path: str) -> bool:
+        """Whether an absolute path is among those that are watched, or lies in a folder that is, though nothing may be there."""
+        for one in self.paths:
+            place = absolute(one)
+            if is_within(path, place) or (has_magic(one) and fnmatch(path, place)):
+                return True
+        return False
+
+    def new_notices(self) -> list[Notice]:
+        """What the first search said, once."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    def folders(self) -> set[str]:
+        """The folders in which logs lie, or may appear."""
+        found = {os.path.dirname(path) for path in self._known}
+        for path in self.paths:
+            folder = os.path.abspath(path)
+            found.add(folder if os.path.isdir(folder) else os.path.dirname(folder))
+        return found
+
+    def _survey(self) -> Survey:
+        found = survey(self.paths, **self._settings, named_from=self._named_from)
+        if self._is_first:
+            self._notices = found.notices
+            self._is_first = False
+            if len(found.jobs) < 2 and len(self.paths) == 1 and os.path.isdir(self.paths[0]):
+                # The one job that is there first shares no folder with others yet.
+                self._named_from = self.paths[0]
+                found = survey(self.paths, **self._settings, named_from=self._named_from)
+        return found
+
+    def _is_renamed(self, path: str, is_read: Callable[[tuple[int, int]], bool] | None) -> bool:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        key = found.st_dev, found.st_ino
+        if self._renamed.get(path) == key:
+            return True
+        if is_read is not None and is_read(key):
+            self._renamed[path] = key
+            return True
+        self._renamed.pop(path, None)
+        return False
+
+    def _distinct(self, job: str, stream: str) -> LogName:
+        """A name that no other log has."""
+        name = LogName(job, stream)
+        number = 2
+        while name in self._names:
+            name = LogName(job, f"{stream} ({number})")
+            number += 1
+        self._names.add(name)
+        return name
+
+
+def _is_in(path: str, found: Survey) -> bool:
+    """Whether a log is a member of an archive: archives do not grow."""
+    return any(path.startswith(f"{archive}/") for archive in found.archives)

@@ -1,0 +1,234 @@
+"""metricscan.follow: batches of rows as they come, through a journal or at once."""
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+import metricscan
+from metricscan import JournalReader, Scanner, follow
+from metricscan.errors import OptionError, SourceError
+
+SCANNER = Scanner(["loss=loss=([0-9.]+)", "epoch=epoch=([0-9]+)"])
+QUICK = {"poll_interval": 0.01, "commit_interval": 0.02}
+
+
+def append(path, text):
+    with open(path, "ab", buffering=0) as file:
+        file.write(text.encode())
+
+
+def rows(batches, metric="loss"):
+    return [
+        (row["job"], row["stream"], row["part"], row["value"], row["line"], row["offset"])
+        for batch in batches
+        if metric in batch.rows
+        for row in batch.rows[metric].to_pylist()
+    ]
+
+
+@pytest.fixture
+def logs(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return tmp_path / "journal"
+
+
+def test_rows_of_several_logs(logs):
+    append(logs / "a.log", "epoch=1 loss=1\nloss=2\n")
+    append(logs / "b.log", "loss=3\n")
+    batches = list(follow(logs, SCANNER, until="idle:0"))
+    assert sorted(rows(batches)) == [
+        ("a", "a.log", 0, 1, 1, 0),
+        ("a", "a.log", 0, 2, 2, 15),
+        ("b", "b.log", 0, 3, 1, 0),
+    ]
+    assert [batch.cursor for batch in batches] == [None] * len(batches)
+    replayed = metricscan.replay(logs, SCANNER)["loss"]
+    assert [batch.rows["loss"].schema for batch in batches] == [replayed.schema] * len(batches)
+
+
+def test_lines_that_are_added_while_it_runs(logs):
+    append(logs / "a.log", "loss=1\nlo")
+    with follow(logs, SCANNER, **QUICK) as following:
+        found = rows([next(following)])
+        append(logs / "a.log", "ss=2\n")
+        found += rows([next(following)])
+        append(logs / "b.log", "loss=3\n")
+        found += rows([next(following)])
+    assert [(row[0], row[3]) for row in found] == [("a", 1), ("a", 2), ("b", 3)]
+
+
+def test_a_journal_is_gone_on_with(logs, journal):
+    append(logs / "a.log", "loss=1\nlo")
+    assert len(rows(follow(logs, SCANNER, out=journal, until="file:/"))) == 1
+    append(logs / "a.log", "ss=2\n")
+    assert [row[3] for row in rows(follow(logs, SCANNER, out=journal, until="idle:0"))] == [2]
+    assert rows(follow(logs, SCANNER, out=journal, until="idle:0")) == []
+    assert metricscan.Dataset(journal)["loss"]["value"].to_pylist() == [1, 2]
+
+
+def test_a_cursor_gives_what_was_not_handled(logs, journal):
+    append(logs / "a.log", "loss=1\n")
+    with follow(logs, SCANNER, out=journal, **QUICK) as following:
+        first = next(following)
+        append(logs / "a.log", "loss=2\n")
+        second = next(following)
+    append(logs / "a.log", "loss=3\n")
+    again = list(follow(logs, SCANNER, out=journal, cursor=first.cursor, until="idle:0"))
+    assert [row[3] for row in rows(again)] == [2, 3]
+    assert rows(JournalReader(journal).read_from(second.cursor)) == rows(again)[1:]
+
+
+def test_the_last_record_counts_at_the_end_and_is_replaced_if_it_goes_on(logs, journal):
+    append(logs / "a.log", "loss=1\nloss=2")
+    assert [row[3] for row in rows(follow(logs, SCANNER, out=journal, until="idle:0"))] == [1, 2]
+    # nothing new
+    assert list(follow(logs, SCANNER, out=journal, until="idle:0")) == []
+    append(logs / "a.log", "5\nloss=3")
+    (batch,) = follow(logs, SCANNER, out=journal, until="idle:0")
+    assert [(one.file.job, one.offset) for one in batch.replaced] == [("a", 7)]
+    assert metricscan.Dataset(journal)["loss"]["value"].to_pylist() == [1, 25, 3]
+    assert metricscan.Dataset(journal)["loss"]["line"].to_pylist() == [1, 2, 3]
+
+
+def test_flush_after_takes_records_that_wait(logs):
+    append(logs / "a.log", "loss=2")
+    with follow(logs, SCANNER, flush_after=0.02, **QUICK) as following:
+        assert [row[3] for row in rows([next(following)])] == [2]
+        append(logs / "a.log", "5")
+        batch = next(following)
+        assert [one.offset for one in batch.replaced] == [0]
+        assert [row[3] for row in rows([batch])] == [25]
+
+
+def test_stop_commits_what_was_read(logs, journal):
+    append(logs / "a.log", "loss=1\nloss=2")
+    following = follow(logs, SCANNER, out=journal, poll_interval=60, commit_interval=60)
+    threading.Timer(0.2, following.stop).start()
+    assert [row[3] for row in rows(following)] == [1]
+    assert metricscan.Dataset(journal)["loss"]["value"].to_pylist() == [1]
+
+
+def test_leaving_the_block_commits_and_an_error_does_not(logs, journal):
+    append(logs / "a.log", "loss=1\n")
+    with follow(logs, SCANNER, out=journal, **QUICK) as following:
+        next(following)
+    append(logs / "a.log", "loss=2\n")
+    with pytest.raises(KeyError), follow(logs, SCANNER, out=journal, **QUICK):
+        raise KeyError
+    # the lock is free
+    assert [row[3] for row in rows(follow(logs, SCANNER, out=journal, until="idle:0"))] == [2]
+
+
+def test_until_a_process_has_ended(logs):
+    append(logs / "a.log", "loss=1\n")
+    child = os.fork()
+    if not child:
+        append(logs / "a.log", "loss=2")
+        os._exit(0)
+    found = rows(follow(logs, SCANNER, until=f"pid:{child}", **QUICK))
+    os.waitpid(child, 0)
+    assert [row[3] for row in found] == [1, 2]
+
+
+def test_asynchronous_iteration(logs):
+    append(logs / "a.log", "loss=1\n")
+
+    async def read():
+        found = []
+        async with follow(logs, SCANNER, **QUICK) as following:
+            async for batch in following:
+                found += rows([batch])
+                if len(found) == 2:
+                    break
+                append(logs / "a.log", "loss=2\n")
+        return found
+
+    assert [row[3] for row in asyncio.run(read())] == [1, 2]
+
+
+def test_a_task_that_is_cancelled_lets_go(logs, journal):
+    append(logs / "a.log", "loss=1\n")
+
+    async def read():
+        async with follow(logs, SCANNER, out=journal, poll_interval=60) as following:
+            async for _ in following:
+                pass
+
+    async def main():
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert list(follow(logs, SCANNER, out=journal, until="idle:0")) == []
+    assert metricscan.Dataset(journal)["loss"].num_rows == 1
+
+
+def test_losses_and_new_generations_are_said(logs, journal):
+    said = []
+    append(logs / "a.log", "loss=1\nlo")
+    with follow(logs, SCANNER, out=journal, on_notice=said.append, **QUICK) as following:
+        next(following)
+        os.truncate(logs / "a.log", 0)
+        append(logs / "a.log", "loss=2\n")
+        assert rows([next(following)]) == [("a", "a.log", 1, 2, 1, 0)]
+    path = logs / "a.log"
+    assert [one.message for one in said] == [
+        f"{path} was truncated: of part 0, bytes from 7 on may be lost; it was seen with 9 bytes",
+        f"{path} is another file now: its part 1 begins",
+    ]
+    assert [one["message"] for one in metricscan.Dataset(journal).manifest["notices"]] == [said[0].message]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b'{"log":"loss=1\\n","stream":"stdout","time":"2026-03-01T10:00:00.5Z"}\n', "is of the format docker-json"),
+        ("loss=1\n".encode("utf-16"), "is in UTF-16LE"),
+    ],
+)
+def test_other_formats_are_refused(logs, content, what):
+    (logs / "a.log").write_bytes(content)
+    append(logs / "b.log", "loss=2\n")
+    following = follow(logs, SCANNER, until="idle:0")
+    assert [row[0] for row in rows(following)] == ["b"]
+    (error,) = following.errors
+    assert f"a.log {what}: only text in UTF-8 can be followed" in error.message
+
+
+def test_two_followers_of_one_journal(logs, journal):
+    with follow(logs, SCANNER, out=journal), pytest.raises(SourceError, match="is being written by process"):
+        follow(logs, SCANNER, out=journal)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"until": "noon"}, "until='noon'"),
+        ({"until": ["idle:1", "pid:x"]}, "until='pid:x'"),
+        ({"poll_interval": -1}, "poll_interval=-1"),
+        ({"flush_after": float("nan")}, "flush_after=nan"),
+        ({"cursor": "1"}, "it needs out"),
+        ({"input_format": "cri"}, "only text can be followed"),
+        ({"job": "("}, "not a valid regex"),
+    ],
+)
+def test_invalid_options(logs, options, message):
+    with pytest.raises(OptionError, match=message.replace("(", r"\(")):
+        follow(logs, SCANNER, **options)
+
+
+def test_a_journal_of_other_definitions(logs, journal):
+    list(follow(logs, SCANNER, out=journal, until="idle:0"))
+    with pytest.raises(OptionError, match="other definitions or options"):
+        follow(logs, Scanner(["a=a=(.)"]), out=journal)

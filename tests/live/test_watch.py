@@ -1,0 +1,124 @@
+"""Which logs are followed, and whose they are."""
+
+import os
+
+import pytest
+
+from metricscan.errors import OptionError
+from metricscan.live.watch import LogName, NewLog, Watch
+
+
+@pytest.fixture
+def logs(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return folder
+
+
+def make(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("loss=1\n")
+
+
+def names(found):
+    return [tuple(one.name) for one in found]
+
+
+def test_jobs_are_named_as_by_replay(logs):
+    make(logs, "deep/trial_1/stdout", "deep/trial_2/stdout")
+    watch = Watch([logs])
+    assert names(watch.look()) == [("trial_1", "stdout"), ("trial_2", "stdout")]
+    make(logs, "deep/trial_3/stdout")
+    assert names(watch.look()) == [("trial_3", "stdout")]
+    assert watch.look() == []
+
+
+def test_the_first_job_is_named_by_the_given_folder(logs):
+    make(logs, "trial_1/train.log")
+    watch = Watch([logs])
+    assert names(watch.look()) == [("trial_1/train", "train.log")]
+    make(logs, "trial_2/train.log")
+    assert names(watch.look()) == [("trial_2/train", "train.log")]
+
+
+def test_known_logs_keep_their_names(logs):
+    make(logs, "a.log")
+    known = {str(logs / "a.log"): LogName("mine", "stdout")}
+    watch = Watch([logs], known)
+    assert watch.look() == []
+    make(logs, "mine.log")
+    (new,) = watch.look()
+    assert new.name == LogName("mine", "mine.log")
+
+
+def test_a_name_is_not_given_twice(logs):
+    make(logs, "b/train.log")
+    watch = Watch([logs], {"/elsewhere/train.log": LogName("b/train", "train.log")})
+    (new,) = watch.look()
+    assert new.name == LogName("b/train", "train.log (2)")
+
+
+def test_attempts_are_streams(logs):
+    make(logs, "run/attempt_0/0/stdout.log", "run/attempt_1/0/stdout.log")
+    found = names(Watch([logs]).look())
+    assert [stream for _, stream in found] == ["attempt_0/0/stdout.log", "attempt_1/0/stdout.log"]
+    assert len({job for job, _ in found}) == 1
+
+
+def test_pieces_are_no_logs_of_their_own(logs):
+    make(logs, "train.log", "train.log.1", "train.log.2.gz")
+    watch = Watch([logs])
+    assert [one.path for one in watch.look()] == [str(logs / "train.log")]
+    # between the rename and the new file
+    os.rename(logs / "train.log", logs / "train.log.3")
+    assert watch.look() == []
+
+
+def test_a_log_goes_on_under_the_name_that_its_piece_had(logs):
+    make(logs, "train.log.1")
+    watch = Watch([logs])
+    (piece,) = watch.look()
+    make(logs, "train.log")
+    assert watch.look() == [NewLog(str(logs / "train.log"), piece.name, str(logs / "train.log.1"))]
+    assert watch.look() == []
+
+
+def test_a_file_that_is_read_under_another_name_is_not_new(logs):
+    make(logs, "train.log")
+    watch = Watch([logs])
+    watch.look()
+    os.rename(logs / "train.log", logs / "before.log")
+    found = os.stat(logs / "before.log")
+    assert watch.look({(found.st_dev, found.st_ino)}.__contains__) == []
+    # also once nothing is read of it any more
+    assert watch.look() == []
+    os.unlink(logs / "before.log")
+    make(logs, "other.log", "before.log")
+    assert {one.path for one in watch.look()} == {str(logs / "other.log"), str(logs / "before.log")}
+
+
+def test_what_appears_later(logs):
+    watch = Watch([logs / "new", logs / "*.out", logs / "a.txt"])
+    assert watch.look() == []
+    make(logs, "new/x.log", "1.out", "a.txt", "other.log")
+    assert {one.path for one in watch.look()} == {str(logs / one) for one in ("new/x.log", "1.out", "a.txt")}
+    assert watch.covers(str(logs / "new" / "gone.log"))
+    assert watch.covers(str(logs / "2.out"))
+    assert not watch.covers(str(logs / "other.log"))
+
+
+def test_archives_are_not_followed(logs):
+    import tarfile
+
+    make(logs, "a.log")
+    with tarfile.open(logs / "old.tar", "w") as archive:
+        archive.add(logs / "a.log", "b.log")
+    assert [one.path for one in Watch([logs, logs / "old.tar"]).look()] == [str(logs / "a.log")]
+
+
+@pytest.mark.parametrize("paths", [[], ["-"]])
+def test_paths_that_cannot_be_followed(paths):
+    with pytest.raises(OptionError):
+        Watch(paths)
