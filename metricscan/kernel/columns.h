@@ -133,7 +133,7 @@ static int ms_grow_columns(ms_scan *scan, ms_state *state) {
     return 0;
 }
 
-static inline int ms_append_row(ms_scan *scan, ms_state *state, double value, int64_t line, int64_t offset, int64_t start) {
+__attribute__((always_inline)) static inline int ms_append_row(ms_scan *scan, ms_state *state, double value, int64_t line, int64_t offset, int64_t start) {
     if (state->rows == state->room && ms_grow_columns(scan, state) < 0) return -1;
     const int64_t row = state->rows;
     state->value[row] = value;

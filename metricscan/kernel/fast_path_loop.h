@@ -55,8 +55,9 @@ __attribute__((always_inline)) static inline int MS_AT_LEVEL(ms_decide_any_chain
         return 0;
     }
     state->next_start = r->base + (after - p);
-    if (watching && entry->watched != NULL && (ms_has_neighbours(entry->watched, p, r->record, r->end, value - p, stop - p) ||
-                                   (stop == p + r->end && ms_may_be_cut(p + r->record, stop, p + r->next, limit))))
+    /* There is a byte at `stop`, because each record has a terminator here, and before the value: that of the literal. */
+    if (watching && ((entry->before[value[-1]] && value > p + r->record) ||
+                     ms_is_looked_behind(entry->behind, p + r->record, stop, p + r->end, p + r->next, limit)))
         known = 0;
     if (known) {
 #if MS_WIDE
@@ -128,6 +129,7 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
             break;
         }
         const uint8_t *stop = from, *after;
+        int is_usual = 1;
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
@@ -172,13 +174,12 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
                 left->pattern = MS_LEFT_MISS;
                 break;
             }
+            /* There is a byte at `stop`: each record has a terminator here. Behind a lazy run stands the byte that the pattern says. */
+            if (watching) is_usual = !ms_is_looked_behind(entry->behind, p + r->record, stop, end, next, limit);
         }
         state->next_start = (int64_t)((uintptr_t)after + seen);
         const int64_t row = state->rows;
-        int known = row < state->fast_room;
-        /* There is a byte at `stop`: each record has a terminator here. */
-        if (watching && entry->behind[*stop] && (stop < end ? ms_may_go_on(entry->behind, stop, end) : ms_may_be_cut(p + r->record, end, next, limit)))
-            known = 0;
+        int known = is_usual && row < state->fast_room;
         if (known) {
 #if MS_WIDE
             if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))

@@ -503,7 +503,7 @@ static inline int ms_search_run(const ms_program *q, ms_matcher *m, const uint8_
 /* Find the first match that starts at or behind `from`, as re's search does. text: the first place, at or behind `from`, where the
  * text of MS_AT_TEXT and MS_BEFORE_TEXT may stand; nonempty: an empty match at `from` does not count. The captures are left in the
  * matcher's places; -1 means that a group took no part. */
-static int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t text,
+__attribute__((always_inline)) static inline int ms_search(const ms_program *q, ms_matcher *m, const uint8_t *p, int64_t n, int kind, int64_t from, int64_t text,
                      int nonempty, int64_t *match_start, int64_t *match_end) {
     if (q->last != NULL && (n == 0 || !q->last[p[n - 1]])) return MS_NONE;
     if (q->only_run && kind == MS_ASCII) return ms_search_run(q, m, p, n, from, match_start, match_end);

@@ -64,7 +64,7 @@ static void ms_matcher_clear(ms_matcher *m) {
 }
 
 /* Prepare the matcher for a record of n bytes. Returns MS_FOUND or MS_NO_MEMORY. */
-static int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n) {
+__attribute__((always_inline)) static inline int ms_matcher_start(ms_matcher *m, const ms_program *q, int64_t n) {
     size_t places = (size_t)q->slots + (size_t)q->loops;
     if (m->runs_capacity < (size_t)q->runs) {
         ms_run *grown = (ms_run *)realloc(m->runs, (size_t)q->runs * sizeof(ms_run));

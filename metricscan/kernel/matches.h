@@ -41,13 +41,13 @@ static void ms_look_at_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
         ms_check_cut(scan, r, (int32_t)(q - scan->tables->patterns), MS_CUT_LINE, start, stop);
 }
 
-/* Return whether a number in a watching scan, with its neighbours, is nothing but a row of a pattern of a metric. */
-__attribute__((noinline)) static int ms_is_usual(const ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
+/* Return whether a number in a watching scan, with its neighbours, is nothing but a row of a pattern of a metric. Its record has a
+ * terminator. */
+__attribute__((always_inline)) static inline int ms_is_usual(const ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     const uint8_t *const p = r->p;
     if (!q->has_companion || scan->states[pattern].examined || (start > r->record && q->before[p[start - 1]])) return 0;
-    if (stop < r->end) return !ms_may_go_on(q->behind, p + stop, p + r->end);
-    return !scan->unterminated && r->n - r->next >= 2 && !ms_resumes[p[r->next + 1]];
+    return !ms_is_looked_behind(q->behind, p + r->record, p + stop, p + r->end, p + r->next, p + r->n);
 }
 
 /* Put a match that is no usual number, is traced, or is that of a companion or a label. */
@@ -85,15 +85,26 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
     note->number = value;
 }
 
-/* Read the value of a match and append its row. */
-static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
-                                int64_t value_end) {
+/* Read the value of a match and append its row. `watching` is a constant: a scan that does not watch pays for nothing else. */
+__attribute__((always_inline)) static inline void ms_put_any_value(int watching, ms_scan *scan, ms_region *r, int32_t pattern, int64_t start,
+                                                                  int64_t end, int64_t value_start, int64_t value_end) {
     double value = 0.0;
     const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
-    if (status == MS_NUMBER && (scan->examined == MS_UNEXAMINED ||
-                                (scan->examined == MS_WATCHED && ms_is_usual(scan, r, pattern, value_start, value_end))))
+    if (status == MS_NUMBER && (watching ? scan->examined == MS_WATCHED && ms_is_usual(scan, r, pattern, value_start, value_end)
+                                         : scan->examined == MS_UNEXAMINED))
         ms_append_row(scan, &scan->states[pattern], value, r->row_line, r->row_offset, r->offset + value_start);
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);
+}
+
+__attribute__((noinline)) static void ms_put_watched_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end,
+                                                          int64_t value_start, int64_t value_end) {
+    ms_put_any_value(1, scan, r, pattern, start, end, value_start, value_end);
+}
+
+static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
+                                int64_t value_end) {
+    if (scan->examined == MS_WATCHED) ms_put_watched_value(scan, r, pattern, start, end, value_start, value_end);
+    else ms_put_any_value(0, scan, r, pattern, start, end, value_start, value_end);
 }
 
 /* ms_put_value for a span, whose value lies at known distances from the match's start or the run's end. */

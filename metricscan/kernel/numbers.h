@@ -345,7 +345,7 @@ static inline int ms_short_number_wide(const ms_number_constants *c, __m128i tex
 #endif
 
 /* Read a number: [s, end) is the text, [s, limit) may be read. Returns MS_NUMBER and the value, MS_UNSURE or MS_REFUSED. */
-static inline int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
+__attribute__((always_inline)) static inline int ms_number(const uint8_t *s, const uint8_t *end, const uint8_t *limit, double *value) {
     if (ms_short_number(s, end, limit, value)) return MS_NUMBER;
     return ms_number_general(s, end, limit, value);
 }

@@ -159,8 +159,8 @@ typedef struct { /* a record in which a candidate did not match */
 
 enum { MS_NUMBER_BYTES = 40 }; /* of a number beside a value, or of a value that is cut, at most so many bytes are looked at */
 
-/* What happens to a match before its row is written: nothing; its companion may get a row; it is traced, and no row is written. */
-enum { MS_UNEXAMINED, MS_WATCHED, MS_TRACED };
+/* What happens to a match before its row is written: nothing; its neighbours are looked at; it is no usual one (ms_put_unusual). */
+enum { MS_UNEXAMINED, MS_WATCHED, MS_UNUSUAL };
 
 typedef struct { /* a value that ends the last record of a region (cut_lines.h) */
     int32_t pattern;

@@ -68,7 +68,7 @@ __attribute__((noinline)) static void ms_try_misses(ms_scan *scan, ms_region *r,
 /* ---- candidates */
 
 /* Match a candidate of any pattern, in the current record. */
-static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start) {
+__attribute__((always_inline)) static inline void ms_try_candidate(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_state *state = &scan->states[pattern];
     int64_t match_end = 0, run_end = 0;
@@ -309,7 +309,7 @@ static void ms_take_region(ms_scan *scan, int region, const uint8_t *p, int64_t 
     if (scan->n_open) ms_close_open(scan, r->p, r->n, r->terminators, r->drop_cr);
     if (r->rewritten || t->watching)
         for (int32_t pattern = 0; pattern < t->n_patterns; pattern++) scan->states[pattern].region_mark = scan->states[pattern].rows;
-    scan->examined = scan->trace ? MS_TRACED : t->watching ? MS_WATCHED : MS_UNEXAMINED;
+    scan->examined = scan->trace || (t->watching && scan->unterminated) ? MS_UNUSUAL : t->watching ? MS_WATCHED : MS_UNEXAMINED;
     r->base = scan->base;
     scan->rewritten = r->rewritten;
     ms_scan_region(scan, r);

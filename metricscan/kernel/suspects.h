@@ -144,19 +144,14 @@ static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
     return unit;
 }
 
-/* Return whether the value has neighbours that need a closer look. */
-static inline int ms_has_neighbours(const ms_pattern *q, const uint8_t *p, int64_t record, int64_t end, int64_t start, int64_t stop) {
-    if (ms_may_go_on(q->behind, p + stop, p + end)) return 1;
-    return start > record && q->before[p[start - 1]];
-}
-
-/* The bytes with which a record may begin that goes on with a number; and \n, which may be the second byte of a terminator. */
-static const uint8_t ms_resumes[256] = {
-    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,  ['8'] = 1,
-    ['9'] = 1, ['.'] = 1, ['-'] = 1, ['+'] = 1, ['e'] = 1, ['E'] = 1, ['\n'] = 1,
+/* Which of the bits of ms_pattern.behind this byte fulfils if it comes next: with 1 any does, with 2 a digit, and with 4 one with which a
+ * record may begin that goes on with a number, or the second byte of a terminator. */
+static const uint8_t ms_beside[256] = {
+    [0 ... 9] = 1, ['\n'] = 5, [11 ... '*'] = 1, ['+'] = 5, [','] = 1, ['-'] = 5, ['.'] = 5, ['/'] = 1, ['0' ... '9'] = 7,
+    [':' ... 'D'] = 1, ['E'] = 5, ['F' ... 'd'] = 1, ['e'] = 5, ['f' ... 255] = 1,
 };
 
-/* ms_may_be_cut, if the record's terminator is followed by a byte of ms_resumes or by nothing. */
+/* ms_may_be_cut, if the next record may begin with a rest, or begins too near to the end of the region to tell. */
 __attribute__((noinline)) static int ms_may_go_on_in_next(const uint8_t *record, const uint8_t *stop, const uint8_t *next, const uint8_t *limit) {
     if (next >= limit || ms_is_digit(*record)) return 0;
     const uint8_t *at = next + 1;
@@ -171,7 +166,21 @@ __attribute__((noinline)) static int ms_may_go_on_in_next(const uint8_t *record,
 /* Return whether the record that is followed by a terminator at `next` may be cut within the number that ends at `stop`, or before one: the
  * next record begins with a byte that goes on with it, or is not known yet. */
 static inline int ms_may_be_cut(const uint8_t *record, const uint8_t *stop, const uint8_t *next, const uint8_t *limit) {
-    return (limit - next < 2 || ms_resumes[next[1]]) && ms_may_go_on_in_next(record, stop, next, limit);
+    if (limit - next >= 4) {
+        const uint8_t *const at = next + 1 + (*next == '\r' && next[1] == '\n');
+        if (*at == '\n' || !(ms_beside[*at] & 4)) return 0;
+        /* Many records begin with Epoch. */
+        if (!ms_is_digit(*at) && *at != '.' && (uint8_t)(at[1] - '+') > '9' - '+') return 0;
+    }
+    return ms_may_go_on_in_next(record, stop, next, limit);
+}
+
+/* Return whether what stands behind a value in the current record has to be looked at. One byte can be read at its end. */
+static inline int ms_is_looked_behind(const uint8_t *behind, const uint8_t *record, const uint8_t *stop, const uint8_t *end, const uint8_t *next,
+                                      const uint8_t *limit) {
+    const uint8_t wanted = behind[*stop];
+    if (wanted == 0 || (limit - stop > 1 && !(wanted & ms_beside[stop[1]]))) return 0;
+    return stop < end ? ms_may_go_on(behind, stop, end) : ms_may_be_cut(record, stop, next, limit);
 }
 
 /* Return whether a value of the current record has to be examined. */

@@ -112,8 +112,8 @@ static void ms_make_fast(const ms_tables *t, ms_entry *entry) {
     entry->suffix_length = q->suffix_length;
     if (q->suffix_length) entry->stop = q->suffix[0];
     entry->has_lead = q->has_lead;
-    entry->watched = q->has_companion ? q : NULL;
     entry->behind = q->behind;
+    entry->before = q->before;
     entry->value_starts = q->has_near ? q->value_starts : ms_no_bytes;
     entry->goes_on = q->has_near ? q->goes_on : ms_no_bytes;
     entry->is_nested = q->has_near && entry->table != NULL;

@@ -19,7 +19,7 @@
 /* A table of no bytes. */
 static const uint8_t ms_no_bytes[256] = {0};
 /* ms_pattern.behind of a pattern with a companion that fixes what follows the value. */
-static const uint8_t ms_terminators_behind[256] = {['\n'] = 3, ['\r'] = 3};
+static const uint8_t ms_terminators_behind[256] = {['\n'] = 4, ['\r'] = 4};
 
 /* Return whether a number or unit may go on at this place, before `end`; `behind` as in ms_pattern. */
 static inline int ms_may_go_on(const uint8_t *behind, const uint8_t *at, const uint8_t *end) {
@@ -92,9 +92,9 @@ typedef struct {
     int has_lead; /* so it has, or the regex says what precedes the value: a record may be cut behind that (cut_lines.h) */
     int32_t companion;
     int is_companion;
-    const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte, or with this byte and a digit (2); none
-                                  * does if the pattern fixes what follows. A terminator has 3: where it ends the record, the next one
-                                  * may go on */
+    const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte (1), or with this byte and a digit (2);
+                                  * none does if the pattern fixes what follows. A terminator has 4: where it ends the record, the next
+                                  * one may go on */
     const uint8_t *before;       /* 256 entries: may a word or number that goes on with the value end with this byte; all zero if the
                                   * pattern fixes what precedes */
     const uint8_t *value_starts; /* 256 entries: may any kind of value begin with this byte */
@@ -159,9 +159,9 @@ typedef struct ms_entry {
     int64_t suffix_length;
     const ms_step *steps; /* MS_FAST_CHAIN */
     const uint8_t *behind; /* as in ms_pattern */
+    const uint8_t *before;
     const uint8_t *value_starts;
     const uint8_t *goes_on;
-    const ms_pattern *watched; /* NULL if it has no companion */
     int has_lead;
     int is_nested; /* MS_FAST_GREEDY: the run may take the literal, so that a candidate may stand in another one's run */
 } ms_entry;

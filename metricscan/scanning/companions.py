@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from metricscan.patterns.program import Program
 
-# 3: a terminator, behind which the next record may go on (kernel/tables.h).
-_BEHIND = bytes(3 if byte in b"\r\n" else BEHIND[byte] for byte in range(256))
+# 4: a terminator, behind which the next record may go on (kernel/tables.h).
+_BEHIND = bytes(4 if byte in b"\r\n" else BEHIND[byte] for byte in range(256))
 _CLOSED = Surroundings(False, False, None, None, (b"", False), b"")
 
 
