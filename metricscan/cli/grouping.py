@@ -48,8 +48,8 @@ class GroupOptions(NamedTuple):
         return Grouping.checked(over, by, self.group_name, self.group_value or "mean")
 
     def needs_rows(self, metrics: Container[str]) -> bool:
-        """Whether a label or a metric of the logs makes groups, so that the rows must be kept."""
-        return any(name in metrics for name in _names(self.over))
+        """Whether a label or a metric of the logs makes groups, or a run does, so that the rows must be kept."""
+        return any(name in metrics or name == "run" for name in _names(self.over))
 
 
 #: Adds the options that group jobs; the command gets them as ``grouped``.
@@ -61,7 +61,8 @@ group_options = bundle(
         metavar="NAME,...",
         multiple=True,
         help="Group jobs that differ only in these hyperparameters, such as seed, and rank the groups. A label or metric of "
-        "the logs, such as a fold, makes each of its values count as a job. Can be repeated.",
+        "the logs, such as a fold, makes each of its values count as a job, and run each run, under --restarts split. "
+        "Can be repeated.",
     ),
     click.option(
         "--group-by",

@@ -2,7 +2,7 @@
 
 - ``tables``: the input of all of them. ``row_order``: the order in which rows count. ``steps``: the step of each row;
   ``stepless``: how many rows have none; ``step_facts``: what steps tell of a job; ``mentions``: lower steps that
-  only mention one; ``runs``: the runs of a stream.
+  only mention one; ``runs``: the runs of a stream; ``stepped``: rows with both, and so which rows count.
 - ``deciding_row``: the deciding row of each job; ``in_pieces``: the same while rows arrive; ``per_step``: the one value of a
   step that counts; ``smoothing``: smoothed curves; ``sums``: exact means.
 - ``formulas``: the rows of an objective that is a formula, by ``evaluation``; ``gate``: conditions by which a build fails.

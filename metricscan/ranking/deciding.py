@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
 from metricscan.ranking.formulas import combined, with_several_values
-from metricscan.ranking.mentions import ValuesAtSteps
-from metricscan.ranking.runs import runs_between, runs_of_steps, that_count, with_steps
-from metricscan.ranking.step_facts import step_facts
+from metricscan.ranking.runs import that_count
 from metricscan.ranking.stepless import StepCounts, step_counts
-from metricscan.ranking.steps import in_force
+from metricscan.ranking.stepped import Stepped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,23 +74,10 @@ def decided(
     run_starts : Rows or None
         The places at which runs begin; None if steps that go back begin them.
     """
-    place, restarts = objective.step_place, objective.restarts
-    at: dict[str, Array] = {}
-    facts = runs = None
-    if steps is not None:
-        rows = rows if objective.step is None else {**rows, objective.step: steps}
-        wanted = dict.fromkeys([*objective.metrics, *at_best])
-        at = {name: in_force(rows[name], steps, place, blocks=blocks) for name in wanted}
-        values = [ValuesAtSteps(rows[name].value, at[name]) for name in objective.metrics]
-        facts = step_facts(steps, values)
-        if restarts != "keep":
-            first_of_run = None if run_starts is None else runs_between(steps, run_starts)
-            runs = runs_of_steps(steps, restarts, first_of_run, values)
+    found = None if steps is None else Stepped(objective, rows, steps, blocks, run_starts)
 
-    @functools.cache
     def stepped(name: str) -> Rows:
-        own = rows[name]
-        return own if steps is None else with_steps(own, steps, at[name], runs, restarts, run_starts)
+        return rows[name] if found is None else found.of(name)
 
     formula = objective.formula
     apart = 0
@@ -108,12 +92,12 @@ def decided(
     if len(of_metrics) > 1:
         outcomes = with_several_values(outcomes, of_metrics, streams)
     counts = StepCounts(apart=apart)
-    if steps is not None and facts is not None:
-        counts = counts.plus(StepCounts.of_facts(facts))
+    if steps is not None and found is not None:
+        counts = counts.plus(StepCounts.of_facts(found.facts))
         for one in of_metrics:
-            found = step_counts(one, steps, place, blocks)
-            if not found.stepless and one is given:
-                found = found._replace(streams=int(outcomes.streams.sum()))
-            counts = counts.plus(found)
+            counted = step_counts(one, steps, objective.step_place, blocks)
+            if not counted.stepless and one is given:
+                counted = counted._replace(streams=int(outcomes.streams.sum()))
+            counts = counts.plus(counted)
     there = tuple(values_there(outcomes, that_count(stepped(name)), objective, streams) for name in at_best)
-    return Decided(outcomes, there, counts, facts)
+    return Decided(outcomes, there, counts, None if found is None else found.facts)

@@ -1,4 +1,4 @@
-"""Rows of one job apart by a label of its log, such as the number of a fold: each of its values counts as a job of its own."""
+"""Rows of one job apart by a label of its log, such as the number of a fold, or by run: each counts as a job of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from metricscan.datasets.evidence import Evidence
 from metricscan.datasets.rows import Rows, codes_of, numbered, used_codes_of
 from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.errors import OptionError
+from metricscan.ranking.attempts import LastAttempts, superseded_in
+from metricscan.ranking.stepped import Stepped
 from metricscan.ranking.steps import in_force
 from metricscan.ranking.tables import blocks_of, checked, is_label
 
@@ -19,13 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.datasets.rows import Array
-    from metricscan.definitions.objective import Objective
+    from metricscan.definitions.objective import Objective, Restarts
     from metricscan.logs.job import Log
     from metricscan.ranking.ranking import Known
 
 
+#: What distinguishes runs, as a label does folds.
+_RUN = "run"
+
+
 class Fold(NamedTuple):
-    """What counts as a job: the rows of a job at one value of each label."""
+    """What counts as a job: the rows of a job at one value of each label, or of one run."""
 
     name: str
     status: str | None
@@ -60,17 +66,26 @@ class Split(NamedTuple):
 
 
 def labels_among(
-    names: Sequence[str], parameters: Iterable[Mapping[str, str]], tables: Mapping[str, pa.Table] | None
+    names: Sequence[str],
+    parameters: Iterable[Mapping[str, str]],
+    tables: Mapping[str, pa.Table] | None,
+    restarts: Restarts = "keep",
 ) -> list[str]:
     """Those of the names that are labels or metrics of the logs, and no hyperparameters of a job.
+
+    Where runs are split, ``run`` is one of them, if nothing else has that name.
 
     Raises
     ------
     OptionError
-        A name is both.
+        A name is both; or ``run`` is given with others.
     """
     known = {name for own in parameters for name in own}
-    logged = [name for name in names if tables is not None and name in tables and name != BLOCK]
+    logged = [name for name in names if tables is not None and name in tables and name not in (BLOCK, RUN)]
+    if restarts == "split" and _RUN in names and _RUN not in known and tables is not None and _RUN not in tables:
+        if logged:
+            raise OptionError(f"{_RUN!r} and {', '.join(map(repr, logged))}: runs or labels were expected, not both")
+        return [_RUN]
     both = [name for name in logged if name in known]
     if both:
         raise OptionError(
@@ -83,14 +98,14 @@ def labels_among(
 def split_by_labels(
     tables: Mapping[str, pa.Table], objective: Objective, labels: Sequence[str], jobs: Iterable[Known] | None
 ) -> Split:
-    """Split the rows of each job by the last labels before them, in their record or in earlier ones of their stream.
+    """Split the rows of each job by the last labels before them, in their record or in earlier ones of their stream; or by run.
 
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table
     objective : Objective
     labels : sequence of str
-        Labels or metrics among the tables.
+        Labels or metrics among the tables, or ``run``.
     jobs : iterable of Job, or None
         As :func:`rank` takes them.
 
@@ -105,24 +120,37 @@ def split_by_labels(
         jobs = tables.jobs if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts: dict[str, Known] = {one.name: one for one in jobs}
     wanted = [*objective.metrics, *([] if objective.step is None else [objective.step])]
-    given = {name: checked(tables[name], name) for name in dict.fromkeys([*wanted, *labels])}
+    by_run = _RUN in labels and _RUN not in tables
+    given = {name: checked(tables[name], name) for name in dict.fromkeys([*wanted, *([] if by_run else labels)])}
     if objective.step_place == "block":
         given[BLOCK] = blocks_of(tables)
         wanted.append(BLOCK)
+    if objective.restarts != "keep" and RUN in tables:
+        given[RUN] = checked(tables[RUN], RUN)
     nothing = pa.array([], pa.string())
-    run_starts = checked(tables[RUN], RUN) if objective.restarts != "keep" and RUN in tables else None
     columns = [codes_of(table.column("job"), "job") for table in given.values()]
-    if run_starts is not None:
-        columns.append(codes_of(run_starts.column("job"), "job"))
     names, job_numbers = numbered(columns, pa.array(facts, pa.string()))
-    _, stream_numbers = numbered([codes_of(table.column("stream"), "stream") for table in given.values()], nothing)
+    streams, stream_numbers = numbered(
+        [codes_of(table.column("stream"), "stream") for table in given.values()], nothing
+    )
     rows = {
         name: Rows.of(job, stream, table)
-        for (name, table), job, stream in zip(given.items(), job_numbers, stream_numbers, strict=False)
+        for (name, table), job, stream in zip(given.items(), job_numbers, stream_numbers, strict=True)
     }
-    found = {name: _texts(given[name]) for name in labels}
-    # of each row the number of its job, and behind it that of each label's text; -1 without one
-    keys = {name: _keys(rows[name], [(rows[one], found[one][1]) for one in labels]) for name in dict.fromkeys(wanted)}
+    last_attempts = LastAttempts(superseded_in(tables, facts.values()), names)
+    for name, every_row in rows.items():
+        at = last_attempts.of(every_row._replace(line=np.arange(len(every_row.job))), streams).line
+        if len(at) < len(every_row.job):
+            rows[name], given[name] = every_row.take(at), given[name].take(pa.array(at))
+    if by_run:
+        found: dict[str, tuple[Sequence[str], Array]] = {}
+        keys = _runs(rows, objective, dict.fromkeys(wanted))
+    else:
+        found = {name: _texts(given[name]) for name in labels}
+        # of each row the number of its job, and behind it that of each label's text; -1 without one
+        keys = {
+            name: _keys(rows[name], [(rows[one], found[one][1]) for one in labels]) for name in dict.fromkeys(wanted)
+        }
     whole: dict[str, Array] = {name: np.all(key >= 0, axis=0) for name, key in keys.items()}
     every = np.concatenate([keys[name][:, whole[name]] for name in keys], axis=1)
     distinct, codes = np.unique(every, axis=1, return_inverse=True)
@@ -131,7 +159,10 @@ def split_by_labels(
     job_names = names.to_pylist()
     for column in distinct.T.tolist():
         job = job_names[column[0]]
-        own = {name: found[name][0][number] for name, number in zip(labels, column[1:], strict=True)}
+        own = {
+            name: found[name][0][number] if name in found else str(number)
+            for name, number in zip(labels, column[1:], strict=True)
+        }
         fold = f"{job} [{', '.join(f'{name}={text}' for name, text in own.items())}]"
         known = facts.get(job)
         parameters = {} if known is None else dict(known.hyperparameters)
@@ -146,8 +177,8 @@ def split_by_labels(
         own_codes = codes[begin : begin + table.num_rows].astype(np.int32)
         begin += table.num_rows
         split[name] = _with_jobs(table, own_codes, fold_names)
-    if run_starts is not None:
-        split[RUN] = _of_each_fold(run_starts, job_numbers[-1], distinct[0], fold_names)
+    if RUN in given:
+        split[RUN] = _of_each_fold(given[RUN], rows[RUN].job, distinct[0], fold_names)
     split.evidence = _evidence(getattr(tables, "evidence", None), parents)
     return Split(split, folds, parents, _left_out(whole, objective, labels, job_names, parents))
 
@@ -175,6 +206,15 @@ def _texts(table: pa.Table) -> tuple[list[str], Array]:
         return texts.to_pylist(), codes
     values, codes = np.unique(table.column("value").to_numpy(), return_inverse=True)
     return [str(int(one)) if one.is_integer() else repr(one) for one in values.tolist()], codes.reshape(-1)
+
+
+def _runs(rows: Mapping[str, Rows], objective: Objective, wanted: Iterable[str]) -> dict[str, Array]:
+    """Of each row the number of its job, and behind it that of its run."""
+    if objective.step is None:
+        raise AssertionError("runs are split by steps")
+    stepped = Stepped(objective, rows, rows[objective.step], rows.get(BLOCK), rows.get(RUN))
+    runs = {name: stepped.run_of(rows[name]) if name == BLOCK else stepped.of(name).run for name in wanted}
+    return {name: np.array([rows[name].job.astype(np.int64), run]) for name, run in runs.items()}
 
 
 def _keys(rows: Rows, labels: Sequence[tuple[Rows, Array]]) -> Array:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.datasets.rows import Array
-    from metricscan.definitions.objective import Objective
+    from metricscan.definitions.objective import Objective, Restarts
     from metricscan.ranking.ranking import Known
 
 GroupValue = Literal["mean", "median", "worst", "best"]
@@ -204,7 +204,7 @@ def grouped(
         With which it was ranked.
     """
     parameters = [dict(one or ()) for one in ranking["hyperparameters"].to_pylist()]
-    labels = labels_among(grouping.over, parameters, tables)
+    labels = labels_among(grouping.over, parameters, tables, objective.restarts)
     notices: list[str] = []
     parents: list[str] | None = None
     if labels and tables is not None:
@@ -240,7 +240,9 @@ class Assigned(NamedTuple):
     labels: tuple[str, ...]
 
 
-def assigned(tables: Mapping[str, pa.Table], grouping: Grouping, names: Sequence[str]) -> Assigned:
+def assigned(
+    tables: Mapping[str, pa.Table], grouping: Grouping, names: Sequence[str], restarts: Restarts = "keep"
+) -> Assigned:
     """The groups of jobs, for curves, which have no ranks.
 
     Parameters
@@ -250,6 +252,8 @@ def assigned(tables: Mapping[str, pa.Table], grouping: Grouping, names: Sequence
     grouping : Grouping
     names : sequence of str
         The jobs.
+    restarts : {"keep", "purge", "split"}
+        With "split", ``run`` is a label.
 
     Raises
     ------
@@ -259,7 +263,7 @@ def assigned(tables: Mapping[str, pa.Table], grouping: Grouping, names: Sequence
     known = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts = {one.name: dict(one.hyperparameters) for one in known}
     parameters = [facts.get(name, {}) for name in names]
-    labels = labels_among(grouping.over, parameters, tables)
+    labels = labels_among(grouping.over, parameters, tables, restarts)
     over = tuple(name for name in grouping.over if name not in labels)
     if labels and not over:
         return Assigned({name: name for name in names}, tuple(labels))
@@ -366,7 +370,9 @@ def _no_such(unknown: Sequence[str], known: Iterable[str]) -> OptionError:
     shown = ", ".join(map(repr, known[:20])) + (f" and {len(known) - 20:,} more" if len(known) > 20 else "")
     listed = f"they have {shown}" if known else "no job has any"
     hints = [f"did you mean {meant!r}?" for name in unknown if (meant := nearest(name, known)) is not None]
-    if not known:
+    if "run" in unknown:
+        hints.append("with --restarts split (restarts='split'), 'run' makes each run within a log count as a job")
+    elif not known:
         hints.append(
             "--jobs FILE (jobs=) gives jobs hyperparameters; --group-name REGEX (group_name=) groups them by name"
         )

@@ -344,11 +344,18 @@ def _stepped(
     def apart(keys: _Keyed) -> _Keyed:
         return keys._replace(workers=tuple(keys.workers[at] for at in apart_by))
 
+    run_starts = rows.get(RUN)
     within = {name: _groups(apart(keys), apart(step_keys)) for name, keys in keyed.items()}
+    if restarts == "split" and run_starts is not None:
+        # the steps of a run are its own
+        size, run_of_step = len(run_starts.job) + 1, runs_between(steps, run_starts)
+        within = {
+            name: (runs_between(own[name], run_starts) + some * size, run_of_step + others * size)
+            for name, (some, others) in within.items()
+        }
     at = {name: in_force(own[name], steps, place, within=within[name], blocks=rows.get(BLOCK)) for name in keyed}
     if restarts == "keep":
         return {name: keys._replace(step=np.append(steps.value, np.nan)[at[name]]) for name, keys in keyed.items()}
-    run_starts = rows.get(RUN)
     first_of_run = None if run_starts is None else runs_between(steps, run_starts)
     values = [ValuesAtSteps(own[name].value, at[name]) for name in keyed]
     of_workers = _as_streams(steps, _groups(apart(step_keys), apart(step_keys))[1])

@@ -178,7 +178,9 @@ def _grouped(
 ) -> tuple[list[_Line], list[Band]]:
     """The curve of each job, or of each fold of it, and the bands of their groups."""
     names = [one.name for one in getattr(tables, "jobs", ())] or curve(tables, metric, step)["job"].unique().to_pylist()
-    group_of, labels = assigned(tables, grouping, names)
+    group_of, labels = assigned(tables, grouping, names, how["restarts"])
+    # the curves of runs are apart already
+    labels = tuple(label for label in labels if label in tables)
     workers = [worker] if isinstance(worker, str) else list(worker)
     carry = how["carry"]
     carried = [carry] if isinstance(carry, str) else workers if carry is True else list(carry or ())

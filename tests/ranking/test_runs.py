@@ -8,8 +8,8 @@ from support import ranking_oracle
 from support.ranking_oracle import Row
 
 import metricscan
-from metricscan import Objective, OptionError, Scanner
-from metricscan.definitions.blocks import RUN
+from metricscan import Objective, OptionError, Scanner, rank_groups
+from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.ranking.ranking import rank
 
 SCANNER = Scanner([r"loss=loss (\S+)", r"epoch=epoch (\S+)"])
@@ -45,6 +45,9 @@ def test_a_naive_oracle_ranks_the_same(logs, restarts, scope, per_step, place):
     rows = []
     for row in found["row"]:
         steps, starts = ([one for one in found[kind] if one.stream == row.stream] for kind in ("step", "start"))
+        if restarts == "split":
+            own = ranking_oracle.run_between(row, starts)
+            steps = [one for one in steps if ranking_oracle.run_between(one, starts) == own]
         step = ranking_oracle.step_row_in_force(row, steps, place)
         run = ranking_oracle.run_by_records(row, step, steps, starts, restarts)
         rows.append(row._replace(step=None if step is None else step.value, run=run))
@@ -122,3 +125,55 @@ def test_what_purge_drops_counts_nowhere(tmp_path):
     # of several runs, the value before the deciding row is one of its own run
     split = Objective("loss", "Minimize", "min", "epoch", restarts="split")
     assert result.rank(split, at_best="acc")["at_best.acc"].to_pylist() == [None]
+
+
+def test_each_run_counts_as_a_job(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text(FOLDS)
+    (tmp_path / "logs" / "b.log").write_text(FOLDS.replace("loss 2", "loss 9"))
+    objective = Objective("loss", "Minimize", "min", "epoch", restarts="split")
+    for run_start in ("^fold", None):
+        result = metricscan.replay(
+            tmp_path / "logs", SCANNER, run_start=run_start, out=tmp_path / "out", overwrite=True
+        )
+        for tables in (result, tmp_path / "out"):
+            groups = rank_groups(tables, objective, over="run").to_pylist()
+            numbers = [(row["group"], row["mean"], row["n"], row["best_job"]) for row in groups]
+            assert numbers == [("a", 3.0, 3, "a [run=1]"), ("b", 13 / 3, 3, "b [run=0]")]
+    with pytest.raises(OptionError, match="no job has the hyperparameter 'run'") as caught:
+        rank_groups(result, Objective("loss", "Minimize", step="epoch"), over="run")
+    assert "restarts='split'" in caught.value.hint
+
+
+def test_a_hyperparameter_or_a_metric_may_be_called_run(tmp_path):
+    (tmp_path / "lr=1,run=1.log").write_text(FOLDS)
+    (tmp_path / "lr=1,run=2.log").write_text(FOLDS)
+    objective = Objective("loss", "Minimize", "min", "epoch", restarts="split")
+    result = metricscan.replay(tmp_path, SCANNER)
+    assert rank_groups(result, objective, over="run")["jobs"].to_pylist() == [2]
+    scanner = Scanner([*SCANNER.definitions, r"run=fold (\d)"])
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text(FOLDS)
+    assert rank_groups(metricscan.replay(tmp_path / "logs", scanner), objective, over="run")["jobs"].to_pylist() == [3]
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from(["out", "err"]), st.integers(0, 1)), st.lists(records, max_size=6), max_size=3
+    ),
+    st.booleans(),
+    st.sampled_from(["before", "after", "block"]),
+)
+def test_the_best_run_has_the_value_of_its_job(logs, by_records, place):
+    found = {"row": [], "step": [], "start": []}
+    for (stream, part), log in logs.items():
+        for line, record in enumerate(log, 1):
+            for column, (kind, number) in enumerate(record):
+                found[kind].append(Row(stream, float(number), line, 100 * line, 100 * line + column, part=part))
+    tables = {"loss": table_of(found["row"]), "epoch": table_of(found["step"]), BLOCK: table_of([])}
+    if by_records:
+        tables[RUN] = table_of(found["start"])
+    objective = Objective("loss", "Minimize", "min", "epoch", place, restarts="split")
+    values = [row["value"] for row in rank(tables, objective).to_pylist()]
+    groups = rank_groups(tables, objective, over="run", group_value="best").to_pylist()
+    assert [row["best"] for row in groups] == [value for value in values if value is not None or found["step"]]
