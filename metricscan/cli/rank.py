@@ -74,6 +74,7 @@ def rank(
     from metricscan.logs.jobs_file import add_facts
     from metricscan.ranking import ranking
     from metricscan.ranking.at_best import from_row
+    from metricscan.ranking.copies import messages_of_copies
     from metricscan.ranking.doubts import from_struct
     from metricscan.ranking.gate import metrics_of
     from metricscan.ranking.scopes import compare_scopes
@@ -98,9 +99,9 @@ def rank(
     found, steps = ranking.ranked(
         opened, objective, jobs=jobs, at_best=(*at_best, *metrics_of(failing, objective)), **conditions
     )
-    of_steps = [Notice(message) for message in steps.messages(objective)]
-    print_notices(of_steps)
-    notices += of_steps
+    of_ranking = [Notice(message) for message in (*steps.messages(objective), *messages_of_copies(found))]
+    print_notices(of_ranking)
+    notices += of_ranking
     groups = JobGroups.of(opened, found, objective, grouping, jobs=jobs, **conditions)
     verdicts, of_baseline = gate.verdicts(failing, dataset, found, objective, **conditions)
     notices += of_baseline

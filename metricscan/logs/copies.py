@@ -1,4 +1,4 @@
-"""Copies of a run's folder or log under a name that says which run is the newest or the best.
+"""Copies of a run's folder or log under a name that says which run is the newest or the best; and compressed copies of logs.
 
 Tools keep a link such as ``latest-run`` beside the folders of the runs. Where links were copied as what they lead to, as some
 storage does, that name is a folder of its own with the content of one of its siblings.
@@ -11,10 +11,12 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
+from metricscan.logs.compression import without_suffix
 from metricscan.logs.job import Notice
+from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from io import FileIO
 
     from metricscan.logs.file_tree import FileTree
@@ -81,6 +83,24 @@ def copies_among(named: Iterable[str], sizes: Mapping[str, int], tree: FileTree)
     files = {path: sizes[path] for path in named if path in sizes}
     folders = [path for path in named if path not in files]
     return [*(_of_files(files, sizes, tree) if files else ()), *(_of_folders(folders, sizes, tree) if folders else ())]
+
+
+def compressed_beside(sizes: Mapping[str, int], given: Container[str]) -> list[Copy]:
+    """The logs that lie compressed beside themselves, as ``gzip -k`` leaves them: the compressed one is the copy.
+
+    Parameters
+    ----------
+    sizes : mapping of path to int
+        Bytes of each log that was found; those in archives have none beside them.
+    given : container of path
+        What is no copy, because it was given.
+    """
+    found = []
+    for path in sizes:
+        original = without_suffix(path)
+        if original != path and sizes.get(original) and path not in given and _unpacks_to(path, original):
+            found.append(Copy(path, original, [path]))
+    return found
 
 
 def notice_of_copies(copies: Sequence[Copy]) -> Notice:
@@ -177,6 +197,18 @@ def _holds_the_same(
     except OSError:
         return False
     return all(have_same_bytes(folder + within, other + within, size, tree) for within, size in logs.items())
+
+
+def _unpacks_to(path: str, other: str) -> bool:
+    """Whether a log has the content of another one, once it is decompressed. A file that cannot be read has not."""
+    try:
+        with open_source(path) as source, open(other, "rb", buffering=0) as file:
+            for piece in source.as_it_lies():
+                if _read(file, len(piece)) != piece:
+                    return False
+            return not file.read(1)
+    except (OSError, SourceError):
+        return False
 
 
 def have_same_bytes(path: str, other: str, size: int, tree: FileTree) -> bool:

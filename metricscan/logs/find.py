@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from metricscan.errors import SourceError
 from metricscan.logs._reading import FLAG_BINARY, FLAG_PACKED, look_at
 from metricscan.logs.compression import MAGIC_PREFIXES, MAX_DECOMPRESSED, compression, without_suffix
-from metricscan.logs.copies import FIRST_LETTERS, Copy, copies_among, is_like_a_link, notice_of_copies
+from metricscan.logs.copies import (
+    FIRST_LETTERS,
+    Copy,
+    compressed_beside,
+    copies_among,
+    is_like_a_link,
+    notice_of_copies,
+)
 from metricscan.logs.extracted import extracted_beside
 from metricscan.logs.file_tree import FileTree
 from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
@@ -415,6 +422,7 @@ class _Search:
 
     def _leave_out_copies(self) -> None:
         """Take back the logs of copies, and say so."""
+        self._leave_out(compressed_beside(self.found.sizes, self.given), told=True)
         if not self.like_links and not self.found.archives:
             return
         tree = FileTree(self.found.archives)
@@ -422,20 +430,19 @@ class _Search:
         if self.found.archives:
             extracted, notices = extracted_beside(self.found.archives, sizes, tree)
             self.found.notices += notices
-            for copy in extracted:
-                self._leave_out(copy)
+            self._leave_out(extracted)
         # a file that was given is read, whatever it is
         copies = [copy for copy in copies_among(self.like_links, sizes, tree) if self.given.isdisjoint(copy.logs)]
-        for copy in copies:
-            self._leave_out(copy)
-        if copies:
-            self.found.notices.append(notice_of_copies(copies))
+        self._leave_out(copies, told=True)
 
-    def _leave_out(self, copy: Copy) -> None:
-        for path in copy.logs:
-            del self.logs[path], self.found.sizes[path]
-            self.decide(path, taken=False, why="copy", same_as=copy.original + path[len(copy.path) :])
-        self.found.skipped_copies += 1
+    def _leave_out(self, copies: Sequence[Copy], *, told: bool = False) -> None:
+        for copy in copies:
+            for path in copy.logs:
+                del self.logs[path], self.found.sizes[path]
+                self.decide(path, taken=False, why="copy", same_as=copy.original + path[len(copy.path) :])
+        self.found.skipped_copies += len(copies)
+        if told and copies:
+            self.found.notices.append(notice_of_copies(copies))
 
     def _follow(self) -> None:
         """Follow the links that were found: those to folders, then those to files."""

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
+import pyarrow.compute as pc
 
 from metricscan.logs.natural import natural
 
@@ -162,6 +163,18 @@ def copies(
             else:
                 kept.append((job, path))
     return found
+
+
+def messages_of_copies(ranking: pa.Table) -> list[str]:
+    """What a reader of the ranking should know about jobs that are copies of others, in sentences."""
+    copied = ranking.filter(pc.equal(ranking["objective_status"], "copy"))
+    if not copied.num_rows:
+        return []
+    first = copied.slice(0, 1).to_pylist()[0]
+    message = next(doubt["message"] for doubt in first["doubts"] if doubt["kind"] == "copy")
+    jobs = "1 job is a copy" if copied.num_rows == 1 else f"{copied.num_rows:,} jobs are copies"
+    which = "" if copied.num_rows == 1 else "for example "
+    return [f"{jobs} of another in the same folder, and without a rank ({which}{first['job']}): {message}"]
 
 
 def _with_equal(jobs: Array, outcomes: Outcomes) -> Array:

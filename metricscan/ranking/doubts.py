@@ -74,7 +74,7 @@ class Doubt(NamedTuple):
         - ``behind``: the last step is below half of the median last step of the jobs that were not stopped.
         - ``crashed``: a log of the job ends in a traceback, or with a line about lack of memory or a signal.
         - ``dropped-lines``: the log says that lines of the objective, or lines that may be, were left out of it.
-        - ``copy``: another job's log in the same folder has the same values at the same places; one of them counts.
+        - ``copy``: another job's log in the same folder has the same values at the same places, and counts instead.
         - ``several-streams``: more than one stream of the job has rows of the objective.
         - ``restarted``: the step goes back, as in a run that was resumed or started again.
         - ``incomplete``: the last of several runs in a log came less than half as far as another.
@@ -309,15 +309,11 @@ class _Finding:
         return Doubts(job[order], kind[order], structs.take(pa.array(order)))
 
     def copy(self, one: Copy) -> None:
-        """A job whose log is that of another, and the other one."""
-        names = {job: self._names[job].as_py() for job in (one.job, one.original)}
+        """A job whose log is that of another, which counts."""
+        original = self._names[one.original].as_py()
         about = f"{one.rows:,} values of {self._objective.metric}, at the same places"
-        for job, other, path, counts in (
-            (one.job, one.original, one.path, f"{names[one.original]} counts"),
-            (one.original, one.job, one.original_path, "this one counts"),
-        ):
-            message = f"the log has the same {about}, as that of {names[other]}: {counts}"
-            self.found.setdefault(job, []).append(Doubt("copy", message, path))
+        message = f"the log has the same {about}, as that of {original}: {original} counts"
+        self.found.setdefault(one.job, []).append(Doubt("copy", message, one.path))
 
     def several_streams(self) -> None:
         """Jobs of which more than one stream has rows of the objective."""

@@ -17,6 +17,7 @@ from metricscan.logs.exports import span_of
 from metricscan.logs.job import Notice
 from metricscan.ranking import ranking
 from metricscan.ranking.at_best import from_row
+from metricscan.ranking.copies import messages_of_copies
 from metricscan.ranking.doubts import from_struct
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
@@ -308,7 +309,6 @@ class Run:
             return None, None
         facts = {one.name: one for one in self.found.jobs}
         outcomes = self.decider.finish()
-        self.notices += map(Notice, self.decider.step_counts.messages(self.objective))
         order = ranking.order(
             outcomes,
             self.objective,
@@ -321,6 +321,8 @@ class Run:
             logs=lambda: {one.name: one.logs for one in self.found.jobs},
             at_best=self.decider.at_best,
         )
+        messages = *self.decider.step_counts.messages(self.objective), *messages_of_copies(order)
+        self.notices += map(Notice, messages)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None
         first = order.slice(0, 1).to_pylist()[0]

@@ -1,5 +1,8 @@
 """Copies of runs and logs, named like links to them: they are left out, and the reader of a result is told."""
 
+import bz2
+import gzip
+import lzma
 from pathlib import Path
 
 import pytest
@@ -92,3 +95,25 @@ def test_large_logs_are_compared_at_both_ends(tmp_path, monkeypatch):
     for at in (0, 31, len(text) - 32, len(text) - 1):
         changed = f"{text[:at]}x{text[at + 1 :]}"
         assert survey([tree(tmp_path, {"latest/a.log": changed})]).skipped_copies == 0
+
+
+@pytest.mark.parametrize(("suffix", "packed"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_a_compressed_copy_beside_its_log(tmp_path, suffix, packed):
+    tree(
+        tmp_path,
+        {"train.log": "loss=1\n", "other.log": "loss=2\n", "grown.log": "loss=1\nloss=2\n", "x/train.log": "loss=1\n"},
+    )
+    for name, text in {"train": "loss=1\n", "other": "loss=1\n", "grown": "loss=1\n", "alone": "loss=1\n"}.items():
+        (tmp_path / f"{name}.log{suffix}").write_bytes(packed(text.encode()))
+    (tmp_path / "x" / f"train.log{suffix}").write_bytes(packed(b"loss=1\n")[:-4])
+    found = survey([tmp_path])
+    left = {"train.log", "other.log", "grown.log", "alone.log" + suffix, "other.log" + suffix, "grown.log" + suffix}
+    assert {Path(path).name for path in found.sizes if "/x/" not in path} == left
+    # what cannot be read to its end is no copy
+    assert f"{tmp_path}/x/train.log{suffix}" in found.sizes
+    path = f"{tmp_path}/train.log{suffix}"
+    assert found.skipped_copies == 1
+    assert f"{path} is a copy of {tmp_path}/train.log and was left out; give its path alone to read it" in notices(
+        found
+    )
+    assert path in survey([tmp_path, path]).sizes

@@ -33,15 +33,14 @@ def test_one_of_two_equal_logs_counts(tmp_path, scope, step):
     found = copied(tmp_path / "logs", files, objective, out=tmp_path / "out")
     assert statuses(found) == {"2026/2026.log": "found", "slurm-12.out": "copy", "other.log": "found"}
     assert found.ranking["rank"].to_pylist() == [1, 2, None]
-    assert [(doubt.kind, doubt.message, doubt.path) for doubt in found.best.doubts] == [
-        (
-            "copy",
-            "the log has the same 12 values of acc, at the same places, as that of slurm-12.out: this one counts",
-            f"{tmp_path}/logs/w/2026/2026.log",
-        )
-    ]
-    (other,) = found.doubts["slurm-12.out"]
-    assert other.message.endswith("as that of 2026/2026.log: 2026/2026.log counts")
+    # the one that counts is not doubtful
+    assert found.best.doubts == ()
+    (doubt,) = found.doubts["slurm-12.out"]
+    about = "the log has the same 12 values of acc, at the same places, as that of 2026/2026.log: 2026/2026.log counts"
+    assert (doubt.kind, doubt.message, doubt.path) == ("copy", about, f"{tmp_path}/logs/w/slurm-12.out")
+    assert found.notices[-1].message == (
+        f"1 job is a copy of another in the same folder, and without a rank (slurm-12.out): {about}"
+    )
     assert rank(tmp_path / "out", objective).equals(found.ranking)
     assert found.rank(objective).equals(found.ranking)
 
@@ -72,7 +71,10 @@ def test_jobs_that_are_only_alike_both_count(tmp_path, files):
 def test_three_times(tmp_path):
     found = copied(tmp_path, {"a.log": TEXT, "b.log": TEXT, "c.log": TEXT})
     assert statuses(found) == {"a": "found", "b": "copy", "c": "copy"}
-    assert len(found.best.doubts) == 2
+    assert found.best.doubts == ()
+    assert found.notices[-1].message.startswith(
+        "2 jobs are copies of another in the same folder, and without a rank (for example b): "
+    )
 
 
 def test_the_one_that_may_win_counts(tmp_path):
