@@ -291,7 +291,9 @@ class Suspects:
             units = self._units.setdefault(watched, {})
             for unit, (_, where) in found:
                 if unit not in units and len(units) < MOST_UNITS:
-                    units[unit] = self._suspect("unit", self._texts.get((watched, where), unit), where)
+                    # of a value without a unit there is a text only where the unit changes within a stream
+                    text = self._texts.get((watched, where), unit) if unit else ""
+                    units[unit] = self._suspect("unit", text, where)
         for noted in (self._first, self._cut, self._events, self._texts):
             noted.clear()
 

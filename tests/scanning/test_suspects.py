@@ -325,16 +325,18 @@ def test_a_format_specification_is_a_cut_value_and_no_unit(text, value):
     assert [one.text for one in running.stats.metrics["loss"].suspects if one.kind == "cut-value"] == [value]
 
 
-def test_each_unit_is_shown_with_its_value():
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_unit_is_shown_with_its_value(threads):
     data = b"speed 1.20kit/s\nspeed 950it/s\nspeed 3\n"
-    running = Scanner([r"tp=speed ([\d.]+)(?:k?it/s)?"]).watching_batches(data)
+    definition = {"Name": "tp", "Regex": r"speed ([\d.]+)(?:k?it/s)?"}
+    running = _configured([definition], chunk_bytes=7).watching_batches(data, threads)
     for _ in running:
         pass
     units = running.stats.metrics["tp"].units
     assert [(unit, one.text, one.line) for unit, one in units.items()] == [
         ("kit/s", "1.20kit/s", 1),
         ("it/s", "950it/s", 2),
-        ("", "3", 3),
+        ("", "", 3),
     ]
 
 
