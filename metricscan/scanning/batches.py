@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.suspects import Suspects
+    from metricscan.scanning.threaded import Block
 
 
 class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
@@ -39,6 +40,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         As :meth:`Scanner.scan` takes them.
     chunk_bytes : int
         The size of the pieces in which files are read and bytes are cut.
+    between : (int, int or None), optional
+        Scan only the records that start in this range of bytes of a plain file; None: to its end. Lines count from the first of
+        these records on.
 
     Attributes
     ----------
@@ -49,6 +53,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         What the plan finds, if it watches; complete when the iterator is exhausted.
     counting : ScanStats or callable
         The counts, or a function that puts them together.
+    newlines : int
+        The line feeds of the text, once the iterator is exhausted.
+
+    Raises
+    ------
+    SourceError
+        The input is not plain text in a file, of which a range could be scanned.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         *,
         chunk_bytes: int = CHUNK_BYTES,
         max_decompressed: int = MAX_DECOMPRESSED,
+        between: tuple[int, int | None] | None = None,
     ) -> None:
         from metricscan.scanning import threaded
 
@@ -75,12 +87,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         self.frames: ExportReader | None = None
         # the end of the text; none if the end could not be read
         self._tail = b""
-        self._newlines = 0
+        self.newlines = 0
         self.suspects: Suspects | None = None
         if plan.companions:
             from metricscan.scanning.suspects import Suspects
 
             self.suspects = Suspects(plan, self._opened.name)
+        self._between = between
         workers = threaded.worker_count(threads, self._opened.size)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
@@ -93,12 +106,23 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 raise
             if format_ != "plain":
                 self.frames = exports.ExportReader(self._opened, format_, plan.level)
-        if self.frames is not None:
-            self._running = self.numbered(self.frames)
-        else:
-            self._running = (
-                self._many_blocks(workers) if workers > 1 and self._opened.can_be_cut() else self._one_stream()
+        if between is not None and (self.frames is not None or not self._opened.can_be_cut()):
+            self._opened.close()
+            kind = "is an export" if self.frames is not None else "is compressed, or not plain text in a file"
+            name = self._opened.name
+            raise SourceError(f"{name} {kind}: it is scanned as a whole, not by ranges of bytes", path=name)
+        if between is not None:
+            self._running = self._many_blocks(
+                threaded.scan_between(self._opened, plan, *between, chunk_bytes=self._chunk_bytes)
             )
+        elif self.frames is not None:
+            self._running = self.numbered(self.frames)
+        elif workers > 1 and self._opened.can_be_cut():
+            self._running = self._many_blocks(
+                threaded.scan_blocks(self._opened, plan, workers, chunk_bytes=self._chunk_bytes)
+            )
+        else:
+            self._running = self._one_stream()
 
     @property
     def stats(self) -> ScanStats:
@@ -121,8 +145,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             return crash_of(self._tail)
         if self._opened.decoder is not None:
             # the text has other places than the source
-            return crash_of(self._tail, newlines=self._newlines)
-        return crash_of(self._tail, self.stats.bytes - len(self._tail), self._newlines)
+            return crash_of(self._tail, newlines=self.newlines)
+        end = self.stats.bytes if self._between is None else self._opened.size or 0
+        return crash_of(self._tail, end - len(self._tail), self.newlines)
 
     @property
     def is_unended(self) -> bool:
@@ -211,7 +236,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             if can_be_read_again:
                 self._tail = _end_of(self._opened, core.bytes)
             core.finish(cut_off=failed is not None)
-            self._newlines = core.newlines
+            self.newlines = core.newlines
         if decoded is not None:
             decoded.move(b"")
         for pattern, columns in core.take() if decoded is None else decoded.take():
@@ -223,8 +248,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             self._tail = b""
             raise failed
 
-    def _many_blocks(self, workers: int) -> Generator[tuple[str, pa.RecordBatch]]:
-        from metricscan.scanning import threaded
+    def _many_blocks(self, blocks: Iterator[Block]) -> Generator[tuple[str, pa.RecordBatch]]:
         from metricscan.scanning.arrow import Gathering
 
         failed: SourceError | None = None
@@ -241,7 +265,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
         with self._opened:
             try:
-                for block in threaded.scan_blocks(self._opened, self._plan, workers, chunk_bytes=self._chunk_bytes):
+                for block in blocks:
                     stats.bytes += block.bytes
                     stats.records += block.records
                     stats.cut_off += block.cut_off
@@ -259,7 +283,11 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             except SourceError as error:
                 failed = error
             else:
-                self._tail, self._newlines = _end_of(self._opened, stats.bytes), lines
+                self.newlines = lines
+                if self._between is None:
+                    self._tail = _end_of(self._opened, stats.bytes)
+                elif self._between[1] is None:
+                    self._tail = _end_of(self._opened, self._opened.size or 0)
             for pattern, rest in gathering.items():
                 for gathered in rest.take():
                     yield from self._batches_of(pattern, gathered)

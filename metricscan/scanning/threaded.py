@@ -154,6 +154,41 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
             helper.join()
 
 
+def scan_between(
+    source: Source, plan: Plan, start: int, stop: int | None, *, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Block]:
+    """Scan the records that start in [start, stop) on this thread, and yield blocks in order.
+
+    Parameters
+    ----------
+    source, plan, chunk_bytes
+        As :func:`scan_blocks` takes them.
+    start : int
+    stop : int or None
+        None: the end of the input.
+
+    Raises
+    ------
+    SourceError
+        The input cannot be read, or ends before ``start``.
+    """
+    text = _Text(source, universal=plan.universal)
+    if start > text.size:
+        raise SourceError(
+            f"{source.name} has {text.size:,} bytes; a range from byte {start:,} on was expected", path=source.name
+        )
+    pieces = min(chunk_bytes, CHUNK_BYTES)
+    stop = text.size if stop is None else min(stop, text.size)
+    at = text.first if start < text.first < stop else start
+    stream = _Stream(plan, text, pieces)
+    while text.first <= at < stop:
+        block = stream.scan(at, min(at + (BLOCK_BYTES if pieces == CHUNK_BYTES else pieces), stop))
+        yield block
+        if block.error is not None:
+            raise block.error
+        at = block.stop
+
+
 class _Cuts:
     """Cuts an input block after block, for any thread that asks, not far ahead of the last block that the caller got.
 
