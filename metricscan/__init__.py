@@ -13,6 +13,7 @@ The folders, each of which imports only from those before it:
 - ``replaying``: many logs at once.
 - ``sagemaker``: tuning requests, answers in the service's shapes, audits.
 - ``reports``: pictures.
+- ``fleet``: the same on many machines, by tables that an engine moves.
 - ``cli``: the command.
 
 Importing the package is cheap: a name is loaded when it is first used.

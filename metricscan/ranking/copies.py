@@ -29,6 +29,8 @@ MOST_ROWS = 1 << 19
 #: So many rows of each job are compared, among them the first and the last, of which so many values must differ.
 _SAMPLES = 5
 _LEAST_DISTINCT = 3
+#: How many numbers are kept of each job: values, and places.
+SAMPLES = 2 * _SAMPLES
 
 
 class Outcomes(Protocol):
@@ -97,7 +99,7 @@ def samples_of(value: Array, start_at: Callable[[Array], Array], starts: Array, 
     """
     counts = ends - starts
     # each column in one place of memory
-    samples = np.full((2 * _SAMPLES, len(starts)), np.nan).T
+    samples = np.full((SAMPLES, len(starts)), np.nan).T
     which = (counts >= LEAST_ROWS) & (counts < MOST_ROWS)
     some = slice(None) if which.all() else np.flatnonzero(which)
     begin, last = starts[some], counts[some] - 1

@@ -192,7 +192,7 @@ class Run:
         if RUN in self.stats.metrics and not self.stats.metrics[RUN].rows:
             self.notices.append(Notice("no record begins a run: what --run-start (run_start) gives matches none"))
         # how the units of all logs compare is known only now
-        self.evidence.units = _units(self.stats)
+        self.evidence.units = units_of(self.stats)
         order, best = self._rank()
         tables = {name: rows.table() for name, rows in kept.items()} if keep else None
         spans = None
@@ -349,7 +349,7 @@ class Run:
         )
 
 
-def _units(stats: ScanStats) -> dict[str, list[Unit]]:
+def units_of(stats: ScanStats) -> dict[str, list[Unit]]:
     """The units of the metrics that have several, each with its first value."""
     return {
         name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in units.items()]

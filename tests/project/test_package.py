@@ -33,6 +33,7 @@ ROOMS = [
     "sagemaker",
     "live",
     "reports",
+    "fleet",
     "cli",
     "__main__",
 ]

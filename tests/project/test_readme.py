@@ -100,6 +100,14 @@ def test_the_code_about_live_data_runs(folder, capsys):
     assert found == [("trial_1", 0, 0.5), ("trial_1", 12, 0.25)]
 
 
+def test_the_code_about_fleets_runs(folder):
+    names = run_code(ROOT / "docs" / "fleet.md")
+    replay = metricscan.replay("logs/", names["scanner"], objective=names["objective"])
+    assert names["fleet"].rank_partials(names["partials"], jobs=replay.jobs).equals(replay.ranking)
+    facts = ["hyperparameters", "job_status"]
+    assert names["ranking"].drop_columns(facts).equals(replay.ranking.drop_columns(facts))
+
+
 def test_the_definitions_of_the_reference_are_read(folder):
     (block,) = blocks_of(ROOT / "docs" / "command-line.md", "json")
     (folder / "definitions.json").write_text(block)
@@ -109,7 +117,12 @@ def test_the_definitions_of_the_reference_are_read(folder):
 
 
 def test_no_code_is_forgotten():
-    assert [page.name for page in REFERENCE if blocks_of(page, "python")] == ["live.md", "python.md", "sagemaker.md"]
+    assert [page.name for page in REFERENCE if blocks_of(page, "python")] == [
+        "fleet.md",
+        "live.md",
+        "python.md",
+        "sagemaker.md",
+    ]
 
 
 @pytest.mark.slow

@@ -197,7 +197,7 @@ def test_a_minus_sign_that_the_regex_does_not_read(tmp_path):
 def test_units_of_all_logs(tmp_path):
     tree(tmp_path, {"a.log": ROWS, "b.log": "err=9\n"})
     units = {"err": [Unit("dB", "0.2 dB", "a.log", 5, 52), Unit("%", "9 %", "b.log", 1, 0)]}
-    with mock.patch("metricscan.replaying.run._units", return_value=units):
+    with mock.patch("metricscan.replaying.run.units_of", return_value=units):
         result = metricscan.replay(tmp_path, SCANNER, objective=BEST, job="file", out=tmp_path / "out")
     message = "values of err have different units: '0.2 dB' (a.log:5), '9 %' (b.log:1)"
     assert [(one.kind, one.message) for one in result.best.doubts] == [("cut-value", message)]
