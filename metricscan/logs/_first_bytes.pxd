@@ -102,6 +102,15 @@ cdef inline bint starts_with_text(const uint8_t *p, int64_t n) noexcept nogil:
     return n > 7 and (memcmp(p, b"EVENTS\t", 7) == 0 or ((p[0] == 98 or p[0] == 102) and p[1] == 47 and is_digit(p[2])))
 
 
+cdef inline bint starts_refused(const uint8_t *p, int64_t n) noexcept nogil:
+    """Whether the bytes begin a binary file that formats.detect knows: of Docker's driver local, systemd or TensorBoard."""
+    if n < 36:
+        return False
+    if p[0] == 0:
+        return memcmp(p + 4, b"\n\x06stdout\x10", 9) == 0 or memcmp(p + 4, b"\n\x06stderr\x10", 9) == 0
+    return memcmp(p, b"LPKSHHRH", 8) == 0 or memcmp(p + 21, b"\x1a\rbrain.Event:2", 15) == 0
+
+
 cdef inline bint starts_with_columns(const uint8_t *p, int64_t n) noexcept nogil:
     """Whether the first line lists several names of letters, in quotes or not. Any byte >= 0x80 passes, as blank or letter."""
     cdef int64_t i

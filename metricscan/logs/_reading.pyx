@@ -14,8 +14,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from metricscan.logs._first_bytes cimport (
-    has_event_of_container, is_control, is_marked, leading_nuls, starts_document, starts_with_columns, starts_with_text,
-    starts_with_time,
+    has_event_of_container, is_control, is_marked, leading_nuls, starts_document, starts_refused, starts_with_columns,
+    starts_with_text, starts_with_time,
 )
 
 
@@ -121,6 +121,8 @@ cdef int shown_by(const uint8_t *p, int64_t n, const uint8_t *magic, int64_t mag
     # a tar begins with a name; NULs fill up its header
     if not shown and n >= LEAST_TAR_BYTES and p[0] != 0 and memchr(p, 0, <size_t>min(n, <int64_t>TAR_BYTES)) != NULL:
         shown = TAR
+    if starts_refused(p, n):
+        return shown | EXPORT
     # NULs and a byte order mark at the beginning belong to no record
     if n - i >= 3 and p[i] == 0xEF and p[i + 1] == 0xBB and p[i + 2] == 0xBF:
         i += 3

@@ -340,7 +340,7 @@ def text_pieces(source: Source, input_format: str) -> Iterator[bytes]:
 def text_head(path: str, input_format: str, most_bytes: int) -> tuple[bytes, str]:
     """The first bytes of a log's text, decompressed and decoded, and the log's format.
 
-    An error ends the text. The format is ``"plain"`` if it could not be detected.
+    An error ends the text. The format is ``"plain"`` if it could not be detected, or is refused; then there is no text.
 
     Parameters
     ----------
@@ -355,6 +355,8 @@ def text_head(path: str, input_format: str, most_bytes: int) -> tuple[bytes, str
     try:
         with open_source(path) as opened:
             format_ = format_of(opened, input_format)
+            if format_ in REFUSED:
+                return b"", "plain"
             for piece in text_pieces(opened, format_):
                 parts.append(piece[:left])
                 left -= len(parts[-1])

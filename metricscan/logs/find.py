@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import FLAG_BINARY, FLAG_PACKED, look_at
+from metricscan.logs._reading import FLAG_BINARY, FLAG_EXPORT, FLAG_PACKED, look_at
 from metricscan.logs.compression import MAGIC_PREFIXES, MAX_DECOMPRESSED, compression, without_suffix
 from metricscan.logs.copies import (
     FIRST_LETTERS,
@@ -574,7 +574,7 @@ def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
     if look is None:
         return False
     shown = look[-1]
-    if not shown & FLAG_PACKED:
+    if not shown & FLAG_PACKED and not (shown & FLAG_BINARY and shown & FLAG_EXPORT):
         return bool(shown & FLAG_BINARY)
     try:
         with open(path, "rb", buffering=0) as file:

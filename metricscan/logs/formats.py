@@ -68,9 +68,49 @@ REFUSED = {
         "a payload of CloudWatch Logs for a Lambda function",
         f"decode awslogs.data from Base64, and give the result, which is gzip; {_PLAIN_HINT}",
     ),
+    "gcp-json": Refused(
+        "an export of Google Cloud Logging in JSON, of which gcloud writes the newest entry first",
+        "gcloud logging read .. --order=asc --format='value(textPayload,jsonPayload.message)' writes the messages; so does "
+        "jq -r 'if type == \"array\" then .[] else . end | .textPayload // .jsonPayload.message' of this file, in its order; "
+        f"{_PLAIN_HINT}",
+    ),
+    "journal-json": Refused(
+        "the output of journalctl in JSON, in which messages with escape sequences are lists of numbers",
+        f"journalctl -o cat writes the messages; {_PLAIN_HINT}",
+    ),
+    "jupyter": Refused(
+        "a Jupyter notebook, in which the source of the cells stands beside their output",
+        "jq -j '.cells[].outputs[]?.text // empty | if type == \"array\" then add else . end' writes the output; "
+        f"{_PLAIN_HINT}",
+    ),
+    "kaggle-json": Refused(
+        "the log of a Kaggle notebook in JSON", f"jq -j '.[].data' writes the messages; {_PLAIN_HINT}"
+    ),
+    "loki-json": Refused(
+        "an answer of Loki in JSON, of which the newest line may come first",
+        f"jq -r '[.data.result[].values[]] | sort | .[][1]' writes the lines; {_PLAIN_HINT}",
+    ),
+    "elastic-json": Refused(
+        "an answer of Elasticsearch in JSON", f"jq -r '.hits.hits[]._source.message' writes the messages; {_PLAIN_HINT}"
+    ),
+    "docker-local": Refused(
+        "a log of Docker's driver local, which is binary", "docker logs CONTAINER writes what it printed"
+    ),
+    "journal": Refused("a journal of systemd, which is binary", "journalctl --file FILE -o cat writes the messages"),
+    "tensorboard": Refused(
+        "a file of TensorBoard's events, which is binary",
+        "read it with TensorBoard; metricscan reads what a program printed",
+    ),
 }
 
 BOM = b"\xef\xbb\xbf"
+
+# ---- binary files; _first_bytes.pxd knows them, too
+# the length of an entry, of which NULs may have been taken for the beginning of the source, and its first two fields
+_OF_LOCAL_DRIVER = re.compile(rb".{1,4}\n\x06std(?:out|err)\x10", re.DOTALL)
+_JOURNAL = b"LPKSHHRH"
+_TENSORBOARD = b"\x1a\rbrain.Event:2"
+_TENSORBOARD_AT = 21
 
 # the beginning of a JSON object, or of an array of objects. Log lines such as "[INFO] .." and "{'lr': 1}" do not match.
 _DOCUMENT = re.compile(rb'\s*(?:\[\s*)?\{\s*"')
@@ -122,8 +162,23 @@ def detect(head: bytes, path: str = "") -> str:
     >>> detect(b"2026-03-01T10:00:00.000Z loss=1\n", "gan-001-algo-1-17723/000000.gz")
     's3-export'
     """
-    found = _by_beginning(head, path)
+    found = _binary(head) or _by_beginning(head, path)
     return found if found != "plain" else _by_most_lines(head)
+
+
+def _binary(head: bytes) -> str | None:
+    """The format of a binary input that is refused by its name."""
+    if head.startswith(_JOURNAL):
+        return "journal"
+    if _OF_LOCAL_DRIVER.match(head):
+        return "docker-local"
+    return "tensorboard" if head.startswith(_TENSORBOARD, _TENSORBOARD_AT) else None
+
+
+def is_refused_log(head: bytes) -> bool:
+    """Whether a binary input of which these are the first bytes is a log that is refused by the name of its format."""
+    # many of TensorBoard's files lie beside logs
+    return _binary(head) not in (None, "tensorboard")
 
 
 def _by_beginning(head: bytes, path: str) -> str:
@@ -162,7 +217,7 @@ def format_of(source: Source, input_format: str) -> str:
         return input_format
     head = source.peek(HEAD_BYTES)
     nuls = 0
-    if head[:1] == b"\0":
+    if head[:1] == b"\0" and _binary(head) is None:
         # a file that was truncated while its writer went on
         size = HEAD_BYTES
         while len(head) == size <= _MOST_NULS and not head.strip(b"\0"):

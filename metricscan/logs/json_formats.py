@@ -37,6 +37,9 @@ _PAYLOAD_KEYS = {
     "logEvents",
 }
 _RESULTS_KEYS = {"queryLanguage", "results", "statistics", "status", "encryptionKey", "nextToken"}
+# of other programs, that are refused by name: the keys of an entry, or of the document around the entries
+_KAGGLE_KEYS = {"stream_name", "time", "data"}
+_NOTEBOOK_KEYS = {"cells", "metadata", "nbformat", "nbformat_minor"}
 _DOCKER_KEYS = {"log", "stream", "time", "attrs"}
 _DOCKER_LINE = '{"log":"'
 # other programs write seconds since the epoch
@@ -66,14 +69,15 @@ def json_format(head: bytes, *, may_be_cut: bool) -> str:
 
     Returns
     -------
-    {"plain", "cloudwatch-json", "docker-json", "insights-json", "lambda-json"}
+    str
+        ``"plain"``, ``"cloudwatch-json"``, ``"docker-json"``, or the name of a format that is refused.
     """
     documents = _documents(head.decode("utf-8", "replace"))
     first, is_whole = next(documents, (None, True))
     if isinstance(first, list):
         one = first[0] if first else None
         if not isinstance(one, dict) or not _is_event(one, _EVENT_KEYS):
-            return "plain"
+            return _of_others(one)
         is_cut = not is_whole and len(first) == 1 and bool(one)
         return "cloudwatch-json" if is_cut or one.keys() & _EVENT_MARKS else "plain"
     if not isinstance(first, dict) or not first:
@@ -102,7 +106,35 @@ def json_format(head: bytes, *, may_be_cut: bool) -> str:
         return "insights-json"
     if keys == {"awslogs"} and isinstance(first["awslogs"], dict) and first["awslogs"].keys() == {"data"}:
         return "lambda-json"
+    return _of_others(first, is_document=True)
+
+
+def _of_others(one: Any, *, is_document: bool = False) -> str:
+    """The format of other programs that an entry shows, or a document that may hold entries; else ``"plain"``."""
+    if not isinstance(one, dict):
+        return "plain"
+    keys = one.keys()
+    if "logName" in keys and keys & {"textPayload", "jsonPayload", "protoPayload", "insertId"}:
+        return "gcp-json"
+    if "insertId" in keys and keys & {"textPayload", "jsonPayload", "protoPayload"}:
+        return "gcp-json"
+    if keys & {"MESSAGE", "__CURSOR"} and "__REALTIME_TIMESTAMP" in keys:
+        return "journal-json"
+    if not is_document:
+        return "kaggle-json" if keys == _KAGGLE_KEYS and one["stream_name"] in ("stdout", "stderr") else "plain"
+    if "cells" in keys <= _NOTEBOOK_KEYS and "cell_type" in _first_of(one["cells"]):
+        return "jupyter"
+    data, hits = one.get("data"), one.get("hits")
+    if isinstance(data, dict) and (data.get("resultType") == "streams" or "stream" in _first_of(data.get("result"))):
+        return "loki-json"
+    if isinstance(hits, dict) and "_source" in _first_of(hits.get("hits")):
+        return "elastic-json"
     return "plain"
+
+
+def _first_of(items: Any) -> dict[str, Any]:
+    """The first of some objects; an empty one if there is none."""
+    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
 
 
 def _is_docker(one: Any) -> bool:

@@ -22,7 +22,7 @@ from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
 from metricscan.logs.copies import FIRST_LETTERS, is_like_a_link
 from metricscan.logs.exports import stream_names
 from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
-from metricscan.logs.formats import REFUSED, detect, format_of
+from metricscan.logs.formats import REFUSED, detect, format_of, is_refused_log
 from metricscan.logs.job import Notice
 from metricscan.logs.kept_facts import may_hold_facts
 from metricscan.logs.naming import absolute
@@ -494,4 +494,6 @@ def is_binary_text(path: str, kind: str | None, head: bytes) -> bool:
         name = os.path.basename(path)
         names = (name, os.path.splitext(name)[0])
         return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
-    return bool(first_shows(head, b"") & FLAG_BINARY)
+    shown = first_shows(head, b"")
+    # some binary files are refused by the name of their format
+    return bool(shown & FLAG_BINARY) and not (shown & FLAG_EXPORT and is_refused_log(head[:FORMAT_HEAD_BYTES]))

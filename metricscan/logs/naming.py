@@ -43,6 +43,17 @@ LAYOUTS = tuple(
             "/trials/",
             rf"(?P<job>.*/trials/[^/]+)/(?P<stream>(?:trial\.(?:log|stdout|stderr)|stdout|stderr){_PACKED})",
         ),
+        # <cluster>/driver and <cluster>/executor/<application>/<number>
+        (
+            "Databricks",
+            "/driver/",
+            r"(?P<job>.*/\d{4}-\d{6}-[0-9a-z]+)/(?P<stream>driver/(?:std(?:out|err)|log4j-)[^/]*)",
+        ),
+        (
+            "Databricks",
+            "/executor/",
+            r"(?P<job>.*/\d{4}-\d{6}-[0-9a-z]+)/(?P<stream>executor/[^/]+/\d+/(?:std(?:out|err)|log4j-)[^/]*)",
+        ),
         ("Ray Tune", "/std", rf"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?{_PACKED})"),
         ("Syne Tune", "/std.", rf"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err){_PACKED})"),
         # RUN/STEP/TASK/<attempt>.runtime_stdout.log, of the process that ran the task, and task_stdout.log, of the task elsewhere
@@ -60,6 +71,17 @@ LAYOUTS = tuple(
         # <job>_<rank>_log.out, where the job may be one of an array, <array>_<number>; the folder may have the job's name
         ("submitit", "_log.", rf"(?P<job>.*/(?P<id>\d+(?:_\d+)?))/(?P<stream>(?P=id)_\d+_log\.(?:out|err){_PACKED})"),
         ("submitit", "_log.", rf"(?P<job>.*/\d+(?:_\d+)?)_\d+_log\.(?:out|err){_PACKED}"),
+        # a log per rank, in newer and older versions; downloaded, they lie in a folder artifacts
+        (
+            "Azure ML",
+            "/user_logs/",
+            rf"(?P<job>.*/(?!artifacts/)[^/]+)/(?P<stream>(?:artifacts/)?user_logs/std_log(?:_process_\d+)?\.txt{_PACKED})",
+        ),
+        (
+            "Azure ML",
+            "/azureml-logs/",
+            rf"(?P<job>.*/(?!artifacts/)[^/]+)/(?P<stream>(?:artifacts/)?azureml-logs/70_driver_log(?:_\d+)?\.txt{_PACKED})",
+        ),
         # <time>_rank<rank>.log, where each rank has a log
         ("DeepSpeed", "_rank", rf"(?P<job>.*/\d{{14}})_rank\d+\.log{_PACKED}"),
         ("Hydra", "/multirun/", rf"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log{_PACKED})"),
@@ -84,6 +106,8 @@ _LIGHTNING = re.compile(r".*/version_\d+", re.DOTALL)
 _FIRST_OF_CONTAINER = re.compile(rf"(?P<job>.*/[^/]+)/(?P<stream>[^/]+/0\.log{_PACKED})", re.DOTALL)
 _NUMBERED = re.compile(rf"\d+\.log{_PACKED}")
 _OUT_OR_ERR = re.compile(rf"(?P<stem>.+)\.(?:out|err){_PACKED}", re.DOTALL)
+# PBS and SGE: <name>.o<job> and <name>.e<job>, of an array with the number of the task behind it
+_OUT_OR_ERR_OF_PBS = re.compile(rf"(?P<stem>.+\.)p?[oe](?P<job>\d+(?:[.-]\d+|\[\d+\])?){_PACKED}", re.DOTALL)
 
 # What identifies a job: the path of its folder or of its one log, or else the name that a rule or a jobs file gave it.
 _Key = tuple[str | None, str | None]
@@ -184,9 +208,9 @@ class JobKeys:
         for place, (folder, name) in dict(zip(self.deciding, deciding, strict=True)).items():
             if _NUMBERED.fullmatch(name):
                 numbered[folder] = numbered.get(folder, 0) + 1
-            if (".out" in name or ".err" in name) and (pair := _OUT_OR_ERR.fullmatch(place)):
-                pairs[place] = pair["stem"]
-                stems.setdefault(pair["stem"], set()).add(place)
+            if (".o" in name or ".e" in name or ".p" in name) and (stem := _stem_of(place)) is not None:
+                pairs[place] = stem
+                stems.setdefault(stem, set()).add(place)
         keys: list[_Key | None] = []
         of_guild: set[str] = set()
         are_runs: dict[str, bool] = {}
@@ -215,10 +239,10 @@ class JobKeys:
                 if is_run:
                     keys.append((folder, None))
                     continue
-            stem = pairs.get(place)
-            if stem is not None and len(stems[stem]) > 1:
+            own = pairs.get(place)
+            if own is not None and len(stems[own]) > 1:
                 # Slurm writes train-17.out and train-17.err
-                keys.append((stem, None))
+                keys.append((own, None))
             else:
                 keys.append((file, None))
         return [_in_run(key, of_guild) for key in keys] if of_guild else keys
@@ -333,6 +357,14 @@ class JobKeys:
             # what follows the job's folder, or the job's name where that is a part of a folder's name
             return _as_text(place[len(root) + 1 :])
         return _as_text(self.split[index][1])
+
+
+def _stem_of(place: str) -> str | None:
+    """What the paths of a job's standard output and standard error share, of a log with a usual name for one of them."""
+    if (match := _OUT_OR_ERR.fullmatch(place)) is not None:
+        return match["stem"]
+    match = _OUT_OR_ERR_OF_PBS.fullmatch(place)
+    return None if match is None else match["stem"] + match["job"]
 
 
 def _layouts_in(folder: str) -> tuple[tuple[str, str, re.Pattern[str]], ...]:

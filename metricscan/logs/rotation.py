@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 # behind - is a time only if it has minutes; else it counts the pieces of the date, as a number behind . does.
 _DATED_NAME = re.compile(
     r"""
-    (?P<before> __ | [-._@] | (?<=[A-Za-z]) )
+    (?P<before> __ | -- | [-._@] | (?<=[A-Za-z]) )
     (?: (?P<year>\d{4}) (?P<between>[-_.]?) (?P<month>\d\d) (?P=between) (?P<day>\d\d)
       | (?P<first>\d\d)-(?P<second>\d\d)-(?P<year_last>\d{4}) )
     (?: [-.] (?P<epoch>\d{9,10})
-      | [-_.T ]? (?P<hour>\d\d) [-_.:]? (?P<minute>\d\d) (?: [-_.:]? (?P<seconds>\d\d) (?: [-_.,]? (?P<fraction>\d{3,9}) )? )?
+      | (?: -- | [-_.T ]? ) (?P<hour>\d\d) [-_.:]? (?P<minute>\d\d)
+        (?: [-_.:]? (?P<seconds>\d\d) (?: [-_.,]? (?P<fraction>\d{3,9}) )? )?
       | [_T ]? (?P<hour_alone>\d\d) )?
     Z?
     (?: [-._] (?P<count>\d{1,3}) )?
@@ -241,7 +242,7 @@ def _read(name: str, cut: _Cut) -> _Reading | None:
         # lumberjack writes name-2026-03-01T10-00-00.000.log, runs are called name-2026-03-01_10-00-00.log
         timed = match["minute"] is not None or match["epoch"] is not None
         doubtful = match["before"] in ("", "_", "@") or (match["before"] == "-" and timed and match["fraction"] is None)
-        doubtful = doubtful if is_infix else not is_log and match["before"] != "."
+        doubtful = doubtful if is_infix else not is_log and match["before"] not in (".", "--")
         return _Reading(_DATED, (*date, _count(match)), doubtful, is_infix, match["first"] is not None)
     if (match := _PERIOD_NAME.fullmatch(*place)) is not None and (period := _period(match)) is not None:
         doubtful = match["before"] not in (".", "-") if is_infix else not is_log and match["before"] != "."

@@ -44,6 +44,13 @@ _BY_FOLDER = tuple(
             r".*/\.metaflow/[^/]+/latest_run|.*/\d+\.(?:runtime|task_begin|task_end|DONE\.lock|(?:attempt|data)\.json)",
         ),
         ("/data/", r".*/\.metaflow/[^/]+/data/[0-9a-f]{2}/[0-9a-f]{40}(?:_meta)?"),
+        # Azure ML: its own processes
+        (
+            "/system_logs/",
+            r".*/system_logs/(?:(?:cs|data|hosttools|metrics|snapshot)_capability|execution-wrapper|lifecycler)/.+",
+        ),
+        ("/azureml-logs/", r".*/azureml-logs/(?!70_driver_log)[^/]+"),
+        ("/azureml/", r".*/logs/azureml/.+"),
         # Airflow: its own processes
         ("/dag_processor_manager/", r".*/dag_processor_manager/dag_processor_manager\.log"),
         ("/scheduler/", r".*/scheduler/(?:\d{4}-\d\d-\d\d|latest)/.+\.log"),

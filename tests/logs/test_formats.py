@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from support.archives import zipped
 from support.exports import START_MS, as_s3
 from support.exports import Event as Logged
 
@@ -226,23 +227,88 @@ REFUSED_HEADS = {
     "aws-tail": b"2026-05-04T03:02:01.987000+00:00 gan-7/algo-1-1772359200 loss=1\n",
     "insights-json": b'{"results": [[{"field": "@message", "value": "loss=1"}]]}',
     "lambda-json": b'{"awslogs": {"data": "H4sIAAAA"}}',
+    "gcp-json": json.dumps(
+        [
+            {"insertId": "1", "textPayload": "loss=1", "logName": "projects/p/logs/workerpool0-0", "severity": "INFO"},
+            {"insertId": "2", "jsonPayload": {"message": "loss=2"}, "logName": "projects/p/logs/workerpool0-0"},
+        ],
+        indent=2,
+    ).encode(),
+    "journal-json": b'{"__REALTIME_TIMESTAMP":"1772359200123456","_PID":"7","MESSAGE":"loss=1"}\n' * 3,
+    "jupyter": json.dumps(
+        {
+            "cells": [{"cell_type": "code", "source": ["print('loss=9')"], "outputs": [{"text": ["loss=1\n"]}]}],
+            "metadata": {},
+            "nbformat": 4,
+        },
+        indent=1,
+    ).encode(),
+    "kaggle-json": b'[{"stream_name":"stdout","time":4.1,"data":"loss=1\\n"}\n,{"stream_name":"stderr","time":5.0,"data":"x"}]',
+    "loki-json": json.dumps(
+        {
+            "status": "success",
+            "data": {"resultType": "streams", "result": [{"stream": {"app": "x"}, "values": [["1", "loss=1"]]}]},
+        }
+    ).encode(),
+    "elastic-json": b'{"took":1,"hits":{"total":{"value":1},"hits":[{"_index":"logs","_source":{"message":"loss=1"}}]}}',
+    # each entry between two lengths of four bytes
+    "docker-local": b"\0\0\0\x1c\n\x06stdout\x10\x80\x88\xec\x8f\xd0\x83\xe5\xcb\x18\x1a\x06loss=1\0\0\0\x1c" * 2,
+    "journal": b"LPKSHHRH" + bytes(200) + b"loss=1\n",
+    "tensorboard": b"\x18" + bytes(7) + b"crc1" + b"\tdouble64\x1a\rbrain.Event:2crc2" + b"\x0aloss=1\n",
 }
+# such a file is refused where its name is that of a log, or if it is given
+BINARY_HEADS = ("docker-local", "journal", "tensorboard")
 
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_refused_is_named(tmp_path, kind):
-    path = tmp_path / "events.json"
+    path = tmp_path / ("events.log" if kind in BINARY_HEADS else "events.json")
     path.write_bytes(REFUSED_HEADS[kind])
     with pytest.raises(SourceError) as caught:
         SCANNER.scan(path, input_format="auto")
     assert REFUSED[kind].what in str(caught.value)
     assert caught.value.hint == REFUSED[kind].hint
     (tmp_path / "train.log").write_text("loss=3\n")
-    result = metricscan.replay(tmp_path, SCANNER)
+    # files of TensorBoard lie beside logs, and are passed over
+    result = metricscan.replay([tmp_path, path] if kind == "tensorboard" else tmp_path, SCANNER)
     assert [error.path for error in result.errors] == [str(path)]
     assert result["loss"]["value"].to_pylist() == [3.0]
     assert list(ExportReader(open_source(b""), kind)) == []
     assert not metricscan.replay(path, SCANNER, input_format="plain").errors
+
+
+@pytest.mark.parametrize("kind", [kind for kind in REFUSED if kind != "tensorboard"])
+def test_what_is_refused_is_named_however_it_is_met(tmp_path, kind):
+    """Beside other small logs, compressed, in an archive, cut off, or within what is read to find out what a log holds."""
+    head = REFUSED_HEADS[kind]
+    suffix = ".log" if kind in BINARY_HEADS else ".json"
+    for number in range(3):
+        (tmp_path / f"{number}{suffix}").write_bytes(head)
+    (tmp_path / f"packed{suffix}.gz").write_bytes(gzip.compress(head))
+    (tmp_path / "a.zip").write_bytes(zipped({f"a{suffix}": head, "train.log": b"loss=3\n"}))
+    (tmp_path / "train.log").write_text("loss=3\n")
+    result = metricscan.replay([tmp_path, tmp_path / "a.zip"], SCANNER, parameters=["printed"])
+    assert len(result.errors) == 5
+    assert all(REFUSED[kind].what in error.message for error in result.errors)
+    assert result["loss"]["value"].to_pylist() == [3.0, 3.0]
+    if kind not in ("aws-text", "aws-tail"):
+        longer = head + b" " * 4096
+        assert detect(longer[:HEAD_BYTES]) == kind
+
+
+def test_logs_that_look_like_what_is_refused_are_plain():
+    for text in (
+        '{"textPayload": "loss=1", "severity": "INFO"}\n',
+        '{"MESSAGE": "loss=1"}\n',
+        '{"cells": 3, "metadata": {}}\n',
+        '{"data": "loss=1", "status": "ok"}\n',
+        '{"data": {"result": [1]}, "hits": {"hits": []}}\n',
+        '[{"stream_name": "loss", "time": 1, "data": 2}]\n',
+        '[{"stream_name": "stdout", "time": 1, "data": "x", "level": 3}]\n',
+        "LPKSHHR loss=1\n",
+        "\0\0\0\x1c\n\x06std loss=1\n" * 9,
+    ):
+        assert detect(text.encode()) == "plain"
 
 
 # ---- logs of different formats

@@ -59,6 +59,58 @@ SHOWN = {
         ["e/attempt_0/default/0/stdout.log", "e/attempt_0/default/1/stdout.log"],
         {"e": ["attempt_0/default/0/stdout.log", "attempt_0/default/1/stdout.log"]},
     ),
+    "Azure ML": (
+        [
+            "run_1/user_logs/std_log_process_0.txt",
+            "run_1/user_logs/std_log_process_1.txt",
+            "run_2/artifacts/user_logs/std_log.txt",
+            "run_3/azureml-logs/70_driver_log_0.txt",
+            "run_3/azureml-logs/70_driver_log_1.txt",
+        ],
+        {
+            "run_1": ["user_logs/std_log_process_0.txt", "user_logs/std_log_process_1.txt"],
+            "run_2": ["artifacts/user_logs/std_log.txt"],
+            "run_3": ["azureml-logs/70_driver_log_0.txt", "azureml-logs/70_driver_log_1.txt"],
+        },
+    ),
+    "Databricks": (
+        [
+            "0301-100000-abc1/driver/stdout",
+            "0301-100000-abc1/driver/stdout--2026-03-01--10-00",
+            "0301-100000-abc1/driver/log4j-active.log",
+            "0301-100000-abc1/executor/app-20260301-0000/0/stderr",
+            "0301-110000-abc2/driver/stdout",
+        ],
+        {
+            "0301-100000-abc1": [
+                "driver/log4j-active.log",
+                "driver/stdout",
+                "driver/stdout",
+                "executor/app-20260301-0000/0/stderr",
+            ],
+            "0301-110000-abc2": ["driver/stdout"],
+        },
+    ),
+    "PBS and SGE": (
+        [
+            "fit.o17",
+            "fit.e17",
+            "fit.sh.o18.1",
+            "fit.sh.e18.1",
+            "fit.sh.po18.1",
+            "fit.o19[2]",
+            "fit.e19[2]",
+            "fit.o20",
+            "fit.o21",
+        ],
+        {
+            "fit.17": ["fit.e17", "fit.o17"],
+            "fit.19[2]": ["fit.e19[2]", "fit.o19[2]"],
+            "fit.o20": ["fit.o20"],
+            "fit.o21": ["fit.o21"],
+            "fit.sh.18.1": ["fit.sh.e18.1", "fit.sh.o18.1", "fit.sh.po18.1"],
+        },
+    ),
     "Metaflow": (
         [
             "F/17/train/2/0.runtime_stdout.log",

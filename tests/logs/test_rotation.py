@@ -19,6 +19,7 @@ SCHEMES = {
     "logrotate": "fit.log.3.gz fit.log.2.gz fit.log.1 fit.log",
     "logrotate, ten and more": " ".join(f"fit.log.{number}" for number in range(11, 0, -1)) + " fit.log",
     "python, by size, a thousand and more": " ".join(f"fit.log.{number}" for number in range(1002, 0, -1)) + " fit.log",
+    "databricks": "stdout--2026-03-01--09-00 stdout--2026-03-01--10-00 stdout",
     "logrotate, from 0": "fit.log.1.bz2 fit.log.0 fit.log",
     "logrotate, extension": "fit.2.log.gz fit.1.log fit.log",
     "logrotate, dateext": "fit.log-20251231.gz fit.log-20260102 fit.log",
