@@ -13,7 +13,7 @@ import zlib
 import lz4.frame
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.folders import tree
 from support.surveys import told
@@ -77,6 +77,8 @@ def test_content_shows_the_compression(tmp_path, kind, threads, name):
 @given(data=st.data())
 def test_any_members_in_any_chunks(kind, data):
     texts = data.draw(st.lists(st.binary(max_size=300) | st.just(b"a=1\n" * 400), min_size=1, max_size=4))
+    # what is compressed twice is refused
+    assume(compression(b"".join(texts)) is None)
     paddings = data.draw(st.lists(st.sampled_from([b"", b"\0", bytes(1000)]), min_size=len(texts), max_size=len(texts)))
     packed = b"".join(PACK[kind](text) + padding for text, padding in zip(texts, paddings, strict=True))
 
