@@ -267,7 +267,7 @@ def test_a_compressed_file_has_the_name_of_its_content(tmp_path):
 
 
 def test_names_that_would_be_the_same_stay_long(tmp_path):
-    tree(tmp_path, {"a.log": None, "a.log.gz": gzip.compress(b"loss=1\n"), "b.log": None})
+    tree(tmp_path, {"a.log": None, "a.log.gz": gzip.compress(b"loss=2\n"), "b.log": None})
     assert list(told(survey([tmp_path]))) == ["a.log", "a.log.gz", "b"]
 
 
