@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metricscan.definitions.objective import Objective
+    from metricscan.fleet.engines import EngineName
     from metricscan.ranking.gate import Verdict
     from metricscan.replaying.missing import Missing
     from metricscan.replaying.outcome import Replay
@@ -83,6 +84,12 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
 @click.option(
+    "--engine",
+    type=click.Choice(["ray", "dask", "daft", "spark", "duckdb", "polars"]),
+    help="What spreads the logs over machines, or processes; all must see the logs, and DIR, under the same paths.",
+)
+@click.option("--address", metavar="URL", help="With --engine: where it runs.  [default: started on this machine]")
+@click.option(
     "--tuning-job",
     metavar="FILE",
     help="A CreateHyperParameterTuningJob request, or the answer of Describe; it provides definitions and objective.",
@@ -112,6 +119,8 @@ def replay(
     out: str | None,
     format_: str | None,
     overwrite: bool,
+    engine: EngineName | None,
+    address: str | None,
     tuning_job: str | None,
     describe: bool,
     float32: bool,
@@ -137,6 +146,8 @@ def replay(
         raise click.UsageError(
             f"--describe uses the objective of the request, as the service does; it excludes {goal.given[0]}"
         )
+    if address is not None and engine is None:
+        raise click.UsageError("--address needs --engine")
     if out is None and (overwrite or format_ is not None):
         raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR")
     from metricscan.errors import OptionError
@@ -170,30 +181,41 @@ def replay(
     failing = gate.conditions([name for name in scanner.metrics if name not in scanner.labels])
     if objective is None and failing:
         raise no_objective_for("--fail-if")
-    with ProgressBar() as bar:
-        result = run(
-            paths,
-            scanner,
-            objective=objective,
-            **goal.conditions,
-            at_best=at_best if objective is None else (*at_best, *metrics_of(failing, objective)),
-            threads=threads,
-            job=job,
-            jobs=jobs_file,
-            include=reading.include,
-            exclude=reading.exclude,
-            follow_links=reading.follow_links,
-            max_decompressed=reading.max_decompressed,
-            input_format=reading.input_format,
-            block=keeps_blocks if block is None else block,
-            parameters=parameters,
-            run_start=run_start,
-            keep=describe or grouped.needs_rows(scanner.metrics),
-            out=out,
-            format=format_ or "parquet",
-            overwrite=overwrite,
-            progress=bar.show if bar.shown else None,
-        )
+    how: dict[str, Any] = {
+        "objective": objective,
+        **goal.conditions,
+        "at_best": at_best if objective is None else (*at_best, *metrics_of(failing, objective)),
+        "job": job,
+        "jobs": jobs_file,
+        "include": reading.include,
+        "exclude": reading.exclude,
+        "follow_links": reading.follow_links,
+        "max_decompressed": reading.max_decompressed,
+        "input_format": reading.input_format,
+        "block": keeps_blocks if block is None else block,
+        "run_start": run_start,
+        "out": out,
+        "format": format_ or "parquet",
+        "overwrite": overwrite,
+    }
+    keep = describe or grouped.needs_rows(scanner.metrics)
+    if engine is not None:
+        alone = {
+            "--threads": threads,
+            "--parameter": parameters,
+            "--describe": describe,
+            "--over NAME of a label or metric": keep,
+        }
+        refused = next((name for name, given in alone.items() if given), None)
+        if refused is not None:
+            raise click.UsageError(f"--engine excludes {refused}, which needs the rows or the logs on this machine")
+        from metricscan.fleet import replay_on
+
+        result = replay_on(engine, paths, scanner, address=address, **how)
+    else:
+        with ProgressBar() as bar:
+            report = bar.show if bar.shown else None
+            result = run(paths, scanner, **how, threads=threads, parameters=parameters, keep=keep, progress=report)
     for error in result.errors:
         complain(error)
     print_notices(result.notices)

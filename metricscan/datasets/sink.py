@@ -101,6 +101,7 @@ class Sink:
         self._writers: dict[str, formats.Writer] = {}
         self._held: dict[str, list[pa.RecordBatch]] = {}
         self._held_rows = 0
+        self._adopted: set[str] = set()
         self._check_target()
         try:
             parent = os.path.dirname(self.path)
@@ -154,6 +155,37 @@ class Sink:
         except OSError as error:
             raise SourceError(f"cannot write {self.path}", path=self.path, cause=error) from error
 
+    @property
+    def folder(self) -> str:
+        """The folder in which the dataset is written, beside its final place."""
+        return self._folder
+
+    def adopt(self, metric: str, path: str, number: int) -> None:
+        """Take a file with rows of a metric that another process wrote below :attr:`folder`.
+
+        Parameters
+        ----------
+        metric : str
+        path : str
+            A file of the dataset's format.
+        number : int
+            Its place among the files of the metric.
+
+        Raises
+        ------
+        SourceError
+            The file is not there.
+        """
+        try:
+            folder = os.path.join(self._folder, folder_name(metric))
+            os.makedirs(folder, exist_ok=True)
+            os.rename(path, os.path.join(folder, f"part-{number}.{self.format}"))
+        except OSError as error:
+            message = f"cannot take {path}, which a worker wrote"
+            hint = "all machines must see the output folder under one path"
+            raise SourceError(message, path=path, cause=error, hint=hint) from error
+        self._adopted.add(metric)
+
     def finish(self, ranking: pa.Table | None, manifest: Mapping[str, Any]) -> None:
         """Write the rows that are held, the ranking and the manifest, and rename the folder to its final name.
 
@@ -170,7 +202,8 @@ class Sink:
         """
         for metric in self._metrics:
             # a metric without rows gets an empty file
-            self._flush(metric)
+            if metric not in self._adopted:
+                self._flush(metric)
         try:
             for written in self._writers.values():
                 written.close()

@@ -59,6 +59,7 @@ def log_note(
     records: int,
     span: tuple[int, int] | None = None,
     *,
+    is_export: bool = False,
     is_unended: bool = False,
 ) -> dict[str, Any]:
     """What a note says of a log.
@@ -71,11 +72,14 @@ def log_note(
         Its decompressed bytes, and its records.
     span : (int, int), optional
         The first and the last time of its events.
+    is_export : bool
+        Whether it is a stream of an export, or a container's log.
     is_unended : bool
         Whether it is a piece of a rotated log that ends without a line end.
     """
     place = {key: log[key] for key in ("path", "within", "superseded", "job_logs")}
-    return place | {"bytes": size, "records": records, "span": span, "is_unended": is_unended}
+    read = {"bytes": size, "records": records, "span": span}
+    return place | read | {"is_export": is_export, "is_unended": is_unended}
 
 
 def facts_table(

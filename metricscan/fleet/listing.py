@@ -98,7 +98,7 @@ def logs_of(found: Survey) -> pa.Table:
     for file in files:
         if file is not None:
             shares[file] = shares.get(file, 0) + 1
-    following = [*rows[1:], (None, None)]
+    following = [*rows[1:], (None, None)][: len(rows)]
     pieces = [found.pieces.get(log.path) for _, log in rows]
     columns = {
         "number": range(len(rows)),

@@ -96,16 +96,20 @@ class AllDecided(NamedTuple):
     Attributes
     ----------
     outcomes : Outcomes
-    steps : StepFacts or None
+    step_facts : StepFacts or None
         None if the objective has no step.
     at_best : dict of str to Found
-    counts : StepCounts
+    step_counts : StepCounts
     """
 
     outcomes: Outcomes
-    steps: StepFacts | None
+    step_facts: StepFacts | None
     at_best: dict[str, Found]
-    counts: StepCounts
+    step_counts: StepCounts
+
+    def finish(self) -> Outcomes:
+        """The outcomes."""
+        return self.outcomes
 
 
 def joined_outcomes(

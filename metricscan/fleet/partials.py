@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 #: A partial ranking: the columns of a scan, and what decided a job, in the rows of kind ``outcome``. There are rows of metrics
 #: only of jobs that are not decided yet.
 PARTIAL = SCANNED.append(pa.field("decided", pa.list_(DECIDED)))
-_KINDS = ("objective", "log", "counts", "error", "crash", "suspects", "outcome", "value", "label")
+_KINDS = ("objective", "log", "counts", "error", "crash", "suspects", "files", "outcome", "value", "label")
 #: The identity of a log, or of a range of one.
 _KEY = ("job", "stream", "part", "since")
 
 
 def decide(
     batch: pa.Table | pa.RecordBatch,
-    objective: Objective,
+    objective: Objective | None,
     scope: str | None = None,
     *,
     at_best: str | Sequence[str] = (),
@@ -56,7 +56,8 @@ def decide(
     ----------
     batch : pyarrow.Table or pyarrow.RecordBatch
         As :func:`metricscan.fleet.scan_batch` gives it, in any order.
-    objective : Objective
+    objective : Objective or None
+        None: only counts, errors and what else is known of logs are kept.
     scope : str, optional
         Takes the place of the objective's scope.
     at_best : str or sequence of str
@@ -84,15 +85,16 @@ def decide(
     >>> rank_partials(partial).select(["rank", "job", "value", "line"]).to_pylist()
     [{'rank': 1, 'job': 'a', 'value': 0.25, 'line': 2}]
     """
-    if scope is not None:
+    if scope is not None and objective is not None:
         objective = replace(objective, scope=scope)
     table = conformed(batch, SCANNED, "the scan")
     if not table.num_rows:
         return PARTIAL.empty_table()
-    wanted = with_parts(tuple(dict.fromkeys([at_best] if isinstance(at_best, str) else at_best)), objective)
+    wanted = tuple(dict.fromkeys([at_best] if isinstance(at_best, str) else at_best))
+    wanted = wanted if objective is None else with_parts(wanted, objective)
     for note in pc.unique(table.filter(pc.equal(table["kind"], "counts"))["note"]).slice(0, 1).to_pylist():
         check_scan(json.loads(note), objective, wanted)
-    asked = {"objective": asdict(objective), "at_best": wanted}
+    asked = {"objective": None if objective is None else asdict(objective), "at_best": wanted}
     head = pa.Table.from_pylist([{"job": "", "kind": "objective", "note": facts.dumped(asked)}], schema=SCANNED)
     return _settled(_partial(joined([head, table], SCANNED)))
 
@@ -130,7 +132,7 @@ def merge_partials(*partials: pa.Table | pa.RecordBatch) -> pa.Table:
     return _settled(pa.concat_tables(parts))
 
 
-def asked_of(partials: Sequence[pa.Table]) -> tuple[Objective, tuple[str, ...]] | None:
+def asked_of(partials: Sequence[pa.Table]) -> tuple[Objective | None, tuple[str, ...]] | None:
     """The objective for which partial rankings were made, and the metrics that were looked up; None if all are empty.
 
     Raises
@@ -145,11 +147,14 @@ def asked_of(partials: Sequence[pa.Table]) -> tuple[Objective, tuple[str, ...]] 
     if len(asked) > 1:
         first, second = (f"{one['objective']} at {one['at_best']}" for one in asked[:2])
         raise OptionError(f"partial rankings for different objectives cannot be merged: {first}; {second}")
-    return Objective(**asked[0]["objective"]), tuple(asked[0]["at_best"])
+    objective = asked[0]["objective"]
+    return None if objective is None else Objective(**objective), tuple(asked[0]["at_best"])
 
 
-def check_scan(counts: dict[str, Any], objective: Objective, at_best: Sequence[str]) -> None:
+def check_scan(counts: dict[str, Any], objective: Objective | None, at_best: Sequence[str]) -> None:
     """Raise an OptionError if the objective, or what is looked up, is not among the metrics of a scan."""
+    if objective is None:
+        return
     metrics, labels = counts["metrics"], counts["labels"]
     check_metric(objective, metrics, labels)
     checked_names(at_best, [name for name in metrics if name not in (BLOCK, RUN)], labels)
@@ -241,11 +246,11 @@ def _settled(partial: pa.Table) -> pa.Table:
     scan = with_lines(partial.filter(pc.not_equal(partial["kind"], "outcome")).select(SCANNED.names))
     done = set(outcomes["job"].to_pylist())
     heads = _of_kind(scan, "log")
-    needed = list(dict.fromkeys(filter(None, _needed(objective, at_best))))
+    needed = [] if objective is None else list(dict.fromkeys(filter(None, _needed(objective, at_best))))
     is_row = pc.is_in(scan["kind"], pa.array(["value", "label"]))
-    is_needed = pc.and_(is_row, pc.is_in(scan["metric"], pa.array(needed)))
+    is_needed = pc.and_(is_row, pc.is_in(scan["metric"], pa.array(needed, pa.string())))
     whole = {job: logs for job, logs in _complete(heads) if job not in done}
-    found = list(_decided(scan.filter(is_needed), scan, whole, objective, at_best))
+    found = [] if objective is None else list(_decided(scan.filter(is_needed), scan, whole, objective, at_best))
     over = pc.is_in(scan["job"], pa.array([*done, *whole], pa.string()))
     kept = scan.filter(pc.or_(pc.invert(is_row), pc.and_(is_needed, pc.invert(over))))
     kept = joined(

@@ -13,7 +13,7 @@ from metricscan.datasets.evidence import Evidence, LogEvidence
 from metricscan.errors import OptionError
 from metricscan.fleet import facts
 from metricscan.fleet.outcomes import joined_outcomes
-from metricscan.fleet.partials import asked_of, check_scan, merge_partials
+from metricscan.fleet.partials import PARTIAL, asked_of, check_scan, merge_partials
 from metricscan.logs.crashes import Crash
 from metricscan.logs.job import Job, Log
 from metricscan.logs.natural import natural_ranks
@@ -68,6 +68,8 @@ def rank_partials(
     if gathered.asked is None:
         raise OptionError("there is no partial ranking, so nothing says what the objective is")
     objective, _ = gathered.asked
+    if objective is None:
+        raise OptionError("the partial rankings were made without an objective")
     conditions = Conditions.checked(objective, completed_only, min_step, exclude_doubts)
     given = {one.name: one for one in jobs or ()}
     own = gathered.jobs()
@@ -81,7 +83,7 @@ def rank_partials(
         names,
         gathered.streams,
         {**{one.name: one for one in own}, **given},
-        decided.steps,
+        decided.step_facts,
         conditions,
         evidence=gathered.evidence(),
         logs=lambda: logs,
@@ -99,8 +101,8 @@ class Gathered:
 
     Attributes
     ----------
-    asked : (Objective, tuple of str) or None
-        The objective, and the metrics that were looked up.
+    asked : (Objective or None, tuple of str) or None
+        The objective, and the metrics that were looked up; None if there is not one log.
     heads : list of dict
         What is known of each log, in the order of a replay.
     stats : ScanStats
@@ -117,7 +119,7 @@ class Gathered:
 
     def __init__(self, partial: pa.Table) -> None:
         self._partial = partial
-        self.asked: tuple[Objective, tuple[str, ...]] | None = asked_of([partial])
+        self.asked: tuple[Objective | None, tuple[str, ...]] | None = asked_of([partial])
         self.heads: list[dict[str, Any]] = list(self._notes("log"))
         self._check_logs()
         self.stats = ScanStats()
@@ -151,13 +153,13 @@ class Gathered:
 
     def decided(self, names: pa.Array) -> AllDecided:
         """What decided the jobs, by their numbers in ``names``."""
-        assert self.asked is not None
-        objective, at_best = self.asked
+        objective, at_best = self.asked or (None, ())
         outcomes = self._partial.filter(pc.equal(self._partial["kind"], "outcome"))
         numbers = pc.index_in(outcomes["job"], names).to_numpy().astype(np.int64)
         order = np.argsort(numbers)
-        column = outcomes["decided"].combine_chunks().take(pa.array(order))
-        stepped = objective.step is not None
+        column = pa.concat_arrays([pa.array([], PARTIAL.field("decided").type), *outcomes["decided"].chunks])
+        column = column.take(pa.array(order))
+        stepped = objective is not None and objective.step is not None
         return joined_outcomes(column, numbers[order], self.streams, at_best, stepped=stepped)
 
     def evidence(self) -> Evidence:
@@ -174,6 +176,11 @@ class Gathered:
                 found.add(*key, LogEvidence(path, crashes.get(key), suspects.get(key, {})))
         found.units = units_of(self.stats)
         return found
+
+    def files(self) -> Iterator[tuple[int, str, str]]:
+        """The files that tasks have written: the number of the first log in it, the metric, and the path of each."""
+        for row, document in self._noted("files"):
+            yield from ((row["number"], name, path) for name, path in document.items())
 
     def _check_logs(self) -> None:
         counts: dict[str, int] = {}

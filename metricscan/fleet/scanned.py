@@ -171,8 +171,14 @@ def _scanned(
         yield from (rows_table(of, name, batch, counts, is_label=name in labels) for name, batch, counts in batches)
         stats, read = unit.counted()
         notes = [
-            log_note(log, size, records, scans.spans.get(scans.logs[number]), is_unended=number in scans.unended)
-            for log, number, (size, records) in zip(of, unit.logs, read, strict=True)
+            log_note(
+                log,
+                *counts,
+                scans.spans.get(scans.logs[number]),
+                is_export=scans.logs[number] in scans.spans,
+                is_unended=number in scans.unended,
+            )
+            for log, number, counts in zip(of, unit.logs, read, strict=True)
         ]
         suspects = {at: scans.suspects.pop(number, {}) for at, number in enumerate(unit.logs)}
         crashes = {at: crash for at, number in enumerate(unit.logs) if (crash := scans.crashes.pop(number, None))}

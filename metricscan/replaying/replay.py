@@ -149,6 +149,73 @@ def replay(
     >>> result["loss"].select(["job", "value", "line"]).to_pylist()
     [{'job': 'a', 'value': 0.5, 'line': 1}, {'job': 'b', 'value': 0.25, 'line': 1}]
     """
+    run = prepared(
+        paths,
+        scanner,
+        objective=objective,
+        completed_only=completed_only,
+        min_step=min_step,
+        exclude_doubts=exclude_doubts,
+        at_best=at_best,
+        on_error=on_error,
+        threads=threads,
+        job=job,
+        jobs=jobs,
+        include=include,
+        exclude=exclude,
+        input_format=input_format,
+        block=block,
+        parameters=parameters,
+        run_start=run_start,
+        follow_links=follow_links,
+        max_decompressed=max_decompressed,
+        out=out,
+        format=format,
+        progress=progress,
+    )
+    if out is None:
+        result = run.over_all_logs(keep=keep, target=None)
+    else:
+        with sink.Sink(
+            out, run.scanner.metrics, format=format, overwrite=overwrite, labels=run.scanner.labels
+        ) as target:
+            result = run.over_all_logs(keep=keep, target=target)
+            target.finish(result.ranking, run.manifest())
+    result._find_blocks = partial(
+        find_blocks, run.scanner, run.found, result.stats, threads=threads, input_format=input_format
+    )
+    return result
+
+
+def prepared(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    scanner: Scanner,
+    *,
+    objective: Objective | None = None,
+    completed_only: bool = False,
+    min_step: float | None = None,
+    exclude_doubts: str | Sequence[str] = (),
+    at_best: str | Sequence[str] = (),
+    on_error: str = "collect",
+    threads: int | None = None,
+    job: str = "auto",
+    jobs: str | os.PathLike[str] | None = None,
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    input_format: InputFormat = "auto",
+    block: str | bool = False,
+    parameters: Any = (),
+    run_start: str | None = None,
+    follow_links: bool = False,
+    max_decompressed: int = MAX_DECOMPRESSED,
+    out: str | os.PathLike[str] | None = None,
+    format: str = "parquet",  # noqa: A002
+    progress: Callable[[Progress], object] | None = None,
+) -> Run:
+    """Check the options of a replay, find its logs and jobs, and return what scans them.
+
+    Parameters and errors are those of :func:`replay`.
+    """
     if not isinstance(scanner, Scanner):
         raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
     paths = given_paths(paths)
@@ -199,7 +266,7 @@ def replay(
         in_logs = LogParameters(found, tuple(name for name in given.labels if name not in before), jobs)
         if is_printed:
             in_logs.add_printed(input_format)
-    run = Run(
+    return Run(
         scanner,
         found,
         objective,
@@ -212,17 +279,6 @@ def replay(
         at_best=() if objective is None else with_parts(checked_names(at_best, given.metrics, given.labels), objective),
         parameters=in_logs,
     )
-    if out is None:
-        result = run.over_all_logs(keep=keep, target=None)
-        result._find_blocks = partial(
-            find_blocks, given, found, result.stats, threads=threads, input_format=input_format
-        )
-        return result
-    with sink.Sink(out, scanner.metrics, format=format, overwrite=overwrite, labels=scanner.labels) as target:
-        result = run.over_all_logs(keep=keep, target=target)
-        target.finish(result.ranking, run.manifest())
-    result._find_blocks = partial(find_blocks, given, found, result.stats, threads=threads, input_format=input_format)
-    return result
 
 
 def find_blocks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ from metricscan.replaying.schedule import Schedule
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from metricscan.datasets.rows import Array
     from metricscan.datasets.sink import Sink
@@ -35,11 +35,35 @@ if TYPE_CHECKING:
     from metricscan.errors import SourceError
     from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Survey
+    from metricscan.ranking.at_best import Found
     from metricscan.ranking.conditions import Conditions
+    from metricscan.ranking.deciding_row import Outcomes
+    from metricscan.ranking.step_facts import StepFacts
+    from metricscan.ranking.stepless import StepCounts
     from metricscan.replaying.log_parameters import LogParameters
     from metricscan.replaying.progress import Progress
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
+
+
+class Deciding(Protocol):
+    """What finds the deciding rows of jobs."""
+
+    @property
+    def step_counts(self) -> StepCounts:
+        """How many rows have a step."""
+
+    @property
+    def step_facts(self) -> StepFacts | None:
+        """What the rows of the step say, after :meth:`finish`."""
+
+    @property
+    def at_best(self) -> dict[str, Found]:
+        """The values of other metrics at the deciding rows, after :meth:`finish`."""
+
+    def finish(self) -> Outcomes:
+        """The outcomes of all jobs, in their order."""
+
 
 # Beyond this many batches of a metric their overhead outweighs the copy into one.
 _MOST_BATCHES = 256
@@ -82,6 +106,8 @@ class Run:
         parameters: LogParameters | None = None,
     ) -> None:
         self.input_format = input_format
+        self.max_decompressed = max_decompressed
+        self.at_best = tuple(at_best)
         self.parameters = parameters
         self.scanner = scanner
         self.found = found
@@ -92,6 +118,8 @@ class Run:
         self.notices: list[Notice] = list(found.notices)
         self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
         self.sources: list[dict[str, Any]] = []
+        #: The logs that hold invalid units of UTF-16 or UTF-32, with their counts.
+        self.undecoded: list[tuple[str, ScanStats]] = []
         self.evidence = Evidence()
         self.logs = [log for one in found.jobs for log in one.logs]
         # per log the number of its job and the number of its stream
@@ -145,7 +173,6 @@ class Run:
         }
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
-        undecoded: list[tuple[str, ScanStats]] = []
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
             stream_numbers = self.stream_numbers[logs.start : logs.stop]
@@ -180,12 +207,24 @@ class Run:
             self._add_evidence(logs)
             if stats.undecoded:
                 # such a log is scanned alone
-                undecoded.append((self.logs[logs.start].path, stats))
+                self.undecoded.append((self.logs[logs.start].path, stats))
             if target is not None:
                 self.sources += [
-                    self._source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
+                    self.source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
-        self.notices += undecoded_notices(undecoded)
+        return self.result({name: rows.table() for name, rows in kept.items()} if keep else None, self.decider)
+
+    def result(self, tables: Mapping[str, pa.Table] | None, decider: Deciding | None) -> Replay:
+        """What the replay found. To be called once, when all logs were scanned.
+
+        Parameters
+        ----------
+        tables : mapping of str to pyarrow.Table, or None
+            The rows, if they were kept.
+        decider : Deciding or None
+            What found the deciding rows; None without an objective.
+        """
+        self.notices += undecoded_notices(self.undecoded)
         self._say_cut_lines()
         if self.parameters is not None:
             self.notices += self.parameters.finish()
@@ -193,8 +232,7 @@ class Run:
             self.notices.append(Notice("no record begins a run: what --run-start (run_start) gives matches none"))
         # how the units of all logs compare is known only now
         self.evidence.units = units_of(self.stats)
-        order, best = self._rank()
-        tables = {name: rows.table() for name, rows in kept.items()} if keep else None
+        order, best = self._rank(decider)
         spans = None
         if self.scans.spans:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
@@ -253,7 +291,7 @@ class Run:
             & (self.stream_numbers[following] == self.stream_numbers[number])
         ).any()
 
-    def _source(self, number: int, size: int, records: int) -> dict[str, Any]:
+    def source(self, number: int, size: int, records: int) -> dict[str, Any]:
         """The manifest's entry of a log."""
         log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
         entry = manifest.source_entry(log, job, size, records)
@@ -304,24 +342,24 @@ class Run:
             raise error
         self.errors.append(error)
 
-    def _rank(self) -> tuple[pa.Table | None, Best | None]:
-        if self.objective is None or self.decider is None:
+    def _rank(self, decider: Deciding | None) -> tuple[pa.Table | None, Best | None]:
+        if self.objective is None or decider is None:
             return None, None
         facts = {one.name: one for one in self.found.jobs}
-        outcomes = self.decider.finish()
+        outcomes = decider.finish()
         order = ranking.order(
             outcomes,
             self.objective,
             self.job_names,
             self.stream_names,
             facts,
-            self.decider.step_facts,
+            decider.step_facts,
             self.conditions,
             evidence=self.evidence,
             logs=lambda: {one.name: one.logs for one in self.found.jobs},
-            at_best=self.decider.at_best,
+            at_best=decider.at_best,
         )
-        messages = *self.decider.step_counts.messages(self.objective), *messages_of_copies(order)
+        messages = *decider.step_counts.messages(self.objective), *messages_of_copies(order)
         self.notices += map(Notice, messages)
         if order.num_rows == 0 or order.column("rank")[0].as_py() is None:
             return order, None

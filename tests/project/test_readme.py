@@ -103,6 +103,7 @@ def test_the_code_about_live_data_runs(folder, capsys):
 def test_the_code_about_fleets_runs(folder):
     names = run_code(ROOT / "docs" / "fleet.md")
     replay = metricscan.replay("logs/", names["scanner"], objective=names["objective"])
+    assert names["replay"].ranking.equals(replay.ranking)
     assert names["fleet"].rank_partials(names["partials"], jobs=replay.jobs).equals(replay.ranking)
     facts = ["hyperparameters", "job_status"]
     assert names["ranking"].drop_columns(facts).equals(replay.ranking.drop_columns(facts))

@@ -2,13 +2,14 @@
 
 import gzip
 import json
+import os
 import random
 
 from support.archives import tarred
 from support.exports import START_MS, Event, as_json
 from support.folders import tree
 
-from metricscan import Scanner
+from metricscan import Dataset, Scanner, rank
 from metricscan.scanning.stats import MetricStats
 
 DEFINITIONS = [r"loss=\bloss[=:] ?([-+0-9.e]+|nan|inf)", r"acc=acc=([0-9.]+)%?", r"step=\bstep=([0-9]+|nan)"]
@@ -147,3 +148,28 @@ def same_errors(found, expected):
 def said(table):
     """All that a table holds, bit for bit: NaN equals NaN, and -0.0 is not 0.0."""
     return table.schema, [repr(row) for row in table.to_pylist()]
+
+
+def same_result(found, wanted):
+    """Assert that a result is that of one machine."""
+    assert said(found.ranking) == said(wanted.ranking)
+    assert repr(found.best) == repr(wanted.best)
+    assert found.stats == wanted.stats
+    same_errors(found.errors, wanted.errors)
+    assert found.notices == wanted.notices
+    assert found.spans == wanted.spans
+    assert found.jobs == wanted.jobs
+    assert repr(found.doubts) == repr(wanted.doubts)
+
+
+def same_dataset(found, wanted):
+    """Assert that a dataset is that of one machine, though in other files."""
+    one, other = Dataset(found), Dataset(wanted)
+    assert list(one) == list(other)
+    for name in other:
+        # of names in dictionaries the rows count
+        assert [repr(row) for row in one[name].to_pylist()] == [repr(row) for row in other[name].to_pylist()]
+    manifests = [json.loads((path / "_manifest.json").read_text()) for path in (found, wanted)]
+    assert manifests[0] == manifests[1]
+    assert said(rank(found, other.objective)) == said(rank(wanted, other.objective))
+    assert sorted(os.listdir(found)) == sorted(os.listdir(wanted))

@@ -1,0 +1,175 @@
+"""A replay whose logs are read by the workers of an engine: the same result, and the same dataset, in several files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from metricscan.datasets.formats import check_format
+from metricscan.datasets.sink import Sink
+from metricscan.errors import MetricscanError, OptionError, SourceError
+from metricscan.fleet.engines import Engine, engine_of
+from metricscan.fleet.listing import TASK_BYTES, TASK_LOGS, logs_of, tasks_of
+from metricscan.fleet.partials import merge_partials
+from metricscan.fleet.ranked import Gathered
+from metricscan.fleet.work import TASKS, Work, tasks_as_bytes, unpacked
+from metricscan.replaying.replay import prepared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from metricscan.replaying.outcome import Replay
+    from metricscan.replaying.run import Run
+    from metricscan.scanning.scanner import Scanner
+
+# What needs the rows, or the reading of logs, on this machine.
+_REFUSED = ("threads", "progress", "keep", "parameters")
+
+
+def replay_on(
+    engine: str | Engine,
+    paths: Any,
+    scanner: Scanner,
+    *,
+    address: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    format: str = "parquet",  # noqa: A002
+    overwrite: bool = False,
+    task_bytes: int = TASK_BYTES,
+    task_logs: int = TASK_LOGS,
+    **options: Any,
+) -> Replay:
+    """Read the logs of many training jobs on the workers of an engine, and rank the jobs.
+
+    Parameters
+    ----------
+    engine : {"ray", "dask", "daft", "spark", "duckdb", "polars"} or callable
+        A callable gets the work and the tasks, and yields what the work gives for each task, in any order.
+    paths, scanner, out, format, overwrite
+        As :func:`metricscan.replay` takes them. All machines must see the logs, and ``out``, under the same paths.
+    address : str, optional
+        Where the engine runs; by default it is started on this machine.
+    task_bytes, task_logs : int
+        How much of the logs one task reads, as :func:`tasks_of` takes them.
+    **options
+        The other options of :func:`metricscan.replay`, but ``threads``, ``progress``, ``keep`` and ``parameters``.
+
+    Returns
+    -------
+    Replay
+        Equal to that of :func:`metricscan.replay` with ``keep=False``.
+
+    Raises
+    ------
+    OptionError
+        An option is invalid or needs one machine, the engine is not installed, or a worker has another version of metricscan.
+    SourceError
+        A file cannot be written, or the engine lost a task. Then there is no dataset, or the one that was there before.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from metricscan import Objective, Scanner
+    >>> logs = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (logs / "a.log").write_text("loss=0.5\\n"), (logs / "b.log").write_text("loss=0.25\\n")
+    >>> alone = lambda work, tasks: map(work, tasks)
+    >>> replay_on(alone, logs, Scanner(["loss=loss=([0-9.]+)"]), objective=Objective("loss", "Minimize")).best.job
+    'b'
+    """
+    refused = [name for name in _REFUSED if options.get(name)]
+    if refused:
+        raise OptionError(f"{', '.join(refused)}: not with an engine; replay on one machine takes it")
+    run_tasks = engine if callable(engine) else engine_of(engine, address)
+    check_format(format)
+    run = prepared(paths, scanner, out=out, format=format, **options)
+    logs = logs_of(run.found)
+    tasks = tasks_as_bytes(tasks_of(logs, most_bytes=task_bytes, most_logs=task_logs))
+    work = Work(run.scanner, run.objective, run.at_best, run.input_format, run.max_decompressed)
+    if out is None:
+        return _result(run, _gathered(run_tasks, work, tasks, logs.num_rows))
+    with Sink(out, run.scanner.metrics, format=format, overwrite=overwrite, labels=run.scanner.labels) as target:
+        try:
+            os.mkdir(os.path.join(target.folder, TASKS))
+        except OSError as error:
+            raise SourceError(f"cannot write {target.path}", path=target.path, cause=error) from error
+        gathered = _gathered(run_tasks, replace(work, folder=target.folder, format=format), tasks, logs.num_rows)
+        result = _result(run, gathered)
+        for number, metric, path in gathered.files():
+            target.adopt(metric, path, number)
+        # attempts that still run write into a folder that is no part of the dataset
+        over = f"{target.folder}.{TASKS}"
+        os.rename(os.path.join(target.folder, TASKS), over)
+        shutil.rmtree(over, ignore_errors=True)
+        target.finish(result.ranking, run.manifest())
+    return result
+
+
+def _gathered(run_tasks: Engine, work: Work, tasks: list[bytes], logs: int) -> Gathered:
+    """What the workers found.
+
+    Raises
+    ------
+    SourceError
+        Tasks were lost.
+    """
+    gathered = Gathered(merge_partials(*_partials(run_tasks, work, tasks)))
+    if len(gathered.heads) != logs:
+        raise SourceError(
+            f"the engine gave back {len(gathered.heads):,} of {logs:,} logs: tasks were lost", path=work.folder or ""
+        )
+    return gathered
+
+
+def _partials(run_tasks: Engine, work: Work, tasks: list[bytes]) -> Iterator[pa.Table]:
+    try:
+        for partial in run_tasks(work, tasks):
+            yield unpacked(partial)
+    except (MetricscanError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        own = cause_in(error)
+        if own is not None:
+            raise own from error
+        if "metricscan" in str(error) and "No module named" in str(error):
+            raise OptionError(
+                "a worker of the engine has no metricscan", hint=f"install metricscan {work.version} on all machines"
+            ) from error
+        raise SourceError("a task of the engine failed", path=work.folder or "", cause=error) from error
+
+
+def cause_in(error: BaseException | None) -> MetricscanError | None:
+    """The error of this package that an engine has wrapped."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        if isinstance(one, MetricscanError):
+            return one
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__, getattr(one, "cause", None)]
+    return None
+
+
+def _result(run: Run, gathered: Gathered) -> Replay:
+    """The result of a replay whose logs were scanned elsewhere."""
+    run.errors += gathered.errors
+    if run.raise_errors and run.errors:
+        raise run.errors[0]
+    run.stats.merge(gathered.stats)
+    run.undecoded += gathered.undecoded
+    run.evidence.logs.update(gathered.evidence().logs)
+    for number, head in enumerate(gathered.heads):
+        run.sources.append(run.source(number, head["bytes"], head["records"]))
+        if head["is_unended"]:
+            run.scans.unended.add(number)
+        if head["is_export"]:
+            run.scans.spans[run.logs[number]] = None if head["span"] is None else tuple(head["span"])
+    # without a log there is nothing to decide, which the decider of one machine knows, too
+    has_decided = run.objective is not None and bool(gathered.heads)
+    return run.result(None, gathered.decided(run.job_names) if has_decided else run.decider)

@@ -1,0 +1,151 @@
+"""What one task of a replay on an engine does: scan logs, write their rows, and give back what is known of their jobs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metricscan import __version__
+from metricscan.datasets import formats
+from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA
+from metricscan.datasets.sink import folder_name
+from metricscan.errors import OptionError, SourceError
+from metricscan.fleet import facts
+from metricscan.fleet.partials import PARTIAL, decide
+from metricscan.fleet.scanned import scan_batch
+from metricscan.fleet.tables import LOGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metricscan.definitions.objective import Objective
+    from metricscan.scanning.options import InputFormat
+    from metricscan.scanning.scanner import Scanner
+
+#: The folder within that of an unfinished dataset in which tasks write.
+TASKS = "_tasks"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A task's work, which engines send to their workers. It takes and gives bytes, which no engine changes.
+
+    Attributes
+    ----------
+    scanner : Scanner
+    objective : Objective or None
+    at_best : tuple of str
+    input_format : str
+    max_decompressed : int
+    folder : str or None
+        Where the rows are written; None: nowhere.
+    format : str
+        Of the files.
+    version : str
+        The version of metricscan of whoever made it.
+    """
+
+    scanner: Scanner
+    objective: Objective | None
+    at_best: tuple[str, ...]
+    input_format: InputFormat
+    max_decompressed: int
+    folder: str | None = None
+    format: str = "parquet"
+    version: str = __version__
+
+    def __call__(self, task: bytes) -> bytes:
+        """Do a task, given as :func:`packed` logs; gives back a packed partial ranking.
+
+        Raises
+        ------
+        OptionError
+            This machine has another version of metricscan.
+        SourceError
+            The rows cannot be written.
+        """
+        if self.version != __version__:
+            raise OptionError(
+                f"{os.uname().nodename} has metricscan {__version__}; {self.version} was expected",
+                hint="install one version on all machines",
+            )
+        logs = unpacked(task)
+        scan = scan_batch(logs, self.scanner, input_format=self.input_format, max_decompressed=self.max_decompressed)
+        partial = decide(scan, self.objective, at_best=self.at_best)
+        written = [] if self.folder is None else list(self._written(scan, logs, self.folder))
+        return packed(pa.concat_tables([partial, pa.Table.from_pylist(written, schema=PARTIAL)]))
+
+    def _written(self, scan: pa.Table, logs: pa.Table, folder: str) -> Iterator[dict[str, Any]]:
+        """Write the rows of each stretch of logs that follow each other; yields a row that names the files of each."""
+        numbers = logs["number"].to_numpy()
+        stretches = np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(numbers) != 1) + 1)
+        rows = scan.filter(pc.is_in(scan["kind"], pa.array(["value", "label"])))
+        # attempts of one task do not know of each other: each has names of its own, and the manifest's author takes one
+        own = os.path.join(folder, TASKS, secrets.token_hex(8))
+        try:
+            os.mkdir(own)
+            for stretch in stretches:
+                first, last = (int(numbers[at]) for at in (stretch[0], stretch[-1]))
+                some = rows.filter(
+                    pc.and_(pc.greater_equal(rows["number"], first), pc.less_equal(rows["number"], last))
+                )
+                files = dict(self._files(some, os.path.join(own, str(first))))
+                head = logs.slice(int(stretch[0]), 1).select(["number", "job", "stream", "part"]).to_pylist()[0]
+                yield head | {"kind": "files", "note": facts.dumped(files)}
+        except OSError as error:
+            message = f"cannot write {own}"
+            hint = "all machines must see the output folder under one path" if not os.path.isdir(folder) else None
+            raise SourceError(message, path=own, cause=error, hint=hint) from error
+
+    def _files(self, rows: pa.Table, folder: str) -> Iterator[tuple[str, str]]:
+        """Write the rows of each metric; yields its name and the path of its file."""
+        os.mkdir(folder)
+        labels = frozenset(self.scanner.labels)
+        for name in self.scanner.metrics:
+            own = rows.filter(pc.equal(rows["metric"], name))
+            if not own.num_rows:
+                continue
+            schema = LABEL_SCHEMA if name in labels else SCHEMA
+            columns = {
+                **{one: own[one] for one in ("part", "line", "offset", "start", "time")},
+                **{one: _as_dictionary(own[one]) for one in ("job", "stream", "metric")},
+                "value": own["text" if name in labels else "value"],
+            }
+            table = pa.table([columns[one] for one in schema.names], schema=schema)
+            path = os.path.join(folder, f"{folder_name(name)}.{self.format}")
+            writer = formats.WRITERS[self.format](path, schema)
+            try:
+                writer.write(table)
+                writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
+            yield name, path
+
+
+def packed(table: pa.Table) -> bytes:
+    """A table as bytes."""
+    with pa.BufferOutputStream() as out:
+        with pa.ipc.new_stream(out, table.schema) as writer:
+            writer.write_table(table)
+        return out.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def unpacked(data: bytes) -> pa.Table:
+    """The table of :func:`packed` bytes."""
+    return pa.ipc.open_stream(data).read_all()
+
+
+def tasks_as_bytes(tasks: list[pa.Table]) -> list[bytes]:
+    """Tasks as an engine gets them."""
+    return [packed(task.select(LOGS.names)) for task in tasks]
+
+
+def _as_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.combine_chunks().dictionary_encode()
