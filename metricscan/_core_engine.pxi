@@ -107,9 +107,7 @@ cdef class Engine:
     cdef int take_watch(self, ms_pattern *q, watch) except -1:
         q.has_companion, q.has_near, q.companion = True, watch.near, watch.companion
         q.has_lead = watch.near or len(watch.lead_in) > 0
-        q.behind = ms_terminators_behind
-        if watch.behind is not None:
-            q.behind = self.held_table(watch.behind)
+        q.behind = self.held_table(watch.behind)
         if watch.before is not None:
             q.before = self.held_table(watch.before)
         q.value_starts = self.held_table(watch.value_starts)

@@ -14,39 +14,80 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.regex_parts import RegexParts
 
-_NUMBER = r"[-+\u2212]?(?:[0-9](?:[0-9_,.]*[0-9.])?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)%?"
-_WORDS = ("nan", "inf", "infinity", "none", "null", "n/a", "na", "nil", "undefined")
+_EXPONENT = r"(?:[eEdDf][-+]?[0-9]+|(?:[x*]|\u00d7)10(?:\^|\*\*)?-?[0-9]+)"
+_UNIT = r"(?:[ \u00a0\u202f]?%|[kKMGTB](?:B|it/s)?|[mun\u00b5]?s|dB|min|sec|it/s|s/it)"
+_NUMBER = (
+    rf"(?:[0-9](?:[0-9_,.]*[0-9.])?(?:['\u2019\u00a0\u202f\u2009][0-9]{{3}}(?:[.,][0-9]+)?)*{_EXPONENT}?|\.[0-9]+{_EXPONENT}?"
+    rf"|1\.#(?:INF|IND|QNAN|SNAN|J)[0-9]*|0[xX][0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?[pP][-+]?[0-9]+){_UNIT}?"
+)
+_WORDS = (
+    *(
+        "nan",
+        "inf",
+        "infinity",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "nil",
+        "undefined",
+        "missing",
+        "nothing",
+        "diverged",
+        "overflow",
+    ),
+    *("nan32", "inf32", "<na>", "<nil>"),
+)
 _WORD = "(?:" + "|".join("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in _WORDS) + ")"
-_BARE = rf"(?:{_NUMBER}|[-+\u2212]?{_WORD}|\u221e)"
-_COLOUR = r"(?:\x1b\[[0-9;]{0,20}m){0,3}"
-_MAKER = r"(?:(?:tf\.)?[tT]ensor|(?:Device)?[aA]rray|(?:j?np|numpy)\.[a-z]+[0-9]*)"
-_OBJECT = rf"{_MAKER}?[\[(]{{1,2}}{_BARE}[^\])]*[\])]{{1,2}}"
-#: Any text that logs print for a value: a number in any notation, nan, inf, None and their like; in quotes, in brackets, behind a
-#: sign such as ``~``, or as the objects of frameworks are printed; in colour; and the asterisks of a number that is too long.
-ANY_VALUE = rf"{_COLOUR}(?:['\"~$\u2248]?{_BARE}['\"]?|{_OBJECT}|\*{{3,}}){_COLOUR}"
+_SIGN = r"[-+\u2212]?"
+_BARE = rf"{_SIGN}(?:{_NUMBER}|{_WORD}|\u221e)"
+_COLOUR = r"(?:(?:\x1b|#033)\[[0-9;]{0,20}m){0,3}"
+_BEFORE = r"(?:\\?['\"`]|\*\*|[~$\u2248\u2264\u2265\u00b1]|[<>]=?)?[ ]?"
+_BEHIND = r"(?:\\?['\"`]|\*\*)?"
+_NAMED = "(?:(?:value|val|mean|avg|data|item)=)?"
+_MAKER = r"(?:(?:tf\.)?[tT]ensor|(?:Device)?[aA]rray|(?:j?np|numpy|torch|mx)\.[a-z]+[0-9]*|[fF]loat(?:16|32|64)|Decimal|Some|Ok)"
+_BEGUN = rf"{_SIGN}(?:\.?[0-9]|[nN][aAoOuU]|[iI][nN][fF]|\u221e)"
+_OBJECT = rf"{_MAKER}?[\[(]{{1,2}}{_BEFORE}{_BEGUN}[^\])]*[\])]{{1,2}}"
+_ANGLED = rf"<[^<>=]{{1,80}}=[^<>]{{0,200}}?(?:numpy|value)=\[{{0,2}}{_BEGUN}[^<>]*>"
+#: Any text that logs print for a value: a number in any notation and with a unit, nan, inf, None and their like; in quotes, in
+#: brackets, behind a sign such as ``~`` or ``<``, or as the objects of frameworks are printed; in colour; and the asterisks of a
+#: number that is too long.
+ANY_VALUE = rf"{_COLOUR}(?:{_BEFORE}{_NAMED}{_BARE}{_BEHIND}|{_OBJECT}|{_ANGLED}|\*{{3,}}){_COLOUR}"
+# Numbers are right-aligned by blanks.
+_ALIGNED = r"[ \t]*"
 _NOT_IN_WORD = r"(?![0-9A-Za-z_])"
 # One text of each kind. A group that takes all of them misses no value.
 _KINDS = ("1", "1.5", "-1.5", "1e-05", ".5", "1,234.5", "nan", "inf", "None", "n/a", "'0.5'", "[0.5]")
 
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _DIGITS = frozenset(b"0123456789")
-#: 1: a number or a unit may go on with this byte behind a value (0xC2 begins the signs for micro and degree); 2: with it and
-#: a digit.
+_BEFORE_MORE = {ord(" "): 8, ord("."): 16, ord("#"): 32, ord("*"): 64, 0xC3: 64}
+#: With which bytes a number or a unit may go on behind a value (0xC2 begins the signs for micro and degree, and a blank at which
+#: no line is broken; 0xE2 begins such a blank and an apostrophe). 1: whatever follows. The others: if a byte follows, such as
+#: a digit, that has this bit in the kernel's ``ms_beside``.
 BEHIND = bytes(
-    1 if byte in _LETTERS | _DIGITS | frozenset(b"%\xc2") else 2 if byte in b".,:_" else 0 for byte in range(256)
-)
-#: The bytes with which any value may begin; 0xE2 begins the minus sign and the sign for infinity.
-VALUE_STARTS = bytes(byte in _DIGITS | frozenset(b"-+.'\"[(nNiIuUtTaADj~$*\x1b\xe2") for byte in range(256))
-#: The bytes behind which a value may begin within a word or a number, or without its sign; 0x92 ends the minus sign U+2212.
-BEFORE = bytes(byte in _LETTERS | _DIGITS | frozenset(b"._,-+\x92") for byte in range(256))
-_FRONT = _LETTERS | _DIGITS | frozenset(b"._")
-# What may stand in a number behind its first byte: 2 where a digit, a point, a comma or an underscore follows, 3 where a digit
-# or a sign does.
-_IN_NUMBER = bytes(
-    1 if byte in _DIGITS | frozenset(b".%+-'\"") else 2 if byte in b",_" else 3 if byte in b"eE" else 0
+    1
+    if byte in _LETTERS | _DIGITS | frozenset(b"%\xc2\xe2")
+    else {**dict.fromkeys(b",:_'", 2), **_BEFORE_MORE}.get(byte, 0)
     for byte in range(256)
 )
-_AFTER_SIGN = frozenset(b"nNiIuU")
+_GOING_ON = frozenset(byte for byte in range(256) if BEHIND[byte] and byte != ord(" "))
+#: The bytes with which any value may begin, or the blanks before one; those from 0x80 on begin signs such as the minus U+2212.
+VALUE_STARTS = bytes(
+    byte in _DIGITS | frozenset(b" \t-+.'\"`\\[(<>nNiIuUtTaADjmMoOvdfFS~$*\x1b#\xe2\xc2") for byte in range(256)
+)
+#: The bytes behind which a value may begin within a word or a number, or without its sign; 0x92 ends the minus sign U+2212, the
+#: others from 0x80 on end signs that separate groups of digits.
+BEFORE = bytes(byte in _LETTERS | _DIGITS | frozenset(b"._,-+'\x92\x99\xa0\xaf\x89") for byte in range(256))
+_FRONT = _LETTERS | _DIGITS | frozenset(b"._")
+# What may stand in a number or its unit behind its first byte; 2 to 5: before some bytes (Surroundings.goes_on).
+_IN_NUMBER = bytes(
+    1
+    if byte in _DIGITS | frozenset(b".%+-'\"`\\*kKMGTBsixXDf\x1b\xc2\xc3\xe2")
+    else {**dict.fromkeys(b",_", 2), **dict.fromkeys(b"eE", 3), ord(" "): 4, **dict.fromkeys(b"mund#", 5)}.get(byte, 0)
+    for byte in range(256)
+)
+_AFTER_SIGN = frozenset(b"nNiIuUmMdDoO<")
 
 
 class Surroundings(NamedTuple):
@@ -67,6 +108,8 @@ class Surroundings(NamedTuple):
         The text right behind the value; empty if the regex does not say.
     own : bytes
         A table of bytes: texts of one or more of them are values of the regex. Empty where nothing is known.
+    is_open_to_blank : bool
+        Whether a number may go on behind a blank, as in ``1 234.5``, or a per cent sign stand there.
     """
 
     is_open_before: bool
@@ -76,14 +119,25 @@ class Surroundings(NamedTuple):
     lead_in: tuple[bytes, bool]
     lead_out: bytes
     own: bytes = bytes(256)
+    is_open_to_blank: bool = False
+
+    @property
+    def behind(self) -> bytes:
+        """A table of bytes: with which of them a number or a unit may go on behind the value; the kinds of ``BEHIND``."""
+        blank = ord(" ")
+        return bytes(
+            kind if (self.is_open_to_blank if byte == blank else self.is_open_behind) else 0
+            for byte, kind in enumerate(BEHIND)
+        )
 
     @property
     def goes_on(self) -> bytes:
         """A table of bytes: with which of them any kind of value may go on behind bytes of ``own``.
 
-        2: before a digit, a point, a comma or an underscore; 3: before a digit or a sign.
+        2: before a digit, a point, a comma or an underscore; 3: before a digit or a sign; 4: before a per cent sign;
+        5: before a letter, a digit or a sign.
         """
-        starts = {byte for byte in range(256) if self.own[byte] and VALUE_STARTS[byte]}
+        starts = {byte for byte in range(256) if self.own[byte] and VALUE_STARTS[byte]} - frozenset(b" \t")
         if not any(self.own) or not starts <= _DIGITS | frozenset(b".-+"):
             # a word, a quote or a bracket may begin the value
             return b"\1" * 256
@@ -107,15 +161,17 @@ def surroundings(regex: str) -> Surroundings | None:
     if path is None:
         return None
     before, group, behind = path
-    relaxed = _relaxed(parts, behind)
+    lead_in = _lead_in(parts, before)
+    relaxed = _relaxed(parts, behind, takes_blanks=lead_in[1])
     return Surroundings(
         _is_open(list(reversed(before)), _FRONT | frozenset(b"-")),
-        _is_open(behind, frozenset(byte for byte in range(256) if BEHIND[byte])) and not _takes_all(group),
+        _is_open(behind, _GOING_ON) and not _takes_all(group),
         relaxed,
         None if relaxed is None else _with_body(parts, r"[\s\S]*"),
-        _lead_in(parts, before),
+        lead_in,
         _lead_out(parts, behind),
         bytes(256) if parts.tree.flags & re.IGNORECASE else _own(group),
+        _is_open_to_blank(behind) and not _ends_by_taking(group, " "),
     )
 
 
@@ -221,6 +277,46 @@ def _is_open(items: Sequence[Any], going_on: frozenset[int]) -> bool:
     return True
 
 
+def _is_open_to_blank(items: Sequence[Any]) -> bool:
+    """Whether the items behind the value allow a blank and, behind it, a digit."""
+    for op, av in items:
+        item = (op, av)
+        if op is sre.AT and av in (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY):
+            continue
+        if op in REPEATS:
+            (item,) = av[2] if len(av[2]) == 1 else ((None, None),)
+        if _takes(item, "7"):
+            return True
+        if not _takes(item, " "):
+            if op in REPEATS and int(av[0]) == 0:
+                continue
+            return False
+    return True
+
+
+def _takes(item: tuple[Any, Any], char: str) -> bool:
+    """Whether an item is a character, or a class of characters, and takes this one."""
+    op, av = item
+    if op is sre.LITERAL:
+        return bool(av == ord(char))
+    if op is sre.NOT_LITERAL:
+        return bool(av != ord(char))
+    if op is sre.IN:
+        try:
+            return re.match(_class_text(av), char) is not None
+        except _UnknownError:
+            return False
+    return op is sre.ANY
+
+
+def _ends_by_taking(group: Sequence[Any], char: str) -> bool:
+    """Whether a group takes, at its end, as many characters as there are, and this one too."""
+    if not group or group[-1][0] is not sre.MAX_REPEAT or group[-1][1][1] is not sre.MAXREPEAT:
+        return False
+    (item,) = group[-1][1][2] if len(group[-1][1][2]) == 1 else ((None, None),)
+    return _takes(item, char)
+
+
 def _is_open_item(items: Sequence[Any], going_on: frozenset[int], *, optional: bool) -> bool:
     """Whether an item takes a byte with which a word or number goes on; a letter that must stand there is no such byte."""
     if len(items) != 1:
@@ -270,24 +366,8 @@ def _class_text(members: Sequence[Any]) -> str:
 
 
 def _takes_all(group: Sequence[Any]) -> bool:
-    r"""Whether a group such as ``(\S+)`` ends only where no number and no unit can go on."""
-    if not group or group[-1][0] is not sre.MAX_REPEAT or group[-1][1][1] is not sre.MAXREPEAT:
-        return False
-    (item,) = group[-1][1][2] if len(group[-1][1][2]) == 1 else (None,)
-    if item is None:
-        return False
-    op, av = item
-    if op is sre.ANY:
-        return True
-    if op is sre.NOT_LITERAL:
-        return not (av < 256 and BEHIND[av])
-    if op is not sre.IN:
-        return False
-    try:
-        one = re.compile(_class_text(av))
-    except _UnknownError:
-        return False
-    return all(one.fullmatch(chr(byte)) for byte in range(0x80) if BEHIND[byte])
+    r"""Whether a group such as ``(\S+)`` ends only where no number and no unit can go on, if not behind a blank."""
+    return all(_ends_by_taking(group, chr(byte)) for byte in _GOING_ON if byte < 0x80)
 
 
 def _with_body(parts: RegexParts, body: str) -> str | None:
@@ -298,8 +378,10 @@ def _with_body(parts: RegexParts, body: str) -> str | None:
     return parts.regex[:start] + body + parts.regex[end:]
 
 
-def _relaxed(parts: RegexParts, behind: Sequence[Any]) -> str | None:
+def _relaxed(parts: RegexParts, behind: Sequence[Any], *, takes_blanks: bool) -> str | None:
     body = parts.body
     if body is None or all(body.fullmatch(kind) for kind in _KINDS):
         return None
-    return _with_body(parts, ANY_VALUE + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))
+    # of two runs of blanks each would be tried with each
+    blanks = "" if takes_blanks else _ALIGNED
+    return _with_body(parts, blanks + ANY_VALUE + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))

@@ -56,7 +56,6 @@ cdef extern from "kernel/program.h" nogil:
 
 cdef extern from "kernel/tables.h" nogil:
     const uint8_t ms_no_bytes[256]
-    const uint8_t ms_terminators_behind[256]
     enum: MS_STRATEGY_SPAN, MS_STRATEGY_CONFIRM, MS_STRATEGY_PROGRAM
     enum: MS_SHAPE_NO_RUN, MS_SHAPE_LAZY, MS_SHAPE_GREEDY
     enum: MS_MATCHES_ALL, MS_MATCHES_FIRST, MS_MATCHES_LAST

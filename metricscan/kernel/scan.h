@@ -88,6 +88,7 @@ __attribute__((always_inline)) static inline void ms_try_candidate(ms_scan *scan
     if (r->base + start < state->next_start) return;
     if (q->counted && ms_record_kind(r) != MS_ASCII) {
         ms_run_program(scan, r, pattern, r->record);
+        if (q->has_lead && state->rows == state->row_mark) ms_note_unmatched(scan, r, pattern);
         return;
     }
     if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {

@@ -61,6 +61,98 @@ static int ms_is_separated_by_commas(const ms_region *r, int64_t from, int64_t t
     return 0;
 }
 
+/* Return the length of a sign that separates groups of three digits and is neither a comma nor a point nor a plain blank, or 0: an
+ * apostrophe, straight or curved, or a blank at which no line is broken. */
+static inline int64_t ms_group_sign(const uint8_t *p, int64_t at, int64_t end) {
+    if (p[at] == '\'') return 1;
+    if (p[at] == 0xC2) return at + 1 < end && p[at + 1] == 0xA0 ? 2 : 0;
+    if (p[at] != 0xE2 || at + 2 >= end || p[at + 1] != 0x80) return 0;
+    return p[at + 2] == 0x99 || p[at + 2] == 0xAF || p[at + 2] == 0x89 ? 3 : 0;
+}
+
+/* Return where the number ends that begins at this digit, and whose groups of three digits are separated by points, as in 1.234,5 and
+ * 1.234.567; or 0 if it may be a decimal fraction, a version or an address. */
+static int64_t ms_behind_dotted(const ms_region *r, int64_t first) {
+    const uint8_t *const p = r->p;
+    const int64_t end = r->end;
+    int64_t at = ms_behind_digits(p, first, end), groups = 1;
+    if (at == first || at - first > 3 || p[first] == '0') return 0;
+    for (; at < end && p[at] == '.' && ms_behind_digits(p, at + 1, end) == at + 4; at += 4) groups++;
+    if (groups == 1 || (at + 1 < end && p[at] == '.' && ms_is_digit(p[at + 1]))) return 0;
+    if (at + 1 >= end || p[at] != ',' || !ms_is_digit(p[at + 1])) return groups == 3 || groups > 4 ? at : 0;
+    const int64_t behind = ms_behind_digits(p, at + 1, end);
+    if (behind + 1 < end && p[behind] == '.' && ms_is_digit(p[behind + 1])) return 0;
+    /* (1.234,5) may be a pair */
+    if (first > r->record && p[first - 1] && strchr("([{,", p[first - 1])) return 0;
+    return ms_is_separated_by_commas(r, at, behind) ? 0 : behind;
+}
+
+/* Return whether a record goes on behind a number with a sign that ends it, or with another field that has a name. */
+static int ms_is_field_end(const uint8_t *p, int64_t at, int64_t end) {
+    while (at < end && (p[at] == ' ' || p[at] == '\t' || p[at] == '%')) at++;
+    if (at == end || (p[at] && strchr(",;|)]}", p[at]))) return 1;
+    const int64_t name = at;
+    while (at < end && (ms_is_letter(p[at]) || p[at] == '_' || (at > name && (ms_is_digit(p[at]) || p[at] == '/' || p[at] == '-')))) at++;
+    return at > name && at < end && (p[at] == ':' || p[at] == '=');
+}
+
+/* Return whether a value of up to three digits that a blank follows is the beginning of a number with blanks between its groups, as in
+ * loss: 1 234.5. The number stands behind a name, and is the last or before another name: other values in a row may be columns. */
+static int ms_is_spaced(const ms_region *r, int64_t first, int64_t stop) {
+    const uint8_t *const p = r->p;
+    const int64_t end = r->end;
+    int64_t at = stop, groups = 0, name = first;
+    if (stop - first > 3 || p[first] == '0' || ms_behind_digits(p, first, stop) != stop) return 0;
+    while (name > r->record && (p[name - 1] == ' ' || p[name - 1] == '\t' || p[name - 1] == '-' || p[name - 1] == '+')) name--;
+    if (name == r->record || !(p[name - 1] == '=' || p[name - 1] == ':')) return 0;
+    if (name - 2 >= r->record && ms_is_digit(p[name - 2])) return 0; /* a time */
+    for (; at < end && p[at] == ' ' && ms_behind_digits(p, at + 1, end) == at + 4; at += 4) groups++;
+    if (groups == 0) return 0;
+    if (at + 1 < end && (p[at] == '.' || p[at] == ',') && ms_is_digit(p[at + 1])) {
+        at = ms_behind_digits(p, at + 1, end);
+        if (at + 1 < end && p[at] == '.' && ms_is_digit(p[at + 1])) return 0;
+    } else if (groups == 1) {
+        return 0;
+    }
+    return ms_is_field_end(p, at, end);
+}
+
+/* Return whether a number goes on with an exponent or, behind 0x, in hexadecimal digits. */
+static int ms_is_exponent(const ms_region *r, int64_t start, int64_t stop) {
+    const uint8_t *const p = r->p;
+    const int64_t end = r->end;
+    const int64_t sign = stop + 1 < end && (p[stop + 1] == '-' || p[stop + 1] == '+');
+    const int64_t digits = stop + 1 + sign, behind = ms_behind_digits(p, digits, end);
+    const int is_whole = memchr(p + start, '.', (size_t)(stop - start)) == NULL;
+    int64_t at = stop + 1;
+    switch (p[stop]) {
+    case 'e': case 'E': break;
+    /* Fortran's double precision. 1d12h is a duration. */
+    case 'd': case 'D':
+        if (!sign && (is_whole || behind - digits < 2)) return 0;
+        break;
+    /* Julia's single precision. 0.5f0 is 0.5, and 1.5f32 names a type. */
+    case 'f':
+        if (!sign && (behind - digits != 1 || p[digits] == '0')) return 0;
+        break;
+    case 'x': case 'X':
+        if (stop - start == 1 && p[start] == '0') return at < end && (ms_is_digit(p[at]) || (uint8_t)((p[at] | 0x20) - 'a') < 6);
+        return end - at > 2 && memcmp(p + at, "10^", 3) == 0;
+    case '*':
+        if (end - at > 1 && p[at] == '^') return ms_is_digit(p[at + 1]) || p[at + 1] == '-';
+        return end - at > 3 && memcmp(p + at, "10", 2) == 0 && (p[at + 2] == '^' || memcmp(p + at + 2, "**", 2) == 0);
+    case 0xC3: return end - at > 3 && memcmp(p + at, "\x97" "10", 3) == 0 && !ms_is_digit(p[at + 3]);
+    default: return 0;
+    }
+    return behind > digits && !(behind < end && (ms_is_letter(p[behind]) || p[behind] == '_'));
+}
+
+/* Return whether at this place stands what Microsoft's C library prints behind the point of a number that is not finite: 1.#INF. */
+static int ms_is_hash_word(const uint8_t *p, int64_t at, int64_t end) {
+    if (end - at < 4 || p[at] != '#') return 0;
+    return memcmp(p + at + 1, "INF", 3) == 0 || memcmp(p + at + 1, "IND", 3) == 0 || memcmp(p + at + 1, "QNA", 3) == 0 || memcmp(p + at + 1, "SNA", 3) == 0;
+}
+
 /* Return whether a value is a part of a format specification, as in {loss:.4f} and %.4f. There is a byte behind it in its record. */
 static int ms_is_format(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
@@ -76,17 +168,18 @@ static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t next = p[stop], more = stop + 1 < end ? p[stop + 1] : 0;
     if (start >= stop || !(ms_is_digit(p[stop - 1]) || p[stop - 1] == '.')) return 0;
     if (ms_is_digit(next) || ms_is_format(r, start, stop)) return MS_LONGER;
-    if (next == 'e' || next == 'E') {
-        int64_t digits = stop + 1;
-        if (digits < end && (p[digits] == '-' || p[digits] == '+')) digits++;
-        const int64_t behind = ms_behind_digits(p, digits, end);
-        return behind > digits && !(behind < end && (ms_is_letter(p[behind]) || p[behind] == '_')) ? MS_LONGER : 0;
-    }
+    const int64_t first = start + (p[start] == '-' || p[start] == '+');
+    if (next == ' ') return ms_is_spaced(r, first, stop) ? MS_THOUSANDS : 0;
+    const int64_t sign = ms_group_sign(p, stop, end);
+    if (sign)
+        return stop - first <= 3 && ms_behind_digits(p, first, stop) == stop && ms_behind_digits(p, stop + sign, end) == stop + sign + 3 ? MS_THOUSANDS : 0;
+    if (ms_is_letter(next) || next == '*' || next == 0xC3) return ms_is_exponent(r, start, stop) ? MS_LONGER : 0;
+    if (ms_is_hash_word(p, next == '.' ? stop + 1 : stop, end)) return p[stop - 1] == (next == '.' ? '1' : '.') ? MS_LONGER : 0;
     if (!ms_is_digit(more)) return 0;
     if (next == '_') return MS_LONGER;
     if (next != '.' && next != ':' && next != ',') return 0;
+    if (next != ':' && ms_behind_dotted(r, first) > stop) return MS_THOUSANDS;
     /* 0.5.1 and 1e5:3 are no numbers. */
-    const int64_t first = start + (p[start] == '-' || p[start] == '+');
     if (ms_behind_digits(p, first, stop) != stop) return 0;
     const int64_t behind = ms_behind_digits(p, stop + 1, end);
     if (next == ':') return MS_LONGER;
@@ -121,6 +214,8 @@ static int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
     if (ms_is_letter(before) || ms_is_digit(before) || before == '_') return 1;
     if (ms_is_minus(r, start)) return 1;
     if (start - 2 < r->record) return 0;
+    for (int64_t at = start - 1; at > r->record && at >= start - 3; at--)
+        if (ms_group_sign(p, at, start) == start - at) return ms_is_digit(p[at - 1]) && ms_behind_digits(p, start, r->end) == start + 3;
     const uint8_t earlier = p[start - 2];
     if (before == '-' || before == '+') /* 1e-05 */
         return (earlier | 0x20) == 'e' && start - 3 >= r->record && (ms_is_digit(p[start - 3]) || p[start - 3] == '.');
@@ -133,9 +228,18 @@ static int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
     return !ms_is_separated_by_commas(r, from, ms_behind_digits(p, start, r->end));
 }
 
-/* Return the unit right behind a value: a letter, % or the sign for micro or degree, and what follows; or 0. */
+/* Return whether a blank before a per cent sign stands here, which no name follows as in a format specification. */
+static inline int ms_is_spaced_percent(const uint8_t *p, int64_t at, int64_t end) {
+    if (at + 1 >= end || p[at] != ' ' || p[at + 1] != '%') return 0;
+    return at + 2 == end || !(ms_is_letter(p[at + 2]) || ms_is_digit(p[at + 2]) || p[at + 2] == '.');
+}
+
+/* Return the unit right behind a value: a letter, % or the sign for micro or degree, and what follows; a blank may precede the %. 0 if there
+ * is none. */
 static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
     uint64_t unit = 0;
+    if (at + 1 < end && p[at] == 0xC2 && p[at + 1] == 0xA0) at += 2;
+    else if (at < end && p[at] == ' ') return ms_is_spaced_percent(p, at, end) ? '%' : 0;
     for (int64_t i = 0; i < MS_UNIT_BYTES && at + i < end; i++) {
         const uint8_t byte = p[at + i];
         if (!(ms_is_letter(byte) || byte == '%' || byte == 0xC2 || (i && (byte >= 0x80 || byte == '/')))) break;
@@ -143,13 +247,6 @@ static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
     }
     return unit;
 }
-
-/* Which of the bits of ms_pattern.behind this byte fulfils if it comes next: with 1 any does, with 2 a digit, and with 4 one with which a
- * record may begin that goes on with a number, or the second byte of a terminator. */
-static const uint8_t ms_beside[256] = {
-    [0 ... 9] = 1, ['\n'] = 5, [11 ... '*'] = 1, ['+'] = 5, [','] = 1, ['-'] = 5, ['.'] = 5, ['/'] = 1, ['0' ... '9'] = 7,
-    [':' ... 'D'] = 1, ['E'] = 5, ['F' ... 'd'] = 1, ['e'] = 5, ['f' ... 255] = 1,
-};
 
 /* ms_may_be_cut, if the next record may begin with a rest, or begins too near to the end of the region to tell. */
 __attribute__((noinline)) static int ms_may_go_on_in_next(const uint8_t *record, const uint8_t *stop, const uint8_t *next, const uint8_t *limit) {
@@ -220,8 +317,13 @@ static void ms_add_value(ms_scan *scan, ms_region *r, int32_t companion, int kin
     while (from > r->record && start - from < MS_NUMBER_BYTES &&
            (ms_is_letter(p[from - 1]) || ms_is_digit(p[from - 1]) || memchr("(._-+,", p[from - 1], 6) != NULL))
         from--;
+    if (kind == MS_THOUSANDS)
+        for (int64_t sign; to + 3 < r->end && (sign = p[to] == ' ' ? 1 : ms_group_sign(p, to, r->end)) != 0 &&
+                           ms_behind_digits(p, to + sign, r->end) == to + sign + 3;)
+            to += sign + 3;
     while (to < r->end && to - stop < MS_NUMBER_BYTES && p[to] > ' ' && memchr(";|=<>]}\"'", p[to], 9) == NULL) to++;
     while (to > stop && memchr(",.:(", p[to - 1], 4) != NULL) to--;
+    if (to == stop && ms_is_spaced_percent(p, stop, r->end)) to = stop + 2;
     ms_add_suspect(scan, r, companion, kind, unit, start, from, to);
 }
 
@@ -239,7 +341,7 @@ static void ms_examine_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
     const int kind = goes_on ? ms_kind_behind(r, start, stop) : 0;
     if (kind) {
         ms_add_value(scan, r, q->companion, kind, 0, start, stop);
-    } else if (goes_on || state->examined) {
+    } else if (q->behind['%'] && (goes_on || state->examined)) {
         const uint64_t unit = goes_on ? ms_unit_at(p, stop, r->end) : 0;
         if (unit != state->unit) {
             ms_examine_all(state);
@@ -273,27 +375,38 @@ static void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note
 /* ---- near misses */
 
 /* Bytes of which the texts of values consist; quotes, brackets and the escape character of a colour included. */
-static inline int ms_is_value_text(uint8_t byte) { return (byte > ' ' || byte == 0x1B) && byte != ';' && byte != '|' && byte != '=' && byte != '<' && byte != '>'; }
+static inline int ms_is_value_text(uint8_t byte) { return (byte > ' ' || byte == 0x1B) && byte != ';' && byte != '|'; }
+static inline int ms_is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
 
-/* Return whether a value that the pattern does not take may begin at this place. Its first byte is that of a value. Behind the bytes of
- * which the pattern takes any text, it goes on; if it did not, the pattern would have matched. Where the pattern says what follows, that
- * stands within or behind it. If the answer is no, it is no for all places before *barren, too: so a record costs its length. */
+/* Return whether a value that the pattern does not take may begin at this place, or behind the blanks that stand here. Its first byte is
+ * that of a value. Behind the bytes of which the pattern takes any text, it goes on; if it did not, the pattern would have matched, unless
+ * it does not take those blanks. Where the pattern says what follows, that stands within or behind it. If the answer is no, it is no for all
+ * places before *barren, too: so a record costs its length. */
 static inline int ms_may_be_other(const ms_pattern *q, const uint8_t *p, int64_t at, int64_t end, int64_t *barren) {
     if (at >= end || at < *barren || !q->value_starts[p[at]]) return 0;
+    const int64_t blanks = at;
+    while (at < end && ms_is_blank(p[at])) at++;
+    if (at > blanks && (at == end || !q->value_starts[p[at]])) {
+        *barren = at;
+        return 0;
+    }
     int64_t stop = at;
-    while (stop < end && q->own[p[stop]]) stop++;
+    if (at == blanks || q->own[p[blanks]])
+        while (stop < end && q->own[p[stop]]) stop++;
     if (stop > at) {
         const uint8_t more = stop + 1 < end ? p[stop + 1] : 0;
         const int kind = stop < end ? q->goes_on[p[stop]] : 0;
         if (kind == 0 || (kind == 2 && !(ms_is_digit(more) || more == '_' || more == ',' || more == '.')) ||
-            (kind == 3 && !(ms_is_digit(more) || more == '-' || more == '+'))) {
+            (kind == 3 && !(ms_is_digit(more) || more == '-' || more == '+')) || (kind == 4 && more != '%') ||
+            (kind == 5 && !(ms_is_letter(more) || ms_is_digit(more) || more == '-' || more == '+'))) {
             *barren = stop;
             return 0;
         }
     }
     if (q->lead_out_length == 0) return 1;
-    for (stop = at; stop < end && ms_is_value_text(p[stop]); stop++)
-        if (p[stop] == q->lead_out[0] || p[stop] == '(' || p[stop] == '[') return 1;
+    /* In brackets blanks may stand, too. */
+    for (stop = at; stop < end && (ms_is_value_text(p[stop]) || ms_is_spaced_percent(p, stop, end)); stop++)
+        if (p[stop] == q->lead_out[0] || p[stop] == '(' || p[stop] == '[' || p[stop] == '<' || p[stop] == '>') return 1;
     if (stop < end && p[stop] == q->lead_out[0]) return 1;
     *barren = stop;
     return 0;

@@ -18,13 +18,20 @@
 
 /* A table of no bytes. */
 static const uint8_t ms_no_bytes[256] = {0};
-/* ms_pattern.behind of a pattern with a companion that fixes what follows the value. */
-static const uint8_t ms_terminators_behind[256] = {['\n'] = 4, ['\r'] = 4};
+/* Which of the bits of ms_pattern.behind this byte fulfils if it comes next: with 1 any does; with 2 a digit; with 4 one with which a record
+ * may begin that goes on with a number, or the second byte of a terminator; with 8, behind a blank, a digit or %, as in 1 234.5 and 50 %;
+ * with 16, behind a point, a digit or #, and with 32, behind #, a letter, as in 1.#INF; with 64, behind the sign of a multiplication, what
+ * a power of ten begins with, or the second byte of that sign, as in 1.5*10^-5 and 1.5*^-5. */
+static const uint8_t ms_beside[256] = {
+    [0 ... 9] = 1, ['\n'] = 5, [11 ... '"'] = 1, ['#'] = 17, ['$'] = 1, ['%'] = 9, ['&' ... '*'] = 1, ['+'] = 5, [','] = 1, ['-'] = 5,
+    ['.'] = 5, ['/'] = 1, ['0'] = 31, ['1'] = 95, ['2' ... '9'] = 31, [':' ... 'D'] = 1, ['E'] = 5, ['F' ... 'H'] = 1, ['I'] = 33,
+    ['J' ... 'P'] = 1, ['Q'] = 33, ['R'] = 1, ['S'] = 33, ['T' ... ']'] = 1, ['^'] = 65, ['_' ... 'd'] = 1, ['e'] = 5, ['f' ... 0x96] = 1,
+    [0x97] = 65, [0x98 ... 255] = 1,
+};
 
 /* Return whether a number or unit may go on at this place, before `end`; `behind` as in ms_pattern. */
 static inline int ms_may_go_on(const uint8_t *behind, const uint8_t *at, const uint8_t *end) {
-    if (at >= end || !behind[*at]) return 0;
-    return behind[*at] == 1 || (behind[*at] == 2 && at + 1 < end && (uint8_t)(at[1] - '0') < 10);
+    return at < end && (behind[*at] & ms_beside[at + 1 < end ? at[1] : 0] & ~4) != 0;
 }
 
 /* How a pattern is matched: in place, by Python, or by a program that runs over the record. */
@@ -92,15 +99,16 @@ typedef struct {
     int has_lead; /* so it has, or the regex says what precedes the value: a record may be cut behind that (cut_lines.h) */
     int32_t companion;
     int is_companion;
-    const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte (1), or with this byte and a digit (2);
-                                  * none does if the pattern fixes what follows. A terminator has 4: where it ends the record, the next
-                                  * one may go on */
+    const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte: always (1), or with some bytes behind it
+                                  * (ms_beside); none does if the pattern fixes what follows. A terminator has 4: where it ends the record,
+                                  * the next one may go on */
     const uint8_t *before;       /* 256 entries: may a word or number that goes on with the value end with this byte; all zero if the
                                   * pattern fixes what precedes */
     const uint8_t *value_starts; /* 256 entries: may any kind of value begin with this byte */
     const uint8_t *own;          /* 256 entries: each text of these bytes is a value of the pattern */
     const uint8_t *goes_on;      /* 256 entries: may any kind of value go on with this byte behind bytes of `own`; 2: before one of
-                                  * 0-9_,. only; 3: before a digit or a sign only */
+                                  * 0-9_,. only; 3: before a digit or a sign only; 4: before % only; 5: before a letter, a digit or
+                                  * a sign only */
     const uint8_t *lead_in;      /* the text that stands right before the value, where the regex says so */
     int64_t lead_in_length;
     int lead_in_blanks; /* blanks may follow it */

@@ -70,7 +70,10 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
     once = [path for path in logs if is_read_once(path)]
     texts, cut = _texts((path for path in logs if path not in once), scanner.options, input_format)
     where = "in the part that was read again" if cut or once else "in the logs"
-    variants = found_otherwise(with_other_options(scanner, silent), texts)
+    alone = scanner.with_options([one for one in scanner.definitions if one.name in silent], scanner.options)
+    cut_off = found_otherwise([("", alone)], texts)
+    uncut = [name for name in silent if name not in cut_off]
+    variants = found_otherwise(with_other_options(scanner, uncut), texts) if uncut else {}
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
     result = []
     for name in silent:
@@ -83,10 +86,9 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
                 else f"{counts.unparsed:,} texts that are not numbers"
             )
             reasons.append(f"it captured {texts_}: {unparsed_samples(counts)}")
-        if counts.failed or counts.timeouts:
-            reasons.append(
-                f"{counts.failed + counts.timeouts:,} records could not be decided: its regex failed on them"
-            )
+        reasons += undecided(counts)
+        if name in cut_off:
+            reasons.append(CUT_OFF)
         if name in variants:
             flags, rows = variants[name]
             reasons.append(f"it matches only with {flags} ({rows:,} rows)")
@@ -97,6 +99,20 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
             reasons.append(": ".join(filter(None, about_literals(literals[name], texts, where))))
         result.append(Reason(name, tuple(reasons), name in variants))
     return result
+
+
+# Of a log that is read again, the record that a read error or damaged compression cut off is matched, too.
+CUT_OFF = "its values stand only in records that were cut off"
+
+
+def undecided(counts: MetricStats) -> list[str]:
+    """What is said of records that gave no value because their regex came to no end."""
+    found = []
+    if failed := counts.failed + counts.timeouts:
+        found.append(f"{failed:,} record{'' if failed == 1 else 's'} could not be decided: its regex failed on them")
+    if over := counts.over_budget:
+        found.append(f"{over:,} record{'' if over == 1 else 's'} took its regex more steps than the budget has")
+    return found
 
 
 _WORD = re.compile(rb"\w")

@@ -9,12 +9,14 @@ from metricscan.logs.exports import text_head
 from metricscan.logs.job import is_read_once
 from metricscan.patterns.dialect import compile_quietly, value_group
 from metricscan.replaying.diagnosis import (
+    CUT_OFF,
     MOST_BYTES,
     Text,
     about_literals,
     as_seen,
     found_otherwise,
     sample_at,
+    undecided,
     unparsed_samples,
     with_other_options,
 )
@@ -128,22 +130,31 @@ class _Examining:
         if not any(text.raw for text in texts):
             return "its logs are empty or unreadable", ""
         refused = None
+        reasons: dict[str, str] = {}
+        rows = 0
         for text in texts:
             running = self._alone.watching_batches(text.raw, threads=1)
             for _ in running:
                 pass
             found = running.stats.metrics[self._metric]
+            rows += found.rows
             if found.unparsed:
-                return "it captured texts that are not numbers", unparsed_samples(found)
+                reasons.setdefault("it captured texts that are not numbers", unparsed_samples(found))
+            reasons |= dict.fromkeys(undecided(found), "")
             near = next((one for one in found.suspects if one.kind == "near-miss"), None)
             if refused is None and near is not None:
                 refused = self._value_in(near.text), sample_at(text, near.text, near.line)
-        otherwise = found_otherwise(self._others, texts)
-        if otherwise:
-            flags, rows = otherwise[self._metric]
-            return f"it matches only with {flags}", f"{rows:,} row{'' if rows == 1 else 's'}"
-        where = "in the part that was read again" if is_cut else "in the logs"
-        return about_literals(self._literals, texts, where, counted=False, refused=refused)
+        otherwise = {} if rows else found_otherwise(self._others, texts)
+        if rows:
+            reasons[CUT_OFF] = ""
+        elif otherwise:
+            flags, others = otherwise[self._metric]
+            reasons[f"it matches only with {flags}"] = f"{others:,} row{'' if others == 1 else 's'}"
+        elif refused is not None or not reasons:
+            where = "in the part that was read again" if is_cut else "in the logs"
+            reason, sample = about_literals(self._literals, texts, where, counted=False, refused=refused)
+            reasons[reason] = sample
+        return "; ".join(reasons), next(filter(None, reasons.values()), "")
 
     def _value_in(self, near_miss: str) -> str:
         """The text that stands in the place of the value; all of the near miss if that cannot be told from it alone."""

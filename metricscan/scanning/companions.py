@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metricscan.definitions.surroundings import BEFORE, BEHIND, VALUE_STARTS, Surroundings, surroundings
+from metricscan.definitions.surroundings import BEFORE, VALUE_STARTS, Surroundings, surroundings
 from metricscan.patterns.dialect import RegexError, compile_quietly, compile_regex, value_group
 from metricscan.patterns.literals import best_set, required_literals
 from metricscan.patterns.program import compile_program
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from metricscan.patterns.program import Program
 
-# 4: a terminator, behind which the next record may go on (kernel/tables.h).
-_BEHIND = bytes(4 if byte in b"\r\n" else BEHIND[byte] for byte in range(256))
+# A terminator, behind which the next record may go on (kernel/tables.h).
+_TERMINATOR = 4
 _CLOSED = Surroundings(False, False, None, None, (b"", False), b"")
 
 
@@ -64,7 +64,8 @@ def add_companions(
             watch=Watch(
                 companion,
                 compiled is not None,
-                _BEHIND if around.is_open_behind else None,
+                bytes(_TERMINATOR if byte in b"\r\n" else kind for byte, kind in enumerate(around.behind)),
+                around.is_open_behind,
                 BEFORE if around.is_open_before else None,
                 VALUE_STARTS,
                 around.own,

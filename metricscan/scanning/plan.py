@@ -339,7 +339,7 @@ def build(
         simd,
         {regex: decision for (regex, is_label), decision in decided.items() if not is_label},
         companions,
-        frozenset(index for index, row in enumerate(rows) if row.watch is not None and row.watch.behind is not None),
+        frozenset(index for index, row in enumerate(rows) if row.watch is not None and row.watch.has_units),
         dropping,
         dropped,
     )

@@ -23,8 +23,10 @@ class Watch(NamedTuple):
         The pattern that gets the rows.
     near : bool
         Whether the companion has a program, which is run on the records in which a candidate did not match.
-    behind : bytes or None
-        A table of bytes: those with which a longer number or a unit may go on. None if the regex says what follows the value.
+    behind : bytes
+        A table of bytes: those with which a longer number or a unit may go on (``Surroundings.behind``), and terminators.
+    has_units : bool
+        Whether the regex leaves open what follows the value, so that it may be a unit. If only a blank may follow, no.
     before : bytes or None
         A table of bytes: those behind which a value may begin within a word or a number. None if the regex says what precedes
         the value.
@@ -44,7 +46,8 @@ class Watch(NamedTuple):
 
     companion: int
     near: bool
-    behind: bytes | None
+    behind: bytes
+    has_units: bool
     before: bytes | None
     value_starts: bytes
     own: bytes

@@ -69,6 +69,39 @@ def test_each_reason(tmp_path):
     }
 
 
+def test_all_reasons_of_a_job(tmp_path):
+    files = {
+        "b.log": "rate=1.2.3\nrate=nan\n",
+        "c.log": "rate=..\n\x1b[1mrate\x1b[0m=3\n",
+        "d.log": "rate=1.2.3\nRATE=1\n",
+    }
+    found = {job: (reason, sample) for (job,), reason, sample in reasons(tmp_path, files)}
+    captured = "it captured texts that are not numbers"
+    assert found == {
+        "b": (
+            f"{captured}; its literal 'rate=' occurs, but its regex does not take 'nan'",
+            "'1.2.3' (first in line 1)",
+        ),
+        "c": (f"{captured}; it matches only with --ansi strip", "'..' (first in line 1)"),
+        "d": (captured, "'1.2.3' (first in line 1)"),
+    }
+
+
+def test_records_that_take_too_many_steps(tmp_path):
+    slow = "rate=(?:" + "|".join(f"(?:a|b{i})*c{i}" for i in range(300)) + ")?([0-9.]+)"
+    found = reasons(tmp_path, {"b.log": "rate=" + "a" * 800_000 + "\n"}, slow)
+    assert [(jobs, reason) for jobs, reason, _ in found] == [
+        (("b",), "1 record took its regex more steps than the budget has")
+    ]
+
+
+def test_a_value_that_was_cut_off(tmp_path):
+    """Its text is there when the log is read again; no other options are needed."""
+    whole = gzip.compress(b"noise\n" * 2000 + b"rate=0.25 " + b"x" * 100_000 + b"\n", compresslevel=1)
+    found = reasons(tmp_path, {"b.log.gz": whole[:-30]})
+    assert found == [(("b",), "its values stand only in records that were cut off", "")]
+
+
 def test_rows_of_which_none_counts(tmp_path):
     objective = Objective("rate", "Maximize", "best@3", "it")
     found = reasons(tmp_path, {"a.log": "it=1 rate=1\n", "b.log": "it=9 rate=1\n"}, objective=objective)

@@ -23,12 +23,14 @@ from metricscan.scanning.suspects import MOST_CUT, MetricSuspects
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 
-# regex, open before, open behind
-OPENNESS: list[tuple[str, bool, bool]] = [
+# regex, open before, open behind (to a blank only: " ")
+OPENNESS: list[tuple[str, bool, bool | str]] = [
     (r"loss=([0-9.]+)", False, True),
     (r"loss=([-+]?[0-9]+\.[0-9]+)", False, True),
     (r"loss=([0-9.]+)%", False, False),
-    (r"loss=(\S+)", False, False),
+    (r"loss=(\S+)", False, " "),
+    (r"loss=([0-9.]+) ", False, " "),
+    (r"loss=([0-9.]+)\s+acc", False, False),
     (r"loss=(0\.[0-9]+)", False, True),
     (r"loss=([^;]*);", False, False),
     (r"loss=([0-9=los]+);", False, False),
@@ -51,7 +53,7 @@ OPENNESS: list[tuple[str, bool, bool]] = [
 ]
 
 
-def definition_of(regex: str, open_before: bool, open_behind: bool) -> Definition:
+def definition_of(regex: str, open_before: bool, open_behind: bool | str) -> Definition:
     around = surroundings(regex)
     return Definition(regex, open_before, open_behind, None if around is None else around.relaxed)
 
@@ -110,12 +112,39 @@ VALUES += [
     "np.float32(0.5)",
     "Array(0.9, dtype=float32)",
     "tf.Tensor(0.9, shape=(), dtype=float32)",
+    "<tf.Tensor: shape=(), dtype=float32, numpy=0.9>",
+    "<0.001",
+    ">= 100",
+    "value=0.9",
+    "   0.5",
+    "Some(0.5)",
+    "**0.5**",
+    "#033[32m0.5#033[0m",
     "~0.9",
     "≈0.9",
     "***",
     "\x1b[31m0.9\x1b[0m",
 ]
-VALUES += ["5%", "5.5%", "3ms", "3s", "3µs", "2kit/s", "2it/s", "7it/s"]
+VALUES += ["5%", "5.5%", "3ms", "3s", "3µs", "2kit/s", "2it/s", "7it/s", "50 %", "0.5 %;", "7\u00a0%", "3 %d", "4 ms"]
+VALUES += ["1.234,5", "1.234.567", "1.234.567,8", "10.123.234.111", "(1.234,5)", "1.234,5.6", "0.123,4"]
+VALUES += ["1 234.5", "1 234,5 ", "12 345 678;", "1 234", "1 234.5 acc=", "0 234.5", "1 234.5.6", "1234 567.8"]
+VALUES += ["1'234.5", "1\u2019234", "1\u00a0234,5", "1\u202f234", "1\u2009234.5", "'1'", "1'23", "1'2345"]
+VALUES += [
+    "1.5D-05",
+    "2d12h",
+    "1.5D10",
+    "1.2f-5",
+    "0.5f0",
+    "0.5f2",
+    "1.5f32",
+    "1.#INF",
+    "1.#QNAN",
+    "-1.#IND00",
+    "0x1.8p3",
+    "0x3",
+    "0xg",
+]
+VALUES += ["1.5*10^-5", "1.5x10^5", "1.5×10", "1.5×10⁻⁵", "2*^-5", "2*10**3", "2*3", "1.5e", "1.#IDX", "0.5\x1b[0m"]
 PARTS = ["loss=", "loss: ", "loss:", "Loss=", " loss=", "acc=", "acc ", "lo", "loss=loss=", "x", "é"]
 PARTS += [", ", ",", " ", "; ", ";", "%", " it/s", "\x1b[1m", "\t"]
 parts = st.sampled_from(PARTS)

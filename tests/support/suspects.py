@@ -7,20 +7,29 @@ from typing import Any, NamedTuple
 
 from support import reference
 
-LONGER = rb"[0-9]|[eE][-+]?[0-9]++(?![A-Za-z_])|_[0-9]"
+EXPONENT = rb"(?:[eE][-+]?[0-9]++|[dD][-+][0-9]++|f(?:[-+][0-9]++|[1-9](?![0-9])))(?![A-Za-z_])"
+TIMES = rb"(?:x10\^|X10\^|\*10\^|\*10\*\*|\*\^-|\*\^[0-9]|\xc3\x9710(?=[^0-9]))"
+LONGER = rb"[0-9]|" + EXPONENT + rb"|" + TIMES + rb"|_[0-9]"
+LONGER_FRACTION = rb"D[0-9]{2,}+(?![A-Za-z_])|d[0-9]{2,}+(?![A-Za-z_])"  # of Fortran
+HASH_WORD = rb"#(?:INF|IND|QNA|SNA)"  # as in 1.#INF of Microsoft's C library
+GROUP_SIGN = rb"(?:'|\xe2\x80[\x99\xaf\x89]|\xc2\xa0)"
 LONGER_INTEGER = rb":[0-9]|\.[0-9](?![0-9]*+\.[0-9])"
 FORMAT = rb"[eEfFgG]\}"  # as in {loss:.4f}
 FORMAT_BEHIND_PERCENT = rb"[eEfFgG](?![A-Za-z])"  # as in %.4f
 THOUSANDS = rb"(?:,[0-9]{3}(?![0-9]))+"
-UNIT = rb"[A-Za-z%\xc2][A-Za-z%/\x80-\xff]{0,6}"
+UNIT = rb"(?:\xc2\xa0)?+([A-Za-z%\xc2][A-Za-z%/\x80-\xff]{0,6})"
+SPACED_PERCENT = rb" (%)(?![A-Za-z0-9.])"
 
 
 class Definition(NamedTuple):
-    """A definition, with what a person sees that its regex leaves open; the regex in which any kind of value may stand."""
+    """A definition, with what a person sees that its regex leaves open; the regex in which any kind of value may stand.
+
+    ``open_behind`` is ``" "`` if only a blank may follow the value, and a digit or a per cent sign behind it.
+    """
 
     regex: str
     open_before: bool
-    open_behind: bool
+    open_behind: bool | str
     relaxed: str | None
 
 
@@ -52,12 +61,15 @@ def scan(definition: Definition, data: bytes, **options: Any) -> Found:
             if match.number is None or match.value_span is None:
                 continue
             start, stop = match.value_span
-            behind = definition.open_behind and is_cut_behind(seen, start, stop)
+            is_open = definition.open_behind is True or definition.open_behind == seen[stop : stop + 1].decode(
+                "latin-1"
+            )
+            behind = is_open and is_cut_behind(seen, start, stop)
             if behind or (definition.open_before and is_cut_before(seen, start, stop)):
                 found.cut.add(places[start])
-            if definition.open_behind and not behind:
-                unit = re.match(UNIT, seen[stop:])
-                found.units.add(unit[0].decode("utf-8", "replace") if unit else "")
+            if definition.open_behind is True and not behind:
+                unit = re.match(UNIT, seen[stop:]) or re.match(SPACED_PERCENT, seen[stop:])
+                found.units.add(unit[1].decode("utf-8", "replace") if unit else "")
             if stop == len(seen) and offset + len(content) == len(data):
                 found.unterminated.append(places[start])
     return found
@@ -69,6 +81,18 @@ def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
     if not re.search(rb"[0-9.]$", value):
         return False
     if re.match(LONGER, rest) or re.match(FORMAT, rest):
+        return True
+    if b"." in value and re.match(LONGER_FRACTION, rest):
+        return True
+    if value == b"0" and re.match(rb"[xX][0-9a-fA-F]", rest):
+        return True
+    if (value.endswith(b".") and re.match(HASH_WORD, rest)) or (
+        value.endswith(b"1") and re.match(rb"\." + HASH_WORD, rest)
+    ):
+        return True
+    if is_dotted(seen, start, stop) or is_spaced(seen, start, stop):
+        return True
+    if re.fullmatch(rb"[-+]?[0-9]{1,3}", value) and re.match(GROUP_SIGN + rb"[0-9]{3}(?![0-9])", rest):
         return True
     if seen[:start].endswith(b"%") and re.match(FORMAT_BEHIND_PERCENT, rest):
         return True
@@ -83,6 +107,39 @@ def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
     number = thousands or re.match(rb",[0-9]+", rest)
     assert number is not None
     return not is_separated(seen, stop, stop + len(number[0]))
+
+
+def is_dotted(seen: bytes, start: int, stop: int) -> bool:
+    """Whether the value is the beginning of a number with points between groups of three digits: 1.234,5 or 1.234.567."""
+    sign = re.match(rb"[-+]?", seen[start:])
+    assert sign is not None
+    first = start + len(sign[0])
+    whole = re.match(rb"[1-9][0-9]{0,2}((?:\.[0-9]{3}(?![0-9]))++)(,[0-9]++)?+(?!\.[0-9])", seen[first:])
+    if whole is None or first + len(whole[0]) <= stop:
+        return False
+    if not re.match(rb"[.,]", seen[stop:]):
+        return False
+    if whole[2]:
+        comma = first + whole.start(2)
+        return not re.search(rb"[(\[{,]\Z", seen[:first]) and not is_separated(seen, comma, first + len(whole[0]))
+    # 1.234 is a decimal fraction, and 10.123.234.111 an address
+    return len(whole[1]) // 4 not in (1, 3)
+
+
+def is_spaced(seen: bytes, start: int, stop: int) -> bool:
+    """Whether the value is the beginning of a number with blanks between groups of three digits, which has a name."""
+    if not re.fullmatch(rb"[-+]?[1-9][0-9]{0,2}", seen[start:stop]) or not re.search(
+        rb"(?:\A|[^0-9])[=:][ \t+-]*\Z", seen[:start]
+    ):
+        return False
+    number = re.match(rb"((?: [0-9]{3}(?![0-9]))+)([.,][0-9]++)?", seen[stop:])
+    if number is None or (len(number[1]) == 4 and not number[2]):
+        return False
+    if number[2] and re.match(rb"\.[0-9]", seen[stop + len(number[0]) :]):
+        return False
+    return (
+        re.match(rb"[ \t%]*(?:[,;|)\]}]|\Z|[A-Za-z_][\w/-]*[:=])", seen[stop + len(number[0]) :], re.ASCII) is not None
+    )
 
 
 def is_separated(seen: bytes, begin: int, end: int) -> bool:
@@ -101,6 +158,8 @@ def is_cut_before(seen: bytes, start: int, stop: int) -> bool:
     if re.search(rb"(?:\w|[0-9]\.|[0-9.][eE][-+])\Z", before, re.ASCII):
         return True
     if re.search(rb"(?:\A|[ \t:=(\[{,;|'\"])(?:-|\xe2\x88\x92)\Z", before):
+        return True
+    if re.search(rb"[0-9]" + GROUP_SIGN + rb"\Z", before) and re.match(rb"[0-9]{3}(?![0-9])", seen[start:]):
         return True
     number = re.search(rb"(?<![0-9,])[0-9,]*[0-9],\Z", before)
     if number is None or re.search(rb"[A-Za-z:._/]\Z", before[: number.start()]):
