@@ -119,27 +119,30 @@ def drafts_of(name: str, definition: RegexParts, others: Sequence[str] = ()) -> 
 # ---- findings
 
 
-def value_mends(definition: RegexParts) -> tuple[Mend, ...]:
-    """What makes the value's group take every number: its body; if need be, with what stands before it lazy, or bounded."""
+def value_mends(definition: RegexParts, *, in_groups: bool = False) -> tuple[Mend, ...]:
+    """What makes the value's group take every number: its body; if need be, with what stands before it lazy, or bounded.
+
+    If asked, it takes numbers in groups of digits too, such as 1,234.5, which are then counted as texts that are no numbers.
+    """
     if definition.group not in definition.groups or definition.refers:
         return ()
     opened, start, end = definition.groups[definition.group]
-    body = (start, end, definition.value_body())
-    mends = [Mend((body,), reads_numbers=True)]
+    body = (start, end, definition.value_body(in_groups=in_groups))
+    mends = [Mend((body,), reads_numbers=True, in_groups=in_groups)]
     behind = next((token for token in definition.tokens if token.start == end + 1), None)
     if behind is not None and behind.kind in ("any", "class", "escape") and behind.quantifier in ("", "+"):
         # what must follow the value can be its last digit
         optional = (behind.end, behind.stop, "*" if behind.quantifier else "?")
-        mends.append(Mend((body, optional), reads_numbers=True))
+        mends.append(Mend((body, optional), reads_numbers=True, in_groups=in_groups))
     before = [token for token in definition.tokens if token.stop <= opened]
     last = before[-1] if before else None
     if last is not None and last.kind in ("any", "class", "escape") and last.quantifier in ("*", "+"):
-        mends.append(Mend((body, (last.stop, last.stop, "?")), reads_numbers=True))
+        mends.append(Mend((body, (last.stop, last.stop, "?")), reads_numbers=True, in_groups=in_groups))
         bounded = (opened, opened, r"(?<![\w.+-])")
-        mends.append(Mend((body, bounded), reads_numbers=True))
+        mends.append(Mend((body, bounded), reads_numbers=True, in_groups=in_groups))
         if last.kind != "any":
             # a word with digits in it may stand before the number: np.int64(4264)
-            mends.append(Mend((body, (last.start, last.stop, ".*?"), bounded), reads_numbers=True))
+            mends.append(Mend((body, (last.start, last.stop, ".*?"), bounded), reads_numbers=True, in_groups=in_groups))
     return tuple(mends)
 
 
@@ -357,7 +360,9 @@ def _spans_lines(definition: RegexParts) -> Draft | None:
             flags = definition.tokens[0].stop if definition.tokens[0].kind == "flags" else 0
             edits = [(flags, before, "")] if before else []
             edits += [(behind, len(definition.regex), "$")] if behind < len(definition.regex) else []
-            mends = (Mend(tuple(edits), moves=True),)
+            rest = re.sub(r"\\.", "", definition.regex[before:opened] + definition.regex[end + 1 : behind])
+            # without a name, as of `loss:\n(\S+)`, it would take the numbers of any line
+            mends = (Mend(tuple(edits), moves=True),) if re.search(r"[^\W\d]{2}", rest) else ()
         return Draft("spans-lines", reason, mends)
     if definition.tree.flags & re.DOTALL and any(op is sre.ANY for op, _ in within(definition.items)):
         return Draft(

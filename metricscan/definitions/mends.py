@@ -46,6 +46,8 @@ class Mend(NamedTuple):
         Whether the value stands elsewhere than where the regex reads it.
     opens : bool
         Whether a match may then begin behind a prefix of the record.
+    in_groups : bool
+        Whether the value's group then takes all of a number in groups of digits, which gives no row.
     """
 
     edits: tuple[Edit, ...]
@@ -53,6 +55,7 @@ class Mend(NamedTuple):
     skips: bool = False
     moves: bool = False
     opens: bool = False
+    in_groups: bool = False
 
 
 class Draft(NamedTuple):

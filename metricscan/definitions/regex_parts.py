@@ -21,6 +21,8 @@ NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 # character.
 _UNSIGNED = r"[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|{begin}[Nn]a[Nn]{end}|{begin}[Ii]nf(?:inity)?{end}"
 VALUE = rf"[-+]?(?:{_UNSIGNED.format(begin='', end=chr(92) + 'b')})"
+# The same, with what may stand between groups of digits: the whole of 1,234.5, of which float() makes no number.
+_WHOLE, _WHOLE_IN_GROUPS = r"[0-9]+\.?[0-9]*", r"[0-9]+\.?(?:[.,'\u2019\u00a0\u202f]?[0-9]+)*"
 # One of these before a name makes it part of another name. No digits: logs write a tab as #011.
 NAME_CHARACTERS = "A-Za-z_/.-"
 # What may stand behind a match.
@@ -58,8 +60,12 @@ class RegexParts:
         _, start, end = self.groups[group]
         return _compiled(self.regex[start:end], self.tree.flags & ~(re.UNICODE | re.DEBUG))
 
-    def value_body(self, group: int | None = None) -> str:
-        """What takes every number in the place of a group's body."""
+    def value_body(self, group: int | None = None, *, in_groups: bool = False) -> str:
+        """What takes every number in the place of a group's body; if asked, those in groups of digits too."""
+        body = self._value_body(group)
+        return body.replace(_WHOLE, _WHOLE_IN_GROUPS) if in_groups else body
+
+    def _value_body(self, group: int | None) -> str:
         group = self.group if group is None else group
         behind = self.regex[self.groups[group][2] + 1 :] if group in self.groups else ""
         # nan is no beginning of nanoseconds, unless the regex says what follows it

@@ -47,7 +47,7 @@ _BEHIND = r"(?:\\?['\"`]|\*\*)?"
 _NAMED = "(?:(?:value|val|mean|avg|data|item)=)?"
 _MAKER = r"(?:(?:tf\.)?[tT]ensor|(?:Device)?[aA]rray|(?:j?np|numpy|torch|mx)\.[a-z]+[0-9]*|[fF]loat(?:16|32|64)|Decimal|Some|Ok)"
 _BEGUN = rf"{_SIGN}(?:\.?[0-9]|[nN][aAoOuU]|[iI][nN][fF]|\u221e)"
-_OBJECT = rf"{_MAKER}?[\[(]{{1,2}}{_BEFORE}{_BEGUN}[^\])]*[\])]{{1,2}}"
+_OBJECT = rf"{_MAKER}?[\[(]{{1,3}}{_BEFORE}{_BEGUN}[^\])]*[\])]{{1,3}}"
 _ANGLED = rf"<[^<>=]{{1,80}}=[^<>]{{0,200}}?(?:numpy|value)=\[{{0,2}}{_BEGUN}[^<>]*>"
 #: Any text that logs print for a value: a number in any notation and with a unit, nan, inf, None and their like; in quotes, in
 #: brackets, behind a sign such as ``~`` or ``<``, or as the objects of frameworks are printed; in colour; and the asterisks of a

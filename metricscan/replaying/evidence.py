@@ -23,6 +23,8 @@ _GOES_ON = re.compile(rb"_[0-9]")
 _NEXT = re.compile(rb"\.[0-9]|[0-9]")
 # A number in groups of three digits, which float() refuses: 1,377.
 _GROUPED = re.compile(rb"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])")
+# A number with signs between its groups of digits, and behind them perhaps a decimal comma.
+_IN_GROUPS = re.compile(rb"[-+]?[0-9]+(?:(?:[.,' ]|\xc2\xa0|\xe2\x80[\x99\xaf\x89])[0-9]+)+")
 # The part of a number before a place: digits, or digits and the beginning of an exponent.
 _BEGUN = re.compile(rb"(?:[0-9]+\.?[0-9]*|\.[0-9]*)(?:[eE][-+]?[0-9]*)?\Z")
 _SIGN = re.compile(rb"(?:^|[\s=:'\"(\[,{|])[-+]\Z")
@@ -137,6 +139,13 @@ def whole_number(data: bytes, row: Row) -> tuple[int, bytes] | None:
     elif _GOES_ON.match(data, whole.end()):
         return None
     return begun, whole[0]
+
+
+def number_in_groups(data: bytes, start: int) -> bytes:
+    """The number in groups of digits that begins at a place, such as 1,234.5; empty if there is none."""
+    found = _IN_GROUPS.match(data, start)
+    whole = _NUMBER.match(data, start)
+    return found[0] if found is not None and whole is not None and found.end() > whole.end() else b""
 
 
 def is_whole(data: bytes, row: Row, *, fixed_before: bool) -> bool:

@@ -33,12 +33,13 @@ from metricscan.replaying.evidence import (
     Row,
     Rows,
     in_word,
+    number_in_groups,
     stands_behind_prefix,
     value_is_fixed,
     whole_number,
 )
 from metricscan.replaying.lint_labels import Workers, without_start
-from metricscan.replaying.verified import is_tame, rows_of, settled
+from metricscan.replaying.verified import cut_starts, is_tame, rows_of, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -86,9 +87,10 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
     workers = Workers(scanner, {name: known[name] for name in scanner.labels if name in known})
     for data, of_messages in texts():
         rows, samples = rows_of(scanner, data)
+        cut = cut_starts(scanner, data) if plain else {}
         for name, one in seen.items():
             if plain:
-                one.look_at(data, rows[name], of_messages)
+                one.look_at(data, rows[name], cut.get(name, set()), of_messages)
             one.escaped += sum(_NUMBER_AND_ESCAPE.match(text) is not None for text in samples[name])
             one.closed = one.closed or next(filter(None, map(_NUMBER_AND_MARK.match, samples[name])), None)
             one.texts.update(dict.fromkeys(samples[name]))
@@ -102,8 +104,15 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
         if any("|" in piece.shown for piece in one.pasted):
             codes.append("swallowing-alternation")
         drafts[name] = [*of_log, *(draft for draft in one.of_regex(regexes) if draft.code not in codes)]
+        if one.in_groups:
+            usual, mends = value_mends(one.definition), value_mends(one.definition, in_groups=True)
+            drafts[name] = [
+                draft._replace(mends=mends + usual) if usual and draft.mends == usual else draft
+                for draft in drafts[name]
+            ]
     drafts.update(workers.drafts())
-    return settled(scanner, known, {name: some for name, some in drafts.items() if some}, texts)
+    in_groups = frozenset(name for name, one in seen.items() if one.in_groups)
+    return settled(scanner, known, {name: some for name, some in drafts.items() if some}, texts, in_groups)
 
 
 class _Seen:
@@ -116,6 +125,7 @@ class _Seen:
         self.is_fixed = value_is_fixed(definition)
         self.rows = 0
         self.cut = 0
+        self.in_groups = False
         self.first_cut: tuple[str, float, str] | None = None
         self.in_words = 0
         self.word = ""
@@ -132,13 +142,18 @@ class _Seen:
         self.pieces: list[Verbatim] = verbatim_pieces(definition)
         self.pasted: list[Verbatim] = []
 
-    def look_at(self, data: bytes, rows: Rows, of_messages: str) -> None:
+    def look_at(self, data: bytes, rows: Rows, cut_starts: set[int], of_messages: str) -> None:
         self.rows += min(len(rows), MOST_LOOKED_AT)
         for row in rows.first(MOST_LOOKED_AT):
             cut = whole_number(data, row)
-            if cut is not None:
+            number = b"" if cut is None else cut[1]
+            if row.start in cut_starts:
+                number = number_in_groups(data, row.start)
+                self.in_groups = True
+            if number:
                 self.cut += 1
-                self.first_cut = self.first_cut or (cut[1].decode(), row.value, f"line {row.line}{of_messages}")
+                place = f"line {row.line}{of_messages}"
+                self.first_cut = self.first_cut or (number.decode("utf-8", "replace"), row.value, place)
             elif not self.is_fixed and (word := in_word(data, row)):
                 self.in_words += 1
                 self.word = self.word or f"{word!r} in line {row.line}{of_messages}"

@@ -15,6 +15,7 @@ from metricscan.replaying.evidence import (
     Rows,
     in_word,
     is_whole,
+    number_in_groups,
     stands_behind_prefix,
     value_is_fixed,
     whole_number,
@@ -37,6 +38,18 @@ def rows_of(scanner: Scanner, data: bytes) -> tuple[dict[str, Rows], dict[str, l
     result = scanner.scan(data, threads=1)
     rows = {name: Rows(table, _MOST_ROWS, is_label=name in scanner.labels) for name, table in result.items()}
     return rows, {name: [sample.text for sample in one.samples] for name, one in result.stats.metrics.items()}
+
+
+def cut_starts(scanner: Scanner, data: bytes) -> dict[str, set[int]]:
+    """Where the values start that are cut, by metric; those of numbers in groups of digits alone."""
+    running = scanner.watching_batches(data, threads=1)
+    for _ in running:
+        pass
+    some = {} if running.suspects is None else running.suspects.of_all()
+    return {
+        name: {start for start in one.cut_starts.tolist() if number_in_groups(data, start)}
+        for name, one in some.items()
+    }
 
 
 @lru_cache(maxsize=4096)
@@ -75,14 +88,16 @@ class _Trial:
         """Suggest nothing."""
         self.better, self.mended, self.mends = None, (), ()
 
-    def compare(self, data: bytes, old: Rows, new: Rows, unparsed: int) -> None:
-        """Note what one text says, whose rows under both regexes are known."""
-        self.old += len(old)
+    def compare(self, data: bytes, old: Rows, new: Rows, unparsed: int, were_cut: set[int], are_cut: set[int]) -> None:
+        """Note what one text says, whose rows under both regexes are known, and which of them are cut amid groups of digits."""
+        skipped = were_cut if any(mend.in_groups for mend in self.mends) else set()
+        self.old += len(old) - len(skipped)
         self.new += len(new)
         self.unparsed += unparsed
+        self.fails = self.fails or bool(are_cut)
         if self.fails:
             return
-        lost, gained = old.beside(new), new.beside(old)
+        lost, gained = (row for row in old.beside(new) if row.start not in skipped), new.beside(old)
         if self.is_label:
             self.fails = any(True for _ in lost)
             return
@@ -125,6 +140,7 @@ def settled(
     known: dict[str, RegexParts],
     drafts: dict[str, list[Draft]],
     texts: Callable[[], Iterator[tuple[bytes, str]]],
+    in_groups: frozenset[str] = frozenset(),
 ) -> dict[str, list[Finding]]:
     """The findings of each definition, with the one regex that mends most of them and loses nothing in the logs.
 
@@ -135,6 +151,8 @@ def settled(
     drafts : dict of str to list of Draft
     texts : callable
         Reads the text of each log.
+    in_groups : frozenset of str
+        Definitions of which the logs hold numbers in groups of digits: their regex must not read a part of one.
     """
     trials = {name: _Trial(name, known[name], some, is_label=name in scanner.labels) for name, some in drafts.items()}
     open_ = [one for one in trials.values() if one.better is not None]
@@ -143,11 +161,18 @@ def settled(
         rounds += 1
         old = scanner.with_options([MetricDefinition(one.name, one.definition.regex) for one in open_], scanner.options)
         new = scanner.with_options([MetricDefinition(one.name, str(one.better)) for one in open_], scanner.options)
+        grouped = [one.name for one in open_ if one.name in in_groups]
+        watched = [
+            scanner.with_options([each for each in some.definitions if each.name in grouped], scanner.options)
+            for some in ((old, new) if grouped else ())
+        ]
         for data, _ in texts():
             were, samples = rows_of(old, data)
             found, _ = rows_of(new, data)
+            were_cut, are_cut = (cut_starts(some, data) for some in watched) if watched else ({}, {})
             for one in open_:
-                one.compare(data, were[one.name], found[one.name], len(samples[one.name]))
+                cut = were_cut.get(one.name, set()), are_cut.get(one.name, set())
+                one.compare(data, were[one.name], found[one.name], len(samples[one.name]), *cut)
         open_ = [one for one in open_ if one.is_over()]
         for one in open_:
             if rounds < _MOST_ROUNDS:

@@ -59,6 +59,9 @@ def suggestion(regex, name="loss", others=()):
         (r"rmse: (\S+)\n", "spans-lines", r"rmse: (\S+)$"),
         (r"Epoch\n.*rmse: (\S+)", "spans-lines", r".*rmse: (\S+)"),
         (r"(?s)Epoch.*rmse: (\S+)", "spans-lines", None),
+        # what remains has no name
+        (r"rmse:\n\s*(\S+)", "spans-lines", None),
+        (r"rmse:\n *(\S+) ms", "spans-lines", r" *(\S+) ms"),
     ],
 )
 def test_what_is_probably_not_meant(regex, code, better):

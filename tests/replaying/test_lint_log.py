@@ -134,6 +134,25 @@ def test_a_suggestion_reads_no_part_of_a_number_in_groups(tmp_path):
     assert found(tmp_path, log.replace(b",", b""), r"size=size: (\S+)")["size"][0][1] is not None
 
 
+@pytest.mark.parametrize("number", ["1,234.5", "12,345", "1'234.5", "1.234,5", "1\u202f234,5", "1\u2019234"])
+@pytest.mark.parametrize("regex", [r"loss (\d+)", r"loss (\d+\.?\d*)", "loss ([0-9.]+)"])
+def test_no_suggestion_reads_a_part_of_a_number_in_groups(tmp_path, regex, number):
+    log = f"loss 3\nloss {number}\nloss 1e-05\n".encode()
+    findings = lint_log(Scanner([f"loss={regex}"]), written(tmp_path, log))["loss"]
+    assert findings[0].code == "cut-number"
+    assert findings[0].suggestion is not None
+    scan = Scanner([f"loss={findings[0].suggestion}"]).scan(log)
+    # float() reads no such number: it is counted, and shown
+    assert scan["loss"]["value"].to_pylist() == [3.0, 1e-05]
+    assert [sample.text for sample in scan.stats.metrics["loss"].samples] == [number]
+
+
+def test_numbers_between_commas_are_not_in_groups(tmp_path):
+    log = b"loss 3,234,100,7\nloss 1e-05,1,2,3\n"
+    (finding,) = {one.suggestion for one in lint_log(Scanner([r"loss=loss (\d+)"]), written(tmp_path, log))["loss"]}
+    assert Scanner([f"loss={finding}"]).scan(log)["loss"]["value"].to_pylist() == [3.0, 1e-05]
+
+
 @pytest.mark.parametrize(
     ("log", "regex"),
     [
