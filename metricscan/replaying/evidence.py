@@ -29,6 +29,7 @@ _IN_GROUPS = re.compile(rb"[-+]?[0-9]+(?:(?:[.,' ]|\xc2\xa0|\xe2\x80[\x99\xaf\x8
 _BEGUN = re.compile(rb"(?:[0-9]+\.?[0-9]*|\.[0-9]*)(?:[eE][-+]?[0-9]*)?\Z")
 _SIGN = re.compile(rb"(?:^|[\s=:'\"(\[,{|])[-+]\Z")
 _ESCAPE = re.compile(rb"#0[0-7][0-7]|\x1b\[[0-9;]*m")
+_ENDS_IN_ESCAPE = re.compile(rb"(?:\x1b|#033)\[[0-9;]*m\Z")
 _LONGEST_NUMBER = 40
 _LONGEST_NAME = 80
 _OF_NUMBER = frozenset(b"0123456789.+-eE")
@@ -166,8 +167,7 @@ def in_word(data: bytes, row: Row) -> str:
         return ""
     window = data[max(row.offset, row.start - _LONGEST_NUMBER) : row.start + _LONGEST_NUMBER]
     at = row.start - max(row.offset, row.start - _LONGEST_NUMBER)
-    escape = re.compile(rb"(?:\x1b|#033)\[[0-9;]*m\Z").search(window, 0, at)
-    if escape is not None:
+    if _ENDS_IN_ESCAPE.search(window, 0, at) is not None:
         return ""
     before, behind = re.search(rb"\w*\Z", window[:at]), re.match(rb"\w*", window[at:])
     word = (before[0] if before else b"") + (behind[0] if behind else b"")
@@ -222,8 +222,8 @@ class Names:
                 at = data.rfind(text, row.offset, upto)
             if at < 0:
                 return None
-            if at > row.offset and data[at - 1] in _NAMES:
-                window = data[max(row.offset, at - _LONGEST_NAME) : at]
+            window = data[max(row.offset, at - _LONGEST_NAME) : at]
+            if window and window[-1] in _NAMES and not _ENDS_IN_ESCAPE.search(window):
                 before = _longer(window[len(window.rstrip(_NAME_BYTES)) :])
                 if before:
                     return run, before, f"{before}{run.literal}".rstrip(" =:'\"")

@@ -39,6 +39,7 @@ from metricscan.replaying.evidence import (
     whole_number,
 )
 from metricscan.replaying.lint_labels import Workers, without_start
+from metricscan.replaying.records import record_end
 from metricscan.replaying.verified import cut_starts, is_tame, rows_of, settled
 
 if TYPE_CHECKING:
@@ -205,6 +206,10 @@ class _Seen:
         if self.more["between"]:
             reason = f"escape sequences before the value exclude {self.more['between']:,} more, as in {self.lines['between']}"
             found.append(Draft("escapes-between", reason, self.variants["between"]))
+        if self.more["stripped"]:
+            more = f"{self.more['stripped']:,} more, as in {self.lines['stripped']}"
+            reason = f"escape sequences within what it names exclude {more}: they are removed with --ansi strip"
+            found.append(Draft("escapes-in-name", reason))
         if self.escaped:
             reason = "its value includes the escape sequences behind the number"
             found.append(Draft("escapes-in-value", reason, value_mends(self.definition)))
@@ -309,6 +314,19 @@ def _look_for_more(
             seen[name].note(
                 kind, [row for row in more if check is None or check(seen[name].definition, data, row)], of_messages
             )
+    if has_escapes and scanner.options["ansi"] == "keep":
+        stripping = scanner.with_options(scanner.definitions, {**scanner.options, "ansi": "strip"})
+        found, _ = rows_of(stripping, data)
+        literals = {name: one.literals for one in stripping.explain() for name in one.names}
+        for name, one in seen.items():
+            # where a literal stands as it is, the sequences are beside the value, and have findings of their own
+            texts = [literal.encode("utf-8", "surrogatepass") for literal in literals[name]]
+            more = [
+                row
+                for row in found[name].beside(rows[name])
+                if texts and not any(data.find(text, row.offset, _record_end(data, row)) >= 0 for text in texts)
+            ]
+            one.note("stripped", more, of_messages)
     for name, one in seen.items():
         for piece in one.pieces:
             if piece in one.pasted or piece.text.encode("utf-8", "surrogatepass") not in data:
@@ -335,6 +353,11 @@ def _more(scanner: Scanner, variants: dict[str, str], data: bytes, rows: dict[st
     return {
         name: [row for row in some.beside(rows[name]) if not rows[name].has(row.start)] for name, some in found.items()
     }
+
+
+def _record_end(data: bytes, row: Row) -> int:
+    end = record_end(data, row.start, universal=True)
+    return len(data) if end < 0 else end
 
 
 def _stands_behind_escape(definition: RegexParts, data: bytes, row: Row) -> bool:

@@ -127,6 +127,15 @@ def test_escapes_before_the_value(tmp_path, escape):
     assert found(tmp_path, b"acc: 0.25\n", r"acc=acc: (\S+)") == {}
 
 
+def test_escapes_within_the_name(tmp_path):
+    log = b"acc: 0.25\n\x1b[1macc\x1b[0m: 0.5\n\x1b[1macc:\x1b[0m 0.75\n"
+    (finding,) = lint_log(Scanner([r"acc=acc: (\S+)"]), written(tmp_path, log))["acc"]
+    reason = "escape sequences within what it names exclude 2 more, as in line 2: they are removed with --ansi strip"
+    assert finding == ("escapes-in-name", reason, None)
+    assert found(tmp_path, log, r"acc=acc: (\S+)", ansi="strip") == {}
+    assert found(tmp_path, b"\x1b[1macc: 0.5\x1b[0m\n", r"acc=acc: ([\d.]+)") == {}
+
+
 def test_a_suggestion_reads_no_part_of_a_number_in_groups(tmp_path):
     log = b"size: \x1b[1m1,377\n"
     some = lint_log(Scanner([r"size=size: (\S+)"]), written(tmp_path, log))["size"]
