@@ -19,6 +19,8 @@ one for each escape before it. */
 /* A decoder may read this many bytes past the data that it takes, and write this many past the text. */
 #define ME_BEHIND 128
 #define ME_WINDOW 4096
+/* There is room for a run for each so many bytes before a piece is decoded. */
+#define ME_USUAL_LINE 128
 /* The most bytes of a message in fragments that a stream holds, and how much of that memory it keeps for the next such message. */
 #define ME_MOST_HELD (64LL << 20)
 #define ME_KEPT_HELD (1LL << 20)
@@ -162,9 +164,13 @@ static inline int me_put_escape(me_decoder *d, uint8_t byte) {
 }
 
 static inline void me_widen_span(me_stream *stream, int64_t time) {
-    if (time == ME_NO_TIME) return;
-    if (stream->first == ME_NO_TIME || time < stream->first) stream->first = time;
-    if (stream->last == ME_NO_TIME || time > stream->last) stream->last = time;
+    /* Hardly a time is less than the one before it; ME_NO_TIME is less than all. */
+    if (time > stream->last) {
+        stream->last = time;
+        if (stream->first == ME_NO_TIME) stream->first = time;
+    } else if (time < stream->first && time != ME_NO_TIME) {
+        stream->first = time;
+    }
 }
 
 static inline void me_count_event(me_decoder *d, int64_t time, int64_t stream) {

@@ -75,25 +75,23 @@ static int64_t ME_AT_LEVEL(me_same_envelopes)(me_decoder *d, const uint8_t *data
     uint8_t *const text = d->text;
     int64_t line = *at_line, length = d->text_length, text_line = d->text_line, time = d->time, stream = d->stream;
     int64_t runs = d->n_runs;
-    /* The state at the start of the last event. */
-    int64_t envelope = 0, envelope_line = 0, since = *at_since, since_line = 0, since_runs = 0, since_escapes = 0;
-    int is_any = 0;
+    /* Where the envelope of the last event begins, and its first run, which tells the rest of the state at its start; -1 if there is none. */
+    int64_t envelope = 0, first_run = -1;
     while (n - stop >= between + ME_BEHIND && ME_AT_LEVEL(me_has_envelope)(d, data + stop, between)) {
         /* The time and the stream of the last event stood before its message: nothing that follows can change them. */
         me_count_event(d, time, stream);
-        is_any = 1;
+        const int64_t start = stop + between;
         envelope = stop;
-        envelope_line = line;
-        since = length;
-        since_line = text_line;
-        since_runs = runs;
-        since_escapes = d->n_escapes;
         line += lines;
         time = ME_NO_TIME;
         stream = d->payload_stream;
+        if (runs == d->runs_capacity && me_grow((void **)&d->runs, &d->runs_capacity, runs + 1, sizeof(me_run))) return ME_NO_ROOM;
+        me_run *const run = &d->runs[runs];
+        *run = (me_run){text_base + length, base + start, line - text_line, time, (int32_t)stream, (uint32_t)d->n_escapes};
+        first_run = runs++;
         if (time_is_ms) {
 #if ME_VECTOR_BYTES > 16
-            time = me_thirteen_digits(data + stop + time_at) * 1000;
+            time = me_number_of_thirteen(data + stop + time_at) * 1000;
 #else
             time = me_read_thirteen_digits(data + stop + time_at) * 1000;
 #endif
@@ -110,9 +108,8 @@ static int64_t ME_AT_LEVEL(me_same_envelopes)(me_decoder *d, const uint8_t *data
                 stream = me_stream_of(d, name, name_length);
             if (stream < 0) return ME_NO_ROOM;
         }
-        const int64_t start = stop + between;
-        if (runs == d->runs_capacity && me_grow((void **)&d->runs, &d->runs_capacity, runs + 1, sizeof(me_run))) return ME_NO_ROOM;
-        d->runs[runs++] = (me_run){text_base + length, base + start, line - text_line, time, (int32_t)stream, (uint32_t)since_escapes};
+        run->time = time;
+        run->stream = (int32_t)stream;
 #if ME_VECTOR_BYTES > 16
         stop = ME_AT_LEVEL(me_copy_string)(text + length, data, start, n);
         const int is_copied = stop < n;
@@ -126,6 +123,7 @@ static int64_t ME_AT_LEVEL(me_same_envelopes)(me_decoder *d, const uint8_t *data
             text_line++;
             stop++;
         } else {
+            const int64_t since = length;
             d->text_length = is_copied ? length + stop - start : length;
             d->text_line = text_line;
             d->n_runs = runs;
@@ -139,15 +137,17 @@ static int64_t ME_AT_LEVEL(me_same_envelopes)(me_decoder *d, const uint8_t *data
             if (stop < 0) break;
         }
     }
-    if (is_any)
-        *safe = (me_mark){envelope + d->envelope.brace, envelope_line + d->envelope.brace_lines, since, since_line, since_runs,
-                          since_escapes, ME_VALUE, d->depth - 1, ME_MESSAGE};
+    if (first_run >= 0) {
+        const me_run *const run = &d->runs[first_run];
+        *at_since = run->out - text_base;
+        *safe = (me_mark){envelope + d->envelope.brace, line - lines + d->envelope.brace_lines, *at_since, line - run->lines, first_run,
+                          run->escape, ME_VALUE, d->depth - 1, ME_MESSAGE};
+    }
     d->text_length = length;
     d->text_line = text_line;
     d->n_runs = runs;
     d->time = time;
     d->stream = stream;
     *at_line = line;
-    *at_since = since;
     return stop;
 }

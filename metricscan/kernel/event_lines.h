@@ -39,18 +39,24 @@ static inline int me_is_minute(const uint8_t *at, uint64_t date, uint64_t minute
     return !((ms_word8(at) ^ date) | (ms_word8(at + 8) ^ minute));
 }
 
-/* Return the number that thirteen digits spell, or -1 if they are not all digits. Sixteen bytes can be read. */
+/* Return the number that thirteen digits spell. Sixteen bytes can be read. */
 MS_TARGET("ssse3")
-static inline int64_t me_thirteen_digits(const uint8_t *at) {
+static inline int64_t me_number_of_thirteen(const uint8_t *at) {
     __m128i digits = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8('0'));
-    const int are_digits = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits));
-    if ((are_digits & 0x1FFF) != 0x1FFF) return -1;
     /* behind three zeros; then digits are joined to pairs, fours and eights */
     digits = _mm_maddubs_epi16(_mm_slli_si128(digits, 3), _mm_set1_epi16(0x010A));
     digits = _mm_madd_epi16(digits, _mm_set1_epi32(0x00010064));
     digits = _mm_madd_epi16(_mm_packs_epi32(digits, digits), _mm_set1_epi32(0x00012710));
     const uint64_t eights = (uint64_t)_mm_cvtsi128_si64(digits);
     return (int64_t)((eights & 0xFFFFFFFF) * 100000000 + (eights >> 32));
+}
+
+/* me_number_of_thirteen, or -1 if they are not all digits. */
+MS_TARGET("ssse3")
+static inline int64_t me_thirteen_digits(const uint8_t *at) {
+    const __m128i digits = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8('0'));
+    const int are_digits = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits));
+    return (are_digits & 0x1FFF) == 0x1FFF ? me_number_of_thirteen(at) : -1;
 }
 
 /* Read what follows a minute, `:SS.` and a fraction of at most 15 digits: how many microseconds that is. Returns the number of its digits,

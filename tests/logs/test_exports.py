@@ -459,6 +459,42 @@ def test_the_stream_of_an_event_on_its_own_line():
     assert [(name, count) for name, _, count in decoder.streams] == [(None, 1), (b"a", 1), (b"b", 1)]
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.one_of(st.none(), st.integers(START_MS, START_MS + 9))), max_size=30)
+)
+def test_the_first_and_the_last_time_of_each_stream(events):
+    documents = [
+        {"logStreamName": stream, **({} if time is None else {"timestamp": time}), "message": "x"}
+        for stream, time in events
+    ]
+    decoder = _events.Decoder("cloudwatch-json")
+    decoder.feed(json.dumps(documents).encode(), True)
+    for name, span, count in decoder.streams[1:]:
+        times = [time for stream, time in events if stream.encode() == name]
+        known = [time * 1000 for time in times if time is not None]
+        assert (span, count) == ((min(known), max(known)) if known else None, len(times))
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+@pytest.mark.parametrize("escaped", ["", r"\"", r"\n"])
+def test_a_time_that_is_no_time_behind_events_that_look_the_same(level, escaped):
+    event = '{{"timestamp":"2026-03-01T10:00:{:02}.000Z","message":"loss=1{}"}}'
+    data = "\n".join(event.format(second, escaped) for second in (0, 1, 2, 99, 3)).encode() + b" " * 200
+    decoder = _events.Decoder("cloudwatch-json", level=level)
+    taken = decoder.feed(data, True)
+    message, offset = decoder.error
+    assert message == "a timestamp that is no time"
+    assert data[offset:].startswith(b"2026-03-01T10:00:99")
+    assert taken <= offset
+    assert bytes(decoder.text).count(b"loss=1") == 3 == decoder.streams[0][2]
+
+
+def test_a_header_that_is_longer_than_the_first_look():
+    data = b"timestamp,message,%s\n%d,loss=4,x\n" % (b"x" * 100_000, START_MS)
+    table = metricscan.Scanner(DEFINITIONS).scan(data, input_format="cloudwatch-csv")["loss"]
+    assert (table["value"].to_pylist(), table["offset"].to_pylist()) == ([4.0], [data.index(b"loss")])
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_streams():
     count = 100_000
