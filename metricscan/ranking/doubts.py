@@ -121,9 +121,11 @@ class Doubts(NamedTuple):
 
     def as_column(self, index: Array) -> pa.Array:
         """The doubts of the jobs with these numbers, as a column of :data:`TYPE`."""
-        begin, end = np.searchsorted(self.job, index), np.searchsorted(self.job, index, side="right")
-        offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(end - begin)))
-        at = np.repeat(begin - offsets[:-1], end - begin) + np.arange(offsets[-1])
+        size = int(index.max(initial=-1)) + 1
+        own = np.bincount(self.job[self.job < size], minlength=size)
+        begin, counts = (np.cumsum(own) - own)[index], own[index]
+        offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+        at = np.repeat(begin - offsets[:-1], counts) + np.arange(offsets[-1])
         return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), self.structs.take(pa.array(at)), type=TYPE)
 
 

