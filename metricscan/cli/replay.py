@@ -139,9 +139,8 @@ def replay(
         raise click.UsageError("--describe needs --tuning-job FILE")
     if float32 and not describe:
         raise click.UsageError("--float32 needs --describe")
-    if describe and (grouping is not None or at_best):
-        what = "values at the best step" if at_best else "groups of jobs"
-        raise click.UsageError(f"--describe prints what the service would, which knows no {what}")
+    if describe and grouping is not None:
+        raise click.UsageError("--describe prints what the service would, which knows no groups of jobs")
     if describe and goal.given:
         raise click.UsageError(
             f"--describe uses the objective of the request, as the service does; it excludes {goal.given[0]}"

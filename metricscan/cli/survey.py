@@ -62,6 +62,13 @@ _NO_LOGS_BECAUSE: dict[Why, str] = {
 @job_option
 @jobs_file_option
 @click.option(
+    "--parameter",
+    "parameters",
+    type=click.Choice(["printed"]),
+    multiple=True,
+    help="Also show the hyperparameters that programs print at the beginning of their logs, as replay does.",
+)
+@click.option(
     "--all",
     "show_all",
     is_flag=True,
@@ -69,7 +76,13 @@ _NO_LOGS_BECAUSE: dict[Why, str] = {
 )
 @json_option
 def survey(
-    paths: tuple[str, ...], finding: Finding, job: str, jobs_file: str | None, show_all: bool, print_json: bool
+    paths: tuple[str, ...],
+    finding: Finding,
+    job: str,
+    jobs_file: str | None,
+    parameters: tuple[str, ...],
+    show_all: bool,
+    print_json: bool,
 ) -> int:
     """Show which files replay would take for logs, of which jobs, and why, without scanning them.
 
@@ -79,6 +92,12 @@ def survey(
     from metricscan.logs.details import survey as run
 
     found = run(paths, job=job, jobs=jobs_file, **finding._asdict())
+    if parameters:
+        from metricscan.replaying.log_parameters import LogParameters
+
+        of_logs = LogParameters(found, jobs_file=jobs_file)
+        of_logs.add_printed(finding.input_format)
+        found.notices += of_logs.finish()
     for error in found.errors:
         complain(error)
     print_notices(found.notices)

@@ -173,3 +173,21 @@ def test_attempts_are_told(run, tmp_path, monkeypatch):
     assert (code, "1 job was tried several times (2)" in err) == (0, True)
     _, out, _ = run("survey", "F", "--json")
     assert [file["superseded"] for file in json.loads(out)["files"]] == [True, False]
+
+
+def test_hyperparameters_that_logs_print(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree(
+        tmp_path,
+        {"lr=0.1/out.log": "Namespace(lr=0.2, depth=3)\nloss 1\n", "lr=0.3/out.log": "args: {'depth': 4}\nloss 1\n"},
+    )
+    code, out, err = run("survey", ".", "--job", "dir", "--parameter", "printed")
+    lines = [words(line) for line in out.splitlines()]
+    assert ["lr=0.1", "lr=0.2", "depth=3", "log"] in lines
+    assert code == 0
+    assert "the hyperparameter 'lr' of 1 job differs between its sources" in err
+    jobs = json.loads(run("survey", ".", "--job", "dir", "--parameter", "printed", "--json")[1])["jobs"]
+    assert [job["hyperparameters"] for job in jobs] == [{"lr": "0.2", "depth": "3"}, {"lr": "0.3", "depth": "4"}]
+    assert jobs[1]["parameter_sources"]["depth"] == "log"
+    # a regex needs a scan
+    assert run("survey", ".", "--parameter", "lr=lr=(.)")[0] == 2

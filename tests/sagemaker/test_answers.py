@@ -363,6 +363,10 @@ def test_describe_on_the_command_line(tmp_path, folder, capsys):
     assert answer["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == 0.5
     assert captured.err.count("warning: TrainingJobDefinition.Environment") == 2
     dt.datetime.fromisoformat(answer["CreationTime"])
+    assert "at_best" not in answer
+    assert main([*arguments, "--describe", "--at-best", "loss"]) == 0
+    there = json.loads(capsys.readouterr().out).pop("at_best")
+    assert (there["loss"]["value"], there["loss"]["same_step"]) == (0.5, True)
     assert main(arguments) == 0
     assert "Best: trial_3/lr=0.3, loss 0.5" in capsys.readouterr().out
     assert main([*arguments, "--scope", "min"]) == 0
