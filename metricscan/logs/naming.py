@@ -68,6 +68,12 @@ LAYOUTS = tuple(
             "/attempt=",
             rf"(?P<job>.*/[^/]+)/(?P<stream>attempt=(?P<attempt>\d+)\.log(?:\.trigger\.\d+\.log)?{_PACKED})",
         ),
+        # sky-<time>/run.log, and tasks/ with what each node printed; a task that is launched again has a folder of its own
+        (
+            "SkyPilot",
+            "/sky-",
+            rf"(?P<job>.*/sky-\d{{4}}(?:-\d\d){{5}}-\d{{6}})/(?P<stream>(?:tasks/)?[^/]+\.log{_PACKED})",
+        ),
         # <job>_<rank>_log.out, where the job may be one of an array, <array>_<number>; the folder may have the job's name
         ("submitit", "_log.", rf"(?P<job>.*/(?P<id>\d+(?:_\d+)?))/(?P<stream>(?P=id)_\d+_log\.(?:out|err){_PACKED})"),
         ("submitit", "_log.", rf"(?P<job>.*/\d+(?:_\d+)?)_\d+_log\.(?:out|err){_PACKED}"),

@@ -125,7 +125,7 @@ class TuningJob:
         self.float32 = float32
         finals: dict[str, dict[str, Final]] = {}
         for label in replay:
-            for job_name, final in finals_of(replay[label]):
+            for job_name, final in finals_of(replay[label], replay.superseded):
                 finals.setdefault(job_name, {})[label] = final
         names = legal_names(job.name for job in replay.jobs)
         known = {one.name: number for number, one in enumerate(request.definitions)}

@@ -58,11 +58,21 @@ class Final(NamedTuple):
     time: dt.datetime | None
 
 
-def finals_of(table: pa.Table) -> Iterator[tuple[str, Final]]:
-    """Each job with its final value, from a replay's table of one metric."""
+def finals_of(table: pa.Table, superseded: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, Final]]:
+    """Each job with its final value, from a replay's table of one metric.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    superseded : mapping of (str, str) to int
+        By job and stream, how many of its first parts later attempts superseded: their rows are no final values.
+    """
+    import pyarrow.compute as pc
+
     jobs: dict[str, dict[str, pa.Table]] = {}
     for job, stream, rows in streams_of(table):
-        jobs.setdefault(job, {})[stream] = rows
+        parts = superseded.get((job, stream), 0)
+        jobs.setdefault(job, {})[stream] = rows.filter(pc.greater_equal(rows["part"], parts)) if parts else rows
     for job, streams in jobs.items():
         place = latest(streams)
         if place is not None:

@@ -131,6 +131,19 @@ SHOWN = {
         ],
         {"task_id=fit": ["attempt=2.log", "attempt=2.log"], "task_id=map/map_index=0": ["attempt=1.log"]},
     ),
+    "SkyPilot": (
+        [
+            "sky-2026-03-01-10-00-00-123456/run.log",
+            "sky-2026-03-01-10-00-00-123456/tasks/run.log",
+            "sky-2026-03-01-11-00-00-000001/tasks/run.log",
+            "sky-2026-03-01/run.log",
+        ],
+        {
+            "sky-2026-03-01-10-00-00-123456": ["run.log", "tasks/run.log"],
+            "sky-2026-03-01-11-00-00-000001": ["tasks/run.log"],
+            "sky-2026-03-01/run": ["run.log"],
+        },
+    ),
     "submitit": (
         ["7_0_log.out", "7_0_log.err", "7_1_log.out", "8_3_0_log.out", "8_4_0_log.out", "9/9_0_log.out"],
         {
@@ -228,6 +241,7 @@ def test_jobs_are_in_natural_order_whatever_is_given_first(tmp_path, name):
         "NNI",
         "Ray Tune",
         "Syne Tune",
+        "SkyPilot",
         "submitit",
         "DeepSpeed",
         "Hydra",

@@ -349,6 +349,17 @@ def test_names_are_legal_and_unique():
     assert found["x-1"] == "x-1"
 
 
+def test_a_value_of_an_earlier_attempt_is_not_final(tmp_path):
+    for attempt, text in enumerate(["Loss = 0.1;\n", "the node was lost\n"]):
+        path = tmp_path / "logs" / "ns_pod-a_1234" / "train" / f"{attempt}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    job = sagemaker.replay(tmp_path / "logs", changed({}))
+    assert job.replay.ranking["objective_status"].to_pylist() == ["missing"]
+    assert [job.objective(one) for one in job.jobs] == [None]
+    assert job.best() is None
+
+
 # ---- on the command line
 
 
