@@ -1,10 +1,9 @@
-"""What a scan found, as tables: the rows of a metric in some logs, and what is known of the logs besides."""
+"""What is known of logs that were scanned, besides their rows, as a table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from metricscan.definitions.blocks import RUN
@@ -20,37 +19,6 @@ if TYPE_CHECKING:
     from metricscan.scanning.stats import ScanStats
 
 _OF_LOG = ("number", "job", "stream", "part")
-
-
-def rows_table(
-    logs: Sequence[Mapping[str, Any]], name: str, batch: pa.RecordBatch, counts: Any, *, is_label: bool
-) -> pa.Table:
-    """The rows of a metric, in the order of the logs, of which each has so many.
-
-    Parameters
-    ----------
-    logs : sequence of mapping
-        Rows of a table of logs.
-    name : str
-    batch : pyarrow.RecordBatch
-        With the columns of one log.
-    counts : sequence of int
-    is_label : bool
-    """
-    size = batch.num_rows
-    at = pa.array(np.repeat(np.arange(len(logs)), counts))
-    same = pa.array(np.zeros(size, np.int64))
-    given = {
-        "kind": pa.array(["label" if is_label else "value"]).take(same),
-        "metric": pa.array([name]).take(same),
-        "value": pa.nulls(size, pa.float64()) if is_label else batch.column("value"),
-        "text": batch.column("value") if is_label else pa.nulls(size, pa.string()),
-        "note": pa.nulls(size, pa.string()),
-        "since": pa.array([log["start"] for log in logs], pa.int64()).take(at),
-        **{key: batch.column(key) for key in ("line", "offset", "start", "time")},
-        **{key: pa.array([log[key] for log in logs], SCANNED.field(key).type).take(at) for key in _OF_LOG},
-    }
-    return pa.table([given[key] for key in SCANNED.names], schema=SCANNED)
 
 
 def log_note(

@@ -21,6 +21,7 @@ from metricscan.errors import OptionError, SourceError
 from metricscan.fleet import facts
 from metricscan.fleet.outcomes import DECIDED, of_decider
 from metricscan.fleet.ranges import with_lines
+from metricscan.fleet.rows import Scan, numbers_in, split
 from metricscan.fleet.tables import SCANNED, conformed, joined
 from metricscan.ranking.at_best import checked_names, with_parts
 from metricscan.ranking.in_pieces import PiecewiseDecider
@@ -87,16 +88,21 @@ def decide(
     """
     if scope is not None and objective is not None:
         objective = replace(objective, scope=scope)
-    table = conformed(batch, SCANNED, "the scan")
-    if not table.num_rows:
+    return decide_scan(split(conformed(batch, SCANNED, "the scan")), objective, at_best)
+
+
+def decide_scan(scan: Scan, objective: Objective | None, at_best: str | Sequence[str]) -> pa.Table:
+    """Decide the jobs of a scan as :func:`decide` does."""
+    facts_of = scan.facts
+    if not facts_of.num_rows:
         return PARTIAL.empty_table()
     wanted = tuple(dict.fromkeys([at_best] if isinstance(at_best, str) else at_best))
     wanted = wanted if objective is None else with_parts(wanted, objective)
-    for note in pc.unique(table.filter(pc.equal(table["kind"], "counts"))["note"]).slice(0, 1).to_pylist():
+    for note in _of_kind(facts_of, "counts")["note"].slice(0, 1).to_pylist():
         check_scan(json.loads(note), objective, wanted)
     asked = {"objective": None if objective is None else asdict(objective), "at_best": wanted}
     head = pa.Table.from_pylist([{"job": "", "kind": "objective", "note": facts.dumped(asked)}], schema=SCANNED)
-    return _settled(_partial(joined([head, table], SCANNED)))
+    return _settled(_partial(joined([head, facts_of], SCANNED)), scan.rows)
 
 
 def merge_partials(*partials: pa.Table | pa.RecordBatch) -> pa.Table:
@@ -119,17 +125,16 @@ def merge_partials(*partials: pa.Table | pa.RecordBatch) -> pa.Table:
     SourceError
         A log was read twice, and had changed in between.
     """
-    merged = PARTIAL.empty_table()
     tables = [conformed(one, PARTIAL, "the partial ranking") for one in partials]
     asked_of(tables)
-    known: dict[tuple[Any, ...], str] = {}
-    decided: set[str] = set()
-    parts = [merged]
-    for table in tables:
-        added = _without(table, known, decided)
-        if added.num_rows:
-            parts.append(added)
-    return _settled(pa.concat_tables(parts))
+    parts = [PARTIAL.empty_table(), *tables]
+    if _have_repeats(parts):
+        known: dict[tuple[Any, ...], str] = {}
+        decided: set[str] = set()
+        parts = [_without(table, known, decided) for table in parts]
+    merged = pa.concat_tables(parts)
+    rows = split(_of_kind(merged, "value", "label").select(SCANNED.names)).rows
+    return _settled(merged.filter(pc.invert(pc.is_in(merged["kind"], pa.array(["value", "label"])))), rows)
 
 
 def asked_of(partials: Sequence[pa.Table]) -> tuple[Objective | None, tuple[str, ...]] | None:
@@ -174,6 +179,12 @@ def _partial(scan: pa.Table) -> pa.Table:
 
 
 # ---- merging
+
+
+def _have_repeats(tables: Sequence[pa.Table]) -> bool:
+    """Whether a log is in several tables. Millions of logs are compared in Arrow's memory, not as objects."""
+    keys = pa.concat_tables([_of_kind(table, "log").select(_KEY) for table in tables])
+    return bool(keys.num_rows > keys.group_by(list(_KEY)).aggregate([]).num_rows)
 
 
 def _without(table: pa.Table, known: dict[tuple[Any, ...], str], decided: set[str]) -> pa.Table:
@@ -224,7 +235,9 @@ def _check_repeated(
                 raise SourceError(message, path=note["path"])
             if before["unit"] != note["unit"]:
                 units.setdefault(None, {True, False})
-        units.setdefault(tuple(note["unit"]), set()).add(key in twice)
+        # logs without a number are scanned alone
+        unit = key if note["unit"][0] is None else tuple(note["unit"])
+        units.setdefault(unit, set()).add(key in twice)
     if any(len(found) > 1 for found in units.values()):
         path = json.loads(heads[0]["note"])["path"]
         raise OptionError(
@@ -236,39 +249,55 @@ def _check_repeated(
 # ---- deciding
 
 
-def _settled(partial: pa.Table) -> pa.Table:
-    """Put ranges together, decide the jobs whose logs are all there, and bring the rows into one order."""
+def _settled(partial: pa.Table, rows: dict[str, pa.Table]) -> pa.Table:
+    """Put ranges together, decide the jobs whose logs are all there, and bring the rows into one order.
+
+    Parameters
+    ----------
+    partial : pyarrow.Table
+        With ``PARTIAL``, but no rows of metrics.
+    rows : dict of str to pyarrow.Table
+        These rows, by metric.
+    """
     asked = asked_of([partial])
     if asked is None:
         return partial
     objective, at_best = asked
+    needed = needed_for(objective, at_best)
     outcomes = _of_kind(partial, "outcome")
-    scan = with_lines(partial.filter(pc.not_equal(partial["kind"], "outcome")).select(SCANNED.names))
-    done = set(outcomes["job"].to_pylist())
-    heads = _of_kind(scan, "log")
-    needed = [] if objective is None else list(dict.fromkeys(filter(None, _needed(objective, at_best))))
-    is_row = pc.is_in(scan["kind"], pa.array(["value", "label"]))
-    is_needed = pc.and_(is_row, pc.is_in(scan["metric"], pa.array(needed, pa.string())))
-    whole = {job: logs for job, logs in _complete(heads) if job not in done}
-    found = [] if objective is None else list(_decided(scan.filter(is_needed), scan, whole, objective, at_best))
-    over = pc.is_in(scan["job"], pa.array([*done, *whole], pa.string()))
-    kept = scan.filter(pc.or_(pc.invert(is_row), pc.and_(is_needed, pc.invert(over))))
-    kept = joined(
-        [_of_kind(kept, "objective").slice(0, 1), kept.filter(pc.not_equal(kept["kind"], "objective"))], SCANNED
+    scan = Scan(
+        {name: rows[name] for name in needed if name in rows},
+        partial.filter(pc.not_equal(partial["kind"], "outcome")).select(SCANNED.names),
     )
+    if pc.any(pc.is_valid(scan.facts["since"])).as_py():
+        scan = split(with_lines(scan.as_table()))
+    done = set(outcomes["job"].to_pylist())
+    heads = _of_kind(scan.facts, "log")
+    waiting_heads = heads.filter(pc.invert(pc.is_in(heads["job"], pa.array(done, pa.string()))))
+    whole = dict(_complete(waiting_heads))
+    found = [] if objective is None else list(_decided(scan, whole, objective, at_best))
+    waiting = {}
+    if not {*pc.unique(waiting_heads["job"]).to_pylist()} <= whole.keys():
+        over = pa.array([*done, *whole], pa.string())
+        waiting = {name: some.filter(pa.array(numbers_in(some["job"], over) < 0)) for name, some in scan.rows.items()}
+    is_head = pc.equal(scan.facts["kind"], "objective")
+    facts_of = [scan.facts.filter(is_head).slice(0, 1), scan.facts.filter(pc.invert(is_head))]
+    kept = Scan({name: some for name, some in waiting.items() if some.num_rows}, joined(facts_of, SCANNED)).as_table()
     table = pa.concat_tables([_partial(kept), outcomes, pa.Table.from_pylist(found, schema=PARTIAL)])
-    kinds = pc.index_in(table["kind"], pa.array(_KINDS))
-    keyed = table.append_column("order", kinds)
-    order = ["number", "job", "stream", "part", "since", "order"]
+    keyed = table.append_column("order", pc.index_in(table["kind"], pa.array(_KINDS)))
+    order = ["number", "job", "stream", "part", "since", "order", "metric"]
     return table.take(pc.sort_indices(keyed, [(name, "ascending") for name in order]))
 
 
-def _needed(objective: Objective, at_best: Sequence[str]) -> Iterator[str | None]:
-    yield from (*objective.metrics, *at_best, objective.step)
-    if objective.step_place == "block":
-        yield BLOCK
-    if objective.restarts != "keep":
-        yield RUN
+def needed_for(objective: Objective | None, at_best: Sequence[str]) -> list[str]:
+    """The metrics and labels whose rows decide, or are looked up."""
+    if objective is None:
+        return []
+    names = [*objective.metrics, *at_best]
+    names += [] if objective.step is None else [objective.step]
+    names += [BLOCK] if objective.step_place == "block" else []
+    names += [RUN] if objective.restarts != "keep" else []
+    return list(dict.fromkeys(names))
 
 
 def _complete(heads: pa.Table) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -282,55 +311,50 @@ def _complete(heads: pa.Table) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def _decided(
-    rows: pa.Table,
-    scan: pa.Table,
-    jobs: dict[str, list[dict[str, Any]]],
-    objective: Objective,
-    at_best: Sequence[str],
+    scan: Scan, jobs: dict[str, list[dict[str, Any]]], objective: Objective, at_best: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """The outcomes of jobs all of whose rows are there."""
-    names, streams = pa.array(jobs, pa.string()), pc.unique(rows["stream"])
-    own = rows.filter(pc.is_in(rows["job"], names))
-    job = pc.index_in(own["job"], names).to_numpy()
-    order = np.lexsort((np.arange(own.num_rows), pc.fill_null(own["number"], 0).to_numpy(), job))
-    own, job = own.take(pa.array(order)), job[order]
-    metric = pc.index_in(own["metric"], metrics := pc.unique(rows["metric"])).to_numpy()
-    numbers = pc.index_in(own["stream"], streams).to_numpy().astype(np.int64)
-    # a label has no value
-    at = own.column_names.index("value")
-    with_values = own.set_column(at, SCANNED.field("value"), pc.fill_null(own["value"], 0.0))
-    all_rows = Rows.of(np.zeros(own.num_rows, np.int64), numbers, with_values)
-    suspected = _of_kind(scan, "suspects")
-    suspected = suspected.filter(pc.is_in(suspected["metric"], pa.array(objective.metrics)))
-    suspected_jobs = set(suspected["job"].to_pylist())
-    cuts = np.searchsorted(job, np.arange(len(jobs) + 1))
+    names = pa.array(jobs, pa.string())
+    streams = sorted({log["stream"] for logs in jobs.values() for log in logs})
+    stream_names = pa.array(streams, pa.string())
+    metrics = {name: _job_by_job(rows, names, stream_names) for name, rows in scan.rows.items()}
+    suspects = _of_kind(scan.facts, "suspects")
+    suspects = suspects.filter(pc.is_in(suspects["metric"], pa.array(objective.metrics)))
+    suspected = set(suspects["job"].to_pylist())
     for number, (name, logs) in enumerate(jobs.items()):
-        some = np.arange(cuts[number], cuts[number + 1])
-        of_job = all_rows.take(some)
-        counts = _counting(of_job, logs, streams)
-        by_metric = {
-            one: of_job.take(np.flatnonzero(counts & (metric[some] == at)))
-            for at, one in enumerate(metrics.to_pylist())
-        }
-        doubtful = np.array([name in suspected_jobs])
-        decider = PiecewiseDecider(objective, lambda: streams, lambda doubtful=doubtful: doubtful, at_best)  # type: ignore[misc]
+        superseded = [(streams.index(log["stream"]), log["part"]) for log in logs if log["superseded"]]
+        by_metric = {}
+        for metric, (rows, cuts) in metrics.items():
+            of_job = rows.take(slice(cuts[number], cuts[number + 1]))
+            by_metric[metric] = of_job.take(_counting(of_job, superseded)) if superseded else of_job
+        doubtful = np.array([name in suspected])
+        decider = PiecewiseDecider(objective, lambda: stream_names, lambda doubtful=doubtful: doubtful, at_best)  # type: ignore[misc]
         _feed(decider, by_metric, objective, has_run_starts=any(log["has_run_starts"] for log in logs))
         yield {
             "number": min((log["number"] for log in logs if log["number"] is not None), default=None),
             "job": name,
             "kind": "outcome",
-            "decided": [of_decider(decider, streams.to_pylist())],
+            "decided": [of_decider(decider, streams)],
         }
 
 
-def _counting(rows: Rows, logs: list[dict[str, Any]], streams: pa.Array) -> Array:
-    """Which rows are of logs that no later attempt superseded."""
+def _job_by_job(table: pa.Table, jobs: pa.Array, streams: pa.Array) -> tuple[Rows, Array]:
+    """The rows of these jobs, job by job in the order of their logs, and where those of each job begin and end."""
+    job = numbers_in(table["job"], jobs)
+    log = pc.fill_null(table["number"], 0).to_numpy()
+    rows = Rows.of(np.zeros(len(job), np.int64), numbers_in(table["stream"], streams), table)
+    if ((job[1:] < job[:-1]) | ((job[1:] == job[:-1]) & (log[1:] < log[:-1]))).any():
+        order = np.lexsort((log, job))
+        job, rows = job[order], rows.take(order)
+    return rows, np.searchsorted(job, np.arange(len(jobs) + 1))
+
+
+def _counting(rows: Rows, superseded: Sequence[tuple[int, int]]) -> Array:
+    """Which rows are not of logs that a later attempt superseded, each given by its stream and part."""
     counts = np.ones(len(rows.job), dtype=bool)
     parts = np.zeros(len(rows.job), np.int32) if rows.part is None else rows.part
-    for log in logs:
-        if log["superseded"]:
-            stream = streams.index(log["stream"]).as_py()
-            counts &= ~((rows.stream == stream) & (parts == log["part"]))
+    for stream, part in superseded:
+        counts &= ~((rows.stream == stream) & (parts == part))
     return counts
 
 

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from metricscan.errors import OptionError, SourceError
 from metricscan.fleet import facts
-from metricscan.fleet.found import facts_table, log_note, rows_table
+from metricscan.fleet.found import facts_table, log_note
+from metricscan.fleet.rows import LogNames, Scan, merged_rows
 from metricscan.fleet.tables import LOGS, SCANNED, conformed, joined
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.suspects import MOST_UNITS
@@ -67,12 +68,11 @@ def in_ranges(logs: pa.Table, size_bytes: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=LOGS)
 
 
-def scan_range(
-    log: Mapping[str, Any], scanner: Scanner, common: Mapping[str, Any], input_format: InputFormat
-) -> Iterator[pa.Table]:
-    """Tables of what was found in one range of a log."""
+def scan_range(log: Mapping[str, Any], scanner: Scanner, common: Mapping[str, Any], input_format: InputFormat) -> Scan:
+    """What was found in one range of a log."""
     between = log["start"], log["end"]
-    labels = frozenset(scanner.labels)
+    labels, names = frozenset(scanner.labels), LogNames([log])
+    rows: list[dict[str, pa.Table]] = []
     stats, newlines, last, is_unended = ScanStats(), 0, -1, False
     crash, failure = None, None
     suspects: LogSuspects = {}
@@ -80,7 +80,7 @@ def scan_range(
         with scanner.watching_batches(log["path"], 1, input_format=input_format, between=between) as running:
             try:
                 for name, batch in running:
-                    yield rows_table([log], name, batch, [batch.num_rows], is_label=name in labels)
+                    rows.append({name: names.rows(0, batch, [batch.num_rows])})
                     if name not in labels and batch.num_rows:
                         last = max(last, batch.column("offset")[batch.num_rows - 1].as_py())
                 crash = running.crash()
@@ -93,7 +93,8 @@ def scan_range(
     note = log_note(log, stats.bytes, stats.records, is_unended=is_unended)
     note |= {"end": log["end"], "newlines": newlines, "last": last}
     crashes = {} if crash is None else {0: crash}
-    yield facts_table([log], [note], crashes, {0: suspects}, stats, [] if failure is None else [failure], common)
+    errors = [] if failure is None else [failure]
+    return Scan(merged_rows(rows), facts_table([log], [note], crashes, {0: suspects}, stats, errors, common))
 
 
 def with_lines(table: pa.Table) -> pa.Table:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -91,6 +92,29 @@ def rank_partials(
     )
 
 
+class Head(NamedTuple):
+    """What is known of one log that was scanned; see :func:`metricscan.fleet.found.log_note`."""
+
+    job: str
+    stream: str
+    part: int
+    since: int | None
+    path: str
+    within: str | None
+    superseded: bool
+    job_logs: int
+    bytes: int
+    records: int
+    span: tuple[int, int] | None
+    is_export: bool
+    is_unended: bool
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Job, stream and part."""
+        return self[:3]
+
+
 class Gathered:
     """A merged partial ranking, in the terms of a replay.
 
@@ -103,7 +127,7 @@ class Gathered:
     ----------
     asked : (Objective or None, tuple of str) or None
         The objective, and the metrics that were looked up; None if there is not one log.
-    heads : list of dict
+    heads : list of Head
         What is known of each log, in the order of a replay.
     stats : ScanStats
         Over all logs.
@@ -120,12 +144,12 @@ class Gathered:
     def __init__(self, partial: pa.Table) -> None:
         self._partial = partial
         self.asked: tuple[Objective | None, tuple[str, ...]] | None = asked_of([partial])
-        self.heads: list[dict[str, Any]] = list(self._notes("log"))
+        self.heads = [_head(row, document) for row, document in self._noted("log")]
         self._check_logs()
         self.stats = ScanStats()
         self.undecoded: list[tuple[str, ScanStats]] = []
         scan: dict[str, Any] | None = None
-        for document in self._notes("counts"):
+        for _, document in self._noted("counts"):
             scan = document if scan is None else scan
             _check_same(scan, document)
             stats = facts.to_stats(document["stats"])
@@ -142,14 +166,14 @@ class Gathered:
         """The jobs that have logs, in the order of these; nothing is known of their status."""
         found: dict[str, Job] = {}
         for head in self.heads:
-            log = Log(head["path"], head["stream"], head["within"], head["part"], head["superseded"])
-            found.setdefault(head["job"], Job(head["job"])).logs.append(log)
+            log = Log(head.path, head.stream, head.within, head.part, head.superseded)
+            found.setdefault(head.job, Job(head.job)).logs.append(log)
         return list(found.values())
 
     @property
     def streams(self) -> pa.Array:
         """The names of the streams, by number."""
-        return pa.array(sorted({head["stream"] for head in self.heads}), pa.string())
+        return pa.array(sorted({head.stream for head in self.heads}), pa.string())
 
     def decided(self, names: pa.Array) -> AllDecided:
         """What decided the jobs, by their numbers in ``names``."""
@@ -165,7 +189,7 @@ class Gathered:
     def evidence(self) -> Evidence:
         """What the scans noted besides rows."""
         found = Evidence()
-        paths = {(head["job"], head["stream"], head["part"]): head["path"] for head in self.heads}
+        paths = {head.key: head.path for head in self.heads}
         crashes = {_key(row): Crash(**document) for row, document in self._noted("crash")}
         suspects: dict[tuple[str, str, int], dict[str, facts.FoundSuspects]] = {}
         for row, document in self._noted("suspects"):
@@ -185,27 +209,32 @@ class Gathered:
     def _check_logs(self) -> None:
         counts: dict[str, int] = {}
         for head in self.heads:
-            if head["since"] is None:
-                counts[head["job"]] = counts.get(head["job"], 0) + 1
+            if head.since is None:
+                counts[head.job] = counts.get(head.job, 0) + 1
         for head in self.heads:
-            there, wanted = counts.get(head["job"], 0), head["job_logs"]
+            there, wanted = counts.get(head.job, 0), head.job_logs
             if there != wanted:
                 raise OptionError(
-                    f"job {head['job']!r} has {wanted:,} log{'' if wanted == 1 else 's'}, of which {there:,} "
+                    f"job {head.job!r} has {wanted:,} log{'' if wanted == 1 else 's'}, of which {there:,} "
                     f"{'was' if there == 1 else 'were'} scanned to the end: partial rankings are missing"
                 )
 
     def _texts(self, kind: str) -> list[str]:
         return self._partial.filter(pc.equal(self._partial["kind"], kind))["note"].to_pylist()  # type: ignore[no-any-return]
 
-    def _notes(self, kind: str) -> Iterator[dict[str, Any]]:
-        return (row | document for row, document in self._noted(kind))
-
     def _noted(self, kind: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         rows = self._partial.filter(pc.equal(self._partial["kind"], kind))
         columns = ["number", "job", "stream", "part", "metric", "since", "note"]
-        for row in rows.select(columns).to_pylist():
-            yield row, json.loads(row.pop("note"))
+        for batch in rows.select(columns).to_batches(max_chunksize=10_000):
+            for row in batch.to_pylist():
+                yield row, json.loads(row.pop("note"))
+
+
+def _head(row: Mapping[str, Any], note: Mapping[str, Any]) -> Head:
+    known = {**row, **note, "span": None if note["span"] is None else tuple(note["span"])}
+    # of few names, not one per log
+    known["stream"] = sys.intern(known["stream"])
+    return Head._make(known[name] for name in Head._fields)
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -165,11 +165,11 @@ def _result(run: Run, gathered: Gathered) -> Replay:
     run.undecoded += gathered.undecoded
     run.evidence.logs.update(gathered.evidence().logs)
     for number, head in enumerate(gathered.heads):
-        run.sources.append(run.source(number, head["bytes"], head["records"]))
-        if head["is_unended"]:
+        run.sources.append(run.source(number, head.bytes, head.records))
+        if head.is_unended:
             run.scans.unended.add(number)
-        if head["is_export"]:
-            run.scans.spans[run.logs[number]] = None if head["span"] is None else tuple(head["span"])
+        if head.is_export:
+            run.scans.spans[run.logs[number]] = head.span
     # without a log there is nothing to decide, which the decider of one machine knows, too
     has_decided = run.objective is not None and bool(gathered.heads)
     return run.result(None, gathered.decided(run.job_names) if has_decided else run.decider)

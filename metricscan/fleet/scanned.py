@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from metricscan import __version__
 from metricscan.errors import OptionError, SourceError
-from metricscan.fleet.found import facts_table, log_note, rows_table
+from metricscan.fleet.found import facts_table, log_note
 from metricscan.fleet.ranges import scan_range
+from metricscan.fleet.rows import LogNames, Scan, merged_rows
 from metricscan.fleet.tables import LOGS, SCANNED, conformed, joined
 from metricscan.logs.archives import kind_of, read_archive
 from metricscan.logs.compression import MAX_DECOMPRESSED
@@ -24,7 +25,7 @@ from metricscan.replaying.schedule import Schedule
 from metricscan.scanning.small_logs import MOST_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from metricscan.logs.archives import Archive
     from metricscan.logs.source import Source
@@ -76,20 +77,33 @@ def scan_batch(
     >>> found.filter(pa.compute.field("kind") == "value").select(["metric", "value", "line"]).to_pylist()
     [{'metric': 'loss', 'value': 0.5, 'line': 1}, {'metric': 'loss', 'value': 0.25, 'line': 2}]
     """
+    return scan_of(logs, scanner, input_format=input_format, max_decompressed=max_decompressed).as_table()
+
+
+def scan_of(
+    logs: pa.Table | pa.RecordBatch,
+    scanner: Scanner,
+    *,
+    input_format: InputFormat,
+    max_decompressed: int,
+    wanted: Container[str] | None = None,
+) -> Scan:
+    """Scan logs as :func:`scan_batch` does, and leave the rows of each metric in a table of their own.
+
+    ``wanted`` are the metrics whose rows are of use; None: all.
+    """
     listed, contents = _listed(logs)
     rows = listed.to_pylist()
-    whole = [(row, content) for row, content in zip(rows, contents, strict=True) if row["start"] is None]
     common = {
         "version": __version__,
         "scanner": scanner.fingerprint,
         "metrics": scanner.metrics,
         "labels": scanner.labels,
     }
-    found = list(_scanned(whole, scanner, common, input_format, max_decompressed))
-    for row in rows:
-        if row["start"] is not None:
-            found.extend(scan_range(row, scanner, common, input_format))
-    return joined(found, SCANNED)
+    whole = [(row, content) for row, content in zip(rows, contents, strict=True) if row["start"] is None]
+    found = list(_scanned(whole, scanner, common, input_format, max_decompressed, wanted))
+    found += [scan_range(row, scanner, common, input_format) for row in rows if row["start"] is not None]
+    return Scan(merged_rows(one.rows for one in found), joined((one.facts for one in found), SCANNED))
 
 
 class _Scans(LogScanner):
@@ -140,8 +154,9 @@ def _scanned(
     common: Mapping[str, Any],
     input_format: InputFormat,
     max_decompressed: int,
-) -> Iterator[pa.Table]:
-    """Tables of what was found in whole logs."""
+    wanted: Container[str] | None,
+) -> Iterator[Scan]:
+    """What was found in whole logs, scan by scan."""
     if not given:
         return
     rows = [row for row, _ in given]
@@ -164,11 +179,15 @@ def _scanned(
         input_format=input_format,
         max_decompressed=max_decompressed,
     )
-    labels = frozenset(scanner.labels)
+    labels, names = frozenset(scanner.labels), LogNames(rows)
     for unit in Schedule(scans, sizes, counter, noted.append):
         of = rows[unit.logs.start : unit.logs.stop]
         batches = [(name, batch, np.asarray(counts)) for name, batch, counts in unit.batches]
-        yield from (rows_table(of, name, batch, counts, is_label=name in labels) for name, batch, counts in batches)
+        tables = [
+            {name: names.rows(unit.logs.start, batch, counts)}
+            for name, batch, counts in batches
+            if wanted is None or name in wanted
+        ]
         stats, read = unit.counted()
         notes = [
             log_note(
@@ -187,7 +206,8 @@ def _scanned(
             if crash.after is not None and last >= crash.after:
                 # the program went on
                 del crashes[at]
-        yield facts_table(of, notes, crashes, suspects, stats, noted, common)
+        facts = facts_table(of, notes, crashes, suspects, stats, noted, common)
+        yield Scan(merged_rows(tables), facts)
         noted.clear()
 
 

@@ -17,8 +17,8 @@ from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA
 from metricscan.datasets.sink import folder_name
 from metricscan.errors import OptionError, SourceError
 from metricscan.fleet import facts
-from metricscan.fleet.partials import PARTIAL, decide
-from metricscan.fleet.scanned import scan_batch
+from metricscan.fleet.partials import PARTIAL, decide_scan, needed_for
+from metricscan.fleet.scanned import scan_of
 from metricscan.fleet.tables import LOGS
 
 if TYPE_CHECKING:
@@ -76,57 +76,64 @@ class Work:
                 hint="install one version on all machines",
             )
         logs = unpacked(task)
-        scan = scan_batch(logs, self.scanner, input_format=self.input_format, max_decompressed=self.max_decompressed)
-        partial = decide(scan, self.objective, at_best=self.at_best)
-        written = [] if self.folder is None else list(self._written(scan, logs, self.folder))
+        scan = scan_of(
+            logs,
+            self.scanner,
+            input_format=self.input_format,
+            max_decompressed=self.max_decompressed,
+            wanted=needed_for(self.objective, self.at_best) if self.folder is None else None,
+        )
+        written = [] if self.folder is None else list(self._written(scan.rows, logs, self.folder))
+        partial = decide_scan(scan, self.objective, self.at_best)
         return packed(pa.concat_tables([partial, pa.Table.from_pylist(written, schema=PARTIAL)]))
 
-    def _written(self, scan: pa.Table, logs: pa.Table, folder: str) -> Iterator[dict[str, Any]]:
+    def _written(self, rows: dict[str, pa.Table], logs: pa.Table, folder: str) -> Iterator[dict[str, Any]]:
         """Write the rows of each stretch of logs that follow each other; yields a row that names the files of each."""
         numbers = logs["number"].to_numpy()
         stretches = np.split(np.arange(len(numbers)), np.flatnonzero(np.diff(numbers) != 1) + 1)
-        rows = scan.filter(pc.is_in(scan["kind"], pa.array(["value", "label"])))
         # attempts of one task do not know of each other: each has names of its own, and the manifest's author takes one
         own = os.path.join(folder, TASKS, secrets.token_hex(8))
         try:
             os.mkdir(own)
             for stretch in stretches:
-                first, last = (int(numbers[at]) for at in (stretch[0], stretch[-1]))
-                some = rows.filter(
-                    pc.and_(pc.greater_equal(rows["number"], first), pc.less_equal(rows["number"], last))
-                )
-                files = dict(self._files(some, os.path.join(own, str(first))))
                 head = logs.slice(int(stretch[0]), 1).select(["number", "job", "stream", "part"]).to_pylist()[0]
+                some = rows
+                if len(stretches) > 1:
+                    some = {
+                        name: _between(table, numbers[stretch[0]], numbers[stretch[-1]]) for name, table in rows.items()
+                    }
+                files = dict(self._files(some, os.path.join(own, str(head["number"]))))
                 yield head | {"kind": "files", "note": facts.dumped(files)}
         except OSError as error:
             message = f"cannot write {own}"
             hint = "all machines must see the output folder under one path" if not os.path.isdir(folder) else None
             raise SourceError(message, path=own, cause=error, hint=hint) from error
 
-    def _files(self, rows: pa.Table, folder: str) -> Iterator[tuple[str, str]]:
+    def _files(self, rows: dict[str, pa.Table], folder: str) -> Iterator[tuple[str, str]]:
         """Write the rows of each metric; yields its name and the path of its file."""
         os.mkdir(folder)
         labels = frozenset(self.scanner.labels)
-        for name in self.scanner.metrics:
-            own = rows.filter(pc.equal(rows["metric"], name))
-            if not own.num_rows:
+        for name, table in rows.items():
+            if not table.num_rows:
                 continue
             schema = LABEL_SCHEMA if name in labels else SCHEMA
-            columns = {
-                **{one: own[one] for one in ("part", "line", "offset", "start", "time")},
-                **{one: _as_dictionary(own[one]) for one in ("job", "stream", "metric")},
-                "value": own["text" if name in labels else "value"],
-            }
-            table = pa.table([columns[one] for one in schema.names], schema=schema)
+            codes = pa.array(np.zeros(table.num_rows, np.int32))
+            metric = pa.DictionaryArray.from_arrays(codes, pa.array([name], pa.string()))
+            columns = [metric if key == "metric" else table[key] for key in schema.names]
             path = os.path.join(folder, f"{folder_name(name)}.{self.format}")
             writer = formats.WRITERS[self.format](path, schema)
             try:
-                writer.write(table)
+                writer.write(pa.table(columns, schema=schema))
                 writer.close()
             except BaseException:
                 writer.abandon()
                 raise
             yield name, path
+
+
+def _between(rows: pa.Table, first: int, last: int) -> pa.Table:
+    """The rows of the logs from one number to another."""
+    return rows.filter(pc.and_(pc.greater_equal(rows["number"], first), pc.less_equal(rows["number"], last)))
 
 
 def packed(table: pa.Table) -> bytes:
@@ -145,7 +152,3 @@ def unpacked(data: bytes) -> pa.Table:
 def tasks_as_bytes(tasks: list[pa.Table]) -> list[bytes]:
     """Tasks as an engine gets them."""
     return [packed(task.select(LOGS.names)) for task in tasks]
-
-
-def _as_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.combine_chunks().dictionary_encode()

@@ -36,6 +36,16 @@ def test_a_table_of_paths_is_enough(tmp_path):
     assert found["job"].to_pylist() == paths[::-1]
 
 
+def test_paths_may_be_in_several_batches(tmp_path):
+    paths = [str(tmp_path / f"{name}.log") for name in "abc"]
+    tree(tmp_path, {f"{name}.log": f"loss={at}\n" for at, name in enumerate("abc")})
+    objective = Objective("loss", "Minimize")
+    some = [decide(scan_batch(pa.table({"path": one}), SCANNER), objective) for one in (paths[:2], paths[1:])]
+    found = rank_partials(some)
+    assert found["job"].to_pylist() == paths
+    assert said(merge_partials(*some)) == said(merge_partials(*some[::-1]))
+
+
 def test_an_engine_may_have_read_the_bytes(tmp_path):
     contents = {"s3://logs/a.log": b"loss=1\n", "s3://logs/b.log.gz": gzip.compress(b"loss=2\n")[:-9]}
     table = pa.table({"path": list(contents), "bytes": list(contents.values())})
