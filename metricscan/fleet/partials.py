@@ -124,6 +124,17 @@ def merge_partials(*partials: pa.Table | pa.RecordBatch) -> pa.Table:
         They were made for different objectives, or by batches that share some logs and not others.
     SourceError
         A log was read twice, and had changed in between.
+
+    Examples
+    --------
+    >>> from metricscan import Scanner
+    >>> from metricscan.fleet import rank_partials, scan_batch
+    >>> scanner, objective = Scanner(["loss=loss=([0-9.]+)"]), Objective("loss", "Minimize")
+    >>> logs = [pa.table({"path": [name], "bytes": [f"loss={name}".encode()]}) for name in ("1", "2", "3")]
+    >>> one, other, third = (decide(scan_batch(log, scanner), objective) for log in logs)
+    >>> merged = merge_partials(third, merge_partials(other, one, third))
+    >>> rank_partials(merged)["job"].to_pylist()
+    ['1', '2', '3']
     """
     tables = [conformed(one, PARTIAL, "the partial ranking") for one in partials]
     asked_of(tables)
@@ -133,8 +144,11 @@ def merge_partials(*partials: pa.Table | pa.RecordBatch) -> pa.Table:
         decided: set[str] = set()
         parts = [_without(table, known, decided) for table in parts]
     merged = pa.concat_tables(parts)
-    rows = split(_of_kind(merged, "value", "label").select(SCANNED.names)).rows
-    return _settled(merged.filter(pc.invert(pc.is_in(merged["kind"], pa.array(["value", "label"])))), rows)
+    is_row = pc.is_in(merged["kind"], pa.array(["value", "label"]))
+    if not pc.any(is_row).as_py():
+        return _settled(merged, {})
+    rows = split(merged.filter(is_row).select(SCANNED.names)).rows
+    return _settled(merged.filter(pc.invert(is_row)), rows)
 
 
 def asked_of(partials: Sequence[pa.Table]) -> tuple[Objective | None, tuple[str, ...]] | None:

@@ -63,6 +63,15 @@ def rank_partials(
         objectives, or a condition is invalid.
     SourceError
         A log was read twice, and had changed in between.
+
+    Examples
+    --------
+    >>> from metricscan import Objective, Scanner
+    >>> from metricscan.fleet import decide, scan_batch
+    >>> logs = pa.table({"path": ["a", "b"], "bytes": [b"acc=0.5\\nacc=0.7", b"acc=0.6"]})
+    >>> partial = decide(scan_batch(logs, Scanner(["acc=acc=([0-9.]+)"])), Objective("acc", "Maximize"))
+    >>> rank_partials(partial).select(["rank", "job", "value"]).to_pylist()
+    [{'rank': 1, 'job': 'a', 'value': 0.7}, {'rank': 2, 'job': 'b', 'value': 0.6}]
     """
     tables = [partials] if isinstance(partials, (pa.Table, pa.RecordBatch)) else list(partials)
     gathered = Gathered(merge_partials(*tables))

@@ -136,7 +136,7 @@ def _as_scanned(name: str, rows: pa.Table) -> pa.Table:
         "metric": pa.array([name]).take(same),
         "value": pa.nulls(size, pa.float64()) if is_label else rows["value"],
         "text": rows["value"] if is_label else pa.nulls(size, pa.string()),
-        "note": pa.nulls(size, pa.string()),
+        "note": pa.nulls(size, pa.large_string()),
         **{key: rows[key].cast(pa.string()) for key in ("job", "stream")},
     }
     return pa.table([columns[key] if key in columns else rows[key] for key in SCANNED.names], schema=SCANNED)

@@ -64,7 +64,8 @@ SCANNED = pa.schema(
         pa.field("offset", pa.int64()),
         pa.field("start", pa.int64()),
         pa.field("time", schema.SCHEMA.field("time").type),
-        pa.field("note", pa.string()),
+        # the notes of ten million logs are more than a column of string can hold
+        pa.field("note", pa.large_string()),
         pa.field("since", pa.int64()),
     ]
 )
