@@ -94,8 +94,10 @@ def _on_daft(work: Callable[[bytes], bytes], tasks: list[bytes], address: str | 
         return [work(task) for task in column.to_pylist()]
 
     partial_of = daft.udf(return_dtype=daft.DataType.binary(), batch_size=1)(partials)
-    found = daft.from_pydict({"task": tasks}).into_partitions(max(1, len(tasks))).select(partial_of(daft.col("task")))
-    for row in found.iter_rows():
+    frame = daft.from_pydict({"task": tasks})
+    if address is not None:
+        frame = frame.into_partitions(max(1, len(tasks)))
+    for row in frame.select(partial_of(daft.col("task"))).iter_rows():
         yield row["task"]
 
 

@@ -85,7 +85,8 @@ def replay_on(
         raise OptionError(f"{', '.join(refused)}: not with an engine; replay on one machine takes it")
     run_tasks = engine if callable(engine) else engine_of(engine, address)
     check_format(format)
-    run = prepared(paths, scanner, out=out, format=format, **options)
+    taken = {name: value for name, value in options.items() if name not in _REFUSED}
+    run = prepared(paths, scanner, out=out, format=format, **taken)
     logs = logs_of(run.found)
     tasks = tasks_as_bytes(tasks_of(logs, most_bytes=task_bytes, most_logs=task_logs))
     work = Work(run.scanner, run.objective, run.at_best, run.input_format, run.max_decompressed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class Work:
         Of the files.
     version : str
         The version of metricscan of whoever made it.
+    working_folder : str
+        That of whoever made it, from which relative paths lead.
     """
 
     scanner: Scanner
@@ -59,6 +61,7 @@ class Work:
     folder: str | None = None
     format: str = "parquet"
     version: str = __version__
+    working_folder: str = field(default_factory=os.getcwd)
 
     def __call__(self, task: bytes) -> bytes:
         """Do a task, given as :func:`packed` logs; gives back a packed partial ranking.
@@ -66,7 +69,7 @@ class Work:
         Raises
         ------
         OptionError
-            This machine has another version of metricscan.
+            This machine has another version of metricscan, or paths of logs are relative and lead elsewhere here.
         SourceError
             The rows cannot be written.
         """
@@ -76,6 +79,12 @@ class Work:
                 hint="install one version on all machines",
             )
         logs = unpacked(task)
+        relative = next((path for path in logs["path"].to_pylist() if not os.path.isabs(path)), None)
+        if relative is not None and os.getcwd() != self.working_folder:
+            raise OptionError(
+                f"{os.uname().nodename} works in {os.getcwd()}, and {relative} is a path in {self.working_folder}",
+                hint="give absolute paths",
+            )
         scan = scan_of(
             logs,
             self.scanner,

@@ -196,6 +196,20 @@ def test_a_log_that_vanished_is_an_error_of_the_replay(three, tmp_path):
         replay_on(alone, [three, three / "b.log"], SCANNER, on_error="raise")
 
 
+def test_relative_paths_lead_from_one_folder(three, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = replay_on(alone, "logs", SCANNER, objective=BEST, keep=False, threads=None)
+    assert found.best.path == "logs/a.log"
+
+    def elsewhere(work, tasks):
+        monkeypatch.chdir(three)
+        return map(work, tasks)
+
+    with pytest.raises(OptionError, match=r"works in .*logs, and logs/a\.log is a path in") as caught:
+        replay_on(elsewhere, "logs", SCANNER)
+    assert caught.value.hint == "give absolute paths"
+
+
 def test_options_that_need_one_machine_are_refused(three):
     for name, value in {"threads": 2, "keep": True, "progress": print, "parameters": ["printed"]}.items():
         with pytest.raises(OptionError, match=f"{name}: not with an engine"):
