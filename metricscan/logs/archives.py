@@ -32,7 +32,7 @@ from metricscan.logs.compression import (
 )
 from metricscan.logs.kept_facts import KeptFacts
 from metricscan.logs.member_file import MemberFile
-from metricscan.logs.tars import as_name
+from metricscan.logs.tars import MOST_HOPS, as_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -61,6 +61,10 @@ class Status(NamedTuple):
         """Read the status of a file."""
         status = os.stat(descriptor_or_path)
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class NotKept(SourceError):
+    """A file with facts about a job that was left out when its archive was listed, as the survey says of the archive."""
 
 
 def _digest(file: MemberFile, algorithm: str) -> bytes:
@@ -92,7 +96,9 @@ class Archive:
     duplicates : list of str
         The names that occur more than once.
     not_regular : int
-        Links, devices and pipes in it, which are passed over.
+        Links that lead to no member, devices and pipes in it, which are passed over.
+    links : dict of str to str
+        The names of the links in a tar that lead to members, each with that of the member.
     unreadable : dict of str to list of str
         The names of members that cannot be read, by the reason.
     error : SourceError or None
@@ -113,6 +119,7 @@ class Archive:
         self.members: dict[str, Any] = {}
         self.duplicates: list[str] = []
         self.not_regular = 0
+        self.links: dict[str, str] = {}
         self.unreadable: dict[str, list[str]] = {}
         self.error: SourceError | None = None
         self.error_in: str | None = None
@@ -219,7 +226,8 @@ class Archive:
         content = self.facts.content.get(name)
         if content is None:
             path = f"{self.path}/{name}"
-            raise SourceError(f"{path} was not kept when {self.path} was listed", path=path)
+            kind = NotKept if name in self.facts.left_out else SourceError
+            raise kind(f"{path} was not kept when {self.path} was listed", path=path)
         return content
 
     def forget_facts(self) -> None:
@@ -288,11 +296,22 @@ class Archive:
                 self.error, self.error_in = error, walk.within
             finally:
                 stream.close()
-            self.not_regular = walk.not_regular
+            self.links = {name: to for name in walk.links if (to := self._led_to(name, walk.links)) is not None}
+            self.not_regular = walk.not_regular + len(walk.links.keys() - self.links.keys())
             if self.codec is not None:
                 self.whole_bytes, self.content = stream.position, stream.kept
                 if facts is not None and self.content is None:
                     self.facts = facts
+
+    def _led_to(self, name: str, links: Mapping[str, str]) -> str | None:
+        """The member to which a link leads, perhaps through others; None if it leads to none."""
+        for _ in range(MOST_HOPS):
+            if name in self.members:
+                return name
+            if name not in links:
+                break
+            name = links[name]
+        return None
 
     def _list_zip(self, look: Callable[[str, MemberFile], object]) -> None:
         with self._opened() as file:

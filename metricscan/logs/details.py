@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan.errors import AllFaults, SourceError
 from metricscan.logs import survey as without_details
 from metricscan.logs.archives import member_of
+from metricscan.logs.by_content import HEAD_BYTES
 from metricscan.logs.compression import MAX_DECOMPRESSED, compression
-from metricscan.logs.find import DATASET_MANIFEST, HEAD_BYTES
+from metricscan.logs.find import DATASET_MANIFEST
 from metricscan.logs.formats import format_of
 from metricscan.logs.job import STDIN, SurveyedFile, is_read_once
 from metricscan.logs.naming import absolute

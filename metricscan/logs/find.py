@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -10,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import FLAG_BINARY, FLAG_EXPORT, FLAG_PACKED, look_at
-from metricscan.logs.compression import MAGIC_PREFIXES, MAX_DECOMPRESSED, compression, without_suffix
+from metricscan.logs._reading import FLAG_BINARY, FLAG_PACKED, FLAG_TAR, look_at
+from metricscan.logs.by_content import ends_as_zip, is_binary, is_export
+from metricscan.logs.compression import MAGIC_PREFIXES, MAX_DECOMPRESSED, without_suffix
 from metricscan.logs.copies import (
     FIRST_LETTERS,
     Copy,
@@ -22,18 +24,15 @@ from metricscan.logs.copies import (
 )
 from metricscan.logs.extracted import extracted_beside
 from metricscan.logs.file_tree import FileTree
-from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
-from metricscan.logs.formats import detect
 from metricscan.logs.globs import paths_of
 from metricscan.logs.hidden import looks_like_a_log, notice_of_hidden
 from metricscan.logs.job import STDIN
 from metricscan.logs.links import Link, beside, broken_to, hops, is_link, notice_of_broken, real_parts
-from metricscan.logs.members import NOT_READ, ArchiveSearch, fits, is_binary_text
+from metricscan.logs.members import ArchiveSearch, fits
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.natural import natural_order
 from metricscan.logs.no_logs import is_named_like_an_archive, is_of_no_log
 from metricscan.logs.older_pieces import notice_of_older_pieces
-from metricscan.logs.source import open_source
 from metricscan.logs.tools import is_of_tool, notice_of_tools
 
 if TYPE_CHECKING:
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
 #: A folder with this file is a dataset, not a folder of logs.
 DATASET_MANIFEST = "_manifest.json"
-# The first kilobytes of a file show whether it is text (a log) or binary (a checkpoint).
-HEAD_BYTES = 8192
 
 _HIDDEN_BUT_LOGS = re.compile(r"\.guild")
 # Guild keeps a run's attributes and sources in folders of .guild, and all runs in the folder runs of another .guild.
@@ -217,6 +214,11 @@ class _Search:
             hint = "an empty tar holds no logs; zip -J takes the program off a zip that extracts itself"
             self.found.errors.append(SourceError(message, path=path, offset=0, hint=hint))
             return
+        if look is not None and look[-1] & (FLAG_BINARY | FLAG_TAR) and ends_as_zip(path):
+            message = f"{path} is a zip behind a program that extracts it"
+            hint = "zip -J takes the program off; then the zip is read"
+            self.found.errors.append(SourceError(message, path=path, offset=0, hint=hint))
+            return
         self._take(path, look, given=True)
 
     def _take(self, path: str, look: tuple[int, int, int, int] | None = None, *, given: bool = False) -> None:
@@ -340,7 +342,7 @@ class _Search:
         logs = []
         for entry in entries:
             if entry.name not in links and _is_regular(entry):
-                why = self.why_no_log(entry.name, paths, place, partial(_is_export, entry.path))
+                why = self.why_no_log(entry.name, paths, place, partial(is_export, entry.path))
                 if why is None:
                     logs.append(entry.path)
                     if self.include and is_of_tool(place, entry.name):
@@ -357,7 +359,7 @@ class _Search:
                 if look is not None and look[-1]:
                     if self.archives.take(entry.path, look, within + entry.name):
                         continue
-                    if _is_binary(entry.path, look):
+                    if is_binary(entry.path, look):
                         if real is None:
                             self.found.skipped_binary += 1
                             self.decide(entry.path, taken=False, why="binary")
@@ -381,14 +383,14 @@ class _Search:
                 self.decide(entry.path, taken=False, why="not-regular" if to is None else "broken-link", same_as=to)
                 if to is not None:
                     self.broken += 1
-                    why = self.why_no_log(entry.name, paths, place, partial(_is_export, entry.path))
+                    why = self.why_no_log(entry.name, paths, place, partial(is_export, entry.path))
                     if looks_like_a_log(entry.name) and why is None:
                         self.broken_logs.append(entry.path)
             elif entry.name not in links and self.is_archive_by_name(entry.name, within):
                 self.archives.pass_over(entry.path)
             else:
                 why = passed_over.get(entry.path) or self.why_no_log(
-                    entry.name, paths, place, partial(_is_export, entry.path)
+                    entry.name, paths, place, partial(is_export, entry.path)
                 )
                 if why is None:
                     self.file_links.append(Link(entry.path, within + entry.name, self.top))
@@ -474,7 +476,7 @@ class _Search:
             (look,) = look_at([os.fsencode(path)], MAGIC_PREFIXES)
             if look is not None and self.archives.take(path, look, link.within):
                 continue
-            if _is_binary(path, look):
+            if is_binary(path, look):
                 self.found.skipped_binary += 1
                 self.decide(path, taken=False, why="binary")
             else:
@@ -550,7 +552,10 @@ class _Search:
 
 def _reaches(pattern: str, within: str) -> bool:
     """Whether a glob may ask for files by the path of a folder. A glob of names alone, such as ``*.log``, does not."""
-    literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    literal, *rest = re.split(r"[*?\[]", pattern, maxsplit=1)
+    if rest and rest[0].strip("*?") and fnmatch.fnmatchcase(within.rstrip("/"), pattern):
+        # *latest-run* asks for what lies in a folder of this name
+        return True
     return bool("/" in pattern or literal) and (literal.startswith(within) or within.startswith(literal))
 
 
@@ -566,35 +571,4 @@ def _is_regular(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_file()
     except OSError:
-        return False
-
-
-def _is_binary(path: str, look: tuple[int, int, int, int] | None) -> bool:
-    """Whether the first bytes are no text. A file that cannot be read is not binary: the scan reports the error."""
-    if look is None:
-        return False
-    shown = look[-1]
-    if not shown & FLAG_PACKED and not (shown & FLAG_BINARY and shown & FLAG_EXPORT):
-        return bool(shown & FLAG_BINARY)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            head = file.read(HEAD_BYTES)
-    except OSError:
-        return False
-    kind = compression(head)
-    if kind is not None and kind not in NOT_READ:
-        try:
-            with open_source(path, chunk_bytes=HEAD_BYTES) as opened:
-                head = opened.peek(HEAD_BYTES)
-        except SourceError:
-            return False
-    return is_binary_text(path, kind, head)
-
-
-def _is_export(path: str) -> bool:
-    """Whether a file holds exported log events."""
-    try:
-        with open_source(path) as opened:
-            return detect(opened.peek(FORMAT_HEAD_BYTES), path) != "plain"
-    except SourceError:
         return False

@@ -28,8 +28,6 @@ CONTAINER_STREAMS = ("stdout", "stderr")
 HEAD_BYTES = 4096
 # A line of Docker holds at most 16 KiB of output. Each byte of it may take six.
 _LONG_HEAD_BYTES = 128 * 1024
-# How many NULs at the beginning may precede what shows the format.
-_MOST_NULS = 16 * 1024 * 1024
 # What stands behind the message in a line of Docker.
 _OF_DOCKER = b'","stream":"std'
 
@@ -218,13 +216,7 @@ def format_of(source: Source, input_format: str) -> str:
     head = source.peek(HEAD_BYTES)
     nuls = 0
     if head[:1] == b"\0" and _binary(head) is None:
-        # a file that was truncated while its writer went on
-        size = HEAD_BYTES
-        while len(head) == size <= _MOST_NULS and not head.strip(b"\0"):
-            size *= 8
-            head = source.peek(size)
-        nuls = len(head) - len(head.lstrip(b"\0"))
-        head = source.peek(nuls + HEAD_BYTES)[nuls:]
+        nuls, head = source.peek_behind_nuls(HEAD_BYTES)
     detected = detect(head, source.name)
     # a progress bar is no line of Docker
     may_be_docker = detected == "docker-json" or (detected == "plain" and b"\r" not in head)

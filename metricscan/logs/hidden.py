@@ -34,6 +34,11 @@ def looks_like_a_log(name: str) -> bool:
     return _LIKE_A_LOG.fullmatch(name) is not None
 
 
+def may_hold_runs(name: str) -> bool:
+    """Whether a hidden folder of this name may be one of runs."""
+    return _NO_RUNS.fullmatch(name) is None
+
+
 def notice_of_hidden(folders: Sequence[str]) -> Notice | None:
     """The notice about those of the hidden folders that hold files that look like logs; None if there is none.
 
@@ -46,7 +51,7 @@ def notice_of_hidden(folders: Sequence[str]) -> Notice | None:
     left = _MOST_NAMES
     looked_at = 0
     for folder in folders:
-        if _NO_RUNS.fullmatch(os.path.basename(folder)):
+        if not may_hold_runs(os.path.basename(folder)):
             continue
         if looked_at == _MOST_FOLDERS or left <= 0:
             break
@@ -54,8 +59,11 @@ def notice_of_hidden(folders: Sequence[str]) -> Notice | None:
         log, left = _log_in(folder, left)
         if log is not None:
             holding.append((folder, log))
-    if not holding:
-        return None
+    return notice_of_holding(holding) if holding else None
+
+
+def notice_of_holding(holding: Sequence[tuple[str, str]]) -> Notice:
+    """The notice about hidden folders, each with a file in it that looks like a log."""
     folder, log = holding[0]
     if len(holding) == 1:
         text = (
@@ -86,7 +94,7 @@ def _log_in(folder: str, left: int) -> tuple[str | None, int]:
                 if entry.is_file(follow_symlinks=False):
                     if looks_like_a_log(entry.name):
                         return entry.path, left
-                elif depth > 1 and entry.is_dir(follow_symlinks=False) and not _NO_RUNS.fullmatch(entry.name):
+                elif depth > 1 and entry.is_dir(follow_symlinks=False) and may_hold_runs(entry.name):
                     inner.append((entry.path, depth - 1))
             except OSError:
                 continue

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.logs.job import Notice
 from metricscan.logs.naming import absolute
+from metricscan.logs.tars import MOST_HOPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-# As many links as Linux follows.
-_MOST_HOPS = 40
 
 
 class Link(NamedTuple):
@@ -58,12 +56,12 @@ def notice_of_broken(links: Sequence[str]) -> Notice | None:
 def hops(link: Link) -> int:
     """How many links lead on from a link."""
     path = link.path
-    for hops in range(_MOST_HOPS):
+    for hops in range(MOST_HOPS):
         try:
             path = os.path.join(os.path.dirname(path), os.readlink(path))
         except OSError:
             return hops
-    return _MOST_HOPS
+    return MOST_HOPS
 
 
 def beside(folder: str) -> str:

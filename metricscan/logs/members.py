@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from metricscan.errors import SourceError
 from metricscan.logs._reading import (
-    FLAG_BINARY,
     FLAG_EXPORT,
     FLAG_MARKED,
     FLAG_PACKED,
@@ -18,11 +17,13 @@ from metricscan.logs._reading import (
     look_at,
 )
 from metricscan.logs.archives import kind_of, place_of, read_archive
-from metricscan.logs.compression import MAGIC_PREFIXES, UNSUPPORTED, compression
+from metricscan.logs.by_content import HEAD_BYTES, is_binary_text
+from metricscan.logs.compression import MAGIC_PREFIXES, compression
 from metricscan.logs.copies import FIRST_LETTERS, is_like_a_link
 from metricscan.logs.exports import stream_names
 from metricscan.logs.formats import HEAD_BYTES as FORMAT_HEAD_BYTES
-from metricscan.logs.formats import REFUSED, detect, format_of, is_refused_log
+from metricscan.logs.formats import REFUSED, detect, format_of
+from metricscan.logs.hidden import looks_like_a_log, may_hold_runs, notice_of_holding
 from metricscan.logs.job import Notice
 from metricscan.logs.kept_facts import may_hold_facts
 from metricscan.logs.naming import absolute
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
 HELD_BYTES = 128 * 1024 * 1024
 #: What files with facts about jobs may take up together in memory, of those archives that must be read from their beginning on.
 KEPT_BYTES = 64 * 1024 * 1024
-# The first kilobytes of a member show whether it is text.
-HEAD_BYTES = 8192
-#: The compressions that are not decompressed.
-NOT_READ = frozenset(name for _, name in UNSUPPORTED)
 
 
 class Search(Protocol):
@@ -124,13 +121,19 @@ class ArchiveSearch:
         self._may_keep = KEPT_BYTES
         self._unopened: list[str] = []
         self._nested: list[str] = []
+        self._hidden: list[tuple[str, str]] = []
 
     def pass_over(self, path: str) -> None:
         """Note an archive in a folder, which is not opened unless it is given, too."""
         self._unopened.append(path)
 
     def report_unopened(self) -> None:
-        """Count the archives in folders and in archives that were not opened, and add notices about them."""
+        """Count the archives in folders and in archives that were not opened, and add notices about them.
+
+        Add also the notice about hidden folders in archives.
+        """
+        if self._hidden:
+            self._search.found.notices.append(notice_of_holding(self._hidden))
         opened = {*map(absolute, self._search.found.archives)}
         self._unopened = [path for path in self._unopened if absolute(path) not in opened]
         self._search.found.skipped_archives += len(self._unopened)
@@ -216,6 +219,12 @@ class ArchiveSearch:
         )
         report(archive, members, found)
         self._nested += [f"{path}/{name}" for name in members.nested]
+        self._hidden += [(f"{path}/{folder}", f"{path}/{log}") for folder, log in members.hidden.items()]
+        for link, name in archive.links.items():
+            to = f"{path}/{name}" if name in members.logs else None
+            if to is not None:
+                found.links[f"{path}/{link}"] = to
+            search.decide(f"{path}/{link}", taken=False, why="link", same_as=to)
         search.like_links += members.like_links()
         if only in members.logs:
             search.given.add(f"{path}/{only}")
@@ -268,6 +277,8 @@ class Members:
         By the names of the members.
     nested : list of str
         The names of members that are archives.
+    hidden : dict of str to str
+        Hidden folders that were not searched, each with the first member in it that looks like a log.
     by_name, binary : int
         Members that are no logs: because of their names; because of their content.
     """
@@ -277,6 +288,7 @@ class Members:
     ) -> None:
         self.logs: dict[str, Log] = {}
         self.nested: list[str] = []
+        self.hidden: dict[str, str] = {}
         self.by_name = 0
         self.binary = 0
         self._rules = rules
@@ -321,6 +333,8 @@ class Members:
                 packed, head = kind, b""
         else:
             opened = self._opened(file)
+        if packed is None and len(head) == HEAD_BYTES and not head.strip(b"\0"):
+            head = b"\0\0" + opened.peek_behind_nuls(HEAD_BYTES)[1]
         if name != self._only and is_binary_text(name, packed, head):
             self.binary += 1
             self._rules.decide(f"{self._path}/{name}", taken=False, why="binary")
@@ -364,6 +378,7 @@ class Members:
     def _is_log_by_name(self, name: str, inner: str, is_export: Callable[[], bool]) -> bool:
         folder, _, base = name.rpartition("/")
         if not self._is_searched(folder):
+            self._note_hidden(name, folder, base)
             return False
         within = self._within + inner[: len(inner) - len(base)]
         place = f"{self._place}/{folder}" if folder else self._place
@@ -377,6 +392,18 @@ class Members:
             self.by_name += 1
         self._rules.decide(f"{self._path}/{name}", taken=False, why=why)
         return False
+
+    def _note_hidden(self, name: str, folder: str, base: str) -> None:
+        """Note the hidden folder in which a member lies that looks like a log."""
+        if not looks_like_a_log(base) or self._rules.include:
+            return
+        at = ""
+        for part in folder.split("/"):
+            if part.startswith(".") and not self._is_searched(at + part):
+                if may_hold_runs(part):
+                    self.hidden.setdefault(at + part, name)
+                return
+            at += f"{part}/"
 
     def is_wanted(self, name: str) -> bool:
         """Whether a member that cannot be read would be a log by its name."""
@@ -485,15 +512,3 @@ def counted(count: int, noun: str) -> str:
 def fits(name: str, within: str, pattern: str) -> bool:
     """Whether a glob names a file, by its name or by its path in the folder."""
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(within, pattern)
-
-
-def is_binary_text(path: str, kind: str | None, head: bytes) -> bool:
-    """Whether the first bytes, decompressed, are no text, or a file in an unsupported compression has not the name of a log."""
-    if kind in NOT_READ:
-        # a log in an unsupported compression is an error; it is not skipped
-        name = os.path.basename(path)
-        names = (name, os.path.splitext(name)[0])
-        return not any(one.endswith((".log", ".txt", ".out", ".err")) for one in names)
-    shown = first_shows(head, b"")
-    # some binary files are refused by the name of their format
-    return bool(shown & FLAG_BINARY) and not (shown & FLAG_EXPORT and is_refused_log(head[:FORMAT_HEAD_BYTES]))

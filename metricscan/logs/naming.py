@@ -14,6 +14,7 @@ from metricscan.logs.formats import CONTAINER_STREAMS
 from metricscan.logs.job import STDIN, Job, Log
 from metricscan.logs.natural import natural_order
 from metricscan.logs.rotation import pieces_of
+from metricscan.logs.tools import WANDB_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -96,11 +97,15 @@ LAYOUTS = tuple(
             "/outputs/",
             rf"(?P<job>.*/outputs/\d\d\d\d-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log{_PACKED})",
         ),
-        ("W&B", "/files/output.log", rf"(?P<job>.*/(?:offline-)?run-[^/]+)/(?P<stream>files/output\.log{_PACKED})"),
+        (
+            "W&B",
+            "/files/output.log",
+            rf"(?P<job>.*/(?:(?:offline-)?run-[^/]+|latest-run))/(?P<stream>files/output\.log{_PACKED})",
+        ),
         # logs that the program saved with a run whose print-out was not kept
-        ("W&B", "/files/", r"(?P<job>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/(?P<stream>files/.+)"),
+        ("W&B", "/files/", rf"(?P<job>.*/{WANDB_RUN})/(?P<stream>files/.+)"),
         # what the client did; only include takes it
-        ("W&B", "/logs/", r"(?P<job>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/(?P<stream>logs/.+)"),
+        ("W&B", "/logs/", rf"(?P<job>.*/{WANDB_RUN})/(?P<stream>logs/.+)"),
         ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
         ("MLflow", "/artifacts/", r"(?P<job>.*/[0-9a-f]{32})/(?P<stream>artifacts/.+)"),
         ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/(?P<attempt>\d+)\.log(?:\.[^/]*)?)"),

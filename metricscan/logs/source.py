@@ -42,6 +42,9 @@ SLICE_BYTES = 1024 * 1024
 _MOST_NULS = 16 * 1024 * 1024
 PIPE_BYTES = 1024 * 1024  # the most that Linux allows without privileges
 
+#: How many NULs at the beginning may precede what shows the kind of an input.
+MOST_NULS = 16 * 1024 * 1024
+
 
 class Source:
     """An opened input: an iterator over its pieces, and a context manager that closes it.
@@ -211,6 +214,19 @@ class Source:
         """As :meth:`peek`, but if there is an error instead of a first byte, it is raised. Iteration raises it again."""
         self.settle()
         return self._peek_at_pieces(size)
+
+    def peek_behind_nuls(self, size: int) -> tuple[int, bytes]:
+        """How many NULs the input begins with, and the first bytes behind them, as :meth:`peek` gives them.
+
+        Behind more NULs than ``MOST_NULS`` nothing is looked for. A file that was truncated while its writer went on has some.
+        """
+        head = self.peek(size)
+        looked_at = size
+        while len(head) == looked_at <= MOST_NULS and not head.strip(b"\0"):
+            looked_at *= 8
+            head = self.peek(looked_at)
+        nuls = len(head) - len(head.lstrip(b"\0"))
+        return nuls, self.peek(nuls + size)[nuls:] if nuls else head
 
     def _peek_at_pieces(self, size: int) -> bytes:
         """A copy of the first bytes of the pieces, decoded if the source is settled and begins with a mark."""

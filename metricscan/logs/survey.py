@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from metricscan.logs.archives import NotKept
 from metricscan.logs.attempts import notice_of_attempts
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.facts import add_own_facts
@@ -130,6 +131,8 @@ def survey(
             one.add_parameters(shared, FROM_NAME)
         if folder is not None or "=" in one.name:
             add_own_facts(one, folder, found, tree)
+    # of files that an archive did not keep, one error says how many they are
+    found.errors = [error for error in found.errors if not isinstance(error.cause, NotKept)]
     for archive in found.archives.values():
         archive.forget_facts()
     if jobs_file is not None:

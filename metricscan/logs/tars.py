@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK_BYTES = 512
+#: As many links, one leading to the next, as Linux follows.
+MOST_HOPS = 40
 _CHUNK_BYTES = 256 * 1024
 # The most that the headers of one member take up. A path of 4,096 bytes and some attributes need a few thousand.
 _HEADER_BYTES = 1024 * 1024
@@ -290,13 +292,16 @@ class Walk:
     Attributes
     ----------
     not_regular : int
-        Links, devices and pipes that were met.
+        Devices and pipes that were met, and links that lead out of the tar.
+    links : dict of str to str
+        The names of links, each with the name to which it leads in the tar.
     within : str or None
         The member whose data is read or passed over.
     """
 
     def __init__(self, stream: Bytes, path: str) -> None:
         self.not_regular = 0
+        self.links: dict[str, str] = {}
         self.within: str | None = None
         self._stream = stream
         self._path = path
@@ -329,7 +334,13 @@ class Walk:
             if end < after:
                 raise self._damaged(at, tarfile.HeaderError("a negative size"))
             name = as_name(info.name)
-            if not info.isreg():
+            if info.issym() or info.islnk():
+                to = linked_name(name, info.linkname, is_hard=info.islnk())
+                if name and to is not None:
+                    self.links[name] = to
+                else:
+                    self.not_regular += 1
+            elif not info.isreg():
                 self.not_regular += not info.isdir()
             elif name:
                 member = self._member(info, at)
@@ -387,6 +398,27 @@ def as_name(name: str) -> str:
     ('job_a/train.log', 'var/log/a.log', '../a.log')
     """
     return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def linked_name(name: str, target: str, *, is_hard: bool) -> str | None:
+    """The name in the tar to which a link with this name leads; None if it leads out of the tar.
+
+    >>> linked_name("a/latest.log", "../b/train.log", is_hard=False), linked_name("a/b.log", "a/c.log", is_hard=True)
+    ('b/train.log', 'a/c.log')
+    >>> linked_name("a/b.log", "/etc/passwd", is_hard=False) is linked_name("b.log", "../c.log", is_hard=False) is None
+    True
+    """
+    parts = [] if is_hard else name.split("/")[:-1]
+    if not is_hard and target.startswith("/"):
+        return None
+    for part in target.split("/"):
+        if part == "..":
+            if not parts or parts[-1] == "..":
+                return None
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
 
 
 def content(stream: Bytes, member: TarMember, path: str, archive: str) -> Iterator[bytes]:

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: A part of a regex that matches the name of a run's folder of W&B; the last one is that of a copy of the newest run.
+WANDB_RUN = r"(?:(?:offline-)?run-\d{8}_\d{6}-[^/]+|latest-run)"
+
 # By a text in the folder's path, with / behind it: a regex for a file's absolute path. The text is tested once per folder.
 _BY_FOLDER = tuple(
     (text, re.compile(pattern, re.DOTALL))
     for text, pattern in (
         # W&B: what its client and its service did, and what it notes of the code
         ("/wandb/", rf".*/wandb/debug[^/]*\.log{_PACKED}"),
-        ("/logs/", rf".*/(?:offline-)?run-\d{{8}}_\d{{6}}-[^/]+/logs/debug[^/]*\.log{_PACKED}"),
-        ("/files/", r".*/(?:offline-)?run-\d{8}_\d{6}-[^/]+/files/(?:diff\.patch|(?:code|media)/.+)"),
+        ("/logs/", rf".*/{WANDB_RUN}/logs/debug[^/]*\.log{_PACKED}"),
+        ("/files/", rf".*/{WANDB_RUN}/files/(?:diff\.patch|(?:code|media)/.+)"),
         # Ray: what the processes of a session say of themselves; workers print for the program
         (
             "/session_",
@@ -66,12 +69,12 @@ _FOLDERS = frozenset(text.split("/")[-2] for text, _ in _BY_FOLDER if text.endsw
 _DIGEST_LENGTH = 32
 # Where a tool keeps what a run printed, the other files of the run are copies of it, or of the project, or results: a regex for a
 # file's absolute path, and the print-out beside which this is so.
-_SAVED_BY_WANDB = re.compile(r"(?P<run>.*/(?:offline-)?run-\d{8}_\d{6}-[^/]+)/files/(?!output\.log).+", re.DOTALL)
+_SAVED_BY_WANDB = re.compile(rf"(?P<run>.*/{WANDB_RUN})/files/(?!output\.log).+", re.DOTALL)
 _SAVED_BY_GUILD = re.compile(r"(?P<run>.*/[0-9a-f]{32})/(?!\.guild/).+", re.DOTALL)
 _SAVED = ((_SAVED_BY_WANDB, "files/output.log"), (_SAVED_BY_GUILD, ".guild/output"))
 #: What the paths of such print-outs end with.
 PRINT_OUTS = tuple(f"/{print_out}" for _, print_out in _SAVED)
-_MAY_BE_SAVED = re.compile(r".*/(?:(?:offline-)?run-\d{8}_\d{6}-[^/]+/files|[0-9a-f]{32})/.*", re.DOTALL)
+_MAY_BE_SAVED = re.compile(rf".*/(?:{WANDB_RUN}/files|[0-9a-f]{{32}})/.*", re.DOTALL)
 # By the file's name: a regex for the folder's absolute path.
 _BY_NAME = {
     name: re.compile(pattern, re.DOTALL)

@@ -194,10 +194,10 @@ def test_facts_of_a_large_archive_are_bounded(tmp_path, one_pass, monkeypatch):
     path.write_bytes(KINDS["logs.tar.gz"](files))
     found = survey([path])
     assert [job.hyperparameters.get("lr") for job in found.jobs] == ["a", "b", None, None]
-    of_archive, *others = found.errors
+    # one error says it of all
+    (of_archive,) = found.errors
     assert "2 files in which tools write hyperparameters or statuses, for example c/params.json" in str(of_archive)
     assert "would take up too much memory" in str(of_archive)
-    assert [error.path for error in others] == [f"{path}/{name}/params.json" for name in "cd"]
     # none of it stays in memory
     assert [archive.facts.content for archive in found.archives.values()] == [{}]
 

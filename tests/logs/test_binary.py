@@ -4,9 +4,12 @@ import gzip
 import os
 from pathlib import Path
 
+import pytest
+from support.archives import tarred, zipped
 from support.folders import tree
 from support.surveys import told
 
+from metricscan import Scanner, replay
 from metricscan.logs import _natural
 from metricscan.logs.survey import survey
 
@@ -109,3 +112,28 @@ def test_a_compressed_text_with_some_nuls_is_a_log(tmp_path):
     tree(tmp_path, {"a.log.gz": gzip.compress(b"loss=1\0\n" * 20), "b.log.gz": gzip.compress(bytes(range(256)))})
     found = survey([tmp_path])
     assert (len(found.jobs), found.skipped_binary) == (1, 1)
+
+
+@pytest.mark.parametrize("nuls", [8191, 8192, 70_000])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_nuls_at_the_beginning_do_not_make_a_log_binary(tmp_path, nuls, pack):
+    """A file that was truncated while its writer went on; in a folder, in archives, compressed or not."""
+    data = pack(bytes(nuls) + b"loss=1\n" * 3)
+    files = {"a.log": data, "b.log": pack(bytes(nuls) + b"\1\2\3\4" * 40)}
+    for number, packed in enumerate((tarred(files), gzip.compress(tarred(files)), zipped(files))):
+        path = tmp_path / f"{number}.archive"
+        path.write_bytes(packed)
+        found = survey([path])
+        assert (list(told(found)), found.skipped_binary) == (["a"], 1)
+    found = survey([tree(tmp_path / "logs", files)])
+    assert (list(told(found)), found.skipped_binary) == (["a"], 1)
+    assert replay(tmp_path / "logs", Scanner(["loss=loss=(.)"]))["loss"].num_rows == 3
+
+
+@pytest.mark.parametrize("program", [b"\x7fELF" + bytes(5000), b"MZ" + bytes(9000), b"#!/bin/sh\n"])
+def test_a_zip_that_extracts_itself_is_named(tmp_path, program):
+    path = tmp_path / "logs"
+    path.write_bytes(program + zipped({"a.log": b"loss=1\n"}))
+    (error,) = survey([path]).errors
+    assert "is a zip behind a program" in str(error)
+    assert "zip -J" in error.hint

@@ -4,6 +4,7 @@ An archive of such a folder says the same as the folder.
 """
 
 import json
+import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -546,3 +547,27 @@ def test_a_tools_own_logs_that_include_takes_by_their_folder_are_said(tmp_path, 
     if said:
         assert said[0].startswith("1 log is what a tool wrote about itself, for example ")
         assert said[0].endswith("logs/debug.log: include took it by its folder")
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+@pytest.mark.parametrize("include", ["*latest-run*", "latest-run/*", "*/latest-run/*", "latest-*"])
+def test_include_may_ask_for_the_newest_run_of_wandb(tmp_path, is_link, include):
+    """Its link gives the run's own name; a copy of the folder is a run of its own, not a job for each of its files."""
+    folder = tree(
+        tmp_path / "wandb",
+        {
+            "run-20260301_100000-abc/files/output.log": "loss=1\n",
+            "run-20260302_100000-def/files/output.log": "loss=2\n",
+            "run-20260302_100000-def/logs/debug.log": "start\n",
+        },
+    )
+    newest = folder / "run-20260302_100000-def"
+    if is_link:
+        (folder / "latest-run").symlink_to(newest.name)
+    else:
+        shutil.copytree(newest, folder / "latest-run")
+    top = tmp_path if include.startswith("*/") else folder
+    found = told(survey([top], include=[include]))
+    assert list(found) == [newest.name if is_link else "latest-run"]
+    assert "files/output.log" in found[newest.name if is_link else "latest-run"]
+    assert told(survey([folder / "latest-run"])) == {newest.name if is_link else "latest-run": ["files/output.log"]}
