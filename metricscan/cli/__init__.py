@@ -23,6 +23,7 @@ from metricscan.cli.algorithms import algorithms
 from metricscan.cli.audit import audit
 from metricscan.cli.check import check
 from metricscan.cli.compact import compact
+from metricscan.cli.follow import follow
 from metricscan.cli.options import print_warning
 from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain
 from metricscan.cli.plot import plot
@@ -156,5 +157,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _command in (replay, check, survey, rank, plot, compact, audit, algorithms):
+for _command in (replay, check, survey, rank, plot, follow, compact, audit, algorithms):
     command.add_command(_command)

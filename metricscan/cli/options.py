@@ -43,6 +43,9 @@ class Wanted(NamedTuple):
     algorithm: str | None
 
 
+_OF_SCANNER = ("newline", "matches", "escape", "ansi", "untamed")
+
+
 class Reading(NamedTuple):
     """How to find and read logs, from the options."""
 
@@ -60,7 +63,26 @@ class Reading(NamedTuple):
     @property
     def of_scanner(self) -> dict[str, Any]:
         """The values that are options of a Scanner."""
-        return {name: getattr(self, name) for name in ("newline", "matches", "escape", "ansi", "untamed")}
+        return {name: getattr(self, name) for name in _OF_SCANNER}
+
+
+class FollowReading(NamedTuple):
+    """How to find logs that grow, and to read them, from the options."""
+
+    newline: str | None
+    matches: str
+    escape: str
+    ansi: str
+    untamed: str
+    input_format: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    follow_links: bool
+
+    @property
+    def of_scanner(self) -> dict[str, Any]:
+        """The values that are options of a Scanner."""
+        return {name: getattr(self, name) for name in _OF_SCANNER}
 
 
 class Finding(NamedTuple):
@@ -162,14 +184,7 @@ _MATCHING = (
         "practical bound): print a warning and use it, refuse all definitions, or use it without a warning.",
     ),
 )
-_FINDING = (
-    click.option(
-        "--input-format",
-        type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"]),
-        default="auto",
-        show_default=True,
-        help="Format of the logs: text, exported log events, or containers' logs. auto detects the format of each log.",
-    ),
+_SEARCHING = (
     click.option(
         "--include", metavar="GLOB", multiple=True, help="In folders, read only the files that match. Can be repeated."
     ),
@@ -179,12 +194,36 @@ _FINDING = (
     click.option(
         "--follow-links", is_flag=True, help="Search folders elsewhere to which links in the given ones lead."
     ),
+)
+_FINDING = (
+    click.option(
+        "--input-format",
+        type=click.Choice(["auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"]),
+        default="auto",
+        show_default=True,
+        help="Format of the logs: text, exported log events, or containers' logs. auto detects the format of each log.",
+    ),
+    *_SEARCHING,
     max_decompressed_option,
 )
 #: Adds the options that say how to find and read logs; the command gets them as ``reading``.
 reading_options = bundle("reading", Reading, *_MATCHING, *_FINDING)
 #: Adds the options that say how to find logs; the command gets them as ``finding``.
 finding_options = bundle("finding", Finding, *_FINDING)
+#: Adds the options that say how to find and read logs that grow; the command gets them as ``reading``.
+follow_reading_options = bundle(
+    "reading",
+    FollowReading,
+    *_MATCHING,
+    click.option(
+        "--input-format",
+        type=click.Choice(["auto", "plain"]),
+        default="auto",
+        show_default=True,
+        help="auto: refuse logs in other formats than text. plain: read all as text.",
+    ),
+    *_SEARCHING,
+)
 
 job_option = click.option(
     "--job",
@@ -205,7 +244,7 @@ threads_option = click.option(
 )
 
 
-def compiled(wanted: Wanted, reading: Reading, objective: str | None = None) -> Scanner:
+def compiled(wanted: Wanted, reading: Reading | FollowReading, objective: str | None = None) -> Scanner:
     """Compile the scanner that the options describe, and print its warnings."""
     from metricscan.definitions.definition import listed
     from metricscan.definitions.files import read_definitions

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.datasets.journal_format import FollowedFile, Replaced, State
+    from metricscan.scanning.result import LiveRow
 
 
 class ReplacedRecord(NamedTuple):
@@ -45,11 +46,15 @@ class JournalBatch(NamedTuple):
         By metric, with the columns of a dataset's tables, in the order in which they were written; metrics with rows alone.
     replaced : tuple of ReplacedRecord
         To be done before ``rows`` are added: the rows of these records that earlier batches brought are to be dropped.
+    live : tuple of (FollowedFile, LiveRow)
+        Where :func:`metricscan.follow` was asked for steps or workers, the rows one by one with those that belong to them. A row
+        that waits for its step comes with a later batch.
     """
 
     cursor: str | None
     rows: Mapping[str, pa.RecordBatch]
     replaced: tuple[ReplacedRecord, ...]
+    live: tuple[tuple[FollowedFile, LiveRow], ...] = ()
 
 
 class JournalReader:

@@ -6,6 +6,8 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator  # noqa: TC003 - typing.get_type_hints looks them up
+from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.datasets.journal import Journal
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from metricscan.datasets.journal_format import FollowedFile
+    from metricscan.definitions.blocks import StepPlace
     from metricscan.errors import SourceError
     from metricscan.live.follower import FileRows, Found
     from metricscan.logs.job import Notice
+    from metricscan.scanning.result import LiveRow
 
 # Rows that are held at most between two commits.
 _HELD_ROWS = 131_072
@@ -49,6 +54,10 @@ def follow(
     commit_interval: float = 0.2,
     rotate_wait: float = 60.0,
     flush_after: float | None = None,
+    step: str | None = None,
+    step_place: StepPlace = "before",
+    worker: str | Sequence[str] = (),
+    carry: bool | str | Sequence[str] = False,
     job: str = "auto",
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
@@ -83,6 +92,9 @@ def follow(
     flush_after : float, optional
         A record that has not ended, and to which nothing was added for so many seconds, counts as ended. If it goes on all the
         same, its rows are replaced. By default records wait for their ends.
+    step, step_place, worker, carry
+        As for :meth:`Scanner.stream`: batches hold ``live`` rows, each with the step and the workers that belong to it. A
+        journal is gone on with by the same values of these. Batches of before, which a cursor brings, have no such rows.
     job, include, exclude, follow_links
         Which logs there are, and whose they are, as for :func:`metricscan.replay`. A job keeps the name that it got first.
     input_format : {"auto", "plain"}
@@ -132,14 +144,23 @@ def follow(
         faults.of(check_format, input_format)
         if input_format not in ("auto", "plain"):
             faults.note(f"input_format={input_format!r}: only text can be followed, 'auto' or 'plain' was expected")
+        faults.of(partial(scanner.stream, step=step, step_place=step_place, worker=worker, carry=carry))
         if cursor is not None and out is None:
             faults.note(f"cursor={cursor!r} is a place in a journal: it needs out")
         for one in conditions:
             faults.of(_check_until, one)
+    joining = {"step": step, "step_place": step_place, "worker": worker, "carry": carry}
     watched = [os.fsdecode(path) for path in given_paths(paths)]
     journal = None
+    stopped = Event()
     if out is not None:
-        journal = Journal.open(out, scanner, commit_interval=None, on_wait=on_wait, clock=clock)
+
+        def wait_for_room(error: SourceError) -> None:
+            if on_wait is None or stopped.is_set():
+                raise error
+            on_wait(error)
+
+        journal = Journal.open(out, scanner, commit_interval=None, on_wait=wait_for_room, clock=clock)
     try:
         known = {} if journal is None else journal.checkpoints()
         names = {file.path: LogName(file.job, file.stream) for file in known}
@@ -159,15 +180,18 @@ def follow(
             clock=clock,
             on_notice=on_notice,
             detects=input_format == "auto",
+            stream=joining,
         )
         return Following(
             follower,
             watch,
             journal,
+            stopped,
             cursor=cursor,
             until=[Until(one) for one in conditions],
             poll_interval=poll_interval,
             commit_interval=commit_interval,
+            has_live_rows=step is not None or bool(worker),
             on_notice=on_notice,
             clock=clock,
         )
@@ -190,11 +214,13 @@ class Following:
         follower: Follower,
         watch: Watch,
         journal: Journal | None,
+        stopped: Event,
         *,
         cursor: str | None,
         until: Sequence[Until],
         poll_interval: float,
         commit_interval: float,
+        has_live_rows: bool,
         on_notice: Callable[[Notice], object] | None,
         clock: Callable[[], float],
     ) -> None:
@@ -204,6 +230,8 @@ class Following:
         self._until = until
         self._poll_interval = poll_interval
         self._commit_interval = commit_interval
+        self._has_live_rows = has_live_rows
+        self._live: list[tuple[FollowedFile, LiveRow]] = []
         self._on_notice = on_notice
         self._clock = clock
         self._reader = None if journal is None else JournalReader(journal.path)
@@ -214,7 +242,7 @@ class Following:
         for one in until:
             if one.descriptor is not None:
                 self._waker.add(one.descriptor)
-        self._is_stopped = False
+        self._stopped = stopped
         self._is_closed = False
         self._held_rows = 0
         self._due: float | None = None
@@ -228,7 +256,7 @@ class Following:
 
     def stop(self) -> None:
         """End the iteration: what was read is committed and comes. From any thread, and from a signal handler."""
-        self._is_stopped = True
+        self._stopped.set()
         self._waker.wake()
 
     # ---- the loop
@@ -248,7 +276,7 @@ class Following:
         if self._reader is not None:
             yield from self._committed()
         is_last = False
-        while not self._is_stopped:
+        while not self._stopped.is_set():
             now = self._clock()
             # looked at before the poll, which then sees all that was written before
             is_last = is_last or any(one.is_met(now - self._follower.changed_at) for one in self._until)
@@ -258,7 +286,7 @@ class Following:
             for found in self._follower.poll():
                 is_new = True
                 yield from self._hand_on(found)
-                if self._is_stopped:
+                if self._stopped.is_set():
                     break
             if is_last and not is_new:
                 for found in self._follower.finish():
@@ -289,14 +317,16 @@ class Following:
             self._waker.wait(at - now)
 
     def _hand_on(self, found: Found) -> Iterator[JournalBatch]:
+        if self._has_live_rows:
+            self._live += [(one.file, row) for one in found.files for row in one.live_rows]
         if self._journal is None:
-            batch = _batch_of(found.files)
+            batch = _batch_of(found.files, self._taken_live())
             if batch is not None:
                 yield batch
             return
         for notice in found.lost:
             self._journal.note(notice)
-        for file, rows, replaces, checkpoint in found.files:
+        for file, rows, replaces, checkpoint, _ in found.files:
             self._journal.append(file, rows, checkpoint, replaces=replaces)
             self._held_rows += sum(batch.num_rows for batch in rows.values())
         if self._due is None:
@@ -319,7 +349,15 @@ class Following:
         assert self._reader is not None
         for batch in self._reader.read_from(self._cursor):
             self._cursor = batch.cursor
-            yield batch
+            yield batch._replace(live=self._taken_live())
+        self._cursor = self._reader.cursor
+        if self._live:
+            # the steps of rows that came before
+            yield JournalBatch(self._cursor, {}, (), self._taken_live())
+
+    def _taken_live(self) -> tuple[tuple[FollowedFile, LiveRow], ...]:
+        live, self._live = tuple(self._live), []
+        return live
 
     # ---- the end
 
@@ -387,19 +425,19 @@ class Following:
         return found
 
 
-def _batch_of(files: Iterable[FileRows]) -> JournalBatch | None:
+def _batch_of(files: Iterable[FileRows], live: tuple[tuple[FollowedFile, LiveRow], ...]) -> JournalBatch | None:
     """The rows of a poll as a batch; None if there are none."""
     from metricscan.datasets.journal_tables import labelled
 
     rows: dict[str, list[tuple[Any, pa.RecordBatch]]] = {}
     replaced = []
-    for file, found, replaces, _ in files:
+    for file, found, replaces, _, _ in files:
         replaced += [ReplacedRecord(file, offset) for offset in replaces]
         for name, batch in found.items():
             rows.setdefault(name, []).append((file, batch))
-    if not rows and not replaced:
+    if not rows and not replaced and not live:
         return None
-    return JournalBatch(None, {name: labelled(some) for name, some in rows.items()}, tuple(replaced))
+    return JournalBatch(None, {name: labelled(some) for name, some in rows.items()}, tuple(replaced), live)
 
 
 def _check_seconds(name: str, value: Any) -> None:

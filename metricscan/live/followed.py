@@ -302,7 +302,7 @@ class FollowedLog:
             if checkpoint.is_finished:
                 continue
             paths = [*beside, self.path] if number == newest else beside
-            found = recognise(checkpoint, paths, self._others(number))
+            found = recognise(checkpoint, paths, self._others(number), self.path)
             if found is None:
                 yield from self._give_up(number, checkpoint)
             else:

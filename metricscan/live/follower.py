@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from metricscan.live.followed import Event
     from metricscan.live.reading import PartRows
+    from metricscan.scanning.result import LiveRow, Taken
     from metricscan.scanning.scanner import Scanner
 
 # Of so many logs the files are held open; those of others are opened when they change.
@@ -33,13 +34,21 @@ class FileRows(NamedTuple):
     file : FollowedFile
     rows : dict of str to pyarrow.RecordBatch
     replaces : tuple of int
-    checkpoint : bytes or None
+    checkpoint : bytes
+    taken : tuple of Taken
+        What the streams gave.
     """
 
     file: FollowedFile
     rows: Mapping[str, pa.RecordBatch]
     replaces: tuple[int, ...]
-    checkpoint: bytes | None
+    checkpoint: bytes
+    taken: tuple[Taken, ...] = ()
+
+    @property
+    def live_rows(self) -> list[LiveRow]:
+        """The rows one by one, each with the step that belongs to it."""
+        return [row for one in self.taken for row in one.rows]
 
 
 class Found(NamedTuple):
@@ -101,6 +110,8 @@ class Follower:
         Called with each :class:`Notice`: of a loss, of a new file under the name of a log, of a file that cannot be read.
     detects : bool
         Whether a log in another format than text is refused.
+    stream : mapping, optional
+        How streams are opened: ``step``, ``worker`` and other options of :meth:`Scanner.stream`.
 
     Attributes
     ----------
@@ -135,6 +146,7 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
         on_notice: Callable[[Notice], object] | None = None,
         detects: bool = True,
+        stream: Mapping[str, Any] | None = None,
         most_open: int = _MOST_OPEN,
         **options: Any,
     ) -> None:
@@ -144,7 +156,7 @@ class Follower:
         self._clock = clock
         self._on_notice = on_notice
         self._most_open = most_open
-        self._options = {"detects": detects, **options}
+        self._options = {"detects": detects, "stream": stream, **options}
         self._logs: dict[str, _Log] = {}
         self.errors: list[SourceError] = []
         self.changed_at = clock()
@@ -262,10 +274,9 @@ class Follower:
 
     def _found(self, log: _Log, found: Sequence[PartRows]) -> Found:
         files = []
-        for part, rows, replaces, checkpoint in found:
-            if checkpoint is not None:
-                log.checkpoints[part] = checkpoint
-            files.append(FileRows(log.file(part), rows, replaces, checkpoint))
+        for part, rows, replaces, checkpoint, taken in found:
+            log.checkpoints[part] = checkpoint
+            files.append(FileRows(log.file(part), rows, replaces, checkpoint, taken))
         lost, self._lost = self._lost, []
         return Found(files, lost)
 

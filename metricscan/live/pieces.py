@@ -130,7 +130,9 @@ def pieces_beside(path: str) -> list[str]:
     return [one for _, one in ordered if without_suffix(one) == one or without_suffix(one) not in plain]
 
 
-def recognise(checkpoint: Checkpoint, paths: list[str], others: Iterable[Checkpoint] = ()) -> Recognised | None:
+def recognise(
+    checkpoint: Checkpoint, paths: list[str], others: Iterable[Checkpoint] = (), current: str | None = None
+) -> Recognised | None:
     """Find the file that holds the content of a checkpoint, and perhaps more.
 
     A file with the device and inode of the checkpoint comes first; then the newest of the others, which may be compressed.
@@ -143,6 +145,8 @@ def recognise(checkpoint: Checkpoint, paths: list[str], others: Iterable[Checkpo
     others : iterable of Checkpoint
         Those of the other parts of the log. Short contents are equal in many logs: a file that is known as that of another part,
         or holds a longer content, is not taken.
+    current : str, optional
+        The path of the log itself, if it is among the paths.
     """
     others = list(others)
     for is_same in (True, False):
@@ -158,9 +162,16 @@ def recognise(checkpoint: Checkpoint, paths: list[str], others: Iterable[Checkpo
             try:
                 if is_same == (file.key == checkpoint.key):
                     reach = _reach(checkpoint, file)
-                    # Of two parts whose files had this inode in turn, the one that was read further is the likelier.
-                    rivals = [one for one in others if one.key != checkpoint.key or one.offset > checkpoint.offset]
-                    rivals = rivals if is_same else others
+                    rivals = others
+                    if is_same:
+                        # Of two parts whose files had this inode in turn, the one that was read further is the likelier. So it is
+                        # of all parts, where the log has its name: no copy of a piece lies there.
+                        is_at_name = paths[at] == current
+                        rivals = [
+                            one
+                            for one in others
+                            if one.offset > checkpoint.offset or (one.key != checkpoint.key and not is_at_name)
+                        ]
                     if reach is not None and _is_of_another(file, checkpoint, rivals):
                         reach = None
             except OSError:

@@ -11,6 +11,7 @@ from metricscan.live.followed import Data, Ended, FileStatus, FollowedLog
 from metricscan.live.identity import Checkpoint
 from metricscan.logs import encodings
 from metricscan.logs.formats import HEAD_BYTES, detect
+from metricscan.scanning.result import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 # What is read of a log before its rows are handed on, and can be committed.
 _HELD_BYTES = 1 << 20
-# version, how many bytes of the unended record are in rows, newlines before it, and the time of the file when all was read
-_STATE = struct.Struct("<BQQQ")
+# Version, up to where the unended record was flushed, and the time of the file when all of it was read; 0 for none.
+_STATE = struct.Struct("<BQQ")
 _STATE_VERSION = 1
 
 
@@ -38,52 +39,44 @@ class PartRows(NamedTuple):
         By metric, as :meth:`Stream.take` gives them.
     replaces : tuple of int
         Offsets of records. Their rows that came before count no more.
-    checkpoint : bytes or None
-        None if it is that of before.
+    checkpoint : bytes
+    taken : tuple of Taken
+        What the streams gave: their ``rows`` are the rows one by one, with their steps.
     """
 
     part: int
     rows: dict[str, pa.RecordBatch]
-    replaces: tuple[int, ...] = ()
-    checkpoint: bytes | None = None
+    replaces: tuple[int, ...]
+    checkpoint: bytes
+    taken: tuple[Taken, ...] = ()
 
 
 class _Part:
     """What is known of a part whose bytes are being read."""
 
-    def __init__(self, stream: Stream, offset: int, newlines: int, flushed: int, now: float) -> None:
+    def __init__(self, stream: Stream, offset: int, flushed: int, now: float) -> None:
         self.stream = stream
-        #: Where the bytes that were seen end, and those that were fed: a mark at the beginning is not fed again.
-        self.end, self.fed = offset, stream.resume_offset
-        #: The record that has not ended: its place, its bytes, and how many of them are in rows already.
-        self.unended_at = self.fed
-        self.unended = bytearray()
+        #: Where the bytes that were seen end.
+        self.end = offset
+        #: Bytes before it are not fed: those of a mark at the beginning were.
+        self.fed_from = stream.resume_offset
+        #: Where those ended that a flush saw.
         self.flushed = flushed
-        #: Up to the record that has not ended.
-        self.newlines = newlines
         self.changed_at = now
         #: The first bytes, until they show the format.
         self.head: bytearray | None = bytearray() if not offset else None
-        self.rows: dict[str, list[pa.RecordBatch]] = {}
-        self.replaces: list[int] = []
+        self.taken: list[Taken] = []
+        #: What the checkpoint holds once the part has ended.
+        self.last_state = b""
+
+    @property
+    def has_unended(self) -> bool:
+        """Whether there are bytes of a record that has not ended, and that no flush saw."""
+        return self.end > self.flushed and (bool(self.head) or self.end > self.stream.resume_offset)
 
     def feed(self, data: bytes, offset: int) -> None:
-        """Feed bytes that begin at an offset: those that were not fed."""
-        data = data[max(0, self.fed - offset) :]
-        begin = self.fed
-        self.stream.feed(data)
-        self.fed += len(data)
-        ended = self.stream.resume_offset
-        if ended == self.unended_at:
-            self.unended += data
-            return
-        if self.flushed:
-            self.replaces.append(self.unended_at)
-            self.flushed = 0
-        # of the record that has ended, what was kept of it
-        self.newlines += self.unended.count(b"\n") + data.count(b"\n", 0, max(0, ended - begin))
-        self.unended_at = ended
-        self.unended = bytearray(data[max(0, ended - begin) :])
+        """Feed bytes that begin at an offset."""
+        self.stream.feed(data[self.fed_from - offset :] if offset < self.fed_from else data)
 
     def feed_head(self) -> None:
         """Feed the first bytes, whose format is known now."""
@@ -93,22 +86,13 @@ class _Part:
 
     def take(self) -> None:
         """Take the rows of the stream."""
-        for name, batch in self.stream.take().items():
-            self.rows.setdefault(name, []).append(batch)
-
-    def taken(self) -> tuple[dict[str, pa.RecordBatch], tuple[int, ...]]:
-        """Hand over the rows, and the records that they replace."""
-        rows, replaces = self.rows, tuple(self.replaces)
-        self.rows, self.replaces = {}, []
-        return {name: _joined(batches) for name, batches in rows.items()}, replaces
+        taken = self.stream.take()
+        if taken:
+            self.taken.append(taken)
 
     def state(self, modified_ns: int) -> bytes:
         """What a checkpoint holds of it. All rows are taken."""
-        return _STATE.pack(_STATE_VERSION, self.flushed, self.newlines, modified_ns) + self.stream.state()
-
-    def last_state(self) -> bytes:
-        """What the checkpoint of a part that has ended holds."""
-        return _STATE.pack(_STATE_VERSION, 0, self.newlines + self.unended.count(b"\n"), 0)
+        return _STATE.pack(_STATE_VERSION, self.flushed, modified_ns) + self.stream.state()
 
 
 class LogReader:
@@ -129,6 +113,8 @@ class LogReader:
         handed on.
     detects : bool
         Whether a log in another format than text is refused.
+    stream : mapping, optional
+        How its streams are opened: ``step``, ``worker`` and other options of :meth:`Scanner.stream`.
 
     Attributes
     ----------
@@ -168,6 +154,7 @@ class LogReader:
         clock: Callable[[], float] = time.monotonic,
         on_event: Callable[[Event], object] | None = None,
         detects: bool = True,
+        stream: Mapping[str, Any] | None = None,
         held_bytes: int = _HELD_BYTES,
         **options: Any,
     ) -> None:
@@ -179,6 +166,7 @@ class LogReader:
         self._clock = clock
         self._on_event = on_event
         self._detects = detects
+        self._stream = dict(stream or {})
         self._held_bytes = held_bytes
         self._parts: dict[int, _Part] = {}
         #: Parts that ended and whose last rows were not handed on.
@@ -218,8 +206,8 @@ class LogReader:
 
     @property
     def has_unended(self) -> bool:
-        """Whether a record has not ended, and has bytes that are in no row."""
-        return any(part.head or len(part.unended) > part.flushed for part in self._parts.values())
+        """Whether a record has not ended, and has bytes that no flush saw."""
+        return any(part.has_unended for part in self._parts.values())
 
     def flush(self, after_s: float = 0.0) -> list[PartRows]:
         """Take the records that have not ended, and to which nothing was added for so long, for ended ones.
@@ -228,19 +216,15 @@ class LogReader:
         """
         now = self._clock()
         for number, part in self._parts.items():
-            if now - part.changed_at < after_s:
+            if now - part.changed_at < after_s or not part.has_unended:
                 continue
             if part.head and self._is_text(part, is_all=True):
                 part.feed_head()
-            if len(part.unended) > part.flushed:
+            if part.head is None:
                 part.take()
-                with self._scanner.stream(state=part.stream.state()) as stream:
-                    stream.feed(part.unended)
-                if part.flushed:
-                    part.replaces.append(part.unended_at)
-                part.flushed = len(part.unended)
-                for name, batch in stream.take().items():
-                    part.rows.setdefault(name, []).append(batch)
+                part.stream.flush()
+                part.take()
+                part.flushed = part.end
                 self.log.keep_state(number, part.state(self._modified_ns()))
         return self._found()
 
@@ -264,25 +248,28 @@ class LogReader:
             if not self._is_text(part):
                 return
             part.feed_head()
-        if part.unended_at >= event.offset:
-            self.log.became_rows(event.part, part.unended_at)
+        ended = part.stream.resume_offset
+        if ended >= event.offset:
+            self.log.became_rows(event.part, ended)
 
     def _begun(self, number: int, offset: int, now: float) -> _Part:
         """A part that is read from an offset on, where an earlier reader stood."""
         state = self.log.state_of(number)
         if not state:
-            return _Part(self._scanner.stream(), offset, 0, 0, now)
-        flushed, newlines, _ = _unpacked(state)
-        if len(state) == _STATE.size:
-            # it had ended, and goes on all the same
-            return _Part(self._scanner.stream(offset=offset, line=newlines + 1), offset, newlines, 0, now)
-        return _Part(self._scanner.stream(state=state[_STATE.size :]), offset, newlines, flushed, now)
+            return _Part(self._scanner.stream(**self._stream), offset, 0, now)
+        flushed, _ = _unpacked(state)
+        stream = self._scanner.stream(state=state[_STATE.size :], **self._stream)
+        missing = offset - stream.resume_offset
+        if missing > 0:
+            # It had ended within a record, whose bytes were read, and goes on all the same.
+            stream.feed(bytes(missing))
+        return _Part(stream, offset, flushed, now)
 
     def _begun_anew(self, part: _Part, offset: int, now: float) -> _Part:
         """A part whose last record, which had not ended, is read again."""
         part.take()
-        again = _Part(self._scanner.stream(state=part.stream.state()), offset, part.newlines, min(part.flushed, 1), now)
-        again.rows, again.replaces = part.rows, part.replaces
+        again = _Part(self._scanner.stream(state=part.stream.state(), **self._stream), offset, 0, now)
+        again.taken = part.taken
         return again
 
     def _is_text(self, part: _Part, *, is_all: bool = False) -> bool:
@@ -294,15 +281,13 @@ class LogReader:
         if not is_all and len(head) < HEAD_BYTES and b"\n" not in head and b"\r" not in head:
             return False
         first = bytes(head)
-        encoding = encodings.marked(first)
-        found = detect(first, self.log.path) if encoding is None else encoding.name
+        found = "plain" if encodings.marked(first) is not None else detect(first, self.log.path)
         if found == "plain":
             return True
-        what = f"is of the format {found}" if encoding is None else f"is in {found}"
         self.refused = SourceError(
-            f"{self.log.path} {what}: only text in UTF-8 can be followed",
+            f"{self.log.path} is of the format {found}: only text can be followed",
             path=self.log.path,
-            hint="replay reads it when it is complete" if encoding else "--input-format plain follows it as text",
+            hint="replay reads it; input_format='plain' follows it as text",
         )
         return False
 
@@ -315,9 +300,16 @@ class LogReader:
                 return
             part.feed_head()
         part.take()
-        if not event.is_cut and part.unended:
-            if part.flushed:
-                part.replaces.append(part.unended_at)
+        state = part.stream.state()
+        part.last_state = part.state(0)
+        if event.is_cut:
+            # The rows that wait for a step get none any more. The record that was cut gives none.
+            with self._scanner.stream(state=state, **self._stream) as waiting:
+                pass
+            rows = waiting.take().rows
+            if rows:
+                part.taken.append(Taken({}, (), lambda: rows))
+        else:
             part.stream.close()
             part.take()
         self._ended[event.part] = part
@@ -326,22 +318,20 @@ class LogReader:
         """The rows and checkpoints since the last call."""
         if self.refused is not None:
             return []
-        rows: dict[int, tuple[dict[str, pa.RecordBatch], tuple[int, ...]]] = {}
+        taken: dict[int, list[Taken]] = {}
         modified_ns = self._modified_ns()
         for number, part in self._ended.items():
-            self.log.keep_state(number, part.last_state())
-            rows[number] = part.taken()
+            self.log.keep_state(number, part.last_state)
+            taken[number] = part.taken
         self._ended = {}
-        for number in sorted(self.log.changed_parts()):
+        for number in self.log.changed_parts():
             reading = self._parts.get(number)
             if reading is not None and reading.head is None:
                 reading.take()
                 self.log.keep_state(number, reading.state(modified_ns))
-                rows[number] = reading.taken()
+                taken[number], reading.taken = reading.taken, []
         checkpoints = self.log.changed_checkpoints()
-        return [
-            PartRows(number, *rows.get(number, ({}, ())), checkpoints[number].pack()) for number in sorted(checkpoints)
-        ]
+        return [_part_rows(number, taken.get(number, []), checkpoints[number].pack()) for number in sorted(checkpoints)]
 
 
 def unchanged_since(checkpoints: Mapping[int, bytes]) -> FileStatus | None:
@@ -352,19 +342,29 @@ def unchanged_since(checkpoints: Mapping[int, bytes]) -> FileStatus | None:
     newest = parts.pop(max(parts))
     if newest.is_finished or not newest.state or not all(one.is_finished for one in parts.values()):
         return None
-    flushed, _, modified_ns = _unpacked(newest.state)
-    if not modified_ns or newest.seen_bytes - newest.offset > flushed:
+    flushed, modified_ns = _unpacked(newest.state)
+    if not modified_ns or newest.seen_bytes > max(newest.offset, flushed):
         # its last record has not ended, and may have to be flushed
         return None
     return FileStatus(newest.device, newest.inode, newest.seen_bytes, modified_ns)
 
 
-def _unpacked(state: bytes) -> tuple[int, int, int]:
-    version, *fields = _STATE.unpack_from(state)
+def _unpacked(state: bytes) -> tuple[int, int]:
+    version, flushed, modified_ns = _STATE.unpack_from(state)
     if version != _STATE_VERSION:
         raise ValueError(f"the state of a reader has version {version}: {_STATE_VERSION} was expected")
-    flushed, newlines, modified_ns = fields
-    return flushed, newlines, modified_ns
+    return flushed, modified_ns
+
+
+def _part_rows(number: int, taken: list[Taken], checkpoint: bytes) -> PartRows:
+    if len(taken) == 1:
+        return PartRows(number, taken[0], taken[0].replaces, checkpoint, tuple(taken))
+    batches: dict[str, list[pa.RecordBatch]] = {}
+    for one in taken:
+        for name, batch in one.items():
+            batches.setdefault(name, []).append(batch)
+    replaces = tuple(offset for one in taken for offset in one.replaces)
+    return PartRows(number, {name: _joined(some) for name, some in batches.items()}, replaces, checkpoint, tuple(taken))
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
@@ -372,5 +372,4 @@ def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
         return batches[0]
     import pyarrow as pa
 
-    table = pa.Table.from_batches(batches).combine_chunks()
-    return table.to_batches()[0]
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]

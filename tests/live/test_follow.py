@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import metricscan
 from metricscan import JournalReader, Scanner, follow
 from metricscan.errors import OptionError, SourceError
+from metricscan.live.until import Until
 
 SCANNER = Scanner(["loss=loss=([0-9.]+)", "epoch=epoch=([0-9]+)"])
 QUICK = {"poll_interval": 0.01, "commit_interval": 0.02}
@@ -129,13 +132,21 @@ def test_leaving_the_block_commits_and_an_error_does_not(logs, journal):
 
 def test_until_a_process_has_ended(logs):
     append(logs / "a.log", "loss=1\n")
-    child = os.fork()
-    if not child:
-        append(logs / "a.log", "loss=2")
-        os._exit(0)
-    found = rows(follow(logs, SCANNER, until=f"pid:{child}", **QUICK))
-    os.waitpid(child, 0)
+    code = f"import time; time.sleep(0.3); open({str(logs / 'a.log')!r}, 'a').write('loss=2')"
+    with subprocess.Popen([sys.executable, "-c", code]) as child:
+        # it is a zombie at the end: nobody waits for it
+        found = rows(follow(logs, SCANNER, until=f"pid:{child.pid}", **QUICK))
     assert [row[3] for row in found] == [1, 2]
+
+
+def test_until_without_descriptors_of_processes(logs, monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open")
+    append(logs / "a.log", "loss=1\n")
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert len(rows(follow(logs, SCANNER, until=f"pid:{child.pid}"))) == 1
+    with Until(f"pid:{os.getpid()}") as running:
+        assert not running.is_met(0)
 
 
 def test_asynchronous_iteration(logs):
@@ -190,20 +201,26 @@ def test_losses_and_new_generations_are_said(logs, journal):
     assert [one["message"] for one in metricscan.Dataset(journal).manifest["notices"]] == [said[0].message]
 
 
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b'{"log":"loss=1\\n","stream":"stdout","time":"2026-03-01T10:00:00.5Z"}\n', "is of the format docker-json"),
-        ("loss=1\n".encode("utf-16"), "is in UTF-16LE"),
-    ],
-)
-def test_other_formats_are_refused(logs, content, what):
-    (logs / "a.log").write_bytes(content)
+def test_a_container_log_is_refused(logs):
+    (logs / "a.log").write_bytes(b'{"log":"loss=1\\n","stream":"stdout","time":"2026-03-01T10:00:00.5Z"}\n')
     append(logs / "b.log", "loss=2\n")
     following = follow(logs, SCANNER, until="idle:0")
     assert [row[0] for row in rows(following)] == ["b"]
     (error,) = following.errors
-    assert f"a.log {what}: only text in UTF-8 can be followed" in error.message
+    assert "a.log is of the format docker-json: only text can be followed" in error.message
+    assert len(rows(follow(logs, SCANNER, until="idle:0", input_format="plain"))) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("step", [1, 2, 5, 17])
+def test_a_log_with_a_mark(logs, journal, encoding, step):
+    text = "loss=1\nloss=2\nloss=3\n".encode(encoding)
+    for begin in range(0, len(text), step):
+        with open(logs / "a.log", "ab") as file:
+            file.write(text[begin : begin + step])
+        list(follow(logs, SCANNER, out=journal, until="file:/", poll_interval=0))
+    expected = metricscan.replay(logs, SCANNER)["loss"].to_pylist()
+    assert metricscan.Dataset(journal)["loss"].to_pylist() == expected
 
 
 def test_two_followers_of_one_journal(logs, journal):
@@ -232,3 +249,21 @@ def test_a_journal_of_other_definitions(logs, journal):
     list(follow(logs, SCANNER, out=journal, until="idle:0"))
     with pytest.raises(OptionError, match="other definitions or options"):
         follow(logs, Scanner(["a=a=(.)"]), out=journal)
+
+
+def test_live_rows_have_their_steps(logs, journal):
+    options = {"out": journal, "step": "epoch", "step_place": "after", "until": "idle:0"}
+    append(logs / "a.log", "loss=1\nepoch=1 loss=2\nloss=3\n")
+    (batch,) = follow(logs, SCANNER, **options)
+    assert [(file.job, row.metric, row.value, row.step) for file, row in batch.live] == [
+        ("a", "loss", 1, 1),
+        ("a", "loss", 2, 1),
+    ]
+    # the row that waits for its step is in the journal, and in the state of the stream
+    assert rows([batch])[-1][3] == 3
+    append(logs / "a.log", "epoch=2\n")
+    (batch,) = follow(logs, SCANNER, **options)
+    assert [(row.value, row.step) for _, row in batch.live] == [(3, 2)]
+    append(logs / "a.log", "loss=4\n")
+    with pytest.raises(OptionError, match="it was made by a stream with step='epoch'"):
+        list(follow(logs, SCANNER, out=journal, until="idle:0"))

@@ -73,7 +73,7 @@ class JournalFollower:
     def take_in(self, found):
         for notice in found.lost:
             self.journal.note(notice)
-        for file, rows, replaces, checkpoint in found.files:
+        for file, rows, replaces, checkpoint, _ in found.files:
             self.journal.append(file, rows, checkpoint, replaces=replaces)
 
     def finish(self):

@@ -1,8 +1,7 @@
 """A log that grows and suffers all that happens to logs, its writer's own record, and a follower that can be killed.
 
 A row is a line ``row=N``, with N unique. The writer's record, the oracle, says for each row in which generation of the file and
-at which offset it was written, and how each generation ended. ``python -m support.growing FOLDER`` follows FOLDER/train.log and
-keeps what it found in FOLDER.found, commit by commit, until it is killed, or FOLDER.done exists and nothing is new.
+at which offset it was written, and how each generation ended.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import os
 import pathlib
 import random
 import shutil
-import sys
-import time
 import zlib
 from dataclasses import dataclass, field
 
@@ -365,19 +362,3 @@ def compare(found, writer, polled=None):
         assert is_reported or is_unknown, f"row {row} at {offset} is missing; windows: {windows}"
     assert polled is None or not unseen & polled, f"generations {unseen & polled} are missing"
     return len(missing), len(unseen)
-
-
-def main(folder):
-    """Follow until killed, or done."""
-    follower = Follower(folder)
-    done = pathlib.Path(folder).with_suffix(".done")
-    while True:
-        is_done = done.exists()
-        events = follower.poll()
-        if is_done and not events:
-            return
-        time.sleep(0.002)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 
-from support.growing import Found, Writer, compare
+from support.following import JournalFound
+from support.growing import Writer, compare
 
 
 def run(folder, seed, kills, seconds):
@@ -29,7 +30,7 @@ def run(folder, seed, kills, seconds):
     moments = random.Random(seed)
     writer = Writer(folder, seed)
     tests = pathlib.Path(__file__).parent.parent
-    command = [sys.executable, "-m", "support.growing", str(folder)]
+    command = [sys.executable, "-m", "support.following", str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
 
     def start():
@@ -58,7 +59,7 @@ def run(folder, seed, kills, seconds):
         writer.close()
         follower.kill()
         follower.wait()
-    found = Found(folder.with_suffix(".found"))
+    found = JournalFound(folder.with_suffix(".journal"))
     lost, unseen = compare(found, writer)
     return (
         f"{killed} kills, {len(writer.generations)} generations of which {unseen} were never seen, {len(found.rows)} rows, "
