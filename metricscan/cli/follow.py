@@ -73,7 +73,11 @@ def _seconds(name: str, default: float | None, text: str) -> Callable[[_Command]
     "A log that was renamed is read on until nobody writes to it, or else until it has not changed for so long.",
 )
 @_seconds("--commit-interval", 0.2, "With --out: rows are on the disk after this time.")
-@_seconds("--poll-interval", 0.1, "Time between two looks at the logs.")
+@_seconds(
+    "--poll-interval",
+    None,
+    "Time between two looks at all logs.  [default: 0.1; 1 where the system tells which logs change: those are looked at once]",
+)
 def follow(
     paths: tuple[str, ...],
     wanted: Wanted,
@@ -86,7 +90,7 @@ def follow(
     flush_after: float | None,
     rotate_wait: float,
     commit_interval: float,
-    poll_interval: float,
+    poll_interval: float | None,
 ) -> int:
     """Follow logs that grow, and hand on each row once.
 
@@ -122,6 +126,8 @@ def follow(
     )
     signals: list[int] = []
     with _stopping(following, signals), following, contextlib.nullcontext() if table is None else table:
+        if not print_json and table is None:
+            following.run()
         for batch in following:
             if print_json:
                 print_rows(batch)

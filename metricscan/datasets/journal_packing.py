@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MASK = 2**64 - 1
+_VALUE = Struct("<d")
 
 
 class Packer(bytearray):
@@ -47,6 +49,11 @@ class Packer(bytearray):
         if width:
             # differences of int64 may need 64 bits: unsigned numbers wrap around to the right ones
             self += (column.view(np.uint64) - np.uint64(low & _MASK)).astype(f"<u{width}").tobytes()
+
+    def one_integer(self, number: int) -> None:
+        """Add a column of one number, as :meth:`integers` does."""
+        self.number(number << 1 if number >= 0 else (-number << 1) - 1)
+        self.append(0)
 
 
 class Unpacker:
@@ -163,6 +170,9 @@ def pack_rows(out: Packer, batch: pa.RecordBatch, number_of: Callable[[str], int
         Gives the number of a label's text.
     """
     value, line, offset, start, time = batch.columns
+    if len(value) == 1 and time.null_count:
+        _pack_row(out, value[0].as_py(), line[0].as_py(), offset[0].as_py(), start[0].as_py(), number_of)
+        return
     offsets = offset.to_numpy()
     has_times = time.null_count < len(time)
     out.append(has_times)
@@ -177,6 +187,20 @@ def pack_rows(out: Packer, batch: pa.RecordBatch, number_of: Callable[[str], int
     out.integers(start.to_numpy() - offsets)
     if has_times:
         out.integers(pc.fill_null(time.cast(pa.int64()), NO_TIME).to_numpy())
+
+
+def _pack_row(
+    out: Packer, value: float | str, line: int, offset: int, start: int, number_of: Callable[[str], int]
+) -> None:
+    """Add one row without a time, as :func:`pack_rows` does, in a fifth of the time: a log that grows has one row at a time."""
+    out.append(False)
+    if isinstance(value, str):
+        out.one_integer(number_of(value))
+    else:
+        out += _VALUE.pack(value)
+    out.one_integer(line)
+    out.one_integer(offset)
+    out.one_integer(start - offset)
 
 
 def unpack_rows(data: Unpacker, file: int, rows: int, into: Columns, texts: list[str] | None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_reader import JournalBatch, JournalReader, ReplacedRecord
 from metricscan.errors import AllFaults, OptionError
+from metricscan.live.changes import Changes
 from metricscan.live.follower import Follower
 from metricscan.live.until import Until
 from metricscan.live.waking import Waker
@@ -40,6 +41,11 @@ _HELD_ROWS = 131_072
 # New logs are searched for so often, and not more than this part of the time.
 _SEARCH_INTERVAL_S = 1.0
 _SEARCH_SHARE = 0.02
+# A new name in a folder is looked at so soon; not more often than a search may be.
+_SEARCH_SOON_S = 0.1
+_POLL_INTERVAL_S = 0.1
+_POLL_ALL_S = 1.0
+_LEAST_PAUSE_S = 0.02
 _END = object()
 
 
@@ -50,7 +56,7 @@ def follow(
     out: str | os.PathLike[str] | None = None,
     cursor: str | None = None,
     until: str | Sequence[str] = (),
-    poll_interval: float = 0.1,
+    poll_interval: float | None = None,
     commit_interval: float = 0.2,
     rotate_wait: float = 60.0,
     flush_after: float | None = None,
@@ -82,8 +88,9 @@ def follow(
     until : str or sequence of str
         When to end: ``"idle:S"``, nothing was added to any log for S seconds; ``"pid:N"``, the process N has ended;
         ``"file:P"``, there is a file P. The last record of each log then counts as ended.
-    poll_interval : float
-        Seconds between two polls.
+    poll_interval : float, optional
+        Seconds between two looks at all logs; by default 0.1. Where the system tells which logs changed, these are looked at
+        once, and all of them each second.
     commit_interval : float
         With ``out``: rows are on the disk after so many seconds, and come then.
     rotate_wait : float
@@ -135,7 +142,7 @@ def follow(
     with AllFaults() as faults:
         check_options(faults, job=job, jobs=None, input_format=input_format, max_decompressed=MAX_DECOMPRESSED)
         for name, value in (
-            ("poll_interval", poll_interval),
+            ("poll_interval", 0.0 if poll_interval is None else poll_interval),
             ("commit_interval", commit_interval),
             ("rotate_wait", rotate_wait),
             ("flush_after", 0.0 if flush_after is None else flush_after),
@@ -218,7 +225,7 @@ class Following:
         *,
         cursor: str | None,
         until: Sequence[Until],
-        poll_interval: float,
+        poll_interval: float | None,
         commit_interval: float,
         has_live_rows: bool,
         on_notice: Callable[[Notice], object] | None,
@@ -228,7 +235,10 @@ class Following:
         self._watch = watch
         self._journal = journal
         self._until = until
-        self._poll_interval = poll_interval
+        self._changes = _changes()
+        self._poll_interval = poll_interval or 0.0
+        if poll_interval is None:
+            self._poll_interval = _POLL_INTERVAL_S if self._changes is None else _POLL_ALL_S
         self._commit_interval = commit_interval
         self._has_live_rows = has_live_rows
         self._live: list[tuple[FollowedFile, LiveRow]] = []
@@ -244,15 +254,27 @@ class Following:
                 self._waker.add(one.descriptor)
         self._stopped = stopped
         self._is_closed = False
+        self._hands_out = True
         self._held_rows = 0
         self._due: float | None = None
-        self._search_at = clock()
+        if self._changes is not None:
+            self._waker.add(self._changes.descriptor)
+            self._changes.watch(follower.names, watch.folders())
+        #: When to look at all logs, and when to search for new ones.
+        self._poll_at = self._search_at = self._searched_at = clock()
+        self._search_s = 0.0
         self._batches = self._run()
 
     @property
     def errors(self) -> list[SourceError]:
         """Logs that were refused, because they are no text."""
         return self._follower.errors
+
+    def run(self) -> None:
+        """Follow to the end. The rows are in the journal alone: to read them back takes time."""
+        self._hands_out = self._journal is None
+        for _ in self:
+            pass
 
     def stop(self) -> None:
         """End the iteration: what was read is committed and comes. From any thread, and from a signal handler."""
@@ -276,14 +298,19 @@ class Following:
         if self._reader is not None:
             yield from self._committed()
         is_last = False
+        changed: set[str] | None = None
         while not self._stopped.is_set():
             now = self._clock()
             # looked at before the poll, which then sees all that was written before
             is_last = is_last or any(one.is_met(now - self._follower.changed_at) for one in self._until)
             if now >= self._search_at or is_last:
                 self._search()
+            if now >= self._poll_at or is_last:
+                changed = None
+            if changed is None:
+                self._poll_at = now + self._poll_interval
             is_new = False
-            for found in self._follower.poll():
+            for found in self._follower.poll(changed):
                 is_new = True
                 yield from self._hand_on(found)
                 if self._stopped.is_set():
@@ -292,29 +319,52 @@ class Following:
                 for found in self._follower.finish():
                     yield from self._hand_on(found)
                 break
-            if is_last:
-                continue
-            yield from self._commit_if_due()
-            self._wait(now)
+            if not is_last:
+                yield from self._commit_if_due()
+                changed = self._wait(now)
         yield from self._commit()
 
     def _search(self) -> None:
         begin = self._clock()
-        for log in self._watch.look(self._follower.is_read):
+        new = self._watch.look(self._follower.is_read)
+        for log in new:
             self._follower.add(log.path, log.name, log.goes_on)
+        if new:
+            self._poll_at = begin
+        if self._changes is not None:
+            self._changes.watch([log.path for log in new], self._watch.folders())
         if self._on_notice is not None:
             for notice in self._watch.new_notices():
                 self._on_notice(notice)
         end = self._clock()
-        self._search_at = end + max(_SEARCH_INTERVAL_S, (end - begin) / _SEARCH_SHARE)
+        self._search_s = (end - begin) / _SEARCH_SHARE
+        self._searched_at = end
+        self._search_at = end + max(_SEARCH_INTERVAL_S, self._search_s)
 
-    def _wait(self, since: float) -> None:
+    def _wait(self, since: float) -> set[str] | None:
+        """Wait until there is something to do; the logs to look at, None for all."""
         now = self._clock()
-        at = since + self._poll_interval
-        if self._due is not None:
-            at = min(at, self._due)
+        idle_s = now - self._follower.changed_at
+        looks = [one.next_look(idle_s) for one in self._until]
+        at = min(
+            self._poll_at,
+            self._search_at,
+            now + self._follower.flush_interval,
+            *([] if self._due is None else [self._due]),
+            *(now + look for look in looks if look is not None),
+        )
         if at > now:
             self._waker.wait(at - now)
+        if self._changes is None:
+            return set()
+        # Many lines come at once, or many logs change: they are read together.
+        pause = since + _LEAST_PAUSE_S - self._clock()
+        if pause > 0 and not self._stopped.is_set():
+            self._waker.wait(pause, alone=True)
+        changed, is_new = self._changes.take()
+        if is_new:
+            self._search_at = min(self._search_at, self._searched_at + max(_SEARCH_SOON_S, self._search_s))
+        return changed
 
     def _hand_on(self, found: Found) -> Iterator[JournalBatch]:
         if self._has_live_rows:
@@ -347,6 +397,8 @@ class Following:
 
     def _committed(self) -> Iterator[JournalBatch]:
         assert self._reader is not None
+        if not self._hands_out:
+            return
         for batch in self._reader.read_from(self._cursor):
             self._cursor = batch.cursor
             yield batch._replace(live=self._taken_live())
@@ -380,6 +432,8 @@ class Following:
             self._follower.close()
             for one in self._until:
                 one.close()
+            if self._changes is not None:
+                self._changes.close()
             self._waker.close()
 
     def __enter__(self) -> Self:
@@ -423,6 +477,14 @@ class Following:
             raise StopAsyncIteration
         found: JournalBatch = batch
         return found
+
+
+def _changes() -> Changes | None:
+    """What tells of changes; None where the system does not."""
+    try:
+        return Changes()
+    except OSError:
+        return None
 
 
 def _batch_of(files: Iterable[FileRows], live: tuple[tuple[FollowedFile, LiveRow], ...]) -> JournalBatch | None:

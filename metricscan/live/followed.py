@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from metricscan.live.identity import Checkpoint, Reach
+from metricscan.live.identity import Checkpoint, FileStatus, Reach
 from metricscan.live.pieces import (
     OpenFile,
     Recognised,
@@ -68,24 +68,6 @@ class Trouble(NamedTuple):
 
 
 Event = Began | Data | Ended | Lost | Trouble
-
-
-class FileStatus(NamedTuple):
-    """What shows, without a look into a file, that it did not change."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, path: str) -> FileStatus | None:
-        """That of the file at a path; None if there is none."""
-        try:
-            found = os.stat(path)
-        except OSError:
-            return None
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 class _Part:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from metricscan.datasets.journal_format import FollowedFile
 from metricscan.errors import SourceError
-from metricscan.live.followed import Began, FileStatus, Lost, Trouble
+from metricscan.live.followed import Began, Lost, Trouble
 from metricscan.live.reading import LogReader, unchanged_since
 from metricscan.live.watch import LogName
 from metricscan.logs.job import Notice
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
     from metricscan.scanning.result import LiveRow, Taken
     from metricscan.scanning.scanner import Scanner
 
-# Of so many logs the files are held open; those of others are opened when they change.
-_MOST_OPEN = 768
+# So many files that the process may open are left to others. Of logs beyond that the files are opened when they change.
+_LEFT_FILES = 256
+_LEAST_OPEN = 16
+_LEAST_FLUSH_S = 0.02
 
 
 class FileRows(NamedTuple):
@@ -110,6 +115,8 @@ class Follower:
         Called with each :class:`Notice`: of a loss, of a new file under the name of a log, of a file that cannot be read.
     detects : bool
         Whether a log in another format than text is refused.
+    most_open : int, optional
+        Of how many logs the files are held open; by default as many as the system lets the process open, but 256.
     stream : mapping, optional
         How streams are opened: ``step``, ``worker`` and other options of :meth:`Scanner.stream`.
 
@@ -147,7 +154,7 @@ class Follower:
         on_notice: Callable[[Notice], object] | None = None,
         detects: bool = True,
         stream: Mapping[str, Any] | None = None,
-        most_open: int = _MOST_OPEN,
+        most_open: int | None = None,
         **options: Any,
     ) -> None:
         self._scanner = scanner
@@ -155,12 +162,15 @@ class Follower:
         self._flush_after = flush_after
         self._clock = clock
         self._on_notice = on_notice
-        self._most_open = most_open
+        self._most_open = _most_open() if most_open is None else most_open
         self._options = {"detects": detects, "stream": stream, **options}
         self._logs: dict[str, _Log] = {}
         self.errors: list[SourceError] = []
         self.changed_at = clock()
         self._lost: list[Notice] = []
+        self._flush_at = clock()
+        #: Of how many logs the files are open.
+        self._open = 0
         self._of_earlier(checkpoints or {})
 
     def _of_earlier(self, checkpoints: Mapping[FollowedFile, bytes]) -> None:
@@ -213,12 +223,19 @@ class Follower:
         """
         logs = list(self._logs.values()) if paths is None else [self._logs[one] for one in paths if one in self._logs]
         for log in logs:
-            if log.is_refused or (log.settled is not None and log.settled == FileStatus.of(log.path)):
+            if log.is_refused or (log.settled is not None and log.settled.is_at(log.path)):
                 continue
             yield from self._poll(log)
-        if self._flush_after is not None:
+        if self._flush_after is not None and self._clock() >= self._flush_at:
+            self._flush_at = self._clock() + self.flush_interval
             yield from self._flush(self._logs.values(), self._flush_after)
-        self._close_some()
+        if self._open > self._most_open:
+            self._close_some()
+
+    @property
+    def flush_interval(self) -> float:
+        """How often records are looked for that wait for their ends; infinite if none is flushed."""
+        return float("inf") if self._flush_after is None else max(_LEAST_FLUSH_S, self._flush_after / 4)
 
     def finish(self) -> Iterator[Found]:
         """Take the last record of each log for an ended one: no more is expected. If it goes on, its rows are replaced."""
@@ -262,6 +279,7 @@ class Follower:
             self._on_event(log, event)
 
         log.settled = None
+        self._open += 1
         return LogReader(
             log.path,
             self._scanner,
@@ -311,20 +329,24 @@ class Follower:
 
     def _close_some(self) -> None:
         """Close the files of the logs that have not changed for longest, if too many are open."""
-        opened = [log for log in self._logs.values() if log.reader is not None]
-        if len(opened) <= self._most_open:
-            return
-        idle = [log for log in opened if log.settled is not None and log.reader is not None]
-        idle = [log for log in idle if unchanged_since(log.checkpoints) == log.settled]
-        idle.sort(key=lambda log: log.reader.changed_at if log.reader is not None else 0.0)
-        for log in idle[: len(opened) - self._most_open]:
+        opened = [
+            (log.reader.changed_at, log)
+            for log in self._logs.values()
+            if log.reader is not None and log.settled is not None
+        ]
+        opened.sort(key=itemgetter(0))
+        for _, log in opened[: self._open - self._most_open]:
             settled = log.settled
+            if unchanged_since(log.checkpoints) != settled:
+                # a record of it has not ended
+                continue
             self._close(log)
             log.settled = settled
 
     def _close(self, log: _Log) -> None:
         if log.reader is not None:
             log.reader.close()
+            self._open -= 1
         log.reader, log.settled = None, None
 
     def close(self) -> None:
@@ -337,3 +359,8 @@ class Follower:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _most_open() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(_LEAST_OPEN, limit - _LEFT_FILES) if limit != resource.RLIM_INFINITY else sys.maxsize

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator  # noqa: TC003 - typing.get_type_hints looks them up
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 WINDOW_BYTES = 4096
@@ -60,6 +61,28 @@ class Reach(NamedTuple):
         return (
             os.pread(descriptor, len(self.tail), self.offset - len(self.tail)) == self.tail
             and os.pread(descriptor, len(self.head), 0) == self.head
+        )
+
+
+class FileStatus(NamedTuple):
+    """What shows, without a look into a file, that it did not change."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_ns: int
+
+    def is_at(self, path: str) -> bool:
+        """Whether the file at a path has this status."""
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev) == (
+            self.size_bytes,
+            self.modified_ns,
+            self.inode,
+            self.device,
         )
 
 
@@ -113,7 +136,7 @@ class Checkpoint:
         state: bytes = b"",
     ) -> Self:
         """The checkpoint at the end of a content."""
-        digests = _digest(reach.head), _digest(reach.tail)
+        digests = _digest_of_head(reach.head), _digest(reach.tail)
         return cls(device, inode, reach.offset, seen_bytes, reach.crc, *digests, is_finished, state)
 
     @property
@@ -203,6 +226,12 @@ def _behind(rest: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     if rest:
         yield rest
     yield from pieces
+
+
+@lru_cache(maxsize=4096)
+def _digest_of_head(data: bytes) -> bytes:
+    # the head of a file that grows stays; its hash is computed once
+    return _digest(data)
 
 
 def _digest(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan.errors import SourceError
 from metricscan.live.identity import WINDOW_BYTES, Reach
 from metricscan.logs.compression import MAX_DECOMPRESSED, bounded, codec_of, compression, decompress, without_suffix
-from metricscan.logs.rotation import pieces_of
+from metricscan.logs.rotation import beginning_of_pieces, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -119,11 +119,14 @@ def pieces_beside(path: str) -> list[str]:
     path : str
         The absolute path of the log; it need not exist.
     """
-    folder = os.path.dirname(path)
+    folder, own = os.path.split(path)
     try:
-        paths = [os.path.join(folder, name) for name in os.listdir(folder)]
+        names = os.listdir(folder)
     except OSError:
         return []
+    # A folder may hold the logs of thousands of jobs.
+    begin = beginning_of_pieces(own)
+    paths = [os.path.join(folder, name) for name in names if name.startswith(begin)]
     found = pieces_of({one: one for one in [*paths, path]}, [])
     ordered = sorted((piece.part, one) for one, piece in found.items() if piece.base == path and one != path)
     plain = {one for _, one in ordered}

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import SourceError
-from metricscan.live.followed import Data, Ended, FileStatus, FollowedLog
-from metricscan.live.identity import Checkpoint
+from metricscan.live.followed import Data, Ended, FollowedLog
+from metricscan.live.identity import Checkpoint, FileStatus
 from metricscan.logs import encodings
 from metricscan.logs.formats import HEAD_BYTES, detect
 from metricscan.scanning.result import Taken

@@ -8,6 +8,8 @@ from typing import Self
 
 from metricscan.errors import OptionError
 
+# Whether there is a file, or a process is there, is looked at so often.
+_LOOK_S = 0.1
 _EXPECTED = "idle:SECONDS, pid:NUMBER or file:PATH was expected"
 
 
@@ -65,10 +67,11 @@ class Until:
         assert self._pid is not None
         return not _is_running(self._pid)
 
-    @property
-    def wait_s(self) -> float | None:
-        """The longest time between two looks; None if polls are frequent enough."""
-        return self._idle_s
+    def next_look(self, idle_s: float) -> float | None:
+        """In how many seconds to look whether it is met; None if the descriptor tells."""
+        if self._idle_s is not None:
+            return max(0.0, self._idle_s - idle_s)
+        return None if self.descriptor is not None else _LOOK_S
 
     def close(self) -> None:
         """Close the descriptor."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 from typing import Self
@@ -20,15 +21,19 @@ class Waker:
     def __init__(self) -> None:
         self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._poll = select.poll()
-        self._poll.register(self._read, select.POLLIN)
+        self._alone = select.poll()
+        for poll in (self._poll, self._alone):
+            poll.register(self._read, select.POLLIN)
 
     def add(self, descriptor: int) -> None:
         """Also end a wait when a descriptor becomes readable."""
         self._poll.register(descriptor, select.POLLIN)
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait for at most so long."""
-        if any(found == self._read for found, _ in self._poll.poll(max(0.0, timeout_s) * 1000)):
+    def wait(self, timeout_s: float, *, alone: bool = False) -> None:
+        """Wait for at most so long; ``alone``: whatever the descriptors that were added are."""
+        poll = self._alone if alone else self._poll
+        # in whole milliseconds, which a shorter time must not become 0 of
+        if any(found == self._read for found, _ in poll.poll(math.ceil(max(0.0, timeout_s) * 1000))):
             os.read(self._read, 4096)
 
     def wake(self) -> None:

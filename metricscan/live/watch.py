@@ -151,11 +151,17 @@ class Watch:
         return notices
 
     def folders(self) -> set[str]:
-        """The folders in which logs lie, or may appear."""
-        found = {os.path.dirname(path) for path in self._known}
+        """The folders in which logs lie, or may appear: up to those that were given."""
+        tops = set()
         for path in self.paths:
-            folder = os.path.abspath(path)
-            found.add(folder if os.path.isdir(folder) else os.path.dirname(folder))
+            place = absolute(path)
+            tops.add(place if os.path.isdir(place) else os.path.dirname(place))
+        found = set(tops)
+        for path in self._known:
+            folder = os.path.dirname(path)
+            while folder not in found and any(is_within(folder, top) for top in tops):
+                found.add(folder)
+                folder = os.path.dirname(folder)
         return found
 
     def _survey(self) -> Survey:

@@ -165,6 +165,19 @@ def pieces_of(
     return _Search(files, notices, named).pieces(likely) if likely else {}
 
 
+def beginning_of_pieces(name: str) -> str:
+    """What the names of all pieces of a log begin with, by the name of its current file.
+
+    >>> beginning_of_pieces("train.log"), beginning_of_pieces("train"), beginning_of_pieces("current")
+    ('train', 'train', '')
+    """
+    bare = _bare(name)
+    if bare == _CURRENT:
+        return ""
+    stem, dot, extension = bare.rpartition(".")
+    return stem if _EXTENSION.fullmatch(dot + extension) else bare
+
+
 def _shape(path: str) -> bytes:
     """The name of a file with 0 for each digit. Bytes are translated in a fraction of the time that text takes."""
     return path.rpartition("/")[2].encode("utf-8", "surrogatepass").translate(_DIGITS_AS_ZERO)
