@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import signal
 import sys
 import threading
@@ -104,6 +105,7 @@ def follow(
         raise click.UsageError("the output is no terminal: --json prints the rows, --out DIR keeps them")
     from metricscan.live.follow import follow as start
 
+    _open_as_many_as_allowed()
     scanner = compiled(wanted, reading)
     table = LiveTable(step, scanner.metrics) if not print_json and sys.stdout.isatty() else None
     following = start(
@@ -141,6 +143,13 @@ def follow(
     if signals:
         return EXIT_TERMINATED if signals[0] == signal.SIGTERM else EXIT_INTERRUPTED
     return EXIT_ERROR if following.errors else 0
+
+
+def _open_as_many_as_allowed() -> None:
+    """Let the process hold open as many files as it may ask for: of logs beyond that the files are opened at each change."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def print_rows(batch: JournalBatch) -> None:

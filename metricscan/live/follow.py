@@ -41,6 +41,7 @@ _HELD_ROWS = 131_072
 # New logs are searched for so often, and not more than this part of the time.
 _SEARCH_INTERVAL_S = 1.0
 _SEARCH_SHARE = 0.02
+_UNASKED = 4
 # A new name in a folder is looked at so soon; not more often than a search may be.
 _SEARCH_SOON_S = 0.1
 _POLL_INTERVAL_S = 0.1
@@ -339,7 +340,9 @@ class Following:
         end = self._clock()
         self._search_s = (end - begin) / _SEARCH_SHARE
         self._searched_at = end
-        self._search_at = end + max(_SEARCH_INTERVAL_S, self._search_s)
+        # where the system tells of new names, few logs are found only by a search that nobody asked for
+        usual = self._search_s if self._changes is None else _UNASKED * self._search_s
+        self._search_at = end + max(_SEARCH_INTERVAL_S, usual)
 
     def _wait(self, since: float) -> set[str] | None:
         """Wait until there is something to do; the logs to look at, None for all."""

@@ -179,7 +179,14 @@ class Follower:
             by_log.setdefault(LogName(file.job, file.stream), {})[file.part] = file.path, checkpoint
         for name, parts in by_log.items():
             path, _ = parts[max(parts)]
-            self._logs[path] = _Log(path, name, {part: checkpoint for part, (_, checkpoint) in parts.items()})
+            try:
+                log = _Log(path, name, {part: checkpoint for part, (_, checkpoint) in parts.items()})
+            except ValueError as error:
+                message = f"the checkpoint of {path} cannot be read"
+                raise SourceError(
+                    message, path=path, cause=error, hint="a newer version of metricscan wrote it"
+                ) from error
+            self._logs[path] = log
 
     @property
     def names(self) -> dict[str, LogName]:

@@ -59,8 +59,8 @@ class Reach(NamedTuple):
         """
         # The end first: a file that was truncated is too short for it, or holds other bytes there.
         return (
-            os.pread(descriptor, len(self.tail), self.offset - len(self.tail)) == self.tail
-            and os.pread(descriptor, len(self.head), 0) == self.head
+            read_at(descriptor, len(self.tail), self.offset - len(self.tail)) == self.tail
+            and read_at(descriptor, len(self.head), 0) == self.head
         )
 
 
@@ -136,7 +136,8 @@ class Checkpoint:
         state: bytes = b"",
     ) -> Self:
         """The checkpoint at the end of a content."""
-        digests = _digest_of_head(reach.head), _digest(reach.tail)
+        head = _digest_of_head(reach.head)
+        digests = head, head if reach.tail == reach.head else _digest(reach.tail)
         return cls(device, inode, reach.offset, seen_bytes, reach.crc, *digests, is_finished, state)
 
     @property
@@ -185,8 +186,8 @@ class Checkpoint:
             The file cannot be read.
         """
         size = min(WINDOW_BYTES, self.offset)
-        tail = os.pread(descriptor, size, self.offset - size)
-        head = os.pread(descriptor, size, 0)
+        tail = read_at(descriptor, size, self.offset - size)
+        head = read_at(descriptor, size, 0)
         if len(tail) < size or (_digest(head), _digest(tail)) != (self.head, self.tail):
             return None
         return Reach(self.offset, head, tail, self.crc)
@@ -226,6 +227,21 @@ def _behind(rest: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     if rest:
         yield rest
     yield from pieces
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Read so many bytes of a file at a place, or up to its end.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    data = b""
+    # a read may give less than there is
+    while len(data) < size and (more := os.pread(descriptor, size - len(data), offset + len(data))):
+        data += more
+    return data
 
 
 @lru_cache(maxsize=4096)

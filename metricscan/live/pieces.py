@@ -10,7 +10,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
-from metricscan.live.identity import WINDOW_BYTES, Reach
+from metricscan.live.identity import WINDOW_BYTES, Reach, read_at
 from metricscan.logs.compression import MAX_DECOMPRESSED, bounded, codec_of, compression, decompress, without_suffix
 from metricscan.logs.rotation import beginning_of_pieces, pieces_of
 
@@ -105,7 +105,7 @@ def open_file(path: str) -> OpenFile:
         if not stat.S_ISREG(found.st_mode):
             kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
             raise SourceError(f"{path} is {kind}: a file that grows was expected", path=path)
-        return OpenFile(path, descriptor, found, compression(os.pread(descriptor, _HEAD_BYTES, 0)))
+        return OpenFile(path, descriptor, found, compression(read_at(descriptor, _HEAD_BYTES, 0)))
     except BaseException:
         os.close(descriptor)
         raise
@@ -228,7 +228,7 @@ def is_copied(file: OpenFile, path: str) -> bool:
         size = file.found.st_size
         begin = max(0, size - WINDOW_BYTES)
         return all(
-            os.pread(file.descriptor, count, at) == os.pread(other.descriptor, count, at)
+            read_at(file.descriptor, count, at) == read_at(other.descriptor, count, at)
             for at, count in ((begin, size - begin), (0, size - begin))
         )
     except OSError:

@@ -56,8 +56,7 @@ class JournalFollower:
         self.follower = Follower(
             scanner_of_rows(),
             known,
-            on_notice=self.notices.append,
-            **{"rotate_wait": 0, "chunk_bytes": 4096, **options},
+            **{"rotate_wait": 0, "chunk_bytes": 4096, "on_notice": self.notices.append, **options},
         )
         if not known:
             self.follower.add(str(folder / "train.log"), NAME)
@@ -75,6 +74,10 @@ class JournalFollower:
             self.journal.note(notice)
         for file, rows, replaces, checkpoint, _ in found.files:
             self.journal.append(file, rows, checkpoint, replaces=replaces)
+
+    def poll_and_kill(self):
+        self.poll()
+        self.kill()
 
     def finish(self):
         for found in self.follower.finish():
