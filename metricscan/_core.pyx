@@ -453,6 +453,15 @@ cdef class Stream:
             PyMemoryView_FromMemory(<char *>(state.start + first), size, PyBUF_WRITE),
         )
 
+    def times(self, int32_t pattern, int64_t first):
+        """Return a writable view of the times, from row `first` on, or None if there are none; it is valid as `places` are."""
+        cdef ms_state *state = self.state(pattern)
+        if not 0 <= first <= state.rows:
+            raise IndexError(f"row {first}, one of 0..{state.rows} was expected")
+        if state.time == NULL or first == state.rows:
+            return None
+        return PyMemoryView_FromMemory(<char *>(state.time + first), (state.rows - first) * 8, PyBUF_WRITE)
+
     def detach(self, int32_t pattern):
         """Hand over a pattern's rows without a copy: return their ``Columns``, or None if there are none.
 

@@ -56,10 +56,11 @@ typedef struct {
     int time_is_ms; /* the time has thirteen digits */
 } me_envelope;
 
-/* The fragments of a message that is not whole, with places that count from its start; `place`: where the first stands in the input. */
+/* The fragments of a message that is not whole, with places that count from its start; `place`, `line`: where the event of the first stands
+   in the input. */
 typedef struct {
     uint8_t *text;
-    int64_t length, capacity, lines, place;
+    int64_t length, capacity, lines, place, line;
     me_run *runs;
     int64_t n_runs, runs_capacity;
     int64_t *escapes;

@@ -25,7 +25,10 @@ static inline void me_return_to(me_decoder *d, me_text_mark mark) {
    ME_NO_MEMORY. */
 static int me_hold(me_decoder *d, me_held *held, me_text_mark mark, int64_t time, int64_t stream, int64_t place) {
     const int64_t length = d->text_length - mark.text, runs = d->n_runs - mark.runs, escapes = d->n_escapes - mark.escapes;
-    if (held->n_runs == 0) held->place = d->base + place;
+    if (held->n_runs == 0) {
+        held->place = d->base + place;
+        held->line = d->line;
+    }
     if (held->length + length > d->most_held) return ME_INVALID;
     if (me_grow((void **)&held->text, &held->capacity, held->length + length, 1)
         || me_grow((void **)&held->runs, &held->runs_capacity, held->n_runs + runs, sizeof(me_run))
@@ -111,6 +114,24 @@ static inline int me_take_fragment(me_decoder *d, int kind, me_text_mark mark, i
     return outcome == ME_OK && is_whole ? me_release(d, held, room) : outcome;
 }
 
+/* Return the place in the input from which on a decoder that begins there holds the same fragments, and its line. */
+static int64_t me_resume_at(const me_decoder *d, int64_t *line) {
+    int64_t place = d->base;
+    *line = d->line;
+    for (int kind = 0; kind < ME_KINDS; kind++)
+        if (d->held[kind].n_runs > 0 && d->held[kind].place < place) {
+            place = d->held[kind].place;
+            *line = d->held[kind].line;
+        }
+    return place;
+}
+
+/* Forget the text of the last call, as if its events gave none. */
+static void me_drop_text(me_decoder *d) {
+    d->text_length = d->n_runs = d->n_escapes = 0;
+    d->text_line = d->first_line;
+}
+
 /* Go on behind bytes that are no event. Messages of which fragments are held are given up: one of these may be lost. */
 static void me_pass_over(me_decoder *d, int64_t size, int64_t lines) {
     for (int kind = 0; kind < ME_KINDS; kind++) {
@@ -169,6 +190,7 @@ static int me_take_over(me_decoder *d, me_decoder *before) {
             d->container_streams[kind] = stream;
         }
         held->place -= before->base;
+        held->line -= before->line - 1;
         for (int64_t i = 0; i < held->n_runs; i++) {
             held->runs[i].in -= before->base;
             held->runs[i].lines -= before->line - 1;

@@ -1,9 +1,12 @@
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from typing_extensions import Buffer, disjoint_base
 
 BUILT_FROM: Final[str]
 NO_TIME: Final[int]
+
+#: Offset, line, expect, key, stack, has_events, is_control, payload, has_event, has_unnamed, time, given_up.
+_Standing: TypeAlias = tuple[int, int, int, int, str, int, int, str | None, int, int, int, list[int]]
 
 @disjoint_base
 class Decoder:
@@ -21,6 +24,24 @@ class Decoder:
     def feed(self, data: Buffer, final: bool) -> int: ...
     def pass_over(self, size: int, lines: int) -> None: ...
     def take_over(self, before: Decoder) -> None: ...
+    def drop_text(self) -> None: ...
+    def resume_at(self) -> tuple[int, int]: ...
+    def standing(self) -> _Standing: ...
+    def stand(
+        self,
+        offset: int,
+        line: int,
+        expect: int,
+        key: int,
+        stack: str,
+        has_events: int,
+        is_control: int,
+        payload: str | None,
+        has_event: int,
+        has_unnamed: int,
+        time: int,
+        given_up: list[int],
+    ) -> None: ...
     @property
     def held_from(self) -> int | None: ...
     @property

@@ -14,13 +14,20 @@ cdef extern from "kernel/simd_levels.h" nogil:
 cdef extern from "kernel/events.h" nogil:
     int64_t ME_NO_TIME
     int64_t ME_MOST_HELD
-    int ME_JSON, ME_CSV, ME_S3, ME_DOCKER, ME_CRI, ME_NO_MEMORY
+    int ME_JSON, ME_CSV, ME_S3, ME_DOCKER, ME_CRI, ME_NO_MEMORY, ME_KINDS
 
     ctypedef struct me_stream:
         int64_t first, last, count, name_at, name_length
 
+    ctypedef struct me_held:
+        int64_t n_runs
+
     ctypedef struct me_decoder:
         int format, level
+        me_held *held
+        int expect, depth, key, has_events, is_control, has_event, has_unnamed
+        uint8_t *stack
+        int64_t time, payload_stream
         int64_t columns, time_column, message_column, stream_column
         uint8_t *text
         int64_t text_length, text_base, text_line
@@ -43,6 +50,9 @@ cdef extern from "kernel/events.h" nogil:
         const me_decoder *d, int64_t rows, int64_t *line, int64_t *offset, int64_t *start, int64_t *time, int64_t *stream
     )
     int64_t me_in_text(const me_decoder *d, int64_t in_)
+    int64_t me_resume_at(const me_decoder *d, int64_t *line)
+    int64_t me_stream_of(me_decoder *d, const uint8_t *name, int64_t length)
+    void me_drop_text(me_decoder *d)
     void me_pass_over(me_decoder *d, int64_t size, int64_t lines)
     int me_take_over(me_decoder *d, me_decoder *before)
     int64_t me_held_from(const me_decoder *d)
@@ -140,6 +150,52 @@ cdef class Decoder:
         """The place of the first fragment of messages that are not whole, though they may have been given up; None if all are."""
         cdef int64_t place = me_held_from(&self.d)
         return None if place == INT64_MAX else place
+
+    def drop_text(self):
+        """Forget the text of the last call, as if its events gave none. Fragments that are held stay."""
+        me_drop_text(&self.d)
+
+    def resume_at(self):
+        """Return ``(offset, line)``: a decoder that is given the input from there on holds the same fragments as this one.
+
+        The line is the number of newlines before that offset.
+        """
+        cdef int64_t line, offset = me_resume_at(&self.d, &line)
+        return offset, line - 1
+
+    def standing(self):
+        """Return what ``stand`` takes: where the decoder stands between two events, without what it holds of fragments."""
+        cdef me_stream *payload = &self.d.streams[self.d.payload_stream]
+        name = None
+        if self.d.payload_stream:
+            name = (<bytes>self.d.names[payload.name_at:payload.name_at + payload.name_length]).decode("latin-1")
+        brackets = (<bytes>self.d.stack[:self.d.depth]).decode("latin-1")
+        return (
+            self.d.base, self.d.line, self.d.expect, self.d.key, brackets, self.d.has_events, self.d.is_control, name,
+            self.d.has_event, self.d.has_unnamed, self.d.time,
+            [kind for kind in range(ME_KINDS) if self.d.held[kind].n_runs < 0],
+        )
+
+    def stand(
+        self, int64_t offset, int64_t line, int expect, int key, str stack, int has_events, int is_control, str payload,
+        int has_event, int has_unnamed, int64_t time, list given_up,
+    ):
+        """Go on where another decoder stood, as its ``standing`` said. What is held of fragments stays."""
+        cdef bytes brackets = stack.encode("latin-1"), name
+        cdef int kind
+        self.d.base, self.d.line, self.d.error = offset, line, NULL
+        self.d.expect, self.d.key, self.d.depth = expect, key, <int>len(brackets)
+        memcpy(self.d.stack, <const uint8_t *>brackets, len(brackets))
+        self.d.has_events, self.d.is_control = has_events, is_control
+        self.d.has_event, self.d.has_unnamed, self.d.time = has_event, has_unnamed, time
+        if payload is not None:
+            name = payload.encode("latin-1")
+            self.d.payload_stream = me_stream_of(&self.d, <const uint8_t *>name, len(name))
+            if self.d.payload_stream < 0:
+                self.d.payload_stream = 0
+                raise MemoryError()
+        for kind in given_up:
+            self.d.held[kind].n_runs = -1
 
     @property
     def text(self):

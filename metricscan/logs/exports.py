@@ -34,8 +34,8 @@ _NO_DAMAGE = (
 )
 # If so many lines hold no event, and none before them does, the log is of another format.
 _MOST_DAMAGED = 1000
-# Where the next event is looked for first.
-_NEAR_BYTES = 64 * 1024
+#: Where the next event is looked for first behind damage.
+NEAR_BYTES = 64 * 1024
 _EVENT_OF_DOCKER = b'{"log":"'
 #: The streams of a container's log have numbers below this one. If a message goes on from the piece before it, the streams of
 #: that piece have numbers from this one on, those of the piece before that from twice this one on, and so on.
@@ -94,6 +94,8 @@ class ExportReader:
         self._goes_on = False
         self._before: _events.Decoder | None = None
         self._is_at_end = False
+        # those of CSV, as the decoder takes them
+        self._columns = (0, -1, -1, -1)
         self._taken = 0
         self._skipped = 0
 
@@ -145,44 +147,53 @@ class ExportReader:
             what, hint = REFUSED[self.format]
             self.error = SourceError(f"{self.source.name} is {what}", path=self.source.name, hint=hint)
             return
-        is_end = False
         for held, final in self._parts():
-            # what a read error or damage has cut off is no end
-            is_end = final and self.error is None
-            if self.decoder is None:
-                self._open(held, final=is_end)
-            if self._is_in_damage:
-                self._pass_over(held, is_end=is_end)
-            while self.decoder is not None and not self._is_in_damage:
-                self._taken += self.decoder.feed(held[self._taken :], is_end)
-                if final and not is_end:
-                    rest = bytes(held[self._taken :])
-                    self.cut_off = int(
-                        b"{" in rest if self.format in ("cloudwatch-json", "docker-json") else rest != b""
-                    )
-                if len(self.decoder.text):
-                    yield self.decoder
-                    if self.source.decoder is not None:
-                        # the caller has converted the places
-                        self.source.decoder.forget(self.decoder.offset - _UNFINISHED_BYTES)
-                if self.decoder.error is None:
-                    break
-                message, offset = self.decoder.error
-                offset = self.source.place(offset)
-                if not self._is_damage(message):
-                    self._stop(f"{self.source.name}, read as {self.format}: {message} at byte {offset}", offset)
-                    break
-                if not self.damaged:
-                    self._first_damage = message, offset
-                self.damaged += 1
-                self._pass_over(held, is_end=is_end)
+            yield from self._decoded(held, final=final)
             if self.error is not None and not final:
                 break
+        self._end()
+
+    def _decoded(self, held: memoryview, *, final: bool) -> Iterator[_events.Decoder]:
+        """Decode a part of the input, as :meth:`_parts` gives it."""
+        # what a read error or damage has cut off is no end
+        is_end = self._is_at_end = final and self.error is None
+        if self.decoder is None:
+            self._open(held, final=is_end)
+        if self._is_in_damage:
+            self._pass_over(held, is_end=is_end)
+        while self.decoder is not None and not self._is_in_damage:
+            self._taken += self.decoder.feed(held[self._taken :], is_end)
+            if final and not is_end:
+                rest = bytes(held[self._taken :])
+                self.cut_off = int(b"{" in rest if self.format in ("cloudwatch-json", "docker-json") else rest != b"")
+            if len(self.decoder.text):
+                yield self.decoder
+                if self.source.decoder is not None:
+                    # the caller has converted the places
+                    self.source.decoder.forget(self.decoder.offset - _UNFINISHED_BYTES)
+            if self.decoder.error is None:
+                break
+            message, offset = self.decoder.error
+            offset = self.source.place(offset)
+            if not self._is_damage(message):
+                self._stop(f"{self.source.name}, read as {self.format}: {message} at byte {offset}", offset)
+                break
+            if not self._can_pass_over(held, is_end=is_end):
+                break
+            if not self.damaged:
+                self._first_damage = message, offset
+            self.damaged += 1
+            self._pass_over(held, is_end=is_end)
+
+    def _end(self) -> None:
         if self.decoder is not None:
             self.cut_off += self.decoder.cut_off
-            self._is_at_end = self.decoder.error is None and is_end
-        if self.damaged:
-            self._say_damage()
+            self._is_at_end = self.decoder.error is None and self._is_at_end
+        self.error = self._whole_error()
+
+    def _can_pass_over(self, held: memoryview, *, is_end: bool) -> bool:
+        """Whether enough is known of damage to go on behind it."""
+        return True
 
     def _is_damage(self, message: str) -> bool:
         """Whether events may follow behind an error."""
@@ -193,7 +204,7 @@ class ExportReader:
     def _pass_over(self, held: memoryview, *, is_end: bool) -> None:
         """Go on behind what is no event: a block of NULs, or the rest of a line."""
         assert self.decoder is not None
-        for size in (_NEAR_BYTES, len(held)):
+        for size in (NEAR_BYTES, len(held)):
             rest = bytes(held[self._taken : self._taken + size])
             newline = rest.find(b"\n") + 1
             end = newline or len(rest)
@@ -210,17 +221,20 @@ class ExportReader:
         self.decoder.pass_over(end, rest.count(b"\n", 0, end))
         self._taken += end
 
-    def _say_damage(self) -> None:
+    def _whole_error(self) -> SourceError | None:
+        """The error with which reading stopped, and the damage before it."""
+        if not self.damaged:
+            return self.error
         message, offset = self._first_damage
         text = f"{self.source.name}, read as {self.format}: {message} at byte {offset}"
         text += "; it was passed over" if self.damaged == 1 else f"; {self.damaged:,} such places were passed over"
         if self.error is None:
-            self._stop(text, offset)
-        else:
-            error = self.error
-            message = f"{error.message}; before that, {text.removeprefix(f'{self.source.name}, ')}"
-            self.error = SourceError(message, path=error.path, offset=error.offset, hint=error.hint)
-            self.error.cause = error.cause
+            return self._error(text, offset)
+        error = self.error
+        message = f"{error.message}; before that, {text.removeprefix(f'{self.source.name}, ')}"
+        whole = SourceError(message, path=error.path, offset=error.offset, hint=error.hint)
+        whole.cause = error.cause
+        return whole
 
     def _parts(self) -> Iterator[tuple[memoryview, bool]]:
         """Parts of the input, each with whether it is the last one. A part starts with the first byte that is not decoded.
@@ -292,7 +306,7 @@ class ExportReader:
             self._taken = at
             return
         # a copy of the whole piece would take a tenth of the time of a short export
-        for size in (_NEAR_BYTES, len(held)):
+        for size in (NEAR_BYTES, len(held)):
             text = bytes(held[at : at + size])
             if end := text.find(b"\n") + 1:
                 break
@@ -307,14 +321,18 @@ class ExportReader:
             return
         offset = self._skipped + at + end
         columns = (len(names), time, message, stream)
+        self._columns = columns
         self.decoder = _events.Decoder(self.format, columns=columns, offset=offset, line=1, level=self._level)
         self._taken = at + end
 
     def _stop(self, message: str, offset: int) -> None:
         if self.error is None:
-            kind = "a log" if self.format in CONTAINER_FORMATS else "an export"
-            hint = f"if it is not such {kind}, read it with the input format 'plain'"
-            self.error = SourceError(message, path=self.source.name, offset=offset, hint=hint)
+            self.error = self._error(message, offset)
+
+    def _error(self, message: str, offset: int) -> SourceError:
+        kind = "a log" if self.format in CONTAINER_FORMATS else "an export"
+        hint = f"if it is not such {kind}, read it with the input format 'plain'"
+        return SourceError(message, path=self.source.name, offset=offset, hint=hint)
 
 
 def text_pieces(source: Source, input_format: str) -> Iterator[bytes]:

@@ -51,6 +51,12 @@ class DecodedRows:
             self._core.feed_in_turn(text, micros)
         self.move(text)
 
+    def finish(self, rest: bytes, micros: int | None) -> None:
+        """The source ends behind the rest: scan the last record, and close the core."""
+        self.feed_in_turn(rest, micros, final=True)
+        self._core.finish()
+        self.move(b"")
+
     def move(self, text: bytes) -> None:
         """Convert the places of new rows and samples, in the core's memory. To be called after each text that was fed."""
         import numpy as np

@@ -65,7 +65,10 @@ class ExportScan:
             self._rows[pattern].note(self._core, pattern, events, self._frames)
         for pattern, (*_, kept) in self._core.counted() if self._core.has_samples else ():
             found = self._samples.setdefault(pattern, [])
-            found += [(text, *_place(events, line, offset, self._frames)) for text, line, offset in kept[len(found) :]]
+            found += [
+                (text, *place_in_export(events, line, offset, self._frames))
+                for text, line, offset in kept[len(found) :]
+            ]
         if self._suspects is not None:
             new = self._core.suspects[self._sampled :]
             self._suspects.add_samples(new, partial(_place_in_stream, events, self._frames))
@@ -148,6 +151,6 @@ def _place_in_stream(
     return int(places[4][0]), int(places[0][0]), offset, start
 
 
-def _place(events: Decoder, line: int, offset: int, frames: ExportReader) -> tuple[int, int]:
+def place_in_export(events: Decoder, line: int, offset: int, frames: ExportReader) -> tuple[int, int]:
     """Line and offset in the export of a record that lies in the piece's text."""
     return _place_in_stream(events, frames, line, offset, offset)[1:3]

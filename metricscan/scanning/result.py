@@ -33,7 +33,8 @@ class LiveRow(NamedTuple):
     """One value of a live stream, with the step and the workers that belong to it.
 
     ``step`` is None for a row without one, and so is the value of a worker. ``workers`` has the values in the order in which the
-    stream was given their names. The others are those of a :class:`Row`.
+    stream was given their names. ``stream`` is the one of a container's log or an export, empty where the log names none. The
+    others are those of a :class:`Row`.
     """
 
     metric: str
@@ -44,6 +45,7 @@ class LiveRow(NamedTuple):
     time: datetime | None
     step: float | None
     workers: tuple[Any, ...]
+    stream: str = ""
 
 
 class Taken(dict[str, "pa.RecordBatch"]):
@@ -56,13 +58,19 @@ class Taken(dict[str, "pa.RecordBatch"]):
         had ended. It is what :meth:`Journal.append` takes.
     """
 
-    __slots__ = ("_rows", "replaces")
+    __slots__ = ("_rows", "_streams", "replaces")
 
     def __init__(
-        self, batches: Mapping[str, pa.RecordBatch], replaces: tuple[int, ...], rows: Callable[[], list[LiveRow]]
+        self,
+        batches: Mapping[str, pa.RecordBatch],
+        replaces: tuple[int, ...],
+        rows: Callable[[], list[LiveRow]],
+        streams: Mapping[str, list[str]],
     ) -> None:
         super().__init__(batches)
         self.replaces = replaces
+        # per metric the stream of each row; empty where the log has one stream
+        self._streams = streams
         self._rows: list[LiveRow] | Callable[[], list[LiveRow]] = rows
 
     @property
@@ -72,6 +80,23 @@ class Taken(dict[str, "pa.RecordBatch"]):
             # of a stream without steps they are made when they are first asked for
             self._rows = self._rows()
         return self._rows
+
+    @property
+    def by_stream(self) -> dict[str, dict[str, pa.RecordBatch]]:
+        """The batches apart by the streams of a container's log or an export; ``""`` is that of rows without one."""
+        if not self._streams:
+            return {"": dict(self)} if self else {}
+        import pyarrow as pa
+
+        found: dict[str, dict[str, pa.RecordBatch]] = {}
+        for name, batch in self.items():
+            rows: dict[str, list[int]] = {}
+            for row, stream in enumerate(self._streams[name]):
+                rows.setdefault(stream, []).append(row)
+            for stream, those in rows.items():
+                own = batch if len(rows) == 1 else batch.take(pa.array(those, pa.int64()))
+                found.setdefault(stream, {})[name] = own
+        return found
 
     def __bool__(self) -> bool:
         """Whether there is something to do: rows to add, or to replace by none."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from metricscan.definitions.blocks import StepPlace  # noqa: TC001 - typing.get_type_hints looks it up
 from metricscan.definitions.definition import MetricDefinition, load_definitions, read_with
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.scanning.plan import Decision, Explanations, Plan
+
+# a stream is told its format: the first bytes may not have arrived
+_LIVE_FORMATS = tuple(one for one in get_args(InputFormat) if one != "auto")
 
 
 class Scanner:
@@ -302,6 +305,7 @@ class Scanner:
         state: bytes | None = None,
         offset: int = 0,
         line: int = 1,
+        format: InputFormat = "plain",  # noqa: A002
         step: str | None = None,
         step_place: StepPlace = "before",
         worker: str | Sequence[str] = (),
@@ -320,6 +324,9 @@ class Scanner:
             byte-order marks belong to no record only at offset 0.
         line : int
             The line of that record, from 1.
+        format : {"plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "docker-json", "cri"}
+            What the log is: text, an export of log events, or a container's log, as :meth:`scan` takes it. It goes on from a
+            state alone.
         step : str, optional
             The metric that counts the steps, for :meth:`Stream.rows`.
         step_place : {"before", "after", "block"}
@@ -358,11 +365,18 @@ class Scanner:
             from metricscan.scanning import stream_rows
 
             joining = stream_rows.checked(self.metrics, self.labels, step, step_place, worker, carry)
+        if format not in _LIVE_FORMATS:
+            raise OptionError(f"format={format!r}: {' or '.join(map(repr, _LIVE_FORMATS))} was expected")
         if state is None:
-            return Stream(self, stream_state.begun(offset, line), joining)
+            standing = stream_state.begun(offset, line)
+            if standing is not None and format != "plain":
+                raise OptionError(
+                    f"offset={offset!r}, format={format!r}: within such a log a stream begins by a state alone"
+                )
+            return Stream(self, standing, joining, format)
         if (offset, line) != (0, 1):
             raise OptionError(f"offset={offset!r}, line={line!r}: the state says where the stream begins")
-        return Stream(self, stream_state.read(state, self.fingerprint, joining), joining)
+        return Stream(self, stream_state.read(state, self.fingerprint, format, joining), joining, format)
 
     # ---- one record
 

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from metricscan.errors import SourceError
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.stats import ScanStats
+    from metricscan.scanning.stream_exported import ExportedRows
     from metricscan.scanning.stream_flush import Flushes
-    from metricscan.scanning.stream_rows import Joining, StepRows
+    from metricscan.scanning.stream_rows import Joining, LiveRows
     from metricscan.scanning.stream_state import Standing
 
 
@@ -60,6 +62,7 @@ class Stream:
         "_beginning",
         "_core",
         "_decoded",
+        "_exported",
         "_fingerprint",
         "_flushes",
         "_input",
@@ -70,25 +73,31 @@ class Stream:
     )
 
     def __init__(
-        self, scanner: HasPlan | Plan, standing: Standing | None = None, joining: Joining | None = None
+        self,
+        scanner: HasPlan | Plan,
+        standing: Standing | None = None,
+        joining: Joining | None = None,
+        format: str = "plain",  # noqa: A002
     ) -> None:
         plan = scanner if isinstance(scanner, Plan) else scanner.plan
         self._plan = plan
-        self._core = plan.new_stream()
+        # the first message of an export may begin with what is a mark elsewhere
+        self._core = plan.new_stream() if format == "plain" else plan.new_stream(at_beginning=False)
         # bytes that may be a part of a mark; None once it is known whether there is one
         self._beginning: bytes | None = b""
         self._time: int | None = None
         self._decoded: DecodedRows | None = None
         # What takes the chunks; once the beginning is past, the core, unless the stream is decoded. A test for the beginning
         # would be 2 % of the cost of a chunk of one line.
-        self._input: _Beginning | DecodedRows | _core.Stream = _Beginning(self)
+        self._input: _Beginning | DecodedRows | ExportedRows | _core.Stream = _Beginning(self)
+        self._exported: ExportedRows | None = None
         self._fingerprint: str = getattr(scanner, "fingerprint", "")
         self._flushes: Flushes | None = None
-        self._steps: StepRows | None = None
+        self._steps: LiveRows | None = None
         if joining is not None:
-            from metricscan.scanning.stream_rows import StepRows
+            from metricscan.scanning.stream_rows import LiveRows
 
-            self._steps = StepRows(plan, joining)
+            self._steps = LiveRows(plan, joining)
         if standing is not None:
             stream_state.put(self._core, standing, plan)
             if standing.decoded is not None:
@@ -101,12 +110,24 @@ class Stream:
                 self._new_flushes(standing.given)
             if self._steps is not None and standing.rows is not None:
                 self._steps.restore(standing.rows)
+        if format != "plain":
+            self._export(format, None if standing is None else standing.exported)
         self.latest: Mapping[str, Row | None] = _Latest(plan, self._core)
+
+    def _export(self, format_: str, state: list[Any] | None) -> None:
+        from metricscan.logs.growing_export import GrowingExport
+        from metricscan.scanning.stream_exported import ExportedRows
+
+        level = self._plan.level
+        reader = GrowingExport(format_, level) if state is None else GrowingExport.going_on(format_, state[1], level)
+        self._beginning, self._exported = None, ExportedRows(self._plan, self._core, reader)
+        self._input = self._exported
 
     def feed(self, chunk: Any, time: datetime | float | None = None) -> None:
         """Scan a chunk; it may end anywhere, also within a record or a character.
 
-        A stream that begins with a mark of UTF-16 or UTF-32 is decoded.
+        A stream that begins with a mark of UTF-16 or UTF-32 is decoded. Of an export or a container's log the messages of the
+        events that are whole are scanned.
 
         Parameters
         ----------
@@ -114,7 +135,7 @@ class Stream:
             The stream keeps no reference to it; it copies an unfinished record at its end.
         time : datetime with a time zone, or seconds since the epoch, optional
             When the chunk arrived: the ``time`` of the rows whose records end in it. The last record, if no terminator
-            ends it, gets the time of the last chunk.
+            ends it, gets the time of the last chunk. Events have times of their own.
 
         Raises
         ------
@@ -124,6 +145,8 @@ class Stream:
             The stream is closed, or the time has no time zone.
         RuntimeError
             Another thread feeds the stream, or the call comes out of a feed of the same thread, as from a signal handler.
+        SourceError
+            An export cannot be read on. The rows before the error are there.
         """
         if time is None:
             self._input.feed(chunk)
@@ -181,19 +204,23 @@ class Stream:
 
         batches: dict[str, pa.RecordBatch] = {}
         with _core.Turn(self._core):
-            taken = self._core.take() if self._decoded is None else self._decoded.take()
+            taken = (self._decoded or self._exported or self._core).take()
+            streams = {} if self._exported is None else self._exported.streams
             unended, replaces = ([], ()) if self._flushes is None else self._flushes.take(*self._reached())
-            rows = self._rows_of(taken, unended)
+            rows = self._rows_of(taken, unended, streams)
         for pattern, columns in [*taken, *unended]:
             batch = from_columns(columns)
             for name in self._plan.names[pattern]:
                 batches[name] = appended(batches[name], batch) if name in batches else batch
-        return Taken({name: batches[name] for name in self._plan.metrics if name in batches}, replaces, rows)
+        of_rows = {name: streams[self._plan.patterns[name]] for name in batches} if streams else {}
+        return Taken({name: batches[name] for name in self._plan.metrics if name in batches}, replaces, rows, of_rows)
 
-    def _rows_of(self, taken: _Columns, unended: _Columns) -> Callable[[], list[LiveRow]]:
+    def _rows_of(
+        self, taken: _Columns, unended: _Columns, streams: dict[int, list[str]]
+    ) -> Callable[[], list[LiveRow]]:
         if self._steps is None:
-            return partial(_without_steps, self._plan, [*taken, *unended])
-        rows = self._steps.add(taken) + self._steps.unended(unended)
+            return partial(_without_steps, self._plan, [*taken, *unended], streams)
+        rows = self._steps.add(taken, streams) + self._steps.unended(unended)
         if self.closed:
             rows += self._steps.end()
         return lambda: rows
@@ -233,7 +260,7 @@ class Stream:
         from metricscan.scanning.stream_flush import scanned
 
         with _core.Turn(self._core):
-            if self.closed or self._beginning is not None:
+            if self.closed or self._beginning is not None or self._exported is not None:
                 return dict.fromkeys(self._plan.metrics)
             return dict(_Latest(self._plan, scanned(self._plan, self._core, self._decoded)))
 
@@ -242,10 +269,11 @@ class Stream:
 
         For a record whose end may not come for long, such as a bar that is redrawn without one. If the record goes on, its rows
         are replaced: see :meth:`take`. In ``latest`` and ``stats`` are the records that have ended alone. A flush of a stream of
-        up to three bytes that may belong to a byte-order mark gives nothing.
+        up to three bytes that may belong to a byte-order mark gives nothing; nor does one of an export or a container's log, of
+        which a message is whole or not there yet.
         """
         with _core.Turn(self._core):
-            if not self.closed and self._beginning is None:
+            if not self.closed and self._beginning is None and self._exported is None:
                 flushes = self._flushes or self._new_flushes()
                 flushes.flush(self._plan, self._core, self._decoded, self._fed)
 
@@ -264,21 +292,26 @@ class Stream:
         return self._fed, None if self.closed else self._resume_offset()
 
     def _resume_offset(self) -> int:
-        return self._core.unended_at if self._decoded is None else self._decoded.unended_at
+        return (self._decoded or self._exported or self._core).unended_at
 
     @property
     def stats(self) -> ScanStats:
         """Counts so far."""
         with _core.Turn(self._core):
-            if self._decoded is not None:
-                return self._decoded.stats()
+            reading = self._decoded or self._exported
+            if reading is not None:
+                return reading.stats()
             stats = self._plan.stats_of(self._core)
             stats.bytes += len(self._beginning or b"")
             return stats
 
     @property
     def resume_offset(self) -> int:
-        """The offset of the first byte of the record that has not ended: where feeding goes on after :meth:`state`."""
+        """The offset of the first byte of the record that has not ended: where feeding goes on after :meth:`state`.
+
+        Of an export or a container's log it is that of the first event of which something was not scanned. Where several streams
+        lie in one log, rows behind that offset may have been taken; they do not come again.
+        """
         with _core.Turn(self._core):
             return self._resume_offset()
 
@@ -307,6 +340,7 @@ class Stream:
             return stream_state.packed(
                 self._core,
                 self._fingerprint,
+                self._exported,
                 is_decided=self._beginning is None,
                 given=given,
                 rows=None if self._steps is None else self._steps.state(),
@@ -335,10 +369,21 @@ class Stream:
             self._core.feed_in_turn(self._beginning, *([] if self._time is None else [self._time]))
         self._beginning = None
         if self._decoded is not None:
-            self._decoded.feed_in_turn(rest, self._time, final=True)
-        self._core.finish()
-        if self._decoded is not None:
-            self._decoded.move(b"")
+            self._decoded.finish(rest, self._time)
+        elif self._exported is not None:
+            self._exported.finish()
+        else:
+            self._core.finish()
+
+    @property
+    def error(self) -> SourceError | None:
+        """What of an export or a container's log could not be read; None if there is nothing.
+
+        Damaged places of a container's log are passed over, and the error names the first. Where reading an export stopped, or
+        the log ends within an event once the stream is closed, it says so.
+        """
+        with _core.Turn(self._core):
+            return None if self._exported is None else self._exported.error
 
     def __repr__(self) -> str:
         stats = self.stats
@@ -359,10 +404,10 @@ class Stream:
         self.close()
 
 
-def _without_steps(plan: Plan, taken: _Columns) -> list[LiveRow]:
-    from metricscan.scanning.stream_rows import NOTHING, StepRows
+def _without_steps(plan: Plan, taken: _Columns, streams: dict[int, list[str]]) -> list[LiveRow]:
+    from metricscan.scanning.stream_rows import NOTHING, LiveRows
 
-    return StepRows(plan, NOTHING).add(taken)
+    return LiveRows(plan, NOTHING).add(taken, streams)
 
 
 class _Beginning:

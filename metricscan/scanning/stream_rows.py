@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from itertools import repeat
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _core
@@ -20,7 +21,7 @@ from metricscan.scanning.result import LiveRow
 from metricscan.scanning.stream_state import spelled, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.scanning.plan import Plan
 
@@ -102,8 +103,8 @@ _Steps = dict[_Workers, tuple[list[int], list[Any]]]
 _Placed = tuple[int, int, LiveRow]
 
 
-class StepRows:
-    """Gives the rows of a stream their steps and workers.
+class LiveRows:
+    """The rows of a log, each stream of which has steps and workers of its own.
 
     Parameters
     ----------
@@ -112,7 +113,49 @@ class StepRows:
     """
 
     def __init__(self, plan: Plan, joining: Joining) -> None:
-        self.joining = joining
+        self._plan = plan
+        self._joining = joining
+        self._streams: dict[str, StepRows] = {}
+
+    def add(
+        self, taken: Iterable[tuple[int, _core.Columns]], streams: Mapping[int, Sequence[str]] = MappingProxyType({})
+    ) -> list[LiveRow]:
+        """The rows that have their step now.
+
+        ``taken`` are the next rows, all those of each record; ``streams`` says per pattern whose rows they are, where there are
+        several streams.
+        """
+        return [row for stream, record in _records(taken, streams) for row in self._of(stream).add(record)]
+
+    def unended(self, taken: Iterable[tuple[int, _core.Columns]]) -> list[LiveRow]:
+        """The rows of the record that has not ended, without those that wait for a step; nothing is kept of them."""
+        return [row for stream, record in _records(taken, {}) for row in self._of(stream).unended(record)]
+
+    def end(self) -> list[LiveRow]:
+        """The rows that still wait for a step, at the end of the log."""
+        return [row for rows in self._streams.values() for row in rows.end()]
+
+    def state(self) -> list[Any]:
+        """What :meth:`restore` takes; it can be written as JSON."""
+        return [self._joining, [(stream, rows.state()) for stream, rows in self._streams.items()]]
+
+    def restore(self, state: list[Any]) -> None:
+        """Go on where others stood that gave rows the same steps and workers."""
+        for stream, rows in state[1]:
+            self._of(stream).restore(rows)
+
+    def _of(self, stream: str) -> StepRows:
+        if stream not in self._streams:
+            self._streams[stream] = StepRows(self._plan, self._joining, stream)
+        return self._streams[stream]
+
+
+class StepRows:
+    """Gives the rows of one stream their steps and workers."""
+
+    def __init__(self, plan: Plan, joining: Joining, stream: str) -> None:
+        self._stream = stream
+        self._place = joining.step_place
         step, step_place, workers, carried = joining
         self._step = None if step is None else plan.patterns[step]
         self._separators = plan.patterns[BLOCK] if step_place == "block" else None
@@ -131,16 +174,12 @@ class StepRows:
         # rows whose step is still to come
         self._waiting: dict[_Workers, list[_Placed]] = {}
 
-    def add(self, taken: Iterable[tuple[int, _core.Columns]]) -> list[LiveRow]:
-        """The rows that have their step now; ``taken`` are the next rows of the stream, all those of each record."""
-        return [row for record in _records(taken) for row in self._next(record)]
-
-    def unended(self, taken: Iterable[tuple[int, _core.Columns]]) -> list[LiveRow]:
+    def unended(self, record: _Record) -> list[LiveRow]:
         """The rows of the record that has not ended, without those that wait for a step; nothing is kept of them."""
-        return [row for record in _records(taken) for _, _, row in self._joined(record)[0]]
+        return [row for _, _, row in self._joined(record)[0]]
 
     def end(self) -> list[LiveRow]:
-        """The rows that still wait for a step, at the end of the stream."""
+        """The rows that still wait for a step."""
         return self._released(dict.fromkeys(self._waiting))
 
     def state(self) -> list[Any]:
@@ -151,25 +190,26 @@ class StepRows:
             for rows in self._waiting.values()
             for _, number, row in rows
         ]
-        return [self.joining, [*map(spelled, self._held)], last, waiting]
+        return [[*map(spelled, self._held)], last, waiting]
 
     def restore(self, state: list[Any]) -> None:
-        """Go on where another one stood that gave rows the same steps and workers."""
-        _, held, last, waiting = state
+        """Go on where another one stood."""
+        held, last, waiting = state
         names = {number: name for number, name, _ in self._metrics}
         self._held = [*map(value_of, held)]
         self._last = {tuple(map(value_of, group)): value_of(step) for group, step in last}
         for number, value, line, offset, start, micros, spelled_workers in waiting:
             time = None if micros is None else datetime_of(micros)
             workers = tuple(map(value_of, spelled_workers))
-            row = LiveRow(names[number], value_of(value), line, offset, start, time, None, workers)
+            row = LiveRow(names[number], value_of(value), line, offset, start, time, None, workers, self._stream)
             self._waiting.setdefault(self._group(workers), []).append((start, number, row))
 
     def _group(self, workers: Sequence[Any]) -> _Workers:
         """Those of the workers that distinguish steps."""
         return tuple(one for one, is_carried in zip(workers, self._is_carried, strict=True) if not is_carried)
 
-    def _next(self, record: _Record) -> list[LiveRow]:
+    def add(self, record: _Record) -> list[LiveRow]:
+        """The rows of this record and of those before it that have their step now."""
         released: list[LiveRow] = []
         if self._separators in record:
             released, self._last = self.end(), {}
@@ -197,7 +237,7 @@ class StepRows:
 
     def _joined(self, record: _Record) -> tuple[list[_Placed], list[tuple[_Workers, _Placed]], _Steps]:
         """The rows of a record that have their step, those that wait for it by group of workers, and the steps of the record."""
-        place, steps = self.joining.step_place, _Steps()
+        place, steps = self._place, _Steps()
         for group, _, found in self._by_workers(record, self._step) if self._step in record else ():
             starts, values = steps.setdefault(group, ([], []))
             starts.append(found[0])
@@ -219,7 +259,7 @@ class StepRows:
                 else:
                     waits = place == "after" or group not in last
                     step = None if waits else last[group]
-                placed = start, number, LiveRow(name, value, line, offset, start, time, step, workers)
+                placed = start, number, LiveRow(name, value, line, offset, start, time, step, workers, self._stream)
                 if waits:
                     waiting.append((group, placed))
                 else:
@@ -267,11 +307,14 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _records(taken: Iterable[tuple[int, _core.Columns]]) -> list[_Record]:
-    """The rows record by record."""
+def _records(
+    taken: Iterable[tuple[int, _core.Columns]], streams: Mapping[int, Sequence[str]]
+) -> list[tuple[str, _Record]]:
+    """The rows record by record, each with its stream."""
     import numpy as np
 
     records: dict[int, _Record] = {}
+    stream_of: dict[int, str] = {}
     for pattern, columns in taken:
         numbers = np.asarray(columns)
         values = numbers[0].view(np.float64).tolist() if columns.texts is None else columns.texts.to_pylist()
@@ -282,8 +325,10 @@ def _records(taken: Iterable[tuple[int, _core.Columns]]) -> list[_Record]:
                 record[pattern].append(found)
             else:
                 record[pattern] = [found]
+        if pattern in streams:
+            stream_of.update(zip(offset, streams[pattern], strict=True))
     for record in records.values():
         for rows in record.values():
             if len(rows) > 1:
                 rows.sort(key=_START)
-    return [records[offset] for offset in sorted(records)]
+    return [(stream_of.get(offset, ""), records[offset]) for offset in sorted(records)]

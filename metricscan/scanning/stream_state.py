@@ -13,6 +13,7 @@ from metricscan.scanning.labels import LabelStream
 
 if TYPE_CHECKING:
     from metricscan.scanning.plan import Plan
+    from metricscan.scanning.stream_exported import ExportedRows
 
 _MAGIC = b"metricscan stream "
 VERSION = 2
@@ -47,6 +48,8 @@ class Standing(NamedTuple):
         What :meth:`StepRows.state` returned; None without steps and workers.
     decoded : list or None
         What :meth:`DecodedRows.state` returned; None unless the stream is decoded. Offsets are those of the text then.
+    exported : list or None
+        What :meth:`ExportedRows.state` returned; None unless the stream is that of an export or a container's log.
     """
 
     offset: int
@@ -60,6 +63,7 @@ class Standing(NamedTuple):
     given: int | None = None
     rows: list[Any] | None = None
     decoded: list[Any] | None = None
+    exported: list[Any] | None = None
 
 
 def begun(offset: Any, line: Any) -> Standing | None:
@@ -81,12 +85,21 @@ def begun(offset: Any, line: Any) -> Standing | None:
         raise OptionError("; ".join(faults))
     if not offset:
         return None
-    return Standing(offset, line - 1, 0, offset, _core.PAST_BEGINNING, skip_lf=False, counted=[], is_decided=True)
+    return past_beginning(offset, line - 1, 0, [])
 
 
-def packed(core: _core.Stream, fingerprint: str, **further: Any) -> bytes:
+def past_beginning(offset: int, newlines: int, records: int, counted: list[Any]) -> Standing:
+    """The standing of a stream at the beginning of a record that is not the first one of a source."""
+    return Standing(offset, newlines, records, offset, _core.PAST_BEGINNING, False, counted, is_decided=True)
+
+
+def packed(core: _core.Stream, fingerprint: str, exported: ExportedRows | None, **further: Any) -> bytes:
     """The state of a stream; ``fingerprint`` is that of its scanner, ``further`` what the core does not know of its standing."""
     standing = Standing(*_core.standing(core), **further)
+    if exported is not None:
+        # the text of the messages begins anew, and each piece of it ends with a record
+        counted = [(pattern, *counts, exported.samples(pattern), row) for pattern, *counts, _, row in standing.counted]
+        standing = past_beginning(0, 0, standing.records, counted)._replace(**further, exported=exported.state())
     counted = [
         (*counts, None if newest is None else (spelled(newest[0]), *newest[1:])) for *counts, newest in standing.counted
     ]
@@ -94,14 +107,14 @@ def packed(core: _core.Stream, fingerprint: str, **further: Any) -> bytes:
     return b"%s%d %08x\n%s" % (_MAGIC, VERSION, zlib.crc32(text), text)
 
 
-def read(state: Any, fingerprint: str, joining: tuple[Any, ...] | None) -> Standing:
-    """The standing that a state holds; ``joining`` says which steps and workers the rows of the stream have.
+def read(state: Any, fingerprint: str, format_: str, joining: tuple[Any, ...] | None) -> Standing:
+    """The standing that a state holds of a stream in this format; ``joining`` says which steps and workers its rows have.
 
     Raises
     ------
     OptionError
-        It is no state, is damaged, was made by another version, by a scanner of other definitions or options, or of a stream with
-        another step or other workers.
+        It is no state, is damaged, was made by another version, by a scanner of other definitions or options, or of a stream in
+        another format or with another step or other workers.
     """
     try:
         data = bytes(memoryview(state))
@@ -122,6 +135,9 @@ def read(state: Any, fingerprint: str, joining: tuple[Any, ...] | None) -> Stand
     if maker != fingerprint:
         raise OptionError("state: it was made by a scanner of other definitions or options")
     standing = Standing(*fields)
+    of_format = "plain" if standing.exported is None else standing.exported[0]
+    if of_format != format_:
+        raise OptionError(f"state: it was made by a stream with format={of_format!r}")
     had = None if standing.rows is None else standing.rows[0]
     if had != (None if joining is None else json.loads(json.dumps(joining))):
         step, place, workers, carried = (None, "before", [], []) if had is None else had

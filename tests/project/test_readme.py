@@ -95,6 +95,7 @@ def test_the_code_about_live_data_runs(folder, capsys):
     exec(blocks_of(ROOT / "docs" / "live.md", "python")[-1], names)
     found = names["database"].execute("select job, offset, value from loss").fetchall()
     names["database"].close()
+    assert (names["docker"].latest["loss"].value, names["docker"].error) == (0.5, None)
     assert names["steps"].latest["loss"].value == 0.25
     assert (names["taken"]["loss"]["value"].to_pylist(), names["taken"].replaces) == ([0.25], (11,))
     assert found == [("trial_1", 0, 0.5), ("trial_1", 12, 0.25)]

@@ -50,11 +50,15 @@ def utf16(data):
     return b"\xff\xfe" + data.decode().encode("utf-16-le")
 
 
-@pytest.mark.parametrize("encode", [bytes, utf16], ids=["utf-8", "utf-16"])
+def cri(data):
+    return b"".join(b"2026-05-04T03:02:01Z stdout F " + line for line in data.splitlines(keepends=True))
+
+
+@pytest.mark.parametrize("encode", [bytes, utf16, cri], ids=["utf-8", "utf-16", "cri"])
 @pytest.mark.parametrize("labels", [(), {"worker": r"\[(rank[0-9]+)\]"}], ids=["plain", "labels"])
 def test_no_row_is_lost_or_doubled(encode, labels):
     scanner = Scanner([*LOSS, CASELESS], labels=labels)
-    stream = scanner.stream()
+    stream = scanner.stream(format="cri" if encode is cri else "plain")
     records = 3_000
     data = encode(b"".join(b"[rank%d] loss=%d\n" % (number % 7, number) for number in range(records)))
     fed = Event()
