@@ -60,14 +60,18 @@ cdef class Engine:
             self.take_pattern(&self.t.patterns[i], pattern, "confirm" if search == "every" else pattern.strategy, ends)
         if search != "simd":
             literals, groups = [], []
-            always = [i for i, pattern in enumerate(patterns) if not pattern.is_companion]
+            # Python decides everything if search is "every", names in colour too
+            coloured = [p.watch is not None and p.watch.coloured and search == "naive" for p in patterns]
+            always = [i for i, p in enumerate(patterns) if p.companion_of is None or coloured[p.companion_of]]
         self.take_always(always)
         self.take_literals(literals)
         self.take_groups(groups)
 
     cdef int take_pattern(self, ms_pattern *q, pattern, strategy, dict ends) except -1:
         q.strategy = _STRATEGIES[strategy]
-        q.is_companion = pattern.is_companion
+        q.is_companion = pattern.companion_of is not None
+        if q.is_companion:
+            q.companion = pattern.companion_of
         q.behind = q.before = ms_no_bytes
         if pattern.watch is not None:
             self.take_watch(q, pattern.watch)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metricscan.definitions.regex_parts import RegexParts
+    from metricscan.definitions.tokens import Token
 
 _EXPONENT = r"(?:[eEdDf][-+]?[0-9]+|(?:[x*]|\u00d7)10(?:\^|\*\*)?-?[0-9]+)"
 _UNIT = r"(?:[ \u00a0\u202f]?%|[kKMGTB](?:B|it/s)?|[mun\u00b5]?s|dB|min|sec|it/s|s/it)"
@@ -110,6 +111,9 @@ class Surroundings(NamedTuple):
         A table of bytes: texts of one or more of them are values of the regex. Empty where nothing is known.
     is_open_to_blank : bool
         Whether a number may go on behind a blank, as in ``1 234.5``, or a per cent sign stand there.
+    coloured : tuple of bytes
+        Texts of which one stands in each match of ``relaxed`` in which an escape sequence for a colour stands within or right
+        behind the name before the value.
     """
 
     is_open_before: bool
@@ -120,6 +124,7 @@ class Surroundings(NamedTuple):
     lead_out: bytes
     own: bytes = bytes(256)
     is_open_to_blank: bool = False
+    coloured: tuple[bytes, ...] = ()
 
     @property
     def behind(self) -> bytes:
@@ -172,7 +177,39 @@ def surroundings(regex: str) -> Surroundings | None:
         _lead_out(parts, behind),
         bytes(256) if parts.tree.flags & re.IGNORECASE else _own(group),
         _is_open_to_blank(behind) and not _ends_by_taking(group, " "),
+        () if relaxed is None else tuple(text for _, text in _ends_of_name(parts)),
     )
+
+
+# What ends the colour of a name.
+_NAME_COLOUR = r"(?:\x1b\[[0-9;]{0,20}m){0,3}"
+_LEAST_NAME = 2
+
+
+def _ends_of_name(parts: RegexParts) -> list[tuple[int, bytes]]:
+    """The places in the regex, between the name and the value, at which an escape sequence may stand, and the text before it."""
+    if parts.group not in parts.groups or parts.tree.flags & re.IGNORECASE:
+        return []
+    opened = parts.groups[parts.group][0]
+    before = [token for token in parts.tokens if token.stop <= opened]
+    if opened not in (token.start for token in parts.tokens):
+        return []
+    is_last = True
+    while before and before[-1].quantifier and before[-1].text in (" ", r"\s", r"\t"):
+        before.pop()
+        is_last = False
+    run: list[Token] = []
+    while before and before[-1].kind == "literal" and not before[-1].quantifier and before[-1].text.isascii():
+        run.insert(0, before.pop())
+    text = "".join(token.text for token in run)
+    name = re.search(r"[A-Za-z_][\w/.-]*(?=[^\w/.-]*\Z)", text)
+    if name is None or len(name[0]) < _LEAST_NAME:
+        return []
+    # right before the value its own colour stands
+    return [
+        (run[at].stop, text[name.start() : at + 1].encode() + b"\x1b[")
+        for at in range(name.end() - 1, len(run) - is_last)
+    ]
 
 
 def _lead_in(parts: RegexParts, before: Sequence[Any]) -> tuple[bytes, bool]:
@@ -384,4 +421,7 @@ def _relaxed(parts: RegexParts, behind: Sequence[Any], *, takes_blanks: bool) ->
         return None
     # of two runs of blanks each would be tried with each
     blanks = "" if takes_blanks else _ALIGNED
-    return _with_body(parts, blanks + ANY_VALUE + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))
+    relaxed = _with_body(parts, blanks + ANY_VALUE + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))
+    for at, _ in reversed(_ends_of_name(parts)):
+        relaxed = None if relaxed is None else relaxed[:at] + _NAME_COLOUR + relaxed[at:]
+    return relaxed

@@ -155,6 +155,7 @@ typedef struct { /* a record in which a candidate did not match */
     int64_t next;
     int64_t line;
     int64_t offset;
+    int is_found; /* by a literal of the companion */
 } ms_miss;
 
 enum { MS_NUMBER_BYTES = 40 }; /* of a number beside a value, or of a value that is cut, at most so many bytes are looked at */

@@ -39,7 +39,7 @@ __attribute__((noinline)) static void ms_try_misses(ms_scan *scan, ms_region *r,
         }
         const ms_pattern *q = &scan->tables->patterns[miss.pattern];
         const int32_t companion = q->companion;
-        const int is_near = q->has_near && ms_may_hold_value(q, r->p, miss.record, miss.end);
+        const int is_near = q->has_near && (miss.is_found || ms_may_hold_value(q, r->p, miss.record, miss.end));
         const int64_t cut = ms_value_at_end(q, r->p, miss.record, miss.end);
         if ((!is_near && cut < 0) || ms_has_row_at(&scan->states[miss.pattern], miss.offset)) continue;
         r->serial = miss.serial;
@@ -74,6 +74,10 @@ __attribute__((always_inline)) static inline void ms_try_candidate(ms_scan *scan
     int64_t match_end = 0, run_end = 0;
     if (state->record != r->serial) ms_open_state(scan, r, state);
     if (state->closed) return;
+    if (q->is_companion) {
+        ms_note_found(scan, r, q->companion);
+        return;
+    }
     if (q->strategy == MS_STRATEGY_CONFIRM) {
         ms_defer_record(scan, r, pattern);
         return;

@@ -1,7 +1,7 @@
-/* Suspects: values that may not be what the log says. In a watching engine, each pattern of a metric has a companion: a pattern that no
- * literal makes a candidate. Where a candidate of the pattern has not matched, the companion's program is run, in which the value's group
- * takes any text that looks like a value: such a record is a near miss. The companion's rows are the suspects of all kinds. Such a row's
- * value holds the kind in its first byte and a unit in the others.
+/* Suspects: values that may not be what the log says. In a watching engine, each pattern of a metric has a companion. Where a
+ * candidate of the pattern has not matched, the companion's program is run, in which the value's group takes any text that looks like a
+ * value: such a record is a near miss. Literals of the companion, as of names in colour, make a record such a candidate, too. The
+ * companion's rows are the suspects of all kinds. Such a row's value holds the kind in its first byte and a unit in the others.
  */
 #ifndef METRICSCAN_SUSPECTS_H
 #define METRICSCAN_SUSPECTS_H
@@ -450,7 +450,14 @@ static void ms_note_miss(ms_scan *scan, const ms_region *r, int32_t pattern) {
         scan->misses = grown;
         scan->misses_capacity = capacity;
     }
-    scan->misses[scan->n_misses++] = (ms_miss){pattern, r->serial, r->record, r->end, r->next, r->row_line, r->row_offset};
+    scan->misses[scan->n_misses++] = (ms_miss){pattern, r->serial, r->record, r->end, r->next, r->row_line, r->row_offset, 0};
+}
+
+/* ms_note_miss for a record that holds a literal of the pattern's companion. */
+__attribute__((noinline)) static void ms_note_found(ms_scan *scan, const ms_region *r, int32_t pattern) {
+    ms_note_miss(scan, r, pattern);
+    for (int64_t i = scan->n_misses; i-- > 0 && scan->misses[i].serial == r->serial;)
+        if (scan->misses[i].pattern == pattern) scan->misses[i].is_found = 1;
 }
 
 /* Return whether a record that does not match may be a near miss or a cut line. */

@@ -97,7 +97,7 @@ typedef struct {
     int has_companion;
     int has_near; /* the companion has a program: it is run where the pattern has not matched */
     int has_lead; /* so it has, or the regex says what precedes the value: a record may be cut behind that (cut_lines.h) */
-    int32_t companion;
+    int32_t companion; /* of a companion: the pattern that it watches */
     int is_companion;
     const uint8_t *behind;       /* 256 entries: may a longer number or a unit go on with this byte: always (1), or with some bytes behind it
                                   * (ms_beside); none does if the pattern fixes what follows. A terminator has 4: where it ends the record,

@@ -40,7 +40,8 @@ def add_companions(
     keys : sequence of (str, str)
         Per pattern its regex, and whether it is that of a metric, a label or a block.
     users : dict of bytes to list of int
-        Per literal, the patterns that it makes candidates. Changed where a near miss does not hold the literals of its pattern.
+        Per literal, the patterns that it makes candidates. Changed where a near miss does not hold the literals of its pattern;
+        literals of names in colour are added.
     search : str
         As of the engine.
     """
@@ -59,7 +60,11 @@ def add_companions(
         program, compiled = _relaxed(around) if near else (None, None)
         if compiled is not None and (program is None or rows[index].strategy == "confirm" or search == "every"):
             deciders[companion] = "re", compiled, 0
-        rows.append(Pattern("confirm" if program is None else "program", None, program, is_companion=True))
+        # of a pattern that Python decides, records with both texts would be near misses twice
+        coloured = around.coloured if compiled is not None and rows[index].strategy != "confirm" else ()
+        for text in coloured:
+            users.setdefault(text, []).append(companion)
+        rows.append(Pattern("confirm" if program is None else "program", None, program, companion_of=index))
         rows[index] = rows[index]._replace(
             watch=Watch(
                 companion,
@@ -72,6 +77,7 @@ def add_companions(
                 around.goes_on,
                 *around.lead_in,
                 around.lead_out,
+                bool(coloured),
             )
         )
     return companions

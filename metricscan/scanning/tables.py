@@ -42,6 +42,8 @@ class Watch(NamedTuple):
         Whether blanks may stand between it and the value.
     lead_out : bytes
         The text that stands right behind the value; empty if the regex does not say.
+    coloured : bool
+        Whether literals of the companion find records in which the name before the value is in colour.
     """
 
     companion: int
@@ -55,6 +57,7 @@ class Watch(NamedTuple):
     lead_in: bytes
     lead_in_blanks: bool
     lead_out: bytes
+    coloured: bool
 
 
 class Pattern(NamedTuple):
@@ -70,8 +73,8 @@ class Pattern(NamedTuple):
     steps : sequence of Step or None
         The steps of the chain, if the program is equivalent to a chain that begins with the searched literal.
     watch : Watch or None
-    is_companion : bool
-        Whether the rows are what is suspicious about another pattern.
+    companion_of : int or None
+        The pattern of which the rows show what is suspicious. Its literals make a record one that may be a near miss.
     """
 
     strategy: Strategy
@@ -79,7 +82,7 @@ class Pattern(NamedTuple):
     program: Program | None = None
     steps: Sequence[Step] | None = None
     watch: Watch | None = None
-    is_companion: bool = False
+    companion_of: int | None = None
 
 
 class Needle(NamedTuple):

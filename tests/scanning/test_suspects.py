@@ -146,6 +146,7 @@ VALUES += [
 ]
 VALUES += ["1.5*10^-5", "1.5x10^5", "1.5×10", "1.5×10⁻⁵", "2*^-5", "2*10**3", "2*3", "1.5e", "1.#IDX", "0.5\x1b[0m"]
 PARTS = ["loss=", "loss: ", "loss:", "Loss=", " loss=", "acc=", "acc ", "lo", "loss=loss=", "x", "é"]
+PARTS += ["loss\x1b[0m=", "loss=\x1b[0m", "loss:\x1b[0m ", "loss\x1b[1;31m: ", "x\x1b[0m", "loss#033[0m="]
 PARTS += [", ", ",", " ", "; ", ";", "%", " it/s", "\x1b[1m", "\t"]
 parts = st.sampled_from(PARTS)
 values = st.sampled_from(VALUES)
@@ -207,6 +208,7 @@ def test_every_path_finds_what_the_oracle_finds(engine):
     @example(b"loss=nan\nloss=1,234.5\nloss=2%\nloss=0.", 0, 0, [12])
     @example(b"loss=loss=nan\n", 6, 0, [])
     @example(b"loss=nan\n", 13, 0, [])
+    @example(b"loss\x1b[0m=1\nloss\x1b[0m=1 loss=1\nloss=x loss\x1b[0m=1\nloss=1 loss\x1b[0m=nan\n", 0, 0, [3])
     # long enough for the fast path, which passes over a candidate within the run of another
     @example(b"1,234loss=0.5loss=loss=0.5;loss=0.5loss=0.5loss=0.5\n", 6, 0, [])
     @example(b"loss=x loss=1_0 loss=nan\nloss=..\nloss=0.12345678901234567890\n", 0, 0, [])
@@ -367,6 +369,26 @@ def test_each_unit_is_shown_with_its_value(threads):
         ("it/s", "950it/s", 2),
         ("", "", 3),
     ]
+
+
+@pytest.mark.parametrize(
+    ("regex", "near"),
+    [
+        (r"loss: ([\d.]+)", 3),
+        (r"loss:\s*([\d.]+)", 3),
+        (r"^step=\d+ loss: ([\d.]+)", 0),
+        # letter by letter nobody colours a name
+        (r"l: ([\d.]+)", 0),
+        (r"(?:x|loss): ([\d.]+)", 0),
+    ],
+)
+def test_names_in_colour(regex, near):
+    near_ones = b"\x1b[1mloss\x1b[0m: 0.5\n\x1b[1mloss:\x1b[0m nan\nloss\x1b[0m\x1b[2m: 1\n"
+    data = near_ones + b"loss\x1b[0m=1\nlos\x1b[0ms: 1\nloss\x1b[0m: x\n"
+    running = Scanner([f"loss={regex}"]).watching_batches(data)
+    assert [len(batch) for _, batch in running] == []
+    assert running.stats.metrics["loss"].near_misses == near
+    assert Scanner([f"loss={regex}"], ansi="strip").scan(data).stats.metrics["loss"].near_misses == 0
 
 
 def test_a_scan_does_not_watch():
