@@ -207,7 +207,7 @@ def _ends_of_name(parts: RegexParts) -> list[tuple[int, bytes]]:
         return []
     # right before the value its own colour stands
     return [
-        (run[at].stop, text[name.start() : at + 1].encode() + b"\x1b[")
+        (run[at].stop, text[name.start() : at + 1].encode() + b"\x1b")
         for at in range(name.end() - 1, len(run) - is_last)
     ]
 
