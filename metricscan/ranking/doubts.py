@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from metricscan.definitions.objective import parse_scope
 from metricscan.logs.natural import natural
 from metricscan.ranking.deciding_row import MISSING
-from metricscan.ranking.step_doubts import of_returns, of_sentinels, of_values
+from metricscan.ranking.step_doubts import of_jumps, of_returns, of_sentinels, of_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,7 +76,7 @@ class Doubt(NamedTuple):
         - ``dropped-lines``: the log says that lines of the objective, or lines that may be, were left out of it.
         - ``copy``: another job's log in the same folder has the same values at the same places, and counts instead.
         - ``several-streams``: more than one stream of the job has rows of the objective.
-        - ``restarted``: the step goes back, as in a run that was resumed or started again.
+        - ``restarted``: the step goes back, as in a run that was resumed or started again, or jumps far forward once.
         - ``incomplete``: the last of several runs in a log came less than half as far as another.
         - ``values-per-step``: nearly every step has several different values, and one of each counts.
         - ``step-missing``: many rows have no step, or far more rows than the step has share its rows.
@@ -264,6 +264,7 @@ class _Finding:
         deciding = np.full(len(self._names), -1)
         deciding[one.job] = one.stream
         self.add_all(of_returns(steps.returns, self._objective.restarts, deciding, self._streams.to_pylist()))
+        self.add_all(of_jumps(steps.jumps, steps.returns, self._objective.restarts))
         self.add_all(of_values(one, steps, self._objective))
 
     def add_all(self, found: Iterable[Found]) -> None:

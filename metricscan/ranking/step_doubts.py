@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective, Restarts
     from metricscan.ranking.deciding_row import Outcomes
-    from metricscan.ranking.step_facts import Returns, StepFacts
+    from metricscan.ranking.step_facts import Jumps, Returns, StepFacts
 
 #: The kinds of these doubts, in the order in which those of a job are listed.
 StepDoubtKind = Literal["restarted", "incomplete", "values-per-step", "step-missing", "sentinel"]
@@ -84,6 +84,22 @@ def of_returns(returns: Returns, restarts: Restarts, deciding: Array, streams: S
             message = _messages(_incomplete, returns.last[at], returns.most[at])
         place = (returns.stream[at], returns.part[at], returns.line[at], returns.offset[at])
         yield Found(kind, returns.job[at], message, place)
+
+
+def of_jumps(jumps: Jumps, returns: Returns, restarts: Restarts) -> Iterator[Found]:
+    """Jobs whose step jumps forward; not those that are told to be restarted anyway."""
+    told = returns.job[(returns.shape == RESTARTED) & (restarts == "keep")]
+    at = np.flatnonzero(~np.isin(jumps.job, told))
+    # the first stream of each job; the jobs are in order
+    at = at[np.concatenate((np.ones(min(len(at), 1), dtype=bool), jumps.job[at[1:]] != jumps.job[at[:-1]]))]
+    message = _messages(_jumped, jumps.before[at], jumps.step[at], jumps.usual[at])
+    place = (jumps.stream[at], jumps.part[at], jumps.line[at], jumps.offset[at])
+    yield Found("restarted", jumps.job[at], message, place)
+
+
+def _jumped(before: float, step: float, usual: float) -> str:
+    text = f"the step jumps from {before:g} to {step:g}, and rises by at most {usual:g} elsewhere"
+    return f"{text}: a run that was resumed, or lines that are missing"
 
 
 def _restarted(before: float, step: float, times: int, streams: int) -> str:

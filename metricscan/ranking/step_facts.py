@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 RESTARTED, AGAIN, MIXED = 1, 2, 3
 # More rounds than this are those of a counter, such as the batch of an epoch: there are not so many runs or folds in a log.
 _MOST_RUNS = 20
+# A rise is a jump if it is so many times as large as any other, of which so many stand before it and behind it.
+_JUMP = 10
+_LEAST_RISES = 3
 
 
 class Returns(NamedTuple):
@@ -56,6 +59,30 @@ class Returns(NamedTuple):
     is_incomplete: Array
 
 
+class Jumps(NamedTuple):
+    """The streams whose step rises by far more at one place than anywhere else, one entry per stream.
+
+    Attributes
+    ----------
+    job, stream : int array
+    before, step : float64 array
+        The step from which, and to which, it rises there.
+    usual : float64 array
+        By how much it rises elsewhere, at most.
+    part, line, offset : int array
+        The place of that step.
+    """
+
+    job: Array
+    stream: Array
+    before: Array
+    step: Array
+    usual: Array
+    part: Array
+    line: Array
+    offset: Array
+
+
 class StepFacts(NamedTuple):
     """What the rows of the step say of jobs, one entry per job that has such rows.
 
@@ -70,6 +97,8 @@ class StepFacts(NamedTuple):
         How often a step is less than the one before it in its stream.
     returns : Returns
         The streams whose step goes back.
+    jumps : Jumps
+        The streams whose step never goes back, and jumps forward once.
     """
 
     job: Array
@@ -78,13 +107,15 @@ class StepFacts(NamedTuple):
     last: Array
     back: Array
     returns: Returns
+    jumps: Jumps
 
     @classmethod
     def joined(cls, parts: Sequence[StepFacts]) -> StepFacts:
         """The facts of all parts, one after the other."""
-        columns = [np.concatenate(column) for column in zip(*(part[:-1] for part in parts), strict=True)]
+        columns = [np.concatenate(column) for column in zip(*(part[:-2] for part in parts), strict=True)]
         returns = Returns(*map(np.concatenate, zip(*(part.returns for part in parts), strict=True)))
-        return cls._make([*columns, returns])
+        jumps = Jumps(*map(np.concatenate, zip(*(part.jumps for part in parts), strict=True)))
+        return cls._make([*columns, returns, jumps])
 
 
 def step_facts(steps: Rows, values: Sequence[ValuesAtSteps] = ()) -> StepFacts:
@@ -111,7 +142,8 @@ def step_facts(steps: Rows, values: Sequence[ValuesAtSteps] = ()) -> StepFacts:
     finite = np.isfinite(value)
     nothing = Returns(*(np.empty(0, dtype=kind) for kind in _KINDS))
     if not len(starts):
-        return StepFacts(job, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64), nothing)
+        none = np.empty(0, np.int64)
+        return StepFacts(job, none, none, np.empty(0), none, nothing, _no_jumps())
     ends = np.append(np.flatnonzero(new_stream)[1:], len(job)) - 1
     last = value[ends]
     goes_back = back
@@ -137,7 +169,52 @@ def step_facts(steps: Rows, values: Sequence[ValuesAtSteps] = ()) -> StepFacts:
         if some.size:
             returns = _returns(steps, number[some], place, values)
     counts = [np.add.reduceat(column, starts, dtype=np.int64) for column in (np.ones(len(job), bool), ~finite, back)]
-    return StepFacts(job[starts], counts[0], counts[1], reached, counts[2], returns)
+    rows = np.arange(len(job)) if order is None else order
+    some_finite = np.flatnonzero(finite)
+    jumps = _jumps(steps, value[some_finite], np.cumsum(new_stream)[some_finite], rows[some_finite])
+    return StepFacts(job[starts], counts[0], counts[1], reached, counts[2], returns, jumps)
+
+
+def _jumps(steps: Rows, value: Array, number: Array, row: Array) -> Jumps:
+    """Where these finite steps jump, which are in the order of their places; with the number of the stream and row of each."""
+    if len(value) < 2 * _LEAST_RISES:
+        return _no_jumps()
+    begins = np.concatenate(([True], number[1:] != number[:-1]))
+    heads = np.flatnonzero(begins)
+    rise = np.zeros(len(value))
+    with np.errstate(over="ignore"):
+        rise[1:] = np.where(begins[1:], 0.0, value[1:] - value[:-1])
+        greatest, least = np.maximum.reduceat(rise, heads), np.minimum.reduceat(rise, heads)
+        count = np.add.reduceat(rise > 0, heads, dtype=np.int64)
+        # the mean of the others is at most the greatest of them: few streams are left
+        others = (np.add.reduceat(rise, heads) - greatest) / np.maximum(count - 1, 1)
+        odd = (least >= 0) & (count >= 2 * _LEAST_RISES + 1) & np.isfinite(greatest) & (greatest >= _JUMP * others)
+    if not odd.any():
+        return _no_jumps()
+    stream = np.cumsum(begins) - 1
+    some = np.flatnonzero(odd[stream])
+    value, stream, row, rise = value[some], stream[some], row[some], rise[some]
+    heads = np.flatnonzero(np.concatenate(([True], stream[1:] != stream[:-1])))
+    lengths = np.diff(np.append(heads, len(stream)))
+    greatest = greatest[odd]
+    at = np.flatnonzero(rise == np.repeat(greatest, lengths))
+    at = at[np.concatenate(([True], stream[at[1:]] != stream[at[:-1]]))]
+    rest = rise.copy()
+    rest[at] = 0.0
+    usual = np.maximum.reduceat(rest, heads)
+    rises = np.cumsum(rise > 0)
+    before = rises[at] - 1 - rises[heads]
+    after: Array = rises[heads + lengths - 1] - rises[at]
+    which = (usual > 0) & (greatest >= _JUMP * usual) & (before >= _LEAST_RISES) & (after >= _LEAST_RISES)
+    at, usual = at[which], usual[which]
+    own = row[at]
+    part = np.zeros(len(own), np.int32) if steps.part is None else steps.part[own]
+    place = (part, steps.line[own], steps.offset[own])
+    return Jumps(steps.job[own], steps.stream[own], value[at - 1], value[at], usual, *place)
+
+
+def _no_jumps() -> Jumps:
+    return Jumps(*(np.empty(0, dtype=kind) for kind in _KINDS_OF_JUMPS))
 
 
 def placed(rows: Rows) -> Array | None:
@@ -235,4 +312,8 @@ def _returns(steps: Rows, number: Array, row: Array, values: Sequence[ValuesAtSt
 _KINDS: tuple[Any, ...] = (
     *(np.int64, np.int64, np.int8, np.int64, np.float64, np.float64),
     *(np.int32, np.int64, np.int64, np.float64, np.float64, np.float64, np.bool_),
+)
+_KINDS_OF_JUMPS: tuple[Any, ...] = (
+    *(np.int64, np.int64, np.float64, np.float64, np.float64),
+    *(np.int32, np.int64, np.int64),
 )

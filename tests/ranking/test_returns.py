@@ -1,13 +1,20 @@
 """Steps that go back: what they look like; the doubts about steps and values, with their places."""
 
+import math
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import ranking_oracle
 
 import metricscan
 from metricscan import Objective, Scanner, rank
+from metricscan.datasets.rows import Rows
 from metricscan.ranking.doubts import Doubt
+from metricscan.ranking.step_facts import step_facts
 
 SCANNER = Scanner([r"loss=loss (\S+)", r"epoch=epoch (\S+)"])
 KINDS = {"restarted", "incomplete", "values-per-step", "step-missing", "sentinel"}
@@ -118,6 +125,52 @@ def test_restarts_in_several_streams(tmp_path):
     (doubt,) = [one for one in result.best.doubts if one.kind == "restarted"]
     assert doubt.message.startswith("the step goes back from 3 to 2, the last of 4 times, in 2 streams: a run")
     assert (doubt.path, doubt.line) == (str(tmp_path / "a/rank_10.log"), 7)
+
+
+@pytest.mark.parametrize(
+    ("steps", "told_at"),
+    [
+        ([*range(1, 11), *range(500, 511)], (10, 500, 1)),
+        ([*range(0, 400, 100), *range(5000, 5400, 100)], (300, 5000, 100)),
+        ([1, 1, 2, 2, 3, 3, 4, 4, "nan", 90, 90, 91, 92, 93], (4, 90, 1)),
+        # a sanity check, few rows behind it, a rise that is less than ten times as much, one that comes twice, rounds
+        ([0, *range(500, 520)], None),
+        ([*range(1, 30), 500, 501, 502], None),
+        ([*range(1, 11), *range(15, 25)], None),
+        ([*range(1, 11), *range(100, 110), *range(199, 210)], None),
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 100, 200, 300, 400], None),
+    ],
+    ids=str,
+)
+def test_a_step_that_jumps(tmp_path, steps, told_at):
+    for restarts in ("keep", "purge", "split"):
+        result = replayed(tmp_path, {"a.log": log_of(steps), "b.log": log_of(range(1, 30))}, restarts=restarts)
+        doubts = [one for one in result.doubts.get("a", ()) if one.kind == "restarted"]
+        if told_at is None:
+            assert doubts == []
+            continue
+        before, step, usual = told_at
+        jump = f"the step jumps from {before} to {step}, and rises by at most {usual} elsewhere"
+        assert [one.message for one in doubts] == [f"{jump}: a run that was resumed, or lines that are missing"]
+        assert (doubts[0].path, doubts[0].line) == (str(tmp_path / "a.log"), steps.index(step) + 1)
+
+
+rises = st.sampled_from([0.0, 1.0, 1.0, 1.0, 2.0, 9.0, 10.0, 11.0, 20.0, -1.0, math.inf])
+
+
+@given(st.lists(st.lists(rises, min_size=1, max_size=14), min_size=1, max_size=4))
+def test_a_naive_oracle_tells_of_the_same_jumps(streams):
+    found, rows = [], []
+    for number, some in enumerate(streams):
+        values = [sum(some[: at + 1]) for at in range(len(some))]
+        rows += [(number, value) for value in values]
+        found += [number] if ranking_oracle.jumps([value for value in values if math.isfinite(value)]) else []
+    stream, value = (np.array(column, kind) for column, kind in zip(zip(*rows, strict=True), (int, float), strict=True))
+    place = np.arange(len(rows))
+    steps = Rows(np.zeros_like(place), stream, value, place, place, place, None)
+    order = np.random.default_rng(len(rows)).permutation(len(rows))
+    for some in (steps, steps.take(order)):
+        assert step_facts(some).jumps.stream.tolist() == found
 
 
 def test_a_rotated_log_that_goes_on_is_not_restarted(tmp_path):

@@ -181,6 +181,16 @@ def is_incomplete(values, resumed):
     return 2 * (max(runs[-1]) - begin) < max(map(max, runs[:-1])) - begin
 
 
+def jumps(values):
+    """Whether steps that never go back rise ten times as much at one place as elsewhere, and three times before and behind it."""
+    rises = [after - before for before, after in itertools.pairwise(values) if after != before]
+    if len(rises) < 7 or min(rises) < 0:
+        return False
+    at = rises.index(max(rises))
+    others = rises[:at] + rises[at + 1 :]
+    return math.isfinite(rises[at]) and rises[at] >= 10 * max(others) and 3 <= at <= len(rises) - 4
+
+
 def runs_of_values(rows):
     """The values of the rows that follow each other with one step; a bar that is redrawn on its line has one value, the last."""
     runs = []
@@ -457,7 +467,11 @@ def rank(
                 ("cut-value", any((name, row.stream, row.part, row.start) in cut for row in outcomes[name][3])),
                 ("behind", name in slow),
                 ("several-streams", len({row.stream for row in rows}) > 1),
-                ("restarted", "restarted" in shapes[name] and restarts == "keep"),
+                (
+                    "restarted",
+                    ("restarted" in shapes[name] and restarts == "keep")
+                    or any(jumps(values) for values, _ in streams[name].values()),
+                ),
                 ("incomplete", any(is_incomplete(*one) for one in streams[name].values())),
                 (
                     "values-per-step",
