@@ -44,8 +44,11 @@ if TYPE_CHECKING:
         SourceError,
     )
     from metricscan.live.follow import Following, follow
+    from metricscan.live.run import JobWarning, run
+    from metricscan.live.running import JobRow, RunningJob, attach
     from metricscan.logs.details import survey
     from metricscan.logs.job import Survey, SurveyedFile
+    from metricscan.logs.job_record import JobRecord
     from metricscan.ranking.frames import job_frame, metric_frame
     from metricscan.ranking.groups import rank_groups
     from metricscan.ranking.ranking import rank
@@ -70,6 +73,9 @@ _HOME = {
     "Fault": "errors",
     "FollowedFile": "datasets.journal_format",
     "Following": "live.follow",
+    "JobRecord": "logs.job_record",
+    "JobRow": "live.running",
+    "JobWarning": "live.run",
     "Journal": "datasets.journal",
     "JournalReader": "datasets.journal_reader",
     "LiveRow": "scanning.result",
@@ -81,6 +87,7 @@ _HOME = {
     "OptionError": "errors",
     "Replay": "replaying.outcome",
     "Row": "scanning.result",
+    "RunningJob": "live.running",
     "Sample": "scanning.stats",
     "ScanResult": "scanning.result",
     "ScanStats": "scanning.stats",
@@ -90,6 +97,7 @@ _HOME = {
     "Survey": "logs.job",
     "SurveyedFile": "logs.job",
     "Taken": "scanning.result",
+    "attach": "live.running",
     "compact": "datasets.compact",
     "compare_scopes": "ranking.scopes",
     "curve": "ranking.wide",
@@ -101,6 +109,7 @@ _HOME = {
     "rank": "ranking.ranking",
     "rank_groups": "ranking.groups",
     "replay": "replaying.replay",
+    "run": "live.run",
     "survey": "logs.details",
     "wide": "ranking.wide",
 }
@@ -138,6 +147,9 @@ __all__ = [
     "Fault",
     "FollowedFile",
     "Following",
+    "JobRecord",
+    "JobRow",
+    "JobWarning",
     "Journal",
     "JournalReader",
     "LiveRow",
@@ -149,6 +161,7 @@ __all__ = [
     "OptionError",
     "Replay",
     "Row",
+    "RunningJob",
     "Sample",
     "ScanResult",
     "ScanStats",
@@ -158,6 +171,7 @@ __all__ = [
     "Survey",
     "SurveyedFile",
     "Taken",
+    "attach",
     "compact",
     "compare_scopes",
     "curve",
@@ -169,6 +183,7 @@ __all__ = [
     "rank",
     "rank_groups",
     "replay",
+    "run",
     "survey",
     "wide",
 ]

@@ -25,10 +25,12 @@ from metricscan.cli.check import check
 from metricscan.cli.compact import compact
 from metricscan.cli.follow import follow
 from metricscan.cli.options import print_warning
-from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain
+from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_TERMINATED, complain
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
+from metricscan.cli.run import run
+from metricscan.cli.stop import stop
 from metricscan.cli.survey import survey
 from metricscan.cli.terminal import one_line, spelled
 
@@ -84,7 +86,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show(shown)
         text = shown.getvalue().replace(error.message, one_line(error.message))
         click.echo(spelled(text), nl=False, err=True)
-        return EXIT_ERROR
+        return EXIT_NOT_RUN if error.exit_code == EXIT_NOT_RUN else EXIT_ERROR
     except MetricscanError as error:
         for warning in getattr(error, "warnings", ()):
             print_warning(str(warning))
@@ -157,5 +159,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _command in (replay, check, survey, rank, plot, follow, compact, audit, algorithms):
+for _command in (replay, check, survey, rank, plot, follow, run, stop, compact, audit, algorithms):
     command.add_command(_command)

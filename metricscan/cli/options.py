@@ -85,6 +85,21 @@ class FollowReading(NamedTuple):
         return {name: getattr(self, name) for name in _OF_SCANNER}
 
 
+class Matching(NamedTuple):
+    """How to match, from the options."""
+
+    newline: str | None
+    matches: str
+    escape: str
+    ansi: str
+    untamed: str
+
+    @property
+    def of_scanner(self) -> dict[str, Any]:
+        """The values: all are options of a Scanner."""
+        return self._asdict()
+
+
 class Finding(NamedTuple):
     """How to find logs, from the options."""
 
@@ -208,6 +223,8 @@ _FINDING = (
 )
 #: Adds the options that say how to find and read logs; the command gets them as ``reading``.
 reading_options = bundle("reading", Reading, *_MATCHING, *_FINDING)
+#: Adds the options that say how to match; the command gets them as ``matching``.
+matching_options = bundle("matching", Matching, *_MATCHING)
 #: Adds the options that say how to find logs; the command gets them as ``finding``.
 finding_options = bundle("finding", Finding, *_FINDING)
 #: Adds the options that say how to find and read logs that grow; the command gets them as ``reading``.
@@ -244,7 +261,9 @@ threads_option = click.option(
 )
 
 
-def compiled(wanted: Wanted, reading: Reading | FollowReading, objective: str | None = None) -> Scanner:
+def compiled(
+    wanted: Wanted, reading: Reading | FollowReading | Matching, objective: str | None = None
+) -> Scanner:
     """Compile the scanner that the options describe, and print its warnings."""
     from metricscan.definitions.definition import listed
     from metricscan.definitions.files import read_definitions

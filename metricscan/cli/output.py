@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EXIT_NOTHING_FOUND = 1
 EXIT_ERROR = 2
 EXIT_FAILED = 3
+# as of timeout and env: not the command, but who was to run it
+EXIT_NOT_RUN = 125
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 # Columns of text are folded to this many characters, and no fewer.

@@ -150,6 +150,8 @@ class LogReader:
     on_event : callable, optional
         Called with each :class:`Began`, :class:`Ended`, :class:`Lost` and :class:`Trouble`, before the rows behind it are
         handed on.
+    on_data : callable, optional
+        Called with the bytes that were read, as they are. A new reader gets those of the record that had not ended again.
     detects : bool
         Whether a log in another format than text is refused.
     stream : mapping, optional
@@ -192,6 +194,7 @@ class LogReader:
         rotate_wait: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         on_event: Callable[[Event], object] | None = None,
+        on_data: Callable[[bytes], object] | None = None,
         detects: bool = True,
         stream: Mapping[str, Any] | None = None,
         held_bytes: int = _HELD_BYTES,
@@ -204,6 +207,7 @@ class LogReader:
         self._scanner = scanner
         self._clock = clock
         self._on_event = on_event
+        self._on_data = on_data
         self._detects = detects
         self._stream = dict(stream or {})
         self._is_plain = not self._stream.get("step") and not self._stream.get("worker")
@@ -232,6 +236,8 @@ class LogReader:
             is_behind_data = isinstance(event, Data)
             if isinstance(event, Data):
                 held += len(event.data)
+                if self._on_data is not None:
+                    self._on_data(event.data)
                 self._read(event)
                 if self.refused is not None:
                     return

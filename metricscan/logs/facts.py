@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from metricscan.definitions.pasted import text_of
 from metricscan.errors import SourceError
 from metricscan.logs.job import FROM_NAME
+from metricscan.logs.job_record import ERRORS, OUTPUT, RECORD
+from metricscan.logs.job_record import MOST_BYTES as MOST_RECORD_BYTES
+from metricscan.logs.job_record import parsed as parsed_record
 from metricscan.logs.parameters import (
     MOST_BYTES,
     is_named_by_ray,
@@ -77,6 +80,8 @@ def _add_facts_of_tool(job: Job, files: _Files) -> None:
     The names of the files are usual ones. They mean hyperparameters only where such a tool wrote them.
     """
     stream, folder, found, tree = job.logs[0].stream, files.folder, files.found, files.tree
+    if any(log.stream in (OUTPUT, ERRORS) for log in job.logs):
+        _add_record(job, files)
     if stream.startswith("std."):
         files.add("config.json", parameters_of)
     elif stream.startswith("files/"):
@@ -104,6 +109,21 @@ def _add_facts_of_tool(job: Job, files: _Files) -> None:
         files.add(".guild/attrs/flags", of_yaml)
         path = f"{folder}/.guild/attrs/exit_status"
         _set_status(job, status_of_guild(tree, path, found), path)
+
+
+def _add_record(job: Job, files: _Files) -> None:
+    """What ``metricscan run`` keeps of a job."""
+    path = f"{files.folder}/{RECORD}"
+    try:
+        record = parsed_record(files.tree.read(path, MOST_RECORD_BYTES, "the record of a job"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError, SourceError) as error:
+        files.found.errors.append(SourceError(f"cannot read the record of the job in {path}", path=path, cause=error))
+        return
+    if record is not None:
+        files.parameters[path] = record.hyperparameters
+        _set_status(job, record.status, path)
 
 
 def _add_facts_of_nni(job: Job, files: _Files) -> None:

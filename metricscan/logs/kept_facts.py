@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Small files; those that hold facts about all jobs; and those whose first bytes say enough.
 _SMALL = (
-    r"(?:params|hyperparameters|config)\.json|(?:hparams|config|overrides|meta)\.yaml|parameter\.cfg|\d+\.runtime"
+    r"(?:params|hyperparameters|config|job)\.json|(?:hparams|config|overrides|meta)\.yaml|parameter\.cfg|\d+\.runtime"
     r"|\.guild/attrs/(?:flags|exit_status)|[0-9a-f]{32}/params/.+"
 )
 _FACTS = re.compile(

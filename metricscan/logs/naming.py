@@ -12,6 +12,7 @@ from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.compression import without_suffix
 from metricscan.logs.formats import CONTAINER_STREAMS
 from metricscan.logs.job import STDIN, Job, Log
+from metricscan.logs.job_record import ERRORS, OUTPUT, RECORD
 from metricscan.logs.natural import natural_order
 from metricscan.logs.rotation import pieces_of
 from metricscan.logs.tools import WANDB_RUN
@@ -246,7 +247,7 @@ class JobKeys:
             if name.endswith(".log") or ".log." in name:
                 is_run = are_runs.get(folder)
                 if is_run is None:
-                    is_run = are_runs[folder] = _is_run(folder, self._tree)
+                    is_run = are_runs[folder] = _is_run(folder, name, self._tree)
                 if is_run:
                     keys.append((folder, None))
                     continue
@@ -390,8 +391,13 @@ def _layouts_in(folder: str) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
     )
 
 
-def _is_run(folder: str, tree: FileTree) -> bool:
-    """Whether a folder is that of a run of Hydra or Lightning: its logs are streams of one job."""
+def _is_run(folder: str, name: str, tree: FileTree) -> bool:
+    """Whether a folder is that of a run of Hydra, Lightning or ``metricscan run``: its logs are streams of one job.
+
+    ``name`` is that of the first log in it.
+    """
+    if name in (OUTPUT, ERRORS) and tree.is_file(f"{folder}/{RECORD}"):
+        return True
     if tree.exists(f"{folder}/.hydra"):
         return True
     return "/version_" in folder and bool(_LIGHTNING.fullmatch(folder)) and tree.is_file(f"{folder}/hparams.yaml")

@@ -65,16 +65,22 @@ _BY_FOLDER = tuple(
     )
 )
 # Most folders are none of these, which is seen fast. Guild and MLflow name runs by digests.
-_FOLDERS = frozenset(text.split("/")[-2] for text, _ in _BY_FOLDER if text.endswith("/"))
+_FOLDERS = frozenset(["ml", *(text.split("/")[-2] for text, _ in _BY_FOLDER if text.endswith("/"))])
 _DIGEST_LENGTH = 32
 # Where a tool keeps what a run printed, the other files of the run are copies of it, or of the project, or results: a regex for a
 # file's absolute path, and the print-out beside which this is so.
 _SAVED_BY_WANDB = re.compile(rf"(?P<run>.*/{WANDB_RUN})/files/(?!output\.log).+", re.DOTALL)
 _SAVED_BY_GUILD = re.compile(r"(?P<run>.*/[0-9a-f]{32})/(?!\.guild/).+", re.DOTALL)
-_SAVED = ((_SAVED_BY_WANDB, "files/output.log"), (_SAVED_BY_GUILD, ".guild/output"))
+# of a job that metricscan ran: what it was given, and what it made
+_SAVED_BY_RUN = re.compile(r"(?P<run>.*)/ml/(?:code|input|model|output)/.+", re.DOTALL)
+_SAVED = (
+    (_SAVED_BY_WANDB, "files/output.log"),
+    (_SAVED_BY_GUILD, ".guild/output"),
+    (_SAVED_BY_RUN, "output.log"),
+)
 #: What the paths of such print-outs end with.
 PRINT_OUTS = tuple(f"/{print_out}" for _, print_out in _SAVED)
-_MAY_BE_SAVED = re.compile(rf".*/(?:{WANDB_RUN}/files|[0-9a-f]{{32}})/.*", re.DOTALL)
+_MAY_BE_SAVED = re.compile(rf".*/(?:{WANDB_RUN}/files|[0-9a-f]{{32}}|ml/(?:code|input|model|output))/.*", re.DOTALL)
 # By the file's name: a regex for the folder's absolute path.
 _BY_NAME = {
     name: re.compile(pattern, re.DOTALL)

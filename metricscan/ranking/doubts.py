@@ -42,6 +42,7 @@ DoubtKind = Literal[
     "values-per-step",
     "step-missing",
     "sentinel",
+    "running",
 ]
 #: The kinds of doubts, in the order in which those of a job are listed.
 KINDS: tuple[DoubtKind, ...] = get_args(DoubtKind)
@@ -80,6 +81,7 @@ class Doubt(NamedTuple):
         - ``incomplete``: the last of several runs in a log came less than half as far as another.
         - ``values-per-step``: nearly every step has several different values, and one of each counts.
         - ``step-missing``: many rows have no step, or far more rows than the step has share its rows.
+        - ``running``: the job is in progress, so that its value is that of now.
         - ``sentinel``: the value probably stands for a missing one, such as the greatest number of a type.
     message : str
         What was found.
@@ -140,6 +142,7 @@ def doubts_of_jobs(
     evidence: Evidence | None,
     reached: Array,
     stopped: Array,
+    running: Array,
     logs: Callable[[], Mapping[str, Sequence[Log]]],
     parts: Mapping[str, PartFound] | None = None,
 ) -> Doubts:
@@ -161,6 +164,8 @@ def doubts_of_jobs(
         The last step of each job; NaN if it has none.
     stopped : bool array
         Whether the status of each job is Stopped.
+    running : bool array
+        Whether the status of each job is InProgress.
     logs : callable
         Returns the logs of jobs by name; called only if a doubt needs a path.
     parts : mapping of str to Found, optional
@@ -168,6 +173,7 @@ def doubts_of_jobs(
     """
     finding = _Finding(outcomes, objective, names, streams, logs, parts or {})
     finding.behind(reached, stopped)
+    finding.running(running)
     finding.several_streams()
     for one in twice:
         finding.copy(one)
@@ -257,6 +263,13 @@ class _Finding:
             message = f"its last step, {reached[job]:g}, is below half of the median last step, {median:g}"
             number = rows.get(job)
             self._add(job, "behind", message, None if number is None else self._deciding(number))
+
+    def running(self, running: Array) -> None:
+        """Jobs that are in progress and have a value."""
+        one = self._outcomes
+        for number in np.flatnonzero(running[one.job] & (one.status != MISSING)).tolist():
+            message = "the job is in progress: its value is the one that it has now"
+            self._add(int(one.job[number]), "running", message, self._deciding(number))
 
     def of_steps(self, steps: StepFacts) -> None:
         """What the steps of jobs, and the values at them, say."""

@@ -312,6 +312,7 @@ def order(
     if steps is not None:
         reached[steps.job] = steps.last
     stopped = pc.fill_null(pc.equal(job_status, "Stopped"), False).to_numpy(zero_copy_only=False)
+    running = pc.fill_null(pc.equal(job_status, "InProgress"), False).to_numpy(zero_copy_only=False)
     cannot_win = barred.to_numpy(zero_copy_only=False)
     twice = copies(
         outcomes,
@@ -331,6 +332,7 @@ def order(
         evidence=evidence,
         reached=reached,
         stopped=stopped,
+        running=running,
         logs=logs,
         parts=at_best,
     )

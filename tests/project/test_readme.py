@@ -58,6 +58,7 @@ def folder(tmp_path, monkeypatch):
             seed = path.parent.name.removeprefix("trial_")
             path.with_name("params.json").write_text(json.dumps({"lr": 0.1, "seed": int(seed)}))
     (tmp_path / "huge.log.gz").write_bytes(gzip.compress(lines.encode()))
+    (tmp_path / "train.py").write_text("print('epoch 1 Loss = 0.5;')\n")
     definitions = [{"Name": "loss", "Regex": "Loss = (.*?);"}]
     (tmp_path / "definitions.json").write_text(json.dumps(definitions))
     shutil.copy(ROOT / "data" / "sagemaker" / "request.json", tmp_path)
@@ -110,6 +111,13 @@ def test_the_code_about_fleets_runs(folder):
     assert names["ranking"].drop_columns(facts).equals(replay.ranking.drop_columns(facts))
 
 
+def test_the_code_about_running_jobs_runs(folder, capsys):
+    names = run_code(ROOT / "docs" / "run.md")
+    assert capsys.readouterr().out == "epoch 1.0 1.0\nloss 0.5 1.0\nepoch 2.0 2.0\nloss 0.25 2.0\n"
+    assert names["job"].record.status == "Completed"
+    assert names["job"].latest["loss"].value == 0.25
+
+
 def test_the_definitions_of_the_reference_are_read(folder):
     (block,) = blocks_of(ROOT / "docs" / "command-line.md", "json")
     (folder / "definitions.json").write_text(block)
@@ -123,6 +131,7 @@ def test_no_code_is_forgotten():
         "fleet.md",
         "live.md",
         "python.md",
+        "run.md",
         "sagemaker.md",
     ]
 
@@ -130,7 +139,7 @@ def test_no_code_is_forgotten():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "count"),
-    [("README.md", 5), ("docs/command-line.md", 13), ("docs/sagemaker.md", 3)],
+    [("README.md", 6), ("docs/command-line.md", 15), ("docs/sagemaker.md", 3), ("docs/run.md", 6)],
 )
 def test_the_commands_run(page, count, folder, capsys):
     job = sagemaker.replay("logs/", "request.json")
@@ -147,7 +156,7 @@ def test_the_commands_run(page, count, folder, capsys):
 
 
 def test_every_command_is_run_by_the_test_above():
-    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 5 + 13 + 3
+    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 6 + 15 + 3 + 6
 
 
 def test_the_picture_shows_what_its_command_prints():

@@ -191,6 +191,17 @@ def test_doubts_are_listed_in_the_order_of_their_kinds():
     assert kinds == ["near-miss-after", "cut-value", "unterminated", "cut-line", "crashed", "several-streams"]
 
 
+def test_a_job_in_progress_has_the_value_that_it_has_now():
+    found = tables([*ROWS, ("c", "out", 0, 9.0, 3)])
+    for job, status in zip(found.jobs, ["InProgress", "Stopped", None], strict=True):
+        job.status = status
+    message = "the job is in progress: its value is the one that it has now"
+    assert doubts(found)["a"] == [Doubt("running", message, "a/out.1", 2, 20)]
+    assert [one for name in "bc" for one in doubts(found)[name] if one.kind == "running"] == []
+    # a job without a value has none that could be doubted
+    assert doubts(found, Objective("step", "Minimize")) == {"a": [], "b": [], "c": []}
+
+
 def test_tables_without_logs_have_doubts_without_paths():
     found = tables([("a", "err", 0, 9.0, 1), *ROWS])
     assert [one.path for one in doubts(dict(found))["a"]] == [None]

@@ -1,0 +1,456 @@
+"""``metricscan run``: a training job with its environment and hyperparameters, read while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from metricscan.cli.live_panel import LivePanel, elapsed
+from metricscan.cli.options import (
+    Matching,
+    compiled,
+    matching_options,
+    print_warning,
+    printed_warnings,
+    wanted_options,
+)
+from metricscan.cli.output import EXIT_NOT_RUN, complain, print_notices
+from metricscan.cli.terminal import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from metricscan.cli.options import Wanted
+    from metricscan.live.job_events import EventCommand, MetricsFile, Threshold
+    from metricscan.live.running import RunningJob
+    from metricscan.logs.job_record import JobRecord
+    from metricscan.scanning.scanner import Scanner
+
+_POLL_S = 0.02
+EXIT_LIMIT = 124
+_FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
+
+
+class _RunCommand(click.Command):
+    """A command whose wrong usage has the exit code of what is not run."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _not_run():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _not_run():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _not_run() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.exit_code = EXIT_NOT_RUN  # type: ignore[misc]  # declared for the class, read from the instance
+        raise
+
+
+def duration(text: str) -> float:
+    """Read a duration, as seconds.
+
+    >>> duration("30m")
+    1800.0
+    """
+    from metricscan.errors import OptionError
+    from metricscan.live.run import duration_s
+
+    try:
+        return duration_s(text)
+    except OptionError as error:
+        raise click.BadParameter(error.message) from None
+
+
+@click.command(
+    cls=_RunCommand,
+    short_help="Run a training job, and read its metrics while it runs.",
+    # what follows the command is the command's
+    context_settings={"allow_interspersed_args": False},
+)
+@click.argument("command", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@wanted_options
+@matching_options
+@click.option("--step", metavar="NAME", help="The metric that counts the steps.")
+@click.option("--tuning-job", metavar="FILE", help="A tuning request: metrics, environment, static hyperparameters.")
+@click.option(
+    "--training-definition", metavar="NAME", help="Which training job definition of the request, if it has several."
+)
+@click.option("--env", metavar="NAME=VALUE", multiple=True, help="An environment variable of the job. Can be repeated.")
+@click.option("--hyperparameter", metavar="NAME=VALUE", multiple=True, help="A hyperparameter. Can be repeated.")
+@click.option(
+    "--channel", metavar="NAME=PATH", multiple=True, help="Data of the job, under --args sagemaker. Can be repeated."
+)
+@click.option(
+    "--args",
+    "style",
+    type=click.Choice(["flags", "sagemaker", "hydra", "none"]),
+    help="How the command gets its hyperparameters: --name value; as SageMaker's toolkit does it, with its folders and "
+    "variables; name=value; not at all.  [default: flags; sagemaker with --tuning-job or --algorithm]",
+)
+@click.option("--job", metavar="NAME", help="Name of the job.  [default: that of its folder]")
+@click.option("-o", "--out", metavar="DIR", help="Folder of the job.  [default: a new one in runs/]")
+@click.option("--attach", metavar="DIR", help="Go on reading the job in this folder; no command is given.")
+@click.option("--separate-stderr", is_flag=True, help="Keep standard error apart; steps do not hold across the two.")
+@click.option(
+    "--line-buffered", is_flag=True, help="Run the command under stdbuf -oL: programs in C write in blocks otherwise."
+)
+@click.option(
+    "--grace", metavar="TIME", type=duration, default="120s", show_default=True, help="Time from SIGTERM to SIGKILL."
+)
+@click.option("--max-runtime", metavar="TIME", type=duration, help="Stop the job after so long: 90, 30m, 2h.")
+@click.option("--max-silence", metavar="TIME", type=duration, help="Stop the job if it writes nothing for so long.")
+@click.option("--prestop-signal", metavar="SIGNAL@TIME", help="A signal to send so long before SIGTERM: USR2@30.")
+@click.option(
+    "--stopped-exit-code",
+    metavar="N",
+    type=click.IntRange(0, 255),
+    default=EXIT_LIMIT,
+    show_default=True,
+    help="The exit code if a limit stopped the job.",
+)
+@click.option(
+    "--on-event",
+    metavar="COMMAND",
+    help="A command for the shell, run at the job's end and when a threshold is passed.",
+)
+@click.option(
+    "--threshold", metavar="CONDITION", multiple=True, help="For --on-event: 'val_loss < 0.1'. Can be repeated."
+)
+@click.option(
+    "--metrics-file", metavar="FILE", help="Keep the newest values in a file for Prometheus' textfile collector."
+)
+def run(
+    command: tuple[str, ...],
+    wanted: Wanted,
+    matching: Matching,
+    attach: str | None,
+    stopped_exit_code: int,
+    on_event: str | None,
+    threshold: tuple[str, ...],
+    metrics_file: str | None,
+    **given: Any,
+) -> int:
+    """Run a training job, pass on what it prints, and read its metrics while it runs.
+
+    The output goes to output.log in the job's folder, and a process of its own waits for the job: if this command is killed, the
+    job goes on, and --attach goes on reading it. Exit code: that of the command; 128 and its number if a signal ended it; 124
+    if a limit did; 125 if metricscan could not do its part; 126 or 127 if the command cannot be started.
+    """
+    from metricscan.errors import MetricscanError
+    from metricscan.live.job_folder import CommandError
+
+    if threshold and on_event is None:
+        raise click.UsageError("--threshold needs --on-event COMMAND")
+    forwarder = _Forwarder()
+    shown = _Shown()
+    try:
+        with forwarder:
+            if attach is not None:
+                job = _found(attach, command, shown)
+                shown.told = _told(_metrics(job.scanner), on_event, threshold, metrics_file)
+            else:
+                scanner = _scanner(command, wanted, matching, given)
+                names = _metrics(scanner)
+                if threshold and given["tuning_job"] is not None:
+                    names = _requested_metrics(given["tuning_job"], wanted.algorithm, given["training_definition"])
+                # an invalid condition is told before anything runs
+                shown.told = _told(names, on_event, threshold, metrics_file)
+                job = _started(command, scanner, wanted, matching, shown, given)
+            try:
+                _read(job, forwarder, shown)
+            finally:
+                job.close()
+    except CommandError as error:
+        complain(error)
+        return error.exit_code
+    except MetricscanError as error:
+        for warning in getattr(error, "warnings", ()):
+            print_warning(str(warning))
+        complain(error)
+        return EXIT_NOT_RUN
+    return _exit_code(job.record, stopped_exit_code)
+
+
+def _found(folder: str, command: tuple[str, ...], shown: _Shown) -> RunningJob:
+    """The job in a folder."""
+    from metricscan.live.running import attach
+
+    if command:
+        raise click.UsageError("--attach takes no command")
+    return attach(folder, **shown.callbacks)
+
+
+def _scanner(command: tuple[str, ...], wanted: Wanted, matching: Matching, given: dict[str, Any]) -> Scanner | None:
+    """The scanner that the options describe; None if the request describes it, or nothing is to be found."""
+    if not command:
+        raise click.UsageError(
+            "a command was expected behind the options: metricscan run -m NAME=REGEX -- python train.py"
+        )
+    if given["tuning_job"] is not None:
+        if wanted.definitions or wanted.metrics:
+            raise click.UsageError("--tuning-job brings its own metrics: give no other definitions")
+        return None
+    if wanted.definitions or wanted.metrics or wanted.algorithm is not None:
+        return compiled(wanted, matching)
+    if wanted.labels:
+        raise click.UsageError("--label needs metric definitions")
+    return None
+
+
+def _metrics(scanner: Scanner | None) -> list[str]:
+    return [] if scanner is None else [name for name in scanner.metrics if name not in scanner.labels]
+
+
+def _requested_metrics(tuning_job: str, algorithm: str | None, definition: str | None) -> list[str]:
+    """The metrics of a request, whose warnings are printed when the job is started."""
+    import warnings
+
+    from metricscan.live.run import requested
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [one.name for one in requested(tuning_job, definition, algorithm).metrics]
+
+
+def _started(
+    command: tuple[str, ...],
+    scanner: Scanner | None,
+    wanted: Wanted,
+    matching: Matching,
+    shown: _Shown,
+    given: dict[str, Any],
+) -> RunningJob:
+    """Start the job that the options describe."""
+    from metricscan.errors import DefinitionWarning
+    from metricscan.live import run as library
+    from metricscan.live.job_environment import assignments
+
+    style, tuning_job = given.pop("style"), given.pop("tuning_job")
+    with printed_warnings(DefinitionWarning, *_warnings_of(tuning_job)):
+        job = library.run(
+            command,
+            scanner,
+            labels=wanted.labels if scanner is None else (),
+            tuning_job=tuning_job,
+            algorithm=wanted.algorithm,
+            environment=assignments(given.pop("env"), "environment"),
+            hyperparameters=assignments(given.pop("hyperparameter"), "hyperparameter"),
+            channels=assignments(given.pop("channel"), "channel"),
+            args=style,
+            stdin=None if os.isatty(0) else 0,
+            **given,
+            **(matching.of_scanner if scanner is None and tuning_job is not None else {}),
+            **shown.callbacks,
+        )
+    click.echo(f"metricscan: job {one_line(job.name)} in {one_line(os.path.relpath(job.folder))}", err=True)
+    return job
+
+
+def _warnings_of(tuning_job: str | None) -> list[type[Warning]]:
+    from metricscan.live.run import JobWarning
+
+    if tuning_job is None:
+        return [JobWarning]
+    from metricscan.sagemaker import RequestWarning
+
+    return [JobWarning, RequestWarning]
+
+
+def _read(job: RunningJob, forwarder: _Forwarder, shown: _Shown) -> None:
+    """Read the job to its end."""
+    forwarder.job = job
+    told = shown.told
+    assert told is not None
+    started = time.monotonic()
+    try:
+        while job.poll():
+            forwarder.stop_orphans()
+            told.poll(job)
+            shown.panel.draw(job, started)
+            time.sleep(_POLL_S)
+    finally:
+        shown.panel.end()
+    # Whoever read our words may be gone; the exit code says the rest.
+    with contextlib.suppress(BrokenPipeError):
+        told.ended(job)
+        _print_end(job, time.monotonic() - started)
+
+
+def _print_end(job: RunningJob, seconds: float) -> None:
+    record = job.record
+    why = record.stopped_by or (record.failure_reason or "").strip().rpartition("\n")[2]
+    text = f"metricscan: {one_line(job.name)}: {record.status} after {elapsed(seconds)}"
+    if record.exit_code:
+        text += f", exit code {record.exit_code}"
+    if why:
+        text += f": {one_line(why)}"
+    click.echo(text, err=True)
+    left = record.document.get("left_running")
+    if left:
+        click.echo(
+            f"notice: the command left {left} process{'es' if left > 1 else ''} running, which metricscan ended",
+            err=True,
+        )
+    for name, row in job.latest.items():
+        step = "" if row.step is None else f" at step {row.step:g}"
+        click.echo(f"  {one_line(name)} {one_line(str(row.value))}{step}", err=True)
+
+
+def _exit_code(record: JobRecord, stopped_exit_code: int) -> int:
+    if record.document.get("was_limit"):
+        return stopped_exit_code
+    return EXIT_NOT_RUN if record.exit_code is None else record.exit_code
+
+
+class _Forwarder:
+    """Forwards the signals of this process to the job while its block runs."""
+
+    def __init__(self) -> None:
+        self.job: RunningJob | None = None
+        self._early: list[int] = []
+        self._is_stop = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for name in _FORWARDED:
+                number = getattr(signal, name)
+                # under nohup the job outlives its terminal
+                if name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _handle(self, number: int, _: object) -> None:
+        if self.job is None:
+            self._early.append(number)
+            return
+        self._forward(number)
+
+    def _forward(self, number: int) -> None:
+        assert self.job is not None
+        if not self.job.send_signal(number) and number in (signal.SIGTERM, signal.SIGINT):
+            # Its supervisor was killed, or ends at this moment.
+            self._is_stop = True
+
+    def stop_orphans(self) -> None:
+        """Forward what came before the job; stop a job that has no supervisor any more, if a signal asked for that."""
+        early, self._early = self._early, []
+        for number in early:
+            self._forward(number)
+        if self._is_stop and self.job is not None:
+            self._is_stop = False
+            self.job.stop("a signal")
+
+
+class _Shown:
+    """What is shown of a job: its own output, and a panel."""
+
+    def __init__(self) -> None:
+        self.panel = LivePanel()
+        self.told: _Told | None = None
+        self._closed: set[int] = set()
+        self._is_waiting = False
+
+    @property
+    def callbacks(self) -> dict[str, Any]:
+        """What a job is to call."""
+        return {
+            "on_output": self.pass_on,
+            "on_rows": self.add,
+            "on_notice": lambda notice: self.say(lambda: print_notices([notice])),
+            "on_wait": self.waits,
+        }
+
+    def pass_on(self, number: int, data: bytes) -> None:
+        """Write the job's bytes as they are."""
+        descriptor = number + 1
+        rest = memoryview(data)
+        while rest and descriptor not in self._closed:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [])
+            except OSError as error:
+                # The job goes on, and so does the reading of its metrics.
+                self._closed.add(descriptor)
+                if not isinstance(error, BrokenPipeError):
+                    self.panel.end()
+                    complain(f"cannot pass on what the job writes: {error.strerror}")
+
+    def add(self, found: Any) -> None:
+        """Take new rows."""
+        self.panel.add(found)
+        if self.told is not None:
+            self.told.add(found)
+
+    def say(self, print_it: Callable[[], object]) -> None:
+        """Print something of our own."""
+        self.panel.end()
+        print_it()
+
+    def waits(self, error: BaseException) -> None:
+        """Say once that there is no room for the journal."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            self.say(lambda: complain(f"{error}; metricscan waits for room, and the job goes on"))
+
+
+class _Told:
+    """What is told to others: events, and the file of metrics."""
+
+    def __init__(self, events: EventCommand | None, thresholds: list[Threshold], metrics: MetricsFile | None) -> None:
+        self._events = events
+        self._thresholds = thresholds
+        self._metrics = metrics
+        self._passed: list[str] = []
+
+    def add(self, found: Any) -> None:
+        """Take new rows."""
+        self._passed += [one.condition.text for one in self._thresholds if one.add(found)]
+
+    def poll(self, job: RunningJob) -> None:
+        """Tell what is new."""
+        if self._events is not None:
+            passed, self._passed = self._passed, []
+            for text in passed:
+                self._events.tell("threshold", job, threshold=text)
+            self._events.poll()
+        if self._metrics is not None:
+            self._metrics.write(job)
+
+    def ended(self, job: RunningJob) -> None:
+        """Tell how the job ended."""
+        self.poll(job)
+        if self._metrics is not None:
+            self._metrics.write(job, is_last=True)
+        if self._events is not None:
+            self._events.ended(job)
+
+
+def _told(metrics: list[str], on_event: str | None, thresholds: tuple[str, ...], metrics_file: str | None) -> _Told:
+    if on_event is None and metrics_file is None:
+        return _Told(None, [], None)
+    from metricscan.live.job_events import EventCommand, MetricsFile, Threshold
+
+    return _Told(
+        None if on_event is None else EventCommand(on_event, complain, 2),
+        [Threshold(text, metrics) for text in thresholds],
+        None if metrics_file is None else MetricsFile(metrics_file),
+    )

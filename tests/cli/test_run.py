@@ -1,0 +1,409 @@
+"""``metricscan run`` and ``metricscan stop`` as processes: what they pass on, print and return."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from support.command import MODULE
+from support.jobs import DEADLINE_S, alive, metricscan, none_left, python, start, until
+
+from metricscan.logs.job_record import read_record
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+LOSS = ("-m", r"loss=loss=([0-9.]+)")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "runs" / "trial_1"
+    with none_left(path):
+        yield path
+
+
+def output(folder):
+    path = folder / "output.log"
+    return path.read_bytes() if path.exists() else b""
+
+
+def test_the_output_is_passed_on_and_our_own_words_are_errors(folder):
+    code, out, err = metricscan("run", *LOSS, "--out", folder, "--", "sh", "-c", "echo loss=0.5; echo b >&2; exit 3")
+    assert (code, out) == (3, "loss=0.5\nb\n")
+    assert re.sub(r"\d+ s,", "N s,", err).splitlines() == [
+        "metricscan: job trial_1 in runs/trial_1",
+        "metricscan: trial_1: Failed after N s, exit code 3: b",
+        "  loss 0.5",
+    ]
+
+
+def test_what_follows_the_command_is_the_command_s(folder):
+    code, out, _ = metricscan("run", "-o", folder, "echo", "-m", "--json", "--", "-d", "x")
+    assert (code, out) == (0, "-m --json -- -d x\n")
+
+
+def test_jobs_get_folders_of_their_own(folder):
+    for number in (1, 2):
+        code, _, err = metricscan("run", *LOSS, "--", "sh", "-c", "echo loss=1")
+        assert code == 0
+        assert f"job sh-{number} in runs/sh-{number}" in err
+
+
+def test_environment_and_hyperparameters(folder, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    command = ["sh", "-c", 'echo "$A|$1|$2|$3|$4"; cat "$METRICSCAN_HYPERPARAMETERS"', "train"]
+    given = ["--env", "A=b c", "--env", "HF_TOKEN=hidden1"]
+    given += ["--hyperparameter", "lr=0.1", "--hyperparameter", "db_password=hidden2"]
+    code, out, err = metricscan("run", *LOSS, "-o", folder, *given, "--", *command)
+    assert code == 0
+    assert out.splitlines()[0] == "b c|--db_password|hidden2|--lr|0.1"
+    assert json.loads(out.partition("\n")[2]) == {"lr": "0.1", "db_password": "hidden2"}
+    record = (folder / "job.json").read_text()
+    assert "hidden" not in record + err
+    document = json.loads(record)
+    assert document["environment"] == {
+        "A": "b c",
+        "HF_TOKEN": "***",
+        "METRICSCAN_JOB_DIR": str(folder),
+        "PYTHONUNBUFFERED": "1",
+    }
+    assert document["command"][-4:] == ["--db_password", "***", "--lr", "0.1"]
+    # the values lie in a file that only their owner may read
+    assert (folder / "ml/input/config/hyperparameters.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("level", "lines"), [("10", ["DEBUG", "WARNING"]), ("30", ["WARNING"])])
+def test_the_level_of_a_tuning_request_reaches_the_script(folder, tmp_path, level, lines):
+    request = json.loads((DATA / "sagemaker" / "request.json").read_text())
+    request["TrainingJobDefinition"]["Environment"] = {"SM_LOG_LEVEL": level}
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    script = """
+import json, logging, os, sys
+logging.basicConfig(level=int(os.environ["SM_LOG_LEVEL"]), format="%(levelname)s %(message)s", stream=sys.stdout)
+logging.debug("batch 1")
+logging.warning("Loss = 0.25;")
+print(json.load(open(os.environ["METRICSCAN_HYPERPARAMETERS"]))["_tuning_objective_metric"])
+"""
+    code, out, err = metricscan("run", "--tuning-job", "request.json", "-o", folder, "--", *python(script))
+    assert code == 0, err
+    *logged, objective = out.splitlines()
+    assert [line.split()[0] for line in logged] == lines
+    assert objective == request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
+
+
+def test_a_built_in_algorithm_and_its_log(folder):
+    log = DATA / "xgboost" / "logs"
+    first = min(path for path in log.rglob("*") if path.is_file())
+    command = ["sh", "-c", f'cat {first}; test -n "$SM_HPS"']
+    code, _, err = metricscan("run", "--algorithm", "xgboost", "--escape", "syslog", "-o", folder, "--", *command)
+    assert code == 0
+    assert "validation:rmse" in err
+
+
+# ---- exit codes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--", "no-such-command"], 127, "there is no command no-such-command"),
+        (["--", "/"], 126, "cannot execute /"),
+        ([], 125, "a command was expected behind the options"),
+        (["--max-runtime", "soon", "--", "true"], 125, "'soon' is no duration"),
+        (["--no-such-option"], 125, "No such option"),
+        (["--args", "odd", "--", "true"], 125, "Invalid value for '--args'"),
+        (["--env", "A", "--", "true"], 125, "environment 'A': NAME=VALUE was expected"),
+        (["--threshold", "loss < 1", "--", "true"], 125, "--threshold needs --on-event"),
+        (["-m", "a=(", "--", "true"], 125, "metric definitions"),
+        (["--attach", "/no/such"], 125, "is not the folder of a job"),
+        (["--attach", ".", "--", "true"], 125, "--attach takes no command"),
+    ],
+)
+def test_what_cannot_be_run(folder, arguments, code, message):
+    found, out, err = metricscan("run", *arguments)
+    assert (found, out) == (code, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not folder.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [(("--max-runtime", "0.5s"), 124), (("--max-silence", "0.5s", "--stopped-exit-code", "0"), 0)]
+)
+def test_a_limit_has_an_exit_code_of_its_own(folder, options, code):
+    found, out, err = metricscan("run", *LOSS, *options, "-o", folder, "--", "sh", "-c", "echo loss=1; exec sleep 600")
+    assert (found, out) == (code, "loss=1\n")
+    assert "trial_1: Stopped after" in err
+    assert "its limit" in err
+
+
+def test_the_code_of_a_job_that_a_signal_ended(folder):
+    code, _, err = metricscan("run", "-o", folder, "--", "sh", "-c", "kill -KILL $$")
+    assert (code, "killed by SIGKILL" in err) == (137, True)
+
+
+# ---- signals
+
+
+@pytest.fixture
+def running(folder):
+    """Starts ``run``, and returns its process once the job is ready."""
+    processes = []
+
+    def begin(command, *options, **how):
+        process = start("run", *LOSS, "--grace", "20s", "-o", folder, *options, "--", *command, **how)
+        processes.append(process)
+        until(lambda: b"ready" in output(folder) or process.poll() is not None, "the job to be ready")
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+READY = ["sh", "-c", "echo ready; exec sleep 600"]
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "USR1", "USR2"])
+def test_signals_reach_the_job(folder, running, name):
+    process = running(READY)
+    number = getattr(signal, f"SIG{name}")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 128 + number
+    assert re.search(rf"trial_1: Stopped after \d+ s, exit code {128 + number}: SIG{name}", err.decode())
+
+
+def test_the_job_goes_on_without_its_terminal_under_nohup(folder, running):
+    process = running(READY, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert process.poll() is None
+    assert read_record(str(folder)).status == "InProgress"
+    assert metricscan("stop", folder)[:2] == (0, "trial_1: Stopped\n")
+
+
+def test_another_terminal_stops_the_job(folder, running):
+    process = running(READY)
+    code, out, _ = metricscan("stop", "--reason", "too slow", folder)
+    assert (code, out) == (0, "trial_1: Stopped\n")
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, "too slow" in err.decode()) == (143, True)
+    assert alive(folder) == set()
+    # a job that has ended stays as it is
+    assert metricscan("stop", folder)[:2] == (0, "trial_1: Stopped\n")
+
+
+def test_what_is_no_job_cannot_be_stopped(folder, tmp_path):
+    code, out, err = metricscan("stop", tmp_path)
+    assert (code, out) == (2, "")
+    assert "is not the folder of a job" in err
+
+
+def test_the_reader_is_killed_and_another_goes_on(folder, running):
+    text = "import time\nprint('ready')\nfor i in range(200):\n print(f'loss={i}'); time.sleep(0.01)"
+    process = running(python(text))
+    until(lambda: output(folder).count(b"\n") > 20, "output")
+    process.kill()
+    out, _ = process.communicate(timeout=DEADLINE_S)
+    code, rest, err = metricscan("run", "--attach", folder)
+    assert code == 0
+    assert "loss 199" in err
+    # what was not in the journal is passed on again, and nothing is left out
+    whole = output(folder)
+    assert whole.startswith(out)
+    assert whole.endswith(rest.encode())
+    assert len(out) + len(rest) >= len(whole)
+
+
+def test_a_reader_of_the_output_that_ends_does_not_end_the_job(folder):
+    command = (
+        f'{" ".join(MODULE)} run -m "loss=loss=([0-9.]+)" -o {folder} -- sh -c "seq -f loss=%g 200000" | head -n 1'
+    )
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
+    assert run.stdout == "loss=1\n"
+    assert "loss 200000.0" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_standard_input_is_the_job_s(folder):
+    with start("run", *LOSS, "-o", folder, "--", "cat", stdin=subprocess.PIPE) as process:
+        out, _ = process.communicate(b"loss=4\n", timeout=DEADLINE_S)
+    assert out == b"loss=4\n"
+
+
+# ---- what is told
+
+
+def test_events_get_the_record(folder, tmp_path):
+    (tmp_path / "tell").write_text('#!/bin/sh\ncat > "$PWD/$METRICSCAN_EVENT.json"; echo told\n')
+    (tmp_path / "tell").chmod(0o755)
+    events = ["--on-event", "./tell", "--threshold", "loss < 0.1"]
+    command = ["sh", "-c", "for i in 0.5 0.05 0.6 0.04; do echo loss=$i; done; exit 1"]
+    code, out, err = metricscan("run", *LOSS, *events, "-o", folder, "--", *command)
+    assert (code, out.count("loss"), "told" in out) == (1, 4, False)
+    assert err.count("told") == 2
+    threshold, failed = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("threshold", "failed"))
+    assert threshold["threshold"] == "loss < 0.1"
+    assert (failed["job"], failed["status"], failed["exit_code"]) == ("trial_1", "Failed", 1)
+    assert failed["latest"]["loss"]["value"] == 0.04
+    assert not (tmp_path / "done.json").exists()
+
+
+def test_a_command_for_events_that_fails_is_told(folder):
+    code, _, err = metricscan("run", *LOSS, "--on-event", "exit 7", "-o", folder, "--", "true")
+    assert code == 0
+    assert "the command for the event 'done' ended with exit code 7" in err
+
+
+def test_a_threshold_on_what_is_no_metric_is_refused(folder):
+    code, _, err = metricscan("run", *LOSS, "--on-event", "true", "--threshold", "los < 1", "-o", folder, "--", "true")
+    assert code == 125
+    assert "'los'" in err
+    # nothing was run
+    assert not folder.exists()
+
+
+def test_prometheus_reads_the_newest_values(folder, tmp_path):
+    command = ["sh", "-c", "echo loss=0.5; echo loss=nan; echo loss=0.25"]
+    metricscan(
+        "run", "-m", r"loss=loss=(\S+)", "--job", 'a"b', "--metrics-file", "m.prom", "-o", folder, "--", *command
+    )
+    lines = (tmp_path / "m.prom").read_text().splitlines()
+    assert r'metricscan_metric{job_name="a\"b",metric="loss"} 0.25' in lines
+    assert r'metricscan_job_status{job_name="a\"b",status="Completed"} 1' in lines
+    assert r'metricscan_job_exit_code{job_name="a\"b"} 0' in lines
+    assert [path.name for path in tmp_path.iterdir() if "prom" in path.name] == ["m.prom"]
+
+
+# ---- a terminal
+
+
+def on_a_terminal(arguments, size, awaited=""):
+    """Run ``metricscan`` on a terminal of its own; what it writes there. The awaited text makes a file ``go``."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    environment = {**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(
+        [*MODULE, *map(str, arguments)], stdin=follower, stdout=follower, stderr=follower, env=environment
+    )
+    os.close(follower)
+    shown, end = b"", time.monotonic() + DEADLINE_S
+    try:
+        while time.monotonic() < end:
+            if select.select([leader], [], [], 0.1)[0]:
+                try:
+                    shown += os.read(leader, 65536)
+                except OSError:
+                    # nobody has the other end any more
+                    break
+            if awaited.encode() in shown:
+                Path("go").touch()
+        assert process.wait(DEADLINE_S) == 0, shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(leader)
+    return shown.decode()
+
+
+WAITS = [
+    "sh",
+    "-c",
+    "for i in 1 2 3; do echo epoch $i loss=0.$i; done; while [ ! -e go ]; do sleep 0.05; done; echo end",
+]
+
+
+def test_a_panel_stands_under_the_output(folder):
+    arguments = ["run", *LOSS, "-m", r"epoch=epoch (\d+)", "--step", "epoch", "-o", folder, "--", *WAITS]
+    shown = on_a_terminal(arguments, (30, 100), "loss   0.3          step 3 ")
+    # the output is there as it was written, and the lines below it are given back
+    assert "epoch 1 loss=0.1\r\nepoch 2 loss=0.2\r\nepoch 3 loss=0.3\r\n" in shown
+    assert "\x1b[1;27r" in shown
+    assert "▁▅█" in shown
+    assert shown.rindex("\x1b[r") > shown.rindex("\x1b[1;27r")
+    assert "end\r\n" in shown
+    assert output(folder) == b"epoch 1 loss=0.1\nepoch 2 loss=0.2\nepoch 3 loss=0.3\nend\n"
+
+
+@pytest.mark.parametrize("size", [(8, 100), (30, 20)])
+def test_a_small_terminal_is_left_to_the_job(folder, size):
+    shown = on_a_terminal(["run", *LOSS, "-o", folder, "--", "sh", "-c", "echo loss=1; sleep 1"], size)
+    assert "loss=1\r\n" in shown
+    assert "\x1b[" not in shown
+
+
+def test_names_of_jobs_do_not_reach_the_terminal_as_they_are(folder):
+    _, _, err = metricscan("run", "--job", "a\x1b[31m\nb", "-o", folder, "--", "true")
+    assert "\x1b" not in err
+    assert r"job a\x1b[31m\nb in" in err
+
+
+# ---- programs that buffer
+
+PROGRAM = r"""
+#include <stdio.h>
+#include <unistd.h>
+int main(void) {
+    for (int i = 1; i <= 3; i++) printf("loss=0.%d\n", i);
+    usleep(700000);
+    printf("loss=0.4\n");
+    return 0;
+}
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    (tmp_path / "program.c").write_text(PROGRAM)
+    subprocess.run([compiler, "-o", tmp_path / "program", tmp_path / "program.c"], check=True)
+    return tmp_path / "program"
+
+
+@pytest.mark.parametrize("options", [(), ("--line-buffered",)])
+def test_a_program_in_c(folder, program, options):
+    if options and shutil.which("stdbuf") is None:
+        pytest.skip("no stdbuf")
+    with start("run", *LOSS, *options, "-o", folder, "--", program) as process:
+        first = b""
+        while process.poll() is None and not first:
+            first = output(folder)
+            time.sleep(0.01)
+        out, _ = process.communicate(timeout=DEADLINE_S)
+    assert out == b"loss=0.1\nloss=0.2\nloss=0.3\nloss=0.4\n"
+    assert process.returncode == 0
+    # without the option the program writes all at its end
+    assert (b"loss=0.4" in first) == (not options)
+
+
+def test_python_itself_is_not_buffered(folder, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with start("run", "-o", folder, "--", *python("import time; print('loss=1'); time.sleep(0.5)")) as process:
+        assert process.stdout.readline() == b"loss=1\n"
+        assert process.poll() is None
+        process.communicate(timeout=DEADLINE_S)
+
+
+def test_a_disk_without_room_loses_nothing_of_the_job(folder):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    with open("/dev/full", "wb") as full:
+        process = start("run", *LOSS, "-o", folder, "--", "sh", "-c", "echo loss=1", stdout=full)
+        _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0
+    assert "cannot pass on what the job writes: No space left on device" in err.decode()
+    assert output(folder) == b"loss=1\n"

@@ -1,0 +1,78 @@
+"""Jobs that the tests run: each test has a folder, a deadline, and leaves no process behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from metricscan.live import processes
+from metricscan.logs.job_record import read_record
+from metricscan.logs.living import stat_of
+
+LOSS = ["loss=loss=([0-9.]+)"]
+#: The most seconds that anything of a test may take on a busy machine.
+DEADLINE_S = 60.0
+
+
+def until(condition, what, seconds=DEADLINE_S):
+    """Wait until a condition gives something true, and return that."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
+        time.sleep(0.01)
+    return found
+
+
+def alive(folder):
+    """The processes of a job, its supervisor among them."""
+    found = {stat.pid for stat in processes.processes_of(str(folder))}
+    with contextlib.suppress(OSError):
+        record = read_record(str(folder)).document
+        for name in ("supervisor", "child"):
+            one = record.get(name)
+            stat = None if one is None else stat_of(one["pid"])
+            if stat is not None and stat.start == one["start"] and not stat.has_ended:
+                found.add(stat.pid)
+    return found
+
+
+@contextlib.contextmanager
+def none_left(folder):
+    """Kill what a test that failed has left of a job; of one that succeeded nothing is left.
+
+    Jobs inherit which signals are ignored, as in the background of a shell or under nohup: here none is.
+    """
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
+    try:
+        yield
+        until(lambda: not alive(folder), "the end of the job's processes", 20)
+    finally:
+        for pid in alive(folder):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        processes.kill_all(str(folder))
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def start(*arguments, **options):
+    """Start ``metricscan`` as a process of its own."""
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen([sys.executable, "-m", "metricscan", *map(str, arguments)], **options)
+
+
+def metricscan(*arguments, **options):
+    """Run ``metricscan`` to its end: exit code, standard output and standard error, as text."""
+    with start(*arguments, **options) as process:
+        try:
+            out, err = process.communicate(timeout=DEADLINE_S)
+        finally:
+            process.kill()
+    return process.returncode, out.decode(), err.decode()
+
+
+def python(code):
+    """A command that runs Python code."""
+    return [sys.executable, "-c", code]
