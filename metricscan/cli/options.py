@@ -261,9 +261,7 @@ threads_option = click.option(
 )
 
 
-def compiled(
-    wanted: Wanted, reading: Reading | FollowReading | Matching, objective: str | None = None
-) -> Scanner:
+def compiled(wanted: Wanted, reading: Reading | FollowReading | Matching, objective: str | None = None) -> Scanner:
     """Compile the scanner that the options describe, and print its warnings."""
     from metricscan.definitions.definition import listed
     from metricscan.definitions.files import read_definitions

@@ -17,6 +17,7 @@ from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.manifest import REPLAY_AGAIN
 from metricscan.datasets.rows import Rows, used_codes_of
+from metricscan.datasets.runs import RunTables, are_runs
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
 from metricscan.errors import SourceError
 
@@ -34,8 +35,9 @@ class Dataset(Mapping[str, pa.Table]):
     Parameters
     ----------
     path : path
-        The folder that ``replay(..., out=path)`` or ``metricscan replay --out`` wrote, or a journal. Of a journal the rows are
-        those of its commits until now; its writer may go on.
+        The folder that ``replay(..., out=path)`` or ``metricscan replay --out`` wrote, or a journal, or a folder of jobs that
+        ``metricscan run`` started, which have journals. Of journals the rows are those of their commits until now; the writers
+        may go on.
 
     Attributes
     ----------
@@ -78,7 +80,11 @@ class Dataset(Mapping[str, pa.Table]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self._journal = JournalTables(self.path) if is_journal(self.path) else None
+        self._journal: JournalTables | RunTables | None = None
+        if is_journal(self.path):
+            self._journal = JournalTables(self.path)
+        elif not os.path.exists(os.path.join(self.path, manifests.MANIFEST)) and are_runs(self.path):
+            self._journal = RunTables(self.path)
         self._manifest = manifests.read(self.path) if self._journal is None else self._journal.manifest()
         self.manifest = self._manifest.document
         self.facts = self._manifest.facts

@@ -17,7 +17,17 @@ from metricscan.errors import OptionError, SourceError
 from metricscan.live import processes
 from metricscan.live.hyperparameters import BASE
 from metricscan.live.supervisor import NOT_EXECUTABLE, NOT_FOUND, STOP, write_record
-from metricscan.logs.job_record import ERRORS, FORMAT, OUTPUT, RECORD, UNKNOWN, VERSION, JobRecord, read_record
+from metricscan.logs.job_record import (
+    ERRORS,
+    FORMAT,
+    JOURNAL,
+    OUTPUT,
+    RECORD,
+    UNKNOWN,
+    VERSION,
+    JobRecord,
+    read_record,
+)
 from metricscan.logs.living import identity, is_alive
 
 if TYPE_CHECKING:
@@ -25,8 +35,8 @@ if TYPE_CHECKING:
 
     from metricscan.live.hyperparameters import Handed
 
-#: The folder of runs, where none is given; and the journal in a job's folder.
-RUNS, JOURNAL = "runs", "journal"
+#: The folder of runs, where none is given.
+RUNS = "runs"
 _MOST_RUNS = 100_000
 _POLL_S = 0.05
 _IN_NAME = re.compile(r"[^\w.=,+@-]+")
@@ -244,6 +254,18 @@ def is_running(record: JobRecord) -> bool:
     if child is None or record.status != UNKNOWN:
         return False
     return bool(is_alive(child)) or bool(processes.processes_of(record.document["folder"]))
+
+
+def note_read(folder: str, record: JobRecord) -> JobRecord:
+    """Write down that the journal of a job that has ended holds all of its rows.
+
+    Raises
+    ------
+    SourceError
+        The record cannot be written.
+    """
+    rewrite(folder, {**record.document, "is_read": True})
+    return read_record(folder)
 
 
 def note_unknown(folder: str, record: JobRecord) -> JobRecord:

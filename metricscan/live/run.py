@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.errors import SourceError
-    from metricscan.live.hyperparameters import Arguments
+    from metricscan.live.hyperparameters import Arguments, Handed
     from metricscan.live.running import RunningJob
     from metricscan.logs.job import Notice
 from metricscan.sagemaker.checking import TrainingDefinition
@@ -200,7 +200,7 @@ def run(
             "folder": folder,
             "command": masked_command(argv),
             "cwd": place,
-            "environment": masked({**own.values, JOB_DIR: folder}, are_variables=True),
+            "environment": masked({**_recorded(gives), **own.values, JOB_DIR: folder}, are_variables=True),
             "hyperparameters": masked(parameters),
             "args": style,
             "outputs": outputs,
@@ -313,6 +313,11 @@ def _scanner(
             raise OptionError("labels need definitions")
         return None
     return Scanner(definitions, labels=labels, **options)
+
+
+def _recorded(gives: Handed) -> dict[str, str]:
+    """What is recorded of the variables that hand over hyperparameters: those that follow from them are not."""
+    return {name: value for name, value in gives.environment.items() if not name.startswith("SM_")}
 
 
 def _described(scanner: Scanner | None) -> dict[str, Any] | None:

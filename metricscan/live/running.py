@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.live import job_folder
 from metricscan.live.job_output import JobOutput
-from metricscan.logs.job_record import UNKNOWN
+from metricscan.logs.job_record import JOURNAL, UNKNOWN
 from metricscan.scanning.scanner import Scanner
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class RunningJob:
             record.job,
             record.document["outputs"],
             self.scanner,
-            os.path.join(folder, job_folder.JOURNAL),
+            os.path.join(folder, JOURNAL),
             on_data=on_output,
             on_rows=self._add,
             on_notice=on_notice,
@@ -160,6 +160,8 @@ class RunningJob:
         self._output.close()
         if self.record.status == UNKNOWN:
             self._record = job_folder.note_unknown(self.folder, self._record)
+        if not self._record.document.get("is_read"):
+            self._record = job_folder.note_read(self.folder, self._record)
         self._is_done = True
         return False
 

@@ -135,8 +135,11 @@ class Supervisor:
             self._wait(self._next_moment())
             self._keep_limits()
         ended = self._end()
-        self._write(ended)
-        left = self._end_others()
+        try:
+            self._write(ended)
+        finally:
+            # also where the folder is gone
+            left = self._end_others()
         if left:
             self._write({**ended, "left_running": left})
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Names in the folder of a job: its record, both of its descriptors, and its standard error where that is kept apart.
 RECORD, OUTPUT, ERRORS = "job.json", "output.log", "errors.log"
+#: The folder in it with the rows.
+JOURNAL = "journal"
 FORMAT = "metricscan job"
 VERSION = 1
 #: Larger files of this name are no records.
@@ -20,6 +22,7 @@ MOST_BYTES = 1 << 24
 UNKNOWN = "Unknown"
 
 Status = Literal["InProgress", "Completed", "Failed", "Stopped", "Unknown"]
+_TEXTS = ("failure_reason", "stopped_by", "started_at", "ended_at")
 _STATUSES = ("InProgress", "Completed", "Failed", "Stopped", UNKNOWN)
 
 
@@ -72,29 +75,70 @@ def parsed(text: bytes) -> JobRecord | None:
     """
     if not is_record(text[:200]):
         return None
-    document = json.loads(text)
+    document: dict[str, Any] = json.loads(text)
     version = document.get("version")
     if version != VERSION:
         raise ValueError(f"a record of version {version}: version {VERSION} is the newest that is known")
-    status = document.get("status")
-    if status not in _STATUSES:
-        raise ValueError(f"the status {status!r} is none of {', '.join(_STATUSES)}")
-    keeper = document.get("supervisor") or document.get("runner")
-    if status == "InProgress" and (not isinstance(keeper, dict) or is_alive(keeper) is False):
+    _check(document)
+    status = document["status"]
+    if status == "InProgress" and is_alive(document.get("supervisor") or document["runner"]) is False:
         status = UNKNOWN
-    parameters = document.get("hyperparameters")
-    if not isinstance(parameters, dict):
-        raise ValueError("an object was expected at hyperparameters")
     return JobRecord(
-        str(document.get("job")),
+        document["job"],
         status,
         document.get("exit_code"),
         document.get("failure_reason"),
         document.get("stopped_by"),
         document.get("started_at"),
         document.get("ended_at"),
-        {str(name): str(value) for name, value in parameters.items()},
+        document["hyperparameters"],
         document,
+    )
+
+
+def _check(document: dict[str, Any]) -> None:
+    """Check what others rely on: whoever made the folder may have written anything.
+
+    Raises
+    ------
+    ValueError
+        A member is missing, or has another type.
+    """
+    if document.get("status") not in _STATUSES:
+        raise ValueError(f"the status {document.get('status')!r} is none of {', '.join(_STATUSES)}")
+    for name in ("job", "folder"):
+        if not isinstance(document.get(name), str):
+            raise ValueError(f"a text was expected at {name}")
+    for name in _TEXTS:
+        if not isinstance(document.get(name), (str, type(None))):
+            raise ValueError(f"a text or null was expected at {name}")
+    if not isinstance(document.get("exit_code"), (int, type(None))):
+        raise ValueError("a number or null was expected at exit_code")
+    for name in ("runner", "supervisor", "child"):
+        one = document.get(name)
+        if not (one is None and name != "runner") and not _is_process(one):
+            raise ValueError(f"a process was expected at {name}")
+    values = document.get("hyperparameters")
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise ValueError("an object of texts was expected at hyperparameters")
+    outputs = document.get("outputs")
+    if not isinstance(outputs, list) or not outputs or any(name not in (OUTPUT, ERRORS) for name in outputs):
+        raise ValueError(f"{OUTPUT} or {ERRORS} was expected at outputs")
+    if isinstance(document.get("grace_s"), bool) or not isinstance(document.get("grace_s"), (int, float)):
+        raise ValueError("a number was expected at grace_s")
+    if not isinstance(document.get("step"), (str, type(None))):
+        raise ValueError("a text or null was expected at step")
+    for name in ("scanner", "objective"):
+        if not isinstance(document.get(name), (dict, type(None))):
+            raise ValueError(f"an object or null was expected at {name}")
+
+
+def _is_process(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("pid"), int)
+        and isinstance(value.get("start"), int)
+        and all(isinstance(value.get(name), str) for name in ("host", "boot", "pids"))
     )
 
 

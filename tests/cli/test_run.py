@@ -74,6 +74,7 @@ def test_environment_and_hyperparameters(folder, monkeypatch):
     assert document["environment"] == {
         "A": "b c",
         "HF_TOKEN": "***",
+        "METRICSCAN_HYPERPARAMETERS": f"{folder}/ml/input/config/hyperparameters.json",
         "METRICSCAN_JOB_DIR": str(folder),
         "PYTHONUNBUFFERED": "1",
     }

@@ -1,5 +1,6 @@
 """Folders of jobs that ``metricscan run`` started: their jobs, streams, facts and statuses; what else lies in them is no log."""
 
+import contextlib
 import json
 import os
 import socket
@@ -26,6 +27,9 @@ def record(status="Completed", **fields):
         "job": "a",
         "status": status,
         "exit_code": 0,
+        "folder": "/runs/a",
+        "outputs": [OUTPUT],
+        "grace_s": 1.5,
         "hyperparameters": {"lr": "0.1"},
         "runner": identity(os.getpid()),
         **fields,
@@ -113,7 +117,17 @@ def test_of_a_job_on_another_machine_its_record_is_believed(tmp_path, ended):
         (record()[:-40], "cannot read the record of the job in"),
         (record(version=2), "a record of version 2: version 1 is the newest that is known"),
         (record(status="Odd"), "the status 'Odd' is none of"),
-        (record(hyperparameters=[1]), "an object was expected at hyperparameters"),
+        (record(hyperparameters=[1]), "an object of texts was expected at hyperparameters"),
+        (record(hyperparameters={"a": 1}), "an object of texts was expected at hyperparameters"),
+        (record(outputs=["../../secret"]), "output.log or errors.log was expected at outputs"),
+        (record(runner=None), "a process was expected at runner"),
+        (record(supervisor={"pid": 1}), "a process was expected at supervisor"),
+        (record(child=7), "a process was expected at child"),
+        (record(exit_code="0"), "a number or null was expected at exit_code"),
+        (record(failure_reason=1), "a text or null was expected at failure_reason"),
+        (record(job=None), "a text was expected at job"),
+        (record(grace_s=None), "a number was expected at grace_s"),
+        (record(scanner=[]), "an object or null was expected at scanner"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_an_error_and_the_log_is_read(tmp_path, text, message):
@@ -122,6 +136,16 @@ def test_a_record_that_cannot_be_read_is_an_error_and_the_log_is_read(tmp_path, 
     assert [error.path for error in found.errors] == [str(tmp_path / "a" / RECORD)]
     assert message in str(found.errors[0])
     assert [(one.name, one.status) for one in found.jobs] == [("a", None)]
+
+
+@pytest.mark.parametrize("junk", [None, True, 1, 1e999, "x", [], [1], {}, {"pid": 1}, {"a": None}])
+def test_whatever_a_record_holds_is_a_record_or_an_error(junk):
+    whole = json.loads(record(supervisor=identity(os.getpid()), child=None, scanner=None, objective=None, step=None))
+    for name in whole:
+        if name != "format":
+            with contextlib.suppress(ValueError):
+                parsed(json.dumps({**whole, name: junk}).encode())
+    assert parsed(json.dumps(whole).encode()).status == "Completed"
 
 
 def test_a_file_of_this_name_may_be_another_tool_s(tmp_path):
