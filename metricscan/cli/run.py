@@ -23,6 +23,7 @@ from metricscan.cli.options import (
 )
 from metricscan.cli.output import EXIT_NOT_RUN, complain, print_notices
 from metricscan.cli.terminal import one_line
+from metricscan.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.02
 EXIT_LIMIT = 124
+# Options that say what the reader does, and not how the job runs.
+_OF_READER = ("attach", "stopped_exit_code", "on_event", "threshold", "metrics_file")
 _FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -156,10 +159,14 @@ def run(
         raise click.UsageError("--threshold needs --on-event COMMAND")
     forwarder = _Forwarder()
     shown = _Shown()
+    job: RunningJob | None = None
     try:
         with forwarder:
             if attach is not None:
-                job = _found(attach, command, shown)
+                from metricscan.live.running import attach as go_on
+
+                _check_attached(command)
+                job = go_on(attach, **shown.callbacks)
                 shown.told = _told(_metrics(job.scanner), on_event, threshold, metrics_file)
             else:
                 scanner = _scanner(command, wanted, matching, given)
@@ -180,17 +187,26 @@ def run(
         for warning in getattr(error, "warnings", ()):
             print_warning(str(warning))
         complain(error)
+        if job is not None and job.record.status == "InProgress":
+            click.echo(f"hint: the job goes on; metricscan run --attach {one_line(job.folder)} reads it", err=True)
         return EXIT_NOT_RUN
     return _exit_code(job.record, stopped_exit_code)
 
 
-def _found(folder: str, command: tuple[str, ...], shown: _Shown) -> RunningJob:
-    """The job in a folder."""
-    from metricscan.live.running import attach
-
+def _check_attached(command: tuple[str, ...]) -> None:
+    """Refuse what describes a new job beside ``--attach``."""
+    context = click.get_current_context()
+    given = [
+        option.opts[-1]
+        for option in context.command.params
+        if isinstance(option, click.Option)
+        and option.name not in _OF_READER
+        and context.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE
+    ]
     if command:
         raise click.UsageError("--attach takes no command")
-    return attach(folder, **shown.callbacks)
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: --attach goes on with a job that has its options")
 
 
 def _scanner(command: tuple[str, ...], wanted: Wanted, matching: Matching, given: dict[str, Any]) -> Scanner | None:
@@ -420,6 +436,7 @@ class _Told:
         self._thresholds = thresholds
         self._metrics = metrics
         self._passed: list[str] = []
+        self._failed = ""
 
     def add(self, found: Any) -> None:
         """Take new rows."""
@@ -432,14 +449,23 @@ class _Told:
             for text in passed:
                 self._events.tell("threshold", job, threshold=text)
             self._events.poll()
-        if self._metrics is not None:
-            self._metrics.write(job)
+        self._write(job)
+
+    def _write(self, job: RunningJob, *, is_last: bool = False) -> None:
+        """Write the file of metrics. If that fails, the job is read all the same."""
+        if self._metrics is None:
+            return
+        try:
+            self._metrics.write(job, is_last=is_last)
+        except SourceError as error:
+            if str(error) != self._failed:
+                complain(error)
+            self._failed = str(error)
 
     def ended(self, job: RunningJob) -> None:
         """Tell how the job ended."""
         self.poll(job)
-        if self._metrics is not None:
-            self._metrics.write(job, is_last=True)
+        self._write(job, is_last=True)
         if self._events is not None:
             self._events.ended(job)
 

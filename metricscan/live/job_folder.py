@@ -172,8 +172,9 @@ def start(task: Mapping[str, Any], *, stdin: int | None = None) -> None:
     """
     read, write = os.pipe()
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    # without site: the supervisor needs the standard library alone, and is to start at once
-    command = [sys.executable, "-S", "-c", "from metricscan.live.supervisor import main; main()", str(read)]
+    # Without site, for the supervisor needs the standard library alone, and without the current folder: a file in it may be
+    # called json.py.
+    command = [sys.executable, "-S", "-P", "-c", "from metricscan.live.supervisor import main; main()", str(read)]
     folder = task["folder"]
     with open(write, "w", encoding="utf-8") as file:
         try:

@@ -128,6 +128,7 @@ def test_a_built_in_algorithm_and_its_log(folder):
         (["-m", "a=(", "--", "true"], 125, "metric definitions"),
         (["--attach", "/no/such"], 125, "is not the folder of a job"),
         (["--attach", ".", "--", "true"], 125, "--attach takes no command"),
+        (["--attach", ".", "-m", "a=b", "--grace", "3"], 125, "--metric, --grace: --attach goes on with a job"),
     ],
 )
 def test_what_cannot_be_run(folder, arguments, code, message):
@@ -286,6 +287,12 @@ def test_prometheus_reads_the_newest_values(folder, tmp_path):
     assert r'metricscan_job_status{job_name="a\"b",status="Completed"} 1' in lines
     assert r'metricscan_job_exit_code{job_name="a\"b"} 0' in lines
     assert [path.name for path in tmp_path.iterdir() if "prom" in path.name] == ["m.prom"]
+
+
+def test_a_file_for_prometheus_that_cannot_be_written_ends_nothing(folder):
+    code, out, err = metricscan("run", *LOSS, "--metrics-file", "/no/such/m.prom", "-o", folder, "--", "echo", "loss=1")
+    assert (code, out) == (0, "loss=1\n")
+    assert err.count("cannot write /no/such/m.prom: No such file or directory") == 1
 
 
 # ---- a terminal

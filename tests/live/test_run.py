@@ -136,6 +136,13 @@ def test_a_job_that_is_waited_for_too_short_goes_on(folder):
         assert job.stop().status == "Stopped"
 
 
+def test_files_of_the_current_folder_are_no_modules_of_the_supervisor(folder, tmp_path, monkeypatch):
+    for name in ("json", "signal", "metricscan"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    monkeypatch.chdir(tmp_path)
+    assert run(folder, shell("echo loss=1"))[1].status == "Completed"
+
+
 def test_standard_input_is_handed_over(folder, tmp_path):
     (tmp_path / "in").write_bytes(b"loss=0.75\n")
     with (tmp_path / "in").open() as file:
