@@ -368,7 +368,7 @@ class LogReader:
                 pass
             rows = waiting.take().rows
             if rows:
-                part.taken.append(Taken({}, (), lambda: rows))
+                part.taken.append(Taken({}, (), lambda: rows, {}))
         else:
             part.stream.close()
             part.take()
