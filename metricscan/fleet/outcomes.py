@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,38 +12,46 @@ import pyarrow.compute as pc
 
 from metricscan.ranking.at_best import Found
 from metricscan.ranking.copies import SAMPLES
-from metricscan.ranking.deciding_row import Outcomes, Places
-from metricscan.ranking.step_facts import Returns, StepFacts
+from metricscan.ranking.deciding_row import Outcomes
+from metricscan.ranking.step_facts import StepFacts
 from metricscan.ranking.stepless import StepCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from metricscan.datasets.rows import Array
     from metricscan.ranking.in_pieces import PiecewiseDecider
 
-_FLOATS = frozenset({"value", "step", "last", "before", "least", "most"})
+_FLOATS = frozenset({"value", "step", "last", "before", "least", "most", "usual"})
 _FLAGS = frozenset({"there", "same_step", "is_incomplete"})
 _STREAMS = frozenset({"stream", "first_stream"})
 
 
-def _struct(fields: Sequence[str], nested: dict[str, pa.DataType] | None = None) -> pa.DataType:
+def _tuples_in(kind: Any) -> dict[str, Any]:
+    """The columns of one of the ranking's tuples that are tuples of columns themselves: several entries for a job."""
+    names = {name: getattr(given, "__forward_arg__", given) for name, given in kind.__annotations__.items()}
+    return {name: getattr(sys.modules[kind.__module__], one) for name, one in names.items() if one != "Array"}
+
+
+_OF_OUTCOME, _OF_STEPS = _tuples_in(Outcomes), _tuples_in(StepFacts)
+
+
+def _struct(kind: Any, nested: Mapping[str, Any] = MappingProxyType({})) -> pa.DataType:
     """The type of the columns of one of the ranking's tuples but that of the job; numbers of streams become names."""
 
     def type_of(name: str) -> pa.DataType:
-        if name in (nested or {}):
-            return (nested or {})[name]
+        if name in nested:
+            return pa.list_(_struct(nested[name]))
         if name in _STREAMS:
             return pa.string()
+        if name == "samples":
+            return pa.list_(pa.float64())
         return pa.float64() if name in _FLOATS else pa.bool_() if name in _FLAGS else pa.int64()
 
-    return pa.struct([pa.field(name, type_of(name)) for name in fields if name != "job"])
+    return pa.struct([pa.field(name, type_of(name)) for name in kind._fields if name != "job"])
 
 
-_PLACES = pa.list_(_struct(Places._fields))
-_OUTCOME = _struct(Outcomes._fields, {"samples": pa.list_(pa.float64()), "left_out": _PLACES})
-_STEPS = _struct(StepFacts._fields, {"returns": pa.list_(_struct(Returns._fields))})
-_FOUND = _struct(Found._fields)
+_OUTCOME, _STEPS, _FOUND = _struct(Outcomes, _OF_OUTCOME), _struct(StepFacts, _OF_STEPS), _struct(Found)
 #: A job without a row of the objective has no ``outcome``, one without a row of the step no ``steps``. ``found`` has an element
 #: per metric that is looked up, if there is an outcome.
 DECIDED = pa.struct(
@@ -61,30 +71,27 @@ def of_decider(decider: PiecewiseDecider, streams: Sequence[str]) -> dict[str, A
     """What a decider found that got the rows of one job, as one element of the column."""
     outcomes, facts = decider.finish(), decider.step_facts
     has_one = bool(len(outcomes.job))
-    outcome = []
-    if has_one:
-        (one,) = _elements(outcomes, streams, {"samples", "left_out"})
-        samples = outcomes.samples[0].tolist()
-        outcome.append(one | {"samples": samples, "left_out": list(_elements(outcomes.left_out, streams))})
-    steps = []
-    if facts is not None and len(facts.job):
-        (one,) = _elements(facts, streams, {"returns"})
-        steps.append(one | {"returns": list(_elements(facts.returns, streams))})
+    outcome = _elements(outcomes, streams, _OF_OUTCOME)
+    steps = [] if facts is None else _elements(facts, streams, _OF_STEPS)
     found = [one for some in decider.at_best.values() for one in _elements(some, streams)] if has_one else []
     return {"outcome": outcome, "steps": steps, "found": found, "counts": list(decider.step_counts)}
 
 
 def _elements(
-    columns: Any, streams: Sequence[str], but: set[str] | frozenset[str] = frozenset()
+    columns: Any, streams: Sequence[str], nested: Mapping[str, Any] = MappingProxyType({})
 ) -> list[dict[str, Any]]:
-    names = [name for name in columns._fields if name not in but and name != "job"]
+    """The entries of columns; with nested ones there is at most one."""
+    names = [name for name in columns._fields if name not in nested and name != "job"]
     lists = [getattr(columns, name).tolist() for name in names]
     # where a number has no meaning it may be past the end
     lists = [
         [streams[one] if 0 <= one < len(streams) else None for one in some] if name in _STREAMS else some
         for name, some in zip(names, lists, strict=True)
     ]
-    return [dict(zip(names, some, strict=True)) for some in zip(*lists, strict=True)]
+    found = [dict(zip(names, some, strict=True)) for some in zip(*lists, strict=True)]
+    for one in found if nested else ():
+        one.update((name, _elements(getattr(columns, name), streams)) for name in nested)
+    return found
 
 
 # ---- all jobs
@@ -132,26 +139,8 @@ def joined_outcomes(
     """
     decided = column.flatten()
     parts = {name: decided.field(name) for name in ("outcome", "steps", "found", "counts")}
-    has_outcome = np.repeat(jobs, _lengths(parts["outcome"]))
-    own = parts["outcome"].flatten()
-    left_out = own.field("left_out")
-    samples = own.field("samples").flatten().to_numpy(zero_copy_only=False).reshape(len(has_outcome), SAMPLES)
-    outcomes = Outcomes._make(
-        [
-            has_outcome,
-            *(_column(own, name, streams) for name in Outcomes._fields[1:-2]),
-            samples,
-            _tuple(Places, np.repeat(has_outcome, _lengths(left_out)), left_out.flatten(), streams),
-        ]
-    )
-    steps = None
-    if stepped:
-        with_steps = np.repeat(jobs, _lengths(parts["steps"]))
-        of_steps = parts["steps"].flatten()
-        returns = of_steps.field("returns")
-        back = _tuple(Returns, np.repeat(with_steps, _lengths(returns)), returns.flatten(), streams)
-        facts = (_column(of_steps, name, streams) for name in StepFacts._fields[1:-1])
-        steps = StepFacts._make([with_steps, *facts, back])
+    outcomes = _joined(Outcomes, _OF_OUTCOME, jobs, parts["outcome"], streams)
+    steps = _joined(StepFacts, _OF_STEPS, jobs, parts["steps"], streams) if stepped else None
     found = parts["found"].flatten()
     looked_up = {
         name: Found(*(_column(found, field, streams)[at :: len(at_best)] for field in Found._fields))
@@ -162,16 +151,23 @@ def joined_outcomes(
     return AllDecided(outcomes, steps, looked_up, total)
 
 
-def _lengths(lists: pa.ListArray) -> Array:
-    return pc.list_value_length(lists).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
-def _tuple(kind: Any, jobs: Array, structs: pa.StructArray, streams: pa.Array) -> Any:
-    return kind._make([jobs, *(_column(structs, name, streams) for name in kind._fields[1:])])
+def _joined(kind: Any, nested: Mapping[str, Any], jobs: Array, lists: pa.ListArray, streams: pa.Array) -> Any:
+    """One of the ranking's tuples over jobs, of lists with what each of them has."""
+    own = np.repeat(jobs, pc.list_value_length(lists).to_numpy(zero_copy_only=False))
+    structs = lists.flatten()
+    columns = [
+        _joined(nested[name], {}, own, structs.field(name), streams)
+        if name in nested
+        else _column(structs, name, streams)
+        for name in kind._fields[1:]
+    ]
+    return kind._make([own, *columns])
 
 
 def _column(structs: pa.StructArray, name: str, streams: pa.Array) -> Array:
     column = structs.field(name)
+    if name == "samples":
+        return column.flatten().to_numpy(zero_copy_only=False).reshape(len(structs), SAMPLES)  # type: ignore[no-any-return]
     if name in _STREAMS:
         column = pc.fill_null(pc.index_in(column, streams), 0).cast(pa.int64())
     array: Array = column.to_numpy(zero_copy_only=False)
