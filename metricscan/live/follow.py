@@ -47,6 +47,8 @@ _SEARCH_SOON_S = 0.1
 _POLL_INTERVAL_S = 0.1
 _POLL_ALL_S = 1.0
 _LEAST_PAUSE_S = 0.02
+# So often all logs are looked at, at most, once a condition to end is met.
+_LAST_POLLS = 4
 _END = object()
 
 
@@ -298,7 +300,7 @@ class Following:
     def _loop(self) -> Iterator[JournalBatch]:
         if self._reader is not None:
             yield from self._committed()
-        is_last = False
+        is_last, last_polls = False, 0
         changed: set[str] | None = None
         while not self._stopped.is_set():
             now = self._clock()
@@ -316,7 +318,9 @@ class Following:
                 yield from self._hand_on(found)
                 if self._stopped.is_set():
                     break
-            if is_last and not is_new:
+            last_polls += is_last
+            # what a poll finds may lead to more, as another file under the name; a log to which others write has no end
+            if is_last and (not is_new or last_polls == _LAST_POLLS):
                 for found in self._follower.finish():
                     yield from self._hand_on(found)
                 break
@@ -335,7 +339,7 @@ class Following:
         if self._changes is not None:
             self._changes.watch([log.path for log in new], self._watch.folders())
         if self._on_notice is not None:
-            for notice in self._watch.new_notices():
+            for notice in self._watch.new_notices(has_logs=bool(self._follower.names)):
                 self._on_notice(notice)
         end = self._clock()
         self._search_s = (end - begin) / _SEARCH_SHARE

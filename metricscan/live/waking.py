@@ -37,7 +37,9 @@ class Waker:
             os.read(self._read, 4096)
 
     def wake(self) -> None:
-        """End the wait that is in progress, or the next one."""
+        """End the wait that is in progress, or the next one; nothing once it is closed."""
+        if self._write < 0:
+            return
         try:
             os.write(self._write, b"\0")
         except BlockingIOError:
@@ -46,8 +48,9 @@ class Waker:
 
     def close(self) -> None:
         """Close the descriptors."""
-        os.close(self._read)
-        os.close(self._write)
+        read, write, self._read, self._write = self._read, self._write, -1, -1
+        os.close(read)
+        os.close(write)
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from glob import has_magic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import OptionError
-from metricscan.logs.job import STDIN
+from metricscan.logs.job import STDIN, Notice
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.rotation import pieces_of
 from metricscan.logs.survey import survey
@@ -16,7 +16,8 @@ from metricscan.logs.survey import survey
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from metricscan.logs.job import Notice, Survey
+    from metricscan.errors import SourceError
+    from metricscan.logs.job import Survey
 
 
 class LogName(NamedTuple):
@@ -90,7 +91,8 @@ class Watch:
             raise OptionError("standard input is no file: what it holds cannot be read again", hint="scan reads it")
         if not self.paths:
             raise OptionError("no paths: files, folders or globs were expected")
-        self._notices: list[Notice] = []
+        #: None once they were given out.
+        self._notices: list[Notice] | None = []
         self._known = dict(known or {})
         self._names = set(self._known.values())
         self._settings: dict[str, Any] = {
@@ -145,9 +147,13 @@ class Watch:
                 return True
         return False
 
-    def new_notices(self) -> list[Notice]:
-        """What the first search said, once."""
-        notices, self._notices = self._notices, []
+    def new_notices(self, *, has_logs: bool) -> list[Notice]:
+        """What the first search said, once; and that nothing is there yet, if no log is followed."""
+        notices, self._notices = self._notices, None
+        if notices is None:
+            return []
+        if not has_logs:
+            notices.append(Notice(f"no logs yet in {', '.join(self.paths)}: they are followed when they appear"))
         return notices
 
     def folders(self) -> set[str]:
@@ -167,7 +173,14 @@ class Watch:
     def _survey(self) -> Survey:
         found = survey(self.paths, **self._settings, named_from=self._named_from)
         if self._is_first:
-            self._notices = found.notices
+            self._notices = [
+                *found.notices,
+                *(Notice(error.message, error.path) for error in found.errors if _is_lasting(error)),
+                *(
+                    Notice(f"{one} is an archive, which does not grow: it is not followed", one)
+                    for one in found.archives
+                ),
+            ]
             self._is_first = False
             if len(found.jobs) < 2 and len(self.paths) == 1 and os.path.isdir(self.paths[0]):
                 # The one job that is there first shares no folder with others yet.
@@ -203,3 +216,8 @@ class Watch:
 def _is_in(path: str, found: Survey) -> bool:
     """Whether a log is a member of an archive: archives do not grow."""
     return any(path.startswith(f"{archive}/") for archive in found.archives)
+
+
+def _is_lasting(error: SourceError) -> bool:
+    """Whether an error of a search is more than that nothing is there yet."""
+    return error.cause is not None and not isinstance(error.cause, FileNotFoundError)

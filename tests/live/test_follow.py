@@ -139,6 +139,31 @@ def test_until_a_process_has_ended(logs):
     assert [row[3] for row in found] == [1, 2]
 
 
+def test_it_ends_though_a_log_is_written_to_all_the_time(logs):
+    append(logs / "a.log", "loss=1\n")
+    batches = 0
+    for _ in follow(logs, SCANNER, until="file:/"):
+        batches += 1
+        assert batches < 10
+        append(logs / "a.log", "loss=1\n")
+    assert batches > 1
+
+
+def test_stop_after_the_end(logs, journal):
+    following = follow(logs, SCANNER, out=journal, until="idle:0")
+    assert list(following) == []
+    following.stop()
+    following.close()
+
+
+def test_what_is_not_there_yet_is_said_once(tmp_path):
+    said = []
+    with follow(tmp_path / "new", SCANNER, on_notice=said.append, **QUICK) as following:
+        threading.Timer(0.3, append, (tmp_path / "new", "loss=1\n")).start()
+        next(following)
+    assert [one.message for one in said] == [f"no logs yet in {tmp_path / 'new'}: they are followed when they appear"]
+
+
 def test_until_without_descriptors_of_processes(logs, monkeypatch):
     monkeypatch.delattr(os, "pidfd_open")
     append(logs / "a.log", "loss=1\n")

@@ -74,3 +74,16 @@ def test_it_does_not_matter_where_readers_begin(newline, encoding, pieces, data)
         rows.take([reader.flush()])
         reader.close()
     assert {name: found for name, found in rows.found.items() if found} == scanned(scanner, content)
+
+
+def test_a_row_that_waits_for_its_step_at_a_truncation_comes_without_one(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_text("loss=1\nepoch=1\nloss=2\nloss=")
+    scanner = Scanner(["loss=loss=([0-9.]+)", "epoch=epoch=([0-9]+)"])
+    reader = LogReader(str(log), scanner, stream={"step": "epoch", "step_place": "after"})
+    found = [one for parts in reader.poll() for one in parts]
+    log.write_text("loss=3\n")
+    found += [one for parts in reader.poll() for one in parts]
+    reader.close()
+    rows = [(one.part, row.value, row.step) for one in found for taken in one.taken for row in taken.rows]
+    assert rows == [(0, 1, 1), (0, 2, None)]

@@ -115,7 +115,11 @@ def test_archives_are_not_followed(logs):
     make(logs, "a.log")
     with tarfile.open(logs / "old.tar", "w") as archive:
         archive.add(logs / "a.log", "b.log")
-    assert [one.path for one in Watch([logs, logs / "old.tar"]).look()] == [str(logs / "a.log")]
+    watch = Watch([logs, logs / "old.tar"])
+    assert [one.path for one in watch.look()] == [str(logs / "a.log")]
+    said = [one.message for one in watch.new_notices(has_logs=True)]
+    assert f"{logs / 'old.tar'} is an archive, which does not grow: it is not followed" in said
+    assert watch.new_notices(has_logs=True) == []
 
 
 @pytest.mark.parametrize("paths", [[], ["-"]])
