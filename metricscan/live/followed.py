@@ -369,12 +369,10 @@ class FollowedLog:
 
     def _goes_on_in(self, file: OpenFile) -> _Part | None:
         """The part whose file was removed, if this file goes on with its content, as when an editor saved it."""
-        if file.compression is not None:
-            return None
         for part in reversed(self._open_parts()):
             if part.read.offset and part.file.compression is None:
                 found = os.fstat(part.file.descriptor)
-                if not found.st_nlink and found.st_size == part.read.offset and part.read.is_in(file.descriptor):
+                if not found.st_nlink and found.st_size == part.read.offset and _begins_with(file, part):
                     return part
         return None
 
@@ -579,3 +577,14 @@ def _held(checkpoint: Checkpoint, file: OpenFile) -> Reach | None:
         return None if file.compression is not None else checkpoint.reach_in(file.descriptor)
     except OSError:
         return None
+
+
+def _begins_with(file: OpenFile, part: _Part) -> bool:
+    """Whether a file begins with what was read of a part."""
+    try:
+        if file.compression is None:
+            return part.read.is_in(file.descriptor)
+        return part.checkpoint(part.read).content_behind(file.content()) is not None
+    except OSError:
+        # of a damaged or unreadable file it is not known what it holds
+        return False

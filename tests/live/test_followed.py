@@ -257,6 +257,23 @@ def test_a_file_that_an_editor_saved_goes_on(log, folder, follow):
     assert follower.found.lost == []
 
 
+def test_a_truncated_file_that_an_editor_saved_and_that_was_compressed(log, folder, follow):
+    follower = follow()
+    append(log, b"a=1\n")
+    follower.poll()
+    # all of it between two polls
+    shutil.copyfile(log, f"{log}.2")
+    os.truncate(log, 0)
+    append(log, b"b=1\n")
+    with gzip.open(f"{log}.1.gz", "wb") as packed:
+        packed.write(b"b=1\nb=2\n")
+    append(folder / "new", b"c=1\n")
+    (folder / "new").rename(log)
+    for _ in range(3):
+        follower.poll()
+    assert parts(follower) == [(0, "a=1"), (1, "b=1"), (1, "b=2"), (2, "c=1")]
+
+
 def test_an_empty_file_and_a_link(log, folder, follow):
     target = folder / "run-1.out"
     target.touch()
