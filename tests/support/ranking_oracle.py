@@ -479,6 +479,7 @@ def rank(
                 ),
                 ("step-missing", steps is not None and doubt_of_steps(rows, of_step[name], per_step) == "step-missing"),
                 ("sentinel", outcomes[name][0] == "found" and is_sentinel(outcomes[name][1], finite)),
+                ("running", outcomes[name][0] != "missing" and statuses.get(name) == "InProgress"),
             )
             if holds
         ]
