@@ -22,6 +22,7 @@ _MOST_RUNS = 20
 # A rise is a jump if it is so many times as large as any other, of which so many stand before it and behind it.
 _JUMP = 10
 _LEAST_RISES = 3
+_PART = 2.0**-10
 
 
 class Returns(NamedTuple):
@@ -186,9 +187,11 @@ def _jumps(steps: Rows, value: Array, number: Array, row: Array) -> Jumps:
         rise[1:] = np.where(begins[1:], 0.0, value[1:] - value[:-1])
         greatest, least = np.maximum.reduceat(rise, heads), np.minimum.reduceat(rise, heads)
         count = np.add.reduceat(rise > 0, heads, dtype=np.int64)
-        # the mean of the others is at most the greatest of them: few streams are left
-        others = (np.add.reduceat(rise, heads) - greatest) / np.maximum(count - 1, 1)
-        odd = (least >= 0) & (count >= 2 * _LEAST_RISES + 1) & np.isfinite(greatest) & (greatest >= _JUMP * others)
+        odd = (least >= 0) & (count >= 2 * _LEAST_RISES + 1) & np.isfinite(greatest)
+        # the mean of the others is at most the greatest of them, but for rounding: few streams are left. Sums of small parts are
+        # finite, and where others are infinite, the stream is not odd
+        total = np.add.reduceat(np.where(np.isfinite(rise), rise * _PART, 0.0), heads)
+        odd &= greatest * _PART * np.maximum(count - 1, 1) >= 0.99 * _JUMP * (total - greatest * _PART)
     if not odd.any():
         return _no_jumps()
     stream = np.cumsum(begins) - 1

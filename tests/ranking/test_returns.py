@@ -155,6 +155,21 @@ def test_a_step_that_jumps(tmp_path, steps, told_at):
         assert (doubts[0].path, doubts[0].line) == (str(tmp_path / "a.log"), steps.index(step) + 1)
 
 
+@pytest.mark.parametrize("steps", [[-8e307, 1e308, *range(6)], [-1e308, *([1e308] * 8)], [1e308, -1e308] * 4])
+def test_steps_whose_difference_is_no_number(tmp_path, steps):
+    assert [
+        one.kind for one in replayed(tmp_path, {"a.log": log_of(steps)}).doubts.get("a", ()) if "jumps" in one.message
+    ] == []
+
+
+def test_a_jump_over_nearly_all_numbers():
+    value = np.array([-1.7e308, -1.6e308, -1.5e308, -1.4e308, 0.0, 1e306, 2e306, 3e306])
+    place = np.arange(len(value))
+    steps = Rows(place * 0, place * 0, value, place, place, place, None)
+    assert ranking_oracle.jumps(value.tolist())
+    assert step_facts(steps).jumps.before.tolist() == [-1.4e308]
+
+
 rises = st.sampled_from([0.0, 1.0, 1.0, 1.0, 2.0, 9.0, 10.0, 11.0, 20.0, -1.0, math.inf])
 
 
