@@ -82,7 +82,8 @@ def test_the_best_row_may_stand_in_an_old_piece(logs):
 
 
 def test_the_final_value_is_that_of_the_newest_piece(logs):
-    finals = {job: final.value for job, final in finals_of(replay(logs, SCANNER, job="dir")["loss"])}
+    found = replay(logs, SCANNER, job="dir")
+    finals = {job: final.value for job, final in finals_of(found["loss"], found.superseded)}
     assert finals == {"a": 1.0, "b": 1.5, "c": 9.0}
 
 
