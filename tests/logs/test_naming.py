@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.folders import LINE, tree
 from support.surveys import messages, parameters, told
 
 from metricscan import OptionError
-from metricscan.logs.naming import LAYOUTS
+from metricscan.logs.naming import LAYOUTS, _layouts_in
 from metricscan.logs.survey import survey
 
 # ---- layouts
@@ -222,6 +222,20 @@ def test_pods_of_any_name_have_logs_of_a_container(tmp_path):
 
 def test_every_layout_is_shown():
     assert {tool for tool, *_ in LAYOUTS} <= set(SHOWN)
+
+
+# parts of paths: what the layouts' texts are made of, alone and within longer names
+TEXTS = sorted({part for _, text, _ in LAYOUTS for part in text.split("/") if part})
+PARTS = st.builds("".join, st.lists(st.sampled_from([*TEXTS, "x", "1", ".log"]), min_size=1, max_size=2))
+
+
+@given(st.lists(PARTS, min_size=1, max_size=5))
+@example(["files", "output.log"])
+@example(["a", "trials"])
+def test_a_folder_leaves_out_no_layout_that_a_path_in_it_may_fit(parts):
+    place = "/" + "/".join(parts)
+    fitting = [layout for layout in LAYOUTS if layout[1] in place]
+    assert [layout for layout in _layouts_in(os.path.dirname(place)) if layout[1] in place] == fitting
 
 
 @pytest.mark.parametrize("name", SHOWN)
