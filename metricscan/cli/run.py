@@ -187,10 +187,20 @@ def run(
         for warning in getattr(error, "warnings", ()):
             print_warning(str(warning))
         complain(error)
-        if job is not None and job.record.status == "InProgress":
+        if job is not None and _goes_on(job):
             click.echo(f"hint: the job goes on; metricscan run --attach {one_line(job.folder)} reads it", err=True)
         return EXIT_NOT_RUN
     return _exit_code(job.record, stopped_exit_code)
+
+
+def _goes_on(job: RunningJob) -> bool:
+    from metricscan.errors import MetricscanError
+
+    try:
+        return job.record.status == "InProgress"
+    except MetricscanError:
+        # its record is gone, which may be the error that was told
+        return False
 
 
 def _check_attached(command: tuple[str, ...]) -> None:
@@ -290,7 +300,7 @@ def _read(job: RunningJob, forwarder: _Forwarder, shown: _Shown) -> None:
     forwarder.job = job
     told = shown.told
     assert told is not None
-    started = time.monotonic()
+    started = time.monotonic() - (job.record.seconds or 0.0)
     try:
         while job.poll():
             forwarder.stop_orphans()
@@ -302,13 +312,15 @@ def _read(job: RunningJob, forwarder: _Forwarder, shown: _Shown) -> None:
     # Whoever read our words may be gone; the exit code says the rest.
     with contextlib.suppress(BrokenPipeError):
         told.ended(job)
-        _print_end(job, time.monotonic() - started)
+        _print_end(job)
 
 
-def _print_end(job: RunningJob, seconds: float) -> None:
+def _print_end(job: RunningJob) -> None:
     record = job.record
     why = record.stopped_by or (record.failure_reason or "").strip().rpartition("\n")[2]
-    text = f"metricscan: {one_line(job.name)}: {record.status} after {elapsed(seconds)}"
+    text = f"metricscan: {one_line(job.name)}: {record.status}"
+    if record.seconds is not None:
+        text += f" after {elapsed(record.seconds)}"
     if record.exit_code:
         text += f", exit code {record.exit_code}"
     if why:

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from metricscan.errors import SourceError
 from metricscan.live.identity import Checkpoint, FileStatus, Reach
 from metricscan.live.pieces import (
     OpenFile,
@@ -65,6 +66,13 @@ class Trouble(NamedTuple):
 
     path: str
     error: OSError
+
+    @property
+    def reason(self) -> str:
+        """The error as a sentence."""
+        if isinstance(self.error, SourceError):
+            return self.error.message
+        return f"cannot read {self.path}: {self.error.strerror}"
 
 
 Event = Began | Data | Ended | Lost | Trouble

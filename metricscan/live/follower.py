@@ -318,9 +318,7 @@ class Follower:
         elif isinstance(event, Began) and log.is_begun and event.part:
             self._say(Notice(f"{log.path} is another file now: its part {event.part} begins", log.path))
         elif isinstance(event, Trouble):
-            error = event.error
-            text = error.message if isinstance(error, SourceError) else f"cannot read {event.path}: {error.strerror}"
-            self._say(Notice(text, event.path))
+            self._say(Notice(event.reason, event.path))
 
     def _say(self, notice: Notice) -> None:
         if self._on_notice is not None:

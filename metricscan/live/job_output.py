@@ -102,7 +102,7 @@ class JobOutput:
 
     def _event(self, path: str, event: Event) -> None:
         if isinstance(event, Trouble):
-            self._notify(f"cannot read {event.path}: {event.error.strerror}; it is tried again", event.path)
+            self._notify(f"{event.reason}; it is tried again", event.path)
         elif isinstance(event, Lost):
             self._notify(f"{path} was {event.reason}: what stood from byte {event.offset} on may be lost", path)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from metricscan.errors import SourceError
 from metricscan.logs.living import is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: Names in the folder of a job: its record, both of its descriptors, and its standard error where that is kept apart.
 RECORD, OUTPUT, ERRORS = "job.json", "output.log", "errors.log"
@@ -24,6 +26,8 @@ UNKNOWN = "Unknown"
 Status = Literal["InProgress", "Completed", "Failed", "Stopped", "Unknown"]
 _TEXTS = ("failure_reason", "stopped_by", "started_at", "ended_at")
 _STATUSES = ("InProgress", "Completed", "Failed", "Stopped", UNKNOWN)
+# Those of a scanner.
+_OPTIONS = {"newline", "matches", "escape", "ansi"}
 
 
 class JobRecord(NamedTuple):
@@ -56,6 +60,18 @@ class JobRecord(NamedTuple):
     ended_at: str | None
     hyperparameters: dict[str, str]
     document: Mapping[str, Any]
+
+    @property
+    def seconds(self) -> float | None:
+        """For how long the job ran, up to now if it runs; None if that is not known."""
+        try:
+            begin = datetime.fromisoformat(self.started_at or "").timestamp()
+            if self.status == "InProgress":
+                return max(0.0, time.time() - begin)
+            return max(0.0, datetime.fromisoformat(self.ended_at or "").timestamp() - begin)
+        except (ValueError, OverflowError):
+            # whoever made the folder may have written anything
+            return None
 
 
 def is_record(head: bytes) -> bool:
@@ -118,19 +134,42 @@ def _check(document: dict[str, Any]) -> None:
         one = document.get(name)
         if not (one is None and name != "runner") and not _is_process(one):
             raise ValueError(f"a process was expected at {name}")
-    values = document.get("hyperparameters")
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+    if not _is_texts(document.get("hyperparameters")):
         raise ValueError("an object of texts was expected at hyperparameters")
     outputs = document.get("outputs")
     if not isinstance(outputs, list) or not outputs or any(name not in (OUTPUT, ERRORS) for name in outputs):
         raise ValueError(f"{OUTPUT} or {ERRORS} was expected at outputs")
     if isinstance(document.get("grace_s"), bool) or not isinstance(document.get("grace_s"), (int, float)):
         raise ValueError("a number was expected at grace_s")
-    if not isinstance(document.get("step"), (str, type(None))):
+    if not isinstance(document.get("step", 0), (str, type(None))):
         raise ValueError("a text or null was expected at step")
-    for name in ("scanner", "objective"):
-        if not isinstance(document.get(name), (dict, type(None))):
-            raise ValueError(f"an object or null was expected at {name}")
+    if "scanner" not in document or not _is_scanner(document["scanner"]):
+        raise ValueError("definitions, labels and options, or null, were expected at scanner")
+    if not _is_texts(document.get("objective"), ("metric", "goal")) and document.get("objective") is not None:
+        raise ValueError("a metric and a goal, or null, were expected at objective")
+
+
+def _is_texts(value: object, names: Sequence[str] = ()) -> bool:
+    """Whether a value is an object of texts, with these members."""
+    return (
+        isinstance(value, dict)
+        and all(isinstance(one, str) for one in value.values())
+        and all(map(value.__contains__, names))
+    )
+
+
+def _is_scanner(value: object) -> bool:
+    """Whether a value describes a scanner, or that there is none."""
+    if value is None:
+        return True
+    if not isinstance(value, dict) or not isinstance(value.get("definitions"), list):
+        return False
+    return (
+        all(_is_texts(one, ("Name", "Regex")) for one in value["definitions"])
+        and _is_texts(value.get("labels"))
+        and _is_texts(value.get("options"))
+        and value["options"].keys() <= _OPTIONS
+    )
 
 
 def _is_process(value: object) -> bool:

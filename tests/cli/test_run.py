@@ -229,6 +229,27 @@ def test_the_reader_is_killed_and_another_goes_on(folder, running):
     assert len(out) + len(rest) >= len(whole)
 
 
+def test_the_time_that_is_told_is_the_job_s(folder):
+    assert metricscan("run", "-o", folder, "--", "sleep", "1.1")[0] == 0
+    _, _, err = metricscan("run", "--attach", folder)
+    assert err == "metricscan: trial_1: Completed after 1 s\n"
+
+
+def test_a_job_whose_record_is_gone_is_an_error(folder):
+    # the reader has begun
+    text = f"echo loss=1; until ls {folder}/journal/*.segment; do sleep 0.1; done 2>/dev/null >&2; rm {folder}/job.json; sleep 1"
+    code, out, err = metricscan("run", *LOSS, "-o", folder, "--", "sh", "-c", text)
+    assert (code, out) == (125, "loss=1\n")
+    assert err.splitlines()[1:] == [f"metricscan: {folder} is not the folder of a job: it has no job.json"]
+
+
+def test_output_that_is_no_file_any_more_is_told(folder):
+    swap = f"echo loss=1; sleep 1; cd {folder}; mv output.log other; mkdir output.log; sleep 1"
+    code, out, err = metricscan("run", *LOSS, "-o", folder, "--", "sh", "-c", swap)
+    assert (code, out) == (0, "loss=1\n")
+    assert f"notice: {folder}/output.log is a folder: a file that grows was expected; it is tried again" in err
+
+
 def test_a_reader_of_the_output_that_ends_does_not_end_the_job(folder):
     command = (
         f'{" ".join(MODULE)} run -m "loss=loss=([0-9.]+)" -o {folder} -- sh -c "seq -f loss=%g 200000" | head -n 1'
