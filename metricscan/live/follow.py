@@ -20,6 +20,7 @@ from metricscan.live.waking import Waker
 from metricscan.live.watch import LogName, Watch
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.formats import check_format
+from metricscan.logs.job import Notice
 from metricscan.logs.survey import check_options, given_paths
 from metricscan.scanning.scanner import Scanner
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from metricscan.definitions.blocks import StepPlace
     from metricscan.errors import SourceError
     from metricscan.live.follower import FileRows, Found
-    from metricscan.logs.job import Notice
     from metricscan.scanning.result import LiveRow
 
 # Rows that are held at most between two commits.
@@ -172,6 +172,8 @@ def follow(
 
         journal = Journal.open(out, scanner, commit_interval=None, on_wait=wait_for_room, clock=clock)
     try:
+        if journal is not None and journal.cut is not None and on_notice is not None:
+            on_notice(Notice(str(journal.cut), journal.path))
         known = {} if journal is None else journal.checkpoints()
         names = {file.path: LogName(file.job, file.stream) for file in known}
         watch = Watch(

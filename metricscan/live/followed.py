@@ -358,8 +358,7 @@ class FollowedLog:
             if self._is_at_path(newest.key):
                 return
             yield from self._find_rewritten(newest)
-        number = self._last_number()
-        pieces = behind(self._reached()[number], pieces_beside(self.path)) if number >= 0 else []
+        pieces = behind(self._reached().values(), pieces_beside(self.path)) if self._last_number() >= 0 else []
         yield from self._open_all([*pieces, self.path])
 
     def _find_rewritten(self, part: _Part) -> Iterator[Event]:

@@ -15,7 +15,7 @@ from metricscan.logs.compression import MAX_DECOMPRESSED, bounded, codec_of, com
 from metricscan.logs.rotation import beginning_of_pieces, pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from metricscan.live.identity import Checkpoint
 
@@ -186,13 +186,13 @@ def recognise(
     return None
 
 
-def behind(checkpoint: Checkpoint, paths: list[str]) -> list[str]:
-    """The pieces that are newer than that of a checkpoint; none if it is not among them.
+def behind(checkpoints: Collection[Checkpoint], paths: list[str]) -> list[str]:
+    """The pieces that are newer than all that hold what checkpoints reach; all of them if none does.
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        Up to where the piece was read.
+    checkpoints : collection of Checkpoint
+        Up to where the parts were read.
     paths : list of str
         The pieces, the oldest first.
     """
@@ -202,13 +202,13 @@ def behind(checkpoint: Checkpoint, paths: list[str]) -> list[str]:
         except OSError:
             continue
         try:
-            if is_known(file, [checkpoint]):
+            if is_known(file, checkpoints):
                 return paths[at + 1 :]
         except OSError:
             continue
         finally:
             file.close()
-    return []
+    return paths
 
 
 def is_copied(file: OpenFile, path: str) -> bool:

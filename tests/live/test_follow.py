@@ -226,6 +226,33 @@ def test_losses_and_new_generations_are_said(logs, journal):
     assert [one["message"] for one in metricscan.Dataset(journal).manifest["notices"]] == [said[0].message]
 
 
+def test_what_was_cut_of_the_journal_is_said(logs, journal):
+    append(logs / "a.log", "loss=1\n")
+    list(follow(logs, SCANNER, out=journal, until="idle:0"))
+    append(journal / "000001.segment", "of a commit")
+    said = []
+    list(follow(logs, SCANNER, out=journal, until="idle:0", on_notice=said.append))
+    (notice,) = said
+    assert notice.message.startswith("11 bytes behind byte ")
+    assert notice.message.endswith("were no whole commit, and were cut")
+
+
+@pytest.mark.parametrize("before", [[], ["loss=1\n"]])
+def test_pieces_of_a_log_whose_last_file_is_gone_are_read(logs, journal, before):
+    for text in before:
+        append(logs / "a.log.2", text)
+    append(logs / "a.log", "loss=2\n")
+    list(follow(logs, SCANNER, out=journal, until="idle:0"))
+    # nobody looks, and of the pieces since then only the newest is kept
+    os.unlink(logs / "a.log")
+    append(logs / "a.log.1", "loss=4\n")
+    append(logs / "a.log", "loss=5\n")
+    for _ in range(2):
+        list(follow(logs, SCANNER, out=journal, until="idle:0"))
+        found = metricscan.Dataset(journal)["loss"]["value"].to_pylist()
+        assert found == ([1.0] if before else []) + [2.0, 4.0, 5.0]
+
+
 def test_a_container_log_is_refused(logs):
     (logs / "a.log").write_bytes(b'{"log":"loss=1\\n","stream":"stdout","time":"2026-03-01T10:00:00.5Z"}\n')
     append(logs / "b.log", "loss=2\n")
