@@ -30,6 +30,8 @@ _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 _MOST_LEFT_S = 10.0
 _POLL_S = 0.1
 _RETRY_S = 1.0
+# The system cannot wait for some centuries.
+_MOST_WAIT_S = 86400.0
 _REASON_CHARACTERS = 1024
 _TAIL_BYTES = 4096
 #: Exit codes of a command that cannot be started.
@@ -235,7 +237,7 @@ class Supervisor:
                 moments.append(
                     time.monotonic() + min(max(self.changed_at + silence - time.monotonic(), 0.0), silence / 4)
                 )
-        return None if not moments else max(min(moments) - time.monotonic(), 0.0)
+        return None if not moments else min(max(min(moments) - time.monotonic(), 0.0), _MOST_WAIT_S)
 
     def _wait(self, seconds: float | None) -> None:
         """Wait for a signal, and handle it and those that came with it."""

@@ -391,6 +391,11 @@ def test_a_job_that_runs_too_long_is_stopped(folder):
     assert record.document["was_limit"] is True
 
 
+def test_a_limit_of_centuries_holds(folder):
+    _, record = run(folder, shell("sleep 0.2"), max_runtime=1e15, max_silence=1e15)
+    assert record.status == "Completed"
+
+
 def test_a_job_that_is_silent_is_stopped(folder):
     _, record = run(folder, shell("for i in 1 2 3 4 5; do echo loss=$i; sleep 0.2; done; sleep 600"), max_silence=0.8)
     assert record.stopped_by == "it wrote nothing for 0.8 s, its limit"
