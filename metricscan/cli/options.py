@@ -237,7 +237,7 @@ follow_reading_options = bundle(
         type=click.Choice(["auto", "plain"]),
         default="auto",
         show_default=True,
-        help="auto: refuse logs in other formats than text. plain: read all as text.",
+        help="auto: read text and containers' logs, refuse other formats. plain: read all as text.",
     ),
     *_SEARCHING,
 )

@@ -289,17 +289,36 @@ class Journal:
         SourceError
             A commit was due and failed; what was added is kept, and :meth:`commit` tries again.
         """
+        self._add(file, rows, checkpoint, tuple(replaces))
+        self._added()
+
+    def append_all(
+        self,
+        entries: Iterable[tuple[FollowedFile, Mapping[str, pa.RecordBatch], bytes | None, tuple[int, ...]]],
+        notices: Iterable[Notice] = (),
+    ) -> None:
+        """Add rows of several files, and notices, which are in one commit: no commit comes between them.
+
+        Each entry is what :meth:`append` takes: file, rows, checkpoint, and replaced records.
+        """
+        self._notices += notices
+        for entry in entries:
+            self._add(*entry)
+        if self._entries or self._notices:
+            self._added()
+
+    def _add(
+        self, file: FollowedFile, rows: Mapping[str, pa.RecordBatch], checkpoint: bytes | None, gone: tuple[int, ...]
+    ) -> None:
         for metric, batch in rows.items():
             if batch.schema not in (SCHEMA, LABEL_SCHEMA):
                 raise TypeError(
                     f"the rows of {metric!r} have the schema {batch.schema}; that of a stream's rows was expected"
                 )
-        gone = tuple(replaces)
         if file.part < 0 or min(gone, default=0) < 0:
             raise ValueError(f"part {file.part}, replaces={gone}: numbers of at least 0 were expected")
         self._entries.append(_Entry(file, rows, checkpoint, gone))
         self._held_rows += sum(batch.num_rows for batch in rows.values())
-        self._added()
 
     def note(self, notice: Notice) -> None:
         """Add what a reader should know, such as bytes that were lost; it is among the notices of the dataset."""

@@ -15,6 +15,7 @@ from metricscan.datasets.journal_reader import JournalBatch, JournalReader, Repl
 from metricscan.errors import AllFaults, OptionError
 from metricscan.live.changes import Changes
 from metricscan.live.follower import Follower
+from metricscan.live.reading_state import OF_STREAM
 from metricscan.live.until import Until
 from metricscan.live.waking import Waker
 from metricscan.live.watch import LogName, Watch
@@ -108,7 +109,8 @@ def follow(
     job, include, exclude, follow_links
         Which logs there are, and whose they are, as for :func:`metricscan.replay`. A job keeps the name that it got first.
     input_format : {"auto", "plain"}
-        ``"auto"``: logs in other formats than text are refused. ``"plain"``: all are read as text.
+        ``"auto"``: text and containers' logs are detected by their first bytes, and other formats are refused. ``"plain"``: all
+        are read as text.
     on_notice : callable, optional
         Called with each :class:`Notice`: of bytes that may have been lost, of new generations of a file, of a file that cannot
         be read.
@@ -153,7 +155,7 @@ def follow(
             faults.of(_check_seconds, name, value)
         faults.of(check_format, input_format)
         if input_format not in ("auto", "plain"):
-            faults.note(f"input_format={input_format!r}: only text can be followed, 'auto' or 'plain' was expected")
+            faults.note(f"input_format={input_format!r}: 'auto' or 'plain' was expected, formats are detected")
         faults.of(partial(scanner.stream, step=step, step_place=step_place, worker=worker, carry=carry))
         if cursor is not None and out is None:
             faults.note(f"cursor={cursor!r} is a place in a journal: it needs out")
@@ -175,7 +177,8 @@ def follow(
         if journal is not None and journal.cut is not None and on_notice is not None:
             on_notice(Notice(str(journal.cut), journal.path))
         known = {} if journal is None else journal.checkpoints()
-        names = {file.path: LogName(file.job, file.stream) for file in known}
+        names = {file.path: LogName(file.job, file.stream) for file, one in known.items() if one != OF_STREAM}
+        taken = [LogName(file.job, file.stream) for file in known]
         watch = Watch(
             watched,
             names,
@@ -183,6 +186,8 @@ def follow(
             include=include,
             exclude=exclude,
             follow_links=follow_links,
+            detects=input_format == "auto",
+            taken=taken,
         )
         follower = Follower(
             scanner,
@@ -193,6 +198,7 @@ def follow(
             on_notice=on_notice,
             detects=input_format == "auto",
             stream=joining,
+            name_streams=watch.streams_of,
         )
         return Following(
             follower,
@@ -272,7 +278,7 @@ class Following:
 
     @property
     def errors(self) -> list[SourceError]:
-        """Logs that were refused, because they are no text."""
+        """Logs that were refused, which are neither text nor of containers; and what of a container's log cannot be read."""
         return self._follower.errors
 
     def run(self) -> None:
@@ -335,7 +341,7 @@ class Following:
         begin = self._clock()
         new = self._watch.look(self._follower.is_read)
         for log in new:
-            self._follower.add(log.path, log.name, log.goes_on)
+            self._follower.add(log.path, log.name, log.goes_on, log.streams)
         if new:
             self._poll_at = begin
         if self._changes is not None:
@@ -383,11 +389,10 @@ class Following:
             if batch is not None:
                 yield batch
             return
-        for notice in found.lost:
-            self._journal.note(notice)
-        for file, rows, replaces, checkpoint, _ in found.files:
-            self._journal.append(file, rows, checkpoint, replaces=replaces)
-            self._held_rows += sum(batch.num_rows for batch in rows.values())
+        self._journal.append_all(
+            ((one.file, one.rows, one.checkpoint, one.replaces) for one in found.files), found.lost
+        )
+        self._held_rows += sum(batch.num_rows for one in found.files for batch in one.rows.values())
         if self._due is None:
             self._due = self._clock() + self._commit_interval
         if self._held_rows >= _HELD_ROWS:

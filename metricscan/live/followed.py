@@ -224,6 +224,10 @@ class FollowedLog:
             return None
         return FileStatus(part.device, part.inode, *part.seen)
 
+    def file_of(self, part: int) -> OpenFile | None:
+        """The open file of a part; None if it has ended."""
+        return next((one.file for one in self._open_parts() if one.number == part), None)
+
     def is_read(self, key: tuple[int, int]) -> bool:
         """Whether the file with this device and inode is open as a part."""
         return any(part.key == key for part in self._open_parts())
@@ -442,11 +446,9 @@ class FollowedLog:
             if part.seen == (found.st_size, found.st_mtime_ns):
                 return
             while True:
-                data = (
-                    os.pread(descriptor, self._chunk_bytes, part.read.offset)
-                    if found.st_size > part.read.offset
-                    else b""
-                )
+                data = b""
+                if found.st_size > part.read.offset:
+                    data = os.pread(descriptor, self._chunk_bytes, part.read.offset)
                 # Only now: if the content before is still that which was read, so was the file when the data was read.
                 if found.st_size < part.read.offset or not part.read.is_in(descriptor):
                     yield from self._truncated(part)

@@ -12,7 +12,9 @@ from metricscan.datasets.journal_format import FollowedFile
 from metricscan.errors import SourceError
 from metricscan.live.followed import Began, Lost, Trouble
 from metricscan.live.reading import LogReader, unchanged_since
+from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable
 from metricscan.live.watch import LogName
+from metricscan.logs.formats import CONTAINER_STREAMS
 from metricscan.logs.job import Notice
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class FileRows(NamedTuple):
     rows : dict of str to pyarrow.RecordBatch
     replaces : tuple of int
     checkpoint : bytes
+        ``OF_STREAM`` for a stream of a container's log: the file of the log has it.
     taken : tuple of Taken
         What the streams gave.
     """
@@ -62,7 +65,7 @@ class Found(NamedTuple):
     Attributes
     ----------
     files : list of FileRows
-        One per part.
+        One per part, and of a container's log one per stream that has rows.
     lost : list of Notice
         The windows of bytes that may have been lost.
     """
@@ -79,17 +82,21 @@ class _Log:
         self.name = name
         #: Up to where the rows reach that were handed on.
         self.checkpoints = checkpoints
-        self.files: dict[int, FollowedFile] = {}
+        self.files: dict[tuple[int, str], FollowedFile] = {}
+        #: Of a container's log, the names of its streams; empty until they are known.
+        self.streams: dict[str, str] = {}
         #: None if its files are not open.
         self.reader: LogReader | None = None
         self.settled = unchanged_since(checkpoints)
         self.is_begun = False
         self.is_refused = False
 
-    def file(self, part: int) -> FollowedFile:
-        found = self.files.get(part)
+    def file(self, part: int, stream: str = "") -> FollowedFile:
+        """The file of a part, or of a stream of a container in it."""
+        found = self.files.get((part, stream))
         if found is None:
-            found = self.files[part] = FollowedFile(*self.name, part, self.path)
+            name = self.streams[stream] if stream else self.name.stream
+            found = self.files[part, stream] = FollowedFile(self.name.job, name, part, self.path)
         return found
 
 
@@ -114,7 +121,9 @@ class Follower:
     on_notice : callable, optional
         Called with each :class:`Notice`: of a loss, of a new file under the name of a log, of a file that cannot be read.
     detects : bool
-        Whether a log in another format than text is refused.
+        Whether a container's log is decoded, and a log in another format than text is refused.
+    name_streams : callable, optional
+        Gives the names of the streams of a container's log by its path; by default they are those of a folder with its name.
     most_open : int, optional
         Of how many logs the files are held open; by default as many as the system lets the process open, but 256.
     stream : mapping, optional
@@ -123,7 +132,7 @@ class Follower:
     Attributes
     ----------
     errors : list of SourceError
-        Logs that were refused.
+        Logs that were refused, and what of a container's log cannot be read.
     changed_at : float
         When new bytes were last read, or the follower began.
 
@@ -155,6 +164,7 @@ class Follower:
         detects: bool = True,
         stream: Mapping[str, Any] | None = None,
         most_open: int | None = None,
+        name_streams: Callable[[str], Mapping[str, str]] | None = None,
         **options: Any,
     ) -> None:
         self._scanner = scanner
@@ -163,6 +173,9 @@ class Follower:
         self._clock = clock
         self._on_notice = on_notice
         self._most_open = _most_open() if most_open is None else most_open
+        self._name_streams = name_streams
+        joining = stream or {}
+        self._has_live_rows = bool(joining.get("step") or joining.get("worker"))
         self._options = {"detects": detects, "stream": stream, **options}
         self._logs: dict[str, _Log] = {}
         self.errors: list[SourceError] = []
@@ -175,7 +188,12 @@ class Follower:
 
     def _of_earlier(self, checkpoints: Mapping[FollowedFile, bytes]) -> None:
         by_log: dict[LogName, dict[int, tuple[str, bytes]]] = {}
+        streams: dict[tuple[str, int], dict[str, str]] = {}
         for file, checkpoint in checkpoints.items():
+            if checkpoint == OF_STREAM:
+                within = file.stream.rpartition("/")[2]
+                streams.setdefault((file.path, file.part), {})[within] = file.stream
+                continue
             by_log.setdefault(LogName(file.job, file.stream), {})[file.part] = file.path, checkpoint
         for name, parts in by_log.items():
             path, _ = parts[max(parts)]
@@ -186,6 +204,8 @@ class Follower:
                 raise SourceError(
                     message, path=path, cause=error, hint="a newer version of metricscan wrote it"
                 ) from error
+            for part, (at, _) in parts.items():
+                log.streams |= streams.get((at, part), {})
             self._logs[path] = log
 
     @property
@@ -193,7 +213,9 @@ class Follower:
         """The logs that are followed, by path."""
         return {path: log.name for path, log in self._logs.items()}
 
-    def add(self, path: str, name: LogName, goes_on: str | None = None) -> None:
+    def add(
+        self, path: str, name: LogName, goes_on: str | None = None, streams: Mapping[str, str] | None = None
+    ) -> None:
         """Follow a log.
 
         Parameters
@@ -204,15 +226,19 @@ class Follower:
             Another one than those of the other logs.
         goes_on : str, optional
             The path of a log that is followed, and goes on at this path; it has the same name.
+        streams : mapping of str to str, optional
+            Of a container's log, the names of its streams.
         """
         checkpoints: dict[int, bytes] = {}
+        known = dict(streams or {})
         if goes_on is not None:
             before = self._logs.pop(goes_on)
             self._close(before)
-            checkpoints = before.checkpoints
+            checkpoints, known = before.checkpoints, before.streams
         if path in self._logs:
             raise ValueError(f"{path} is followed already")
         self._logs[path] = _Log(path, name, checkpoints)
+        self._logs[path].streams = known
 
     def is_read(self, key: tuple[int, int]) -> bool:
         """Whether the file of a device and an inode is open, under whatever name."""
@@ -282,7 +308,7 @@ class Follower:
                     yield self._found(log, found)
 
     def _opened(self, log: _Log) -> LogReader:
-        def on_event(event: Event) -> None:
+        def on_event(event: Event | CutMessage | Unreadable) -> None:
             self._on_event(log, event)
 
         log.settled = None
@@ -299,13 +325,40 @@ class Follower:
 
     def _found(self, log: _Log, found: Sequence[PartRows]) -> Found:
         files = []
-        for part, rows, replaces, checkpoint, taken in found:
+        for one in found:
+            part, rows, replaces, checkpoint, taken, is_container = one
             log.checkpoints[part] = checkpoint
-            files.append(FileRows(log.file(part), rows, replaces, checkpoint, taken))
+            if not is_container:
+                files.append(FileRows(log.file(part), rows, replaces, checkpoint, taken))
+                continue
+            self._know_streams(log)
+            apart = one.of_streams(has_live_rows=self._has_live_rows)
+            of_log = apart.pop("", None)
+            files += [
+                FileRows(log.file(part, stream), its.rows, (), OF_STREAM, its.taken) for stream, its in apart.items()
+            ]
+            # the log itself has the checkpoint, and the rows without a stream
+            files.append(
+                FileRows(log.file(part), {}, (), checkpoint)
+                if of_log is None
+                else FileRows(log.file(part), of_log.rows, (), checkpoint, of_log.taken)
+            )
         lost, self._lost = self._lost, []
         return Found(files, lost)
 
-    def _on_event(self, log: _Log, event: Event) -> None:
+    def _know_streams(self, log: _Log) -> None:
+        if len(log.streams) == len(CONTAINER_STREAMS):
+            return
+        known = {one: f"{log.name.stream}/{one}" for one in CONTAINER_STREAMS}
+        if log.streams:
+            # a stream had no rows yet
+            ((within, name),) = log.streams.items()
+            known = {one: name.removesuffix(within) + one for one in CONTAINER_STREAMS}
+        elif self._name_streams is not None:
+            known |= self._name_streams(log.path)
+        log.streams = known
+
+    def _on_event(self, log: _Log, event: Event | CutMessage | Unreadable) -> None:
         if isinstance(event, Lost):
             missing = f"byte {event.offset}" if event.size_bytes <= event.offset else f"bytes from {event.offset} on"
             notice = Notice(
@@ -315,6 +368,19 @@ class Follower:
             )
             self._lost.append(notice)
             self._say(notice)
+        elif isinstance(event, CutMessage):
+            of = f" on {event.stream}" if event.stream else ""
+            does = "began" if event.is_certain else "may have begun"
+            notice = Notice(
+                f"{log.path}: a message{of} {does} in part {event.part - 1} and goes on in part {event.part}: its last record "
+                "is left out",
+                log.path,
+            )
+            self._lost.append(notice)
+            self._say(notice)
+        elif isinstance(event, Unreadable):
+            found = event.error
+            self.errors.append(SourceError(f"{log.path}: {found.message}", path=log.path, offset=found.offset))
         elif isinstance(event, Began) and log.is_begun and event.part:
             self._say(Notice(f"{log.path} is another file now: its part {event.part} begins", log.path))
         elif isinstance(event, Trouble):

@@ -61,6 +61,27 @@ class OpenFile(NamedTuple):
         codec = codec_of(self.compression, self.path)
         yield from bounded(decompress(codec, read, b"", self.path, _CHUNK_BYTES), MAX_DECOMPRESSED, self.path)
 
+    def between(self, begin: int, end: int) -> Iterator[bytes]:
+        """The decompressed content from an offset up to another, or to the end.
+
+        Raises
+        ------
+        OSError
+            It cannot be read.
+        """
+        if self.compression is None:
+            while data := os.pread(self.descriptor, min(_CHUNK_BYTES, end - begin), begin):
+                begin += len(data)
+                yield data
+            return
+        at = 0
+        for data in self.content():
+            if wanted := data[max(begin - at, 0) : max(end - at, 0)]:
+                yield wanted
+            at += len(data)
+            if at >= end:
+                return
+
     @property
     def key(self) -> tuple[int, int]:
         """Device and inode."""

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from fnmatch import fnmatch
 from glob import has_magic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.errors import OptionError
+from metricscan.errors import OptionError, SourceError
+from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, HEAD_BYTES, format_of
 from metricscan.logs.job import STDIN, Notice
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.rotation import pieces_of
+from metricscan.logs.source import open_source
 from metricscan.logs.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from metricscan.errors import SourceError
     from metricscan.logs.job import Survey
+
+# Kubernetes writes what a container prints to NAMESPACE_POD_UID/CONTAINER/<restarts>.log
+_OF_POD = re.compile(r"/pods/[^/]+/[^/]+/\d+\.log\Z")
 
 
 class LogName(NamedTuple):
@@ -37,11 +42,14 @@ class NewLog(NamedTuple):
     name : LogName
     goes_on : str or None
         The path of a followed log whose file was rotated away from this path: it goes on here.
+    streams : mapping of str to str or None
+        Of a container's log, the names of its streams in the job.
     """
 
     path: str
     name: LogName
     goes_on: str | None = None
+    streams: Mapping[str, str] | None = None
 
 
 class Watch:
@@ -59,6 +67,10 @@ class Watch:
         As for :func:`metricscan.survey`.
     include, exclude : sequence of str
     follow_links : bool
+    detects : bool
+        Whether containers' logs are detected: the job of one, and the names of its streams, are those of a replay.
+    taken : iterable of LogName
+        Further names that new logs do not get: those of containers' streams.
 
     Raises
     ------
@@ -85,6 +97,8 @@ class Watch:
         include: str | Sequence[str] = (),
         exclude: str | Sequence[str] = (),
         follow_links: bool = False,
+        detects: bool = True,
+        taken: Iterable[LogName] = (),
     ) -> None:
         self.paths = [os.fsdecode(path) for path in paths]
         if STDIN in self.paths:
@@ -94,7 +108,7 @@ class Watch:
         #: None once they were given out.
         self._notices: list[Notice] | None = []
         self._known = dict(known or {})
-        self._names = set(self._known.values())
+        self._names = {*self._known.values(), *taken}
         self._settings: dict[str, Any] = {
             "job": job,
             "include": include,
@@ -104,6 +118,7 @@ class Watch:
         #: Files that are read under another name, with what distinguishes the file.
         self._renamed: dict[str, tuple[int, int]] = {}
         self._is_first = True
+        self._detects = detects
         self._named_from: str | None = None
 
     def look(self, is_read: Callable[[tuple[int, int]], bool] | None = None) -> list[NewLog]:
@@ -123,11 +138,23 @@ class Watch:
         for (job, log), base in zip(logs, bases, strict=True):
             of_stream.setdefault((job.name, log.stream), set()).add(base)
         new: dict[str, NewLog] = {}
+        containers: dict[str, _Container] | None = None
         for (job, log), base in zip(logs, bases, strict=True):
             if base in new or base in self._known or self._is_renamed(base, is_read):
                 continue
             older = [one for one in self._known if one in pieces and pieces[one].base == base]
             goes_on = max(older, key=lambda one: pieces[one].part) if older else None
+            if self._detects and goes_on is None:
+                format_ = _format_at(log.path)
+                if format_ is None and _OF_POD.search(base):
+                    # what a container wrote decides its job
+                    continue
+                if format_ in CONTAINER_FORMATS:
+                    containers = self._containers() if containers is None else containers
+                    if base in containers:
+                        new[base] = self._named_container(base, containers[base])
+                        self._known[base] = new[base].name
+                        continue
             stream = log.stream
             if len(of_stream[job.name, stream]) > 1:
                 # logs of several attempts have the stream of the last one
@@ -138,6 +165,42 @@ class Watch:
             self._known[one.path] = one.name
             self._names.add(one.name)
         return list(new.values())
+
+    def streams_of(self, path: str) -> Mapping[str, str]:
+        """The names of the streams of a container's log that was found before it showed what it is."""
+        found = self._containers().get(path)
+        if found is None:
+            return {}
+        name = self._known[path]
+        return self._named_streams(name, _Container(name.job, found.prefix))
+
+    def _containers(self) -> dict[str, _Container]:
+        """The containers' logs, by the paths of their current files."""
+        found = survey(self.paths, **self._settings, named_from=self._named_from, input_format="auto")
+        logs = [(job, log) for job in found.jobs for log in job.logs if log.within in CONTAINER_STREAMS]
+        places = [absolute(log.path) for _, log in logs]
+        pieces = pieces_of({one: one for one in [*places, *self._known]}, [])
+        containers: dict[str, _Container] = {}
+        for (job, log), place in zip(logs, places, strict=True):
+            base = pieces[place].base if place in pieces else place
+            prefix = log.stream.removesuffix(log.within or "").rstrip("/")
+            if prefix:
+                # logs of several attempts have the stream of the last one
+                prefix = "/".join(base.split("/")[-prefix.count("/") - 1 :])
+            containers[base] = _Container(job.name, prefix)
+        return containers
+
+    def _named_container(self, path: str, found: _Container) -> NewLog:
+        name = self._distinct(found.job, found.prefix or os.path.basename(path))
+        return NewLog(path, name, streams=self._named_streams(name, found))
+
+    def _named_streams(self, name: LogName, found: _Container) -> dict[str, str]:
+        """The names of a container's streams, which no other log has."""
+        streams = {one: one for one in CONTAINER_STREAMS}
+        if found.prefix or any(LogName(name.job, one) in self._names for one in CONTAINER_STREAMS):
+            streams = {one: f"{name.stream}/{one}" for one in CONTAINER_STREAMS}
+        self._names.update(LogName(name.job, one) for one in streams.values())
+        return streams
 
     def covers(self, path: str) -> bool:
         """Whether an absolute path is among those that are watched, or lies in a folder that is, though nothing may be there."""
@@ -211,6 +274,25 @@ class Watch:
             number += 1
         self._names.add(name)
         return name
+
+
+class _Container(NamedTuple):
+    """The job of a container's log, and what stands before the names of its streams in it."""
+
+    job: str
+    prefix: str
+
+
+def _format_at(path: str) -> str | None:
+    """The format of the log at a path; None while its first line is not whole, or if it cannot be read."""
+    try:
+        with open_source(path) as opened:
+            head = opened.peek(HEAD_BYTES)
+            if len(head) < HEAD_BYTES and b"\n" not in head:
+                return None
+            return format_of(opened, "auto")
+    except SourceError:
+        return None
 
 
 def _is_in(path: str, found: Survey) -> bool:

@@ -53,6 +53,7 @@ cdef extern from "kernel/events.h" nogil:
     int64_t me_resume_at(const me_decoder *d, int64_t *line)
     int64_t me_stream_of(me_decoder *d, const uint8_t *name, int64_t length)
     void me_drop_text(me_decoder *d)
+    bint me_goes_on(const me_decoder *d, const me_held *held)
     void me_pass_over(me_decoder *d, int64_t size, int64_t lines)
     int me_take_over(me_decoder *d, me_decoder *before)
     int64_t me_held_from(const me_decoder *d)
@@ -150,6 +151,13 @@ cdef class Decoder:
         """The place of the first fragment of messages that are not whole, though they may have been given up; None if all are."""
         cdef int64_t place = me_held_from(&self.d)
         return None if place == INT64_MAX else place
+
+    def going_on(self):
+        """Return the streams, as numbers of kinds, of which a message goes on behind the input if this is its end."""
+        return [
+            kind for kind in range(ME_KINDS)
+            if self.d.held[kind].n_runs < 0 or (self.d.held[kind].n_runs > 0 and me_goes_on(&self.d, &self.d.held[kind]))
+        ]
 
     def drop_text(self):
         """Forget the text of the last call, as if its events gave none. Fragments that are held stay."""

@@ -26,8 +26,8 @@ CONTAINER_FORMATS = ("docker-json", "cri")
 CONTAINER_STREAMS = ("stdout", "stderr")
 #: How much of an input is read to detect its format.
 HEAD_BYTES = 4096
-# A line of Docker holds at most 16 KiB of output. Each byte of it may take six.
-_LONG_HEAD_BYTES = 128 * 1024
+#: How much is read if the first line is longer. A line of Docker holds at most 16 KiB of output. Each byte of it may take six.
+LONG_HEAD_BYTES = 128 * 1024
 # What stands behind the message in a line of Docker.
 _OF_DOCKER = b'","stream":"std'
 
@@ -184,7 +184,7 @@ def _by_beginning(head: bytes, path: str) -> str:
     is_all = len(head) < HEAD_BYTES
     head = head.lstrip(b"\0").removeprefix(BOM).lstrip(b"\0")
     if _DOCUMENT.match(head):
-        return json_format(head, may_be_cut=len(head) < _LONG_HEAD_BYTES)
+        return json_format(head, may_be_cut=len(head) < LONG_HEAD_BYTES)
     if head[:1].isdigit():
         if _CRI_LINE.match(head):
             # the regex accepts a 30th of February, the decoder does not
@@ -222,7 +222,7 @@ def format_of(source: Source, input_format: str) -> str:
     may_be_docker = detected == "docker-json" or (detected == "plain" and b"\r" not in head)
     if may_be_docker and len(head) == HEAD_BYTES and b"\n" not in head:
         # the first line may be longer
-        detected = detect(source.peek(nuls + _LONG_HEAD_BYTES)[nuls:], source.name)
+        detected = detect(source.peek(nuls + LONG_HEAD_BYTES)[nuls:], source.name)
     return detected
 
 

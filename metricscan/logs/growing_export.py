@@ -9,7 +9,7 @@ from metricscan.logs.exports import NEAR_BYTES, ExportReader
 from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from metricscan.errors import SourceError
 
@@ -98,6 +98,29 @@ class GrowingExport(ExportReader):
         if self._resumed is not None:
             return int(self._resumed[0])
         return self._skipped if self.decoder is None else self.decoder.resume_at()[0]
+
+    @property
+    def taken_offset(self) -> int:
+        """Up to where events were taken."""
+        if self._resumed is not None:
+            return int(self._resumed[_STANDING][0])
+        return self._skipped if self.decoder is None else self.decoder.offset
+
+    @property
+    def has_unended(self) -> bool:
+        """Whether the bytes that were given end within an event, as far as is known."""
+        return bool(self._held.strip())
+
+    @property
+    def going_on_streams(self) -> frozenset[int]:
+        """The streams of a container of which a message goes on behind the events that were taken, as the decoder counts them."""
+        return frozenset() if self.decoder is None else frozenset(self.decoder.going_on())
+
+    def leave_out(self, streams: Iterable[int]) -> None:
+        """At the beginning: leave out the rest of a message of these streams, which began in another file."""
+        self.decoder = _events.Decoder(self.format, level=self._level)
+        standing = self.decoder.standing()
+        self.decoder.stand(*standing[:-1], sorted(streams))
 
     def state(self) -> list[Any]:
         """What :meth:`going_on` takes; it can be written as JSON."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.errors import SourceError
+    from metricscan.logs.growing_export import GrowingExport
     from metricscan.scanning.decoded import DecodedRows
     from metricscan.scanning.stats import ScanStats
     from metricscan.scanning.stream_exported import ExportedRows
@@ -384,6 +385,11 @@ class Stream:
         """
         with _core.Turn(self._core):
             return None if self._exported is None else self._exported.error
+
+    @property
+    def export(self) -> GrowingExport | None:
+        """What decodes an export or a container's log; None where the stream is plain text."""
+        return None if self._exported is None else self._exported.reader
 
     def __repr__(self) -> str:
         stats = self.stats

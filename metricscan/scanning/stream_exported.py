@@ -114,6 +114,11 @@ class ExportedRows:
         return self._reader.resume_offset
 
     @property
+    def reader(self) -> GrowingExport:
+        """What decodes the log."""
+        return self._reader
+
+    @property
     def read(self) -> int:
         """The place up to which bytes were given."""
         return self._reader.read

@@ -129,12 +129,19 @@ def test_losses_are_said_escaped(run, logs):
     assert "\x1b" not in err
 
 
-def test_a_container_log_is_refused(run, logs):
-    append("logs/c.log", '{"log":"loss=1\\n","stream":"stdout","time":"2026-03-01T10:00:00.5Z"}\n')
+def test_a_container_log_is_decoded(run, logs):
+    append("logs/c.log", '{"log":"loss=7\\n","stream":"stderr","time":"2026-03-01T10:00:00.5Z"}\n')
+    code, out, _ = run("follow", logs, *LOSS, "--json", "--until", "idle:0")
+    assert code == 0
+    assert '"job": "c", "stream": "stderr", "part": 0, "metric": "loss", "value": 7' in out
+
+
+def test_an_export_is_refused(run, logs):
+    append("logs/c.log", '{"events": [{"timestamp": 1, "message": "loss=1"}]}\n')
     code, out, err = run("follow", logs, *LOSS, "--json", "--until", "idle:0")
     assert code == 2
     assert len(out.splitlines()) == 3
-    assert "c.log is of the format docker-json: only text can be followed\nhint: " in err
+    assert "c.log is of the format cloudwatch-json: only text and containers' logs can be followed\nhint: " in err
 
 
 def test_a_live_table_on_a_terminal(logs):

@@ -253,13 +253,13 @@ def test_pieces_of_a_log_whose_last_file_is_gone_are_read(logs, journal, before)
         assert found == ([1.0] if before else []) + [2.0, 4.0, 5.0]
 
 
-def test_a_container_log_is_refused(logs):
-    (logs / "a.log").write_bytes(b'{"log":"loss=1\\n","stream":"stdout","time":"2026-03-01T10:00:00.5Z"}\n')
+def test_an_export_is_refused(logs):
+    append(logs / "a.log", '{"events": [{"timestamp": 1, "message": "loss=1"}]}\n')
     append(logs / "b.log", "loss=2\n")
     following = follow(logs, SCANNER, until="idle:0")
     assert [row[0] for row in rows(following)] == ["b"]
     (error,) = following.errors
-    assert "a.log is of the format docker-json: only text can be followed" in error.message
+    assert "a.log is of the format cloudwatch-json: only text and containers' logs can be followed" in error.message
     assert len(rows(follow(logs, SCANNER, until="idle:0", input_format="plain"))) == 2
 
 
@@ -288,7 +288,7 @@ def test_two_followers_of_one_journal(logs, journal):
         ({"poll_interval": -1}, "poll_interval=-1"),
         ({"flush_after": float("nan")}, "flush_after=nan"),
         ({"cursor": "1"}, "it needs out"),
-        ({"input_format": "cri"}, "only text can be followed"),
+        ({"input_format": "cri"}, "formats are detected"),
         ({"job": "("}, "not a valid regex"),
     ],
 )

@@ -10,7 +10,7 @@ from support.following import JournalFollower, JournalFound, scanner_of_rows
 from metricscan import Dataset, Journal, OptionError, Scanner, SourceError, follow
 from metricscan.datasets import journal_disk
 from metricscan.live.identity import Checkpoint
-from metricscan.live.reading import _STATE
+from metricscan.live.reading_state import State
 
 SCANNER = Scanner(["loss=loss=([0-9.]+)", "epoch=epoch=([0-9]+)"])
 
@@ -216,7 +216,7 @@ def test_only_new_bytes_of_a_large_file_are_read(tmp_path, monkeypatch):
         tail = file.read()
     from metricscan.live.identity import Reach
 
-    state = _STATE.pack(1, False, 0, 0, 2) + scanner_of_rows().stream(offset=size + 7, line=3).state()
+    state = State(False, 0, 0, 2).packed() + scanner_of_rows().stream(offset=size + 7, line=3).state()
     checkpoint = Checkpoint.of(
         Reach(size + 7, head, tail, 0),
         device=found.st_dev,

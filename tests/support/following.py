@@ -47,14 +47,15 @@ def lost_of(message):
 class JournalFollower:
     """A follower of FOLDER/train.log with a journal, commit by commit; closing it without a commit is a kill."""
 
-    def __init__(self, folder, **options):
+    def __init__(self, folder, scanner=None, **options):
         folder = pathlib.Path(folder)
+        scanner = scanner or scanner_of_rows()
         self.path = str(folder.with_suffix(".journal"))
-        self.journal = Journal.open(self.path, scanner_of_rows(), commit_interval=None)
+        self.journal = Journal.open(self.path, scanner, commit_interval=None)
         self.notices = []
         known = self.journal.checkpoints()
         self.follower = Follower(
-            scanner_of_rows(),
+            scanner,
             known,
             **{"rotate_wait": 0, "chunk_bytes": 4096, "on_notice": self.notices.append, **options},
         )
@@ -70,10 +71,7 @@ class JournalFollower:
         self.journal.commit()
 
     def take_in(self, found):
-        for notice in found.lost:
-            self.journal.note(notice)
-        for file, rows, replaces, checkpoint, _ in found.files:
-            self.journal.append(file, rows, checkpoint, replaces=replaces)
+        self.journal.append_all(((one.file, one.rows, one.checkpoint, one.replaces) for one in found.files), found.lost)
 
     def poll_and_kill(self):
         self.poll()

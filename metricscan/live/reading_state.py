@@ -1,0 +1,77 @@
+"""What a checkpoint holds of the part of a log that is read, and what is said of a container's log."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS
+
+if TYPE_CHECKING:
+    from metricscan.errors import SourceError
+
+# Version, whether a stream without a state goes on there, up to where the unended record was flushed, the time of the file when
+# all of it was read or 0, and the newlines before. The state of the stream follows, where it has one.
+_STATE = struct.Struct("<BBQQQ")
+_STATE_VERSION = 1
+# That of a container's log: version, the number of its format, the streams of which a message goes on behind it, and the time.
+_CONTAINER_STATE = struct.Struct("<BBBQ")
+_CONTAINER_VERSION = 2
+#: In the place of the checkpoint of a container's stream: the log itself, at the same path, has it.
+OF_STREAM = b"\0stream"
+#: The streams of a container, as the decoder counts them; it names the first where the log names none.
+STREAMS = ("", *CONTAINER_STREAMS)
+
+
+class State(NamedTuple):
+    """What a checkpoint holds of a part, but for the state of its stream."""
+
+    is_plain: bool
+    flushed: int
+    modified_ns: int
+    newlines: int
+    #: ``"plain"``, or that of a container's log.
+    format: str = "plain"
+    #: Streams of a container's log of which a message goes on behind what was read.
+    going_on: frozenset[int] = frozenset()
+
+    def packed(self) -> bytes:
+        """As bytes, for :meth:`unpacked`."""
+        if self.format == "plain":
+            return _STATE.pack(_STATE_VERSION, *self[:4])
+        number = CONTAINER_FORMATS.index(self.format)
+        return _CONTAINER_STATE.pack(
+            _CONTAINER_VERSION, number, sum(1 << one for one in self.going_on), self.modified_ns
+        )
+
+    @classmethod
+    def unpacked(cls, state: bytes) -> tuple[State, bytes]:
+        """What is packed at the beginning of a state, and the state of the stream behind it."""
+        version = state[0]
+        if version == _CONTAINER_VERSION:
+            _, number, bits, modified_ns = _CONTAINER_STATE.unpack_from(state)
+            going_on = frozenset(one for one in range(len(STREAMS)) if bits >> one & 1)
+            standing = cls(False, 0, modified_ns, 0, CONTAINER_FORMATS[number], going_on)
+            return standing, state[_CONTAINER_STATE.size :]
+        if version != _STATE_VERSION:
+            raise ValueError(f"the state of a reader has version {version}: {_CONTAINER_VERSION} is the newest known")
+        _, is_plain, *numbers = _STATE.unpack_from(state)
+        return cls(bool(is_plain), *numbers), state[_STATE.size :]
+
+
+class CutMessage(NamedTuple):
+    """A message of a container that began in the part before: what of it lies in this part is left out.
+
+    ``is_certain`` is False where it is not known whether there is such a message. ``stream`` is empty where the log names none.
+    """
+
+    part: int
+    stream: str
+    is_certain: bool
+
+
+class Unreadable(NamedTuple):
+    """What of a container's log cannot be read."""
+
+    part: int
+    error: SourceError
