@@ -112,12 +112,12 @@ class LivePanel:
 def elapsed(seconds: float) -> str:
     """A duration for people.
 
-    >>> elapsed(7.25), elapsed(75), elapsed(7384)
-    ('7 s', '1 m 15 s', '2 h 03 m')
+    >>> elapsed(1.96), elapsed(59.96), elapsed(75), elapsed(7384)
+    ('2.0 s', '1 m 00 s', '1 m 15 s', '2 h 03 m')
     """
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60} m {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} m"

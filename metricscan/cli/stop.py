@@ -16,7 +16,7 @@ from metricscan.cli.terminal import one_line
 def stop(folders: tuple[str, ...], reason: str) -> int:
     """Stop the jobs in these folders: SIGTERM, and SIGKILL after the grace period that run was given.
 
-    Returns when no process of the jobs is left. A job that has ended stays as it is.
+    Returns when no process of the jobs is left. A job that has ended stays as it is, which is said.
     """
     from metricscan.errors import SourceError
     from metricscan.live import job_folder
@@ -24,10 +24,12 @@ def stop(folders: tuple[str, ...], reason: str) -> int:
     code = 0
     for folder in folders:
         try:
+            # its record says that it is in progress even if the process that was to note its end is gone
+            had_ended = job_folder.current(folder).document["status"] != "InProgress"
             record = job_folder.stop(folder, reason=reason)
         except SourceError as error:
             complain(error)
             code = EXIT_ERROR
         else:
-            click.echo(f"{one_line(record.job)}: {record.status}")
+            click.echo(f"{one_line(record.job)}: {record.status}{'; it had ended already' if had_ended else ''}")
     return code

@@ -40,7 +40,7 @@ def output(folder):
 def test_the_output_is_passed_on_and_our_own_words_are_errors(folder):
     code, out, err = metricscan("run", *LOSS, "--out", folder, "--", "sh", "-c", "echo loss=0.5; echo b >&2; exit 3")
     assert (code, out) == (3, "loss=0.5\nb\n")
-    assert re.sub(r"\d+ s,", "N s,", err).splitlines() == [
+    assert re.sub(r"\d+\.\d s,", "N s,", err).splitlines() == [
         "metricscan: job trial_1 in runs/trial_1",
         "metricscan: trial_1: Failed after N s, exit code 3: b",
         "  loss 0.5",
@@ -184,7 +184,7 @@ def test_signals_reach_the_job(folder, running, name):
     process.send_signal(number)
     _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 128 + number
-    assert re.search(rf"trial_1: Stopped after \d+ s, exit code {128 + number}: SIG{name}", err.decode())
+    assert re.search(rf"trial_1: Stopped after \d+\.\d s, exit code {128 + number}: SIG{name}", err.decode())
 
 
 def test_the_job_goes_on_without_its_terminal_under_nohup(folder, running):
@@ -204,7 +204,8 @@ def test_another_terminal_stops_the_job(folder, running):
     assert (process.returncode, "too slow" in err.decode()) == (143, True)
     assert alive(folder) == set()
     # a job that has ended stays as it is
-    assert metricscan("stop", folder)[:2] == (0, "trial_1: Stopped\n")
+    assert metricscan("stop", folder)[:2] == (0, "trial_1: Stopped; it had ended already\n")
+    assert read_record(str(folder)).stopped_by == "too slow"
 
 
 def test_what_is_no_job_cannot_be_stopped(folder, tmp_path):
@@ -232,7 +233,9 @@ def test_the_reader_is_killed_and_another_goes_on(folder, running):
 def test_the_time_that_is_told_is_the_job_s(folder):
     assert metricscan("run", "-o", folder, "--", "sleep", "1.1")[0] == 0
     _, _, err = metricscan("run", "--attach", folder)
-    assert err == "metricscan: trial_1: Completed after 1 s\n"
+    seconds = read_record(str(folder)).seconds
+    assert 1.1 <= seconds < DEADLINE_S
+    assert err == f"metricscan: trial_1: Completed after {seconds:.1f} s\n"
 
 
 def test_a_job_whose_record_is_gone_is_an_error(folder):
