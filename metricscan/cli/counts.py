@@ -24,6 +24,8 @@ _UNITS_SHOWN = 3
 
 def print_counts(console: Console, stats: ScanStats) -> None:
     """Print one line per metric: its rows, and the matches that gave none."""
+    from metricscan.logs.members import counted
+
     kinds = ["rows", "unparsed"]
     kinds += [
         kind
@@ -39,8 +41,8 @@ def print_counts(console: Console, stats: ScanStats) -> None:
         table.add_row(literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
     print_table(console, table)
     if len(shown) < len(stats.metrics):
-        console.print(f"  .. {len(stats.metrics) - len(shown):,} more metrics without rows")
-    console.print(f"{stats.records:,} records, {stats.bytes:,} bytes")
+        console.print(f"  .. {counted(len(stats.metrics) - len(shown), 'more metric')} without rows")
+    console.print(f"{counted(stats.records, 'record')}, {counted(stats.bytes, 'byte')}")
     if stats.cut_off:
         more = "record was" if stats.cut_off == 1 else "records were"
         console.print(

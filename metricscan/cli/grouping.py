@@ -132,12 +132,14 @@ class JobGroups(NamedTuple):
 
     def print_to(self, console: Console, objective: Objective, top: int | None) -> None:
         """Print the best group in one line, and one row per group."""
+        from metricscan.logs.members import counted
+
         first = self.table.slice(0, 1).to_pylist()
         if first and first[0]["rank"] is not None:
             best = first[0]
             spread = "" if best["std"] is None else f" (std {best['std']:.4g})"
             value = f"{self.grouping.value} {objective.metric} {best['value']!r}{spread}"
-            count = f"{best['n']:,} job{'' if best['n'] == 1 else 's'}"
+            count = counted(best["n"], "job")
             text = f"Best group: {best['group']}, {value} of {count}; its best job is {best['best_job']}"
             console.print(text, style="bold", soft_wrap=True)
         else:
@@ -157,7 +159,7 @@ class JobGroups(NamedTuple):
             table.add_row(*map(literal, cells))
         print_table(console, table)
         if shown.num_rows < self.table.num_rows:
-            console.print(f"  .. {self.table.num_rows - shown.num_rows:,} more groups; --top N shows N")
+            console.print(f"  .. {counted(self.table.num_rows - shown.num_rows, 'more group')}; --top N shows N")
         console.print()
 
 

@@ -96,18 +96,23 @@ def _named(objective: Objective) -> str:
 
 def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal, jobs: Iterable[Job]) -> None:
     """Print one row per job. The jobs have the logs that the rows come from."""
+    from metricscan.logs.members import counted
     from metricscan.ranking.at_best import PLACE, PREFIX, from_row
 
     title = _named(objective)
-    columns = ["rank", "job", title, "status", "rows", "place", "hyperparameters"]
+    columns = ["rank", "job", title, "status", "rows", "place"]
     if objective.step is not None:
         columns.insert(3, objective.step)
     others = [name.removeprefix(PREFIX) for name in ranking.column_names if name.startswith(PREFIX)]
-    others = [name for name in others if PREFIX + name + PLACE in ranking.column_names]
+    # the step has a column of its own
+    others = [name for name in others if PREFIX + name + PLACE in ranking.column_names and name != objective.step]
     place = columns.index(title) + (1 if objective.step is None else 2)
     columns[place:place] = others
-    table = new_table(*columns, numbers=("rank", title, "rows", objective.step, *others))
     shown = goal.cut(ranking, JOBS_SHOWN)
+    has_parameters = any(shown["hyperparameters"].to_pylist())
+    if has_parameters:
+        columns.append("hyperparameters")
+    table = new_table(*columns, numbers=("rank", title, "rows", objective.step, *others))
     pieces = _pieces(jobs, set(shown["job"].to_pylist()))
     for row in shown.to_pylist():
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
@@ -126,8 +131,9 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
             status,
             rows,
             where,
-            " ".join(f"{key}={value}" for key, value in row["hyperparameters"]),
         ]
+        if has_parameters:
+            cells.append(" ".join(f"{key}={value}" for key, value in row["hyperparameters"]))
         if objective.step is not None:
             cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
         # behind the rank, the job, the value and its step
@@ -136,7 +142,7 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
         table.add_row(*map(literal, cells))
     print_table(console, table)
     if shown.num_rows < ranking.num_rows:
-        console.print(f"  .. {ranking.num_rows - shown.num_rows:,} more jobs; --top N shows N")
+        console.print(f"  .. {counted(ranking.num_rows - shown.num_rows, 'more job')}; --top N shows N")
 
 
 def _pieces(jobs: Iterable[Job], names: Collection[str]) -> dict[tuple[str, str, int], str]:

@@ -45,7 +45,7 @@ def test_rank_gives_the_groups_of_replay_as_json(run, logs, written, options):
 
 def test_top_cuts_the_groups(run, written):
     out = run("rank", written, "--over", "seed", "--top", 1)[1]
-    assert "  .. 1 more groups; --top N shows N" in out
+    assert "  .. 1 more group; --top N shows N" in out
 
 
 def test_usage(run, logs, written):

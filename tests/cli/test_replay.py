@@ -123,6 +123,15 @@ def test_top(run, trials):
     assert "more" not in out
 
 
+def test_one_of_a_kind(run, log):
+    path = log("loss=1\n")
+    _, out, _ = run("replay", path, *LOSS, "--minimize", "loss")
+    lines = out.splitlines()
+    # nobody has hyperparameters
+    assert words(lines[1]) == ["rank", "job", "loss", "status", "rows", "place"]
+    assert lines[5] == "1 record, 7 bytes"
+
+
 def test_twenty_jobs_are_shown_unless_asked(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tree(tmp_path, {f"{number}.log": f"loss={number}\n" for number in range(25)}))
     _, out, _ = run("replay", ".", *LOSS, "--maximize", "loss")
