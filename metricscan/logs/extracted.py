@@ -55,16 +55,19 @@ def extracted_beside(
             continue
         name, file = next(iter(found.items()))
         folder = file[: -len(name) - 1] or os.curdir
+        # what is told is the folder that holds all of them: the one above may hold much else
+        within = os.path.commonpath([os.path.dirname(name) for name in found])
+        shown = os.path.join(folder, within) if within and folder != os.curdir else within or folder
         is_copy = len(found) == len(names) and all(
             sizes[f"{path}/{name}"] == sizes[file] and have_same_bytes(f"{path}/{name}", file, sizes[file], tree)
             for name, file in found.items()
         )
         if is_copy:
             copies.append(Copy(path, folder, [f"{path}/{name}" for name in names]))
-            message = f"{path} holds the same logs as {folder}, which is read; the archive was left out"
+            message = f"{path} holds the same logs as {shown}, which is read; the archive was left out"
         else:
             message = (
-                f"{path} and {folder} have {len(found):,} log{'' if len(found) == 1 else 's'} of the same name, for example "
+                f"{path} and {shown} have {len(found):,} log{'' if len(found) == 1 else 's'} of the same name, for example "
                 f"{name}, but not the same content; both are read, so that a job may count twice; give one of them alone"
             )
         notices.append(Notice(message, path))

@@ -102,6 +102,20 @@ def test_an_extracted_archive_counts_once(tmp_path, kind, into):
 
 
 @EACH
+def test_the_folder_that_is_told_is_that_of_the_logs(tmp_path, monkeypatch, kind):
+    suffix = kind.partition(".")[2]
+    files = {"jobs/a/stdout": "loss=1\n", "jobs/b/stdout": "loss=2\n"}
+    monkeypatch.chdir(tree(tmp_path, files))
+    path = tmp_path / f"jobs.{suffix}"
+    path.write_bytes(KINDS[kind]({name: text.encode() for name, text in files.items()}))
+    (notice,) = survey(["jobs", path.name]).notices
+    assert notice.message == f"{path.name} holds the same logs as jobs, which is read; the archive was left out"
+    (tmp_path / "jobs/b/stdout").write_text("loss=3\n")
+    (notice,) = survey(["jobs", path.name]).notices
+    assert notice.message.startswith(f"{path.name} and jobs have 2 logs of the same name, for example jobs/")
+
+
+@EACH
 def test_an_archive_that_differs_from_what_was_extracted(tmp_path, kind):
     path = tmp_path / kind
     path.write_bytes(KINDS[kind]({"a.log": b"loss=1\n", "b.log": b"loss=2\n"}))
