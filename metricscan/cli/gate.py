@@ -9,6 +9,7 @@ import click
 
 from metricscan.cli.options import bundle
 from metricscan.cli.output import complain, print_notices
+from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +34,24 @@ class Gate(NamedTuple):
 
         if self.baseline is not None and not self.fail_if:
             raise click.UsageError("--baseline needs --fail-if CONDITION, such as 'acc < baseline - 0.5%'")
-        return read_conditions(self.fail_if, metrics)
+        found = read_conditions(self.fail_if, metrics)
+        if self.baseline is not None and all(step.kind != "baseline" for one in found for step in one.program):
+            raise click.UsageError(
+                "--baseline is not used: no --fail-if has 'baseline' in it, as in 'acc < baseline - 0.5%'"
+            )
+        return found
 
     def verdicts(
-        self, conditions: Sequence[Formula], source: str, ranking: pa.Table, objective: Objective, **how: Any
+        self,
+        conditions: Sequence[Formula],
+        source: str,
+        ranking: pa.Table,
+        objective: Objective,
+        *,
+        is_grouped: bool,
+        **how: Any,
     ) -> tuple[list[Verdict], list[Notice]]:
-        """What becomes of the conditions, and what to know about the baseline, which is printed.
+        """What becomes of the conditions, and what to know about them, which is printed.
 
         Parameters
         ----------
@@ -48,17 +61,23 @@ class Gate(NamedTuple):
         ranking : pyarrow.Table
             With the values of the metrics of the conditions at the best step.
         objective : Objective
+        is_grouped : bool
+            Whether groups of the jobs are ranked, too.
         how
             What a job must fulfil to get a rank, for a baseline that is a dataset.
         """
+        from metricscan.logs.job import Notice
         from metricscan.ranking import gate
 
         notices: list[Notice] = []
         baseline: BestJob | float | None = None
         if self.baseline is not None:
             baseline, notices = self._read_baseline(conditions, objective, how)
-            print_notices(notices)
-        return gate.verdicts(conditions, gate.best_job(source, ranking, objective), baseline), notices
+        best = gate.best_job(source, ranking, objective)
+        if is_grouped and conditions and best.job is not None:
+            notices.append(Notice(f"--fail-if looks at the best job, {best.job}, not at the best group"))
+        print_notices(notices)
+        return gate.verdicts(conditions, best, baseline), notices
 
     def _read_baseline(
         self, conditions: Sequence[Formula], objective: Objective, how: dict[str, Any]
@@ -97,9 +116,11 @@ gate_options = bundle(
 )
 
 
-def complain_of(verdicts: Sequence[Verdict]) -> bool:
-    """Print a sentence for each condition by which the command fails; returns whether there is one."""
-    failed = [one for one in verdicts if one.failed]
-    for one in failed:
-        complain(f"--fail-if {one.sentence}")
-    return bool(failed)
+def print_verdicts(verdicts: Sequence[Verdict]) -> bool:
+    """Print a sentence for each condition; returns whether there is one by which the command fails."""
+    for one in verdicts:
+        if one.failed:
+            complain(f"--fail-if {one.sentence}")
+        else:
+            click.echo(f"passed: --fail-if {one_line(one.sentence)}", err=True)
+    return any(one.failed for one in verdicts)

@@ -9,7 +9,7 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.fail_on import Failing, counts_in, fail_on_option, failures
-from metricscan.cli.gate import Gate, complain_of, gate_options
+from metricscan.cli.gate import Gate, gate_options, print_verdicts
 from metricscan.cli.goal import Goal, at_best_option, goal_options
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import jobs_file_option, json_option
@@ -103,8 +103,8 @@ def rank(
     print_notices(of_ranking)
     notices += of_ranking
     groups = JobGroups.of(opened, found, objective, grouping, jobs=jobs, **conditions)
-    verdicts, of_baseline = gate.verdicts(failing, dataset, found, objective, **conditions)
-    notices += of_baseline
+    verdicts, of_gate = gate.verdicts(failing, dataset, found, objective, is_grouped=grouping is not None, **conditions)
+    notices += of_gate
     compared = compare_scopes(opened, objective, jobs=jobs, **conditions) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
@@ -151,7 +151,7 @@ def _exit_code(failed: Sequence[str], verdicts: Sequence[Verdict], *, won: bool)
     """The exit code of a rank; what failed is said."""
     for sentence in failed:
         complain(sentence)
-    if complain_of(verdicts) or failed:
+    if print_verdicts(verdicts) or failed:
         return EXIT_FAILED
     return 0 if won else EXIT_NOTHING_FOUND
 

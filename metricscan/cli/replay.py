@@ -10,7 +10,7 @@ import click
 from metricscan.cli import documents
 from metricscan.cli.counts import print_counts, print_missing, print_silent
 from metricscan.cli.fail_on import Failing, fail_on_option, failures
-from metricscan.cli.gate import Gate, complain_of, gate_options
+from metricscan.cli.gate import Gate, gate_options, print_verdicts
 from metricscan.cli.goal import Goal, at_best_option, goal_options, no_objective_for
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
 from metricscan.cli.options import (
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.objective import Objective
     from metricscan.fleet.engines import EngineName
+    from metricscan.logs.job import Notice
     from metricscan.ranking.gate import Verdict
     from metricscan.replaying.missing import Missing
     from metricscan.replaying.outcome import Replay
@@ -219,8 +220,11 @@ def replay(
         complain(error)
     print_notices(result.notices)
     verdicts: Sequence[Verdict] = ()
+    notices: list[Notice] = []
     if failing and objective is not None and result.ranking is not None:
-        verdicts, _ = gate.verdicts(failing, "the replay", result.ranking, objective, **goal.conditions)
+        verdicts, notices = gate.verdicts(
+            failing, "the replay", result.ranking, objective, is_grouped=grouping is not None, **goal.conditions
+        )
     groups, is_wrong = None, False
     if objective is not None and result.ranking is not None and not describe:
         try:
@@ -234,7 +238,7 @@ def replay(
 
         print_description(request, result, float32=float32)
     elif print_json:
-        _print_json(result, scanner, objective, out, goal, reading.input_format, groups, verdicts)
+        _print_json(result, scanner, objective, out, goal, reading.input_format, groups, verdicts, notices)
     else:
         click.echo(one_line(str(result.survey)), err=True)
         if result.jobs:
@@ -246,7 +250,7 @@ def replay(
         complain(sentence)
     if result.errors or is_wrong:
         return EXIT_ERROR
-    if complain_of(verdicts) or failed:
+    if print_verdicts(verdicts) or failed:
         return EXIT_FAILED
     return EXIT_NOTHING_FOUND if objective is not None and result.best is None else 0
 
@@ -299,6 +303,7 @@ def _print_json(
     input_format: str,
     groups: JobGroups | None,
     verdicts: Sequence[Verdict],
+    of_gate: Sequence[Notice],
 ) -> None:
     documents.print_document(
         {
@@ -314,7 +319,7 @@ def _print_json(
                 result.survey,
                 result.stats,
                 result.errors,
-                [*result.notices, *([] if groups is None else groups.notices)],
+                [*result.notices, *of_gate, *([] if groups is None else groups.notices)],
             ),
             "out": out,
         }

@@ -31,8 +31,15 @@ def test_a_worse_result_fails_the_build(run, written):
     assert err == (
         "metricscan: --fail-if 'acc < baseline - 0.5%' holds, 0.9 < 0.94525: acc of a is 0.9, the baseline is 0.95 (a of base)\n"
     )
-    assert run("rank", written, "--fail-if", "acc < baseline - 6%", "--baseline", "base")[::2] == (0, "")
-    assert run("rank", "base", "--fail-if", "acc < baseline", "--baseline", "base")[::2] == (0, "")
+    # what was compared is told of a check that passes, too
+    assert run("rank", written, "--fail-if", "acc < baseline - 6%", "--baseline", "base")[::2] == (
+        0,
+        "passed: --fail-if 'acc < baseline - 6%' does not hold, 0.9 < 0.893: acc of a is 0.9, the baseline is 0.95 (a of base)\n",
+    )
+    assert run("rank", "base", "--fail-if", "acc < baseline", "--baseline", "base")[::2] == (
+        0,
+        "passed: --fail-if 'acc < baseline' does not hold, 0.95 < 0.95: acc of a is 0.95, the baseline is 0.95 (a of base)\n",
+    )
 
 
 def test_a_baseline_is_a_number_or_what_json_printed(run, written, tmp_path):
@@ -47,7 +54,7 @@ def test_a_baseline_is_a_number_or_what_json_printed(run, written, tmp_path):
 
 def test_a_missing_value_fails_the_build(run, written):
     code, _, err = run("rank", written, "--maximize", "acc", "--scope", "min", "--fail-if", "loss > 9")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "passed: --fail-if 'loss > 9' does not hold, 2 > 9: loss of a is 2.0\n")
     code, _, err = run("rank", written, "--minimize", "acc", "--fail-if", "loss > 9")
     assert (code, err) == (3, "metricscan: --fail-if 'loss > 9' cannot be decided: b has no 'loss' where it is best\n")
     code, _, err = run("rank", "without", "--fail-if", "acc < 0")
@@ -84,13 +91,34 @@ def test_several_conditions_and_json(run, written):
         3,
         [("acc < baseline(acc)", True), ("loss - acc > 9", False)],
     )
-    assert err.count("--fail-if") == 1
+    assert [line.split(" --fail-if ")[0] for line in err.splitlines()] == ["metricscan:", "passed:"]
 
 
 def test_a_baseline_that_was_ranked_otherwise_is_said(run, written, tmp_path):
     (tmp_path / "b.json").write_text(run("rank", "base", "--scope", "last", "--json")[1])
     code, _, err = run("rank", written, "--fail-if", "acc < baseline", "--baseline", "b.json")
-    assert (code, err) == (0, "notice: the baseline b.json was ranked with scope 'last', not 'best'\n")
+    assert (code, err.splitlines()[0]) == (0, "notice: the baseline b.json was ranked with scope 'last', not 'best'")
+    replayed = ("replay", "logs", *DEFINITIONS, *OBJECTIVE, "--fail-if", "acc < baseline", "--baseline", "b.json")
+    notices = json.loads(run(*replayed, "--json")[1])["notices"]
+    assert "the baseline b.json was ranked with scope 'last', not 'best'" in [one["message"] for one in notices]
+
+
+def test_the_best_job_is_checked_and_not_the_best_group(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    values = {"lr=1,seed=1": 0.9, "lr=1,seed=2": 0.1, "lr=2,seed=1": 0.8, "lr=2,seed=2": 0.8}
+    tree(tmp_path, {f"logs/{name}.log": f"acc={value}\n" for name, value in values.items()})
+    replayed = ("replay", "logs", *DEFINITIONS, "--maximize", "acc")
+    run(*replayed, "--out", "out")
+    said = "--fail-if looks at the best job, lr=1,seed=1, not at the best group"
+    for command in (replayed, ("rank", "out")):
+        grouped = (*command, "--fail-if", "acc < 0.85", "--over", "seed")
+        code, out, err = run(*grouped)
+        assert (code, out.startswith("Best group: lr=2, mean acc 0.8")) == (0, True)
+        assert f"notice: {said}" in err.splitlines()
+        assert said in [one["message"] for one in json.loads(run(*grouped, "--json")[1])["notices"]]
+        # no condition, no notice; no groups, no notice
+        assert said not in run(*command, "--over", "seed")[2]
+        assert said not in run(*command, "--fail-if", "acc < 0.85")[2]
 
 
 def test_usage(run, written, tmp_path):
@@ -99,6 +127,7 @@ def test_usage(run, written, tmp_path):
     (tmp_path / "bad.json").write_text("[1]")
     for options, said in [
         (("--baseline", "0.9"), "--baseline needs --fail-if CONDITION"),
+        (("--fail-if", "acc < 1", "--baseline", "0.9"), "--baseline is not used: no --fail-if has 'baseline' in it"),
         (("--fail-if", "acc < baseline"), "a condition compares with a baseline, and there is none"),
         (("--fail-if", "acc"), "the formula ends; one of <= >= == != < > was expected at position 3"),
         (("--fail-if", "ac < 1"), "hint: did you mean 'acc'?"),
