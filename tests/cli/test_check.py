@@ -226,7 +226,7 @@ def test_check_counts_suspects(run, tmp_path, monkeypatch):
         "loss: 2 near misses, for example 'loss=nan' (a.log:1)",
         "loss: 1 value that is cut, for example '2,000.5' (a.log:2)",
         r"loss: 1 value at the very end of a log, for example '0.5' (b\x1b.log:2)",
-        r"loss: the units of its values differ: '5%' (b\x1b.log:1), '0.5' (b\x1b.log:2)",
+        r"loss: the units of its values differ: '5%' (b\x1b.log:1), none (b\x1b.log:2)",
     ]
     metric = json.loads(run("check", "a.log", "b\x1b.log", *definition, "--json")[1])["metrics"]["loss"]
     assert [metric[kind] for kind in ("near_misses", "cut_values", "unterminated")] == [2, 1, 1]
