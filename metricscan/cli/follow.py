@@ -127,7 +127,8 @@ def follow(
         on_wait=_Waiting(),
     )
     signals: list[int] = []
-    with _stopping(following, signals), following, contextlib.nullcontext() if table is None else table:
+    shown = contextlib.nullcontext() if table is None else table
+    with _stopping(following, signals), _in_words_of_options(out), following, shown:
         if not print_json and table is None:
             following.run()
         for batch in following:
@@ -143,6 +144,28 @@ def follow(
     if signals:
         return EXIT_TERMINATED if signals[0] == signal.SIGTERM else EXIT_INTERRUPTED
     return EXIT_ERROR if following.errors else 0
+
+
+@contextlib.contextmanager
+def _in_words_of_options(out: str | None) -> Iterator[None]:
+    """Tell in the words of the command that a journal was begun with another step metric."""
+    from shlex import quote
+
+    from metricscan.errors import OptionError
+    from metricscan.scanning.stream_state import JoinedOtherwiseError
+
+    try:
+        yield
+    except OptionError as error:
+        other = error.__cause__
+        if not isinstance(other, JoinedOtherwiseError) or not other.has_step_alone:
+            raise
+        begun, now = (
+            ("without --step", "without it") if other.step is None else (f"with --step {quote(other.step)}",) * 2
+        )
+        raise OptionError(
+            f"the journal {out} was begun {begun}", hint=f"go on {now}, or begin another journal with another --out"
+        ) from error
 
 
 def _open_as_many_as_allowed() -> None:

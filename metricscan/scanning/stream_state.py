@@ -21,6 +21,23 @@ VERSION = 2
 _MOST_OFFSET = 2**62
 
 
+class JoinedOtherwiseError(OptionError):
+    """A state of a stream whose rows got their steps and workers by other options.
+
+    Attributes
+    ----------
+    step : str or None
+        The step metric of that stream.
+    has_step_alone : bool
+        Whether its other options were the default.
+    """
+
+    def __init__(self, message: str, step: str | None = None, *, has_step_alone: bool = False) -> None:
+        super().__init__(message)
+        self.step = step
+        self.has_step_alone = has_step_alone
+
+
 class Standing(NamedTuple):
     """Where a stream stands.
 
@@ -141,8 +158,10 @@ def read(state: Any, fingerprint: str, format_: str, joining: tuple[Any, ...] | 
     had = None if standing.rows is None else standing.rows[0]
     if had != (None if joining is None else json.loads(json.dumps(joining))):
         step, place, workers, carried = (None, "before", [], []) if had is None else had
-        raise OptionError(
-            f"state: it was made by a stream with step={step!r}, step_place={place!r}, worker={workers!r}, carry={carried!r}"
+        raise JoinedOtherwiseError(
+            f"state: it was made by a stream with step={step!r}, step_place={place!r}, worker={workers!r}, carry={carried!r}",
+            step,
+            has_step_alone=(place, workers, carried) == ("before", [], []),
         )
     return standing._replace(
         counted=[

@@ -58,6 +58,32 @@ def test_rows_as_json_lines(run, logs):
     ]
 
 
+def test_a_journal_goes_on_with_the_step_of_before(run, logs):
+    definitions = [*LOSS, "-m", "epoch=epoch=([0-9]+)", "-m", "it=it=([0-9]+)"]
+    following = ["follow", logs, *definitions, "--until", "idle:0", "--out"]
+    said = (
+        "metricscan: the journal {} was begun with --step epoch\n"
+        "hint: go on with --step epoch, or begin another journal with another --out\n"
+    )
+    for out, wrong in (("none", []), ("other", ["--step", "it"])):
+        assert run(*following, out, "--step", "epoch")[0] == 0
+        append("logs/trial_1.log", "\nloss=3\n")
+        assert run(*following, out, *wrong) == (2, "", said.format(out))
+        assert run(*following, out, "--step", "epoch")[0] == 0
+    # the last line had no end, so the state of the stream is kept
+    append("logs/trial_1.log", "loss=4")
+    assert run(*following, "without")[0] == 0
+    append("logs/trial_1.log", "\nloss=3\n")
+    code, _, err = run(*following, "without", "--step", "epoch")
+    assert (code, err.splitlines()) == (
+        2,
+        [
+            "metricscan: the journal without was begun without --step",
+            "hint: go on without it, or begin another journal with another --out",
+        ],
+    )
+
+
 def test_rows_with_their_steps(run, logs):
     append("logs/b.log", "epoch=1 loss=0.5\nloss=0.25\n")
     arguments = [*LOSS, "-m", "epoch=epoch=([0-9]+)", "--label", "who=who=(.)", "--step", "epoch", "--json"]
