@@ -103,7 +103,12 @@ def duration(text: str) -> float:
     help="How the command gets its hyperparameters: --name value; as SageMaker's toolkit does it, with its folders and "
     "variables; name=value; not at all.  [default: flags; sagemaker with --tuning-job or --algorithm]",
 )
-@click.option("--job", metavar="NAME", help="Name of the job.  [default: that of its folder]")
+@click.option(
+    "--job",
+    metavar="NAME",
+    help="Name of the job, in its record and its journal. Commands that read a folder of jobs, such as rank runs/, name each "
+    "job by its folder.  [default: that of its folder]",
+)
 @click.option("-o", "--out", metavar="DIR", help="Folder of the job.  [default: a new one in runs/]")
 @click.option("--attach", metavar="DIR", help="Go on reading the job in this folder; no command is given.")
 @click.option("--separate-stderr", is_flag=True, help="Keep standard error apart; steps do not hold across the two.")

@@ -13,6 +13,7 @@ from metricscan.definitions.objective import Objective
 from metricscan.errors import SourceError
 from metricscan.logs.find import DATASET_MANIFEST
 from metricscan.logs.job import Job, Log
+from metricscan.logs.job_record import JOURNAL, is_job_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -251,6 +252,9 @@ def _load(path: str) -> dict[str, Any]:
         hint = "replay --out DIR writes one"
         if not os.path.exists(path):
             raise SourceError(f"cannot open {path}", path=path, cause=error, hint=hint) from None
+        if is_job_folder(path):
+            above = os.path.normpath(os.path.join(path, os.pardir))
+            hint = f"it is the folder of one job; give {os.path.join(path, JOURNAL)}, or {above}{os.sep} for all jobs there"
         raise SourceError(f"{path} is not a dataset: it has no {MANIFEST}", path=path, hint=hint) from None
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"cannot read {place}", path=place, cause=error) from error

@@ -13,13 +13,11 @@ from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.manifest import JobFacts, Manifest
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, SourceError
-from metricscan.logs.job_record import JOURNAL, RECORD, JobRecord, is_record, read_record
+from metricscan.logs.job_record import JOURNAL, JobRecord, is_job_folder, read_record
 from metricscan.logs.natural import natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_HEAD_BYTES = 200
 
 
 def are_runs(path: str) -> bool:
@@ -33,13 +31,7 @@ def _folders(path: str) -> Iterator[str]:
         names = os.listdir(path)
     except OSError:
         return
-    for name in names:
-        try:
-            with open(os.path.join(path, name, RECORD), "rb") as file:
-                if is_record(file.read(_HEAD_BYTES)):
-                    yield name
-        except OSError:
-            continue
+    yield from (name for name in names if is_job_folder(os.path.join(path, name)))
 
 
 class RunTables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -22,6 +23,7 @@ VERSION = 1
 #: Larger files of this name are no records.
 MOST_BYTES = 1 << 24
 UNKNOWN = "Unknown"
+_HEAD_BYTES = 200
 
 Status = Literal["InProgress", "Completed", "Failed", "Stopped", "Unknown"]
 _TEXTS = ("failure_reason", "stopped_by", "started_at", "ended_at")
@@ -79,6 +81,15 @@ def is_record(head: bytes) -> bool:
     return head.lstrip(b"{ \n").startswith(f'"format": "{FORMAT}"'.encode())
 
 
+def is_job_folder(folder: str) -> bool:
+    """Whether a folder is that of a job: it holds a record of ours."""
+    try:
+        with open(os.path.join(folder, RECORD), "rb") as file:
+            return is_record(file.read(_HEAD_BYTES))
+    except OSError:
+        return False
+
+
 def parsed(text: bytes) -> JobRecord | None:
     """Read a record; None if the text is another one's.
 
@@ -89,7 +100,7 @@ def parsed(text: bytes) -> JobRecord | None:
     ValueError
         It is damaged, or of a newer version.
     """
-    if not is_record(text[:200]):
+    if not is_record(text[:_HEAD_BYTES]):
         return None
     document: dict[str, Any] = json.loads(text)
     version = document.get("version")

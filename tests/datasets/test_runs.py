@@ -99,6 +99,24 @@ def test_the_objective_is_that_of_the_request(tmp_path):
     assert Dataset(tmp_path).objective == Objective("loss", "Maximize")
 
 
+def test_a_folder_names_its_jobs_and_a_journal_its_own(tmp_path):
+    ran(tmp_path / "a", "echo loss=1", job="other")
+    assert rank(tmp_path, LEAST)["job"].to_pylist() == ["a"]
+    assert metricscan.replay(tmp_path, SCANNER, objective=LEAST).ranking["job"].to_pylist() == ["a"]
+    assert rank(tmp_path / "a" / "journal", LEAST)["job"].to_pylist() == ["other"]
+
+
+def test_the_folder_of_one_job_is_no_dataset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran(tmp_path / "runs" / "a", "echo loss=1")
+    for path, place, above in [("runs/a", "runs/a/journal", "runs/"), ("runs/a/", "runs/a/journal", "runs/")]:
+        with pytest.raises(SourceError, match="is not a dataset") as raised:
+            Dataset(path)
+        assert raised.value.hint == f"it is the folder of one job; give {place}, or {above} for all jobs there"
+        for given in (place, above):
+            assert Dataset(given)["loss"].num_rows == 1
+
+
 def test_a_folder_of_other_files_is_no_dataset(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "job.json").write_text("{}")
