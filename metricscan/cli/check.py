@@ -142,8 +142,10 @@ def _print_hits(
 ) -> None:
     from rich.text import Text
 
+    from metricscan.logs.members import counted
+
     rows = stats.metrics[one.name].rows
-    title = Text.assemble((one_line(one.name), "bold"), f"  {one_line(one.regex)}  ", (f"{rows:,} rows", "bold"))
+    title = Text.assemble((one_line(one.name), "bold"), f"  {one_line(one.regex)}  ", (counted(rows, "row"), "bold"))
     console.print(title, soft_wrap=True)
     for hit in hits:
         place = f"{hit.path}:{hit.line}" if many else str(hit.line)

@@ -23,6 +23,7 @@ def test_check_shows_what_is_captured(run, log):
     ]
     assert words(out.splitlines()[5]) == ["loss", "2", "1", "'x'"]
     assert out.splitlines()[6] == "3 records, 37 bytes"
+    assert run("check", log("loss=1\n"), *LOSS)[1].splitlines()[0] == r"loss  loss=(\S+)  1 row"
 
 
 def test_check_names_the_log_where_there_are_several(run, tmp_path, monkeypatch):
