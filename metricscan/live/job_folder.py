@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from metricscan.errors import OptionError, SourceError
 from metricscan.live import processes
 from metricscan.live.hyperparameters import BASE
-from metricscan.live.supervisor import NOT_EXECUTABLE, NOT_FOUND, STOP, write_record
+from metricscan.live.supervisor import NO_ROOM, NOT_EXECUTABLE, NOT_FOUND, STOP, write_record
 from metricscan.logs.job_record import (
     ERRORS,
     FORMAT,
@@ -31,7 +32,7 @@ from metricscan.logs.job_record import (
 from metricscan.logs.living import identity, is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from metricscan.live.hyperparameters import Handed
 
@@ -85,6 +86,22 @@ def free_folder(command: Sequence[str]) -> str:
         if not os.path.lexists(path):
             return path
     raise OptionError(f"{RUNS} holds {_MOST_RUNS} runs of {stem}: give the folder of the job")
+
+
+@contextlib.contextmanager
+def turn_to_name() -> Iterator[None]:
+    """Wait until nobody else who was started in the current folder is between :func:`free_folder` and :func:`claim`.
+
+    Jobs of a sweep are started at once, and would find the same folder free.
+    """
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Without locks, as on some network file systems, the second one gets the error of claim.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def claim(folder: str, record: dict[str, Any]) -> None:
@@ -298,7 +315,9 @@ def ask_to_stop(record: JobRecord, folder: str, reason: str) -> bool:
         with open(path, "w", encoding="utf-8") as file:
             file.write(reason)
     except OSError as error:
-        raise SourceError(f"cannot write {path}", path=path, cause=error) from error
+        # without a reason the job is stopped all the same
+        if error.errno not in NO_ROOM:
+            raise SourceError(f"cannot write {path}", path=path, cause=error) from error
     return signal_supervisor(record, signal.SIGTERM)
 
 
@@ -339,6 +358,8 @@ def stop(folder: str, *, reason: str = "metricscan stop", on_wait: Callable[[], 
                 on_wait()
             time.sleep(_POLL_S)
             record = current(folder)
+        # the supervisor may have ended between the two looks at it
+        record = current(folder)
     if record.status != UNKNOWN:
         return record
     # the supervisor is gone

@@ -187,33 +187,34 @@ def run(
     )
     for warning in own.warnings:
         warnings.warn(warning, JobWarning, stacklevel=2)
-    folder = os.path.abspath(job_folder.free_folder(words) if out is None else out)
-    name = job or os.path.basename(folder)
-    gives = handed(folder, name, words, parameters, channels or {}, style, own.values.get(LOG_LEVEL))
-    whole = {**os.environ, **gives.environment, **own.values, JOB_DIR: folder}
-    argv = [*words, *gives.arguments]
-    job_folder.check_command(argv, whole, place)
-    outputs = [OUTPUT, ERRORS] if separate_stderr else [OUTPUT]
-    record = job_folder.new_record(
-        name,
-        {
-            "folder": folder,
-            "command": masked_command(argv),
-            "cwd": place,
-            "environment": masked({**_recorded(gives), **own.values, JOB_DIR: folder}, are_variables=True),
-            "hyperparameters": masked(parameters),
-            "args": style,
-            "outputs": outputs,
-            "scanner": _described(scanner),
-            "step": step,
-            "objective": None if request is None else _described_objective(request),
-            "grace_s": grace,
-            "max_runtime_s": max_runtime,
-            "max_silence_s": max_silence,
-        },
-    )
-    is_new = not os.path.lexists(folder)
-    job_folder.claim(folder, record)
+    with job_folder.turn_to_name() if out is None else contextlib.nullcontext():
+        folder = os.path.abspath(job_folder.free_folder(words) if out is None else out)
+        name = job or os.path.basename(folder)
+        gives = handed(folder, name, words, parameters, channels or {}, style, own.values.get(LOG_LEVEL))
+        whole = {**os.environ, **gives.environment, **own.values, JOB_DIR: folder}
+        argv = [*words, *gives.arguments]
+        job_folder.check_command(argv, whole, place)
+        outputs = [OUTPUT, ERRORS] if separate_stderr else [OUTPUT]
+        record = job_folder.new_record(
+            name,
+            {
+                "folder": folder,
+                "command": masked_command(argv),
+                "cwd": place,
+                "environment": masked({**_recorded(gives), **own.values, JOB_DIR: folder}, are_variables=True),
+                "hyperparameters": masked(parameters),
+                "args": style,
+                "outputs": outputs,
+                "scanner": _described(scanner),
+                "step": step,
+                "objective": None if request is None else _described_objective(request),
+                "grace_s": grace,
+                "max_runtime_s": max_runtime,
+                "max_silence_s": max_silence,
+            },
+        )
+        is_new = not os.path.lexists(folder)
+        job_folder.claim(folder, record)
     try:
         job_folder.write_files(folder, gives)
         task = {

@@ -36,6 +36,8 @@ _REASON_CHARACTERS = 1024
 _TAIL_BYTES = 4096
 #: Exit codes of a command that cannot be started.
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+#: Errors that may end by themselves: someone makes room, or mounts the disk anew.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 #: The file of a job's folder that says why it is being stopped.
 STOP = ".stop"
 
@@ -136,14 +138,17 @@ class Supervisor:
         while self.wait_status is None:
             self._wait(self._next_moment())
             self._keep_limits()
-        ended = self._end()
+        self.record |= self._end()
+        is_written = False
         try:
-            self._write(ended)
+            is_written = self._try_to_write()
         finally:
-            # also where the folder is gone
+            # also where the folder is gone, or has no room
             left = self._end_others()
         if left:
-            self._write({**ended, "left_running": left})
+            self.record["left_running"] = left
+        if left or not is_written:
+            self._write()
 
     def _start(self) -> bool:
         """Start the command, and tell whoever reads standard output; False if it cannot be started."""
@@ -190,7 +195,7 @@ class Supervisor:
                 "exit_code": NOT_FOUND if number in (errno.ENOENT, errno.ENOTDIR) else NOT_EXECUTABLE,
                 "failure_reason": f"cannot start {self.task['argv'][0]}: {os.strerror(number)}",
             }
-            self._write({})
+            self._write()
         self._say({"pid": self.child})
         return not code
 
@@ -386,18 +391,21 @@ class Supervisor:
         self._reap()
         return len(left)
 
-    def _write(self, ended: dict[str, Any]) -> None:
-        """Write the record; where there is no room, again and again."""
-        self.record |= ended
-        while True:
-            try:
-                write_record(self.task["record_name"], self.record)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
-                    raise
-                time.sleep(_RETRY_S)
-            else:
-                return
+    def _write(self) -> None:
+        """Write the record. Where there is no room, try again until there is some, or someone asks for an end once more."""
+        asked = self.signals.count(signal.SIGTERM)
+        while not self._try_to_write() and self.signals.count(signal.SIGTERM) == asked:
+            self._wait(_RETRY_S)
+
+    def _try_to_write(self) -> bool:
+        """Write the record; False if there is no room for it now."""
+        try:
+            write_record(self.task["record_name"], self.record)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            return False
+        return True
 
     def note_own_error(self, error: BaseException) -> None:
         """Write down what went wrong here, for whoever finds a job without an end."""

@@ -47,6 +47,16 @@ def test_the_output_is_passed_on_and_our_own_words_are_errors(folder):
     ]
 
 
+def test_jobs_that_are_started_at_once_get_folders_of_their_own(tmp_path):
+    begun = [
+        subprocess.Popen([*MODULE, "run", "--", "true"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    ended = [(one.communicate(timeout=DEADLINE_S)[1].decode(), one.returncode) for one in begun]
+    assert [code for _, code in ended] == [0] * 4, ended
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [f"true-{number}" for number in range(1, 5)]
+
+
 def test_what_follows_the_command_is_the_command_s(folder):
     code, out, _ = metricscan("run", "-o", folder, "echo", "-m", "--json", "--", "-d", "x")
     assert (code, out) == (0, "-m --json -- -d x\n")
