@@ -31,18 +31,6 @@ def rows(batches, metric="loss"):
     ]
 
 
-@pytest.fixture
-def logs(tmp_path):
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def journal(tmp_path):
-    return tmp_path / "journal"
-
-
 def test_rows_of_several_logs(logs):
     append(logs / "a.log", "epoch=1 loss=1\nloss=2\n")
     append(logs / "b.log", "loss=3\n")

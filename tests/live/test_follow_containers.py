@@ -68,18 +68,6 @@ def messages(chance, kind, count):
     return data
 
 
-@pytest.fixture
-def logs(tmp_path):
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def journal(tmp_path):
-    return tmp_path / "journal"
-
-
 @pytest.mark.parametrize("kind", ["docker-json", "cri"])
 @pytest.mark.parametrize("seed", range(25))
 def test_growth_and_kills(tmp_path, logs, kind, seed):

@@ -8,13 +8,6 @@ from metricscan.errors import OptionError
 from metricscan.live.watch import LogName, NewLog, Watch
 
 
-@pytest.fixture
-def logs(tmp_path):
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    return folder
-
-
 def make(folder, *names):
     for name in names:
         path = folder / name
@@ -94,8 +87,11 @@ def test_a_file_that_is_read_under_another_name_is_not_new(logs):
     assert watch.look({(found.st_dev, found.st_ino)}.__contains__) == []
     # also once nothing is read of it any more
     assert watch.look() == []
+    # one file with an inode of its own, and one that may get that of the file that is removed
+    make(logs, "new")
     os.unlink(logs / "before.log")
-    make(logs, "other.log", "before.log")
+    os.rename(logs / "new", logs / "before.log")
+    make(logs, "other.log")
     assert {one.path for one in watch.look()} == {str(logs / "other.log"), str(logs / "before.log")}
 
 

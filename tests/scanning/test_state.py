@@ -5,17 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.encodings import ENCODINGS, written
-from support.feeding import expected, outcome, rows_of
+from support.feeding import DEFINITIONS, expected, outcome, rows_of
 
 from metricscan import OptionError, Scanner
 from metricscan.scanning import stream_state
 from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
 
-DEFINITIONS = [
-    {"Name": "m", "Regex": "a=([^ ]*)"},
-    {"Name": "re", "Regex": "(?<=(?:a|bb))=([0-9.]+)"},
-    {"Name": "all", "Regex": "^(.*)$"},
-]
 LOGS = [
     b"",
     b"a=1\na=2\r\na=3\ra=x\n\na=5",

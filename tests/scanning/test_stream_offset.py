@@ -5,16 +5,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.feeding import expected, outcome, rows_of
+from support.feeding import DEFINITIONS, expected, outcome, rows_of
 
 from metricscan import OptionError, Scanner
 from metricscan.scanning.schema import SCHEMA
 
-DEFINITIONS = [
-    {"Name": "m", "Regex": "a=([^ ]*)"},
-    {"Name": "re", "Regex": "(?<=(?:a|bb))=([0-9.]+)"},
-    {"Name": "all", "Regex": "^(.*)$"},
-]
 LOGS = [
     b"a=1\na=2\r\na=3\ra=x\n\na=5",
     b"\xef\xbb\xbfa=1\r\r\n\na=nan a=inf\n",

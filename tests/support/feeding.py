@@ -10,6 +10,13 @@ from support import reference
 # Rows as tuples, their value spelled so that equality is identity of bits (-0.0 is not 0.0, a NaN equals itself).
 Outcome = dict[str, Any]
 
+#: One for each way of matching: by the core, by ``re`` in Python, and all text of each record.
+DEFINITIONS = [
+    {"Name": "m", "Regex": "a=([^ ]*)"},
+    {"Name": "re", "Regex": "(?<=(?:a|bb))=([0-9.]+)"},
+    {"Name": "all", "Regex": "^(.*)$"},
+]
+
 
 def bits(value: float) -> str:
     return value.hex() if value == value else f"nan:{struct.pack('>d', value).hex()}"
