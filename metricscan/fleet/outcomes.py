@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from metricscan.datasets.rows import Array
-    from metricscan.ranking.in_pieces import PiecewiseDecider
+    from metricscan.ranking.deciding import Decided
 
 _FLOATS = frozenset({"value", "step", "last", "before", "least", "most", "usual"})
 _FLAGS = frozenset({"there", "same_step", "is_incomplete"})
@@ -64,34 +64,64 @@ DECIDED = pa.struct(
 )
 
 
-# ---- one job
+# ---- some jobs
 
 
-def of_decider(decider: PiecewiseDecider, streams: Sequence[str]) -> dict[str, Any]:
-    """What a decider found that got the rows of one job, as one element of the column."""
-    outcomes, facts = decider.finish(), decider.step_facts
-    has_one = bool(len(outcomes.job))
-    outcome = _elements(outcomes, streams, _OF_OUTCOME)
-    steps = [] if facts is None else _elements(facts, streams, _OF_STEPS)
-    found = [one for some in decider.at_best.values() for one in _elements(some, streams)] if has_one else []
-    return {"outcome": outcome, "steps": steps, "found": found, "counts": list(decider.step_counts)}
+def as_column(found: Decided, jobs: int, streams: pa.Array) -> pa.Array:
+    """What decided some jobs, as a column with one element for each.
 
-
-def _elements(
-    columns: Any, streams: Sequence[str], nested: Mapping[str, Any] = MappingProxyType({})
-) -> list[dict[str, Any]]:
-    """The entries of columns; with nested ones there is at most one."""
-    names = [name for name in columns._fields if name not in nested and name != "job"]
-    lists = [getattr(columns, name).tolist() for name in names]
-    # where a number has no meaning it may be past the end
-    lists = [
-        [streams[one] if 0 <= one < len(streams) else None for one in some] if name in _STREAMS else some
-        for name, some in zip(names, lists, strict=True)
+    Parameters
+    ----------
+    found : Decided
+        With an array of counts, one for each job.
+    jobs : int
+        How many there are; they are numbered from 0.
+    streams : pyarrow.Array of string
+        The names of the streams, by number.
+    """
+    outcomes, own = found.outcomes, found.outcomes.job
+    # an element per metric that is looked up, outcome by outcome
+    looked_up = pa.concat_arrays([pa.array([], _FOUND), *(_structs(one, _FOUND, streams) for one in found.at_best)])
+    turn = np.arange(len(looked_up)).reshape(len(found.at_best), len(own)).T.ravel()
+    numbers = np.column_stack([np.broadcast_to(np.asarray(one, np.int64), jobs) for one in found.counts])
+    steps = pa.array([], _STEPS) if found.facts is None else _structs(found.facts, _STEPS, streams, _OF_STEPS)
+    fields = [
+        _lists(_structs(outcomes, _OUTCOME, streams, _OF_OUTCOME), own, jobs),
+        _lists(steps, own[:0] if found.facts is None else found.facts.job, jobs),
+        _lists(looked_up.take(pa.array(turn)), np.repeat(own, len(found.at_best)), jobs),
+        _lists(pa.array(numbers.ravel()), np.repeat(np.arange(jobs), numbers.shape[1]), jobs),
     ]
-    found = [dict(zip(names, some, strict=True)) for some in zip(*lists, strict=True)]
-    for one in found if nested else ():
-        one.update((name, _elements(getattr(columns, name), streams)) for name in nested)
-    return found
+    return _lists(pa.StructArray.from_arrays(fields, fields=list(DECIDED)), np.arange(jobs), jobs)
+
+
+def _structs(
+    columns: Any, kind: pa.StructType, streams: pa.Array, nested: Mapping[str, Any] = MappingProxyType({})
+) -> pa.StructArray:
+    """The entries of columns; with nested ones there is at most one for a job."""
+    size = len(columns[0])
+    fields = []
+    for field in kind:
+        column = getattr(columns, field.name)
+        if field.name in nested:
+            of_entry = np.searchsorted(columns.job, column.job)
+            order = np.argsort(of_entry, kind="stable")
+            entries = _structs(column, field.type.value_type, streams).take(pa.array(order))
+            fields.append(_lists(entries, of_entry[order], size))
+        elif field.name == "samples":
+            fields.append(_lists(pa.array(column.ravel()), np.repeat(np.arange(size), SAMPLES), size))
+        elif field.name in _STREAMS:
+            # where a number has no meaning it may be past the end
+            has_name = (column >= 0) & (column < len(streams))
+            fields.append(streams.take(pa.array(column.astype(np.int64), mask=~has_name)))
+        else:
+            fields.append(pa.array(column, field.type))
+    return pa.StructArray.from_arrays(fields, fields=list(kind))
+
+
+def _lists(elements: pa.Array, owner: Array, size: int) -> pa.ListArray:
+    """Lists of elements, given the number of the list of each in ascending order."""
+    offsets = np.searchsorted(owner, np.arange(size + 1)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), elements)
 
 
 # ---- all jobs

@@ -19,13 +19,15 @@ from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError, SourceError
 from metricscan.fleet import facts
-from metricscan.fleet.outcomes import DECIDED, of_decider
+from metricscan.fleet.outcomes import DECIDED, as_column
 from metricscan.fleet.ranges import with_lines
 from metricscan.fleet.rows import Scan, numbers_in, split
 from metricscan.fleet.tables import SCANNED, conformed, joined
 from metricscan.ranking.at_best import checked_names, with_parts
-from metricscan.ranking.in_pieces import PiecewiseDecider
+from metricscan.ranking.deciding import decided, metrics_read
+from metricscan.ranking.in_pieces import PIECE_ROWS
 from metricscan.ranking.ranking import check_metric
+from metricscan.ranking.stepless import repeated_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -297,7 +299,7 @@ def _settled(partial: pa.Table, rows: dict[str, pa.Table]) -> pa.Table:
     is_head = pc.equal(scan.facts["kind"], "objective")
     facts_of = [scan.facts.filter(is_head).slice(0, 1), scan.facts.filter(pc.invert(is_head))]
     kept = Scan({name: some for name, some in waiting.items() if some.num_rows}, joined(facts_of, SCANNED)).as_table()
-    table = pa.concat_tables([_partial(kept), outcomes, pa.Table.from_pylist(found, schema=PARTIAL)])
+    table = pa.concat_tables([_partial(kept), outcomes, *found])
     keyed = table.append_column("order", pc.index_in(table["kind"], pa.array(_KINDS)))
     order = ["number", "job", "stream", "part", "since", "order", "metric"]
     return table.take(pc.sort_indices(keyed, [(name, "ascending") for name in order]))
@@ -326,64 +328,99 @@ def _complete(heads: pa.Table) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def _decided(
     scan: Scan, jobs: dict[str, list[dict[str, Any]]], objective: Objective, at_best: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    """The outcomes of jobs all of whose rows are there."""
+) -> Iterator[pa.Table]:
+    """The outcomes of jobs all of whose rows are there, with ``PARTIAL``."""
     names = pa.array(jobs, pa.string())
-    streams = sorted({log["stream"] for logs in jobs.values() for log in logs})
-    stream_names = pa.array(streams, pa.string())
-    metrics = {name: _job_by_job(rows, names, stream_names) for name, rows in scan.rows.items()}
+    streams = pa.array(sorted({log["stream"] for logs in jobs.values() for log in logs}), pa.string())
+    superseded = [
+        (number, streams.index(log["stream"]).as_py(), log["part"])
+        for number, logs in enumerate(jobs.values())
+        for log in logs
+        if log["superseded"]
+    ]
+    metrics = {name: _job_by_job(rows, names, streams, superseded) for name, rows in scan.rows.items()}
     suspects = _of_kind(scan.facts, "suspects")
     suspects = suspects.filter(pc.is_in(suspects["metric"], pa.array(objective.metrics)))
-    suspected = set(suspects["job"].to_pylist())
-    for number, (name, logs) in enumerate(jobs.items()):
-        superseded = [(streams.index(log["stream"]), log["part"]) for log in logs if log["superseded"]]
-        by_metric = {}
-        for metric, (rows, cuts) in metrics.items():
-            of_job = rows.take(slice(cuts[number], cuts[number + 1]))
-            by_metric[metric] = of_job.take(_counting(of_job, superseded)) if superseded else of_job
-        doubtful = np.array([name in suspected])
-        decider = PiecewiseDecider(objective, lambda: stream_names, lambda doubtful=doubtful: doubtful, at_best)  # type: ignore[misc]
-        _feed(decider, by_metric, objective, has_run_starts=any(log["has_run_starts"] for log in logs))
-        yield {
-            "number": min((log["number"] for log in logs if log["number"] is not None), default=None),
-            "job": name,
-            "kind": "outcome",
-            "decided": [of_decider(decider, streams)],
+    doubtful = pc.is_in(names, suspects["job"].combine_chunks()).to_numpy(zero_copy_only=False)
+    has_run_starts = any(log["has_run_starts"] for logs in jobs.values() for log in logs)
+    first = [min((log["number"] for log in logs if log["number"] is not None), default=None) for logs in jobs.values()]
+    held = np.sum([np.zeros(len(jobs), np.int64), *(np.diff(cuts) for _, cuts in metrics.values())], axis=0)
+    for begin, end in _pieces(held):
+        rows = {}
+        for name, (of_metric, cuts) in metrics.items():
+            some = of_metric.take(slice(cuts[begin], cuts[end]))
+            rows[name] = some._replace(job=some.job - begin)
+        column = _outcomes(objective, at_best, rows, streams, doubtful[begin:end], has_run_starts=has_run_starts)
+        columns = {
+            "number": pa.array(first[begin:end], pa.int64()),
+            "job": names.slice(begin, end - begin),
+            "kind": pa.array(["outcome"]).take(pa.array(np.zeros(end - begin, np.int64))),
+            "decided": column,
         }
+        yield pa.table(
+            [columns.get(field.name, pa.nulls(end - begin, field.type)) for field in PARTIAL], schema=PARTIAL
+        )
 
 
-def _job_by_job(table: pa.Table, jobs: pa.Array, streams: pa.Array) -> tuple[Rows, Array]:
-    """The rows of these jobs, job by job in the order of their logs, and where those of each job begin and end."""
+def _outcomes(
+    objective: Objective,
+    at_best: Sequence[str],
+    rows: dict[str, Rows],
+    streams: pa.Array,
+    doubtful: Array,
+    *,
+    has_run_starts: bool,
+) -> pa.Array:
+    """What decides jobs, from all of their rows, as a column with one element for each; see :func:`as_column`."""
+
+    def per_job(numbers: Array) -> Array:
+        return np.bincount(numbers, minlength=len(doubtful))
+
+    none, stepped = Rows.joined([]), objective.step is not None
+    read = metrics_read(objective, at_best)
+    own = rows.get(read[0], none)
+    found = decided(
+        objective,
+        at_best,
+        {name: rows.get(name, none) for name in read},
+        rows.get(str(objective.step), none) if stepped else None,
+        rows.get(BLOCK, none) if stepped and objective.step_place == "block" else None,
+        lambda: streams,
+        suspected=lambda: doubtful,
+        run_starts=rows.get(RUN, none) if stepped and has_run_starts and objective.restarts != "keep" else None,
+        count=per_job,
+    )
+    counts = found.counts.plus(repeated_counts(own, objective, count=per_job))
+    return as_column(found._replace(counts=counts), len(doubtful), streams)
+
+
+def _pieces(held: Array) -> Iterator[tuple[int, int]]:
+    """Where to cut jobs that hold so many rows, so that those of one piece need little memory."""
+    ends, begin = np.cumsum(held), 0
+    while begin < len(held):
+        before = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + PIECE_ROWS, side="right")))
+        yield begin, end
+        begin = end
+
+
+def _job_by_job(
+    table: pa.Table, jobs: pa.Array, streams: pa.Array, superseded: Sequence[tuple[int, int, int]]
+) -> tuple[Rows, Array]:
+    """The rows of these jobs, job by job in the order of their logs, and where those of each job begin and end.
+
+    Those of logs that a later attempt superseded are left out; each of these is given by its job, stream and part.
+    """
     job = numbers_in(table["job"], jobs)
     log = pc.fill_null(table["number"], 0).to_numpy()
-    rows = Rows.of(np.zeros(len(job), np.int64), numbers_in(table["stream"], streams), table)
+    rows = Rows.of(job, numbers_in(table["stream"], streams), table)
     if ((job[1:] < job[:-1]) | ((job[1:] == job[:-1]) & (log[1:] < log[:-1]))).any():
         order = np.lexsort((log, job))
-        job, rows = job[order], rows.take(order)
-    return rows, np.searchsorted(job, np.arange(len(jobs) + 1))
-
-
-def _counting(rows: Rows, superseded: Sequence[tuple[int, int]]) -> Array:
-    """Which rows are not of logs that a later attempt superseded, each given by its stream and part."""
-    counts = np.ones(len(rows.job), dtype=bool)
-    parts = np.zeros(len(rows.job), np.int32) if rows.part is None else rows.part
-    for stream, part in superseded:
-        counts &= ~((rows.stream == stream) & (parts == part))
-    return counts
-
-
-def _feed(decider: PiecewiseDecider, rows: dict[str, Rows], objective: Objective, *, has_run_starts: bool) -> None:
-    """Give a decider all rows of one job."""
-    if has_run_starts and objective.restarts != "keep":
-        decider.has_run_starts()
-    for name in decider.others:
-        if name in rows:
-            decider.add_other(name, rows[name])
-    if objective.step in rows:
-        decider.add_steps(rows[objective.step])
-    if BLOCK in rows and objective.step_place == "block":
-        decider.add_blocks(rows[BLOCK])
-    if RUN in rows and objective.restarts != "keep":
-        decider.add_run_starts(rows[RUN])
-    if decider.metric in rows:
-        decider.add(rows[decider.metric])
+        rows = rows.take(order)
+    if superseded:
+        places = np.array(superseded, np.int64).T
+        part = np.zeros(len(rows.job), np.int32) if rows.part is None else rows.part
+        size = int(max(places[2].max(), part.max(initial=0))) + 1
+        log = (rows.job * len(streams) + rows.stream) * size + part
+        rows = rows.take(~np.isin(log, (places[0] * len(streams) + places[1]) * size + places[2]))
+    return rows, np.searchsorted(rows.job, np.arange(len(jobs) + 1))

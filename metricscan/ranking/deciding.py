@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
 from metricscan.ranking.formulas import combined, with_several_values
 from metricscan.ranking.runs import that_count
-from metricscan.ranking.stepless import StepCounts, step_counts
+from metricscan.ranking.stepless import StepCounts, jobs_of_streams, step_counts
 from metricscan.ranking.stepped import Stepped
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def decided(
     dropped: Dropped = NOTHING,
     suspected: Callable[[], Array] | None = None,
     run_starts: Rows | None = None,
+    count: Callable[[Array], Any] = len,
 ) -> Decided:
     """Decide jobs.
 
@@ -73,6 +76,8 @@ def decided(
         As :func:`decide` takes them.
     run_starts : Rows or None
         The places at which runs begin; None if steps that go back begin them.
+    count : callable
+        As :class:`~metricscan.ranking.stepless.StepCounts` takes it.
     """
     found = None if steps is None else Stepped(objective, rows, steps, blocks, run_starts)
 
@@ -80,7 +85,7 @@ def decided(
         return rows[name] if found is None else found.of(name)
 
     formula = objective.formula
-    apart = 0
+    apart = np.zeros(0, np.int64)
     if formula is None:
         given = stepped(objective.metric)
         of_metrics = [given]
@@ -91,13 +96,15 @@ def decided(
     outcomes = decide(given, objective, streams, dropped, suspected)
     if len(of_metrics) > 1:
         outcomes = with_several_values(outcomes, of_metrics, streams)
-    counts = StepCounts(apart=apart)
+    counts = StepCounts(apart=count(apart))
     if steps is not None and found is not None:
-        counts = counts.plus(StepCounts.of_facts(found.facts))
+        counts = counts.plus(StepCounts.of_facts(found.facts, count))
         for one in of_metrics:
-            counted = step_counts(one, steps, objective.step_place, blocks)
-            if not counted.stepless and one is given:
-                counted = counted._replace(streams=int(outcomes.streams.sum()))
+            counted = step_counts(one, steps, objective.step_place, blocks, count)
+            if not np.any(counted.stepless):
+                # other jobs may have rows without a step
+                with_rows = np.repeat(outcomes.job, outcomes.streams) if one is given else jobs_of_streams(one)
+                counted = counted._replace(streams=count(with_rows))
             counts = counts.plus(counted)
     there = tuple(values_there(outcomes, that_count(stepped(name)), objective, streams) for name in at_best)
     return Decided(outcomes, there, counts, None if found is None else found.facts)

@@ -30,12 +30,12 @@ class Combined(NamedTuple):
     ----------
     rows : Rows
         At the place of the last of the values of which each is made.
-    apart : int
+    apart : int array
         The jobs that have rows of all its metrics, and no step that these share, so that the formula has no value.
     """
 
     rows: Rows
-    apart: int
+    apart: Array
 
 
 def combined(
@@ -86,7 +86,7 @@ def combined(
     found = evaluate(formula.program, value_of) if len(rows.job) else np.empty(0)
     return Combined(
         rows._replace(value=np.asarray(found, dtype=np.float64)),
-        int((whole & ~_have(rows, size)).sum()),
+        np.flatnonzero(whole & ~_have(rows, size)),
     )
 
 

@@ -77,6 +77,35 @@ def test_every_format_is_written_in_several_files(logs, tmp_path, format_):
     assert all(repr(one[name].to_pylist()) == repr(fleet[name].to_pylist()) for name in one)
 
 
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Objective("loss", "Minimize", "mean"),
+        Objective("loss", "Minimize", "last-3", step="step"),
+        Objective("loss", "Minimize", "mean", step="step", step_place="after", restarts="split"),
+        Objective("loss", "Minimize", "ema:0.5", step="step", step_place="block"),
+        Objective("loss / last(acc)", "Minimize", is_formula=True),
+        Objective("loss - acc", "Minimize", "window:2", step="step", is_formula=True, restarts="purge"),
+    ],
+    ids=lambda one: one.metric,
+)
+def test_what_is_counted_of_jobs_adds_up(logs, objective):
+    options = {"objective": objective, "block": True, "run_start": "^warming up"}
+    wanted = replay(paths_in(logs), SCANNER, **options)
+    for task_logs in (5, 1000):
+        same_result(replay_on(careless, paths_in(logs), SCANNER, task_logs=task_logs, **options), wanted)
+
+
+@pytest.mark.parametrize("late", ["ab", "a", "b", ""])
+def test_steps_of_a_formula_are_late_only_if_they_are_in_all_jobs(tmp_path, late):
+    rows = {True: "loss=1 acc=2\nstep=1\nloss=2 acc=3\nstep=2\n", False: "step=1\nloss=1 acc=2\nstep=2\nloss=2 acc=3\n"}
+    tree(tmp_path, {f"{name}.log": rows[name in late] for name in "ab"})
+    options = {"objective": Objective("loss - acc", "Minimize", step="step", is_formula=True)}
+    wanted = replay(tmp_path, SCANNER, **options)
+    assert replay_on(alone, tmp_path, SCANNER, task_logs=1, **options).notices == wanted.notices
+    assert any("--step-place after" in one.message for one in wanted.notices) == (late == "ab")
+
+
 def test_other_readers_see_one_table(logs, alone_replay, tmp_path):
     replay_on(careless, paths_in(logs), SCANNER, out=tmp_path / "out", task_logs=5, **PYTHON_AND_REST)
     found = pyarrow.dataset.dataset(tmp_path / "out" / "loss", format="parquet").count_rows()
