@@ -339,7 +339,7 @@ class Following:
 
     def _search(self) -> None:
         begin = self._clock()
-        new = self._watch.look(self._follower.is_read)
+        new = self._watch.look(self._follower.has_read())
         for log in new:
             self._follower.add(log.path, log.name, log.goes_on, log.streams)
         if new:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from metricscan.datasets.journal_format import FollowedFile
 from metricscan.errors import SourceError
 from metricscan.live.followed import Began, Lost, Trouble
+from metricscan.live.identity import Checkpoint
+from metricscan.live.pieces import holds_one
 from metricscan.live.reading import LogReader, unchanged_since
 from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable
 from metricscan.live.watch import LogName
@@ -98,6 +100,26 @@ class _Log:
             name = self.streams[stream] if stream else self.name.stream
             found = self.files[part, stream] = FollowedFile(self.name.job, name, part, self.path)
         return found
+
+
+class _HasRead:
+    """Whether a file was read; the checkpoints are unpacked when the first file is asked for."""
+
+    def __init__(self, logs: Iterable[_Log]) -> None:
+        self._logs = logs
+        self._ended: dict[tuple[int, int], list[Checkpoint]] | None = None
+
+    def __call__(self, path: str, key: tuple[int, int]) -> bool:
+        if any(log.reader is not None and log.reader.log.is_read(key) for log in self._logs):
+            return True
+        if self._ended is None:
+            self._ended = {}
+            for log in self._logs:
+                for packed in log.checkpoints.values():
+                    one = Checkpoint.unpack(packed)
+                    if one.is_finished:
+                        self._ended.setdefault(one.key, []).append(one)
+        return key in self._ended and holds_one(path, self._ended[key])
 
 
 class Follower:
@@ -240,9 +262,12 @@ class Follower:
         self._logs[path] = _Log(path, name, checkpoints)
         self._logs[path].streams = known
 
-    def is_read(self, key: tuple[int, int]) -> bool:
-        """Whether the file of a device and an inode is open, under whatever name."""
-        return any(log.reader is not None and log.reader.log.is_read(key) for log in self._logs.values())
+    def has_read(self) -> Callable[[str, tuple[int, int]], bool]:
+        """What says whether the file at a path, of a device and an inode, is that of a log, under whatever name: as of now.
+
+        An open file is, since nobody else can get its inode. Of one that was closed, the content says it.
+        """
+        return _HasRead(self._logs.values())
 
     # ---- polls
 
@@ -408,8 +433,8 @@ class Follower:
         opened.sort(key=itemgetter(0))
         for _, log in opened[: self._open - self._most_open]:
             settled = log.settled
-            if unchanged_since(log.checkpoints) != settled:
-                # a record of it has not ended
+            if unchanged_since(log.checkpoints) != settled or settled is None or not settled.is_at(log.path):
+                # a record of it has not ended; or it was renamed, and would not be found again
                 continue
             self._close(log)
             log.settled = settled

@@ -72,18 +72,18 @@ class FileStatus(NamedTuple):
     size_bytes: int
     modified_ns: int
 
-    def is_at(self, path: str) -> bool:
-        """Whether the file at a path has this status."""
+    @classmethod
+    def of(cls, path: str) -> Self | None:
+        """That of the file at a path; None if there is none, or it cannot be asked for."""
         try:
             found = os.stat(path)
         except OSError:
-            return False
-        return (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev) == (
-            self.size_bytes,
-            self.modified_ns,
-            self.inode,
-            self.device,
-        )
+            return None
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def is_at(self, path: str) -> bool:
+        """Whether the file at a path has this status."""
+        return FileStatus.of(path) == self
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,20 @@ def is_known(file: OpenFile, checkpoints: Iterable[Checkpoint]) -> bool:
     return any(one.offset and one.ends(reach) for one in checkpoints)
 
 
+def holds_one(path: str, checkpoints: Iterable[Checkpoint]) -> bool:
+    """Whether the file at a path is that of one of some checkpoints; not if it cannot be read."""
+    try:
+        file = open_file(path)
+    except OSError:
+        return False
+    try:
+        return is_known(file, checkpoints)
+    except OSError:
+        return False
+    finally:
+        file.close()
+
+
 def _is_same(file: OpenFile, checkpoints: Iterable[Checkpoint]) -> bool:
     """Whether a file is that of a checkpoint. Of a finished one, another file may have the inode, and begin with its content."""
     size = file.found.st_size

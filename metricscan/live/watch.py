@@ -9,6 +9,7 @@ from glob import has_magic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import OptionError, SourceError
+from metricscan.live.identity import FileStatus
 from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, HEAD_BYTES, format_of
 from metricscan.logs.job import STDIN, Notice
 from metricscan.logs.naming import absolute, is_within
@@ -115,19 +116,20 @@ class Watch:
             "exclude": exclude,
             "follow_links": follow_links,
         }
-        #: Files that are read under another name, with what distinguishes the file.
-        self._renamed: dict[str, tuple[int, int]] = {}
+        #: Files that are, or were, read under another name; each as it was when that was last found.
+        self._renamed: dict[str, FileStatus] = {}
         self._is_first = True
         self._detects = detects
         self._named_from: str | None = None
 
-    def look(self, is_read: Callable[[tuple[int, int]], bool] | None = None) -> list[NewLog]:
+    def look(self, is_followed: Callable[[str, tuple[int, int]], bool] | None = None) -> list[NewLog]:
         """Find the logs that were not known.
 
         Parameters
         ----------
-        is_read : callable, optional
-            Whether the file of a device and an inode is being read, under whatever name.
+        is_followed : callable, optional
+            Whether the file at a path, of a device and an inode, is that of a followed log, under whatever name:
+            :meth:`Follower.has_read` gives it.
         """
         found = self._survey()
         logs = [(job, log) for job in found.jobs for log in job.logs if not _is_in(log.path, found)]
@@ -140,7 +142,7 @@ class Watch:
         new: dict[str, NewLog] = {}
         containers: dict[str, _Container] | None = None
         for (job, log), base in zip(logs, bases, strict=True):
-            if base in new or base in self._known or self._is_renamed(base, is_read):
+            if base in new or base in self._known or self._is_renamed(base, is_followed):
                 continue
             older = [one for one in self._known if one in pieces and pieces[one].base == base]
             goes_on = max(older, key=lambda one: pieces[one].part) if older else None
@@ -251,19 +253,16 @@ class Watch:
                 found = survey(self.paths, **self._settings, named_from=self._named_from)
         return found
 
-    def _is_renamed(self, path: str, is_read: Callable[[tuple[int, int]], bool] | None) -> bool:
-        try:
-            found = os.stat(path)
-        except OSError:
-            return False
-        key = found.st_dev, found.st_ino
-        if self._renamed.get(path) == key:
-            return True
-        if is_read is not None and is_read(key):
-            self._renamed[path] = key
+    def _is_renamed(self, path: str, is_followed: Callable[[str, tuple[int, int]], bool] | None) -> bool:
+        # A new file may have the inode of one that was removed: only an unchanged one is known without a look into it.
+        if path in self._renamed and self._renamed[path].is_at(path):
             return True
         self._renamed.pop(path, None)
-        return False
+        found = FileStatus.of(path)
+        if found is None or is_followed is None or not is_followed(path, (found.device, found.inode)):
+            return False
+        self._renamed[path] = found
+        return True
 
     def _distinct(self, job: str, stream: str) -> LogName:
         """A name that no other log has."""

@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from metricscan import Scanner
 from metricscan.errors import OptionError
+from metricscan.live.follower import Follower
 from metricscan.live.watch import LogName, NewLog, Watch
 
 
@@ -84,15 +86,51 @@ def test_a_file_that_is_read_under_another_name_is_not_new(logs):
     watch.look()
     os.rename(logs / "train.log", logs / "before.log")
     found = os.stat(logs / "before.log")
-    assert watch.look({(found.st_dev, found.st_ino)}.__contains__) == []
-    # also once nothing is read of it any more
-    assert watch.look() == []
+    asked = []
+
+    def is_followed(path, key):
+        asked.append(path)
+        return key == (found.st_dev, found.st_ino)
+
+    assert watch.look(is_followed) == []
+    # it is not asked for again as long as the file is the same
+    assert watch.look(is_followed) == watch.look() == []
+    assert asked == [str(logs / "before.log")]
     # one file with an inode of its own, and one that may get that of the file that is removed
     make(logs, "new")
     os.unlink(logs / "before.log")
     os.rename(logs / "new", logs / "before.log")
     make(logs, "other.log")
     assert {one.path for one in watch.look()} == {str(logs / "other.log"), str(logs / "before.log")}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_new"),
+    [
+        ("loss=1\n", "loss=2\n", True),
+        ("loss=1\n", "loss=1\nloss=2\n", True),
+        ("loss=1\n" * 1000, "loss=1\n" * 999 + "loss=2\n", True),
+        ("loss=1\n" * 1000, "loss=1\n" * 500, True),
+        ("loss=1\n" * 1000, "loss=1\n" * 1001, False),
+    ],
+)
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_new_file_with_the_inode_of_one_that_was_read_under_another_name(logs, before, after, is_new, is_seen):
+    (logs / "train.log").write_text(before)
+    watch = Watch([logs])
+    with Follower(Scanner(["loss=loss=([0-9]+)"]), rotate_wait=0) as follower:
+        (new,) = watch.look(follower.has_read())
+        follower.add(new.path, new.name)
+        assert [rows["loss"].num_rows for found in follower.poll() for _, rows, *_ in found.files]
+        os.rename(logs / "train.log", logs / "before.log")
+        if is_seen:
+            assert watch.look(follower.has_read()) == []
+        # nobody writes to it, so that it is closed
+        assert [found.files for found in follower.poll()]
+        assert watch.look(follower.has_read()) == []
+        # in place, as a file system does that uses inodes again
+        (logs / "before.log").write_text(after)
+        assert [one.path for one in watch.look(follower.has_read())] == [str(logs / "before.log")] * is_new
 
 
 def test_what_appears_later(logs):
