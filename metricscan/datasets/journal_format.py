@@ -290,26 +290,6 @@ class Replaced(NamedTuple):
     offset: int
 
 
-def pack_checkpoint(out: Packer, checkpoint: bytes, before: bytes | None) -> None:
-    """Write a checkpoint as what differs from the file's checkpoint before it: most of it stays."""
-    before = before or b""
-    size = min(len(before), len(checkpoint))
-    same = size - (_difference(before[:size], checkpoint[:size]).bit_length() + 7) // 8
-    rest = size - same
-    ends = 0
-    if rest:
-        different = _difference(before[len(before) - rest :], checkpoint[len(checkpoint) - rest :])
-        ends = ((different & -different).bit_length() - 1) // 8 if different else rest
-    out.number(same)
-    out.number(ends)
-    out.blob(checkpoint[same : len(checkpoint) - ends])
-
-
-def _difference(one: bytes, other: bytes) -> int:
-    """A number whose bits are set where two texts of the same length differ."""
-    return int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
-
-
 def _unpack_checkpoint(data: Unpacker, before: bytes | None) -> bytes:
     before = before or b""
     same, ends = data.number(), data.number()

@@ -199,6 +199,7 @@ def follow(
             detects=input_format == "auto",
             stream=joining,
             name_streams=watch.streams_of,
+            gives_columns=journal is not None,
         )
         return Following(
             follower,
@@ -266,7 +267,6 @@ class Following:
         self._stopped = stopped
         self._is_closed = False
         self._hands_out = True
-        self._held_rows = 0
         self._due: float | None = None
         if self._changes is not None:
             self._waker.add(self._changes.descriptor)
@@ -392,10 +392,9 @@ class Following:
         self._journal.append_all(
             ((one.file, one.rows, one.checkpoint, one.replaces) for one in found.files), found.lost
         )
-        self._held_rows += sum(batch.num_rows for one in found.files for batch in one.rows.values())
         if self._due is None:
             self._due = self._clock() + self._commit_interval
-        if self._held_rows >= _HELD_ROWS:
+        if self._journal.held_rows >= _HELD_ROWS:
             yield from self._commit()
 
     def _commit_if_due(self) -> Iterator[JournalBatch]:
@@ -406,7 +405,7 @@ class Following:
         if self._journal is None:
             return
         self._journal.commit()
-        self._held_rows, self._due = 0, None
+        self._due = None
         yield from self._committed()
 
     def _committed(self) -> Iterator[JournalBatch]:

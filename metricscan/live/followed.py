@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from metricscan.errors import SourceError
+from metricscan.live.file_part import FilePart
 from metricscan.live.identity import Checkpoint, FileStatus, Reach
 from metricscan.live.pieces import (
     OpenFile,
@@ -78,49 +79,6 @@ class Trouble(NamedTuple):
 Event = Began | Data | Ended | Lost | Trouble
 
 
-class _Part:
-    """A generation of the log's file."""
-
-    def __init__(
-        self, number: int, file: OpenFile, reach: Reach, seen_bytes: int, now: float, state: bytes = b""
-    ) -> None:
-        self.number = number
-        self.file = file
-        self.device, self.inode = file.key
-        self.read = self.in_rows = reach
-        self.seen_bytes = seen_bytes
-        self.state = state
-        self.is_finished = False
-        #: Size and time of the file when all of it was read.
-        self.seen: tuple[int, int] | None = None
-        self.changed_at = now
-        self.had_writer = False
-        self.looked_for_writers_at = -_WRITERS_INTERVAL_S
-        #: How much of the bytes that the caller has now is in rows.
-        self.ended_bytes: int | None = None
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return self.device, self.inode
-
-    def go_on_in(self, file: OpenFile) -> None:
-        """Read on in another file, which holds what was read."""
-        self.file.close()
-        self.file = file
-        self.device, self.inode = file.key
-        self.seen = None
-
-    def checkpoint(self, reach: Reach | None = None) -> Checkpoint:
-        return Checkpoint.of(
-            self.in_rows if reach is None else reach,
-            device=self.device,
-            inode=self.inode,
-            seen_bytes=self.seen_bytes,
-            is_finished=self.is_finished,
-            state=self.state,
-        )
-
-
 class FollowedLog:
     """A log that grows, and may be renamed, copied, truncated, replaced and compressed.
 
@@ -168,7 +126,7 @@ class FollowedLog:
         self._clock = clock
         self._chunk_bytes = chunk_bytes
         self._checkpoints = dict(checkpoints or {})
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[int, FilePart] = {}
         self._is_begun = False
         self._changed: set[int] = set()
         self._trouble: str | None = None
@@ -276,10 +234,57 @@ class FollowedLog:
             if part.file.compression is None and part.key != at_path:
                 yield from self._end_if_done(part)
 
-    def _open_parts(self) -> list[_Part]:
+    # ---- in place of a poll, where a file has only grown
+
+    def grown(self, found: FileStatus) -> Data | None:
+        """The new bytes of a log that was :meth:`settled`, if it has only grown since, up to where its status says.
+
+        None if more happened, or may have: a poll finds that, since nothing is changed here. The caller calls :meth:`took` when
+        it has handled the bytes.
+        """
+        parts = self._open_parts()
+        if len(parts) != 1 or self._changed or self._trouble is not None:
+            return None
+        (part,) = parts
+        size, offset = found.size_bytes, part.read.offset
+        is_file = part.key == (found.device, found.inode) and part.file.compression is None and part.seen is not None
+        if not is_file or not offset < size <= offset + self._chunk_bytes:
+            return None
+        descriptor = part.file.descriptor
+        try:
+            data = os.pread(descriptor, size - offset, offset)
+            # as in a poll: only when the data was read
+            if len(data) < size - offset or not part.read.is_in(descriptor):
+                return None
+        except OSError:
+            return None
+        return Data(part.number, offset, data)
+
+    def took(self, new: Data, ended: int, found: FileStatus, state: bytes) -> Checkpoint:
+        """Say that the bytes of :meth:`grown` were handled; return the checkpoint, which holds a state.
+
+        Parameters
+        ----------
+        new : Data
+        ended : int
+            As :meth:`became_rows` takes it.
+        found : FileStatus
+            That for which they were new.
+        state : bytes
+        """
+        part = self._parts[new.part]
+        part.changed_at = self._clock()
+        part.seen_bytes = max(part.seen_bytes, found.size_bytes)
+        part.ended_bytes = ended - new.offset if ended >= new.offset else None
+        part.advance(new.data)
+        part.seen = found.size_bytes, found.modified_ns
+        part.state = state
+        return part.checkpoint()
+
+    def _open_parts(self) -> list[FilePart]:
         return [part for part in self._parts.values() if not part.is_finished]
 
-    def _newest(self) -> _Part | None:
+    def _newest(self) -> FilePart | None:
         return self._parts[max(self._parts)] if self._parts else None
 
     def _last_number(self) -> int:
@@ -349,7 +354,7 @@ class FollowedLog:
     def _add(self, number: int, file: OpenFile, reach: Reach, checkpoint: Checkpoint | None = None) -> None:
         seen_bytes = reach.offset if checkpoint is None else checkpoint.seen_bytes
         state = b"" if checkpoint is None else checkpoint.state
-        self._parts[number] = _Part(number, file, reach, seen_bytes, self._clock(), state)
+        self._parts[number] = FilePart(number, file, reach, seen_bytes, self._clock(), state)
         self._changed.add(number)
 
     def _open_new(self) -> Iterator[Event]:
@@ -365,7 +370,7 @@ class FollowedLog:
         pieces = behind(self._reached().values(), pieces_beside(self.path)) if self._last_number() >= 0 else []
         yield from self._open_all([*pieces, self.path])
 
-    def _find_rewritten(self, part: _Part) -> Iterator[Event]:
+    def _find_rewritten(self, part: FilePart) -> Iterator[Event]:
         """Of a part whose file was removed: read on in the piece that goes on with its content, if there is one."""
         if part.file.compression is not None or os.fstat(part.file.descriptor).st_nlink:
             return
@@ -378,7 +383,7 @@ class FollowedLog:
         part.go_on_in(found.file)
         yield from self._read_on(part)
 
-    def _goes_on_in(self, file: OpenFile) -> _Part | None:
+    def _goes_on_in(self, file: OpenFile) -> FilePart | None:
         """The part whose file was removed, if this file goes on with its content, as when an editor saved it."""
         for part in reversed(self._open_parts()):
             if part.read.offset and part.file.compression is None:
@@ -436,7 +441,7 @@ class FollowedLog:
 
     # ---- one part
 
-    def _read_on(self, part: _Part) -> Iterator[Event]:
+    def _read_on(self, part: FilePart) -> Iterator[Event]:
         if part.file.compression is not None:
             yield from self._read_compressed(part)
             return
@@ -464,18 +469,14 @@ class FollowedLog:
         except OSError as error:
             yield from self._say(error, part.file.path)
 
-    def _hand_on(self, part: _Part, data: bytes) -> Iterator[Event]:
+    def _hand_on(self, part: FilePart, data: bytes) -> Iterator[Event]:
         part.ended_bytes = None
         part.seen_bytes = max(part.seen_bytes, part.read.offset + len(data))
         yield Data(part.number, part.read.offset, data)
-        if part.ended_bytes is None:
-            part.read = part.read.after(data)
-        else:
-            part.in_rows = part.read.after(data[: part.ended_bytes])
-            part.read = part.in_rows.after(data[part.ended_bytes :])
+        part.advance(data)
         self._changed.add(part.number)
 
-    def _truncated(self, part: _Part) -> Iterator[Event]:
+    def _truncated(self, part: FilePart) -> Iterator[Event]:
         """The file does not hold any more what was read of it."""
         descriptor = part.file.descriptor
         if part.in_rows.offset and part.in_rows.is_in(descriptor):
@@ -514,7 +515,7 @@ class FollowedLog:
         if is_at_path:
             yield from self._begin(self._last_number() + 1, file)
 
-    def _read_to_end(self, part: _Part) -> Iterator[Event]:
+    def _read_to_end(self, part: FilePart) -> Iterator[Event]:
         """Read a copy of the part."""
         try:
             if part.file.compression is None:
@@ -527,7 +528,7 @@ class FollowedLog:
         except OSError as error:
             yield from self._say(error, part.file.path)
 
-    def _read_compressed(self, part: _Part) -> Iterator[Event]:
+    def _read_compressed(self, part: FilePart) -> Iterator[Event]:
         """Read a compressed piece to its end; if it has none yet, again when it has changed."""
         file = part.file
         found = os.fstat(file.descriptor)
@@ -550,7 +551,7 @@ class FollowedLog:
             yield Lost(part.number, part.in_rows.offset, part.seen_bytes, "replaced")
         yield from self._end(part, is_cut=not is_whole)
 
-    def _end_if_done(self, part: _Part) -> Iterator[Event]:
+    def _end_if_done(self, part: FilePart) -> Iterator[Event]:
         """End a part whose file lost its name, if nobody writes to it any more."""
         now = self._clock()
         is_silent = now - part.changed_at >= self._rotate_wait
@@ -570,7 +571,7 @@ class FollowedLog:
         if not part.is_finished and part.seen is not None and part.read.offset == part.seen[0]:
             yield from self._end(part, is_cut=False)
 
-    def _end(self, part: _Part, *, is_cut: bool, closes: bool = True) -> Iterator[Event]:
+    def _end(self, part: FilePart, *, is_cut: bool, closes: bool = True) -> Iterator[Event]:
         yield Ended(part.number, is_cut)
         # A copy of the whole is known by its length.
         part.in_rows = part.read
@@ -588,7 +589,7 @@ def _held(checkpoint: Checkpoint, file: OpenFile) -> Reach | None:
         return None
 
 
-def _begins_with(file: OpenFile, part: _Part) -> bool:
+def _begins_with(file: OpenFile, part: FilePart) -> bool:
     """Whether a file begins with what was read of a part."""
     try:
         if file.compression is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from metricscan.datasets.journal_format import FollowedFile
 from metricscan.errors import SourceError
 from metricscan.live.followed import Began, Lost, Trouble
-from metricscan.live.identity import Checkpoint
+from metricscan.live.identity import Checkpoint, FileStatus
 from metricscan.live.pieces import holds_one
 from metricscan.live.reading import LogReader, unchanged_since
 from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable
@@ -22,10 +22,9 @@ from metricscan.logs.job import Notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
-
+    from metricscan.datasets.journal import Rows
     from metricscan.live.followed import Event
-    from metricscan.live.reading import PartRows
+    from metricscan.live.reading import GrownRows, PartRows
     from metricscan.scanning.result import LiveRow, Taken
     from metricscan.scanning.scanner import Scanner
 
@@ -41,7 +40,8 @@ class FileRows(NamedTuple):
     Attributes
     ----------
     file : FollowedFile
-    rows : dict of str to pyarrow.RecordBatch
+    rows : mapping of str to pyarrow.RecordBatch
+        Or columns of one row, if they were asked for.
     replaces : tuple of int
     checkpoint : bytes
         ``OF_STREAM`` for a stream of a container's log: the file of the log has it.
@@ -50,7 +50,7 @@ class FileRows(NamedTuple):
     """
 
     file: FollowedFile
-    rows: Mapping[str, pa.RecordBatch]
+    rows: Rows
     replaces: tuple[int, ...]
     checkpoint: bytes
     taken: tuple[Taken, ...] = ()
@@ -150,6 +150,8 @@ class Follower:
         Of how many logs the files are held open; by default as many as the system lets the process open, but 256.
     stream : mapping, optional
         How streams are opened: ``step``, ``worker`` and other options of :meth:`Scanner.stream`.
+    gives_columns : bool
+        Whether rows may come as columns, which a journal takes in less time than batches.
 
     Attributes
     ----------
@@ -224,7 +226,7 @@ class Follower:
             except ValueError as error:
                 message = f"the checkpoint of {path} cannot be read"
                 raise SourceError(
-                    message, path=path, cause=error, hint="a newer version of metricscan wrote it"
+                    message, path=path, cause=error, hint="another version of metricscan wrote it"
                 ) from error
             for part, (at, _) in parts.items():
                 log.streams |= streams.get((at, part), {})
@@ -281,8 +283,19 @@ class Follower:
         """
         logs = list(self._logs.values()) if paths is None else [self._logs[one] for one in paths if one in self._logs]
         for log in logs:
-            if log.is_refused or (log.settled is not None and log.settled.is_at(log.path)):
+            if log.is_refused:
                 continue
+            if log.settled is not None:
+                found = FileStatus.of(log.path)
+                if found == log.settled:
+                    continue
+                grown = None if found is None else self._grown(log, found)
+                if grown is not None:
+                    log.settled = found
+                    part, rows, replaces, checkpoint, taken = grown
+                    log.checkpoints[part] = checkpoint
+                    yield Found([FileRows(log.file(part), rows, replaces, checkpoint, taken)], [])
+                    continue
             yield from self._poll(log)
         if self._flush_after is not None and self._clock() >= self._flush_at:
             self._flush_at = self._clock() + self.flush_interval
@@ -298,6 +311,19 @@ class Follower:
     def finish(self) -> Iterator[Found]:
         """Take the last record of each log for an ended one: no more is expected. If it goes on, its rows are replaced."""
         yield from self._flush(self._logs.values(), 0.0)
+
+    def _grown(self, log: _Log, found: FileStatus) -> GrownRows | None:
+        """What is new, if the file has only grown."""
+        if log.reader is None:
+            return None
+        try:
+            grown = log.reader.grown(found)
+        except BaseException:
+            self._close(log)
+            raise
+        if grown is not None:
+            self.changed_at = log.reader.changed_at
+        return grown
 
     def _poll(self, log: _Log) -> Iterator[Found]:
         try:

@@ -5,19 +5,19 @@ What tells is content: the first and the last 4 KiB of what was read, and for a 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator  # noqa: TC003 - typing.get_type_hints looks them up
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple, Self
 
+from metricscan.live._digest import digest
+
 WINDOW_BYTES = 4096
-_DIGEST_BYTES = 16
-_VERSION = 1
-_FIXED = struct.Struct(f"<BBQQQQI{_DIGEST_BYTES}s{_DIGEST_BYTES}s")
+# Those of version 1 had other digests.
+_VERSION = 2
+_FIXED = struct.Struct("<BBQQQQI16s16s")
 _CRC = struct.Struct("<I")
 
 
@@ -58,10 +58,9 @@ class Reach(NamedTuple):
             The file cannot be read.
         """
         # The end first: a file that was truncated is too short for it, or holds other bytes there.
-        return (
-            read_at(descriptor, len(self.tail), self.offset - len(self.tail)) == self.tail
-            and read_at(descriptor, len(self.head), 0) == self.head
-        )
+        if read_at(descriptor, len(self.tail), self.offset - len(self.tail)) != self.tail:
+            return False
+        return self.offset <= WINDOW_BYTES or read_at(descriptor, WINDOW_BYTES, 0) == self.head
 
 
 class FileStatus(NamedTuple):
@@ -136,9 +135,8 @@ class Checkpoint:
         state: bytes = b"",
     ) -> Self:
         """The checkpoint at the end of a content."""
-        head = _digest_of_head(reach.head)
-        digests = head, head if reach.tail == reach.head else _digest(reach.tail)
-        return cls(device, inode, reach.offset, seen_bytes, reach.crc, *digests, is_finished, state)
+        head, tail = digest(reach.head), digest(reach.tail)
+        return cls(device, inode, reach.offset, seen_bytes, reach.crc, head, tail, is_finished, state)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -169,8 +167,8 @@ class Checkpoint:
         ValueError
             The bytes are damaged, or of a version that is not known.
         """
-        if data[:1] and data[0] > _VERSION:
-            raise ValueError(f"a checkpoint of version {data[0]}: version {_VERSION} is the newest that is known")
+        if data[:1] and data[0] != _VERSION:
+            raise ValueError(f"a checkpoint of version {data[0]}: version {_VERSION} was expected")
         body = data[: -_CRC.size]
         if len(body) < _FIXED.size or _CRC.unpack(data[-_CRC.size :])[0] != zlib.crc32(body):
             raise ValueError(f"a checkpoint of {len(data)} bytes is damaged")
@@ -188,13 +186,13 @@ class Checkpoint:
         size = min(WINDOW_BYTES, self.offset)
         tail = read_at(descriptor, size, self.offset - size)
         head = read_at(descriptor, size, 0)
-        if len(tail) < size or (_digest(head), _digest(tail)) != (self.head, self.tail):
+        if len(tail) < size or (digest(head), digest(tail)) != (self.head, self.tail):
             return None
         return Reach(self.offset, head, tail, self.crc)
 
     def ends(self, reach: Reach) -> bool:
         """Whether a content is exactly that up to the checkpoint."""
-        return (reach.offset, reach.crc, _digest(reach.tail)) == (self.offset, self.crc, self.tail)
+        return (reach.offset, reach.crc, digest(reach.tail)) == (self.offset, self.crc, self.tail)
 
     def content_behind(self, pieces: Iterable[bytes]) -> tuple[Reach, Iterator[bytes]] | None:
         """The content up to the checkpoint and the pieces behind it, if the pieces of a content begin with it; else None.
@@ -216,7 +214,7 @@ class Checkpoint:
             reach, rest = reach.after(piece[:missing]), piece[missing:]
             if not is_head_known and len(reach.head) == min(WINDOW_BYTES, self.offset):
                 is_head_known = True
-                if _digest(reach.head) != self.head:
+                if digest(reach.head) != self.head:
                     return None
         if not self.ends(reach):
             return None
@@ -242,13 +240,3 @@ def read_at(descriptor: int, size: int, offset: int) -> bytes:
     while len(data) < size and (more := os.pread(descriptor, size - len(data), offset + len(data))):
         data += more
     return data
-
-
-@lru_cache(maxsize=4096)
-def _digest_of_head(data: bytes) -> bytes:
-    # the head of a file that grows stays; its hash is computed once
-    return _digest(data)
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from support.journals import OTHER_SCANNER, SCANNER, batch, file, one_row, rows_
 
 from metricscan import Dataset, Objective, OptionError, SourceError, rank, survey
 from metricscan.datasets import journal as journals
+from metricscan.datasets._packing import pack_difference, pack_row
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, pack_rows, unpack_rows
 from metricscan.logs.job import Notice
@@ -66,6 +68,42 @@ def test_rows_are_read_as_written(rows, before, number):
     assert list(columns.start) == [row[3] for row in written]
     assert list(columns.time) == [-(2**63) if row[4] is None else row[4] for row in written]
     assert set(columns.file) == {number}
+
+
+@given(FLOATS, PLACES, PLACES, PLACES, st.integers(0, 10**6))
+def test_the_columns_of_one_row_are_packed_as_a_batch_of_one_row(value, line, offset, start, metric):
+    columns = np.array([[np.float64(value).view(np.int64)], [line], [offset], [start]], np.int64)
+    packed, of_batch, whole = Packer(), Packer(), Packer()
+    pack_row(packed, metric, columns)
+    pack_rows(of_batch, batch([(value, line, offset, start, None)]), lambda text: 0)
+    for number in (metric, 1):
+        whole.number(number)
+    whole.blob(of_batch)
+    assert packed == whole
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (5, 1), (4, 0), (3, 1), (4,)])
+def test_other_columns_are_not_packed(shape):
+    with pytest.raises(ValueError, match="one row without a time"):
+        pack_row(bytearray(), 0, np.zeros(shape, np.int64))
+    with pytest.raises(TypeError, match="bytearray"):
+        pack_row([], 0, np.zeros((4, 1), np.int64))
+
+
+@given(st.lists(st.binary(max_size=3) | st.binary(min_size=200, max_size=203), max_size=6), st.data())
+def test_what_differs_between_two_texts(parts, data):
+    before = b"".join(parts)
+    text = b"".join(data.draw(st.permutations(parts))) + data.draw(st.binary(max_size=3))
+    out = Packer()
+    pack_difference(out, text, before)
+    packed = Unpacker(bytes(out))
+    same, ends, rest = packed.number(), packed.number(), packed.blob()
+    assert packed.at == len(out)
+    assert before[:same] + rest + before[len(before) - ends :] == text
+    # no more could be left out
+    assert before[:same] == text[:same]
+    assert before[same : same + 1] != text[same : same + 1] or same == len(before) == len(text)
+    assert not rest or same + ends == len(before) or before[len(before) - 1 - ends] != rest[-1]
 
 
 # ---- what is committed

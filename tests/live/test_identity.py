@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metricscan.live._digest import digest
 from metricscan.live.identity import WINDOW_BYTES, Checkpoint, Reach
 
 CONTENT = b"".join(b"row=%d\n" % row for row in range(2000))
@@ -107,3 +108,49 @@ def test_the_numbers_of_a_checkpoint_have_room():
     assert Checkpoint.unpack(checkpoint.pack()) == checkpoint
     with pytest.raises(struct.error):
         dataclasses.replace(checkpoint, inode=2**64).pack()
+
+
+# ---- digests
+
+
+def folded(one, other):
+    product = one * other
+    return product % 2**64 ^ product >> 64
+
+
+def digest_in_python(data):
+    k0, k1, k2, k3 = 0x243F6A8885A308D3, 0x13198A2E03707345, 0xA4093822299F31D1, 0x082EFA98EC4E6C89
+    x, y = k0 ^ len(data), k1 ^ len(data)
+    for at in range(0, len(data) + 1, 16):
+        pair = data[at : at + 16].ljust(16, b"\0")
+        one, two = (int.from_bytes(word, "little") for word in (pair[:8], pair[8:]))
+        x = (folded(x ^ one, k2 ^ two) + one) % 2**64
+        y = (folded(y ^ two, k3 ^ one) + two) % 2**64
+    first, second = folded(x ^ k1, y ^ k3), (folded(y ^ k0, x ^ k2) + x) % 2**64
+    return first.to_bytes(8, "little") + second.to_bytes(8, "little")
+
+
+@given(st.binary(max_size=100))
+def test_a_digest_is_the_same_on_all_machines(data):
+    assert digest(data) == digest_in_python(data)
+
+
+def test_contents_that_differ_little_have_digests_that_differ_much():
+    base = CONTENT[:WINDOW_BYTES]
+    others = [base[:end] for end in range(WINDOW_BYTES)]
+    for bit in range(0, 8 * WINDOW_BYTES, 7):
+        changed = bytearray(base)
+        changed[bit // 8] ^= 1 << bit % 8
+        others.append(bytes(changed))
+    # words that are exchanged, and lines that count on
+    others += [base[at : at + 8] + base[:at] + base[at + 8 :] for at in range(8, WINDOW_BYTES, 8)]
+    others += [b"row=%d\n" % number for number in range(20_000)] + [b"\0" * size for size in range(1, 100)]
+    digests = {digest(one) for one in [base, *others]}
+    assert len(digests) == len({base, *others})
+    # in each half, and about half of the bits of it
+    for half in (slice(0, 8), slice(8, 16)):
+        assert len({one[half] for one in digests}) == len(digests)
+        one = int.from_bytes(digest(base)[half], "little")
+        bits = [(one ^ int.from_bytes(digest(other)[half], "little")).bit_count() for other in others]
+        assert 31 < sum(bits) / len(bits) < 33
+        assert min(bits) > 5

@@ -1,5 +1,6 @@
 """The rows of one log, whose reader may be begun anew anywhere, beside a scan of the whole."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -8,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metricscan import Scanner
+from metricscan._core import Columns
+from metricscan.live.identity import WINDOW_BYTES, FileStatus
 from metricscan.live.reading import LogReader
+from metricscan.scanning.arrow import from_columns
 
 PIECES = st.sampled_from([b"row=1", b"row=23 ", b"\n", b"\n", b"\r", b"\r\n", b"x", b"\0", b"\xef\xbb\xbf", b"=4"])
 DEFINITIONS = ["row=row=([0-9.]+)", "end=([0-9])$"]
@@ -28,6 +32,7 @@ class Rows:
                 for name, rows in self.found.items():
                     self.found[name] = [row for row in rows if row[2] not in one.replaces]
                 for name, batch in one.rows.items():
+                    batch = from_columns(batch) if isinstance(batch, Columns) else batch
                     rows = zip(
                         *(batch.column(column).to_pylist() for column in ("value", "line", "offset", "start")),
                         strict=True,
@@ -58,18 +63,22 @@ def test_it_does_not_matter_where_readers_begin(newline, encoding, pieces, data)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "a.log")
         log.touch()
-        reader = LogReader(str(log), scanner)
+        gives_columns = data.draw(st.booleans())
+        reader = LogReader(str(log), scanner, gives_columns=gives_columns)
         begin = 0
         for cut in cuts:
             with open(log, "ab") as file:
                 file.write(content[begin:cut])
             begin = cut
-            rows.take(reader.poll())
+            if data.draw(st.booleans()) and (grown := reader.grown(FileStatus.of(str(log)))) is not None:
+                rows.take([[grown]])
+            else:
+                rows.take(reader.poll())
             if data.draw(st.booleans()):
                 rows.take([reader.flush()])
             if data.draw(st.booleans()):
                 reader.close()
-                reader = LogReader(str(log), scanner, rows.checkpoints)
+                reader = LogReader(str(log), scanner, rows.checkpoints, gives_columns=gives_columns)
         rows.take(reader.poll())
         rows.take([reader.flush()])
         reader.close()
@@ -87,3 +96,116 @@ def test_a_row_that_waits_for_its_step_at_a_truncation_comes_without_one(tmp_pat
     reader.close()
     rows = [(one.part, row.value, row.step) for one in found for taken in one.taken for row in taken.rows]
     assert rows == [(0, 1, 1), (0, 2, None)]
+
+
+SCANNER = Scanner(["row=row=([0-9]+)"])
+LINES = b"".join(b"row=%d\n" % number for number in range(2000))
+
+
+class Settled:
+    """A log all of whose content was read."""
+
+    def __init__(self, folder, content, **options):
+        self.path = folder / "a.log"
+        self.path.write_bytes(content)
+        self.reader = LogReader(str(self.path), SCANNER, **options)
+        for _ in self.reader.poll():
+            continue
+
+    def grown(self):
+        return self.reader.grown(FileStatus.of(str(self.path)))
+
+    def polled(self):
+        """The values that a poll finds, by part."""
+        return [
+            (one.part, batch["value"].to_pylist())
+            for parts in self.reader.poll()
+            for one in parts
+            for batch in one.rows.values()
+        ]
+
+    def append(self, data):
+        with open(self.path, "ab") as file:
+            file.write(data)
+
+
+@pytest.mark.parametrize("content", [b"row=1\n", LINES], ids=["a line", "more than is compared"])
+@pytest.mark.parametrize("gives_columns", [False, True])
+def test_what_has_grown_is_read_without_a_poll(tmp_path, content, gives_columns):
+    log = Settled(tmp_path, content, gives_columns=gives_columns)
+    assert log.grown() is None
+    for new, rows in ((b"row=5\nro", 1), (b"w=", 0), (b"6\nrow=7\n", 2)):
+        log.append(new)
+        found = log.grown()
+        assert sum(batch.num_rows for batch in found.rows.values() if not isinstance(batch, Columns)) == (
+            0 if rows == 1 and gives_columns else rows
+        )
+        assert sum(one.rows for one in found.rows.values() if isinstance(one, Columns)) == (
+            1 if rows == 1 and gives_columns else 0
+        )
+        # a poll finds nothing more, and another reader goes on there
+        assert (log.grown(), log.polled()) == (None, [])
+        again = LogReader(str(log.path), SCANNER, {found.part: found.checkpoint})
+        assert [one.rows for parts in again.poll() for one in parts if one.rows] == []
+        again.close()
+    log.reader.close()
+
+
+def changed_at(content, place):
+    """A content of which one byte is another."""
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("place", [0, WINDOW_BYTES - 1, -WINDOW_BYTES, -1])
+def test_what_was_written_anew_has_not_grown(tmp_path, place):
+    log = Settled(tmp_path, LINES)
+    # its device and its inode stay, and it is longer
+    log.path.write_bytes(changed_at(LINES, place % len(LINES)) + b"row=9\n")
+    assert log.grown() is None
+    assert log.polled()[-1][0] == 1
+    log.reader.close()
+
+
+def test_a_truncation_between_the_look_at_a_file_and_its_reading(tmp_path, monkeypatch):
+    log = Settled(tmp_path, LINES)
+    log.append(b"row=9\n")
+    pread = os.pread
+
+    def late(descriptor, size, offset):
+        if offset == len(LINES):
+            # the new bytes are those of another content, of which the file has as many
+            log.path.write_bytes(changed_at(LINES, 5) + b"row=8\n")
+        return pread(descriptor, size, offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", late)
+        assert log.grown() is None
+    found = log.polled()
+    assert [part for part, _ in found] == [1]
+    assert found[0][1][-1] == 8
+    log.reader.close()
+
+
+def test_another_file_under_the_name_has_not_grown(tmp_path):
+    log = Settled(tmp_path, LINES)
+    (tmp_path / "new").write_bytes(LINES + b"row=9\n")
+    (tmp_path / "new").rename(log.path)
+    assert log.grown() is None
+    log.reader.close()
+
+
+def test_what_cannot_be_read_now_is_read_by_a_poll(tmp_path, monkeypatch):
+    log = Settled(tmp_path, LINES)
+    log.append(b"row=9\n")
+    for failure in (OSError(5, "Input/output error"), b""):
+
+        def fail(*_, failure=failure):
+            if isinstance(failure, OSError):
+                raise failure
+            return failure
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pread", fail)
+            assert log.grown() is None
+    assert log.polled() == [(0, [9])]
+    log.reader.close()

@@ -1,0 +1,89 @@
+"""A part of a followed log whose file is open."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from metricscan.live.identity import Checkpoint
+
+if TYPE_CHECKING:
+    from metricscan.live.identity import Reach
+    from metricscan.live.pieces import OpenFile
+
+
+class FilePart:
+    """A part that is read: its file, and how far it was read.
+
+    Attributes
+    ----------
+    number : int
+    file : OpenFile
+    device, inode : int
+    read, in_rows : Reach
+        What was read, and how much of it is in rows.
+    seen_bytes : int
+        The greatest size of the file that was seen.
+    state : bytes
+        What its checkpoint is to hold.
+    is_finished : bool
+        Whether it has ended, and its file is closed.
+    seen : tuple of (int, int) or None
+        Size and time of the file when all of it was read.
+    changed_at : float
+        When something of it was last read.
+    had_writer : bool
+        Whether a process was seen that could write to it.
+    looked_for_writers_at : float
+    ended_bytes : int or None
+        How much of the bytes that the caller has now is in rows.
+    """
+
+    def __init__(
+        self, number: int, file: OpenFile, reach: Reach, seen_bytes: int, now: float, state: bytes = b""
+    ) -> None:
+        self.number = number
+        self.file = file
+        self.device, self.inode = file.key
+        self.read = self.in_rows = reach
+        self.seen_bytes = seen_bytes
+        self.state = state
+        self.is_finished = False
+        self.seen: tuple[int, int] | None = None
+        self.changed_at = now
+        self.had_writer = False
+        self.looked_for_writers_at = -inf
+        self.ended_bytes: int | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self.device, self.inode
+
+    def go_on_in(self, file: OpenFile) -> None:
+        """Read on in another file, which holds what was read."""
+        self.file.close()
+        self.file = file
+        self.device, self.inode = file.key
+        self.seen = None
+
+    def advance(self, data: bytes) -> None:
+        """Bytes were read behind what was read before; ``ended_bytes`` says what of them is in rows."""
+        if self.ended_bytes is None:
+            self.read = self.read.after(data)
+        elif self.ended_bytes == len(data):
+            self.read = self.in_rows = self.read.after(data)
+        else:
+            self.in_rows = self.read.after(data[: self.ended_bytes])
+            self.read = self.in_rows.after(data[self.ended_bytes :])
+
+    def checkpoint(self, reach: Reach | None = None) -> Checkpoint:
+        """The checkpoint where its rows end, or another content does."""
+        return Checkpoint.of(
+            self.in_rows if reach is None else reach,
+            device=self.device,
+            inode=self.inode,
+            seen_bytes=self.seen_bytes,
+            is_finished=self.is_finished,
+            state=self.state,
+        )
