@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import threading
@@ -38,6 +39,10 @@ _POLL_S = 0.02
 EXIT_LIMIT = 124
 # Options that say what the reader does, and not how the job runs.
 _OF_READER = ("attach", "stopped_exit_code", "on_event", "threshold", "metrics_file")
+# an argument of the library in its errors
+_ARGUMENT = re.compile(
+    r"(?<![\w'\"-])(args|grace|job|max_runtime|max_silence|prestop_signal|step|training_definition)=(?!=)"
+)
 _FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -109,7 +114,12 @@ def duration(text: str) -> float:
     help="Name of the job, in its record and its journal. Commands that read a folder of jobs, such as rank runs/, name each "
     "job by its folder.  [default: that of its folder]",
 )
-@click.option("-o", "--out", metavar="DIR", help="Folder of the job.  [default: a new one in runs/]")
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    help="Folder of the job.  [default: runs/NAME with --job NAME, else a new one in runs/]",
+)
 @click.option("--attach", metavar="DIR", help="Go on reading the job in this folder; no command is given.")
 @click.option("--separate-stderr", is_flag=True, help="Keep standard error apart; steps do not hold across the two.")
 @click.option(
@@ -162,8 +172,10 @@ def run(
 
     if threshold and on_event is None:
         raise click.UsageError("--threshold needs --on-event COMMAND")
+    if given["training_definition"] is not None and given["tuning_job"] is None and attach is None:
+        raise click.UsageError("--training-definition needs --tuning-job FILE")
     forwarder = _Forwarder()
-    shown = _Shown()
+    shown = _Shown(forwarder)
     job: RunningJob | None = None
     try:
         with forwarder:
@@ -192,20 +204,24 @@ def run(
         for warning in getattr(error, "warnings", ()):
             print_warning(str(warning))
         complain(error)
-        if job is not None and _goes_on(job):
-            click.echo(f"hint: the job goes on; metricscan run --attach {one_line(job.folder)} reads it", err=True)
+        if job is not None and error.hint is None and (state := _unread(job)) is not None:
+            click.echo(f"hint: {state}; metricscan run --attach {one_line(job.folder)} reads it on", err=True)
         return EXIT_NOT_RUN
     return _exit_code(job.record, stopped_exit_code)
 
 
-def _goes_on(job: RunningJob) -> bool:
+def _unread(job: RunningJob) -> str | None:
+    """What is to be said of a job that was not read to its end."""
     from metricscan.errors import MetricscanError
 
     try:
-        return job.record.status == "InProgress"
+        record = job.record
     except MetricscanError:
         # its record is gone, which may be the error that was told
-        return False
+        return None
+    if record.status == "InProgress":
+        return "the job goes on"
+    return None if record.document.get("is_read") else "not all of the job's output was read"
 
 
 def _check_attached(command: tuple[str, ...]) -> None:
@@ -270,16 +286,16 @@ def _started(
     from metricscan.live.job_environment import assignments
 
     style, tuning_job = given.pop("style"), given.pop("tuning_job")
-    with printed_warnings(DefinitionWarning, *_warnings_of(tuning_job)):
+    with printed_warnings(DefinitionWarning, *_warnings_of(tuning_job)), _in_words_of_options():
         job = library.run(
             command,
             scanner,
             labels=wanted.labels if scanner is None else (),
             tuning_job=tuning_job,
             algorithm=wanted.algorithm,
-            environment=assignments(given.pop("env"), "environment"),
-            hyperparameters=assignments(given.pop("hyperparameter"), "hyperparameter"),
-            channels=assignments(given.pop("channel"), "channel"),
+            environment=assignments(given.pop("env"), "--env"),
+            hyperparameters=assignments(given.pop("hyperparameter"), "--hyperparameter"),
+            channels=assignments(given.pop("channel"), "--channel"),
             args=style,
             stdin=None if os.isatty(0) else 0,
             **given,
@@ -288,6 +304,18 @@ def _started(
         )
     click.echo(f"metricscan: job {one_line(job.name)} in {one_line(os.path.relpath(job.folder))}", err=True)
     return job
+
+
+@contextlib.contextmanager
+def _in_words_of_options() -> Iterator[None]:
+    """Tell what is wrong with an argument of the library by the name of its option."""
+    from metricscan.errors import OptionError
+
+    try:
+        yield
+    except OptionError as error:
+        error.message = _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}=", error.message)
+        raise
 
 
 def _warnings_of(tuning_job: str | None) -> list[type[Warning]]:
@@ -382,6 +410,11 @@ class _Forwarder:
             # Its supervisor was killed, or ends at this moment.
             self._is_stop = True
 
+    @property
+    def has_unforwarded(self) -> bool:
+        """Whether a signal asked for an end, and there was no supervisor any more."""
+        return self._is_stop
+
     def stop_orphans(self) -> None:
         """Forward what came before the job; stop a job that has no supervisor any more, if a signal asked for that."""
         early, self._early = self._early, []
@@ -395,7 +428,8 @@ class _Forwarder:
 class _Shown:
     """What is shown of a job: its own output, and a panel."""
 
-    def __init__(self) -> None:
+    def __init__(self, forwarder: _Forwarder) -> None:
+        self._forwarder = forwarder
         self.panel = LivePanel()
         self.told: _Told | None = None
         self._closed: set[int] = set()
@@ -439,7 +473,9 @@ class _Shown:
         print_it()
 
     def waits(self, error: BaseException) -> None:
-        """Say once that there is no room for the journal."""
+        """Say once that there is no room for the journal; a signal that the job does not get ends the wait."""
+        if self._forwarder.has_unforwarded:
+            raise error
         if not self._is_waiting:
             self._is_waiting = True
             self.say(lambda: complain(f"{error}; metricscan waits for room, and the job goes on"))

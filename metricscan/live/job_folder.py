@@ -88,6 +88,12 @@ def free_folder(command: Sequence[str]) -> str:
     raise OptionError(f"{RUNS} holds {_MOST_RUNS} runs of {stem}: give the folder of the job")
 
 
+def named_folder(job: str) -> str:
+    """The folder in ``runs/`` of a job with a name; characters that are not usual in names of files become ``-``."""
+    # a name may begin with dots, or consist of them
+    return os.path.join(RUNS, _IN_NAME.sub("-", job).lstrip(".") or "job")
+
+
 @contextlib.contextmanager
 def turn_to_name() -> Iterator[None]:
     """Wait until nobody else who was started in the current folder is between :func:`free_folder` and :func:`claim`.
@@ -116,8 +122,10 @@ def claim(folder: str, record: dict[str, Any]) -> None:
     """
     try:
         os.makedirs(folder, exist_ok=True)
-        for name in (OUTPUT, ERRORS, JOURNAL, BASE):
+        for name in (RECORD, OUTPUT, ERRORS, JOURNAL, BASE):
             if os.path.lexists(os.path.join(folder, name)):
+                if name == RECORD:
+                    raise FileExistsError
                 raise OptionError(f"{folder} holds {name} already: each job has a folder of its own")
         write_record(os.path.join(folder, RECORD), record, is_new=True)
     except FileExistsError as error:
@@ -129,7 +137,7 @@ def claim(folder: str, record: dict[str, Any]) -> None:
         raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
 
 
-def new_record(job: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+def new_record(job: str, job_id: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a job that is about to start."""
     return {
         # first, so that it is seen without reading all
@@ -144,6 +152,7 @@ def new_record(job: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         "started_at": None,
         "ended_at": None,
         "runner": identity(os.getpid()),
+        "job_id": job_id,
         **fields,
     }
 
@@ -187,12 +196,13 @@ def start(task: Mapping[str, Any], *, stdin: int | None = None) -> None:
     SourceError
         The job's folder cannot be written, or there can be no further process.
     """
+    folder = task["folder"]
     read, write = os.pipe()
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     # Without site, for the supervisor needs the standard library alone, and without the current folder: a file in it may be
     # called json.py.
-    command = [sys.executable, "-S", "-P", "-c", "from metricscan.live.supervisor import main; main()", str(read)]
-    folder = task["folder"]
+    program = "from metricscan.live.supervisor import main; main()"
+    command = [os.path.abspath(sys.executable), "-S", "-P", "-c", program, str(read)]
     with open(write, "w", encoding="utf-8") as file:
         try:
             process = subprocess.Popen(  # noqa: S603 - the interpreter's own path
@@ -200,7 +210,9 @@ def start(task: Mapping[str, Any], *, stdin: int | None = None) -> None:
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": package},
+                env={**os.environ, "PYTHONPATH": package, processes.SUPERVISED: task["record"]["job_id"]},
+                # by this, and the variable, whoever wants to signal it knows it again; and the folder may be moved
+                cwd=folder,
                 pass_fds=(read,),
                 start_new_session=True,
             )
@@ -258,20 +270,59 @@ def current(folder: str) -> JobRecord:
     return read_record(folder)
 
 
+def lost(folder: str, record: JobRecord, error: SourceError) -> SourceError:
+    """What became of a job's folder while it was read, if its supervisor shows that; else the error that reading gave.
+
+    Parameters
+    ----------
+    folder : str
+    record : JobRecord
+        The last one that was read.
+    error : SourceError
+    """
+    supervisor = record.document.get("supervisor")
+    if os.path.lexists(folder) or supervisor is None or not is_alive(supervisor):
+        return error
+    pid = int(supervisor["pid"])
+    try:
+        place = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return error
+    if os.path.isdir(place):
+        hint = f"the job goes on; metricscan run --attach {place} reads it"
+        return SourceError(f"{folder} was moved to {place} while its job runs", path=folder, hint=hint)
+    hint = f"the job goes on without a reader; kill {pid} stops it"
+    return SourceError(f"{folder} was removed while its job runs", path=folder, hint=hint)
+
+
 def is_supervised(record: JobRecord) -> bool:
     """Whether the supervisor of a job may be alive; before there is one, whether the process is that starts the job."""
     keeper = record.document.get("supervisor") or record.document["runner"]
     return is_alive(keeper) is not False
 
 
-def is_running(record: JobRecord) -> bool:
-    """Whether anything of a job may be alive: its supervisor, its command or what that started."""
+def is_running(folder: str, record: JobRecord) -> bool:
+    """Whether anything of a job may be alive: its supervisor, its command or what that started.
+
+    Parameters
+    ----------
+    folder : str
+    record : JobRecord
+        It may be some moments old.
+
+    Raises
+    ------
+    SourceError
+        The supervisor is gone, and so is the record.
+    """
     if is_supervised(record):
         return True
-    child = record.document.get("child")
-    if child is None or record.status != UNKNOWN:
+    # The supervisor is gone: now nobody writes to the record any more, and this one may be older than its last words.
+    document = current(folder).document
+    child = document.get("child")
+    if child is None or document["status"] not in ("InProgress", UNKNOWN):
         return False
-    return bool(is_alive(child)) or bool(processes.processes_of(record.document["folder"]))
+    return bool(is_alive(child)) or bool(processes.processes_of(document["folder"], document.get("job_id")))
 
 
 def note_read(folder: str, record: JobRecord) -> JobRecord:
@@ -307,28 +358,77 @@ def ask_to_stop(record: JobRecord, folder: str, reason: str) -> bool:
     SourceError
         The folder cannot be written.
     """
-    supervisor = record.document.get("supervisor")
-    if supervisor is None or not is_alive(supervisor):
+    if not _has_supervisor(record, folder):
         return False
     path = os.path.join(folder, STOP)
     try:
-        with open(path, "w", encoding="utf-8") as file:
+        # whoever made the folder may have made a link of this name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(reason)
     except OSError as error:
         # without a reason the job is stopped all the same
         if error.errno not in NO_ROOM:
             raise SourceError(f"cannot write {path}", path=path, cause=error) from error
-    return signal_supervisor(record, signal.SIGTERM)
+    return signal_supervisor(record, folder, signal.SIGTERM)
 
 
-def signal_supervisor(record: JobRecord, number: int) -> bool:
-    """Send a signal to the supervisor of a job; False if there is none."""
+def signal_supervisor(record: JobRecord, folder: str, number: int) -> bool:
+    """Send a signal to the supervisor of a job; False if there is none.
+
+    Raises
+    ------
+    SourceError
+        The process that the record names is not the supervisor of the job in this folder.
+    """
+    if not _has_supervisor(record, folder):
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(record.document["supervisor"]["pid"]), number)
+    return True
+
+
+def _has_supervisor(record: JobRecord, folder: str) -> bool:
+    """Whether the supervisor of a job is alive.
+
+    Raises
+    ------
+    SourceError
+        The process that the record names is alive, and is another one: the record was changed, or is a copy.
+    """
     supervisor = record.document.get("supervisor")
     if supervisor is None or not is_alive(supervisor):
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(int(supervisor["pid"]), number)
-    return True
+    pid = int(supervisor["pid"])
+    if processes.is_supervisor(pid, folder, record.document.get("job_id") or ""):
+        return True
+    if not is_alive(supervisor):
+        # it ended between the two looks
+        return False
+    raise SourceError(
+        f"process {pid}, which {os.path.join(folder, RECORD)} names, does not supervise the job in this folder",
+        path=folder,
+        hint="no signal was sent: the record was changed, or the folder is a copy of another one",
+    )
+
+
+def _check_place(record: JobRecord, folder: str) -> None:
+    """Check that a folder is that of its job, and no copy: the processes are those of the other one then.
+
+    Raises
+    ------
+    SourceError
+        Another folder has the job.
+    """
+    place, job_id = record.document["folder"], record.document.get("job_id")
+    try:
+        is_copy = not os.path.samefile(place, folder) and read_record(place).document.get("job_id") == job_id
+    except OSError:
+        # the folder was moved: there is no such job any more where it was
+        return
+    if is_copy:
+        message = f"{folder} holds a copy of the record of the job in {place}"
+        raise SourceError(message, path=folder, hint=f"no signal was sent; metricscan stop {place} stops the job")
 
 
 def stop(folder: str, *, reason: str = "metricscan stop", on_wait: Callable[[], object] | None = None) -> JobRecord:
@@ -363,7 +463,9 @@ def stop(folder: str, *, reason: str = "metricscan stop", on_wait: Callable[[], 
     if record.status != UNKNOWN:
         return record
     # the supervisor is gone
-    left = processes.stop_all(record.document["folder"], float(record.document["grace_s"]))
+    _check_place(record, folder)
+    document = record.document
+    left = processes.stop_all(document["folder"], document.get("job_id"), float(document["grace_s"]))
     if left:
         pids = ", ".join(str(stat.pid) for stat in left[:5])
         raise SourceError(f"{folder}: {len(left)} processes do not end, even when killed: {pids}", path=folder)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from metricscan.datasets.journal import Journal
-from metricscan.datasets.journal_format import FollowedFile
+from metricscan.datasets.journal import LOCK, Journal
+from metricscan.datasets.journal_format import DOCUMENT, FollowedFile, is_journal
+from metricscan.errors import SourceError
 from metricscan.live.followed import Lost, Trouble
+from metricscan.live.identity import Checkpoint
 from metricscan.live.reading import LogReader
+from metricscan.live.supervisor import NO_ROOM
 from metricscan.logs.job import Notice
 
 if TYPE_CHECKING:
@@ -18,12 +22,15 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.errors import SourceError
     from metricscan.live.followed import Event
     from metricscan.live.reading import PartRows
     from metricscan.scanning.scanner import Scanner
 
 _CHUNK_BYTES = 1 << 18
+_POLL_S = 0.02
+# How often is looked whether the journal lies where it was, and is tried whether there is room for one.
+_CHECK_S = 0.1
+_RETRY_S = 1.0
 
 
 class JobOutput:
@@ -66,27 +73,48 @@ class JobOutput:
         on_notice: Callable[[Notice], object] | None = None,
         on_wait: Callable[[SourceError], object] | None = None,
     ) -> None:
-        self._on_data, self._on_rows, self._on_notice = on_data, on_rows, on_notice
+        self._on_data, self._on_rows, self._on_notice, self._on_wait = on_data, on_rows, on_notice, on_wait
         self._paths = [os.path.join(folder, name) for name in names]
         self._names = [(job, name) for name in names]
+        self._scanner = scanner
+        self._path = journal
         self._journal: Journal | None = None
         self._readers: list[LogReader] = []
-        self._at = [0] * len(names)
-        if scanner is None:
-            return
-        self._journal = Journal.open(journal, scanner, on_wait=on_wait)
+        #: What the journal is known by, as long as it lies where it was.
+        self._place: tuple[tuple[int, int], ...] | None = None
+        self._tried_at = self._checked_at = -_RETRY_S
+        # by the number of the file: where the next bytes begin, up to where bytes were handed on, and up to where rows, in a part
+        self._at, self._handed = [0] * len(names), [0] * len(names)
+        self._rows_to = [(0, 0)] * len(names)
+        if scanner is not None:
+            try:
+                self._open(scanner)
+            except SourceError as error:
+                # the job goes on meanwhile, and whoever polls waits
+                if error.errno not in NO_ROOM:
+                    raise
+                if on_wait is not None:
+                    on_wait(error)
+
+    # ---- the journal
+
+    def _open(self, scanner: Scanner) -> None:
+        """Open the journal, and go on where its rows end."""
+        self._tried_at = time.monotonic()
+        self._journal = Journal.open(self._path, scanner, on_wait=self._on_wait)
+        self._place = _place_of(self._path)
         try:
             checkpoints = self._journal.checkpoints()
-            for number, name in enumerate(names):
+            for number, (job, name) in enumerate(self._names):
                 known = {one.part: state for one, state in checkpoints.items() if (one.job, one.stream) == (job, name)}
-                hands_on = None if on_data is None else partial(on_data, number)
+                self._at[number] = Checkpoint.unpack(known[max(known)]).offset if known else 0
                 self._readers.append(
                     LogReader(
                         self._paths[number],
                         scanner,
                         known,
                         on_event=partial(self._event, self._paths[number]),
-                        on_data=hands_on,
+                        on_data=None if self._on_data is None else partial(self._pass_on, number),
                         detects=False,
                     )
                 )
@@ -94,7 +122,45 @@ class JobOutput:
             self.close()
             raise
         if self._journal.cut is not None:
-            self._notify(str(self._journal.cut), journal)
+            self._notify(str(self._journal.cut), self._path)
+
+    def _is_open(self, scanner: Scanner) -> bool:
+        """Whether there is a journal to write to: where there was no room for one, it is tried again."""
+        if self._journal is None and time.monotonic() - self._tried_at >= _RETRY_S:
+            try:
+                self._open(scanner)
+            except SourceError as error:
+                if self._on_wait is None or error.errno not in NO_ROOM:
+                    raise
+                self._on_wait(error)
+        return self._journal is not None
+
+    def _is_lost(self) -> bool:
+        """Whether the journal that is written is no longer the one at its path: then another one is begun."""
+        self._checked_at = time.monotonic()
+        if self._journal is None or _place_of(self._path) == self._place:
+            return False
+        self._let_go()
+        if os.path.isdir(self._path):
+            # perhaps it is just being removed, file by file
+            time.sleep(_CHECK_S)
+        if os.path.isdir(self._path) and not is_journal(self._path):
+            message = f"files of {self._path} were removed while it was written"
+            hint = f"the job goes on; metricscan run --attach reads it once {self._path} is removed, too"
+            raise SourceError(message, path=self._path, hint=hint)
+        self._tried_at = -_RETRY_S
+        self._notify(
+            f"{self._path} was removed or moved while it was written: it is begun anew, with all rows", self._path
+        )
+        return True
+
+    def _let_go(self) -> None:
+        """Close the files, without a commit."""
+        for reader in self._readers:
+            reader.close()
+        if self._journal is not None:
+            self._journal.abandon()
+        self._journal, self._readers = None, []
 
     def _notify(self, message: str, path: str) -> None:
         if self._on_notice is not None:
@@ -106,17 +172,28 @@ class JobOutput:
         elif isinstance(event, Lost):
             self._notify(f"{path} was {event.reason}: what stood from byte {event.offset} on may be lost", path)
 
+    # ---- reading
+
     def poll(self) -> bool:
         """Read what is new, and commit the rows when that is due; return whether there was something new."""
-        if self._journal is None:
+        if self._scanner is None:
             return sum(map(self._hand_on, range(len(self._paths)))) > 0
+        if time.monotonic() - self._checked_at >= _CHECK_S:
+            self._is_lost()
+        if not self._is_open(self._scanner):
+            return False
+        assert self._journal is not None
         is_new = False
-        for number, reader in enumerate(self._readers):
-            for found in reader.poll():
-                is_new = True
-                self._append(number, found)
-        if self._journal.due is not None and time.monotonic() >= self._journal.due:
-            self._journal.commit()
+        try:
+            for number, reader in enumerate(self._readers):
+                for found in reader.poll():
+                    is_new = True
+                    self._append(number, found)
+            if self._journal.due is not None and time.monotonic() >= self._journal.due:
+                self._journal.commit()
+        except SourceError:
+            if not self._is_lost():
+                raise
         return is_new
 
     def _hand_on(self, number: int) -> bool:
@@ -126,12 +203,19 @@ class JobOutput:
             with open(self._paths[number], "rb", buffering=0) as file:
                 while data := os.pread(file.fileno(), _CHUNK_BYTES, self._at[number]):
                     is_new = True
-                    self._at[number] += len(data)
-                    if self._on_data is not None:
-                        self._on_data(number, data)
+                    self._pass_on(number, data)
         except FileNotFoundError:
             return False
         return is_new
+
+    def _pass_on(self, number: int, data: bytes) -> None:
+        """Hand on the bytes that come next, but those that were handed on before the journal was begun anew."""
+        new = data[max(self._handed[number] - self._at[number], 0) :]
+        self._at[number] += len(data)
+        if new:
+            self._handed[number] = self._at[number]
+            if self._on_data is not None:
+                self._on_data(number, new)
 
     def _append(self, number: int, found: Iterable[PartRows]) -> None:
         assert self._journal is not None
@@ -139,28 +223,68 @@ class JobOutput:
         for one in found:
             file = FollowedFile(job, stream, one.part, self._paths[number])
             self._journal.append(file, one.rows, one.checkpoint, replaces=one.replaces)
-            if self._on_rows is not None and one.rows:
-                self._on_rows(number, one.rows)
+            rows = self._new_rows(number, one)
+            if self._on_rows is not None and rows:
+                self._on_rows(number, rows)
+
+    def _new_rows(self, number: int, found: PartRows) -> dict[str, pa.RecordBatch]:
+        """The rows that were not handed on before the journal was begun anew. The rows of a record come together."""
+        part, before = self._rows_to[number]
+        new = {}
+        for name, rows in found.rows.items():
+            offsets, at = rows["offset"], 0
+            if found.part == part and rows.num_rows and offsets[0].as_py() < before:
+                at = bisect_left(offsets, before, key=lambda one: one.as_py())
+            if at < rows.num_rows:
+                new[name] = rows.slice(at)
+                self._rows_to[number] = max(self._rows_to[number], (found.part, offsets[-1].as_py() + 1))
+        return new
 
     def finish(self) -> None:
         """Take all that is there: nobody writes any more, so that the last record needs no end."""
-        while self.poll():
-            continue
-        for number, reader in enumerate(self._readers):
-            self._append(number, reader.flush())
-        if self._journal is not None:
-            self._journal.commit()
+        if self._scanner is None:
+            self.poll()
+            return
+        is_whole = False
+        while not is_whole:
+            while self.poll():
+                continue
+            if not self._is_open(self._scanner):
+                # there is no room for the journal
+                time.sleep(_POLL_S)
+                continue
+            assert self._journal is not None
+            try:
+                for number, reader in enumerate(self._readers):
+                    self._append(number, reader.flush())
+                self._journal.commit()
+            except SourceError:
+                if not self._is_lost():
+                    raise
+            else:
+                is_whole = not self._is_lost()
 
     def close(self) -> None:
         """Close the files; commit what was read."""
-        for reader in self._readers:
-            reader.close()
-        journal, self._journal = self._journal, None
-        if journal is not None:
-            journal.close()
+        try:
+            # where the folder was moved, whoever goes on there reads again what is not committed
+            if self._journal is not None and _place_of(self._path) == self._place:
+                self._journal.commit()
+        finally:
+            self._let_go()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _place_of(path: str) -> tuple[tuple[int, int], ...] | None:
+    """What the journal at a path is known by: its files that are never replaced; None if one is not there."""
+    try:
+        return tuple(
+            (status.st_dev, status.st_ino) for name in (DOCUMENT, LOCK) for status in [os.stat(f"{path}/{name}")]
+        )
+    except OSError:
+        return None

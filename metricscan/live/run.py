@@ -6,16 +6,17 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from metricscan.errors import AllFaults, OptionError
+from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.live import job_folder
 from metricscan.live.hyperparameters import ARGUMENTS, BASE, handed
 from metricscan.live.job_environment import LOG_LEVEL, masked, masked_command, own_variables
-from metricscan.live.processes import JOB_DIR
+from metricscan.live.processes import JOB_DIR, JOB_ID
 from metricscan.logs.job_record import ERRORS, OUTPUT, RECORD
 from metricscan.sagemaker.algorithms import definitions as built_in
 from metricscan.sagemaker.checking import OBJECTIVE_HYPERPARAMETER
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.errors import SourceError
     from metricscan.live.hyperparameters import Arguments, Handed
     from metricscan.live.running import RunningJob
     from metricscan.logs.job import Notice
@@ -104,7 +104,7 @@ def run(
     job : str, optional
         The name of the job; by default that of its folder.
     out : path, optional
-        The job's folder, which holds no other job; by default a new one in ``runs/``.
+        The job's folder, which holds no other job; by default ``runs/NAME`` of a job with a name, else a new one in ``runs/``.
     cwd : path, optional
         Where the command runs.
     stdin : int, optional
@@ -159,6 +159,8 @@ def run(
     style: Arguments = args or ("flags" if request is None and algorithm is None else "sagemaker")
     prestop = _prestop(prestop_signal)
     with AllFaults() as errors:
+        if job == "":
+            errors.note("job='': a name was expected")
         if not words:
             errors.note("the command is empty")
         if style not in ARGUMENTS:
@@ -170,7 +172,7 @@ def run(
             if seconds is not None and not (0 < seconds < float("inf") or least_is_fine):
                 errors.note(f"{name}={seconds}: a positive number of seconds was expected")
         if prestop is not None and max_runtime is not None and prestop[1] >= max_runtime:
-            errors.note(f"prestop_signal={prestop_signal!r}: fewer seconds than max_runtime were expected")
+            errors.note(f"prestop_signal={prestop_signal!r}: less than max_runtime={max_runtime:g} was expected")
     place = os.path.abspath(os.curdir if cwd is None else cwd)
     if not os.path.isdir(place):
         raise OptionError(f"cwd={place}: there is no such folder")
@@ -183,20 +185,25 @@ def run(
         raise OptionError(f"step={step!r}: no metric has this name")
     parameters = _parameters(request, hyperparameters)
     own = own_variables(
-        os.environ, {} if request is None else request.environment, environment or {}, reserved=(JOB_DIR,)
+        os.environ, {} if request is None else request.environment, environment or {}, reserved=(JOB_DIR, JOB_ID)
     )
     for warning in own.warnings:
         warnings.warn(warning, JobWarning, stacklevel=2)
     with job_folder.turn_to_name() if out is None else contextlib.nullcontext():
-        folder = os.path.abspath(job_folder.free_folder(words) if out is None else out)
-        name = job or os.path.basename(folder)
+        if out is None:
+            out = job_folder.free_folder(words) if job is None else job_folder.named_folder(job)
+        folder = os.path.abspath(out)
+        name = os.path.basename(folder) if job is None else job
         gives = handed(folder, name, words, parameters, channels or {}, style, own.values.get(LOG_LEVEL))
-        whole = {**os.environ, **gives.environment, **own.values, JOB_DIR: folder}
+        # as long as a pid may be another process's, this text shows whose it is
+        job_id = secrets.token_hex(16)
+        whole = {**os.environ, **gives.environment, **own.values, JOB_DIR: folder, JOB_ID: job_id}
         argv = [*words, *gives.arguments]
         job_folder.check_command(argv, whole, place)
         outputs = [OUTPUT, ERRORS] if separate_stderr else [OUTPUT]
         record = job_folder.new_record(
             name,
+            job_id,
             {
                 "folder": folder,
                 "command": masked_command(argv),
@@ -242,7 +249,11 @@ def run(
     # The job runs by now: what reads it, and pyarrow, are loaded meanwhile.
     from metricscan.live.running import RunningJob
 
-    return RunningJob(folder, on_output=on_output, on_rows=on_rows, on_notice=on_notice, on_wait=on_wait)
+    try:
+        return RunningJob(folder, on_output=on_output, on_rows=on_rows, on_notice=on_notice, on_wait=on_wait)
+    except SourceError as error:
+        error.hint = error.hint or f"the job goes on; metricscan run --attach {folder} reads it"
+        raise
 
 
 def duration_s(text: str) -> float:

@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from metricscan.definitions.definition import MetricDefinition
+from metricscan.errors import SourceError
 from metricscan.live import job_folder
 from metricscan.live.job_output import JobOutput
 from metricscan.logs.job_record import JOURNAL, UNKNOWN
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.errors import SourceError
     from metricscan.logs.job import Notice
     from metricscan.logs.job_record import JobRecord
 
@@ -152,7 +152,10 @@ class RunningJob:
         if moment - self._checked_at >= _CHECK_S:
             # before the output is read: what an ended job wrote is all there then
             self._checked_at = moment
-            runs = job_folder.is_running(self.record)
+            try:
+                runs = job_folder.is_running(self.folder, self.record)
+            except SourceError as error:
+                raise job_folder.lost(self.folder, self._record, error) from error
         if runs:
             self._output.poll()
             return True
@@ -240,7 +243,7 @@ class RunningJob:
 
         SIGTERM stops the job. A second SIGTERM or SIGINT kills it.
         """
-        return job_folder.signal_supervisor(self.record, number)
+        return job_folder.signal_supervisor(self.record, self.folder, number)
 
     def close(self) -> None:
         """Stop reading. The job goes on."""

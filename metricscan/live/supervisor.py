@@ -75,7 +75,7 @@ def write_record(path: str, record: dict[str, Any], *, is_new: bool = False) -> 
     """
     folder, name = os.path.split(os.path.join(".", path))
     new = f"{folder}/.{name}.{os.getpid()}"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(json.dumps(record, indent=2) + "\n")
@@ -111,6 +111,7 @@ class Supervisor:
         self.task = task
         self.folder: str = task["folder"]
         self.record: dict[str, Any] = task["record"]
+        self.job_id: str | None = self.record.get("job_id")
         self.outputs: list[int] = []
         self.child = 0
         self.wait_status: int | None = None
@@ -310,7 +311,7 @@ class Supervisor:
         if self.kill_at is not None and moment >= self.kill_at and self.wait_status is None:
             self.kill_at = moment + _RETRY_S
             self._signal_command(signal.SIGKILL)
-            processes.kill_all(self.folder, [os.getpid()], self._reap)
+            processes.kill_all(self.folder, self.job_id, [os.getpid()], self._reap)
 
     def _is_silent(self, moment: float, limit: float) -> bool:
         size = sum(os.fstat(descriptor).st_size for descriptor in self.outputs)
@@ -379,11 +380,11 @@ class Supervisor:
         left: set[tuple[int, int]] = set()
         wait_s = self.task["grace_s"] if self.stopped_by is not None else min(self.task["grace_s"], _MOST_LEFT_S)
         end = min(self.kill_at or float("inf"), time.monotonic() + wait_s)
-        while others := processes.processes_of(self.folder, [os.getpid()]):
+        while others := processes.processes_of(self.folder, self.job_id, [os.getpid()]):
             new = [stat for stat in others if stat.key not in left]
             left.update(stat.key for stat in new)
             if time.monotonic() >= end or self.signals.count(signal.SIGTERM) > 1:
-                processes.kill_all(self.folder, [os.getpid()], self._reap)
+                processes.kill_all(self.folder, self.job_id, [os.getpid()], self._reap)
                 break
             processes.send(new, signal.SIGTERM)
             processes.send(new, signal.SIGCONT)

@@ -26,7 +26,7 @@ UNKNOWN = "Unknown"
 _HEAD_BYTES = 200
 
 Status = Literal["InProgress", "Completed", "Failed", "Stopped", "Unknown"]
-_TEXTS = ("failure_reason", "stopped_by", "started_at", "ended_at")
+_TEXTS = ("failure_reason", "stopped_by", "started_at", "ended_at", "job_id")
 _STATUSES = ("InProgress", "Completed", "Failed", "Stopped", UNKNOWN)
 # Those of a scanner.
 _OPTIONS = {"newline", "matches", "escape", "ansi"}

@@ -69,6 +69,20 @@ def test_jobs_get_folders_of_their_own(folder):
         assert f"job sh-{number} in runs/sh-{number}" in err
 
 
+@pytest.mark.parametrize(
+    ("name", "place"), [("first", "first"), ("a/b\nc", "a-b-c"), ("../../up", "-..-up"), ("..", "job"), (".hid", "hid")]
+)
+def test_the_name_of_a_job_is_that_of_its_folder(folder, name, place):
+    code, _, err = metricscan("run", "--job", name, "--", "true", cwd=folder.parent.parent)
+    assert code == 0
+    runs = folder.parent.parent / "runs"
+    assert [path.name for path in runs.iterdir()] == [place]
+    assert read_record(str(runs / place)).job == name
+    assert f"in runs/{place}" in err
+    code, _, err = metricscan("run", "--job", name, "--", "true", cwd=folder.parent.parent)
+    assert (code, f"{place} holds another job" in err) == (125, True)
+
+
 def test_environment_and_hyperparameters(folder, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     command = ["sh", "-c", 'echo "$A|$1|$2|$3|$4"; cat "$METRICSCAN_HYPERPARAMETERS"', "train"]
@@ -133,7 +147,14 @@ def test_a_built_in_algorithm_and_its_log(folder):
         (["--max-runtime", "soon", "--", "true"], 125, "'soon' is no duration"),
         (["--no-such-option"], 125, "No such option"),
         (["--args", "odd", "--", "true"], 125, "Invalid value for '--args'"),
-        (["--env", "A", "--", "true"], 125, "environment 'A': NAME=VALUE was expected"),
+        (["--env", "A", "--", "true"], 125, "--env 'A': NAME=VALUE was expected"),
+        (["--max-runtime", "0", "--", "true"], 125, "--max-runtime=0.0: a positive number"),
+        (["--prestop-signal", "USR2", "--", "true"], 125, "--prestop-signal='USR2': a signal and a duration"),
+        (["--prestop-signal", "USR2@9", "--max-runtime", "8", "--", "true"], 125, "less than --max-runtime=8 was"),
+        (["--channel", "a=.", "--", "true"], 125, "folders of SageMaker's toolkit: --args='sagemaker'"),
+        (["-m", "step=step=(.)", "--step", "stop", "--", "true"], 125, "--step='stop': no metric has this name"),
+        (["--training-definition", "a", "--", "true"], 125, "--training-definition needs --tuning-job FILE"),
+        (["--job", "", "--", "true"], 125, "--job='': a name was expected"),
         (["--threshold", "loss < 1", "--", "true"], 125, "--threshold needs --on-event"),
         (["-m", "a=(", "--", "true"], 125, "metric definitions"),
         (["--attach", "/no/such"], 125, "is not the folder of a job"),
@@ -256,7 +277,9 @@ def test_a_job_whose_record_is_gone_is_an_error(folder):
 
 
 def test_output_that_is_no_file_any_more_is_told(folder):
-    swap = f"echo loss=1; sleep 1; cd {folder}; mv output.log other; mkdir output.log; sleep 1"
+    # the reader has begun
+    waits = f"until ls {folder}/journal/*.segment; do sleep 0.1; done 2>/dev/null >&2"
+    swap = f"echo loss=1; {waits}; cd {folder}; mv output.log other; mkdir output.log; sleep 1"
     code, out, err = metricscan("run", *LOSS, "-o", folder, "--", "sh", "-c", swap)
     assert (code, out) == (0, "loss=1\n")
     assert f"notice: {folder}/output.log is a folder: a file that grows was expected; it is tried again" in err

@@ -213,7 +213,7 @@ def test_a_folder_has_one_job(folder):
 
 
 def test_of_two_that_want_a_folder_one_gets_it(tmp_path):
-    record = job_folder.new_record("a", {"folder": str(tmp_path)})
+    record = job_folder.new_record("a", "0" * 32, {"folder": str(tmp_path)})
     job_folder.claim(str(tmp_path), record)
     with pytest.raises(OptionError, match="holds another job"):
         job_folder.claim(str(tmp_path), record)
@@ -246,7 +246,7 @@ def test_options_that_are_invalid_are_reported_together(folder):
         ({"prestop_signal": "USR2"}, "a signal and a duration were expected"),
         ({"prestop_signal": "NOTHING@3"}, "a signal and a duration were expected"),
         ({"prestop_signal": "USR2@3x"}, "is no duration"),
-        ({"prestop_signal": "USR2@30", "max_runtime": 20}, "fewer seconds than max_runtime"),
+        ({"prestop_signal": "USR2@30", "max_runtime": 20}, "less than max_runtime=20 was expected"),
         ({"step": "epoch"}, "no metric has this name"),
         ({"channels": {"train": "."}}, "channels need the folders"),
         ({"cwd": "/no/such"}, "there is no such folder"),
@@ -355,7 +355,9 @@ time.sleep(600)
 
 def test_no_process_is_left_of_a_job_that_is_stopped(folder, ready):
     job = ready(python(SPREAD), grace=0.5)
-    pids = {stat.pid for stat in processes.processes_of(str(folder), [job.record.document["supervisor"]["pid"]])}
+    document = job.record.document
+    found = processes.processes_of(str(folder), document["job_id"], [document["supervisor"]["pid"]])
+    pids = {stat.pid for stat in found}
     assert len(pids) >= 4
     assert job.stop().status == "Stopped"
     assert [pid for pid in pids if (stat := stat_of(pid)) is not None and not stat.has_ended] == []

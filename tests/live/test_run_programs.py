@@ -5,7 +5,7 @@ import math
 import sys
 
 import pytest
-from support.jobs import DEADLINE_S, alive, none_left, until
+from support.jobs import DEADLINE_S, alive, job_processes, none_left, until
 
 import metricscan
 from metricscan.live import processes
@@ -153,7 +153,7 @@ def test_two_workers_under_torchrun(folder, script):
         command, [f"loss=loss={NUMBER}"], labels={"worker": r"^\[(rank\d+)\]"}, out=folder, grace=15
     ) as job:
         until(lambda: job.poll() and job.rows > 20, "rows of both workers", 120)
-        pids = [stat.pid for stat in processes.processes_of(str(folder))]
+        pids = job_processes(folder)
         # the agent and its two workers
         assert len(pids) >= 3
         record = job.stop()

@@ -75,14 +75,11 @@ def test_what_the_command_left_is_ended_before_there_is_room(keeper, monkeypatch
 def test_a_stop_needs_no_room_for_its_reason(tmp_path, monkeypatch):
     sent = []
 
-    class Record:
-        document = {"supervisor": {"pid": 1}}  # noqa: RUF012
-
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(job_folder, "is_alive", lambda _: True)
-    monkeypatch.setattr(job_folder, "signal_supervisor", lambda _, number: sent.append(number) or True)
+    monkeypatch.setattr(job_folder, "_has_supervisor", lambda *_: True)
+    monkeypatch.setattr(job_folder, "signal_supervisor", lambda _, __, number: sent.append(number) or True)
     monkeypatch.setattr(job_folder, "open", full, raising=False)
-    assert job_folder.ask_to_stop(Record, str(tmp_path), "enough")
+    assert job_folder.ask_to_stop(None, str(tmp_path), "enough")
     assert sent == [signal.SIGTERM]

@@ -25,9 +25,19 @@ def until(condition, what, seconds=DEADLINE_S):
     return found
 
 
+def job_processes(folder):
+    """The pids of the processes that have a job's folder in their environment, and have not ended."""
+    entry, found = os.fsencode(f"{processes.JOB_DIR}={folder}"), set()
+    for stat in processes.all_processes():
+        with contextlib.suppress(OSError), open(f"/proc/{stat.pid}/environ", "rb") as file:
+            if entry in file.read().split(b"\0") and not stat.has_ended:
+                found.add(stat.pid)
+    return found
+
+
 def alive(folder):
     """The processes of a job, its supervisor among them."""
-    found = {stat.pid for stat in processes.processes_of(str(folder))}
+    found = job_processes(folder)
     with contextlib.suppress(OSError):
         record = read_record(str(folder)).document
         for name in ("supervisor", "child"):
@@ -49,10 +59,11 @@ def none_left(folder):
         yield
         until(lambda: not alive(folder), "the end of the job's processes", 20)
     finally:
-        for pid in alive(folder):
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        processes.kill_all(str(folder))
+        while left := alive(folder):
+            for pid in left:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
         for number, handler in before.items():
             signal.signal(number, handler)
 
