@@ -382,12 +382,11 @@ cdef class Stream:
 
     cdef int put_near_miss(self, int32_t companion, const ms_note *note, matches) except -1:
         """Note a near miss in a record that Python decides; matches are those of the companion."""
-        cdef int64_t start, end
+        cdef int64_t start, end, value_start, value_end, place
         if matches is not FAILED and matches is not TIMED_OUT and matches:
-            start, end, *_ = matches[0]
-            ms_add_deferred_miss(
-                &self.scan, companion, note, start, end, ms_input_offset(&self.scan.regions[note.region], note.position + start)
-            )
+            start, end, value_start, value_end, _ = matches[0]
+            place = ms_input_offset(&self.scan.regions[note.region], note.position + start)
+            ms_add_deferred_miss(&self.scan, companion, note, start, end, value_start, value_end, place)
         return 0
 
     cdef int put_text(self, int32_t pattern, ms_state *state, text, const ms_note *note, int64_t start) except -1:

@@ -26,6 +26,10 @@ class SuspectsOfMetric(Protocol):
         """Line and offset of the last record that would match if the value could be any text that stands for a number."""
 
     @property
+    def is_not_finite(self) -> bool:
+        """Whether that record says nan or inf."""
+
+    @property
     def cut_starts(self) -> Array:
         """The starts of the values that are only a part of what stands there, in ascending order; int64."""
 
@@ -58,6 +62,7 @@ class NotedSuspects(NamedTuple):
     dropped: Dropped | None = None
     last_cut_line: tuple[int, int] | None = None
     cut_line_starts: Array = np.empty(0, dtype=np.int64)
+    is_not_finite: bool = False
 
     def is_cut(self, start: int) -> bool:
         """Whether the value that starts here is among those that are cut."""
@@ -164,6 +169,7 @@ def _as_json(suspects: SuspectsOfMetric) -> dict[str, Any]:
         "last_near_miss": suspects.last_near_miss,
         "cut_starts": _some(suspects.cut_starts),
         "unterminated_start": suspects.unterminated_start,
+        **({"is_not_finite": True} if suspects.is_not_finite else {}),
         **({} if suspects.dropped is None else {"dropped": suspects.dropped._asdict()}),
     }
     if suspects.last_cut_line is not None:
@@ -189,6 +195,7 @@ def _from_json(entry: Mapping[str, Any]) -> NotedSuspects:
         _dropped(entry["dropped"]) if "dropped" in entry else None,
         None if line is None else (int(line[0]), int(line[1])),
         np.array(entry.get("cut_line_starts", ()), dtype=np.int64),
+        bool(entry.get("is_not_finite", False)),
     )
 
 

@@ -99,6 +99,7 @@ class FoundSuspects:
     def __init__(self, document: Mapping[str, Any]) -> None:
         near, line, dropped = document["last_near_miss"], document["last_cut_line"], document["dropped"]
         self.last_near_miss: tuple[int, int] | None = None if near is None else (near[0], near[1])
+        self.is_not_finite: bool = document["is_not_finite"]
         self.last_cut_line: tuple[int, int] | None = None if line is None else (line[0], line[1])
         self.unterminated_start: int | None = document["unterminated_start"]
         self.cut_starts: Array = np.array(document["cut_starts"], np.int64)
@@ -121,7 +122,8 @@ class FoundSuspects:
 
     def plus(self, later: FoundSuspects) -> FoundSuspects:
         """Add those of the next part of the log; changes and returns this object."""
-        self.last_near_miss = later.last_near_miss or self.last_near_miss
+        if later.last_near_miss is not None:
+            self.last_near_miss, self.is_not_finite = later.last_near_miss, later.is_not_finite
         self.last_cut_line = later.last_cut_line or self.last_cut_line
         if later.unterminated_start is not None:
             self.unterminated_start = later.unterminated_start
@@ -145,6 +147,7 @@ def of_suspects(one: SuspectsOfMetric) -> dict[str, Any]:
     """The suspects of one metric in one log."""
     return {
         "last_near_miss": one.last_near_miss,
+        "is_not_finite": one.is_not_finite,
         "last_cut_line": one.last_cut_line,
         "unterminated_start": one.unterminated_start,
         "cut_starts": one.cut_starts.tolist(),

@@ -251,7 +251,9 @@ cdef extern from "kernel/suspects.h" nogil:
     void ms_examine_deferred(
         ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end, int64_t place
     )
-    void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t place)
+    void ms_add_deferred_miss(
+        ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t value_start, int64_t value_end, int64_t place
+    )
 
 cdef extern from "kernel/cut_lines.h" nogil:
     void ms_show_next(ms_scan *scan, const uint8_t *p, int64_t n)

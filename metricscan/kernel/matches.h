@@ -56,7 +56,7 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
     const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_state *state = &scan->states[pattern];
     if (q->is_companion) {
-        ms_add_suspect(scan, r, pattern, MS_NEAR_MISS, 0, start, start, end);
+        ms_add_suspect(scan, r, pattern, MS_NEAR_MISS, (uint64_t)ms_says_not_finite(r->p, value_start, value_end), start, start, end);
         return;
     }
     if (q->has_companion && status == MS_NUMBER) ms_look_at_value(scan, r, q, state, value_start, value_end);

@@ -1,7 +1,8 @@
 /* Suspects: values that may not be what the log says. In a watching engine, each pattern of a metric has a companion. Where a
  * candidate of the pattern has not matched, the companion's program is run, in which the value's group takes any text that looks like a
  * value: such a record is a near miss. Literals of the companion, as of names in colour, make a record such a candidate, too. The
- * companion's rows are the suspects of all kinds. Such a row's value holds the kind in its first byte and a unit in the others.
+ * companion's rows are the suspects of all kinds. Such a row's value holds the kind in its first byte, and in the others a unit, or of a
+ * near miss whether it says nan or inf.
  */
 #ifndef METRICSCAN_SUSPECTS_H
 #define METRICSCAN_SUSPECTS_H
@@ -291,6 +292,26 @@ static inline int ms_needs_look(const ms_scan *scan, const ms_pattern *q, const 
 
 /* ---- rows of a companion */
 
+/* Return whether a text that stands for a value says that the number is not finite: nan, inf and their like (nan32, 1.#QNAN, tensor(nan)). */
+static int ms_says_not_finite(const uint8_t *p, int64_t start, int64_t end) {
+    for (int64_t at = start; at < end; at++) {
+        if (end - at >= 3 && memcmp(p + at, "\xE2\x88\x9E", 3) == 0) return 1;
+        if (p[at] == 0x1B || (end - at >= 2 && memcmp(p + at, "#0", 2) == 0)) { /* A colour, whose sequence a letter ends. */
+            while (at < end && !ms_is_letter(p[at])) at++;
+            continue;
+        }
+        char word[8];
+        const int64_t first = at;
+        for (; at < end && ms_is_letter(p[at]); at++)
+            if (at - first < 8) word[at - first] = (char)(p[at] | 0x20);
+        const int64_t length = at - first;
+        if (length == 3 && (memcmp(word, "nan", 3) == 0 || memcmp(word, "inf", 3) == 0)) return 1;
+        if (length == 8 && (memcmp(word, "infinity", 8) == 0 || memcmp(word, "diverged", 8) == 0 || memcmp(word, "overflow", 8) == 0)) return 1;
+        if (length && first > start && p[first - 1] == '#') return 1;
+    }
+    return 0;
+}
+
 /* Append a row to a companion. The first ones of each kind become samples: the text in [from, to) of the region. */
 static void ms_add_suspect(ms_scan *scan, ms_region *r, int32_t companion, int kind, uint64_t unit, int64_t start, int64_t from, int64_t to) {
     ms_state *state = &scan->states[companion];
@@ -367,9 +388,11 @@ static void ms_examine_deferred(ms_scan *scan, int32_t pattern, const ms_note *n
 }
 
 /* A companion has matched at these places of a deferred record; `place` is the match's start in the input. */
-static void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t place) {
+static void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t value_start,
+                                 int64_t value_end, int64_t place) {
     ms_region record = ms_region_of(scan, note, start, place);
-    ms_add_suspect(scan, &record, companion, MS_NEAR_MISS, 0, start, start, end);
+    const int is_lost = ms_says_not_finite(record.p, value_start, value_end);
+    ms_add_suspect(scan, &record, companion, MS_NEAR_MISS, (uint64_t)is_lost, start, start, end);
 }
 
 /* ---- near misses */

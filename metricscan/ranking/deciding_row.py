@@ -34,6 +34,17 @@ class Places(NamedTuple):
     start: Array
 
 
+class Ends(NamedTuple):
+    """Last rows that count, one entry per stream of a job."""
+
+    job: Array
+    stream: Array
+    part: Array
+    line: Array
+    offset: Array
+    value: Array
+
+
 class Outcomes(NamedTuple):
     """The objective of many jobs, one entry per job. All columns but the counts describe the deciding row.
 
@@ -67,13 +78,16 @@ class Outcomes(NamedTuple):
     samples: Array
     # of the jobs that were asked for, the rows within the window that do not count
     left_out: Places
+    # of these jobs, and of those with a value that is not finite, the last row that counts of each stream
+    ends: Ends
 
     @classmethod
     def joined(cls, parts: Sequence[Outcomes]) -> Outcomes:
         """The outcomes of all parts, one after the other."""
-        columns = [np.concatenate(column) for column in zip(*(part[:-1] for part in parts), strict=True)]
+        columns = [np.concatenate(column) for column in zip(*(part[:-2] for part in parts), strict=True)]
         places = Places(*map(np.concatenate, zip(*(part.left_out for part in parts), strict=True)))
-        return cls._make([*columns, places])
+        ends = Ends(*map(np.concatenate, zip(*(part.ends for part in parts), strict=True)))
+        return cls._make([*columns, places, ends])
 
 
 class Dropped(NamedTuple):
@@ -108,8 +122,8 @@ def decide(
     dropped : Dropped
         The dropped rows of the first job.
     suspected : callable, optional
-        Returns for each job number whether to give the rows of the job that do not count, because their values may be doubtful;
-        called only if a value is made of several rows, and not of all.
+        Returns for each job number whether its values may be doubtful; of such a job, the ends of its streams are given, and, if
+        a value is made of several rows and not of all, the rows that do not count.
 
     Returns
     -------
@@ -152,6 +166,9 @@ def decide(
         is_left_out[counting[np.isfinite(kept.value)] if scope.is_smoothed else counting] = False
         is_left_out[at] = False
         left_out = np.flatnonzero(is_left_out) if index is None else index[is_left_out]
+    wanted = bad_counts > 0
+    if suspected is not None and len(starts):
+        wanted |= suspected()[rows.job[starts if index is None else index[starts]]]
     place, first = (at, first) if index is None else (index[at], index[first])
     samples = samples_of(value, lambda some: rows.start[some if index is None else index[some]], starts, ends)
     if dropped.rows:
@@ -178,7 +195,31 @@ def decide(
         *of_steps,
         samples,
         Places(rows.job[left_out], rows.stream[left_out], parts[left_out], rows.start[left_out]),
+        _ends(rows, index, kept, wanted, carrying),
     )
+
+
+def _ends(rows: Rows, index: Array | None, kept: Kept, wanted: Array, streams: Array) -> Ends:
+    """The last row that counts of each stream of the wanted jobs; ``streams`` are the numbers of streams of the jobs."""
+    counts = kept.ends - kept.starts
+    wanted = wanted & (counts > 0)
+
+    def row(some: Array) -> Array:
+        at = some if kept.at is None else kept.at[some]
+        return at if index is None else index[at]
+
+    at = kept.ends[wanted & (streams == 1)] - 1
+    several = wanted & (streams > 1)
+    if several.any():
+        some = np.flatnonzero(np.repeat(several, counts))
+        job, own = np.repeat(np.flatnonzero(several), counts[several]), rows.stream[row(some)]
+        order = np.lexsort((own, job))
+        job, own = job[order], own[order]
+        is_last = np.append((job[1:] != job[:-1]) | (own[1:] != own[:-1]), True)
+        at = np.sort(np.concatenate((at, some[order[is_last]])))
+    last = row(at)
+    parts = np.zeros(len(last), np.int32) if rows.part is None else rows.part[last]
+    return Ends(rows.job[last], rows.stream[last], parts, rows.line[last], rows.offset[last], kept.value[at])
 
 
 class _Decided(NamedTuple):

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from metricscan.definitions.objective import parse_scope
 from metricscan.logs.natural import natural
-from metricscan.ranking.deciding_row import MISSING
-from metricscan.ranking.step_doubts import of_jumps, of_returns, of_sentinels, of_values
+from metricscan.ranking.deciding_row import FOUND, MISSING
+from metricscan.ranking.step_doubts import of_divergences, of_jumps, of_returns, of_sentinels, of_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from metricscan.ranking.step_facts import StepFacts
 
 DoubtKind = Literal[
+    "diverged",
     "near-miss-after",
     "cut-value",
     "unterminated",
@@ -60,12 +61,17 @@ TYPE = pa.list_(
 )
 
 
+# Behind all places: that of the last row of a stream without rows.
+_END = (np.iinfo(np.int64).max, 0)
+
+
 class Doubt(NamedTuple):
     """A reason to doubt the value of a job.
 
     Attributes
     ----------
     kind : str
+        - ``diverged``: a stream of the job ends with a value that is not finite, or with a near miss that says nan or inf.
         - ``near-miss-after``: behind the deciding row of its stream stands a record that would match if its value could be any
           text that stands for a number.
         - ``cut-value``: the value is only a part of what stands in the log, or values of the objective have different units.
@@ -179,6 +185,7 @@ def doubts_of_jobs(
         finding.copy(one)
     if steps is not None:
         finding.of_steps(steps)
+    finding.add_all(of_divergences(outcomes, objective.metric))
     finding.add_all(of_sentinels(outcomes))
     if evidence is not None:
         finding.of_logs(evidence)
@@ -357,6 +364,7 @@ class _Finding:
         numbers = {name: job for job, name in enumerate(self._names.to_pylist())}
         rows = {int(job): number for number, job in enumerate(self._outcomes.job.tolist())}
         cut: dict[int, list[tuple[int, str, str, int]]] = {}
+        near: dict[tuple[int, str, str], tuple[int, LogEvidence]] = {}
         for (name, stream, part), noted in evidence.logs.items():
             job = numbers.get(name)
             if job is None:
@@ -368,6 +376,9 @@ class _Finding:
                 row = self._deciding(rows[job], metric) if suspects is not None and job in rows else None
                 if suspects is None or row is None:
                     continue
+                if suspects.last_near_miss is not None:
+                    key = job, metric, stream
+                    near[key] = max(near.get(key, (part, noted)), (part, noted), key=lambda one: one[0])
                 self._near_miss(row, stream, part, noted, suspects)
                 self._unterminated(row, stream, part, noted, suspects)
                 self._dropped(row, stream, part, noted, suspects)
@@ -381,6 +392,7 @@ class _Finding:
                     cut.setdefault(rows[job], []).append((len(starts), noted.path, stream, starts[0]))
         for number, parts in cut.items():
             self._cut(number, parts)
+        self._diverged(near)
 
     def _crashed(self, job: int, path: str, crash: Crash) -> None:
         ends = {
@@ -390,6 +402,33 @@ class _Finding:
         }[crash.kind]
         message = f"the log {ends}: {crash.text}"
         self.found.setdefault(job, []).append(Doubt("crashed", message, path, crash.line, crash.offset))
+
+    def _diverged(self, near: Mapping[tuple[int, str, str], tuple[int, LogEvidence]]) -> None:
+        """Jobs of which a stream ends with a near miss that says nan or inf; given are the last parts with near misses."""
+        some = {key: one for key, one in near.items() if one[1].suspects[key[1]].is_not_finite}
+        if not some:
+            return
+        ends, streams, outcomes = self._outcomes.ends, self._streams.to_pylist(), self._outcomes
+        places = zip(ends.part.tolist(), ends.offset.tolist(), strict=True)
+        keys = zip(ends.job.tolist(), (streams[one] for one in ends.stream.tolist()), strict=True)
+        last = dict(zip(keys, places, strict=True))
+        found = outcomes.status == FOUND
+        deciding = dict(zip(outcomes.job[found].tolist(), outcomes.stream[found].tolist(), strict=True))
+        known = set(ends.job[~np.isfinite(ends.value)].tolist())
+        for (job, metric, stream), (part, noted) in sorted(
+            some.items(), key=lambda one: (one[0][0], streams[deciding.get(one[0][0], 0)] != one[0][2])
+        ):
+            place = noted.suspects[metric].last_near_miss
+            if (
+                place is None
+                or job in known
+                or job not in deciding
+                or (part, place[1]) <= last.get((job, stream), _END)
+            ):
+                continue
+            known.add(job)
+            message = f"line {place[0]:,} says that its last {metric} is not finite: the job has diverged"
+            self.found.setdefault(job, []).append(Doubt("diverged", message, noted.path, *place))
 
     def _near_miss(
         self, row: _Deciding, stream: str, part: int, noted: LogEvidence, suspects: SuspectsOfMetric

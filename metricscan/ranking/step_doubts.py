@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from metricscan.ranking.step_facts import Jumps, Returns, StepFacts
 
 #: The kinds of these doubts, in the order in which those of a job are listed.
-StepDoubtKind = Literal["restarted", "incomplete", "values-per-step", "step-missing", "sentinel"]
+StepDoubtKind = Literal["diverged", "restarted", "incomplete", "values-per-step", "step-missing", "sentinel"]
 # From this many rows per row of the step on, the step is taken to be missing, not shared by a few values.
 _FAR_FEWER = 10
 # A placeholder is at least this large.
@@ -172,6 +172,25 @@ def of_values(outcomes: Outcomes, steps: StepFacts, objective: Objective) -> Ite
     for kind, concerned, text, columns in kinds:
         some = np.flatnonzero(concerned)
         yield Found(kind, outcomes.job[some], _messages(text, *(column[some] for column in columns)))
+
+
+def of_divergences(outcomes: Outcomes, metric: str) -> Iterator[Found]:
+    """Jobs with a value of which a stream ends with one that is not finite; the deciding row's stream comes first."""
+    ends = outcomes.ends
+    lost = np.flatnonzero(~np.isfinite(ends.value))
+    if not lost.size:
+        return
+    at = np.searchsorted(outcomes.job, ends.job[lost])
+    lost, at = lost[outcomes.status[at] == FOUND], at[outcomes.status[at] == FOUND]
+    is_other = ends.stream[lost] != outcomes.stream[at]
+    lost = lost[np.lexsort((is_other, ends.job[lost]))]
+    lost = lost[np.diff(ends.job[lost], prepend=-1) > 0]
+    place = ends.stream[lost], ends.part[lost], ends.line[lost], ends.offset[lost]
+
+    def ended(value: float) -> str:
+        return f"its last {metric} is {value!r}: the job has diverged"
+
+    yield Found("diverged", ends.job[lost], pa.array([*map(ended, ends.value[lost].tolist())], pa.string()), place)
 
 
 def of_sentinels(outcomes: Outcomes) -> Iterator[Found]:

@@ -59,6 +59,8 @@ class MetricSuspects:
     ----------
     last_near_miss : (int, int) or None
         Line and offset of the last record that is a near miss.
+    is_not_finite : bool
+        Whether that record says nan or inf.
     last_cut_line : (int, int) or None
         Line and offset of the last record that ends within or right before a value whose rest begins the next record.
     unterminated_start : int or None
@@ -72,6 +74,7 @@ class MetricSuspects:
         "_cut_lines",
         "_is_full",
         "dropped",
+        "is_not_finite",
         "last_cut_line",
         "last_near_miss",
         "unterminated_start",
@@ -79,6 +82,7 @@ class MetricSuspects:
 
     def __init__(self) -> None:
         self.last_near_miss: tuple[int, int] | None = None
+        self.is_not_finite = False
         self.last_cut_line: tuple[int, int] | None = None
         self._cut_lines = _NO_STARTS
         self.unterminated_start: int | None = None
@@ -104,13 +108,16 @@ class MetricSuspects:
         at = int(np.searchsorted(starts, start))
         return (at < len(starts) and int(starts[at]) == start) or (self._is_full and at == len(starts))
 
-    def add(self, kinds: Array, line: Array, offset: Array, start: Array) -> None:
+    def add(self, bits: Array, line: Array, offset: Array, start: Array) -> None:
         """Add rows of a companion."""
+        kinds = bits & 0xFF
         near, lines = np.flatnonzero(kinds == NEAR_MISS), np.flatnonzero(_ARE_CUT_LINES[kinds])
         if len(near):
-            self.last_near_miss = _later(self.last_near_miss, _last(near, line, offset))
+            last = _last(near, offset)
+            self._add_near_miss((int(line[last]), int(offset[last])), is_not_finite=bool(bits[last] >> 8))
         if len(lines):
-            self.last_cut_line = _later(self.last_cut_line, _last(lines, line, offset))
+            last = _last(lines, offset)
+            self.last_cut_line = _later(self.last_cut_line, (int(line[last]), int(offset[last])))
             self._add_cut_lines(start[lines])
         self._add_cut(start[_ARE_CUT[kinds]])
         ended = np.flatnonzero(kinds == UNTERMINATED)
@@ -124,7 +131,8 @@ class MetricSuspects:
 
     def merge(self, other: MetricSuspects) -> None:
         """Add those of another part of the same input."""
-        self.last_near_miss = _later(self.last_near_miss, other.last_near_miss)
+        if other.last_near_miss is not None:
+            self._add_near_miss(other.last_near_miss, is_not_finite=other.is_not_finite)
         self.last_cut_line = _later(self.last_cut_line, other.last_cut_line)
         self._add_cut_lines(other.cut_line_starts)
         self._add_cut(other.cut_starts)
@@ -132,6 +140,11 @@ class MetricSuspects:
         self.add_dropped(other.dropped)
         if other.unterminated_start is not None:
             self.unterminated_start = other.unterminated_start
+
+    def _add_near_miss(self, place: tuple[int, int], *, is_not_finite: bool) -> None:
+        """Note the last near miss of a part of the input."""
+        if self.last_near_miss is None or place[1] >= self.last_near_miss[1]:
+            self.last_near_miss, self.is_not_finite = place, is_not_finite
 
     def _add_cut_lines(self, starts: Array) -> None:
         self._cut_lines = np.unique(np.concatenate((self._cut_lines, starts)))[:MOST_CUT]
@@ -245,7 +258,7 @@ class Suspects:
             for part in (0,) if parts is None else np.unique(parts[others]).tolist():
                 of_part = others if parts is None else others & (parts == part)
                 own = self._parts.setdefault(part, {}).setdefault(watched, MetricSuspects())
-                own.add(kinds[of_part], line[of_part], offset[of_part], start[of_part])
+                own.add(bits[of_part], line[of_part], offset[of_part], start[of_part])
         return True
 
     def _take_dropped(self, rows: Array, parts: Array | None) -> None:
@@ -333,10 +346,9 @@ class Suspects:
         return Suspect(kind, text, self._paths if isinstance(self._paths, str) else self._paths[part], *place)
 
 
-def _last(rows: Array, line: Array, offset: Array) -> tuple[int, int]:
-    """Line and offset of the last of these rows."""
-    last = rows[int(np.argmax(offset[rows]))]
-    return int(line[last]), int(offset[last])
+def _last(rows: Array, offset: Array) -> int:
+    """Which of these rows has the last place; of several in one record the last one."""
+    return int(rows[len(rows) - 1 - int(np.argmax(offset[rows][::-1]))])
 
 
 def _later(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:

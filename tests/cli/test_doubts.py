@@ -73,7 +73,7 @@ def test_a_ranking_says_why_a_job_has_no_rank(run, logs):
     ("option", "message"),
     [
         (("--min-step", "x"), "'x' is not a valid float"),
-        (("--exclude-doubts", "crash"), "exclude_doubts='crash': one of near-miss-after"),
+        (("--exclude-doubts", "crash"), "exclude_doubts='crash': one of diverged"),
         (("--fail-on", "near-miss:x"), "near-miss:P%, cut, unparsed or empty was expected"),
         (("--fail-on", "doubt:3"), "'doubt:3': doubt, near-miss"),
     ],
@@ -131,7 +131,7 @@ def test_a_rank_fails_on_what_the_replay_has_counted(run, tmp_path, monkeypatch)
         ("near-miss:30%", "err has 2 near misses, 40 %"),
         ("near-miss:40%", None),
         ("cut", "err has 1 value that is cut"),
-        ("doubt", "the best job has a doubt: near-miss-after"),
+        ("doubt", "the best job has 2 doubts: diverged, near-miss-after"),
     ):
         code, _, err = run("rank", "w", "--fail-on", kind)
         assert (code, err) == ((0, "") if sentence is None else (3, f"metricscan: {sentence}\n")), kind

@@ -101,7 +101,7 @@ def test_counts_errors_and_evidence_are_those_of_one_machine(logs, scans):
             other = found.logs[key].suspects[metric]
             assert other.cut_starts.tolist() == suspects.cut_starts.tolist()
             assert other.cut_line_starts.tolist() == suspects.cut_line_starts.tolist()
-            for name in ("last_near_miss", "unterminated_start", "dropped", "last_cut_line"):
+            for name in ("last_near_miss", "is_not_finite", "unterminated_start", "dropped", "last_cut_line"):
                 assert getattr(other, name) == getattr(suspects, name)
 
 

@@ -1,5 +1,7 @@
 """Doubts about jobs: each kind from what a scan notes, with its place; columns and objects; what is invalid."""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -73,6 +75,60 @@ def test_a_near_miss_after_the_deciding_row(part, line, is_after):
     message = f"line {line} does not match, and would if the value could be any text that stands for a number"
     expected = Doubt("near-miss-after", message, f"a/out.{part}", line, 20 * (line - 1))
     assert found == {"a": [expected] if is_after else [], "b": []}
+
+
+BEST = Objective("ppl", "Minimize", scope="best")
+
+
+def diverged(found, objective=BEST, **options):
+    some = {
+        name: [one for one in of_job if one.kind == "diverged"] for name, of_job in doubts(found, objective).items()
+    }
+    return {name: of_job[0] for name, of_job in some.items() if of_job}
+
+
+def test_a_job_whose_last_values_are_not_finite_has_diverged():
+    lost = [("a", "out", 0, 2.0, 1), ("a", "out", 0, math.nan, 2), ("a", "out", 1, math.inf, 3)]
+    recovered = [("b", "out", 0, math.nan, 1), ("b", "out", 0, 3.0, 2)]
+    never = [("c", "out", 0, math.nan, 1)]
+    found = diverged(tables([*lost, *recovered, *never]))
+    assert found == {"a": Doubt("diverged", "its last ppl is inf: the job has diverged", "a/out.1", 3, 40)}
+    # the value itself is not finite then, and needs no doubt
+    assert diverged(tables([*lost, *recovered, *never]), LAST) == {}
+    status = rank(tables([*lost, *recovered]), BEST, exclude_doubts="diverged").select(["job", "objective_status"])
+    assert status.to_pylist() == [
+        {"job": "b", "objective_status": "found"},
+        {"job": "a", "objective_status": "excluded"},
+    ]
+
+
+def test_of_several_streams_that_diverged_the_deciding_one_is_told():
+    rows = [(job, stream, 0, value, 1) for job in "ab" for stream, value in (("1", 3.0), ("2", 2.0), ("3", 4.0))]
+    some = [("a", "1", 0, math.nan, 2), ("a", "2", 0, math.nan, 3), ("b", "3", 0, math.nan, 4)]
+    found = diverged(tables([*rows, *some]))
+    assert {name: (one.path, one.line) for name, one in found.items()} == {"a": ("a/2.0", 3), "b": ("b/3.0", 4)}
+
+
+@pytest.mark.parametrize("scope", ["best", "last", "last-2", "mean", "first", "window:2"])
+@pytest.mark.parametrize(
+    ("part", "line", "is_lost", "expected"),
+    [(1, 3, True, True), (1, 3, False, False), (1, 1, True, False), (0, 9, True, False), (2, 1, True, True)],
+)
+def test_a_near_miss_that_says_nan_at_the_end(scope, part, line, is_lost, expected):
+    noted = NotedSuspects((line, 20 * (line - 1)), is_not_finite=is_lost)
+    found = diverged(tables(ROWS, {("a", "out", part): noted}), Objective("ppl", "Minimize", scope=scope))
+    message = f"line {line} says that its last ppl is not finite: the job has diverged"
+    wanted = {"a": Doubt("diverged", message, f"a/out.{part}", line, 20 * (line - 1))}
+    assert found == (wanted if expected else {})
+
+
+def test_the_last_near_miss_of_a_stream_tells_whether_it_diverged():
+    lost, other = NotedSuspects((3, 40), is_not_finite=True), NotedSuspects((5, 80))
+    assert diverged(tables(ROWS, {("a", "out", 1): lost, ("a", "out", 2): other})) == {}
+    found = diverged(tables(ROWS, {("a", "out", 1): other, ("a", "out", 2): lost}))
+    assert [one.path for one in found.values()] == ["a/out.2"]
+    # a stream without a row says nothing about the objective
+    assert diverged(tables(ROWS, {("a", "err", 0): lost})) == {}
 
 
 def test_a_near_miss_of_another_stream_or_metric_is_none():
@@ -210,7 +266,7 @@ def test_tables_without_logs_have_doubts_without_paths():
 def test_conditions_that_are_invalid():
     found = tables(ROWS)
     with pytest.raises(
-        OptionError, match=r"min_step=5 needs step=NAME, .*; exclude_doubts='crash': one of near-miss-after"
+        OptionError, match=r"min_step=5 needs step=NAME, .*; exclude_doubts='crash': one of diverged, near-miss-after"
     ) as caught:
         rank(found, LAST, min_step=5, exclude_doubts=["crash"])
     assert caught.value.hint == "did you mean 'crashed'?"

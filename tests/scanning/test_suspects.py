@@ -333,6 +333,40 @@ def test_many_suspects_are_counted_and_few_are_kept():
     assert [own.is_cut(start) for start in (*starts, 9, 9 + 6)] == [True, True, False, False]
 
 
+LOST = [
+    "nan",
+    "-NaN",
+    "inf",
+    "+Infinity",
+    "'nan'",
+    "tensor(nan, device='cuda:0')",
+    "1.#QNAN",
+    "nan32",
+    "\x1b[31mNaN\x1b[0m",
+]
+LOST += ["\u221e", "diverged", "-1.#IND00", "<tf.Tensor: shape=(), dtype=float32, numpy=nan>"]
+KEPT = ["None", "n/a", "null", "'0.5'", "1,234.5", "[0.5]", "***", "tensor(0.5, device='cuda:0')", "\x1b[31m-1\x1b[0m"]
+
+
+@pytest.mark.parametrize("regex", ["loss=([0-9.]+)$", r"loss=((?:[0-9.]++){1,1}+)$"], ids=["native", "by re"])
+def test_whether_the_last_near_miss_is_not_finite(regex, tmp_path):
+    scanner = _configured([{"Name": "loss", "Regex": regex}], chunk_bytes=7)
+    wanted, paths = [], []
+    for text, is_lost in [*((text, True) for text in LOST), *((text, False) for text in KEPT)]:
+        for before in ("loss=nan", "loss=None"):
+            data = f"loss=0.5\n{before}\nloss={text}\nloss=0.25\n".encode()
+            running = scanner.watching_batches(data)
+            for _ in running:
+                pass
+            own = running.suspects.of_all()["loss"]
+            assert (own.last_near_miss[0], own.is_not_finite) == (3, is_lost), text
+            paths.append(tmp_path / f"{len(paths)}.log")
+            paths[-1].write_bytes(data)
+            wanted.append(is_lost)
+    together = small_logs.scan_together(scanner.watching_plan, [*map(str, paths)])
+    assert [together.suspects[at]["loss"].is_not_finite for at in range(len(paths))] == wanted
+
+
 def test_units_are_bounded():
     units = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=2)]
     data = "".join(f"loss=1{unit}\n" for unit in units).encode()

@@ -236,6 +236,12 @@ def behind(last_steps, statuses):
     return {name for name, step in last_steps.items() if step is not None and step < half}
 
 
+def has_diverged(rows):
+    """Whether the last value of a stream is not finite; these rows count, and are in order."""
+    last = {row.stream: row.value for row in rows}
+    return not all(map(math.isfinite, last.values()))
+
+
 def is_sentinel(value, values):
     """Whether the value of a job probably stands for a missing one; ``values`` are those of all jobs."""
     size = abs(value)
@@ -450,10 +456,8 @@ def rank(
     """
     statuses = statuses or {}
     per_step = "all" if steps is None else per_step
-    outcomes = {
-        name: outcome(counting(rows, per_step, from_step), goal, scope, exact=steps is not None)
-        for name, rows in jobs.items()
-    }
+    of_jobs = {name: counting(rows, per_step, from_step) for name, rows in jobs.items()}
+    outcomes = {name: outcome(rows, goal, scope, exact=steps is not None) for name, rows in of_jobs.items()}
     of_step = {name: (steps or {}).get(name, []) for name in jobs}
     finite = [value for status, value, *_ in outcomes.values() if status == "found"]
     last_steps = {name: last_step(of_step[name]) for name in jobs}
@@ -464,6 +468,7 @@ def rank(
         name: [
             kind
             for kind, holds in (
+                ("diverged", outcomes[name][0] == "found" and has_diverged(of_jobs[name])),
                 ("cut-value", any((name, row.stream, row.part, row.start) in cut for row in outcomes[name][3])),
                 ("behind", name in slow),
                 ("several-streams", len({row.stream for row in rows}) > 1),
