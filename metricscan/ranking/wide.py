@@ -20,6 +20,7 @@ from metricscan.ranking.runs import runs_between, runs_of_steps, with_steps
 from metricscan.ranking.steps import in_force
 from metricscan.ranking.sums import mean_of_each
 from metricscan.ranking.tables import blocks_of, checked, is_label, numeric, opened_tables
+from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
     import os
@@ -114,26 +115,10 @@ def wide(
         metrics = [name for name in opened if name not in others and not _is_text(opened, name)]
     carried = labels if carry is True else [] if carry is False else [carry] if isinstance(carry, str) else list(carry)
     per_step = _check(list(opened), metrics, step, labels, carried, step_place, per_step, restarts, duplicates)
-    wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
-    # the step is read as a number, even if it is also a worker
-    apart = {BLOCK: blocks_of(opened)} if step is not None and step_place == "block" else {}
-    if restarts != "keep" and RUN in opened:
-        apart[RUN] = checked(opened[RUN], RUN)
-    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step], apart)
-    keyed = {name: _labelled(rows[name], workers, carried, rows, streams) for name in metrics}
-    _check_shared(keyed, workers, [one for one in labels if one not in carried], all_of_them=is_given)
-    stepless = {}
-    if step is not None:
-        steps = rows[step], _labelled(rows[step], workers, carried, rows, streams)
-        apart_by = [at for at, one in enumerate(workers) if one not in carried]
-        keyed = _stepped(rows, keyed, *steps, apart_by, step_place, restarts)
-        stepless = {name: int(np.isnan(keys.step).sum()) for name, keys in keyed.items()}
-    else:
-        keyed = {name: _counted(keys) for name, keys in keyed.items()}
-    parts = [_reduced(rows[name].value, keyed[name], per_step) for name in metrics]
-    numbered_by = [name for name, is_there in (("run", restarts == "split"), ("repeat", per_step == "all")) if is_there]
-    table = _side_by_side(parts, list(metrics), workers, names, {**texts, STREAM: streams}, numbered_by)
-    return table if step is None else table.replace_schema_metadata({"stepless": json.dumps(stepless)})
+    read = _read_keyed(opened, metrics, step, workers, carried, step_place, restarts, all_of_them=is_given)
+    parts = [_reduced(read.rows[name].value, read.keyed[name], per_step) for name in metrics]
+    table = _side_by_side(parts, list(metrics), workers, read, _numbered_by(restarts, per_step))
+    return table if step is None else table.replace_schema_metadata({"stepless": json.dumps(read.stepless)})
 
 
 def curve(
@@ -176,6 +161,57 @@ def curve(
     return table.rename_columns([*table.column_names[:-1], "value"])
 
 
+def curve_points(
+    tables: Mapping[str, pa.Table] | str | os.PathLike[str],
+    metric: str,
+    step: str | None = None,
+    *,
+    worker: str | Sequence[str] = (),
+    carry: bool | str | Sequence[str] = False,
+    step_place: StepPlace = "before",
+    per_step: PerStep = "last",
+    restarts: Restarts = "keep",
+) -> pa.Table:
+    """Give the values of :func:`curve`, and of each the number of its row and its time.
+
+    Parameters
+    ----------
+    tables, metric, step, worker, carry, step_place, per_step, restarts
+        As :func:`curve` takes them.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns of :func:`curve`, then row (float64, its number among the rows of its job, or worker, from 1) and time
+        (float64, microseconds since the epoch; null if it is not known). Of a mean they are those of its last row.
+
+    Examples
+    --------
+    >>> from metricscan import Scanner, replay
+    >>> import pathlib, tempfile
+    >>> log = pathlib.Path(tempfile.mkdtemp()) / "a.log"
+    >>> _ = log.write_text("epoch=1 loss=3\\nloss=2\\nepoch=2 loss=1\\n")
+    >>> found = replay(log, Scanner(["epoch=epoch=([0-9]+)", "loss=loss=(.)"]))
+    >>> curve_points(found, "loss", "epoch").select(["step", "value", "row"]).to_pylist()
+    [{'step': 1.0, 'value': 2.0, 'row': 2.0}, {'step': 2.0, 'value': 1.0, 'row': 3.0}]
+    """
+    opened = opened_tables(tables)
+    workers = (worker,) if isinstance(worker, str) else tuple(worker)
+    labels = [one for one in workers if one != STREAM]
+    carried = labels if carry is True else [] if carry is False else [carry] if isinstance(carry, str) else list(carry)
+    per_step = _check(list(opened), [metric], step, labels, carried, step_place, per_step, restarts, None)
+    read = _read_keyed(opened, [metric], step, workers, carried, step_place, restarts, all_of_them=True)
+    rows, keys = read.rows[metric], read.keyed[metric]
+    number = np.zeros(len(rows.value))
+    number[keys.row] = _positions((keys.job, *keys.workers)) + 1.0
+    keys, value = _reduced(rows.value, keys, per_step)
+    time = np.full(len(number), np.nan) if rows.time is None else np.where(rows.time == NO_TIME, np.nan, rows.time)
+    parts = [(keys, value), (keys, number[keys.row]), (keys, time[keys.row])]
+    table = _side_by_side(parts, ["value", "row", "time"], workers, read, _numbered_by(restarts, per_step))
+    times = pa.array(table.column(table.num_columns - 1).to_numpy(), from_pandas=True)
+    return table.set_column(table.num_columns - 1, "time", times)
+
+
 class _Keyed(NamedTuple):
     """Rows of a metric in the order in which they count, with job, workers, run and step of each."""
 
@@ -190,6 +226,52 @@ class _Keyed(NamedTuple):
         """Some of the rows."""
         workers = tuple(column[which] for column in self.workers)
         return _Keyed(self.row[which], self.job[which], workers, *(column[which] for column in self[3:]))
+
+
+class _Read(NamedTuple):
+    """The rows of metrics, and what they are keyed by."""
+
+    names: pa.Array  # of jobs, by number
+    texts: Mapping[str, pa.Array]  # of streams and labels, by number
+    rows: Mapping[str, Rows]  # by metric
+    keyed: Mapping[str, _Keyed]  # by metric
+    stepless: Mapping[str, int]  # values without a step, by metric; empty without a step
+
+
+def _read_keyed(
+    opened: Mapping[str, pa.Table],
+    metrics: Sequence[str],
+    step: str | None,
+    workers: Sequence[str],
+    carried: Sequence[str],
+    step_place: StepPlace,
+    restarts: Restarts,
+    *,
+    all_of_them: bool,
+) -> _Read:
+    """The rows of metrics with their workers, runs and steps; all metrics must share records with the workers, or one of them."""
+    labels = [one for one in workers if one != STREAM]
+    wanted = list(dict.fromkeys([*metrics, *labels, *([] if step is None else [step])]))
+    # the step is read as a number, even if it is also a worker
+    apart = {BLOCK: blocks_of(opened)} if step is not None and step_place == "block" else {}
+    if restarts != "keep" and RUN in opened:
+        apart[RUN] = checked(opened[RUN], RUN)
+    names, streams, texts, rows = _read(opened, wanted, [one for one in labels if one != step], apart)
+    keyed = {name: _labelled(rows[name], workers, carried, rows, streams) for name in metrics}
+    _check_shared(keyed, workers, [one for one in labels if one not in carried], all_of_them=all_of_them)
+    stepless = {}
+    if step is not None:
+        steps = rows[step], _labelled(rows[step], workers, carried, rows, streams)
+        apart_by = [at for at, one in enumerate(workers) if one not in carried]
+        keyed = _stepped(rows, keyed, *steps, apart_by, step_place, restarts)
+        stepless = {name: int(np.isnan(keys.step).sum()) for name, keys in keyed.items()}
+    else:
+        keyed = {name: _counted(keys) for name, keys in keyed.items()}
+    return _Read(names, {**texts, STREAM: streams}, rows, keyed, stepless)
+
+
+def _numbered_by(restarts: Restarts, per_step: PerStep) -> list[str]:
+    return [name for name, is_there in (("run", restarts == "split"), ("repeat", per_step == "all")) if is_there]
 
 
 def _check(
@@ -415,8 +497,7 @@ def _side_by_side(
     parts: Sequence[tuple[_Keyed, Array]],
     metrics: Sequence[str],
     workers: Sequence[str],
-    names: pa.Array,
-    texts: Mapping[str, pa.Array],
+    read: _Read,
     numbered_by: Sequence[str],
 ) -> pa.Table:
     def joined(columns: list[Array]) -> Array:
@@ -434,12 +515,14 @@ def _side_by_side(
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.cumsum(changes) - 1
     first = order[changes]
-    columns = {"job": names.take(pa.array(job[first]))}
+    columns = {"job": read.names.take(pa.array(job[first]))}
     for worker, label in zip(workers, labels, strict=True):
-        if worker in texts:
+        if worker in read.texts:
             number = label[first]
             lacking = np.isnan(number)
-            columns[worker] = texts[worker].take(pa.array(np.where(lacking, 0, number).astype(np.int64), mask=lacking))
+            columns[worker] = read.texts[worker].take(
+                pa.array(np.where(lacking, 0, number).astype(np.int64), mask=lacking)
+            )
         else:
             columns[worker] = pa.array(label[first], from_pandas=True)
     if "run" in numbered_by:
