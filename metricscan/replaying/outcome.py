@@ -111,6 +111,8 @@ class Replay(Mapping[str, pa.Table]):
     ) -> None:
         #: Reads the logs again for the separators of blocks; set by the replay.
         self._find_blocks: Callable[[], pa.Table] | None = None
+        #: What the manifest of a dataset would note; set by the replay.
+        self._noted: Callable[[], dict[str, Any]] | None = None
         self._blocks: pa.Table | None = None
         self.evidence = evidence
         self.spans = (None,) * len(found.jobs) if spans is None else tuple(spans)
@@ -122,6 +124,11 @@ class Replay(Mapping[str, pa.Table]):
         self.notices = tuple(notices)
         self.stats = stats
         self.survey = found
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the manifest of a dataset notes: definitions, options, objective, counts. Empty if it is not known."""
+        return {} if self._noted is None else self._noted()
 
     @cached_property
     def superseded(self) -> dict[tuple[str, str], int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from typing import TYPE_CHECKING
 
 from metricscan.errors import SourceError
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 # A longer record is cut.
 _LONGEST_RECORD = 1 << 20
+# How far from a record its neighbours are sought.
+_NEAR_BYTES = 1 << 14
 
 
 def record_end(data: bytes, at: int, *, universal: bool) -> int:
@@ -74,6 +78,66 @@ def records_at(source: Source, offsets: Sequence[int], *, universal: bool) -> It
         rest = b"" if place is None else held[place - start :]
         end = record_end(rest, 0, universal=universal)
         yield offset, rest if end < 0 else rest[:end]
+
+
+def records_around(
+    source: Source, offset: int, *, universal: bool, neighbours: int
+) -> tuple[list[bytes], bytes, list[bytes]] | None:
+    """The record that starts at an offset of a source, with those before it and behind it.
+
+    Parameters
+    ----------
+    source : Source
+        It is closed. Of a plain file only what is near the place is read.
+    offset : int
+    universal : bool
+        Whether a carriage return ends a record, too.
+    neighbours : int
+        How many records before it, and behind it, are wanted; fewer if they do not lie within 16 KiB.
+
+    Returns
+    -------
+    tuple of (list of bytes, bytes, list of bytes), or None
+        None if no record starts there. The record is cut where it is longer than 16 KiB.
+
+    Raises
+    ------
+    SourceError
+        The source cannot be read.
+    """
+    data, at, is_begin = b"", -1, True
+    with source:
+        source.settle()
+        if source.descriptor is not None:
+            begin = max(0, offset - _NEAR_BYTES)
+            at, is_begin = offset - begin, begin == 0
+            data = os.pread(source.descriptor, at + _NEAR_BYTES, begin)
+        else:
+            start = 0
+            for piece in source:
+                data += bytes(piece)
+                place = _in_text(source, offset, start + len(data))
+                if place is not None:
+                    at = place - start
+                    if len(data) - at >= _NEAR_BYTES:
+                        break
+                elif len(data) > 2 * _NEAR_BYTES:
+                    start += len(data) - _NEAR_BYTES
+                    data, is_begin = data[-_NEAR_BYTES:], False
+    if not 0 <= at < len(data):
+        return None
+    ends = re.compile(rb"\r\n|\n|\r" if universal else b"\n")
+    before = ends.split(data[max(0, at - _NEAR_BYTES) : at])
+    if before[-1] or (universal and data[at - 1 : at + 1] == b"\r\n"):
+        return None
+    before = before[:-1] if is_begin and at <= _NEAR_BYTES else before[1:-1]
+    record, *behind = ends.split(data[at : at + _NEAR_BYTES], maxsplit=neighbours + 1)
+    # what stands last is the rest, or nothing behind a final terminator
+    return (
+        before[-neighbours:] if neighbours else [],
+        record,
+        behind[:neighbours] if len(behind) > neighbours else behind[:-1],
+    )
 
 
 def _in_text(source: Source, offset: int, length: int) -> int | None:

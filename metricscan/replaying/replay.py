@@ -181,6 +181,7 @@ def replay(
         ) as target:
             result = run.over_all_logs(keep=keep, target=target)
             target.finish(result.ranking, run.manifest())
+    result._noted = run.manifest
     result._find_blocks = partial(
         find_blocks, run.scanner, run.found, result.stats, threads=threads, input_format=input_format
     )
