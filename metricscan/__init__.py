@@ -12,7 +12,7 @@ The folders, each of which imports only from those before it:
 - ``ranking``: from rows to the best job, to curves and data frames.
 - ``replaying``: many logs at once.
 - ``sagemaker``: tuning requests, answers in the service's shapes, audits.
-- ``reports``: pictures.
+- ``reports``: pictures, and pages about rankings.
 - ``fleet``: the same on many machines, by tables that an engine moves.
 - ``cli``: the command.
 
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from metricscan.replaying.outcome import Replay
     from metricscan.replaying.replay import replay
     from metricscan.reports.plot import plot
+    from metricscan.reports.report import report
     from metricscan.scanning.plan import Explanation
     from metricscan.scanning.result import LiveRow, Match, Row, ScanResult, Taken
     from metricscan.scanning.scanner import Scanner
@@ -109,6 +110,7 @@ _HOME = {
     "rank": "ranking.ranking",
     "rank_groups": "ranking.groups",
     "replay": "replaying.replay",
+    "report": "reports.report",
     "run": "live.run",
     "survey": "logs.details",
     "wide": "ranking.wide",
@@ -183,6 +185,7 @@ __all__ = [
     "rank",
     "rank_groups",
     "replay",
+    "report",
     "run",
     "survey",
     "wide",

@@ -29,6 +29,7 @@ from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_NOT_RUN, EX
 from metricscan.cli.plot import plot
 from metricscan.cli.rank import rank
 from metricscan.cli.replay import replay
+from metricscan.cli.report import report
 from metricscan.cli.run import run
 from metricscan.cli.stop import stop
 from metricscan.cli.survey import survey
@@ -159,5 +160,5 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _command in (replay, check, survey, rank, plot, follow, run, stop, compact, audit, algorithms):
+for _command in (replay, check, survey, rank, report, plot, follow, run, stop, compact, audit, algorithms):
     command.add_command(_command)

@@ -6,17 +6,17 @@ import html
 import io
 import os
 import re
-import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import OptionError
 from metricscan.ranking.groups import Grouping, assigned, rank_groups
 from metricscan.ranking.ranking import rank
 from metricscan.ranking.tables import opened_tables
 from metricscan.ranking.wide import curve
 from metricscan.reports.bands import bands_of, draw_band
+from metricscan.reports.writing import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +144,7 @@ def plot(
             content = _named(picture.getvalue().decode("utf-8"), titles).encode("utf-8")
     if kind == "html":
         content = _page(content.decode("utf-8"), metric).encode("utf-8")
-    _write(os.fspath(path), content)
+    write_whole(os.fspath(path), content)
 
 
 def _lines(table: pa.Table) -> list[_Line]:
@@ -333,16 +333,3 @@ g[id^="job-"]:hover path, g[id^="group-"]:hover path {{
 {drawing}</body>
 </html>
 """
-
-
-def _write(path: str, content: bytes) -> None:
-    """Write a file beside the target, then rename it, so that the target is never incomplete."""
-    partial = f"{path}.{secrets.token_hex(4)}.partial"
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-        os.replace(partial, path)
-    except OSError as error:
-        if os.path.exists(partial):
-            os.unlink(partial)
-        raise SourceError(f"cannot write {path}", path=path, cause=error) from error

@@ -139,7 +139,13 @@ def test_no_code_is_forgotten():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "count"),
-    [("README.md", 6), ("docs/command-line.md", 15), ("docs/sagemaker.md", 3), ("docs/run.md", 6)],
+    [
+        ("README.md", 6),
+        ("docs/command-line.md", 16),
+        ("docs/report.md", 4),
+        ("docs/sagemaker.md", 3),
+        ("docs/run.md", 6),
+    ],
 )
 def test_the_commands_run(page, count, folder, capsys):
     job = sagemaker.replay("logs/", "request.json")
@@ -156,7 +162,7 @@ def test_the_commands_run(page, count, folder, capsys):
 
 
 def test_every_command_is_run_by_the_test_above():
-    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 6 + 15 + 3 + 6
+    assert sum(len(commands_of(page)) for page in [README, *REFERENCE, *OTHERS]) == 6 + 16 + 4 + 3 + 6
 
 
 def test_the_picture_shows_what_its_command_prints():
