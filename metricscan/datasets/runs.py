@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from metricscan.datasets.evidence import Evidence
+from metricscan.datasets.journal import LOCK
 from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.manifest import JobFacts, Manifest
+from metricscan.datasets.output_tables import OutputTables
 from metricscan.definitions.objective import Objective
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import OptionError
 from metricscan.logs.job_record import JOURNAL, JobRecord, is_job_folder, read_record
 from metricscan.logs.natural import natural_order
 
@@ -37,6 +39,8 @@ def _folders(path: str) -> Iterator[str]:
 class RunTables:
     """The rows of the jobs in a folder, up to the last commits of their journals at this time.
 
+    The journal of a job whose reader was killed does not hold all of its rows: those of its logs are taken.
+
     Parameters
     ----------
     path : str
@@ -49,7 +53,7 @@ class RunTables:
     Raises
     ------
     SourceError
-        A journal or a record cannot be read, or the journal of a job that has ended does not hold all of its rows.
+        A journal, a record, or the log of a job without a reader cannot be read.
     OptionError
         Two jobs define a metric differently.
     """
@@ -59,20 +63,28 @@ class RunTables:
         names = [*_folders(path)]
         self._names = [names[at] for at in natural_order(names)]
         self._records = {name: read_record(os.path.join(path, name)) for name in self._names}
-        self._tables: dict[str, JournalTables] = {}
+        self._tables: dict[str, JournalTables | OutputTables] = {}
+        self._notices: list[dict[str, str]] = []
+        behind, lost = [], []
         for name, record in self._records.items():
-            journal = os.path.join(path, name, JOURNAL)
-            if record.document.get("scanner") is not None and is_journal(journal):
-                self._tables[name] = JournalTables(journal)
-        behind = [name for name in self._tables if _is_behind(self._records[name])]
+            folder = os.path.join(path, name)
+            if record.document.get("scanner") is None:
+                continue
+            logs = None if _is_whole(folder, record) else OutputTables(folder, record)
+            if logs is not None and logs.are_there():
+                self._tables[name] = logs
+                behind.append(name)
+                continue
+            if logs is not None and record.status != "InProgress":
+                # no value of it can be the last one for certain
+                self._records[name] = record._replace(status="Unknown")
+                lost.append(name)
+            if is_journal(os.path.join(folder, JOURNAL)):
+                self._tables[name] = JournalTables(os.path.join(folder, JOURNAL))
         if behind:
-            places = ", ".join(behind[:5])
-            jobs = "1 job" if len(behind) == 1 else f"{len(behind)} jobs"
-            raise SourceError(
-                f"the journals of {jobs} in {path} do not hold all of their rows, though these ended: {places}",
-                path=os.path.join(path, behind[0]),
-                hint=f"metricscan run --attach {os.path.join(path, behind[0])} reads the rest; replay reads the logs",
-            )
+            self._note("do not hold all of their rows, so the logs are read instead", behind)
+        if lost:
+            self._note("do not hold all of their rows, and the logs cannot be read: the status counts as Unknown", lost)
         _check_definitions(path, self._records)
         self.metrics: tuple[str, ...] = tuple(
             dict.fromkeys(metric for one in self._tables.values() for metric in one.metrics)
@@ -81,11 +93,19 @@ class RunTables:
             dict.fromkeys(label for one in self._tables.values() for label in one.labels)
         )
 
+    def _note(self, what: str, names: Sequence[str]) -> None:
+        jobs = "1 job" if len(names) == 1 else f"{len(names)} jobs"
+        places = ", ".join(names[:5])
+        self._notices.append({"message": f"the journals of {jobs} {what}: {places}", "path": self.path})
+
     def manifest(self) -> Manifest:
         """What the records and journals say besides the rows, as the manifest of a dataset."""
-        documents = {name: one.manifest().document for name, one in self._tables.items()}
-        notices = [notice for one in documents.values() for notice in one["notices"]]
-        without = [name for name in self._names if name not in self._tables]
+        documents = {
+            name: one.document() if isinstance(one, OutputTables) else one.manifest().document
+            for name, one in self._tables.items()
+        }
+        notices = [*self._notices, *(notice for one in documents.values() for notice in one["notices"])]
+        without = [name for name, record in self._records.items() if record.document.get("scanner") is None]
         if without:
             is_one = len(without) == 1
             which = (
@@ -132,8 +152,20 @@ class RunTables:
                         yield metric, _of_job(batch, name)
 
 
-def _is_behind(record: JobRecord) -> bool:
-    return record.status != "InProgress" and not record.document.get("is_read")
+def _is_whole(folder: str, record: JobRecord) -> bool:
+    """Whether the journal of a job holds all of its rows, or somebody is adding them."""
+    journal = os.path.join(folder, JOURNAL)
+    if not is_journal(journal):
+        return False
+    if record.status != "InProgress":
+        return bool(record.document.get("is_read"))
+    try:
+        with open(os.path.join(journal, LOCK), encoding="ascii", errors="replace") as file:
+            pid = file.read(20).strip()
+    except OSError:
+        return False
+    # Another process may have the pid by now. Then the rows are old ones, of a job of which it is said that it runs.
+    return pid.isdecimal() and os.path.exists(f"/proc/{pid}")
 
 
 def _check_definitions(path: str, records: dict[str, JobRecord]) -> None:

@@ -1,10 +1,16 @@
 """A folder of runs as a dataset: its rows and its ranking are those of a replay of the same folder."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 from support.jobs import DEADLINE_S, LOSS, none_left, until
 
 import metricscan
 from metricscan import Dataset, Objective, OptionError, SourceError, rank
+from metricscan.datasets.journal_format import is_journal
+from metricscan.live import job_folder
 from metricscan.logs.job_record import read_record
 
 SCANNER = metricscan.Scanner(LOSS, labels={"worker": r"^\[(\w+)\]"})
@@ -68,18 +74,63 @@ def test_a_job_in_progress_may_win(tmp_path):
         job.stop()
 
 
-def test_a_journal_that_does_not_hold_all_is_refused(tmp_path):
-    folder = tmp_path / "a"
+def unread(folder, text, scanner=SCANNER, **options):
+    """A job whose reader ended before it read anything of it."""
     with none_left(folder):
-        # a reader that ends before the job does
-        metricscan.run(shell("sleep 0.5; echo loss=2"), LOSS, out=folder).close()
-        until(lambda: read_record(str(folder)).status == "Completed", "the end")
-    with pytest.raises(SourceError, match=r"the journals of 1 job in .* hold all of their rows, .* ended: a") as caught:
-        Dataset(tmp_path)
-    assert "metricscan run --attach" in caught.value.hint
-    with metricscan.attach(folder) as job:
+        metricscan.run(shell(f"sleep 0.5; {text}"), scanner, out=folder, **options).close()
+        until(lambda: read_record(str(folder)).status != "InProgress", "the end")
+
+
+def test_the_log_is_read_of_a_job_whose_reader_was_killed(tmp_path):
+    ran(tmp_path / "t1", "echo loss=4")
+    unread(tmp_path / "t2", "echo [a] loss=3; echo [b] loss=2; printf loss=2.5", separate_stderr=True)
+    unread(tmp_path / "t3", "echo loss=1; exit 1")
+    unread(tmp_path / "t4", "echo nothing")
+    shutil.rmtree(tmp_path / "t4" / "journal")
+    replay = metricscan.replay(tmp_path, SCANNER, objective=LEAST)
+    dataset = Dataset(tmp_path)
+    for name in ("loss", "worker"):
+        assert dataset[name].to_pylist() == replay[name].to_pylist(), name
+    columns = ["rank", "job", "value", "job_status", "rows", "stream", "line", "offset"]
+    assert rank(tmp_path, LEAST).select(columns).to_pylist() == replay.ranking.select(columns).to_pylist()
+    assert [notice["message"] for notice in dataset.manifest["notices"]] == [
+        "the journals of 3 jobs do not hold all of their rows, so the logs are read instead: t2, t3, t4"
+    ]
+    with metricscan.attach(tmp_path / "t2") as job:
         job.wait(timeout=DEADLINE_S)
-    assert Dataset(tmp_path)["loss"]["value"].to_pylist() == [2.0]
+    for name in ("t3", "t4"):
+        shutil.rmtree(tmp_path / name)
+    assert Dataset(tmp_path)["loss"].to_pylist() == [row for row in replay["loss"].to_pylist() if row["job"] != "t3"]
+    assert Dataset(tmp_path).manifest["notices"] == []
+
+
+def test_a_job_without_all_of_its_rows_and_without_a_log_never_wins(tmp_path):
+    ran(tmp_path / "t1", "echo loss=4")
+    unread(tmp_path / "t2", "echo loss=2")
+    (tmp_path / "t2" / "output.log").unlink()
+    assert rank(tmp_path, LEAST).select(["rank", "job", "job_status"]).to_pylist() == [
+        {"rank": 1, "job": "t1", "job_status": "Completed"},
+        {"rank": None, "job": "t2", "job_status": "Unknown"},
+    ]
+    assert [notice["message"] for notice in Dataset(tmp_path).manifest["notices"]] == [
+        "the journals of 1 job do not hold all of their rows, and the logs cannot be read: the status counts as Unknown: t2"
+    ]
+
+
+def test_the_log_is_read_of_a_job_in_progress_whose_reader_was_killed(tmp_path):
+    ran(tmp_path / "a", "echo loss=2")
+    folder = tmp_path / "b"
+    code = f"import metricscan; metricscan.run(['sh', '-c', 'echo loss=1; exec sleep 600'], {LOSS}, out={str(folder)!r}).wait()"
+    with none_left(folder), subprocess.Popen([sys.executable, "-c", code]) as reader:
+        until(lambda: (folder / "output.log").exists() and (folder / "output.log").stat().st_size, "its row")
+        until(lambda: is_journal(str(folder / "journal")), "the journal")
+        reader.kill()
+        reader.wait()
+        with open(folder / "output.log", "a") as file:
+            file.write("loss=0.5\n")
+        first = rank(tmp_path, Objective("loss", "Minimize", step=None)).to_pylist()[0]
+        assert (first["job"], first["value"], [doubt["kind"] for doubt in first["doubts"]]) == ("b", 0.5, ["running"])
+        job_folder.stop(str(folder))
 
 
 def test_metrics_that_are_defined_differently_are_not_compared(tmp_path):
