@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from metricscan.datasets.formats import check_format
 from metricscan.datasets.manifest import MANIFEST
 from metricscan.datasets.manifest import write as write_manifest
 from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA
+from metricscan.datasets.writing import WriterThreads
 from metricscan.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ class Sink:
     overwrite : bool
     labels : sequence of str
         The metrics whose values are text.
+    threads : int
+        How many threads write; 1: the caller's own. A failed write is raised by a later call, at the latest by :meth:`finish`.
 
     Raises
     ------
@@ -90,6 +94,7 @@ class Sink:
         format: str = "parquet",  # noqa: A002
         overwrite: bool = False,
         labels: Iterable[str] = (),
+        threads: int = 1,
     ) -> None:
         check_format(format)
         # links are resolved, so that the folder is replaced and not the link
@@ -102,6 +107,7 @@ class Sink:
         self._held: dict[str, list[pa.RecordBatch]] = {}
         self._held_rows = 0
         self._adopted: set[str] = set()
+        self._threads = WriterThreads(threads) if threads > 1 else None
         self._check_target()
         try:
             parent = os.path.dirname(self.path)
@@ -151,7 +157,10 @@ class Sink:
                 os.mkdir(folder)
                 path = os.path.join(folder, f"part-0.{self.format}")
                 writer = self._writers[metric] = formats.WRITERS[self.format](path, schema)
-            writer.write(table)
+            if self._threads is None:
+                writer.write(table)
+            else:
+                self._threads.add(metric, partial(writer.write, table))
         except OSError as error:
             raise SourceError(f"cannot write {self.path}", path=self.path, cause=error) from error
 
@@ -205,6 +214,8 @@ class Sink:
             if metric not in self._adopted:
                 self._flush(metric)
         try:
+            if self._threads is not None:
+                self._threads.finish()
             for written in self._writers.values():
                 written.close()
             if ranking is not None:
@@ -239,6 +250,8 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._threads is not None:
+            self._threads.stop()
         for writer in self._writers.values():
             # closing flushes, which fails again on a full disk
             with contextlib.suppress(OSError):

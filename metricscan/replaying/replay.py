@@ -20,6 +20,7 @@ from metricscan.replaying.log_parameters import LogParameters, checked_parameter
 from metricscan.replaying.run import Run
 from metricscan.scanning.options import check_threads
 from metricscan.scanning.scanner import Scanner, report_untamed
+from metricscan.scanning.threaded import most_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -177,7 +178,12 @@ def replay(
         result = run.over_all_logs(keep=keep, target=None)
     else:
         with sink.Sink(
-            out, run.scanner.metrics, format=format, overwrite=overwrite, labels=run.scanner.labels
+            out,
+            run.scanner.metrics,
+            format=format,
+            overwrite=overwrite,
+            labels=run.scanner.labels,
+            threads=most_threads(threads),
         ) as target:
             result = run.over_all_logs(keep=keep, target=target)
             target.finish(result.ranking, run.manifest())

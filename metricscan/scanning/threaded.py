@@ -54,7 +54,12 @@ def worker_count(threads: int | None, size: int | None) -> int:
 
 def has_several(threads: int | None) -> bool:
     """Whether there is a thread to decompress on while another one scans, where the caller asks for ``threads``."""
-    return worker_count(threads, SERIAL_BYTES) > 1
+    return most_threads(threads) > 1
+
+
+def most_threads(threads: int | None) -> int:
+    """How many threads large work is spread over, where the caller asks for ``threads``; see :func:`worker_count`."""
+    return worker_count(threads, SERIAL_BYTES)
 
 
 class Block(NamedTuple):
