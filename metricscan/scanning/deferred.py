@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
 
 # ``regex`` counts the CPU time of the whole process, so this does not bound one record exactly; it keeps a scan from
 # hanging on a pattern that only ``regex`` takes.
-REGEX_TIMEOUT_S = 5.0
+REGEX_TIMEOUT_S = 2.0
+# The CPU time that ``regex`` has for all records of a stream: so much, and so much for each of their bytes: 100 KB/s.
+# An ordinary pattern takes a hundredth of that.
+REGEX_FREE_S = 5.0
+REGEX_S_A_BYTE = 1e-5
 
 #: In place of the group that holds the value: the value is empty, at the start of the match.
 NO_GROUP = -1
@@ -25,6 +31,8 @@ Found = tuple[int, int, int, int, str | None]
 
 class Resolver:
     """Resolves deferred records: a stream calls it with a pattern's number and the bytes of one record.
+
+    Each stream has one of its own, because it adds up the time that ``regex`` takes.
 
     Parameters
     ----------
@@ -37,7 +45,7 @@ class Resolver:
         Patterns that are no regexes: each is called with the record, and gives the matches.
     """
 
-    __slots__ = ("_companions", "_matches", "_others", "_patterns")
+    __slots__ = ("_companions", "_has_regex", "_matches", "_others", "_patterns", "_regex_left_s")
 
     def __init__(
         self,
@@ -50,6 +58,16 @@ class Resolver:
         self._patterns = dict(patterns)
         self._matches = matches
         self._companions = companions
+        self._has_regex = any(engine == "regex" for engine, _, _ in patterns.values())
+        self._regex_left_s = REGEX_FREE_S
+
+    def fresh(self) -> Resolver:
+        """One for another stream; the same if nothing is to be added up."""
+        if not self._has_regex:
+            return self
+        other = copy.copy(self)
+        other._regex_left_s = REGEX_FREE_S
+        return other
 
     def __call__(self, pattern: int, record: bytes) -> list[Found] | object:
         """Find every match that counts in a record.
@@ -58,7 +76,7 @@ class Resolver:
         -------
         list of (start, end, value start, value end, value), or an object
             Places are bytes of the record; -1, -1 and None mean that the value group did not participate. Instead of a list,
-            ``_core.TIMED_OUT`` if ``regex`` ran out of time, ``_core.FAILED`` if the engine raised.
+            ``_core.TIMED_OUT`` if ``regex`` ran out of time, in this record or in all, ``_core.FAILED`` if the engine raised.
 
         Raises
         ------
@@ -70,7 +88,14 @@ class Resolver:
         engine, compiled, group = self._patterns[pattern]
         matches = "first" if pattern in self._companions else self._matches
         text = record.decode("utf-8", "surrogateescape")
-        limit: dict[str, Any] = {"timeout": REGEX_TIMEOUT_S} if engine == "regex" else {}
+        limit: dict[str, Any] = {}
+        began_s = 0.0
+        if engine == "regex":
+            self._regex_left_s += len(record) * REGEX_S_A_BYTE
+            if self._regex_left_s <= 0:
+                return _core.TIMED_OUT
+            limit["timeout"] = REGEX_TIMEOUT_S
+            began_s = time.thread_time()
         try:
             found: list[tuple[tuple[int, int], tuple[int, int]]] = []
             for match in compiled.finditer(text, **limit):
@@ -85,6 +110,9 @@ class Resolver:
             return _core.TIMED_OUT
         except Exception:
             return _core.FAILED
+        finally:
+            if engine == "regex":
+                self._regex_left_s -= time.thread_time() - began_s
         if matches == "last":
             del found[:-1]
         if record.isascii():

@@ -195,8 +195,10 @@ class Plan(NamedTuple):
             Whether the stream notes each match in ``traced``. Only the notes can be used then: labels give no rows.
         """
         if self.labels and not trace:
-            return LabelStream(self.engine, self.resolver, self.labels, at_beginning=at_beginning)
-        return _core.Stream(self.engine, self.resolver, at_beginning=at_beginning, in_batches=in_batches, trace=trace)
+            return LabelStream(self.engine, self.resolver.fresh(), self.labels, at_beginning=at_beginning)
+        return _core.Stream(
+            self.engine, self.resolver.fresh(), at_beginning=at_beginning, in_batches=in_batches, trace=trace
+        )
 
     def new_stats(self) -> ScanStats:
         """Empty statistics, in which every metric is a key."""

@@ -3,6 +3,7 @@
 import pytest
 
 from metricscan import Scanner, _core
+from metricscan.scanning import deferred
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 REGEXES = {
@@ -85,3 +86,33 @@ def test_a_result_has_a_table_of_every_metric_in_their_order(scanner):
     assert list(result) == list(REGEXES)
     assert [name for name, table in result.items() if table.num_rows] == ["found", "again", "refused", "confirmed"]
     assert result["never"].schema == result["found"].schema
+
+
+# ---- the time of regex
+
+
+def test_regex_has_a_budget_for_a_whole_log(monkeypatch):
+    scanner = Scanner([r"m=\p{L}=(\d+)", r"n=n=(\d+)"], untamed="allow")
+    log = b"n=1\n" * 3
+    assert scanner.scan(log).stats.metrics["m"].rows == 3
+    monkeypatch.setattr(deferred, "REGEX_FREE_S", 0.0)
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 0.0)
+    for _ in range(2):
+        # each log has a budget of its own
+        stats = scanner.scan(log).stats.metrics
+        assert (stats["m"].rows, stats["m"].timeouts, stats["m"].over_budget) == (0, 3, 0)
+        assert stats["m"].samples[0] == ("n=1", 1, 0)
+        # it binds regex alone
+        assert (stats["n"].rows, stats["n"].timeouts) == (3, 0)
+
+
+def test_the_budget_of_regex_grows_with_the_records(monkeypatch):
+    scanner = Scanner([r"m=\p{L}=(\d+)"], untamed="allow")
+    monkeypatch.setattr(deferred, "REGEX_FREE_S", 0.0)
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 1.0)
+    assert scanner.scan(b"n=1\n" * 1000).stats.metrics["m"].rows == 1000
+    # a record is given up when the time before it is used up, not for what it takes itself
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 1e-12)
+    stats = scanner.scan(b"n=1\n" * 1000).stats.metrics["m"]
+    assert stats.rows == 1
+    assert stats.timeouts == 999
