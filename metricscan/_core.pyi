@@ -1,6 +1,6 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias, final
+from typing import Any, Final, Literal, Self, TypeAlias, final
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -47,6 +47,18 @@ class Columns(Buffer):
     def add_lines(self, number: int) -> None: ...
 
 def joined(parts: list[Columns]) -> Columns: ...
+
+@final
+class Stop:
+    def ask(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+def watch_signals(descriptor: int, exit_codes: Mapping[int, int], grace_s: float, words: bytes) -> None: ...
+def end_watch() -> None: ...
+def set_watch(mode: Literal["nothing", "deadline", "all"]) -> Literal["nothing", "deadline", "all"]: ...
 
 @disjoint_base
 class Stream:

@@ -18,7 +18,9 @@ from cpython.buffer cimport (
     PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uintptr_t
@@ -55,6 +57,11 @@ include "_core_columns.pxi"
 include "_core_turns.pxi"
 
 
+# ---- Stop: scans that end before their input does
+
+include "_core_stopping.pxi"
+
+
 # ---- Stream: one pass over one input
 
 cdef class Stream:
@@ -89,6 +96,8 @@ cdef class Stream:
     cdef ms_carry carry
     cdef object joints
     cdef ms_turns turns
+    cdef Stop stop
+    cdef object interrupt  # what a handler of signals raised
     cdef int64_t first_offset
     cdef bint busy
     cdef bint finished
@@ -102,6 +111,11 @@ cdef class Stream:
         ms_turns_init(&self.turns)
         self.engine = engine
         self.confirm = confirm
+        self.stop = stop_of_thread()
+        if self.stop is not None:
+            self.scan.stop.flag = &self.stop.flag
+        self.scan.stop.look, self.scan.stop.owner = look_for_signals, <void *>self
+        self.scan.matcher.stop = &self.scan.stop
         self.samples = {}
         self.suspects = []
         self.traced = []
@@ -208,9 +222,15 @@ cdef class Stream:
         return 0
 
     cdef int scan_pieces(self, const uint8_t *p, int64_t n) except -1 nogil:
-        cdef int64_t size, rest = 0
+        cdef int64_t size, rest = 0, until_look = 0
         cdef int status
         while n > 0:
+            if until_look == 0:
+                until_look = MS_PIECES_A_LOOK
+                if ms_is_stopped(&self.scan.stop):
+                    with gil:
+                        self.stopped()
+            until_look -= 1
             size = min(n, MS_PIECE_BYTES)
             status = ms_scan_piece(&self.scan, &self.carry, p, size, &rest)
             p += size
@@ -282,8 +302,17 @@ cdef class Stream:
         self.finished = True
         raise MemoryError(f"no memory for the {what} before offset {self.scan.offset}")
 
+    cdef int stopped(self) except -1:
+        """Close the stream, because its scan was stopped."""
+        self.scan.no_memory = self.scan.is_stopped = False
+        self.finished = True
+        interrupt, self.interrupt = self.interrupt, None
+        raise KeyboardInterrupt if interrupt is None else interrupt
+
     cdef int resolve(self) except -1:
         cdef int64_t i, n
+        if self.scan.is_stopped:
+            self.stopped()
         if self.scan.no_memory:
             self.out_of_memory("rows found")
         if self.scan.n_notes:

@@ -122,6 +122,7 @@ cdef class Engine:
 
     cdef int take_program(self, ms_program *program, fields) except -1:
         program.code = <const int32_t *>self.held(fields.code)
+        program.steps_a_byte = fields.steps_a_byte
         program.pool = self.held(fields.pool)
         program.tables = self.held(fields.tables)
         program.sets = <const int32_t *>self.held(fields.sets)

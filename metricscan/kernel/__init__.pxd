@@ -26,11 +26,29 @@ cdef extern from "kernel/fingerprints.h" nogil:
     void ms_fingerprints_add(ms_fingerprints *t, int bucket, int first, int second)
     void ms_class_fill(ms_class *c, const uint8_t *table, int level)
 
+cdef extern from "kernel/stopping.h" nogil:
+    enum: MS_WATCHED_SIGNALS, MS_PIECES_A_LOOK
+    ctypedef struct ms_flag:
+        pass
+    ctypedef int (*ms_look)(void *) noexcept
+    ctypedef struct ms_stop:
+        const ms_flag *flag
+        ms_look look
+        void *owner
+    bint ms_is_main_thread()
+    void ms_set_flag(ms_flag *flag)
+    bint ms_is_stopped(const ms_stop *stop)
+    void ms_set_act(int index, int number, int exit_code)
+    int ms_set_mode(int mode)
+    int ms_start_watch(int descriptor, int grace_ms, const char *words, size_t length)
+    void ms_end_watch()
+
 cdef extern from "kernel/program.h" nogil:
     enum: MS_MEMBER, MS_OPCODES
     const int32_t ms_opcode_size[]
     ctypedef struct ms_program:
         const int32_t *code
+        int64_t steps_a_byte
         const uint8_t *pool
         const uint8_t *tables
         const int32_t *sets
@@ -53,6 +71,10 @@ cdef extern from "kernel/program.h" nogil:
         int32_t at_start
         int32_t words
         int32_t pure
+
+cdef extern from "kernel/matcher_state.h" nogil:
+    ctypedef struct ms_matcher:
+        const ms_stop *stop
 
 cdef extern from "kernel/tables.h" nogil:
     const uint8_t ms_no_bytes[256]
@@ -230,7 +252,10 @@ cdef extern from "kernel/pass.h" nogil:
         bint overgrown
         int64_t row_limit
         bint trace
+        ms_matcher matcher
+        ms_stop stop
         bint no_memory
+        bint is_stopped
     ms_state *ms_new_states(int32_t n)
 
 cdef extern from "kernel/columns.h" nogil:

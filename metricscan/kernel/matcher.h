@@ -16,7 +16,7 @@
  * Where the next byte alone determines how far a run goes, or which alternative can succeed, the matcher neither saves a state to
  * backtrack to nor memoises one: such a run costs its bytes. A short run costs its bytes too: it is walked again from each place.
  *
- * A record has a budget of steps, which is a multiple of its length, so no result depends on a clock.
+ * A record has a budget of steps, which depends on its length and the program's, so no result depends on a clock.
  */
 #ifndef METRICSCAN_MATCHER_H
 #define METRICSCAN_MATCHER_H
@@ -127,6 +127,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
     int status;
     places[0] = places[1] = -1;
     for (int32_t i = 2; i < q->slots; i++) places[i] = -1;
+    m->steps += q->slots >> 3;
     for (;;) {
     next:
         switch (op[0]) {
@@ -299,8 +300,14 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
         case MS_LOOK: {
             const ms_op_look *o = (const ms_op_look *)op;
             if (!ms_look_holds(q, o, p, n, pos, kind)) goto fail;
+            m->steps += o->length >> 3;
             op += MS_SIZE_OF(*o) + o->length;
             continue;
+        }
+        case MS_CHARGE: {
+            const ms_op_charge *o = (const ms_op_charge *)op;
+            m->steps += o->steps;
+            MS_GO_ON(o);
         }
 
         /* ---- loops */
@@ -358,6 +365,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
             const ms_op_group *o = (const ms_op_group *)op;
             int64_t at = pos;
             int32_t back = o->back;
+            m->steps += back >> 3;
             for (; back > 0 && at > 0; back--) at = ms_before(p, n, at, kind);
             if (back > 0) {
                 /* The lookbehind is wider than the text before this place. */
@@ -396,8 +404,7 @@ static int ms_attempt(const ms_program *q, ms_matcher *m, const uint8_t *p, int6
         }
 
     fail:
-        if (++m->steps > m->patience) ms_start_memo(m, q, n);
-        if (m->steps > m->budget) return MS_OVER_BUDGET;
+        if (++m->steps > m->pause) MS_TRY(ms_pause(m, q, n));
         if (depth == 0) return MS_NONE;
         ms_frame *frame = &m->frames[depth - 1];
         switch (frame->kind) {

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "program.h"
+#include "stopping.h"
 
-enum { MS_FOUND = 1, MS_NONE = 0, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3 };
+enum { MS_FOUND = 1, MS_NONE = 0, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3, MS_STOPPED = -4 };
 
 /* Marks a part of ms_attempt that is a function of its own for the reader's sake. The compiler must inline it. */
 #define MS_PART static inline __attribute__((always_inline))
@@ -16,10 +17,10 @@ enum { MS_FOUND = 1, MS_NONE = 0, MS_OVER_BUDGET = -2, MS_NO_MEMORY = -3 };
 typedef struct {
     int32_t kind;               /* what backtracking does here: MS_SPLIT, MS_SAVE, MS_RUN, MS_ROUND, MS_GROUP, MS_FAILED */
     int32_t pc;                 /* the place in the code, or the slot or loop to restore */
-    int64_t pos;                /* the place in the record, or the value to restore */
-    int64_t low;                /* of a run: the smallest end (greedy) or the limit (lazy); of a branch: its memo bit, or -1; of
+    int32_t pos;                /* the place in the record, or the value to restore */
+    int32_t low;                /* of a run: the smallest end (greedy) or the limit (lazy); of a branch: its memo bit, or -1; of
                                  * a group: the frame of the group around it */
-    int64_t other;              /* of a run: the end where it stopped (greedy), the first end tried (lazy) */
+    int32_t other;              /* of a run: the end where it stopped (greedy), the first end tried (lazy) */
 } ms_frame;
 enum { MS_FAILED = -1 };        /* a frame's kind: if backtracking reaches it, both alternatives have failed */
 
@@ -38,29 +39,56 @@ typedef struct {
     uint64_t *bits;
     size_t bits_capacity;
     int memo;
-    int64_t steps, patience, budget;
+    int64_t steps;              /* that this record has taken */
+    int64_t pause;              /* ms_pause is called past so many steps: the least of the three below, and the next look */
+    int64_t patience;           /* branches are memoised past so many steps */
+    int64_t budget;             /* the record gives no row past so many steps */
+    int64_t looked;             /* the number of steps at the last look whether the scan is to stop; of an earlier record: negative */
+    const ms_stop *stop;
 } ms_matcher;
 
-#define MS_MOST_FRAMES ((size_t)1 << 22) /* 128 MB */
-#define MS_MOST_MEMO_BYTES ((size_t)1 << 26)
-/* A record may take this many steps per byte. In the logs that were measured no record takes eight. */
-#ifndef MS_STEPS_A_BYTE
-#define MS_STEPS_A_BYTE 64
-#define MS_FREE_STEPS 65536
-#endif
+/* A record has one frame for each choice that is open. 20 bytes each: 320 MB. */
+enum { MS_MOST_FRAMES = 1 << 24 };
+/* Places in a record, and the numbers of memo bits, are 32 bits wide in a frame. */
+enum { MS_MOST_MEMO_BYTES = 1 << 26 };
+#define MS_LONGEST_MATCHED ((int64_t)INT32_MAX - 1)
+/* The budget of a record: free steps, and steps for each byte, of which there are more the larger the program is (patterns/program_facts.py). In
+ * the logs that were measured no record takes eight steps a byte. A step takes up to 5 ns, so no record takes longer than some 2 s. */
+enum { MS_STEPS_A_BYTE = 64, MS_FREE_STEPS = 65536, MS_MOST_STEPS = 400000000 };
+/* After so many steps, some 20 ms, the matcher looks whether the scan is to stop. */
+#define MS_STEPS_A_LOOK ((int64_t)1 << 22)
 /* Branches are memoised once a record has taken more steps than this. For a cheaper record, clearing the memory would cost more than
  * the memo saves. Only tests use other values. */
 #ifndef MS_PATIENCE
 #define MS_PATIENCE 512
 #define MS_PATIENCE_A_BYTE 4
 #endif
+/* One step takes as long as the clearing of so many words of the memory. */
+#define MS_WORDS_A_STEP 8
 
 static void ms_matcher_clear(ms_matcher *m) {
     free(m->frames);
     free(m->runs);
     free(m->places);
     free(m->bits);
+    const ms_stop *stop = m->stop;
     memset(m, 0, sizeof *m);
+    m->stop = stop;
+}
+
+/* How many words of the memory hold the bits of all branches in a record of n bytes. */
+static inline size_t ms_memo_words(const ms_program *q, int64_t n) { return ((size_t)q->splits * ((size_t)n + 1) + 63) / 64; }
+
+/* The budget of a record of n bytes. */
+static inline int64_t ms_budget_of(const ms_program *q, int64_t n) {
+    const int64_t budget = MS_FREE_STEPS + q->steps_a_byte * n;
+    return budget < MS_MOST_STEPS ? budget : MS_MOST_STEPS;
+}
+
+static inline void ms_set_pause(ms_matcher *m) {
+    m->pause = m->looked + MS_STEPS_A_LOOK;
+    if (m->patience < m->pause) m->pause = m->patience;
+    if (m->budget < m->pause) m->pause = m->budget;
 }
 
 /* Prepare the matcher for a record of n bytes. Returns MS_FOUND or MS_NO_MEMORY. */
@@ -80,15 +108,18 @@ __attribute__((always_inline)) static inline int ms_matcher_start(ms_matcher *m,
     }
     for (int32_t i = 0; i < q->runs; i++) m->runs[i] = (ms_run){0, -1, 0, -1};
     m->memo = 0;
+    m->looked -= m->steps;
     m->steps = 0;
-    m->patience = q->pure && q->splits ? MS_PATIENCE + MS_PATIENCE_A_BYTE * n : INT64_MAX;
-    m->budget = MS_FREE_STEPS + MS_STEPS_A_BYTE * n;
+    m->patience = INT64_MAX;
+    if (q->pure && q->splits) m->patience = MS_PATIENCE + MS_PATIENCE_A_BYTE * n + (int64_t)ms_memo_words(q, n) / MS_WORDS_A_STEP;
+    m->budget = ms_budget_of(q, n);
+    ms_set_pause(m);
     return MS_FOUND;
 }
 
 /* Memoise failed branches from here on, if there is memory for it. */
 static void ms_start_memo(ms_matcher *m, const ms_program *q, int64_t n) {
-    size_t words = ((size_t)q->splits * ((size_t)n + 1) + 63) / 64;
+    size_t words = ms_memo_words(q, n);
     m->patience = INT64_MAX;
     if (words * 8 > MS_MOST_MEMO_BYTES) return;
     if (m->bits_capacity < words) {
@@ -101,6 +132,18 @@ static void ms_start_memo(ms_matcher *m, const ms_program *q, int64_t n) {
     m->memo = 1;
 }
 
+/* Past m->pause: do what is due. Returns MS_FOUND, MS_OVER_BUDGET or MS_STOPPED. */
+__attribute__((noinline)) static int ms_pause(ms_matcher *m, const ms_program *q, int64_t n) {
+    if (m->steps > m->budget) return MS_OVER_BUDGET;
+    if (m->steps > m->patience) ms_start_memo(m, q, n);
+    if (m->steps - m->looked > MS_STEPS_A_LOOK) {
+        m->looked = m->steps;
+        if (ms_is_stopped(m->stop)) return MS_STOPPED;
+    }
+    ms_set_pause(m);
+    return MS_FOUND;
+}
+
 /* Push a frame. Returns MS_FOUND, or MS_OVER_BUDGET or MS_NO_MEMORY, which are negative. */
 static inline int ms_push(ms_matcher *m, size_t *depth, int32_t kind, int32_t pc, int64_t pos, int64_t low, int64_t other) {
     if (*depth == m->frames_capacity) {
@@ -111,7 +154,7 @@ static inline int ms_push(ms_matcher *m, size_t *depth, int32_t kind, int32_t pc
         m->frames = grown;
         m->frames_capacity = capacity;
     }
-    m->frames[(*depth)++] = (ms_frame){kind, pc, pos, low, other};
+    m->frames[(*depth)++] = (ms_frame){kind, pc, (int32_t)pos, (int32_t)low, (int32_t)other};
     return MS_FOUND;
 }
 

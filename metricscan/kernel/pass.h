@@ -207,7 +207,9 @@ typedef struct {
     int64_t row_limit; /* tests: growing past it fails as memory would */
     int trace;
     int examined; /* MS_UNEXAMINED, ... */
-    int no_memory;
+    ms_stop stop;      /* says whether the scan is to stop */
+    int no_memory;     /* the scan has ended early: there was no memory, or */
+    int is_stopped;    /* it was stopped */
 } ms_scan;
 
 /* Add a note of a pattern. Returns NULL if there is no memory. */

@@ -34,9 +34,10 @@ enum {
     MS_FIXED,
     MS_MAYBE,       /* of at most one character */
     MS_REST,        /* to the record's end */
-    MS_KEEP         /* as MS_SAVE, at a place that every match passes: it pushes no frame */
+    MS_KEEP,        /* as MS_SAVE, at a place that every match passes: it pushes no frame */
+    MS_CHARGE       /* count steps for the instructions before this one, which count none */
 };
-enum { MS_OPCODES = MS_KEEP + 1 };
+enum { MS_OPCODES = MS_CHARGE + 1 };
 
 typedef struct { int32_t op; } ms_op_alone;
 typedef struct { int32_t op, byte; } ms_op_byte;
@@ -57,6 +58,7 @@ typedef struct {
 } ms_op_split;
 typedef struct { int32_t op, target; } ms_op_jump;
 typedef struct { int32_t op, slot; } ms_op_save;
+typedef struct { int32_t op, steps; } ms_op_charge;
 typedef struct {
     int32_t op, is;             /* 1: \b, 0: \B */
     int32_t ascii;              /* only ASCII characters are word characters */
@@ -104,6 +106,7 @@ static const int32_t ms_opcode_size[MS_OPCODES] = {
     [MS_MAYBE] = MS_SIZE_OF(ms_op_run),
     [MS_REST] = MS_SIZE_OF(ms_op_run),
     [MS_KEEP] = MS_SIZE_OF(ms_op_save),
+    [MS_CHARGE] = MS_SIZE_OF(ms_op_charge),
 };
 
 enum { MS_GREEDY, MS_LAZY, MS_POSSESSIVE };
@@ -113,6 +116,7 @@ enum { MS_STOP, MS_MEMBER, MS_UNDECIDED };      /* entries of a class's table of
 
 typedef struct {
     const int32_t *code;
+    int64_t steps_a_byte;       /* the budget of a record grows by so many steps with each byte */
     const uint8_t *pool;
     const uint8_t *tables;      /* 256 entries a class */
     const int32_t *sets;        /* a class's set, for characters that its table leaves undecided */

@@ -37,10 +37,11 @@ __attribute__((always_inline)) static inline void ms_run_any_program(int watchin
     const int32_t matches = scan->tables->patterns[pattern].is_companion ? MS_MATCHES_FIRST : scan->tables->matches;
     int64_t start = 0, end = 0, from = 0, last_start = -1, last_end = 0, last_value[2] = {-1, -1};
     int nonempty = 0;
+    if (scan->no_memory) return;
     state->closed = 1;
     /* A literal that contains a terminator may start before the record. */
     text = text > r->record ? text - r->record : 0;
-    int status = ms_matcher_start(&scan->matcher, program, n);
+    int status = n > MS_LONGEST_MATCHED ? MS_OVER_BUDGET : ms_matcher_start(&scan->matcher, program, n);
     while (status == MS_FOUND) {
         status = ms_search(program, &scan->matcher, p, n, kind, from, text, nonempty, &start, &end);
         if (status != MS_FOUND) break;
@@ -60,6 +61,8 @@ __attribute__((always_inline)) static inline void ms_run_any_program(int watchin
     }
     if (status == MS_NO_MEMORY) {
         scan->no_memory = 1;
+    } else if (status == MS_STOPPED) {
+        scan->no_memory = scan->is_stopped = 1;
     } else if (status == MS_OVER_BUDGET) {
         ms_take_back(scan, pattern);
         if (scan->tables->patterns[pattern].has_lead) ms_forget_miss(scan, r, pattern);

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 MATCH, BYTE, STRING, CLASS, RUN, SPLIT, JUMP, SAVE, BEGIN, END, BOUNDARY, LOOK = range(12)
 ENTER, CHECK, ROUND, COUNT, MORE, GROUP, END_GROUP, SAME, IF = range(12, 21)
-FIXED, MAYBE, REST, KEEP = range(21, 25)
+FIXED, MAYBE, REST, KEEP, CHARGE = range(21, 26)
 
 RUN_SIZE, SPLIT_SIZE, COUNT_SIZE = 9, 7, 6
 #: How many words an instruction has, its opcode included.
@@ -27,6 +27,7 @@ SIZES = {
     JUMP: 2,
     SAVE: 2,
     KEEP: 2,
+    CHARGE: 2,
     BEGIN: 1,
     END: 1,
     BOUNDARY: 4,
@@ -63,3 +64,11 @@ DIGIT, SPACE, WORD = range(3)
 # ---- steps of a chain (kernel/tables.h)
 
 STEP_TEXT, STEP_RUN, STEP_DECIMAL, STEP_OPTIONAL, STEP_EITHER, STEP_DONE, STEP_OPEN, STEP_CLOSE, STEP_END = range(9)
+
+# ---- the budget of steps (kernel/matcher_state.h)
+
+FREE_STEPS = 65_536
+STEPS_A_BYTE = 64
+MOST_STEPS = 400_000_000
+MOST_MEMO_BYTES = 1 << 26
+MOST_FRAMES = 1 << 24

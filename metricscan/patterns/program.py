@@ -20,6 +20,7 @@ from metricscan.patterns.opcodes import (
     BEGIN,
     BOUNDARY,
     BYTE,
+    CHARGE,
     CHECK,
     CLASS,
     COUNT,
@@ -53,11 +54,13 @@ from metricscan.patterns.opcodes import (
 from metricscan.patterns.program_facts import (
     decide_ahead,
     first_bytes,
+    frames_a_byte,
     is_at_start,
     is_only_run,
     last_bytes,
     lead,
     note_bytes_after_runs,
+    steps_a_byte,
 )
 from metricscan.patterns.tree import ONE_CHARACTER, TOO_DEEP, within
 
@@ -72,9 +75,13 @@ MOST_CODE = 400_000
 # failed state.
 MOST_UNROLLED = 4_000
 MOST_COUNT = 1 << 30
+# Instructions that the matcher counts no step for are counted by a CHARGE: after so many words, so many steps.
+_CHARGE_WORDS = 32
+_CHARGE_STEPS = 4
 # Each loop around a choice whose rounds may be empty doubles the bits that the choice needs.
 MOST_EMPTY_LOOPS = 6
 
+_UNCOUNTED = frozenset({BYTE, STRING, CLASS, RUN, SAVE, BEGIN, END, BOUNDARY, LOOK})
 _REFERENCES = frozenset({sre.GROUPREF, sre.GROUPREF_EXISTS})
 _REPEATS = {sre.MAX_REPEAT: GREEDY, sre.MIN_REPEAT: LAZY, sre.POSSESSIVE_REPEAT: POSSESSIVE}
 # Before Python 3.11.5, re crashes on some possessive and atomic groups. There this module declines them, and re decides.
@@ -115,6 +122,12 @@ class Program(NamedTuple):
         The class of word characters among ASCII, for boundaries; -1 if the pattern has no boundary.
     pure : bool
         No instruction depends on captured text or on counted rounds.
+    steps_a_byte : int
+        How many steps the budget of a record grows by with each byte.
+    has_loops : bool
+        It has repeats of more than one class without a limit, or with a large one.
+    frames_a_byte : int
+        How many frames to backtrack to a round of its loops can push.
     """
 
     code: bytes
@@ -138,6 +151,9 @@ class Program(NamedTuple):
     at_start: bool
     words: int
     pure: bool
+    steps_a_byte: int
+    has_loops: bool
+    frames_a_byte: int
 
 
 class _NotAProgram(Exception):
@@ -179,6 +195,9 @@ class _Emitter:
         self.empty_loops: list[int] = []
         self.sizes: dict[int, int] = {}
         self.slots = {value_group: 0}
+        self.has_loops = False
+        # up to where a CHARGE counts the instructions
+        self.charged = 0
         # how many choices, repeats, lookarounds and atomic groups enclose this place
         self.nested = 0
         self.always_saved: list[int] = []
@@ -229,12 +248,18 @@ class _Emitter:
             at_start,
             self.word_class,
             code.pure,
+            steps_a_byte(code, self.splits),
+            self.has_loops,
+            frames_a_byte(code),
         )
 
     # ---- writing
 
     def emit(self, *words: int) -> int:
         at = len(self.words)
+        if at - self.charged >= _CHARGE_WORDS and words[0] in _UNCOUNTED:
+            self.words += (CHARGE, _CHARGE_STEPS)
+            self.charged = at = at + SIZES[CHARGE]
         self.words += words
         if len(self.words) > MOST_CODE:
             raise _NotAProgram(f"written out it is longer than {MOST_CODE:,} words")
@@ -400,6 +425,7 @@ class _Emitter:
 
     def _loop(self, kind: int, least: int, items: Any, flags: int) -> None:
         """Emit a repeat without a limit: all required rounds but one unrolled, then a loop around one body."""
+        self.has_loops = True
         for _ in range(least - 1):
             self.sequence(items, flags)
         loop = self._new_loop() if items.getwidth()[0] == 0 else None
@@ -456,6 +482,7 @@ class _Emitter:
     def _counted(self, kind: int, least: int, limit: int, items: Any, flags: int) -> None:
         """Emit a repeat too long to be unrolled: a counter counts its rounds."""
         self.code.pure = False
+        self.has_loops = True
         loop = self._new_loop()
         self._new_loop()
         self.emit(ENTER, loop)
@@ -477,6 +504,7 @@ class _Emitter:
         outer, self.empty_loops = self.empty_loops, []
         for _ in range(least):
             self._own_group(ATOMIC, 0, items, flags)
+        self.has_loops |= limit < 0
         group = self.emit(GROUP, ATOMIC, 0, 0)
         top = len(self.words)
         splits = []

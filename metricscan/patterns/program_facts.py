@@ -18,6 +18,7 @@ from metricscan.patterns.opcodes import (
     BEGIN,
     BOUNDARY,
     BYTE,
+    CHARGE,
     CHECK,
     CLASS,
     COUNT,
@@ -32,14 +33,17 @@ from metricscan.patterns.opcodes import (
     LOOK,
     MATCH,
     MAYBE,
+    MOST_STEPS,
     POSSESSIVE,
     REST,
+    ROUND,
     RUN,
     RUNS,
     SAME,
     SAVE,
     SIZES,
     SPLIT,
+    STEPS_A_BYTE,
     STOP,
     STRING,
     UNDECIDED,
@@ -173,7 +177,7 @@ def _taker(code: Code, at: int) -> int:
             at = words[at + 1]
         elif op == GROUP and words[at + 1] != ATOMIC:
             at = words[at + 3]
-        elif op in (SAVE, ENTER, BOUNDARY, LOOK):
+        elif op in (SAVE, CHARGE, ENTER, BOUNDARY, LOOK):
             at = code.after(at)
         else:
             return at
@@ -226,7 +230,7 @@ def lead(code: Code) -> Lead:
     if text:
         return Lead(AT_TEXT, 0, text, ascii_only=False)
     # an assertion at the start of the match may hold at one place of a run and not at another
-    plain = all(words[place] in (SAVE, JUMP, ENTER, RUN) for place in code.places() if place <= at)
+    plain = all(words[place] in (SAVE, CHARGE, JUMP, ENTER, RUN) for place in code.places() if place <= at)
     if words[at] != RUN or not (plain and code.pure) or words[at + 4] >= 0:
         return _NO_LEAD
     kind, number, least, takes_all = words[at + 1], words[at + 2], words[at + 3], words[at + 7]
@@ -329,8 +333,50 @@ def _cannot_fail(code: Code, at: int) -> bool:
             at = words[at + 1]
         elif op == SPLIT:
             at = words[at + 2]
-        elif op == SAVE or (op in RUNS and words[at + 3] == 0):
+        elif op in (SAVE, CHARGE) or (op in RUNS and words[at + 3] == 0):
             at = code.after(at)
         else:
             return False
     return False
+
+
+# ---- what it may cost
+
+# A choice whose failures are memoized takes up to three steps at a place, and a run one for each of its ends. Of the ends of a
+# run without a limit most are memoized together.
+_STEPS_OF_CHOICE = 3
+_MOST_ENDS = 100
+_PUSHING = frozenset({SPLIT, SAVE, ENTER, ROUND, *RUNS})
+
+
+def steps_a_byte(code: Code, splits: int) -> int:
+    """How many steps the budget grows by with each byte of a record.
+
+    Parameters
+    ----------
+    code : Code
+    splits : int
+        The bits that its choices need per place.
+    """
+    words = code.words
+    steps = STEPS_A_BYTE + _STEPS_OF_CHOICE * splits
+    # the counted loops around a place: where each ends, and how often all of them together run
+    loops = [(len(words), 1)]
+    for at in code.places():
+        while at >= loops[-1][0] and len(loops) > 1:
+            loops.pop()
+        rounds = loops[-1][1]
+        own = code.after(at) - at
+        if words[at] in RUNS:
+            most = words[at + 4]
+            own += most if 0 <= most < _MOST_ENDS else _MOST_ENDS
+        elif words[at] == COUNT:
+            least, most, out = words[at + 2], words[at + 3], words[at + 5]
+            loops.append((out, rounds * max(least, most, 1)))
+        steps = min(steps + own * rounds, MOST_STEPS)
+    return steps
+
+
+def frames_a_byte(code: Code) -> int:
+    """How many frames to backtrack to a round of the program's loops can push."""
+    return sum(code.words[at] in _PUSHING for at in code.places())

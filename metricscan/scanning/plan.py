@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from metricscan import _core
 from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.patterns import fingerprints, safety
+from metricscan.patterns.budget import may_exceed
 from metricscan.patterns.chain import chain as chain_of
 from metricscan.patterns.dialect import Dialect, compile_quietly, read_regex, value_group
 from metricscan.patterns.literals import best_set, required_literals
@@ -56,6 +57,8 @@ class Explanation(NamedTuple):
         Why the pattern is not provably ReDoS-safe; None if it is, or if the core decides it.
     lint : tuple of Finding
         What in the regex is probably a mistake: a code, the reason, and a better regex or None.
+    budget : str or None
+        Which records may take more steps than their budget has, and so give no row; None: none that a scan takes by default.
     """
 
     names: tuple[str, ...]
@@ -66,6 +69,7 @@ class Explanation(NamedTuple):
     declined: tuple[tuple[str, str], ...]
     untamed: str | None = None
     lint: tuple[Finding, ...] = ()
+    budget: str | None = None
 
     def __str__(self) -> str:
         lines = [f"{', '.join(self.names)}: {self.regex}", f"  strategy  {self.strategy}, decided by {self.engine}"]
@@ -76,6 +80,8 @@ class Explanation(NamedTuple):
         lines += [f"  not {strategy:<8}{reason}" for strategy, reason in self.declined]
         if self.untamed is not None:
             lines.append(f"  untamed   {self.engine} runs it {bound_of(self.engine)}, and {self.untamed}")
+        if self.budget is not None:
+            lines.append(f"  budget    records that may exceed it: {self.budget}")
         for finding in self.lint:
             lines.append(f"  lint      {finding.code}: {finding.reason}")
         # one regex for all that it mends
@@ -125,6 +131,13 @@ class Decision(NamedTuple):
     literals: tuple[bytes, ...]
     declined: tuple[tuple[str, str], ...]
     doubt: str | None
+
+    def may_exceed(self, regex: str) -> str | None:
+        """Which records may exceed the budget of steps of its program; the regex is its own."""
+        if self.row.program is None:
+            return None
+        tree = read_regex(regex).tree
+        return may_exceed(Tree(tree, tree.state.flags), self.row.program)
 
 
 Search = Literal["simd", "naive", "every"]
@@ -339,7 +352,7 @@ def build(
         tuple(definition.name for definition in definitions),
         newline == "universal",
         simd,
-        {regex: decision for (regex, is_label), decision in decided.items() if not is_label},
+        {regex: decision for (regex, kind), decision in decided.items() if kind == "metric"},
         companions,
         frozenset(index for index, row in enumerate(rows) if row.watch is not None and row.watch.has_units),
         dropping,

@@ -440,7 +440,11 @@ class Scanner:
         """  # noqa: E501
         regexes = [definition.regex for definition in self.definitions]
         return plans.Explanations(
-            one if one.names[0] in self.labels else one._replace(lint=lint(one.names[0], one.regex, regexes))
+            one
+            if one.names[0] in self.labels
+            else one._replace(
+                lint=lint(one.names[0], one.regex, regexes), budget=self.plan.decided[one.regex].may_exceed(one.regex)
+            )
             for one in self.plan.explanations
         )
 

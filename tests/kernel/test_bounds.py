@@ -198,3 +198,66 @@ def test_the_choice_changes_no_row():
     first, second = scanner(RUNS_AWAY, untamed="allow"), scanner(r"(?a:\w)(\d)", untamed="refuse")
     assert first.options == second.options
     assert second == Scanner([{"Name": "m", "Regex": r"(?a:\w)(\d)"}])
+
+
+# ---- the budget of steps
+
+
+ALTERNATIVES = "|".join(f"{chr(97 + number % 26)}{chr(97 + number * 7 % 26)}+x" for number in range(34))
+MONTHS = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:tember)?|oct(?:ober)?"
+DAY = (
+    rf"(?:(?<!:)(?<!:\d)[0-3]?\d(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{MONTHS})|(?:{MONTHS})\s+[0-3]?\d)(?:,)?\s*(?:\d{{4}})?"
+)
+DATES = "(?i)(?:" + "|".join(DAY.replace(r"\s+", rf"\s{{1,{2 + number}}}") for number in range(30)) + ")=x"
+
+
+@pytest.mark.parametrize(
+    ("regex", "record"),
+    [
+        pytest.param(rf"(?:{ALTERNATIVES}|[a-z])+=(\d+)", b"ab" * 1088 + b"=", id="34 alternatives"),
+        pytest.param(DATES, b"12 of sep 2020 " * 23, id="a regex of 7,000 characters"),
+        pytest.param("(1|11)+$", b"1" * 1_400_000, id="a choice at each byte"),
+        pytest.param("(?:[ab][ab][ab][ab][ab][ab][ab][ab]){300}c", b"ab" * 3000, id="a long straight program"),
+    ],
+)
+def test_ordinary_patterns_lose_no_record(regex, record):
+    explanation = scanner(regex).explain()[0]
+    assert explanation.strategy == "program"
+    counts = scanner(regex).scan(record).stats.metrics["m"]
+    assert counts.over_budget == 0
+    if len(record) < 10_000:
+        matches = [match.span() for match in re.finditer(regex, record.decode())]
+        assert [match.span for match in scanner(regex).find(record)] == matches
+
+
+def test_explain_says_which_records_may_exceed_the_budget():
+    regexes = {
+        r"loss=(\d+)": None,
+        r"(?:a|b)=(\d+),(?:\d+)?": None,
+        r"(?:a|ab)*c": "those of more than",
+        r"((a|ab)*)\1+c": "any: its failures are not remembered",
+        r"(a|b)=\1(\d)": None,
+        r"(\w)\1+=": "any: its failures are not remembered",
+        r"(?:a{1,60}){1,60}b{1,9}(?:c{1,60}){1,60}d": "any: its failures are not remembered",
+        r"(?:ab|cd)+e": "those of more than",
+    }
+    for regex, told in regexes.items():
+        explanation = scanner(regex).explain()[0]
+        assert (explanation.budget or "").startswith(told or ""), regex
+        assert (explanation.budget is None) == (told is None), regex
+        assert ("budget    records that may exceed it" in str(explanation)) == (told is not None)
+
+
+@pytest.mark.parametrize("regex", [r"(?:a|ab)*c", r"(?:a+a+)+[bc]", r"(?:\w+\s?)*:", r"(?:[a-z]+)*[=:]", r"(a|a)*b"])
+def test_the_budget_is_not_exceeded_by_shorter_records(regex):
+    told = scanner(regex).explain()[0].budget
+    longest = int(told.removeprefix("those of more than ").removesuffix(" bytes").replace(",", ""))
+    for unit in (b"a", b"ab", b"a "):
+        record = unit * (longest // len(unit)) if longest < 3_000_000 else unit * 100_000
+        assert scanner(regex).scan(record + b"\n").stats.metrics["m"].over_budget == 0
+
+
+def test_the_budget_of_a_large_record_is_capped():
+    counts = scanner("x=((a{1,60}){1,60})b").scan(b"x=" + b"a" * 8_000_000 + b"\nx=aab\n").stats.metrics["m"]
+    # the text of the second record is no number
+    assert (counts.rows, counts.unparsed, counts.over_budget) == (0, 1, 1)
