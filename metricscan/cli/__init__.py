@@ -32,6 +32,7 @@ from metricscan.cli.replay import replay
 from metricscan.cli.report import report
 from metricscan.cli.run import run
 from metricscan.cli.stop import stop
+from metricscan.cli.stopping import ending_in_time
 from metricscan.cli.survey import survey
 from metricscan.cli.terminal import one_line, spelled
 
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0; 1 if nothing was found; 2 for wrong usage or unreadable input; 130 after an interrupt; 143 after SIGTERM. Both
-        signals remove output that is incomplete.
+        signals remove output that is incomplete; if that takes too long, they end the process.
     """
     terminated = []
 
@@ -161,4 +162,5 @@ def command() -> None:
 
 
 for _command in (replay, check, survey, rank, report, plot, follow, run, stop, compact, audit, algorithms):
+    _command.callback = ending_in_time(_command.callback)
     command.add_command(_command)

@@ -21,6 +21,7 @@ from metricscan.cli.options import (
     wanted_options,
 )
 from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain, print_notices
+from metricscan.cli.stopping import finishing_first
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def follow(
     )
     signals: list[int] = []
     shown = contextlib.nullcontext() if table is None else table
-    with _stopping(following, signals), _in_words_of_options(out), following, shown:
+    with _stopping(following, signals), finishing_first(), _in_words_of_options(out), following, shown:
         if not print_json and table is None:
             following.run()
         for batch in following:

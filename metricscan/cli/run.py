@@ -23,6 +23,7 @@ from metricscan.cli.options import (
     wanted_options,
 )
 from metricscan.cli.output import EXIT_NOT_RUN, complain, print_notices
+from metricscan.cli.stopping import taking_its_time
 from metricscan.cli.terminal import one_line
 from metricscan.errors import SourceError
 
@@ -178,7 +179,7 @@ def run(
     shown = _Shown(forwarder)
     job: RunningJob | None = None
     try:
-        with forwarder:
+        with forwarder, taking_its_time():
             if attach is not None:
                 from metricscan.live.running import attach as go_on
 

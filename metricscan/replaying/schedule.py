@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from metricscan import _core
 from metricscan.logs.job import STDIN
 from metricscan.scanning.small_logs import GROUP_BYTES, LEAST_GROUP_BYTES, MOST_BYTES
 from metricscan.scanning.threaded import worker_count
@@ -64,7 +65,8 @@ class Schedule:
             return
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(workers, thread_name_prefix="metricscan") as pool:
+        unwanted = _core.Stop()
+        with ThreadPoolExecutor(workers, thread_name_prefix="metricscan", initializer=unwanted.__enter__) as pool:
             ahead = iter(small)
             running: deque[Any] = deque()
             try:
@@ -76,6 +78,7 @@ class Schedule:
                         running.append(pool.submit(self._scans.group, following))
                     yield from self._reported(running.popleft().result())
             finally:
+                unwanted.ask()
                 for future in running:
                     future.cancel()
 

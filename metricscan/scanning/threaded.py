@@ -15,13 +15,13 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
+from metricscan import _core
 from metricscan.errors import SourceError
 from metricscan.logs.source import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from metricscan import _core
     from metricscan.logs.source import Source
     from metricscan.scanning.plan import Plan
 
@@ -105,7 +105,8 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
     # the streams that no helper thread is using
-    streams = [_Stream(plan, text, pieces) for _ in range(workers - 1)]
+    with _core.Stop() as unwanted:
+        streams = [_Stream(plan, text, pieces) for _ in range(workers - 1)]
 
     def help_out(stream: _Stream) -> None:
         while (cut := cuts.take()) is not None:
@@ -155,6 +156,7 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
                 call_helper()
     finally:
         cuts.close()
+        unwanted.ask()
         for helper in helpers:
             helper.join()
 

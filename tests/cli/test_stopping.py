@@ -1,0 +1,133 @@
+"""Signals end a command, whatever it does: they stop scans in all threads, and what cannot be stopped ends with the process."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.command import LOSS, MODULE
+
+from metricscan.cli import main
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+# each record costs the matcher its whole budget; and of records for re, each takes longer than anyone can wait
+NATIVE = ("-m", "m=x=(a{1,60}){1,60}b")
+ENDLESS = ("-m", "m=x=(?:a|a)*b(?:(c))++")
+needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="has no /proc")
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+BUSY_S = 1.5
+# a process that does not end is killed, and the test fails
+PATIENCE_S = 30
+
+
+@contextlib.contextmanager
+def busy(arguments, *, script=None):
+    """A process that has used much CPU time, so that it is amid its scan."""
+    command = (
+        [*MODULE, *map(str, arguments)] if script is None else [sys.executable, "-c", script, *map(str, arguments)]
+    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        while process.poll() is None:
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            if (int(fields[11]) + int(fields[12])) / CLOCK_TICKS > BUSY_S:
+                break
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """Folders of logs: one of a job whose records are long, one of jobs with a record for re."""
+    folder = tmp_path_factory.mktemp("logs")
+    for name in ("long", "short"):
+        (folder / name).mkdir()
+    record = b"x=" + b"a" * 1_000_000 + b"\n"
+    (folder / "long" / "a.log").write_bytes(record * 60)
+    for number in range(8):
+        # too large to be scanned together
+        (folder / "short" / f"{number}.log").write_bytes(b"x=" + b"a" * 60 + b"\n" + b"x=1\n" * 300_000)
+    return folder
+
+
+COMMANDS = {
+    "replay": ["replay", "long", *NATIVE, "--threads", "1"],
+    "replay on threads": ["replay", "long", *NATIVE, "--threads", "2"],
+    "replay by re": ["replay", "short", *ENDLESS, "--threads", "1"],
+    "replay by re on threads": ["replay", "short", *ENDLESS, "--threads", "2"],
+    "check": ["check", "long/a.log", *NATIVE],
+    "check by re": ["check", "short/0.log", *ENDLESS],
+    "follow": ["follow", "long", *NATIVE, "--json"],
+    "follow by re": ["follow", "short", *ENDLESS, "--json"],
+}
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_a_signal_ends_the_command(logs, arguments, number, code):
+    arguments = [arguments[0], logs / arguments[1], *arguments[2:]]
+    with busy(arguments) as process:
+        assert process.poll() is None
+        process.send_signal(number)
+        _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == code
+    assert "Traceback" not in told
+    # a follower that can commits what it has read, and says so
+    assert "interrupted" in told or arguments[0] == "follow"
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupt_ends_a_scan_of_the_library(logs, threads):
+    script = (
+        "import sys; from metricscan import Scanner\n"
+        "try: Scanner([sys.argv[1]]).scan(sys.argv[2], threads=int(sys.argv[3]))\n"
+        "except KeyboardInterrupt: print('interrupted')"
+    )
+    with busy([NATIVE[1], logs / "long" / "a.log", threads], script=script) as process:
+        process.send_signal(signal.SIGINT)
+        out, told = process.communicate(timeout=PATIENCE_S)
+    assert (out, told, process.returncode) == ("interrupted\n", "", 0)
+
+
+def test_a_command_leaves_no_watch_behind(tmp_path, capsys):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    pipes = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else None
+    for _ in range(3):
+        assert main(["replay", str(tmp_path), *LOSS]) == 0
+    assert signal.set_wakeup_fd(-1) == -1
+    if pipes is not None:
+        assert len(os.listdir("/proc/self/fd")) == pipes
+
+
+def test_an_interrupted_command_stops_no_later_scan(tmp_path, capsys):
+    log = tmp_path / "a.log"
+    log.write_bytes((b"x=" + b"a" * 100_000 + b"\n") * 1000)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        assert main(["replay", str(log), *NATIVE, "--threads", "1"]) == 130
+    finally:
+        timer.join()
+    log.write_text("loss=1\n")
+    assert main(["replay", str(log), *LOSS]) == 0
+
+
+def test_a_command_on_another_thread_runs_without_a_watch(tmp_path, capsys):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(main(["replay", str(tmp_path), *LOSS])))
+    thread.start()
+    thread.join()
+    assert codes == [0]
