@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from metricscan.datasets import dataset_disk
+
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("quick", max_examples=15, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("short", max_examples=100, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("long", max_examples=5_000, deadline=None, suppress_health_check=SLOW)
 settings.load_profile(os.environ.get("METRICSCAN_HYPOTHESIS", "short"))
+
+
+@pytest.fixture(autouse=True)
+def no_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets are not synced where their writing is not the subject: tests/datasets/test_place.py."""
+    monkeypatch.setattr(dataset_disk, "sync_tree", lambda folder: None)
 
 
 def shared_folder() -> Path:

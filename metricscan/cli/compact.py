@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metricscan.cli.options import no_sync_option
 from metricscan.cli.output import open_console
 from metricscan.cli.terminal import one_line
 
@@ -22,7 +23,8 @@ from metricscan.cli.terminal import one_line
     help="Format of the dataset.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
-def compact(journal: str, out: str | None, format_: Any, overwrite: bool) -> int:
+@no_sync_option
+def compact(journal: str, out: str | None, format_: Any, overwrite: bool, no_sync: bool) -> int:
     """Write the rows of a journal as a dataset, which is faster to read.
 
     The journal stays as it is. rank and plot read it, too, and give the same answers; so this is for many or repeated
@@ -32,7 +34,7 @@ def compact(journal: str, out: str | None, format_: Any, overwrite: bool) -> int
     from metricscan.datasets.compact import compact as write_dataset
     from metricscan.datasets.dataset import Dataset
 
-    written = Dataset(write_dataset(journal, out, format=format_, overwrite=overwrite))
+    written = Dataset(write_dataset(journal, out, format=format_, overwrite=overwrite, sync=not no_sync))
     counts = written.manifest["counts"]
     console = open_console()
     rows = sum(one["rows"] for one in counts.values())

@@ -255,6 +255,11 @@ jobs_file_option = click.option(
     metavar="FILE",
     help="Facts about jobs: a table or JSON with job or path, status and hyperparameters, or a document of a tuning tool.",
 )
+no_sync_option = click.option(
+    "--no-sync",
+    is_flag=True,
+    help="Do not wait until the dataset is on the disk: faster, and a power failure may damage it.",
+)
 json_option = click.option("--json", "print_json", is_flag=True, help="Print the result as JSON.")
 threads_option = click.option(
     "--threads", metavar="N", type=click.IntRange(min=1), help="Number of threads.  [default: one per core]"

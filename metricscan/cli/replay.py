@@ -20,6 +20,7 @@ from metricscan.cli.options import (
     job_option,
     jobs_file_option,
     json_option,
+    no_sync_option,
     reading_options,
     threads_option,
     wanted_options,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     help="Format of the dataset.  [default: parquet]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
+@no_sync_option
 @click.option(
     "--engine",
     type=click.Choice(["ray", "dask", "daft", "spark", "duckdb", "polars"]),
@@ -120,6 +122,7 @@ def replay(
     out: str | None,
     format_: str | None,
     overwrite: bool,
+    no_sync: bool,
     engine: EngineName | None,
     address: str | None,
     tuning_job: str | None,
@@ -148,8 +151,10 @@ def replay(
         )
     if address is not None and engine is None:
         raise click.UsageError("--address needs --engine")
-    if out is None and (overwrite or format_ is not None):
-        raise click.UsageError(f"{'--overwrite' if overwrite else '--format'} needs --out DIR")
+    if out is None and (overwrite or no_sync or format_ is not None):
+        raise click.UsageError(
+            f"{'--overwrite' if overwrite else '--no-sync' if no_sync else '--format'} needs --out DIR"
+        )
     from metricscan.errors import OptionError
     from metricscan.ranking.gate import metrics_of
     from metricscan.replaying.replay import replay as run
@@ -197,6 +202,7 @@ def replay(
         "out": out,
         "format": format_ or "parquet",
         "overwrite": overwrite,
+        "sync": not no_sync,
     }
     keep = describe or grouped.needs_rows(scanner.metrics)
     if engine is not None:

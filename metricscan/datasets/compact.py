@@ -22,6 +22,7 @@ def compact(
     *,
     format: Literal["parquet", "arrow", "csv", "jsonl"] = "parquet",  # noqa: A002
     overwrite: bool = False,
+    sync: bool = True,
 ) -> str:
     """Write the rows of a journal as a dataset.
 
@@ -36,6 +37,8 @@ def compact(
     format : {"parquet", "arrow", "csv", "jsonl"}
     overwrite : bool
         Whether a dataset may be replaced.
+    sync : bool
+        Whether the dataset has its name only when its files are on the disk.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def compact(
     tables = JournalTables(folder)
     manifest = tables.manifest()
     rows = dict.fromkeys(tables.metrics, 0)
-    with Sink(target, tables.metrics, format=format, overwrite=overwrite, labels=tables.labels) as sink:
+    with Sink(target, tables.metrics, format=format, overwrite=overwrite, labels=tables.labels, sync=sync) as sink:
         for group in tables.passes():
             for name, batch in tables.batches(group):
                 rows[name] += batch.num_rows

@@ -16,6 +16,7 @@ from metricscan.datasets.formats import READERS
 from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.manifest import REPLAY_AGAIN
+from metricscan.datasets.place import recover
 from metricscan.datasets.rows import Rows, used_codes_of
 from metricscan.datasets.runs import RunTables, are_runs
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
@@ -81,6 +82,7 @@ class Dataset(Mapping[str, pa.Table]):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self._journal: JournalTables | RunTables | None = None
+        recover(self.path)
         if is_journal(self.path):
             self._journal = JournalTables(self.path)
         elif not os.path.exists(os.path.join(self.path, manifests.MANIFEST)) and are_runs(self.path):
@@ -229,8 +231,10 @@ def _find_files(path: str, folders: Mapping[str, str], format_: str) -> dict[str
 
     files: dict[str, list[str]] = {}
     missing = []
+    inside = os.path.join(os.path.realpath(path), "")
     for metric, folder in folders.items():
         at = os.path.join(path, folder)
+        _check_inside(at, inside, path)
         try:
             names = sorted(
                 (one for one in os.listdir(at) if one.endswith(f".{format_}") and one[0] not in "._"), key=natural
@@ -240,9 +244,17 @@ def _find_files(path: str, folders: Mapping[str, str], format_: str) -> dict[str
         if not names:
             missing.append(os.path.join(at, f"part-0.{format_}"))
         files[metric] = [os.path.join(at, name) for name in names]
+        for file in files[metric]:
+            _check_inside(file, inside, path)
     if missing:
         raise SourceError(f"{path} lacks files: {', '.join(missing)}", path=missing[0], hint=REPLAY_AGAIN)
     return files
+
+
+def _check_inside(at: str, inside: str, path: str) -> None:
+    """Raise an error for a link that leads out of the folder of the dataset."""
+    if os.path.islink(at) and not os.path.realpath(at).startswith(inside):
+        raise SourceError(f"{at} leads out of {path}; the files of a dataset are in its folder", path=at)
 
 
 def _conformed(batch: pa.RecordBatch, path: str, schema: pa.Schema) -> pa.RecordBatch:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +28,7 @@ MANIFEST = DATASET_MANIFEST
 MANIFEST_VERSION = 1
 #: What to do about a dataset whose files are not those of one replay.
 REPLAY_AGAIN = "a replay writes all files of a dataset at once; run it again"
+_BEGINNING = re.compile(r'\{\s*"format_version": *[0-9]+,\s*"format": *"(?P<format>[a-z]+)",\s*"metrics": *')
 
 
 class JobFacts(NamedTuple):
@@ -204,6 +207,39 @@ def write(folder: str, noted: Mapping[str, Any], *, format: str, folders: Mappin
 # ---- reading
 
 
+def described_files(path: str) -> tuple[frozenset[str], str] | None:
+    """The folders that a manifest describes, and the format of their files; None if there is no manifest of metricscan.
+
+    Of a manifest that :func:`write` wrote, only the beginning is read: what is known of a million jobs need not be.
+    """
+    try:
+        with open(os.path.join(path, MANIFEST), encoding="utf-8") as file:
+            text, more = "", 1 << 16
+            while piece := file.read(more):
+                text, more = text + piece, len(text) + len(piece)
+                if (began := _BEGINNING.match(text)) is None:
+                    break
+                with contextlib.suppress(ValueError):
+                    metrics, _ = json.JSONDecoder().raw_decode(text, began.end())
+                    return _checked_files(metrics, began["format"])
+            document = json.loads(text + file.read())
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_ours = isinstance(document, dict) and "format_version" in document
+    return _checked_files(document.get("metrics"), document.get("format")) if is_ours else None
+
+
+def _checked_files(metrics: Any, format_: Any) -> tuple[frozenset[str], str] | None:
+    if format_ not in FORMATS or not isinstance(metrics, dict) or not all(map(is_folder_name, metrics.values())):
+        return None
+    return frozenset(metrics.values()), format_
+
+
+def is_folder_name(name: object) -> bool:
+    """Whether this is the name of a folder directly in another, and no path."""
+    return isinstance(name, str) and name not in ("", os.curdir, os.pardir) and not set(name) & set("/\\:\0")
+
+
 def read(path: str) -> Manifest:
     """Read and check the manifest in the folder of a dataset.
 
@@ -232,6 +268,10 @@ def read(path: str) -> Manifest:
     if invalid or "objective" not in document:
         names = ", ".join(dict.fromkeys(invalid)) or "objective"
         raise SourceError(f"{place} is not a valid manifest: {names} is missing or invalid", path=place)
+    for folder in document["metrics"].values():
+        if not is_folder_name(folder):
+            message = f"{place} is not a valid manifest: {folder!r:.200} is not the name of a folder in {path}"
+            raise SourceError(message, path=place)
     objective = document["objective"]
     try:
         facts = [JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in document.pop("jobs")]

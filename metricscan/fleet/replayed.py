@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from metricscan.datasets.formats import check_format
+from metricscan.datasets.place import TASKS
 from metricscan.datasets.sink import Sink
 from metricscan.errors import MetricscanError, OptionError, SourceError
 from metricscan.fleet.engines import Engine, engine_of
 from metricscan.fleet.listing import TASK_BYTES, TASK_LOGS, logs_of, tasks_of
 from metricscan.fleet.partials import merge_partials
 from metricscan.fleet.ranked import Gathered
-from metricscan.fleet.work import TASKS, Work, tasks_as_bytes, unpacked
+from metricscan.fleet.work import Work, tasks_as_bytes, unpacked
 from metricscan.replaying.replay import prepared
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def replay_on(
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
     overwrite: bool = False,
+    sync: bool = True,
     task_bytes: int = TASK_BYTES,
     task_logs: int = TASK_LOGS,
     **options: Any,
@@ -49,7 +51,7 @@ def replay_on(
     ----------
     engine : {"ray", "dask", "daft", "spark", "duckdb", "polars"} or callable
         A callable gets the work and the tasks, and yields what the work gives for each task, in any order.
-    paths, scanner, out, format, overwrite
+    paths, scanner, out, format, overwrite, sync
         As :func:`metricscan.replay` takes them. All machines must see the logs, and ``out``, under the same paths.
     address : str, optional
         Where the engine runs; by default it is started on this machine.
@@ -92,7 +94,8 @@ def replay_on(
     work = Work(run.scanner, run.objective, run.at_best, run.input_format, run.max_decompressed)
     if out is None:
         return _result(run, _gathered(run_tasks, work, tasks, logs.num_rows))
-    with Sink(out, run.scanner.metrics, format=format, overwrite=overwrite, labels=run.scanner.labels) as target:
+    labels = run.scanner.labels
+    with Sink(out, run.scanner.metrics, format=format, overwrite=overwrite, labels=labels, sync=sync) as target:
         try:
             os.mkdir(os.path.join(target.folder, TASKS))
         except OSError as error:

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from metricscan import __version__
 from metricscan.datasets import formats
+from metricscan.datasets.folder_names import folder_names
+from metricscan.datasets.place import TASKS
 from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA
-from metricscan.datasets.sink import folder_name
 from metricscan.errors import OptionError, SourceError
 from metricscan.fleet import facts
 from metricscan.fleet.partials import PARTIAL, decide_scan, needed_for
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
-
-#: The folder within that of an unfinished dataset in which tasks write.
-TASKS = "_tasks"
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,7 @@ class Work:
         """Write the rows of each metric; yields its name and the path of its file."""
         os.mkdir(folder)
         labels = frozenset(self.scanner.labels)
+        names = folder_names(self.scanner.metrics)
         for name, table in rows.items():
             if not table.num_rows:
                 continue
@@ -129,7 +128,7 @@ class Work:
             codes = pa.array(np.zeros(table.num_rows, np.int32))
             metric = pa.DictionaryArray.from_arrays(codes, pa.array([name], pa.string()))
             columns = [metric if key == "metric" else table[key] for key in schema.names]
-            path = os.path.join(folder, f"{folder_name(name)}.{self.format}")
+            path = os.path.join(folder, f"{names[name]}.{self.format}")
             writer = formats.WRITERS[self.format](path, schema)
             try:
                 writer.write(pa.table(columns, schema=schema))

@@ -60,6 +60,7 @@ def replay(
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
     overwrite: bool = False,
+    sync: bool = True,
     progress: Callable[[Progress], object] | None = None,
 ) -> Replay:
     """Read the logs of many training jobs, and rank the jobs.
@@ -120,7 +121,9 @@ def replay(
         Folder of a dataset to write: a folder per metric, the ranking and a manifest.
     format : {"parquet", "arrow", "csv", "jsonl"}
     overwrite : bool
-        Whether ``out`` may replace a dataset that is there.
+        Whether ``out`` may replace a dataset that is there; a folder that holds another file, too, is not replaced.
+    sync : bool
+        Whether the dataset has its name only when its files are on the disk, so that a crash of the machine leaves it whole, too.
     progress : callable, optional
         Called with a ``Progress`` (path, bytes, total_bytes, logs, total_logs) for each piece that is read of a large log, and
         after each log.
@@ -184,6 +187,7 @@ def replay(
             overwrite=overwrite,
             labels=run.scanner.labels,
             threads=most_threads(threads),
+            sync=sync,
         ) as target:
             result = run.over_all_logs(keep=keep, target=target)
             target.finish(result.ranking, run.manifest())

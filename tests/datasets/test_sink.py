@@ -12,16 +12,15 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.feeding import bits
 from support.objectives import MINIMIZE_LOSS
 
 import metricscan
 from metricscan import MetricDefinition, Objective, OptionError, Scanner, SourceError, replay
 from metricscan.datasets import formats, schema, sink
+from metricscan.datasets.folder_names import folder_name
 from metricscan.datasets.formats import FORMATS, json_number
-from metricscan.datasets.sink import Sink, folder_name, metric_name
+from metricscan.datasets.sink import Sink
 
 each_format = pytest.mark.parametrize("kind", FORMATS)
 SCANNER = Scanner([r"loss=loss=(\S+)", r"never=never=(\S+)"])
@@ -199,33 +198,6 @@ def test_a_number_in_json(value):
     assert repr(number(json.loads(json_number(value)))) == repr(value)
     json.loads(json_number(value), parse_constant=pytest.fail)
     assert json_number(None) == "null"
-
-
-# ---- names of folders
-
-
-@given(st.one_of(st.text(min_size=1, max_size=16), st.text("._~%aA/\\é\0", min_size=1, max_size=10)))
-def test_the_name_of_a_folder_is_that_of_its_metric(name):
-    folder = folder_name(name)
-    assert metric_name(folder) == name
-    assert folder.isascii()
-    assert folder.isprintable()
-    assert not set(folder) & set('/\\:*?"<>|=')
-    assert folder[0] not in "._"
-    assert len(folder) <= 255
-
-
-@given(st.text(min_size=60, max_size=255))
-def test_a_long_name_is_cut_and_stays_apart(name):
-    folder = folder_name(name)
-    assert len(folder) <= 200
-    assert folder.isascii()
-    assert folder_name(name[:-1] + ("a" if name[-1] != "a" else "b")) != folder
-    assert metric_name(folder) == name or "~" in folder
-
-
-def test_names_have_folders_of_their_own():
-    assert len({folder_name(name) for name in NAMES}) == len(NAMES)
 
 
 # ---- where a dataset may stand

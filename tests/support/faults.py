@@ -1,12 +1,15 @@
 """Faults of the file system: one operation under a folder fails, is done in part, or is the last before the process dies.
 
-The operations are those of :mod:`os` that Python code calls by their names in that module; what C code does is not seen.
+The operations are those of :mod:`os` that Python code calls by their names in that module, and what a dataset asks of the system
+beside them; what C code does is not seen.
 """
 
 import errno
 import os
 from contextlib import ExitStack, contextmanager
 from unittest import mock
+
+from metricscan.datasets import dataset_disk
 
 #: The operations that can fail, and whether their first argument is a descriptor.
 OPERATIONS = {
@@ -21,12 +24,19 @@ OPERATIONS = {
     "rename": False,
     "replace": False,
     "unlink": False,
+    "mkdir": False,
+    "rmdir": False,
+    "exchange": False,
+    "sync_file_system": False,
 }
+_OF_DATASETS = ("exchange", "sync_file_system")
 _READS = ("read", "pread")
 _WRITES = ("write", "pwrite")
 #: ``late`` kinds are done before they fail: the caller cannot know. ``short`` reads and writes a part, and does not fail. The
 #: process dies before the operation (``killed``), in the middle of a write (``torn``), or behind the operation (``killed late``).
 KINDS = ("ENOSPC", "EIO", "EINTR", "EIO late", "short", "killed", "torn", "killed late")
+#: Python raises an exception for a signal, before the operation or behind it, and the process goes on.
+SIGNALS = ("signal", "signal late")
 
 
 class Killed(BaseException):
@@ -42,7 +52,7 @@ class Faults:
     at : int or None
         The number of the operation, from 0; None only counts.
     kind : str
-        One of ``KINDS``.
+        One of ``KINDS`` or ``SIGNALS``.
 
     Attributes
     ----------
@@ -65,7 +75,9 @@ class Faults:
         """Let the operations of this block fail. A ``Killed`` that leaves it closes all files under the folder."""
         with ExitStack() as patches:
             for name, takes_descriptor in OPERATIONS.items():
-                patches.enter_context(mock.patch.object(os, name, self._wrapped(name, takes_descriptor)))
+                owner = dataset_disk if name in _OF_DATASETS else os
+                wrapped = self._wrapped(name, getattr(owner, name), takes_descriptor)
+                patches.enter_context(mock.patch.object(owner, name, wrapped))
             try:
                 yield self
             except Killed:
@@ -86,9 +98,7 @@ class Faults:
     def _is_inside(self, path):
         return os.path.realpath(path).startswith(self.folder)
 
-    def _wrapped(self, name, takes_descriptor):
-        done = getattr(os, name)
-
+    def _wrapped(self, name, done, takes_descriptor):
         def operation(where, *arguments, **options):
             path = os.readlink(f"/proc/self/fd/{where}") if takes_descriptor else os.fspath(where)
             if not self._is_inside(path):
@@ -108,7 +118,7 @@ class Faults:
         if self.kind in ("short", "torn"):
             return name in _WRITES or (self.kind == "short" and name in _READS)
         if self.kind == "EINTR":
-            return name not in ("rename", "replace", "unlink")
+            return name in ("open", "fsync", "fdatasync", "ftruncate", *_READS, *_WRITES)
         if self.kind == "ENOSPC":
             return name not in _READS
         return True
@@ -118,13 +128,15 @@ class Faults:
             part = self._part(name, done, where, *arguments)
             if self.kind == "short":
                 return part
-        if self.kind in ("EIO late", "killed late"):
+        if self.kind in ("EIO late", "killed late", "signal late"):
             result = done(where, *arguments, **options)
             if name == "open":
                 os.close(result)
         if self.kind in ("killed", "torn", "killed late"):
             self.dead = True
             raise Killed
+        if self.kind in SIGNALS:
+            raise KeyboardInterrupt
         if self.kind == "EINTR":
             raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
         if self.kind == "ENOSPC" and name in _WRITES:
