@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metricscan.cli.options import no_sync_option
+from metricscan.cli.options import no_csv_guard_option, no_sync_option
 from metricscan.cli.output import open_console
 from metricscan.cli.terminal import one_line
 
@@ -24,7 +24,8 @@ from metricscan.cli.terminal import one_line
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
 @no_sync_option
-def compact(journal: str, out: str | None, format_: Any, overwrite: bool, no_sync: bool) -> int:
+@no_csv_guard_option
+def compact(journal: str, out: str | None, format_: Any, overwrite: bool, no_sync: bool, no_csv_guard: bool) -> int:
     """Write the rows of a journal as a dataset, which is faster to read.
 
     The journal stays as it is. rank and plot read it, too, and give the same answers; so this is for many or repeated
@@ -34,7 +35,10 @@ def compact(journal: str, out: str | None, format_: Any, overwrite: bool, no_syn
     from metricscan.datasets.compact import compact as write_dataset
     from metricscan.datasets.dataset import Dataset
 
-    written = Dataset(write_dataset(journal, out, format=format_, overwrite=overwrite, sync=not no_sync))
+    if no_csv_guard and format_ != "csv":
+        raise click.UsageError("--no-csv-guard needs --format csv")
+    options = {"overwrite": overwrite, "sync": not no_sync, "csv_guard": not no_csv_guard}
+    written = Dataset(write_dataset(journal, out, format=format_, **options))
     counts = written.manifest["counts"]
     console = open_console()
     rows = sum(one["rows"] for one in counts.values())

@@ -260,6 +260,11 @@ no_sync_option = click.option(
     is_flag=True,
     help="Do not wait until the dataset is on the disk: faster, and a power failure may damage it.",
 )
+no_csv_guard_option = click.option(
+    "--no-csv-guard",
+    is_flag=True,
+    help="With --format csv: write names and labels that a spreadsheet would take for formulas without a ' before them.",
+)
 json_option = click.option("--json", "print_json", is_flag=True, help="Print the result as JSON.")
 threads_option = click.option(
     "--threads", metavar="N", type=click.IntRange(min=1), help="Number of threads.  [default: one per core]"

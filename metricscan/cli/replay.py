@@ -20,6 +20,7 @@ from metricscan.cli.options import (
     job_option,
     jobs_file_option,
     json_option,
+    no_csv_guard_option,
     no_sync_option,
     reading_options,
     threads_option,
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing dataset.")
 @no_sync_option
+@no_csv_guard_option
 @click.option(
     "--engine",
     type=click.Choice(["ray", "dask", "daft", "spark", "duckdb", "polars"]),
@@ -123,6 +125,7 @@ def replay(
     format_: str | None,
     overwrite: bool,
     no_sync: bool,
+    no_csv_guard: bool,
     engine: EngineName | None,
     address: str | None,
     tuning_job: str | None,
@@ -155,6 +158,8 @@ def replay(
         raise click.UsageError(
             f"{'--overwrite' if overwrite else '--no-sync' if no_sync else '--format'} needs --out DIR"
         )
+    if no_csv_guard and format_ != "csv":
+        raise click.UsageError("--no-csv-guard needs --format csv")
     from metricscan.errors import OptionError
     from metricscan.ranking.gate import metrics_of
     from metricscan.replaying.replay import replay as run
@@ -203,6 +208,7 @@ def replay(
         "format": format_ or "parquet",
         "overwrite": overwrite,
         "sync": not no_sync,
+        "csv_guard": not no_csv_guard,
     }
     keep = describe or grouped.needs_rows(scanner.metrics)
     if engine is not None:

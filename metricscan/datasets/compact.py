@@ -23,6 +23,7 @@ def compact(
     format: Literal["parquet", "arrow", "csv", "jsonl"] = "parquet",  # noqa: A002
     overwrite: bool = False,
     sync: bool = True,
+    csv_guard: bool = True,
 ) -> str:
     """Write the rows of a journal as a dataset.
 
@@ -39,6 +40,8 @@ def compact(
         Whether a dataset may be replaced.
     sync : bool
         Whether the dataset has its name only when its files are on the disk.
+    csv_guard : bool
+        As :func:`metricscan.replay` takes it.
 
     Returns
     -------
@@ -71,7 +74,15 @@ def compact(
     tables = JournalTables(folder)
     manifest = tables.manifest()
     rows = dict.fromkeys(tables.metrics, 0)
-    with Sink(target, tables.metrics, format=format, overwrite=overwrite, labels=tables.labels, sync=sync) as sink:
+    with Sink(
+        target,
+        tables.metrics,
+        format=format,
+        overwrite=overwrite,
+        labels=tables.labels,
+        sync=sync,
+        csv_guard=csv_guard,
+    ) as sink:
         for group in tables.passes():
             for name, batch in tables.batches(group):
                 rows[name] += batch.num_rows

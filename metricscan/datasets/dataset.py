@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricscan.datasets import manifest as manifests
+from metricscan.datasets.csv_guard import unguarded
 from metricscan.datasets.formats import READERS
 from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_tables import JournalTables
@@ -146,7 +147,8 @@ class Dataset(Mapping[str, pa.Table]):
                 for batch in READERS[self.format](path, schema):
                     if batch.num_rows:
                         rows += batch.num_rows
-                        yield _conformed(batch, path, schema)
+                        conformed = _conformed(batch, path, schema)
+                        yield unguarded(conformed) if self._manifest.csv_guard else conformed
             except (OSError, ValueError, pa.ArrowException) as error:
                 if isinstance(error, SourceError):
                     raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from metricscan.datasets.csv_guard import guarded
 from metricscan.datasets.row_lines import RowLinesWriter
 from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA, TABLE_SCHEMA
 from metricscan.errors import OptionError
@@ -146,7 +147,8 @@ class _TableAsCsv:
     NaN and infinities are ``nan``, ``inf`` and ``-inf``, null is an empty cell; a map, a list and a struct are JSON.
     """
 
-    def __init__(self, path: str, schema: pa.Schema) -> None:
+    def __init__(self, path: str, schema: pa.Schema, *, guard: bool) -> None:
+        self._guard = guard
         self._file = pa.OSFile(path, "wb")
         self._file.write((",".join(schema.names) + "\n").encode())
 
@@ -154,9 +156,16 @@ class _TableAsCsv:
         import pyarrow.csv as pc
 
         if table.num_rows:
-            columns = [_as_csv(table.column(name)) for name in table.schema.names]
+            columns = [self._cells(table.column(name)) for name in table.schema.names]
             plain = pa.table(columns, names=table.schema.names)
             pc.write_csv(plain, self._file, pc.WriteOptions(include_header=False, quoting_style="needed"))
+
+    def _cells(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        column = _as_csv(column)
+        if self._guard and pa.types.is_string(column.type):
+            texts = [None if text is None else guarded(text) for text in column.to_pylist()]
+            return pa.chunked_array([pa.array(texts, pa.string())])
+        return column
 
     def close(self) -> None:
         self._file.close()
@@ -233,8 +242,10 @@ def json_number(value: float | None) -> str:
     return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
 
 
-def _csv(path: str, schema: pa.Schema) -> Writer:
-    return RowLinesWriter(path, schema, json=False) if _is_of_rows(schema) else _TableAsCsv(path, schema)
+def _csv(path: str, schema: pa.Schema, *, guard: bool = False) -> Writer:
+    if _is_of_rows(schema):
+        return RowLinesWriter(path, schema, json=False, guard=guard)
+    return _TableAsCsv(path, schema, guard=guard)
 
 
 def _json_lines(path: str, schema: pa.Schema) -> Writer:
@@ -251,6 +262,11 @@ WRITERS: dict[str, Callable[[str, pa.Schema], Writer]] = {
     "csv": _csv,
     "jsonl": _json_lines,
 }
+
+
+def writer_of(format: str, path: str, schema: pa.Schema, *, csv_guard: bool) -> Writer:  # noqa: A002
+    """A file of a dataset. With ``csv_guard``, texts in CSV that a spreadsheet would run have a ``'`` before them."""
+    return _csv(path, schema, guard=True) if format == "csv" and csv_guard else WRITERS[format](path, schema)
 
 
 # ---- reading

@@ -86,6 +86,11 @@ class Manifest(NamedTuple):
         """The kinds of doubts with which a job got no rank."""
         return tuple(self.document.get("exclude_doubts", ()))
 
+    @property
+    def csv_guard(self) -> bool:
+        """Whether texts in CSV that a spreadsheet would run have a ``'`` before them."""
+        return self.document.get("csv_guard") is True
+
     def rows_written(self, metric: str) -> int | None:
         """How many rows of a metric the replay wrote; None if the manifest does not say."""
         return self.document["counts"].get(metric, {}).get("rows")  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets._row_text import RowText
+from metricscan.datasets.csv_guard import guarded
 from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
@@ -31,12 +32,22 @@ def csv_cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-class RowLinesWriter:
-    """A file of rows, as lines of CSV or JSON; see :class:`metricscan.datasets.formats.Writer`."""
+def guarded_csv_cell(text: str) -> str:
+    """The text as a cell of CSV that no spreadsheet runs."""
+    return csv_cell(guarded(text))
 
-    def __init__(self, path: str, schema: pa.Schema, *, json: bool) -> None:
+
+class RowLinesWriter:
+    """A file of rows, as lines of CSV or JSON; see :class:`metricscan.datasets.formats.Writer`.
+
+    With ``guard``, texts that a spreadsheet would run are written with a ``'`` before them.
+    """
+
+    def __init__(self, path: str, schema: pa.Schema, *, json: bool, guard: bool = False) -> None:
         self._json = json
-        self._escape: Callable[[str], str] = encode_basestring_ascii if json else csv_cell
+        self._escape: Callable[[str], str] = (
+            encode_basestring_ascii if json else guarded_csv_cell if guard else csv_cell
+        )
         self._buffer = bytearray(_BUFFER_BYTES)
         # not buffered: what is written are whole buffers
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close

@@ -48,6 +48,8 @@ class Sink:
         How many threads write; 1: the caller's own. A failed write is raised by a later call, at the latest by :meth:`finish`.
     sync : bool
         Whether the files must be on the disk before the dataset has its name.
+    csv_guard : bool
+        Whether texts in CSV that a spreadsheet would take for formulas have a ``'`` before them.
 
     Attributes
     ----------
@@ -74,9 +76,11 @@ class Sink:
         labels: Iterable[str] = (),
         threads: int = 1,
         sync: bool = True,
+        csv_guard: bool = True,
     ) -> None:
         check_format(format)
         self.format = format
+        self._csv_guard = csv_guard and format == "csv"
         self._metrics = tuple(metrics)
         self._labels = frozenset(labels)
         self._folders = folder_names(self._metrics)
@@ -115,13 +119,16 @@ class Sink:
                 folder = os.path.join(self.folder, self._folders[metric])
                 os.mkdir(folder)
                 path = os.path.join(folder, f"part-0.{self.format}")
-                writer = self._writers[metric] = formats.WRITERS[self.format](path, schema)
+                writer = self._writers[metric] = self._writer(path, schema)
             if self._threads is None:
                 writer.write(table)
             else:
                 self._threads.add(metric, partial(writer.write, table))
         except OSError as error:
             raise SourceError(f"cannot write {self.path}", path=self.path, cause=error) from error
+
+    def _writer(self, path: str, schema: pa.Schema) -> formats.Writer:
+        return formats.writer_of(self.format, path, schema, csv_guard=self._csv_guard)
 
     def adopt(self, metric: str, path: str, number: int) -> None:
         """Take a file with rows of a metric that another process wrote below :attr:`folder`.
@@ -174,9 +181,11 @@ class Sink:
                 written.close()
             if ranking is not None:
                 place = os.path.join(self.folder, f"_ranking.{self.format}")
-                writer = formats.WRITERS[self.format](place, ranking.schema)
+                writer = self._writer(place, ranking.schema)
                 writer.write(ranking)
                 writer.close()
+            if self._csv_guard:
+                manifest = {**manifest, "csv_guard": True}
             write_manifest(self.folder, manifest, format=self.format, folders=self._folders)
             self._place.take()
         except OSError as error:

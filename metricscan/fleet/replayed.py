@@ -41,6 +41,7 @@ def replay_on(
     format: str = "parquet",  # noqa: A002
     overwrite: bool = False,
     sync: bool = True,
+    csv_guard: bool = True,
     task_bytes: int = TASK_BYTES,
     task_logs: int = TASK_LOGS,
     **options: Any,
@@ -51,7 +52,7 @@ def replay_on(
     ----------
     engine : {"ray", "dask", "daft", "spark", "duckdb", "polars"} or callable
         A callable gets the work and the tasks, and yields what the work gives for each task, in any order.
-    paths, scanner, out, format, overwrite, sync
+    paths, scanner, out, format, overwrite, sync, csv_guard
         As :func:`metricscan.replay` takes them. All machines must see the logs, and ``out``, under the same paths.
     address : str, optional
         Where the engine runs; by default it is started on this machine.
@@ -94,13 +95,22 @@ def replay_on(
     work = Work(run.scanner, run.objective, run.at_best, run.input_format, run.max_decompressed)
     if out is None:
         return _result(run, _gathered(run_tasks, work, tasks, logs.num_rows))
-    labels = run.scanner.labels
-    with Sink(out, run.scanner.metrics, format=format, overwrite=overwrite, labels=labels, sync=sync) as target:
+    with Sink(
+        out,
+        run.scanner.metrics,
+        format=format,
+        overwrite=overwrite,
+        labels=run.scanner.labels,
+        sync=sync,
+        csv_guard=csv_guard,
+    ) as target:
         try:
             os.mkdir(os.path.join(target.folder, TASKS))
         except OSError as error:
             raise SourceError(f"cannot write {target.path}", path=target.path, cause=error) from error
-        gathered = _gathered(run_tasks, replace(work, folder=target.folder, format=format), tasks, logs.num_rows)
+        gathered = _gathered(
+            run_tasks, replace(work, folder=target.folder, format=format, csv_guard=csv_guard), tasks, logs.num_rows
+        )
         result = _result(run, gathered)
         for number, metric, path in gathered.files():
             target.adopt(metric, path, number)

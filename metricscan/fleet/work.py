@@ -45,6 +45,8 @@ class Work:
         Where the rows are written; None: nowhere.
     format : str
         Of the files.
+    csv_guard : bool
+        Whether texts in CSV that a spreadsheet would run are changed.
     version : str
         The version of metricscan of whoever made it.
     working_folder : str
@@ -58,6 +60,7 @@ class Work:
     max_decompressed: int
     folder: str | None = None
     format: str = "parquet"
+    csv_guard: bool = True
     version: str = __version__
     working_folder: str = field(default_factory=os.getcwd)
 
@@ -129,7 +132,7 @@ class Work:
             metric = pa.DictionaryArray.from_arrays(codes, pa.array([name], pa.string()))
             columns = [metric if key == "metric" else table[key] for key in schema.names]
             path = os.path.join(folder, f"{names[name]}.{self.format}")
-            writer = formats.WRITERS[self.format](path, schema)
+            writer = formats.writer_of(self.format, path, schema, csv_guard=self.csv_guard)
             try:
                 writer.write(pa.table(columns, schema=schema))
                 writer.close()

@@ -61,6 +61,7 @@ def replay(
     format: str = "parquet",  # noqa: A002
     overwrite: bool = False,
     sync: bool = True,
+    csv_guard: bool = True,
     progress: Callable[[Progress], object] | None = None,
 ) -> Replay:
     """Read the logs of many training jobs, and rank the jobs.
@@ -124,6 +125,9 @@ def replay(
         Whether ``out`` may replace a dataset that is there; a folder that holds another file, too, is not replaced.
     sync : bool
         Whether the dataset has its name only when its files are on the disk, so that a crash of the machine leaves it whole, too.
+    csv_guard : bool
+        With ``format="csv"``: whether names and labels that a spreadsheet would take for formulas have a ``'`` before them: those
+        that begin with ``=``, ``+``, ``-``, ``@``, a tab or a line end and are no number. ``Dataset`` gives them back unchanged.
     progress : callable, optional
         Called with a ``Progress`` (path, bytes, total_bytes, logs, total_logs) for each piece that is read of a large log, and
         after each log.
@@ -188,6 +192,7 @@ def replay(
             labels=run.scanner.labels,
             threads=most_threads(threads),
             sync=sync,
+            csv_guard=csv_guard,
         ) as target:
             result = run.over_all_logs(keep=keep, target=target)
             target.finish(result.ranking, run.manifest())
