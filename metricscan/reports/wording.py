@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DOUBTS: Mapping[DoubtKind, str] = {
     "near-miss-after": "A later record looks like a value that the definition does not take, such as nan. The job may have "
     "gone on to a value that does not count here.",
+    "diverged": "A log of the job ends as nan or inf. The value is one from before the job diverged.",
     "cut-value": "The value is only a part of the number in the log, or values of this metric have different units. The number "
     "may be wrong by powers of ten.",
     "unterminated": "The log ends right behind the value. The program may have been killed while it wrote the number.",
