@@ -367,7 +367,10 @@ def _print_end(job: RunningJob) -> None:
             err=True,
         )
     for name, row in job.latest.items():
-        step = "" if row.step is None else f" at step {row.step:g}"
+        if name == job.step:
+            # each value has its own beside it
+            continue
+        step = "" if row.step is None else f" at step {row.step:.12g}"
         click.echo(f"  {one_line(name)} {one_line(str(row.value))}{step}", err=True)
 
 

@@ -74,7 +74,7 @@ def check_command(argv: Sequence[str], environment: Mapping[str, str], cwd: str)
         return
     if found or ("/" in name and os.path.isdir(os.path.join(cwd, name))):
         raise CommandError(f"cannot execute {found[0] if found else name}: {os.strerror(13)}", NOT_EXECUTABLE)
-    raise CommandError(f"there is no command {name}", NOT_FOUND)
+    raise CommandError(f"there is no command {name or repr(name)}", NOT_FOUND)
 
 
 def free_folder(command: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from support.command import MODULE
 from support.jobs import DEADLINE_S, alive, metricscan, none_left, python, start, until
 
@@ -391,14 +392,28 @@ WAITS = [
 
 def test_a_panel_stands_under_the_output(folder):
     arguments = ["run", *LOSS, "-m", r"epoch=epoch (\d+)", "--step", "epoch", "-o", folder, "--", *WAITS]
-    shown = on_a_terminal(arguments, (30, 100), "loss   0.3          step 3 ")
+    shown = on_a_terminal(arguments, (30, 100), "loss  0.3          step 3 ")
     # the output is there as it was written, and the lines below it are given back
     assert "epoch 1 loss=0.1\r\nepoch 2 loss=0.2\r\nepoch 3 loss=0.3\r\n" in shown
-    assert "\x1b[1;27r" in shown
+    assert "\x1b[1;28r" in shown
+    assert "s  6 rows  epoch 3\x1b" in shown
     assert "▁▅█" in shown
-    assert shown.rindex("\x1b[r") > shown.rindex("\x1b[1;27r")
+    assert shown.rindex("\x1b[r") > shown.rindex("\x1b[1;28r")
     assert "end\r\n" in shown
     assert output(folder) == b"epoch 1 loss=0.1\nepoch 2 loss=0.2\nepoch 3 loss=0.3\nend\n"
+
+
+def test_a_panel_has_no_line_that_is_longer_than_the_terminal(folder):
+    names = ["loss", "ü" * 30, "数" * 40, "train/" + "x" * 60 + "/loss"]
+    metrics = [word for name in names for word in ("-m", f"{name}=loss=([0-9.]+){'|never' * names.index(name)}")]
+    arguments = ["run", "--label", r"word=^(\w+)", *metrics, "--job", "j" * 90, "-o", folder, "--", *WAITS]
+    shown = on_a_terminal(arguments, (24, 80), "0.3")
+    # the label has no line
+    assert "\x1b[1;19r" in shown
+    lines = re.findall(r"\x1b\[\d+;1H\x1b\[2K([^\x1b]+)", shown)
+    assert len(lines) > 4
+    assert max(map(cell_len, lines)) == 79
+    assert {line.split("  ")[0] for line in lines} >= {"loss", "train/xxxxxxx…xxxxxxx/loss"}
 
 
 @pytest.mark.parametrize("size", [(8, 100), (30, 20)])

@@ -204,6 +204,6 @@ def test_the_toolkit_itself_sees_the_same(tmp_path):
     environment = {**os.environ, **found.environment, "SAGEMAKER_CONTAINER_LOG_LEVEL": "10"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     theirs = json.loads(run.stdout.splitlines()[-1])
-    assert {name: found.environment[name] for name in theirs if name != "SM_TRAINING_ENV"} == {
-        name: value for name, value in theirs.items() if name != "SM_TRAINING_ENV"
-    }
+    ours = {name: value for name, value in found.environment.items() if name.startswith("SM_")}
+    assert json.loads(ours.pop("SM_TRAINING_ENV")) == json.loads(theirs.pop("SM_TRAINING_ENV"))
+    assert ours == theirs

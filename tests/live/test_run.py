@@ -176,6 +176,7 @@ def test_a_signal_that_killed_the_job_is_the_reason(folder):
     ("name", "code", "message"),
     [
         ("no-such-command", 127, "there is no command no-such-command"),
+        ("", 127, "there is no command ''"),
         ("./no-such-file", 127, "there is no command ./no-such-file"),
         ("./plain", 126, "cannot execute ./plain: Permission denied"),
         ("./folder", 126, "cannot execute ./folder: Permission denied"),
