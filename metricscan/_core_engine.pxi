@@ -60,9 +60,9 @@ cdef class Engine:
             self.take_pattern(&self.t.patterns[i], pattern, "confirm" if search == "every" else pattern.strategy, ends)
         if search != "simd":
             literals, groups = [], []
-            # Python decides everything if search is "every", names in colour too
-            coloured = [p.watch is not None and p.watch.coloured and search == "naive" for p in patterns]
-            always = [i for i, p in enumerate(patterns) if p.companion_of is None or coloured[p.companion_of]]
+            # Python decides everything if search is "every", what the literals of companions would find too
+            searched = [p.watch is not None and p.watch.is_searched and search == "naive" for p in patterns]
+            always = [i for i, p in enumerate(patterns) if p.companion_of is None or searched[p.companion_of]]
         self.take_always(always)
         self.take_literals(literals)
         self.take_groups(groups)

@@ -117,9 +117,11 @@ def check(
         console = open_console()
         for one in scanner.definitions:
             _print_hits(console, one, hits[one.name], stats, many=len(logs) > 1, is_label=one.name in scanner.labels)
-            _print_findings(console, findings.get(one.name, ()))
         print_counts(console, stats)
         print_silent(console, scanner, stats, logs, reading.input_format)
+        # last, where no matches scroll it away
+        for one in scanner.definitions:
+            _print_findings(console, one.name, findings.get(one.name, ()))
     if fix:
         if not print_json:
             print_fixed(scanner, wanted, better)
@@ -129,7 +131,10 @@ def check(
     return EXIT_ERROR if errors else EXIT_NOTHING_FOUND if silent else 0
 
 
-def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
+def _print_findings(console: Console, name: str, findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    console.print(f"advice about {name}", style="bold", soft_wrap=True)
     for finding in findings:
         console.print(f"  lint {finding.code}: {finding.reason}", soft_wrap=True)
     # one regex for all that it mends

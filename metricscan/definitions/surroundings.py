@@ -6,16 +6,17 @@ import re
 from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan.definitions.printed_names import other_prints, with_other_prints
 from metricscan.definitions.regex_parts import holds, parts_of
 from metricscan.patterns.tree import REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from metricscan.definitions.printed_names import OtherPrint
     from metricscan.definitions.regex_parts import RegexParts
-    from metricscan.definitions.tokens import Token
 
-_EXPONENT = r"(?:[eEdDf][-+]?[0-9]+|(?:[x*]|\u00d7)10(?:\^|\*\*)?-?[0-9]+)"
+_EXPONENT = r"(?:[eEdDf][-+]?[0-9]+|[ ]?(?:[x*]|\u00d7|\u00b7)[ ]?10(?:\^|\*\*)?-?[0-9]+)"
 _UNIT = r"(?:[ \u00a0\u202f]?%|[kKMGTB](?:B|it/s)?|[mun\u00b5]?s|dB|min|sec|it/s|s/it)"
 _NUMBER = (
     rf"(?:[0-9](?:[0-9_,.]*[0-9.])?(?:['\u2019\u00a0\u202f\u2009][0-9]{{3}}(?:[.,][0-9]+)?)*{_EXPONENT}?|\.[0-9]+{_EXPONENT}?"
@@ -40,20 +41,28 @@ _WORDS = (
     *("nan32", "inf32", "<na>", "<nil>"),
 )
 _WORD = "(?:" + "|".join("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in _WORDS) + ")"
-_SIGN = r"[-+\u2212]?"
-_BARE = rf"{_SIGN}(?:{_NUMBER}|{_WORD}|\u221e)"
+_SIGN = r"[-+\u2212\u2010-\u2013\uff0d]?"
+# in the digits of any script, such as those of full width
+_OTHER_DIGITS = r"\d[\d.,\u066b\u066c\uff0e\uff0c]*"
+_BARE = rf"{_SIGN}(?:{_NUMBER}|{_WORD}|\u221e|{_OTHER_DIGITS})"
+# in the place of a value
+_DASHES = r"(?:-{1,3}|[\u2013\u2014])(?=[\s,;|)\]}]|\Z)"
 _COLOUR = r"(?:(?:\x1b|#033)\[[0-9;]{0,20}m){0,3}"
-_BEFORE = r"(?:\\?['\"`]|\*\*|[~$\u2248\u2264\u2265\u00b1]|[<>]=?)?[ ]?"
+_BEFORE = r"(?:\\?['\"`]|\*{1,2}|[~$\u20ac\u00a3\u00a5\u2248\u2264\u2265\u00b1]|[<>]=?)?[ ]?"
 _BEHIND = r"(?:\\?['\"`]|\*\*)?"
 _NAMED = "(?:(?:value|val|mean|avg|data|item)=)?"
-_MAKER = r"(?:(?:tf\.)?[tT]ensor|(?:Device)?[aA]rray|(?:j?np|numpy|torch|mx)\.[a-z]+[0-9]*|[fF]loat(?:16|32|64)|Decimal|Some|Ok)"
+_MODULE = r"(?:tf|j?np|numpy|torch|mx|cp|cupy|paddle)\."
+_MAKER = rf"(?:(?:{_MODULE})?[tT]ensor|(?:Device)?[aA]rray|{_MODULE}[a-z]+[0-9]*|[fF]loat(?:16|32|64)|Decimal|Fraction|Some|Ok)"
 _BEGUN = rf"{_SIGN}(?:\.?[0-9]|[nN][aAoOuU]|[iI][nN][fF]|\u221e)"
 _OBJECT = rf"{_MAKER}?[\[(]{{1,3}}{_BEFORE}{_BEGUN}[^\])]*[\])]{{1,3}}"
+_DESCRIBED = r"D?Tensor\((?:shape|local_tensor)=\w*"
 _ANGLED = rf"<[^<>=]{{1,80}}=[^<>]{{0,200}}?(?:numpy|value)=\[{{0,2}}{_BEGUN}[^<>]*>"
 #: Any text that logs print for a value: a number in any notation and with a unit, nan, inf, None and their like; in quotes, in
-#: brackets, behind a sign such as ``~`` or ``<``, or as the objects of frameworks are printed; in colour; and the asterisks of a
-#: number that is too long.
-ANY_VALUE = rf"{_COLOUR}(?:{_BEFORE}{_NAMED}{_BARE}{_BEHIND}|{_OBJECT}|{_ANGLED}|\*{{3,}}){_COLOUR}"
+#: brackets, behind a sign such as ``~`` or ``<``, or as the objects of frameworks are printed; in colour; dashes, and the
+#: asterisks of a number that is too long.
+ANY_VALUE = (
+    rf"{_COLOUR}(?:{_BEFORE}{_NAMED}{_BARE}{_BEHIND}|{_OBJECT}|{_DESCRIBED}|{_ANGLED}|{_DASHES}|\*{{3,}}){_COLOUR}"
+)
 # Numbers are right-aligned by blanks.
 _ALIGNED = r"[ \t]*"
 _NOT_IN_WORD = r"(?![0-9A-Za-z_])"
@@ -73,13 +82,17 @@ BEHIND = bytes(
     for byte in range(256)
 )
 _GOING_ON = frozenset(byte for byte in range(256) if BEHIND[byte] and byte != ord(" "))
-#: The bytes with which any value may begin, or the blanks before one; those from 0x80 on begin signs such as the minus U+2212.
+#: The bytes with which any value may begin, or the blanks before one; those from 0x80 on begin signs such as the minus U+2212,
+#: and digits of other scripts.
 VALUE_STARTS = bytes(
-    byte in _DIGITS | frozenset(b" \t-+.'\"`\\[(<>nNiIuUtTaADjmMoOvdfFS~$*\x1b#\xe2\xc2") for byte in range(256)
+    byte in _DIGITS | frozenset(b" \t-+.'\"`\\[(<>nNiIuUtTaADjmMoOvdfFScp~$*\x1b#\xe2\xc2") or byte >= 0xD9
+    for byte in range(256)
 )
-#: The bytes behind which a value may begin within a word or a number, or without its sign; 0x92 ends the minus sign U+2212, the
-#: others from 0x80 on end signs that separate groups of digits.
-BEFORE = bytes(byte in _LETTERS | _DIGITS | frozenset(b"._,-+'\x92\x99\xa0\xaf\x89") for byte in range(256))
+#: The bytes behind which a value may begin within a word, a number or an escape sequence, or without its sign; 0x92 ends the
+#: minus sign U+2212, 0x90, 0x91 and 0x93 dashes, the others from 0x80 on signs that separate groups of digits.
+BEFORE = bytes(
+    byte in _LETTERS | _DIGITS | frozenset(b"._,-+'[;\x90\x91\x92\x93\x99\xa0\xaf\x89") for byte in range(256)
+)
 _FRONT = _LETTERS | _DIGITS | frozenset(b"._")
 # What may stand in a number or its unit behind its first byte; 2 to 5: before some bytes (Surroundings.goes_on).
 _IN_NUMBER = bytes(
@@ -111,9 +124,9 @@ class Surroundings(NamedTuple):
         A table of bytes: texts of one or more of them are values of the regex. Empty where nothing is known.
     is_open_to_blank : bool
         Whether a number may go on behind a blank, as in ``1 234.5``, or a per cent sign stand there.
-    coloured : tuple of bytes
-        Texts of which one stands in each match of ``relaxed`` in which an escape sequence for a colour stands within or right
-        behind the name before the value.
+    other_prints : tuple of bytes
+        Texts of which one stands in nearly each match of ``relaxed`` in which the name before the value is not printed as the
+        regex takes it: in colour, or followed by a sign in the place of a blank.
     """
 
     is_open_before: bool
@@ -124,7 +137,7 @@ class Surroundings(NamedTuple):
     lead_out: bytes
     own: bytes = bytes(256)
     is_open_to_blank: bool = False
-    coloured: tuple[bytes, ...] = ()
+    other_prints: tuple[bytes, ...] = ()
 
     @property
     def behind(self) -> bytes:
@@ -167,7 +180,8 @@ def surroundings(regex: str) -> Surroundings | None:
         return None
     before, group, behind = path
     lead_in = _lead_in(parts, before)
-    relaxed = _relaxed(parts, behind, takes_blanks=lead_in[1])
+    prints = other_prints(parts)
+    relaxed = _relaxed(parts, behind, prints, takes_blanks=lead_in[1])
     return Surroundings(
         _is_open(list(reversed(before)), _FRONT | frozenset(b"-")),
         _is_open(behind, _GOING_ON) and not _takes_all(group),
@@ -177,39 +191,8 @@ def surroundings(regex: str) -> Surroundings | None:
         _lead_out(parts, behind),
         bytes(256) if parts.tree.flags & re.IGNORECASE else _own(group),
         _is_open_to_blank(behind) and not _ends_by_taking(group, " "),
-        () if relaxed is None else tuple(text for _, text in _ends_of_name(parts)),
+        () if relaxed is None else tuple(dict.fromkeys(text for one in prints for text in one.texts)),
     )
-
-
-# What ends the colour of a name.
-_NAME_COLOUR = r"(?:\x1b\[[0-9;]{0,20}m){0,3}"
-_LEAST_NAME = 2
-
-
-def _ends_of_name(parts: RegexParts) -> list[tuple[int, bytes]]:
-    """The places in the regex, between the name and the value, at which an escape sequence may stand, and the text before it."""
-    if parts.group not in parts.groups or parts.tree.flags & re.IGNORECASE:
-        return []
-    opened = parts.groups[parts.group][0]
-    before = [token for token in parts.tokens if token.stop <= opened]
-    if opened not in (token.start for token in parts.tokens):
-        return []
-    is_last = True
-    while before and before[-1].quantifier and before[-1].text in (" ", r"\s", r"\t"):
-        before.pop()
-        is_last = False
-    run: list[Token] = []
-    while before and before[-1].kind == "literal" and not before[-1].quantifier and before[-1].text.isascii():
-        run.insert(0, before.pop())
-    text = "".join(token.text for token in run)
-    name = re.search(r"[A-Za-z_][\w/.-]*(?=[^\w/.-]*\Z)", text)
-    if name is None or len(name[0]) < _LEAST_NAME:
-        return []
-    # right before the value its own colour stands
-    return [
-        (run[at].stop, text[name.start() : at + 1].encode() + b"\x1b")
-        for at in range(name.end() - 1, len(run) - is_last)
-    ]
 
 
 def _lead_in(parts: RegexParts, before: Sequence[Any]) -> tuple[bytes, bool]:
@@ -415,13 +398,14 @@ def _with_body(parts: RegexParts, body: str) -> str | None:
     return parts.regex[:start] + body + parts.regex[end:]
 
 
-def _relaxed(parts: RegexParts, behind: Sequence[Any], *, takes_blanks: bool) -> str | None:
+def _relaxed(parts: RegexParts, behind: Sequence[Any], prints: list[OtherPrint], *, takes_blanks: bool) -> str | None:
     body = parts.body
-    if body is None or all(body.fullmatch(kind) for kind in _KINDS):
+    if body is None:
+        return None
+    if all(body.fullmatch(kind) for kind in _KINDS) and (takes_blanks or body.fullmatch(" 1")) and not prints:
         return None
     # of two runs of blanks each would be tried with each
     blanks = "" if takes_blanks else _ALIGNED
     relaxed = _with_body(parts, blanks + ANY_VALUE + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))
-    for at, _ in reversed(_ends_of_name(parts)):
-        relaxed = None if relaxed is None else relaxed[:at] + _NAME_COLOUR + relaxed[at:]
-    return relaxed
+    # what precedes the value has kept its places
+    return None if relaxed is None else with_other_prints(relaxed, prints)

@@ -53,11 +53,47 @@ static int ms_is_separator(const ms_region *r, int64_t at) {
     return !(key > at + 1 && key < r->end && (p[key] == ':' || p[key] == '='));
 }
 
-/* Return whether the record separates its fields by commas, those in [from, to) aside. */
+/* Return where the number ends whose first digits, which begin at `first`, end at this comma, and whose groups of digits are separated by
+ * commas; or 0. As in 1,234,567 or, with groups of two digits, in 12,34,567. */
+static int64_t ms_behind_groups(const uint8_t *p, int64_t first, int64_t comma, int64_t end) {
+    const int64_t second = ms_behind_digits(p, comma + 1, end) - comma;
+    int64_t at = comma;
+    if (comma == first || comma - first > 3 || (second != 4 && second != 3)) return 0;
+    if (second == 3) {
+        if (comma - first > 2) return 0;
+        while (at + 3 < end && p[at] == ',' && ms_behind_digits(p, at + 1, end) == at + 3) at += 3;
+        if (at + 3 >= end || p[at] != ',' || ms_behind_digits(p, at + 1, end) != at + 4) return 0;
+        at += 4;
+        return at + 1 < end && p[at] == ',' && ms_is_digit(p[at + 1]) ? 0 : at;
+    }
+    while (at + 3 < end && p[at] == ',' && ms_behind_digits(p, at + 1, end) == at + 4) at += 4;
+    return at;
+}
+
+/* Return where the number ends that holds this comma, if it stands behind a name, as in tokens=1,234 and acc: 0,75; or 0. */
+static int64_t ms_behind_named(const ms_region *r, int64_t comma) {
+    const uint8_t *const p = r->p;
+    int64_t first = comma, name;
+    while (first > r->record && ms_is_digit(p[first - 1])) first--;
+    name = first;
+    if (name > r->record && (p[name - 1] == '-' || p[name - 1] == '+')) name--;
+    while (name > r->record && (p[name - 1] == ' ' || p[name - 1] == '\t')) name--;
+    if (name - 2 < r->record || (p[name - 1] != '=' && p[name - 1] != ':') || ms_is_digit(p[name - 2])) return 0;
+    const int64_t groups = ms_behind_groups(p, first, comma, r->end);
+    if (groups || first == comma) return groups;
+    const int64_t behind = ms_behind_digits(p, comma + 1, r->end);
+    if (behind == comma + 1) return 0;
+    return behind + 1 < r->end && (p[behind] == ',' || p[behind] == '.') && ms_is_digit(p[behind + 1]) ? 0 : behind;
+}
+
+/* Return whether the record separates its fields by commas, those in [from, to) and in named numbers aside. */
 static int ms_is_separated_by_commas(const ms_region *r, int64_t from, int64_t to) {
     for (int64_t at = r->record + 1; at + 1 < r->end; at++) {
         if (at == from) at = to;
-        if (at + 1 < r->end && r->p[at] == ',' && ms_is_separator(r, at)) return 1;
+        if (at + 1 >= r->end || r->p[at] != ',' || !ms_is_separator(r, at)) continue;
+        const int64_t behind = ms_behind_named(r, at);
+        if (behind == 0) return 1;
+        at = behind - 1;
     }
     return 0;
 }
@@ -113,9 +149,26 @@ static int ms_is_spaced(const ms_region *r, int64_t first, int64_t stop) {
         at = ms_behind_digits(p, at + 1, end);
         if (at + 1 < end && p[at] == '.' && ms_is_digit(p[at + 1])) return 0;
     } else if (groups == 1) {
-        return 0;
+        /* 640 640 is a pair. A name may follow another number: epoch: 1 100 loss: 0.5. */
+        if (stop - first == 3 && memcmp(p + first, p + stop + 1, 3) == 0) return 0;
+        return at == end || (p[at] && strchr(",;|)]}", p[at]) != NULL);
     }
     return ms_is_field_end(p, at, end);
+}
+
+/* Return whether a power of ten follows a number, with blanks around the sign before it: 1.5 x 10^-5. */
+static int ms_is_spaced_power(const uint8_t *p, int64_t stop, int64_t end) {
+    int64_t at = stop + 1;
+    if (at >= end) return 0;
+    if (p[at] == 'x' || p[at] == '*') at++;
+    else if (p[at] == 0xC2 || p[at] == 0xC3) at += at + 1 < end && p[at + 1] == (p[at] == 0xC2 ? 0xB7 : 0x97) ? 2 : 0;
+    if (at == stop + 1 || end - at < 5 || memcmp(p + at, " 10", 3) != 0) return 0;
+    at += 3;
+    if (p[at] >= 0x80) return 1; /* a raised sign or digit */
+    if (p[at] == '^') at++;
+    else if (p[at] == '*' && p[at + 1] == '*') at += 2;
+    else return 0;
+    return at < end && (ms_is_digit(p[at]) || (p[at] == '-' && at + 1 < end && ms_is_digit(p[at + 1])));
 }
 
 /* Return whether a number goes on with an exponent or, behind 0x, in hexadecimal digits. */
@@ -142,7 +195,8 @@ static int ms_is_exponent(const ms_region *r, int64_t start, int64_t stop) {
     case '*':
         if (end - at > 1 && p[at] == '^') return ms_is_digit(p[at + 1]) || p[at + 1] == '-';
         return end - at > 3 && memcmp(p + at, "10", 2) == 0 && (p[at + 2] == '^' || memcmp(p + at + 2, "**", 2) == 0);
-    case 0xC3: return end - at > 3 && memcmp(p + at, "\x97" "10", 3) == 0 && !ms_is_digit(p[at + 3]);
+    case 0xC2: case 0xC3: /* a point in the middle, or a cross */
+        return end - at > 3 && p[at] == (p[stop] == 0xC2 ? 0xB7 : 0x97) && memcmp(p + at + 1, "10", 2) == 0 && !ms_is_digit(p[at + 3]);
     default: return 0;
     }
     return behind > digits && !(behind < end && (ms_is_letter(p[behind]) || p[behind] == '_'));
@@ -170,11 +224,11 @@ static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
     if (start >= stop || !(ms_is_digit(p[stop - 1]) || p[stop - 1] == '.')) return 0;
     if (ms_is_digit(next) || ms_is_format(r, start, stop)) return MS_LONGER;
     const int64_t first = start + (p[start] == '-' || p[start] == '+');
-    if (next == ' ') return ms_is_spaced(r, first, stop) ? MS_THOUSANDS : 0;
+    if (next == ' ') return ms_is_spaced(r, first, stop) ? MS_THOUSANDS : ms_is_spaced_power(p, stop, end) ? MS_LONGER : 0;
     const int64_t sign = ms_group_sign(p, stop, end);
     if (sign)
         return stop - first <= 3 && ms_behind_digits(p, first, stop) == stop && ms_behind_digits(p, stop + sign, end) == stop + sign + 3 ? MS_THOUSANDS : 0;
-    if (ms_is_letter(next) || next == '*' || next == 0xC3) return ms_is_exponent(r, start, stop) ? MS_LONGER : 0;
+    if (ms_is_letter(next) || next == '*' || next == 0xC2 || next == 0xC3) return ms_is_exponent(r, start, stop) ? MS_LONGER : 0;
     if (ms_is_hash_word(p, next == '.' ? stop + 1 : stop, end)) return p[stop - 1] == (next == '.' ? '1' : '.') ? MS_LONGER : 0;
     if (!ms_is_digit(more)) return 0;
     if (next == '_') return MS_LONGER;
@@ -187,11 +241,8 @@ static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
     /* 1.2.3 is a version or a date. */
     if (next == '.') return behind + 1 < end && p[behind] == '.' && ms_is_digit(p[behind + 1]) ? 0 : MS_LONGER;
     if (first > r->record && p[first - 1] == ',') return 0;
-    if (behind - stop == 4 && stop - first <= 3) {
-        int64_t last = behind;
-        while (last + 3 < end && p[last] == ',' && ms_behind_digits(p, last + 1, end) == last + 4) last += 4;
-        return ms_is_separated_by_commas(r, stop, last) ? 0 : MS_THOUSANDS;
-    }
+    const int64_t groups = ms_behind_groups(p, first, stop, end);
+    if (groups) return ms_is_separated_by_commas(r, stop, groups) ? 0 : MS_THOUSANDS;
     return ms_is_separated_by_commas(r, stop, behind) ? 0 : MS_DECIMAL_COMMA;
 }
 
@@ -200,20 +251,31 @@ static int ms_is_minus(const ms_region *r, int64_t at) {
     const uint8_t *const p = r->p;
     if (p[at - 1] == '-')
         at--;
-    else if (at - 3 >= r->record && memcmp(p + at - 3, "\xE2\x88\x92", 3) == 0)
+    else if (at - 3 >= r->record && p[at - 3] == 0xE2 && ((p[at - 2] == 0x88 && p[at - 1] == 0x92) || (p[at - 2] == 0x80 && (uint8_t)(p[at - 1] - 0x90) < 4)))
         at -= 3;
     else
         return 0;
     return at == r->record || (p[at - 1] && strchr(" \t:=([{,;|'\"", p[at - 1]) != NULL);
 }
 
-/* Return whether a value that begins here begins within a word or a number, or behind its sign. There is a byte before it in its record. */
+/* Return whether the bytes before this place begin the sequence of a terminal, as in ESC [ 1 ; 3 1 m, also as syslog writes it. */
+static int ms_is_in_sequence(const ms_region *r, int64_t at) {
+    const uint8_t *const p = r->p;
+    const int64_t least = at - MS_NUMBER_BYTES > r->record ? at - MS_NUMBER_BYTES : r->record;
+    while (at > least && (ms_is_digit(p[at - 1]) || p[at - 1] == ';')) at--;
+    if (at - 2 < r->record || p[at - 1] != '[') return 0;
+    return p[at - 2] == 0x1B || (at - 5 >= r->record && memcmp(p + at - 5, "#033", 4) == 0);
+}
+
+/* Return whether a value that begins here begins within a word, a number or the sequence of a terminal, or behind its sign. There is a byte
+ * before it in its record. */
 static int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     const uint8_t before = p[start - 1];
     if (start >= stop || !(ms_is_digit(p[start]) || p[start] == '.')) return 0;
     if (ms_is_letter(before) || ms_is_digit(before) || before == '_') return 1;
     if (ms_is_minus(r, start)) return 1;
+    if (before == '[' || before == ';') return ms_is_in_sequence(r, start);
     if (start - 2 < r->record) return 0;
     for (int64_t at = start - 1; at > r->record && at >= start - 3; at--)
         if (ms_group_sign(p, at, start) == start - at) return ms_is_digit(p[at - 1]) && ms_behind_digits(p, start, r->end) == start + 3;
@@ -235,15 +297,20 @@ static inline int ms_is_spaced_percent(const uint8_t *p, int64_t at, int64_t end
     return at + 2 == end || !(ms_is_letter(p[at + 2]) || ms_is_digit(p[at + 2]) || p[at + 2] == '.');
 }
 
-/* Return the unit right behind a value: a letter, % or the sign for micro or degree, and what follows; a blank may precede the %. 0 if there
- * is none. */
+/* Return whether the sign for per mille or for per ten thousand stands here. */
+static inline int ms_is_per_mille(const uint8_t *p, int64_t at, int64_t end) {
+    return at + 2 < end && p[at] == 0xE2 && p[at + 1] == 0x80 && (p[at + 2] == 0xB0 || p[at + 2] == 0xB1);
+}
+
+/* Return the unit right behind a value: a letter, %, the sign for per mille, micro or degree, and what follows; a blank may precede the %.
+ * 0 if there is none. */
 static inline uint64_t ms_unit_at(const uint8_t *p, int64_t at, int64_t end) {
     uint64_t unit = 0;
     if (at + 1 < end && p[at] == 0xC2 && p[at + 1] == 0xA0) at += 2;
     else if (at < end && p[at] == ' ') return ms_is_spaced_percent(p, at, end) ? '%' : 0;
     for (int64_t i = 0; i < MS_UNIT_BYTES && at + i < end; i++) {
         const uint8_t byte = p[at + i];
-        if (!(ms_is_letter(byte) || byte == '%' || byte == 0xC2 || (i && (byte >= 0x80 || byte == '/')))) break;
+        if (!(ms_is_letter(byte) || byte == '%' || byte == 0xC2 || (i && (byte >= 0x80 || byte == '/')) || ms_is_per_mille(p, at + i, end))) break;
         unit |= (uint64_t)byte << 8 * i;
     }
     return unit;
@@ -335,14 +402,17 @@ static void ms_add_suspect(ms_scan *scan, ms_region *r, int32_t companion, int k
 static void ms_add_value(ms_scan *scan, ms_region *r, int32_t companion, int kind, uint64_t unit, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     int64_t from = start, to = stop;
-    while (from > r->record && start - from < MS_NUMBER_BYTES &&
-           (ms_is_letter(p[from - 1]) || ms_is_digit(p[from - 1]) || memchr("(._-+,", p[from - 1], 6) != NULL))
+    const char *const more = kind == MS_IN_WORD && memchr("[;", p[start - 1], 2) != NULL ? "[;#\x1B" : "(._-+,";
+    while (from > r->record && start - from < MS_NUMBER_BYTES && (ms_is_letter(p[from - 1]) || ms_is_digit(p[from - 1]) || (p[from - 1] && strchr(more, p[from - 1]) != NULL)))
         from--;
     if (kind == MS_THOUSANDS)
         for (int64_t sign; to + 3 < r->end && (sign = p[to] == ' ' ? 1 : ms_group_sign(p, to, r->end)) != 0 &&
                            ms_behind_digits(p, to + sign, r->end) == to + sign + 3;)
             to += sign + 3;
     while (to < r->end && to - stop < MS_NUMBER_BYTES && p[to] > ' ' && memchr(";|=<>]}\"'", p[to], 9) == NULL) to++;
+    /* 1.5 x 10^-5 */
+    for (int part = 0; part < 2 && kind == MS_LONGER && p[stop] == ' ' && to < r->end; part++)
+        for (to++; to < r->end && p[to] > ' ';) to++;
     while (to > stop && memchr(",.:(", p[to - 1], 4) != NULL) to--;
     if (to == stop && ms_is_spaced_percent(p, stop, r->end)) to = stop + 2;
     ms_add_suspect(scan, r, companion, kind, unit, start, from, to);

@@ -21,6 +21,7 @@ from metricscan.ranking.copies import messages_of_copies
 from metricscan.ranking.doubts import from_struct
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.replaying.log_scan import LogScanner
+from metricscan.replaying.longer_names import longer_name_notice
 from metricscan.replaying.outcome import Best, Replay, undecoded_notices
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
@@ -233,6 +234,9 @@ class Run:
         # how the units of all logs compare is known only now
         self.evidence.units = units_of(self.stats)
         order, best = self._rank(decider)
+        if best is not None and self.objective is not None and not self.objective.is_formula:
+            longer = longer_name_notice(self.scanner, self.objective.metric, best, self.input_format)
+            self.notices += () if longer is None else (longer,)
         spans = None
         if self.scans.spans:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]

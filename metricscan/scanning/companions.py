@@ -41,7 +41,7 @@ def add_companions(
         Per pattern its regex, and whether it is that of a metric, a label or a block.
     users : dict of bytes to list of int
         Per literal, the patterns that it makes candidates. Changed where a near miss does not hold the literals of its pattern;
-        literals of names in colour are added.
+        literals of names that are printed otherwise are added.
     search : str
         As of the engine.
     """
@@ -61,8 +61,8 @@ def add_companions(
         if compiled is not None and (program is None or rows[index].strategy == "confirm" or search == "every"):
             deciders[companion] = "re", compiled, 0
         # of a pattern that Python decides, records with both texts would be near misses twice
-        coloured = around.coloured if compiled is not None and rows[index].strategy != "confirm" else ()
-        for text in coloured:
+        other = around.other_prints if compiled is not None and rows[index].strategy != "confirm" else ()
+        for text in other:
             users.setdefault(text, []).append(companion)
         rows.append(Pattern("confirm" if program is None else "program", None, program, companion_of=index))
         rows[index] = rows[index]._replace(
@@ -77,7 +77,7 @@ def add_companions(
                 around.goes_on,
                 *around.lead_in,
                 around.lead_out,
-                bool(coloured),
+                bool(other),
             )
         )
     return companions

@@ -42,8 +42,8 @@ class Watch(NamedTuple):
         Whether blanks may stand between it and the value.
     lead_out : bytes
         The text that stands right behind the value; empty if the regex does not say.
-    coloured : bool
-        Whether literals of the companion find records in which the name before the value is in colour.
+    is_searched : bool
+        Whether literals of the companion find records in which the name before the value is printed otherwise.
     """
 
     companion: int
@@ -57,7 +57,7 @@ class Watch(NamedTuple):
     lead_in: bytes
     lead_in_blanks: bool
     lead_out: bytes
-    coloured: bool
+    is_searched: bool
 
 
 class Pattern(NamedTuple):

@@ -51,6 +51,15 @@ def test_check_shows_twenty_hits_of_each_definition(run, log):
     assert lines[43] == "  .. 10 more"
 
 
+def test_check_gives_its_advice_last(run, log):
+    text = "".join(f"loss=-0.{number}\n" for number in range(10, 40)) + "acc=0.5\n"
+    _, out, _ = run("check", log(text), "-m", r"loss=loss=-([0-9.]+)", "-m", "acc=acc=([0-9.]+)", "-m", "lr=lr=(.)")
+    lines = out.splitlines()
+    advice = next(at for at, line in enumerate(lines) if line.startswith("advice about loss"))
+    assert advice > max(at for at, line in enumerate(lines) if "found nothing" in line or "31 records" in line)
+    assert all(line.startswith(("advice about ", "  lint ", "       better ")) for line in lines[advice:])
+
+
 def test_check_counts_the_rows_that_it_does_not_show(run, log):
     _, out, _ = run("check", log("loss=x\n" * 4 + "loss=1\n" * 30), *LOSS)
     lines = out.splitlines()
@@ -239,8 +248,8 @@ def test_check_counts_suspects(run, tmp_path, monkeypatch):
 def test_check_shows_some_units(run, log):
     units = "".join(f"loss=1{unit}\n" for unit in ("ms", "s", "min", "h"))
     _, out, _ = run("check", log(units), "-m", "loss=loss=([0-9.]+)")
-    assert "units of its values differ: '1ms'" in out.splitlines()[-1]
-    assert out.splitlines()[-1].endswith(", ..")
+    (line,) = (line for line in out.splitlines() if "units of its values differ: '1ms'" in line)
+    assert line.endswith(", ..")
 
 
 @pytest.mark.parametrize(

@@ -118,12 +118,13 @@ def test_the_code_about_running_jobs_runs(folder, capsys):
     assert names["job"].latest["loss"].value == 0.25
 
 
-def test_the_definitions_of_the_reference_are_read(folder):
-    (block,) = blocks_of(ROOT / "docs" / "command-line.md", "json")
-    (folder / "definitions.json").write_text(block)
-    scanner = metricscan.Scanner("definitions.json")
-    result = scanner.scan(b"Loss = 0.5; val_loss 0.25\n")
-    assert {name: result[name]["value"].to_pylist() for name in result} == {"loss": [0.5], "val_loss": [0.25]}
+@pytest.mark.parametrize(("language", "found"), [("json", [0.5, 0.25]), ("yaml", [0.5, 0.25, 0.125])])
+def test_the_definitions_of_the_reference_are_read(folder, language, found):
+    (block,) = blocks_of(ROOT / "docs" / "command-line.md", language)
+    (folder / f"definitions.{language}").write_text(block)
+    scanner = metricscan.Scanner(f"definitions.{language}")
+    result = scanner.scan(b"Loss = 0.5; val_loss 0.25 {'eval_loss': 0.125}\n")
+    assert [result[name]["value"].to_pylist() for name in result] == [[value] for value in found]
 
 
 def test_no_code_is_forgotten():

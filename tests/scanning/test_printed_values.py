@@ -415,6 +415,90 @@ WRONG: list[tuple[str, str, str, Told]] = [
         Told([0.5, NAN, 1.0], cut=1, unparsed=2, units=()),
     ),
     (
+        "colour on names, however they are written",
+        r"loss\s*[:=]\s*([\d.]+)",
+        "loss: 0.5\n\x1b[1mloss\x1b[0m=0.9\n\x1b[1mloss:\x1b[0m 0.9\n\x1b[1mloss\x1b[0m : 0.9\n",
+        Told([0.5], near_misses=3),
+    ),
+    (
+        "colour on names in any case",
+        r"(?i)loss=([\d.]+)",
+        "LOSS=0.5\n\x1b[1mLoss\x1b[0m=0.9\n",
+        Told([0.5], near_misses=1),
+    ),
+    (
+        "colour on names of any text",
+        r"loss=(\S+)",
+        "loss=0.5\n\x1b[1mloss\x1b[0m=0.9\n",
+        Told([0.5], near_misses=1, units=()),
+    ),
+    ("any text behind blanks", r"loss=(\S+)", "loss=0.5\nloss=   0.9\n", Told([0.5], near_misses=1, units=())),
+    (
+        "the sequence of a colour",
+        r"loss\D+([\d.]+)",
+        "loss: 0.5\n\x1b[1mloss\x1b[0m: 0.9\nloss: \x1b[1;32m0.9\n",
+        Told([0.5, 0.0, 1.0], cut=2, units=("", "m")),
+    ),
+    (
+        "a sign in the place of a blank",
+        r"loss= ([\d.]+)",
+        "loss= 0.5\nloss=-0.9\nloss= -0.9\nacc=-0.5\n",
+        Told([0.5], near_misses=2),
+    ),
+    (
+        "a sign behind a name of any text",
+        r"loss: (\S+)",
+        "loss: 0.5\nloss:-0.9\n",
+        Told([0.5], near_misses=1, units=()),
+    ),
+    (
+        "a blank between thousands, at the end",
+        r"tokens: (\d+)",
+        "tokens: 1 234\ntokens: 1 234, x\ntokens: 640 640\ntokens: 3 100%\n",
+        Told([1.0, 1.0, 640.0, 3.0], cut=2),
+    ),
+    (
+        "lakhs",
+        r"loss=([\d.]+)",
+        "loss=1,23,456.7\nloss=12,34,567\nloss=1,2,345\nloss=1,23,45\n",
+        Told([1.0, 12.0, 1.0, 1.0], cut=2),
+    ),
+    (
+        "two numbers with commas",
+        r"loss[=:] ?([\d.]+)",
+        "loss=1,234.5 tokens=5,678,901\nloss: 0,2513 - acc: 0,9124\nloss=1,2,3 acc=4\n",
+        Told([1.0, 0.0, 1.0], cut=2),
+    ),
+    (
+        "digits and signs of other scripts",
+        r"loss: ([0-9.]+)",
+        "loss: 0.5\nloss: ０.５\nloss: \u0660.\u0665\nloss: \u20130.5\nloss: \uff0d0.5\n",
+        Told([0.5], near_misses=4),
+    ),
+    (
+        "dashes for no value",
+        r"acc: ([\d.]+)",
+        "acc: 0.5\nacc: -\nacc: --, x\nacc: - 0.5\nacc: ---- x\n",
+        Told([0.5], near_misses=3),
+    ),
+    ("per mille", r"err: ([\d.]+)", "err: 0.5\nerr: 5\u2030\n", Told([0.5, 5.0], units=("", "\u2030"))),
+    (
+        "powers of ten with blanks",
+        r"loss: ([\d.]+)",
+        "loss: 1.5 x 10^-5\nloss: 1.5 \u00d7 10\u207b\u2075\nloss: 1.5\u00b710\u207b\u2075\nloss: 3 x 10\n",
+        Told([1.5, 1.5, 1.5, 3.0], cut=3),
+    ),
+    (
+        "objects of more frameworks",
+        r"loss: ([\d.]+)",
+        (
+            "loss: 0.5\nloss: cupy.float32(0.9)\nloss: paddle.Tensor(0.9)\nloss: Fraction(1, 2)\n"
+            "loss: DTensor(local_tensor=tensor(0.9), device_mesh=x)\nloss: Tensor(shape=[1], dtype=float32, [0.9])\n"
+        ),
+        Told([0.5], near_misses=5),
+    ),
+    ("money", r"cost: ([\d.]+)", "cost: 0.5\ncost: \u20ac0.9\ncost: *0.9*\n", Told([0.5], near_misses=2)),
+    (
         "counted characters beside others",
         r"é loss=([\d.]{3});",
         "é loss=0.5;\né loss=nan;\n",

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from support import reference
 
 EXPONENT = rb"(?:[eE][-+]?[0-9]++|[dD][-+][0-9]++|f(?:[-+][0-9]++|[1-9](?![0-9])))(?![A-Za-z_])"
-TIMES = rb"(?:x10\^|X10\^|\*10\^|\*10\*\*|\*\^-|\*\^[0-9]|\xc3\x9710(?=[^0-9]))"
-LONGER = rb"[0-9]|" + EXPONENT + rb"|" + TIMES + rb"|_[0-9]"
+TIMES = rb"(?:x10\^|X10\^|\*10\^|\*10\*\*|\*\^-|\*\^[0-9]|(?:\xc3\x97|\xc2\xb7)10(?=[^0-9]))"
+SPACED_TIMES = rb" (?:[x*]|\xc3\x97|\xc2\xb7) 10(?:[\x80-\xff](?s:.)|(?:\^|\*\*)-?[0-9])"
+LONGER = rb"[0-9]|" + EXPONENT + rb"|" + TIMES + rb"|" + SPACED_TIMES + rb"|_[0-9]"
 LONGER_FRACTION = rb"D[0-9]{2,}+(?![A-Za-z_])|d[0-9]{2,}+(?![A-Za-z_])"  # of Fortran
 HASH_WORD = rb"#(?:INF|IND|QNA|SNA)"  # as in 1.#INF of Microsoft's C library
 GROUP_SIGN = rb"(?:'|\xe2\x80[\x99\xaf\x89]|\xc2\xa0)"
@@ -17,7 +18,15 @@ LONGER_INTEGER = rb":[0-9]|\.[0-9](?![0-9]*+\.[0-9])"
 FORMAT = rb"[eEfFgG]\}"  # as in {loss:.4f}
 FORMAT_BEHIND_PERCENT = rb"[eEfFgG](?![A-Za-z])"  # as in %.4f
 THOUSANDS = rb"(?:,[0-9]{3}(?![0-9]))+"
-UNIT = rb"(?:\xc2\xa0)?+([A-Za-z%\xc2][A-Za-z%/\x80-\xff]{0,6})"
+LAKHS = rb"(?:,[0-9]{2})+,[0-9]{3}(?![0-9])(?!,[0-9])"  # 12,34,567 of India
+NAMED_NUMBER = (
+    rb"(?<=[^0-9][=:])[ \t]*+[-+]?(?:[0-9]{1,2}"
+    + LAKHS
+    + rb"|[0-9]{1,3}"
+    + THOUSANDS
+    + rb"|[0-9]++,[0-9]++(?![.,][0-9]))"
+)
+UNIT = rb"(?:\xc2\xa0)?+((?:[A-Za-z%\xc2]|\xe2(?=\x80[\xb0\xb1]))[A-Za-z%/\x80-\xff]{0,6})"
 SPACED_PERCENT = rb" (%)(?![A-Za-z0-9.])"
 
 
@@ -103,8 +112,9 @@ def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
         return True
     if not re.match(rb",[0-9]", rest) or seen[: start + digits.start(1)].endswith(b","):
         return False
-    thousands = re.match(THOUSANDS, rest) if len(digits[1]) <= 3 else None
-    number = thousands or re.match(rb",[0-9]+", rest)
+    lakhs = re.match(LAKHS, rest) if 1 <= len(digits[1]) <= 2 else None
+    thousands = re.match(THOUSANDS, rest) if 1 <= len(digits[1]) <= 3 else None
+    number = lakhs or thousands or re.match(rb",[0-9]+", rest)
     assert number is not None
     return not is_separated(seen, stop, stop + len(number[0]))
 
@@ -133,8 +143,11 @@ def is_spaced(seen: bytes, start: int, stop: int) -> bool:
     ):
         return False
     number = re.match(rb"((?: [0-9]{3}(?![0-9]))+)([.,][0-9]++)?", seen[stop:])
-    if number is None or (len(number[1]) == 4 and not number[2]):
+    if number is None:
         return False
+    if len(number[1]) == 4 and not number[2]:
+        is_pair = number[1][1:] == seen[start:stop].lstrip(b"+-")
+        return not is_pair and re.match(rb"[,;|)\]}]|\Z", seen[stop + len(number[0]) :]) is not None
     if number[2] and re.match(rb"\.[0-9]", seen[stop + len(number[0]) :]):
         return False
     return (
@@ -143,21 +156,24 @@ def is_spaced(seen: bytes, start: int, stop: int) -> bool:
 
 
 def is_separated(seen: bytes, begin: int, end: int) -> bool:
-    """Whether commas separate fields: those that have no blank beside them, before no key, and in no time."""
-    others = seen[:begin] + b"0" * (end - begin) + seen[end:]
+    """Whether commas separate fields: those that have no blank beside them, before no key, and in no time or named number."""
+    others = seen[:begin] + b"\0" * (end - begin) + seen[end:]
+    others = re.sub(NAMED_NUMBER, lambda number: b"\0" * len(number[0]), others)
     key, milliseconds = rb"[A-Za-z_]\w*+[:=]", rb"(?<=:[0-9]{2}),[0-9]{3}(?![0-9])"
     others = re.sub(milliseconds, b"0000", others)
     return bool(re.search(rb"(?<=[^ ]),(?! )(?!" + key + rb")(?=.)", others, re.DOTALL))
 
 
 def is_cut_before(seen: bytes, start: int, stop: int) -> bool:
-    """Whether the value begins within a word or a number, or behind a minus sign."""
+    """Whether the value begins within a word, a number or the sequence of a terminal, or behind a minus sign."""
     before = seen[:start]
     if not re.match(rb"[0-9.]", seen[start:stop]):
         return False
     if re.search(rb"(?:\w|[0-9]\.|[0-9.][eE][-+])\Z", before, re.ASCII):
         return True
-    if re.search(rb"(?:\A|[ \t:=(\[{,;|'\"])(?:-|\xe2\x88\x92)\Z", before):
+    if re.search(rb"(?:\A|[ \t:=(\[{,;|'\"])(?:-|\xe2\x88\x92|\xe2\x80[\x90-\x93])\Z", before):
+        return True
+    if re.search(rb"(?:\x1b|#033)\[(?:[0-9;]*;)?\Z", before):
         return True
     if re.search(rb"[0-9]" + GROUP_SIGN + rb"\Z", before) and re.match(rb"[0-9]{3}(?![0-9])", seen[start:]):
         return True
