@@ -42,7 +42,7 @@ def other_prints(parts: RegexParts) -> list[OtherPrint]:
 
     >>> from metricscan.definitions.regex_parts import RegexParts
     >>> [(one.start, one.stop, one.texts) for one in other_prints(RegexParts(r"loss: (\S+)"))]
-    [(4, 4, (b'loss\x1b',)), (5, 5, (b'loss:\x1b',)), (5, 6, (b'loss:-',))]
+    [(4, 4, (b'loss\x1b[',)), (5, 5, (b'loss:\x1b[',)), (5, 6, (b'loss:-',))]
     """
     if parts.group not in parts.groups:
         return []
@@ -54,6 +54,7 @@ def other_prints(parts: RegexParts) -> list[OtherPrint]:
     while tokens and _alternatives(tokens[-1]):
         between.insert(0, tokens.pop())
     stop = tokens[-1].stop if tokens else 0
+    is_quoted = any(token.text in ("'", '"') for token in between)
     name = ""
     while tokens and tokens[-1].kind == "literal" and not tokens[-1].quantifier and _OF_NAME.match(tokens[-1].text):
         name = tokens.pop().text + name
@@ -66,9 +67,10 @@ def other_prints(parts: RegexParts) -> list[OtherPrint]:
     found = []
     # the colour that begins right before the value is that of the value
     for at, token in enumerate(between):
-        found.append(OtherPrint(stop, stop, _COLOUR, tuple(f"{text}\x1b".encode() for text in texts)))
-        if at == len(between) - 1 and at and _is_blank(token) and token.quantifier in ("", "+"):
-            # programs that print a blank in the place of a plus sign
+        # with the bracket, so that one search finds those of all metrics
+        found.append(OtherPrint(stop, stop, _COLOUR, tuple(f"{text}\x1b[".encode() for text in texts)))
+        if at == len(between) - 1 and at and _is_blank(token) and token.quantifier in ("", "+") and not is_quoted:
+            # programs that print a blank in the place of a plus sign; JSON is not printed so
             body = f"(?:{parts.regex[token.start : token.stop]}|(?=-))"
             found.append(OtherPrint(token.start, token.stop, body, tuple(f"{text}-".encode() for text in texts)))
         texts = [text + more for text in texts for more in _alternatives(token)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from metricscan.definitions.printed_names import OtherPrint
     from metricscan.definitions.regex_parts import RegexParts
 
-_EXPONENT = r"(?:[eEdDf][-+]?[0-9]+|[ ]?(?:[x*]|\u00d7|\u00b7)[ ]?10(?:\^|\*\*)?-?[0-9]+)"
+_EXPONENT = r"(?:[eEdDf][-+]?[0-9]+|(?:[x*]|\u00d7|\u00b7)10(?:\^|\*\*)?-?[0-9]+)"
 _UNIT = r"(?:[ \u00a0\u202f]?%|[kKMGTB](?:B|it/s)?|[mun\u00b5]?s|dB|min|sec|it/s|s/it)"
 _NUMBER = (
     rf"(?:[0-9](?:[0-9_,.]*[0-9.])?(?:['\u2019\u00a0\u202f\u2009][0-9]{{3}}(?:[.,][0-9]+)?)*{_EXPONENT}?|\.[0-9]+{_EXPONENT}?"
@@ -45,7 +45,7 @@ _SIGN = r"[-+\u2212\u2010-\u2013\uff0d]?"
 # in the digits of any script, such as those of full width
 _OTHER_DIGITS = r"\d[\d.,\u066b\u066c\uff0e\uff0c]*"
 _BARE = rf"{_SIGN}(?:{_NUMBER}|{_WORD}|\u221e|{_OTHER_DIGITS})"
-# in the place of a value
+# in the place of a value that is behind a name; tried everywhere they took the time of all else in logs with lines of dashes
 _DASHES = r"(?:-{1,3}|[\u2013\u2014])(?=[\s,;|)\]}]|\Z)"
 _COLOUR = r"(?:(?:\x1b|#033)\[[0-9;]{0,20}m){0,3}"
 _BEFORE = r"(?:\\?['\"`]|\*{1,2}|[~$\u20ac\u00a3\u00a5\u2248\u2264\u2265\u00b1]|[<>]=?)?[ ]?"
@@ -58,11 +58,9 @@ _OBJECT = rf"{_MAKER}?[\[(]{{1,3}}{_BEFORE}{_BEGUN}[^\])]*[\])]{{1,3}}"
 _DESCRIBED = r"D?Tensor\((?:shape|local_tensor)=\w*"
 _ANGLED = rf"<[^<>=]{{1,80}}=[^<>]{{0,200}}?(?:numpy|value)=\[{{0,2}}{_BEGUN}[^<>]*>"
 #: Any text that logs print for a value: a number in any notation and with a unit, nan, inf, None and their like; in quotes, in
-#: brackets, behind a sign such as ``~`` or ``<``, or as the objects of frameworks are printed; in colour; dashes, and the
-#: asterisks of a number that is too long.
-ANY_VALUE = (
-    rf"{_COLOUR}(?:{_BEFORE}{_NAMED}{_BARE}{_BEHIND}|{_OBJECT}|{_DESCRIBED}|{_ANGLED}|{_DASHES}|\*{{3,}}){_COLOUR}"
-)
+#: brackets, behind a sign such as ``~`` or ``<``, or as the objects of frameworks are printed; in colour; and the asterisks
+#: of a number that is too long.
+ANY_VALUE = rf"{_COLOUR}(?:{_BEFORE}{_NAMED}{_BARE}{_BEHIND}|{_OBJECT}|{_DESCRIBED}|{_ANGLED}|\*{{3,}}){_COLOUR}"
 # Numbers are right-aligned by blanks.
 _ALIGNED = r"[ \t]*"
 _NOT_IN_WORD = r"(?![0-9A-Za-z_])"
@@ -181,7 +179,7 @@ def surroundings(regex: str) -> Surroundings | None:
     before, group, behind = path
     lead_in = _lead_in(parts, before)
     prints = other_prints(parts)
-    relaxed = _relaxed(parts, behind, prints, takes_blanks=lead_in[1])
+    relaxed = _relaxed(parts, behind, prints, lead_in)
     return Surroundings(
         _is_open(list(reversed(before)), _FRONT | frozenset(b"-")),
         _is_open(behind, _GOING_ON) and not _takes_all(group),
@@ -398,14 +396,19 @@ def _with_body(parts: RegexParts, body: str) -> str | None:
     return parts.regex[:start] + body + parts.regex[end:]
 
 
-def _relaxed(parts: RegexParts, behind: Sequence[Any], prints: list[OtherPrint], *, takes_blanks: bool) -> str | None:
+def _relaxed(
+    parts: RegexParts, behind: Sequence[Any], prints: list[OtherPrint], lead_in: tuple[bytes, bool]
+) -> str | None:
     body = parts.body
     if body is None:
         return None
+    name, takes_blanks = lead_in
     if all(body.fullmatch(kind) for kind in _KINDS) and (takes_blanks or body.fullmatch(" 1")) and not prints:
         return None
     # of two runs of blanks each would be tried with each
     blanks = "" if takes_blanks else _ALIGNED
-    relaxed = _with_body(parts, blanks + ANY_VALUE + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))
+    takes_dashes = name.strip() and _lead_out(parts, behind)[:1] in b" \t,;|)]}"
+    value = f"(?:{ANY_VALUE}|{_DASHES})" if takes_dashes else ANY_VALUE
+    relaxed = _with_body(parts, blanks + value + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))
     # what precedes the value has kept its places
     return None if relaxed is None else with_other_prints(relaxed, prints)

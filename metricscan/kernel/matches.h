@@ -41,13 +41,14 @@ static void ms_look_at_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
         ms_check_cut(scan, r, (int32_t)(q - scan->tables->patterns), MS_CUT_LINE, start, stop);
 }
 
-/* Return whether a number in a watching scan, with its neighbours, is nothing but a row of a pattern of a metric. Its record has a
+/* Return whether a number in a watching scan, with its neighbours, is nothing but a row. Its pattern has a companion, and its record a
  * terminator. */
 __attribute__((always_inline)) static inline int ms_is_usual(const ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     const uint8_t *const p = r->p;
-    if (!q->has_companion || scan->states[pattern].examined || (start > r->record && q->before[p[start - 1]])) return 0;
-    return !ms_is_looked_behind(q->behind, p + r->record, p + stop, p + r->end, p + r->next, p + r->n);
+    const uint8_t wanted = q->behind[p[stop]];
+    if (wanted && ms_needs_look_behind(q, r, wanted, stop)) return 0;
+    return !(start > r->record && q->before[p[start - 1]]) && !scan->states[pattern].examined;
 }
 
 /* Put a match that is no usual number, is traced, or is that of a companion or a label. */

@@ -87,9 +87,10 @@ __attribute__((noinline)) static void ms_run_watched_program(ms_scan *scan, ms_r
     ms_run_any_program(1, scan, r, pattern, text);
 }
 
-/* Find all matches of a pattern in the current record. The text that its program searches for first stands at `text` or later. */
+/* Find all matches of a pattern in the current record. The text that its program searches for first stands at `text` or later. What a
+ * companion matches is no value to look at. */
 static inline void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t text) {
-    if (scan->tables->watching) ms_run_watched_program(scan, r, pattern, text);
+    if (scan->tables->patterns[pattern].has_companion) ms_run_watched_program(scan, r, pattern, text);
     else ms_run_plain_program(scan, r, pattern, text);
 }
 

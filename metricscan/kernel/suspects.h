@@ -348,6 +348,13 @@ static inline int ms_is_looked_behind(const uint8_t *behind, const uint8_t *reco
     return stop < end ? ms_may_go_on(behind, stop, end) : ms_may_be_cut(record, stop, next, limit);
 }
 
+/* ms_is_looked_behind, where the first byte behind the value may go on as `wanted` says. */
+__attribute__((always_inline)) static inline int ms_needs_look_behind(const ms_pattern *q, const ms_region *r, uint8_t wanted, int64_t stop) {
+    const uint8_t *const p = r->p;
+    if (r->n - stop > 1 && !(wanted & ms_beside[p[stop + 1]])) return 0;
+    return stop < r->end ? ms_may_go_on(q->behind, p + stop, p + r->end) : ms_may_be_cut(p + r->record, p + stop, p + r->next, p + r->n);
+}
+
 /* Return whether a value of the current record has to be examined. */
 static inline int ms_needs_look(const ms_scan *scan, const ms_pattern *q, const ms_state *state, const ms_region *r, int64_t start,
                                 int64_t stop) {

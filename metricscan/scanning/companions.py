@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.definitions.surroundings import BEFORE, VALUE_STARTS, Surroundings, surroundings
-from metricscan.patterns.dialect import RegexError, compile_quietly, compile_regex, value_group
+from metricscan.patterns.dialect import compile_quietly, read_regex, value_group
 from metricscan.patterns.literals import best_set, required_literals
+from metricscan.patterns.parse import parse_whole
 from metricscan.patterns.program import compile_program
 from metricscan.patterns.tree import Tree
 from metricscan.scanning.tables import Pattern, Watch
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Sequence
 
     from metricscan.patterns.program import Program
+    from metricscan.scanning.tables import Strategy
 
 # A terminator, behind which the next record may go on (kernel/tables.h).
 _TERMINATOR = 4
@@ -57,18 +60,20 @@ def add_companions(
         companion = len(rows)
         companions[companion] = index
         near = index in literals and _finds_misses(regex, around, index, literals[index], rows, users)
-        program, compiled = _relaxed(around) if near else (None, None)
-        if compiled is not None and (program is None or rows[index].strategy == "confirm" or search == "every"):
-            deciders[companion] = "re", compiled, 0
+        relaxed = _relaxed(around.relaxed) if near and around.relaxed is not None else _REFUSED
+        near = relaxed.is_taken
+        if near and (relaxed.program is None or rows[index].strategy == "confirm" or search == "every"):
+            deciders[companion] = "re", compile_quietly(str(around.relaxed)), 0
         # of a pattern that Python decides, records with both texts would be near misses twice
-        other = around.other_prints if compiled is not None and rows[index].strategy != "confirm" else ()
+        other = around.other_prints if near and rows[index].strategy != "confirm" else ()
         for text in other:
             users.setdefault(text, []).append(companion)
-        rows.append(Pattern("confirm" if program is None else "program", None, program, companion_of=index))
+        strategy: Strategy = "confirm" if relaxed.program is None else "program"
+        rows.append(Pattern(strategy, None, relaxed.program, companion_of=index))
         rows[index] = rows[index]._replace(
             watch=Watch(
                 companion,
-                compiled is not None,
+                near,
                 bytes(_TERMINATOR if byte in b"\r\n" else kind for byte, kind in enumerate(around.behind)),
                 around.is_open_behind,
                 BEFORE if around.is_open_before else None,
@@ -83,15 +88,28 @@ def add_companions(
     return companions
 
 
-def _relaxed(around: Surroundings) -> tuple[Program | None, re.Pattern[str] | None]:
-    """The program of the relaxed regex, None if Python has to decide it; and the regex, compiled. None if it is too complex."""
-    assert around.relaxed is not None
+class _Relaxed(NamedTuple):
+    """What becomes of a relaxed regex: whether it is taken, and its program, None if Python has to decide it."""
+
+    is_taken: bool
+    program: Program | None
+
+
+_REFUSED = _Relaxed(False, None)
+
+
+@lru_cache(maxsize=1024)
+def _relaxed(regex: str) -> _Relaxed:
+    # what a watching plan of a metric costs is mostly this; re generates code only for the few that Python decides
     try:
-        dialect = compile_regex(around.relaxed)
-    except (RegexError, RecursionError, OverflowError):
-        return None, None
-    program = compile_program(Tree(dialect.tree, dialect.tree.state.flags), 0)
-    return (None if isinstance(program, str) else program), compile_quietly(around.relaxed)
+        tree = parse_whole(regex)
+        program = compile_program(Tree(tree, tree.state.flags), 0)
+        if isinstance(program, str):
+            compile_quietly(regex)
+            return _Relaxed(True, None)
+    except (re.error, RecursionError, OverflowError):
+        return _REFUSED
+    return _Relaxed(True, program)
 
 
 def _finds_misses(
@@ -109,7 +127,7 @@ def _finds_misses(
     """
     if around.relaxed is None or around.opened is None:
         return False
-    dialect = compile_regex(around.opened)
+    dialect = read_regex(around.opened)
     sets = required_literals(Tree(dialect.tree, dialect.tree.state.flags))
     if any(all(any(literal in text for literal in literals) for text in some) for some in sets):
         return True
@@ -117,7 +135,7 @@ def _finds_misses(
     if best is None:
         return False
     if rows[index].strategy != "confirm":
-        dialect = compile_regex(regex)
+        dialect = read_regex(regex)
         program = compile_program(Tree(dialect.tree, dialect.tree.state.flags), value_group(dialect))
         if isinstance(program, str):
             return False
