@@ -59,9 +59,9 @@ fail_on_option: Callable[..., Any] = click.option(
     metavar="KIND",
     multiple=True,
     callback=_read,
-    help="Exit with code 3 if the best job has a doubt (doubt), if a metric has a near miss (near-miss), more than N "
-    "(near-miss:N) or more than P percent (near-miss:P%), a value that is cut (cut), a text that is not a number "
-    "(unparsed), or no row (empty). Can be repeated.",
+    help="Exit with code 3 if the best job, or a job of the best group, has a doubt (doubt), if a metric has a near miss "
+    "(near-miss), more than N (near-miss:N) or more than P percent (near-miss:P%), a value that is cut (cut), a text that is "
+    "not a number (unparsed), or no row (empty). Can be repeated.",
 )
 
 
@@ -98,7 +98,12 @@ def counts_in(dataset: Dataset, fail_on: Sequence[Failing]) -> dict[str, MetricS
     return found
 
 
-def failures(fail_on: Sequence[Failing], metrics: Mapping[str, MetricStats], doubts: Sequence[Doubt]) -> Iterator[str]:
+def failures(
+    fail_on: Sequence[Failing],
+    metrics: Mapping[str, MetricStats],
+    doubts: Sequence[Doubt],
+    of_group: Sequence[Doubt] = (),
+) -> Iterator[str]:
     """A sentence for each failure.
 
     Parameters
@@ -108,12 +113,15 @@ def failures(fail_on: Sequence[Failing], metrics: Mapping[str, MetricStats], dou
         The counts of each metric.
     doubts : sequence of Doubt
         Those of the best job.
+    of_group : sequence of Doubt
+        Those of the jobs of the best group, if there are groups.
     """
     for failing in dict.fromkeys(fail_on):
         if failing.kind == "doubt":
-            if doubts:
-                kinds = ", ".join(dict.fromkeys(doubt.kind for doubt in doubts))
-                yield f"the best job has {'a doubt' if len(doubts) == 1 else f'{len(doubts):,} doubts'}: {kinds}"
+            for what, some in (("the best job has", doubts), ("jobs of the best group have", of_group)):
+                if some:
+                    kinds = ", ".join(dict.fromkeys(doubt.kind for doubt in some))
+                    yield f"{what} {'a doubt' if len(some) == 1 else f'{len(some):,} doubts'}: {kinds}"
             continue
         for name, counts in metrics.items():
             said = _said(failing, counts)

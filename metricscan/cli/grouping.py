@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.objective import Objective
     from metricscan.logs.job import Notice
+    from metricscan.ranking.doubts import Doubt
     from metricscan.ranking.groups import Grouping
     from metricscan.ranking.ranking import Known
 
@@ -121,6 +122,14 @@ class JobGroups(NamedTuple):
         print_notices(notices)
         return cls(table, grouping, notices)
 
+    @property
+    def doubts(self) -> list[Doubt]:
+        """Those of the jobs of the best group."""
+        from metricscan.ranking.doubts import Doubt
+
+        first = self.table.slice(0, 1).to_pylist()
+        return [Doubt._make(one[name] for name in Doubt._fields) for one in (first[0]["doubts"] if first else ())]
+
     def as_documents(self) -> list[dict[str, Any]]:
         """The groups as JSON objects, best first."""
         rows: list[dict[str, Any]] = self.table.to_pylist()
@@ -142,11 +151,16 @@ class JobGroups(NamedTuple):
             count = counted(best["n"], "job")
             text = f"Best group: {best['group']}, {value} of {count}; its best job is {best['best_job']}"
             console.print(text, style="bold", soft_wrap=True)
+            for kind, jobs in _by_kind(best["doubts"]).items():
+                of_them = ", ".join(jobs[:3]) + (f" and {len(jobs) - 3:,} more" if len(jobs) > 3 else "")
+                console.print(f"  doubt {kind}: {len(jobs):,} of {count}: {of_them}", soft_wrap=True)
         else:
             console.print("Best group: none; no group has a job with a rank")
         numbers = ("rank", "jobs", "mean", "median", "std", "best", "worst")
-        table = new_table("rank", "group", *numbers[1:], "best job", numbers=numbers)
         shown = self.table.slice(0, JOBS_SHOWN if top is None else top)
+        has_doubts = any(shown["doubts"].to_pylist()[1:])
+        behind = ("best job", "doubts") if has_doubts else ("best job",)
+        table = new_table("rank", "group", *numbers[1:], *behind, numbers=numbers)
         for row in shown.to_pylist():
             cells = [
                 "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
@@ -156,11 +170,24 @@ class JobGroups(NamedTuple):
                 *("" if row[key] is None else repr(row[key]) for key in ("best", "worst")),
                 row["best_job"] or "",
             ]
+            if has_doubts:
+                counted_kinds = (f"{kind} ({len(jobs):,})" for kind, jobs in _by_kind(row["doubts"]).items())
+                cells.append(", ".join(counted_kinds))
             table.add_row(*map(literal, cells))
         print_table(console, table)
         if shown.num_rows < self.table.num_rows:
             console.print(f"  .. {counted(self.table.num_rows - shown.num_rows, 'more group')}; --top N shows N")
         console.print()
+
+
+def _by_kind(doubts: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The jobs that have doubts, by their kind."""
+    found: dict[str, list[str]] = {}
+    for doubt in doubts:
+        jobs = found.setdefault(doubt["kind"], [])
+        if doubt["job"] not in jobs[-1:]:
+            jobs.append(doubt["job"])
+    return found
 
 
 def _names(given: Iterable[str]) -> list[str]:

@@ -108,7 +108,8 @@ def rank(
     compared = compare_scopes(opened, objective, jobs=jobs, **conditions) if scopes else None
     won = bool(found.num_rows) and found["rank"][0].is_valid
     best = _winner(opened, found) if won else None
-    failed = list(failures(fail_on, counts, [] if best is None else list(map(from_struct, best["doubts"]))))
+    of_best = [] if best is None else list(map(from_struct, best["doubts"]))
+    failed = list(failures(fail_on, counts, of_best, [] if groups is None else groups.doubts))
     if print_json:
         document: dict[str, Any] = {
             "objective": asdict(objective),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metricscan.cli.goal import JOBS_SHOWN
 from metricscan.cli.output import literal, new_table, print_table
@@ -63,6 +63,11 @@ def print_doubts(console: Console, doubts: Iterable[Doubt]) -> None:
         console.print(f"  doubt {doubt.kind}: {doubt.message}{f' ({place})' if place else ''}", soft_wrap=True)
 
 
+def kinds_in(doubts: Iterable[Mapping[str, Any]]) -> str:
+    """The kinds of doubts, in a short form for a cell."""
+    return ", ".join(dict.fromkeys(doubt["kind"] for doubt in doubts))
+
+
 def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, completed_only: bool) -> None:
     """Print that no job won, and why."""
     import pyarrow.compute as pc
@@ -109,6 +114,10 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
     place = columns.index(title) + (1 if objective.step is None else 2)
     columns[place:place] = others
     shown = goal.cut(ranking, JOBS_SHOWN)
+    # those of the winner stand below it, with what they say
+    has_doubts = any(shown["doubts"].to_pylist()[1 if shown["rank"][0].is_valid else 0 :]) if shown.num_rows else False
+    if has_doubts:
+        columns.append("doubts")
     has_parameters = any(shown["hyperparameters"].to_pylist())
     if has_parameters:
         columns.append("hyperparameters")
@@ -132,6 +141,8 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
             rows,
             where,
         ]
+        if has_doubts:
+            cells.append(kinds_in(row["doubts"]))
         if has_parameters:
             cells.append(" ".join(f"{key}={value}" for key, value in row["hyperparameters"]))
         if objective.step is not None:

@@ -257,7 +257,8 @@ def replay(
             _print_replay(result, scanner, objective, goal, reading.input_format, groups)
         if out is not None:
             click.echo(f"written: {one_line(str(out))}", err=True)
-    failed = list(failures(fail_on, result.stats.metrics, () if result.best is None else result.best.doubts))
+    of_best = () if result.best is None else result.best.doubts
+    failed = list(failures(fail_on, result.stats.metrics, of_best, [] if groups is None else groups.doubts))
     for sentence in failed:
         complain(sentence)
     if result.errors or is_wrong:

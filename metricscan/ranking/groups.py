@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from metricscan.datasets.dataset import Dataset
 from metricscan.errors import OptionError, nearest
 from metricscan.logs.natural import natural_ranks
+from metricscan.ranking.doubts import TYPE as DOUBTS
 from metricscan.ranking.folds import labels_among, split_by_labels
 from metricscan.ranking.ranking import ranked
 from metricscan.ranking.sums import means
@@ -30,6 +32,7 @@ GroupValue = Literal["mean", "median", "worst", "best"]
 #: One row per group, best first. ``parameters`` are the hyperparameters that its jobs share; with ``over``, those of them in
 #: which groups differ. ``value`` ranks the group. ``n`` counts the jobs that have a rank, whose values count; ``jobs`` counts
 #: all jobs of the group. ``std`` is the sample's (divided by n - 1), null for one job. ``best_job`` has the value ``best``.
+#: ``doubts`` are those of the jobs that count, best job first (:class:`~metricscan.ranking.doubts.Doubt`).
 SCHEMA = pa.schema(
     [
         pa.field("rank", pa.int64()),
@@ -45,6 +48,11 @@ SCHEMA = pa.schema(
         pa.field("worst", pa.float64()),
         pa.field("best_job", pa.string()),
         pa.field("tied", pa.int64()),
+        pa.field(
+            "doubts",
+            pa.list_(pa.struct([pa.field("job", pa.string(), nullable=False), *DOUBTS.value_type])),
+            nullable=False,
+        ),
     ]
 )
 
@@ -440,9 +448,35 @@ def _table(ranking: pa.Table, groups: _Groups, objective: Objective, grouping: G
             spread(columns["worst"][order]),
             ranking["job"].combine_chunks().take(pa.array(first, mask=lacking)),
             spread(tied),
+            _doubts_of(ranking, members, np.argsort(index)[group[members]], count),
         ],
         schema=SCHEMA,
     )
+
+
+def _doubts_of(ranking: pa.Table, jobs: Array, row: Array, rows: int) -> pa.Array:
+    """The doubts of jobs by the rows of a table to which they belong.
+
+    Parameters
+    ----------
+    ranking : pyarrow.Table
+    jobs : int64 array
+        Rows of the ranking.
+    row : int64 array
+        For each of them the row of the table, of which there are so many.
+    """
+    order = np.argsort(row, kind="stable")
+    jobs, row = jobs[order], row[order]
+    doubts = ranking["doubts"].combine_chunks().take(pa.array(jobs))
+    own = pc.list_value_length(doubts).to_numpy(zero_copy_only=False)
+    names = ranking["job"].combine_chunks().take(pa.array(np.repeat(jobs, own)))
+    structs = doubts.flatten()
+    fields = SCHEMA.field("doubts").type.value_type
+    columns = [names, *(structs.field(one.name) for one in DOUBTS.value_type)]
+    ends = np.cumsum(np.bincount(row, weights=own, minlength=rows)).astype(np.int32)
+    offsets = pa.array(np.concatenate((np.zeros(1, np.int32), ends)))
+    nested = pa.StructArray.from_arrays(columns, fields=list(fields))
+    return pa.ListArray.from_arrays(offsets, nested, type=SCHEMA.field("doubts").type)
 
 
 def _medians(value: Array, starts: Array, counts: Array) -> Array:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.folders import tree
 
 DEFINITIONS = ("-m", r"loss=loss=(\S+)", "--label", r"fold=fold=(\S+)")
 OBJECTIVE = ("--minimize", "loss")
@@ -41,6 +42,33 @@ def test_rank_gives_the_groups_of_replay_as_json(run, logs, written, options):
     assert found["groups"] == replayed["groups"]
     assert [one["message"] for one in found["notices"]] == [one["message"] for one in replayed["notices"]]
     assert {"rank", "group", "parameters", "n", "std", "best_job"} <= found["groups"][0].keys()
+
+
+def test_doubts_of_groups_and_of_jobs_that_did_not_win(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lost = {f"lr={lr},seed={seed}.log": f"loss={lr}{seed}\nloss=nan\n" for lr, seed in ((1, 2), (1, 3), (3, 1))}
+    tree(tmp_path, {f"logs/{name}": text for name, text in {**lost, "lr=1,seed=1.log": "loss=11\n"}.items()})
+    options = (*DEFINITIONS[:2], "--minimize", "loss", "--scope", "best", "--over", "seed", "--fail-on", "doubt")
+    code, out, err = run("replay", "logs", *options)
+    assert (code, err.splitlines()[-1]) == (3, "metricscan: jobs of the best group have 2 doubts: diverged")
+    lines = out.splitlines()
+    assert lines[1] == "  doubt diverged: 2 of 3 jobs: lr=1,seed=2, lr=1,seed=3"
+    assert [line.split()[-2:] for line in lines[2:5]] == [
+        ["job", "doubts"],
+        ["diverged", "(2)"],
+        ["diverged", "(1)"],
+    ]
+    best = lines.index("Best: lr=1,seed=1, loss (best) 11.0 at logs/lr=1,seed=1.log:1, lr=1, seed=1")
+    assert [line.split()[-1] for line in lines[best + 1 : best + 6]] == [
+        "hyperparameters",
+        "seed=1",
+        *["seed=2", "seed=3", "seed=1"],
+    ]
+    assert ["diverged" in line for line in lines[best + 2 : best + 6]] == [False, True, True, True]
+    # the kinds of the winner stand in lines below it, and it alone makes no column
+    out = run("replay", "logs", *DEFINITIONS[:2], "--maximize", "loss", "--scope", "best", "--include", "lr=3*")[1]
+    assert out.splitlines()[1].startswith("  doubt diverged: its last loss is nan")
+    assert "doubts" not in out
 
 
 def test_top_cuts_the_groups(run, written):

@@ -162,6 +162,22 @@ def test_a_metric_may_be_the_number_of_a_fold(tmp_path):
     assert said(found, "group", "n", "worst", "best_job") == [("a", 2, 2.0, "a [k=1]")]
 
 
+def test_the_doubts_of_a_group_are_those_of_its_jobs_that_count(tmp_path):
+    lost, fine, gone = "loss=2\nloss=nan\n", "loss=2\n", "loss=nan\n"
+    logs = {"lr=1,seed=1": lost, "lr=1,seed=2": fine, "lr=1,seed=3": gone, "lr=2,seed=1": fine, "lr=3,seed=1": lost}
+    for tables in replayed(tmp_path, logs):
+        objective = Objective("loss", "Minimize", "best")
+        found = rank_groups(tables, objective, over="seed")
+        doubts = {row["group"]: row["doubts"] for row in found.to_pylist()}
+        assert {name: [(one["job"], one["kind"], one["line"]) for one in some] for name, some in doubts.items()} == {
+            "lr=1": [("lr=1,seed=1", "diverged", 2)],
+            "lr=2": [],
+            "lr=3": [("lr=3,seed=1", "diverged", 2)],
+        }
+        without = rank_groups(tables, objective, over="seed", exclude_doubts="diverged")
+        assert said(without, "group", "n", "doubts")[-1] == ("lr=3", 0, [])
+
+
 def test_doubts_hold_for_folds_too(tmp_path):
     logs = {"a": "fold=1 loss=1\nfold=2 loss=2", "b": "fold=1 loss=3\nfold=2 loss=4\n"}
     for tables in replayed(tmp_path, logs):
@@ -173,8 +189,9 @@ def test_doubts_hold_for_folds_too(tmp_path):
 
 texts = st.sampled_from(["1", "01", "1.0", "1e0", "2", "0.1", "0.10", "a", "A", "nan", "inf", ""])
 parameters = st.dictionaries(st.sampled_from(["lr", "seed", "bs"]), texts)
-values = st.sampled_from([1.0, 2.0, 0.1, 0.2, 0.3, -1.5, math.nan, math.inf, None]) | st.floats(-1e300, 1e300)
-given_jobs = st.lists(st.tuples(parameters, values, st.sampled_from([None, "Completed", "Failed"])), max_size=9)
+values = st.sampled_from([1.0, 2.0, 0.1, 0.2, 0.3, -1.5, math.nan, math.inf]) | st.floats(-1e300, 1e300)
+several = st.lists(values, max_size=2)
+given_jobs = st.lists(st.tuples(parameters, several, st.sampled_from([None, "Completed", "Failed"])), max_size=9)
 
 
 class Job:
@@ -191,22 +208,22 @@ class Job:
 def test_a_naive_oracle_finds_the_same_groups(jobs, how, goal, value):
     names = [f"job_{number}" for number in range(len(jobs))]
     rows = {
-        name: [] if one is None else [Row("out", one, 1, 0, 0)] for name, (_, one, _) in zip(names, jobs, strict=True)
+        name: [Row("out", value, line, line, line) for line, value in enumerate(some)]
+        for name, (_, some, _) in zip(names, jobs, strict=True)
     }
     statuses = {name: status for name, (_, _, status) in zip(names, jobs, strict=True) if status}
     own = {name: given for name, (given, _, _) in zip(names, jobs, strict=True)}
-    expected, apart = groups_oracle.groups(
-        ranking_oracle.rank(rows, goal, "last", statuses), own, value=value, goal=goal, **how
-    )
+    ranking = ranking_oracle.rank(rows, goal, "best", statuses)
+    expected, apart = groups_oracle.groups(ranking, own, value=value, goal=goal, **how)
     known = [Job(name, statuses.get(name), own[name]) for name in names]
-    objective = Objective("loss", goal)
+    objective = Objective("loss", goal, "best")
     wanted = [name for some in how.values() for name in some]
     if not all(any(name in one for one in own.values()) for name in wanted):
         with pytest.raises(OptionError, match="no job has the hyperparameter"):
             rank_groups({"loss": table_of(rows)}, objective, jobs=known, **as_options(how))
         return
     found = rank_groups({"loss": table_of(rows)}, objective, jobs=known, group_value=value, **as_options(how))
-    check(found, expected)
+    check(found, expected, {row["job"]: row["doubts"] for row in ranking})
     assert sum(found["jobs"].to_pylist()) == len(names) - len(apart)
     assert any("no group" in one for one in notices_of(found)) == bool(apart)
 
@@ -215,15 +232,18 @@ def as_options(how):
     return {"group_by" if name == "by" else name: some for name, some in how.items()}
 
 
-def check(found, expected):
+def check(found, expected, kinds=None):
     rows = found.to_pylist()
     assert len(rows) == len(expected)
     for row in rows:
+        doubts = sorted((one["job"], one["kind"]) for one in row["doubts"])
         rivals = [one for one in expected if one[0] == row["rank"] and len(one[2]) == row["jobs"]]
         same = [
             one
             for one in rivals
-            if len(one[1]) == row["n"] and (one[3] is None or all(close(one[3][key], row[key], key) for key in NUMBERS))
+            if len(one[1]) == row["n"]
+            and (one[3] is None or all(close(one[3][key], row[key], key) for key in NUMBERS))
+            and (kinds is None or doubts == sorted((job, kind) for job in one[1] for kind in kinds[job]))
         ]
         assert same, (row, rivals)
         expected.remove(same[0])
