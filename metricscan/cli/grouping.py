@@ -10,6 +10,7 @@ from metricscan.cli import documents
 from metricscan.cli.goal import JOBS_SHOWN, split_names
 from metricscan.cli.options import bundle
 from metricscan.cli.output import literal, new_table, print_notices, print_table
+from metricscan.cli.rankings import is_computed, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -146,8 +147,9 @@ class JobGroups(NamedTuple):
         first = self.table.slice(0, 1).to_pylist()
         if first and first[0]["rank"] is not None:
             best = first[0]
+            computed = self.grouping.value in ("mean", "median") or is_computed(objective)
             spread = "" if best["std"] is None else f" (std {best['std']:.4g})"
-            value = f"{self.grouping.value} {objective.metric} {best['value']!r}{spread}"
+            value = f"{self.grouping.value} {objective.metric} {text_of(best['value'], is_computed=computed)}{spread}"
             count = counted(best["n"], "job")
             text = f"Best group: {best['group']}, {value} of {count}; its best job is {best['best_job']}"
             console.print(text, style="bold", soft_wrap=True)
@@ -167,7 +169,10 @@ class JobGroups(NamedTuple):
                 row["group"],
                 f"{row['n']:,}" + (f" of {row['jobs']:,}" if row["n"] < row["jobs"] else ""),
                 *("" if row[key] is None else f"{row[key]:.6g}" for key in ("mean", "median", "std")),
-                *("" if row[key] is None else repr(row[key]) for key in ("best", "worst")),
+                *(
+                    "" if row[key] is None else text_of(row[key], is_computed=is_computed(objective))
+                    for key in ("best", "worst")
+                ),
                 row["best_job"] or "",
             ]
             if has_doubts:

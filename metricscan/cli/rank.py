@@ -23,7 +23,15 @@ from metricscan.cli.output import (
     print_notices,
     print_table,
 )
-from metricscan.cli.rankings import print_at_best, print_best, print_doubts, print_no_best, print_ranking
+from metricscan.cli.rankings import (
+    is_computed,
+    print_at_best,
+    print_best,
+    print_doubts,
+    print_no_best,
+    print_ranking,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +146,7 @@ def rank(
         place = f"{best['path'] or best['stream']}:{best['line']}"
         print_best(console, objective, best["job"], best["value"], place, best["hyperparameters"])
         first = found.slice(0, 1).to_pylist()[0]
-        print_at_best(console, first["step"], from_row(first))
+        print_at_best(console, objective, first["step"], from_row(first))
         print_doubts(console, map(from_struct, best["doubts"]))
     else:
         print_no_best(console, objective, found, completed_only=conditions["completed_only"])
@@ -180,7 +188,15 @@ def _print_scopes(console: Console, compared: pa.Table, objective: Objective) ->
     numbers = ("value", "tied", f"rank by {own}", f"value by {own}", "regret")
     table = new_table("scope", "best job", *numbers, numbers=numbers)
     for row in compared.to_pylist():
-        cells = ["" if row[key] is None else str(row[key]) for key in compared.schema.names]
+        computed = {
+            "value": is_computed(objective.under(row["scope"])),
+            "own_value": is_computed(objective),
+            "regret": True,
+        }
+        cells = [
+            "" if one is None else text_of(one, is_computed=computed[key]) if key in computed else str(one)
+            for key, one in row.items()
+        ]
         if row["best"] is None:
             cells[1] = "none"
         table.add_row(*map(literal, cells))

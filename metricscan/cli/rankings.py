@@ -21,32 +21,53 @@ if TYPE_CHECKING:
     from metricscan.ranking.doubts import Doubt
 
 
+def text_of(value: float, *, is_computed: bool) -> str:
+    """A value: as the log has it, or, if it was computed, without the last two digits, which are no more than rounding."""
+    return repr(float(f"{value:.15g}")) if is_computed else repr(value)
+
+
+def is_computed(objective: Objective) -> bool:
+    """Whether the values of jobs are not those of rows."""
+    from metricscan.definitions.objective import parse_scope
+
+    return objective.is_formula or _are_means(objective) or parse_scope(objective.scope).is_window
+
+
+def _are_means(objective: Objective) -> bool:
+    return objective.step is not None and objective.per_step == "mean"
+
+
 def print_best(
     console: Console, objective: Objective, job: str, value: float, place: str, hyperparameters: Mapping[str, str]
 ) -> None:
     """Print the winner in one line."""
     parameters = "".join(f", {key}={value}" for key, value in hyperparameters.items())
-    text = f"Best: {job}, {_named(objective)} {value!r} at {place}{parameters}"
+    text = (
+        f"Best: {job}, {_named(objective)} {text_of(value, is_computed=is_computed(objective))} at {place}{parameters}"
+    )
     console.print(text, style="bold", soft_wrap=True)
 
 
-def print_at_best(console: Console, step: float | None, there: Mapping[str, AtBest | None]) -> None:
+def print_at_best(
+    console: Console, objective: Objective, step: float | None, there: Mapping[str, AtBest | None]
+) -> None:
     """Print the values of other metrics where the winner's value was decided, in one line."""
     if not there:
         return
     where = "in its record" if step is None else f"at step {step:g}"
-    texts = [f"{name} {'none' if one is None else _there(one)}" for name, one in there.items()]
+    texts = [f"{name} {'none' if one is None else _there(one, objective)}" for name, one in there.items()]
     console.print(f"  {where}: {', '.join(texts)}", soft_wrap=True)
 
 
-def _there(found: AtBest | None) -> str:
+def _there(found: AtBest | None, objective: Objective) -> str:
     """A value where another one was decided, marked if it is not of that step."""
     if found is None:
         return ""
+    value = text_of(found.value, is_computed=_are_means(objective))
     if found.same_step:
-        return repr(found.value)
+        return value
     at = f"line {found.line:,}" if found.step is None else f"step {found.step:g}"
-    return f"{found.value!r} (before, {at})"
+    return f"{value} (before, {at})"
 
 
 def print_doubts(console: Console, doubts: Iterable[Doubt]) -> None:
@@ -122,6 +143,7 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
     if has_parameters:
         columns.append("hyperparameters")
     table = new_table(*columns, numbers=("rank", title, "rows", objective.step, *others))
+    computed = is_computed(objective)
     pieces = _pieces(jobs, set(shown["job"].to_pylist()))
     for row in shown.to_pylist():
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
@@ -136,7 +158,7 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
         cells = [
             "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
             row["job"],
-            "" if row["value"] is None else repr(row["value"]),
+            "" if row["value"] is None else text_of(row["value"], is_computed=computed),
             status,
             rows,
             where,
@@ -149,7 +171,7 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
             cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
         # behind the rank, the job, the value and its step
         there = from_row(row)
-        cells[place:place] = [_there(there[name]) for name in others]
+        cells[place:place] = [_there(there[name], objective) for name in others]
         table.add_row(*map(literal, cells))
     print_table(console, table)
     if shown.num_rows < ranking.num_rows:

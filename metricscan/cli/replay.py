@@ -285,7 +285,7 @@ def _print_replay(
             print_no_best(console, objective, result.ranking, completed_only=bool(goal.completed_only))
         else:
             print_best(console, objective, best.job, best.value, f"{best.path}:{best.line}", best.hyperparameters)
-            print_at_best(console, result.ranking["step"][0].as_py(), best.at_best)
+            print_at_best(console, objective, result.ranking["step"][0].as_py(), best.at_best)
             print_doubts(console, best.doubts)
         if result.ranking.num_rows:
             print_ranking(console, result.ranking, objective, goal, result.jobs)

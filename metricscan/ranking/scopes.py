@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -103,5 +104,14 @@ def compare_scopes(
         place = own.slice(pc.index(own["job"], row["best"]).as_py(), 1)
         row |= {"rank": place["rank"][0].as_py(), "own_value": place["value"][0].as_py()}
         if row["rank"] is not None:
-            row["regret"] = abs(objective.key(row["own_value"]) - objective.key(own["value"][0].as_py()))
+            values = place["value"][0].as_py(), own["value"][0].as_py()
+            row["regret"] = _regret(*values, objective.target)
     return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _regret(value: float, best: float, target: float | None) -> float:
+    """How much worse a value is than the best one: of the decimal numbers that they are written as, so that 0.3 - 0.1 is 0.2."""
+    one, other = (Decimal(repr(number)) for number in (value, best))
+    if target is not None:
+        one, other = (abs(number - Decimal(repr(target))) for number in (one, other))
+    return float(abs(one - other))

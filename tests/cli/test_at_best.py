@@ -20,10 +20,10 @@ def test_columns_and_a_line_below_the_winner(run, logs, written):
     lines = out.splitlines()
     assert lines[:2] == ["Best: a, loss (best) 1.0 at logs/a.log:3", "  at step 2: acc 0.2, epoch 2.0"]
     assert [line.split() for line in lines[2:7]] == [
-        ["rank", "job", "loss", "(best)", "epoch", "acc", "status", "rows", "place"],
+        ["rank", "job", "loss", "(best)", "epoch", "acc", "status", "rows", "place", "doubts"],
         ["1", "a", "1.0", "2", "0.2", "found", "3", "a.log:3"],
         ["2", "b", "2.0", "2", "0.9", "(before,", "step", "1)", "found", "3", "b.log:3"],
-        ["3", "c", "7.0", "1", "found", "1", "c.log:1"],
+        ["3", "c", "7.0", "1", "found", "1", "c.log:1", "behind"],
         ["d", "missing", "0"],
     ]
     replayed = run("replay", logs, *DEFINITIONS, *OBJECTIVE, "--at-best", "acc", "--at-best", "epoch")[1]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.folders import tree
 from support.objectives import MINIMIZE_LOSS
 
 DEFINITIONS = ("-m", r"loss=loss=(\S+)", "-m", r"epoch=epoch=(\d+)")
@@ -142,6 +143,24 @@ def test_scopes_side_by_side(run, written):
     document = json.loads(run("rank", written, "--scopes", "--json")[1])
     assert document["objective"] == MINIMIZE_LOSS
     assert document["scopes"][2]["regret"] == 1.0
+
+
+def test_numbers_are_shown_without_rounding(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = {"a": "loss=0.1 acc=0.1\nloss=0.4 acc=0.2\n", "b": "loss=0.1\nloss=0.10000000000000003\n"}
+    tree(tmp_path, {f"logs/{name}.log": text for name, text in texts.items()})
+    run("replay", "logs", "-m", r"loss=loss=(\S+)", "-m", r"acc=acc=(\S+)", "--minimize", "loss", "--out", "w")
+    # 0.4 - 0.10000000000000003 is 0.30000000000000004 in binary, and a value of a log is shown as it is
+    table = {line.split()[0]: line.split()[1:] for line in run("rank", "w", "--scopes")[1].splitlines() if line}
+    assert table["last"][:2] == ["b", "0.10000000000000003"]
+    assert table["first"] == ["a", "0.1", "2", "2", "0.4", "0.3"]
+    document = json.loads(run("rank", "w", "--scopes", "--json", "--minimize", "loss", "--scope", "last")[1])
+    regrets = {row["scope"]: row["regret"] for row in document["scopes"]}
+    assert regrets["first"] == 0.29999999999999997
+    # the mean of 0.1 and 0.2 is 0.15000000000000002
+    out = run("rank", "w", "--maximize", "acc", "--scope", "mean")[1]
+    assert out.startswith("Best: a, acc (mean) 0.15 at")
+    assert out.splitlines()[2].split()[2] == "0.15"
 
 
 def test_the_step_of_the_deciding_row_is_shown(run, written):

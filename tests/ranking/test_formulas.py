@@ -111,7 +111,7 @@ def test_doubts_look_at_the_metrics_of_a_formula(tmp_path):
     objective = formula("loss + acc")
     found = metricscan.replay(tmp_path / "logs", scanner, objective=objective, out=tmp_path / "out")
     kinds = {job: [doubt.kind for doubt in doubts] for job, doubts in found.doubts.items()}
-    assert kinds == {"a": ["cut-value"], "b": ["near-miss-after"]}
+    assert kinds == {"a": ["cut-value"], "b": ["diverged", "near-miss-after"]}
     assert metricscan.rank(tmp_path / "out", objective).equals(found.ranking)
 
 
