@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 RUNS = "runs"
 _MOST_RUNS = 100_000
 _POLL_S = 0.05
+_PROGRAM = "from metricscan.live.supervisor import main; main()"
 _IN_NAME = re.compile(r"[^\w.=,+@-]+")
 
 
@@ -201,8 +202,7 @@ def start(task: Mapping[str, Any], *, stdin: int | None = None) -> None:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     # Without site, for the supervisor needs the standard library alone, and without the current folder: a file in it may be
     # called json.py.
-    program = "from metricscan.live.supervisor import main; main()"
-    command = [os.path.abspath(sys.executable), "-S", "-P", "-c", program, str(read)]
+    command = [os.path.abspath(sys.executable), "-S", "-P", "-c", _PROGRAM, str(read)]
     with open(write, "w", encoding="utf-8") as file:
         try:
             process = subprocess.Popen(  # noqa: S603 - the interpreter's own path
@@ -231,6 +231,9 @@ def start(task: Mapping[str, Any], *, stdin: int | None = None) -> None:
     assert process.stdout is not None
     with process.stdout:
         answer = process.stdout.readline()
+    if not answer and "child" in current(folder).document:
+        # The supervisor was killed before it could answer, and the command may run.
+        return
     said = json.loads(answer) if answer else {"error": errno.ECHILD, "path": folder}
     if "error" in said:
         cause = OSError(said["error"], os.strerror(said["error"]))
@@ -384,7 +387,11 @@ def signal_supervisor(record: JobRecord, folder: str, number: int) -> bool:
     if not _has_supervisor(record, folder):
         return False
     with contextlib.suppress(ProcessLookupError):
-        os.kill(int(record.document["supervisor"]["pid"]), number)
+        pid = int(record.document["supervisor"]["pid"])
+        os.kill(pid, number)
+        if number == signal.SIGTERM:
+            # a supervisor that was suspended takes no other signal
+            os.kill(pid, signal.SIGCONT)
     return True
 
 

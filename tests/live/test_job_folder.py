@@ -123,6 +123,37 @@ def test_the_reason_of_a_stop_is_not_written_through_a_link(folder, tmp_path):
     assert (tmp_path / "victim").read_text() == "mine"
 
 
+# ---- supervisors that do not answer
+
+
+def test_a_supervisor_that_is_killed_when_it_has_just_begun_the_command(folder, tmp_path, monkeypatch):
+    program = (
+        "import os; from metricscan.live.supervisor import Supervisor, main;"
+        "Supervisor._say = lambda *_: os.kill(os.getpid(), 9); main()"
+    )
+    monkeypatch.setattr(job_folder, "_PROGRAM", program)
+    # the folder is not taken for one in which nothing was run
+    with started(folder) as job:
+        until(lambda: job.poll() and job.rows, "rows")
+        (tmp_path / "go").touch()
+        assert job.wait(DEADLINE_S).status == UNKNOWN
+    assert values(folder / "journal") == expected(folder / "output.log")
+
+
+def test_a_supervisor_that_is_killed_before_the_command_begins(folder, tmp_path, monkeypatch):
+    program = "import os; os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(job_folder, "_PROGRAM", program)
+    with pytest.raises(SourceError, match=f"cannot start the job in {folder}: No child processes"):
+        started(folder)
+    assert not folder.exists()
+
+
+def test_a_supervisor_that_was_suspended_stops_its_job(folder):
+    with started(folder) as job:
+        os.kill(job.record.document["supervisor"]["pid"], signal.SIGSTOP)
+        assert job_folder.stop(str(folder)).status == "Stopped"
+
+
 # ---- folders that are moved and removed
 
 
