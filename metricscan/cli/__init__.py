@@ -86,7 +86,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        text = shown.getvalue().replace(error.message, one_line(error.message))
+        # click leaves escape sequences out of what goes to no terminal
+        told = click.unstyle(error.message)
+        text = shown.getvalue().replace(error.message, one_line(error.message)).replace(told, one_line(told))
         click.echo(spelled(text), nl=False, err=True)
         return EXIT_NOT_RUN if error.exit_code == EXIT_NOT_RUN else EXIT_ERROR
     except MetricscanError as error:

@@ -200,7 +200,8 @@ def _partial(scan: pa.Table) -> pa.Table:
 def _have_repeats(tables: Sequence[pa.Table]) -> bool:
     """Whether a log is in several tables. Millions of logs are compared in Arrow's memory, not as objects."""
     keys = pa.concat_tables([_of_kind(table, "log").select(_KEY) for table in tables])
-    return bool(keys.num_rows > keys.group_by(list(_KEY)).aggregate([]).num_rows)
+    # without an aggregation, older versions of pyarrow give a row per thread
+    return bool(keys.num_rows > keys.group_by(list(_KEY)).aggregate([([], "count_all")]).num_rows)
 
 
 def _without(table: pa.Table, known: dict[tuple[Any, ...], str], decided: set[str]) -> pa.Table:
@@ -211,9 +212,8 @@ def _without(table: pa.Table, known: dict[tuple[Any, ...], str], decided: set[st
     kept = np.ones(table.num_rows, dtype=bool)
     if twice:
         _check_repeated(heads, keys, twice, known)
-        logs = pa.array([dict(zip(_KEY, key, strict=True)) for key in twice])
-        own = pa.StructArray.from_arrays([table[name].combine_chunks() for name in _KEY], names=list(_KEY))
-        kept &= ~_is_in(own, logs)
+        rows = zip(*(table[name].to_pylist() for name in _KEY), strict=True)
+        kept = np.fromiter((row not in twice for row in rows), dtype=bool, count=table.num_rows)
     kinds = table["kind"]
     jobs = set(_of_kind(table, "outcome")["job"].to_pylist())
     if jobs & decided or twice:
@@ -224,12 +224,6 @@ def _without(table: pa.Table, known: dict[tuple[Any, ...], str], decided: set[st
     known.update(zip(keys, (head["note"] for head in heads), strict=True))
     decided |= jobs
     return table if kept.all() else table.filter(pa.array(kept))
-
-
-def _is_in(own: pa.StructArray, logs: pa.StructArray) -> Array:
-    """Which rows are of one of these logs."""
-    codes = {tuple(one.values()): True for one in logs.to_pylist()}
-    return np.fromiter((tuple(one.values()) in codes for one in own.to_pylist()), dtype=bool, count=len(own))
 
 
 def _check_repeated(
