@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from metricscan.errors import OptionError
 from metricscan.fleet.tables import LOGS, conformed
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
+    from metricscan.datasets.rows import Array
     from metricscan.logs.job import Log, Survey
 
 #: About how many bytes of logs a task reads: enough to outweigh what an engine needs to start it (some milliseconds).
@@ -160,47 +163,66 @@ def tasks_of(logs: pa.Table, *, most_bytes: int = TASK_BYTES, most_logs: int = T
     >>> [task["job"].to_pylist() for task in tasks_of(list_logs(folder), most_logs=2)]
     [['a', 'b'], ['c']]
     """
-    logs = conformed(logs, LOGS, "the table of logs").combine_chunks().sort_by("number")
-    together = _together(logs["job"].to_pylist(), logs["file"].to_pylist())
-    sizes = logs["size"].to_pylist()
-    found: list[list[int]] = []
-    open_: list[int] = []
-    held = 0
-    for members, is_alone in together:
-        size = sum(sizes[at] for at in members)
-        if is_alone:
-            # other jobs may lie between those that share a file: these are not put into one task with it
-            found.append(members)
-            continue
-        if open_ and (held + size > most_bytes or len(open_) + len(members) > most_logs):
-            found.append(open_)
-            open_, held = [], 0
-        open_ = open_ + members if open_ else members
-        held += size
-    if open_:
-        found.append(open_)
-    return [logs.take(pa.array(members, pa.int64())) for members in sorted(found)]
+    logs = conformed(logs, LOGS, "the table of logs").combine_chunks()
+    number = pc.fill_null(logs["number"], -1).to_numpy()
+    if not (number[1:] > number[:-1]).all():
+        logs = logs.sort_by("number").combine_chunks()
+    if not logs.num_rows:
+        return []
+    group, is_shared = _together(logs)
+    # group by group, in the order of their first logs
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    counts = np.diff(np.append(starts, len(order)))
+    sizes = np.add.reduceat(pc.fill_null(logs["size"], 0).to_numpy()[order], starts)
+    found = [order[begin : begin + count] for begin, count in zip(starts[is_shared], counts[is_shared], strict=True)]
+    # other jobs may lie between those that share a file: these are not put into one task with it
+    alone = np.flatnonzero(~is_shared)
+    ends = np.cumsum(counts[alone]), np.cumsum(sizes[alone])
+    begin = 0
+    while begin < len(alone):
+        limits = zip(ends, (most_logs, most_bytes), strict=True)
+        before = [int(end[begin - 1]) if begin else 0 for end in ends]
+        within = (int(np.searchsorted(end, at + most, "right")) for (end, most), at in zip(limits, before, strict=True))
+        end = max(begin + 1, min(within))
+        found.append(np.concatenate([order[starts[at] : starts[at] + counts[at]] for at in alone[begin:end]]))
+        begin = end
+    return [_rows(logs, np.sort(members)) for members in sorted(found, key=lambda members: int(members.min()))]
 
 
-def _together(jobs: Sequence[str], files: Sequence[str | None]) -> list[tuple[list[int], bool]]:
-    """The rows that belong in one task, and whether they share files with other jobs."""
-    parents: dict[tuple[str, str], tuple[str, str]] = {}
+def _rows(logs: pa.Table, members: Array) -> pa.Table:
+    """The rows at these places; zero-copy if they follow each other."""
+    first, last = int(members[0]), int(members[-1])
+    return logs.slice(first, len(members)) if last - first + 1 == len(members) else logs.take(pa.array(members))
 
-    def top(key: tuple[str, str]) -> tuple[str, str]:
-        parents.setdefault(key, key)
-        while parents[key] != key:
-            parents[key] = parents[parents[key]]
-            key = parents[key]
-        return key
 
-    for job, file in zip(jobs, files, strict=True):
-        if file is not None:
-            parents[top(("file", file))] = top(("job", job))
-    found: dict[tuple[str, str], list[int]] = {}
-    shared = set()
-    for at, (job, file) in enumerate(zip(jobs, files, strict=True)):
-        key = top(("job", job))
-        found.setdefault(key, []).append(at)
-        if file is not None:
-            shared.add(key)
-    return [(members, key in shared) for key, members in found.items()]
+def _together(logs: pa.Table) -> tuple[Array, Array]:
+    """For each row the number of the rows that belong in one task with it, and for each number whether they share files.
+
+    The numbers are in the order of the first rows.
+    """
+    jobs, files = (logs[name].combine_chunks().dictionary_encode() for name in ("job", "file"))
+    group = jobs.indices.to_numpy().astype(np.int64)
+    shares = np.zeros(len(jobs.dictionary), dtype=bool)
+    with_file = np.flatnonzero(pc.is_valid(files.indices).to_numpy(zero_copy_only=False))
+    if with_file.size:
+        above = list(range(len(shares)))
+
+        def top(at: int) -> int:
+            while above[at] != at:
+                above[at] = above[above[at]]
+                at = above[at]
+            return at
+
+        first_of: dict[int, int] = {}
+        for job, file in zip(
+            group[with_file].tolist(), files.indices.take(pa.array(with_file)).to_pylist(), strict=True
+        ):
+            first, second = sorted((top(job), top(first_of.setdefault(file, job))))
+            above[second] = first
+        shares[group[with_file]] = True
+        tops = np.array([top(at) for at in range(len(above))], np.int64)
+        kept, number = np.unique(tops, return_inverse=True)
+        shares = np.bincount(number[shares], minlength=len(kept)) > 0
+        group = number[group]
+    return group, shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _FLOATS = frozenset({"value", "step", "last", "before", "least", "most", "usual"})
 _FLAGS = frozenset({"there", "same_step", "is_incomplete"})
 _STREAMS = frozenset({"stream", "first_stream"})
+# As the ranking has them; other columns of numbers have eight bytes.
+_SMALL = {"status": np.int8, "shape": np.int8, "part": np.int32, "first_part": np.int32, "run": np.int32}
 
 
 def _tuples_in(kind: Any) -> dict[str, Any]:
@@ -62,6 +65,7 @@ DECIDED = pa.struct(
         pa.field("counts", pa.list_(pa.int64())),
     ]
 )
+_NOTHING = pa.array([], pa.list_(DECIDED))
 
 
 # ---- some jobs
@@ -148,6 +152,42 @@ class AllDecided(NamedTuple):
         """The outcomes."""
         return self.outcomes
 
+    def renumbered(self, first_stream: int) -> AllDecided:
+        """The same with streams that are numbered from this number on, and columns of few bytes."""
+        steps = None if self.step_facts is None else _compact(self.step_facts, _OF_STEPS, first_stream)
+        looked_up = {name: _compact(one, {}, first_stream) for name, one in self.at_best.items()}
+        return AllDecided(_compact(self.outcomes, _OF_OUTCOME, first_stream), steps, looked_up, self.step_counts)
+
+    @classmethod
+    def joined(
+        cls, parts: list[AllDecided], jobs: Array, streams: Array, at_best: Sequence[str], *, stepped: bool
+    ) -> AllDecided:
+        """Put together what decided jobs in several parts, which are let go meanwhile.
+
+        Parameters
+        ----------
+        parts : list of AllDecided
+            Emptied.
+        jobs, streams : int array
+            The final numbers of the jobs and streams, by those that they have in the parts.
+        at_best, stepped
+            As :func:`joined_outcomes` takes them.
+        """
+        parts = parts or [
+            joined_outcomes(_NOTHING, np.empty(0, np.int64), pa.array([], pa.string()), at_best, stepped=stepped)
+        ]
+        outcomes, steps = ([getattr(one, name) for one in parts] for name in ("outcomes", "step_facts"))
+        found = [[one.at_best[name] for one in parts] for name in at_best]
+        counts = functools.reduce(StepCounts.plus, (one.step_counts for one in parts))
+        parts.clear()
+        order = np.argsort(jobs[np.concatenate([one.job for one in outcomes])], kind="stable")
+        return cls(
+            _all_of(outcomes, _OF_OUTCOME, jobs, streams),
+            _all_of(steps, _OF_STEPS, jobs, streams) if stepped else None,
+            {name: _all_of(some, {}, jobs, streams, order) for name, some in zip(at_best, found, strict=True)},
+            counts,
+        )
+
 
 def joined_outcomes(
     column: pa.ListArray, jobs: Array, streams: pa.Array, at_best: Sequence[str], *, stepped: bool
@@ -192,6 +232,42 @@ def _joined(kind: Any, nested: Mapping[str, Any], jobs: Array, lists: pa.ListArr
         for name in kind._fields[1:]
     ]
     return kind._make([own, *columns])
+
+
+def _compact(columns: Any, nested: Mapping[str, Any], first_stream: int) -> Any:
+    """The columns of one of the ranking's tuples, with streams numbered from this number on."""
+    found = []
+    for name in columns._fields:
+        column = getattr(columns, name)
+        if name in nested:
+            column = _compact(column, {}, first_stream)
+        elif name in _STREAMS:
+            column = column + first_stream
+        elif name in _SMALL:
+            column = column.astype(_SMALL[name])
+        found.append(column)
+    return columns._make(found)
+
+
+def _all_of(
+    parts: list[Any], nested: Mapping[str, Any], jobs: Array, streams: Array, order: Array | None = None
+) -> Any:
+    """One of the ranking's tuples over all parts, in the order of jobs; the parts are emptied column by column."""
+    kind = type(parts[0])
+    columns = [list(column) for column in zip(*parts, strict=True)]
+    parts.clear()
+    if order is None:
+        order = np.argsort(jobs[np.concatenate(columns[0])], kind="stable")
+    found = []
+    for name, column in zip(kind._fields, columns, strict=True):
+        if name in nested:
+            found.append(_all_of(column, {}, jobs, streams))
+            continue
+        one = np.concatenate(column)
+        column.clear()
+        one = jobs[one] if name == "job" else streams[one] if name in _STREAMS else one
+        found.append(one[order])
+    return kind._make(found)
 
 
 def _column(structs: pa.StructArray, name: str, streams: pa.Array) -> Array:

@@ -7,21 +7,20 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from metricscan.datasets.formats import check_format
 from metricscan.datasets.place import TASKS
 from metricscan.datasets.sink import Sink
 from metricscan.errors import MetricscanError, OptionError, SourceError
 from metricscan.fleet.engines import Engine, engine_of
+from metricscan.fleet.gathered import Gathered
 from metricscan.fleet.listing import TASK_BYTES, TASK_LOGS, logs_of, tasks_of
-from metricscan.fleet.partials import merge_partials
-from metricscan.fleet.ranked import Gathered
-from metricscan.fleet.work import Work, tasks_as_bytes, unpacked
+from metricscan.fleet.work import Work, tasks_as_bytes
 from metricscan.replaying.replay import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pyarrow as pa
 
     from metricscan.replaying.outcome import Replay
     from metricscan.replaying.run import Run
@@ -112,7 +111,7 @@ def replay_on(
             run_tasks, replace(work, folder=target.folder, format=format, csv_guard=csv_guard), tasks, logs.num_rows
         )
         result = _result(run, gathered)
-        for number, metric, path in gathered.files():
+        for number, metric, path in gathered.files:
             target.adopt(metric, path, number)
         # attempts that still run write into a folder that is no part of the dataset
         over = f"{target.folder}.{TASKS}"
@@ -130,18 +129,16 @@ def _gathered(run_tasks: Engine, work: Work, tasks: list[bytes], logs: int) -> G
     SourceError
         Tasks were lost.
     """
-    gathered = Gathered(merge_partials(*_partials(run_tasks, work, tasks)))
-    if len(gathered.heads) != logs:
-        raise SourceError(
-            f"the engine gave back {len(gathered.heads):,} of {logs:,} logs: tasks were lost", path=work.folder or ""
-        )
+    gathered = Gathered(_partials(run_tasks, work, tasks))
+    found = len(gathered.heads.job)
+    if found != logs:
+        raise SourceError(f"the engine gave back {found:,} of {logs:,} logs: tasks were lost", path=work.folder or "")
     return gathered
 
 
-def _partials(run_tasks: Engine, work: Work, tasks: list[bytes]) -> Iterator[pa.Table]:
+def _partials(run_tasks: Engine, work: Work, tasks: list[bytes]) -> Iterator[bytes]:
     try:
-        for partial in run_tasks(work, tasks):
-            yield unpacked(partial)
+        yield from run_tasks(work, tasks)
     except (MetricscanError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -177,13 +174,12 @@ def _result(run: Run, gathered: Gathered) -> Replay:
         raise run.errors[0]
     run.stats.merge(gathered.stats)
     run.undecoded += gathered.undecoded
-    run.evidence.logs.update(gathered.evidence().logs)
-    for number, head in enumerate(gathered.heads):
-        run.sources.append(run.source(number, head.bytes, head.records))
-        if head.is_unended:
-            run.scans.unended.add(number)
-        if head.is_export:
-            run.scans.spans[run.logs[number]] = head.span
+    run.evidence.logs.update(gathered.evidence.logs)
+    heads = gathered.heads
+    for number, size, records in zip(range(len(heads.job)), heads.bytes.tolist(), heads.records.tolist(), strict=True):
+        run.sources.append(run.source(number, size, records))
+    run.scans.unended.update(np.flatnonzero(heads.is_unended).tolist())
+    run.scans.spans.update((run.logs[number], span) for number, span in gathered.spans.items())
     # without a log there is nothing to decide, which the decider of one machine knows, too
-    has_decided = run.objective is not None and bool(gathered.heads)
+    has_decided = run.objective is not None and bool(len(heads.job))
     return run.result(None, gathered.decided(run.job_names) if has_decided else run.decider)

@@ -20,7 +20,7 @@ from metricscan.errors import OptionError, SourceError
 from metricscan.fleet import facts
 from metricscan.fleet.partials import PARTIAL, decide_scan, needed_for
 from metricscan.fleet.scanned import scan_of
-from metricscan.fleet.tables import LOGS
+from metricscan.fleet.tables import LOGS, packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,19 +145,6 @@ class Work:
 def _between(rows: pa.Table, first: int, last: int) -> pa.Table:
     """The rows of the logs from one number to another."""
     return rows.filter(pc.and_(pc.greater_equal(rows["number"], first), pc.less_equal(rows["number"], last)))
-
-
-def packed(table: pa.Table) -> bytes:
-    """A table as bytes."""
-    with pa.BufferOutputStream() as out:
-        with pa.ipc.new_stream(out, table.schema) as writer:
-            writer.write_table(table)
-        return out.getvalue().to_pybytes()  # type: ignore[no-any-return]
-
-
-def unpacked(data: bytes) -> pa.Table:
-    """The table of :func:`packed` bytes."""
-    return pa.ipc.open_stream(data).read_all()
 
 
 def tasks_as_bytes(tasks: list[pa.Table]) -> list[bytes]:

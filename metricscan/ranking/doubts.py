@@ -254,7 +254,7 @@ class _Finding:
         self._is_window = self._scope.is_window and objective.formula is None
         self._parts = parts
         self._left_out: dict[tuple[int, str, int], set[int]] | None = None
-        self._paths: dict[tuple[str, str, int], str] | None = None
+        self._known: Mapping[str, Sequence[Log]] | None = None
 
     def behind(self, reached: Array, stopped: Array) -> None:
         """Jobs whose last step is below half of the median last step of those that were not stopped."""
@@ -558,17 +558,15 @@ class _Finding:
 
     def _paths_of(self, job: Array, stream: Array, part: Array, unknown: Array) -> pa.Array:
         """The path of each log."""
-        if not self._known_paths():
-            return pa.nulls(len(job), pa.string())
         names, streams = self._names.take(pa.array(job)).to_pylist(), self._streams.take(pa.array(stream)).to_pylist()
-        paths = map(self._known_paths().get, zip(names, streams, part.tolist(), strict=True))
+        paths = map(self._path_of, names, streams, part.tolist())
         return pc.if_else(pa.array(unknown), pa.scalar(None, pa.string()), pa.array(list(paths), pa.string()))
 
     def _path(self, job: int, stream: str, part: int) -> str | None:
-        known = self._known_paths()
-        return known.get((self._names[job].as_py(), stream, part)) if known else None
+        return self._path_of(self._names[job].as_py(), stream, part)
 
-    def _known_paths(self) -> dict[tuple[str, str, int], str]:
-        if self._paths is None:
-            self._paths = {(job, log.stream, log.part): log.path for job, logs in self._logs().items() for log in logs}
-        return self._paths
+    def _path_of(self, job: str, stream: str, part: int) -> str | None:
+        if self._known is None:
+            self._known = self._logs()
+        logs = self._known.get(job, ())
+        return next((log.path for log in logs if (log.stream, log.part) == (stream, part)), None)

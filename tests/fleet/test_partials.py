@@ -12,9 +12,9 @@ from support.fleet import SCANNER, batches, mixed, paths_in, said, same_errors, 
 from metricscan import Objective, OptionError, Scanner, SourceError, replay
 from metricscan.definitions.blocks import run_starts, separators
 from metricscan.fleet import decide, list_logs, merge_partials, rank_partials, scan_batch, tasks_of
+from metricscan.fleet.gathered import Gathered
 from metricscan.fleet.listing import logs_of
 from metricscan.fleet.partials import PARTIAL
-from metricscan.fleet.ranked import Gathered
 from metricscan.fleet.tables import SCANNED
 
 OBJECTIVES = [
@@ -86,11 +86,11 @@ def test_the_conditions_are_those_of_a_replay(logs, scans):
 def test_counts_errors_and_evidence_are_those_of_one_machine(logs, scans):
     objective = Objective("loss", "Minimize")
     wanted = replayed(logs, objective)
-    gathered = Gathered(merge_partials(*(decide(one, objective) for one in scans)))
+    gathered = Gathered(decide(one, objective) for one in scans)
     assert stats_of(gathered, wanted.stats.metrics) == wanted.stats
     assert len(wanted.errors) >= 2
     same_errors(gathered.errors, wanted.errors)
-    found = gathered.evidence()
+    found = gathered.evidence
     assert list(found.logs) == list(wanted.evidence.logs)
     assert found.units == wanted.evidence.units
     for key, one in wanted.evidence.logs.items():
@@ -232,7 +232,7 @@ def test_a_log_that_vanished_is_an_error_of_that_log(tmp_path):
     (tmp_path / "b.log").unlink()
     objective = Objective("loss", "Minimize")
     partial = decide(scan_batch(logs, SCANNER), objective)
-    (error,) = Gathered(partial).errors
+    (error,) = Gathered([partial]).errors
     assert error.path == str(tmp_path / "b.log")
     assert "No such file" in str(error)
     assert rank_partials(partial)["objective_status"].to_pylist() == ["found", "missing"]

@@ -11,8 +11,8 @@ from support.fleet import SCANNER, said, text
 
 from metricscan import Objective, OptionError, replay
 from metricscan.fleet import decide, in_ranges, list_logs, merge_partials, rank_partials, scan_batch
+from metricscan.fleet.gathered import Gathered
 from metricscan.fleet.ranges import with_lines
-from metricscan.fleet.ranked import Gathered
 
 HARD = [
     "loss=1\nloss=2",
@@ -65,7 +65,7 @@ def test_random_logs_in_ranges_are_ranked_as_whole_ones(tmp_path, seed):
     middle = len(partials) // 2
     merged = merge_partials(merge_partials(*partials[middle:]), merge_partials(*partials[:middle]), partials[0])
     assert said(merged) == said(merge_partials(*partials))
-    stats = Gathered(merged).stats
+    stats = Gathered([merged]).stats
     assert (stats.bytes, stats.records, stats.cut_off) == (
         wanted.stats.bytes,
         wanted.stats.records,
