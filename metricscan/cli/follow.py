@@ -53,7 +53,10 @@ def _seconds(name: str, default: float | None, text: str) -> Callable[[_Command]
 @follow_reading_options
 @job_option
 @click.option(
-    "--step", metavar="NAME", help="The metric that counts the steps: each row shows the one that belongs to it."
+    "--step",
+    metavar="NAME",
+    help="The metric that counts the steps: each row shows the one that belongs to it. Its own rows and those of labels are not "
+    "printed.",
 )
 @click.option("-o", "--out", metavar="DIR", help="A journal: begin it, or go on where its rows end.")
 @click.option("--json", "print_json", is_flag=True, help="Print each row as one line of JSON.")
@@ -109,24 +112,25 @@ def follow(
     _open_as_many_as_allowed()
     scanner = compiled(wanted, reading)
     table = LiveTable(step, scanner.metrics) if not print_json and sys.stdout.isatty() else None
-    following = start(
-        paths,
-        scanner,
-        out=out,
-        until=until,
-        poll_interval=poll_interval,
-        commit_interval=commit_interval,
-        rotate_wait=rotate_wait,
-        flush_after=flush_after,
-        step=step,
-        job=job,
-        include=reading.include,
-        exclude=reading.exclude,
-        input_format=reading.input_format,
-        follow_links=reading.follow_links,
-        on_notice=_say,
-        on_wait=_Waiting(),
-    )
+    with _in_words_of_options(out):
+        following = start(
+            paths,
+            scanner,
+            out=out,
+            until=until,
+            poll_interval=poll_interval,
+            commit_interval=commit_interval,
+            rotate_wait=rotate_wait,
+            flush_after=flush_after,
+            step=step,
+            job=job,
+            include=reading.include,
+            exclude=reading.exclude,
+            input_format=reading.input_format,
+            follow_links=reading.follow_links,
+            on_notice=_say,
+            on_wait=_Waiting(),
+        )
     signals: list[int] = []
     shown = contextlib.nullcontext() if table is None else table
     with _stopping(following, signals), finishing_first(), _in_words_of_options(out), following, shown:
@@ -134,7 +138,7 @@ def follow(
             following.run()
         for batch in following:
             if print_json:
-                print_rows(batch)
+                print_rows(batch, with_steps=step is not None)
             elif table is not None:
                 table.show(batch)
     for error in following.errors:
@@ -176,8 +180,11 @@ def _open_as_many_as_allowed() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def print_rows(batch: JournalBatch) -> None:
-    """Print the rows of a batch, one JSON object a line, and the records that they replace."""
+def print_rows(batch: JournalBatch, *, with_steps: bool) -> None:
+    """Print the rows of a batch, one JSON object a line, and the records that they replace.
+
+    With steps these are the rows that have one, not those of the step metric and of labels.
+    """
     import json
 
     from metricscan.datasets.formats import json_number
@@ -187,9 +194,11 @@ def print_rows(batch: JournalBatch) -> None:
         job, stream, part, _ = record.file
         document = {"replaced": {"job": job, "stream": stream, "part": part, "offset": record.offset}}
         lines.append(json.dumps(document))
-    rows: list[tuple[Any, ...]] = [(row.metric, *file.key, *row[1:6], row.step) for file, row in batch.live] or [
-        (name, *row.values(), None) for name, found in batch.rows.items() for row in found.to_pylist()
-    ]
+    rows: list[tuple[Any, ...]]
+    if with_steps:
+        rows = [(row.metric, *file.key, *row[1:6], row.step) for file, row in batch.live]
+    else:
+        rows = [(name, *row.values(), None) for name, found in batch.rows.items() for row in found.to_pylist()]
     for metric, job, stream, part, value, line, offset, start, time, step in rows:
         shown = json.dumps(value) if isinstance(value, str) else json_number(value)
         when = "" if time is None else f', "time": {json.dumps(time.isoformat())}'

@@ -326,6 +326,10 @@ class Following:
                 yield from self._hand_on(found)
                 if self._stopped.is_set():
                     break
+            if self._follower.is_behind:
+                yield from self._commit_if_due()
+                changed = self._wait(now)
+                continue
             last_polls += is_last
             # what a poll finds may lead to more, as another file under the name; a log to which others write has no end
             if is_last and (not is_new or last_polls == _LAST_POLLS):
@@ -368,13 +372,14 @@ class Following:
             *([] if self._due is None else [self._due]),
             *(now + look for look in looks if look is not None),
         )
-        if at > now:
+        is_behind = self._follower.is_behind
+        if at > now and not is_behind:
             self._waker.wait(at - now)
         if self._changes is None:
             return set()
         # Many lines come at once, or many logs change: they are read together.
         pause = since + _LEAST_PAUSE_S - self._clock()
-        if pause > 0 and not self._stopped.is_set():
+        if pause > 0 and not is_behind and not self._stopped.is_set():
             self._waker.wait(pause, alone=True)
         changed, is_new = self._changes.take()
         if is_new:

@@ -14,13 +14,13 @@ from metricscan.live.followed import Began, Lost, Trouble
 from metricscan.live.identity import Checkpoint, FileStatus
 from metricscan.live.pieces import holds_one
 from metricscan.live.reading import LogReader, unchanged_since
-from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable
+from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable, standing_at
 from metricscan.live.watch import LogName
 from metricscan.logs.formats import CONTAINER_STREAMS
 from metricscan.logs.job import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
     from metricscan.datasets.journal import Rows
     from metricscan.live.followed import Event
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # So many files that the process may open are left to others. Of logs beyond that the files are opened when they change.
 _LEFT_FILES = 256
 _LEAST_OPEN = 16
+# So many results of one log come before those of the next one: a result is 1 MiB or more of it, if there is as much.
+_TURN = 16
 _LEAST_FLUSH_S = 0.02
 
 
@@ -208,9 +210,12 @@ class Follower:
         self._flush_at = clock()
         #: Of how many logs the files are open.
         self._open = 0
+        #: By path, the polls that gave way to those of other logs, and are to go on.
+        self._behind: dict[str, Generator[Found, None, None]] = {}
         self._of_earlier(checkpoints or {})
 
     def _of_earlier(self, checkpoints: Mapping[FollowedFile, bytes]) -> None:
+        is_checked = False
         by_log: dict[LogName, dict[int, tuple[str, bytes]]] = {}
         streams: dict[tuple[str, int], dict[str, str]] = {}
         for file, checkpoint in checkpoints.items():
@@ -231,6 +236,11 @@ class Follower:
             for part, (at, _) in parts.items():
                 log.streams |= streams.get((at, part), {})
             self._logs[path] = log
+            state = Checkpoint.unpack(log.checkpoints[max(parts)]).state
+            if state and not is_checked:
+                # those of the others have the same steps and workers
+                standing_at(state, path, self._scanner, self._options["stream"] or {})
+                is_checked = True
 
     @property
     def names(self) -> dict[str, LogName]:
@@ -276,12 +286,17 @@ class Follower:
     def poll(self, paths: Collection[str] | None = None) -> Iterator[Found]:
         """Read what is new; the caller may stop between two results, and poll anew.
 
+        A log of which much is new gives way to the others after some results, and the next poll goes on with it, see
+        :attr:`is_behind`.
+
         Parameters
         ----------
         paths : collection of str, optional
             The logs to look at; by default all.
         """
         logs = list(self._logs.values()) if paths is None else [self._logs[one] for one in paths if one in self._logs]
+        if paths is not None and self._behind:
+            logs += [self._logs[path] for path in self._behind if path not in paths]
         for log in logs:
             if log.is_refused:
                 continue
@@ -296,12 +311,17 @@ class Follower:
                     log.checkpoints[part] = checkpoint
                     yield Found([FileRows(log.file(part), rows, replaces, checkpoint, taken)], [])
                     continue
-            yield from self._poll(log)
+            yield from self._turn(log)
         if self._flush_after is not None and self._clock() >= self._flush_at:
             self._flush_at = self._clock() + self.flush_interval
             yield from self._flush(self._logs.values(), self._flush_after)
         if self._open > self._most_open:
             self._close_some()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a log gave way to others before all of it was read: the next poll goes on with it."""
+        return bool(self._behind)
 
     @property
     def flush_interval(self) -> float:
@@ -311,6 +331,23 @@ class Follower:
     def finish(self) -> Iterator[Found]:
         """Take the last record of each log for an ended one: no more is expected. If it goes on, its rows are replaced."""
         yield from self._flush(self._logs.values(), 0.0)
+
+    def _turn(self, log: _Log) -> Iterator[Found]:
+        """Poll a log, or go on with its poll; one that finds much gives way to the other logs."""
+        polling = self._behind.pop(log.path, None) or self._poll(log)
+        is_kept = False
+        try:
+            for number, found in enumerate(polling, 1):
+                yield found
+                if number == _TURN:
+                    is_kept, log.settled = True, None
+                    self._behind[log.path] = polling
+                    self.changed_at = self._clock()
+                    return
+        finally:
+            if not is_kept:
+                # where the caller stopped; it does nothing once the poll has ended
+                polling.close()
 
     def _grown(self, log: _Log, found: FileStatus) -> GrownRows | None:
         """What is new, if the file has only grown."""
@@ -325,7 +362,7 @@ class Follower:
             self.changed_at = log.reader.changed_at
         return grown
 
-    def _poll(self, log: _Log) -> Iterator[Found]:
+    def _poll(self, log: _Log) -> Generator[Found, None, None]:
         try:
             if log.reader is None:
                 log.reader = self._opened(log)
@@ -353,7 +390,7 @@ class Follower:
 
     def _flush(self, logs: Iterable[_Log], after_s: float) -> Iterator[Found]:
         for log in logs:
-            if log.reader is not None and log.reader.has_unended:
+            if log.reader is not None and log.path not in self._behind and log.reader.has_unended:
                 found = log.reader.flush(after_s)
                 if found:
                     yield self._found(log, found)
@@ -466,6 +503,9 @@ class Follower:
             log.settled = settled
 
     def _close(self, log: _Log) -> None:
+        polling = self._behind.pop(log.path, None)
+        if polling is not None:
+            polling.close()
         if log.reader is not None:
             log.reader.close()
             self._open -= 1

@@ -7,10 +7,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import SourceError
 from metricscan.live.followed import Data, Ended, FollowedLog
 from metricscan.live.identity import Checkpoint, FileStatus
-from metricscan.live.reading_state import STREAMS, CutMessage, State, Unreadable
+from metricscan.live.reading_state import STREAMS, CutMessage, State, Unreadable, standing_at
 from metricscan.logs import encodings
 from metricscan.logs.formats import CONTAINER_FORMATS, HEAD_BYTES, LONG_HEAD_BYTES, detect
 from metricscan.scanning.result import Taken
@@ -380,20 +380,11 @@ class LogReader:
         packed = self.log.state_of(number)
         if not packed:
             return _Part(self._scanner.stream(**self._stream), offset, now, _BEGINNING, is_plain=self._is_plain)
-        state, of_stream = State.unpacked(packed)
+        state, stream = standing_at(packed, self.log.path, self._scanner, self._stream)
         is_plain = self._is_plain and state.is_plain
-        if not of_stream and not is_plain:
-            raise OptionError(
-                f"the rows of {self.log.path} had no steps and no workers until now", hint="begin another journal"
-            )
-        if not of_stream:
+        if stream is None:
             stream = self._scanner.stream(offset=offset, line=state.newlines + 1)
             return _Part(stream, offset, now, state, is_plain=True)
-        try:
-            stream = self._stream_of(state.format, state=of_stream)
-        except OptionError as error:
-            message = f"where the rows of {self.log.path} end: {error.message}"
-            raise OptionError(message, hint="go on with the options of before, or begin another journal") from error
         if state.format != "plain":
             return self._container_part(number, stream, offset, now, state)
         missing = offset - stream.resume_offset

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from metricscan.errors import OptionError
 from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metricscan.errors import SourceError
+    from metricscan.scanning.options import InputFormat
+    from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stream import Stream
 
 # Version, whether a stream without a state goes on there, up to where the unended record was flushed, the time of the file when
 # all of it was read or 0, and the newlines before. The state of the stream follows, where it has one.
@@ -57,6 +63,26 @@ class State(NamedTuple):
             raise ValueError(f"the state of a reader has version {version}: {_CONTAINER_VERSION} is the newest known")
         _, is_plain, *numbers = _STATE.unpack_from(state)
         return cls(bool(is_plain), *numbers), state[_STATE.size :]
+
+
+def standing_at(packed: bytes, path: str, scanner: Scanner, joining: Mapping[str, Any]) -> tuple[State, Stream | None]:
+    """What a checkpoint holds of a part, and the stream that goes on there; None if it begins there without a state.
+
+    Raises
+    ------
+    OptionError
+        The rows of before had other steps and workers.
+    """
+    state, of_stream = State.unpacked(packed)
+    if not of_stream:
+        if joining.get("step") or joining.get("worker"):
+            raise OptionError(f"the rows of {path} had no steps and no workers until now", hint="begin another journal")
+        return state, None
+    try:
+        return state, scanner.stream(format=cast("InputFormat", state.format), state=of_stream, **joining)
+    except OptionError as error:
+        message = f"where the rows of {path} end: {error.message}"
+        raise OptionError(message, hint="go on with the options of before, or begin another journal") from error
 
 
 class CutMessage(NamedTuple):

@@ -93,6 +93,16 @@ def test_rows_with_their_steps(run, logs):
     assert [(row["metric"], row["value"], row["step"]) for row in rows] == [("loss", 0.5, 1), ("loss", 0.25, 1)]
 
 
+def test_rows_of_the_step_metric_and_of_labels_are_not_among_those_with_steps(run, logs):
+    append("logs/b.log", "epoch=1\n")
+    arguments = [*LOSS, "-m", "epoch=epoch=([0-9]+)", "--label", "who=who=(.)", "--step", "epoch", "--json"]
+    # a batch that holds nothing else
+    assert run("follow", "logs/b.log", *arguments, "--until", "idle:0")[:2] == (0, "")
+    append("logs/b.log", "who=a\nloss=1\n")
+    code, out, _ = run("follow", "logs/b.log", *arguments, "--until", "idle:0")
+    assert (code, [json.loads(line)["metric"] for line in out.splitlines()]) == (0, ["loss"])
+
+
 def test_a_journal_is_gone_on_with(run, logs):
     arguments = ["follow", logs, *LOSS, "--out", "journal", "--until", "idle:0"]
     assert run(*arguments) == (0, "", "written: journal; rank and plot read it\n")

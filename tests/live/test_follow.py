@@ -99,6 +99,19 @@ def test_flush_after_takes_records_that_wait(logs):
         assert [row[3] for row in rows([batch])] == [25]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [({}, {"step": "epoch"}), ({"step": "epoch"}, {}), ({"step": "epoch"}, {"step": "loss"})]
+)
+def test_a_journal_that_is_gone_on_with_otherwise(logs, journal, before, after):
+    append(logs / "a.log", "epoch=1 loss=1\nloss=2")
+    list(follow(logs, SCANNER, out=journal, until="idle:0", **before))
+    # at once, though nothing is new
+    with pytest.raises(OptionError, match=r"had no steps|step="):
+        follow(logs, SCANNER, out=journal, **after)
+    # the lock is free
+    assert list(follow(logs, SCANNER, out=journal, until="idle:0", **before)) == []
+
+
 def test_stop_commits_what_was_read(logs, journal):
     append(logs / "a.log", "loss=1\nloss=2")
     following = follow(logs, SCANNER, out=journal, poll_interval=60, commit_interval=60)

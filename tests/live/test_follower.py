@@ -1,10 +1,15 @@
 """Followers with a journal beside the writer's own record; they are killed between polls, and within them."""
 
+import itertools
 import random
 
 import pytest
 from support.following import JournalFollower
 from support.growing import Writer, compare
+
+from metricscan import Scanner
+from metricscan.live.follower import Follower
+from metricscan.live.watch import LogName
 
 
 @pytest.mark.parametrize("kills", [0, 0.05], ids=["one follower", "many followers"])
@@ -36,3 +41,72 @@ def test_all_that_is_in_the_file_at_a_poll_is_in_the_journal_once(tmp_path, seed
     found = follower.found
     compare(found, writer, polled)
     assert len(found.rows) > 100
+
+
+class Behind:
+    """A follower of a log of which much is new, and of one with a line."""
+
+    def __init__(self, folder, lines=200, **options):
+        self.large, self.small = folder / "large.log", folder / "small.log"
+        self.large.write_text("".join(f"row={number}\n" for number in range(lines)))
+        self.small.write_text("row=0\n")
+        # a result for each line
+        pieces = {"held_bytes": 1, "chunk_bytes": len("row=100\n")}
+        self.follower = Follower(Scanner(["row=row=([0-9]+)"]), **pieces, **options)
+        for path in (self.large, self.small):
+            self.follower.add(str(path), LogName(path.stem, path.name))
+
+    def rows(self, found):
+        return [
+            (one.file.job, value)
+            for each in found
+            for one in each.files
+            for batch in one.rows.values()
+            for value in batch["value"].to_pylist()
+        ]
+
+
+def test_a_log_of_which_much_is_new_gives_way_to_others(logs):
+    one = Behind(logs)
+    with one.follower as follower:
+        found = one.rows(follower.poll())
+        assert ("small", 0) in found
+        assert len(found) < 100
+        assert follower.is_behind
+        # what is new in the other meanwhile is there before the end, also if nothing tells of the first
+        with open(one.small, "a") as file:
+            file.write("row=1\n")
+        found += one.rows(follower.poll([str(one.small)]))
+        assert ("small", 1) in found
+        while follower.is_behind:
+            found += one.rows(follower.poll([]))
+        assert one.rows(follower.poll()) == []
+    assert [value for job, value in found if job == "large"] == list(range(200))
+
+
+@pytest.mark.parametrize("most", [2, 15, 16, 17, 40])
+def test_a_caller_may_stop_where_a_log_is_behind(logs, most):
+    one = Behind(logs)
+    found = []
+    with one.follower as follower:
+        for _ in range(500):
+            some = list(itertools.islice(follower.poll(), most))
+            found += one.rows(some)
+            if not some:
+                break
+        assert not follower.is_behind
+    assert [value for job, value in found if job == "large"] == list(range(200))
+    assert found.count(("small", 0)) == 1
+
+
+def test_what_is_behind_is_not_flushed_and_is_closed(logs):
+    one = Behind(logs, lines=2000)
+    with open(one.large, "a") as file:
+        file.write("row=7")
+    with one.follower as follower:
+        found = one.rows(follower.poll())
+        # the end of its last record is not read yet
+        assert list(follower.finish()) == []
+        follower.add(str(one.large) + ".1", LogName("large", "large.log"), goes_on=str(one.large))
+        assert not follower.is_behind
+    assert 0 < len(found) < 2000

@@ -63,10 +63,15 @@ class JournalFollower:
             self.follower.add(str(folder / "train.log"), NAME)
 
     def poll(self, most=None):
-        """One poll, of which at most so many results are taken; and their commit."""
-        for count, found in enumerate(self.follower.poll(), 1):
-            self.take_in(found)
-            if count == most:
+        """One poll to the end of all logs, of which at most so many results are taken; and their commit."""
+        count = 0
+        while True:
+            for found in self.follower.poll():
+                self.take_in(found)
+                count += 1
+                if count == most:
+                    break
+            if count == most or not self.follower.is_behind:
                 break
         self.journal.commit()
 
