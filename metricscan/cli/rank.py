@@ -83,7 +83,7 @@ def rank(
     from metricscan.ranking import ranking
     from metricscan.ranking.at_best import from_row
     from metricscan.ranking.copies import messages_of_copies
-    from metricscan.ranking.doubts import from_struct
+    from metricscan.ranking.doubts import from_struct, messages_of_unknown
     from metricscan.ranking.gate import metrics_of
     from metricscan.ranking.scopes import compare_scopes
 
@@ -107,7 +107,8 @@ def rank(
     found, steps = ranking.ranked(
         opened, objective, jobs=jobs, at_best=(*at_best, *metrics_of(failing, objective)), **conditions
     )
-    of_ranking = [Notice(message) for message in (*steps.messages(objective), *messages_of_copies(found))]
+    messages = (*messages_of_unknown(opened.evidence), *steps.messages(objective), *messages_of_copies(found))
+    of_ranking = list(map(Notice, messages))
     print_notices(of_ranking)
     notices += of_ranking
     groups = JobGroups.of(opened, found, objective, grouping, jobs=jobs, **conditions)

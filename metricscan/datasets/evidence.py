@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.logs.crashes import Crash
 
+#: The doubts that what a scan notes of values raises, and a crash. A journal has no notes of values.
+OF_VALUES = ("near-miss-after", "cut-value", "unterminated", "cut-line", "dropped-lines")
+OF_CRASHES = "crashed"
+
 # The manifest keeps the places of so many cut values of a log and metric: the first half of them and the last.
 _MOST_STARTS = 1_000
 
@@ -106,9 +110,12 @@ class Evidence:
         By job, stream and part.
     units : dict of str to list of Unit
         By metric, the distinct units of its values. One unit is no reason for a doubt, several are.
+    unknown : tuple of str
+        The kinds of doubts that may be missing: of some logs it was not noted what raises them.
     """
 
     def __init__(self) -> None:
+        self.unknown: tuple[str, ...] = ()
         self.logs: dict[tuple[str, str, int], LogEvidence] = {}
         self.units: dict[str, list[Unit]] = {}
 
@@ -145,6 +152,7 @@ class Evidence:
             The manifest is invalid.
         """
         evidence = cls()
+        evidence.unknown = tuple(map(str, document.get("unknown_doubts", ())))
         for source in document["sources"]:
             if "crash" in source or "suspects" in source:
                 noted = {name: _from_json(one) for name, one in source.get("suspects", {}).items()}

@@ -16,10 +16,13 @@ from metricscan.datasets.journal_format import (
     COMMIT,
     DOCUMENT,
     END,
+    HAS_CHECKPOINT,
+    HAS_CRASH,
     Description,
     FollowedFile,
     Segment,
     State,
+    crash_text,
     framed,
     is_journal,
     last_segment,
@@ -35,10 +38,11 @@ from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
-    from typing import TypeAlias
+    from typing import Literal, TypeAlias
 
     import pyarrow as pa
 
+    from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Notice
     from metricscan.scanning.scanner import Scanner
 
@@ -84,6 +88,7 @@ class _Entry(NamedTuple):
     rows: Rows
     checkpoint: bytes | None
     replaces: tuple[int, ...]
+    crash: Crash | Literal[False] | None
 
 
 class Journal:
@@ -277,6 +282,7 @@ class Journal:
         checkpoint: bytes | None = None,
         *,
         replaces: Iterable[int] = (),
+        crash: Crash | Literal[False] | None = None,
     ) -> None:
         """Add rows of a file, and the checkpoint that they reach. Keeps references until they are committed.
 
@@ -290,23 +296,29 @@ class Journal:
             What :meth:`checkpoints` gives after this commit. None: that of before.
         replaces : iterable of int
             Offsets of records. Their rows of this file that were added before count no more.
+        crash : Crash, False or None
+            The crash with which the file ends now, as far as it was read; False if it ends with none. None: what was said
+            before, or that it is not known.
 
         Raises
         ------
         SourceError
             A commit was due and failed; what was added is kept, and :meth:`commit` tries again.
         """
-        self._add(file, rows, checkpoint, tuple(replaces))
+        self._add(file, rows, checkpoint, tuple(replaces), crash)
         self._added()
 
     def append_all(
         self,
-        entries: Iterable[tuple[FollowedFile, Rows, bytes | None, tuple[int, ...]]],
+        entries: Iterable[
+            tuple[FollowedFile, Rows, bytes | None, tuple[int, ...]]
+            | tuple[FollowedFile, Rows, bytes | None, tuple[int, ...], Crash | Literal[False] | None]
+        ],
         notices: Iterable[Notice] = (),
     ) -> None:
         """Add rows of several files, and notices, which are in one commit: no commit comes between them.
 
-        Each entry is what :meth:`append` takes: file, rows, checkpoint, and replaced records.
+        Each entry is what :meth:`append` takes: file, rows, checkpoint, replaced records and, if it is known, crash.
         """
         self._notices += notices
         for entry in entries:
@@ -314,7 +326,14 @@ class Journal:
         if self._entries or self._notices:
             self._added()
 
-    def _add(self, file: FollowedFile, rows: Rows, checkpoint: bytes | None, gone: tuple[int, ...]) -> None:
+    def _add(
+        self,
+        file: FollowedFile,
+        rows: Rows,
+        checkpoint: bytes | None,
+        gone: tuple[int, ...],
+        crash: Crash | Literal[False] | None = None,
+    ) -> None:
         added = 0
         for metric, batch in rows.items():
             if isinstance(batch, Columns):
@@ -327,7 +346,7 @@ class Journal:
             added += batch.num_rows
         if file.part < 0 or min(gone, default=0) < 0:
             raise ValueError(f"part {file.part}, replaces={gone}: numbers of at least 0 were expected")
-        self._entries.append(_Entry(file, rows, checkpoint, gone))
+        self._entries.append(_Entry(file, rows, checkpoint, gone, crash))
         self.held_rows += added
 
     def note(self, notice: Notice) -> None:
@@ -410,11 +429,14 @@ class Journal:
             if number is None:
                 number = self._numbers[entry.file.key] = state.add_file(entry.file)
             body.number(number)
-            body.append(entry.checkpoint is not None)
+            body.append(HAS_CHECKPOINT * (entry.checkpoint is not None) | HAS_CRASH * (entry.crash is not None))
             if entry.checkpoint is not None:
                 pack_difference(body, entry.checkpoint, state.checkpoints[number] or b"")
                 state.checkpoints[number] = entry.checkpoint
                 self._uncommitted[state.files[number]] = entry.checkpoint
+            if entry.crash is not None:
+                state.crashes[number] = entry.crash
+                body.text(crash_text(entry.crash))
             body.number(len(entry.replaces))
             for offset in entry.replaces:
                 body.number(offset)

@@ -16,7 +16,7 @@ import os
 import struct
 import zlib
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from metricscan.datasets.journal_disk import read_file, write_file
 from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, unpack_rows
@@ -26,11 +26,14 @@ from metricscan.logs.job import Notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from metricscan.logs.crashes import Crash
     from metricscan.scanning.scanner import Scanner
 
 DOCUMENT = "journal.json"
 VERSION = 1
 COMMIT, END = 1, 2
+# What an entry of a commit says of its file besides rows.
+HAS_CHECKPOINT, HAS_CRASH = 1, 2
 _MAGIC = b"\x89MSJ\r\n\x1a\n"
 # magic, version, length of the rest, its CRC
 _SEGMENT = struct.Struct("<8sIII")
@@ -192,6 +195,8 @@ class State:
         By number.
     checkpoints : list of (bytes or None)
         By number of the file.
+    crashes : list of (Crash, False or None)
+        By number of the file, the crash with which it ends; False for none, None where that is not known.
     texts : list of str
         The texts of labels by number. The numbers hold within a segment.
     notices : list of Notice
@@ -203,6 +208,7 @@ class State:
         self.labels: list[bool] = []
         self.files: list[FollowedFile] = []
         self.checkpoints: list[bytes | None] = []
+        self.crashes: list[Crash | Literal[False] | None] = []
         self.texts: list[str] = []
         self.notices: list[Notice] = []
 
@@ -255,6 +261,7 @@ class State:
         """Give a file the next number."""
         self.files.append(file)
         self.checkpoints.append(None)
+        self.crashes.append(None)
         return len(self.files) - 1
 
     # ---- the header of a segment
@@ -265,9 +272,11 @@ class State:
         self.pack_news(out, (len(self.texts), 0, 0, 0))
         for rows in self.rows:
             out.number(rows)
-        for checkpoint in self.checkpoints:
-            out.append(checkpoint is not None)
+        for checkpoint, crash in zip(self.checkpoints, self.crashes, strict=True):
+            out.append(HAS_CHECKPOINT * (checkpoint is not None) | HAS_CRASH * (crash is not None))
             out.blob(checkpoint or b"")
+            if crash is not None:
+                out.text(crash_text(crash))
         return bytes(out)
 
     @classmethod
@@ -277,10 +286,25 @@ class State:
         state.unpack_news(data)
         state.rows = [data.number() for _ in state.rows]
         for number in range(len(state.files)):
-            has_one = bool(data.number())
+            has = data.number()
             checkpoint = data.blob()
-            state.checkpoints[number] = checkpoint if has_one else None
+            state.checkpoints[number] = checkpoint if has & HAS_CHECKPOINT else None
+            if has & HAS_CRASH:
+                state.crashes[number] = _crash(data.text())
         return state
+
+
+def crash_text(crash: Crash | Literal[False]) -> str:
+    """How a journal writes the crash with which a file ends; empty for none."""
+    return json.dumps(list(crash), separators=(",", ":")) if crash else ""
+
+
+def _crash(text: str) -> Crash | Literal[False]:
+    if not text:
+        return False
+    from metricscan.logs.crashes import Crash
+
+    return Crash(*json.loads(text))
 
 
 class Replaced(NamedTuple):
@@ -321,8 +345,11 @@ def read_commit(
     names = list(state.metrics)
     for _ in range(data.number()):
         file = data.number()
-        if data.number():
+        has = data.number()
+        if has & HAS_CHECKPOINT:
             state.checkpoints[file] = _unpack_checkpoint(data, state.checkpoints[file])
+        if has & HAS_CRASH:
+            state.crashes[file] = _crash(data.text())
         for _ in range(data.number()):
             gone = Replaced(file, data.number())
             if replaced is not None:
@@ -475,7 +502,7 @@ class Segment:
                 else:
                     message = f"{self.path} has a frame of an unknown kind, {kind}, at byte {begin}"
                     raise SourceError(message, path=self.path, offset=begin, hint=_NEWER)
-            except (IndexError, ValueError) as error:
+            except (IndexError, TypeError, ValueError) as error:
                 message = f"{self.path} has an invalid frame at byte {begin}"
                 raise SourceError(message, path=self.path, offset=begin, cause=error) from error
             self.end = begin + FRAME_HEADER_BYTES + len(payload)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from metricscan.datasets.evidence import Evidence
+from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence
 from metricscan.datasets.journal_format import Replaced, Segment, State, last_segment, read_description
 from metricscan.datasets.journal_packing import Columns
 from metricscan.datasets.manifest import JobFacts, Manifest
 from metricscan.datasets.schema import LABEL_TABLE_SCHEMA, TABLE_SCHEMA
 from metricscan.errors import SourceError
+from metricscan.logs.job import Notice
 from metricscan.scanning.schema import LABEL_SCHEMA as BATCH_LABEL_SCHEMA
 from metricscan.scanning.schema import NO_TIME, TIME
 
@@ -54,12 +55,19 @@ class JournalTables:
         self._last = last_segment(path)
         self._end = 0
         self._state = State()
+        self._of_end: list[Notice] = []
         if self._last:
             segment = self._segment(self._last)
             for _ in segment.commits():
                 pass
             self._end = segment.end
             self._state = segment.state
+            if segment.size > segment.end:
+                message = (
+                    f"{segment.size - segment.end:,} bytes behind byte {segment.end} of {segment.path} are no whole commit: "
+                    "one is being written, or the end was cut off or damaged"
+                )
+                self._of_end = [Notice(message, segment.path)]
         self.metrics: tuple[str, ...] = tuple(dict.fromkeys([*document["metrics"], *self._state.metrics]))
         self.labels: tuple[str, ...] = tuple(document["labels"])
         self._order = _Order(self._state.files)
@@ -74,12 +82,28 @@ class JournalTables:
             **self._description.document,
             "format": "journal",
             "objective": None,
-            "sources": [file._asdict() for file in self._order.files],
+            "sources": self._sources(),
+            "unknown_doubts": [*OF_VALUES, *([] if self._knows_crashes() else [OF_CRASHES])],
             "counts": {},
             "errors": [],
-            "notices": [notice._asdict() for notice in self._state.notices],
+            "notices": [notice._asdict() for notice in [*self._state.notices, *self._of_end]],
         }
-        return Manifest(document, [JobFacts(name, None, {}) for name in names], None, Evidence())
+        return Manifest(document, [JobFacts(name, None, {}) for name in names], None, Evidence.read(document))
+
+    def _sources(self) -> list[dict[str, Any]]:
+        """The files in their order; the last part of a stream with the crash with which it ends."""
+        crashes = dict(zip(self._state.files, self._state.crashes, strict=True))
+        last = {file.key[:2]: file for file in self._order.files}
+        return [
+            file._asdict()
+            | ({"crash": crash._asdict()} if (crash := crashes[file]) and last[file.key[:2]] == file else {})
+            for file in self._order.files
+        ]
+
+    def _knows_crashes(self) -> bool:
+        """Whether it is known of each stream how it ends."""
+        crashes = dict(zip(self._state.files, self._state.crashes, strict=True))
+        return None not in {file.key[:2]: crashes[file] for file in self._order.files}.values()
 
     def passes(self) -> Iterator[list[str]]:
         """The metrics, in groups whose rows fit in memory together."""

@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES
 from metricscan.datasets.journal_format import FollowedFile
 from metricscan.datasets.journal_tables import labelled
 from metricscan.definitions.definition import MetricDefinition
@@ -53,7 +54,12 @@ class OutputTables:
 
     def document(self) -> dict[str, Any]:
         """What is known besides the rows, as in the manifest of a journal."""
-        return {**self._reads, "sources": [file._asdict() for file in self._files], "notices": []}
+        return {
+            **self._reads,
+            "sources": [file._asdict() for file in self._files],
+            "unknown_doubts": [*OF_VALUES, OF_CRASHES],
+            "notices": [],
+        }
 
     @cached_property
     def _rows(self) -> list[tuple[FollowedFile, Mapping[str, pa.Table]]]:

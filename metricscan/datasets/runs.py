@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from metricscan.datasets.evidence import Evidence
+from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence
 from metricscan.datasets.journal import LOCK
 from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_tables import JournalTables
@@ -126,6 +126,11 @@ class RunTables:
             "labels": list(self.labels),
             "sources": [{**source, "job": name} for name, one in documents.items() for source in one["sources"]],
             "counts": {},
+            "unknown_doubts": [
+                kind
+                for kind in (*OF_VALUES, OF_CRASHES)
+                if any(kind in one["unknown_doubts"] for one in documents.values())
+            ],
             "errors": [],
             "notices": notices,
         }
@@ -134,7 +139,7 @@ class RunTables:
             document,
             facts,
             None if objective is None else Objective(objective["metric"], objective["goal"]),
-            Evidence(),
+            Evidence.read(document),
         )
 
     def batches(self, metrics: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -77,6 +77,16 @@ class FilePart:
             self.in_rows = self.read.after(data[: self.ended_bytes])
             self.read = self.in_rows.after(data[self.ended_bytes :])
 
+    def is_begun_by(self, file: OpenFile) -> bool:
+        """Whether a file begins with what was read."""
+        try:
+            if file.compression is None:
+                return self.read.is_in(file.descriptor)
+            return self.checkpoint(self.read).content_behind(file.content()) is not None
+        except OSError:
+            # of a damaged or unreadable file it is not known what it holds
+            return False
+
     def checkpoint(self, reach: Reach | None = None) -> Checkpoint:
         """The checkpoint where its rows end, or another content does."""
         return Checkpoint.of(

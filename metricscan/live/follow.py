@@ -395,7 +395,7 @@ class Following:
                 yield batch
             return
         self._journal.append_all(
-            ((one.file, one.rows, one.checkpoint, one.replaces) for one in found.files), found.lost
+            ((one.file, one.rows, one.checkpoint, one.replaces, one.crash) for one in found.files), found.lost
         )
         if self._due is None:
             self._due = self._clock() + self._commit_interval
@@ -511,7 +511,7 @@ def _batch_of(files: Iterable[FileRows], live: tuple[tuple[FollowedFile, LiveRow
 
     rows: dict[str, list[tuple[Any, pa.RecordBatch]]] = {}
     replaced = []
-    for file, found, replaces, _, _ in files:
+    for file, found, replaces, *_ in files:
         replaced += [ReplacedRecord(file, offset) for offset in replaces]
         for name, batch in found.items():
             rows.setdefault(name, []).append((file, batch))

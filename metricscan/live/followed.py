@@ -186,6 +186,10 @@ class FollowedLog:
         """The open file of a part; None if it has ended."""
         return next((one.file for one in self._open_parts() if one.number == part), None)
 
+    def read_of(self, part: int) -> Reach:
+        """What was read of a part, also if it has ended."""
+        return self._parts[part].read
+
     def is_read(self, key: tuple[int, int]) -> bool:
         """Whether the file with this device and inode is open as a part."""
         return any(part.key == key for part in self._open_parts())
@@ -388,7 +392,7 @@ class FollowedLog:
         for part in reversed(self._open_parts()):
             if part.read.offset and part.file.compression is None:
                 found = os.fstat(part.file.descriptor)
-                if not found.st_nlink and found.st_size == part.read.offset and _begins_with(file, part):
+                if not found.st_nlink and found.st_size == part.read.offset and part.is_begun_by(file):
                     return part
         return None
 
@@ -587,14 +591,3 @@ def _held(checkpoint: Checkpoint, file: OpenFile) -> Reach | None:
         return None if file.compression is not None else checkpoint.reach_in(file.descriptor)
     except OSError:
         return None
-
-
-def _begins_with(file: OpenFile, part: FilePart) -> bool:
-    """Whether a file begins with what was read of a part."""
-    try:
-        if file.compression is None:
-            return part.read.is_in(file.descriptor)
-        return part.checkpoint(part.read).content_behind(file.content()) is not None
-    except OSError:
-        # of a damaged or unreadable file it is not known what it holds
-        return False

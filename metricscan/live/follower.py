@@ -6,15 +6,15 @@ import resource
 import sys
 import time
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from metricscan.datasets.journal_format import FollowedFile
 from metricscan.errors import SourceError
 from metricscan.live.followed import Began, Lost, Trouble
 from metricscan.live.identity import Checkpoint, FileStatus
 from metricscan.live.pieces import holds_one
-from metricscan.live.reading import LogReader, unchanged_since
-from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable, standing_at
+from metricscan.live.reading import LogReader
+from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable, standing_at, unchanged_since
 from metricscan.live.watch import LogName
 from metricscan.logs.formats import CONTAINER_STREAMS
 from metricscan.logs.job import Notice
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.journal import Rows
     from metricscan.live.followed import Event
     from metricscan.live.reading import GrownRows, PartRows
+    from metricscan.logs.crashes import Crash
     from metricscan.scanning.result import LiveRow, Taken
     from metricscan.scanning.scanner import Scanner
 
@@ -49,6 +50,8 @@ class FileRows(NamedTuple):
         ``OF_STREAM`` for a stream of a container's log: the file of the log has it.
     taken : tuple of Taken
         What the streams gave.
+    crash : Crash, False or None
+        As :meth:`Journal.append` takes it.
     """
 
     file: FollowedFile
@@ -56,6 +59,7 @@ class FileRows(NamedTuple):
     replaces: tuple[int, ...]
     checkpoint: bytes
     taken: tuple[Taken, ...] = ()
+    crash: Crash | Literal[False] | None = None
 
     @property
     def live_rows(self) -> list[LiveRow]:
@@ -307,9 +311,9 @@ class Follower:
                 grown = None if found is None else self._grown(log, found)
                 if grown is not None:
                     log.settled = found
-                    part, rows, replaces, checkpoint, taken = grown
+                    part, rows, replaces, checkpoint, taken, crash = grown
                     log.checkpoints[part] = checkpoint
-                    yield Found([FileRows(log.file(part), rows, replaces, checkpoint, taken)], [])
+                    yield Found([FileRows(log.file(part), rows, replaces, checkpoint, taken, crash)], [])
                     continue
             yield from self._turn(log)
         if self._flush_after is not None and self._clock() >= self._flush_at:
@@ -414,10 +418,10 @@ class Follower:
     def _found(self, log: _Log, found: Sequence[PartRows]) -> Found:
         files = []
         for one in found:
-            part, rows, replaces, checkpoint, taken, is_container = one
+            part, rows, replaces, checkpoint, taken, is_container, crash = one
             log.checkpoints[part] = checkpoint
             if not is_container:
-                files.append(FileRows(log.file(part), rows, replaces, checkpoint, taken))
+                files.append(FileRows(log.file(part), rows, replaces, checkpoint, taken, crash))
                 continue
             self._know_streams(log)
             apart = one.of_streams(has_live_rows=self._has_live_rows)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from metricscan.errors import SourceError
 from metricscan.live.followed import Data, Ended, FollowedLog
 from metricscan.live.identity import Checkpoint, FileStatus
-from metricscan.live.reading_state import STREAMS, CutMessage, State, Unreadable, standing_at
+from metricscan.live.reading_state import STREAMS, CutMessage, State, Unreadable, crash_at, standing_at
 from metricscan.logs import encodings
 from metricscan.logs.formats import CONTAINER_FORMATS, HEAD_BYTES, LONG_HEAD_BYTES, detect
 from metricscan.scanning.result import Taken
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.journal import Rows
     from metricscan.live.followed import Event
+    from metricscan.logs.crashes import Crash
     from metricscan.logs.growing_export import GrowingExport
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.result import LiveRow
@@ -49,6 +50,8 @@ class PartRows(NamedTuple):
         What the streams gave: their ``rows`` are the rows one by one, with their steps.
     is_container : bool
         Whether it is a container's log: ``taken`` says of which of its streams the rows are.
+    crash : Crash, False or None
+        The crash with which its text ends now; False if it ends with none; None if that is as before, or not known.
     """
 
     part: int
@@ -57,6 +60,7 @@ class PartRows(NamedTuple):
     checkpoint: bytes
     taken: tuple[Taken, ...] = ()
     is_container: bool = False
+    crash: Crash | Literal[False] | None = None
 
     def of_streams(self, *, has_live_rows: bool) -> dict[str, PartRows]:
         """The rows of each stream of a container apart, without a checkpoint; ``""`` is that of rows without one."""
@@ -78,6 +82,7 @@ class GrownRows(NamedTuple):
     replaces: tuple[int, ...]
     checkpoint: bytes
     taken: tuple[Taken, ...]
+    crash: Crash | Literal[False] | None
 
 
 class _Part:
@@ -100,6 +105,8 @@ class _Part:
         #: The first bytes, until they show the format.
         self.head: bytearray | None = bytearray() if not offset else None
         self.taken: list[Taken] = []
+        #: What was said of its end.
+        self.crash: Crash | Literal[False] | None = None
         #: What the checkpoint holds once the part has ended.
         self.last_state = b""
         #: Whether a container's log cannot be read on, and whether it was said that a place of it is damaged.
@@ -317,9 +324,10 @@ class LogReader:
         rows = taken_columns(part.stream) if self._gives_columns else None
         taken = part.stream.take() if rows is None else None
         checkpoint = self.log.took(new, part.rows_end, found, part.state(found.modified_ns)).pack()
+        crash = self._crash(number, part)
         if taken:
-            return GrownRows(number, taken, taken.replaces, checkpoint, (taken,))
-        return GrownRows(number, rows or {}, (), checkpoint, ())
+            return GrownRows(number, taken, taken.replaces, checkpoint, (taken,), crash)
+        return GrownRows(number, rows or {}, (), checkpoint, (), crash)
 
     @property
     def has_unended(self) -> bool:
@@ -443,7 +451,7 @@ class LogReader:
         self.refused = SourceError(
             f"{self.log.path} is of the format {found}: only text and containers' logs can be followed",
             path=self.log.path,
-            hint="replay reads it; input_format='plain' follows it as text",
+            hint="replay reads it, and Scanner.stream(format=...) as it comes; input_format='plain' follows it as text",
         )
         return False
 
@@ -484,6 +492,18 @@ class LogReader:
             part.is_damage_said = True
             self._say(Unreadable(number, error))
 
+    def _crash(self, number: int, part: _Part) -> Crash | Literal[False] | None:
+        """What is to be said of the end of a text: nothing if it was said, or of a container's log, which is not looked at."""
+        if part.export is not None or part.head is not None:
+            return None
+        read = self.log.read_of(number)
+        crash = crash_at(read.tail, read.offset, part.newlines, self._scanner)
+        found: Crash | Literal[False] = False if crash is None else crash
+        if found == part.crash:
+            return None
+        part.crash = found
+        return found
+
     def _end(self, event: Ended) -> None:
         part = self._parts.pop(event.part, None)
         if part is None:
@@ -513,11 +533,12 @@ class LogReader:
         if self.refused is not None:
             return []
         taken: dict[int, list[Taken]] = {}
+        crashes: dict[int, Crash | Literal[False] | None] = {}
         containers = set()
         modified_ns = self._modified_ns()
         for number, part in self._ended.items():
             self.log.keep_state(number, part.last_state)
-            taken[number] = part.taken
+            taken[number], crashes[number] = part.taken, self._crash(number, part)
             if part.export is not None:
                 containers.add(number)
         self._ended = {}
@@ -527,28 +548,16 @@ class LogReader:
                 reading.take()
                 self.log.keep_state(number, reading.state(modified_ns))
                 taken[number], reading.taken = reading.taken, []
+                crashes[number] = self._crash(number, reading)
                 if reading.export is not None:
                     containers.add(number)
         checkpoints = self.log.changed_checkpoints()
         return [
-            _part_rows(number, taken.get(number, []), checkpoints[number].pack(), is_container=number in containers)
+            _part_rows(
+                number, taken.get(number, []), checkpoints[number].pack(), is_container=number in containers
+            )._replace(crash=crashes.get(number))
             for number in sorted(checkpoints)
         ]
-
-
-def unchanged_since(checkpoints: Mapping[int, bytes]) -> FileStatus | None:
-    """The status that the file of a log has as long as there is nothing new behind the checkpoints; None if that is not known."""
-    if not checkpoints:
-        return None
-    parts = {part: Checkpoint.unpack(one) for part, one in checkpoints.items()}
-    newest = parts.pop(max(parts))
-    if newest.is_finished or not newest.state or not all(one.is_finished for one in parts.values()):
-        return None
-    state, _ = State.unpacked(newest.state)
-    if not state.modified_ns or newest.seen_bytes > max(newest.offset, state.flushed):
-        # its last record has not ended, and may have to be flushed
-        return None
-    return FileStatus(newest.device, newest.inode, newest.seen_bytes, state.modified_ns)
 
 
 def _rows_of(taken: Taken, stream: str) -> list[LiveRow]:

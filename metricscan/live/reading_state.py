@@ -1,4 +1,4 @@
-"""What a checkpoint holds of the part of a log that is read, and what is said of a container's log."""
+"""What a checkpoint holds of the part of a log that is read, and what is said of the end of a log, and of a container's log."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import struct
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from metricscan.errors import OptionError
+from metricscan.live.identity import Checkpoint, FileStatus
 from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS
+from metricscan.logs.tails import crash_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from metricscan.errors import SourceError
+    from metricscan.logs.crashes import Crash
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stream import Stream
@@ -83,6 +86,31 @@ def standing_at(packed: bytes, path: str, scanner: Scanner, joining: Mapping[str
     except OptionError as error:
         message = f"where the rows of {path} end: {error.message}"
         raise OptionError(message, hint="go on with the options of before, or begin another journal") from error
+
+
+def unchanged_since(checkpoints: Mapping[int, bytes]) -> FileStatus | None:
+    """The status that the file of a log has as long as there is nothing new behind the checkpoints; None if that is not known."""
+    if not checkpoints:
+        return None
+    parts = {part: Checkpoint.unpack(one) for part, one in checkpoints.items()}
+    newest = parts.pop(max(parts))
+    if newest.is_finished or not newest.state or not all(one.is_finished for one in parts.values()):
+        return None
+    state, _ = State.unpacked(newest.state)
+    if not state.modified_ns or newest.seen_bytes > max(newest.offset, state.flushed):
+        # its last record has not ended, and may have to be flushed
+        return None
+    return FileStatus(newest.device, newest.inode, newest.seen_bytes, state.modified_ns)
+
+
+def crash_at(tail: bytes, end: int, newlines: int, scanner: Scanner) -> Crash | None:
+    """The crash with which a text ends up to a place; None if it ends with none, or rows behind it show that it went on."""
+    begin = end - len(tail)
+    crash = crash_of(tail, begin, newlines)
+    if crash is None or crash.after is None:
+        return crash
+    behind = scanner.scan(tail[crash.after - begin :])
+    return None if any(table.num_rows for table in behind.values()) else crash
 
 
 class CutMessage(NamedTuple):

@@ -195,6 +195,16 @@ def doubts_of_jobs(
     return finding.all()
 
 
+def messages_of_unknown(evidence: Evidence) -> list[str]:
+    """What is to be said of doubts that jobs may have, and that nothing shows here; empty if there are none."""
+    if not evidence.unknown:
+        return []
+    kinds = ", ".join(evidence.unknown)
+    return [
+        f"of rows that were read as they came it is not known whether a job has these doubts: {kinds}; replay the logs"
+    ]
+
+
 def suspected_jobs(evidence: Evidence | None, metrics: Sequence[str], names: pa.Array) -> Callable[[], Array]:
     """What tells for each job number whether values of these metrics in its logs may be doubtful."""
 

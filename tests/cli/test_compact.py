@@ -32,6 +32,10 @@ def test_rank_says_the_same(run, journal):
     assert before[0] == 0
     assert before == run("rank", "live-dataset", "--minimize", "loss")
     assert "\x1b" not in before[1]
+    # a row has no doubt that could not be found
+    assert (
+        "these doubts: near-miss-after, cut-value, unterminated, cut-line, dropped-lines, crashed; replay" in before[2]
+    )
 
 
 def test_what_is_no_journal(run, tmp_path, monkeypatch):

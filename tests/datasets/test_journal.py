@@ -13,12 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.journals import OTHER_SCANNER, SCANNER, batch, file, one_row, rows_of, values_of
 
-from metricscan import Dataset, Objective, OptionError, SourceError, rank, survey
+from metricscan import Dataset, Objective, OptionError, SourceError, compact, rank, survey
 from metricscan.datasets import journal as journals
 from metricscan.datasets._packing import pack_difference, pack_row
+from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, pack_rows, unpack_rows
+from metricscan.logs.crashes import Crash
 from metricscan.logs.job import Notice
+from metricscan.ranking.doubts import KINDS
 
 INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
 PLACES = st.integers(0, 2**62)
@@ -163,6 +166,47 @@ def test_any_appends_commits_and_openings(appends):
         with Journal.open(path, SCANNER) as journal:
             assert journal.checkpoints() == checkpoints
             assert journal.cut is None
+
+
+CRASH = Crash("traceback", "ValueError: é", 3, 17, None)
+
+
+@pytest.mark.parametrize("segment_commits", [1, 100])
+def test_the_crash_with_which_a_file_ends(tmp_path, segment_commits):
+    path = tmp_path / "journal"
+    said = [
+        (file("a", part=0), CRASH),
+        # not the last part
+        (file("a", part=1), False),
+        (file("b"), None),
+        (file("b"), CRASH),
+        (file("c"), CRASH),
+        (file("c"), None),
+        (file("c"), CRASH._replace(after=20)),
+        (file("d"), CRASH),
+        (file("d"), False),
+    ]
+    with Journal.open(path, SCANNER, commit_interval=None, segment_commits=segment_commits) as journal:
+        for one, crash in said:
+            journal.append(one, {"loss": one_row(1)}, b"x", crash=crash)
+            journal.commit()
+    with Journal.open(path, SCANNER, commit_interval=None) as journal:
+        journal.append(file("a", part=1), {"loss": one_row(2)}, b"y")
+    for opened in (Dataset(path), Dataset(compact(path))):
+        assert {key[0]: noted.crash for key, noted in opened.evidence.logs.items()} == {
+            "b": CRASH,
+            "c": CRASH._replace(after=20),
+        }
+        assert opened.evidence.unknown == OF_VALUES == tuple(opened.manifest["unknown_doubts"])
+        assert len(opened["loss"]) == len(said) + 1
+    with Journal.open(path, SCANNER) as journal:
+        # of one it is not known
+        journal.append(file("e"), {"loss": one_row(1)}, b"x")
+    assert Dataset(path).evidence.unknown == (*OF_VALUES, "crashed")
+
+
+def test_doubts_that_a_journal_does_not_know_are_kinds_of_doubts():
+    assert {*OF_VALUES, OF_CRASHES} < set(KINDS)
 
 
 def test_what_is_not_committed_is_not_there(tmp_path):

@@ -212,7 +212,12 @@ def test_zeros_and_garbage_behind_the_last_commit_are_cut(small):
     for garbage in (bytes(5000), whole[-40:], random.Random(1).randbytes(70_000), b"\xa7M" * 1000):
         with_content(path, "000002.segment", whole + garbage)
         assert rows_of(path) == after[-1]
+        (notice,) = Dataset(path).manifest["notices"]
+        begin = f"{len(garbage):,} bytes behind byte {len(whole)} of {path}/000002.segment are no whole commit"
+        assert notice["message"].startswith(begin)
         with Journal.open(path, SCANNER) as journal:
+            # the reader's words change nothing
+            assert Dataset(path).manifest["notices"] == []
             assert journal.cut is not None
             assert journal.cut.size_bytes == len(garbage)
         assert (path / "000002.segment").read_bytes() == whole

@@ -112,6 +112,30 @@ def test_a_journal_that_is_gone_on_with_otherwise(logs, journal, before, after):
     assert list(follow(logs, SCANNER, out=journal, until="idle:0", **before)) == []
 
 
+def test_a_log_that_crashed_is_doubted_as_by_a_replay(logs, journal):
+    objective = metricscan.Objective("loss", "Minimize")
+    crash = 'Traceback (most recent call last):\n  File "a.py", line 3\nValueError: nan\n'
+    append(logs / "a.log", f"loss=1\n{crash}")
+    append(logs / "b.log", f"loss=2\n{crash}loss=3\n")
+    list(follow(logs, SCANNER, out=journal, until="idle:0"))
+    found = metricscan.rank(journal, objective)
+    assert [[one["kind"] for one in doubts] for doubts in found["doubts"].to_pylist()] == [["crashed"], []]
+    assert (
+        found["doubts"].to_pylist()
+        == metricscan.replay(logs, SCANNER, objective=objective).ranking["doubts"].to_pylist()
+    )
+    append(logs / "a.log", "resumed\n")
+    list(follow(logs, SCANNER, out=journal, until="idle:0"))
+    assert metricscan.rank(journal, objective)["doubts"].to_pylist() == [[], []]
+    assert "crashed" not in metricscan.Dataset(journal).manifest["unknown_doubts"]
+
+
+def test_of_a_container_it_is_not_known_whether_it_crashed(logs, journal):
+    append(logs / "a.log", '{"log":"loss=1\\n","stream":"stdout","time":"2026-05-04T03:02:01Z"}\n')
+    list(follow(logs, SCANNER, out=journal, until="idle:0"))
+    assert "crashed" in metricscan.Dataset(journal).manifest["unknown_doubts"]
+
+
 def test_stop_commits_what_was_read(logs, journal):
     append(logs / "a.log", "loss=1\nloss=2")
     following = follow(logs, SCANNER, out=journal, poll_interval=60, commit_interval=60)

@@ -171,6 +171,50 @@ def test_rotation_and_kills(logs, kind, seed):
 
 
 @pytest.mark.parametrize("kind", ["docker-json", "cri"])
+@pytest.mark.parametrize("seed", range(15))
+def test_copies_and_truncations_and_kills(logs, kind, seed):
+    """As logrotate's copytruncate does it. Each whole message that a poll saw gives its rows once, and no other row is there."""
+    chance = random.Random(seed)
+    path, expected = logs / "train.log", []
+    path.touch()
+    follower = JournalFollower(logs, SCANNER, chunk_bytes=chance.choice([64, 4096]))
+    number = 0
+    for copies in range(chance.randrange(2, 6)):
+        for _ in range(chance.randrange(1, 12)):
+            number += 1
+            stream = chance.choice(["stdout", "stderr"])
+            parts = chance.choice([[f"loss={number}"], ["lo", f"ss={number}"], ["loss=", str(number), " ok"]])
+            with open(path, "ab", buffering=0) as file:
+                for at, text in enumerate(parts, 1):
+                    file.write(event(kind, text, stream, number, is_whole=at == len(parts)))
+                    if chance.random() < 0.4:
+                        follower.poll()
+            expected.append((stream, number))
+            if chance.random() < 0.2:
+                follower.kill()
+                follower = JournalFollower(logs, SCANNER, chunk_bytes=64)
+        follower.poll()
+        for older in range(copies, 0, -1):
+            (logs / f"train.log.{older}").rename(logs / f"train.log.{older + 1}")
+        (logs / "train.log.1").write_bytes(path.read_bytes())
+        if chance.random() < 0.3:
+            follower.kill()
+            follower = JournalFollower(logs, SCANNER, chunk_bytes=64)
+        if chance.random() < 0.3:
+            follower.poll()
+        os.truncate(path, 0)
+        if chance.random() < 0.5:
+            follower.poll()
+    follower.poll()
+    follower.poll()
+    follower.finish()
+    follower.kill()
+    assert follower.follower.errors == []
+    table = metricscan.Dataset(follower.path)["loss"].to_pylist()
+    assert sorted((row["stream"].rpartition("/")[2], row["value"]) for row in table) == sorted(expected)
+
+
+@pytest.mark.parametrize("kind", ["docker-json", "cri"])
 @pytest.mark.parametrize("kills", [False, True])
 def test_a_message_across_a_rotation_gives_no_wrong_value(logs, kind, kills):
     cut = "val_".rjust(16 * 1024, "x") if kind == "docker-json" else "val_"

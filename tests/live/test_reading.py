@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import metricscan
 from metricscan import Scanner
 from metricscan._core import Columns
 from metricscan.live.identity import WINDOW_BYTES, FileStatus
@@ -209,3 +210,49 @@ def test_what_cannot_be_read_now_is_read_by_a_poll(tmp_path, monkeypatch):
             assert log.grown() is None
     assert log.polled() == [(0, [9])]
     log.reader.close()
+
+
+# ---- the ends of logs
+
+ENDS = [
+    b"loss=1 epoch=1\n",
+    b"Traceback (most recent call last):\n",
+    b'  File "a.py", line 3, in <module>\n',
+    b"ValueError: nan\n",
+    b"torch.cuda.OutOfMemoryError: CUDA out of memory\n",
+    b"Killed\n",
+    b"resuming from a checkpoint\n",
+    b"loss=",
+    b"other text\n" * 12,
+    b"x" * 5000 + b"\n",
+]
+
+
+@given(st.lists(st.sampled_from(ENDS), min_size=1, max_size=12), st.data())
+def test_the_crash_with_which_a_log_ends_is_that_of_a_replay(lines, data):
+    scanner = Scanner(["loss=loss=([0-9.]+)"])
+    with tempfile.TemporaryDirectory() as folder:
+        log, tables = Path(folder, "a.log"), Path(folder, "tables")
+        log.touch()
+        reader, checkpoints, crash = LogReader(str(log), scanner), {}, False
+        for number, line in enumerate(lines):
+            with open(log, "ab") as file:
+                file.write(line)
+            is_last = number == len(lines) - 1
+            if not is_last and data.draw(st.booleans()):
+                continue
+            grown = reader.grown(FileStatus.of(str(log)))
+            for parts in reader.poll() if grown is None else [[grown]]:
+                for one in parts:
+                    checkpoints[0] = one.checkpoint
+                    crash = crash if one.crash is None else one.crash
+            if data.draw(st.booleans()):
+                reader.close()
+                reader = LogReader(str(log), scanner, checkpoints)
+        reader.close()
+        if b"\n" not in b"".join(lines):
+            # its format is not known before its first line has ended
+            return
+        metricscan.replay(log, scanner, out=tables)
+        noted = metricscan.Dataset(tables).evidence.logs.values()
+        assert [crash or None] == ([one.crash for one in noted] or [None])

@@ -76,7 +76,8 @@ class JournalFollower:
         self.journal.commit()
 
     def take_in(self, found):
-        self.journal.append_all(((one.file, one.rows, one.checkpoint, one.replaces) for one in found.files), found.lost)
+        entries = ((one.file, one.rows, one.checkpoint, one.replaces, one.crash) for one in found.files)
+        self.journal.append_all(entries, found.lost)
 
     def poll_and_kill(self):
         self.poll()
