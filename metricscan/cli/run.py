@@ -44,6 +44,8 @@ _OF_READER = ("attach", "stopped_exit_code", "on_event", "threshold", "metrics_f
 _ARGUMENT = re.compile(
     r"(?<![\w'\"-])(args|grace|job|max_runtime|max_silence|prestop_signal|step|training_definition)=(?!=)"
 )
+# Options that say which step belongs to a value. Rows are kept all the same.
+_OF_RANKINGS = ("--step-place", "--block")
 _FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -64,8 +66,15 @@ def _not_run() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.exit_code = EXIT_NOT_RUN  # type: ignore[misc]  # declared for the class, read from the instance
-        raise
+        failure = error
+        if isinstance(error, click.NoSuchOption) and error.option_name in _OF_RANKINGS:
+            failure = click.UsageError(
+                f"run has no {error.option_name}: it shows each value with the last step before it; rank --step-place and replay "
+                "join the rows that it keeps with steps in other ways",
+                error.ctx,
+            )
+        failure.exit_code = EXIT_NOT_RUN  # type: ignore[misc]  # declared for the class, read from the instance
+        raise failure from None
 
 
 def duration(text: str) -> float:

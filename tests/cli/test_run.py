@@ -147,6 +147,12 @@ def test_a_built_in_algorithm_and_its_log(folder):
         ([], 125, "a command was expected behind the options"),
         (["--max-runtime", "soon", "--", "true"], 125, "'soon' is no duration"),
         (["--no-such-option"], 125, "No such option"),
+        (
+            ["--step-place", "after", "--", "true"],
+            125,
+            "run has no --step-place: it shows each value with the last step",
+        ),
+        (["--block", "^-+$", "--", "true"], 125, "run has no --block: it shows"),
         (["--args", "odd", "--", "true"], 125, "Invalid value for '--args'"),
         (["--env", "A", "--", "true"], 125, "--env 'A': NAME=VALUE was expected"),
         (["--max-runtime", "0", "--", "true"], 125, "--max-runtime=0.0: a positive number"),
