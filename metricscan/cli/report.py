@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from metricscan.cli.goal import Goal, goal_options
 from metricscan.cli.options import (
+    Finding,
     Reading,
     Wanted,
     compiled,
@@ -25,9 +26,7 @@ from metricscan.cli.progress import ProgressBar
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from metricscan.datasets.dataset import Dataset
+    from collections.abc import Callable
 
 
 @click.command(short_help="Write a page about a dataset or logs: winner, ranking, curves, doubts.")
@@ -54,6 +53,10 @@ if TYPE_CHECKING:
 )
 @click.option("--title", metavar="TEXT", help="The title of the page.")
 @click.option("--no-logs", is_flag=True, help="Show no lines of the logs on the page.")
+@click.option(
+    "--live", is_flag=True, help="Serve the page on this machine while the jobs go on; it shows new rows as they come."
+)
+@click.option("--port", metavar="N", type=click.IntRange(0, 65535), help="With --live: the port.  [default: any]")
 @threads_option
 def report(
     paths: tuple[str, ...],
@@ -67,6 +70,8 @@ def report(
     carry: tuple[str, ...],
     title: str | None,
     no_logs: bool,
+    live: bool,
+    port: int | None,
     threads: int | None,
 ) -> int:
     """Write a page about a dataset, a journal, or logs.
@@ -74,28 +79,33 @@ def report(
     PATH is a dataset that replay --out wrote, a journal, or a folder of jobs that run started. With definitions (-m, -d) it is
     what replay takes: logs, folders, archives. The page is one file that loads nothing. This command needs Bokeh:
     pip install 'metricscan[report]'. Exit code 0; 1 if no job can win; 2 for wrong usage or input that cannot be read.
+
+    With --live the page is served under an address that only whoever reads it here knows, until Ctrl-C.
     """
     for option, value in (("--top", goal.top), ("--all-best", goal.all_best or None)):
         if value is not None:
             raise click.UsageError(f"{option} is for tables; the page lists all jobs")
-    if out is None:
-        raise click.UsageError("give --out FILE, the page to write")
-    from metricscan.reports.page import page_html
-    from metricscan.reports.page_data import page_data
-    from metricscan.reports.writing import write_whole
-
+    if (out is None) != live:
+        raise click.UsageError("give --out FILE, the page to write, or --live" + (", not both" if live else ""))
+    if port is not None and not live:
+        raise click.UsageError("--port needs --live")
     how: dict[str, Any] = {
         "worker": (*workers, *(name for name in carry if name not in workers)),
         "carry": carry,
         "title": title,
         "logs": not no_logs,
     }
-    with contextlib.ExitStack() as stack:
-        if wanted.definitions or wanted.metrics or wanted.algorithm is not None:
-            found = stack.enter_context(_replayed(paths, wanted, reading, goal, job, jobs_file, threads, how))
-        else:
-            found = _opened(paths, goal, jobs_file, how)
-        data = page_data(found, **how)
+    if wanted.definitions or wanted.metrics or wanted.algorithm is not None:
+        replaying = {"job": job, "jobs": jobs_file, "threads": threads}
+        gather = _of_logs(paths, wanted, reading, goal, replaying, how, shows_progress=not live)
+    else:
+        gather = _of_dataset(paths, goal, jobs_file, how)
+    if out is None:
+        return _serve(gather, paths, port or 0)
+    from metricscan.reports.page import page_html
+    from metricscan.reports.writing import write_whole
+
+    data = gather()
     write_whole(out, page_html(data).encode("utf-8"))
     click.echo(f"written: {one_line(out)}", err=True)
     if data["errors"]:
@@ -105,10 +115,25 @@ def report(
     return EXIT_NOTHING_FOUND if data["objective"] is not None and data["winner"] is None else 0
 
 
-def _opened(paths: tuple[str, ...], goal: Goal, jobs_file: str | None, how: dict[str, Any]) -> Dataset:
-    """The dataset at the path; what the page is to be made with is added to ``how``."""
+def _serve(gather: Callable[[], dict[str, Any]], paths: tuple[str, ...], port: int) -> int:
+    """Serve the page until an interrupt."""
+    from metricscan.reports.live_page import LivePage, state_of
+
+    with LivePage(gather, state=lambda: state_of(paths), port=port) as page:
+        click.echo(page.url)
+        click.echo("the page is served on this machine until Ctrl-C; who has its address can see it", err=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            page.serve()
+    return 0
+
+
+def _of_dataset(
+    paths: tuple[str, ...], goal: Goal, jobs_file: str | None, how: dict[str, Any]
+) -> Callable[[], dict[str, Any]]:
+    """What gathers the data of a page of a dataset."""
     from metricscan.datasets.dataset import Dataset
     from metricscan.logs.jobs_file import add_facts
+    from metricscan.reports.page_data import page_data
 
     if len(paths) > 1:
         raise click.UsageError("one dataset was expected; for logs, give definitions: -m NAME=REGEX or -d FILE")
@@ -117,55 +142,54 @@ def _opened(paths: tuple[str, ...], goal: Goal, jobs_file: str | None, how: dict
         if given.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = "--label" if name == "labels" else f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{option} is for logs, which need definitions: -m NAME=REGEX or -d FILE")
-    dataset = Dataset(paths[0])
-    how["objective"] = objective = goal.objective(dataset.objective)
+    first = Dataset(paths[0])
+    how["objective"] = objective = goal.objective(first.objective)
     goal.check_ranked(objective)
     if objective is not None:
-        how |= goal.conditions_after(dataset)
+        how |= goal.conditions_after(first)
     if jobs_file is not None:
-        how["jobs"], notices = add_facts(dataset.jobs, jobs_file)
+        how["jobs"], notices = add_facts(first.jobs, jobs_file)
         print_notices(notices)
-    return dataset
+    return lambda: page_data(Dataset(paths[0]), **how)
 
 
-@contextlib.contextmanager
-def _replayed(
+def _of_logs(
     paths: tuple[str, ...],
     wanted: Wanted,
     reading: Reading,
     goal: Goal,
-    job: str,
-    jobs_file: str | None,
-    threads: int | None,
+    replaying: dict[str, Any],
     how: dict[str, Any],
-) -> Iterator[Dataset]:
-    """A dataset of the logs, which lasts as long as the block: rows of any number do not have to fit in memory."""
+    *,
+    shows_progress: bool,
+) -> Callable[[], dict[str, Any]]:
+    """What gathers the data of a page of logs: by a dataset, which is removed; the rows do not have to fit in memory."""
     from metricscan.datasets.dataset import Dataset
     from metricscan.replaying.replay import replay
+    from metricscan.reports.page_data import page_data
 
     objective = goal.objective()
     goal.check_ranked(objective)
     scanner = compiled(wanted, reading, None if objective is None else objective.metrics[0])
-    with tempfile.TemporaryDirectory(prefix="metricscan-") as folder, ProgressBar() as bar:
-        result = replay(
-            paths,
-            scanner,
-            objective=objective,
-            **goal.conditions,
-            job=job,
-            jobs=jobs_file,
-            include=reading.include,
-            exclude=reading.exclude,
-            follow_links=reading.follow_links,
-            max_decompressed=reading.max_decompressed,
-            input_format=reading.input_format,
-            out=f"{folder}/rows",
-            keep=False,
-            threads=threads,
-            progress=bar.show if bar.shown else None,
-        )
-        print_notices(result.notices)
-        how |= {"source": ", ".join(paths), "stats": result.stats}
-        if how["title"] is None and objective is not None:
-            how["title"] = f"{objective.metric} · {paths[0]}"
-        yield Dataset(f"{folder}/rows")
+    if how["title"] is None and objective is not None:
+        how["title"] = f"{objective.metric} · {paths[0]}"
+    finding = {name: getattr(reading, name) for name in Finding._fields}
+
+    def gather() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="metricscan-") as folder, ProgressBar() as bar:
+            result = replay(
+                paths,
+                scanner,
+                objective=objective,
+                **goal.conditions,
+                **replaying,
+                **finding,
+                out=f"{folder}/rows",
+                keep=False,
+                progress=bar.show if bar.shown and shows_progress else None,
+            )
+            if shows_progress:
+                print_notices(result.notices)
+            return page_data(Dataset(f"{folder}/rows"), **how, source=", ".join(paths), stats=result.stats)
+
+    return gather

@@ -80,6 +80,8 @@ def test_no_lines_of_logs(run, dataset):
     ("arguments", "complaint"),
     [
         (("out",), "give --out FILE"),
+        (("out", "--live", "-o", "x.html"), "or --live, not both"),
+        (("out", "-o", "x.html", "--port", "80"), "--port needs --live"),
         (("out", "logs", "-o", "x.html"), "one dataset was expected; for logs, give definitions"),
         (("logs", "-o", "x.html"), "logs is not a dataset"),
         (("out", "-o", "x.html", "--minimize", "acc"), "'acc' is not among the metrics"),

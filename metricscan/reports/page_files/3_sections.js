@@ -1,4 +1,6 @@
 // The winner and why; other rules; what may be wrong; how it was made.
+const FIRST_LINES = 8; // texts of logs that are shown at once
+
 function drawSummary() {
   document.getElementById("title").textContent = spelled(data.title);
   document.title = spelled(data.title);
@@ -75,7 +77,7 @@ function excerptOf(excerpt) {
 
 function plainTable(caption, heads, rows, numbers = []) {
   const kind = (at) => (numbers.includes(at) ? "number" : null);
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  return make("div", { class: "scroll plain", tabindex: "0", role: "region", "aria-label": caption },
     make("table", {}, make("caption", { class: "visually-hidden" }, caption),
       make("thead", {}, make("tr", {}, heads.map((head, at) => make("th", { scope: "col", class: kind(at) }, head)))),
       make("tbody", {}, rows.map((cells) => make("tr", {}, cells.map((cell, at) =>
@@ -121,7 +123,11 @@ function drawDoubts() {
     make("dl", { class: "facts" }, kinds.slice(1).map((kind) => [make("dt", {}, data.count_meanings[kind][0]), make("dd", {}, data.count_meanings[kind][1])])));
   if (data.suspects.length) {
     const lines = data.suspects.map((one) => [one.metric, one.kind, make("span", { class: "mono" }, one.text ?? ""), make("span", { class: "mono" }, breakable(placeOf(one) || "line " + one.line))]);
-    parts.push(make("h3", {}, "Some of these texts"), plainTable("Texts that gave no value", ["metric", "kind", "text", "place"], lines));
+    const heads = ["metric", "kind", "text", "place"];
+    parts.push(make("h3", {}, "Some of these texts"), plainTable("Texts that gave no value", heads, lines.slice(0, FIRST_LINES)));
+    if (lines.length > FIRST_LINES) {
+      parts.push(make("details", {}, make("summary", {}, counted(lines.length - FIRST_LINES, "more text")), plainTable("More texts that gave no value", heads, lines.slice(FIRST_LINES))));
+    }
   }
   fill(body, parts);
 }

@@ -6,21 +6,30 @@ let curvesOf = new Map(); // by metric: the curves, with their points
 const picture = { element: null, plot: null, tip: null, legend: null, hint: null, figure: null, view: null, lines: [], active: null, controls: null };
 
 function readCurves() {
-  curvesOf = new Map();
-  for (const entry of data.curves) {
-    const starts = [];
-    let at = 0;
-    for (const size of entry.size) {
-      starts.push(at);
-      at += size;
-    }
-    const points = { step: unpacked(entry.step, starts), row: unpacked(entry.row, starts), time: unpacked(entry.time, starts), value: Float64Array.from(entry.value, numberOf) };
-    const curves = entry.job.map((job, number) => ({
-      metric: entry.metric, job, name: data.jobs.name[job], worker: entry.worker ? entry.worker[number] : null,
-      length: entry.length[number], start: starts[number], end: starts[number] + entry.size[number], points,
-    }));
-    curvesOf.set(entry.metric, curves);
+  curvesOf = new Map(data.curves.map((entry) => [entry.metric, { entry, curves: null }]));
+}
+
+function hasCurves(metric) {
+  return (curvesOf.get(metric)?.entry.job.length ?? 0) > 0;
+}
+
+// The curves of a metric; its numbers are unpacked when it is drawn for the first time.
+function unpackedCurves(metric) {
+  const held = curvesOf.get(metric);
+  if (held.curves) return held.curves;
+  const { entry } = held;
+  const starts = [];
+  let total = 0;
+  for (const size of entry.size) {
+    starts.push(total);
+    total += size;
   }
+  const points = { step: unpacked(entry.step, starts), row: unpacked(entry.row, starts), time: unpacked(entry.time, starts), value: Float64Array.from(entry.value, numberOf) };
+  held.curves = entry.job.map((job, number) => ({
+    metric, job, name: data.jobs.name[job], worker: entry.worker ? entry.worker[number] : null,
+    start: starts[number], end: starts[number] + entry.size[number], points,
+  }));
+  return held.curves;
 }
 
 // The name of a metric without the words that name a part of the data: train_loss and val_loss are a pair.
@@ -29,11 +38,11 @@ function pairName(metric) {
 }
 
 function firstMetrics() {
-  const wanted = data.objective ? data.objective.metrics.filter((name) => curvesOf.get(name)?.length) : [];
-  const first = wanted[0] ?? [...curvesOf.keys()].find((name) => curvesOf.get(name).length);
+  const wanted = data.objective ? data.objective.metrics.filter(hasCurves) : [];
+  const first = wanted[0] ?? [...curvesOf.keys()].find(hasCurves);
   if (first === undefined) return [];
   const pair = pairName(first);
-  const pairs = [...curvesOf.keys()].filter((name) => name !== first && pair && pairName(name) === pair && curvesOf.get(name).length);
+  const pairs = [...curvesOf.keys()].filter((name) => name !== first && pair && pairName(name) === pair && hasCurves(name));
   // many jobs in two metrics are a tangle
   return data.jobs.count <= 20 ? [first, ...pairs].slice(0, DASHES.length) : [first];
 }
@@ -48,7 +57,7 @@ function axesThere() {
 
 function buildCurves() {
   const body = section("curves");
-  if (![...curvesOf.values()].some((some) => some.length)) {
+  if (![...curvesOf.keys()].some(hasCurves)) {
     fill(body, make("p", { class: "empty" }, "There are no values to draw."));
     picture.plot = null;
     return;
@@ -61,7 +70,7 @@ function buildCurves() {
   const metricBoxes = [...curvesOf.keys()].map((name) => {
     const box = make("input", { type: "checkbox" });
     box.checked = state.metrics.includes(name);
-    box.disabled = !curvesOf.get(name).length;
+    box.disabled = !hasCurves(name);
     box.addEventListener("change", () => {
       state.metrics = box.checked ? [...state.metrics, name] : state.metrics.filter((one) => one !== name);
       redraw();
@@ -155,7 +164,7 @@ function isFirst(job) {
 
 function shownCurves() {
   const shown = new Set(shownJobs);
-  return state.metrics.flatMap((metric) => curvesOf.get(metric).filter((curve) => shown.has(curve.job) || isMarked(curve.name)));
+  return state.metrics.flatMap((metric) => unpackedCurves(metric).filter((curve) => shown.has(curve.job) || isMarked(curve.name)));
 }
 
 const UNITS_OF_TIME = [[86400 * 3, 86400, "days"], [3600 * 3, 3600, "hours"], [180, 60, "minutes"], [0, 1, "seconds"]];
@@ -171,8 +180,11 @@ function drawCurves() {
   const [, unit, unitName] = UNITS_OF_TIME.find(([least]) => longest >= least);
   if (state.axis === "time") for (const line of picture.lines) line.x = line.x.map((where) => where / unit);
   const label = { step: data.objective?.step, row: "row of the job", time: "time since the first value, in " + unitName }[state.axis];
-  const ranges = rangesOf(picture.lines);
-  picture.whole = ranges;
+  const whole = rangesOf(picture.lines);
+  const kind = JSON.stringify([state.axis, state.logValues, state.logAxis, state.metrics]);
+  // the part that the reader looks at stays, as long as the axes do
+  const ranges = kind === picture.kind && isZoomed() ? { x: bounds(picture.figure.x_range), y: bounds(picture.figure.y_range) } : whole;
+  Object.assign(picture, { whole, kind });
   const figure = Bokeh.Plotting.figure({
     sizing_mode: "stretch_both", toolbar_location: null, tools: [], min_border: 4,
     x_axis_type: state.logAxis ? "log" : "linear", y_axis_type: state.logValues ? "log" : "linear",
@@ -233,6 +245,15 @@ function dress(figure) {
     grid.grid_line_color = line;
     grid.grid_line_alpha = 0.6;
   }
+}
+
+function bounds(range) {
+  return { start: range.start, end: range.end };
+}
+
+function isZoomed() {
+  const { figure, whole } = picture;
+  return figure !== null && JSON.stringify([bounds(figure.x_range), bounds(figure.y_range)]) !== JSON.stringify([whole.x, whole.y]);
 }
 
 // The whole range of what is drawn, with a little room.
