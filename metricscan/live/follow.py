@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterator  # noqa: TC003 - typing.get_type_hints looks them up
+from collections.abc import AsyncIterator, Generator, Iterator  # noqa: TC003 - typing.get_type_hints looks them up
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self
@@ -201,7 +202,7 @@ def follow(
             name_streams=watch.streams_of,
             gives_columns=journal is not None,
         )
-        return Following(
+        loop = _Loop(
             follower,
             watch,
             journal,
@@ -218,15 +219,11 @@ def follow(
         if journal is not None:
             journal.abandon()
         raise
+    return Following(loop)
 
 
-class Following:
-    """An iterator, and an asynchronous one, of the rows of logs that grow; made by :func:`metricscan.follow`.
-
-    Each batch is a :class:`JournalBatch`: ``rows`` by metric, with job, stream and part; ``replaced``, the records whose rows of
-    before count no more; and with a journal the ``cursor`` behind it. A context manager, which ends the following: rows that were
-    read go into the journal unless an error ends its block.
-    """
+class _Loop:
+    """What a :class:`Following` does. Its generator refers to it: it is closed by whoever drops the following."""
 
     def __init__(
         self,
@@ -274,36 +271,32 @@ class Following:
         #: When to look at all logs, and when to search for new ones.
         self._poll_at = self._search_at = self._searched_at = clock()
         self._search_s = 0.0
-        self._batches = self._run()
+        self.batches = self._run()
 
     @property
     def errors(self) -> list[SourceError]:
-        """Logs that were refused, which are neither text nor of containers; and what of a container's log cannot be read."""
         return self._follower.errors
 
-    def run(self) -> None:
-        """Follow to the end. The rows are in the journal alone: to read them back takes time."""
+    def without_batches(self) -> None:
+        """Give no batches where they are in a journal."""
         self._hands_out = self._journal is None
-        for _ in self:
-            pass
 
     def stop(self) -> None:
-        """End the iteration: what was read is committed and comes. From any thread, and from a signal handler."""
         self._stopped.set()
         self._waker.wake()
 
     # ---- the loop
 
-    def _run(self) -> Iterator[JournalBatch]:
+    def _run(self) -> Generator[JournalBatch, None, None]:
         try:
             yield from self._loop()
-            self._close(commits=True)
+            self.close(commits=True)
         except GeneratorExit:
             # all that was read before the last batch is whole
-            self._close(commits=True)
+            self.close(commits=True)
             raise
         finally:
-            self._close(commits=False)
+            self.close(commits=False)
 
     def _loop(self) -> Iterator[JournalBatch]:
         if self._reader is not None:
@@ -431,12 +424,7 @@ class Following:
 
     # ---- the end
 
-    def close(self) -> None:
-        """End the iteration. What was read goes into the journal; a reader that goes on at a cursor gets it."""
-        self._batches.close()  # type: ignore[attr-defined]
-        self._close(commits=True)
-
-    def _close(self, *, commits: bool) -> None:
+    def close(self, *, commits: bool) -> None:
         if self._is_closed:
             return
         self._is_closed = True
@@ -454,6 +442,45 @@ class Following:
                 self._changes.close()
             self._waker.close()
 
+
+class Following:
+    """An iterator, and an asynchronous one, of the rows of logs that grow; made by :func:`metricscan.follow`.
+
+    Each batch is a :class:`JournalBatch`: ``rows`` by metric, with job, stream and part; ``replaced``, the records whose rows of
+    before count no more; and with a journal the ``cursor`` behind it. A context manager, which ends the following: rows that were
+    read go into the journal unless an error ends its block.
+    """
+
+    def __init__(self, loop: _Loop) -> None:
+        self._loop = loop
+
+    def __del__(self) -> None:
+        # A loop over its batches was left, maybe: another follower may want the journal.
+        self.stop()
+        # a thread is within it where an event loop was torn down
+        with contextlib.suppress(ValueError):
+            self.close()
+
+    @property
+    def errors(self) -> list[SourceError]:
+        """Logs that were refused, which are neither text nor of containers; and what of a container's log cannot be read."""
+        return self._loop.errors
+
+    def run(self) -> None:
+        """Follow to the end. The rows are in the journal alone: to read them back takes time."""
+        self._loop.without_batches()
+        for _ in self:
+            pass
+
+    def stop(self) -> None:
+        """End the iteration: what was read is committed and comes. From any thread, and from a signal handler."""
+        self._loop.stop()
+
+    def close(self) -> None:
+        """End the iteration. What was read goes into the journal; a reader that goes on at a cursor gets it."""
+        self._loop.batches.close()
+        self._loop.close(commits=True)
+
     def __enter__(self) -> Self:
         return self
 
@@ -461,7 +488,7 @@ class Following:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            self._close(commits=False)
+            self._loop.close(commits=False)
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -478,13 +505,13 @@ class Following:
         return self
 
     def __next__(self) -> JournalBatch:
-        return next(self._batches)
+        return next(self._loop.batches)
 
     def __aiter__(self) -> AsyncIterator[JournalBatch]:
         return self
 
     async def __anext__(self) -> JournalBatch:
-        running = asyncio.get_running_loop().run_in_executor(None, next, self._batches, _END)
+        running = asyncio.get_running_loop().run_in_executor(None, next, self._loop.batches, _END)
         try:
             batch: Any = await asyncio.shield(running)
         except asyncio.CancelledError:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.errors import SourceError
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 18
 _HEAD_BYTES = 4096
+# A change of a folder that is so old has another time than the next one, whatever the clock of its file system counts.
+_SURE_NS = 2_000_000_000
+#: The folder that was listed last: its device, inode and time then, and the names in it.
+_LISTED: dict[str, tuple[tuple[int, int, int], list[str]]] = {}
 
 
 class OpenFile(NamedTuple):
@@ -142,16 +148,35 @@ def pieces_beside(path: str) -> list[str]:
     """
     folder, own = os.path.split(path)
     try:
-        names = os.listdir(folder)
+        names = _names(folder)
     except OSError:
         return []
     # A folder may hold the logs of thousands of jobs.
     begin = beginning_of_pieces(own)
-    paths = [os.path.join(folder, name) for name in names if name.startswith(begin)]
+    paths = []
+    for at in range(bisect_left(names, begin), len(names)):
+        if not names[at].startswith(begin):
+            break
+        paths.append(os.path.join(folder, names[at]))
     found = pieces_of({one: one for one in [*paths, path]}, [])
     ordered = sorted((piece.part, one) for one, piece in found.items() if piece.base == path and one != path)
     plain = {one for _, one in ordered}
     return [one for _, one in ordered if without_suffix(one) == one or without_suffix(one) not in plain]
+
+
+def _names(folder: str) -> list[str]:
+    """The names in a folder, sorted; not listed again for each log of it, as long as its time shows that none came or went."""
+    found = os.stat(folder)
+    status = found.st_dev, found.st_ino, found.st_mtime_ns
+    known = _LISTED.get(folder)
+    if known is not None and known[0] == status:
+        return known[1]
+    names = sorted(os.listdir(folder))
+    _LISTED.clear()
+    # What changes right behind a change may leave the time as it is.
+    if time.time_ns() - found.st_mtime_ns > _SURE_NS:
+        _LISTED[folder] = status, names
+    return names
 
 
 def recognise(

@@ -107,7 +107,7 @@ def test_rows_come_with_and_without_it(tmp_path, monkeypatch, is_there):
     log = tmp_path / "logs" / "job" / "a.log"
     log.write_text("loss=1\n")
     with follow(tmp_path / "logs", SCANNER) as following:
-        assert (following._changes is not None) == is_there
+        assert (following._loop._changes is not None) == is_there
         for number in range(1, 6):
             assert next(following).rows["loss"]["value"].to_pylist() == [number]
             if number == 3:

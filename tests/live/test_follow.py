@@ -1,6 +1,7 @@
 """metricscan.follow: batches of rows as they come, through a journal or at once."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -153,6 +154,47 @@ def test_leaving_the_block_commits_and_an_error_does_not(logs, journal):
         raise KeyError
     # the lock is free
     assert [row[3] for row in rows(follow(logs, SCANNER, out=journal, until="idle:0"))] == [2]
+
+
+@pytest.fixture
+def without_collections():
+    """No cycle of references is found meanwhile."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collections")
+def test_who_leaves_the_loop_lets_go_of_the_journal(logs, journal):
+    append(logs / "a.log", "loss=1\n")
+    for _ in follow(logs, SCANNER, out=journal, **QUICK):
+        break
+    append(logs / "a.log", "loss=2\n")
+
+    async def first():
+        async for batch in follow(logs, SCANNER, out=journal, **QUICK):
+            return batch
+        return None
+
+    assert [row[3] for row in rows([asyncio.run(first())])] == [2]
+    # what was read before it ended is there
+    append(logs / "a.log", "loss=3\n")
+    assert [row[3] for row in rows(follow(logs, SCANNER, out=journal, until="idle:0"))] == [3]
+    assert metricscan.Dataset(journal)["loss"]["value"].to_pylist() == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("without_collections")
+def test_a_following_that_is_kept_goes_on_after_a_loop(logs, journal):
+    append(logs / "a.log", "loss=1\n")
+    following = follow(logs, SCANNER, out=journal, **QUICK)
+    for _ in following:
+        break
+    append(logs / "a.log", "loss=2\n")
+    assert [row[3] for row in rows([next(following)])] == [2]
+    with pytest.raises(SourceError, match="is being written"):
+        follow(logs, SCANNER, out=journal)
+    del following
+    follow(logs, SCANNER, out=journal).close()
 
 
 def test_until_a_process_has_ended(logs):

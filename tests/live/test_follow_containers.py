@@ -309,7 +309,7 @@ def test_names_of_files(logs, journal, kind, begins_empty, count):
     with follow(logs, SCANNER, out=journal, until="idle:0.3", commit_interval=0.01) as following:
         if begins_empty:
             # they are followed as files of which nothing is known
-            following._search()
+            following._loop._search()
             for number in range(count):
                 (logs / f"{number}a-json.log").write_bytes(data)
         list(following)

@@ -145,8 +145,8 @@ def test_a_file_that_vanishes_and_becomes_a_folder(tmp_path):
         while not said:
             # each turn of the loop ends with a batch
             append(other, "")
-            following._waker.wake()
-            list(following._follower.poll())
+            following._loop._waker.wake()
+            list(following._loop._follower.poll())
         log.rmdir()
         append(log, "loss=2\n")
         assert next(following).rows["loss"].select(["value", "part"]).to_pylist() == [{"value": 2, "part": 1}]

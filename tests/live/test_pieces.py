@@ -63,3 +63,27 @@ def test_the_pieces_of_a_log_among_many(tmp_path):
             (piece.part, one) for one, piece in pieces_of(among, []).items() if piece.base == path and one != path
         )
         assert pieces_beside(path) == [one for _, one in expected]
+
+
+def test_a_folder_is_listed_again_when_a_name_comes_or_goes(tmp_path, monkeypatch):
+    listed = []
+    listdir = os.listdir
+
+    def counted(folder):
+        listed.append(folder)
+        return listdir(folder)
+
+    monkeypatch.setattr(os, "listdir", counted)
+    paths = [str(tmp_path / f"{name}.log") for name in "abc"]
+    for name in ("b.log", "b.log.1", "a.log", "c.log", "b.log.2.gz", "b.logs"):
+        (tmp_path / name).touch()
+    # its time is one at which another name may still come
+    assert [pieces_beside(path) for path in paths] == [[], [f"{paths[1]}.2.gz", f"{paths[1]}.1"], []]
+    assert len(listed) == 3
+    long_ago = os.stat(tmp_path).st_mtime_ns - 10**10
+    os.utime(tmp_path, ns=(long_ago, long_ago))
+    assert [len(pieces_beside(path)) for path in paths * 3] == [0, 2, 0] * 3
+    assert len(listed) == 4
+    (tmp_path / "a.log.1").touch()
+    assert pieces_beside(paths[0]) == [f"{paths[0]}.1"]
+    assert pieces_beside(str(tmp_path / "nothing" / "a.log")) == []
