@@ -60,6 +60,8 @@ def decided(
     suspected: Callable[[], Array] | None = None,
     run_starts: Rows | None = None,
     count: Callable[[Array], Any] = len,
+    *,
+    has_logs: bool = True,
 ) -> Decided:
     """Decide jobs.
 
@@ -72,7 +74,7 @@ def decided(
         All rows of the jobs, of each metric that :func:`metrics_read` names.
     steps, blocks : Rows or None
         Those of the step and of the separators of blocks, if the objective asks for them.
-    streams, dropped, suspected
+    streams, dropped, suspected, has_logs
         As :func:`decide` takes them.
     run_starts : Rows or None
         The places at which runs begin; None if steps that go back begin them.
@@ -93,7 +95,7 @@ def decided(
         parts = {name: stepped(name) for name in formula.metrics}
         of_metrics = [parts[name] for name in formula.stepped]
         given, apart = combined(formula, parts, objective, streams)
-    outcomes = decide(given, objective, streams, dropped, suspected)
+    outcomes = decide(given, objective, streams, dropped, suspected, has_logs=has_logs)
     if len(of_metrics) > 1:
         outcomes = with_several_values(outcomes, of_metrics, streams)
     counts = StepCounts(apart=count(apart))

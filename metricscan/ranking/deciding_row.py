@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from metricscan.definitions.objective import parse_scope
-from metricscan.ranking.copies import samples_of
+from metricscan.ranking.copies import SAMPLES, samples_of
 from metricscan.ranking.per_step import Kept, one_per_step, several_values
 from metricscan.ranking.row_order import ordered
 from metricscan.ranking.smoothing import ema, window_means
@@ -109,6 +109,8 @@ def decide(
     streams: Callable[[], pa.Array],
     dropped: Dropped = NOTHING,
     suspected: Callable[[], Array] | None = None,
+    *,
+    has_logs: bool = True,
 ) -> Outcomes:
     """Find the deciding row of every job that has rows.
 
@@ -124,6 +126,8 @@ def decide(
     suspected : callable, optional
         Returns for each job number whether its values may be doubtful; of such a job, the ends of its streams are given, and, if
         a value is made of several rows and not of all, the rows that do not count.
+    has_logs : bool
+        Whether the logs of jobs are known: only such jobs are compared, and need samples.
 
     Returns
     -------
@@ -170,10 +174,15 @@ def decide(
     if suspected is not None and len(starts):
         wanted |= suspected()[rows.job[starts if index is None else index[starts]]]
     place, first = (at, first) if index is None else (index[at], index[first])
-    samples = samples_of(value, lambda some: rows.start[some if index is None else index[some]], starts, ends)
-    if dropped.rows:
-        samples[0] = np.nan
-    parts = np.zeros(len(value), np.int32) if rows.part is None else rows.part
+    samples = np.broadcast_to(np.nan, (len(starts), SAMPLES))
+    if has_logs:
+        samples = samples_of(value, lambda some: rows.start[some if index is None else index[some]], starts, ends)
+        if dropped.rows:
+            samples[0] = np.nan
+
+    def part(some: Array) -> Array:
+        return np.zeros(len(some), np.int32) if rows.part is None else rows.part[some]
+
     return Outcomes(
         rows.job[place],
         status.astype(np.int8),
@@ -185,16 +194,16 @@ def decide(
         rows.line[place],
         rows.offset[place],
         np.full(len(starts), np.nan) if rows.step is None else rows.step[place],
-        parts[place],
+        part(place),
         stepless,
         rows.start[place],
         rows.stream[first],
-        parts[first],
+        part(first),
         rows.start[first],
         np.zeros(len(starts), np.int32) if rows.run is None else np.maximum(rows.run[place], 0).astype(np.int32),
         *of_steps,
         samples,
-        Places(rows.job[left_out], rows.stream[left_out], parts[left_out], rows.start[left_out]),
+        Places(rows.job[left_out], rows.stream[left_out], part(left_out), rows.start[left_out]),
         _ends(rows, index, kept, wanted, carrying),
     )
 

@@ -242,8 +242,17 @@ def ranked(
     run_starts = behind.pop() if by_records else None
     steps, blocks = (*behind, None, None)[:2]
     suspected = suspected_jobs(evidence, objective.metrics, names)
+    has_logs = any(getattr(one, "logs", ()) for one in (*facts.values(), *getattr(tables, "jobs", ())))
     result = decided(
-        objective, at_best, rows_of, steps, blocks, lambda: streams, suspected=suspected, run_starts=run_starts
+        objective,
+        at_best,
+        rows_of,
+        steps,
+        blocks,
+        lambda: streams,
+        suspected=suspected,
+        run_starts=run_starts,
+        has_logs=has_logs,
     )
     counts = result.counts.plus(repeated_counts(rows, objective))
     found = order(
@@ -502,6 +511,9 @@ class _Ahead:
 
 
 def _spread(values: Array, at: Array, size: int, filler: Any) -> Array:
+    if len(at) == size:
+        # each job has rows, and they are in the order of their numbers
+        return values
     column = np.full(size, filler, dtype=values.dtype)
     column[at] = values
     return column

@@ -180,26 +180,29 @@ def _jumps(steps: Rows, value: Array, number: Array, row: Array) -> Jumps:
     """Where these finite steps jump, which are in the order of their places; with the number of the stream and row of each."""
     if len(value) < 2 * _LEAST_RISES:
         return _no_jumps()
-    begins = np.concatenate(([True], number[1:] != number[:-1]))
-    heads = np.flatnonzero(begins)
+    heads = np.flatnonzero(np.concatenate(([True], number[1:] != number[:-1])))
+    lengths = np.diff(np.append(heads, len(value)))
     rise = np.zeros(len(value))
     with np.errstate(over="ignore"):
-        rise[1:] = np.where(begins[1:], 0.0, value[1:] - value[:-1])
-        greatest, least = np.maximum.reduceat(rise, heads), np.minimum.reduceat(rise, heads)
-        count = np.add.reduceat(rise > 0, heads, dtype=np.int64)
-        odd = (least >= 0) & (count >= 2 * _LEAST_RISES + 1) & np.isfinite(greatest)
+        np.subtract(value[1:], value[:-1], out=rise[1:])
+        rise[heads] = 0.0
+        greatest = np.maximum.reduceat(rise, heads)
         # the mean of the others is at most the greatest of them, but for rounding: few streams are left. Sums of small parts are
-        # finite, and where others are infinite, the stream is not odd
-        total = np.add.reduceat(np.where(np.isfinite(rise), rise * _PART, 0.0), heads)
-        odd &= greatest * _PART * np.maximum(count - 1, 1) >= 0.99 * _JUMP * (total - greatest * _PART)
+        # finite
+        first, last = value[heads] * _PART, value[heads + lengths - 1] * _PART
+        others, slack = last - first - greatest * _PART, 1e-9 * (np.abs(first) + np.abs(last))
+        odd = (lengths > 2 * _LEAST_RISES + 1) & np.isfinite(greatest)
+        odd &= greatest * _PART * np.maximum(lengths - 2, 1) >= 0.99 * _JUMP * (others - slack)
+    if odd.any():
+        # a stream whose step goes back has no jump
+        odd[odd] = np.minimum.reduceat(np.append(rise, 0.0), _pairs(heads, lengths, odd))[::2] >= 0
     if not odd.any():
         return _no_jumps()
-    stream = np.cumsum(begins) - 1
-    some = np.flatnonzero(odd[stream])
-    value, stream, row, rise = value[some], stream[some], row[some], rise[some]
-    heads = np.flatnonzero(np.concatenate(([True], stream[1:] != stream[:-1])))
-    lengths = np.diff(np.append(heads, len(stream)))
-    greatest = greatest[odd]
+    some = np.flatnonzero(np.repeat(odd, lengths))
+    lengths, greatest = lengths[odd], greatest[odd]
+    stream = np.repeat(np.arange(len(lengths)), lengths)
+    value, row, rise = value[some], row[some], rise[some]
+    heads = np.cumsum(lengths) - lengths
     at = np.flatnonzero(rise == np.repeat(greatest, lengths))
     at = at[np.concatenate(([True], stream[at[1:]] != stream[at[:-1]]))]
     rest = rise.copy()
@@ -214,6 +217,11 @@ def _jumps(steps: Rows, value: Array, number: Array, row: Array) -> Jumps:
     part = np.zeros(len(own), np.int32) if steps.part is None else steps.part[own]
     place = (part, steps.line[own], steps.offset[own])
     return Jumps(steps.job[own], steps.stream[own], value[at - 1], value[at], usual, *place)
+
+
+def _pairs(heads: Array, lengths: Array, which: Array) -> Array:
+    """The first row and the one behind the last of these streams, in turn."""
+    return np.column_stack((heads[which], (heads + lengths)[which])).ravel()
 
 
 def _no_jumps() -> Jumps:
