@@ -32,6 +32,7 @@ class Engine:
         matches: str,
         search: str,
         level: str,
+        max_record_bytes: int = ...,
     ) -> Self: ...
 
 @final
@@ -104,6 +105,8 @@ class Stream:
     def records(self) -> int: ...
     @property
     def cut_off(self) -> int: ...
+    @property
+    def too_long(self) -> int: ...
     @property
     def bytes(self) -> int: ...
     @property

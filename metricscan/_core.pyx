@@ -121,6 +121,7 @@ cdef class Stream:
         self.traced = []
         self.time = MS_NO_TIME
         self.carry.beginning = MS_BEFORE_MARK if at_beginning else MS_PAST_BEGINNING
+        self.carry.most = engine.max_record_bytes
         self.scan.tables = &engine.t
         self.scan.in_batches = in_batches
         self.scan.trace = trace
@@ -247,7 +248,7 @@ cdef class Stream:
 
     def restart(self, int64_t offset, bint at_beginning=False):
         """Begin another part of the input, in the same memory. The stream must hold no rows and no unfinished record."""
-        if self.busy or self.carry.length or self.scan.n_batches or ms_restart(&self.scan, offset) < 0:
+        if self.busy or self.carry.length or self.carry.passed or self.scan.n_batches or ms_restart(&self.scan, offset) < 0:
             raise RuntimeError("the stream is in use, or holds rows")
         self.samples = {}
         self.suspects = []
@@ -557,7 +558,7 @@ cdef class Stream:
     @property
     def unended_bytes(self):
         """How many bytes of that record were fed."""
-        return self.carry.length
+        return self.carry.length + self.carry.passed
 
     @property
     def records(self):
@@ -570,9 +571,14 @@ cdef class Stream:
         return self.scan.cut_off
 
     @property
+    def too_long(self):
+        """The number of records, among those that have ended, that were too long and give no rows."""
+        return self.scan.too_long
+
+    @property
     def bytes(self):
         """The number of bytes that were fed."""
-        return self.scan.offset - self.first_offset + self.carry.length
+        return self.scan.offset - self.first_offset + self.carry.length + self.carry.passed
 
     @property
     def closed(self):

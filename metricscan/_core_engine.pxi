@@ -31,16 +31,20 @@ cdef class Engine:
     matches : {"all", "first", "last"}
     search : {"simd", "naive", "every"}
         The last two are for the tests: no prefilter, and every record deferred.
+    max_record_bytes : int
+        Longer records give no rows and are counted.
     level : str
         One of ``SIMD_LEVELS``, or ``"auto"``.
     """
 
     cdef ms_tables t
     cdef list keep
+    cdef int64_t max_record_bytes
 
     def __cinit__(
         self, list patterns, list literals, list groups, list always, *,
         bint universal, bint syslog, bint strip, str matches, str search, str level,
+        int64_t max_record_bytes=MS_MAX_RECORD_BYTES,
     ):
         cdef int32_t i
         if level == "auto":
@@ -49,6 +53,9 @@ cdef class Engine:
             raise ValueError(f"SIMD level {level!r} is not available; available: {SIMD_LEVELS}")
         if search not in ("simd", "naive", "every"):
             raise ValueError(f"search {search!r}, simd, naive or every was expected")
+        if not MS_PIECE_BYTES <= max_record_bytes <= MS_LONGEST_MATCHED:
+            raise ValueError(f"max_record_bytes={max_record_bytes}: {MS_PIECE_BYTES} to {MS_LONGEST_MATCHED} were expected")
+        self.max_record_bytes = max_record_bytes
         self.keep = []
         self.t.level = _LEVELS[level]
         ms_set_records(&self.t, universal, syslog, strip)

@@ -48,6 +48,8 @@ def print_counts(console: Console, stats: ScanStats) -> None:
         console.print(
             f"{stats.cut_off:,} more {more} cut off by a read error, damaged compression or a missing fragment: no rows"
         )
+    if stats.too_long:
+        console.print(f"{counted(stats.too_long, 'record')} of more than max_record_bytes: no rows")
     for name, counts in stats.metrics.items():
         for line in suspicions(counts):
             console.print(literal(f"{name}: {line}"), soft_wrap=True)

@@ -97,6 +97,7 @@ def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError], notic
         "records": stats.records,
         **({"undecoded": stats.undecoded} if stats.undecoded else {}),
         "cut_off": stats.cut_off,
+        **({"too_long": stats.too_long} if stats.too_long else {}),
         "errors": source_errors(errors),
         "notices": [one._asdict() for one in notices],
     }

@@ -35,6 +35,7 @@ def of_stats(stats: ScanStats) -> dict[str, Any]:
         "bytes": stats.bytes,
         "records": stats.records,
         "cut_off": stats.cut_off,
+        "too_long": stats.too_long,
         "undecoded": stats.undecoded,
         "undecoded_at": stats.undecoded_at,
         "metrics": {name: _of_metric(one) for name, one in stats.metrics.items() if one != nothing},
@@ -43,7 +44,9 @@ def of_stats(stats: ScanStats) -> dict[str, Any]:
 
 def to_stats(document: Mapping[str, Any]) -> ScanStats:
     """The counts that :func:`of_stats` described."""
-    stats = ScanStats(document["bytes"], document["records"], cut_off=document["cut_off"])
+    stats = ScanStats(
+        document["bytes"], document["records"], cut_off=document["cut_off"], too_long=document["too_long"]
+    )
     stats.undecoded, stats.undecoded_at = document["undecoded"], document["undecoded_at"]
     stats.metrics = {name: _to_metric(one) for name, one in document["metrics"].items()}
     return stats

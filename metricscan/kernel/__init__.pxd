@@ -73,6 +73,7 @@ cdef extern from "kernel/program.h" nogil:
         int32_t pure
 
 cdef extern from "kernel/matcher_state.h" nogil:
+    enum: MS_LONGEST_MATCHED
     ctypedef struct ms_matcher:
         const ms_stop *stop
 
@@ -244,6 +245,7 @@ cdef extern from "kernel/pass.h" nogil:
         int64_t offset
         int64_t records
         int64_t cut_off
+        int64_t too_long
         ms_batch *batches
         int64_t n_batches
         const int64_t *joints
@@ -293,10 +295,13 @@ cdef extern from "kernel/pieces.h" nogil:
     enum:
         MS_PAST_BEGINNING
         MS_BEFORE_MARK
+        MS_MAX_RECORD_BYTES
     ctypedef struct ms_carry:
         uint8_t *bytes
         int64_t length
         int64_t wanted
+        int64_t most
+        int64_t passed
         int beginning
         bint skip_lf
     void ms_carry_clear(ms_carry *carry)

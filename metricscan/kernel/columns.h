@@ -238,7 +238,7 @@ static int ms_restart(ms_scan *scan, int64_t offset) {
         memset(state->sampled, 0, sizeof state->sampled);
     }
     scan->offset = offset;
-    scan->line = scan->records = scan->cut_off = 0;
+    scan->line = scan->records = scan->cut_off = scan->too_long = 0;
     scan->unterminated = 0;
     scan->n_open = 0;
     return 0;

@@ -8,6 +8,7 @@
 #include "characters.h"
 #include "memory.h"
 #include "pass.h"
+#include "pieces.h"
 #include "program.h"
 #include "suspects.h"
 #include "tables.h"
@@ -45,6 +46,8 @@ static const ms_constant ms_constants[] = {
     /* rows and samples */
     MS_SHARED(MS_NO_TIME), MS_SHARED(MS_COLUMNS), MS_SHARED(MS_FIELDS), MS_SHARED(MS_BATCH_ROWS), MS_SHARED(MS_SLAB_ROWS),
     MS_SHARED(MS_MAX_SAMPLES), MS_SHARED(MS_SAMPLE_BYTES),
+    /* records */
+    MS_SHARED(MS_PIECE_BYTES), MS_SHARED(MS_MAX_RECORD_BYTES), MS_SHARED(MS_LONGEST_MATCHED),
     /* suspects */
     MS_SHARED(MS_NEAR_MISS), MS_SHARED(MS_LONGER), MS_SHARED(MS_THOUSANDS), MS_SHARED(MS_DECIMAL_COMMA), MS_SHARED(MS_IN_WORD),
     MS_SHARED(MS_UNIT), MS_SHARED(MS_UNTERMINATED), MS_SHARED(MS_CUT_LINE), MS_SHARED(MS_CUT_MISS),

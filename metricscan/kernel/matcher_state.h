@@ -51,7 +51,7 @@ typedef struct {
 enum { MS_MOST_FRAMES = 1 << 24 };
 /* Places in a record, and the numbers of memo bits, are 32 bits wide in a frame. */
 enum { MS_MOST_MEMO_BYTES = 1 << 26 };
-#define MS_LONGEST_MATCHED ((int64_t)INT32_MAX - 1)
+enum { MS_LONGEST_MATCHED = INT32_MAX - 1 };
 /* The budget of a record: free steps, and steps for each byte, of which there are more the larger the program is (patterns/program_facts.py). In
  * the logs that were measured no record takes eight steps a byte. A step takes up to 5 ns, so no record takes longer than some 2 s. */
 enum { MS_STEPS_A_BYTE = 64, MS_FREE_STEPS = 65536, MS_MOST_STEPS = 400000000 };

@@ -189,6 +189,7 @@ typedef struct {
     int64_t offset; /* of the next region */
     int64_t records;
     int64_t cut_off; /* records that damage of the input has cut off: 0 or 1 */
+    int64_t too_long; /* records that were too long */
     ms_batch *batches;
     int64_t n_batches;
     int64_t batches_capacity;

@@ -11,6 +11,9 @@
 #include "records.h"
 #include "scan.h"
 
+/* By default, longer records are too long. */
+enum { MS_MAX_RECORD_BYTES = 1 << 26 };
+
 /* What may still come of the beginning of a source: nothing; NULs and a byte-order mark, of which the carried bytes may be a part; NULs. */
 enum { MS_PAST_BEGINNING, MS_BEFORE_MARK, MS_BEHIND_MARK };
 
@@ -19,6 +22,8 @@ typedef struct { /* the record that began in earlier pieces */
     int64_t length;
     int64_t capacity;
     int64_t wanted; /* the capacity whose allocation failed */
+    int64_t most;   /* a record of more bytes than this, its terminator excluded, is too long; at least MS_PIECE_BYTES */
+    int64_t passed; /* how many bytes of a record that is too long were passed over; 0: there is none */
     int beginning;  /* MS_PAST_BEGINNING, ... */
     int skip_lf;    /* the last record ended with a \r: a \n that comes next belongs to it */
 } ms_carry;
@@ -29,13 +34,42 @@ static void ms_carry_clear(ms_carry *carry) {
     carry->length = carry->capacity = 0;
 }
 
+/* The carried record, of which n more bytes were found, is too long: forget its bytes. */
+static void ms_pass_long(ms_scan *scan, ms_carry *carry, int64_t n) {
+    carry->passed = carry->length + n;
+    ms_carry_clear(carry);
+    scan->n_open = 0; /* What follows a record that is too long is no rest of a value before it. */
+}
+
+/* The record that is too long has ended, and is counted. */
+static void ms_count_long(ms_scan *scan, ms_carry *carry) {
+    scan->offset += carry->passed;
+    carry->passed = 0;
+    scan->records++;
+    scan->too_long++;
+}
+
+/* Pass over what belongs to a record that is too long. Returns how many of the n bytes it is, with its terminator. */
+static int64_t ms_pass_rest_of_long(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64_t n) {
+    const int terminators = scan->tables->terminators;
+    const int64_t end = ms_terminator_from(p, 0, n, ms_second_terminator(terminators));
+    const int64_t behind = end == n ? n : ms_behind_terminator(p, end, n, terminators);
+    carry->passed += behind;
+    if (end == n) return n;
+    scan->line += p[behind - 1] == '\n';
+    carry->skip_lf = behind == n && p[n - 1] == '\r' && terminators == MS_UNIVERSAL;
+    ms_count_long(scan, carry);
+    return behind;
+}
+
 /* Append to the carried record. The memory doubles, so that a long record fed in small pieces costs its length. Returns -1 if there is
  * no memory. */
 static int ms_carry_bytes(ms_carry *carry, const uint8_t *p, int64_t n) {
     if (n == 0) return 0;
     if (carry->length + n > carry->capacity) {
         int64_t capacity = carry->length + n;
-        if (capacity < 2 * carry->capacity) capacity = 2 * carry->capacity;
+        const int64_t doubled = 2 * carry->capacity < carry->most + 2 ? 2 * carry->capacity : carry->most + 2;
+        if (capacity < doubled) capacity = doubled;
         if (capacity < 256) capacity = 256;
         uint8_t *grown = (uint8_t *)realloc(carry->bytes, (size_t)capacity);
         if (grown == NULL) {
@@ -95,14 +129,31 @@ static int ms_scan_piece(ms_scan *scan, ms_carry *carry, const uint8_t *p, int64
             n--;
         }
     }
+    if (n > 0 && carry->passed) {
+        const int64_t passed = ms_pass_rest_of_long(scan, carry, p, n);
+        p += passed;
+        n -= passed;
+    }
     if (n == 0) return 0;
     const int64_t last = ms_record_start(p, 0, n, second);
-    if (last == 0) return ms_carry_bytes(carry, p, n);
+    if (last == 0) {
+        if (carry->length + n <= carry->most) return ms_carry_bytes(carry, p, n);
+        ms_pass_long(scan, carry, n);
+        return 0;
+    }
     carry->skip_lf = last == n && p[n - 1] == '\r' && terminators == MS_UNIVERSAL;
     int64_t first = 0;
     if (carry->length) {
-        first = ms_behind_terminator(p, ms_terminator_from(p, 0, n, second), n, terminators);
-        if (ms_carry_bytes(carry, p, first) < 0) return -1;
+        const int64_t end = ms_terminator_from(p, 0, n, second);
+        if (carry->length + end <= carry->most) {
+            first = ms_behind_terminator(p, end, n, terminators);
+            if (ms_carry_bytes(carry, p, first) < 0) return -1;
+        } else {
+            const int skip_lf = carry->skip_lf;
+            ms_pass_long(scan, carry, 0);
+            first = ms_pass_rest_of_long(scan, carry, p, n);
+            carry->skip_lf = skip_lf;
+        }
     }
     scan->n_notes = 0;
     if (carry->length) ms_take_region(scan, 0, carry->bytes, carry->length);
@@ -123,10 +174,11 @@ static int ms_carry_rest(ms_carry *carry, const uint8_t *p, int64_t n) {
 static int ms_end(ms_scan *scan, ms_carry *carry, int cut_off) {
     const int64_t n = carry->length;
     scan->n_notes = 0;
-    if (n == 0) return 0;
+    if (carry->passed && !cut_off) ms_count_long(scan, carry);
+    if (n + carry->passed == 0) return 0;
     if (cut_off) {
-        carry->length = 0;
-        scan->offset += n;
+        scan->offset += n + carry->passed;
+        carry->length = carry->passed = 0;
         scan->cut_off++;
         return 0;
     }

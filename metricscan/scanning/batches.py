@@ -269,6 +269,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     stats.bytes += block.bytes
                     stats.records += block.records
                     stats.cut_off += block.cut_off
+                    stats.too_long += block.too_long
                     self._plan.add_counts(stats, block.counted, place)
                     for pattern, columns in block.columns:
                         columns.add_lines(lines)

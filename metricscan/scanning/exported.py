@@ -47,6 +47,7 @@ class ExportScan:
         """Counts so far; ``bytes`` are those of the export, and places of samples those in it."""
         stats = self._plan.new_stats()
         stats.bytes, stats.records, stats.cut_off = self._frames.read, self._core.records, self._frames.cut_off
+        stats.too_long = self._core.too_long
         count_decoded(stats, self._frames.source.decoder)
         self._plan.add_counts(
             stats,

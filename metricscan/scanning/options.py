@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from metricscan import _core
 from metricscan.errors import OptionError
 
 Newline = Literal["universal", "lf"]
@@ -21,6 +22,10 @@ _CHOICES = {
     "ansi": get_args(Ansi),
     "untamed": get_args(Untamed),
 }
+#: The option ``max_record_bytes``: its default, and its limits.
+MAX_RECORD_BYTES = _core.CONSTANTS["MS_MAX_RECORD_BYTES"]
+LEAST_RECORD_BYTES = _core.CONSTANTS["MS_PIECE_BYTES"]
+MOST_RECORD_BYTES = _core.CONSTANTS["MS_LONGEST_MATCHED"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST_TIME, _LAST_TIME = ((time.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for time in (datetime.min, datetime.max))
@@ -56,6 +61,17 @@ def checked(given: dict[str, str | None]) -> dict[str, str]:
     if given["newline"] is None:
         options["newline"] = "lf" if given["escape"] == "syslog" else "universal"
     return options
+
+
+def check_max_record_bytes(max_record_bytes: Any) -> None:
+    """Raise an OptionError unless ``max_record_bytes`` is a number of bytes that the core takes."""
+    if (
+        isinstance(max_record_bytes, bool)
+        or not hasattr(max_record_bytes, "__index__")
+        or not LEAST_RECORD_BYTES <= max_record_bytes <= MOST_RECORD_BYTES
+    ):
+        expected = f"a number of bytes from {LEAST_RECORD_BYTES:,} to {MOST_RECORD_BYTES:,} was expected"
+        raise OptionError(f"max_record_bytes={max_record_bytes!r}: {expected}")
 
 
 def check_threads(threads: int | None) -> None:

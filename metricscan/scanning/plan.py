@@ -25,6 +25,7 @@ from metricscan.scanning.deferred import NO_GROUP, Resolver
 from metricscan.scanning.dropped import LITERALS as DROPPING
 from metricscan.scanning.dropped import DroppedLines
 from metricscan.scanning.labels import LabelStream
+from metricscan.scanning.options import MAX_RECORD_BYTES
 from metricscan.scanning.stats import MetricStats, Sample, ScanStats
 from metricscan.scanning.tables import Needle, Pattern
 
@@ -221,6 +222,7 @@ class Plan(NamedTuple):
         """What a stream has counted so far; ``place`` as :meth:`add_counts` takes it."""
         stats = self.new_stats()
         stats.bytes, stats.records, stats.cut_off = core.bytes, core.records, core.cut_off
+        stats.too_long = core.too_long
         self.add_counts(stats, core.counted(), place)
         return stats
 
@@ -232,7 +234,7 @@ class Plan(NamedTuple):
         Parameters
         ----------
         stats : ScanStats
-            Changed in place; ``bytes``, ``records`` and ``cut_off`` are left to the caller.
+            Changed in place; ``bytes``, ``records``, ``cut_off`` and ``too_long`` are left to the caller.
         counted : iterable of (pattern, counts)
             As ``core.counted()`` gives it.
         place : callable, optional
@@ -258,6 +260,7 @@ def build(
     ansi: Ansi,
     search: Search = "simd",
     simd: str = "auto",
+    max_record_bytes: int = MAX_RECORD_BYTES,
     watch_beside: Plan | None = None,
 ) -> Plan:
     """Merge definitions of the same regex, choose a strategy for each pattern, and compile the search.
@@ -270,7 +273,7 @@ def build(
         By regex, the results of :func:`decide` that are known already; not used for labels.
     labels : sequence of str
         The names of the definitions that are labels.
-    newline, matches, escape, ansi
+    newline, matches, escape, ansi, max_record_bytes
         The options of the scanner, checked.
     search, simd : str
         Settings of the engine that change no row: ``"naive"`` has no prefilter, ``"every"`` defers every record; a SIMD level.
@@ -341,6 +344,7 @@ def build(
         matches=matches,
         search=search,
         level=simd,
+        max_record_bytes=max_record_bytes,
     )
     return Plan(
         engine,

@@ -18,12 +18,14 @@ from metricscan.scanning import plan as plans
 from metricscan.scanning import stream_state
 from metricscan.scanning.batches import Batches
 from metricscan.scanning.options import (  # typing.get_type_hints looks most of them up
+    MAX_RECORD_BYTES,
     Ansi,
     Escape,
     InputFormat,
     Matches,
     Newline,
     Untamed,
+    check_max_record_bytes,
     checked,
 )
 from metricscan.scanning.result import Match, ScanResult
@@ -60,6 +62,9 @@ class Scanner:
         service's logs have them (TAB is ``#011``).
     ansi : {"keep", "strip"}
         ``"strip"``: terminal escape sequences (CSI and OSC) are removed before matching.
+    max_record_bytes : int
+        Records of more bytes than this give no rows, are counted (``stats.too_long``) and are not held in memory: 64 MiB by
+        default, at least 256 KiB.
     untamed : {"warn", "refuse", "allow"}
         What to do with a pattern that the core does not decide and that is not provably ReDoS-safe: nothing bounds the time
         that ``re`` may take for one record. ``explain()`` names these patterns.
@@ -127,7 +132,10 @@ class Scanner:
         escape: Escape = "none",
         ansi: Ansi = "keep",
         untamed: Untamed = "warn",
+        max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
+        check_max_record_bytes(max_record_bytes)
+        internal = {} if max_record_bytes == MAX_RECORD_BYTES else {"max_record_bytes": int(max_record_bytes)}
         given: dict[str, str | None] = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
         labels = () if labels is None else list(labels) if isinstance(labels, Iterator) else labels
         try:
@@ -144,7 +152,7 @@ class Scanner:
         for suspicion in suspicions:
             warnings.warn(suspicion, DefinitionWarning, stacklevel=2)
         names = [one.name for one in loaded[len(loaded) - len(labels) :]]
-        self._set_up(loaded, decisions, given, {}, names)
+        self._set_up(loaded, decisions, given, internal, names)
         if untamed != "allow":
             report_untamed(self, refuse=untamed == "refuse")
 
@@ -164,6 +172,8 @@ class Scanner:
         described: dict[str, Any] = {"definitions": [[d.name, d.regex] for d in definitions], "options": options}
         if labels:
             described["labels"] = self.labels
+        if "max_record_bytes" in internal:
+            described["max_record_bytes"] = internal["max_record_bytes"]
         self.fingerprint = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
         self._given = given
         self._internal = internal
@@ -453,7 +463,8 @@ class Scanner:
     def with_options(self, definitions: Sequence[MetricDefinition], options: dict[str, str]) -> Scanner:
         """A scanner of some of these definitions under other options. Both are known to be valid."""
         labels = [one.name for one in definitions if one.name in self.labels]
-        return _rebuild(tuple(definitions), {**options}, {}, labels)
+        kept = {name: value for name, value in self._internal.items() if name == "max_record_bytes"}
+        return _rebuild(tuple(definitions), {**options}, kept, labels)
 
     def with_labels(self, labels: Any) -> Scanner:
         """A scanner that has some labels more.

@@ -166,6 +166,8 @@ class ScanStats:
         Records that have ended.
     cut_off : int
         Records that give no row because a read error or damaged compression cut them off. They are not among ``records``.
+    too_long : int
+        Records of more than ``max_record_bytes``, which give no row. They are among ``records``.
     metrics : dict of str to MetricStats
         Every defined metric is a key.
     undecoded : int
@@ -174,7 +176,7 @@ class ScanStats:
         The place of the first of them, in the first source that holds one.
     """
 
-    __slots__ = ("bytes", "cut_off", "metrics", "records", "undecoded", "undecoded_at")
+    __slots__ = ("bytes", "cut_off", "metrics", "records", "too_long", "undecoded", "undecoded_at")
 
     def __init__(
         self,
@@ -182,10 +184,12 @@ class ScanStats:
         records: int = 0,
         metrics: dict[str, MetricStats] | None = None,
         cut_off: int = 0,
+        too_long: int = 0,
     ) -> None:
         self.bytes = bytes
         self.records = records
         self.cut_off = cut_off
+        self.too_long = too_long
         self.undecoded = 0
         self.undecoded_at: int | None = None
         self.metrics = {} if metrics is None else metrics
@@ -195,6 +199,7 @@ class ScanStats:
         self.bytes += other.bytes
         self.records += other.records
         self.cut_off += other.cut_off
+        self.too_long += other.too_long
         self.undecoded += other.undecoded
         if self.undecoded_at is None:
             self.undecoded_at = other.undecoded_at
@@ -213,4 +218,5 @@ class ScanStats:
 
     def __repr__(self) -> str:
         counts = f"bytes={self.bytes}, records={self.records}, cut_off={self.cut_off}"
+        counts += f", too_long={self.too_long}" if self.too_long else ""
         return f"ScanStats({counts}, metrics={self.metrics!r})"

@@ -71,6 +71,7 @@ class Block(NamedTuple):
     bytes: int
     records: int
     cut_off: int
+    too_long: int
     newlines: int
     suspects: list[_core._Suspect]
     error: SourceError | None
@@ -281,7 +282,7 @@ class _Stream:
         core.finish(cut_off=failed is not None)
         columns += core.take()
         size = core.bytes + (start if is_first else 0)
-        counts = core.records, core.cut_off, core.newlines
+        counts = core.records, core.cut_off, core.too_long, core.newlines
         return Block(stop, columns, core.counted(), size, *counts, core.suspects, failed)
 
 
