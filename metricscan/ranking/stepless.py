@@ -49,6 +49,8 @@ class StepCounts(NamedTuple):
         The rows of the step that are not finite.
     apart : int
         The jobs in which the metrics of a formula share no step.
+    elsewhere : int
+        The jobs that have a row without a step in a stream that has no step, and steps in other streams.
     repeated : int
         The rows that repeat the value before them in their stream, if there is no step and several rows make a value.
     """
@@ -65,6 +67,7 @@ class StepCounts(NamedTuple):
     mixed: int = 0
     not_finite: int = 0
     apart: int = 0
+    elsewhere: int = 0
     repeated: int = 0
 
     @classmethod
@@ -110,6 +113,13 @@ class StepCounts(NamedTuple):
             else:
                 text += (
                     f"no {step!r} stands {where} in the stream" if place != "block" else f"no {step!r} stands {where}"
+                )
+            if self.elsewhere:
+                jobs = f"{self.elsewhere:,} job{'' if self.elsewhere == 1 else 's'}"
+                text += (
+                    f". In {jobs} {step!r} stands in another stream, such as the standard error, and a row has a step of its own "
+                    "stream alone; print both to one stream, or, where they share a container's log, read that as it is, as one "
+                    "stream, by --input-format plain (input_format='plain')"
                 )
             found.append(text)
         if place == "block" and self.rows and not self.separators:
@@ -158,11 +168,15 @@ def step_counts(
         count(rows.job[lacking] if lacking.any() else none),
         separators=count(none if blocks is None else blocks.job),
     )
-    if place != "before" or not lacking.any() or not len(steps.job):
+    if not lacking.any() or not len(steps.job):
         return counts
     size = max(int(rows.stream.max()), int(steps.stream.max())) + 1
     stream = rows.job.astype(np.int64) * size + rows.stream
     stepped = np.isin(stream, np.unique(steps.job.astype(np.int64) * size + steps.stream))
+    apart = np.unique(rows.job[lacking & ~stepped])
+    counts = counts._replace(elsewhere=count(apart[np.isin(apart, steps.job)]))
+    if place != "before":
+        return counts
     after = in_force(rows, steps, "after")
     return counts._replace(
         streams=count(np.unique(stream[stepped]) // size),

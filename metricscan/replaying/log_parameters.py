@@ -95,6 +95,10 @@ class LogParameters:
         for name, texts in self._texts.items():
             for number, text in texts.items():
                 self._give(self._found.jobs[number], {name: text}, over=None)
+            having = sum(bool(one.logs) for one in self._found.jobs)
+            if len(texts) < having:
+                which = f"logs of {having - len(texts):,} of {_jobs(having)}" if texts else "logs"
+                notices.append(Notice(f"the {which} have no match of the parameter {name!r}"))
             changing = self._others[name]
             if changing:
                 number, other = next(iter(changing.items()))

@@ -112,3 +112,21 @@ def test_an_input_format_for_all_logs(tmp_path, capsys):
     (tmp_path / "a.log").write_text("loss=1\n")
     assert main(["replay", str(tmp_path), "-m", "loss=loss=(.)", "--input-format", "docker-json"]) == 2
     assert "a JSON object was expected at byte 0" in capsys.readouterr().err
+
+
+def test_a_step_on_the_other_stream_is_told_with_the_way_out(tmp_path):
+    for name in "ab":
+        lines = (cri(f"epoch={at}", "stderr", at) + cri(f"loss={5 - at}", second=at) for at in (1, 2, 3))
+        (tmp_path / f"{name}.log").write_text("".join(lines))
+    scanner = Scanner(["loss=loss=([0-9.]+)", "epoch=epoch=([0-9]+)"])
+    objective = Objective("loss", "Minimize", "best", "epoch")
+    for place in ("before", "after", "block"):
+        apart = Objective("loss", "Minimize", "best", "epoch", step_place=place)
+        found = replay(tmp_path, scanner, objective=apart, out=tmp_path / "out", overwrite=True)
+        [message] = [notice.message for notice in found.notices if "have no step" in notice.message]
+        assert "In 2 jobs 'epoch' stands in another stream" in message
+        assert "--input-format plain" in message
+        assert found.best.doubts[0].kind == "step-missing"
+    joined = replay(tmp_path, scanner, objective=objective, input_format="plain")
+    assert not joined.notices
+    assert joined.ranking.select(["job", "step", "stepless"]).to_pylist()[0] == {"job": "a", "step": 3.0, "stepless": 0}

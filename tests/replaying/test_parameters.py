@@ -38,11 +38,19 @@ def test_the_first_match_of_a_label_is_the_parameter(tmp_path):
     }
     assert found.best.hyperparameters == {"lr": "1e-1"}
     assert messages(found) == [
-        "the parameter 'lr' has several values in 1 job, for example in c: '0.2' and '0.3'; the first one counts"
+        "the logs of 1 of 4 jobs have no match of the parameter 'lr'",
+        "the parameter 'lr' has several values in 1 job, for example in c: '0.2' and '0.3'; the first one counts",
     ]
     assert found["lr"]["value"].to_pylist() == ["0.1", "1e-1", "0.10", "0.2", "0.3"]
     assert rank(tmp_path / "out", GOAL).equals(found.ranking)
     assert replay(logs, SCANNER, objective=GOAL, parameters=[LR], keep=False).ranking.equals(found.ranking)
+
+
+def test_a_parameter_that_no_log_has_is_told(tmp_path):
+    tree(tmp_path / "logs", {"a.log": "loss=1\n", "b.log": "loss=2\n"})
+    tree(tmp_path, {"jobs.csv": "job,status\na,Completed\nc,Failed\n"})
+    found = replay(tmp_path / "logs", SCANNER, parameters=[LR], jobs=tmp_path / "jobs.csv")
+    assert "the logs have no match of the parameter 'lr'" in messages(found)
 
 
 @pytest.mark.parametrize("given", [[LR], LR, {"lr": r"lr=([^\s,]+)"}, [{"Name": "lr", "Regex": r"lr=([^\s,]+)"}]])
