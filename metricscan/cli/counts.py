@@ -50,6 +50,8 @@ def print_counts(console: Console, stats: ScanStats) -> None:
         )
     if stats.too_long:
         console.print(f"{counted(stats.too_long, 'record')} of more than max_record_bytes: no rows")
+    if stats.without_message:
+        console.print(f"{counted(stats.without_message, 'event')} of exports without a message: no rows")
     for name, counts in stats.metrics.items():
         for line in suspicions(counts):
             console.print(literal(f"{name}: {line}"), soft_wrap=True)

@@ -96,6 +96,7 @@ def totals(found: Survey, stats: ScanStats, errors: Iterable[SourceError], notic
         "bytes": stats.bytes,
         "records": stats.records,
         **({"undecoded": stats.undecoded} if stats.undecoded else {}),
+        **({"without_message": stats.without_message} if stats.without_message else {}),
         "cut_off": stats.cut_off,
         **({"too_long": stats.too_long} if stats.too_long else {}),
         "errors": source_errors(errors),

@@ -181,6 +181,7 @@ def contents(
         "counts": {name: {**counts.counts(), "units": list(counts.units)} for name, counts in stats.metrics.items()},
         "cut_off": stats.cut_off,
         **({"too_long": stats.too_long} if stats.too_long else {}),
+        **({"without_message": stats.without_message} if stats.without_message else {}),
         "errors": [{"path": error.path, "offset": error.offset, "message": str(error)} for error in errors],
         "notices": [one._asdict() for one in notices],
     }

@@ -38,6 +38,7 @@ def of_stats(stats: ScanStats) -> dict[str, Any]:
         "too_long": stats.too_long,
         "undecoded": stats.undecoded,
         "undecoded_at": stats.undecoded_at,
+        "without_message": stats.without_message,
         "metrics": {name: _of_metric(one) for name, one in stats.metrics.items() if one != nothing},
     }
 
@@ -48,6 +49,7 @@ def to_stats(document: Mapping[str, Any]) -> ScanStats:
         document["bytes"], document["records"], cut_off=document["cut_off"], too_long=document["too_long"]
     )
     stats.undecoded, stats.undecoded_at = document["undecoded"], document["undecoded_at"]
+    stats.without_message = document["without_message"]
     stats.metrics = {name: _to_metric(one) for name, one in document["metrics"].items()}
     return stats
 

@@ -96,6 +96,8 @@ typedef struct {
     /* JSON: the stream that the outermost object names; whether it has held events; whether these are of the service itself */
     int64_t payload_stream;
     int has_events, is_control;
+    /* JSON: events that are dropped: those with an unknown escape, and where the first one has it; those without a message */
+    int64_t bad, bad_at, without_message;
     int has_event;   /* S3: a line with a time was read; lines without a time belong to its event. Docker: an event was read */
     int has_unnamed; /* Docker: whether it names no stream */
     /* caches: the last date up to its minute, the last time in milliseconds without its last three digits, and the microseconds of both */
@@ -270,7 +272,8 @@ static int64_t me_hashed_stream_of(me_decoder *d, const uint8_t *name, int64_t l
     one->name_at = d->names_length;
     one->name_length = length;
     one->hash = hash;
-    memcpy(d->names + d->names_length, name, (size_t)length);
+    /* The first name may be empty: then there is no memory for names yet. */
+    if (length) memcpy(d->names + d->names_length, name, (size_t)length);
     d->names_length += length;
     d->buckets[at] = (int32_t)d->n_streams;
     return d->n_streams++;

@@ -151,6 +151,21 @@ static int64_t me_take_string(me_decoder *d, const uint8_t *data, int64_t at, in
     }
 }
 
+/* Return the number of the stream that a string names, whatever its spelling; -1 if there is no memory, ME_NO_STRING for an unknown
+   escape. */
+static int64_t me_spelled_stream(me_decoder *d, const uint8_t *data, int64_t start, int64_t length, int64_t n) {
+    if (memchr(data + start, '\\', (size_t)length) == NULL) return me_stream_of(d, data + start, length);
+    const int64_t text = d->text_length, text_line = d->text_line, runs = d->n_runs, escapes = d->n_escapes;
+    /* The name is spelled out behind the text, and dropped there. */
+    const int64_t stop = me_take_string(d, data, start, n, 0);
+    const int64_t stream = stop == ME_NO_ROOM ? -1 : stop < 0 ? ME_NO_STRING : me_stream_of(d, d->text + text, d->text_length - text);
+    d->text_length = text;
+    d->text_line = text_line;
+    d->n_runs = runs;
+    d->n_escapes = escapes;
+    return stream;
+}
+
 /* The decoder's state at the last place where everything was whole. It is restored if an event or a token is incomplete. */
 typedef struct { int64_t at, line, text, text_line, runs, escapes; int expect, depth, key; } me_mark;
 
@@ -212,6 +227,9 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
     int64_t stream_at = 0, stream_length = 0;
     int64_t digits;
     int plain = 0;
+    /* Of the innermost object: where it has an unknown escape, so that it is dropped, or -1; whether its message is null. */
+    int64_t bad_at = -1;
+    int is_null = 0;
     for (;;) {
         at = me_blanks(d->level, data, at, n, &line);
         if (!d->candidate) safe = me_mark_of(d, at, line);
@@ -286,6 +304,8 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 d->time = ME_NO_TIME;
                 d->stream = d->payload_stream;
                 since = d->text_length;
+                bad_at = -1;
+                is_null = 0;
             }
             at++;
             continue;
@@ -327,6 +347,12 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                     plain = 1;
                     brace_at = 0;
                 }
+                if (stop == ME_NO_STRING && (stop = me_skip_string(d->level, data, at + 1, n)) > 0) {
+                    /* It is the escape that is unknown: the string ends, and the event is dropped. */
+                    bad_at = at;
+                    d->has_message = 1;
+                    plain = 0;
+                }
             } else {
                 stop = me_skip_string(d->level, data, start, n);
             }
@@ -339,14 +365,21 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 time_length = stop - 1 - start;
             }
             if (key == ME_STREAM && d->candidate) {
-                if ((d->stream = me_stream_of(d, data + start, stop - 1 - start)) < 0) return ME_NO_MEMORY;
-                plain = plain && brace_at;
+                if ((d->stream = me_spelled_stream(d, data, start, stop - 1 - start, n)) == -1) return ME_NO_MEMORY;
+                if (d->stream < 0) {
+                    d->stream = 0;
+                    bad_at = at;
+                }
+                plain = plain && brace_at && memchr(data + start, '\\', (size_t)(stop - 1 - start)) == NULL;
                 stream_at = start;
                 stream_length = stop - 1 - start;
             }
             if (key == ME_PAYLOAD_STREAM && d->depth == 1) {
                 if (d->has_events) ME_FAIL("a logStream behind its events", at);
-                if ((d->payload_stream = me_stream_of(d, data + start, stop - 1 - start)) < 0) return ME_NO_MEMORY;
+                const int64_t named = me_spelled_stream(d, data, start, stop - 1 - start, n);
+                if (named == -1) return ME_NO_MEMORY;
+                if (named < 0) ME_FAIL("a control character or an unknown escape in a string", at);
+                d->payload_stream = named;
                 if (d->candidate) d->stream = d->payload_stream;
                 plain = 0;
             }
@@ -362,11 +395,12 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 plain = plain && brace_at;
                 time_at = at;
                 time_length = stop - at;
-            } else if (key == ME_MESSAGE) {
+            } else if (key == ME_MESSAGE && !(stop - at == 4 && !memcmp(data + at, "null", 4))) {
                 ME_FAIL("a message that is no string", at);
             } else {
                 int is_word = (stop - at == 4 && (!memcmp(data + at, "true", 4) || !memcmp(data + at, "null", 4)))
                               || (stop - at == 5 && !memcmp(data + at, "false", 5));
+                is_null = is_null || key == ME_MESSAGE;
                 if (!is_word) {
                     int64_t digits = 0;
                     for (int64_t i = at; i < stop; i++) {
@@ -385,9 +419,12 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
         at++;
         d->depth--;
         d->expect = d->depth ? ME_NEXT : ME_DOCUMENT;
+        if (c == '}' && d->candidate && !d->has_message && !d->is_control)
+            d->without_message += is_null || d->time != ME_NO_TIME;
         if (c == '}' && d->candidate && d->has_message) {
-            if (d->is_control) {
-                /* The service tells that it can write to its target: no event of a log. */
+            if (bad_at >= 0 && d->bad++ == 0) d->bad_at = d->base + bad_at;
+            if (d->is_control || bad_at >= 0) {
+                /* The service tells that it can write to its target, which is no event of a log; or the event is dropped. */
                 d->text_length = safe.text;
                 d->text_line = safe.text_line;
                 d->n_runs = safe.runs;

@@ -40,6 +40,7 @@ cdef extern from "kernel/events.h" nogil:
         int64_t minute_micros
         uint8_t *second
         int64_t most_held, cut_off
+        int64_t bad, bad_at, without_message
         int goes_on
         const char *error
         int64_t error_at
@@ -223,6 +224,18 @@ cdef class Decoder:
     def cut_off(self):
         """How many messages of a container's log lack their last fragment at its end, and so their last record."""
         return self.d.cut_off
+
+    def take_dropped(self):
+        """Return what of JSON was dropped since this was called last, and forget it.
+
+        Returns
+        -------
+        (int, int, int)
+            How many events with an unknown escape, and where the first one has it; how many events without a message.
+        """
+        dropped = self.d.bad, self.d.bad_at, self.d.without_message
+        self.d.bad = self.d.bad_at = self.d.without_message = 0
+        return dropped
 
     @property
     def offset(self):

@@ -67,8 +67,10 @@ class ExportReader:
     error : SourceError or None
         Why the export ended early. The events before the error have been yielded; the reader does not raise it.
     damaged : int
-        Places in a container's log that hold no event, such as lines that were cut and blocks of NULs. They were passed over, and
-        ``error`` names the first.
+        Places in a container's log that hold no event, such as lines that were cut and blocks of NULs, and events in JSON with an
+        unknown escape. They were passed over, and ``error`` names the first.
+    without_message : int
+        Events in JSON that have no message.
     cut_off : int
         Events that a read error or damaged compression cut off, and messages of a container whose last fragment is missing:
         they are not yielded.
@@ -86,6 +88,7 @@ class ExportReader:
         self.error: SourceError | None = None
         self.cut_off = 0
         self.damaged = 0
+        self.without_message = 0
         self._first_damage = ("", 0)
         self._is_in_damage = False
         self.decoder: _events.Decoder | None = None
@@ -163,6 +166,7 @@ class ExportReader:
             self._pass_over(held, is_end=is_end)
         while self.decoder is not None and not self._is_in_damage:
             self._taken += self.decoder.feed(held[self._taken :], is_end)
+            self._count_dropped()
             if final and not is_end:
                 rest = bytes(held[self._taken :])
                 self.cut_off = int(b"{" in rest if self.format in ("cloudwatch-json", "docker-json") else rest != b"")
@@ -184,6 +188,15 @@ class ExportReader:
                 self._first_damage = message, offset
             self.damaged += 1
             self._pass_over(held, is_end=is_end)
+
+    def _count_dropped(self) -> None:
+        """Count the events that the decoder has dropped."""
+        assert self.decoder is not None
+        bad, offset, without_message = self.decoder.take_dropped()
+        self.without_message += without_message
+        if bad and not self.damaged:
+            self._first_damage = "an unknown escape in an event", self.source.place(offset)
+        self.damaged += bad
 
     def _end(self) -> None:
         if self.decoder is not None:

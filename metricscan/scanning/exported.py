@@ -48,6 +48,7 @@ class ExportScan:
         stats = self._plan.new_stats()
         stats.bytes, stats.records, stats.cut_off = self._frames.read, self._core.records, self._frames.cut_off
         stats.too_long = self._core.too_long
+        stats.without_message = self._frames.without_message
         count_decoded(stats, self._frames.source.decoder)
         self._plan.add_counts(
             stats,

@@ -174,9 +174,11 @@ class ScanStats:
         Units of UTF-16 or UTF-32 that are invalid; the patterns see U+FFFD in their place.
     undecoded_at : int or None
         The place of the first of them, in the first source that holds one.
+    without_message : int
+        Events of exports in JSON that have no message, and so no record.
     """
 
-    __slots__ = ("bytes", "cut_off", "metrics", "records", "too_long", "undecoded", "undecoded_at")
+    __slots__ = ("bytes", "cut_off", "metrics", "records", "too_long", "undecoded", "undecoded_at", "without_message")
 
     def __init__(
         self,
@@ -192,6 +194,7 @@ class ScanStats:
         self.too_long = too_long
         self.undecoded = 0
         self.undecoded_at: int | None = None
+        self.without_message = 0
         self.metrics = {} if metrics is None else metrics
 
     def merge(self, other: ScanStats) -> None:
@@ -201,6 +204,7 @@ class ScanStats:
         self.cut_off += other.cut_off
         self.too_long += other.too_long
         self.undecoded += other.undecoded
+        self.without_message += other.without_message
         if self.undecoded_at is None:
             self.undecoded_at = other.undecoded_at
         for name, counts in other.metrics.items():

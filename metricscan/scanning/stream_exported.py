@@ -98,6 +98,7 @@ class ExportedRows:
         stats = self._plan.new_stats()
         stats.bytes, stats.records, stats.cut_off = self._reader.read, self._core.records, self._reader.cut_off
         stats.too_long = self._core.too_long
+        stats.without_message = self._reader.without_message
         self._plan.add_counts(
             stats,
             [(pattern, (*counts[:5], self.samples(pattern))) for pattern, counts in self._core.counted()],

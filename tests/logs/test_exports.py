@@ -18,8 +18,9 @@ from support.feeding import bits
 
 import metricscan
 from metricscan import SourceError, _core
-from metricscan.logs import _events
+from metricscan.logs import _events, exports
 from metricscan.logs.formats import FORMATS
+from metricscan.logs.source import open_source
 from metricscan.scanning.scanner import _configured
 
 DEFINITIONS = [{"Name": "loss", "Regex": "loss=(\\S*)"}, {"Name": "acc", "Regex": "acc: ([0-9.]+)"}]
@@ -284,7 +285,6 @@ def broken(data, kind):
         (GOOD.replace(b"2,", b"99999999999999999,"), "cloudwatch-json", [1], GOOD.find(b"2,"), "no time"),
         (GOOD.replace(b'"loss=2"', b"2"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "no string"),
         (GOOD.replace(b"loss=2", b"a\nb"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "control character"),
-        (GOOD.replace(b"loss=2", b"\\x"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "unknown escape"),
         (GOOD.replace(b'2, "m', b'2 "m'), "cloudwatch-json", [1], GOOD.find(b' "message": "loss=2') , "comma"),
         (GOOD.replace(b'2, "m', b'2, "x": {}, "m'), "cloudwatch-json", [1], GOOD.find(b'"loss=2"') + 9, "nested"),
         (GOOD.replace(b'2, "m', b'2, "message": "", "m'), "cloudwatch-json", [1], GOOD.find(b'"loss=2"') + 15, "two messages"),
@@ -306,6 +306,85 @@ def test_events_up_to_the_error(data, kind, values, offset, message):
     assert f"at byte {at}" in text
     # a space may belong to what is before the fault
     assert at in (offset, offset + 1)
+
+
+BAD_ESCAPES = [rb"\x", rb"a\u12G4", rb"\u00", rb"x\' loss=5", rb"\a\\ \" loss=5"]
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+@pytest.mark.parametrize("bad", BAD_ESCAPES)
+@pytest.mark.parametrize("place", range(6))
+def test_an_unknown_escape_costs_one_event(bad, place, level):
+    """Wherever it stands, also behind events that are read by the bytes between their messages."""
+    messages = [b"loss=%d" % number for number in range(6)]
+    messages[place] = bad
+    events = [b'{"timestamp": 170000000000%d, "message": "%s"}' % pair for pair in enumerate(messages)]
+    data = b'{"events": [' + b", ".join(events) + b"]}"
+    with at_level(level):
+        values, offset, text = broken(data, "cloudwatch-json")
+    assert values == [number for number in range(6) if number != place]
+    assert data[offset : offset + 1 + len(bad)] == b'"' + bad
+    assert f"an unknown escape in an event at byte {offset}; it was passed over" in text
+
+
+def test_unknown_escapes_are_counted(tmp_path):
+    path = tmp_path / "events.json"
+    path.write_bytes(
+        rb'{"events": [{"message": "\x"}, {"message": "loss=1"}, {"logStreamName": "\x", "message": "loss=2"}]}'
+    )
+    result = metricscan.replay(path, metricscan.Scanner(DEFINITIONS), input_format="cloudwatch-json")
+    (error,) = result.errors
+    assert "an unknown escape in an event at byte 24; 2 such places were passed over" in str(error)
+    assert result["loss"]["value"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+def test_two_spellings_of_a_stream_are_one(level):
+    spellings = ["a/b é", r"a\/b é", r"a\/b \u00e9", r"\u0061/b é", "a/b é", "a/b e"]
+    events = [
+        f'{{"logStreamName": "{name}", "timestamp": 170000000000{number}, "message": "loss={number}"}}'
+        for number, name in enumerate(spellings)
+    ]
+    with at_level(level):
+        reader = exports.ExportReader(open_source(f'{{"events": [{", ".join(events)}]}}'.encode()), "cloudwatch-json")
+        texts = [bytes(decoder.text) for decoder in reader]
+    assert b"".join(texts) == b"".join(b"loss=%d\n" % number for number in range(6))
+    assert reader.stream_names == [None, "a/b é", "a/b e"]
+    assert [count for *_, count in reader.decoder.streams] == [0, 5, 1]
+
+
+def test_the_payload_of_a_stream_in_another_spelling():
+    data = rb'{"logStream": "a\/b", "logEvents": [{"timestamp": 1, "message": "loss=1"}]}'
+    data += rb'{"logStream": "a/b", "logEvents": [{"timestamp": 2, "message": "loss=2"}]}'
+    reader = exports.ExportReader(open_source(data), "cloudwatch-json")
+    list(reader)
+    assert reader.error is None
+    assert reader.stream_names == [None, "a/b"]
+
+
+def test_a_stream_without_a_name():
+    """There is no memory for names yet, which memcpy must not be given."""
+    data = b'{"events": [{"logStreamName": "", "timestamp": 1, "message": "loss=1"}]}'
+    reader = exports.ExportReader(open_source(data), "cloudwatch-json")
+    list(reader)
+    assert reader.stream_names == [None, ""]
+
+
+def test_events_without_a_message_are_counted(tmp_path):
+    path = tmp_path / "events.json"
+    events = [
+        {"timestamp": 1},
+        {"message": None},
+        {"timestamp": 2, "message": "loss=1"},
+        {"logStreamName": "a", "searched": True},
+    ]
+    path.write_text(json.dumps({"events": events, "nextToken": "x"}))
+    result = metricscan.replay(path, metricscan.Scanner(DEFINITIONS), input_format="cloudwatch-json")
+    assert (result.errors, result.stats.without_message) == ((), 2)
+    assert result["loss"]["value"].to_pylist() == [1]
+    with metricscan.Scanner(DEFINITIONS).stream(format="cloudwatch-json") as stream:
+        stream.feed(path.read_bytes())
+        assert stream.stats.without_message == 2
 
 
 def test_every_truncation_of_an_export():
