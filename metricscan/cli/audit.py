@@ -17,6 +17,7 @@ from metricscan.cli.output import (
     open_console,
     print_table,
 )
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from metricscan.sagemaker import Audit
@@ -94,7 +95,7 @@ def _print(result: Audit) -> None:
         place = "" if one.path is None or one.line is None else f"{one.path}:{one.line} (byte {one.offset})"
         verdict = f"{one.verdict}, {one.note}" if one.note else one.verdict
         values = ("" if number is None else repr(number) for number in (one.reported, one.logged))
-        table.add_row(*map(literal, (one.job, one.metric, *values, verdict, place)))
+        table.add_row(*map(literal, (named(one.job), named(one.metric), *values, verdict, place)))
     print_table(console, table)
     if result.jobs and any(one.verdict == "no log" for one in result.findings):
         more = ", .." if len(result.jobs) > _JOBS_SHOWN else ""

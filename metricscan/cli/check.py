@@ -26,6 +26,7 @@ from metricscan.cli.output import (
     print_notices,
 )
 from metricscan.cli.terminal import one_line
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,7 +151,7 @@ def _print_hits(
     from metricscan.logs.members import counted
 
     rows = stats.metrics[one.name].rows
-    title = Text.assemble((one_line(one.name), "bold"), f"  {one_line(one.regex)}  ", (counted(rows, "row"), "bold"))
+    title = Text.assemble((named(one.name), "bold"), f"  {one_line(one.regex)}  ", (counted(rows, "row"), "bold"))
     console.print(title, soft_wrap=True)
     for hit in hits:
         place = f"{hit.path}:{hit.line}" if many else str(hit.line)

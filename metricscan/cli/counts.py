@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from metricscan.cli.output import literal, new_table, print_table
 from metricscan.cli.terminal import one_line
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ def print_counts(console: Console, stats: ScanStats) -> None:
         shown = stats.metrics
     for name, counts in shown.items():
         texts = ", ".join(list(dict.fromkeys(repr(sample.text[:20]) for sample in counts.samples))[:3])
-        table.add_row(literal(name), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
+        table.add_row(literal(named(name)), *(f"{getattr(counts, kind):,}" for kind in kinds), literal(texts))
     print_table(console, table)
     if len(shown) < len(stats.metrics):
         console.print(f"  .. {counted(len(stats.metrics) - len(shown), 'more metric')} without rows")

@@ -11,6 +11,7 @@ from metricscan.cli.goal import JOBS_SHOWN, split_names
 from metricscan.cli.options import bundle
 from metricscan.cli.output import literal, new_table, print_notices, print_table
 from metricscan.cli.rankings import is_computed, text_of
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -151,7 +152,7 @@ class JobGroups(NamedTuple):
             spread = "" if best["std"] is None else f" (std {best['std']:.4g})"
             value = f"{self.grouping.value} {objective.metric} {text_of(best['value'], is_computed=computed)}{spread}"
             count = counted(best["n"], "job")
-            text = f"Best group: {best['group']}, {value} of {count}; its best job is {best['best_job']}"
+            text = f"Best group: {named(best['group'])}, {value} of {count}; its best job is {named(best['best_job'])}"
             console.print(text, style="bold", soft_wrap=True)
             for kind, jobs in _by_kind(best["doubts"]).items():
                 of_them = ", ".join(jobs[:3]) + (f" and {len(jobs) - 3:,} more" if len(jobs) > 3 else "")
@@ -166,14 +167,14 @@ class JobGroups(NamedTuple):
         for row in shown.to_pylist():
             cells = [
                 "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
-                row["group"],
+                named(row["group"]),
                 f"{row['n']:,}" + (f" of {row['jobs']:,}" if row["n"] < row["jobs"] else ""),
                 *("" if row[key] is None else f"{row[key]:.6g}" for key in ("mean", "median", "std")),
                 *(
                     "" if row[key] is None else text_of(row[key], is_computed=is_computed(objective))
                     for key in ("best", "worst")
                 ),
-                row["best_job"] or "",
+                named(row["best_job"] or ""),
             ]
             if has_doubts:
                 counted_kinds = (f"{kind} ({len(jobs):,})" for kind, jobs in _by_kind(row["doubts"]).items())

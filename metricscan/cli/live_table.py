@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.cli.output import literal, new_table, open_console
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,5 +67,5 @@ class LiveTable:
         # those that changed last, as many as the terminal has lines
         most = max(1, self._console.height - 2)
         for job, values in list(self._jobs.items())[-most:]:
-            table.add_row(literal(job), *(literal(values.get(name, "")) for name in self._metrics))
+            table.add_row(literal(named(job)), *(literal(values.get(name, "")) for name in self._metrics))
         return table

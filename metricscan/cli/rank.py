@@ -32,6 +32,7 @@ from metricscan.cli.rankings import (
     print_ranking,
     text_of,
 )
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,8 +199,7 @@ def _print_scopes(console: Console, compared: pa.Table, objective: Objective) ->
             "" if one is None else text_of(one, is_computed=computed[key]) if key in computed else str(one)
             for key, one in row.items()
         ]
-        if row["best"] is None:
-            cells[1] = "none"
+        cells[1] = "none" if row["best"] is None else named(row["best"])
         table.add_row(*map(literal, cells))
     console.print()
     print_table(console, table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from metricscan.cli.goal import JOBS_SHOWN
 from metricscan.cli.output import literal, new_table, print_table
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -42,9 +43,7 @@ def print_best(
 ) -> None:
     """Print the winner in one line."""
     parameters = "".join(f", {key}={value}" for key, value in hyperparameters.items())
-    text = (
-        f"Best: {job}, {_named(objective)} {text_of(value, is_computed=is_computed(objective))} at {place}{parameters}"
-    )
+    text = f"Best: {named(job)}, {_named(objective)} {text_of(value, is_computed=is_computed(objective))} at {place}{parameters}"
     console.print(text, style="bold", soft_wrap=True)
 
 
@@ -93,7 +92,7 @@ def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, 
     """Print that no job won, and why."""
     import pyarrow.compute as pc
 
-    named = _named(objective)
+    wanted = _named(objective)
     found = ranking.filter(pc.equal(ranking["objective_status"], "found"))
     conditions = {
         "copy": "has the log of another job",
@@ -101,16 +100,16 @@ def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, 
         "excluded": "has a doubt that --exclude-doubts names",
     }
     unfulfilled = [text for status, text in conditions.items() if status in ranking["objective_status"].to_pylist()]
-    reason = f"no job has a finite {named}"
+    reason = f"no job has a finite {wanted}"
     if found.num_rows:
         others = [status for status in dict.fromkeys(found["job_status"].to_pylist()) if status != "Failed"]
-        reason = f"all jobs with a finite {named} failed"
+        reason = f"all jobs with a finite {wanted} failed"
         if completed_only:
-            reason = f"no job with a finite {named} is Completed"
+            reason = f"no job with a finite {wanted} is Completed"
         elif others:
             reason += f", or have a status that is not known: {', '.join(map(repr, others[:5]))}"
     elif unfulfilled:
-        reason = f"each job with a finite {named} {', or '.join(unfulfilled)}"
+        reason = f"each job with a finite {wanted} {', or '.join(unfulfilled)}"
     console.print(f"Best: none; {reason}")
 
 
@@ -149,7 +148,7 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
         status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
         piece = (row["part"] or 0) - (row["run"] or 0)
         stream = pieces.get((row["job"], row["stream"], piece), row["stream"])
-        where = "" if stream is None else f"{stream}:{row['line']}"
+        where = "" if stream is None else f"{named(stream)}:{row['line']}"
         if row["run"] is not None:
             where += f", run {row['run']}"
         if row["streams"] > 1:
@@ -157,7 +156,7 @@ def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goa
         rows = f"{row['rows']:,}" + (f" ({row['not_finite']:,} not finite)" if row["not_finite"] else "")
         cells = [
             "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
-            row["job"],
+            named(row["job"]),
             "" if row["value"] is None else text_of(row["value"], is_computed=computed),
             status,
             rows,

@@ -26,6 +26,7 @@ from metricscan.cli.output import EXIT_NOT_RUN, complain, print_notices
 from metricscan.cli.stopping import taking_its_time
 from metricscan.cli.terminal import one_line
 from metricscan.errors import SourceError
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -312,7 +313,7 @@ def _started(
             **(matching.of_scanner if scanner is None and tuning_job is not None else {}),
             **shown.callbacks,
         )
-    click.echo(f"metricscan: job {one_line(job.name)} in {one_line(os.path.relpath(job.folder))}", err=True)
+    click.echo(f"metricscan: job {named(job.name)} in {one_line(os.path.relpath(job.folder))}", err=True)
     return job
 
 
@@ -361,7 +362,7 @@ def _read(job: RunningJob, forwarder: _Forwarder, shown: _Shown) -> None:
 def _print_end(job: RunningJob) -> None:
     record = job.record
     why = record.stopped_by or (record.failure_reason or "").strip().rpartition("\n")[2]
-    text = f"metricscan: {one_line(job.name)}: {record.status}"
+    text = f"metricscan: {named(job.name)}: {record.status}"
     if record.seconds is not None:
         text += f" after {elapsed(record.seconds)}"
     if record.exit_code:
@@ -380,7 +381,7 @@ def _print_end(job: RunningJob) -> None:
             # each value has its own beside it
             continue
         step = "" if row.step is None else f" at step {row.step:.12g}"
-        click.echo(f"  {one_line(name)} {one_line(str(row.value))}{step}", err=True)
+        click.echo(f"  {named(name)} {one_line(str(row.value))}{step}", err=True)
 
 
 def _exit_code(record: JobRecord, stopped_exit_code: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from metricscan.cli.output import EXIT_ERROR, complain
-from metricscan.cli.terminal import one_line
+from metricscan.reports.names import named
 
 
 @click.command(short_help="Stop a job that metricscan run started.")
@@ -31,5 +31,5 @@ def stop(folders: tuple[str, ...], reason: str) -> int:
             complain(error)
             code = EXIT_ERROR
         else:
-            click.echo(f"{one_line(record.job)}: {record.status}{'; it had ended already' if had_ended else ''}")
+            click.echo(f"{named(record.job)}: {record.status}{'; it had ended already' if had_ended else ''}")
     return code

@@ -20,6 +20,7 @@ from metricscan.cli.output import (
     print_notices,
     print_table,
 )
+from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -151,8 +152,8 @@ def _print_logs(console: Console, logs: Sequence[SurveyedFile], most: int) -> No
     table = new_table(*columns, numbers=("bytes", "part"))
     for log in logs:
         cells = [
-            log.job or "none",
-            log.stream or "",
+            "none" if log.job is None else named(log.job),
+            "" if log.stream is None else named(log.stream),
             *([f"{'superseded ' if log.superseded else ''}{log.part}"] if has_parts else []),
             "" if log.size is None else f"{log.size:,}",
             _kind(log),
@@ -198,7 +199,9 @@ def _print_facts(console: Console, found: Survey, most: int) -> None:
         for name, value, source in _facts(job):
             facts.setdefault(source, []).append(value if name == "status" else f"{name}={value}")
         for number, (source, texts) in enumerate(facts.items()):
-            table.add_row(*map(literal, ("" if number else job.name, " ".join(texts), paths.get(source, source))))
+            table.add_row(
+                *map(literal, ("" if number else named(job.name), " ".join(texts), paths.get(source, source)))
+            )
     print_table(console, table)
 
 

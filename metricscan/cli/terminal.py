@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metricscan.reports.names import escape, is_byte
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,7 +19,7 @@ def spelled(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() or character in "\n\t" or _is_byte(character) else repr(character)[1:-1]
+        character if character.isprintable() or character in "\n\t" or is_byte(character) else escape(character)
         for character in text
     )
 
@@ -37,11 +39,6 @@ def message_lines(text: str) -> str:
     """A message of one or more lines. All but the first are indented, so that none is taken for another message."""
     first, *others = spelled(text).replace("\t", "\\t").split("\n")
     return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in others)])
-
-
-def _is_byte(character: str) -> bool:
-    # the command spells these as bytes when it writes them
-    return "\udc80" <= character <= "\udcff"
 
 
 def spell_all(console: Console) -> None:

@@ -147,7 +147,7 @@ class _TableAsCsv:
     NaN and infinities are ``nan``, ``inf`` and ``-inf``, null is an empty cell; a map, a list and a struct are JSON.
     """
 
-    def __init__(self, path: str, schema: pa.Schema, *, guard: bool) -> None:
+    def __init__(self, path: str, schema: pa.Schema, *, guard: bool = False) -> None:
         self._guard = guard
         self._file = pa.OSFile(path, "wb")
         self._file.write((",".join(schema.names) + "\n").encode())

@@ -16,10 +16,11 @@ from metricscan.ranking.ranking import rank
 from metricscan.ranking.tables import opened_tables
 from metricscan.ranking.wide import curve
 from metricscan.reports.bands import bands_of, draw_band
+from metricscan.reports.names import named
 from metricscan.reports.writing import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -130,7 +131,9 @@ def plot(
         if objective is not None:
             best = _best(rank(opened, objective, **conditions), "job")
     # equal data give equal bytes
-    settings: Any = {"svg.hashsalt": metric, "svg.fonttype": "path"}
+    settings: Any = {"svg.hashsalt": named(metric), "svg.fonttype": "path"}
+    # a name is no formula
+    settings["text.parse_math"] = False
     with mpl.rc_context(settings):
         figure = _figure(lines, bands, metric, step, objective, best, log=log, grouping=grouping)
         picture = io.BytesIO()
@@ -138,12 +141,12 @@ def plot(
             figure.savefig(picture, format="png", dpi=150)
             content = picture.getvalue()
         else:
-            figure.savefig(picture, format="svg", metadata={"Date": None, "Title": metric})
-            titles = {f"job-{number}": line.label for number, line in enumerate(lines)}
-            titles |= {f"group-{number}": band.group for number, band in enumerate(bands)}
+            figure.savefig(picture, format="svg", metadata={"Date": None, "Title": named(metric)})
+            titles = {f"job-{number}": named(line.label) for number, line in enumerate(lines)}
+            titles |= {f"group-{number}": named(band.group) for number, band in enumerate(bands)}
             content = _named(picture.getvalue().decode("utf-8"), titles).encode("utf-8")
     if kind == "html":
-        content = _page(content.decode("utf-8"), metric).encode("utf-8")
+        content = _page(content.decode("utf-8"), named(metric)).encode("utf-8")
     write_whole(os.fspath(path), content)
 
 
@@ -243,9 +246,10 @@ def _figure(
         drawn.set_gid(f"job-{number}")
     for number, band in enumerate(bands):
         draw_band(axes, number, band, colours.get(band.group, _GREY), highlighted=band.group in colours, log=log)
+    short = _short(best)
     handles = [
         Line2D(
-            [], [], color=colours[name], linewidth=2.2, label=_short(name) + ("" if value is None else f": {value:.6g}")
+            [], [], color=colours[name], linewidth=2.2, label=short[name] + ("" if value is None else f": {value:.6g}")
         )
         for name, value in best.items()
     ]
@@ -258,7 +262,7 @@ def _figure(
         handles.append(Line2D([], [], color=_GREY, linewidth=0.9, label=text))
     if handles:
         of_groups = "" if grouping is None else f"{grouping.value} "
-        title = None if objective is None else f"best {of_groups}{objective.metric} ({objective.scope})"
+        title = None if objective is None else f"best {of_groups}{named(objective.metric)} ({objective.scope})"
         axes.legend(
             handles=handles, title=title if best else None, frameon=False, fontsize="small", title_fontsize="small"
         )
@@ -269,12 +273,11 @@ def _figure(
     notes += [f"{unseen:,} values not finite"] if unseen else []
     notes += [f"{negative:,} values not positive"] if negative else []
     axes.set_title(
-        metric + (f"   (not drawn: {', '.join(notes)})" if notes else ""),
+        named(metric) + (f"   (not drawn: {', '.join(notes)})" if notes else ""),
         loc="left",
         fontsize="medium",
-        parse_math=False,
     )
-    axes.set_xlabel(step or "value", parse_math=False)
+    axes.set_xlabel("value" if step is None else named(step))
     if log:
         axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=_are_whole(lines)))
@@ -299,9 +302,11 @@ def _are_whole(lines: Sequence[_Line]) -> bool:
     return all(bool((line.step == np.floor(line.step)).all()) for line in lines)
 
 
-def _short(name: str) -> str:
-    name = name.replace("$", r"\$")
-    return name if len(name) <= 48 else f"{name[:22]}..{name[-24:]}"
+def _short(names: Iterable[str]) -> dict[str, str]:
+    """Each name as a legend has room for; whole where two would look the same."""
+    whole = {name: named(name) for name in names}
+    short = {name: one if len(one) <= 48 else f"{one[:22]}..{one[-24:]}" for name, one in whole.items()}
+    return short if len(set(short.values())) == len(short) else whole
 
 
 def _named(svg: str, titles: Mapping[str, str]) -> str:

@@ -151,6 +151,6 @@ def test_styles_stay():
 
 def test_bytes_and_lines_stay():
     assert spelled("a\nb\tc\udce9 é") == "a\nb\tc\udce9 é"
-    assert spelled("\x07\x7f\x9b\u2028") == "\\x07\\x7f\\x9b\\u2028"
+    assert spelled("\x07\x7f\u009b\u2028") == "\\x07\\x7f\\u009b\\u2028"
     assert one_line("a\nb\tc\udce9 \x07") == "a\\nb\\tc\udce9 \\x07"
     assert message_lines("a\nb\n  c") == "a\n  b\n  c"
