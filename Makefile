@@ -43,6 +43,7 @@ test: $(BUILT)
 integration: $(BUILT)
 	$(REQUIRES) project optional-dependencies engines > .venv/requires.txt
 	$(REQUIRES) project optional-dependencies trainings >> .venv/requires.txt
+	$(REQUIRES) project optional-dependencies browser >> .venv/requires.txt
 	$(PIP) install -r .venv/requires.txt
 	$(PYTEST) -p no:benchmark -m integration
 

@@ -97,6 +97,9 @@ def page_curves(
     found = []
     for number, metric in enumerate(metrics):
         points, together = _points_of(drawn, metric, shown, worker, how)
+        if how.get("step") is None:
+            # each value is a step of its own: its row
+            points = points._replace(step=np.full(len(points.value), np.nan))
         entry = _fitted(metric, points, len(shown), left // (len(metrics) - number))
         left -= len(embedded(entry))
         found.append({**entry, "together": together})

@@ -428,7 +428,7 @@ def test_one_job_with_one_point(tmp_path):
     data = data_of(written({"loss": rows([0.5])}, tmp_path, objective=Objective("loss", "Minimize")))
     assert data["winner"]["value"] == 0.5
     assert data["winner"]["second"] is None
-    assert curves_of(data["curves"][0]) == {(0, None): [(1.0, 1.0, None, 0.5)]}
+    assert curves_of(data["curves"][0]) == {(0, None): [(None, 1.0, None, 0.5)]}
 
 
 def test_no_job_and_no_row(tmp_path):

@@ -214,11 +214,24 @@ function drawCurves() {
     if (line) toggleMark(line.curve.name);
   });
   const drawn = (picture.drawn = {});
+  forget(picture.view);
   fill(picture.plot);
   Bokeh.Plotting.show(figure, picture.plot).then((view) => {
+    // another one may have been begun meanwhile
     if (picture.drawn === drawn) picture.view = view;
+    else forget(view);
     document.documentElement.dataset.drawn = "yes";
   });
+}
+
+// Bokeh keeps each picture that it has drawn, until it is told otherwise.
+function forget(view) {
+  if (!view) return;
+  const { document: held } = view.model;
+  view.remove();
+  held?.clear();
+  const at = Bokeh.documents.indexOf(held);
+  if (at >= 0) Bokeh.documents.splice(at, 1);
 }
 
 function linesIn(figure, style) {
