@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from metricscan.definitions.pasted import text_of
 from metricscan.errors import SourceError
-from metricscan.logs.job import FROM_NAME
+from metricscan.logs.job import FROM_NAME, Notice
 from metricscan.logs.job_record import ERRORS, OUTPUT, RECORD
 from metricscan.logs.job_record import MOST_BYTES as MOST_RECORD_BYTES
 from metricscan.logs.job_record import parsed as parsed_record
@@ -24,6 +24,7 @@ from metricscan.logs.parameters import (
     parameters_of,
 )
 from metricscan.logs.run_status import (
+    is_json_of_airflow,
     status_of_airflow,
     status_of_guild,
     status_of_metaflow,
@@ -42,6 +43,11 @@ _PARAMETER_FILES = ("hyperparameters.json", "input/config/hyperparameters.json",
 # A database has some kilobytes per trial.
 _MOST_DATABASE_BYTES = 1 << 28
 _LOG_SUFFIX = re.compile(r"\.(?:log|txt|out|err)$")
+
+_AS_JSON = (
+    "regexes see what stands there, with a backslash before each quote of a message, and neither a traceback nor a status is "
+    "found in them"
+)
 
 
 def add_own_facts(job: Job, folder: str | None, found: Survey, tree: FileTree) -> None:
@@ -103,12 +109,23 @@ def _add_facts_of_tool(job: Job, files: _Files) -> None:
             _set_status(job, *status_of_ray(tree, above, trial, found))
     elif stream.startswith("attempt="):
         _set_status(job, *status_of_airflow(tree, [log.path for log in job.logs]))
+        _say_json_of_airflow(job, tree, found)
     elif "_std" in stream:
         _set_status(job, *status_of_metaflow(tree, [log.path for log in job.logs], found))
     if any(log.stream.startswith(".guild/") for log in job.logs):
         files.add(".guild/attrs/flags", of_yaml)
         path = f"{folder}/.guild/attrs/exit_status"
         _set_status(job, status_of_guild(tree, path, found), path)
+
+
+def _say_json_of_airflow(job: Job, tree: FileTree, found: Survey) -> None:
+    """Say once that logs are read as Airflow 3 wrote them."""
+    last = job.logs[-1].path
+    if any(notice.message.endswith(_AS_JSON) for notice in found.notices) or not is_json_of_airflow(tree, last):
+        return
+    found.notices.append(
+        Notice(f"{last} has a JSON object per line, as other logs of Airflow 3 may have: {_AS_JSON}", last)
+    )
 
 
 def _add_record(job: Job, files: _Files) -> None:

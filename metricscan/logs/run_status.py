@@ -129,6 +129,15 @@ def status_of_airflow(files: FileTree, logs: Iterable[str]) -> tuple[str | None,
     return _IN_AIRFLOW.get(word), path
 
 
+def is_json_of_airflow(files: FileTree, path: str) -> bool:
+    """Whether a task's log has a JSON object per line, as Airflow 3 writes it."""
+    try:
+        begin = files.first_bytes(path, 1 << 16).partition(b"\n")[0]
+    except (OSError, SourceError):
+        return False
+    return begin.startswith(b"{") and b'"timestamp":' in begin and b'"event":' in begin
+
+
 def _end_of(files: FileTree, path: str, size: int) -> bytes:
     """The last bytes of a log; nothing if it cannot be read, which the scan reports."""
     try:

@@ -14,6 +14,7 @@ from support.archives import packed
 from support.folders import tree
 from support.surveys import told
 
+from metricscan import Objective, Scanner, replay
 from metricscan.logs import members
 from metricscan.logs.survey import survey
 
@@ -534,6 +535,24 @@ def test_airflow(tmp_path):
         "task_id=s": "Stopped",
     }
     assert found["task_id=a"][:2] == (["attempt=2.log"] * 2, {"dag_id": "d", "run_id": "r", "task_id": "a"})
+
+
+def test_json_lines_of_airflow_are_told(tmp_path):
+    def line(event, **more):
+        return json.dumps({"timestamp": "2026-03-01T10:00:00.1Z", "level": "info", "event": event} | more) + "\n"
+
+    crash = line("Task failed", error_detail=[{"exc_type": "ValueError", "frames": []}])
+    folder = "logs/dag_id=d/run_id=r/task_id={}/attempt=1.log"
+    tree(
+        tmp_path,
+        {folder.format("a"): line('loss=0.5 "x"') + crash, folder.format("b"): line("loss=0.25")},
+    )
+    result = replay(tmp_path / "logs", Scanner(["loss=loss=([0-9.]+)"]), objective=Objective("loss", "Minimize"))
+    assert result.best.job == "task_id=b"
+    assert [job.status for job in result.jobs] == [None, None]
+    assert not result.doubts
+    [message] = [notice.message for notice in result.notices]
+    assert "attempt=1.log has a JSON object per line, as other logs of Airflow 3 may have: regexes see" in message
 
 
 @pytest.mark.parametrize(("include", "count"), [("*abc/*", 1), ("debug*.log", 0), ("output.log", 0)])
