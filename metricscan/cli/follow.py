@@ -183,7 +183,7 @@ def _open_as_many_as_allowed() -> None:
 def print_rows(batch: JournalBatch, *, with_steps: bool) -> None:
     """Print the rows of a batch, one JSON object a line, and the records that they replace.
 
-    With steps these are the rows that have one, not those of the step metric and of labels.
+    With steps these are the rows of numbers, each with its step, not those of the step metric and of labels.
     """
     import json
 

@@ -190,9 +190,9 @@ class FollowedLog:
         """What was read of a part, also if it has ended."""
         return self._parts[part].read
 
-    def is_read(self, key: tuple[int, int]) -> bool:
-        """Whether the file with this device and inode is open as a part."""
-        return any(part.key == key for part in self._open_parts())
+    def open_files(self) -> list[tuple[int, int]]:
+        """Device and inode of each file that is open as a part."""
+        return [part.key for part in self._open_parts()]
 
     def checkpoints(self) -> dict[int, Checkpoint]:
         """The checkpoint of each part."""

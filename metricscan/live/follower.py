@@ -109,23 +109,24 @@ class _Log:
 
 
 class _HasRead:
-    """Whether a file was read; the checkpoints are unpacked when the first file is asked for."""
+    """Whether a file was read; what is read, and was, is put together when the first file is asked for."""
 
     def __init__(self, logs: Iterable[_Log]) -> None:
         self._logs = logs
+        self._open: set[tuple[int, int]] = set()
         self._ended: dict[tuple[int, int], list[Checkpoint]] | None = None
 
     def __call__(self, path: str, key: tuple[int, int]) -> bool:
-        if any(log.reader is not None and log.reader.log.is_read(key) for log in self._logs):
-            return True
         if self._ended is None:
             self._ended = {}
             for log in self._logs:
+                if log.reader is not None:
+                    self._open.update(log.reader.log.open_files())
                 for packed in log.checkpoints.values():
                     one = Checkpoint.unpack(packed)
                     if one.is_finished:
                         self._ended.setdefault(one.key, []).append(one)
-        return key in self._ended and holds_one(path, self._ended[key])
+        return key in self._open or (key in self._ended and holds_one(path, self._ended[key]))
 
 
 class Follower:
