@@ -235,3 +235,56 @@ def test_a_manifest_whose_evidence_is_invalid(tmp_path, change):
     place.write_text(json.dumps(document))
     with pytest.raises(SourceError, match="is not a valid manifest"):
         Dataset(tmp_path / "out")
+
+
+# ---- logs as tools write them
+
+
+def bar(epoch, done, train, val):
+    shown = "" if val is None else f", val_loss={val}"
+    rate = f"{done}/4 [00:00<00:00, 11.23it/s, v_num=0, train_loss={train}{shown}]"
+    return f"\rEpoch {epoch}: {25 * done:3}%|{'█' * done:<4}| {rate}"
+
+
+def lightning(values):
+    """A bar of Lightning in a file: each epoch begins with the loss of the epoch before it, and ends with its own."""
+    text = "\rSanity Checking DataLoader 0:  50%|█████     | 1/2 [00:00<00:00, 60.1it/s]"
+    for epoch, (before, value) in enumerate(zip([None, *values], values, strict=False)):
+        text += "".join(bar(epoch, done, 9 - epoch, before) for done in range(1, 5))
+        text += "\rValidation: |          | 0/? [00:00<?, ?it/s]" + bar(epoch, 4, 9 - epoch, value)
+    return text + f"\n`Trainer.fit` stopped: `max_epochs={len(values)}` reached.\n"
+
+
+@pytest.mark.parametrize("regex", [r"val_loss=([0-9.]+|nan)", r"val_loss=([0-9.]+)"])
+def test_the_best_epoch_of_a_bar_and_one_that_diverged(tmp_path, regex):
+    values = {"a": ["0.9", "0.5", "0.7"], "b": ["0.8", "0.6", "0.65"], "c": ["0.7", "0.4", "nan"]}
+    tree(tmp_path, {f"{name}.log": lightning(some) for name, some in values.items()})
+    scanner = Scanner([f"val_loss={regex}", r"epoch=Epoch (\d+):"])
+    objective = Objective("val_loss", "Minimize", "best", "epoch")
+    found = metricscan.replay(tmp_path, scanner, objective=objective)
+    ranked = found.ranking.select(["job", "value", "step"]).to_pylist()
+    assert [tuple(row.values()) for row in ranked] == [("c", 0.4, 1.0), ("a", 0.5, 1.0), ("b", 0.6, 1.0)]
+    assert {name: some[0].kind for name, some in found.doubts.items()} == {"c": "diverged"}
+    assert metricscan.replay(tmp_path, scanner, objective=objective, exclude_doubts="diverged").best.job == "a"
+
+
+def test_a_drivers_log_of_ray(tmp_path):
+    """Of Ray 2.60: workers in colour take turns, and equal lines that are left out hold no loss."""
+    said = "\x1b[32m [repeated 30x across cluster] (Ray deduplicates logs by default. Set RAY_DEDUP_LOGS=0 to disable)\x1b[0m"
+
+    def driver(best):
+        lines = ["2026-11-30 23:16:45,476\tINFO worker.py:2038 -- Started a local Ray instance."]
+        lines += [
+            f"\x1b[36m(train pid={pid})\x1b[0m epoch={epoch} loss={best + abs(3 - epoch) / 10}"
+            for epoch in range(1, 6)
+            for pid in (25, 24)
+        ]
+        lines.append(f"\x1b[36m(train pid=24)\x1b[0m warming up{said}")
+        return "\n".join(lines) + "\n"
+
+    tree(tmp_path, {"a/driver.log": driver(0.1), "b/driver.log": driver(0.2)})
+    scanner = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)"])
+    found = metricscan.replay(tmp_path, scanner, objective=Objective("loss", "Minimize", "best", "epoch"))
+    assert (found.best.job, found.best.value, found.best.line) == ("a/driver", 0.1, 7)
+    assert not found.doubts
+    assert not found.notices
