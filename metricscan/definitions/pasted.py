@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from bisect import bisect_right
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
@@ -201,7 +203,15 @@ def line_and_column(text: str, at: int) -> str:
     >>> line_and_column("ab\\ncd", 4)
     'line 2, column 2'
     """
-    return f"line {text.count(chr(10), 0, at) + 1}, column {at - text.rfind(chr(10), 0, at)}"
+    starts = _line_starts(text)
+    line = bisect_right(starts, at)
+    return f"line {line}, column {at - starts[line - 1] + 1}"
+
+
+# of the text whose errors are told: there may be an error in each of its lines
+@lru_cache(maxsize=1)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(end.end() for end in re.finditer("\n", text))]
 
 
 def _outside_strings(text: str, pattern: str, replacement: str) -> str:

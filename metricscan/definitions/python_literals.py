@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from metricscan.definitions.pasted import PastedError, Problem, line_and_column
@@ -126,8 +127,9 @@ class _Source:
         self.text = text
         self.stray: list[tuple[int, int, str]] = []
         self.is_formatted = False
-        # per escape that was written otherwise: its line, its column from 0, and by how much the line grew
-        self._grown: list[tuple[int, int, int]] = []
+        # per line the escapes that were written otherwise, in order: their columns from 0, and how much the line had grown before
+        # each, and in all
+        self._grown: dict[int, tuple[list[int], list[int]]] = {}
         self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
         # a cell or a block that is indented is read as what stands under an if
         self.is_indented = bool(re.match(r"(?:\s*[\r\n])?[ \t]+\S", text))
@@ -144,17 +146,25 @@ class _Source:
 
     def _spelled(self, string: str, row: int, column: int) -> str:
         """A string literal that begins at a line and a column, without escapes of which Python warns."""
+        line, line_start = row, -column
+        counted = 0
 
         def spelled(found: re.Match[str]) -> str:
+            nonlocal line, line_start, counted
             if found[1] is None:
                 return found[0]
-            before = string[: found.start()]
-            line = row + before.count("\n")
-            at = len(before) - before.rfind("\n") - 1 if line > row else column + len(before)
+            newlines = string.count("\n", counted, found.start())
+            if newlines:
+                line += newlines
+                line_start = string.rfind("\n", counted, found.start()) + 1
+            counted = found.start()
+            at = found.start() - line_start
             octal = found[0][1:]
             self.stray.append((line, self._at(line, at), found[0] if octal else string[found.start() :][:2]))
             new = f"\\u{int(octal, 8):04x}" if octal else "\\\\"
-            self._grown.append((line, at, len(new) - len(found[0])))
+            columns, growths = self._grown.setdefault(line, ([], [0]))
+            columns.append(at)
+            growths.append(growths[-1] + len(new) - len(found[0]))
             return new
 
         return _PYTHON_ESCAPE.sub(spelled, string)
@@ -181,7 +191,8 @@ class _Source:
     def place(self, row: int, column: int) -> int:
         """The place in the given text of a line and a column, both from 1, of the parsed one."""
         at = max(column - 1, 0)
-        return self._at(row, at - sum(by for line, grown, by in self._grown if line == row and grown < at))
+        columns, growths = self._grown.get(row, ([], [0]))
+        return self._at(row, at - growths[bisect_left(columns, at)])
 
     def _at(self, row: int, at: int) -> int:
         line = min(max(row - self._above, 1), len(self._starts))
@@ -194,6 +205,8 @@ class _Literals:
     def __init__(self, source: _Source) -> None:
         self.source = source
         self.lines = source.parsed.splitlines()
+        # the line whose columns were asked for last: its number, its bytes, and a place in them as bytes and as characters
+        self._asked = (0, b"", 0, 0)
         self.problems: list[Problem] = []
 
     def meant(self, tree: ast.Module) -> ast.expr:
@@ -338,7 +351,16 @@ class _Literals:
     def _column(self, node: ast.expr) -> int:
         # a syntax tree counts bytes
         line = self.lines[node.lineno - 1] if node.lineno <= len(self.lines) else ""
-        return len(line.encode()[: node.col_offset].decode("utf-8", "replace")) + 1
+        if line.isascii():
+            return min(node.col_offset, len(line)) + 1
+        number, encoded, at, characters = self._asked
+        if number != node.lineno:
+            encoded = line.encode("utf-8", "replace")
+        if number != node.lineno or node.col_offset < at:
+            at = characters = 0
+        characters += len(encoded[at : node.col_offset].decode("utf-8", "replace"))
+        self._asked = (node.lineno, encoded, node.col_offset, characters)
+        return characters + 1
 
     def _problem(self, node: ast.expr, message: str, hint: str | None = None) -> None:
         self.problems.append(Problem(self.source.place(node.lineno, self._column(node)), message, hint))

@@ -62,7 +62,7 @@ from metricscan.patterns.program_facts import (
     note_bytes_after_runs,
     steps_a_byte,
 )
-from metricscan.patterns.tree import ONE_CHARACTER, TOO_DEEP, within
+from metricscan.patterns.tree import ONE_CHARACTER, TOO_DEEP, is_nothing, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -389,6 +389,8 @@ class _Emitter:
         least, most, items = int(av[0]), int(av[1]), av[2]
         if least >= MOST_COUNT:
             raise _NotAProgram("it has a repeat that no record fills")
+        if kind != POSSESSIVE and is_nothing(items, self.slots):
+            return
         limit = -1 if most >= MOST_COUNT else most
         if len(items) == 1 and items[0][0] in ONE_CHARACTER:
             self._run(kind, least, limit, items[0], flags)

@@ -6,7 +6,7 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 #: Nodes that match one character.
 ONE_CHARACTER = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
@@ -61,3 +61,14 @@ def within(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
                 waiting.append(av)
             elif op is sre.GROUPREF_EXISTS:
                 waiting += [branch for branch in av[1:] if branch is not None]
+
+
+def is_nothing(items: Iterable[tuple[Any, Any]], noted: Container[int]) -> bool:
+    """Whether the items match nothing but the empty text, and hold none of the groups that are noted.
+
+    >>> from metricscan.patterns.parse import parse
+    >>> [is_nothing(parse(regex), [1]) for regex in ("(?:(?:){3}|)*", "()", "a?")]
+    [True, False, False]
+    """
+    empty = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.BRANCH)
+    return all(op in empty or (op is sre.SUBPATTERN and av[0] not in noted) for op, av in within(items))

@@ -8,10 +8,12 @@ import sys
 import warnings
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metricscan import DefinitionError, DefinitionWarning, Scanner, SourceError, load_definitions
 from metricscan.definitions.documents import read_document, read_pasted, read_yaml
-from metricscan.definitions.pasted import PastedError
+from metricscan.definitions.pasted import PastedError, line_and_column
 
 PAIRS = (("f1", r"F1: (\d+)"), ("mae", r"MAE=(\S+)"))
 
@@ -318,3 +320,27 @@ def test_python_that_warns_leaves_the_filters_alone(tmp_path):
     code = f"import metricscan.definitions.files as f; print(f.read_definitions({str(path)!r})[0])"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == (r"[{'Name': 'a', 'Regex': '\\d'}]", "")
+
+
+@given(st.text(alphabet="a\né\r", max_size=30), st.data())
+def test_a_place_is_told_by_line_and_column(text, data):
+    at = data.draw(st.integers(0, len(text)))
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    assert line_and_column(text, at) == f"line {line}, column {column}"
+
+
+@given(
+    st.lists(
+        st.sampled_from([r"'\S'", "'é'", r"'\d\w'", "'a'", "'''\n'''", r"'''\q" + "\n" + r"\z'''", "[", "x"]),
+        max_size=12,
+    )
+)
+def test_places_behind_stray_escapes(items):
+    text = "x = [" + ", ".join(items) + ", y]"
+    with pytest.raises(PastedError) as caught:
+        read_document(text, ".py")
+    for problem in caught.value.problems:
+        if problem.message.startswith("y where a literal"):
+            assert text[problem.at :] == "y]"
+        elif problem.message.startswith("x where a literal"):
+            assert text[problem.at] == "x"

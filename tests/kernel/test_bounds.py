@@ -32,6 +32,8 @@ HUGE = {
     "a long count of a group": ("(?:ab){0,65535}(c)", "ababc"),
     "counts in counts": ("(?:a{65535}){65535}|(b)", "b"),
     "counts in counts in counts": ("(?:(?:(?:a{1,200}b){1,200}){1,200}){1,200}(c)", "abaabc"),
+    "a count of nothing": ("a(?:){50000000}(b)", "ab"),
+    "counts of nothing in counts": ("a(?:(?:){3}|(?:(?:)*?){2,50000000}){50000000}(b)", "ab"),
     "a count beyond any record": ("a{4294967294}|(b)", "b"),
     "a class of 20,000": ("([" + "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))) + "])", "\u4e00"),
 }
@@ -240,12 +242,22 @@ def test_explain_says_which_records_may_exceed_the_budget():
         r"(\w)\1+=": "any: its failures are not remembered",
         r"(?:a{1,60}){1,60}b{1,9}(?:c{1,60}){1,60}d": "any: its failures are not remembered",
         r"(?:ab|cd)+e": "those of more than",
+        r"(?:<.*?>|x)*y": "any: a lazy repeat stands in a loop",
     }
     for regex, told in regexes.items():
         explanation = scanner(regex).explain()[0]
         assert (explanation.budget or "").startswith(told or ""), regex
         assert (explanation.budget is None) == (told is None), regex
         assert ("budget    records that may exceed it" in str(explanation)) == (told is not None)
+
+
+def test_what_takes_only_the_empty_text_is_left_out():
+    for regex in ("a(?:){50000000}(b)", "a(?:(?:){3}){50000000}?(b)", "a(?:(?:)*?){2,9}(b)"):
+        assert [match.span for match in scanner(regex).find("ab")] == [
+            re.search(regex.replace("50000000", "5"), "ab").span()
+        ]
+    # a group whose value is asked for stays
+    assert scanner("a(){3}b").find("ab")[0].value_span == (1, 1)
 
 
 @pytest.mark.parametrize("regex", [r"(?:a|ab)*c", r"(?:a+a+)+[bc]", r"(?:\w+\s?)*:", r"(?:[a-z]+)*[=:]", r"(a|a)*b"])
