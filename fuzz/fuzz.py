@@ -6,6 +6,7 @@ import sys
 import warnings
 
 import atheris
+from readers import READERS
 from targets import TARGETS
 
 from metricscan.errors import DefinitionWarning
@@ -14,7 +15,7 @@ from metricscan.errors import DefinitionWarning
 def main() -> None:
     """Fuzz until the flags say stop, or until a case differs."""
     warnings.simplefilter("ignore", DefinitionWarning)
-    target = TARGETS[sys.argv.pop(1)]
+    target = (TARGETS | READERS)[sys.argv.pop(1)]
 
     def one(data: bytes) -> None:
         target(data)

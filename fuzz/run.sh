@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 minutes=${1:-10}
 shift || true
 targets=("$@")
-(( ${#targets[@]} )) || targets=(grammar text numbers)
+(( ${#targets[@]} )) || targets=(grammar text numbers definitions jobs archive export journal dataset)
 folder=$PWD/build/fuzz
 venv=$folder/venv
 clang=${CLANG:-$(command -v clang || command -v clang-14)}

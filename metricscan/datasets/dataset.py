@@ -149,7 +149,16 @@ class Dataset(Mapping[str, pa.Table]):
                         rows += batch.num_rows
                         conformed = _conformed(batch, path, schema)
                         yield unguarded(conformed) if self._manifest.csv_guard else conformed
-            except (OSError, ValueError, pa.ArrowException) as error:
+            # the files may hold anything
+            except (
+                OSError,
+                LookupError,
+                TypeError,
+                ValueError,
+                ArithmeticError,
+                RecursionError,
+                pa.ArrowException,
+            ) as error:
                 if isinstance(error, SourceError):
                     raise
                 raise SourceError(f"cannot read {path}", path=path, cause=error) from error
@@ -166,7 +175,13 @@ class Dataset(Mapping[str, pa.Table]):
     @cached_property
     def jobs(self) -> list[Job]:
         """The jobs of the replay with their logs."""
-        return self._manifest.jobs()
+        try:
+            return self._manifest.jobs()
+        except (LookupError, TypeError, ValueError) as error:
+            place = os.path.join(self.path, manifests.MANIFEST)
+            raise SourceError(
+                f"{place} names a job of a source that it does not describe", path=place, cause=error
+            ) from error
 
     @cached_property
     def names(self) -> pa.Array:

@@ -280,6 +280,12 @@ def read(path: str) -> Manifest:
             message = f"{place} is not a valid manifest: {folder!r:.200} is not the name of a folder in {path}"
             raise SourceError(message, path=place)
     objective = document["objective"]
+    for one in document["sources"]:
+        if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("path", "job", "stream")):
+            message = f"{place} is not a valid manifest: a source without its path, job and stream: {one!r:.200}"
+            raise SourceError(message, path=place)
+    if not all(isinstance(one, dict) for one in document["counts"].values()):
+        raise SourceError(f"{place} is not a valid manifest: counts that are no objects", path=place)
     try:
         facts = [JobFacts(one["job"], one["status"], one["hyperparameters"]) for one in document.pop("jobs")]
         goal = None if objective is None else Objective(**objective)

@@ -396,3 +396,37 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path, kind, is_file):
     tmp_path.joinpath("out", *inner).symlink_to(tmp_path.joinpath("other", *inner))
     with pytest.raises(SourceError, match="leads out of"):
         Dataset(tmp_path / "out")
+
+
+@pytest.mark.parametrize("line", ["{}", "[]", "1", "null", '{"job": 1}', '{"job": "a", "value": {}}', '"x"'])
+def test_a_line_of_json_that_is_no_row_is_an_error(tmp_path, line):
+    write(tmp_path / "out", 1.0, format="jsonl")
+    (tmp_path / "out" / "loss" / "part-0.jsonl").write_text(line + "\n")
+    with pytest.raises(SourceError, match="cannot read"):
+        Dataset(tmp_path / "out")["loss"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sources", [{}]),
+        ("sources", [1]),
+        ("sources", [{"job": "a", "stream": 1, "path": "b"}]),
+        ("counts", {"loss": 1}),
+    ],
+)
+def test_a_manifest_without_what_it_must_have_is_an_error(tmp_path, key, value):
+    write(tmp_path / "out", 1.0)
+    place = tmp_path / "out" / MANIFEST
+    place.write_text(json.dumps(json.loads(place.read_text()) | {key: value}))
+    with pytest.raises(SourceError, match="is not a valid manifest"):
+        Dataset(tmp_path / "out")
+
+
+def test_a_source_of_a_job_that_is_not_named_is_an_error(tmp_path):
+    write(tmp_path / "out", 1.0)
+    place = tmp_path / "out" / MANIFEST
+    source = {"job": "gone", "stream": "stdout", "path": "b"}
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"sources": [source]}))
+    with pytest.raises(SourceError, match="does not describe"):
+        _ = Dataset(tmp_path / "out").jobs

@@ -1,6 +1,7 @@
 """The fuzzer's targets without the fuzzer: the kept corpus, and random cases from seeds."""
 
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
 sys.path.insert(0, str(FUZZ))
 
+from random_readers import changed  # noqa: E402
+from readers import READERS  # noqa: E402
 from targets import TARGETS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
@@ -17,11 +20,21 @@ KEPT = [pytest.param(path.parent.name, path, id=f"{path.parent.name}-{path.name}
 
 @pytest.mark.parametrize(("target", "path"), sorted(KEPT, key=lambda kept: kept.id))
 def test_the_kept_corpus(target, path):
-    TARGETS[target](path.read_bytes())
+    (TARGETS | READERS)[target](path.read_bytes())
 
 
 def test_a_corpus_is_kept_for_every_target():
-    assert {param.values[0] for param in KEPT} == set(TARGETS)
+    assert {param.values[0] for param in KEPT} == {*TARGETS, *READERS}
+
+
+@pytest.mark.parametrize("target", sorted(READERS))
+def test_whatever_the_bytes_are_readers_give_a_result_or_an_error_of_ours(target):
+    source = random.Random(target)
+    kept = [path.read_bytes() for path in sorted((FUZZ / "corpus" / target).iterdir())]
+    # some of the kept cases can be read, so the target reads at all
+    assert target in ("journal", "dataset") or any(READERS[target](data) for data in kept)
+    for _ in range(40):
+        READERS[target](changed(source, kept))
 
 
 @pytest.mark.slow
@@ -55,3 +68,16 @@ def test_cases_near_the_kept_ones(target):
                 data[at:at] = source.choice(b"0123456789.*+?()[]{}|\\^$ae=\n").to_bytes(1, "big")
         compared += TARGETS[target](bytes(data))
     assert compared > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["killed_overwrites.py", "--kills=5", "--signals=5"],
+        ["killed_overwrites.py", "--kills=5", "--signals=5", "--renames"],
+        ["steady.py", "--rounds=100", "--threads=4"],
+    ],
+)
+def test_the_long_runs_work(arguments):
+    subprocess.run([sys.executable, FUZZ / arguments[0], *arguments[1:]], check=True, timeout=120)

@@ -1,0 +1,98 @@
+"""Overwrites of one dataset, killed or signalled at random moments: the old dataset or the new one is there, whole.
+
+    python fuzz/killed_overwrites.py --kills 1000 --signals 1000 --seed 1
+
+``--renames`` swaps by two renames and a recovery, as where the system cannot swap two folders. Exit code 1 if a dataset is
+missing, mixed or damaged, or if something is left behind after the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from support.overwrites import METRICS, by_renames, value_of, write
+
+
+def stopped(path: Path, value: float, after_s: float, number: int, *, renames: bool) -> int:
+    """Begin an overwrite, and send it a signal so long after; the status with which it ended."""
+    process = os.fork()
+    if not process:
+        code = 1
+        try:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if renames:
+                by_renames()
+            write(path, value)
+            code = 0
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            os._exit(code)
+    time.sleep(after_s)
+    os.kill(process, number)
+    return os.waitpid(process, 0)[1]
+
+
+def main() -> int:
+    """Kill and signal as many overwrites as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--signals", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--renames", action="store_true")
+    given = parser.parse_args()
+    # Arrow's threads wait for work, and hold no lock, while this process forks
+    warnings.simplefilter("ignore", DeprecationWarning)
+    moments = random.Random(given.seed)
+    counts: collections.Counter[str] = collections.Counter()
+    with tempfile.TemporaryDirectory() as parent:
+        path = Path(parent, "out")
+        write(path, 0.0)
+        # the first one has imported what the others use
+        began = time.monotonic()
+        write(path, 0.0)
+        longest_s = 1.2 * (time.monotonic() - began)
+        last = 0.0
+        for attempt in range(given.kills + given.signals):
+            number = signal.SIGKILL if attempt < given.kills else moments.choice([signal.SIGINT, signal.SIGTERM])
+            value = float(attempt + 1)
+            began = time.monotonic()
+            status = stopped(path, value, moments.random() * longest_s, number, renames=given.renames)
+            left = len(os.listdir(parent)) - path.exists()
+            found = value_of(path)
+            if found not in (last, value) or (status == 0 and found != value):
+                print(
+                    f"attempt {attempt} of seed {given.seed}: {found} is there; {last} or {value} was expected",
+                    file=sys.stderr,
+                )
+                return 1
+            outcome = "new" if found == value else "old"
+            counts[
+                f"{signal.Signals(number).name}: {outcome} dataset, {'ended before' if status == 0 else 'stopped'}"
+            ] += 1
+            counts["folders left by the stopped run, which the next one removed"] += left
+            last = found
+        write(path, -1.0)
+        if os.listdir(parent) != ["out"] or value_of(path) != -1.0:
+            print(f"left: {os.listdir(parent)}", file=sys.stderr)
+            return 1
+    for what, count in sorted(counts.items()):
+        print(f"{count:6} {what}")
+    print(f"{given.kills} kills, {given.signals} signals, {len(METRICS)} metrics: no dataset was lost or mixed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
