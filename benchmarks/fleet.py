@@ -3,8 +3,9 @@
     python benchmarks/fleet.py ray FOLDER [ROUNDS]     # the logs of a folder, read by replay and by Ray, in turns
     python benchmarks/fleet.py size N ...              # N logs played: seconds of each stage, and peak memory
 
-To play N logs, 1,000 small ones are really listed, scanned and decided: seconds with a star are theirs, times N / 1,000. Their
-tables are repeated under other names, so the machine that ranks has the work of N logs, and no disk has to hold them.
+To play N logs, 1,000 small ones are really listed and scanned: seconds with a star are theirs, times N / 1,000. Their tables are
+repeated under other names and with other values, and all jobs are decided. So the machine that lists and ranks has the work of N
+logs, and no disk has to hold them. The peaks of memory are those of cutting tasks and of ranking, each in a process of its own.
 """
 
 import logging
@@ -20,6 +21,8 @@ import pyarrow.compute as pc
 
 import metricscan
 from metricscan import fleet
+from metricscan.fleet.tables import packed
+from metricscan.fleet.work import tasks_as_bytes
 
 SCANNER = metricscan.Scanner([r"loss=loss=([0-9.]+)", r"step=step=(\d+)"])
 BEST = metricscan.Objective("loss", "Minimize", "min", step="step")
@@ -63,42 +66,65 @@ def renamed(table, turn, columns=("job",)):
     return table.set_column(at, "number", pc.add(table["number"], turn * PLAYED))
 
 
-def play(count):
+def changed(scan, turn):
+    """The scan of other logs: of this turn, and with other values."""
+    scan, at = renamed(scan, turn), scan.column_names.index("value")
+    is_loss = pc.fill_null(pc.equal(scan["metric"], "loss"), False)
+    values = pc.if_else(is_loss, pc.add(scan["value"], 1000.0 * turn), scan["value"])
+    return scan.set_column(at, "value", values)
+
+
+def play(count, stage):
     with tempfile.TemporaryDirectory() as folder:
         for number in range(PLAYED):
-            lines = "".join(f"step={step} loss={(step * 7919 + number) % 100}.5\n" for step in range(20))
+            lines = "".join(f"step={step} loss={(step * 7919 + number) % 100}.{number:03}\n" for step in range(20))
             Path(folder, f"trial_{number}.log").write_text(lines)
-        begin = time.perf_counter()
+        begin = time.process_time()
         listed = fleet.list_logs(folder)
-        listing_s = (time.perf_counter() - begin) * count / PLAYED
-        begin = time.perf_counter()
-        partial = fleet.decide(fleet.scan_batch(listed, SCANNER), BEST)
-        working_s = (time.perf_counter() - begin) * count / PLAYED
-    turns = count // PLAYED
-    begin = time.perf_counter()
-    tasks = fleet.tasks_of(pa.concat_tables(renamed(listed, turn, ("job", "path")) for turn in range(turns)))
-    cutting_s = time.perf_counter() - begin
-    assert sum(task.num_rows for task in tasks) == count
-    del tasks
-    begin = time.perf_counter()
-    ranking = fleet.rank_partials(renamed(partial, turn) for turn in range(turns))
-    ranking_s = time.perf_counter() - begin
-    assert ranking.num_rows == count
+        listing_s = (time.process_time() - begin) * count / PLAYED
+        begin = time.process_time()
+        scan = fleet.scan_batch(listed, SCANNER)
+        scanning_s = (time.process_time() - begin) * count / PLAYED
+    turns = range(count // PLAYED)
+    if stage == "list":
+        begin = time.process_time()
+        tasks = tasks_as_bytes(
+            fleet.tasks_of(pa.concat_tables(renamed(listed, turn, ("job", "path")) for turn in turns))
+        )
+        cutting_s = time.process_time() - begin
+        size = sum(map(len, tasks)) / count
+        stages = f"listed {listing_s:7.1f} s*, cut into tasks {cutting_s:6.1f} s, {size:.0f} bytes of tasks a log"
+    else:
+        deciding_s, size = 0.0, 0.0
+
+        def partials():
+            nonlocal deciding_s, size
+            for turn in turns:
+                played = changed(scan, turn)
+                begin = time.process_time()
+                partial = fleet.decide(played, BEST)
+                deciding_s += time.process_time() - begin
+                size = size or len(packed(partial)) / PLAYED
+                yield partial
+
+        begin = time.process_time()
+        ranking = fleet.rank_partials(partials())
+        ranking_s = time.process_time() - begin - deciding_s
+        assert ranking.num_rows == count
+        stages = f"scanned {scanning_s:7.1f} s*, decided {deciding_s:6.1f} s, played and ranked {ranking_s:6.1f} s, "
+        stages += f"{size:.0f} bytes of partial ranking a log, {ranking.nbytes / count:.0f} of ranking"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(
-        f"{count:>12,} logs: listed {listing_s:8.1f} s*, cut into tasks {cutting_s:6.1f} s, scanned and decided "
-        f"{working_s:8.1f} s*, ranked {ranking_s:7.1f} s, peak {peak / 2**20:8,.0f} MiB, "
-        f"{partial.nbytes / PLAYED:.0f} bytes of partial ranking a log"
-    )
+    print(f"{count:>12,} logs: {stages}, peak {peak / 2**20:7,.0f} MiB")
 
 
 if __name__ == "__main__":
     what, *given = sys.argv[1:]
     if what == "ray":
         ray_beside_one_machine(given[0], int(given[1]) if len(given) > 1 else 5)
-    elif what == "size" and len(given) == 1:
-        play(int(given[0]))
+    elif what in ("list", "rank"):
+        play(int(given[0]), what)
     else:
         # a process each, for peaks of memory do not go down
         for one in given:
-            subprocess.run([sys.executable, __file__, "size", one], check=True)
+            for stage in ("list", "rank"):
+                subprocess.run([sys.executable, __file__, stage, one], check=True)

@@ -12,10 +12,12 @@ from support.fleet import SCANNER, batches, mixed, paths_in, said, same_errors, 
 from metricscan import Objective, OptionError, Scanner, SourceError, replay
 from metricscan.definitions.blocks import run_starts, separators
 from metricscan.fleet import decide, list_logs, merge_partials, rank_partials, scan_batch, tasks_of
+from metricscan.fleet.counted import Counted
 from metricscan.fleet.gathered import Gathered
 from metricscan.fleet.listing import logs_of
 from metricscan.fleet.partials import PARTIAL
 from metricscan.fleet.tables import SCANNED
+from metricscan.scanning.stats import MetricStats, Sample, ScanStats, Suspect, some_of_each_kind
 
 OBJECTIVES = [
     Objective("loss", "Minimize"),
@@ -103,6 +105,37 @@ def test_counts_errors_and_evidence_are_those_of_one_machine(logs, scans):
             assert other.cut_line_starts.tolist() == suspects.cut_line_starts.tolist()
             for name in ("last_near_miss", "is_not_finite", "unterminated_start", "dropped", "last_cut_line"):
                 assert getattr(other, name) == getattr(suspects, name)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_counts_in_any_order_are_those_merged_in_order(seed):
+    rng = random.Random(seed)
+
+    def some_stats(path):
+        stats = ScanStats(rng.randrange(9), rng.randrange(9), cut_off=rng.randrange(2))
+        for name in rng.sample(["loss", "acc"], rng.randrange(3)):
+            one = MetricStats(rows=rng.randrange(5), samples=[Sample(path, at, 0) for at in range(rng.randrange(6))])
+            suspects = [
+                Suspect(rng.choice(["near-miss", "unit"]), str(at), path, at, 0, 0) for at in range(rng.randrange(7))
+            ]
+            one.suspects = some_of_each_kind(suspects)
+            one.units = {
+                unit: Suspect("unit", unit, path, 1, 0, 0) for unit in rng.sample(["", "%", "s"], rng.randrange(4))
+            }
+            stats.metrics[name] = one
+        if rng.random() < 0.1:
+            stats.undecoded, stats.undecoded_at = 1, rng.randrange(9)
+        return stats
+
+    found = [some_stats(str(number)) for number in range(200)]
+    wanted = ScanStats()
+    for one in found:
+        wanted.merge(one)
+    counted = Counted()
+    for number, one in rng.sample(list(enumerate(found)), len(found)):
+        counted.add((number,), one)
+    assert counted.stats() == wanted
+    assert all(list(one.units) == list(wanted.metrics[name].units) for name, one in counted.stats().metrics.items())
 
 
 def test_the_rows_are_those_of_one_machine(logs, listed):
