@@ -105,13 +105,14 @@ def records_around(
     SourceError
         The source cannot be read.
     """
-    data, at, is_begin = b"", -1, True
+    data, at, is_begin, is_end = b"", -1, True, False
     with source:
         source.settle()
         if source.descriptor is not None:
             begin = max(0, offset - _NEAR_BYTES)
             at, is_begin = offset - begin, begin == 0
             data = os.pread(source.descriptor, at + _NEAR_BYTES, begin)
+            is_end = len(data) < at + _NEAR_BYTES
         else:
             start = 0
             for piece in source:
@@ -124,6 +125,7 @@ def records_around(
                 elif len(data) > 2 * _NEAR_BYTES:
                     start += len(data) - _NEAR_BYTES
                     data, is_begin = data[-_NEAR_BYTES:], False
+            is_end = len(data) - at < _NEAR_BYTES
     if not 0 <= at < len(data):
         return None
     ends = re.compile(rb"\r\n|\n|\r" if universal else b"\n")
@@ -132,12 +134,10 @@ def records_around(
         return None
     before = before[:-1] if is_begin and at <= _NEAR_BYTES else before[1:-1]
     record, *behind = ends.split(data[at : at + _NEAR_BYTES], maxsplit=neighbours + 1)
-    # what stands last is the rest, or nothing behind a final terminator
-    return (
-        before[-neighbours:] if neighbours else [],
-        record,
-        behind[:neighbours] if len(behind) > neighbours else behind[:-1],
-    )
+    if len(behind) > neighbours or not (is_end and behind and behind[-1]):
+        # what stands last is not read to its end, or it is nothing behind the final terminator
+        behind = behind[:-1]
+    return before[-neighbours:] if neighbours else [], record, behind
 
 
 def _in_text(source: Source, offset: int, length: int) -> int | None:

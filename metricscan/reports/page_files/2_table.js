@@ -271,7 +271,7 @@ function markedJob(name, at) {
     if (column.key !== "job" && text !== "") facts.append(make("dt", {}, column.label), make("dd", {}, text));
   }
   const stream = coded(data.jobs.stream, at);
-  if (stream !== null) facts.append(make("dt", {}, "place"), make("dd", {}, stream + ":" + data.jobs.line[at]));
+  if (stream !== null) facts.append(make("dt", {}, "place"), make("dd", {}, breakable(stream + ":" + data.jobs.line[at])));
   const doubts = data.doubts.of.filter((one) => one.job === at);
   const meanings = new Map(data.doubts.kinds.map((one) => [one.kind, one.meaning]));
   return make("article", {},

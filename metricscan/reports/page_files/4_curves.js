@@ -306,7 +306,7 @@ function colourCurves() {
       const source = picture.sources[group][number];
       const colours = lines.map((line) => (group === "marked" ? markColour(line.curve.name) : colour(group === "first" ? "best" : GREY)));
       source.data = { x: lines.map((line) => line.x), y: lines.map((line) => line.y), colour: colours };
-      if (group === "grey") source.glyph.line_alpha = others > 300 ? 0.35 : others > 60 ? 0.5 : 0.8;
+      if (group === "grey") source.glyph.line_alpha = others > 300 ? 0.22 : others > 60 ? 0.5 : 0.8;
       lines.forEach((line, at) => addLonePoints(dots, line, colours[at]));
     });
   }

@@ -101,7 +101,7 @@ function drawParallel() {
   };
   const drawn = shownJobs.slice(0, MOST_LINES);
   const grey = drawn.filter((job) => !isFirst(job) && !isMarked(data.jobs.name[job]));
-  for (const job of grey) line(job, colour("curve"), 1, grey.length > 200 ? 0.3 : grey.length > 40 ? 0.45 : 0.7);
+  for (const job of grey) line(job, colour("curve"), 1, grey.length > 500 ? 0.14 : grey.length > 200 ? 0.25 : grey.length > 40 ? 0.45 : 0.7);
   for (const job of drawn.filter((one) => isFirst(one)).reverse()) line(job, colour("best"), 2, state.top > 25 ? 0.6 : 1);
   for (const job of drawn.filter((one) => isMarked(data.jobs.name[one]))) line(job, markColour(data.jobs.name[job]), 2.4, 1);
   pen.font = "12px " + getComputedStyle(document.body).fontFamily;
