@@ -147,6 +147,8 @@ def _conditions(
     exclude_doubts: str | Sequence[str] | None,
 ) -> dict[str, Any]:
     """What a job must fulfil to get a rank; what is not given is as in the replay, if its objective is used."""
+    if isinstance(exclude_doubts, str):
+        exclude_doubts = (exclude_doubts,)
     return {
         "completed_only": noted.get("completed_only", False) if completed_only is None else completed_only,
         "min_step": noted.get("min_step") if min_step is None else min_step,

@@ -522,6 +522,14 @@ def test_conditions_are_said_in_words():
         assert part in text
 
 
+def test_one_kind_of_doubt_may_be_a_text(tmp_path):
+    data = data_of(
+        written({"m": rows([1.0])}, tmp_path, objective=Objective("m", "Minimize"), exclude_doubts="crashed")
+    )
+    assert data["made"]["conditions"]["exclude_doubts"] == ["crashed"]
+    assert "Jobs with these doubts have no rank: crashed." in data["objective"]["rule"]
+
+
 def test_the_public_name():
     assert metricscan.report is report
     assert json.loads(embedded({"a": "\u2028</script>"})) == {"a": "\u2028</script>"}
