@@ -244,8 +244,8 @@ def _remove(folder: str) -> None:
     manifest = os.path.join(folder, MANIFEST)
     with contextlib.suppress(OSError):
         found = list(disk.files_under(folder))
-        # one without a manifest never had the name of a dataset, so nobody else wrote into it
-        if os.path.lexists(manifest) and _foreign_in(folder) is not None:
+        # one without a manifest, or with the beginning of one, never had the name of a dataset, so nobody else wrote into it
+        if described_files(folder) is not None and _foreign_in(folder) is not None:
             return
         disk.remove(one for one in found if one[0] != manifest)
         if os.listdir(folder) == [MANIFEST]:

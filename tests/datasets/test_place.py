@@ -324,6 +324,16 @@ def test_only_left_overs_of_this_dataset_are_removed(tmp_path):
     assert sorted(os.listdir(tmp_path)) == sorted([*kept, ".out.87654321.partial", "out"])
 
 
+@pytest.mark.parametrize("manifest", ["", "{", '{"format_version": 1, "format": "parquet", "metrics": {"loss": "lo'])
+def test_a_left_over_with_the_beginning_of_a_manifest_is_removed(tmp_path, manifest):
+    left = tmp_path / ".out.12345678.partial"
+    (left / "loss").mkdir(parents=True)
+    (left / "loss" / "part-0.parquet").write_text("cut")
+    (left / MANIFEST).write_text(manifest)
+    write(tmp_path / "out", 1.0)
+    assert os.listdir(tmp_path) == ["out"]
+
+
 def test_a_dataset_that_was_moved_aside_is_back_for_who_reads_it(tmp_path):
     write(tmp_path / "out", 1.0)
     os.rename(tmp_path / "out", tmp_path / ".out.12345678.old")
