@@ -104,6 +104,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         # an error when it flushes the rest at exit.
         _drop_output()
         return 0
+    except (MemoryError, ImportError) as error:
+        # a library that there is no memory for cannot be imported
+        complain(str(error) or "no memory")
+        return EXIT_ERROR
     except OSError as error:
         # for example a full disk under the output; all other reading and writing has its own errors
         _drop_output()

@@ -220,7 +220,11 @@ class LogScanner:
         The logs are scanned as one input if all of them are plain text.
         """
         if len(group) > 1:
-            together = self._together([log.path for log in self.logs[group.start : group.stop]])
+            try:
+                together = self._together([log.path for log in self.logs[group.start : group.stop]])
+            except MemoryError:
+                # alone, each needs less
+                together = None
             if together is not None:
                 self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
                 self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
@@ -261,8 +265,8 @@ class LogScanner:
                 self._note_suspects(number, running)
                 failure = self._note_span(log, running)
             self._note_end(number, running)
-        except SourceError as error:
-            failure = error
+        except (SourceError, MemoryError) as error:
+            failure = _of_log(error, log.path)
         one = range(number, number + 1)
         return Scanned(one, batches, lambda: (stats, [(stats.bytes, stats.records)])), failure
 
@@ -292,8 +296,8 @@ class LogScanner:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
                 self._note_end(number, running)
-            except SourceError as error:
-                self._on_error(error)
+            except (SourceError, MemoryError) as error:
+                self._on_error(_of_log(error, log.path))
             finally:
                 running.close()
             stats[0] = running.stats
@@ -466,8 +470,8 @@ class LogScanner:
                             number = scan.number_of(stream)
                             if number is not None and is_wanted(number):
                                 yield number, (name, batch.filter(pa.array(streams == stream)))
-            except SourceError as error:
-                failure = error
+            except (SourceError, MemoryError) as error:
+                failure = _of_log(error, opened.name)
             stats = running.stats
             if failure is None and None in by_stream:
                 self._note_end(numbers[0], running)
@@ -527,6 +531,13 @@ class LogScanner:
             path=log.path,
             hint="save it to a file",
         )
+
+
+def _of_log(error: SourceError | MemoryError, path: str) -> SourceError:
+    """The error of one log. Without memory for it there may be some for the next."""
+    if isinstance(error, SourceError):
+        return error
+    return SourceError(f"{path} was not read to its end: {str(error) or 'no memory'}", path=path)
 
 
 def _ends(numbers: list[int], failure: SourceError) -> Iterator[tuple[int, Ended]]:
