@@ -26,6 +26,8 @@ from support.overwrites import METRICS, by_renames, value_of, write
 
 def stopped(path: Path, value: float, after_s: float, number: int, *, renames: bool) -> int:
     """Begin an overwrite, and send it a signal so long after; the status with which it ended."""
+    # a signal that came before the child is ready would send it on as if it were this process
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     process = os.fork()
     if not process:
         code = 1
@@ -34,12 +36,14 @@ def stopped(path: Path, value: float, after_s: float, number: int, *, renames: b
             signal.signal(signal.SIGINT, signal.default_int_handler)
             if renames:
                 by_renames()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
             write(path, value)
             code = 0
         except KeyboardInterrupt:
             code = 130
         finally:
             os._exit(code)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     time.sleep(after_s)
     os.kill(process, number)
     return os.waitpid(process, 0)[1]
