@@ -45,8 +45,8 @@ _SIGN = r"[-+\u2212\u2010-\u2013\uff0d]?"
 # in the digits of any script, such as those of full width
 _OTHER_DIGITS = r"\d[\d.,\u066b\u066c\uff0e\uff0c]*"
 _BARE = rf"{_SIGN}(?:{_NUMBER}|{_WORD}|\u221e|{_OTHER_DIGITS})"
-# in the place of a value that is behind a name; tried everywhere they took the time of all else in logs with lines of dashes
-_DASHES = r"(?:-{1,3}|[\u2013\u2014])(?=[\s,;|)\]}]|\Z)"
+# in the place of a value that is behind a name: elsewhere lines of dashes took more than all else of a scan
+_DASHES = r"(?:-{1,3}|[\u2013\u2014])(?![^\s,;|)\]}])"
 _COLOUR = r"(?:(?:\x1b|#033)\[[0-9;]{0,20}m){0,3}"
 _BEFORE = r"(?:\\?['\"`]|\*{1,2}|[~$\u20ac\u00a3\u00a5\u2248\u2264\u2265\u00b1]|[<>]=?)?[ ]?"
 _BEHIND = r"(?:\\?['\"`]|\*\*)?"
@@ -407,7 +407,7 @@ def _relaxed(
         return None
     # of two runs of blanks each would be tried with each
     blanks = "" if takes_blanks else _ALIGNED
-    takes_dashes = name.strip() and _lead_out(parts, behind)[:1] in b" \t,;|)]}"
+    takes_dashes = re.search(rb"[A-Za-z]", name) and _lead_out(parts, behind)[:1] in b" \t,;|)]}"
     value = f"(?:{ANY_VALUE}|{_DASHES})" if takes_dashes else ANY_VALUE
     relaxed = _with_body(parts, blanks + value + (_NOT_IN_WORD if _is_open(behind, _FRONT) else ""))
     # what precedes the value has kept its places
