@@ -42,7 +42,7 @@ def other_prints(parts: RegexParts) -> list[OtherPrint]:
 
     >>> from metricscan.definitions.regex_parts import RegexParts
     >>> [(one.start, one.stop, one.texts) for one in other_prints(RegexParts(r"loss: (\S+)"))]
-    [(4, 4, (b'loss\x1b[',)), (5, 5, (b'loss:\x1b[',)), (5, 6, (b'loss:-',))]
+    [(4, 4, (b'loss\x1b[',)), (5, 5, (b'loss:\x1b[',)), (5, 6, (b's:-',))]
     """
     if parts.group not in parts.groups:
         return []
@@ -72,7 +72,9 @@ def other_prints(parts: RegexParts) -> list[OtherPrint]:
         if at == len(between) - 1 and at and _is_blank(token) and token.quantifier in ("", "+") and not is_quoted:
             # programs that print a blank in the place of a plus sign; JSON is not printed so
             body = f"(?:{parts.regex[token.start : token.stop]}|(?=-))"
-            found.append(OtherPrint(token.start, token.stop, body, tuple(f"{text}-".encode() for text in texts)))
+            # the end of the name is enough; more of it might be found by the same two bytes as the name, and cost a look at each
+            ends = dict.fromkeys(f"{text[len(name) - 1 :]}-".encode() for text in texts)
+            found.append(OtherPrint(token.start, token.stop, body, tuple(ends)))
         texts = [text + more for text in texts for more in _alternatives(token)]
         if len(texts) > _MOST_TEXTS:
             break
