@@ -203,14 +203,16 @@ def test_a_command_that_the_system_refuses_is_a_failure(folder, tmp_path):
 def test_a_folder_has_one_job(folder):
     run(folder, ["true"])
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(OptionError, match=r"holds output\.log already"):
-        metricscan.run(["true"], LOSS, out=folder)
-    (folder / "output.log").unlink()
+    gone = []
+    for name, message in [("job.json", "holds another job"), ("output.log", r"holds output\.log already")]:
+        with pytest.raises(OptionError, match=message):
+            metricscan.run(["true"], LOSS, out=folder)
+        (folder / name).unlink()
+        gone.append(folder / name)
     with pytest.raises(OptionError, match="holds journal already"):
         metricscan.run(["true"], LOSS, out=folder)
-    assert {path: path.read_bytes() for path in before if path.name != "output.log"} == {
-        path: data for path, data in before.items() if path.name != "output.log"
-    }
+    left = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert left == {path: data for path, data in before.items() if path not in gone}
 
 
 def test_of_two_that_want_a_folder_one_gets_it(tmp_path):
