@@ -235,9 +235,8 @@ def test_a_line_of_a_hundred_megabytes():
             yield piece
         yield b" loss=2;"
 
-    result = Scanner(["loss=loss=(.*?);", "first=first=(\\d)", "last=loss=([0-9]);$", "none=none=(.*?);"]).scan(
-        chunks()
-    )
+    definitions = ["loss=loss=(.*?);", "first=first=(\\d)", "last=loss=([0-9]);$", "none=none=(.*?);"]
+    result = Scanner(definitions, max_record_bytes=1 << 30).scan(chunks())
     end = 8 + 7 + 100 * (1 << 20)
     assert result["loss"]["value"].to_pylist() == [1.0, 2.0]
     assert result["loss"]["start"].to_pylist() == [8 + 5, end + 6]

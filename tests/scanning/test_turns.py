@@ -39,11 +39,15 @@ def stream_with(resolve):
     plan = Scanner(["m=(?<=(?:m|nn))=([0-9]+)", *LOSS]).plan
     decide = plan.resolver
 
-    def resolver(pattern, record):
-        resolve(record)
-        return decide(pattern, record)
+    class Waiting:
+        def fresh(self):
+            return self
 
-    return Stream(plan._replace(resolver=resolver))
+        def __call__(self, pattern, record):
+            resolve(record)
+            return decide(pattern, record)
+
+    return Stream(plan._replace(resolver=Waiting()))
 
 
 def utf16(data):
