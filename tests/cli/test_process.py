@@ -80,7 +80,7 @@ def test_a_working_folder_that_is_gone(tmp_path):
         env={**os.environ, "PYTHONPATH": str(Path(metricscan.__file__).parent.parent)},
     )
     assert ran.returncode == 2
-    assert ran.stderr.splitlines()[-1] == "metricscan: [Errno 2] No such file or directory"
+    assert ran.stderr.splitlines()[-1] == "metricscan: cannot write out: No such file or directory"
 
 
 @pytest.mark.slow
