@@ -9,7 +9,8 @@ import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-SHIPPED = {".py", ".pyi", ".so", ".json", ".typed"}
+# a report is made of the pages, styles and scripts
+SHIPPED = {".py", ".pyi", ".so", ".json", ".typed", ".html", ".css", ".js"}
 
 
 def main(sdist: str, wheel: str) -> int:
@@ -22,9 +23,7 @@ def main(sdist: str, wheel: str) -> int:
     extra = {name for name in packed - tracked - made if not name.startswith("metricscan.egg-info/")}
     with zipfile.ZipFile(wheel) as archive:
         inside = [name for name in archive.namelist() if ".dist-info/" not in name]
-    sources = [
-        path for path in Path("metricscan").rglob("*") if path.suffix in {".py", ".pyi", ".pyx", ".json", ".typed"}
-    ]
+    sources = [path for path in Path("metricscan").rglob("*") if path.suffix in SHIPPED - {".so"} | {".pyx"}]
     wanted = {PurePosixPath(path.with_suffix(".so") if path.suffix == ".pyx" else path).as_posix() for path in sources}
     # compiled modules are named after the interpreter, too
     shipped = {f"{name.partition('.')[0]}.so" if name.endswith(".so") else name for name in inside}
