@@ -475,11 +475,16 @@ def test_a_program_in_c(folder, program, options):
     assert (b"loss=0.4" in first) == (not options)
 
 
-def test_python_itself_is_not_buffered(folder, monkeypatch):
+def test_python_itself_is_not_buffered(folder, tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    with start("run", "-o", folder, "--", *python("import time; print('loss=1'); time.sleep(0.5)")) as process:
+    # the program ends when the test has opened the pipe, behind the line that it has read
+    os.mkfifo(tmp_path / "gate")
+    with start(
+        "run", "-o", folder, "--", *python(f"print('loss=1'); open({str(tmp_path / 'gate')!r}).read()")
+    ) as process:
         assert process.stdout.readline() == b"loss=1\n"
         assert process.poll() is None
+        (tmp_path / "gate").write_text("")
         process.communicate(timeout=DEADLINE_S)
 
 
