@@ -108,6 +108,7 @@ cdef class Stream:
         self, Engine engine, confirm, *, bint at_beginning=True, bint in_batches=False, bint trace=False,
         int64_t row_limit=-1,
     ):
+        cdef int32_t i
         ms_turns_init(&self.turns)
         self.engine = engine
         self.confirm = confirm
@@ -130,6 +131,10 @@ cdef class Stream:
         self.scan.states = ms_new_states(engine.t.n_patterns)
         if self.scan.states == NULL:
             raise MemoryError
+        for i in range(engine.t.n_patterns):
+            self.scan.states[i].examined = engine.t.patterns[i].is_label
+            if engine.t.patterns[i].is_label and self.scan.texts == NULL:
+                self.scan.texts = <ms_texts *>zeroed(engine.t.n_patterns, sizeof(ms_texts))
         if engine.t.matches == MS_MATCHES_LAST:
             self.scan.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 
@@ -423,7 +428,7 @@ cdef class Stream:
         """Append a row with the value that Python reads from the text, and return 1; or count the text as unparsed."""
         cdef double number
         try:
-            number = python_float(text)
+            number = self.number_of_text(pattern, text) if self.engine.t.patterns[pattern].is_label else python_float(text)
         except ValueError:
             state.unparsed += 1
             self.sample(pattern, state, text, note)
@@ -431,6 +436,16 @@ cdef class Stream:
         if ms_append_row(&self.scan, state, number, note.line, note.offset, start) < 0:
             self.out_of_memory("rows found")
         return 1
+
+    cdef int64_t number_of_text(self, int32_t pattern, str text) except -1:
+        """The number of a label's text. Raises a ValueError if the text is too long."""
+        if len(text) > MS_LABEL_CHARACTERS:
+            raise ValueError
+        cdef bytes encoded = text.encode("utf-8", "surrogateescape")
+        cdef int64_t number = ms_number_of_text(&self.scan.texts[pattern], encoded, len(encoded))
+        if number < 0:
+            self.out_of_memory("texts found")
+        return number
 
     cdef int sample(self, int32_t pattern, ms_state *state, str text, const ms_note *note) except -1:
         """Keep the text if there are fewer than MS_MAX_SAMPLES samples. The scan counts only those that it refuses itself."""
@@ -506,10 +521,45 @@ cdef class Stream:
         ms_hand_over(state, is_slice)
         return columns
 
+    cdef ms_texts *texts_of(self, int32_t pattern) except NULL:
+        self.state(pattern)
+        if self.scan.texts == NULL:
+            raise IndexError(f"pattern {pattern} is no label")
+        return &self.scan.texts[pattern]
+
     cdef ms_state *state(self, int32_t pattern) except NULL:
         if not 0 <= pattern < self.engine.t.n_patterns:
             raise IndexError(f"pattern {pattern}, one of 0..{self.engine.t.n_patterns - 1} was expected")
         return &self.scan.states[pattern]
+
+    def texts(self, int32_t pattern):
+        """Return a label's texts: the number of the first one, and all of them in order. Bytes that are no UTF-8 are escaped."""
+        cdef const ms_texts *texts = self.texts_of(pattern)
+        return texts.first, [self.text_at(pattern, i) for i in range(texts.count)]
+
+    def count_texts(self, int32_t pattern):
+        """Return how many texts of a label the stream keeps."""
+        return self.texts_of(pattern).count
+
+    def begin_texts(self, int32_t pattern):
+        """Forget the texts of a label; numbers go on. No row that the stream holds may have one of them."""
+        ms_begin_texts(self.texts_of(pattern))
+
+    @property
+    def has_full(self):
+        """Whether full batches are set aside."""
+        return self.scan.n_batches > 0
+
+    def text(self, int32_t pattern, int64_t number):
+        """Return the text of a label that has this number, or None if it was handed over."""
+        cdef const ms_texts *texts = self.texts_of(pattern)
+        return self.text_at(pattern, number - texts.first) if 0 <= number - texts.first < texts.count else None
+
+    cdef str text_at(self, int32_t pattern, int64_t index):
+        cdef const ms_texts *texts = self.texts_of(pattern)
+        cdef int64_t begin = texts.ends[index]
+        # a table's strings are valid UTF-8: other bytes are shown as escapes
+        return PyUnicode_DecodeUTF8(<const char *>texts.bytes + begin, texts.ends[index + 1] - begin, "backslashreplace")
 
     def latest(self, int32_t pattern):
         """Return the newest row, handed over or not, as ``(value, line, offset, start, time)``, or None."""

@@ -76,6 +76,7 @@ cdef class Engine:
 
     cdef int take_pattern(self, ms_pattern *q, pattern, strategy, dict ends) except -1:
         q.strategy = _STRATEGIES[strategy]
+        q.is_label = pattern.is_label
         q.is_companion = pattern.companion_of is not None
         if q.is_companion:
             q.companion = pattern.companion_of

@@ -109,6 +109,7 @@ cdef extern from "kernel/tables.h" nogil:
         int64_t value_from
         bint value_to_run
         int64_t value_to
+        bint is_label
         bint has_companion
         bint has_near
         bint has_lead
@@ -184,6 +185,16 @@ cdef extern from "kernel/arrow.h" nogil:
     int ms_export_columns(ArrowArray *array, void *memory, int64_t rows, char *first, size_t stride)
     void ms_withdraw(ArrowArray *array)
 
+cdef extern from "kernel/texts.h" nogil:
+    enum: MS_LABEL_CHARACTERS
+    ctypedef struct ms_texts:
+        int64_t first
+        int64_t count
+        const uint8_t *bytes
+        const int64_t *ends
+    int64_t ms_number_of_text(ms_texts *texts, const uint8_t *text, int64_t n)
+    void ms_begin_texts(ms_texts *texts)
+
 cdef extern from "kernel/pass.h" nogil:
     enum: MS_MAX_SAMPLES, MS_SAMPLE_BYTES
     enum: MS_NOTE_DEAD, MS_NOTE_NUMBER, MS_NOTE_REFUSED, MS_NOTE_TRACE, MS_NOTE_SUSPECT
@@ -207,6 +218,7 @@ cdef extern from "kernel/pass.h" nogil:
         int64_t last_offset
         int64_t last_start
         int64_t last_time
+        uint8_t examined
     ctypedef struct ms_region:
         const uint8_t *p
     ctypedef struct ms_note:
@@ -237,6 +249,7 @@ cdef extern from "kernel/pass.h" nogil:
     ctypedef struct ms_scan:
         const ms_tables *tables
         ms_state *states
+        ms_texts *texts
         ms_region regions[2]
         ms_note *notes
         int64_t n_notes

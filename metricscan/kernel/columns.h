@@ -233,8 +233,8 @@ static int ms_restart(ms_scan *scan, int64_t offset) {
         ms_state *state = &scan->states[i];
         state->handed = state->unparsed = state->failed = state->timeouts = state->over_budget = state->samples = 0;
         state->unit = 0;
-        state->examined = 0;
-        state->fast_room = state->room;
+        state->examined = (uint8_t)scan->tables->patterns[i].is_label;
+        state->fast_room = state->examined ? 0 : state->room;
         memset(state->sampled, 0, sizeof state->sampled);
     }
     scan->offset = offset;
@@ -263,6 +263,8 @@ static void ms_scan_clear(ms_scan *scan, int32_t n_patterns) {
     ms_drop_scratch(scan);
     for (int32_t i = 0; scan->states != NULL && i < n_patterns; i++) ms_give_memory(scan->states[i].slab);
     for (int64_t i = 0; i < scan->n_batches; i++) ms_give_memory(scan->batches[i].slab);
+    for (int32_t i = 0; scan->texts != NULL && i < n_patterns; i++) ms_texts_clear(&scan->texts[i]);
+    free(scan->texts);
     free(scan->states);
     free(scan->batches);
     free(scan->pending);

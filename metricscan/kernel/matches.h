@@ -51,6 +51,12 @@ __attribute__((always_inline)) static inline int ms_is_usual(const ms_scan *scan
     return !(start > r->record && q->before[p[start - 1]]) && !scan->states[pattern].examined;
 }
 
+static void ms_put_label(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
+    const int64_t number = ms_number_of_text(&scan->texts[pattern], r->p + start, stop - start);
+    if (number < 0) scan->no_memory = 1;
+    else ms_append_row(scan, &scan->states[pattern], (double)number, r->row_line, r->row_offset, r->offset + start);
+}
+
 /* Put a match that is no usual number, is traced, or is that of a companion or a label. */
 __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end,
                                                      int64_t value_start, int64_t value_end, int status, double value) {
@@ -59,6 +65,13 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
     if (q->is_companion) {
         ms_add_suspect(scan, r, pattern, MS_NEAR_MISS, (uint64_t)ms_says_not_finite(r->p, value_start, value_end), start, start, end);
         return;
+    }
+    if (q->is_label && !scan->trace) {
+        if (value_end - value_start <= MS_LABEL_CHARACTERS) {
+            ms_put_label(scan, r, pattern, value_start, value_end);
+            return;
+        }
+        status = MS_UNSURE;
     }
     if (q->has_companion && status == MS_NUMBER) ms_look_at_value(scan, r, q, state, value_start, value_end);
     if (status == MS_NUMBER && !scan->trace) {
@@ -92,7 +105,7 @@ __attribute__((always_inline)) static inline void ms_put_any_value(int watching,
     double value = 0.0;
     const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
     if (status == MS_NUMBER && (watching ? scan->examined == MS_WATCHED && ms_is_usual(scan, r, pattern, value_start, value_end)
-                                         : scan->examined == MS_UNEXAMINED))
+                                         : scan->examined == MS_UNEXAMINED && !scan->states[pattern].examined))
         ms_append_row(scan, &scan->states[pattern], value, r->row_line, r->row_offset, r->offset + value_start);
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);
 }

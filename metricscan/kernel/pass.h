@@ -12,6 +12,7 @@
 #include "program.h"
 #include "rewriting.h"
 #include "tables.h"
+#include "texts.h"
 
 #define MS_NO_TIME INT64_MIN
 
@@ -52,7 +53,7 @@ typedef struct { /* of one pattern in one stream */
     uint64_t unit;      /* that of the last value (suspects.h) */
     /* bytes, so that a state takes five cache lines */
     uint8_t sampled[10]; /* of a companion: its samples, by kind */
-    uint8_t examined;    /* each value is examined */
+    uint8_t examined;    /* each value is examined; so are those of labels */
     uint8_t shared;      /* the slab begins with rows that were handed over */
     uint8_t closed;      /* no further candidate of this record matters */
     uint8_t pending;
@@ -176,6 +177,7 @@ typedef struct { /* a value that ends the last record of a region (cut_lines.h) 
 typedef struct {
     const ms_tables *tables;
     ms_state *states;
+    ms_texts *texts; /* of each pattern; NULL if none is a label */
     ms_region regions[2]; /* the record that began in earlier bytes, and the records that lie in the caller's */
     ms_note *notes;
     int64_t n_notes;

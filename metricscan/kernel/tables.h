@@ -94,6 +94,7 @@ typedef struct {
     int64_t value_from;
     int value_to_run;
     int64_t value_to;
+    int is_label; /* its values are numbers of texts (texts.h) */
     /* Suspects (suspects.h). */
     int has_companion;
     int has_near; /* the companion has a program: it is run where the pattern has not matched */

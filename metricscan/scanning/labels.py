@@ -9,12 +9,10 @@ from metricscan import _core
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pyarrow as pa
-
     from metricscan.scanning.deferred import Resolver
 
-#: In characters. A longer text names no worker: it gives no row, and is counted as unparsed.
-MOST_CHARACTERS = 1000
+# A stream that keeps more texts of a label hands the label's rows over, so that it can forget them.
+_MOST_TEXTS = 65_536
 
 
 class LabelStream(_core.Stream):
@@ -25,102 +23,78 @@ class LabelStream(_core.Stream):
     engine : _core.Engine
     resolver : Resolver
     labels : iterable of int
-        The patterns that are labels; all their records are deferred, and resolved by ``resolver``.
-    at_beginning : bool
+        The patterns that are labels.
+    at_beginning, in_batches : bool
         As of the stream of the core.
     """
 
     def __new__(
-        cls, engine: _core.Engine, resolver: Resolver, labels: Iterable[int], *, at_beginning: bool = True
+        cls,
+        engine: _core.Engine,
+        resolver: Resolver,
+        labels: Iterable[int],
+        *,
+        at_beginning: bool = True,
+        in_batches: bool = False,
     ) -> Self:
-        """Make the stream; an object that also numbers the texts takes the place of ``resolver``."""
-        texts = {pattern: _Texts() for pattern in labels}
-        self = super().__new__(cls, engine, _Numbering(resolver, texts), at_beginning=at_beginning)
-        self._texts = texts
+        """Make the stream."""
+        self = super().__new__(cls, engine, resolver, at_beginning=at_beginning, in_batches=in_batches)
+        self._newest = dict.fromkeys(labels, "")
+        self._takes_full = False
         return self
 
-    _texts: dict[int, _Texts]
+    #: Per label the text of the newest row that was handed over.
+    _newest: dict[int, str]
+    #: Whether ``take_full`` calls ``detach``.
+    _takes_full: bool
+
+    def take_full(self) -> list[tuple[int, _core.Columns]]:
+        """The full batches, as the core hands them over; those of labels with ``texts``."""
+        self._takes_full = True
+        try:
+            taken = super().take_full()
+        finally:
+            self._takes_full = False
+        for pattern, columns in taken:
+            if pattern in self._newest:
+                self._add_texts(pattern, columns)
+        for pattern in self._newest:
+            if self.count_texts(pattern) > _MOST_TEXTS:
+                rest = self.detach(pattern)
+                taken += [(pattern, rest)] if rest is not None else []
+        return taken
 
     def detach(self, pattern: int) -> _core.Columns | None:
         """The pattern's rows, zero-copy, as the core hands them over; those of a label with ``texts``, an array of string."""
         columns = super().detach(pattern)
-        if columns is None or pattern not in self._texts:
+        if pattern not in self._newest or self._takes_full:
             return columns
-        columns.texts = self._texts[pattern].take(columns)
+        if columns is not None:
+            self._add_texts(pattern, columns)
+        if not self.has_full:
+            # no row has a text any more
+            self.begin_texts(pattern)
         return columns
+
+    def _add_texts(self, pattern: int, columns: _core.Columns) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        first, texts = self.texts(pattern)
+        places = np.asarray(columns)[0].view(np.float64).astype(np.int64) - first
+        self._newest[pattern] = texts[int(places[-1])]
+        columns.texts = pa.array(texts, pa.string()).take(pa.array(places))
 
     def latest(self, pattern: int) -> Any:
         """The newest row, as the core gives it; a label's value is text."""
         row = super().latest(pattern)
-        if row is None or pattern not in self._texts:
+        if row is None or pattern not in self._newest:
             return row
         value, *rest = row
-        return self._texts[pattern].of(value), *rest
+        text = self.text(pattern, int(value))
+        return self._newest[pattern] if text is None else text, *rest
 
     def restore(self, pattern: int, text: str) -> float:
         """Take the text of the newest row of a stream whose place this one takes; return its number."""
-        return self._texts[pattern].restore(text)
-
-
-class _Texts:
-    """The texts of one label, numbered in order of appearance. After rows are handed over, only the newest text is kept."""
-
-    __slots__ = ("_first", "_last", "_numbers")
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._first = 0
-        self._last = ""
-
-    def number(self, text: str) -> int | str:
-        """The text's number; for a text that is too long, one that the core cannot read as a number."""
-        number = self._numbers.get(text)
-        if number is not None:
-            return number
-        if len(text) > MOST_CHARACTERS:
-            return f"{text} .."
-        # a table's strings are valid UTF-8: other bytes are shown as escapes
-        shown = text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        return self._numbers.setdefault(shown, self._first + len(self._numbers))
-
-    def take(self, columns: _core.Columns) -> pa.Array:
-        """The texts whose numbers are the values of these rows: an array of string, one per row."""
-        import numpy as np
-        import pyarrow as pa
-
-        places = np.asarray(columns)[0].view(np.float64).astype(np.int64) - self._first
-        texts = list(self._numbers)
-        self._last = texts[int(places[-1])]
-        self._first += len(texts)
-        self._numbers = {}
-        return pa.array(texts, pa.string()).take(pa.array(places))
-
-    def restore(self, text: str) -> float:
-        """Take the text of a row that was handed over; return its number."""
-        self._last = text
+        self._newest[pattern] = text
         return -1.0
-
-    def of(self, number: float) -> str:
-        """The text of the newest row."""
-        place = int(number) - self._first
-        return self._last if place < 0 else list(self._numbers)[place]
-
-
-class _Numbering:
-    """Resolves a record as ``resolver`` does, but with numbers in place of the texts that labels capture."""
-
-    __slots__ = ("_resolver", "_texts")
-
-    def __init__(self, resolver: Resolver, texts: dict[int, _Texts]) -> None:
-        self._resolver = resolver
-        self._texts = texts
-
-    def __call__(self, pattern: int, record: bytes) -> object:
-        found = self._resolver(pattern, record)
-        texts = self._texts.get(pattern)
-        if texts is None or not isinstance(found, list):
-            return found
-        return [
-            (start, end, value_start, value_end, None if text is None else texts.number(text))
-            for start, end, value_start, value_end, text in found
-        ]

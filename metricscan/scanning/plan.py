@@ -203,16 +203,15 @@ class Plan(NamedTuple):
         at_beginning : bool
             Whether what will be fed is a source from its beginning: NULs and a byte-order mark there belong to no record.
         in_batches : bool
-            Whether full batches of rows are set aside for ``take_full`` while the stream runs. A stream of a plan with
-            labels keeps its rows until they are detached, whatever this says.
+            Whether full batches of rows are set aside for ``take_full`` while the stream runs.
         trace : bool
             Whether the stream notes each match in ``traced``. Only the notes can be used then: labels give no rows.
         """
+        resolver = self.resolver.fresh()
         if self.labels and not trace:
-            return LabelStream(self.engine, self.resolver.fresh(), self.labels, at_beginning=at_beginning)
-        return _core.Stream(
-            self.engine, self.resolver.fresh(), at_beginning=at_beginning, in_batches=in_batches, trace=trace
-        )
+            labels = self.labels
+            return LabelStream(self.engine, resolver, labels, at_beginning=at_beginning, in_batches=in_batches)
+        return _core.Stream(self.engine, resolver, at_beginning=at_beginning, in_batches=in_batches, trace=trace)
 
     def new_stats(self) -> ScanStats:
         """Empty statistics, in which every metric is a key."""
@@ -295,8 +294,10 @@ def build(
     if len(decided) < len(names):
         for regex, kind in names:
             if (regex, kind) not in decided:
-                decision = decide(read_regex(regex), label=kind != "metric")
-                decided[regex, kind] = decision if kind != "block" else decision._replace(group=NO_GROUP)
+                decision = decide(read_regex(regex), block=kind == "block")
+                if kind == "block":
+                    decision = decision._replace(group=NO_GROUP)
+                decided[regex, kind] = decision._replace(row=decision.row._replace(is_label=kind != "metric"))
     for index, (key, sharers) in enumerate(names.items()):
         regex = key[0]
         engine_name, compiled, group, row, literals, declined, doubt = decided[key]
@@ -364,8 +365,8 @@ def build(
     )
 
 
-def decide(dialect: Dialect, *, label: bool = False) -> Decision:
-    """Choose the cheapest strategy that is exact for a pattern. A label is always deferred: its text is read in Python."""
+def decide(dialect: Dialect, *, block: bool = False) -> Decision:
+    """Choose the cheapest strategy that is exact for a pattern. What separates blocks is deferred: it counts once a record."""
     group = value_group(dialect)
     tree = Tree(dialect.tree, dialect.tree.state.flags)
 
@@ -379,8 +380,8 @@ def decide(dialect: Dialect, *, label: bool = False) -> Decision:
     if dialect.engine != "re":
         reason = "only regex takes the pattern"
         return decision(Pattern("confirm"), (), span=reason, program=reason)
-    if label:
-        reason = "a label captures text"
+    if block:
+        reason = "what separates blocks counts once a record"
         return decision(Pattern("confirm"), _literals(tree), span=reason, program=reason)
     span = span_of(tree, group)
     if not isinstance(span, str) and _is_found_by_its_end(span):

@@ -75,6 +75,8 @@ class Pattern(NamedTuple):
     watch : Watch or None
     companion_of : int or None
         The pattern of which the rows show what is suspicious. Its literals make a record one that may be a near miss.
+    is_label : bool
+        Whether its values are texts: the stream numbers them.
     """
 
     strategy: Strategy
@@ -83,6 +85,7 @@ class Pattern(NamedTuple):
     steps: Sequence[Step] | None = None
     watch: Watch | None = None
     companion_of: int | None = None
+    is_label: bool = False
 
 
 class Needle(NamedTuple):
