@@ -103,6 +103,7 @@ cdef class Stream:
     cdef bint finished
     cdef bint has_times
     cdef int64_t time
+    cdef int64_t until_look  # pieces; over all calls, because a look takes as long as two lines that are fed alone
 
     def __cinit__(
         self, Engine engine, confirm, *, bint at_beginning=True, bint in_batches=False, bint trace=False,
@@ -228,15 +229,15 @@ cdef class Stream:
         return 0
 
     cdef int scan_pieces(self, const uint8_t *p, int64_t n) except -1 nogil:
-        cdef int64_t size, rest = 0, until_look = 0
+        cdef int64_t size, rest = 0
         cdef int status
         while n > 0:
-            if until_look == 0:
-                until_look = MS_PIECES_A_LOOK
+            if self.until_look == 0:
+                self.until_look = MS_PIECES_A_LOOK
                 if ms_is_stopped(&self.scan.stop):
                     with gil:
                         self.stopped()
-            until_look -= 1
+            self.until_look -= 1
             size = min(n, MS_PIECE_BYTES)
             status = ms_scan_piece(&self.scan, &self.carry, p, size, &rest)
             p += size

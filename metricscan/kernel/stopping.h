@@ -44,7 +44,7 @@ typedef struct { /* of one scan */
     void *owner;          /* of look */
 } ms_stop;
 
-/* A scan of a large buffer looks once in so many pieces, some 20 ms. */
+/* A stream looks once in so many pieces: of large buffers these take some 20 ms. */
 enum { MS_PIECES_A_LOOK = 64 };
 
 static int ms_is_stopped(const ms_stop *stop) {
