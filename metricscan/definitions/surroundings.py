@@ -42,8 +42,8 @@ _WORDS = (
 )
 _WORD = "(?:" + "|".join("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in _WORDS) + ")"
 _SIGN = r"[-+\u2212\u2010-\u2013\uff0d]?"
-# in the digits of any script, such as those of full width
-_OTHER_DIGITS = r"\d[\d.,\u066b\u066c\uff0e\uff0c]*"
+# in the digits of another script, such as those of full width
+_OTHER_DIGITS = r"(?![0-9])\d(?:[\d.,\u066b\u066c\uff0e\uff0c]*\d)?"
 _BARE = rf"{_SIGN}(?:{_NUMBER}|{_WORD}|\u221e|{_OTHER_DIGITS})"
 # in the place of a value that is behind a name: elsewhere lines of dashes took more than all else of a scan
 _DASHES = r"(?:-{1,3}|[\u2013\u2014])(?![^\s,;|)\]}])"

@@ -407,6 +407,12 @@ WRONG: list[tuple[str, str, str, Told]] = [
     ),
     ("an integer regex", r"loss=(\d+)", "loss=12\nloss=0.5\n", Told([12.0, 0.0], cut=1)),
     ("a fraction regex", r"loss=(\d\.\d+)", "loss=0.5\nloss=1\nloss=12.5\nloss=.5\n", Told([0.5], near_misses=3)),
+    (
+        "a comma, where the regex wants a blank",
+        r"loss=([0-9.]+) ",
+        "loss=0.5, acc=1\nloss=0.5 \n",
+        Told([0.5], units=()),
+    ),
     ("digits of which some are counted", r"loss=(\d\.\d{3})", "loss=0.5000001\nloss=0.500\n", Told([0.5, 0.5], cut=1)),
     (
         "a regex that takes any text",

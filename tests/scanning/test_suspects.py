@@ -63,6 +63,7 @@ def definition_of(regex: str, open_before: bool, open_behind: bool | str) -> Def
 
 
 DEFINITIONS = [definition_of(*one) for one in OPENNESS]
+SPACED = [one.regex for one in DEFINITIONS].index("loss=([0-9.]+) ")
 VALUES = [
     "0.5",
     "1",
@@ -237,6 +238,7 @@ def test_every_path_finds_what_the_oracle_finds(engine):
     @example(b"loss=loss=nan\n", 6, 0, [])
     @example(b"loss=nan\n", 13, 0, [])
     @example(b"loss\x1b[0m=1\nloss\x1b[0m=1 loss=1\nloss=x loss\x1b[0m=1\nloss=1 loss\x1b[0m=nan\n", 0, 0, [3])
+    @example(b", loss=0.5, loss=0.5\n, loss=nan, loss=0.5", SPACED, 0, [])
     # long enough for the fast path, which passes over a candidate within the run of another
     @example(b"1,234loss=0.5loss=loss=0.5;loss=0.5loss=0.5loss=0.5\n", 6, 0, [])
     @example(b"loss=x loss=1_0 loss=nan\nloss=..\nloss=0.12345678901234567890\n", 0, 0, [])
