@@ -129,7 +129,7 @@ class GrowingExport(ExportReader):
         if self.decoder is None:
             return [self._skipped, 0, None]
         damage = [self.damaged, self._first_damage, self._is_in_damage]
-        return [*self.decoder.resume_at(), self.decoder.standing(), self._columns, *damage]
+        return [*self.decoder.resume_at(), self.decoder.standing(), self._columns, *damage, self.without_message]
 
     @classmethod
     def going_on(cls, format: str, state: list[Any], level: str = "auto") -> Self:  # noqa: A002
@@ -147,7 +147,7 @@ class GrowingExport(ExportReader):
 
     def _stand(self, state: list[Any]) -> None:
         """Stand at the place of a state, up to which the events were read again."""
-        _, _, standing, _, self.damaged, first_damage, self._is_in_damage = state
+        _, _, standing, _, self.damaged, first_damage, self._is_in_damage, self.without_message = state
         assert self.decoder is not None
         self.decoder.stand(*standing)
         self._first_damage = first_damage[0], first_damage[1]

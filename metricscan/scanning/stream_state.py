@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.stream_exported import ExportedRows
 
 _MAGIC = b"metricscan stream "
-VERSION = 2
+VERSION = 3
 # The greatest offset at which a stream can begin. It leaves room for all that is fed.
 _MOST_OFFSET = 2**62
 

@@ -185,6 +185,16 @@ def test_payloads_at_every_byte():
     check(log, "cloudwatch-json", range(len(log) + 1))
 
 
+@pytest.mark.parametrize("message", [b'"essage": ""', b'"message": null', b'"eventId": "1"'])
+def test_events_without_a_message_at_every_byte(message):
+    event = b'{"logStreamName": "a", "timestamp": 1772359200000, %s}'
+    events = [event % one for one in (message, b'"message": "loss=1"', message)]
+    log = b'{"events": [' + b",\n".join(events) + b"]}"
+    _, stats, _ = scanned(log, "cloudwatch-json")
+    assert (stats.without_message, stats.metrics["loss"].rows) == (2, 1)
+    check(log, "cloudwatch-json", range(len(log) + 1))
+
+
 @pytest.mark.parametrize("damage", [b"garbage\n", b'{"log":"x{"log":"loss=9\\n"', b"\0\0\0\0", b"\n\n"])
 @pytest.mark.parametrize("kind", ["docker-json", "cri"])
 def test_at_every_byte_around_damage(kind, damage):
