@@ -1,17 +1,13 @@
-"""Draw the speeds of a record as an SVG: a panel a workload, a bar an engine.
-
-``python benchmarks/chart.py RECORD.csv`` writes ``benchmarks/record/speed.svg``, which the README shows.
-"""
+"""Draw the speeds of a record as an SVG: a panel a workload, a bar an engine; below them the ways from a log to Parquet."""
 
 from __future__ import annotations
 
-import argparse
 from html import escape
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import measure
+if TYPE_CHECKING:
+    import measure
 
-TARGET = measure.ROOT / "benchmarks" / "record" / "speed.svg"
 PANELS = {
     "every": "every line has four metrics",
     "tenth": "one line in ten",
@@ -23,12 +19,16 @@ NAMES = {
     "re-text": "re",
     "regex-text": "regex",
     "re2-text": "RE2",
+    "pcre2-text": "PCRE2",
+    "rust-text": "Rust's regex",
     "hyperscan+re": "Hyperscan + re",
+    "chimera": "Chimera",
     "polars": "Polars",
     "duckdb": "DuckDB",
     "pyarrow": "pyarrow.compute",
     "ripgrep -P": "ripgrep -P",
     "mtail": "mtail",
+    "pcre2 in C++": "PCRE2 in C++",
 }
 WIDTH, PANEL, ROW, LABEL, TOP = 840, 270, 17, 105, 50
 STYLE = """
@@ -40,27 +40,50 @@ STYLE = """
 
 
 def draw(record: list[measure.Measurement], count: int) -> str:
-    """Return the SVG of the engines' speeds with so many definitions."""
-    columns = []
+    """Return the SVG of the engines' speeds with so many definitions, and of the pipelines' if the record has them."""
+    engines = [m for m in record if m.part in ("engines", "many") and m.definitions == count]
     for workload in PANELS:
-        rows = [m for m in record if (m.workload, m.definitions) == (workload, count) and m.engine in NAMES]
-        rows = [m for m in rows if m.part in ("engines", "many")]
-        if not any(m.engine == "metricscan" for m in rows):
+        if not any(m.engine == "metricscan" for m in engines if m.workload == workload):
             raise SystemExit(f"the record has no measurement of metricscan on {workload} with {count} definitions")
-        columns.append(sorted(rows, key=lambda m: -m.figure))
-    height = TOP + ROW * max(map(len, columns)) + 12
-    title = f"MB/s from bytes to float values, one thread, {count} definitions"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">',
-        f"<style>{STYLE}</style>",
-        f'<text x="0" y="14" class="title">{escape(title)}</text>',
-    ]
-    for number, (heading, rows) in enumerate(zip(PANELS.values(), columns, strict=True)):
+    parts, top = [], 0
+    for title, measured in (
+        (f"MB/s from bytes to float values, one thread, {count} definitions", engines),
+        (
+            "MB/s from a log to a Parquet file for each metric, two threads",
+            [m for m in record if m.part == "pipelines"],
+        ),
+    ):
+        if measured:
+            drawn, height = _panels(title, measured, top)
+            parts += drawn
+            top += height
+    title = "the speed of metricscan and its peers"
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" role="img" aria-label="{title}">',
+            f"<style>{STYLE}</style>",
+            *parts,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def _panels(title: str, measured: list[measure.Measurement], top: int) -> tuple[list[str], int]:
+    """Return a title and the panels below it, and how high they are together."""
+    parts = [f'<text x="0" y="{top + 14}" class="title">{escape(title)}</text>']
+    most = 0
+    for number, (workload, heading) in enumerate(PANELS.items()):
+        rows = [m for m in measured if m.workload == workload and m.engine in NAMES]
+        if not rows:
+            continue
+        rows.sort(key=lambda m: -m.figure)
+        most = max(most, len(rows))
         left = number * (PANEL + 15)
-        parts.append(f'<text x="{left + LABEL}" y="38">{escape(heading)}</text>')
+        parts.append(f'<text x="{left + LABEL}" y="{top + 38}">{escape(heading)}</text>')
         room = PANEL - LABEL - 42
         for place, m in enumerate(rows):
-            y = TOP + place * ROW
+            y = top + TOP + place * ROW
             kind = "ours" if m.engine == "metricscan" else "bar"
             ours = ' class="ours"' if m.engine == "metricscan" else ""
             length = max(1.0, room * m.figure / rows[0].figure)
@@ -69,19 +92,4 @@ def draw(record: list[measure.Measurement], count: int) -> str:
                 f'<rect x="{left + LABEL}" y="{y}" width="{length:.1f}" height="12" rx="2" class="{kind}"/>',
                 f'<text x="{left + LABEL + length + 4:.1f}" y="{y + 10}"{ours}>{m.figure:,.0f}</text>',
             ]
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("record", type=Path)
-    parser.add_argument("--definitions", type=int, default=4)
-    parser.add_argument("--out", type=Path, default=TARGET)
-    options = parser.parse_args()
-    options.out.write_text(draw(measure.read_record(options.record), options.definitions))
-    print(f"drawn in {options.out}")
-
-
-if __name__ == "__main__":
-    main()
+    return parts, TOP + ROW * most + 12

@@ -1,7 +1,8 @@
 """One run of everything: ours and every peer on every workload, each answer checked first; kept as a record if asked.
 
-Parts: engines (all engines on synthetic logs), many (the same with 40 definitions), shapes and real (logs read record by
-record), gigabyte (all real logs), definitions, threads, files, feed, start, ranking, memory (ours alone, beside what bounds it).
+Parts: engines (all engines on synthetic logs), many (the same with 40 definitions), pipelines (a log to Parquet, beside
+other tools), shapes and real (logs read record by record), gigabyte (all real logs), definitions,
+threads, files, feed, start, ranking, memory (ours alone, beside what bounds it).
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 import bars
 import measure
 from inputs import corpora, logs
-from parts import ours, records, versus
+from parts import ours, pipelines, records, versus
 from peers import engines
 
 PARTS = (
-    "engines", "many", "shapes", "real", "gigabyte", "definitions", "threads", "files", "feed", "start", "ranking", "memory",
+    "engines", "many", "pipelines", "shapes", "real", "gigabyte", "definitions", "threads", "files", "feed", "start",
+    "ranking", "memory",
 )  # fmt: skip
 
 
@@ -74,6 +76,8 @@ def _part(part: str, options: argparse.Namespace, wanted: set[str] | None, folde
             return versus.run(options.workloads.split(","), [4], rounds, wanted, folder, print, size)
         case "many":
             return versus.run(["every", "tenth", "hundredth"], [40], min(rounds, 3), wanted, folder, print, size // 2)
+        case "pipelines":
+            return pipelines.run(rounds, folder, size, print)
         case "shapes":
             return records.run(part, logs.shapes(), min(rounds, 3), print)
         case "real":

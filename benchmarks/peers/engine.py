@@ -2,8 +2,8 @@
 
 Every peer is written the way an expert in it would, and of the formulations that were tried the fastest is kept. What
 an engine finds is compared with the oracle before its time counts. A peer whose package is not installed is reported as
-absent, never an error: ``pip install google-re2 polars duckdb hyperscan`` and ``apt-get install ripgrep mtail`` install
-them all.
+absent, never an error: ``pip install google-re2 polars duckdb hyperscan pypcre rurex`` and ``apt-get install ripgrep mtail
+libpcre2-dev`` install them all.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from peers.answers import Found
 from peers.commands import Mtail, Ripgrep
 from peers.engine import Engine
-from peers.regexes import Hyperscan, Re2Text, RegexText, ReLines, ReText
+from peers.regexes import Chimera, Hyperscan, Pcre2Loop, Pcre2Text, Re2Text, RegexText, ReLines, ReText, RustText
 from peers.tables import DuckDB, Polars, PyArrow
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class MetricscanFile(Metricscan):
 
 
 PEERS: tuple[Engine, ...] = (
-    ReLines(), ReText(), RegexText(), Re2Text(), Hyperscan(), Polars(), DuckDB(), PyArrow(), Ripgrep(), Mtail(),
+    ReLines(), ReText(), RegexText(), Re2Text(), Pcre2Text(), RustText(), Hyperscan(), Chimera(), Polars(), DuckDB(), PyArrow(),
+    Ripgrep(), Mtail(),
 )  # fmt: skip
-ENGINES: tuple[Engine, ...] = (Metricscan(), MetricscanFile(), *PEERS)
+ENGINES: tuple[Engine, ...] = (Metricscan(), MetricscanFile(), *PEERS, Pcre2Loop())

@@ -1,8 +1,12 @@
-"""Peers that are regex engines: ``re`` and ``regex``, RE2, Hyperscan."""
+"""Peers that are regex engines: ``re`` and ``regex``, RE2, PCRE2, Rust's, Hyperscan and its Chimera."""
 
 from __future__ import annotations
 
+import ctypes
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peers.answers import Found, literal_of
@@ -10,7 +14,6 @@ from peers.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from inputs.corpora import Workload
 
@@ -110,6 +113,130 @@ class Re2Text(WholeText):
 
         finditer: Callable[[bytes], Iterable[Any]] = re2.compile(regex).finditer
         return finditer
+
+
+class Pcre2Text(WholeText):
+    """PCRE2 with its JIT, through the faster of the two wrappers (pypcre and pcre2), over the whole text."""
+
+    name = "pcre2-text"
+    package = "pypcre"
+
+    def compile(self, regex: bytes) -> Callable[[bytes], Iterable[Any]]:
+        """Return the module's ``finditer`` for one regex."""
+        import pcre
+
+        pattern = pcre.compile(regex)
+        assert pattern.jit
+        finditer: Callable[[bytes], Iterable[Any]] = pattern.finditer
+        return finditer
+
+
+class RustText(WholeText):
+    """Rust's regex, through the fastest of its wrappers (rurex, regex-rust and rure), over the whole text."""
+
+    name = "rust-text"
+    package = "rurex"
+
+    def compile(self, regex: bytes) -> Callable[[bytes], Iterable[Any]]:
+        """Return the module's ``finditer`` for one regex."""
+        import rurex
+
+        finditer: Callable[[bytes], Iterable[Any]] = rurex.compile(regex).finditer
+        return finditer
+
+
+class Pcre2Loop(Engine):
+    """PCRE2 with its JIT in a loop of C++: nothing that one can install, but what a rival could build of it."""
+
+    name = "pcre2 in C++"
+    carriage_returns = True
+    source = Path(__file__).with_name("pcre2_loop.cc")
+
+    def absent(self) -> str | None:
+        """Return why it cannot run here, or None."""
+        if shutil.which("c++") is None:
+            return "there is no command c++"
+        header = subprocess.run(
+            ["c++", "-E", "-x", "c++", "-DPCRE2_CODE_UNIT_WIDTH=8", "-include", "pcre2.h", "/dev/null"],
+            check=False,
+            capture_output=True,
+        )
+        return "there is no pcre2.h (apt-get install libpcre2-dev)" if header.returncode else None
+
+    def version(self) -> str:
+        """Return the version of the library."""
+        version = ctypes.create_string_buffer(64)
+        ctypes.CDLL("libpcre2-8.so.0").pcre2_config_8(11, version)  # PCRE2_CONFIG_VERSION
+        return version.value.decode().split()[0]
+
+    def prepare(self, workload: Workload, path: Path) -> Callable[[], Found]:
+        """Compile the loop; time it, with the compilation of the regexes, which takes microseconds."""
+        import numpy as np
+
+        library = path.with_suffix(".so")
+        subprocess.run(
+            ["c++", "-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-o", library, self.source, "-lpcre2-8"],
+            check=True,
+        )
+        loop = ctypes.CDLL(str(library)).extract
+        loop.restype = ctypes.c_int64
+        loop.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
+        patterns = [(d["Name"], d["Regex"].encode()) for d in workload.definitions]
+        data = workload.data
+
+        def extract() -> Found:
+            found = Found({}, {})
+            for name, regex in patterns:
+                # memory that is not written is not there
+                values, lines = np.empty(len(data) // 2 + 1), np.empty(len(data) // 2 + 1, np.int64)
+                rows = loop(regex, data, len(data), values.ctypes.data, lines.ctypes.data)
+                if rows < 0:
+                    raise ValueError(f"{regex!r} cannot be compiled, or captures what is no number")
+                found.values[name], found.lines[name] = values[:rows], lines[:rows]
+            return found
+
+        return extract
+
+
+class Chimera(Engine):
+    """Chimera: Hyperscan finds where PCRE may match, PCRE (without a JIT) what it captures; all definitions in one pass."""
+
+    name = "chimera"
+    package = "hyperscan"
+    carriage_returns = True
+
+    def prepare(self, workload: Workload, path: Path) -> Callable[[], Found]:
+        """Compile once; time the pass, and what makes numbers of the captures."""
+        import hyperscan
+
+        database = hyperscan.Database(mode=hyperscan.CH_MODE_GROUPS, chimera=True)
+        names = [d["Name"] for d in workload.definitions]
+        database.compile(
+            expressions=[d["Regex"].encode() for d in workload.definitions],
+            ids=list(range(len(names))),
+            flags=[0] * len(names),
+        )
+        data = workload.data
+
+        def extract() -> Found:
+            values: list[list[float]] = [[] for _ in names]
+            lines: list[list[int]] = [[] for _ in names]
+            line, counted = 1, 0
+
+            def at_match(
+                index: int, start: int, end: int, flags: int, captured: list[tuple[int, int, int]], context: object
+            ) -> None:
+                nonlocal line, counted
+                line += data.count(b"\n", counted, start)
+                counted = start
+                _, first, last = captured[1]
+                values[index].append(float(data[first:last]))
+                lines[index].append(line)
+
+            database.scan(data, match_event_handler=at_match)
+            return Found(dict(zip(names, values, strict=True)), dict(zip(names, lines, strict=True)))
+
+        return extract
 
 
 class Hyperscan(Engine):

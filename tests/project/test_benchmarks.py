@@ -15,9 +15,11 @@ sys.path.insert(0, str(FOLDER))
 import bars  # noqa: E402
 import chart  # noqa: E402
 import compare  # noqa: E402
+import figures  # noqa: E402
 import measure  # noqa: E402
 import oracles  # noqa: E402
 from inputs import corpora, logs  # noqa: E402
+from parts import pipelines  # noqa: E402
 from peers import answers, engines, regexes  # noqa: E402
 
 
@@ -82,7 +84,61 @@ def test_records_that_were_kept_can_be_read_and_drawn():
     for path in kept:
         assert any(m.engine == "metricscan" for m in measure.read_record(path))
     assert ">metricscan</text>" in chart.draw(measure.read_record(kept[0]), 4)
-    assert (FOLDER / "record" / "speed.svg").read_text().startswith("<svg")
+
+
+def test_the_documents_show_what_the_record_that_they_name_holds():
+    records = set()
+    for page in figures.TARGETS:
+        text = (figures.measure.ROOT / page).read_text(encoding="utf-8")
+        (name,) = figures.ROOM.findall(text)
+        assert figures.shown(page, text, figures.measure.ROOT / name) == text, f"python benchmarks/figures.py {name}"
+        records.add(name)
+    (name,) = records  # one record for all of them
+    assert (
+        chart.draw(measure.read_record(figures.measure.ROOT / name), 4) == (FOLDER / "record" / "speed.svg").read_text()
+    )
+
+
+def test_figures_are_those_of_the_record_and_the_best_peer_is_one_that_exists():
+    record = [
+        measured(engine, [seconds], workload=workload)
+        for workload in figures.ROWS
+        for engine, seconds in (
+            ("metricscan", 0.001), ("read memory", 0.0001), ("wc -l", 0.0002), ("polars", 0.02), ("re-text", 0.01),
+            ("pcre2 in C++", 0.002),
+        )
+    ]  # fmt: skip
+    assert "| every line | 1,000 | 100 (`re`) |" in figures.short(record)
+    assert "| lines with four metrics | metricscan | Polars | `re` | PCRE2 in C++ |" in figures.long(record)
+    assert "| one in ten | 1,000 | 50 | 100 | 500 |" in figures.long(record)
+    assert "Parquet" not in figures.short(record) + figures.long(record) + chart.draw(record, 4)
+    record += [
+        measured("metricscan", [0.0025], workload="every", part="pipelines"),
+        measured("duckdb", [0.025], workload="every", part="pipelines"),
+    ]
+    assert "| every line | 1,000 | 100 (`re`) | 400 | 40 (DuckDB) |" in figures.short(record)
+    assert "| one in ten | 1,000 | 100 (`re`) |  |  |" in figures.short(record)
+    assert "| every line | 400 | 40 |" in figures.long(record)
+    assert "to a Parquet file" in chart.draw(record, 4)
+
+
+@pytest.mark.parametrize("engine", engines.ENGINES, ids=lambda engine: engine.name)
+def test_engines_that_are_installed_find_what_is_right(engine, tmp_path):
+    workload = corpora.workload("tenth", 20_000)
+    if (reason := engine.absent() or engine.declines(workload)) is not None:
+        pytest.skip(reason)
+    (tmp_path / "log").write_bytes(workload.data)
+    call = engine.prepare(workload, tmp_path / "log")
+    assert answers.difference(call(), answers.oracle(workload)) is None
+
+
+@pytest.mark.slow
+def test_pipelines_that_are_installed_write_what_is_right(tmp_path):
+    said = []
+    found = list(pipelines.run(1, tmp_path, 20_000, said.append))  # a wrong answer raises
+    assert [m.workload for m in found if m.engine == "metricscan"] == list(pipelines.WORKLOADS)
+    assert {(m.part, m.definitions, m.threads, m.unit) for m in found} == {("pipelines", 4, 2, "MB/s")}
+    assert len(found) + sum("left out" in line for line in said) == 8
 
 
 @pytest.mark.parametrize("name", corpora.WORKLOADS)
