@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from metricscan.cli import documents
+from metricscan.cli.job_table import Column, print_jobs
 from metricscan.cli.options import Reading, job_option, json_option, printed_warnings, reading_options, threads_option
 from metricscan.cli.output import (
     EXIT_ERROR,
     EXIT_NOTHING_FOUND,
     complain,
-    literal,
-    new_table,
     open_console,
-    print_table,
 )
 from metricscan.reports.names import named
 
@@ -89,14 +87,22 @@ def audit(
 
 def _print(result: Audit) -> None:
     console = open_console()
-    numbers = ("reported", "in the log")
-    table = new_table("job", "metric", *numbers, "verdict", "place", numbers=numbers)
-    for one in result.findings:
-        place = "" if one.path is None or one.line is None else f"{one.path}:{one.line} (byte {one.offset})"
-        verdict = f"{one.verdict}, {one.note}" if one.note else one.verdict
-        values = ("" if number is None else repr(number) for number in (one.reported, one.logged))
-        table.add_row(*map(literal, (named(one.job), named(one.metric), *values, verdict, place)))
-    print_table(console, table)
+    found = result.findings
+    numbers = {"reported": [one.reported for one in found], "in the log": [one.logged for one in found]}
+    places = [
+        "" if one.path is None or one.line is None else f"{one.path}:{one.line} (byte {one.offset})" for one in found
+    ]
+    columns = [
+        Column("job", [named(one.job) for one in found], least=24),
+        Column("metric", [named(one.metric) for one in found]),
+        *(
+            Column(name, ["" if one is None else repr(one) for one in values], is_number=True)
+            for name, values in numbers.items()
+        ),
+        Column("verdict", [f"{one.verdict}, {one.note}" if one.note else one.verdict for one in found], importance=1),
+        Column("place", places, least=16, importance=2),
+    ]
+    print_jobs(console, columns)
     if result.jobs and any(one.verdict == "no log" for one in result.findings):
         more = ", .." if len(result.jobs) > _JOBS_SHOWN else ""
         names = ", ".join(result.jobs[:_JOBS_SHOWN]) + more

@@ -39,6 +39,7 @@ class Goal(NamedTuple):
     completed_only: bool | None
     min_step: float | None
     exclude_doubts: tuple[str, ...]
+    columns: tuple[str, ...]
 
     def objective(self, noted: Objective | None = None) -> Objective | None:
         """The objective that the options describe; what they omit is taken from ``noted``, the objective of a replay."""
@@ -83,6 +84,11 @@ class Goal(NamedTuple):
             return
         if self.given or self.completed_only is not None:
             raise no_objective_for(*(self.given or ["--no-completed-only"]))
+
+    def check_columns(self, *, print_json: bool) -> None:
+        """Raise a UsageError if columns are chosen and no table is printed."""
+        if self.columns and print_json:
+            raise click.UsageError("--columns is for the table; --json has all columns")
 
     @property
     def given(self) -> list[str]:
@@ -238,6 +244,14 @@ goal_options = bundle(
         metavar="KIND,...",
         multiple=True,
         help="Rank only jobs without these doubts, such as crashed,behind. Can be repeated.",
+    ),
+    click.option(
+        "--columns",
+        metavar="NAME,...",
+        multiple=True,
+        callback=_names,
+        help="The columns of the ranking, in this order: rank, job, value, step, status, rows, place, doubts, at-best, "
+        "hyperparameters, and names of metrics and hyperparameters (metric:NAME, parameter:NAME).  [default: those that fit]",
     ),
 )
 

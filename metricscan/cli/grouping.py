@@ -8,13 +8,14 @@ import click
 
 from metricscan.cli import documents
 from metricscan.cli.goal import JOBS_SHOWN, split_names
+from metricscan.cli.job_table import Column, print_jobs
 from metricscan.cli.options import bundle
-from metricscan.cli.output import literal, new_table, print_notices, print_table
+from metricscan.cli.output import print_notices
 from metricscan.cli.rankings import is_computed, text_of
 from metricscan.reports.names import named
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     import pyarrow as pa
     from rich.console import Console
@@ -159,31 +160,35 @@ class JobGroups(NamedTuple):
                 console.print(f"  doubt {kind}: {len(jobs):,} of {count}: {of_them}", soft_wrap=True)
         else:
             console.print("Best group: none; no group has a job with a rank")
-        numbers = ("rank", "jobs", "mean", "median", "std", "best", "worst")
         shown = self.table.slice(0, JOBS_SHOWN if top is None else top)
-        has_doubts = any(shown["doubts"].to_pylist()[1:])
-        behind = ("best job", "doubts") if has_doubts else ("best job",)
-        table = new_table("rank", "group", *numbers[1:], *behind, numbers=numbers)
-        for row in shown.to_pylist():
-            cells = [
-                "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
-                named(row["group"]),
-                f"{row['n']:,}" + (f" of {row['jobs']:,}" if row["n"] < row["jobs"] else ""),
-                *("" if row[key] is None else f"{row[key]:.6g}" for key in ("mean", "median", "std")),
-                *(
-                    "" if row[key] is None else text_of(row[key], is_computed=is_computed(objective))
-                    for key in ("best", "worst")
-                ),
-                named(row["best_job"] or ""),
-            ]
-            if has_doubts:
-                counted_kinds = (f"{kind} ({len(jobs):,})" for kind, jobs in _by_kind(row["doubts"]).items())
-                cells.append(", ".join(counted_kinds))
-            table.add_row(*map(literal, cells))
-        print_table(console, table)
+        print_jobs(console, _columns(shown.to_pylist(), objective))
         if shown.num_rows < self.table.num_rows:
             console.print(f"  .. {counted(self.table.num_rows - shown.num_rows, 'more group')}; --top N shows N")
         console.print()
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], objective: Objective) -> list[Column]:
+    """The columns of the table of groups."""
+    ranks = ["" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else "") for row in rows]
+    counts = [f"{row['n']:,}" + (f" of {row['jobs']:,}" if row["n"] < row["jobs"] else "") for row in rows]
+    columns = [
+        Column("rank", ranks, is_number=True),
+        Column("group", [named(row["group"]) for row in rows], least=24),
+        Column("jobs", counts, is_number=True, importance=1),
+    ]
+    for key in ("mean", "median", "std"):
+        texts = ["" if row[key] is None else f"{row[key]:.6g}" for row in rows]
+        columns.append(Column(key, texts, is_number=True, importance=1))
+    computed = is_computed(objective)
+    for key in ("best", "worst"):
+        texts = ["" if row[key] is None else text_of(row[key], is_computed=computed) for row in rows]
+        columns.append(Column(key, texts, is_number=True, importance=2))
+    columns.append(Column("best job", [named(row["best_job"] or "") for row in rows], least=24, importance=4))
+    # those of the best group stand above
+    if any(row["doubts"] for row in rows[1:]):
+        kinds = [", ".join(f"{kind} ({len(jobs):,})" for kind, jobs in _by_kind(row["doubts"]).items()) for row in rows]
+        columns.append(Column("doubts", kinds, importance=3))
+    return columns
 
 
 def _by_kind(doubts: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from metricscan.cli.output import literal, new_table, open_console
+from metricscan.cli.job_table import Column, table_text
+from metricscan.cli.output import open_console
 from metricscan.reports.names import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
+    from rich.text import Text
 
     from metricscan.datasets.journal_reader import JournalBatch
 
@@ -62,10 +63,12 @@ class LiveTable:
         values[metric] = shown if step is None else f"{shown} @ {step:.12g}"
         self._jobs[job] = values
 
-    def _table(self) -> Table:
-        table = new_table("job", *self._metrics, numbers=self._metrics)
+    def _table(self) -> Text:
         # those that changed last, as many as the terminal has lines
         most = max(1, self._console.height - 2)
-        for job, values in list(self._jobs.items())[-most:]:
-            table.add_row(literal(named(job)), *(literal(values.get(name, "")) for name in self._metrics))
-        return table
+        shown = list(self._jobs.items())[-most:]
+        columns = [Column("job", [named(job) for job, _ in shown], least=24)]
+        for number, name in enumerate(self._metrics):
+            texts = [values.get(name, "") for _, values in shown]
+            columns.append(Column(name, texts, is_number=True, importance=number))
+        return table_text(self._console, columns)

@@ -12,24 +12,23 @@ from metricscan.cli.fail_on import Failing, counts_in, fail_on_option, failures
 from metricscan.cli.gate import Gate, gate_options, print_verdicts
 from metricscan.cli.goal import Goal, at_best_option, goal_options
 from metricscan.cli.grouping import GroupOptions, JobGroups, group_options
+from metricscan.cli.job_table import Column, print_jobs
 from metricscan.cli.options import jobs_file_option, json_option
 from metricscan.cli.output import (
+    EXIT_ERROR,
     EXIT_FAILED,
     EXIT_NOTHING_FOUND,
     complain,
-    literal,
-    new_table,
     open_console,
     print_notices,
-    print_table,
 )
+from metricscan.cli.ranking_table import metrics_of_columns, print_ranking
 from metricscan.cli.rankings import (
     is_computed,
     print_at_best,
     print_best,
     print_doubts,
     print_no_best,
-    print_ranking,
     text_of,
 )
 from metricscan.reports.names import named
@@ -89,11 +88,14 @@ def rank(
     from metricscan.ranking.scopes import compare_scopes
 
     grouping = grouped.grouping
+    goal.check_columns(print_json=print_json)
     opened = Dataset(dataset)
     objective = goal.objective(opened.objective)
     if objective is None:
         raise click.UsageError("no objective: give --minimize NAME or --maximize NAME; the replay had none")
-    failing = gate.conditions([name for name in opened if name not in opened.labels])
+    metrics = [name for name in opened if name not in opened.labels]
+    failing = gate.conditions(metrics)
+    others = (*at_best, *metrics_of(failing, objective), *metrics_of_columns(goal.columns, metrics, objective))
     counts = counts_in(opened, fail_on) if fail_on else {}
     jobs = None
     notices: list[Notice] = []
@@ -105,9 +107,7 @@ def rank(
         more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""
         complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
     conditions = goal.conditions_after(opened)
-    found, steps = ranking.ranked(
-        opened, objective, jobs=jobs, at_best=(*at_best, *metrics_of(failing, objective)), **conditions
-    )
+    found, steps = ranking.ranked(opened, objective, jobs=jobs, at_best=others, **conditions)
     messages = (*messages_of_unknown(opened.evidence), *steps.messages(objective), *messages_of_copies(found))
     of_ranking = list(map(Notice, messages))
     print_notices(of_ranking)
@@ -152,9 +152,11 @@ def rank(
         print_doubts(console, map(from_struct, best["doubts"]))
     else:
         print_no_best(console, objective, found, completed_only=conditions["completed_only"])
-    print_ranking(console, found, objective, goal, opened.jobs)
+    is_whole = print_ranking(console, found, objective, goal, opened.jobs)
     if compared is not None:
         _print_scopes(console, compared, objective)
+    if not is_whole:
+        return EXIT_ERROR
     return _exit_code(failed, verdicts, won=won)
 
 
@@ -187,19 +189,27 @@ def _winner(dataset: Dataset, found: pa.Table) -> dict[str, Any]:
 
 def _print_scopes(console: Console, compared: pa.Table, objective: Objective) -> None:
     own = objective.scope
-    numbers = ("value", "tied", f"rank by {own}", f"value by {own}", "regret")
-    table = new_table("scope", "best job", *numbers, numbers=numbers)
-    for row in compared.to_pylist():
-        computed = {
-            "value": is_computed(objective.under(row["scope"])),
-            "own_value": is_computed(objective),
-            "regret": True,
-        }
-        cells = [
-            "" if one is None else text_of(one, is_computed=computed[key]) if key in computed else str(one)
-            for key, one in row.items()
-        ]
-        cells[1] = "none" if row["best"] is None else named(row["best"])
-        table.add_row(*map(literal, cells))
+    rows = compared.to_pylist()
+    by_scope = [is_computed(objective.under(row["scope"])) for row in rows]
+    by_own = is_computed(objective)
+
+    def texts(key: str, computed: Sequence[bool]) -> list[str]:
+        pairs = zip(rows, computed, strict=True)
+        return ["" if row[key] is None else text_of(row[key], is_computed=is_one) for row, is_one in pairs]
+
+    columns = [
+        Column("scope", [row["scope"] for row in rows], least=24),
+        Column("best job", ["none" if row["best"] is None else named(row["best"]) for row in rows], least=24),
+        Column("value", texts("value", by_scope), is_number=True),
+        Column("tied", [str(row["tied"]) for row in rows], is_number=True, importance=2),
+        Column(
+            f"rank by {own}",
+            ["" if row["rank"] is None else str(row["rank"]) for row in rows],
+            is_number=True,
+            importance=1,
+        ),
+        Column(f"value by {own}", texts("own_value", [by_own] * len(rows)), is_number=True, importance=1),
+        Column("regret", texts("regret", [True] * len(rows)), is_number=True),
+    ]
     console.print()
-    print_table(console, table)
+    print_jobs(console, columns)

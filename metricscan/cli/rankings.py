@@ -1,23 +1,18 @@
-"""A ranking and its winner, as text."""
+"""The winner of a ranking, as text."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from metricscan.cli.goal import JOBS_SHOWN
-from metricscan.cli.output import literal, new_table, print_table
 from metricscan.reports.names import named
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
     from rich.console import Console
 
-    from metricscan.cli.goal import Goal
     from metricscan.definitions.objective import Objective
-    from metricscan.logs.job import Job
     from metricscan.ranking.at_best import AtBest
     from metricscan.ranking.doubts import Doubt
 
@@ -43,7 +38,8 @@ def print_best(
 ) -> None:
     """Print the winner in one line."""
     parameters = "".join(f", {key}={value}" for key, value in hyperparameters.items())
-    text = f"Best: {named(job)}, {_named(objective)} {text_of(value, is_computed=is_computed(objective))} at {place}{parameters}"
+    shown = text_of(value, is_computed=is_computed(objective))
+    text = f"Best: {named(job)}, {objective_name(objective)} {shown} at {place}{parameters}"
     console.print(text, style="bold", soft_wrap=True)
 
 
@@ -54,11 +50,11 @@ def print_at_best(
     if not there:
         return
     where = "in its record" if step is None else f"at step {step:g}"
-    texts = [f"{name} {'none' if one is None else _there(one, objective)}" for name, one in there.items()]
+    texts = [f"{name} {'none' if one is None else text_there(one, objective)}" for name, one in there.items()]
     console.print(f"  {where}: {', '.join(texts)}", soft_wrap=True)
 
 
-def _there(found: AtBest | None, objective: Objective) -> str:
+def text_there(found: AtBest | None, objective: Objective) -> str:
     """A value where another one was decided, marked if it is not of that step."""
     if found is None:
         return ""
@@ -92,7 +88,7 @@ def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, 
     """Print that no job won, and why."""
     import pyarrow.compute as pc
 
-    wanted = _named(objective)
+    wanted = objective_name(objective)
     found = ranking.filter(pc.equal(ranking["objective_status"], "found"))
     conditions = {
         "copy": "has the log of another job",
@@ -113,80 +109,8 @@ def print_no_best(console: Console, objective: Objective, ranking: pa.Table, *, 
     console.print(f"Best: none; {reason}")
 
 
-def _named(objective: Objective) -> str:
+def objective_name(objective: Objective) -> str:
+    """The objective in a short form: its metric, and its scope unless that is the last row."""
     how = [objective.scope] if objective.scope != "last" else []
     how += [f"nearest to {objective.target:g}"] if objective.target is not None else []
     return f"{objective.metric} ({', '.join(how)})" if how else objective.metric
-
-
-def print_ranking(console: Console, ranking: pa.Table, objective: Objective, goal: Goal, jobs: Iterable[Job]) -> None:
-    """Print one row per job. The jobs have the logs that the rows come from."""
-    from metricscan.logs.members import counted
-    from metricscan.ranking.at_best import PLACE, PREFIX, from_row
-
-    title = _named(objective)
-    columns = ["rank", "job", title, "status", "rows", "place"]
-    if objective.step is not None:
-        columns.insert(3, objective.step)
-    others = [name.removeprefix(PREFIX) for name in ranking.column_names if name.startswith(PREFIX)]
-    # the step has a column of its own
-    others = [name for name in others if PREFIX + name + PLACE in ranking.column_names and name != objective.step]
-    place = columns.index(title) + (1 if objective.step is None else 2)
-    columns[place:place] = others
-    shown = goal.cut(ranking, JOBS_SHOWN)
-    # those of the winner stand below it, with what they say
-    has_doubts = any(shown["doubts"].to_pylist()[1 if shown["rank"][0].is_valid else 0 :]) if shown.num_rows else False
-    if has_doubts:
-        columns.append("doubts")
-    has_parameters = any(shown["hyperparameters"].to_pylist())
-    if has_parameters:
-        columns.append("hyperparameters")
-    table = new_table(*columns, numbers=("rank", title, "rows", objective.step, *others))
-    computed = is_computed(objective)
-    pieces = _pieces(jobs, set(shown["job"].to_pylist()))
-    for row in shown.to_pylist():
-        status = row["objective_status"] + (f", {row['job_status']}" if row["job_status"] else "")
-        piece = (row["part"] or 0) - (row["run"] or 0)
-        stream = pieces.get((row["job"], row["stream"], piece), row["stream"])
-        where = "" if stream is None else f"{named(stream)}:{row['line']}"
-        if row["run"] is not None:
-            where += f", run {row['run']}"
-        if row["streams"] > 1:
-            where += f" ({objective.scope} of {row['streams']} streams)"
-        rows = f"{row['rows']:,}" + (f" ({row['not_finite']:,} not finite)" if row["not_finite"] else "")
-        cells = [
-            "" if row["rank"] is None else str(row["rank"]) + ("=" if (row["tied"] or 1) > 1 else ""),
-            named(row["job"]),
-            "" if row["value"] is None else text_of(row["value"], is_computed=computed),
-            status,
-            rows,
-            where,
-        ]
-        if has_doubts:
-            cells.append(kinds_in(row["doubts"]))
-        if has_parameters:
-            cells.append(" ".join(f"{key}={value}" for key, value in row["hyperparameters"]))
-        if objective.step is not None:
-            cells.insert(3, "" if row["step"] is None else f"{row['step']:g}")
-        # behind the rank, the job, the value and its step
-        there = from_row(row)
-        cells[place:place] = [_there(there[name], objective) for name in others]
-        table.add_row(*map(literal, cells))
-    print_table(console, table)
-    if shown.num_rows < ranking.num_rows:
-        console.print(f"  .. {counted(ranking.num_rows - shown.num_rows, 'more job')}; --top N shows N")
-
-
-def _pieces(jobs: Iterable[Job], names: Collection[str]) -> dict[tuple[str, str, int], str]:
-    """The name of each piece of the rotated streams of some jobs, by job, stream and part."""
-    pieces = {}
-    for job in jobs:
-        rotated = {log.stream for log in job.logs if log.part} if job.name in names else ()
-        for log in job.logs if rotated else ():
-            if log.stream in rotated:
-                # the stream of a container's log has a name behind that of the file
-                within = "" if log.within is None else log.stream[log.stream.rfind(log.within) :]
-                folder, slash, _ = log.stream.removesuffix(f"/{within}" if within else "").rpartition("/")
-                behind = f"/{within}" if within else ""
-                pieces[job.name, log.stream, log.part] = folder + slash + os.path.basename(log.path) + behind
-    return pieces

@@ -35,7 +35,8 @@ from metricscan.cli.output import (
     print_notices,
 )
 from metricscan.cli.progress import ProgressBar
-from metricscan.cli.rankings import print_at_best, print_best, print_doubts, print_no_best, print_ranking
+from metricscan.cli.ranking_table import metrics_of_columns, print_ranking
+from metricscan.cli.rankings import print_at_best, print_best, print_doubts, print_no_best
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def replay(
     no job can win; 2 for wrong usage or an unreadable log; 3 for what --fail-on and --fail-if name.
     """
     grouping = grouped.grouping
+    goal.check_columns(print_json=print_json)
     if describe and tuning_job is None:
         raise click.UsageError("--describe needs --tuning-job FILE")
     if float32 and not describe:
@@ -188,13 +190,17 @@ def replay(
         raise no_objective_for("groups of jobs")
     if objective is None and at_best:
         raise no_objective_for("--at-best")
-    failing = gate.conditions([name for name in scanner.metrics if name not in scanner.labels])
+    metrics = [name for name in scanner.metrics if name not in scanner.labels]
+    failing = gate.conditions(metrics)
     if objective is None and failing:
         raise no_objective_for("--fail-if")
+    others: tuple[str, ...] = at_best
+    if objective is not None:
+        others = (*at_best, *metrics_of(failing, objective), *metrics_of_columns(goal.columns, metrics, objective))
     how: dict[str, Any] = {
         "objective": objective,
         **goal.conditions,
-        "at_best": at_best if objective is None else (*at_best, *metrics_of(failing, objective)),
+        "at_best": others,
         "job": job,
         "jobs": jobs_file,
         "include": reading.include,
@@ -254,7 +260,7 @@ def replay(
     else:
         click.echo(one_line(str(result.survey)), err=True)
         if result.jobs:
-            _print_replay(result, scanner, objective, goal, reading.input_format, groups)
+            is_wrong |= not _print_replay(result, scanner, objective, goal, reading.input_format, groups)
         if out is not None:
             click.echo(f"written: {one_line(str(out))}", err=True)
     of_best = () if result.best is None else result.best.doubts
@@ -275,7 +281,9 @@ def _print_replay(
     goal: Goal,
     input_format: str,
     groups: JobGroups | None,
-) -> None:
+) -> bool:
+    """Print the outcome; returns whether all columns that were asked for exist."""
+    is_whole = True
     console = open_console()
     if objective is not None and groups is not None:
         groups.print_to(console, objective, goal.top)
@@ -288,7 +296,7 @@ def _print_replay(
             print_at_best(console, objective, result.ranking["step"][0].as_py(), best.at_best)
             print_doubts(console, best.doubts)
         if result.ranking.num_rows:
-            print_ranking(console, result.ranking, objective, goal, result.jobs)
+            is_whole = print_ranking(console, result.ranking, objective, goal, result.jobs)
     print_counts(console, result.stats)
     if objective is not None and all(result.stats.metrics[name].rows for name in objective.metrics):
         # otherwise all jobs are missing, and the reason is that the definition found nothing
@@ -296,6 +304,7 @@ def _print_replay(
     paths = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
     wanted = None if objective is None else objective.metrics[0]
     print_silent(console, scanner, result.stats, paths, input_format, wanted)
+    return is_whole
 
 
 def _missing(result: Replay, scanner: Scanner, objective: Objective | None, input_format: str) -> list[Missing]:

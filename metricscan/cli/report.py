@@ -82,7 +82,11 @@ def report(
 
     With --live the page is served under an address that only whoever reads it here knows, until Ctrl-C.
     """
-    for option, value in (("--top", goal.top), ("--all-best", goal.all_best or None)):
+    for option, value in (
+        ("--top", goal.top),
+        ("--all-best", goal.all_best or None),
+        ("--columns", goal.columns or None),
+    ):
         if value is not None:
             raise click.UsageError(f"{option} is for tables; the page lists all jobs")
     if (out is None) != live:

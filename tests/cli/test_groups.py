@@ -60,9 +60,9 @@ def test_doubts_of_groups_and_of_jobs_that_did_not_win(run, tmp_path, monkeypatc
     ]
     best = lines.index("Best: lr=1,seed=1, loss (best) 11.0 at logs/lr=1,seed=1.log:1, lr=1, seed=1")
     assert [line.split()[-1] for line in lines[best + 1 : best + 6]] == [
-        "hyperparameters",
-        "seed=1",
-        *["seed=2", "seed=3", "seed=1"],
+        "seed",
+        "1",
+        *["2", "3", "1"],
     ]
     assert ["diverged" in line for line in lines[best + 2 : best + 6]] == [False, True, True, True]
     # the kinds of the winner stand in lines below it, and it alone makes no column

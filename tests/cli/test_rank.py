@@ -58,8 +58,8 @@ def test_the_replays_own_objective_is_the_default(run, written):
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "Best: trial_2, loss 1.0 at logs/trial_2/stdout:1, lr=0.1"
     assert ranking_lines(out)[1:] == [
-        ["rank", "job", "loss", "status", "rows", "place", "hyperparameters"],
-        ["1=", "trial_2", "1.0", "found", "1", "stdout:1", "lr=0.1"],
+        ["rank", "job", "loss", "status", "rows", "place", "lr"],
+        ["1=", "trial_2", "1.0", "found", "1", "stdout:1", "0.1"],
         ["1=", "trial_10", "1.0", "found", "2", "stdout:2"],
         ["3", "trial_1", "2.0", "found", "3", "stdout:3"],
         ["trial_3", "nan", "not_finite", "1", "(1", "not", "finite)", "stdout:1"],
@@ -166,7 +166,7 @@ def test_numbers_are_shown_without_rounding(run, tmp_path, monkeypatch):
 def test_the_step_of_the_deciding_row_is_shown(run, written):
     out = run("rank", written, "--scope", "min", "--step", "epoch")[1]
     lines = ranking_lines(out)
-    assert lines[1] == ["rank", "job", "loss", "(min)", "epoch", "status", "rows", "place", "hyperparameters"]
+    assert lines[1] == ["rank", "job", "loss", "(min)", "epoch", "status", "rows", "place", "lr"]
     assert lines[2] == ["1", "trial_1", "0.5", "2", "found", "3", "stdout:2"]
 
 

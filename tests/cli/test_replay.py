@@ -17,8 +17,8 @@ def test_the_best_job(run, trials):
     assert code == 0
     assert lines[0] == "Best: trial_7, loss 0.0312 at logs/trial_7/stdout:10412, lr=3e-4, units=64"
     assert [words(line) for line in lines[1:6]] == [
-        ["rank", "job", "loss", "status", "rows", "place", "hyperparameters"],
-        ["1", "trial_7", "0.0312", "found", "2", "stdout:10412", "lr=3e-4", "units=64"],
+        ["rank", "job", "loss", "status", "rows", "place", "lr", "units"],
+        ["1", "trial_7", "0.0312", "found", "2", "stdout:10412", "3e-4", "64"],
         ["2", "trial_10", "0.0625", "found", "1", "stdout:1"],
         ["trial_2", "nan", "not_finite", "1", "(1", "not", "finite)", "stdout:1"],
         ["trial_3", "missing", "0"],
