@@ -28,7 +28,7 @@ LEAST_ROWS = 5
 MOST_ROWS = 1 << 19
 #: So many rows of each job are compared, among them the first and the last, of which so many values must differ.
 _SAMPLES = 5
-_LEAST_DISTINCT = 3
+LEAST_DISTINCT = 3
 #: How many numbers are kept of each job: values, and places.
 SAMPLES = 2 * _SAMPLES
 
@@ -145,7 +145,7 @@ def copies(
     known: Mapping[str, Sequence[Log]] | None = None
     for begin, end in _runs(same):
         group = comparable[order[begin:end]]
-        if len(np.unique(outcomes.samples[group[0], :_SAMPLES])) < _LEAST_DISTINCT:
+        if len(np.unique(outcomes.samples[group[0], :_SAMPLES])) < LEAST_DISTINCT:
             continue
         known = logs() if known is None else known
         jobs = {int(outcomes.job[at]): int(at) for at in group.tolist()}

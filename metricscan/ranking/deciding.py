@@ -10,6 +10,7 @@ from metricscan.ranking.at_best import Found, values_there
 from metricscan.ranking.deciding_row import NOTHING, decide
 from metricscan.ranking.formulas import combined, with_several_values
 from metricscan.ranking.runs import that_count
+from metricscan.ranking.same_streams import SameStreams
 from metricscan.ranking.stepless import StepCounts, jobs_of_streams, step_counts
 from metricscan.ranking.stepped import Stepped
 
@@ -63,7 +64,7 @@ def decided(
     *,
     has_logs: bool = True,
 ) -> Decided:
-    """Decide jobs.
+    """Decide jobs. Of streams of a job that are the same log twice, one counts.
 
     Parameters
     ----------
@@ -96,6 +97,25 @@ def decided(
         of_metrics = [parts[name] for name in formula.stepped]
         given, apart = combined(formula, parts, objective, streams)
     outcomes = decide(given, objective, streams, dropped, suspected, has_logs=has_logs)
+    if (outcomes.streams > 1).any():
+        own, *others = (rows[name] for name in metrics_read(objective, at_best))
+        same = SameStreams(outcomes, own, [*others, *([] if steps is None else [steps])], streams)
+        if same:
+            again = decided(
+                objective,
+                at_best,
+                {name: same.without(one) for name, one in rows.items()},
+                None if steps is None else same.without(steps),
+                None if blocks is None else same.without(blocks),
+                streams,
+                dropped,
+                suspected,
+                None if run_starts is None else same.without(run_starts),
+                count,
+                has_logs=has_logs,
+            )
+            copied = same.counts(again.outcomes.job)
+            return again._replace(outcomes=again.outcomes._replace(copied_streams=copied))
     if len(of_metrics) > 1:
         outcomes = with_several_values(outcomes, of_metrics, streams)
     counts = StepCounts(apart=count(apart))

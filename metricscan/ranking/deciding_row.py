@@ -74,6 +74,8 @@ class Outcomes(NamedTuple):
     # int64, how often rows that follow each other have the same step; and how often these have different values
     step_runs: Array
     several_runs: Array
+    # int64, the streams that were left out because another one is the same log
+    copied_streams: Array
     # float64, of shape (jobs, 10): what tells whether two jobs have the same rows; NaN for jobs that are not compared
     samples: Array
     # of the jobs that were asked for, the rows within the window that do not count
@@ -202,6 +204,7 @@ def decide(
         rows.start[first],
         np.zeros(len(starts), np.int32) if rows.run is None else np.maximum(rows.run[place], 0).astype(np.int32),
         *of_steps,
+        np.zeros(len(starts), np.int64),
         samples,
         Places(rows.job[left_out], rows.stream[left_out], part(left_out), rows.start[left_out]),
         _ends(rows, index, kept, wanted, carrying),

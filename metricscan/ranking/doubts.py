@@ -82,7 +82,8 @@ class Doubt(NamedTuple):
         - ``crashed``: a log of the job ends in a traceback, or with a line about lack of memory or a signal.
         - ``dropped-lines``: the log says that lines of the objective, or lines that may be, were left out of it.
         - ``copy``: another job's log in the same folder has the same values at the same places, and counts instead.
-        - ``several-streams``: more than one stream of the job has rows of the objective.
+        - ``several-streams``: more than one stream of the job has rows of the objective. Of those that have the same values at
+          the same places, one counts.
         - ``restarted``: the step goes back, as in a run that was resumed or started again, or jumps far forward once.
         - ``incomplete``: the last of several runs in a log came less than half as far as another.
         - ``values-per-step``: nearly every step has several different values, and one of each counts.
@@ -349,12 +350,20 @@ class _Finding:
         self.found.setdefault(one.job, []).append(Doubt("copy", message, one.path))
 
     def several_streams(self) -> None:
-        """Jobs of which more than one stream has rows of the objective."""
-        for number in np.flatnonzero(self._outcomes.streams > 1).tolist():
+        """Jobs of which more than one stream has rows of the objective, or several have the same ones."""
+        one = self._outcomes
+        for number in np.flatnonzero(one.streams + one.copied_streams > 1).tolist():
             row = self._deciding(number)
-            count = int(self._outcomes.streams[number])
-            where = "" if row is None else f"; the deciding row is in {row.stream!r}"
-            message = f"{count:,} streams have rows of {self._objective.metric}{where}"
+            count, copied = int(one.streams[number]), int(one.copied_streams[number])
+            message = f"{count + copied:,} streams have rows of {self._objective.metric}"
+            if copied and count == 1:
+                rows = int(one.rows[number])
+                message = f"{copied + 1:,} streams have the same {rows:,} values of {self._objective.metric}, at the same places"
+            elif copied:
+                message += f", {copied:,} of them the same values at the same places as another, which counts"
+            if row is not None:
+                what = "that counts is" if copied and count == 1 else "with the deciding row is"
+                message += f"; the one {what} {row.stream!r}" if copied else f"; the deciding row is in {row.stream!r}"
             self._add(int(self._outcomes.job[number]), "several-streams", message, row)
 
     def units(self, metric: str, evidence: Evidence) -> None:
