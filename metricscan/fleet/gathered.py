@@ -1,7 +1,7 @@
 """Partial rankings of all jobs, in the terms of a replay, and in memory that is small beside theirs.
 
-They are kept as they came, packed, until all are there. Then one after the other is taken apart into columns of numbers, and let
-go.
+They are kept as they came, packed and past some megabytes on disk, until all are there. Then one after the other is taken apart
+into columns of numbers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from metricscan.datasets.evidence import Evidence, LogEvidence
 from metricscan.datasets.rows import codes_of
 from metricscan.errors import OptionError
 from metricscan.fleet import facts
+from metricscan.fleet.columns import Column, PutAway, Spill, Texts, renumbered, taken
 from metricscan.fleet.counted import Counted
-from metricscan.fleet.outcomes import AllDecided, joined_outcomes
+from metricscan.fleet.decided import GrowingDecided
 from metricscan.fleet.partials import PARTIAL, asked_of, check_scan, merge_partials
 from metricscan.fleet.tables import conformed, packed, unpacked
 from metricscan.logs.crashes import Crash
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import Objective
     from metricscan.errors import SourceError
     from metricscan.fleet.counted import Place
+    from metricscan.fleet.outcomes import AllDecided
 
 _NOTED = ("number", "job", "stream", "part", "metric", "since", "note")
 
@@ -54,7 +56,8 @@ class Heads(NamedTuple):
         The decompressed bytes, and the records.
     superseded, is_export, is_unended, is_range : bool array
         As :func:`metricscan.fleet.found.log_note` gives them; whether it is a range of a log whose other ranges are missing.
-    path, within : pyarrow.ChunkedArray of string
+    item : int64 array
+        The number under which its path was put away.
     """
 
     number: Array
@@ -68,8 +71,7 @@ class Heads(NamedTuple):
     is_export: Array
     is_unended: Array
     is_range: Array
-    path: pa.ChunkedArray
-    within: pa.ChunkedArray
+    item: Array
 
 
 class Gathered:
@@ -78,8 +80,8 @@ class Gathered:
     Parameters
     ----------
     partials : iterable of pyarrow.Table, or of bytes
-        As :func:`decide` and :func:`merge_partials` give them, or packed. Tables that are in memory anyway, in a list, are used
-        as they are; others are packed.
+        As :func:`decide` and :func:`merge_partials` give them, or packed. Those in a list are in memory anyway, and are used as
+        they are; others are packed and put away.
 
     Attributes
     ----------
@@ -112,16 +114,14 @@ class Gathered:
     """
 
     def __init__(self, partials: Iterable[pa.Table | bytes]) -> None:
-        parts = _held(partials)
-        self.asked: tuple[Objective | None, tuple[str, ...]] | None = _asked_of(parts)
-        _merge_those_that_share_jobs(parts)
+        held = _Held(partials)
+        self.asked: tuple[Objective | None, tuple[str, ...]] | None = held.asked()
+        held.merge_those_that_share_jobs()
         taken = _Taken(self.asked)
-        for at, part in enumerate(parts):
-            if part is not None:
-                taken.add(_table(part))
-                parts[at] = None
-        self.names, self.streams = pa.concat_arrays([pa.array([], pa.string()), *taken.names]), taken.sorted_streams()
-        self.heads, self.spans = taken.heads()
+        for table in held.tables():
+            taken.add(table)
+        self.names, self.streams, self._stream_numbers = taken.names.array(), *taken.sorted_streams()
+        self.heads, self.spans = taken.heads(self.names, self._stream_numbers)
         self._check_logs()
         self.scan: dict[str, Any] | None = taken.scan
         if self.scan is not None and self.asked is not None:
@@ -132,19 +132,16 @@ class Gathered:
         self.files: list[tuple[int, str, str]] = taken.in_order(taken.files)
         self.evidence = self._evidence(taken)
         self._decided = taken.decided
-        self._stream_numbers = taken.stream_numbers()
+        self._paths = taken.paths
 
     def decided(self, names: pa.Array) -> AllDecided:
         """What decided the jobs, by their numbers in ``names``. To be called once."""
-        objective, at_best = self.asked or (None, ())
-        stepped = objective is not None and objective.step is not None
         numbers = pc.index_in(self.names, names).to_numpy(zero_copy_only=False)
-        parts, self._decided = self._decided, []
-        return AllDecided.joined(parts, numbers, self._stream_numbers, at_best, stepped=stepped)
+        return self._decided.joined(numbers, self._stream_numbers)
 
     def logs(self) -> Mapping[str, Sequence[Log]]:
         """The logs of each job, in the order of a replay."""
-        return _LogsOfJobs(self.names, self.streams, self.heads)
+        return _LogsOfJobs(self.names, self.streams, self.heads, self._paths)
 
     def _evidence(self, taken: _Taken) -> Evidence:
         found = Evidence()
@@ -171,65 +168,76 @@ class Gathered:
 # ---- holding partial rankings
 
 
-def _held(partials: Iterable[pa.Table | bytes]) -> list[pa.Table | bytes | None]:
-    """The partial rankings; those that nobody else holds are packed."""
-    is_held = isinstance(partials, (list, tuple))
-    parts: list[pa.Table | bytes | None] = []
-    for one in partials:
-        if not isinstance(one, bytes):
-            one = conformed(one, PARTIAL, "the partial ranking")
-            one = one if is_held else packed(one)
-        parts.append(one)
-    return parts
+class _Held:
+    """Partial rankings until all are there."""
 
+    def __init__(self, partials: Iterable[pa.Table | bytes]) -> None:
+        is_held = isinstance(partials, (list, tuple))
+        self._spill = Spill()
+        # what is in memory anyway, or a place and a size
+        self._parts: list[pa.Table | bytes | tuple[int, int] | None] = []
+        self._asked: dict[str, pa.Table] = {}
+        # per part and job the hash of the name: where two are equal by chance, two parts are merged for nothing
+        self._hashes, self._owners = Column(np.int64), Column(np.int32)
+        for one in partials:
+            part = one if isinstance(one, bytes) else conformed(one, PARTIAL, "the partial ranking")
+            self._note(unpacked(part) if isinstance(part, bytes) else part)
+            self._parts.append(part if is_held else self._put_away(part))
 
-def _table(part: pa.Table | bytes) -> pa.Table:
-    return unpacked(part) if isinstance(part, bytes) else part
+    def _note(self, table: pa.Table) -> None:
+        kinds = table["kind"]
+        own = table.filter(pc.equal(kinds, "objective")).slice(0, 1)
+        self._asked.update((note, own) for note in own["note"].to_pylist())
+        names = pc.unique(table.filter(pc.equal(kinds, "log"))["job"]).to_pylist()
+        self._hashes.add(np.fromiter(map(hash, names), np.int64, len(names)))
+        self._owners.add(np.full(len(names), len(self._parts), np.int32))
 
+    def _put_away(self, part: pa.Table | bytes) -> tuple[int, int]:
+        data = part if isinstance(part, bytes) else packed(part)
+        return self._spill.add(data), len(data)
 
-def _asked_of(parts: Sequence[pa.Table | bytes | None]) -> tuple[Objective | None, tuple[str, ...]] | None:
-    distinct: dict[str, pa.Table] = {}
-    for part in parts:
-        if part is not None:
-            table = _table(part)
-            own = table.filter(pc.equal(table["kind"], "objective")).slice(0, 1)
-            distinct.update((note, own) for note in own["note"].to_pylist())
-    return asked_of([*distinct.values()])
+    def _table(self, at: int) -> pa.Table:
+        part = self._parts[at]
+        part = self._spill.read(*part) if isinstance(part, tuple) else part
+        return unpacked(part) if isinstance(part, bytes) else part
 
+    def asked(self) -> tuple[Objective | None, tuple[str, ...]] | None:
+        """What :func:`metricscan.fleet.partials.asked_of` gives."""
+        return asked_of([*self._asked.values()])
 
-def _merge_those_that_share_jobs(parts: list[pa.Table | bytes | None]) -> None:
-    """Merge the partial rankings that have logs of one job, because its logs were scanned apart or one of them twice."""
-    columns = []
-    for part in parts:
-        table = PARTIAL.empty_table() if part is None else _table(part)
-        columns.append(pc.unique(table.filter(pc.equal(table["kind"], "log"))["job"]))
-    sizes = [len(one) for one in columns]
-    names, codes = codes_of(pa.chunked_array(columns, pa.string()), "job")
-    if len(names) == sum(sizes):
-        return
-    owners = np.repeat(np.arange(len(parts)), sizes)
-    order = np.argsort(codes, kind="stable")
-    shared = np.flatnonzero(codes[order][1:] == codes[order][:-1])
-    above = list(range(len(parts)))
+    def tables(self) -> Iterator[pa.Table]:
+        """All of them, one after the other, which are let go."""
+        for at, part in enumerate(self._parts):
+            if part is not None:
+                yield self._table(at)
+                self._parts[at] = None
 
-    def top(at: int) -> int:
-        while above[at] != at:
-            above[at] = above[above[at]]
-            at = above[at]
-        return at
+    def merge_those_that_share_jobs(self) -> None:
+        """Merge the partial rankings that have logs of one job, because its logs were scanned apart or one of them twice."""
+        hashes, owners = self._hashes.array(), self._owners.array()
+        order = np.argsort(hashes, kind="stable")
+        shared = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
+        above = list(range(len(self._parts)))
 
-    for one, other in set(zip(owners[order][shared].tolist(), owners[order][shared + 1].tolist(), strict=True)):
-        first, second = sorted((top(one), top(other)))
-        above[second] = first
-    together: dict[int, list[int]] = {}
-    for at in range(len(parts)):
-        together.setdefault(top(at), []).append(at)
-    for first, members in together.items():
-        if len(members) > 1:
-            merged = merge_partials(*(_table(part) for at in members if (part := parts[at]) is not None))
-            for at in members:
-                parts[at] = None
-            parts[first] = packed(merged)
+        def top(at: int) -> int:
+            while above[at] != at:
+                above[at] = above[above[at]]
+                at = above[at]
+            return at
+
+        pairs = owners[order[shared]].tolist(), owners[order[shared + 1]].tolist()
+        for one, other in set(zip(*pairs, strict=True)):
+            first, second = sorted((top(one), top(other)))
+            above[second] = first
+        together: dict[int, list[int]] = {}
+        for at in range(len(self._parts)):
+            together.setdefault(top(at), []).append(at)
+        for first, members in together.items():
+            if len(members) > 1:
+                merged = merge_partials(*map(self._table, members))
+                for at in members:
+                    self._parts[at] = None
+                self._parts[first] = self._put_away(merged)
 
 
 # ---- taking them apart
@@ -239,11 +247,12 @@ class _Taken:
     """What was taken out of partial rankings that share no job; places are those in the order of a replay."""
 
     def __init__(self, asked: tuple[Objective | None, tuple[str, ...]] | None) -> None:
-        self._objective, self._at_best = asked or (None, ())
-        self.names: list[pa.Array] = []
-        self._streams: list[pa.Array] = []
-        self._jobs = self._stream_count = 0
-        self._heads: list[tuple[Any, ...]] = []
+        objective, at_best = asked or (None, ())
+        stepped = objective is not None and objective.step is not None
+        self.decided = GrowingDecided(at_best, stepped=stepped)
+        self.names, self._streams = Texts(), Texts()
+        self.paths = PutAway()
+        self._heads = {name: Column(kind) for name, kind in _OF_HEAD.items()}
         self._spans: list[tuple[int, tuple[int, int] | None]] = []
         self._head_count = 0
         self.counted = Counted()
@@ -254,7 +263,6 @@ class _Taken:
         self.noted: dict[Place, tuple[str, tuple[str, str, int]]] = {}
         self.crashes: dict[Place, Crash] = {}
         self.suspects: dict[Place, dict[str, facts.FoundSuspects]] = {}
-        self.decided: list[AllDecided] = []
 
     def add(self, table: pa.Table) -> None:
         """Take a partial ranking apart."""
@@ -262,7 +270,7 @@ class _Taken:
         heads = of_kind["log"]
         jobs, job_codes = codes_of(heads["job"], "job")
         streams, stream_codes = codes_of(heads["stream"], "stream")
-        own_paths, paths = self._add_heads(heads, job_codes + self._jobs, stream_codes + self._stream_count), {}
+        own_paths, paths = self._add_heads(heads, job_codes + len(self.names), stream_codes + len(self._streams)), {}
         if of_kind["crash"].num_rows or of_kind["suspects"].num_rows:
             keys = zip(*(heads[name].to_pylist() for name in ("job", "stream", "part")), strict=True)
             paths = dict(zip(keys, own_paths, strict=True))
@@ -279,16 +287,12 @@ class _Taken:
                 self.files.append((_place(row), len(self.files), (row["number"], name, path)))
         outcomes = of_kind["outcome"]
         if outcomes.num_rows:
-            numbers = pc.index_in(outcomes["job"], jobs).to_numpy().astype(np.int64) + self._jobs
+            numbers = pc.index_in(outcomes["job"], jobs).to_numpy().astype(np.int64) + len(self.names)
             order = np.argsort(numbers)
             column = pa.concat_arrays(outcomes["decided"].chunks).take(pa.array(order))
-            stepped = self._objective is not None and self._objective.step is not None
-            found = joined_outcomes(column, numbers[order], streams, self._at_best, stepped=stepped)
-            self.decided.append(found.renumbered(self._stream_count))
-        self.names.append(jobs)
-        self._streams.append(streams)
-        self._jobs += len(jobs)
-        self._stream_count += len(streams)
+            self.decided.add(column, numbers[order], streams, len(self._streams))
+        self.names.add(jobs)
+        self._streams.add(streams)
 
     def _add_heads(self, heads: pa.Table, jobs: Array, streams: Array) -> list[str]:
         """Take the logs; returns the path of each."""
@@ -302,15 +306,16 @@ class _Taken:
                 at = self._head_count + len(columns["path"]) - 1
                 self._spans.append((at, None if span is None else (span[0], span[1])))
         self._head_count += heads.num_rows
-        self._heads.append(
-            (
-                pc.fill_null(heads["number"], -1).to_numpy(),
-                *(jobs.astype(np.int32), streams.astype(np.int32), heads["part"].to_numpy()),
-                *(np.array(columns[name], kind) for name, kind in _OF_NOTE.items()),
-                pc.is_valid(heads["since"]).to_numpy(),
-                *(pa.array(columns[name], pa.string()) for name in ("path", "within")),
-            )
-        )
+        self.paths.add([json.dumps(one).encode() for one in zip(columns["path"], columns["within"], strict=True)])
+        own: dict[str, Any] = {
+            "number": pc.fill_null(heads["number"], -1).to_numpy(),
+            "job": jobs,
+            "stream": streams,
+            "part": heads["part"].to_numpy(),
+            "is_range": pc.is_valid(heads["since"]).to_numpy(),
+        }
+        for name, kept in self._heads.items():
+            kept.add(own[name] if name in own else np.array(columns[name], _OF_HEAD[name]))
         return columns["path"]
 
     def _note(self, row: Mapping[str, Any], paths: Mapping[tuple[str, str, int], str]) -> Place:
@@ -333,65 +338,70 @@ class _Taken:
         """What was taken, in the order of its places."""
         return [one for *_, one in sorted(placed, key=lambda one: one[:2])]
 
-    def sorted_streams(self) -> pa.Array:
-        """The names of all streams."""
-        names = pc.unique(pa.concat_arrays([pa.array([], pa.string()), *self._streams]))
-        return names.take(pc.sort_indices(names))
+    def sorted_streams(self) -> tuple[pa.Array, Array]:
+        """The names of all streams, and by the numbers that streams had here those that they have among these."""
+        given = self._streams.array()
+        names = pc.unique(given)
+        names = names.take(pc.sort_indices(names))
+        return names, pc.index_in(given, names).to_numpy(zero_copy_only=False).astype(np.int64)
 
-    def stream_numbers(self) -> Array:
-        """By the numbers that streams had here, those that they have among all."""
-        names = pa.concat_arrays([pa.array([], pa.string()), *self._streams])
-        return pc.index_in(names, self.sorted_streams()).to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
+    def heads(self, jobs: pa.Array, streams: Array) -> tuple[Heads, dict[int, tuple[int, int] | None]]:
+        """All logs in the order of a replay, and the spans of exports by their places among them. To be called once.
 
-    def heads(self) -> tuple[Heads, dict[int, tuple[int, int] | None]]:
-        """All logs in the order of a replay, and the spans of exports by their places among them. To be called once."""
-        parts, self._heads = self._heads, []
-        if not parts:
-            integers, flags, texts = np.empty(0, np.int64), np.empty(0, bool), pa.chunked_array([], pa.string())
-            numbers_of = (integers, integers, integers, integers, integers, integers, integers)
-            return Heads(*numbers_of, flags, flags, flags, flags, texts, texts), {}
-        columns = [list(column) for column in zip(*parts, strict=True)]
-        del parts
-        number = np.concatenate(columns[0])
-        if number.min(initial=0) >= 0:
-            order = np.argsort(number, kind="stable")
+        Parameters
+        ----------
+        jobs : pyarrow.Array of string
+            The names of the jobs.
+        streams : int64 array
+            The final numbers of the streams.
+        """
+        columns = {name: column.array() for name, column in self._heads.items()}
+        self._heads.clear()
+        number = columns["number"]
+        if number.min(initial=0) < 0:
+            order = self._order(number, jobs, *(columns[name] for name in ("job", "stream", "part")))
+        elif (number[1:] >= number[:-1]).all():
+            order = np.arange(len(number))
         else:
-            order = self._order(number, *(np.concatenate(columns[at]) for at in (1, 2, 3)))
-        found: list[Any] = []
-        numbers = self.stream_numbers()
-        for name, column in zip(Heads._fields, columns, strict=True):
-            if name in ("path", "within"):
-                one = pa.chunked_array(column, pa.string()).take(pa.array(order))
-            else:
-                one = np.concatenate(column)[order]
-            found.append(numbers[one].astype(np.int32) if name == "stream" else one)
-            column.clear()
-        places = np.empty(len(order), np.int64)
-        places[order] = np.arange(len(order))
-        return Heads(*found), {int(places[at]): span for at, span in self._spans}
+            order = np.argsort(number, kind="stable")
+        columns["stream"] = renumbered(columns["stream"], streams).astype(np.int32, copy=False)
+        columns["item"] = np.arange(len(order))
+        found = [taken(columns.pop(name), order) for name in Heads._fields]
+        spans = {}
+        if self._spans:
+            places = np.empty(len(order), np.int64)
+            places[order] = np.arange(len(order))
+            spans = {int(places[at]): span for at, span in self._spans}
+        return Heads._make(found), spans
 
-    def _order(self, number: Array, job: Array, stream: Array, part: Array) -> Array:
+    def _order(self, number: Array, jobs: pa.Array, job: Array, stream: Array, part: Array) -> Array:
         """The order of a replay for logs of which some have no number: by their names, behind the others."""
-        jobs, streams = (pa.concat_arrays(names) for names in (self.names, self._streams))
         columns = {
             "number": pa.array(number, mask=number < 0),
             "job": jobs.take(pa.array(job)),
-            "stream": streams.take(pa.array(stream)),
-            "part": part,
+            "stream": self._streams.array().take(pa.array(stream)),
+            "part": pa.array(part),
         }
         keys = [(name, "ascending") for name in columns]
         return pc.sort_indices(pa.table(columns), keys).to_numpy()  # type: ignore[no-any-return]
 
 
 _TAKEN = ("log", "counts", "error", "crash", "suspects", "files", "outcome")
-_OF_NOTE = {
+# What is kept of a log, and what of it stands in its note.
+_OF_HEAD = {
+    "number": np.int64,
+    "job": np.int32,
+    "stream": np.int32,
+    "part": np.int32,
     "job_logs": np.int32,
     "bytes": np.int64,
     "records": np.int64,
     "superseded": bool,
     "is_export": bool,
     "is_unended": bool,
+    "is_range": bool,
 }
+_OF_NOTE = ("job_logs", "bytes", "records", "superseded", "is_export", "is_unended")
 
 
 def _noted(rows: pa.Table) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -419,8 +429,8 @@ def _check_same(scan: Mapping[str, Any], other: Mapping[str, Any]) -> None:
 class _LogsOfJobs(Mapping[str, "Sequence[Log]"]):
     """The logs of each job, made when they are asked for: as objects, those of a million jobs take a gigabyte."""
 
-    def __init__(self, names: pa.Array, streams: pa.Array, heads: Heads) -> None:
-        self._names, self._streams, self._heads = names, streams, heads
+    def __init__(self, names: pa.Array, streams: pa.Array, heads: Heads, paths: PutAway) -> None:
+        self._names, self._streams, self._heads, self._paths = names, streams, heads, paths
         self._by_job = np.argsort(heads.job, kind="stable")
         self._ends = np.cumsum(np.bincount(heads.job, minlength=len(names)))
         # eight bytes a name, where a dict takes more than a hundred
@@ -449,5 +459,5 @@ class _LogsOfJobs(Mapping[str, "Sequence[Log]"]):
     def _log(self, at: int) -> Log:
         heads = self._heads
         stream = self._streams[int(heads.stream[at])].as_py()
-        path, within = heads.path[at].as_py(), heads.within[at].as_py()
+        path, within = json.loads(self._paths[int(heads.item[at])])
         return Log(path, stream, within, int(heads.part[at]), bool(heads.superseded[at]))

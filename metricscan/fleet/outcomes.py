@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,11 +22,10 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.ranking.deciding import Decided
 
-_FLOATS = frozenset({"value", "step", "last", "before", "least", "most", "usual"})
-_FLAGS = frozenset({"there", "same_step", "is_incomplete"})
-_STREAMS = frozenset({"stream", "first_stream"})
-# As the ranking has them; other columns of numbers have eight bytes.
-_SMALL = {"status": np.int8, "shape": np.int8, "part": np.int32, "first_part": np.int32, "run": np.int32}
+#: The columns of numbers that are no integers, those of flags, and those of numbers of streams.
+FLOATS = frozenset({"value", "step", "last", "before", "least", "most", "usual"})
+FLAGS = frozenset({"there", "same_step", "is_incomplete"})
+STREAMS = frozenset({"stream", "first_stream"})
 
 
 def _tuples_in(kind: Any) -> dict[str, Any]:
@@ -36,7 +34,8 @@ def _tuples_in(kind: Any) -> dict[str, Any]:
     return {name: getattr(sys.modules[kind.__module__], one) for name, one in names.items() if one != "Array"}
 
 
-_OF_OUTCOME, _OF_STEPS = _tuples_in(Outcomes), _tuples_in(StepFacts)
+#: The tuples in tuples.
+OF_OUTCOME, OF_STEPS = _tuples_in(Outcomes), _tuples_in(StepFacts)
 
 
 def _struct(kind: Any, nested: Mapping[str, Any] = MappingProxyType({})) -> pa.DataType:
@@ -45,16 +44,16 @@ def _struct(kind: Any, nested: Mapping[str, Any] = MappingProxyType({})) -> pa.D
     def type_of(name: str) -> pa.DataType:
         if name in nested:
             return pa.list_(_struct(nested[name]))
-        if name in _STREAMS:
+        if name in STREAMS:
             return pa.string()
         if name == "samples":
             return pa.list_(pa.float64())
-        return pa.float64() if name in _FLOATS else pa.bool_() if name in _FLAGS else pa.int64()
+        return pa.float64() if name in FLOATS else pa.bool_() if name in FLAGS else pa.int64()
 
     return pa.struct([pa.field(name, type_of(name)) for name in kind._fields if name != "job"])
 
 
-_OUTCOME, _STEPS, _FOUND = _struct(Outcomes, _OF_OUTCOME), _struct(StepFacts, _OF_STEPS), _struct(Found)
+_OUTCOME, _STEPS, _FOUND = _struct(Outcomes, OF_OUTCOME), _struct(StepFacts, OF_STEPS), _struct(Found)
 #: A job without a row of the objective has no ``outcome``, one without a row of the step no ``steps``. ``found`` has an element
 #: per metric that is looked up, if there is an outcome.
 DECIDED = pa.struct(
@@ -65,7 +64,8 @@ DECIDED = pa.struct(
         pa.field("counts", pa.list_(pa.int64())),
     ]
 )
-_NOTHING = pa.array([], pa.list_(DECIDED))
+#: What decided no job.
+NOTHING = pa.array([], pa.list_(DECIDED))
 
 
 # ---- some jobs
@@ -88,9 +88,9 @@ def as_column(found: Decided, jobs: int, streams: pa.Array) -> pa.Array:
     looked_up = pa.concat_arrays([pa.array([], _FOUND), *(_structs(one, _FOUND, streams) for one in found.at_best)])
     turn = np.arange(len(looked_up)).reshape(len(found.at_best), len(own)).T.ravel()
     numbers = np.column_stack([np.broadcast_to(np.asarray(one, np.int64), jobs) for one in found.counts])
-    steps = pa.array([], _STEPS) if found.facts is None else _structs(found.facts, _STEPS, streams, _OF_STEPS)
+    steps = pa.array([], _STEPS) if found.facts is None else _structs(found.facts, _STEPS, streams, OF_STEPS)
     fields = [
-        _lists(_structs(outcomes, _OUTCOME, streams, _OF_OUTCOME), own, jobs),
+        _lists(_structs(outcomes, _OUTCOME, streams, OF_OUTCOME), own, jobs),
         _lists(steps, own[:0] if found.facts is None else found.facts.job, jobs),
         _lists(looked_up.take(pa.array(turn)), np.repeat(own, len(found.at_best)), jobs),
         _lists(pa.array(numbers.ravel()), np.repeat(np.arange(jobs), numbers.shape[1]), jobs),
@@ -113,7 +113,7 @@ def _structs(
             fields.append(_lists(entries, of_entry[order], size))
         elif field.name == "samples":
             fields.append(_lists(pa.array(column.ravel()), np.repeat(np.arange(size), SAMPLES), size))
-        elif field.name in _STREAMS:
+        elif field.name in STREAMS:
             # where a number has no meaning it may be past the end
             has_name = (column >= 0) & (column < len(streams))
             fields.append(streams.take(pa.array(column.astype(np.int64), mask=~has_name)))
@@ -152,42 +152,6 @@ class AllDecided(NamedTuple):
         """The outcomes."""
         return self.outcomes
 
-    def renumbered(self, first_stream: int) -> AllDecided:
-        """The same with streams that are numbered from this number on, and columns of few bytes."""
-        steps = None if self.step_facts is None else _compact(self.step_facts, _OF_STEPS, first_stream)
-        looked_up = {name: _compact(one, {}, first_stream) for name, one in self.at_best.items()}
-        return AllDecided(_compact(self.outcomes, _OF_OUTCOME, first_stream), steps, looked_up, self.step_counts)
-
-    @classmethod
-    def joined(
-        cls, parts: list[AllDecided], jobs: Array, streams: Array, at_best: Sequence[str], *, stepped: bool
-    ) -> AllDecided:
-        """Put together what decided jobs in several parts, which are let go meanwhile.
-
-        Parameters
-        ----------
-        parts : list of AllDecided
-            Emptied.
-        jobs, streams : int array
-            The final numbers of the jobs and streams, by those that they have in the parts.
-        at_best, stepped
-            As :func:`joined_outcomes` takes them.
-        """
-        parts = parts or [
-            joined_outcomes(_NOTHING, np.empty(0, np.int64), pa.array([], pa.string()), at_best, stepped=stepped)
-        ]
-        outcomes, steps = ([getattr(one, name) for one in parts] for name in ("outcomes", "step_facts"))
-        found = [[one.at_best[name] for one in parts] for name in at_best]
-        counts = functools.reduce(StepCounts.plus, (one.step_counts for one in parts))
-        parts.clear()
-        order = np.argsort(jobs[np.concatenate([one.job for one in outcomes])], kind="stable")
-        return cls(
-            _all_of(outcomes, _OF_OUTCOME, jobs, streams),
-            _all_of(steps, _OF_STEPS, jobs, streams) if stepped else None,
-            {name: _all_of(some, {}, jobs, streams, order) for name, some in zip(at_best, found, strict=True)},
-            counts,
-        )
-
 
 def joined_outcomes(
     column: pa.ListArray, jobs: Array, streams: pa.Array, at_best: Sequence[str], *, stepped: bool
@@ -209,8 +173,8 @@ def joined_outcomes(
     """
     decided = column.flatten()
     parts = {name: decided.field(name) for name in ("outcome", "steps", "found", "counts")}
-    outcomes = _joined(Outcomes, _OF_OUTCOME, jobs, parts["outcome"], streams)
-    steps = _joined(StepFacts, _OF_STEPS, jobs, parts["steps"], streams) if stepped else None
+    outcomes = _joined(Outcomes, OF_OUTCOME, jobs, parts["outcome"], streams)
+    steps = _joined(StepFacts, OF_STEPS, jobs, parts["steps"], streams) if stepped else None
     found = parts["found"].flatten()
     looked_up = {
         name: Found(*(_column(found, field, streams)[at :: len(at_best)] for field in Found._fields))
@@ -234,47 +198,11 @@ def _joined(kind: Any, nested: Mapping[str, Any], jobs: Array, lists: pa.ListArr
     return kind._make([own, *columns])
 
 
-def _compact(columns: Any, nested: Mapping[str, Any], first_stream: int) -> Any:
-    """The columns of one of the ranking's tuples, with streams numbered from this number on."""
-    found = []
-    for name in columns._fields:
-        column = getattr(columns, name)
-        if name in nested:
-            column = _compact(column, {}, first_stream)
-        elif name in _STREAMS:
-            column = column + first_stream
-        elif name in _SMALL:
-            column = column.astype(_SMALL[name])
-        found.append(column)
-    return columns._make(found)
-
-
-def _all_of(
-    parts: list[Any], nested: Mapping[str, Any], jobs: Array, streams: Array, order: Array | None = None
-) -> Any:
-    """One of the ranking's tuples over all parts, in the order of jobs; the parts are emptied column by column."""
-    kind = type(parts[0])
-    columns = [list(column) for column in zip(*parts, strict=True)]
-    parts.clear()
-    if order is None:
-        order = np.argsort(jobs[np.concatenate(columns[0])], kind="stable")
-    found = []
-    for name, column in zip(kind._fields, columns, strict=True):
-        if name in nested:
-            found.append(_all_of(column, {}, jobs, streams))
-            continue
-        one = np.concatenate(column)
-        column.clear()
-        one = jobs[one] if name == "job" else streams[one] if name in _STREAMS else one
-        found.append(one[order])
-    return kind._make(found)
-
-
 def _column(structs: pa.StructArray, name: str, streams: pa.Array) -> Array:
     column = structs.field(name)
     if name == "samples":
         return column.flatten().to_numpy(zero_copy_only=False).reshape(len(structs), SAMPLES)  # type: ignore[no-any-return]
-    if name in _STREAMS:
+    if name in STREAMS:
         column = pc.fill_null(pc.index_in(column, streams), 0).cast(pa.int64())
     array: Array = column.to_numpy(zero_copy_only=False)
-    return array.astype(np.float64) if name in _FLOATS else array
+    return array.astype(np.float64) if name in FLOATS else array

@@ -31,6 +31,8 @@ _SAMPLES = 5
 LEAST_DISTINCT = 3
 #: How many numbers are kept of each job: values, and places.
 SAMPLES = 2 * _SAMPLES
+#: The columns of samples with the first and the last value.
+ENDS = (0, _SAMPLES - 1)
 
 
 class Outcomes(Protocol):
@@ -167,6 +169,23 @@ def copies(
     return found
 
 
+def keys_of(rows: Array, *values: Array) -> Array:
+    """An integer of each job: equal for those that have equally many rows, and equal values."""
+    key = rows.astype(np.uint64)
+    for value in values:
+        bits = np.ascontiguousarray(value).view(np.uint64)
+        key = (key ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    return key
+
+
+def those_with_equal(keys: Array) -> Array:
+    """The positions of the keys that are there several times."""
+    ascending = np.sort(keys)
+    twice = ascending[1:][ascending[1:] == ascending[:-1]]
+    return np.flatnonzero(np.isin(keys, twice)) if twice.size else np.empty(0, np.int64)
+
+
 def messages_of_copies(ranking: pa.Table) -> list[str]:
     """What a reader of the ranking should know about jobs that are copies of others, in sentences."""
     copied = ranking.filter(pc.equal(ranking["objective_status"], "copy"))
@@ -181,14 +200,7 @@ def messages_of_copies(ranking: pa.Table) -> list[str]:
 
 def _with_equal(jobs: Array, outcomes: Outcomes) -> Array:
     """The jobs whose first and last values are those of another. One sort of integers leaves almost none of a million jobs."""
-    key = outcomes.rows[jobs].astype(np.uint64)
-    for number in (0, _SAMPLES - 1):
-        bits = np.ascontiguousarray(outcomes.samples[jobs, number]).view(np.uint64)
-        key = (key ^ bits) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(29)
-    ascending = np.sort(key)
-    twice = ascending[1:][ascending[1:] == ascending[:-1]]
-    return jobs[np.isin(key, twice)] if twice.size else jobs[:0]
+    return jobs[those_with_equal(keys_of(outcomes.rows[jobs], *(outcomes.samples[jobs, at] for at in ENDS)))]
 
 
 def _runs(same: Array) -> list[tuple[int, int]]:

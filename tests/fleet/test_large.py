@@ -54,6 +54,35 @@ def test_every_engine_finds_what_one_machine_finds(many, on_one_machine, tmp_pat
         assert said(rank(tmp_path / "out", objective)) == said(rank(dataset, objective))
 
 
+def test_a_node_that_is_lost_midway_changes_no_scope(many, on_one_machine, tmp_path):
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    wanted, dataset = on_one_machine
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    node = cluster.add_node(num_cpus=1)
+    done = []
+
+    def losing(work, tasks):
+        for at, one in enumerate(again("ray", work, tasks)):
+            if at == len(tasks) // 2:
+                cluster.remove_node(node)
+            done.append(at)
+            yield one
+
+    try:
+        ray.init(address=cluster.address, log_to_driver=False)
+        found = replay_on(losing, paths_in(many), SCANNER, objective=BEST, out=tmp_path / "out", task_logs=60)
+        assert len(cluster.list_all_nodes()) == 1
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    same_result(found, wanted)
+    same_dataset(tmp_path / "out", dataset)
+    for objective in SCOPES:
+        assert said(rank(tmp_path / "out", objective)) == said(rank(dataset, objective))
+
+
 def test_every_scope_of_shuffled_and_repeated_batches(many, on_one_machine):
     rng = random.Random(8)
     scans = [
