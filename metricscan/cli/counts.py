@@ -44,6 +44,33 @@ def print_counts(console: Console, stats: ScanStats) -> None:
     if len(shown) < len(stats.metrics):
         console.print(f"  .. {counted(len(stats.metrics) - len(shown), 'more metric')} without rows")
     console.print(f"{counted(stats.records, 'record')}, {counted(stats.bytes, 'byte')}")
+    _print_lost(console, stats)
+
+
+def print_troubles(console: Console, stats: ScanStats) -> None:
+    """Print what gave no row, and what is suspicious: nothing if there is nothing of the kind."""
+    kinds = (
+        ("unparsed", "value that is not a number", "values that are not numbers"),
+        ("failed", "record in which the search failed", "records in which the search failed"),
+        ("timeouts", "record whose search took too long", "records whose search took too long"),
+        ("over_budget", "record that exceeds the budget", "records that exceed the budget"),
+    )
+    for name, counts in stats.metrics.items():
+        for kind, one, several in kinds:
+            count = getattr(counts, kind)
+            if not count:
+                continue
+            sample = counts.samples[0] if kind == "unparsed" and counts.samples else None
+            example = "" if sample is None else f", for example {sample.text!r}"
+            console.print(
+                literal(f"{name}: {count:,} {one if count == 1 else several}: no rows{example}"), soft_wrap=True
+            )
+    _print_lost(console, stats)
+
+
+def _print_lost(console: Console, stats: ScanStats) -> None:
+    from metricscan.logs.members import counted
+
     if stats.cut_off:
         more = "record was" if stats.cut_off == 1 else "records were"
         console.print(

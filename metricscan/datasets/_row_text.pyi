@@ -23,6 +23,7 @@ class RowText:
         start: npt.NDArray[np.int64],
         time: npt.NDArray[np.int64] | None,
         no_time: int,
+        step: npt.NDArray[np.float64] | None = None,
     ) -> None: ...
     def put(self, buffer: Any) -> int: ...
     @property

@@ -17,6 +17,7 @@ cdef extern from "kernel/row_text.h" nogil:
         const int64_t *offset
         const int64_t *start
         const int64_t *time
+        const double *step
         int64_t no_time
         int is_json
     ctypedef struct ms_layout:
@@ -56,14 +57,18 @@ cdef class RowText:
         Whether the lines are JSON; else they are CSV.
     job, stream, metric, text : (int32 array, bytes, int64 array)
         A column of texts: per row the number of its text; the texts, escaped, one behind the other; the place at which each of
-        them begins, and where the last one ends. ``text`` has the values of a label, and is None for other metrics.
+        them begins, and where the last one ends. ``text`` has the values of labels, and is None without a label; a row with a
+        negative number in it has a number in ``value``.
     part : int32 array
     value : float64 array or None
+        None if all rows are of labels.
     line, offset, start : int64 array
     time : int64 array or None
         Microseconds since the epoch; None if no row has a time.
     no_time : int
         The integer of a row without a time.
+    step : float64 array, optional
+        The steps of the rows, NaN for a row without one. Without it the lines have no such cell.
     """
 
     cdef ms_row_columns _columns
@@ -84,14 +89,16 @@ cdef class RowText:
         const int64_t[::1] start,
         time,
         int64_t no_time,
+        step=None,
     ):
         cdef const double[::1] values
+        cdef const double[::1] steps
         cdef const int64_t[::1] times
         memset(&self._columns, 0, sizeof(ms_row_columns))
         self._row = 0
         self._rows = <size_t>line.shape[0]
         # the memory of all columns is held as long as this object lives
-        self._held = (job, stream, part, metric, text, value, line, offset, start, time)
+        self._held = (job, stream, part, metric, text, value, line, offset, start, time, step)
         if not part.shape[0] == line.shape[0] == offset.shape[0] == start.shape[0]:
             raise ValueError("columns of equal length were expected")
         if self._rows == 0:
@@ -102,11 +109,18 @@ cdef class RowText:
         self._take(&self._columns.metric, metric)
         if text is not None:
             self._take(&self._columns.text, text)
-        else:
+        if value is not None:
             values = value
             if values.shape[0] != line.shape[0]:
                 raise ValueError("columns of equal length were expected")
             self._columns.value = &values[0]
+        elif text is None or not self._has_all_texts():
+            raise ValueError("a value or a text was expected for each row")
+        if step is not None:
+            steps = step
+            if steps.shape[0] != line.shape[0]:
+                raise ValueError("columns of equal length were expected")
+            self._columns.step = &steps[0]
         self._columns.part = &part[0]
         self._columns.line = &line[0]
         self._columns.offset = &offset[0]
@@ -117,6 +131,13 @@ cdef class RowText:
             if times.shape[0] != line.shape[0]:
                 raise ValueError("columns of equal length were expected")
             self._columns.time = &times[0]
+
+    cdef bint _has_all_texts(self) noexcept:
+        cdef size_t row
+        for row in range(self._rows):
+            if self._columns.text.numbers[row] < 0:
+                return False
+        return True
 
     cdef int _take(self, ms_text_column *column, tuple given) except -1:
         cdef const int32_t[::1] numbers = given[0]

@@ -17,17 +17,22 @@ typedef struct {
 
 typedef struct {
     ms_text_column job, stream, metric;
-    ms_text_column text;  /* the values of a label; no numbers: `value` has the values */
+    ms_text_column text;  /* the values of labels; no numbers, or a negative number for a row: `value` has the value */
     const int32_t *part;
     const double *value;
     const int64_t *line, *offset, *start;
     const int64_t *time;  /* NULL: no row has a time */
+    const double *step;   /* NULL: rows have no such cell; NaN: the row has no step */
     int64_t no_time;
     int is_json;
 } ms_row_columns;
 
-/* What a row takes at most beside its texts: eight numbers, and the keys of JSON. */
-enum { MS_ROW_ROOM = 8 * MS_NUMBER_ROOM + 128 };
+/* What a row takes at most beside its texts: nine numbers, and the keys of JSON. */
+enum { MS_ROW_ROOM = 9 * MS_NUMBER_ROOM + 128 };
+
+static inline int ms_has_text(const ms_row_columns *columns, size_t row) {
+    return columns->text.numbers != NULL && columns->text.numbers[row] >= 0;
+}
 
 static inline size_t ms_text_size(const ms_text_column *column, size_t row) {
     const int32_t number = column->numbers[row];
@@ -53,7 +58,8 @@ static size_t ms_put_rows(const ms_row_columns *columns, size_t *row, size_t end
     size_t prefix_size = 0;
     size_t i = first;
     for (; i < end; i++) {
-        size_t need = MS_ROW_ROOM + (columns->text.numbers == NULL ? 0 : ms_text_size(&columns->text, i));
+        const int has_text = ms_has_text(columns, i);
+        size_t need = MS_ROW_ROOM + (has_text ? ms_text_size(&columns->text, i) : 0);
         const int begins_alike =
             prefix != NULL && columns->job.numbers[i] == columns->job.numbers[first] &&
             columns->stream.numbers[i] == columns->stream.numbers[first] && columns->part[i] == columns->part[first] &&
@@ -78,7 +84,7 @@ static size_t ms_put_rows(const ms_row_columns *columns, size_t *row, size_t end
             to = json ? MS_PUT(to, ", \"value\": ") : MS_PUT(to, ",");
             prefix_size = (size_t)(to - prefix);
         }
-        to = columns->text.numbers == NULL ? ms_put_double(to, columns->value[i], &layout) : ms_put_name(to, &columns->text, i);
+        to = has_text ? ms_put_name(to, &columns->text, i) : ms_put_double(to, columns->value[i], &layout);
         to = json ? MS_PUT(to, ", \"line\": ") : MS_PUT(to, ",");
         to = ms_put_integer(to, columns->line[i]);
         to = json ? MS_PUT(to, ", \"offset\": ") : MS_PUT(to, ",");
@@ -92,6 +98,14 @@ static size_t ms_put_rows(const ms_row_columns *columns, size_t *row, size_t end
             *to++ = '"';
         } else if (json) {
             to = MS_PUT(to, "null");
+        }
+        if (columns->step != NULL) {
+            to = json ? MS_PUT(to, ", \"step\": ") : MS_PUT(to, ",");
+            if (columns->step[i] == columns->step[i]) {
+                to = ms_put_double(to, columns->step[i], &layout);
+            } else if (json) {
+                to = MS_PUT(to, "null");
+            }
         }
         to = json ? MS_PUT(to, "}\n") : MS_PUT(to, "\n");
     }

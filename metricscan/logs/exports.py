@@ -57,6 +57,8 @@ class ExportReader:
         As :func:`metricscan.logs.formats.detect` gives it. Of a format that is refused there is no event, only the error.
     level : str
         The SIMD level, as for the decoder.
+    at_once : bool
+        Whether events are handed on as soon as they are there; otherwise bytes are gathered to larger pieces.
 
     Attributes
     ----------
@@ -81,8 +83,16 @@ class ExportReader:
         nearest first.
     """
 
-    def __init__(self, source: Source, format: str, level: str = "auto") -> None:  # noqa: A002
+    def __init__(
+        self,
+        source: Source,
+        format: str,  # noqa: A002
+        level: str = "auto",
+        *,
+        at_once: bool = False,
+    ) -> None:
         self.source = source
+        self._at_once = at_once
         self.format = format
         self._level = level
         self.error: SourceError | None = None
@@ -271,6 +281,7 @@ class ExportReader:
         held = bytearray()
         pieces = iter(self._pieces())
         more = True
+        size = 1 if self._at_once else _PIECE_BYTES
         while more:
             while more and len(held) < size:
                 piece = next(pieces, None)
@@ -279,7 +290,9 @@ class ExportReader:
             self._taken = 0
             with memoryview(held) as view:
                 yield view, not more
-            size = max(_PIECE_BYTES, 2 * (len(held) - self._taken))
+            unfinished = len(held) - self._taken
+            # a long event is not looked at again for each of its pieces
+            size = unfinished + 1 if self._at_once and unfinished <= NEAR_BYTES else max(_PIECE_BYTES, 2 * unfinished)
             del held[: self._taken]
 
     @property

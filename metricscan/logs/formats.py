@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -113,12 +114,16 @@ _TENSORBOARD_AT = 21
 # the beginning of a JSON object, or of an array of objects. Log lines such as "[INFO] .." and "{'lr': 1}" do not match.
 _DOCUMENT = re.compile(rb'\s*(?:\[\s*)?\{\s*"')
 
+# what may become one with the next lines
+_MAY_BE_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?(?:\{\s*(?:\"|\Z)|\Z)")
+
 # ---- lines that start with a time
 _DATE = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 _S3_LINE = re.compile(_DATE + rb"\.\d{3}Z(?:[ \r]|\Z)")
 _CRI_LINE = re.compile(_DATE + rb"(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d) std(?:out|err) [PF](?::[^ \r\n]*)?(?:[ \r\n]|\Z)")
 _TAIL_LINE = re.compile(_DATE + rb"\.\d{6}\+00:00 [!-\xff]+/algo-\d+-\d+ ")
 _TEXT_LINE = re.compile(rb"(?:[bf]/\d+\t[bf]/\d+\r?\n)?EVENTS\t(?:\d{40,}\t)?\d{13}\t")
+_TWO_LINES = re.compile(rb"[bf]/\d+\t[bf]/\d+\r?\Z")
 # the export to S3 writes parts of a stream, with a folder per stream, under a folder that the id of the export names
 _S3_PART = re.compile(r"(?:.*[/\\])?\d{6}(?:\.gz)?", re.DOTALL)
 _S3_TASK = re.compile(r".*[/\\][0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[/\\][^/\\]+[/\\][^/\\]+", re.DOTALL)
@@ -200,10 +205,10 @@ def _by_beginning(head: bytes, path: str) -> str:
     return "plain"
 
 
-def format_of(source: Source, input_format: str) -> str:
+def format_of(source: Source, input_format: str, *, by_first_line: bool = False) -> str:
     """The format in which to read a source: the named one, or for ``"auto"`` the detected one.
 
-    The source is not consumed.
+    The source is not consumed. With ``by_first_line``, no more bytes are waited for once the first line shows the format.
 
     Raises
     ------
@@ -213,7 +218,7 @@ def format_of(source: Source, input_format: str) -> str:
     check_format(input_format)
     if input_format != "auto":
         return input_format
-    head = source.peek(HEAD_BYTES)
+    head = source.peek(HEAD_BYTES, _shows_format if by_first_line else None)
     nuls = 0
     if head[:1] == b"\0" and _binary(head) is None:
         nuls, head = source.peek_behind_nuls(HEAD_BYTES)
@@ -224,6 +229,22 @@ def format_of(source: Source, input_format: str) -> str:
         # the first line may be longer
         detected = detect(source.peek(nuls + LONG_HEAD_BYTES)[nuls:], source.name)
     return detected
+
+
+def _shows_format(head: bytes) -> bool:
+    """Whether the bytes that are there show the format of an input whose next ones may come much later."""
+    text = head.lstrip()
+    line, end, _ = text.partition(b"\n" if b"\r" not in text[:-1] else b"\r")
+    if not end or b"\0" in head or _TWO_LINES.match(line):
+        return False
+    if not _MAY_BE_DOCUMENT.match(line):
+        return True
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        # a document may have many lines
+        return False
+    return True
 
 
 def check_format(input_format: str) -> None:

@@ -203,17 +203,20 @@ class Source:
         """The place in the input of a place in the text of the pieces."""
         return at if self.decoder is None else self.decoder.place(at)
 
-    def peek(self, size: int) -> bytes:
-        """A copy of the first bytes, at most ``size``. Iteration still yields them, and raises the error behind them."""
+    def peek(self, size: int, is_enough: Callable[[bytes], bool] | None = None) -> bytes:
+        """A copy of the first bytes, at most ``size``. Iteration still yields them, and raises the error behind them.
+
+        Once ``is_enough`` says so of those that are there, no more are waited for.
+        """
         try:
-            return self.peek_or_raise(size)
+            return self.peek_or_raise(size, is_enough)
         except SourceError:
             return b""
 
-    def peek_or_raise(self, size: int) -> bytes:
+    def peek_or_raise(self, size: int, is_enough: Callable[[bytes], bool] | None = None) -> bytes:
         """As :meth:`peek`, but if there is an error instead of a first byte, it is raised. Iteration raises it again."""
         self.settle()
-        return self._peek_at_pieces(size)
+        return self._peek_at_pieces(size, is_enough)
 
     def peek_behind_nuls(self, size: int) -> tuple[int, bytes]:
         """How many NULs the input begins with, and the first bytes behind them, as :meth:`peek` gives them.
@@ -228,7 +231,7 @@ class Source:
         nuls = len(head) - len(head.lstrip(b"\0"))
         return nuls, self.peek(nuls + size)[nuls:] if nuls else head
 
-    def _peek_at_pieces(self, size: int) -> bytes:
+    def _peek_at_pieces(self, size: int, is_enough: Callable[[bytes], bool] | None = None) -> bytes:
         """A copy of the first bytes of the pieces, decoded if the source is settled and begins with a mark."""
         if self.whole is not None:
             return bytes(self.whole[:size])
@@ -240,7 +243,7 @@ class Source:
                 # copied, because the buffer that it is a view of may be used again
                 held.append(bytes(piece))
                 length += len(piece)
-                if length >= size:
+                if length >= size or (is_enough is not None and is_enough(b"".join(held))):
                     break
         except SourceError as error:
             # the error is raised after the pieces before it

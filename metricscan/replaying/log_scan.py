@@ -104,6 +104,9 @@ class LogScanner:
     threads : int or None
     input_format : str
     max_decompressed : int
+    in_order : bool
+        Whether the rows of all metrics of a log are handed on together, in the log's order, under the name ``ALL_METRICS``, where
+        it is scanned alone.
 
     Attributes
     ----------
@@ -130,6 +133,7 @@ class LogScanner:
         threads: int | None,
         input_format: InputFormat,
         max_decompressed: int,
+        in_order: bool = False,
     ) -> None:
         self.logs = logs
         self.threads = threads
@@ -139,6 +143,7 @@ class LogScanner:
         self.suspects: dict[int, LogSuspects] = {}
         self.unended: set[int] = set()
         self._scanner = scanner
+        self._batches = partial(scanner.watching_batches, input_format=input_format, in_order=in_order)
         self._progress = progress
         self._on_error = on_error
         self._archives = archives
@@ -257,7 +262,7 @@ class LogScanner:
         stats = ScanStats()
         failure: SourceError | None = None
         try:
-            running = self._scanner.watching_batches(self._open(log.path), threads=1, input_format=self.input_format)
+            running = self._batches(self._open(log.path), threads=1)
             try:
                 batches.extend((name, batch, [batch.num_rows]) for name, batch in running)
             finally:
@@ -291,7 +296,7 @@ class LogScanner:
                 opened.read_ahead()
             if self._progress.is_reported:
                 opened.watch(lambda position: self._progress.reading(log, position))
-            running = self._scanner.watching_batches(opened, threads=self.threads, input_format=self.input_format)
+            running = self._batches(opened, threads=self.threads)
             try:
                 for name, batch in running:
                     yield name, batch, [batch.num_rows]
@@ -450,7 +455,7 @@ class LogScanner:
         numbers = scan.numbers
         by_stream = {self.logs[number].within: number for number in numbers}
         scan.by_stream = by_stream
-        with self._scanner.watching_batches(opened, threads=1, input_format=self.input_format) as running:
+        with self._batches(opened, threads=1) as running:
             scan.running = running
             export = running.frames
             if export is not None and (scan.before or scan.goes_on):

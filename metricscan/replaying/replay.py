@@ -227,10 +227,11 @@ def prepared(
     out: str | os.PathLike[str] | None = None,
     format: str = "parquet",  # noqa: A002
     progress: Callable[[Progress], object] | None = None,
+    in_order: bool = False,
 ) -> Run:
     """Check the options of a replay, find its logs and jobs, and return what scans them.
 
-    Parameters and errors are those of :func:`replay`.
+    Parameters and errors are those of :func:`replay`; ``in_order`` is one of :class:`Run`.
     """
     if not isinstance(scanner, Scanner):
         raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
@@ -294,6 +295,7 @@ def prepared(
         max_decompressed=max_decompressed,
         at_best=() if objective is None else with_parts(checked_names(at_best, given.metrics, given.labels), objective),
         parameters=in_logs,
+        in_order=in_order,
     )
 
 

@@ -28,7 +28,7 @@ from metricscan.replaying.schedule import Schedule
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from metricscan.datasets.rows import Array
     from metricscan.datasets.sink import Sink
@@ -89,6 +89,8 @@ class Run:
         Metrics whose values at the deciding rows are wanted.
     parameters : LogParameters, optional
         Gets the rows of labels that capture hyperparameters.
+    in_order : bool
+        Whether logs that are scanned alone give the rows of all metrics together, see :class:`LogScanner`.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Run:
         max_decompressed: int = MAX_DECOMPRESSED,
         at_best: Sequence[str] = (),
         parameters: LogParameters | None = None,
+        in_order: bool = False,
     ) -> None:
         self.input_format = input_format
         self.max_decompressed = max_decompressed
@@ -148,6 +151,7 @@ class Run:
             threads=threads,
             input_format=input_format,
             max_decompressed=max_decompressed,
+            in_order=in_order,
         )
         self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
         self.decider = None
@@ -203,17 +207,24 @@ class Run:
                     schema = LABEL_SCHEMA if name in labels else SCHEMA
                     columns = [job, stream, part, metric, *batch.columns]
                     target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
-            stats, sizes = counted()
-            self.stats.merge(stats)
-            self._add_evidence(logs)
-            if stats.undecoded:
-                # such a log is scanned alone
-                self.undecoded.append((self.logs[logs.start].path, stats))
+            sizes = self.count(logs, counted)
             if target is not None:
                 self.sources += [
                     self.source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
                 ]
         return self.result({name: rows.table() for name, rows in kept.items()} if keep else None, self.decider)
+
+    def count(
+        self, logs: range, counted: Callable[[], tuple[ScanStats, Iterable[tuple[int, int]]]]
+    ) -> Iterable[tuple[int, int]]:
+        """Add the counts of logs, whose scan is over, and what it noted; gives the bytes and records of each."""
+        stats, sizes = counted()
+        self.stats.merge(stats)
+        self._add_evidence(logs)
+        if stats.undecoded:
+            # such a log is scanned alone
+            self.undecoded.append((self.logs[logs.start].path, stats))
+        return sizes
 
     def result(self, tables: Mapping[str, pa.Table] | None, decider: Deciding | None) -> Replay:
         """What the replay found. To be called once, when all logs were scanned.

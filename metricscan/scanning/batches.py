@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from metricscan.logs.exports import ExportReader
     from metricscan.logs.source import Source
     from metricscan.scanning.decoded import DecodedRows
+    from metricscan.scanning.in_order import Merging
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.suspects import Suspects
@@ -43,6 +44,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     between : (int, int or None), optional
         Scan only the records that start in this range of bytes of a plain file; None: to its end. Lines count from the first of
         these records on.
+    in_order : bool
+        Whether to yield the rows of all metrics together, in the order of the input, under the name ``ALL_METRICS``: those of
+        each piece as soon as it is scanned. Then the format of a pipe is decided by its first line, as soon as that is there.
 
     Attributes
     ----------
@@ -72,6 +76,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         chunk_bytes: int = CHUNK_BYTES,
         max_decompressed: int = MAX_DECOMPRESSED,
         between: tuple[int, int | None] | None = None,
+        in_order: bool = False,
     ) -> None:
         from metricscan.scanning import threaded
 
@@ -94,18 +99,23 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
             self.suspects = Suspects(plan, self._opened.name)
         self._between = between
+        self._merging: Merging | None = None
+        if in_order:
+            from metricscan.scanning.in_order import Merging
+
+            self._merging = Merging(plan.metrics)
         workers = threaded.worker_count(threads, self._opened.size)
         self._running: Generator[tuple[Any, ...]]
         if input_format != "plain":
             from metricscan.logs import exports, formats
 
             try:
-                format_ = formats.format_of(self._opened, input_format)
+                format_ = formats.format_of(self._opened, input_format, by_first_line=in_order)
             except BaseException:
                 self._opened.close()
                 raise
             if format_ != "plain":
-                self.frames = exports.ExportReader(self._opened, format_, plan.level)
+                self.frames = exports.ExportReader(self._opened, format_, plan.level, at_once=in_order)
         if between is not None and (self.frames is not None or not self._opened.can_be_cut()):
             self._opened.close()
             kind = "is an export" if self.frames is not None else "is compressed, or not plain text in a file"
@@ -194,14 +204,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
     def numbered(self, frames: ExportReader) -> Generator[tuple[str, pa.RecordBatch, Any]]:
         """The batches of an export, each with an int64 array: the number of each row's stream in ``frames.stream_names``."""
         from metricscan.scanning.exported import ExportScan
+        from metricscan.scanning.schema import BATCH_ROWS
 
-        scan = ExportScan(self._plan, frames, self.suspects)
+        scan = ExportScan(self._plan, frames, self.suspects, least=BATCH_ROWS if self._merging is None else 1)
         self.counting = scan.stats
         with self._opened:
             for events in frames:
                 self._tail = joined_tail(self._tail, events.text)
-                yield from scan.add(events)
-        yield from scan.finish()
+                yield from self._handed_on(scan.add(events))
+        yield from self._handed_on(scan.finish())
         # a snapshot, because the scan keeps a reference to the input
         self.counting = scan.stats()
         if frames.error is not None:
@@ -219,6 +230,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 
             decoded = DecodedRows(self._plan, core, decoder)
             self.counting = decoded.stats
+        rows = core if decoded is None else decoded
+        take = rows.take_full if self._merging is None else rows.take
         failed: SourceError | None = None
         can_be_read_again = decoder is None and (self._opened.whole is not None or self._opened.descriptor is not None)
         with self._opened:
@@ -229,8 +242,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     core.feed(piece)
                     if decoded is not None:
                         decoded.move(piece)
-                    for pattern, columns in core.take_full() if decoded is None else decoded.take_full():
-                        yield from self._named(pattern, columns)
+                    yield from self._handed_on(self._named(take()))
             except SourceError as error:
                 failed = error
             if can_be_read_again:
@@ -239,8 +251,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             self.newlines = core.newlines
         if decoded is not None:
             decoded.move(b"")
-        for pattern, columns in core.take() if decoded is None else decoded.take():
-            yield from self._named(pattern, columns)
+        yield from self._handed_on(self._named(rows.take()))
         if self.suspects is not None:
             self.suspects.add_samples(core.suspects if decoded is None else decoded.suspects)
             self.suspects.end_stream()
@@ -271,8 +282,11 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     stats.cut_off += block.cut_off
                     stats.too_long += block.too_long
                     self._plan.add_counts(stats, block.counted, place)
-                    for pattern, columns in block.columns:
+                    for _, columns in block.columns:
                         columns.add_lines(lines)
+                    if self._merging is not None:
+                        yield from self._handed_on(self._named(block.columns))
+                    for pattern, columns in block.columns if self._merging is None else ():
                         if self.suspects is not None and self.suspects.takes(pattern, columns):
                             continue
                         for gathered in gathering.setdefault(pattern, Gathering()).add(columns):
@@ -295,9 +309,14 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         if failed is not None:
             raise failed
 
-    def _named(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
-        if self.suspects is None or not self.suspects.takes(pattern, columns):
-            yield from self._batches_of(pattern, columns)
+    def _handed_on(self, found: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Batches as they were found, or those of all metrics as one."""
+        return found if self._merging is None else self._merging.of_input(found)
+
+    def _named(self, taken: Iterable[tuple[int, _core.Columns]]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        for pattern, columns in taken:
+            if self.suspects is None or not self.suspects.takes(pattern, columns):
+                yield from self._batches_of(pattern, columns)
 
     def _batches_of(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of a pattern as batches, once for each metric that shares it; zero-copy."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from metricscan.scanning.decoded import count_decoded
+from metricscan.scanning.schema import BATCH_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +32,15 @@ class ExportScan:
         The export; the caller iterates over it.
     suspects : Suspects, optional
         Gets what a watching plan finds; each stream of the export is an input.
+    least : int
+        How many rows of a pattern :meth:`add` hands on at once.
     """
 
-    def __init__(self, plan: Plan, frames: ExportReader, suspects: Suspects | None = None) -> None:
+    def __init__(
+        self, plan: Plan, frames: ExportReader, suspects: Suspects | None = None, *, least: int = BATCH_ROWS
+    ) -> None:
         self._plan = plan
+        self._least = least
         self._frames = frames
         self._suspects = suspects
         # the first message may begin with U+FEFF; the mark of the export itself is not in its text
@@ -57,9 +63,7 @@ class ExportScan:
         return stats
 
     def add(self, events: Decoder) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:
-        """Scan the text of a piece; yield as :meth:`finish` does, but only the patterns whose batches are full."""
-        from metricscan.scanning.schema import BATCH_ROWS
-
+        """Scan the text of a piece; yield as :meth:`finish` does, but only the patterns that have enough rows."""
         # a piece's text ends with a record, so after feeding it all its rows are there
         self._core.feed(events.text)
         filled = self._core.filled()
@@ -76,7 +80,7 @@ class ExportScan:
             self._suspects.add_samples(new, partial(_place_in_stream, events, self._frames))
             self._sampled += len(new)
         for pattern in filled:
-            if self._rows[pattern].count >= BATCH_ROWS:
+            if self._rows[pattern].count >= self._least:
                 yield from self._named(pattern)
 
     def finish(self) -> Iterator[tuple[str, pa.RecordBatch, np.ndarray[Any, Any]]]:

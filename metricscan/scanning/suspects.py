@@ -196,7 +196,7 @@ class Suspects:
         self._texts: dict[tuple[int, _Place], str] = {}
         # of the stream that is being scanned, per pattern: the first rows, the first values that
         # are cut behind, the first place of each unit
-        self._first: dict[int, Callable[[set[int]], tuple[int, _Place] | None]] = {}
+        self._first: dict[int, _FirstRows] = {}
         self._cut: dict[int, set[int]] = {}
         self._events: dict[int, dict[int, tuple[int, _Place]]] = {}
 
@@ -208,9 +208,12 @@ class Suspects:
         """How many of so many rows that left a stream :meth:`takes` looks at, from the first on."""
         if pattern in self._plan.companions or pattern == self._plan.dropping:
             return rows
-        if pattern in self._plan.with_units and pattern not in self._first:
+        if pattern in self._plan.with_units and not self._has_first(pattern):
             return min(rows, _FIRST_ROWS)
         return 0
+
+    def _has_first(self, pattern: int) -> bool:
+        return pattern in self._first and self._first[pattern].are_all
 
     def takes(self, pattern: int, rows: Any, parts: Array | None = None, order: Array | None = None) -> bool:
         """Take rows that left a stream if they are those of a companion, and return whether they are.
@@ -230,8 +233,8 @@ class Suspects:
             self._take_dropped(np.asarray(rows), parts)
             return True
         if watched is None:
-            if pattern in self._plan.with_units and pattern not in self._first:
-                self._first[pattern] = _first_whole(rows, parts, order)
+            if pattern in self._plan.with_units and not self._has_first(pattern):
+                self._first.setdefault(pattern, _FirstRows()).add(rows, parts, order)
             return False
         bits, line, offset, start, *_ = np.asarray(rows)
         kinds = bits & 0xFF
@@ -242,7 +245,10 @@ class Suspects:
         if any(of_kind[kind] for kind in CUT):
             counts[1] += len(np.unique(order[_ARE_CUT[kinds]]))
             without_unit = order[_ARE_CUT_BEHIND[kinds]]
-            self._cut.setdefault(watched, set()).update(without_unit[:_FIRST_ROWS].tolist())
+            cut = self._cut.setdefault(watched, set())
+            if len(cut) < _FIRST_ROWS:
+                # those of the first rows are among the first ones
+                cut.update(without_unit[:_FIRST_ROWS].tolist())
         counts[2] += of_kind[UNTERMINATED]
         counts[3] += sum(of_kind[kind] for kind in CUT_LINE)
         if of_kind[UNIT]:
@@ -293,7 +299,7 @@ class Suspects:
     def end_stream(self) -> None:
         """Note that the next rows and samples are those of another stream, whose inputs follow or are later parts of this one."""
         for watched in sorted(self._first.keys() | self._events.keys()):
-            first = self._first[watched](self._cut.get(watched, set())) if watched in self._first else None
+            first = self._first[watched].whole(self._cut.get(watched, set())) if watched in self._first else None
             found: list[tuple[str, tuple[int, _Place]]] = [] if first is None else [("", first)]
             if watched in self._events:
                 places = {_unit(bits): place for bits, place in self._events[watched].items()}
@@ -360,25 +366,33 @@ def _some(values: Array | None, some: Any) -> Array | None:
     return None if values is None else values[some]
 
 
-def _first_whole(
-    rows: Any, parts: Array | None, order: Array | None
-) -> Callable[[set[int]], tuple[int, _Place] | None]:
-    """Keep the first rows; what is returned finds the first of them that is not cut, by its order in the stream."""
-    some = slice(_FIRST_ROWS)
-    columns = np.asarray(rows)[1:4, some].copy()
-    of, by = _some(parts, some), _some(order, some)
+class _FirstRows:
+    """The first rows of a pattern in a stream, of which the first one that is not cut is wanted."""
 
-    def find(cut: set[int]) -> tuple[int, _Place] | None:
-        starts = columns[2] if by is None else by
-        at: int | None = 0
-        if cut:
-            at = next((at for at, start in enumerate(starts.tolist()) if start not in cut), None)
-        if at is None:
-            return None
-        line, offset, start = columns[:, at].tolist()
-        return int(starts[at]), (0 if of is None else int(of[at]), line, offset, start)
+    def __init__(self) -> None:
+        self.are_all = False
+        self._rows = 0
+        # order in the stream, number of the input, line, offset and start
+        self._columns: list[Array] = []
 
-    return find
+    def add(self, rows: Any, parts: Array | None, order: Array | None) -> None:
+        """Add the next rows of the stream; those beyond ``_FIRST_ROWS`` are of no use."""
+        some = slice(_FIRST_ROWS - self._rows)
+        line, offset, start = np.asarray(rows)[1:4, some]
+        number = np.zeros_like(line) if parts is None else parts[some]
+        self._columns.append(np.array([start if order is None else order[some], number, line, offset, start]))
+        self._rows += len(line)
+        self.are_all = self._rows >= _FIRST_ROWS
+
+    def whole(self, cut: set[int]) -> tuple[int, _Place] | None:
+        """The first one that is not cut, by its order in the stream, with its place."""
+        for columns in self._columns:
+            orders = columns[0].tolist()
+            at = next((at for at, order in enumerate(orders) if order not in cut), None)
+            if at is not None:
+                order, number, line, offset, start = columns[:, at].tolist()
+                return order, (number, line, offset, start)
+        return None
 
 
 def _places(
