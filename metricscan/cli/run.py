@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from metricscan.cli.goal import step_place_option
 from metricscan.cli.live_panel import LivePanel, elapsed
 from metricscan.cli.options import (
     Matching,
@@ -43,10 +44,16 @@ EXIT_LIMIT = 124
 _OF_READER = ("attach", "stopped_exit_code", "on_event", "threshold", "metrics_file")
 # an argument of the library in its errors
 _ARGUMENT = re.compile(
-    r"(?<![\w'\"-])(args|grace|job|max_runtime|max_silence|prestop_signal|step|training_definition)=(?!=)"
+    r"(?<![\w'\"-])(args|block|grace|job|max_runtime|max_silence|prestop_signal|step|step_place|training_definition)=(?!=)"
 )
-# Options that say which step belongs to a value. Rows are kept all the same.
-_OF_RANKINGS = ("--step-place", "--block")
+# Options of commands that read the rows later, and the commands that have them.
+_OF_READERS = {
+    **dict.fromkeys(("--worker", "--carry"), "plot and report"),
+    **dict.fromkeys(
+        ("--minimize", "--maximize", "--objective", "--scope", "--per-step", "--restarts", "--at-best", "--over"),
+        "rank",
+    ),
+}
 _FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -68,10 +75,10 @@ def _not_run() -> Iterator[None]:
         yield
     except click.ClickException as error:
         failure = error
-        if isinstance(error, click.NoSuchOption) and error.option_name in _OF_RANKINGS:
+        if isinstance(error, click.NoSuchOption) and error.option_name in _OF_READERS:
             failure = click.UsageError(
-                f"run has no {error.option_name}: it shows each value with the last step before it; rank --step-place and replay "
-                "join the rows that it keeps with steps in other ways",
+                f"run has no {error.option_name}: the job's journal keeps the rows of all metrics and labels; give "
+                f"it to {_OF_READERS[error.option_name]} when they are read",
                 error.ctx,
             )
         failure.exit_code = EXIT_NOT_RUN  # type: ignore[misc]  # declared for the class, read from the instance
@@ -103,6 +110,13 @@ def duration(text: str) -> float:
 @wanted_options
 @matching_options
 @click.option("--step", metavar="NAME", help="The metric that counts the steps.")
+@step_place_option
+@click.option(
+    "--block",
+    metavar="REGEX",
+    help="The records that separate blocks, for --step-place block, which it implies beside --step. They are kept for rank and "
+    "plot.  [default: lines of -, = or +]",
+)
 @click.option("--tuning-job", metavar="FILE", help="A tuning request: metrics, environment, static hyperparameters.")
 @click.option(
     "--training-definition", metavar="NAME", help="Which training job definition of the request, if it has several."
@@ -297,6 +311,12 @@ def _started(
     from metricscan.live.job_environment import assignments
 
     style, tuning_job = given.pop("style"), given.pop("tuning_job")
+    block, step_place = given.pop("block"), given.pop("step_place")
+    if step_place is None:
+        step_place = "before" if block is None or given["step"] is None else "block"
+    if step_place == "block" and given["step"] is None:
+        # the separators are kept, for rank and plot
+        step_place, block = "before", True if block is None else block
     with printed_warnings(DefinitionWarning, *_warnings_of(tuning_job)), _in_words_of_options():
         job = library.run(
             command,
@@ -308,6 +328,8 @@ def _started(
             hyperparameters=assignments(given.pop("hyperparameter"), "--hyperparameter"),
             channels=assignments(given.pop("channel"), "--channel"),
             args=style,
+            step_place=step_place,
+            block=False if block is None else block,
             stdin=None if os.isatty(0) else 0,
             **given,
             **(matching.of_scanner if scanner is None and tuning_job is not None else {}),

@@ -13,6 +13,7 @@ from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.manifest import JobFacts, Manifest
 from metricscan.datasets.output_tables import OutputTables
+from metricscan.definitions.blocks import BLOCK
 from metricscan.definitions.objective import Objective
 from metricscan.errors import OptionError
 from metricscan.logs.job_record import JOURNAL, JobRecord, is_job_folder, read_record
@@ -86,11 +87,17 @@ class RunTables:
         if lost:
             self._note("do not hold all of their rows, and the logs cannot be read: the status counts as Unknown", lost)
         _check_definitions(path, self._records)
+        # where one job has none, its blocks are not known
+        all_have_blocks = all(BLOCK in one.labels for one in self._tables.values())
         self.metrics: tuple[str, ...] = tuple(
-            dict.fromkeys(metric for one in self._tables.values() for metric in one.metrics)
+            dict.fromkeys(
+                metric for one in self._tables.values() for metric in one.metrics if metric != BLOCK or all_have_blocks
+            )
         )
         self.labels: tuple[str, ...] = tuple(
-            dict.fromkeys(label for one in self._tables.values() for label in one.labels)
+            label
+            for label in dict.fromkeys(label for one in self._tables.values() for label in one.labels)
+            if label in self.metrics
         )
 
     def _note(self, what: str, names: Sequence[str]) -> None:

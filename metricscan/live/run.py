@@ -12,6 +12,7 @@ import signal
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from metricscan.definitions.blocks import check_step_place, separators
 from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.live import job_folder
 from metricscan.live.hyperparameters import ARGUMENTS, BASE, handed
@@ -20,13 +21,14 @@ from metricscan.live.processes import JOB_DIR, JOB_ID
 from metricscan.logs.job_record import ERRORS, OUTPUT, RECORD
 from metricscan.sagemaker.algorithms import definitions as built_in
 from metricscan.sagemaker.checking import OBJECTIVE_HYPERPARAMETER
-from metricscan.scanning.scanner import Scanner
+from metricscan.scanning.scanner import Scanner, report_untamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
+    from metricscan.definitions.blocks import StepPlace
     from metricscan.live.hyperparameters import Arguments, Handed
     from metricscan.live.running import RunningJob
     from metricscan.logs.job import Notice
@@ -48,6 +50,8 @@ def run(
     *,
     labels: Any = (),
     step: str | None = None,
+    step_place: StepPlace = "before",
+    block: str | bool = False,
     tuning_job: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     training_definition: str | None = None,
     algorithm: str | None = None,
@@ -85,6 +89,11 @@ def run(
         As for :class:`Scanner`.
     step : str, optional
         The name of the metric that counts the steps.
+    step_place : {"before", "after", "block"}
+        Which step a row has without one in its own record, as :class:`Objective` takes it.
+    block : str or bool
+        The regex of the records that separate blocks, or whether to find lines of ``-``, ``=`` or ``+``; ``step_place="block"``
+        implies that. They are kept in the journal, so that :func:`rank` may take the steps of blocks.
     tuning_job : path or mapping, optional
         A tuning request. The job gets its environment, its static hyperparameters and the name of its objective.
     training_definition : str, optional
@@ -167,6 +176,7 @@ def run(
             errors.note(f"args={args!r}: {', '.join(ARGUMENTS)} was expected")
         if training_definition is not None and tuning_job is None:
             errors.note("training_definition needs tuning_job")
+        errors.of(check_step_place, step_place)
         for name, seconds in (("grace", grace), ("max_runtime", max_runtime), ("max_silence", max_silence)):
             least_is_fine = name == "grace" and seconds == 0
             if seconds is not None and not (0 < seconds < float("inf") or least_is_fine):
@@ -181,6 +191,10 @@ def run(
     if definitions is None and request is None and algorithm is not None:
         definitions = built_in(algorithm)
     scanner = _scanner(definitions, labels, request, options)
+    if block is not False or step_place == "block":
+        scanner = _with_block(scanner, True if block is False else block)
+    if step is None and step_place != "before":
+        raise OptionError(f"step_place={step_place!r} needs step=NAME, the metric that counts the steps")
     if step is not None and (scanner is None or step not in scanner.metrics or step in scanner.labels):
         raise OptionError(f"step={step!r}: no metric has this name")
     parameters = _parameters(request, hyperparameters)
@@ -214,6 +228,7 @@ def run(
                 "outputs": outputs,
                 "scanner": _described(scanner),
                 "step": step,
+                "step_place": step_place,
                 "objective": None if request is None else _described_objective(request),
                 "grace_s": grace,
                 "max_runtime_s": max_runtime,
@@ -325,6 +340,16 @@ def _scanner(
             raise OptionError("labels need definitions")
         return None
     return Scanner(definitions, labels=labels, **options)
+
+
+def _with_block(scanner: Scanner | None, block: str | bool) -> Scanner:
+    """The scanner that also finds the separators of blocks."""
+    if scanner is None:
+        raise OptionError("the separators of blocks need definitions")
+    parting = separators(block)
+    if block is not True:
+        report_untamed(scanner.with_options((), scanner.options).with_block(parting), refuse=False)
+    return scanner.with_block(parting)
 
 
 def _recorded(gives: Handed) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
-from bisect import bisect_right
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from metricscan.datasets.journal_format import is_journal
+from metricscan.definitions.blocks import BLOCK
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.errors import SourceError
 from metricscan.live import job_folder
@@ -17,10 +19,12 @@ from metricscan.logs.job_record import JOURNAL, UNKNOWN
 from metricscan.scanning.scanner import Scanner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
+    from metricscan.definitions.blocks import StepPlace
+    from metricscan.live.job_steps import JobSteps
     from metricscan.logs.job import Notice
     from metricscan.logs.job_record import JobRecord
 
@@ -42,7 +46,8 @@ class JobRow(NamedTuple):
     line, offset, start : int
         Its place in the job's output, as in every table.
     step : float or None
-        The value of the metric that counts the steps, if one was named: that of the same record, else the last one before.
+        The value of the metric that counts the steps, if one was named: that of the same record, else the one that
+        ``step_place`` says.
     """
 
     metric: str
@@ -64,7 +69,7 @@ class RunningJob:
     folder, name : str
     scanner : Scanner or None
     latest : dict of str to JobRow
-        The newest row of each metric that has one.
+        The newest row of each metric that has one; without a step as long as that stands behind it.
     rows : int
         How many rows were found.
     """
@@ -89,8 +94,8 @@ class RunningJob:
         self.latest: dict[str, JobRow] = {}
         self.rows = 0
         self.step: str | None = record.document["step"]
-        # by the number of the file: the step in force at its end
-        self._steps: dict[int, float | None] = {}
+        # by the number of the file
+        self._steps: list[JobSteps] = []
         self._held: deque[_Held] = deque()
         self._held_rows = 0
         self._on_rows = on_rows
@@ -108,20 +113,50 @@ class RunningJob:
             on_notice=on_notice,
             on_wait=on_wait,
         )
+        if self.step is not None:
+            try:
+                self._steps = self._begun_steps(self.step, record.document.get("step_place") or "before")
+            except BaseException:
+                self._output.close()
+                raise
+
+    def _begun_steps(self, step: str, place: StepPlace) -> list[JobSteps]:
+        """What gives the rows of each file their steps, from where those in the journal end."""
+        # numpy is loaded only where there are steps
+        from metricscan.datasets.journal_tables import JournalTables
+        from metricscan.live.job_steps import JobSteps, step_in_force
+
+        path = os.path.join(self.folder, JOURNAL)
+        tables = JournalTables(path) if is_journal(path) else None
+        begun = []
+        for name in self._record.document["outputs"]:
+            counting = [one for one in (step, BLOCK) if tables is not None and one in tables.metrics]
+            rows = () if tables is None else tables.batches(counting)
+            begun.append(JobSteps(step, place, step_in_force(rows, step, place, name)))
+        return begun
 
     def _add(self, number: int, found: Mapping[str, pa.RecordBatch]) -> None:
-        held = _Held(found, self.step, self._steps.get(number))
-        self._steps[number] = held.last_step
-        for metric, batch in found.items():
-            if batch.num_rows:
-                self.rows += batch.num_rows
-                self.latest[metric] = held.rows(metric, batch.num_rows - 1)[0]
-        self._held.append(held)
-        self._held_rows += held.count
+        # the separators of blocks are no values
+        shown = {metric: batch for metric, batch in found.items() if metric != BLOCK and batch.num_rows}
+        self.rows += sum(batch.num_rows for batch in shown.values())
+        # whether or not they wait for their steps
+        self.latest.update((metric, _newest(_Held(shown, {}), metric)) for metric in shown)
+        held = [_Held(*one) for one in self._steps[number].add(found)] if self._steps else [_Held(shown, {})]
+        self._hold(held)
+        if self._on_rows is not None and shown:
+            self._on_rows(shown)
+
+    def _hold(self, held: Iterable[_Held]) -> None:
+        """Keep rows until they are taken."""
+        for one in held:
+            for metric in one.found:
+                row, shown = _newest(one, metric), self.latest[metric]
+                if (row.line, row.offset, row.start) == (shown.line, shown.offset, shown.start):
+                    self.latest[metric] = row
+            self._held.append(one)
+            self._held_rows += one.count
         while self._held_rows > _MOST_HELD_ROWS and len(self._held) > 1:
             self._held_rows -= self._held.popleft().count
-        if self._on_rows is not None:
-            self._on_rows(found)
 
     # ---- reading
 
@@ -161,6 +196,8 @@ class RunningJob:
             return True
         self._output.finish()
         self._output.close()
+        for steps in self._steps:
+            self._hold(_Held(*one) for one in steps.end())
         if self.record.status == UNKNOWN:
             self._record = job_folder.note_unknown(self.folder, self._record)
         if not self._record.document.get("is_read"):
@@ -169,7 +206,10 @@ class RunningJob:
         return False
 
     def take(self) -> list[JobRow]:
-        """The rows since the last call, in the order of their places; of very many the last ones."""
+        """The rows since the last call, in the order of their places; of very many the last ones.
+
+        A row whose step stands behind it comes once that step was read, or its block or the job has ended.
+        """
         held, self._held, self._held_rows = self._held, deque(), 0
         rows: list[JobRow] = []
         for one in held:
@@ -298,25 +338,23 @@ def attach(
 
 
 class _Held:
-    """Rows of one file that were found together, and the step in force before them."""
+    """Rows of one file that were found together, with the steps that are known of them."""
 
-    def __init__(self, found: Mapping[str, pa.RecordBatch], step: str | None, before: float | None) -> None:
+    def __init__(self, found: Mapping[str, pa.RecordBatch], steps: Mapping[str, Any]) -> None:
         self.found = found
         self.count = sum(batch.num_rows for batch in found.values())
-        self._before = before
-        self._counted = None if step is None else found.get(step)
-        self.last_step: float | None = before if self._counted is None else self._counted["value"][-1].as_py()
+        self._steps = steps
 
     def rows(self, metric: str, begin: int = 0) -> list[JobRow]:
         """The rows of a metric."""
         batch = self.found[metric].slice(begin)
-        value, line, offset, start = (batch[name].to_pylist() for name in ("value", "line", "offset", "start"))
-        step = map(self._step_at, offset)
-        return [JobRow(metric, *row) for row in zip(value, line, offset, start, step, strict=True)]
+        columns = (batch[name].to_pylist() for name in ("value", "line", "offset", "start"))
+        if metric not in self._steps:
+            return [JobRow(metric, *row) for row in zip(*columns, strict=True)]
+        steps = (None if math.isnan(step) else step for step in self._steps[metric][begin:].tolist())
+        return [JobRow(metric, *row) for row in zip(*columns, steps, strict=True)]
 
-    def _step_at(self, offset: int) -> float | None:
-        if self._counted is None:
-            return self._before
-        # a step of the same record counts, wherever it stands in it
-        at = bisect_right(self._counted["offset"], offset, key=lambda one: one.as_py())
-        return float(self._counted["value"][at - 1].as_py()) if at else self._before
+
+def _newest(held: _Held, metric: str) -> JobRow:
+    (row,) = held.rows(metric, held.found[metric].num_rows - 1)
+    return row

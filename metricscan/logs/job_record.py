@@ -8,6 +8,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from metricscan.definitions.blocks import STEP_PLACES
 from metricscan.errors import SourceError
 from metricscan.logs.living import is_alive
 
@@ -154,6 +155,8 @@ def _check(document: dict[str, Any]) -> None:
         raise ValueError("a number was expected at grace_s")
     if not isinstance(document.get("step", 0), (str, type(None))):
         raise ValueError("a text or null was expected at step")
+    if document.get("step_place", "before") not in STEP_PLACES:
+        raise ValueError(f"one of {', '.join(STEP_PLACES)} was expected at step_place")
     if "scanner" not in document or not _is_scanner(document["scanner"]):
         raise ValueError("definitions, labels and options, or null, were expected at scanner")
     if not _is_texts(document.get("objective"), ("metric", "goal")) and document.get("objective") is not None:
