@@ -33,7 +33,17 @@ _OF_TOOLKIT = frozenset(
 )
 _HOST, _GROUP, _INSTANCE, _INTERFACE = "algo-1", "homogeneousCluster", "local", "eth0"
 _INFO = 20
-_HYDRA_PLAIN = re.compile(r"[\w./:@%+-]+")
+_HYDRA_PLAIN = re.compile(r"[\w./:@%+-]+", re.ASCII)
+# Of Hydra's grammar: a key of a map, what a list or a map may hold beside further ones, and one that holds no further ones.
+_HYDRA_KEY = r"[\w./@%+$*?|-]+(?:[ \t]+[\w./@%+$*?|-]+)*"
+_HYDRA_ITEM = r"""(?:'[^'\\]*'|"[^"\\]*"|\$\{[^{}]+\}|[\w./:@%+$*?|-]+(?:[ \t]+[\w./:@%+$*?|-]+)*)"""
+_HYDRA_PAIR = rf"{_HYDRA_KEY}[ \t]*:[ \t]*{_HYDRA_ITEM}"
+_HYDRA_INNERMOST = re.compile(
+    rf"\[[ \t]*(?:{_HYDRA_ITEM}(?:[ \t]*,[ \t]*{_HYDRA_ITEM})*)?[ \t]*\]"
+    rf"|\{{[ \t]*(?:{_HYDRA_PAIR}(?:[ \t]*,[ \t]*{_HYDRA_PAIR})*)?[ \t]*\}}",
+    re.ASCII,
+)
+_HYDRA_MOST_LEVELS = 20
 _CHANNEL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -137,12 +147,27 @@ def _as_hydra(parameters: Mapping[str, str]) -> list[str]:
 
 
 def _in_hydra(value: str) -> str:
-    if _HYDRA_PLAIN.fullmatch(value) or value[:1] in ("[", "{"):
+    if _HYDRA_PLAIN.fullmatch(value) or _is_hydra_container(value):
         return value
     # a backslash escapes only where it stands before a quotation mark
     escaped = re.sub(r"(\\*)(')", lambda match: f"{match[1] * 2}\\'", value)
-    escaped = re.sub(r"(\\+)$", lambda match: match[1] * 2, escaped)
+    escaped = re.sub(r"(\\+)\Z", lambda match: match[1] * 2, escaped)
     return f"'{escaped}'"
+
+
+def _is_hydra_container(value: str) -> bool:
+    """Whether Hydra reads a value as a list or a map; what only begins as one is a text."""
+    if value[:1] not in ("[", "{"):
+        return False
+    for _ in range(_HYDRA_MOST_LEVELS):
+        if _HYDRA_INNERMOST.fullmatch(value):
+            return True
+        # a list within a list counts as a word of it
+        shorter = _HYDRA_INNERMOST.sub("_", value)
+        if shorter == value or shorter[:1] not in ("[", "{"):
+            return False
+        value = shorter
+    return False
 
 
 # ---- the toolkit

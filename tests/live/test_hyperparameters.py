@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metricscan import OptionError
@@ -61,13 +61,44 @@ def test_scripts_detect_the_service_by_its_variables(style):
         ("two words", "a='two words'"),
         ("", "a=''"),
         ("[1, 2]", "a=[1, 2]"),
+        ("{b: [1, {c: d}], e: f g}", "a={b: [1, {c: d}], e: f g}"),
+        ("['x]', \"y\"]", "a=['x]', \"y\"]"),
+        # what is no list or map of Hydra's is a text
+        ("[1, 2] of them", "a='[1, 2] of them'"),
+        ("[x][y]", "a='[x][y]'"),
+        ("[1,", "a='[1,'"),
+        ("{", "a='{'"),
+        ("{a}", "a='{a}'"),
+        ('{"b": 1}', "a='{\"b\": 1}'"),
+        ("[a'b]", r"a='[a\'b]'"),
+        ("[é]", "a='[é]'"),
+        ("é", "a='é'"),
+        ("[" * 1000, f"a='{'[' * 1000}'"),
         ("it's", r"a='it\'s'"),
         ("a\\'b", r"a='a\\\'b'"),
         ("a b\\", r"a='a b\\'"),
+        ("a\\\n", "a='a\\\n'"),
     ],
 )
 def test_hydra_gets_assignments(value, word):
     assert made("hydra", {"a": value}).arguments == [word]
+
+
+HYDRA = st.lists(st.sampled_from([*"[]{}:,' \"\\$()=~a1.é\n", "[1, ", "{a: ", "null"]), max_size=8).map("".join)
+
+
+@pytest.mark.integration
+@settings(max_examples=2000, deadline=None)
+@given(HYDRA)
+def test_hydra_itself_reads_every_value(value):
+    parser = pytest.importorskip("hydra.core.override_parser.overrides_parser").OverridesParser.create()
+    (word,) = made("hydra", {"a": value}).arguments
+    read = parser.parse_override(word)
+    assert not read.is_sweep_override()
+    if word == f"a={value}":
+        # plain, or a list or map: what Hydra makes of it
+        return
+    assert read.value() == value
 
 
 # The toolkit's own, as its mapping.py says it: what a test may copy, in few lines.
