@@ -418,7 +418,7 @@ class _Forwarder:
     def __init__(self) -> None:
         self.job: RunningJob | None = None
         self._early: list[int] = []
-        self._is_stop = False
+        self._is_stop = self._has_asked = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -442,14 +442,16 @@ class _Forwarder:
 
     def _forward(self, number: int) -> None:
         assert self.job is not None
-        if not self.job.send_signal(number) and number in (signal.SIGTERM, signal.SIGINT):
+        asks = number in (signal.SIGTERM, signal.SIGINT)
+        self._has_asked = self._has_asked or asks
+        if not self.job.send_signal(number) and asks:
             # Its supervisor was killed, or ends at this moment.
             self._is_stop = True
 
     @property
-    def has_unforwarded(self) -> bool:
-        """Whether a signal asked for an end, and there was no supervisor any more."""
-        return self._is_stop
+    def asked_for_end(self) -> bool:
+        """Whether a signal asked for an end, and there is no supervisor any more, so that the reader alone goes on."""
+        return self._is_stop or (self._has_asked and self.job is not None and not self.job.is_supervised)
 
     def stop_orphans(self) -> None:
         """Forward what came before the job; stop a job that has no supervisor any more, if a signal asked for that."""
@@ -509,8 +511,8 @@ class _Shown:
         print_it()
 
     def waits(self, error: BaseException) -> None:
-        """Say once that there is no room for the journal; a signal that the job does not get ends the wait."""
-        if self._forwarder.has_unforwarded:
+        """Say once that there is no room for the journal; a signal ends the wait, once the job has ended."""
+        if self._forwarder.asked_for_end:
             raise error
         if not self._is_waiting:
             self._is_waiting = True

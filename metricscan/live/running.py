@@ -172,6 +172,11 @@ class RunningJob:
         """Whether the job has ended, and all of its output was read."""
         return self._is_done
 
+    @property
+    def is_supervised(self) -> bool:
+        """Whether the process that waits for the command may be alive."""
+        return job_folder.is_supervised(self.record)
+
     def poll(self) -> bool:
         """Read what is new; return False once the job has ended and all was read.
 

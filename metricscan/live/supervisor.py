@@ -394,9 +394,13 @@ class Supervisor:
 
     def _write(self) -> None:
         """Write the record. Where there is no room, try again until there is some, or someone asks for an end once more."""
-        asked = self.signals.count(signal.SIGTERM)
-        while not self._try_to_write() and self.signals.count(signal.SIGTERM) == asked:
+        asked = self._asked()
+        while not self._try_to_write() and self._asked() == asked:
             self._wait(_RETRY_S)
+
+    def _asked(self) -> int:
+        """How often an end was asked for."""
+        return self.signals.count(signal.SIGTERM) + self.signals.count(signal.SIGINT)
 
     def _try_to_write(self) -> bool:
         """Write the record; False if there is no room for it now."""

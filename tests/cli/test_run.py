@@ -1,5 +1,6 @@
 """``metricscan run`` and ``metricscan stop`` as processes: what they pass on, print and return."""
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from rich.cells import cell_len
 from support.command import MODULE
 from support.jobs import DEADLINE_S, alive, metricscan, none_left, python, start, until
 
+from metricscan import SourceError
+from metricscan.cli import main
 from metricscan.logs.job_record import read_record
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -496,3 +500,30 @@ def test_a_disk_without_room_loses_nothing_of_the_job(folder):
     assert process.returncode == 0
     assert "cannot pass on what the job writes: No space left on device" in err.decode()
     assert output(folder) == b"loss=1\n"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_one_signal_ends_a_reader_that_waits_for_room(folder, monkeypatch, capfd, name):
+    def no_room(path, *_, **__):
+        raise SourceError(f"cannot write {path}", path=path, cause=OSError(errno.ENOSPC, "No space left on device"))
+
+    monkeypatch.setattr("metricscan.live.job_output.Journal.open", no_room)
+    is_late = threading.Event()
+
+    def end():
+        until(lambda: (folder / "output.log").exists() and output(folder) == b"ready\n", "the job")
+        os.kill(os.getpid(), getattr(signal, name))
+        if not ended.wait(30):
+            is_late.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    ended = threading.Event()
+    thread = threading.Thread(target=end)
+    thread.start()
+    code = main(["run", *LOSS, "-o", str(folder), "--", "sh", "-c", "echo ready; exec sleep 600"])
+    ended.set()
+    thread.join()
+    assert (code, is_late.is_set()) == (125, False)
+    err = capfd.readouterr().err
+    assert "metricscan waits for room" in err
+    assert "not all of the job's output was read; metricscan run --attach" in err

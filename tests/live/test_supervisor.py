@@ -32,12 +32,13 @@ def test_a_record_without_room_is_written_once_there_is_some(keeper, monkeypatch
     assert (written, len(waits)) == ([{"status": "Completed"}] * 3, 2)
 
 
-def test_a_signal_ends_the_wait_for_room(keeper, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_wait_for_room(keeper, monkeypatch, number):
     written = []
     # the one that stopped the job does not count
     keeper.signals.append(signal.SIGTERM)
     monkeypatch.setattr(supervisor, "write_record", full_for(100, written))
-    monkeypatch.setattr(keeper, "_wait", lambda _: keeper.signals.append(signal.SIGTERM))
+    monkeypatch.setattr(keeper, "_wait", lambda _: keeper.signals.append(number))
     keeper._write()
     # one last try
     assert len(written) == 2
