@@ -12,6 +12,7 @@ import pyarrow as pa
 from metricscan.datasets.csv_guard import guarded
 from metricscan.datasets.row_lines import RowLinesWriter
 from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.datasets.sparse_file import SparseFile
 from metricscan.errors import OptionError
 
 if TYPE_CHECKING:
@@ -126,9 +127,10 @@ def _addresses(names: pa.Array) -> list[int | None]:
 
 class _ArrowWriter:
     def __init__(self, path: str, schema: pa.Schema) -> None:
-        self._file = pa.OSFile(path, "wb")
+        self._file = SparseFile(path)
         # all batches have equal dictionaries, but the file writes them only once if they are unified
-        self._writer = pa.ipc.new_file(self._file, schema, options=pa.ipc.IpcWriteOptions(unify_dictionaries=True))
+        options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+        self._writer = pa.ipc.new_file(pa.PythonFile(self._file, mode="w"), schema, options=options)
 
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(table)
@@ -138,7 +140,7 @@ class _ArrowWriter:
         self._file.close()
 
     def abandon(self) -> None:
-        self._file.close()
+        self._file.abandon()
 
 
 class _TableAsCsv:

@@ -68,6 +68,8 @@ class Deciding(Protocol):
 
 # Beyond this many batches of a metric their overhead outweighs the copy into one.
 _MOST_BATCHES = 256
+# Columns of one number that are kept to be shared: of 256 KB each, which fill a cache.
+_MOST_CONSTANTS = 8
 
 
 class Run:
@@ -136,7 +138,8 @@ class Run:
         self.superseded = superseded if superseded.any() else None
         # per log the offset of its last row of a metric that is no label: labels match the lines of a traceback, too
         self._last_rows = np.full(len(self.logs), -1, np.int64)
-        self._zeros = pa.array([], pa.int32())
+        # columns that hold one number
+        self._constants: dict[int, Array] = {}
         self.job_names = pa.array([one.name for one in found.jobs], pa.string())
         self.stream_names = pa.array(streams, pa.string())
         sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
@@ -187,7 +190,10 @@ class Run:
             for name, batch, rows in batches:
                 if name not in labels and (len(logs) == 1 or self._may_have_crashed(logs)):
                     self._note_last_rows(logs, batch, rows)
-                jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
+                if len(logs) == 1:
+                    jobs, streams = (self._constant(int(of[0]), batch.num_rows) for of in (job_numbers, stream_numbers))
+                else:
+                    jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
                 parts = np.repeat(part_numbers, rows) if part_numbers.any() else None
                 counting = self._counting(logs, rows)
                 if self.parameters is not None and name in self.parameters.labels:
@@ -195,15 +201,13 @@ class Run:
                 self._decide_on(name, jobs, streams, parts, batch, counting)
                 if not keep and target is None:
                     continue
-                job = pa.DictionaryArray.from_arrays(pa.array(jobs), self.job_names)
-                stream = pa.DictionaryArray.from_arrays(pa.array(streams), self.stream_names)
-                part = self._first_part(batch.num_rows) if parts is None else pa.array(parts)
+                job, stream = _coded(jobs, self.job_names), _coded(streams, self.stream_names)
+                part = pa.array(self._constant(0, batch.num_rows) if parts is None else parts)
                 if keep:
                     columns = [job, stream, part, *batch.columns]
                     kept[name].add(pa.RecordBatch.from_arrays(columns, schema=kept[name].schema))
                 if target is not None:
-                    number = np.full(batch.num_rows, metric_numbers[name], np.int32)
-                    metric = pa.DictionaryArray.from_arrays(pa.array(number), metric_names)
+                    metric = _coded(self._constant(metric_numbers[name], batch.num_rows), metric_names)
                     schema = LABEL_SCHEMA if name in labels else SCHEMA
                     columns = [job, stream, part, metric, *batch.columns]
                     target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
@@ -260,6 +264,11 @@ class Run:
 
     def _note_last_rows(self, logs: range, batch: pa.RecordBatch, rows: Sequence[int] | Array) -> None:
         """Note the place of the last row of each log in a batch, in which each log has so many rows."""
+        if len(logs) == 1:
+            if batch.num_rows:
+                last = batch.column("offset")[-1].as_py()
+                self._last_rows[logs.start] = max(self._last_rows[logs.start], last)
+            return
         ends = np.cumsum(rows)
         some = np.flatnonzero(np.diff(ends, prepend=0))
         offsets = batch.column("offset").to_numpy()[ends[some] - 1]
@@ -312,11 +321,15 @@ class Run:
         entry = manifest.source_entry(log, job, size, records)
         return entry | self.evidence.of_source(job, log.stream, log.part)
 
-    def _first_part(self, rows: int) -> pa.Array:
-        """A column of zeros. All batches share its memory."""
-        if len(self._zeros) < rows:
-            self._zeros = pa.array(np.zeros(rows, np.int32))
-        return self._zeros.slice(0, rows)
+    def _constant(self, number: int, rows: int) -> Array:
+        """A read-only column that holds one number. Batches share its memory, which so stays in the processor's caches."""
+        made = self._constants.get(number)
+        if made is None or len(made) < rows:
+            if len(self._constants) >= _MOST_CONSTANTS:
+                self._constants.clear()
+            made = self._constants[number] = np.full(rows, number, np.int32)
+            made.flags.writeable = False
+        return made[:rows]
 
     def _counting(self, logs: range, rows: Sequence[int] | Array) -> Array | None:
         """Which rows of a batch are of last attempts, where each log has so many rows in it; None if all are."""
@@ -409,6 +422,11 @@ def units_of(stats: ScanStats) -> dict[str, list[Unit]]:
         for name, counts in stats.metrics.items()
         if len(units := counts.units) > 1
     }
+
+
+def _coded(codes: Array, names: pa.StringArray) -> pa.DictionaryArray:
+    """A column of names. That the codes are places among the names is not checked again."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes), names, safe=False)
 
 
 class _TableParts:
