@@ -130,6 +130,8 @@ class Doubts(NamedTuple):
 
     def as_column(self, index: Array) -> pa.Array:
         """The doubts of the jobs with these numbers, as a column of :data:`TYPE`."""
+        if not len(self.job):
+            return pa.ListArray.from_arrays(pa.array(np.zeros(len(index) + 1, dtype=np.int32)), self.structs, type=TYPE)
         size = int(index.max(initial=-1)) + 1
         own = np.bincount(self.job[self.job < size], minlength=size)
         begin, counts = (np.cumsum(own) - own)[index], own[index]
@@ -179,8 +181,10 @@ def doubts_of_jobs(
         The values of the metrics of a formula at the deciding rows.
     """
     finding = _Finding(outcomes, objective, names, streams, logs, parts or {})
-    finding.behind(reached, stopped)
-    finding.running(running)
+    if steps is not None:
+        finding.behind(reached, stopped)
+    if running.any():
+        finding.running(running)
     finding.several_streams()
     for one in twice:
         finding.copy(one)

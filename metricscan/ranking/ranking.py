@@ -314,15 +314,10 @@ def order(
     job_status = pa.nulls(len(names), pa.string())
     if known:
         job_status = pa.array([None if one is None else one.status for one in known], pa.string())
-    barred = pc.and_(pc.is_valid(job_status), pc.invert(pc.is_in(job_status, _ABLE_TO_WIN)))
-    if conditions.completed_only:
-        barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
+    cannot_win, stopped, running = _by_status(job_status if known else None, len(names), conditions)
     reached = np.full(len(names), np.nan)
     if steps is not None:
         reached[steps.job] = steps.last
-    stopped = pc.fill_null(pc.equal(job_status, "Stopped"), False).to_numpy(zero_copy_only=False)
-    running = pc.fill_null(pc.equal(job_status, "InProgress"), False).to_numpy(zero_copy_only=False)
-    cannot_win = barred.to_numpy(zero_copy_only=False)
     twice = copies(
         outcomes,
         names,
@@ -353,10 +348,9 @@ def order(
     key = np.where(status == FOUND, objective.key(value), 0.0) + 0.0
     index = np.lexsort((key, group))
     run, tied = _ties(index, group, key, names)
-    ranked = pa.array(group[index] > 0)
+    unranked = _mask(group[index] > 0)
     ranks = np.flatnonzero(np.concatenate((np.ones(min(len(run), 1), dtype=bool), run[1:] != run[:-1])))[run] + 1
-    lacking = status[index] == MISSING
-    missing = pa.array(lacking)
+    lacking = _mask(status[index] == MISSING)
     if objective.step is not None:
         no_step = (outcomes.status == MISSING) & (outcomes.rows > 0) & (outcomes.stepless == outcomes.rows)
         shown[outcomes.job[no_step]] = _NO_STEP
@@ -373,27 +367,34 @@ def order(
     else:
         nothing = pa.array([], pa.string())
         parameters = pa.MapArray.from_arrays(pa.array(np.zeros(len(names) + 1, dtype=np.int32)), nothing, nothing)
-    at_none = pa.scalar(None, pa.int64())
-    parts = column("part") if outcomes.part.any() else np.zeros(len(index), dtype=np.int32)
-    runs = pa.array(column("run"), pa.int32(), mask=lacking)
+    # each run is a part: in the same or a later piece of the stream, so the sum tells them apart
+    parts = np.zeros(len(index), dtype=np.int32)
+    for name in ("part", "run"):
+        if getattr(outcomes, name).any():
+            parts = (parts + column(name)).astype(np.int32, copy=False)
+    runs = steps_there = None
+    if objective.restarts == "split":
+        runs = pa.array(column("run"), pa.int32(), mask=lacking)
+    if objective.step is not None:
+        there = column("step", np.nan)
+        steps_there = pa.array(there if lacking is None else np.where(lacking, np.nan, there), from_pandas=True)
     columns = {
-        "rank": pc.if_else(ranked, at_none, pa.array(ranks, pa.int64())),
+        "rank": pa.array(ranks, pa.int64(), mask=unranked),
         "job": names.take(pa.array(index)),
-        "value": pc.if_else(missing, pa.scalar(None, pa.float64()), pa.array(value[index])),
+        "value": pa.array(value[index], mask=lacking),
         "objective_status": _STATUS_NAMES.take(pa.array(shown[index])),
         "job_status": job_status.take(pa.array(index)),
         "rows": column("rows"),
         "stream": streams.take(pa.array(column("stream"), mask=lacking)),
-        # each run is a part: in the same or a later piece of the stream, so the sum tells them apart
-        "part": pa.array((parts + column("run")).astype(np.int32, copy=False), mask=lacking),
-        "run": runs if objective.restarts == "split" else pa.nulls(len(index), pa.int32()),
-        "line": pc.if_else(missing, at_none, pa.array(column("line"), pa.int64())),
-        "offset": pc.if_else(missing, at_none, pa.array(column("offset"), pa.int64())),
+        "part": pa.array(parts, mask=lacking),
+        "run": pa.nulls(len(index), pa.int32()) if runs is None else runs,
+        "line": pa.array(column("line"), pa.int64(), mask=lacking),
+        "offset": pa.array(column("offset"), pa.int64(), mask=lacking),
         "hyperparameters": parameters,
         "streams": column("streams"),
         "not_finite": column("not_finite"),
-        "tied": pc.if_else(ranked, at_none, pa.array(tied, pa.int64())),
-        "step": pa.array(np.where(lacking, np.nan, column("step", np.nan)), from_pandas=True),
+        "tied": pa.array(tied, pa.int64(), mask=unranked),
+        "step": pa.nulls(len(index), pa.float64()) if steps_there is None else steps_there,
         "steps_back": _steps_back(steps, index, stepped=objective.step is not None),
         "stepless": pa.nulls(len(index), pa.int64()) if objective.step is None else column("stepless"),
         "doubts": doubts.as_column(index),
@@ -442,6 +443,23 @@ def _with_conditions(status: Array, conditions: Conditions, reached: Array, doub
         # the comparison is false for a job without a step
         shown[(status == FOUND) & ~(reached >= conditions.min_step)] = _BELOW_MIN_STEP
     return shown
+
+
+def _by_status(job_status: pa.Array | None, size: int, conditions: Conditions) -> tuple[Array, Array, Array]:
+    """Which jobs cannot win because of their status, which were stopped, and which are in progress; None: no status is known."""
+    if job_status is None:
+        return np.full(size, conditions.completed_only), np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    barred = pc.and_(pc.is_valid(job_status), pc.invert(pc.is_in(job_status, _ABLE_TO_WIN)))
+    if conditions.completed_only:
+        barred = pc.fill_null(pc.not_equal(job_status, COMPLETED), True)
+    stopped, running = (pc.fill_null(pc.equal(job_status, word), False) for word in ("Stopped", "InProgress"))
+    cannot_win, are_stopped, are_running = (one.to_numpy(zero_copy_only=False) for one in (barred, stopped, running))
+    return cannot_win, are_stopped, are_running
+
+
+def _mask(which: Array) -> Array | None:
+    """Which values are null, for pyarrow; None if none is, which costs nothing for a million jobs."""
+    return which if which.any() else None
 
 
 def _steps_back(steps: StepFacts | None, index: Array, *, stepped: bool) -> pa.Array:
