@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -16,12 +17,26 @@ if TYPE_CHECKING:
     from metricscan.definitions.objective import PerStep, Restarts
 
 
-@click.command(short_help="Draw the curves of a metric from a dataset that replay --out wrote.")
+@click.command(short_help="Draw the curves of metrics from a dataset that replay --out wrote.")
 @click.argument("dataset", metavar="DIR")
-@click.option("--metric", metavar="NAME", required=True, help="The metric to draw.")
 @click.option(
-    "-o", "--out", metavar="FILE", required=True, help="The picture to write: its name ends in .png, .svg or .html."
+    "--metric", "metrics", metavar="NAME", multiple=True, required=True, help="The metric to draw. Can be repeated."
 )
+@click.option("-o", "--out", metavar="FILE", required=True, help="The picture to write.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["png", "svg", "html", "json"]),
+    help="What to write; json is a Vega-Lite specification with the data.  [default: what the name of the file ends in]",
+)
+@click.option(
+    "--job",
+    "jobs",
+    metavar="NAME",
+    multiple=True,
+    help="Draw this job alone, or those that fit a pattern such as 'trial_1*'. Can be repeated.",
+)
+@click.option("--title", metavar="TEXT", help="The title of the picture.  [default: the metrics]")
 @click.option(
     "--step",
     metavar="NAME",
@@ -52,6 +67,7 @@ if TYPE_CHECKING:
 )
 @restarts_option
 @click.option("--log", "log_scale", is_flag=True, help="Use a logarithmic axis for the values.")
+@click.option("--log-step", is_flag=True, help="Use a logarithmic axis for the steps.")
 @click.option("--minimize", metavar="NAME", help="Highlight the best job by this metric; lower is better.")
 @click.option("--maximize", metavar="NAME", help="Highlight the best job by this metric; higher is better.")
 @click.option("--scope", metavar="SCOPE", help="Which rows of a job decide, as in rank.  [default: last]")
@@ -63,8 +79,11 @@ if TYPE_CHECKING:
 @group_options
 def plot(
     dataset: str,
-    metric: str,
+    metrics: tuple[str, ...],
     out: str,
+    format_: str | None,
+    jobs: tuple[str, ...],
+    title: str | None,
     step: str | None,
     workers: tuple[str, ...],
     carry: tuple[str, ...],
@@ -72,17 +91,18 @@ def plot(
     per_step: PerStep,
     restarts: Restarts | None,
     log_scale: bool,
+    log_step: bool,
     minimize: str | None,
     maximize: str | None,
     scope: str | None,
     completed_only: bool | None,
     grouped: GroupOptions,
 ) -> int:
-    """Draw the curves of a metric, one per job, from a dataset that replay --out wrote.
+    """Draw the curves of metrics, one per job, from a dataset that replay --out wrote.
 
-    The best job is highlighted, by the objective of the replay or by another. With --over, --group-by or --group-name, each
-    group of jobs has a curve, the mean of its jobs, in a band from their least to their greatest value. This command needs
-    matplotlib: pip install 'metricscan[plot]'.
+    The best of these jobs is highlighted, by the objective of the replay or by another. With --over, --group-by or
+    --group-name, each group of jobs has a curve, the mean of its jobs, in a band from their least to their greatest value.
+    PNG and SVG need matplotlib: pip install 'metricscan[plot]'. HTML needs Bokeh: pip install 'metricscan[report]'.
     """
     from metricscan.datasets.dataset import Dataset
     from metricscan.definitions.objective import Objective
@@ -111,10 +131,17 @@ def plot(
         if minimize is None and maximize is None:
             # as in the replay
             conditions |= {"min_step": opened.min_step, "exclude_doubts": opened.exclude_doubts}
-    draw(
+    if jobs and grouping is not None:
+        raise click.UsageError("--job draws jobs, and a group is drawn with all of its jobs; give one of them")
+    # of fonts and caches: who draws curves can do nothing about them
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+    notes = draw(
         opened,
-        metric,
+        metrics,
         out,
+        format=format_,
+        jobs=jobs,
+        title=title,
         step=step,
         objective=objective,
         **conditions,
@@ -124,10 +151,13 @@ def plot(
         per_step=per_step,
         restarts=restarts,
         log=log_scale,
+        log_step=log_step,
         **({} if grouping is None else grouping.options),
     )
     if step is not None:
-        steps = Objective(metric, "Minimize", step=step, step_place=step_place, restarts=restarts)
-        print_notices(Notice(message) for message in ranked(opened, steps)[1].messages(steps))
+        for metric in metrics:
+            steps = Objective(metric, "Minimize", step=step, step_place=step_place, restarts=restarts)
+            print_notices(Notice(message) for message in ranked(opened, steps)[1].messages(steps))
+    print_notices(map(Notice, notes))
     click.echo(f"written: {one_line(str(out))}", err=True)
     return 0

@@ -66,11 +66,15 @@ def _band(group: str, curves: list[tuple[Array, Array]]) -> Band:
     return Band(group, len(curves), step[starts], means(value, starts, counts), low, high)
 
 
-def draw_band(axes: Any, number: int, band: Band, colour: str, *, highlighted: bool, log: bool) -> None:
+def draw_band(
+    axes: Any, name: str, band: Band, colour: str, *, highlighted: bool, log: bool, dash: Any = "solid"
+) -> None:
     """Draw a band and its mean; on a logarithmic axis without what is not positive."""
     alpha, width, order = (0.18, 2.2, 4) if highlighted else (0.08, 1.2, 3)
     mean, low, high = (np.where((one > 0) | (not log), one, np.nan) for one in (band.mean, band.low, band.high))
     area = axes.fill_between(band.step, low, high, color=colour, alpha=alpha, linewidth=0, zorder=order)
-    area.set_gid(f"band-{number}")
-    (drawn,) = axes.plot(band.step, mean, color=colour, linewidth=width, zorder=order, solid_joinstyle="round")
-    drawn.set_gid(f"group-{number}")
+    area.set_gid(f"band-{name}")
+    (drawn,) = axes.plot(
+        band.step, mean, color=colour, linewidth=width, linestyle=dash, zorder=order, solid_joinstyle="round"
+    )
+    drawn.set_gid(name)

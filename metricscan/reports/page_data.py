@@ -102,6 +102,7 @@ def page_data(
     data: dict[str, Any] = {
         "version": VERSION,
         "title": title or _title(opened, objective),
+        "step_name": step,
         "source": _source(source or getattr(opened, "path", None), noted),
         "objective": None,
         "jobs": columns,

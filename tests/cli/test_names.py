@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pages import data_of
 
 from metricscan import Dataset, FollowedFile, Journal, MetricDefinition, Scanner
 from metricscan.cli import command, main
@@ -78,6 +79,7 @@ COMMANDS = [
     ["survey", "logs", "export.json"],
     ["survey", "logs", "--jobs=jobs.jsonl"],
     ["follow", "logs", *SCANNER, "--until=idle:0.1"],
+    ["extract", GONE, *SCANNER],
     ["algorithms", GONE],
     ["stop", GONE],
     ["rank", GONE],
@@ -133,8 +135,7 @@ def test_json_is_json(folder, capsys):
         check(err)
 
 
-@pytest.mark.filterwarnings("ignore:Glyph .* missing")
-@pytest.mark.parametrize("kind", ["svg", "html", "png"])
+@pytest.mark.parametrize("kind", ["svg", "html", "png", "json"])
 def test_pictures_are_well_formed(kind, folder, capsys):
     pytest.importorskip("matplotlib")
     assert main([*REPLAY, "--out=out", "--jobs=jobs.jsonl"]) == 0
@@ -145,9 +146,12 @@ def test_pictures_are_well_formed(kind, folder, capsys):
         if kind == "svg":
             ET.parse(place)
         elif kind == "html":
-            text = Path(place).read_text(encoding="utf-8")
-            assert "<script>&" not in text
-            ET.fromstring(text.replace("<!DOCTYPE html>", "").replace('<meta charset="utf-8">', ""))
+            data = data_of(Path(place).read_text(encoding="utf-8"))
+            assert [entry["metric"] for entry in data["curves"]] == [METRIC]
+            assert data["jobs"]["count"] >= len(FILES)
+        elif kind == "json":
+            document = json.loads(Path(place).read_text(encoding="utf-8"))
+            assert document["layer"][0]["encoding"]["y"]["title"] == named(METRIC)
 
 
 def test_a_journal_of_such_names(folder, capsys):

@@ -51,7 +51,6 @@ def test_nothing_commands_the_terminal(command, folder, capsys):
         assert all(character.isprintable() or character in "\n\t" for character in text), repr(text)
 
 
-@pytest.mark.filterwarnings("ignore:Glyph .* missing")
 def test_ranks_of_a_dataset_and_plots(folder, capsys):
     assert main(["replay", "logs", *METRIC, f"--minimize=loss{RED}", "--out=tables"]) == 0
     assert main(["rank", "tables", "--scopes"]) == 0

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from metricscan import Objective, Scanner, rank, replay, report
+from metricscan import Objective, Scanner, plot, rank, replay, report
 from metricscan.logs.job import Job
 from metricscan.reports.live_page import LivePage
 from metricscan.reports.page_data import page_data
@@ -125,7 +125,7 @@ def folder(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def opened(browser, path, size=SIZES[0], colours="light"):
+def opened(browser, path, size=SIZES[0], colours="light", shown="#made"):
     """The page, drawn; nothing may be said on the console, nothing may go wrong, nothing may be asked for."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=colours)
     page = context.new_page()
@@ -135,7 +135,7 @@ def opened(browser, path, size=SIZES[0], colours="light"):
     address = path if str(path).startswith("http") else f"file://{path}"
     page.on("request", lambda request: None if request.url.startswith(address) else said.append(request.url))
     page.goto(address)
-    page.wait_for_selector("#made:not([hidden])")
+    page.wait_for_selector(f"{shown}:not([hidden])")
     yield page
     page.wait_for_timeout(100)
     assert said == []
@@ -365,6 +365,54 @@ def test_colours_follow_the_system(browser, folder):
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.emulate_media(color_scheme="dark")
         page.wait_for_function("(light) => getComputedStyle(document.body).backgroundColor !== light", arg=light)
+
+
+# ---- pages of curves alone
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("colours", COLOURS)
+@pytest.mark.parametrize("options", [{"log": True}, {"group_by": "units"}])
+def test_a_plot_opens_silently_and_axe_finds_nothing(browser, axe, folder, tmp_path, size, colours, options):
+    path = tmp_path / "plot.html"
+    plot(folder / "out", ["train_loss", "val_loss"], path, step="epoch", objective=MIN, title="A sweep", **options)
+    with opened(browser, path, size, colours, shown="#curves") as page:
+        drawn(page)
+        assert violations(page, axe) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        assert page.title() == "A sweep"
+        visible = page.locator("main > section:visible").evaluate_all("all => all.map((one) => one.id)")
+        assert (visible, page.locator("nav").is_visible()) == (["curves"], False)
+        legend = page.locator(".legend").inner_text()
+        best = rank(folder / "out", MIN)["job"][0].as_py()
+        assert (f"{best} (best)" in legend) == ("log" in options)
+        assert ("2 other groups" in legend) == ("group_by" in options)
+        assert page.evaluate("Bokeh.documents.at(-1).roots()[0].y_scale.type") == (
+            "LogScale" if "log" in options else "LinearScale"
+        )
+        page.locator(".chart").focus()
+        page.keyboard.press("ArrowDown")
+        assert re.search(r"epoch 1, train_loss \d", page.locator("#status").inner_text())
+
+
+def test_injections_in_a_plot_stay_text(browser, tmp_path):
+    metrics = {name: pa.concat_tables([table_of([2.0, 1.0], job) for job in HOSTILE]) for name in HOSTILE}
+    for number, options in enumerate(({}, {"group_name": "(?s)(.*)"})):
+        objective = Objective(HOSTILE[number], "Minimize")
+        plot(metrics, HOSTILE, tmp_path / "plot.html", objective=objective, title=HOSTILE[0], **options)
+        with opened(browser, tmp_path / "plot.html", shown="#curves") as page:
+            drawn(page)
+            page.locator(".chart").focus()
+            for _ in range(len(HOSTILE)):
+                page.keyboard.press("ArrowDown")
+            page.keyboard.press("Enter")
+            elements = page.evaluate("[...new Set([...document.querySelectorAll('*')].map((one) => one.localName))]")
+            assert not {"img", "iframe", "svg", "object", "form", "base", "link", "template", "video"} & set(elements)
+            labels = page.locator("#curves fieldset label").evaluate_all(
+                "all => all.map((one) => one.innerText.trim())"
+            )
+            assert {one for one in HOSTILE if one.isprintable() and len(one) <= 40} <= set(labels)
+            assert page.evaluate("window.hit") is None
 
 
 def table_of(values, job="a"):

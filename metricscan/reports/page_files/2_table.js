@@ -18,7 +18,7 @@ function jobColumns() {
   if (data.objective) {
     add("value", data.objective.metric, "number", packedColumn(jobs.value), { show: (at) => exact(jobs.value[at]) });
     if (jobs.step) {
-      add("step", data.objective.step, "number", packedColumn(jobs.step), { show: (at) => exact(jobs.step[at]) });
+      add("step", data.step_name, "number", packedColumn(jobs.step), { show: (at) => exact(jobs.step[at]) });
     }
     if (jobs.doubts.texts.length) {
       add("doubts", "doubts", "text", (at) => coded(jobs.doubts, at), { column: jobs.doubts, isDoubt: true });
@@ -123,6 +123,7 @@ const table = { head: null, body: null, pager: null, marked: null };
 
 function buildTable() {
   columns = jobColumns();
+  if (data.kind === "plot") return;
   const body = section("ranking");
   const heading = document.getElementById("ranking-heading");
   heading.textContent = data.objective ? "Ranking" : "Jobs";

@@ -5,6 +5,10 @@ function drawSummary() {
   document.getElementById("title").textContent = spelled(data.title);
   document.title = spelled(data.title);
   const parts = [counted(data.jobs.count, "job")];
+  if (data.kind === "plot") {
+    document.getElementById("summary").textContent = parts[0];
+    return;
+  }
   if (data.objective && data.jobs.ranked < data.jobs.count) parts.push(GROUPED.format(data.jobs.ranked) + " with a rank");
   if (data.source.logs) parts.push(counted(data.source.logs, "log"));
   if (data.source.bytes !== null) parts.push(sizeText(data.source.bytes));
@@ -155,12 +159,14 @@ function drawMade() {
 function drawNavigation() {
   const links = [...document.querySelectorAll("main > section")].filter((one) => !one.hidden).map((one) =>
     make("a", { href: "#" + one.id }, one.querySelector("h2").textContent));
+  document.getElementById("sections").hidden = links.length < 2;
   fill(document.getElementById("sections"), links);
 }
 
 listeners.push((what) => {
   if (!what.has("data")) return;
   drawSummary();
+  if (data.kind === "plot") return;
   drawWinner();
   drawScopes();
   drawDoubts();

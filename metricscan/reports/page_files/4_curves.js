@@ -58,9 +58,13 @@ function axesThere() {
 function buildCurves() {
   const body = section("curves");
   if (![...curvesOf.keys()].some(hasCurves)) {
-    fill(body, make("p", { class: "empty" }, "There are no values to draw."));
+    fill(body, make("p", { class: "empty" }, "There are no values to draw."), plotNotes());
     picture.plot = null;
     return;
+  }
+  if (data.kind === "plot" && state.metrics === null) {
+    state.metrics = [...curvesOf.keys()].filter(hasCurves);
+    Object.assign(state, { logValues: data.log, logAxis: data.log_step });
   }
   state.metrics = (state.metrics ?? firstMetrics()).filter((name) => curvesOf.has(name));
   if (!state.metrics.length) state.metrics = firstMetrics();
@@ -84,7 +88,7 @@ function buildCurves() {
       state.axis = axis;
       redraw();
     });
-    return make("label", {}, box, axis === "step" ? data.objective.step : axis);
+    return make("label", {}, box, axis === "step" ? data.step_name : axis);
   });
   const check = (label, name) => {
     const box = make("input", { type: "checkbox" });
@@ -112,7 +116,12 @@ function buildCurves() {
   picture.legend = make("ul", { class: "legend" });
   picture.hint = make("p", { class: "hint" });
   fill(body, picture.controls, picture.element, picture.legend, picture.hint,
-    make("p", { class: "hint" }, "Drag to zoom into a part; click a curve to mark its job. With the keyboard: ↑ ↓ choose a job, ← → a point, Enter marks, + − zoom, 0 shows all."));
+    make("p", { class: "hint" }, "Drag to zoom into a part; click a curve to mark its job. With the keyboard: ↑ ↓ choose a job, ← → a point, Enter marks, + − zoom, 0 shows all."), plotNotes());
+}
+
+// What a page of curves alone says about them; that of a report says it below its table.
+function plotNotes() {
+  return data.kind === "plot" ? data.notes.map((note) => make("p", { class: "hint" }, note)) : [];
 }
 
 function topSelect() {
@@ -126,7 +135,7 @@ function topSelect() {
     option.selected = state.top === count;
     select.append(option);
   }
-  return data.objective && data.jobs.listed > 1 ? make("label", {}, make("span", { class: "soft" }, "Highlight"), select) : null;
+  return data.objective && data.jobs.ranked && data.jobs.listed > 1 ? make("label", {}, make("span", { class: "soft" }, "Highlight"), select) : null;
 }
 
 // The points of a curve as they are drawn: in the order of the axis, gaps where there is nothing to draw.
@@ -179,7 +188,7 @@ function drawCurves() {
   }
   const [, unit, unitName] = UNITS_OF_TIME.find(([least]) => longest >= least);
   if (state.axis === "time") for (const line of picture.lines) line.x = line.x.map((where) => where / unit);
-  const label = { step: data.objective?.step, row: "row of the job", time: "time since the first value, in " + unitName }[state.axis];
+  const label = { step: data.step_name, row: "row of the job", time: "time since the first value, in " + unitName }[state.axis];
   const whole = rangesOf(picture.lines);
   const kind = JSON.stringify([state.axis, state.logValues, state.logAxis, state.metrics]);
   // the part that the reader looks at stays, as long as the axes do
@@ -189,7 +198,7 @@ function drawCurves() {
     sizing_mode: "stretch_both", toolbar_location: null, tools: [], min_border: 4,
     x_axis_type: state.logAxis ? "log" : "linear", y_axis_type: state.logValues ? "log" : "linear",
     x_range: new Bokeh.Range1d(ranges.x), y_range: new Bokeh.Range1d(ranges.y),
-    x_axis_label: shortened(label, 60), y_axis_label: state.metrics.length === 1 ? shortened(state.metrics[0], 40) : "value",
+    x_axis_label: literalText(shortened(label, 60)), y_axis_label: literalText(state.metrics.map((name) => shortened(name, state.metrics.length === 1 ? 40 : 20)).join(", ")),
     background_fill_alpha: 0, border_fill_alpha: 0, outline_line_color: null,
   });
   const brush = new Bokeh.BoxZoomTool();
@@ -203,6 +212,7 @@ function drawCurves() {
     picture.sources.first.push(linesIn(figure, { line_width: 2.2, line_dash: { value: dash }, line_color: colour("best") }));
     picture.sources.marked.push(linesIn(figure, { line_width: 2.4, line_dash: { value: dash }, line_color: { field: "colour" } }));
   });
+  drawBands(figure);
   picture.sources.hover = linesIn(figure, { line_width: 3, line_color: colour("text") });
   picture.sources.dots = new Bokeh.ColumnDataSource({ data: { x: [], y: [], colour: [] } });
   figure.scatter({ field: "x" }, { field: "y" }, { source: picture.sources.dots, size: 6, line_color: null, fill_color: { field: "colour" } });
@@ -232,6 +242,26 @@ function forget(view) {
   held?.clear();
   const at = Bokeh.documents.indexOf(held);
   if (at >= 0) Bokeh.documents.splice(at, 1);
+}
+
+// A text that Bokeh does not read as a formula.
+function literalText(text) {
+  return new (Bokeh.Models.get("PlainText"))({ text });
+}
+
+// The means of groups, each in a band from the least to the greatest value of its jobs.
+function drawBands(figure) {
+  // the best lie above the others
+  picture.bands = (data.bands ?? []).filter((one) => state.metrics.includes(one.metric)).sort((one, other) => one.best - other.best);
+  const best = [...new Set(picture.bands.filter((one) => one.best).map((one) => one.group))];
+  for (const band of picture.bands) {
+    band.colour = band.best ? (best.length > MOST_MARKED ? colour("best") : best.length === 1 ? colour("best") : colour("mark-" + (best.indexOf(band.group) + 1))) : colour(GREY);
+    const isSeen = (at, one) => one !== null && (!state.logValues || one > 0) && (!state.logAxis || band.step[at] > 0);
+    const column = (name) => Float64Array.from(band[name], (one, at) => (isSeen(at, numberOf(one)) ? numberOf(one) : NaN));
+    const source = new Bokeh.ColumnDataSource({ data: { x: Float64Array.from(band.step, numberOf), mean: column("mean"), low: column("low"), high: column("high") } });
+    figure.varea({ field: "x" }, { field: "low" }, { field: "high" }, { source, fill_color: band.colour, fill_alpha: band.best ? 0.2 : 0.1 });
+    figure.line({ field: "x" }, { field: "mean" }, { source, line_color: band.colour, line_width: band.best ? 2.4 : 1.3, line_dash: DASHES[state.metrics.indexOf(band.metric) % DASHES.length] });
+  }
 }
 
 function linesIn(figure, style) {
@@ -306,7 +336,7 @@ function colourCurves() {
       const source = picture.sources[group][number];
       const colours = lines.map((line) => (group === "marked" ? markColour(line.curve.name) : colour(group === "first" ? "best" : GREY)));
       source.data = { x: lines.map((line) => line.x), y: lines.map((line) => line.y), colour: colours };
-      if (group === "grey") source.glyph.line_alpha = others > 300 ? 0.22 : others > 60 ? 0.5 : 0.8;
+      if (group === "grey") source.glyph.line_alpha = (others > 300 ? 0.2 : others > 40 ? 0.4 : 0.75) * (picture.bands.length ? 0.5 : 1);
       lines.forEach((line, at) => addLonePoints(dots, line, colours[at]));
     });
   }
@@ -343,8 +373,14 @@ function drawLegend(groups) {
   for (const name of state.marked) {
     if (groups.marked.flat().some((line) => line.curve.name === name)) items.push(make("li", {}, stroke(markColour(name)), shortened(name, 48)));
   }
+  const groupsShown = new Map(picture.bands.map((one) => [one.group, one]));
+  for (const [name, band] of groupsShown) {
+    if (band.best) items.push(make("li", {}, stroke(band.colour), shortened(name, 48) + (band.value === null ? "" : ": " + exact(Number(numberOf(band.value).toPrecision(6))))));
+  }
+  const plain = [...groupsShown.values()].filter((one) => !one.best).length;
+  if (plain) items.push(make("li", {}, stroke(colour(GREY)), counted(plain, items.length ? "other group" : "group")));
   const others = new Set(groups.grey.flat().map((line) => line.curve.job)).size;
-  if (others) items.push(make("li", {}, stroke(colour(GREY)), counted(others, items.length ? "other job" : "job")));
+  if (others) items.push(make("li", {}, stroke(colour(GREY)), counted(others, items.length && !groupsShown.size ? "other job" : "job")));
   if (state.metrics.length > 1) state.metrics.forEach((name, number) => items.push(make("li", {}, stroke(colour("soft"), DASHES[number % DASHES.length]), shortened(name, 40))));
   fill(picture.legend, items);
   const lost = picture.lines.reduce((sum, line) => sum + line.notDrawn, 0);
@@ -406,7 +442,7 @@ function placeBefore(ascending, wanted) {
 function pointText(line, point) {
   const place = line.at[point];
   const { step, row } = line.curve.points;
-  const where = step && !Number.isNaN(step[place]) ? data.objective.step + " " + exact(step[place]) : "row " + exact(row[place]);
+  const where = step && !Number.isNaN(step[place]) ? data.step_name + " " + exact(step[place]) : "row " + exact(row[place]);
   return where + ", " + line.curve.metric + " " + exact(line.curve.points.value[place]);
 }
 
