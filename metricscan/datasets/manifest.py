@@ -302,7 +302,7 @@ def _load(path: str) -> dict[str, Any]:
         with open(place, encoding="utf-8") as file:
             document: dict[str, Any] = json.load(file)
     except FileNotFoundError as error:
-        hint = "replay --out DIR writes one"
+        hint = "replay(.., out=DIR) writes one, as does metricscan replay --out DIR"
         if not os.path.exists(path):
             raise SourceError(f"cannot open {path}", path=path, cause=error, hint=hint) from None
         if is_job_folder(path):

@@ -81,7 +81,7 @@ def write_whole(path: str, text: str, *, overwrite: bool) -> None:
     beside = f"{path}.{os.getpid()}.tmp"
     try:
         if not overwrite and os.path.lexists(path):
-            hint = "--overwrite replaces it"
+            hint = "use --overwrite (overwrite=True) to replace it"
             raise SourceError(f"{path} exists already", path=path, hint=hint)
         mode = os.stat(path).st_mode if os.path.exists(path) else None
         try:

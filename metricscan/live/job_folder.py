@@ -131,7 +131,7 @@ def claim(folder: str, record: dict[str, Any]) -> None:
         write_record(os.path.join(folder, RECORD), record, is_new=True)
     except FileExistsError as error:
         if os.path.lexists(os.path.join(folder, RECORD)):
-            hint = "give another --out; metricscan run --attach goes on reading a job"
+            hint = "give another folder (--out); attach() or metricscan run --attach goes on reading a job"
             raise OptionError(f"{folder} holds another job", hint=hint) from None
         raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
     except OSError as error:
@@ -292,7 +292,7 @@ def lost(folder: str, record: JobRecord, error: SourceError) -> SourceError:
     except OSError:
         return error
     if os.path.isdir(place):
-        hint = f"the job goes on; metricscan run --attach {place} reads it"
+        hint = f"the job goes on; attach() or metricscan run --attach {place} reads it"
         return SourceError(f"{folder} was moved to {place} while its job runs", path=folder, hint=hint)
     hint = f"the job goes on without a reader; kill {pid} stops it"
     return SourceError(f"{folder} was removed while its job runs", path=folder, hint=hint)

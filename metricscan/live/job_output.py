@@ -146,7 +146,7 @@ class JobOutput:
             time.sleep(_CHECK_S)
         if os.path.isdir(self._path) and not is_journal(self._path):
             message = f"files of {self._path} were removed while it was written"
-            hint = f"the job goes on; metricscan run --attach reads it once {self._path} is removed, too"
+            hint = f"the job goes on; attach() or metricscan run --attach reads it once {self._path} is removed, too"
             raise SourceError(message, path=self._path, hint=hint)
         self._tried_at = -_RETRY_S
         self._notify(

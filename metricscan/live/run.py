@@ -267,7 +267,7 @@ def run(
     try:
         return RunningJob(folder, on_output=on_output, on_rows=on_rows, on_notice=on_notice, on_wait=on_wait)
     except SourceError as error:
-        error.hint = error.hint or f"the job goes on; metricscan run --attach {folder} reads it"
+        error.hint = error.hint or f"the job goes on; attach() or metricscan run --attach {folder} reads it"
         raise
 
 

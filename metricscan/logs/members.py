@@ -155,7 +155,7 @@ class ArchiveSearch:
         were = "was" if len(self._unopened) == 1 else "were"
         message = (
             f"{counted(len(self._unopened), 'archive')} in folders {were} not opened, for example {path}; "
-            f"--include '*{suffix[0] if suffix else name}' reads such"
+            f"--include '*{suffix[0] if suffix else name}' (include=) reads such"
         )
         self._search.found.notices.append(Notice(message, path))
 
@@ -465,7 +465,7 @@ def report(archive: Archive, members: Members, found: Survey) -> None:
                 f"{path}: {counted(len(left_out), 'file')} in which tools write hyperparameters or statuses, for example "
                 f"{left_out[0]}, would take up too much memory",
                 path=path,
-                hint="extract the archive and give the folder, or give --jobs; a failed run may win",
+                hint="extract the archive and give the folder, or give --jobs (jobs=); a failed run may win",
             )
         )
     if archive.error is not None and archive.error_in not in members.logs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,92 +28,89 @@ if TYPE_CHECKING:
 # Where usual tools put logs; the first layout that fits a path decides. A layout is the tool's name; a text that each such
 # path contains, which is tested first because that is fast; and a regex with the job's folder and the log's name in it, and
 # the number of the attempt where the tool tries a job again.
-LAYOUTS = tuple(
-    (tool, text, re.compile(pattern, re.DOTALL))
-    for tool, text, pattern in (
-        ("SageMaker", "/algo-", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
-        # the export to S3 writes a stream's name with - in place of /, and splits the stream into parts
-        ("SageMaker", "-algo-", r"(?P<job>.*/[^/]+)-(?P<stream>algo-\d+-\d+/[^/]+)"),
-        # each restart is an attempt, each rank has a folder; some versions have a folder of the role between them
-        (
-            "torchrun",
-            "/attempt_",
-            rf"(?P<job>.*/[^/]+)/(?P<stream>attempt_(?P<attempt>\d+)/(?:[^/]+/)?\d+/std(?:out|err)\.log{_PACKED})",
-        ),
-        # NNI 3 writes trial.*, NNI 2 trial.log, stdout and stderr
-        (
-            "NNI",
-            "/trials/",
-            rf"(?P<job>.*/trials/[^/]+)/(?P<stream>(?:trial\.(?:log|stdout|stderr)|stdout|stderr){_PACKED})",
-        ),
-        # <cluster>/driver and <cluster>/executor/<application>/<number>
-        (
-            "Databricks",
-            "/driver/",
-            r"(?P<job>.*/\d{4}-\d{6}-[0-9a-z]+)/(?P<stream>driver/(?:std(?:out|err)|log4j-)[^/]*)",
-        ),
-        (
-            "Databricks",
-            "/executor/",
-            r"(?P<job>.*/\d{4}-\d{6}-[0-9a-z]+)/(?P<stream>executor/[^/]+/\d+/(?:std(?:out|err)|log4j-)[^/]*)",
-        ),
-        ("Ray Tune", "/std", rf"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?{_PACKED})"),
-        ("Syne Tune", "/std.", rf"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err){_PACKED})"),
-        # RUN/STEP/TASK/<attempt>.runtime_stdout.log, of the process that ran the task, and task_stdout.log, of the task elsewhere
-        (
-            "Metaflow",
-            "_std",
-            rf"(?P<job>.*/[^/]+/[^/]+/[^/]+)/(?P<stream>(?P<attempt>\d+)\.(?:runtime|task)_std(?:out|err)\.log{_PACKED})",
-        ),
-        # dag_id=../run_id=../task_id=../attempt=1.log, or with map_index=.. before the attempt
-        (
-            "Airflow",
-            "/attempt=",
-            rf"(?P<job>.*/[^/]+)/(?P<stream>attempt=(?P<attempt>\d+)\.log(?:\.trigger\.\d+\.log)?{_PACKED})",
-        ),
-        # sky-<time>/run.log, and tasks/ with what each node printed; a task that is launched again has a folder of its own
-        (
-            "SkyPilot",
-            "/sky-",
-            rf"(?P<job>.*/sky-\d{{4}}(?:-\d\d){{5}}-\d{{6}})/(?P<stream>(?:tasks/)?[^/]+\.log{_PACKED})",
-        ),
-        # <job>_<rank>_log.out, where the job may be one of an array, <array>_<number>; the folder may have the job's name
-        ("submitit", "_log.", rf"(?P<job>.*/(?P<id>\d+(?:_\d+)?))/(?P<stream>(?P=id)_\d+_log\.(?:out|err){_PACKED})"),
-        ("submitit", "_log.", rf"(?P<job>.*/\d+(?:_\d+)?)_\d+_log\.(?:out|err){_PACKED}"),
-        # a log per rank, in newer and older versions; downloaded, they lie in a folder artifacts
-        (
-            "Azure ML",
-            "/user_logs/",
-            rf"(?P<job>.*/(?!artifacts/)[^/]+)/(?P<stream>(?:artifacts/)?user_logs/std_log(?:_process_\d+)?\.txt{_PACKED})",
-        ),
-        (
-            "Azure ML",
-            "/azureml-logs/",
-            rf"(?P<job>.*/(?!artifacts/)[^/]+)/(?P<stream>(?:artifacts/)?azureml-logs/70_driver_log(?:_\d+)?\.txt{_PACKED})",
-        ),
-        # <time>_rank<rank>.log, where each rank has a log
-        ("DeepSpeed", "_rank", rf"(?P<job>.*/\d{{14}})_rank\d+\.log{_PACKED}"),
-        ("Hydra", "/multirun/", rf"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log{_PACKED})"),
-        (
-            "Hydra",
-            "/outputs/",
-            rf"(?P<job>.*/outputs/\d\d\d\d-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log{_PACKED})",
-        ),
-        (
-            "W&B",
-            "/files/output.log",
-            rf"(?P<job>.*/(?:(?:offline-)?run-[^/]+|latest-run))/(?P<stream>files/output\.log{_PACKED})",
-        ),
-        # logs that the program saved with a run whose print-out was not kept
-        ("W&B", "/files/", rf"(?P<job>.*/{WANDB_RUN})/(?P<stream>files/.+)"),
-        # what the client did; only include takes it
-        ("W&B", "/logs/", rf"(?P<job>.*/{WANDB_RUN})/(?P<stream>logs/.+)"),
-        ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
-        ("MLflow", "/artifacts/", r"(?P<job>.*/[0-9a-f]{32})/(?P<stream>artifacts/.+)"),
-        ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/(?P<attempt>\d+)\.log(?:\.[^/]*)?)"),
-    )
+LAYOUTS = (
+    ("SageMaker", "/algo-", r"(?P<job>.*/[^/]+)/(?P<stream>algo-\d+-\d+(?:\.[^/]*)?)"),
+    # the export to S3 writes a stream's name with - in place of /, and splits the stream into parts
+    ("SageMaker", "-algo-", r"(?P<job>.*/[^/]+)-(?P<stream>algo-\d+-\d+/[^/]+)"),
+    # each restart is an attempt, each rank has a folder; some versions have a folder of the role between them
+    (
+        "torchrun",
+        "/attempt_",
+        rf"(?P<job>.*/[^/]+)/(?P<stream>attempt_(?P<attempt>\d+)/(?:[^/]+/)?\d+/std(?:out|err)\.log{_PACKED})",
+    ),
+    # NNI 3 writes trial.*, NNI 2 trial.log, stdout and stderr
+    (
+        "NNI",
+        "/trials/",
+        rf"(?P<job>.*/trials/[^/]+)/(?P<stream>(?:trial\.(?:log|stdout|stderr)|stdout|stderr){_PACKED})",
+    ),
+    # <cluster>/driver and <cluster>/executor/<application>/<number>
+    (
+        "Databricks",
+        "/driver/",
+        r"(?P<job>.*/\d{4}-\d{6}-[0-9a-z]+)/(?P<stream>driver/(?:std(?:out|err)|log4j-)[^/]*)",
+    ),
+    (
+        "Databricks",
+        "/executor/",
+        r"(?P<job>.*/\d{4}-\d{6}-[0-9a-z]+)/(?P<stream>executor/[^/]+/\d+/(?:std(?:out|err)|log4j-)[^/]*)",
+    ),
+    ("Ray Tune", "/std", rf"(?P<job>.*/[^/]+)/(?P<stream>(?:stdout|stderr)(?:\.(?:log|txt))?{_PACKED})"),
+    ("Syne Tune", "/std.", rf"(?P<job>.*/[^/]+)/(?P<stream>std\.(?:out|err){_PACKED})"),
+    # RUN/STEP/TASK/<attempt>.runtime_stdout.log, of the process that ran the task, and task_stdout.log, of the task elsewhere
+    (
+        "Metaflow",
+        "_std",
+        rf"(?P<job>.*/[^/]+/[^/]+/[^/]+)/(?P<stream>(?P<attempt>\d+)\.(?:runtime|task)_std(?:out|err)\.log{_PACKED})",
+    ),
+    # dag_id=../run_id=../task_id=../attempt=1.log, or with map_index=.. before the attempt
+    (
+        "Airflow",
+        "/attempt=",
+        rf"(?P<job>.*/[^/]+)/(?P<stream>attempt=(?P<attempt>\d+)\.log(?:\.trigger\.\d+\.log)?{_PACKED})",
+    ),
+    # sky-<time>/run.log, and tasks/ with what each node printed; a task that is launched again has a folder of its own
+    (
+        "SkyPilot",
+        "/sky-",
+        rf"(?P<job>.*/sky-\d{{4}}(?:-\d\d){{5}}-\d{{6}})/(?P<stream>(?:tasks/)?[^/]+\.log{_PACKED})",
+    ),
+    # <job>_<rank>_log.out, where the job may be one of an array, <array>_<number>; the folder may have the job's name
+    ("submitit", "_log.", rf"(?P<job>.*/(?P<id>\d+(?:_\d+)?))/(?P<stream>(?P=id)_\d+_log\.(?:out|err){_PACKED})"),
+    ("submitit", "_log.", rf"(?P<job>.*/\d+(?:_\d+)?)_\d+_log\.(?:out|err){_PACKED}"),
+    # a log per rank, in newer and older versions; downloaded, they lie in a folder artifacts
+    (
+        "Azure ML",
+        "/user_logs/",
+        rf"(?P<job>.*/(?!artifacts/)[^/]+)/(?P<stream>(?:artifacts/)?user_logs/std_log(?:_process_\d+)?\.txt{_PACKED})",
+    ),
+    (
+        "Azure ML",
+        "/azureml-logs/",
+        rf"(?P<job>.*/(?!artifacts/)[^/]+)/(?P<stream>(?:artifacts/)?azureml-logs/70_driver_log(?:_\d+)?\.txt{_PACKED})",
+    ),
+    # <time>_rank<rank>.log, where each rank has a log
+    ("DeepSpeed", "_rank", rf"(?P<job>.*/\d{{14}})_rank\d+\.log{_PACKED}"),
+    ("Hydra", "/multirun/", rf"(?P<job>.*/multirun/[^/]+/[^/]+/\d+)/(?P<stream>[^/]+\.log{_PACKED})"),
+    (
+        "Hydra",
+        "/outputs/",
+        rf"(?P<job>.*/outputs/\d\d\d\d-\d\d-\d\d/\d\d-\d\d-\d\d)/(?P<stream>[^/]+\.log{_PACKED})",
+    ),
+    (
+        "W&B",
+        "/files/output.log",
+        rf"(?P<job>.*/(?:(?:offline-)?run-[^/]+|latest-run))/(?P<stream>files/output\.log{_PACKED})",
+    ),
+    # logs that the program saved with a run whose print-out was not kept
+    ("W&B", "/files/", rf"(?P<job>.*/{WANDB_RUN})/(?P<stream>files/.+)"),
+    # what the client did; only include takes it
+    ("W&B", "/logs/", rf"(?P<job>.*/{WANDB_RUN})/(?P<stream>logs/.+)"),
+    ("Guild", "/.guild/output", rf"(?P<job>.*/[^/]+)/(?P<stream>\.guild/output{_PACKED})"),
+    ("MLflow", "/artifacts/", r"(?P<job>.*/[0-9a-f]{32})/(?P<stream>artifacts/.+)"),
+    ("Kubernetes", "_", r"(?P<job>.*/[^/_]+_[^/_]+_[^/_]+)/(?P<stream>[^/]+/(?P<attempt>\d+)\.log(?:\.[^/]*)?)"),
 )
-_Layout: TypeAlias = tuple[str, str, re.Pattern[str]]
+_Layout: TypeAlias = tuple[str, str, str]
 
 
 def _folder_named_in(text: str) -> str | None:
@@ -245,7 +243,7 @@ class JobKeys:
             if possible is None:
                 possible = layouts[folder] = _layouts_in(folder)
             for tool, text, layout in possible:
-                if text in place and (match := layout.fullmatch(place)) is not None:
+                if text in place and (match := _compiled(layout).fullmatch(place)) is not None:
                     if tool == "Guild":
                         of_guild.add(match["job"])
                     break
@@ -388,6 +386,12 @@ def _stem_of(place: str) -> str | None:
         return match["stem"]
     match = _OUT_OR_ERR_OF_PBS.fullmatch(place)
     return None if match is None else match["stem"] + match["job"]
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """The regex of a layout, compiled when the first path needs it: a run meets few of the tools."""
+    return re.compile(pattern, re.DOTALL)
 
 
 def _layouts_in(folder: str) -> tuple[_Layout, ...]:

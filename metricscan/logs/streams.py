@@ -87,7 +87,9 @@ def _of_formats(detected: Mapping[str, tuple[int, str]]) -> Notice:
     listed = ", ".join(
         f"{count} {'is' if count == 1 else 'are'} {format_} ({example})" for format_, (count, example) in most_first
     )
-    return Notice(f"the logs have different formats: {listed}; --input-format reads all of them as one", None)
+    return Notice(
+        f"the logs have different formats: {listed}; --input-format (input_format=) reads all of them as one", None
+    )
 
 
 def _streams_in(path: str, input_format: str) -> tuple[str | None, list[str | None]]:

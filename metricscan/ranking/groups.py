@@ -522,7 +522,8 @@ def _lonely(found: pa.Table, parameters: Sequence[Mapping[str, str]], grouping: 
             ]
             if apart:
                 also = ",".join([*grouping.over, *apart])
-                text += f": each job has its own {', '.join(map(repr, apart))}; --over {also} leaves that out, too"
+                text += f": each job has its own {', '.join(map(repr, apart))}; "
+                text += f"--over {also} (over={[*grouping.over, *apart]!r}) leaves that out, too"
         notices.append(text)
     if found.num_rows and found["rank"][0].is_valid and found["n"][0].as_py() < sizes[0]:
         n = found["n"][0].as_py()

@@ -108,7 +108,7 @@ class StepCounts(NamedTuple):
                 text += (
                     f"each stream begins with rows before its first {step!r}, and ends with a step. Where the step stands behind "
                     "its rows, --step-place after (step_place='after') gives each row its own; where both stand between lines "
-                    "such as ---, --step-place block does"
+                    "such as ---, --step-place block (step_place='block') does"
                 )
             else:
                 text += (
@@ -124,7 +124,7 @@ class StepCounts(NamedTuple):
             found.append(text)
         if place == "block" and self.rows and not self.separators:
             found.append(
-                "no separator of blocks was found: each stream is one block; --block REGEX says what separates them"
+                "no separator of blocks was found: each stream is one block; --block REGEX (block=) says what separates them"
             )
         if self.not_finite:
             values = "value is" if self.not_finite == 1 else "values are"
@@ -135,8 +135,8 @@ class StepCounts(NamedTuple):
         """What a reader should know about steps that go back, in sentences."""
         rounds = (
             ", in regular rounds: folds, or a counter that begins again, such as the batch of an epoch? One value of each step "
-            "counts, so that of the last round; --restarts split (restarts='split') keeps the rounds apart, --per-step all takes "
-            "all values"
+            "counts, so that of the last round; --restarts split (restarts='split') keeps the rounds apart, --per-step all "
+            "(per_step='all') takes all values"
         )
         remedy = (
             "--restarts purge (restarts='purge') drops the rows that a restart replaced, --restarts split (restarts='split') "

@@ -75,7 +75,10 @@ def test_several_sources_become_one_list(run, folder):
 
 def test_the_input_is_replaced_only_if_that_is_asked_for(run, folder):
     code, _, err = run("check", "a.log", "-d", "d.yaml", "--fix", "-o", "d.yaml")
-    assert (code, err) == (2, "metricscan: d.yaml exists already\nhint: --overwrite replaces it\n")
+    assert (code, err) == (
+        2,
+        "metricscan: d.yaml exists already\nhint: use --overwrite (overwrite=True) to replace it\n",
+    )
     assert (folder / "d.yaml").read_text() == YAML
     code, _, _ = run("check", "a.log", "-d", "d.yaml", "--fix", "-o", "d.yaml", "--overwrite")
     assert code == 0

@@ -254,7 +254,10 @@ def test_a_dataset_without_an_objective(run, logs):
 def test_what_is_no_dataset(run, logs):
     code, _, err = run("rank", logs)
     assert code == 2
-    assert err == "metricscan: logs is not a dataset: it has no _manifest.json\nhint: replay --out DIR writes one\n"
+    assert (
+        err
+        == "metricscan: logs is not a dataset: it has no _manifest.json\nhint: replay(.., out=DIR) writes one, as does metricscan replay --out DIR\n"
+    )
 
 
 def test_completed_only_without_an_objective(run, written):

@@ -206,7 +206,7 @@ def test_scopes_of_jobs_that_cannot_win(tmp_path):
 def test_what_is_no_dataset(tmp_path, logs):
     with pytest.raises(SourceError, match=r"cannot open .*gone: No such file") as caught:
         Dataset(tmp_path / "gone")
-    assert caught.value.hint == "replay --out DIR writes one"
+    assert caught.value.hint == "replay(.., out=DIR) writes one, as does metricscan replay --out DIR"
     with pytest.raises(SourceError, match=r"logs is not a dataset: it has no _manifest.json"):
         rank(logs, Objective("loss", "Minimize"))
 

@@ -164,7 +164,7 @@ def test_a_job_whose_folder_was_moved_goes_on_and_can_be_read_and_stopped_there(
         folder.rename(place)
         with pytest.raises(SourceError, match=f"trial_1 was moved to {place} while its job runs") as caught:
             job.wait(DEADLINE_S)
-    assert caught.value.hint == f"the job goes on; metricscan run --attach {place} reads it"
+    assert caught.value.hint == f"the job goes on; attach() or metricscan run --attach {place} reads it"
     assert job_processes(folder)
     with metricscan.attach(place) as job:
         assert job.stop().status == "Stopped"
@@ -234,7 +234,10 @@ def test_a_journal_of_which_files_are_removed_is_an_error(folder):
         (journal / "journal.json").unlink()
         with pytest.raises(SourceError, match=f"files of {journal} were removed while it was written") as caught:
             job.wait(DEADLINE_S)
-        assert caught.value.hint == f"the job goes on; metricscan run --attach reads it once {journal} is removed, too"
+        assert (
+            caught.value.hint
+            == f"the job goes on; attach() or metricscan run --attach reads it once {journal} is removed, too"
+        )
         assert job.record.status == "InProgress"
     shutil.rmtree(journal)
     with metricscan.attach(folder) as job:
@@ -301,5 +304,5 @@ def test_another_error_of_the_journal_says_that_the_job_goes_on(folder, monkeypa
     monkeypatch.setattr(job_output.Journal, "open", refuse)
     with pytest.raises(SourceError, match="Permission denied") as caught:
         started(folder)
-    assert caught.value.hint == f"the job goes on; metricscan run --attach {folder} reads it"
+    assert caught.value.hint == f"the job goes on; attach() or metricscan run --attach {folder} reads it"
     assert job_folder.stop(str(folder)).status == "Stopped"
