@@ -254,10 +254,8 @@ def test_a_dataset_without_an_objective(run, logs):
 def test_what_is_no_dataset(run, logs):
     code, _, err = run("rank", logs)
     assert code == 2
-    assert (
-        err
-        == "metricscan: logs is not a dataset: it has no _manifest.json\nhint: replay(.., out=DIR) writes one, as does metricscan replay --out DIR\n"
-    )
+    hint = "replay(.., out=DIR) writes one, as does metricscan replay --out DIR"
+    assert err == f"metricscan: logs is not a dataset: it has no _manifest.json\nhint: {hint}\n"
 
 
 def test_completed_only_without_an_objective(run, written):

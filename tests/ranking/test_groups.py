@@ -101,8 +101,10 @@ def test_a_hyperparameter_that_each_job_has_of_its_own_is_said(tmp_path):
     logs = {f"dir=run{seed}{lr},lr={lr},seed={seed}": "loss=1" for lr in (1, 2) for seed in (1, 2)}
     replay, _ = replayed(tmp_path, logs)
     assert notices_of(rank_groups(replay, MIN, over="seed")) == [
-        "4 of 4 groups have one job, and no spread: each job has its own 'dir'; "
-        "--over seed,dir (over=['seed', 'dir']) leaves that out, too"
+        (
+            "4 of 4 groups have one job, and no spread: each job has its own 'dir'; "
+            "--over seed,dir (over=['seed', 'dir']) leaves that out, too"
+        )
     ]
     assert notices_of(rank_groups(replay, MIN, over=["seed", "dir"])) == []
 
