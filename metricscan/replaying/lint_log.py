@@ -54,8 +54,11 @@ _MOST_KEPT = 64 << 20
 
 # Colours: escape sequences of terminals, and how the service's logs write them.
 _ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
+# What older programs print without: HF Trainer 5 prints 'eval_loss': '0.2041'.
+_QUOTE = "[\"']?"
 _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
 _LONGEST_ESCAPE = 40
+_NUMBER_IN_QUOTES = re.compile(rb"""(["'])(?:%b|[-+]?(?i:nan|inf(?:inity)?))\1""" % NUMBER.encode())
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
 # What closes a value or separates it from the next: 0.5], 0.5,acc=1. Digits behind it may belong to the number: 1,234.5, 12:30.
 _NUMBER_AND_MARK = re.compile(rf"(?:{NUMBER}|[-+]?(?:nan|inf))(?P<mark>[,;:|\])}}>\"']+)(?!\d)", re.IGNORECASE)
@@ -206,6 +209,9 @@ class _Seen:
         if self.more["between"]:
             reason = f"escape sequences before the value exclude {self.more['between']:,} more, as in {self.lines['between']}"
             found.append(Draft("escapes-between", reason, self.variants["between"]))
+        if self.more["quoted"]:
+            reason = f"quotes around the value exclude {self.more['quoted']:,} more, as in {self.lines['quoted']}"
+            found.append(Draft("quotes-around-value", reason, self.variants["quoted"]))
         if self.more["stripped"]:
             more = f"{self.more['stripped']:,} more, as in {self.lines['stripped']}"
             reason = f"escape sequences within what it names exclude {more}: they are removed with --ansi strip"
@@ -287,6 +293,7 @@ def _variants(definition: RegexParts) -> dict[str, tuple[Mend, ...]]:
     if values:
         opened = definition.groups[definition.group][0]
         found["between"] = (Mend((*values[0].edits, (opened, opened, _ESCAPES)), reads_numbers=True),)
+        found["quoted"] = (Mend((*values[0].edits, (opened, opened, _QUOTE)), reads_numbers=True),)
         before = [token for token in definition.tokens if token.stop <= opened]
         open_ = [token for token in before if token.quantifier and token.text in (".", r"[\s\S]", r"[\S\s]", r"[^}]")]
         is_single = not any(token.kind == "bar" for token in definition.tokens)
@@ -298,15 +305,17 @@ def _variants(definition: RegexParts) -> dict[str, tuple[Mend, ...]]:
 def _look_for_more(
     scanner: Scanner, seen: dict[str, _Seen], data: bytes, rows: dict[str, Rows], of_messages: str
 ) -> None:
-    stands = {"past": stands_behind_prefix, "between": _stands_behind_escape}
+    stands = {"past": stands_behind_prefix, "between": _stands_behind_escape, "quoted": _stands_in_quotes}
     has_escapes = any(begin in data for begin in (b"\x1b[", b"#033[", b"#015"))
-    for kind in ("past", "between", "lines"):
+    has_quotes = _NUMBER_IN_QUOTES.search(data) is not None
+    for kind in ("past", "between", "quoted", "lines"):
         variants = {
             name: better
             for name, one in seen.items()
             if kind in one.variants
             and not (kind == "lines" and len(rows[name]))
             and not (kind == "between" and not has_escapes)
+            and not (kind == "quoted" and not has_quotes)
             if (better := applied(one.definition.regex, one.variants[kind][:1])) is not None
         }
         for name, more in _more(scanner, variants, data, rows).items():
@@ -362,3 +371,7 @@ def _record_end(data: bytes, row: Row) -> int:
 
 def _stands_behind_escape(definition: RegexParts, data: bytes, row: Row) -> bool:
     return _ENDS_IN_ESCAPE.search(data[max(row.offset, row.start - _LONGEST_ESCAPE) : row.start]) is not None
+
+
+def _stands_in_quotes(definition: RegexParts, data: bytes, row: Row) -> bool:
+    return _NUMBER_IN_QUOTES.match(data, max(row.offset, row.start - 1)) is not None

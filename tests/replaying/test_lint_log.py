@@ -127,6 +127,27 @@ def test_escapes_before_the_value(tmp_path, escape):
     assert found(tmp_path, b"acc: 0.25\n", r"acc=acc: (\S+)") == {}
 
 
+@pytest.mark.parametrize("quote", [b"'", b'"'])
+@pytest.mark.parametrize(
+    "regex", [r"'eval_loss': ([0-9.]+)", r"'eval_loss':\s*(\d+\.\d+)", r"'eval_loss': (-?\d+(?:\.\d+)?)"]
+)
+def test_quotes_around_the_value(tmp_path, regex, quote):
+    log = b"{'eval_loss': %b0.8123%b, 'epoch': 1}\n{'eval_loss': %bnan%b}\n{'eval_loss': 0.5}\n" % ((quote,) * 4)
+    some = lint_log(Scanner([f"loss={regex}"]), written(tmp_path, log))["loss"]
+    assert some[0].code == "quotes-around-value"
+    assert some[0].reason == "quotes around the value exclude 2 more, as in line 1"
+    (better,) = {one.suggestion for one in some}
+    scan = Scanner([f"loss={better}"]).scan(log)
+    assert repr(scan["loss"]["value"].to_pylist()) == "[0.8123, nan, 0.5]"
+    assert "quotes-around-value" not in str(lint_log(Scanner([f"loss={better}"]), written(tmp_path, log)))
+
+
+@pytest.mark.parametrize("log", [b"'eval_loss': '0.8123\n", b"'eval_loss': 'x'\n", b"'eval_loss': 0.5 '0.8123'\n"])
+def test_what_stands_in_no_quotes(tmp_path, log):
+    found_in = str(lint_log(Scanner([r"loss='eval_loss': ([0-9.]+)"]), written(tmp_path, log)))
+    assert "quotes-around-value" not in found_in
+
+
 def test_escapes_within_the_name(tmp_path):
     log = b"acc: 0.25\n\x1b[1macc\x1b[0m: 0.5\n\x1b[1macc:\x1b[0m 0.75\n"
     (finding,) = lint_log(Scanner([r"acc=acc: (\S+)"]), written(tmp_path, log))["acc"]
