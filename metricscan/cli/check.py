@@ -77,6 +77,7 @@ def check(
     from metricscan.replaying.check import first_hits
     from metricscan.replaying.lint_log import lint_log
     from metricscan.replaying.outcome import undecoded_notices
+    from metricscan.replaying.second_start import second_start_notices
     from metricscan.replaying.step_shapes import StepShapes
 
     found = survey(
@@ -97,6 +98,7 @@ def check(
     for error in errors:
         complain(error)
     notices = [*found.notices, *undecoded_notices([(None, stats)]), *map(Notice, shapes.messages())]
+    notices += second_start_notices(scanner, logs, reading.input_format)
     print_notices(notices)
     findings = lint_log(scanner, logs, reading.input_format)
     better = better_regexes(findings)

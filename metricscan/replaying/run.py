@@ -25,6 +25,7 @@ from metricscan.replaying.longer_names import longer_name_notice
 from metricscan.replaying.outcome import Best, Replay, undecoded_notices
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
+from metricscan.replaying.second_start import second_start_notice
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
@@ -252,6 +253,9 @@ class Run:
         if best is not None and self.objective is not None and not self.objective.is_formula:
             longer = longer_name_notice(self.scanner, self.objective.metric, best, self.input_format)
             self.notices += () if longer is None else (longer,)
+        if best is not None and self.objective is not None and self.objective.step is None:
+            again = second_start_notice(self.scanner, self.objective.metrics[0], best.path, self.input_format)
+            self.notices += () if again is None else (again,)
         spans = None
         if self.scans.spans:
             spans = [span_of(self.scans.spans.get(log) for log in one.logs) for one in self.found.jobs]
