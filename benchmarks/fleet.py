@@ -2,6 +2,7 @@
 
     python benchmarks/fleet.py ray FOLDER [ROUNDS]     # the logs of a folder, read by replay and by Ray, in turns
     python benchmarks/fleet.py size N ...              # N logs played: seconds of each stage, and peak memory
+    python benchmarks/fleet.py drive N                 # replay_on of N logs played: peak memory of who lists, ranks and writes
 
 To play N logs, 1,000 small ones are really listed and scanned: seconds with a star are theirs, times N / 1,000. Their tables are
 repeated under other names and with other values, and all jobs are decided. So the machine that lists and ranks has the work of N
@@ -24,6 +25,9 @@ import metricscan
 from metricscan import fleet
 from metricscan.fleet.tables import packed
 from metricscan.fleet.work import tasks_as_bytes
+from metricscan.logs.job import Job, Survey
+from metricscan.logs.survey import survey
+from metricscan.replaying import replay as replaying
 
 SCANNER = metricscan.Scanner([r"loss=loss=([0-9.]+)", r"step=step=(\d+)"])
 BEST = metricscan.Objective("loss", "Minimize", "min", step="step")
@@ -56,13 +60,15 @@ def ray_beside_one_machine(folder, rounds):
     print(f"ratio    {least['replay'] / least['ray']:7.2f}")
 
 
-def renamed(table, turn, columns=("job",)):
+def renamed(table, turn, columns=("job",), *, number=True):
     """The rows of other logs: names and numbers of this turn."""
     for name in columns:
         at = table.column_names.index(name)
         empty = pc.equal(table[name], "")
         named = pc.binary_join_element_wise(pa.scalar(str(turn)), table[name], "/")
         table = table.set_column(at, name, pc.if_else(empty, table[name], named))
+    if not number:
+        return table
     at = table.column_names.index("number")
     return table.set_column(at, "number", pc.add(table["number"], turn * PLAYED))
 
@@ -75,11 +81,47 @@ def changed(scan, turn):
     return scan.set_column(at, "value", values)
 
 
+def replayed_survey(found, count):
+    """A survey of so many logs: those of one, under other names."""
+    played = Survey()
+    for turn in range(count // PLAYED):
+        for job in found.jobs:
+            logs = [log._replace(path=f"{turn}/{log.path}", stream=f"{turn}/{log.stream}") for log in job.logs]
+            played.sizes.update((log.path, found.sizes[job.logs[at].path]) for at, log in enumerate(logs))
+            played.jobs.append(Job(f"{turn}/{job.name}", logs))
+    return played
+
+
+def drive(count):
+    """A whole replay on an engine, whose workers play their tasks: the memory of who lists, ranks and writes the manifest."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_logs(folder)
+        found, scan = survey([folder]), fleet.scan_batch(fleet.list_logs(folder), SCANNER)
+        base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        replaying.survey = lambda paths, **how: replayed_survey(found, count)
+
+        def workers(work, tasks):
+            for turn in random.Random(1).sample(range(len(tasks)), len(tasks)):
+                yield packed(fleet.decide(renamed(changed(scan, turn), turn, ("stream",), number=False), BEST))
+
+        begin = time.process_time()
+        out = f"{folder}/out"
+        result = fleet.replay_on(workers, folder, SCANNER, objective=BEST, out=out, task_logs=PLAYED)
+        assert result.ranking.num_rows == count
+        seconds = time.process_time() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{count:>12,} logs: replay_on {seconds:6.1f} s, peak {peak / 1024:7,.0f} MiB, {base / 1024:,.0f} before it")
+
+
+def write_logs(folder):
+    for number in range(PLAYED):
+        lines = "".join(f"step={step} loss={(step * 7919 + number) % 100}.{number:03}\n" for step in range(20))
+        Path(folder, f"trial_{number:03}.log").write_text(lines)
+
+
 def play(count, stage):
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(PLAYED):
-            lines = "".join(f"step={step} loss={(step * 7919 + number) % 100}.{number:03}\n" for step in range(20))
-            Path(folder, f"trial_{number}.log").write_text(lines)
+        write_logs(folder)
         begin = time.process_time()
         listed = fleet.list_logs(folder)
         listing_s = (time.process_time() - begin) * count / PLAYED
@@ -123,6 +165,8 @@ if __name__ == "__main__":
     what, *given = sys.argv[1:]
     if what == "ray":
         ray_beside_one_machine(given[0], int(given[1]) if len(given) > 1 else 5)
+    elif what == "drive":
+        drive(int(given[0]))
     elif what in ("list", "rank"):
         play(int(given[0]), what)
     else:

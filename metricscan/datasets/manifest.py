@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from metricscan.logs.job import Job, Log
 from metricscan.logs.job_record import JOURNAL, is_job_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from metricscan.logs.job import Notice, Survey
     from metricscan.scanning.scanner import Scanner
@@ -29,6 +30,29 @@ MANIFEST_VERSION = 1
 #: What to do about a dataset whose files are not those of one replay.
 REPLAY_AGAIN = "a replay writes all files of a dataset at once; run it again"
 _BEGINNING = re.compile(r'\{\s*"format_version": *[0-9]+,\s*"format": *"(?P<format>[a-z]+)",\s*"metrics": *')
+
+
+class Entries(Sequence[dict[str, Any]]):
+    """The entries of a manifest about millions of jobs or logs, which are made when they are asked for.
+
+    Parameters
+    ----------
+    count : int
+    entry : callable
+        Gives the entry with a number.
+    """
+
+    def __init__(self, count: int, entry: Callable[[int], dict[str, Any]]) -> None:
+        self._count = count
+        self._entry = entry
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self._entry(one) for one in range(*at.indices(self._count))]
+        return self._entry(range(self._count)[at])
 
 
 class JobFacts(NamedTuple):
@@ -159,11 +183,16 @@ def contents(
     Returns
     -------
     dict
-        Of JSON types.
+        Of JSON types, but the jobs and the sources, which may be :class:`Entries`.
     """
     from metricscan import __version__
 
     labels = frozenset(scanner.labels)
+
+    def job_entry(at: int) -> dict[str, Any]:
+        one = found.jobs[at]
+        return {"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters}
+
     return {
         "metricscan": __version__,
         "definitions": [
@@ -176,7 +205,7 @@ def contents(
         "objective": None if objective is None else asdict(objective),
         **conditions,
         "units": units,
-        "jobs": [{"job": one.name, "status": one.status, "hyperparameters": one.hyperparameters} for one in found.jobs],
+        "jobs": Entries(len(found.jobs), job_entry),
         "sources": sources,
         "counts": {name: {**counts.counts(), "units": list(counts.units)} for name, counts in stats.metrics.items()},
         "cut_off": stats.cut_off,
@@ -207,8 +236,29 @@ def write(folder: str, noted: Mapping[str, Any], *, format: str, folders: Mappin
     """
     document = {"format_version": MANIFEST_VERSION, "format": format, "metrics": folders, **noted}
     with open(os.path.join(folder, MANIFEST), "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2, ensure_ascii=True)
+        file.writelines(_text(document))
         file.write("\n")
+
+
+def _text(document: Mapping[str, Any]) -> Iterator[str]:
+    """What ``json.dumps(.., indent=2)`` gives, piece by piece; entries are made one after the other."""
+    before = "{\n  "
+    for key, value in document.items():
+        yield f"{before}{json.dumps(key)}: "
+        before = ",\n  "
+        if not isinstance(value, Entries) or not value:
+            yield _indented(list(value) if isinstance(value, Entries) else value, 2)
+            continue
+        yield "[\n    "
+        for at, entry in enumerate(value):
+            yield (",\n    " if at else "") + _indented(entry, 4)
+        yield "\n  ]"
+    yield "\n}"
+
+
+def _indented(value: Any, columns: int) -> str:
+    # texts hold no line end: it is escaped in them
+    return json.dumps(value, indent=2, ensure_ascii=True).replace("\n", "\n" + " " * columns)
 
 
 # ---- reading

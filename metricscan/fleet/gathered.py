@@ -134,9 +134,8 @@ class Gathered:
         self._decided = taken.decided
         self._paths = taken.paths
 
-    def decided(self, names: pa.Array) -> AllDecided:
-        """What decided the jobs, by their numbers in ``names``. To be called once."""
-        numbers = pc.index_in(self.names, names).to_numpy(zero_copy_only=False)
+    def decided(self, numbers: Array) -> AllDecided:
+        """What decided the jobs, given the final number of each of :attr:`names`. To be called once."""
         return self._decided.joined(numbers, self._stream_numbers)
 
     def logs(self) -> Mapping[str, Sequence[Log]]:

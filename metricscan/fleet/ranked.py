@@ -69,9 +69,13 @@ def rank_partials(
         raise OptionError("the partial rankings were made without an objective")
     conditions = Conditions.checked(objective, completed_only, min_step, exclude_doubts)
     given = {one.name: one for one in jobs or ()}
-    names = pc.unique(pa.concat_arrays([gathered.names, pa.array(given, pa.string())]))
-    names = names.take(pa.array(np.argsort(natural_ranks(names), kind="stable")))
-    decided = gathered.decided(names)
+    names, own = gathered.names, len(gathered.names)
+    if given:
+        # those of partial rankings come first
+        names = pc.unique(pa.concat_arrays([names, pa.array(given, pa.string())]))
+    numbers = natural_ranks(names)
+    names = names.take(pa.array(np.argsort(numbers, kind="stable")))
+    decided = gathered.decided(numbers[:own])
     return ranking.order(
         decided.outcomes,
         objective,

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from metricscan.datasets.formats import check_format
+from metricscan.datasets.manifest import Entries
 from metricscan.datasets.place import TASKS
 from metricscan.datasets.sink import Sink
 from metricscan.errors import MetricscanError, OptionError, SourceError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from metricscan.replaying.outcome import Replay
-    from metricscan.replaying.run import Run
+    from metricscan.replaying.run import Deciding, Run
     from metricscan.scanning.scanner import Scanner
 
 # What needs the rows, or the reading of logs, on this machine.
@@ -176,10 +178,16 @@ def _result(run: Run, gathered: Gathered) -> Replay:
     run.undecoded += gathered.undecoded
     run.evidence.logs.update(gathered.evidence.logs)
     heads = gathered.heads
-    for number, size, records in zip(range(len(heads.job)), heads.bytes.tolist(), heads.records.tolist(), strict=True):
-        run.sources.append(run.source(number, size, records))
+
+    def source(number: int) -> dict[str, Any]:
+        return run.source(number, int(heads.bytes[number]), int(heads.records[number]))
+
+    run.sources = Entries(len(heads.job), source)
     run.scans.unended.update(np.flatnonzero(heads.is_unended).tolist())
     run.scans.spans.update((run.logs[number], span) for number, span in gathered.spans.items())
     # without a log there is nothing to decide, which the decider of one machine knows, too
     has_decided = run.objective is not None and bool(len(heads.job))
-    return run.result(None, gathered.decided(run.job_names) if has_decided else run.decider)
+    decider: Deciding | None = run.decider
+    if has_decided:
+        decider = gathered.decided(pc.index_in(gathered.names, run.job_names).to_numpy(zero_copy_only=False))
+    return run.result(None, decider)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from metricscan.datasets.manifest import Entries
 from metricscan.definitions.blocks import BLOCK
 from metricscan.errors import OptionError
 from metricscan.logs.attempts import superseded_parts
@@ -128,7 +129,8 @@ class Replay(Mapping[str, pa.Table]):
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What the manifest of a dataset notes: definitions, options, objective, counts. Empty if it is not known."""
-        return {} if self._noted is None else self._noted()
+        noted = {} if self._noted is None else self._noted()
+        return {key: list(value) if isinstance(value, Entries) else value for key, value in noted.items()}
 
     @cached_property
     def superseded(self) -> dict[tuple[str, str], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -124,7 +125,8 @@ class Run:
         self.errors = list(found.errors)
         self.notices: list[Notice] = list(found.notices)
         self.stats = ScanStats(metrics={name: MetricStats() for name in scanner.metrics})
-        self.sources: list[dict[str, Any]] = []
+        #: The manifest's entries of the logs, after the scan.
+        self.sources: Sequence[dict[str, Any]] = ()
         #: The logs that hold invalid units of UTF-16 or UTF-32, with their counts.
         self.undecoded: list[tuple[str, ScanStats]] = []
         self.evidence = Evidence()
@@ -143,7 +145,8 @@ class Run:
         self._constants: dict[int, Array] = {}
         self.job_names = pa.array([one.name for one in found.jobs], pa.string())
         self.stream_names = pa.array(streams, pa.string())
-        sizes = {log.path: found.sizes.get(log.path, 0) for log in self.logs}
+        paths = {log.path for log in self.logs}
+        sizes = found.sizes if found.sizes.keys() == paths else {path: found.sizes.get(path, 0) for path in paths}
         counter = ProgressCounter(sizes, len(self.logs), progress)
         self.scans = LogScanner(
             scanner,
@@ -182,6 +185,7 @@ class Run:
         }
         metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
         metric_names = pa.array(self.scanner.metrics, pa.string())
+        read = array("q")
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
             stream_numbers = self.stream_numbers[logs.start : logs.stop]
@@ -214,9 +218,10 @@ class Run:
                     target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
             sizes = self.count(logs, counted)
             if target is not None:
-                self.sources += [
-                    self.source(log, size, records) for log, (size, records) in zip(logs, sizes, strict=True)
-                ]
+                for log, (size, records) in zip(logs, sizes, strict=True):
+                    read.extend((log, size, records))
+        # an entry takes 600 bytes, what it is made of 24
+        self.sources = manifest.Entries(len(read) // 3, lambda at: self.source(*read[3 * at : 3 * at + 3]))
         return self.result({name: rows.table() for name, rows in kept.items()} if keep else None, self.decider)
 
     def count(

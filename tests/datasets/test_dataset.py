@@ -11,7 +11,7 @@ import pytest
 
 import metricscan
 from metricscan import Dataset, Objective, OptionError, Scanner, SourceError, rank, replay
-from metricscan.datasets import formats
+from metricscan.datasets import formats, manifest
 from metricscan.ranking import in_pieces
 
 SCANNER = Scanner([r"loss=loss=(\S+)", r"epoch=epoch=(\d+)", r"never=never=(\S+)"])
@@ -303,3 +303,14 @@ def test_tables_without_what_ranking_needs(logs):
     nameless = table.set_column(0, "job", pa.array([None] * table.num_rows, pa.string()))
     with pytest.raises(OptionError, match="'job' is null in 16 rows"):
         rank({"loss": nameless}, Objective("loss", "Minimize"))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_manifest_is_the_json_of_its_entries(tmp_path, count):
+    entries = [{"job": f'"\n\u2028{at}', "hyperparameters": {"lr": "1"} if at else {}} for at in range(count)]
+    noted = {"jobs": entries, "sources": [], "counts": {"loss": {"rows": 1}}, "units": {}, "objective": None}
+    lazy = manifest.Entries(count, entries.__getitem__)
+    manifest.write(str(tmp_path), {**noted, "jobs": lazy}, format="csv", folders={"loss": "loss"})
+    wanted = {"format_version": manifest.MANIFEST_VERSION, "format": "csv", "metrics": {"loss": "loss"}, **noted}
+    assert (tmp_path / "_manifest.json").read_text() == json.dumps(wanted, indent=2) + "\n"
+    assert (len(lazy), list(lazy), lazy[:2], lazy[-1:]) == (count, entries, entries[:2], entries[-1:])

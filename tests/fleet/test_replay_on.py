@@ -185,13 +185,21 @@ def test_what_goes_wrong_leaves_no_dataset_or_the_one_before(three, tmp_path, en
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_full_disk_is_an_error(three, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "engine",
+    [alone, "duckdb", pytest.param("polars", marks=pytest.mark.integration)],
+    ids=["alone", "duckdb", "polars"],
+)
+def test_a_full_disk_is_an_error(three, tmp_path, monkeypatch, engine):
+    if isinstance(engine, str):
+        pytest.importorskip(engine)
+
     def full(self, table):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(formats.WRITERS["parquet"], "write", full)
-    with pytest.raises(SourceError, match=r"cannot write .*_tasks.*: No space left on device"):
-        replay_on(alone, three, SCANNER, out=tmp_path / "out")
+    with pytest.raises(SourceError, match=r"^cannot write .*_tasks.*: No space left on device"):
+        replay_on(engine, three, SCANNER, out=tmp_path / "out")
     assert os.listdir(tmp_path) == ["logs"]
 
 
