@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from metricscan.ranking.ranking import rank
     from metricscan.ranking.scopes import compare_scopes
     from metricscan.ranking.wide import curve, wide
+    from metricscan.replaying.diff import Difference, diff
     from metricscan.replaying.outcome import Replay
     from metricscan.replaying.replay import replay
     from metricscan.reports.plot import plot
@@ -70,6 +71,7 @@ _HOME = {
     "Dataset": "datasets.dataset",
     "DefinitionError": "errors",
     "DefinitionWarning": "errors",
+    "Difference": "replaying.diff",
     "Explanation": "scanning.plan",
     "Fault": "errors",
     "FollowedFile": "datasets.journal_format",
@@ -102,6 +104,7 @@ _HOME = {
     "compact": "datasets.compact",
     "compare_scopes": "ranking.scopes",
     "curve": "ranking.wide",
+    "diff": "replaying.diff",
     "follow": "live.follow",
     "job_frame": "ranking.frames",
     "load_definitions": "definitions.definition",
@@ -145,6 +148,7 @@ __all__ = [
     "Dataset",
     "DefinitionError",
     "DefinitionWarning",
+    "Difference",
     "Explanation",
     "Fault",
     "FollowedFile",
@@ -177,6 +181,7 @@ __all__ = [
     "compact",
     "compare_scopes",
     "curve",
+    "diff",
     "follow",
     "job_frame",
     "load_definitions",

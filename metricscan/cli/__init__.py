@@ -23,6 +23,7 @@ from metricscan.cli.algorithms import algorithms
 from metricscan.cli.audit import audit
 from metricscan.cli.check import check
 from metricscan.cli.compact import compact
+from metricscan.cli.diff import diff
 from metricscan.cli.extract import extract
 from metricscan.cli.follow import follow
 from metricscan.cli.options import print_warning
@@ -168,6 +169,21 @@ def command() -> None:
     """Read metrics out of training logs, and find the best job."""
 
 
-for _command in (replay, extract, check, survey, rank, report, plot, follow, run, stop, compact, audit, algorithms):
+for _command in (
+    replay,
+    extract,
+    check,
+    survey,
+    rank,
+    diff,
+    report,
+    plot,
+    follow,
+    run,
+    stop,
+    compact,
+    audit,
+    algorithms,
+):
     _command.callback = ending_in_time(_command.callback)
     command.add_command(_command)

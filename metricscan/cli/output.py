@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 EXIT_NOTHING_FOUND = 1
+EXIT_DIFFERENT = 1
 EXIT_ERROR = 2
 EXIT_FAILED = 3
 # as of timeout and env: not the command, but who was to run it

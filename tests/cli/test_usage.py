@@ -149,7 +149,7 @@ def test_an_empty_file_of_definitions(run, log, tmp_path):
 def test_every_command_is_listed_with_a_whole_sentence(run):
     lines = run("--help")[1].partition("Commands:\n")[2]
     assert "..." not in lines
-    assert lines.count(".\n") == 13
+    assert lines.count(".\n") == 14
 
 
 def test_options_that_several_commands_take_are_the_same(run):
