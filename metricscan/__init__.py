@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from metricscan.errors import (
         DefinitionError,
         DefinitionWarning,
+        DoubtWarning,
         Fault,
         MetricscanError,
         OptionError,
@@ -72,6 +73,7 @@ _HOME = {
     "DefinitionError": "errors",
     "DefinitionWarning": "errors",
     "Difference": "replaying.diff",
+    "DoubtWarning": "errors",
     "Explanation": "scanning.plan",
     "Fault": "errors",
     "FollowedFile": "datasets.journal_format",
@@ -149,6 +151,7 @@ __all__ = [
     "DefinitionError",
     "DefinitionWarning",
     "Difference",
+    "DoubtWarning",
     "Explanation",
     "Fault",
     "FollowedFile",

@@ -23,7 +23,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport strerror
 
@@ -282,6 +282,19 @@ cdef class Stream:
             self.resolve()
         finally:
             PyBuffer_Release(&view)
+
+    def set_unit(self, int32_t pattern, uint64_t unit):
+        """Say which unit the last value of a watched pattern had, where another stream stood: others are looked for."""
+        cdef ms_state *state = self.state(pattern)
+        ms_examine_all(state)
+        state.unit = unit
+
+    def keep_open_of(self, Stream other not None):
+        """Take over which values at the end of another stream may go on in the next record; both are of one engine."""
+        if other.engine is not self.engine:
+            raise ValueError("the streams are of different engines")
+        if ms_keep_open_of(&self.scan, &other.scan) < 0:
+            raise MemoryError
 
     def finish(self, bint cut_off=False):
         """Scan the last record, if it has no terminator, or count it as cut off. The stream is closed afterwards."""
@@ -600,6 +613,11 @@ cdef class Stream:
     @property
     def newlines(self):
         return self.scan.line
+
+    def open_places(self):
+        """Return line, offset and start of the values that end the last record, and may go on in the next one."""
+        cdef int64_t i
+        return [(self.scan.open[i].line, self.scan.open[i].offset, self.scan.open[i].start) for i in range(self.scan.n_open)]
 
     @property
     def unended_at(self):

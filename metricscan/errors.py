@@ -192,6 +192,10 @@ class DefinitionWarning(UserWarning):
     """A metric definition that is valid, but probably does not do what was meant."""
 
 
+class DoubtWarning(UserWarning):
+    """Jobs with a doubt were to get no rank, and it is not known which jobs have it."""
+
+
 def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, Any]) -> MetricscanError:
     error = kind.__new__(kind, message)
     error.args = (message,)

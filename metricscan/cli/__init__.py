@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from typing import TYPE_CHECKING
 
 import click
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    from metricscan.errors import MetricscanError
+    from metricscan.errors import DoubtWarning, MetricscanError
 
     _open_missing()
     for stream in (sys.stdout, sys.stderr):
@@ -81,7 +82,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             # a file name may hold bytes that are not UTF-8
             stream.reconfigure(errors=_SPELLED)
     try:
-        code = command.main(args=arguments, prog_name="metricscan", standalone_mode=False)
+        with warnings.catch_warnings():
+            # the commands that rank say it
+            warnings.simplefilter("ignore", DoubtWarning)
+            code = command.main(args=arguments, prog_name="metricscan", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as exit_:
         return exit_.exit_code

@@ -10,7 +10,7 @@ from metricscan.cli.terminal import message_lines, one_line, spell_all
 from metricscan.errors import MetricscanError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -30,6 +30,8 @@ EXIT_TERMINATED = 143
 _LEAST_WIDTH = 10
 # rich takes a tenth of a millisecond per cell
 _MOST_LAID_OUT = 1_000
+# Of the notices of a journal.
+_MOST_NOTICES = 10
 
 
 def complain(error: BaseException | str) -> None:
@@ -49,6 +51,13 @@ def print_notices(notices: Iterable[Notice]) -> None:
     """Print on stderr what was decided about the logs and may not be what was meant."""
     for notice in notices:
         click.echo(f"notice: {one_line(notice.message)}", err=True)
+
+
+def print_some_notices(notices: Sequence[Notice]) -> None:
+    """Print the first of what may be many notices, and how many more there are."""
+    print_notices(notices[:_MOST_NOTICES])
+    if len(notices) > _MOST_NOTICES:
+        click.echo(f"notice: and {len(notices) - _MOST_NOTICES:,} more; --json lists all", err=True)
 
 
 def open_console(*, err: bool = False) -> Console:

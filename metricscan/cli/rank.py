@@ -21,6 +21,7 @@ from metricscan.cli.output import (
     complain,
     open_console,
     print_notices,
+    print_some_notices,
 )
 from metricscan.cli.ranking_table import metrics_of_columns, print_ranking
 from metricscan.cli.rankings import (
@@ -102,6 +103,11 @@ def rank(
     if jobs_file is not None:
         jobs, notices = add_facts(opened.jobs, jobs_file)
         print_notices(notices)
+    if opened.manifest.get("is_followed"):
+        # a replay has printed its own
+        of_journal = [Notice(**one) for one in opened.manifest["notices"]]
+        print_some_notices(of_journal)
+        notices += of_journal
     errors = opened.manifest.get("errors", [])
     if errors:
         more = f" and {len(errors) - 1:,} more" if len(errors) > 1 else ""

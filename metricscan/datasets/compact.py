@@ -91,6 +91,11 @@ def compact(
             key: value for key, value in manifest.document.items() if key not in ("format", "format_version", "metrics")
         }
         counts = {name: {"rows": count} for name, count in rows.items()}
+        evidence = tables.evidence()
+        noted["sources"] = [
+            source | evidence.of_source(source["job"], source["stream"], source["part"]) for source in noted["sources"]
+        ]
+        noted["units"] = evidence.of_units()
         jobs = [one._asdict() for one in manifest.facts]
         noted["jobs"] = [{"job": one.pop("name"), **one} for one in jobs]
         sink.finish(None, {**noted, "counts": counts})

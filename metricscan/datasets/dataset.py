@@ -24,6 +24,7 @@ from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA,
 from metricscan.errors import SourceError
 
 if TYPE_CHECKING:
+    from metricscan.datasets.evidence import Evidence
     from metricscan.logs.job import Job
 
 
@@ -96,7 +97,6 @@ class Dataset(Mapping[str, pa.Table]):
         self.completed_only = self._manifest.completed_only
         self.min_step = self._manifest.min_step
         self.exclude_doubts = self._manifest.exclude_doubts
-        self.evidence = self._manifest.evidence
         self.format: str = self.manifest["format"]
         self._files: dict[str, list[str]] = (
             _find_files(self.path, self.manifest["metrics"], self.format)
@@ -166,6 +166,11 @@ class Dataset(Mapping[str, pa.Table]):
         if expected is not None and rows != expected:
             message = f"{self.path} has {rows:,} rows of {metric!r}; {expected:,} were written"
             raise SourceError(message, path=self.path, hint=REPLAY_AGAIN)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the replay noted of logs besides their rows; of a journal, what its writer did."""
+        return self._manifest.evidence if self._journal is None else self._journal.evidence()
 
     @cached_property
     def superseded(self) -> dict[tuple[str, str], int]:

@@ -18,6 +18,9 @@ from metricscan.datasets.journal_format import (
     END,
     HAS_CHECKPOINT,
     HAS_CRASH,
+    IS_WATCHED,
+    SUSPECTS,
+    VERSION,
     Description,
     FollowedFile,
     Segment,
@@ -33,6 +36,7 @@ from metricscan.datasets.journal_format import (
 )
 from metricscan.datasets.journal_packing import Packer, pack_rows
 from metricscan.errors import OptionError, SourceError
+from metricscan.logs.job import Notice
 from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
 
 if TYPE_CHECKING:
@@ -43,7 +47,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.logs.crashes import Crash
-    from metricscan.logs.job import Notice
     from metricscan.scanning.scanner import Scanner
 
     # By metric, a batch; or the columns of one row without a time, which are packed in a tenth of the time.
@@ -89,6 +92,7 @@ class _Entry(NamedTuple):
     checkpoint: bytes | None
     replaces: tuple[int, ...]
     crash: Crash | Literal[False] | None
+    suspects: Rows | None
 
 
 class Journal:
@@ -238,6 +242,9 @@ class Journal:
                 segment_commits=segment_commits,
             )
             journal._recover()
+            if journal.cut is not None:
+                # with the next commit: who reads the journal later is to know it, too
+                journal._notices.append(Notice(str(journal.cut), journal.cut.path))
         except BaseException as error:
             os.close(lock)
             if isinstance(error, OSError) and not isinstance(error, SourceError):
@@ -283,6 +290,7 @@ class Journal:
         *,
         replaces: Iterable[int] = (),
         crash: Crash | Literal[False] | None = None,
+        suspects: Rows | None = None,
     ) -> None:
         """Add rows of a file, and the checkpoint that they reach. Keeps references until they are committed.
 
@@ -299,26 +307,29 @@ class Journal:
         crash : Crash, False or None
             The crash with which the file ends now, as far as it was read; False if it ends with none. None: what was said
             before, or that it is not known.
+        suspects : mapping of str to rows, optional
+            What :func:`metricscan.follow` notes of values that may not be what the log says; for this package alone. None: of
+            values of this file that is not known.
 
         Raises
         ------
         SourceError
             A commit was due and failed; what was added is kept, and :meth:`commit` tries again.
         """
-        self._add(file, rows, checkpoint, tuple(replaces), crash)
+        self._add(file, rows, checkpoint, tuple(replaces), crash, suspects)
         self._added()
 
     def append_all(
         self,
         entries: Iterable[
             tuple[FollowedFile, Rows, bytes | None, tuple[int, ...]]
-            | tuple[FollowedFile, Rows, bytes | None, tuple[int, ...], Crash | Literal[False] | None]
+            | tuple[FollowedFile, Rows, bytes | None, tuple[int, ...], Crash | Literal[False] | None, Rows | None]
         ],
         notices: Iterable[Notice] = (),
     ) -> None:
         """Add rows of several files, and notices, which are in one commit: no commit comes between them.
 
-        Each entry is what :meth:`append` takes: file, rows, checkpoint, replaced records and, if it is known, crash.
+        Each entry is what :meth:`append` takes: file, rows, checkpoint, replaced records and, if known, crash and suspects.
         """
         self._notices += notices
         for entry in entries:
@@ -333,6 +344,7 @@ class Journal:
         checkpoint: bytes | None,
         gone: tuple[int, ...],
         crash: Crash | Literal[False] | None = None,
+        suspects: Rows | None = None,
     ) -> None:
         added = 0
         for metric, batch in rows.items():
@@ -346,7 +358,9 @@ class Journal:
             added += batch.num_rows
         if file.part < 0 or min(gone, default=0) < 0:
             raise ValueError(f"part {file.part}, replaces={gone}: numbers of at least 0 were expected")
-        self._entries.append(_Entry(file, rows, checkpoint, gone, crash))
+        if self._description.version < VERSION:
+            suspects = None
+        self._entries.append(_Entry(file, rows, checkpoint, gone, crash, suspects))
         self.held_rows += added
 
     def note(self, notice: Notice) -> None:
@@ -429,7 +443,14 @@ class Journal:
             if number is None:
                 number = self._numbers[entry.file.key] = state.add_file(entry.file)
             body.number(number)
-            body.append(HAS_CHECKPOINT * (entry.checkpoint is not None) | HAS_CRASH * (entry.crash is not None))
+            is_watched = entry.suspects is not None
+            body.append(
+                HAS_CHECKPOINT * (entry.checkpoint is not None)
+                | HAS_CRASH * (entry.crash is not None)
+                | IS_WATCHED * is_watched
+            )
+            if not is_watched:
+                state.watched[number] = False
             if entry.checkpoint is not None:
                 pack_difference(body, entry.checkpoint, state.checkpoints[number] or b"")
                 state.checkpoints[number] = entry.checkpoint
@@ -441,6 +462,8 @@ class Journal:
             for offset in entry.replaces:
                 body.number(offset)
             batches = [(name, one) for name, one in entry.rows.items() if isinstance(one, Columns) or one.num_rows]
+            if entry.suspects:
+                batches += [(SUSPECTS + name, one) for name, one in entry.suspects.items()]
             body.number(len(batches))
             for name, one in batches:
                 self._pack_batch(body, name, one)

@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from metricscan.scanning.scanner import Scanner
 
 DOCUMENT = "journal.json"
-VERSION = 1
+VERSION = 2
+# A journal of version 1 has no rows of suspects, and gets none.
+_OLDEST = 1
 COMMIT, END = 1, 2
 # What an entry of a commit says of its file besides rows.
-HAS_CHECKPOINT, HAS_CRASH = 1, 2
+HAS_CHECKPOINT, HAS_CRASH, IS_WATCHED = 1, 2, 4
+#: The suspects of a metric are rows of this name with that of the metric behind it.
+SUSPECTS = "\0suspects of "
 _MAGIC = b"\x89MSJ\r\n\x1a\n"
 # magic, version, length of the rest, its CRC
 _SEGMENT = struct.Struct("<8sIII")
@@ -79,6 +83,11 @@ class Description(NamedTuple):
     def fingerprint(self) -> str:
         """The fingerprint of the scanner whose rows the journal holds."""
         return str(self.document["fingerprint"])
+
+    @property
+    def version(self) -> int:
+        """The version of its format."""
+        return int(self.document["format_version"])
 
 
 def is_journal(path: str) -> bool:
@@ -135,8 +144,8 @@ def read_description(path: str) -> Description:
     if not isinstance(document, dict) or not isinstance(document.get("digest"), str):
         raise SourceError(f"{place} is not the description of a journal: it has no digest", path=place)
     digest = document.pop("digest")
-    if document.get("format_version") != VERSION:
-        message = f"{place} has format version {document.get('format_version')!r}; {VERSION} was expected"
+    if document.get("format_version") not in range(_OLDEST, VERSION + 1):
+        message = f"{place} has format version {document.get('format_version')!r}; at most {VERSION} was expected"
         raise SourceError(message, path=place, hint=_NEWER)
     if digest != sha256(_canonical(document)).hexdigest():
         raise SourceError(f"{place} was changed: its digest is not that of its content", path=place)
@@ -197,6 +206,8 @@ class State:
         By number of the file.
     crashes : list of (Crash, False or None)
         By number of the file, the crash with which it ends; False for none, None where that is not known.
+    watched : list of bool
+        By number of the file, whether all of its suspects are among the rows.
     texts : list of str
         The texts of labels by number. The numbers hold within a segment.
     notices : list of Notice
@@ -209,6 +220,7 @@ class State:
         self.files: list[FollowedFile] = []
         self.checkpoints: list[bytes | None] = []
         self.crashes: list[Crash | Literal[False] | None] = []
+        self.watched: list[bool] = []
         self.texts: list[str] = []
         self.notices: list[Notice] = []
 
@@ -262,6 +274,7 @@ class State:
         self.files.append(file)
         self.checkpoints.append(None)
         self.crashes.append(None)
+        self.watched.append(True)
         return len(self.files) - 1
 
     # ---- the header of a segment
@@ -272,8 +285,10 @@ class State:
         self.pack_news(out, (len(self.texts), 0, 0, 0))
         for rows in self.rows:
             out.number(rows)
-        for checkpoint, crash in zip(self.checkpoints, self.crashes, strict=True):
-            out.append(HAS_CHECKPOINT * (checkpoint is not None) | HAS_CRASH * (crash is not None))
+        for checkpoint, crash, watched in zip(self.checkpoints, self.crashes, self.watched, strict=True):
+            out.append(
+                HAS_CHECKPOINT * (checkpoint is not None) | HAS_CRASH * (crash is not None) | IS_WATCHED * watched
+            )
             out.blob(checkpoint or b"")
             if crash is not None:
                 out.text(crash_text(crash))
@@ -291,6 +306,7 @@ class State:
             state.checkpoints[number] = checkpoint if has & HAS_CHECKPOINT else None
             if has & HAS_CRASH:
                 state.crashes[number] = _crash(data.text())
+            state.watched[number] = bool(has & IS_WATCHED)
         return state
 
 
@@ -350,6 +366,8 @@ def read_commit(
             state.checkpoints[file] = _unpack_checkpoint(data, state.checkpoints[file])
         if has & HAS_CRASH:
             state.crashes[file] = _crash(data.text())
+        if not has & IS_WATCHED:
+            state.watched[file] = False
         for _ in range(data.number()):
             gone = Replaced(file, data.number())
             if replaced is not None:
@@ -372,7 +390,7 @@ def segment_header(description: Description, number: int, state: State) -> bytes
     out = Packer(description.digest)
     out.number(number)
     body = bytes(out) + state.pack()
-    start = struct.pack("<8sII", _MAGIC, VERSION, len(body))
+    start = struct.pack("<8sII", _MAGIC, description.version, len(body))
     return start + struct.pack("<I", zlib.crc32(body, zlib.crc32(start))) + body
 
 
@@ -467,9 +485,9 @@ class Segment:
             body = data[_SEGMENT.size : _SEGMENT.size + length]
             whole = len(body) == length and zlib.crc32(body, zlib.crc32(data[:16])) == crc
             if magic == _MAGIC and version > VERSION:
-                message = f"{self.path} has format version {version}; {VERSION} was expected"
+                message = f"{self.path} has format version {version}; at most {VERSION} was expected"
                 raise SourceError(message, path=self.path, offset=8, hint=_NEWER)
-            if magic == _MAGIC and version == VERSION and whole:
+            if magic == _MAGIC and version >= _OLDEST and whole:
                 return body
         raise SourceError(f"{self.path} is damaged: its header is not whole", path=self.path, offset=0)
 

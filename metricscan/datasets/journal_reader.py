@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from metricscan.datasets.journal_format import Segment, last_segment, read_description
+from metricscan.datasets.journal_format import SUSPECTS, Segment, last_segment, read_description
 from metricscan.datasets.journal_packing import Columns
 from metricscan.datasets.journal_tables import table_batches
 from metricscan.errors import OptionError, SourceError
@@ -185,7 +185,9 @@ class JournalReader:
         held = 0
         reached = ""
 
-        def wanted(name: str) -> Columns:
+        def wanted(name: str) -> Columns | None:
+            if name.startswith(SUSPECTS):
+                return None
             return own.setdefault(name, Columns())
 
         def replace(record: Replaced) -> None:

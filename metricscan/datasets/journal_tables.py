@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence
-from metricscan.datasets.journal_format import Replaced, Segment, State, last_segment, read_description
+from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence, LogEvidence
+from metricscan.datasets.journal_format import SUSPECTS, Replaced, Segment, State, last_segment, read_description
 from metricscan.datasets.journal_packing import Columns
+from metricscan.datasets.journal_suspects import by_file, has_units, names_of_suspects, suspects_by_file, units
 from metricscan.datasets.manifest import JobFacts, Manifest
 from metricscan.datasets.schema import LABEL_TABLE_SCHEMA, TABLE_SCHEMA
 from metricscan.errors import SourceError
@@ -18,9 +20,11 @@ from metricscan.scanning.schema import LABEL_SCHEMA as BATCH_LABEL_SCHEMA
 from metricscan.scanning.schema import NO_TIME, TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from metricscan.datasets.evidence import Unit
     from metricscan.datasets.journal_format import FollowedFile
+    from metricscan.datasets.journal_suspects import FileColumns
     from metricscan.datasets.rows import Array
 
 _BATCH_ROWS = 131_072
@@ -68,7 +72,9 @@ class JournalTables:
                     "one is being written, or the end was cut off or damaged"
                 )
                 self._of_end = [Notice(message, segment.path)]
-        self.metrics: tuple[str, ...] = tuple(dict.fromkeys([*document["metrics"], *self._state.metrics]))
+        self.metrics: tuple[str, ...] = tuple(
+            dict.fromkeys([*document["metrics"], *(one for one in self._state.metrics if not one.startswith(SUSPECTS))])
+        )
         self.labels: tuple[str, ...] = tuple(document["labels"])
         self._order = _Order(self._state.files)
 
@@ -81,29 +87,75 @@ class JournalTables:
         document: dict[str, Any] = {
             **self._description.document,
             "format": "journal",
+            "is_followed": True,
             "objective": None,
             "sources": self._sources(),
-            "unknown_doubts": [*OF_VALUES, *([] if self._knows_crashes() else [OF_CRASHES])],
+            "unknown_doubts": self._unknown(),
             "counts": {},
             "errors": [],
             "notices": [notice._asdict() for notice in [*self._state.notices, *self._of_end]],
         }
-        return Manifest(document, [JobFacts(name, None, {}) for name in names], None, Evidence.read(document))
+        return Manifest(document, [JobFacts(name, None, {}) for name in names], None, Evidence())
 
     def _sources(self) -> list[dict[str, Any]]:
-        """The files in their order; the last part of a stream with the crash with which it ends."""
-        crashes = dict(zip(self._state.files, self._state.crashes, strict=True))
-        last = {file.key[:2]: file for file in self._order.files}
-        return [
-            file._asdict()
-            | ({"crash": crash._asdict()} if (crash := crashes[file]) and last[file.key[:2]] == file else {})
-            for file in self._order.files
-        ]
+        """The files in their order."""
+        return [file._asdict() for file in self._order.files]
 
-    def _knows_crashes(self) -> bool:
-        """Whether it is known of each stream how it ends."""
+    def _unknown(self) -> list[str]:
+        """The kinds of doubts of which it is not known whether the rows raise them."""
         crashes = dict(zip(self._state.files, self._state.crashes, strict=True))
-        return None not in {file.key[:2]: crashes[file] for file in self._order.files}.values()
+        knows_crashes = None not in {file.key[:2]: crashes[file] for file in self._order.files}.values()
+        return [*([] if all(self._state.watched) else OF_VALUES), *([] if knows_crashes else [OF_CRASHES])]
+
+    def evidence(self) -> Evidence:
+        """What was noted of the files besides their rows. Where values of some are suspect, all segments are read.
+
+        Raises
+        ------
+        SourceError
+            A segment is damaged, or cannot be read.
+        """
+        found = Evidence()
+        found.unknown = tuple(self._unknown())
+        suspects = self._suspects
+        noted = suspects_by_file(suspects)
+        last = {file.key[:2]: file for file in self._order.files}
+        for number, file in self._numbered():
+            # what follows in the next part shows that a program went on
+            crash = self._state.crashes[number] if last[file.key[:2]] == file else None
+            found.add(*file.key, LogEvidence(file.path, crash or None, noted.get(number, {})))
+        found.units = {metric: self.units(metric) for metric, files in suspects.items() if has_units(files.values())}
+        return found
+
+    def units(self, metric: str) -> list[Unit]:
+        """The distinct units of a metric, as far as its rows are known to have one; all segments are read."""
+        values = self._by_file([metric]).get(metric, {})
+        return units(self._suspects.get(metric, {}), values, self._numbered())
+
+    def _numbered(self) -> list[tuple[int, FollowedFile]]:
+        return [(number, self._state.files[number]) for number in self._order.numbers]
+
+    @cached_property
+    def _suspects(self) -> dict[str, dict[int, FileColumns]]:
+        """By metric and the number of the file."""
+        found = self._by_file(names_of_suspects(self._state))
+        return {name.removeprefix(SUSPECTS): files for name, files in found.items()}
+
+    def _by_file(self, names: Collection[str]) -> dict[str, dict[int, FileColumns]]:
+        """The rows of metrics, or suspects, by the number of their file."""
+        if not names:
+            return {}
+        found: dict[str, dict[int, FileColumns]] = {}
+        for name, rows, kept in self._read(list(names)):
+            if not len(rows):
+                found[name] = {}
+                continue
+            file, value, line, offset, start = (
+                np.frombuffer(column, np.int64) if kept is None else np.frombuffer(column, np.int64)[kept]
+                for column in (rows.file, rows.value, rows.line, rows.offset, rows.start)
+            )
+            found[name] = by_file(file, (value, line, offset, start))
+        return found
 
     def passes(self) -> Iterator[list[str]]:
         """The metrics, in groups whose rows fit in memory together."""
@@ -130,6 +182,12 @@ class JournalTables:
         SourceError
             A segment is damaged, or cannot be read.
         """
+        for name, found, kept in self._read(metrics):
+            for batch in self._order.batches(found, kept, is_label=name in self.labels):
+                yield name, batch
+
+    def _read(self, metrics: Sequence[str]) -> Iterator[tuple[str, Columns, Array | None]]:
+        """The rows of metrics in the order in which they were written, and which of them were not replaced; None for all."""
         columns = {name: Columns() for name in metrics}
         marks: list[tuple[Replaced, dict[str, int]]] = []
 
@@ -148,9 +206,7 @@ class JournalTables:
                 )
         for name in metrics:
             found = columns.pop(name)
-            kept = _without(found, [(gone, at[name]) for gone, at in marks])
-            for batch in self._order.batches(found, kept, is_label=name in self.labels):
-                yield name, batch
+            yield name, found, _without(found, [(gone, at[name]) for gone, at in marks])
 
 
 def _without(rows: Columns, gone: Sequence[tuple[Replaced, int]]) -> Array | None:
@@ -173,6 +229,8 @@ class _Order:
         order = sorted(
             range(len(files)), key=lambda at: (natural(files[at].job), natural(files[at].stream), files[at].part)
         )
+        #: The numbers of the files in this order.
+        self.numbers = order
         self.files = [files[at] for at in order]
         self.jobs = list(dict.fromkeys(file.job for file in self.files))
         # by number of the file, its place in this order

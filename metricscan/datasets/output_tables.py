@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES
+from metricscan.datasets.evidence import Evidence, LogEvidence, Unit
 from metricscan.datasets.journal_format import FollowedFile
 from metricscan.datasets.journal_tables import labelled
 from metricscan.definitions.definition import MetricDefinition
@@ -14,7 +14,7 @@ from metricscan.logs.natural import natural_order
 from metricscan.scanning.scanner import Scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -57,13 +57,36 @@ class OutputTables:
         return {
             **self._reads,
             "sources": [file._asdict() for file in self._files],
-            "unknown_doubts": [*OF_VALUES, OF_CRASHES],
+            "unknown_doubts": [],
             "notices": [],
         }
 
     @cached_property
-    def _rows(self) -> list[tuple[FollowedFile, Mapping[str, pa.Table]]]:
-        return [(file, self._scanner.scan(file.path)) for file in self._files]
+    def _scans(self) -> list[_Scan]:
+        return [_scan(self._scanner, file) for file in self._files]
+
+    def evidence(self) -> Evidence:
+        """What the scan noted of the logs besides their rows.
+
+        Raises
+        ------
+        SourceError
+            A log cannot be read.
+        """
+        found = Evidence()
+        for one in self._scans:
+            found.add(*one.file.key, one.noted)
+        of_all = {name: self.units(name) for name in self.metrics}
+        found.units = {name: units for name, units in of_all.items() if any(unit.unit for unit in units)}
+        return found
+
+    def units(self, metric: str) -> list[Unit]:
+        """The distinct units of a metric."""
+        found: dict[str, Unit] = {}
+        for one in self._scans:
+            for unit in one.units.get(metric, ()):
+                found.setdefault(unit.unit, unit)
+        return [*found.values()]
 
     def batches(self, metrics: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of metrics in batches, as those of a journal.
@@ -74,6 +97,33 @@ class OutputTables:
             A log cannot be read.
         """
         for metric in metrics:
-            found = [(file, batch) for file, tables in self._rows for batch in tables[metric].to_batches()]
+            found = [(one.file, batch) for one in self._scans for batch in one.batches.get(metric, ())]
             if found:
                 yield metric, labelled(found)
+
+
+class _Scan(NamedTuple):
+    """What a log holds."""
+
+    file: FollowedFile
+    batches: dict[str, list[pa.RecordBatch]]
+    noted: LogEvidence
+    units: dict[str, list[Unit]]
+
+
+def _scan(scanner: Scanner, file: FollowedFile) -> _Scan:
+    batches: dict[str, list[pa.RecordBatch]] = {}
+    last_row = -1
+    with scanner.watching_batches(file.path) as running:
+        for name, batch in running:
+            batches.setdefault(name, []).append(batch)
+            last_row = max(last_row, batch["offset"][-1].as_py())
+    crash = running.crash()
+    if crash is not None and crash.after is not None and last_row >= crash.after:
+        crash = None
+    units = {
+        name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in counts.units.items()]
+        for name, counts in running.stats.metrics.items()
+    }
+    suspects = {} if running.suspects is None else running.suspects.of_all()
+    return _Scan(file, batches, LogEvidence(file.path, crash, suspects), units)

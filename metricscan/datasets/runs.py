@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence
+from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence, Unit
 from metricscan.datasets.journal import LOCK
 from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_tables import JournalTables
@@ -129,6 +129,7 @@ class RunTables:
         document = {
             **first,
             "format": "journal",
+            "is_followed": True,
             "metrics": list(self.metrics),
             "labels": list(self.labels),
             "sources": [{**source, "job": name} for name, one in documents.items() for source in one["sources"]],
@@ -146,8 +147,35 @@ class RunTables:
             document,
             facts,
             None if objective is None else Objective(objective["metric"], objective["goal"]),
-            Evidence.read(document),
+            Evidence(),
         )
+
+    def evidence(self) -> Evidence:
+        """What was noted of the jobs' logs besides their rows.
+
+        Raises
+        ------
+        SourceError
+            A journal is damaged, or a log cannot be read.
+        """
+        found = Evidence()
+        unknown: set[str] = set()
+        with_units: set[str] = set()
+        for name, tables in self._tables.items():
+            own = tables.evidence()
+            unknown.update(own.unknown)
+            for (_, stream, part), noted in own.logs.items():
+                found.add(name, stream, part, noted)
+            with_units |= own.units.keys()
+        # also of jobs whose values have none, which are compared with the others
+        for metric in with_units:
+            units: dict[str, Unit] = {}
+            for tables in self._tables.values():
+                for unit in tables.units(metric):
+                    units.setdefault(unit.unit, unit)
+            found.units[metric] = [*units.values()]
+        found.unknown = tuple(kind for kind in (*OF_VALUES, OF_CRASHES) if kind in unknown)
+        return found
 
     def batches(self, metrics: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of metrics in batches, metric after metric, each in the order of the jobs.

@@ -10,7 +10,7 @@ in this order:
 5. resolve.h: deferred records. Before an Engine is used, table_facts.h derives facts of its tables.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "kernel/simd_levels.h" nogil:
@@ -218,6 +218,7 @@ cdef extern from "kernel/pass.h" nogil:
         int64_t last_offset
         int64_t last_start
         int64_t last_time
+        uint64_t unit
         uint8_t examined
     ctypedef struct ms_region:
         const uint8_t *p
@@ -246,7 +247,13 @@ cdef extern from "kernel/pass.h" nogil:
         char *slab
         double *value
         int64_t *line
+    ctypedef struct ms_open:
+        int64_t line
+        int64_t offset
+        int64_t start
     ctypedef struct ms_scan:
+        ms_open *open
+        int64_t n_open
         const ms_tables *tables
         ms_state *states
         ms_texts *texts
@@ -288,6 +295,7 @@ cdef extern from "kernel/columns.h" nogil:
     void ms_scan_clear(ms_scan *scan, int32_t n_patterns)
 
 cdef extern from "kernel/suspects.h" nogil:
+    void ms_examine_all(ms_state *state)
     void ms_examine_deferred(
         ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end, int64_t place
     )
@@ -296,6 +304,7 @@ cdef extern from "kernel/suspects.h" nogil:
     )
 
 cdef extern from "kernel/cut_lines.h" nogil:
+    int ms_keep_open_of(ms_scan *scan, const ms_scan *other)
     void ms_show_next(ms_scan *scan, const uint8_t *p, int64_t n)
 
 cdef extern from "kernel/records.h" nogil:

@@ -95,6 +95,19 @@ static void ms_keep_open(ms_scan *scan, ms_region *r, int32_t pattern, int kind,
     memcpy(open->value, r->p + start, (size_t)open->length);
 }
 
+/* Keep open what another scan by the same tables keeps open, since this one goes on where it stands. */
+static int ms_keep_open_of(ms_scan *scan, const ms_scan *other) {
+    if (other->n_open > scan->open_capacity) {
+        ms_open *grown = (ms_open *)realloc(scan->open, (size_t)other->n_open * sizeof(ms_open));
+        if (grown == NULL) return -1;
+        scan->open = grown;
+        scan->open_capacity = other->n_open;
+    }
+    if (other->n_open) memcpy(scan->open, other->open, (size_t)other->n_open * sizeof(ms_open));
+    scan->n_open = other->n_open;
+    return 0;
+}
+
 /* The value in [start, stop), which may be empty, ends the current record: note it if the next record begins with the rest. */
 static void ms_check_cut(ms_scan *scan, ms_region *r, int32_t pattern, int kind, int64_t start, int64_t stop) {
     const ms_pattern *q = &scan->tables->patterns[pattern];

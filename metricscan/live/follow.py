@@ -201,6 +201,7 @@ def follow(
             stream=joining,
             name_streams=watch.streams_of,
             gives_columns=journal is not None,
+            watches=journal is not None,
         )
         loop = _Loop(
             follower,
@@ -388,7 +389,8 @@ class _Loop:
                 yield batch
             return
         self._journal.append_all(
-            ((one.file, one.rows, one.checkpoint, one.replaces, one.crash) for one in found.files), found.lost
+            ((one.file, one.rows, one.checkpoint, one.replaces, one.crash, one.suspects) for one in found.files),
+            found.lost,
         )
         if self._due is None:
             self._due = self._clock() + self._commit_interval

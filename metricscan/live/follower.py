@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from metricscan.datasets.journal import Rows
     from metricscan.live.followed import Event
-    from metricscan.live.reading import GrownRows, PartRows
+    from metricscan.live.part_rows import GrownRows, PartRows
     from metricscan.logs.crashes import Crash
     from metricscan.scanning.result import LiveRow, Taken
     from metricscan.scanning.scanner import Scanner
@@ -51,7 +51,8 @@ class FileRows(NamedTuple):
     taken : tuple of Taken
         What the streams gave.
     crash : Crash, False or None
-        As :meth:`Journal.append` takes it.
+    suspects : mapping of str to rows, or None
+        Both as :meth:`Journal.append` takes them.
     """
 
     file: FollowedFile
@@ -60,6 +61,7 @@ class FileRows(NamedTuple):
     checkpoint: bytes
     taken: tuple[Taken, ...] = ()
     crash: Crash | Literal[False] | None = None
+    suspects: Rows | None = None
 
     @property
     def live_rows(self) -> list[LiveRow]:
@@ -95,6 +97,8 @@ class _Log:
         self.streams: dict[str, str] = {}
         #: None if its files are not open.
         self.reader: LogReader | None = None
+        #: The streams of a container that are known, by part, and what was said of the end of each.
+        self.crashes: dict[int, dict[str, Crash | Literal[False] | None]] = {}
         self.settled = unchanged_since(checkpoints)
         self.is_begun = False
         self.is_refused = False
@@ -239,12 +243,14 @@ class Follower:
                     message, path=path, cause=error, hint="another version of metricscan wrote it"
                 ) from error
             for part, (at, _) in parts.items():
-                log.streams |= streams.get((at, part), {})
+                known = streams.get((at, part), {})
+                log.streams |= known
+                log.crashes[part] = dict.fromkeys(known)
             self._logs[path] = log
             state = Checkpoint.unpack(log.checkpoints[max(parts)]).state
             if state and not is_checked:
                 # those of the others have the same steps and workers
-                standing_at(state, path, self._scanner, self._options["stream"] or {})
+                standing_at(state, path, self._scanner.stream, self._options["stream"] or {})
                 is_checked = True
 
     @property
@@ -312,9 +318,10 @@ class Follower:
                 grown = None if found is None else self._grown(log, found)
                 if grown is not None:
                     log.settled = found
-                    part, rows, replaces, checkpoint, taken, crash = grown
+                    part, rows, replaces, checkpoint, taken, crash, suspects = grown
                     log.checkpoints[part] = checkpoint
-                    yield Found([FileRows(log.file(part), rows, replaces, checkpoint, taken, crash)], [])
+                    file = FileRows(log.file(part), rows, replaces, checkpoint, taken, crash, suspects)
+                    yield Found([file], [])
                     continue
             yield from self._turn(log)
         if self._flush_after is not None and self._clock() >= self._flush_at:
@@ -419,25 +426,52 @@ class Follower:
     def _found(self, log: _Log, found: Sequence[PartRows]) -> Found:
         files = []
         for one in found:
-            part, rows, replaces, checkpoint, taken, is_container, crash = one
-            log.checkpoints[part] = checkpoint
-            if not is_container:
-                files.append(FileRows(log.file(part), rows, replaces, checkpoint, taken, crash))
+            log.checkpoints[one.part] = one.checkpoint
+            if not one.is_container:
+                file = log.file(one.part)
+                files.append(FileRows(file, one.rows, one.replaces, one.checkpoint, one.taken, one.crash, one.suspects))
                 continue
-            self._know_streams(log)
-            apart = one.of_streams(has_live_rows=self._has_live_rows)
-            of_log = apart.pop("", None)
-            files += [
-                FileRows(log.file(part, stream), its.rows, (), OF_STREAM, its.taken) for stream, its in apart.items()
-            ]
-            # the log itself has the checkpoint, and the rows without a stream
-            files.append(
-                FileRows(log.file(part), {}, (), checkpoint)
-                if of_log is None
-                else FileRows(log.file(part), of_log.rows, (), checkpoint, of_log.taken)
-            )
+            files += self._of_container(log, one)
         lost, self._lost = self._lost, []
         return Found(files, lost)
+
+    def _of_container(self, log: _Log, found: PartRows) -> Iterator[FileRows]:
+        """The rows of each stream of a container's log; then the log itself: the checkpoint, and rows without a stream."""
+        self._know_streams(log)
+        part = found.part
+        apart = found.of_streams(has_live_rows=self._has_live_rows)
+        of_log = apart.pop("", None)
+        ends = None if found.crash is None else self._ends(log, part, apart, found.crash)
+        for earlier, said in log.crashes.items():
+            for stream in [one for one, crash in said.items() if crash and earlier < part]:
+                # the log went on
+                said[stream] = False
+                yield FileRows(log.file(earlier, stream), {}, (), OF_STREAM, (), False, {})
+        for stream in sorted({*apart, *(ends or ())}):
+            crash = None if ends is None else ends.get(stream)
+            its = apart.get(stream)
+            rows, taken = ({}, ()) if its is None else (its.rows, its.taken)
+            suspects: Rows | None = {} if its is None else its.suspects
+            yield FileRows(log.file(part, stream), rows, (), OF_STREAM, taken, crash, suspects)
+        rows, taken, suspects = (
+            ({}, (), found.suspects) if of_log is None else (of_log.rows, of_log.taken, of_log.suspects)
+        )
+        end: Literal[False] | None = None if found.crash is None else False
+        yield FileRows(log.file(part), rows, found.replaces, found.checkpoint, taken, end, suspects)
+
+    def _ends(
+        self, log: _Log, part: int, apart: Iterable[str], crash: Crash | Literal[False]
+    ) -> dict[str, Crash | Literal[False]]:
+        """What is to be said of the ends of the streams: one crash ends both, and is that of standard error if there is one."""
+        said = log.crashes.setdefault(part, {})
+        known = {*said, *apart}
+        if crash and not known:
+            known = {*CONTAINER_STREAMS[:1]}
+        of = max(known, key=CONTAINER_STREAMS.index, default="")
+        now = {stream: crash if stream == of else False for stream in known}
+        changed = {stream: end for stream, end in now.items() if said.get(stream) != end}
+        log.crashes[part] = dict(now)
+        return changed
 
     def _know_streams(self, log: _Log) -> None:
         if len(log.streams) == len(CONTAINER_STREAMS):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.live.followed import Event
-    from metricscan.live.reading import PartRows
+    from metricscan.live.part_rows import PartRows
     from metricscan.scanning.scanner import Scanner
 
 _CHUNK_BYTES = 1 << 18
@@ -116,6 +116,7 @@ class JobOutput:
                         on_event=partial(self._event, self._paths[number]),
                         on_data=None if self._on_data is None else partial(self._pass_on, number),
                         detects=False,
+                        watches=True,
                     )
                 )
         except BaseException:
@@ -222,7 +223,9 @@ class JobOutput:
         job, stream = self._names[number]
         for one in found:
             file = FollowedFile(job, stream, one.part, self._paths[number])
-            self._journal.append(file, one.rows, one.checkpoint, replaces=one.replaces)
+            self._journal.append(
+                file, one.rows, one.checkpoint, replaces=one.replaces, crash=one.crash, suspects=one.suspects
+            )
             rows = self._new_rows(number, one)
             if self._on_rows is not None and rows:
                 self._on_rows(number, rows)

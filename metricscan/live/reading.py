@@ -4,179 +4,53 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from metricscan.errors import SourceError
 from metricscan.live.followed import Data, Ended, FollowedLog
 from metricscan.live.identity import Checkpoint, FileStatus
-from metricscan.live.reading_state import STREAMS, CutMessage, State, Unreadable, crash_at, standing_at
+from metricscan.live.part_rows import GrownRows, PartRows, part_rows
+from metricscan.live.part_stream import PartStream
+from metricscan.live.reading_state import (
+    STREAMS,
+    CutMessage,
+    State,
+    Unreadable,
+    crash_at,
+    last_record,
+    standing_at,
+)
 from metricscan.logs import encodings
 from metricscan.logs.formats import CONTAINER_FORMATS, HEAD_BYTES, LONG_HEAD_BYTES, detect
+from metricscan.logs.growing_export import text_tail
+from metricscan.logs.tails import crash_of
 from metricscan.scanning.result import Taken
-from metricscan.scanning.stream import taken_columns
+from metricscan.scanning.stream import (
+    begin_behind,
+    set_tail,
+    set_units,
+    tail_of,
+    taken_columns,
+    taken_suspects,
+    units_of,
+)
+from metricscan.scanning.stream_suspects import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import pyarrow as pa
-
     from metricscan.datasets.journal import Rows
     from metricscan.live.followed import Event
     from metricscan.logs.crashes import Crash
-    from metricscan.logs.growing_export import GrowingExport
     from metricscan.scanning.options import InputFormat
-    from metricscan.scanning.result import LiveRow
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stream import Stream
+    from metricscan.scanning.stream_suspects import SuspectRows
 
 # What is read of a log before its rows are handed on, and can be committed.
 _HELD_BYTES = 1 << 20
-_CR = 13
-
-
-class PartRows(NamedTuple):
-    """New rows of a part of a log, and the checkpoint that they reach.
-
-    Attributes
-    ----------
-    part : int
-    rows : dict of str to pyarrow.RecordBatch
-        By metric, as :meth:`Stream.take` gives them.
-    replaces : tuple of int
-        Offsets of records. Their rows that came before count no more.
-    checkpoint : bytes
-    taken : tuple of Taken
-        What the streams gave: their ``rows`` are the rows one by one, with their steps.
-    is_container : bool
-        Whether it is a container's log: ``taken`` says of which of its streams the rows are.
-    crash : Crash, False or None
-        The crash with which its text ends now; False if it ends with none; None if that is as before, or not known.
-    """
-
-    part: int
-    rows: dict[str, pa.RecordBatch]
-    replaces: tuple[int, ...]
-    checkpoint: bytes
-    taken: tuple[Taken, ...] = ()
-    is_container: bool = False
-    crash: Crash | Literal[False] | None = None
-
-    def of_streams(self, *, has_live_rows: bool) -> dict[str, PartRows]:
-        """The rows of each stream of a container apart, without a checkpoint; ``""`` is that of rows without one."""
-        found: dict[str, list[Taken]] = {}
-        for one in self.taken:
-            by_stream = one.by_stream
-            of_rows = {row.stream for row in one.rows} if has_live_rows else set()
-            for stream in sorted({*by_stream, *of_rows}):
-                rows = partial(_rows_of, one, stream)
-                found.setdefault(stream, []).append(Taken(by_stream.get(stream, {}), (), rows, {}))
-        return {stream: _part_rows(self.part, taken, b"") for stream, taken in found.items()}
-
-
-class GrownRows(NamedTuple):
-    """New rows of a part whose file has only grown; as :class:`PartRows`, but ``rows`` may be columns, which a journal takes."""
-
-    part: int
-    rows: Rows
-    replaces: tuple[int, ...]
-    checkpoint: bytes
-    taken: tuple[Taken, ...]
-    crash: Crash | Literal[False] | None
-
-
-class _Part:
-    """What is known of a part whose bytes are being read."""
-
-    def __init__(self, stream: Stream, offset: int, now: float, state: State, *, is_plain: bool) -> None:
-        self.stream = stream
-        #: Whether the offset and the line are all that the stream needs to go on: it is not decoded, and joins no steps. To make
-        #: and to write its state takes a fifth of the time of a line.
-        self.is_plain = is_plain
-        self.newlines = state.newlines
-        self._last = 0
-        #: Where the bytes that were seen end.
-        self.end = offset
-        #: Bytes before it are not fed: those of a mark at the beginning were.
-        self.fed_from = stream.resume_offset
-        #: Where those ended that a flush saw.
-        self.flushed = state.flushed
-        self.changed_at = now
-        #: The first bytes, until they show the format.
-        self.head: bytearray | None = bytearray() if not offset else None
-        self.taken: list[Taken] = []
-        #: What was said of its end.
-        self.crash: Crash | Literal[False] | None = None
-        #: What the checkpoint holds once the part has ended.
-        self.last_state = b""
-        #: Whether a container's log cannot be read on, and whether it was said that a place of it is damaged.
-        self.is_broken = self.is_damage_said = False
-        self.set_stream(stream)
-
-    def set_stream(self, stream: Stream) -> None:
-        """Take another stream, since the format is known now."""
-        self.stream = stream
-        self.export: GrowingExport | None = stream.export
-        if self.export is not None:
-            self.is_plain = False
-            self.fed_from = self.export.taken_offset
-            self.is_damage_said = stream.error is not None
-
-    @property
-    def rows_end(self) -> int:
-        """Where what is not in rows yet begins; of a container's log fragments that lie before it are not."""
-        return self.stream.resume_offset if self.export is None else self.export.taken_offset
-
-    @property
-    def has_unended(self) -> bool:
-        """Whether there are bytes of a record that has not ended, and that no flush saw."""
-        if self.export is not None:
-            # a message is whole or not there yet
-            return False
-        return self.end > self.flushed and (bool(self.head) or self.end > self.stream.resume_offset)
-
-    def feed(self, data: bytes, offset: int) -> None:
-        """Feed bytes that begin at an offset."""
-        if offset < self.fed_from:
-            data = data[self.fed_from - offset :]
-        if self.export is not None:
-            if data and not self.is_broken:
-                try:
-                    self.stream.feed(data)
-                except SourceError:
-                    # its events before that are in rows
-                    self.is_broken = True
-        elif data:
-            self.newlines += data.count(b"\n")
-            self._last = data[-1]
-            self.stream.feed(data)
-
-    def feed_head(self) -> None:
-        """Feed the first bytes, whose format is known now."""
-        assert self.head is not None
-        head, self.head = bytes(self.head), None
-        self.feed(head, 0)
-
-    def take(self) -> None:
-        """Take the rows of the stream."""
-        taken = self.stream.take()
-        if taken:
-            self.taken.append(taken)
-
-    def state(self, modified_ns: int, *, is_end: bool = False) -> bytes:
-        """What a checkpoint holds of it. All rows are taken."""
-        if self.export is not None:
-            # an event at the end that is not whole may be a fragment
-            all_of_them = is_end and self.export.has_unended
-            going_on = frozenset(range(len(STREAMS))) if all_of_them else self.export.going_on_streams
-            container = State(False, 0, modified_ns, 0, self.export.format, going_on)
-            return container.packed() + self.stream.state()
-        ended = self.stream.resume_offset
-        # Behind a newline nothing may belong to the beginning; a newline that comes next may belong to a carriage return.
-        is_between = self.newlines and (ended < self.end or self._last != _CR)
-        needs_state = not (self.is_plain and is_between) or self.flushed or (is_end and ended < self.end)
-        state = State(self.is_plain, self.flushed, modified_ns, self.newlines)
-        return state.packed() + (self.stream.state() if needs_state else b"")
+# Of a container's log, in which the text lies that may show how its program ended: a message of it takes some 100 bytes more.
+_TEXT_BEFORE = 1 << 16
 
 
 _BEGINNING = State(True, 0, 0, 0)
@@ -204,6 +78,8 @@ class LogReader:
         Whether the format is detected: a container's log is decoded, and one in another format than text is refused.
     stream : mapping, optional
         How its streams are opened: ``step``, ``worker`` and other options of :meth:`Scanner.stream`.
+    watches : bool
+        Whether it is looked for suspects: values that may not be what the log says.
 
     Attributes
     ----------
@@ -247,6 +123,7 @@ class LogReader:
         stream: Mapping[str, Any] | None = None,
         held_bytes: int = _HELD_BYTES,
         gives_columns: bool = False,
+        watches: bool = False,
         **options: Any,
     ) -> None:
         given = {part: Checkpoint.unpack(one) for part, one in (checkpoints or {}).items()}
@@ -262,9 +139,11 @@ class LogReader:
         self._is_plain = not self._stream.get("step") and not self._stream.get("worker")
         self._held_bytes = held_bytes
         self._gives_columns = gives_columns
-        self._parts: dict[int, _Part] = {}
+        self._watches = watches
+        self._open_stream = scanner.watching_stream if watches else scanner.stream
+        self._parts: dict[int, PartStream] = {}
         #: Parts that ended and whose last rows were not handed on.
-        self._ended: dict[int, _Part] = {}
+        self._ended: dict[int, PartStream] = {}
 
     def close(self) -> None:
         """Close the files."""
@@ -313,7 +192,7 @@ class LogReader:
         if len(self._parts) != 1 or self._ended or self._on_data is not None:
             return None
         ((number, part),) = self._parts.items()
-        if part.head is not None or part.export is not None or part.taken:
+        if part.head is not None or part.export is not None or part.taken or part.suspects:
             return None
         new = self.log.grown(found)
         if new is None or new.part != number or new.offset != part.end:
@@ -323,11 +202,12 @@ class LogReader:
         part.feed(new.data, new.offset)
         rows = taken_columns(part.stream) if self._gives_columns else None
         taken = part.stream.take() if rows is None else None
+        suspects: Rows | None = taken_suspects(part.stream).get("", {}) if self._watches else None
         checkpoint = self.log.took(new, part.rows_end, found, part.state(found.modified_ns)).pack()
         crash = self._crash(number, part)
         if taken:
-            return GrownRows(number, taken, taken.replaces, checkpoint, (taken,), crash)
-        return GrownRows(number, rows or {}, (), checkpoint, (), crash)
+            return GrownRows(number, taken, taken.replaces, checkpoint, (taken,), crash, suspects)
+        return GrownRows(number, rows or {}, (), checkpoint, (), crash, suspects)
 
     @property
     def has_unended(self) -> bool:
@@ -383,55 +263,79 @@ class LogReader:
         if ended >= event.offset:
             self.log.became_rows(event.part, ended)
 
-    def _begun(self, number: int, offset: int, now: float) -> _Part:
+    def _begun(self, number: int, offset: int, now: float) -> PartStream:
         """A part that is read from an offset on, where an earlier reader stood."""
         packed = self.log.state_of(number)
         if not packed:
-            return _Part(self._scanner.stream(**self._stream), offset, now, _BEGINNING, is_plain=self._is_plain)
-        state, stream = standing_at(packed, self.log.path, self._scanner, self._stream)
+            return PartStream(self._open_stream(**self._stream), offset, now, _BEGINNING, is_plain=self._is_plain)
+        state, stream = standing_at(packed, self.log.path, self._open_stream, self._stream)
         is_plain = self._is_plain and state.is_plain
         if stream is None:
-            stream = self._scanner.stream(offset=offset, line=state.newlines + 1)
-            return _Part(stream, offset, now, state, is_plain=True)
+            stream = self._open_stream(offset=offset, line=state.newlines + 1)
+            set_units(stream, state.units)
+            if self._watches:
+                self._show_before(number, stream, state)
+            return PartStream(stream, offset, now, state, is_plain=True)
         if state.format != "plain":
             return self._container_part(number, stream, offset, now, state)
+        if self._watches:
+            self._show_before(number, stream, state)
         missing = offset - stream.resume_offset
         if missing > 0:
             # It had ended within a record, whose bytes were read, and goes on all the same.
             stream.feed(bytes(missing))
-        return _Part(stream, offset, now, state, is_plain=is_plain)
+        return PartStream(stream, offset, now, state, is_plain=is_plain)
+
+    def _show_before(self, number: int, stream: Stream, state: State) -> None:
+        """Show a stream of text what stands before the place where it goes on: a value may end there whose rest comes next."""
+        read, end = self.log.read_of(number), stream.resume_offset
+        before = last_record(read.tail[: len(read.tail) - (read.offset - end)], end)
+        # within the first bytes of UTF-16 no record is known
+        if before and state.newlines and not stream.is_decoded:
+            scratch = self._scanner.watching_stream(
+                offset=end - len(before), line=state.newlines - before.count(b"\n") + 1
+            )
+            scratch.feed(before)
+            begin_behind(stream, scratch)
 
     def _stream_of(self, format_: str, **options: Any) -> Stream:
-        return self._scanner.stream(format=cast("InputFormat", format_), **options, **self._stream)
+        return self._open_stream(format=cast("InputFormat", format_), **options, **self._stream)
 
-    def _container_part(self, number: int, stream: Stream, offset: int, now: float, state: State) -> _Part:
+    def _container_part(self, number: int, stream: Stream, offset: int, now: float, state: State) -> PartStream:
         """A part whose stream is given again what it holds of fragments: they lie before the offset."""
-        part = _Part(stream, offset, now, state, is_plain=False)
+        part = PartStream(stream, offset, now, state, is_plain=False)
         part.head = None
         file = self.log.file_of(number)
         assert file is not None
         for data in file.between(stream.resume_offset, part.rows_end):
             stream.feed(data)
+        if self._watches:
+            begin = max(part.rows_end - _TEXT_BEFORE, 0)
+            before = b"".join(file.between(begin, part.rows_end))
+            set_tail(stream, text_tail(state.format, before, is_whole=not begin))
         return part
 
-    def _begun_anew(self, number: int, part: _Part, offset: int, now: float) -> _Part:
+    def _begun_anew(self, number: int, part: PartStream, offset: int, now: float) -> PartStream:
         """A part whose last record, which had not ended, is read again."""
         if part.head is not None:
             # nothing of it is in rows
-            return _Part(self._scanner.stream(**self._stream), offset, now, _BEGINNING, is_plain=self._is_plain)
+            return PartStream(self._open_stream(**self._stream), offset, now, _BEGINNING, is_plain=self._is_plain)
         part.take()
         if part.export is not None:
             format_ = part.export.format
             stream = self._stream_of(format_, state=part.stream.state())
-            again = self._container_part(number, stream, offset, now, _BEGINNING)
-            again.taken = part.taken
-            return again
-        stream = self._scanner.stream(state=part.stream.state(), **self._stream)
-        again = _Part(stream, offset, now, State(True, 0, 0, part.newlines), is_plain=part.is_plain)
-        again.taken = part.taken
+            set_units(stream, units_of(part.stream))
+            again = self._container_part(number, stream, offset, now, _BEGINNING._replace(format=format_))
+        else:
+            stream = self._open_stream(state=part.stream.state(), **self._stream)
+            set_units(stream, units_of(part.stream))
+            if self._watches:
+                begin_behind(stream, part.stream)
+            again = PartStream(stream, offset, now, State(True, 0, 0, part.newlines), is_plain=part.is_plain)
+        again.taken, again.suspects = part.taken, part.suspects
         return again
 
-    def _is_known(self, number: int, part: _Part, *, is_all: bool = False) -> bool:
+    def _is_known(self, number: int, part: PartStream, *, is_all: bool = False) -> bool:
         """Whether the first bytes of a part show what it is. Unless it is text or a container's log, the log is refused."""
         head = part.head
         assert head is not None
@@ -445,6 +349,10 @@ class LogReader:
         if found == "plain" or not self._detects:
             return True
         if found in CONTAINER_FORMATS:
+            if part.flushed:
+                # rows of its first line, which was taken for text before it had ended
+                part.taken.append(Taken({}, (0,), list, {}))
+                part.flushed = 0
             part.set_stream(self._stream_of(found))
             self._leave_out(number, part)
             return True
@@ -455,7 +363,7 @@ class LogReader:
         )
         return False
 
-    def _leave_out(self, number: int, part: _Part) -> None:
+    def _leave_out(self, number: int, part: PartStream) -> None:
         """Leave out what a container's log begins with, if it belongs to a message that began in the part before."""
         assert part.export is not None
         going_on, is_certain = self._going_on(number - 1)
@@ -486,20 +394,23 @@ class LogReader:
             return frozenset(range(len(STREAMS))), False
         return going_on, len(going_on) < len(STREAMS)
 
-    def _check(self, number: int, part: _Part) -> None:
+    def _check(self, number: int, part: PartStream) -> None:
         """Say once what of a container's log cannot be read."""
         if part.export is not None and not part.is_damage_said and (error := part.stream.error) is not None:
             part.is_damage_said = True
             self._say(Unreadable(number, error))
 
-    def _crash(self, number: int, part: _Part) -> Crash | Literal[False] | None:
-        """What is to be said of the end of a text: nothing if it was said, or of a container's log, which is not looked at."""
-        if part.export is not None or part.head is not None:
+    def _crash(self, number: int, part: PartStream) -> Crash | Literal[False] | None:
+        """What is to be said of the end of a part: nothing if it was said."""
+        if part.head is not None or (part.export is not None and not self._watches):
             return None
-        read = self.log.read_of(number)
-        crash = crash_at(read.tail, read.offset, part.newlines, self._scanner)
+        if part.export is not None:
+            crash = crash_of(tail_of(part.stream))
+        else:
+            read = self.log.read_of(number)
+            crash = crash_at(read.tail, read.offset, part.newlines, self._scanner)
         found: Crash | Literal[False] = False if crash is None else crash
-        if found == part.crash:
+        if found == part.crash and part.export is None:
             return None
         part.crash = found
         return found
@@ -534,11 +445,13 @@ class LogReader:
             return []
         taken: dict[int, list[Taken]] = {}
         crashes: dict[int, Crash | Literal[False] | None] = {}
+        suspects: dict[int, list[dict[str, SuspectRows]]] = {}
         containers = set()
         modified_ns = self._modified_ns()
         for number, part in self._ended.items():
             self.log.keep_state(number, part.last_state)
             taken[number], crashes[number] = part.taken, self._crash(number, part)
+            suspects[number] = part.suspects
             if part.export is not None:
                 containers.add(number)
         self._ended = {}
@@ -548,20 +461,28 @@ class LogReader:
                 reading.take()
                 self.log.keep_state(number, reading.state(modified_ns))
                 taken[number], reading.taken = reading.taken, []
+                suspects[number], reading.suspects = reading.suspects, []
                 crashes[number] = self._crash(number, reading)
                 if reading.export is not None:
                     containers.add(number)
         checkpoints = self.log.changed_checkpoints()
         return [
-            _part_rows(
+            part_rows(
                 number, taken.get(number, []), checkpoints[number].pack(), is_container=number in containers
-            )._replace(crash=crashes.get(number))
+            )._replace(crash=crashes.get(number), **self._suspects(suspects.get(number, [])))
             for number in sorted(checkpoints)
         ]
 
-
-def _rows_of(taken: Taken, stream: str) -> list[LiveRow]:
-    return [row for row in taken.rows if row.stream == stream]
+    def _suspects(self, taken: list[dict[str, SuspectRows]]) -> dict[str, Any]:
+        """The fields of :class:`PartRows` for suspects that were taken."""
+        if not self._watches:
+            return {}
+        apart: dict[str, list[SuspectRows]] = {}
+        for one in taken:
+            for stream, rows in one.items():
+                apart.setdefault(stream, []).append(rows)
+        found = {stream: joined(some) for stream, some in apart.items()}
+        return {"suspects": found.get("", {}), "suspects_apart": found}
 
 
 def _shows_format(head: bytearray) -> bool:
@@ -571,23 +492,3 @@ def _shows_format(head: bytearray) -> bool:
     # the first line of Docker may be longer than what is read of other logs; a progress bar is none
     may_be_docker = head.lstrip(b"\0\xef\xbb\xbf \t").startswith(b"{")
     return not may_be_docker and (len(head) >= HEAD_BYTES or b"\r" in head)
-
-
-def _part_rows(number: int, taken: list[Taken], checkpoint: bytes, *, is_container: bool = False) -> PartRows:
-    if len(taken) == 1:
-        return PartRows(number, taken[0], taken[0].replaces, checkpoint, tuple(taken), is_container)
-    batches: dict[str, list[pa.RecordBatch]] = {}
-    for one in taken:
-        for name, batch in one.items():
-            batches.setdefault(name, []).append(batch)
-    replaces = tuple(offset for one in taken for offset in one.replaces)
-    rows = {name: _joined(some) for name, some in batches.items()}
-    return PartRows(number, rows, replaces, checkpoint, tuple(taken), is_container)
-
-
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    if len(batches) == 1:
-        return batches[0]
-    import pyarrow as pa
-
-    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Mapping  # noqa: TC003 - typing.get_type_hints looks it up
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import OptionError
 from metricscan.live.identity import Checkpoint, FileStatus
 from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS
 from metricscan.logs.tails import crash_of
+from metricscan.scanning.stream import set_units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from metricscan.errors import SourceError
     from metricscan.logs.crashes import Crash
-    from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stream import Stream
 
@@ -26,6 +28,9 @@ _STATE_VERSION = 1
 # That of a container's log: version, the number of its format, the streams of which a message goes on behind it, and the time.
 _CONTAINER_STATE = struct.Struct("<BBBQ")
 _CONTAINER_VERSION = 2
+# Before either of them, where values had units: version, and how many there are; pattern and unit of each.
+_UNITS, _UNIT = struct.Struct("<BH"), struct.Struct("<IQ")
+_UNITS_VERSION = 3
 #: In the place of the checkpoint of a container's stream: the log itself, at the same path, has it.
 OF_STREAM = b"\0stream"
 #: The streams of a container, as the decoder counts them; it names the first where the log names none.
@@ -43,9 +48,17 @@ class State(NamedTuple):
     format: str = "plain"
     #: Streams of a container's log of which a message goes on behind what was read.
     going_on: frozenset[int] = frozenset()
+    #: By pattern, the unit of the last value, where it is looked for suspects.
+    units: Mapping[int, int] = MappingProxyType({})
 
     def packed(self) -> bytes:
         """As bytes, for :meth:`unpacked`."""
+        if not self.units:
+            return self._packed()
+        units = (_UNIT.pack(pattern, unit) for pattern, unit in self.units.items())
+        return b"".join((_UNITS.pack(_UNITS_VERSION, len(self.units)), *units, self._packed()))
+
+    def _packed(self) -> bytes:
         if self.format == "plain":
             return _STATE.pack(_STATE_VERSION, *self[:4])
         number = CONTAINER_FORMATS.index(self.format)
@@ -57,19 +70,27 @@ class State(NamedTuple):
     def unpacked(cls, state: bytes) -> tuple[State, bytes]:
         """What is packed at the beginning of a state, and the state of the stream behind it."""
         version = state[0]
+        if version == _UNITS_VERSION:
+            end = _UNITS.size + _UNIT.size * _UNITS.unpack_from(state)[1]
+            found, of_stream = cls.unpacked(state[end:])
+            return found._replace(units=dict(_UNIT.iter_unpack(state[_UNITS.size : end]))), of_stream
         if version == _CONTAINER_VERSION:
             _, number, bits, modified_ns = _CONTAINER_STATE.unpack_from(state)
             going_on = frozenset(one for one in range(len(STREAMS)) if bits >> one & 1)
             standing = cls(False, 0, modified_ns, 0, CONTAINER_FORMATS[number], going_on)
             return standing, state[_CONTAINER_STATE.size :]
         if version != _STATE_VERSION:
-            raise ValueError(f"the state of a reader has version {version}: {_CONTAINER_VERSION} is the newest known")
+            raise ValueError(f"the state of a reader has version {version}: {_UNITS_VERSION} is the newest known")
         _, is_plain, *numbers = _STATE.unpack_from(state)
         return cls(bool(is_plain), *numbers), state[_STATE.size :]
 
 
-def standing_at(packed: bytes, path: str, scanner: Scanner, joining: Mapping[str, Any]) -> tuple[State, Stream | None]:
+def standing_at(
+    packed: bytes, path: str, new_stream: Callable[..., Stream], joining: Mapping[str, Any]
+) -> tuple[State, Stream | None]:
     """What a checkpoint holds of a part, and the stream that goes on there; None if it begins there without a state.
+
+    ``new_stream`` is a scanner's :meth:`~metricscan.Scanner.stream`, or ``watching_stream``.
 
     Raises
     ------
@@ -82,10 +103,18 @@ def standing_at(packed: bytes, path: str, scanner: Scanner, joining: Mapping[str
             raise OptionError(f"the rows of {path} had no steps and no workers until now", hint="begin another journal")
         return state, None
     try:
-        return state, scanner.stream(format=cast("InputFormat", state.format), state=of_stream, **joining)
+        stream = new_stream(format=state.format, state=of_stream, **joining)
     except OptionError as error:
         message = f"where the rows of {path} end: {error.message}"
         raise OptionError(message, hint="go on with the options of before, or begin another journal") from error
+    set_units(stream, state.units)
+    return state, stream
+
+
+def last_record(tail: bytes, end: int) -> bytes:
+    """The last line of the text before a place, of which this is the tail; empty if it is longer."""
+    begin = tail.rfind(b"\n", 0, -1)
+    return tail[begin + 1 :] if begin >= 0 or len(tail) == end else b""
 
 
 def unchanged_since(checkpoints: Mapping[int, bytes]) -> FileStatus | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +14,7 @@ from metricscan.datasets.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.datasets.rows import Rows, codes_of, numbered
 from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.definitions.objective import Objective
-from metricscan.errors import OptionError, nearest
+from metricscan.errors import DoubtWarning, OptionError, nearest
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.at_best import checked_names, columns_of, with_parts
 from metricscan.ranking.attempts import LastAttempts, superseded_in
@@ -126,7 +127,8 @@ def rank(
     min_step : float, optional
         A job whose last step is below it, or that has no step, gets no rank. The objective must have a step.
     exclude_doubts : str or sequence of str
-        Kinds of doubts; a job that has one of them gets no rank.
+        Kinds of doubts; a job that has one of them gets no rank. Where it is not known which jobs have it, as of a journal whose
+        writer did not note it, a :class:`DoubtWarning` says so.
     at_best : str or sequence of str
         Other metrics whose values at the deciding rows are wanted.
 
@@ -190,6 +192,12 @@ def ranked(
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts: dict[str, Known] = {job.name: job for job in jobs}
     evidence = getattr(tables, "evidence", None)
+    if evidence is not None and (unknown := [one for one in conditions.exclude_doubts if one in evidence.unknown]):
+        warnings.warn(
+            f"exclude_doubts: of {', '.join(unknown)} it is not known which jobs have it; replay the logs",
+            DoubtWarning,
+            stacklevel=3,
+        )
 
     def logs() -> dict[str, Sequence[Log]]:
         known = getattr(tables, "jobs", None) or facts.values()

@@ -13,6 +13,7 @@ from metricscan.definitions.objective import Objective
 from metricscan.logs.members import counted
 from metricscan.ranking.at_best import PREFIX
 from metricscan.ranking.copies import messages_of_copies
+from metricscan.ranking.doubts import messages_of_unknown
 from metricscan.ranking.ranking import ranked
 from metricscan.ranking.scopes import compare_scopes
 from metricscan.ranking.tables import is_label, opened_tables
@@ -94,6 +95,8 @@ def page_data(
     metrics = [name for name in values if name != step]
     known = list(jobs) if jobs is not None else None
     ranking, notices = _ranked(opened, objective, conditions, metrics, known, values)
+    evidence = getattr(opened, "evidence", None)
+    notices += [] if evidence is None else messages_of_unknown(evidence)
     notices += [one["message"] if isinstance(one, dict) else one.message for one in _list(opened, noted, "notices")]
     errors = [one if isinstance(one, dict) else _error(one) for one in _list(opened, noted, "errors")]
     parameters, same, left_out = parameter_columns(ranking)

@@ -77,7 +77,7 @@ class ExportScan:
             ]
         if self._suspects is not None:
             new = self._core.suspects[self._sampled :]
-            self._suspects.add_samples(new, partial(_place_in_stream, events, self._frames))
+            self._suspects.add_samples(new, partial(place_in_stream, events, self._frames))
             self._sampled += len(new)
         for pattern in filled:
             if self._rows[pattern].count >= self._least:
@@ -144,7 +144,7 @@ class _Rows:
         return columns, time, stream
 
 
-def _place_in_stream(
+def place_in_stream(
     events: Decoder, frames: ExportReader, line: int, offset: int, start: int
 ) -> tuple[int, int, int, int]:
     """The number of the stream, line, offset and start in the export of a value in the piece's text."""
@@ -159,4 +159,4 @@ def _place_in_stream(
 
 def place_in_export(events: Decoder, line: int, offset: int, frames: ExportReader) -> tuple[int, int]:
     """Line and offset in the export of a record that lies in the piece's text."""
-    return _place_in_stream(events, frames, line, offset, offset)[1:3]
+    return place_in_stream(events, frames, line, offset, offset)[1:3]

@@ -371,23 +371,52 @@ class Scanner:
         >>> stream.latest["loss"]
         Row(value=2.0, line=2, offset=7, start=12, time=None)
         """
+        return self._stream(None, state, offset, line, format, step, step_place, worker, carry)
+
+    def watching_stream(
+        self,
+        format: InputFormat = "plain",  # noqa: A002
+        *,
+        state: bytes | None = None,
+        offset: int = 0,
+        line: int = 1,
+        step: str | None = None,
+        step_place: StepPlace = "before",
+        worker: str | Sequence[str] = (),
+        carry: bool | str | Sequence[str] = False,
+    ) -> Stream:
+        """Open a stream as :meth:`stream` does, and look for suspects; for this package alone."""
+        return self._stream(self.watching_plan, state, offset, line, format, step, step_place, worker, carry)
+
+    def _stream(
+        self,
+        watching: Plan | None,
+        state: bytes | None,
+        offset: int,
+        line: int,
+        format_: InputFormat,
+        step: str | None,
+        step_place: StepPlace,
+        worker: str | Sequence[str],
+        carry: bool | str | Sequence[str],
+    ) -> Stream:
         joining = None
         if step is not None or worker or carry or step_place != "before":
             from metricscan.scanning import stream_rows
 
             joining = stream_rows.checked(self.metrics, self.labels, step, step_place, worker, carry)
-        if format not in _LIVE_FORMATS:
-            raise OptionError(f"format={format!r}: {' or '.join(map(repr, _LIVE_FORMATS))} was expected")
+        if format_ not in _LIVE_FORMATS:
+            raise OptionError(f"format={format_!r}: {' or '.join(map(repr, _LIVE_FORMATS))} was expected")
         if state is None:
             standing = stream_state.begun(offset, line)
-            if standing is not None and format != "plain":
+            if standing is not None and format_ != "plain":
                 raise OptionError(
-                    f"offset={offset!r}, format={format!r}: within such a log a stream begins by a state alone"
+                    f"offset={offset!r}, format={format_!r}: within such a log a stream begins by a state alone"
                 )
-            return Stream(self, standing, joining, format)
+            return Stream(self, standing, joining, format_, watching)
         if (offset, line) != (0, 1):
             raise OptionError(f"offset={offset!r}, line={line!r}: the state says where the stream begins")
-        return Stream(self, stream_state.read(state, self.fingerprint, format, joining), joining, format)
+        return Stream(self, stream_state.read(state, self.fingerprint, format_, joining), joining, format_, watching)
 
     # ---- one record
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from metricscan.scanning.stream_flush import Flushes
     from metricscan.scanning.stream_rows import Joining, LiveRows
     from metricscan.scanning.stream_state import Standing
+    from metricscan.scanning.stream_suspects import HiddenRows, SuspectRows
 
 
 _Columns: TypeAlias = "list[tuple[int, _core.Columns]]"
@@ -66,6 +67,7 @@ class Stream:
         "_exported",
         "_fingerprint",
         "_flushes",
+        "_hidden",
         "_input",
         "_plan",
         "_steps",
@@ -79,8 +81,9 @@ class Stream:
         standing: Standing | None = None,
         joining: Joining | None = None,
         format: str = "plain",  # noqa: A002
+        watching: Plan | None = None,
     ) -> None:
-        plan = scanner if isinstance(scanner, Plan) else scanner.plan
+        plan = watching or (scanner if isinstance(scanner, Plan) else scanner.plan)
         self._plan = plan
         # the first message of an export may begin with what is a mark elsewhere
         self._core = plan.new_stream() if format == "plain" else plan.new_stream(at_beginning=False)
@@ -94,6 +97,11 @@ class Stream:
         self._exported: ExportedRows | None = None
         self._fingerprint: str = getattr(scanner, "fingerprint", "")
         self._flushes: Flushes | None = None
+        self._hidden: HiddenRows | None = None
+        if watching is not None:
+            from metricscan.scanning.stream_suspects import HiddenRows
+
+            self._hidden = HiddenRows(plan)
         self._steps: LiveRows | None = None
         if joining is not None:
             from metricscan.scanning.stream_rows import LiveRows
@@ -205,6 +213,9 @@ class Stream:
             taken = (self._decoded or self._exported or self._core).take()
             streams = {} if self._exported is None else self._exported.streams
             unended, replaces = ([], ()) if self._flushes is None else self._flushes.take(*self._reached())
+            if self._hidden is not None:
+                self._hidden.note_units(taken)
+                taken, unended = self._hidden.take_from(taken, streams), self._hidden.take_from(unended)
             rows = self._rows_of(taken, unended, streams)
         batches = _batches(self._plan, [*taken, *unended])
         of_rows = {name: streams[self._plan.patterns[name]] for name in batches} if streams else {}
@@ -335,6 +346,7 @@ class Stream:
             return stream_state.packed(
                 self._core,
                 self._fingerprint,
+                self._plan,
                 self._exported,
                 is_decided=self._beginning is None,
                 given=given,
@@ -381,6 +393,11 @@ class Stream:
             return None if self._exported is None else self._exported.error
 
     @property
+    def is_decoded(self) -> bool:
+        """Whether the stream is text in UTF-16 or UTF-32."""
+        return self._decoded is not None
+
+    @property
     def export(self) -> GrowingExport | None:
         """What decodes an export or a container's log; None where the stream is plain text."""
         return None if self._exported is None else self._exported.reader
@@ -413,9 +430,46 @@ def taken_columns(stream: Stream) -> dict[str, _core.Columns] | dict[str, pa.Rec
         return None
     with _core.Turn(stream._core):
         taken = stream._core.take()
+        if stream._hidden is not None:
+            stream._hidden.note_units(taken)
+            taken = stream._hidden.take_from(taken)
     if all(columns.rows == 1 and not columns.has_times and columns.texts is None for _, columns in taken):
         return {name: columns for pattern, columns in taken for name in stream._plan.names[pattern]}
     return _batches(stream._plan, taken)
+
+
+def taken_suspects(stream: Stream) -> dict[str, SuspectRows]:
+    """The suspects that were taken with rows of a stream that watches, since the last call: by stream of a log, and by metric."""
+    return {} if stream._hidden is None else stream._hidden.take()
+
+
+def units_of(stream: Stream) -> dict[int, int]:
+    """By pattern, the unit of the last value, for :func:`set_units`; of patterns whose values had one."""
+    return {} if stream._hidden is None else stream._hidden.units
+
+
+def tail_of(stream: Stream) -> bytes:
+    """The last 4 KiB of the text of an export or a container's log; empty if it is not looked for suspects."""
+    return b"" if stream._exported is None else stream._exported.tail
+
+
+def set_tail(stream: Stream, tail: bytes) -> None:
+    """Say what text stands before the place where the stream of an export or a container's log goes on."""
+    if stream._exported is not None:
+        stream._exported.tail = tail
+
+
+def begin_behind(stream: Stream, before: Stream) -> None:
+    """Say what stands before a stream that goes on: another one ends there, and its last value may go on."""
+    stream._core.keep_open_of(before._core)
+
+
+def set_units(stream: Stream, units: Mapping[int, int]) -> None:
+    """Say which units the last values had where a stream goes on."""
+    if stream._hidden is not None:
+        stream._hidden.units.update(units)
+        for pattern, unit in units.items():
+            stream._core.set_unit(pattern, unit)
 
 
 def _batches(plan: Plan, taken: _Columns) -> dict[str, pa.RecordBatch]:

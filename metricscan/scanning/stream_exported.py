@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metricscan import _core
-from metricscan.scanning.exported import place_in_export
+from metricscan.logs.tails import joined_tail
+from metricscan.scanning.exported import place_in_export, place_in_stream
 
 if TYPE_CHECKING:
     from metricscan.errors import SourceError
@@ -29,6 +30,8 @@ class ExportedRows:
     ----------
     streams : dict of int to list of str
         Per pattern that was taken last, the stream of each row.
+    tail : bytes
+        The last 4 KiB of the text of the events; only where it is looked for suspects.
     """
 
     def __init__(self, plan: Plan, core: _core.Stream, reader: GrowingExport) -> None:
@@ -39,6 +42,9 @@ class ExportedRows:
         self._numbers: dict[int, list[int]] = {}
         self._samples = {pattern: list(samples) for pattern, (*_, samples) in core.counted() if samples}
         self.streams: dict[int, list[str]] = {}
+        self.tail = b""
+        # of values that may go on in the next text, by their starts in the text: line, offset, start and stream in the log
+        self._open: dict[int, tuple[int, int, int, int]] = {}
 
     def feed(self, chunk: Any, micros: int | None = None) -> None:
         """Take a chunk of the log, and scan the messages of the events that are whole now.
@@ -69,16 +75,31 @@ class ExportedRows:
 
         # with any time the core keeps times; those of the events are written over it
         self._core.feed_in_turn(events.text, 0)
+        if self._plan.companions:
+            self.tail = joined_tail(self.tail, events.text)
+        companions = self._plan.companions
         for pattern in self._core.filled():
             numbers = self._numbers.setdefault(pattern, [])
             places, times = self._core.places(pattern, len(numbers)), self._core.times(pattern, len(numbers))
             if places is not None and times is not None:
                 streams = np.empty(len(times) // 8, np.int64)
+                before = np.frombuffer(places[2], np.int64).copy() if self._open and pattern in companions else None
                 events.translate(*places, times, streams)  # type: ignore[arg-type]
+                if before is not None:
+                    # of records of the text before
+                    line, offset, start = (np.frombuffer(one, np.int64) for one in places)
+                    for at, place in enumerate(before.tolist()):
+                        if place in self._open:
+                            line[at], offset[at], start[at], streams[at] = self._open[place]
                 numbers += streams.tolist()
                 if micros is not None:
                     own = np.frombuffer(times, np.int64)
                     own[own == _core.CONSTANTS["MS_NO_TIME"]] = micros
+        if companions:
+            self._open = {}
+            for line_in, offset_in, start_in in self._core.open_places():
+                stream, *place = place_in_stream(events, self._reader, line_in, offset_in, start_in)
+                self._open[start_in] = place[0], place[1], place[2], stream
         for pattern, (*_, kept) in self._core.counted() if self._core.has_samples else ():
             found = self._samples.setdefault(pattern, [])
             found += [

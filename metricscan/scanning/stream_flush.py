@@ -16,6 +16,8 @@ def scanned(plan: Plan, core: _core.Stream, decoded: DecodedRows | None) -> _cor
     record, newlines, micros = _core.unended(core)
     scratch = plan.new_stream(at_beginning=False)
     _core.stand(scratch, core.unended_at, newlines, 0, core.unended_at, _core.PAST_BEGINNING, False, [])
+    if plan.companions:
+        scratch.keep_open_of(core)
     rest, moved = (b"", None) if decoded is None else decoded.ended(scratch)
     if record or rest:
         scratch.feed(record + rest, *([] if micros is None else [micros]))

@@ -110,9 +110,12 @@ def past_beginning(offset: int, newlines: int, records: int, counted: list[Any])
     return Standing(offset, newlines, records, offset, _core.PAST_BEGINNING, False, counted, is_decided=True)
 
 
-def packed(core: _core.Stream, fingerprint: str, exported: ExportedRows | None, **further: Any) -> bytes:
+def packed(core: _core.Stream, fingerprint: str, plan: Plan, exported: ExportedRows | None, **further: Any) -> bytes:
     """The state of a stream; ``fingerprint`` is that of its scanner, ``further`` what the core does not know of its standing."""
     standing = Standing(*_core.standing(core), **further)
+    if plan.companions:
+        # hidden patterns, which a stream that does not watch has not
+        standing = standing._replace(counted=[one for one in standing.counted if plan.names[one[0]]])
     if exported is not None:
         # the text of the messages begins anew, and each piece of it ends with a record
         counted = [(pattern, *counts, exported.samples(pattern), row) for pattern, *counts, _, row in standing.counted]

@@ -36,7 +36,9 @@ def _are(kinds: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.array([kind in kinds for kind in range(_MOST_KINDS)])
 
 
-_ARE_CUT, _ARE_CUT_BEHIND, _ARE_CUT_LINES = _are(CUT), _are(CUT_BEHIND), _are(CUT_LINE)
+_ARE_CUT, _ARE_CUT_LINES = _are(CUT), _are(CUT_LINE)
+#: By kind, whether more of the number stands behind the value.
+ARE_CUT_BEHIND = _are(CUT_BEHIND)
 _NO_STARTS = np.empty(0, np.int64)
 _KINDS: dict[int, SuspectKind] = {
     NEAR_MISS: "near-miss",
@@ -244,7 +246,7 @@ class Suspects:
         counts[0] += of_kind[NEAR_MISS]
         if any(of_kind[kind] for kind in CUT):
             counts[1] += len(np.unique(order[_ARE_CUT[kinds]]))
-            without_unit = order[_ARE_CUT_BEHIND[kinds]]
+            without_unit = order[ARE_CUT_BEHIND[kinds]]
             cut = self._cut.setdefault(watched, set())
             if len(cut) < _FIRST_ROWS:
                 # those of the first rows are among the first ones
@@ -302,7 +304,7 @@ class Suspects:
             first = self._first[watched].whole(self._cut.get(watched, set())) if watched in self._first else None
             found: list[tuple[str, tuple[int, _Place]]] = [] if first is None else [("", first)]
             if watched in self._events:
-                places = {_unit(bits): place for bits, place in self._events[watched].items()}
+                places = {unit_text(bits): place for bits, place in self._events[watched].items()}
                 # rows before the first event have no unit
                 if first is not None and first < min(places.values()):
                     places[""] = first
@@ -404,5 +406,6 @@ def _places(
     return list(zip((start if order is None else order).tolist(), places, strict=True))
 
 
-def _unit(bits: int) -> str:
+def unit_text(bits: int) -> str:
+    """The unit in the value of a companion's row."""
     return ((bits & (1 << 64) - 1) >> 8).to_bytes(7, "little").rstrip(b"\0").decode("utf-8", "replace")

@@ -220,7 +220,10 @@ def test_zeros_and_garbage_behind_the_last_commit_are_cut(small):
             assert Dataset(path).manifest["notices"] == []
             assert journal.cut is not None
             assert journal.cut.size_bytes == len(garbage)
-        assert (path / "000002.segment").read_bytes() == whole
+        assert (path / "000002.segment").read_bytes().startswith(whole)
+        # who reads it from now on is told, too
+        (notice,) = Dataset(path).manifest["notices"]
+        assert notice["message"] == str(journal.cut)
 
 
 def test_a_complete_segment_counts_its_commits(small):
@@ -259,14 +262,15 @@ def test_a_segment_of_another_journal_or_place(small, tmp_path):
 def test_a_newer_version(small):
     path, _ = small
     whole = (path / "000002.segment").read_bytes()
-    with_content(path, "000002.segment", whole[:8] + b"\x02" + whole[9:])
+    with_content(path, "000002.segment", whole[:8] + b"\x03" + whole[9:])
     with pytest.raises(
-        SourceError, match=r"has format version 2; 1 was expected\nhint: a newer version of metricscan wrote it"
+        SourceError,
+        match=r"has format version 3; at most 2 was expected\nhint: a newer version of metricscan wrote it",
     ):
         Dataset(path)
     document = json.loads((path / "journal.json").read_text())
-    (path / "journal.json").write_text(json.dumps({**document, "format_version": 2}))
-    with pytest.raises(SourceError, match="has format version 2; 1 was expected"):
+    (path / "journal.json").write_text(json.dumps({**document, "format_version": 3}))
+    with pytest.raises(SourceError, match="has format version 3; at most 2 was expected"):
         Journal.open(path, SCANNER)
 
 

@@ -131,12 +131,6 @@ def test_a_log_that_crashed_is_doubted_as_by_a_replay(logs, journal):
     assert "crashed" not in metricscan.Dataset(journal).manifest["unknown_doubts"]
 
 
-def test_of_a_container_it_is_not_known_whether_it_crashed(logs, journal):
-    append(logs / "a.log", '{"log":"loss=1\\n","stream":"stdout","time":"2026-05-04T03:02:01Z"}\n')
-    list(follow(logs, SCANNER, out=journal, until="idle:0"))
-    assert "crashed" in metricscan.Dataset(journal).manifest["unknown_doubts"]
-
-
 def test_stop_commits_what_was_read(logs, journal):
     append(logs / "a.log", "loss=1\nloss=2")
     following = follow(logs, SCANNER, out=journal, poll_interval=60, commit_interval=60)

@@ -1,0 +1,188 @@
+"""What following notes of logs besides their rows, beside a replay of the finished files: the doubts of a ranking."""
+
+import json
+import random
+import warnings
+
+import pytest
+
+import metricscan
+from metricscan import Dataset, DoubtWarning, FollowedFile, Journal, JournalReader, Objective, Scanner, follow
+
+SCANNER = Scanner(["loss=loss=([0-9.]+)", "acc=acc: ([0-9.]+)"])
+CRASH = b'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: x\n'
+LINES = [
+    b"loss=0.5\n",
+    b"loss=0.25\n",
+    b"loss=0.125\r\n",
+    b"loss=nan\n",
+    b"loss=1,234.5\n",
+    b"loss=-0.5\n",
+    b"\x1b[1mloss\x1b[0m=0.1\n",
+    b"acc: 92.1%\n",
+    b"acc: 0.5\n",
+    b"loss=0.\n25\n",
+    b"loss=\n0.125\n",
+    b"loss=2e\n-5\n",
+    b"message repeated 3 times: [ loss=0.5]\n",
+    b"Suppressed 5 messages from /x.service\n",
+    b"Epoch 5\n",
+    b"text\n",
+    b"\n",
+    b"loss=3\r",
+    CRASH,
+]
+
+
+def doubts(dataset):
+    """Each ranking's values, and the kinds and places of their doubts."""
+    return [
+        (row["job"], row["value"], sorted((one["kind"], one["line"] or 0, one["offset"] or 0) for one in row["doubts"]))
+        for metric in ("loss", "acc")
+        for goal in ("Minimize", "Maximize")
+        for row in metricscan.rank(dataset, Objective(metric, goal)).to_pylist()
+    ]
+
+
+def noted(dataset):
+    """All that is known of its logs."""
+    logs = {
+        key: (
+            one.crash,
+            {
+                metric: (
+                    some.last_near_miss,
+                    some.is_not_finite,
+                    some.cut_starts.tolist(),
+                    some.unterminated_start,
+                    some.dropped,
+                    some.last_cut_line,
+                    some.cut_line_starts.tolist(),
+                )
+                for metric, some in one.suspects.items()
+            },
+        )
+        for key, one in dataset.evidence.logs.items()
+    }
+    units = {
+        metric: [(unit.unit, unit.line, unit.offset) for unit in units]
+        for metric, units in dataset.evidence.units.items()
+        if len(units) > 1
+    }
+    return logs, units
+
+
+def written_in_pieces(chance, logs, texts, after_each):
+    """Append random pieces to the logs, in turn."""
+    at = dict.fromkeys(texts, 0)
+    while any(at[name] < len(text) for name, text in texts.items()):
+        for name, text in texts.items():
+            size = chance.choice([0, 1, 2, 7, 40])
+            with open(logs / name, "ab") as file:
+                file.write(text[at[name] : at[name] + size])
+            at[name] += size
+        after_each()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_doubts_of_a_journal_are_those_of_a_replay(tmp_path, seed):
+    chance = random.Random(seed)
+    logs, journal = tmp_path / "logs", tmp_path / "journal"
+    logs.mkdir()
+    texts = {
+        f"trial_{at}.log": b"".join(chance.choices(LINES, k=chance.randint(1, 9)))
+        + chance.choice([b"", b"loss=0.7", b"loss=0.\n5"])
+        for at in range(chance.randint(1, 3))
+    }
+
+    def follow_all():
+        follow(logs, SCANNER, out=journal, until="idle:0").run()
+
+    # each piece by another process, in effect, or all at once
+    written_in_pieces(chance, logs, texts, follow_all if seed % 2 else lambda: None)
+    follow_all()
+    metricscan.replay(logs, SCANNER, out=tmp_path / "replayed")
+    replayed, followed = Dataset(tmp_path / "replayed"), Dataset(journal)
+    compacted = Dataset(metricscan.compact(journal))
+    assert noted(followed) == noted(compacted) == noted(replayed)
+    assert doubts(followed) == doubts(compacted) == doubts(replayed)
+    assert followed.evidence.unknown == compacted.evidence.unknown == ()
+    # suspects are no rows
+    assert set(followed) == {"loss", "acc"}
+    assert all(set(batch.rows) <= {"loss", "acc"} for batch in JournalReader(journal).read_from())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_doubts_of_containers_logs(tmp_path, seed):
+    chance = random.Random(seed)
+    logs, journal = tmp_path / "logs", tmp_path / "journal"
+    logs.mkdir()
+
+    def event(line):
+        stream, time = chance.choice(["stdout", "stderr"]), "2026-05-04T03:02:01.5Z"
+        if seed % 2:
+            return f"{time} {stream} F {line}\n".encode()
+        return json.dumps({"log": line + "\n", "stream": stream, "time": time}).encode() + b"\n"
+
+    lines = [*b"".join(LINES).decode().replace("\r", "").splitlines(), "Killed", "Killed"]
+    texts = {f"trial_{at}.log": b"".join(map(event, chance.choices(lines, k=9))) for at in range(2)}
+    with follow(logs, SCANNER, out=journal, poll_interval=0) as following:
+        loop = following._loop
+
+        def poll():
+            loop._search()
+            for found in loop._follower.poll():
+                list(loop._hand_on(found))
+
+        written_in_pieces(chance, logs, texts, poll)
+    metricscan.replay(logs, SCANNER, out=tmp_path / "replayed")
+    assert doubts(journal) == doubts(tmp_path / "replayed")
+    assert Dataset(journal).evidence.unknown == ()
+
+
+def test_the_crash_of_a_container_is_gone_when_it_goes_on(tmp_path):
+    logs, journal = tmp_path / "logs", tmp_path / "journal"
+    logs.mkdir()
+
+    def write(message, stream):
+        with open(logs / "a.log", "a") as file:
+            file.write(f"2026-05-04T03:02:01.5Z {stream} F {message}\n")
+        follow(logs, SCANNER, out=journal, until="idle:0").run()
+        return [one["kind"] for one in metricscan.rank(journal, Objective("loss", "Minimize"))["doubts"][0].as_py()]
+
+    assert write("loss=1", "stdout") == []
+    assert write("Killed", "stderr") == ["crashed"]
+    assert write("restarted", "stdout") == []
+
+
+def test_the_first_line_of_a_container_that_was_taken_for_text(tmp_path):
+    path, journal = tmp_path / "a.log", tmp_path / "journal"
+    line = b'{"log":"loss=0.5\\n","stream":"stdout","time":"2026-05-04T03:02:01Z"}\n'
+    for end in (20, len(line)):
+        path.write_bytes(line[:end])
+        follow(path, SCANNER, out=journal, until="idle:0").run()
+    assert Dataset(journal)["loss"]["start"].to_pylist() == [13]
+    assert len(Dataset(journal)["loss"]) == 1
+
+
+def test_what_a_journal_does_not_know_is_said_where_it_matters(tmp_path):
+    journal = tmp_path / "journal"
+    with Journal.open(journal, SCANNER) as writer, SCANNER.stream() as stream:
+        stream.feed(b"loss=0.5\n")
+        writer.append(FollowedFile("a", "stdout", 0, "a.log"), stream.take())
+    assert "near-miss-after" in Dataset(journal).evidence.unknown
+    with pytest.warns(DoubtWarning, match="of near-miss-after it is not known which jobs have it; replay the logs"):
+        metricscan.rank(journal, Objective("loss", "Minimize"), exclude_doubts=["near-miss-after", "behind"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metricscan.rank(journal, Objective("loss", "Minimize"), exclude_doubts="behind")
+
+
+def test_a_file_that_was_followed_without_suspects_stays_unknown(tmp_path):
+    journal, file = tmp_path / "journal", FollowedFile("a", "stdout", 0, "a.log")
+    for suspects in ({}, None, {}):
+        with Journal.open(journal, SCANNER) as writer, SCANNER.stream() as stream:
+            stream.feed(b"loss=0.5\n")
+            writer.append(file, stream.take(), crash=False, suspects=suspects)
+        assert bool(Dataset(journal).evidence.unknown) == (writer._state.watched == [False])
+    assert Dataset(journal).evidence.unknown
