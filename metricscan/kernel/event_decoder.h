@@ -96,8 +96,9 @@ typedef struct {
     /* JSON: the stream that the outermost object names; whether it has held events; whether these are of the service itself */
     int64_t payload_stream;
     int has_events, is_control;
-    /* JSON: events that are dropped: those with an unknown escape, and where the first one has it; those without a message */
+    /* JSON and CSV: events that are dropped because they are invalid; where and why the first one is. JSON: those without a message */
     int64_t bad, bad_at, without_message;
+    const char *bad_because;
     int has_event;   /* S3: a line with a time was read; lines without a time belong to its event. Docker: an event was read */
     int has_unnamed; /* Docker: whether it names no stream */
     /* caches: the last date up to its minute, the last time in milliseconds without its last three digits, and the microseconds of both */
@@ -122,6 +123,13 @@ typedef struct {
     const char *error;
     int64_t error_at;
 } me_decoder;
+
+/* An event is dropped. */
+static inline void me_drop_event(me_decoder *d, int64_t at, const char *because) {
+    if (d->bad++ > 0) return;
+    d->bad_at = d->base + at;
+    d->bad_because = because;
+}
 
 /* Record an error, and jump to the label `invalid`. */
 #define ME_FAIL(text, where) do { d->error = (text); error_at = (where); goto invalid; } while (0)

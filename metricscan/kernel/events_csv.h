@@ -45,6 +45,8 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             continue;
         }
         int64_t column = 0, time = ME_NO_TIME, stream = 0, length, start, stop;
+        int64_t name_at = -1, name_length = 0, bad_at = -1;
+        const char *because = NULL;
         if (is_console && n - at > 14 && data[at + 13] == ',' && me_are_thirteen_digits(data + at)) {
             /* Messages with and without quotation marks take the same path, because the processor cannot predict which comes next. */
             int quoted = data[at + 14] == '"';
@@ -122,11 +124,26 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 me_end_message(d, since);
                 has_message = 1;
             } else if (column == d->time_column) {
-                if (!me_time(d, data + start, length, &time)) ME_FAIL("a timestamp that is no time", start);
+                if (!me_time(d, data + start, length, &time) && bad_at < 0) {
+                    bad_at = start;
+                    because = "a timestamp that is no time";
+                }
             } else if (column == d->stream_column) {
-                if ((stream = me_stream_of(d, data + start, length)) < 0) return ME_NO_MEMORY;
+                name_at = start;
+                name_length = length;
             }
             column++;
+            if (at < n && data[at] == '\r' && at + 1 >= n && !final) goto more;
+            if (at < n && data[at] != ',' && data[at] != '\n' && !(data[at] == '\r' && (at + 1 >= n || data[at + 1] == '\n'))) {
+                /* The row is invalid, and ends with its line. */
+                if (bad_at < 0) {
+                    bad_at = at;
+                    because = "text behind a closing quotation mark";
+                }
+                const uint8_t *newline = (const uint8_t *)memchr(data + at, '\n', (size_t)(n - at));
+                if (newline == NULL && !final) goto more;
+                at = newline == NULL ? n : newline - data;
+            }
             if (at >= n) {
                 ended = 1;
             } else if (data[at] == ',') {
@@ -135,17 +152,25 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 at++;
                 line++;
                 ended = 1;
-            } else if (data[at] == '\r') {
-                if (at + 1 >= n && !final) goto more;
-                if (at + 1 < n && data[at + 1] != '\n') ME_FAIL("text behind a closing quotation mark", at);
+            } else {
                 at += 1 + (at + 1 < n);
                 line++;
                 ended = 1;
-            } else {
-                ME_FAIL("text behind a closing quotation mark", at);
             }
         }
-        if (column != d->columns || !has_message) ME_FAIL("a row with another number of columns than the header", row);
+        if (bad_at < 0 && (column != d->columns || !has_message)) {
+            bad_at = row;
+            because = "a row with another number of columns than the header";
+        }
+        if (bad_at >= 0) {
+            me_drop_event(d, bad_at, because);
+            d->text_length = safe_text;
+            d->text_line = safe_text_line;
+            d->n_runs = safe_runs;
+            d->n_escapes = safe_escapes;
+            continue;
+        }
+        if (name_at >= 0 && (stream = me_stream_of(d, data + name_at, name_length)) < 0) return ME_NO_MEMORY;
         me_event_ends(d, safe_runs, time, stream);
     }
     d->line = line;

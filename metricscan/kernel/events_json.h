@@ -68,6 +68,26 @@ static inline int64_t me_skip_string(int level, const uint8_t *data, int64_t at,
     }
 }
 
+/* A string that holds control characters ends within so many bytes, or it is taken for none. */
+#define ME_LONGEST_CONTROLLED (1 << 20)
+
+/* me_skip_string for a string that may hold control characters, although none may. Adds its newlines to *lines. */
+static int64_t me_skip_controlled(int level, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+    const int64_t start = at;
+    int64_t newlines = 0;
+    for (;;) {
+        at = me_stretch(level, data, at, end);
+        if (at - start > ME_LONGEST_CONTROLLED) return ME_NO_STRING;
+        if (at >= end) return ME_UNFINISHED;
+        if (data[at] == '"') break;
+        if (data[at] == '\\' && ++at >= end) return ME_UNFINISHED;
+        newlines += data[at] == '\n';
+        at++;
+    }
+    *lines += newlines;
+    return at + 1;
+}
+
 static int me_hex(const uint8_t *at, uint32_t *value) {
     *value = 0;
     for (int i = 0; i < 4; i++) {
@@ -218,6 +238,8 @@ static inline int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data,
     return me_same_envelopes_anywhere(d, data, stop, n, at_line, at_since, safe);
 }
 
+static const char ME_UNKNOWN_ESCAPE[] = "an unknown escape in an event", ME_CONTROLLED[] = "a control character in an event";
+
 static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = d->line, error_at = 0, start, stop, since = 0;
     me_mark safe = me_mark_of(d, at, line);
@@ -227,8 +249,9 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
     int64_t stream_at = 0, stream_length = 0;
     int64_t digits;
     int plain = 0;
-    /* Of the innermost object: where it has an unknown escape, so that it is dropped, or -1; whether its message is null. */
+    /* Of the innermost object: where it has a string that is none, so that it is dropped, or -1, and why; whether its message is null. */
     int64_t bad_at = -1;
+    const char *because = ME_UNKNOWN_ESCAPE;
     int is_null = 0;
     for (;;) {
         at = me_blanks(d->level, data, at, n, &line);
@@ -284,6 +307,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             if (d->candidate && d->has_message) ME_FAIL("a message beside nested values", at);
             if (d->depth == ME_MOST_DEPTH) ME_FAIL("nested too deeply", at);
             if (d->candidate) {
+                if (bad_at >= 0) ME_FAIL(because, bad_at);
                 /* The object around this value holds nested values, so it is no event. */
                 d->candidate = 0;
                 safe = me_mark_of(d, at, line);
@@ -349,12 +373,30 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 }
                 if (stop == ME_NO_STRING && (stop = me_skip_string(d->level, data, at + 1, n)) > 0) {
                     /* It is the escape that is unknown: the string ends, and the event is dropped. */
-                    bad_at = at;
+                    if (bad_at < 0) {
+                        bad_at = at;
+                        because = ME_UNKNOWN_ESCAPE;
+                    }
                     d->has_message = 1;
                     plain = 0;
                 }
             } else {
                 stop = me_skip_string(d->level, data, start, n);
+            }
+            if (stop == ME_NO_STRING && d->candidate && key != ME_PAYLOAD_STREAM && key != ME_PAYLOAD_TYPE) {
+                /* If the string goes on to its end as if the control characters were text, and what follows fits, the event is dropped. */
+                if (bad_at < 0) {
+                    bad_at = at;
+                    because = ME_CONTROLLED;
+                }
+                stop = me_skip_controlled(d->level, data, at + 1, n, &line);
+                if (stop > 0) {
+                    d->has_message = d->has_message || key == ME_MESSAGE;
+                    plain = 0;
+                    at = stop;
+                    d->expect = ME_NEXT;
+                    continue;
+                }
             }
             if (stop == ME_UNFINISHED) goto more;
             if (stop == ME_NO_STRING) ME_FAIL("a control character or an unknown escape in a string", at);
@@ -368,7 +410,10 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 if ((d->stream = me_spelled_stream(d, data, start, stop - 1 - start, n)) == -1) return ME_NO_MEMORY;
                 if (d->stream < 0) {
                     d->stream = 0;
-                    bad_at = at;
+                    if (bad_at < 0) {
+                        bad_at = at;
+                        because = ME_UNKNOWN_ESCAPE;
+                    }
                 }
                 plain = plain && brace_at && memchr(data + start, '\\', (size_t)(stop - 1 - start)) == NULL;
                 stream_at = start;
@@ -419,10 +464,12 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
         at++;
         d->depth--;
         d->expect = d->depth ? ME_NEXT : ME_DOCUMENT;
-        if (c == '}' && d->candidate && !d->has_message && !d->is_control)
-            d->without_message += is_null || d->time != ME_NO_TIME;
+        if (c == '}' && d->candidate && !d->has_message && !d->is_control) {
+            if (bad_at >= 0) me_drop_event(d, bad_at, because);
+            else d->without_message += is_null || d->time != ME_NO_TIME;
+        }
         if (c == '}' && d->candidate && d->has_message) {
-            if (bad_at >= 0 && d->bad++ == 0) d->bad_at = d->base + bad_at;
+            if (bad_at >= 0) me_drop_event(d, bad_at, because);
             if (d->is_control || bad_at >= 0) {
                 /* The service tells that it can write to its target, which is no event of a log; or the event is dropped. */
                 d->text_length = safe.text;
@@ -437,6 +484,11 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
         d->candidate = 0;
     }
 invalid:
+    if (d->candidate && bad_at >= 0 && because == ME_CONTROLLED) {
+        /* What follows does not fit: the string had no end, as in an event that was cut off. */
+        d->error = because;
+        error_at = bad_at;
+    }
     d->error_at = d->base + error_at;
 more:
     d->text_length = safe.text;

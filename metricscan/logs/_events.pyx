@@ -41,6 +41,7 @@ cdef extern from "kernel/events.h" nogil:
         uint8_t *second
         int64_t most_held, cut_off
         int64_t bad, bad_at, without_message
+        const char *bad_because
         int goes_on
         const char *error
         int64_t error_at
@@ -226,14 +227,15 @@ cdef class Decoder:
         return self.d.cut_off
 
     def take_dropped(self):
-        """Return what of JSON was dropped since this was called last, and forget it.
+        """Return what of JSON and CSV was dropped since this was called last, and forget it.
 
         Returns
         -------
-        (int, int, int)
-            How many events with an unknown escape, and where the first one has it; how many events without a message.
+        (int, int, str, int)
+            How many events were invalid; where the first one is, and why; how many events had no message.
         """
-        dropped = self.d.bad, self.d.bad_at, self.d.without_message
+        because = self.d.bad_because.decode("ascii") if self.d.bad else ""
+        dropped = self.d.bad, self.d.bad_at, because, self.d.without_message
         self.d.bad = self.d.bad_at = self.d.without_message = 0
         return dropped
 

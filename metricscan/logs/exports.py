@@ -69,8 +69,8 @@ class ExportReader:
     error : SourceError or None
         Why the export ended early. The events before the error have been yielded; the reader does not raise it.
     damaged : int
-        Places in a container's log that hold no event, such as lines that were cut and blocks of NULs, and events in JSON with an
-        unknown escape. They were passed over, and ``error`` names the first.
+        Places in a container's log that hold no event, such as lines that were cut and blocks of NULs; events in JSON with an
+        unknown escape or a control character; invalid rows of CSV. They were passed over, and ``error`` names the first.
     without_message : int
         Events in JSON that have no message.
     cut_off : int
@@ -202,10 +202,10 @@ class ExportReader:
     def _count_dropped(self) -> None:
         """Count the events that the decoder has dropped."""
         assert self.decoder is not None
-        bad, offset, without_message = self.decoder.take_dropped()
+        bad, offset, because, without_message = self.decoder.take_dropped()
         self.without_message += without_message
         if bad and not self.damaged:
-            self._first_damage = "an unknown escape in an event", self.source.place(offset)
+            self._first_damage = because, self.source.place(offset)
         self.damaged += bad
 
     def _end(self) -> None:

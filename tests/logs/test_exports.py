@@ -284,7 +284,7 @@ def broken(data, kind):
         (GOOD.replace(b"2,", b'"x",'), "cloudwatch-json", [1], GOOD.find(b"2,"), "a timestamp that is no time"),
         (GOOD.replace(b"2,", b"99999999999999999,"), "cloudwatch-json", [1], GOOD.find(b"2,"), "no time"),
         (GOOD.replace(b'"loss=2"', b"2"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "no string"),
-        (GOOD.replace(b"loss=2", b"a\nb"), "cloudwatch-json", [1], GOOD.find(b'"loss=2"'), "control character"),
+        (GOOD.replace(b"loss=2", b"a\nb"), "cloudwatch-json", [1], len(GOOD) - 3, "control character"),
         (GOOD.replace(b'2, "m', b'2 "m'), "cloudwatch-json", [1], GOOD.find(b' "message": "loss=2') , "comma"),
         (GOOD.replace(b'2, "m', b'2, "x": {}, "m'), "cloudwatch-json", [1], GOOD.find(b'"loss=2"') + 9, "nested"),
         (GOOD.replace(b'2, "m', b'2, "message": "", "m'), "cloudwatch-json", [1], GOOD.find(b'"loss=2"') + 15, "two messages"),
