@@ -27,6 +27,7 @@ from metricscan.cli.compact import compact
 from metricscan.cli.diff import diff
 from metricscan.cli.extract import extract
 from metricscan.cli.follow import follow
+from metricscan.cli.memory_limit import end_if_limited, is_limited, set_memory_aside
 from metricscan.cli.options import print_warning
 from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_NOT_RUN, EXIT_TERMINATED, complain
 from metricscan.cli.plot import plot
@@ -82,6 +83,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             # a file name may hold bytes that are not UTF-8
             stream.reconfigure(errors=_SPELLED)
     try:
+        set_memory_aside()
         with warnings.catch_warnings():
             # the commands that rank say it
             warnings.simplefilter("ignore", DoubtWarning)
@@ -113,7 +115,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (MemoryError, ImportError) as error:
         # a library that there is no memory for cannot be imported
         complain(str(error) or "no memory")
+        end_if_limited(EXIT_ERROR)
         return EXIT_ERROR
+    except (RuntimeError, SystemError) as error:
+        if not is_limited():
+            raise
+        # a thread that cannot be started, or a MemoryError for which there was no memory
+        complain(f"no memory: {error}")
+        end_if_limited(EXIT_ERROR)
     except OSError as error:
         # for example a full disk under the output; all other reading and writing has its own errors
         _drop_output()

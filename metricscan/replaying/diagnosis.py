@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # Bytes of all logs that are read again. The user waits for the reasons, and the evidence for them occurs early in a log.
 MOST_BYTES = 64 << 20
 _SAMPLE_CHARACTERS = 120
+# Records that are read with other options, at most: where each byte is an escape sequence, a place is kept for each, and a scan
+# takes 20 times the memory.
+_MOST_RECORD_BYTES = 1 << 20
 # Places at which another spelling of a literal is looked at.
 _MOST_SPELLINGS = 100_000
 
@@ -149,7 +152,7 @@ def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> 
 
 
 def with_other_options(scanner: Scanner, silent: Sequence[str]) -> list[tuple[str, Scanner]]:
-    """Scanners of some metrics with other options, each with the flags of those."""
+    """Scanners of some metrics with other options, each with the flags of those. They pass over records of more than 1 MiB."""
     definitions = [one for one in scanner.definitions if one.name in silent]
     found = []
     for changes in ({"ansi": "strip"}, {"escape": "syslog"}, {"ansi": "strip", "escape": "syslog"}):
@@ -159,7 +162,7 @@ def with_other_options(scanner: Scanner, silent: Sequence[str]) -> list[tuple[st
         if options["escape"] == "syslog":
             options["newline"] = "lf"
         flags = " ".join(f"--{option} {value}" for option, value in changes.items())
-        found.append((flags, scanner.with_options(definitions, options)))
+        found.append((flags, scanner.with_options(definitions, options, most_record_bytes=_MOST_RECORD_BYTES)))
     return found
 
 

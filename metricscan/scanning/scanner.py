@@ -490,10 +490,14 @@ class Scanner:
 
     # ---- the same definitions with other options
 
-    def with_options(self, definitions: Sequence[MetricDefinition], options: dict[str, str]) -> Scanner:
-        """A scanner of some of these definitions under other options. Both are known to be valid."""
+    def with_options(
+        self, definitions: Sequence[MetricDefinition], options: dict[str, str], *, most_record_bytes: int | None = None
+    ) -> Scanner:
+        """A scanner of some of these definitions under other options, for records up to a length. All are known to be valid."""
         labels = [one.name for one in definitions if one.name in self.labels]
         kept = {name: value for name, value in self._internal.items() if name == "max_record_bytes"}
+        if most_record_bytes is not None:
+            kept["max_record_bytes"] = min(kept.get("max_record_bytes", MAX_RECORD_BYTES), most_record_bytes)
         return _rebuild(tuple(definitions), {**options}, kept, labels)
 
     def with_labels(self, labels: Any) -> Scanner:

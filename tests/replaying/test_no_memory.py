@@ -1,5 +1,8 @@
 """Without memory for one log, that is the error of this log: the others are read, and the command says so."""
 
+import subprocess
+import sys
+
 import pytest
 
 import metricscan
@@ -48,3 +51,25 @@ def test_the_command_says_so(logs, capsys, monkeypatch):
     monkeypatch.setattr(Scanner, "__init__", without)
     assert main(["replay", str(logs), "-m", f"loss={METRIC}"]) == 2
     assert capsys.readouterr().err == "metricscan: no memory\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is Linux's")
+def test_why_a_definition_is_silent_takes_little_memory_to_find_out(tmp_path):
+    """Each control character is an escape sequence of four bytes under other options, and each of these has a place."""
+    log = tmp_path / "a.log"
+    log.write_bytes(b"step=1\n" + (b"\0" * (24 << 20) + b"\n") * 2)
+    script = (
+        "import resource, sys; from metricscan.cli import main\n"
+        "code = main(['replay', sys.argv[1], '-m', sys.argv[2]])\n"
+        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    most = {}
+    for regex in (r"step=([0-9]+)", r"loss=([0-9]+)"):
+        ran = subprocess.run(
+            [sys.executable, "-c", script, log, f"m={regex}"], capture_output=True, text=True, check=True, timeout=300
+        )
+        code, most[regex] = map(int, ran.stdout.splitlines()[-1].split())
+    assert code == 0
+    scanned, diagnosed = most.values()
+    # the text that is read again has 48 MiB; with a place for each byte it took 800 MiB
+    assert diagnosed - scanned < 200 << 10
