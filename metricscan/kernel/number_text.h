@@ -104,15 +104,53 @@ static inline void ms_put_digits(uint8_t *to, uint64_t x, int count) {
     if (count) to[0] = (uint8_t)('0' + x % 10);
 }
 
+/* The eight digits of x < 10^8, each in a byte, the first one in the lowest: halves, quarters and eighths at once. */
+static inline uint64_t ms_eight_digits(uint32_t x) {
+    const uint64_t halves = x / 10000 | (uint64_t)(x % 10000) << 32;
+    const uint64_t hundreds = (halves * 10486) >> 20 & UINT64_C(0x0000007F0000007F);
+    const uint64_t quarters = hundreds | (halves - 100 * hundreds) << 16;
+    const uint64_t tens = (quarters * 103) >> 10 & UINT64_C(0x000F000F000F000F);
+    return tens | (quarters - 10 * tens) << 8;
+}
+
+/* Write the digits from `skipped` on; eight bytes are written, whatever is skipped. Returns the end. */
+static inline uint8_t *ms_put_eight(uint8_t *to, uint64_t digits, int skipped) {
+    digits = (digits | UINT64_C(0x3030303030303030)) >> 8 * skipped;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    digits = __builtin_bswap64(digits);
+#endif
+    memcpy(to, &digits, 8);
+    return to + 8 - skipped;
+}
+
+static inline uint8_t *ms_put_up_to_eight(uint8_t *to, uint32_t x) {
+    /* whole parts of values, and what stands before the last eight digits of an offset */
+    if (x < 10) {
+        *to = (uint8_t)('0' + x);
+        return to + 1;
+    }
+    const uint64_t digits = ms_eight_digits(x);
+    return ms_put_eight(to, digits, __builtin_ctzll(digits) / 8);
+}
+
+static inline uint8_t *ms_put_unsigned(uint8_t *to, uint64_t x) {
+    if (x >= UINT64_C(10000000000000000)) {
+        const int count = ms_count_digits(x);
+        ms_put_digits(to, x, count);
+        return to + count;
+    }
+    if (x < 100000000) return ms_put_up_to_eight(to, (uint32_t)x);
+    to = ms_put_up_to_eight(to, (uint32_t)(x / 100000000));
+    return ms_put_eight(to, ms_eight_digits((uint32_t)(x % 100000000)), 0);
+}
+
 static inline uint8_t *ms_put_integer(uint8_t *to, int64_t value) {
     uint64_t x = (uint64_t)value;
     if (value < 0) {
         *to++ = '-';
         x = -x;
     }
-    const int count = ms_count_digits(x);
-    ms_put_digits(to, x, count);
-    return to + count;
+    return ms_put_unsigned(to, x);
 }
 
 /* How decimals are laid out: plain from 10^lowest up to 10^highest, else with an exponent of at least so many digits. */
@@ -151,6 +189,15 @@ static inline uint8_t *ms_put_double(uint8_t *to, double value, const ms_layout 
     if (MS_ROUNDS_ONCE && scaled < 1e15 && (double)(int64_t)(scaled + 0.5) / 1e6 == value) {
         digits = (uint64_t)(scaled + 0.5);
         exponent = -6;
+        if (digits >= 100) {
+            /* from 10^-4 to 10^9: plain in each layout */
+            const uint32_t fraction = (uint32_t)(digits % 1000000);
+            to = ms_put_unsigned(to, digits / 1000000);
+            if (fraction == 0) return ms_put_text(to, layout->whole);
+            const uint64_t six = ms_eight_digits(fraction);
+            *to++ = '.';
+            return ms_put_eight(to, six, 2) - __builtin_clzll(six) / 8;
+        }
     } else {
         digits = ms_shortest(value, &exponent);
     }

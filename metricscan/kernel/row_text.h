@@ -27,8 +27,8 @@ typedef struct {
     int is_json;
 } ms_row_columns;
 
-/* What a row takes at most beside its texts: nine numbers, and the keys of JSON. */
-enum { MS_ROW_ROOM = 9 * MS_NUMBER_ROOM + 128 };
+/* What a row takes at most beside its texts: nine numbers, and the keys of JSON; and the end of a short prefix. */
+enum { MS_SHORT_PREFIX = 96, MS_ROW_ROOM = 9 * MS_NUMBER_ROOM + 128 + MS_SHORT_PREFIX };
 
 static inline int ms_has_text(const ms_row_columns *columns, size_t row) {
     return columns->text.numbers != NULL && columns->text.numbers[row] >= 0;
@@ -56,6 +56,8 @@ static size_t ms_put_rows(const ms_row_columns *columns, size_t *row, size_t end
     size_t first = *row;
     const uint8_t *prefix = NULL;
     size_t prefix_size = 0;
+    /* a short one, which is copied by a few instructions */
+    uint8_t short_prefix[MS_SHORT_PREFIX] = {0};
     size_t i = first;
     for (; i < end; i++) {
         const int has_text = ms_has_text(columns, i);
@@ -68,7 +70,8 @@ static size_t ms_put_rows(const ms_row_columns *columns, size_t *row, size_t end
                              : ms_text_size(&columns->job, i) + ms_text_size(&columns->stream, i) + ms_text_size(&columns->metric, i);
         if (need > room - (size_t)(to - out)) break;
         if (begins_alike) {
-            memcpy(to, prefix, prefix_size);
+            if (prefix_size <= MS_SHORT_PREFIX) memcpy(to, short_prefix, MS_SHORT_PREFIX);
+            else memcpy(to, prefix, prefix_size);
             to += prefix_size;
         } else {
             first = i;
@@ -83,6 +86,7 @@ static size_t ms_put_rows(const ms_row_columns *columns, size_t *row, size_t end
             to = ms_put_name(to, &columns->metric, i);
             to = json ? MS_PUT(to, ", \"value\": ") : MS_PUT(to, ",");
             prefix_size = (size_t)(to - prefix);
+            if (prefix_size <= MS_SHORT_PREFIX) memcpy(short_prefix, prefix, prefix_size);
         }
         to = has_text ? ms_put_name(to, &columns->text, i) : ms_put_double(to, columns->value[i], &layout);
         to = json ? MS_PUT(to, ", \"line\": ") : MS_PUT(to, ",");

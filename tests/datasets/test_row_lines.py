@@ -47,6 +47,33 @@ def test_numbers_beside_all_powers_of_two_and_ten():
     hold([near for one in twos + tens for near in (one, math.nextafter(one, 0), math.nextafter(one, math.inf))])
 
 
+def test_decimals_of_up_to_six_places():
+    millionths = [*range(3000), *(10**power + more for power in range(3, 16) for more in (-1, 0, 1, 10, 100_000))]
+    hold([number / 1e6 for number in millionths] + [-number / 1e6 for number in millionths])
+
+
+def test_integers_of_every_length(tmp_path):
+    places = [10**power + more for power in range(19) for more in (-1, 0, 1, 10, 12)]
+    places += [-place for place in places] + [
+        2**63 - 1,
+        -(2**63),
+        99_999_999,
+        100_000_000,
+        1_200_000_034,
+        10**16 + 10**8,
+    ]
+    rows = pa.array(places, pa.int64())
+    name = pa.DictionaryArray.from_arrays(pa.array([0] * len(rows), pa.int32()), ["a"])
+    zeros, no_times = pa.array([0] * len(rows), pa.int32()), pa.nulls(len(rows), TIME)
+    columns = [name, name, zeros, name, pa.array([0.5] * len(rows)), rows, rows, rows, no_times]
+    table = pa.table(columns, schema=SCHEMA)
+    writer = RowLinesWriter(str(tmp_path / "rows"), SCHEMA, json=False)
+    writer.write(table)
+    writer.close()
+    lines = (tmp_path / "rows").read_text().splitlines()[1:]
+    assert lines == [f'"a","a",0,"a",0.5,{place},{place},{place},' for place in places]
+
+
 @given(st.floats())
 def test_any_number(value):
     hold([value])
