@@ -77,7 +77,7 @@ def _print_lost(console: Console, stats: ScanStats) -> None:
             f"{stats.cut_off:,} more {more} cut off by a read error, damaged compression or a missing fragment: no rows"
         )
     if stats.too_long:
-        console.print(f"{counted(stats.too_long, 'record')} of more than max_record_bytes: no rows")
+        console.print(f"{counted(stats.too_long, 'record')} of more than --max-record-bytes: no rows")
     if stats.without_message:
         console.print(f"{counted(stats.without_message, 'event')} of exports without a message: no rows")
     for name, counts in stats.metrics.items():

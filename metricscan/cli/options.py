@@ -34,6 +34,23 @@ def size_bytes(text: str) -> int:
     return size
 
 
+def record_bytes(text: str) -> int:
+    """Read the greatest size of a record.
+
+    >>> record_bytes("1M")
+    1048576
+    """
+    from metricscan.errors import OptionError
+    from metricscan.scanning.options import check_max_record_bytes
+
+    size = size_bytes(text)
+    try:
+        check_max_record_bytes(size)
+    except OptionError as error:
+        raise click.BadParameter(error.message.partition(": ")[2]) from None
+    return size
+
+
 class Wanted(NamedTuple):
     """What to search for, from the options."""
 
@@ -43,7 +60,7 @@ class Wanted(NamedTuple):
     algorithm: str | None
 
 
-_OF_SCANNER = ("newline", "matches", "escape", "ansi", "untamed")
+_OF_SCANNER = ("newline", "matches", "escape", "ansi", "untamed", "max_record_bytes")
 
 
 class Reading(NamedTuple):
@@ -54,6 +71,7 @@ class Reading(NamedTuple):
     escape: str
     ansi: str
     untamed: str
+    max_record_bytes: int
     input_format: InputFormat
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -74,6 +92,7 @@ class FollowReading(NamedTuple):
     escape: str
     ansi: str
     untamed: str
+    max_record_bytes: int
     input_format: str
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -93,6 +112,7 @@ class Matching(NamedTuple):
     escape: str
     ansi: str
     untamed: str
+    max_record_bytes: int
 
     @property
     def of_scanner(self) -> dict[str, Any]:
@@ -197,6 +217,14 @@ _MATCHING = (
         show_default=True,
         help="What to do with a regex that Python must run and that is not ReDoS-safe (its time on one record has no "
         "practical bound): print a warning and use it, refuse all definitions, or use it without a warning.",
+    ),
+    click.option(
+        "--max-record-bytes",
+        metavar="SIZE",
+        type=record_bytes,
+        default="64M",
+        show_default=True,
+        help="A longer record gives no rows, and is counted; 256K at least.",
     ),
 )
 _SEARCHING = (

@@ -137,7 +137,7 @@ def run(
     on_wait : callable, optional
         Called with the error while the disk has no room for the rows.
     **options
-        ``newline``, ``matches``, ``escape``, ``ansi`` and ``untamed``, as :class:`Scanner` takes them.
+        ``newline``, ``matches``, ``escape``, ``ansi``, ``untamed`` and ``max_record_bytes``, as :class:`Scanner` takes them.
 
     Returns
     -------
@@ -367,7 +367,7 @@ def _described(scanner: Scanner | None) -> dict[str, Any] | None:
             {"Name": one.name, "Regex": one.regex} for one in scanner.definitions if one.name not in labels
         ],
         "labels": {one.name: one.regex for one in scanner.definitions if one.name in labels},
-        "options": scanner.options,
+        "options": {**scanner.options, "max_record_bytes": scanner.max_record_bytes},
     }
 
 

@@ -29,8 +29,9 @@ _HEAD_BYTES = 200
 Status = Literal["InProgress", "Completed", "Failed", "Stopped", "Unknown"]
 _TEXTS = ("failure_reason", "stopped_by", "started_at", "ended_at", "job_id")
 _STATUSES = ("InProgress", "Completed", "Failed", "Stopped", UNKNOWN)
-# Those of a scanner.
+# Those of a scanner: texts, and a number.
 _OPTIONS = {"newline", "matches", "escape", "ansi"}
+_MOST_BYTES = "max_record_bytes"
 
 
 class JobRecord(NamedTuple):
@@ -181,9 +182,17 @@ def _is_scanner(value: object) -> bool:
     return (
         all(_is_texts(one, ("Name", "Regex")) for one in value["definitions"])
         and _is_texts(value.get("labels"))
-        and _is_texts(value.get("options"))
-        and value["options"].keys() <= _OPTIONS
+        and _are_options(value.get("options"))
     )
+
+
+def _are_options(value: object) -> bool:
+    """Whether a value holds options of a scanner; which values they may have, the scanner says."""
+    if not isinstance(value, dict) or not value.keys() <= {*_OPTIONS, _MOST_BYTES}:
+        return False
+    size = value.get(_MOST_BYTES, 0)
+    texts = {name: one for name, one in value.items() if name != _MOST_BYTES}
+    return isinstance(size, int) and not isinstance(size, bool) and _is_texts(texts)
 
 
 def _is_process(value: object) -> bool:

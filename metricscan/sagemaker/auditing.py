@@ -30,6 +30,7 @@ from metricscan.sagemaker.reported import Report, reported_values
 from metricscan.sagemaker.request import TuningRequest, load_request
 from metricscan.sagemaker.scanners import scanner_of
 from metricscan.sagemaker.spelling import as_in_model, holders, plain
+from metricscan.scanning.options import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -151,6 +152,7 @@ def audit(
     escape: Escape = "none",
     ansi: Ansi = "keep",
     untamed: Untamed = "warn",
+    max_record_bytes: int = MAX_RECORD_BYTES,
     **options: Any,
 ) -> Audit:
     """Compare logs with the values that the service reported about them.
@@ -168,7 +170,7 @@ def audit(
         FinalObjectiveValue is compared. What says no value of a job is not compared.
     newline, matches, escape
         How to read the logs, as :class:`metricscan.Scanner` takes them; the other ways are tried as well.
-    ansi, untamed
+    ansi, untamed, max_record_bytes
         See :class:`metricscan.Scanner`.
     **options
         ``job``, ``include``, ``exclude``, ``input_format``, ``threads``, as :func:`metricscan.replay` takes them.
@@ -226,7 +228,8 @@ def audit(
     _check_read_again(map(os.fsdecode, paths))
     newline = newline or ("lf" if escape == "syslog" else "universal")
     asked: dict[str, str] = {"matches": matches, "newline": newline, "escape": escape}
-    scanner = scanner_of(loaded, **asked, ansi=ansi, untamed=untamed)
+    others: dict[str, Any] = {"ansi": ansi, "max_record_bytes": max_record_bytes}
+    scanner = scanner_of(loaded, **asked, **others, untamed=untamed)
     result = replay(paths, scanner, **options)
     # a glob may have found a pipe
     _check_read_again(log.path for job in result.jobs for log in job.logs)
@@ -240,7 +243,7 @@ def audit(
         read = (
             parts
             if reading == asked
-            else _parts(replay(paths, scanner_of(loaded, **reading, ansi=ansi, untamed="allow"), **options))
+            else _parts(replay(paths, scanner_of(loaded, **reading, **others, untamed="allow"), **options))
         )
         for scope in SCOPES:
             explained = sum(

@@ -21,7 +21,7 @@ def scanner_of(request: TuningRequest, *, untamed: Untamed = "warn", **options: 
     untamed : {"warn", "refuse", "allow"}
         What to do with a regex that is not ReDoS-safe.
     **options
-        ``newline``, ``matches``, ``escape`` and ``ansi``, as :class:`metricscan.Scanner` takes them.
+        ``newline``, ``matches``, ``escape``, ``ansi`` and ``max_record_bytes``, as :class:`metricscan.Scanner` takes them.
 
     Raises
     ------

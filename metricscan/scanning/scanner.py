@@ -134,8 +134,7 @@ class Scanner:
         untamed: Untamed = "warn",
         max_record_bytes: int = MAX_RECORD_BYTES,
     ) -> None:
-        check_max_record_bytes(max_record_bytes)
-        internal = {} if max_record_bytes == MAX_RECORD_BYTES else {"max_record_bytes": int(max_record_bytes)}
+        internal = _internal_of(max_record_bytes)
         given: dict[str, str | None] = {"newline": newline, "matches": matches, "escape": escape, "ansi": ansi}
         labels = () if labels is None else list(labels) if isinstance(labels, Iterator) else labels
         try:
@@ -181,6 +180,11 @@ class Scanner:
         self._chunk_bytes = int(settings.pop("chunk_bytes", CHUNK_BYTES))
         self.plan = plans.build(definitions, decisions, self.labels, **settings)
         self._watching: Plan | None = None
+
+    @property
+    def max_record_bytes(self) -> int:
+        """The longest record that is matched."""
+        return int(self._internal.get("max_record_bytes", MAX_RECORD_BYTES))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.definitions, self._given, self._internal, self.labels)
@@ -565,13 +569,24 @@ def report_untamed(scanner: Scanner, *, refuse: bool) -> None:
         warnings.warn(message, DefinitionWarning, stacklevel=3)
 
 
-def of_checked(definitions: Sequence[MetricDefinition], *, untamed: str, **options: str | None) -> Scanner:
+def _internal_of(max_record_bytes: int) -> dict[str, Any]:
+    check_max_record_bytes(max_record_bytes)
+    return {} if max_record_bytes == MAX_RECORD_BYTES else {"max_record_bytes": int(max_record_bytes)}
+
+
+def of_checked(
+    definitions: Sequence[MetricDefinition],
+    *,
+    untamed: str,
+    max_record_bytes: int = MAX_RECORD_BYTES,
+    **options: str | None,
+) -> Scanner:
     """A scanner of definitions whose suspicious regexes were reported already; the caller reports the untamed ones."""
     loaded, decisions, _ = read_with(definitions, plans.decide)
     given = {"newline": None, "matches": "all", "escape": "none", "ansi": "keep", **options}
     checked({**given, "untamed": untamed})
     scanner = Scanner.__new__(Scanner)
-    scanner._set_up(loaded, decisions, given, {})
+    scanner._set_up(loaded, decisions, given, _internal_of(max_record_bytes))
     return scanner
 
 

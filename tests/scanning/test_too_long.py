@@ -124,7 +124,7 @@ def test_a_replay_counts_them(tmp_path, capsys):
     from metricscan.cli import main
 
     assert main(["replay", str(tmp_path), "-m", r"loss=loss=(\d+)"]) == 0
-    assert "1 record of more than max_record_bytes: no rows" in capsys.readouterr().out
+    assert "1 record of more than --max-record-bytes: no rows" in capsys.readouterr().out
     assert main(["replay", str(tmp_path), "-m", r"loss=loss=(\d+)", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["too_long"] == 1
 
