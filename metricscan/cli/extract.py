@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "csv", "jsonl"]),
     help="What to print.  [default: table on a terminal, else csv]",
 )
+@click.option(
+    "--json", "print_json", is_flag=True, help="Print each row as one line of JSON: the same as --format jsonl."
+)
 @no_csv_guard_option
 @threads_option
 def extract(
@@ -51,6 +54,7 @@ def extract(
     job: str,
     step: str | None,
     format_: str | None,
+    print_json: bool,
     no_csv_guard: bool,
     threads: int | None,
 ) -> int:
@@ -61,7 +65,9 @@ def extract(
     table leaves some out. Matches that gave no row, near misses and errors are counted on stderr at the end. Exit code 0; 1 if
     there is no row; 2 for wrong usage or an unreadable log.
     """
-    format_ = format_ or ("table" if sys.stdout.isatty() else "csv")
+    if print_json and format_ not in (None, "jsonl"):
+        raise click.UsageError(f"--json and --format {format_} exclude each other")
+    format_ = "jsonl" if print_json else format_ or ("table" if sys.stdout.isatty() else "csv")
     if no_csv_guard and format_ != "csv":
         raise click.UsageError("--no-csv-guard needs --format csv")
     from metricscan.replaying.extract import extracted, step_name

@@ -68,6 +68,11 @@ def test_rows_come_in_the_order_of_the_log_with_their_steps(run, log):
     assert [line.rpartition(",")[2] for line in out.splitlines()[1:]] == ["", "1", "1", "2", "2"]
 
 
+def test_json_is_a_format(run, log):
+    path = log("loss=9\n")
+    assert run("extract", path, *LOSS, "--json") == run("extract", path, *LOSS, "--format", "jsonl")
+
+
 def test_the_table(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     long = "a" * 30 + "b" * 30
@@ -134,6 +139,7 @@ def test_a_log_that_cannot_be_read_is_an_error_after_the_rows_of_others(run, tmp
         ([*LOSS, *WORKER, "--step", "worker"], "'worker' is a label"),
         ([*LOSS, "--format", "jsonl", "--no-csv-guard"], "--no-csv-guard needs --format csv"),
         (["-m", "loss=("], "metric definition"),
+        ([*LOSS, "--json", "--format", "csv"], "--json and --format csv exclude each other"),
     ],
 )
 def test_wrong_usage(run, log, arguments, told):
