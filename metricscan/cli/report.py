@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def report(
         replaying = {"job": job, "jobs": jobs_file, "threads": threads}
         gather = _of_logs(paths, wanted, reading, goal, replaying, how, shows_progress=not live)
     else:
-        gather = _of_dataset(paths, goal, jobs_file, how)
+        gather = _of_dataset(paths, goal, jobs_file, how, waits=live)
     if out is None:
         return _serve(gather, paths, port or 0)
     from metricscan.reports.page import page_html
@@ -132,9 +133,9 @@ def _serve(gather: Callable[[], dict[str, Any]], paths: tuple[str, ...], port: i
 
 
 def _of_dataset(
-    paths: tuple[str, ...], goal: Goal, jobs_file: str | None, how: dict[str, Any]
+    paths: tuple[str, ...], goal: Goal, jobs_file: str | None, how: dict[str, Any], *, waits: bool
 ) -> Callable[[], dict[str, Any]]:
-    """What gathers the data of a page of a dataset."""
+    """What gathers the data of a page of a dataset; of a folder that is still empty, if ``waits``, that there is nothing yet."""
     from metricscan.datasets.dataset import Dataset
     from metricscan.logs.jobs_file import add_facts
     from metricscan.reports.page_data import page_data
@@ -146,15 +147,39 @@ def _of_dataset(
         if given.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             option = "--label" if name == "labels" else f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{option} is for logs, which need definitions: -m NAME=REGEX or -d FILE")
-    first = Dataset(paths[0])
-    how["objective"] = objective = goal.objective(first.objective)
-    goal.check_ranked(objective)
-    if objective is not None:
-        how |= goal.conditions_after(first)
-    if jobs_file is not None:
-        how["jobs"], notices = add_facts(first.jobs, jobs_file)
-        print_notices(notices)
-    return lambda: page_data(Dataset(paths[0]), **how)
+    is_prepared = False
+
+    def prepare() -> None:
+        nonlocal is_prepared
+        first = Dataset(paths[0])
+        how["objective"] = objective = goal.objective(first.objective)
+        goal.check_ranked(objective)
+        if objective is not None:
+            how.update(goal.conditions_after(first))
+        if jobs_file is not None:
+            how["jobs"], notices = add_facts(first.jobs, jobs_file)
+            print_notices(notices)
+        is_prepared = True
+
+    def gather() -> dict[str, Any]:
+        if not is_prepared:
+            if _is_empty(paths[0]):
+                data = page_data({}, title=how["title"] or paths[0], source=paths[0])
+                return {**data, "notes": [f"{paths[0]} holds nothing yet. Its jobs appear here as they come."]}
+            prepare()
+        return page_data(Dataset(paths[0]), **how)
+
+    if not (waits and _is_empty(paths[0])):
+        prepare()
+    return gather
+
+
+def _is_empty(path: str) -> bool:
+    """Whether this is a folder without anything in it."""
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
 
 
 def _of_logs(

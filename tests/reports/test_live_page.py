@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import pytest
 from support.pages import data_of
 
-from metricscan import Objective, OptionError, Scanner, SourceError, replay
+from metricscan import Dataset, FollowedFile, Journal, Objective, OptionError, Scanner, SourceError, replay
+from metricscan.cli import main
 from metricscan.reports.live_page import LivePage, state_of
 from metricscan.reports.page_data import page_data
 
@@ -31,7 +32,14 @@ def log(tmp_path):
 def served(log, monkeypatch, **options):
     monkeypatch.setattr("metricscan.reports.live_page._LEAST_PAUSE_S", 0.0)
     monkeypatch.setattr("metricscan.reports.live_page._PAUSES", 0)
-    with LivePage(lambda: page_data(replay(log, SCANNER, objective=MIN)), **options) as page:
+    with running(LivePage(lambda: page_data(replay(log, SCANNER, objective=MIN)), **options)) as page:
+        yield page
+
+
+@contextmanager
+def running(live):
+    """A page that is served meanwhile."""
+    with live as page:
         thread = threading.Thread(target=page.serve)
         thread.start()
         try:
@@ -244,3 +252,50 @@ def test_the_command_serves_until_an_interrupt(log):
     assert process.returncode == 0
     assert "Traceback" not in err
     assert path not in err
+
+
+def test_a_journal_that_grows(tmp_path, monkeypatch):
+    path = str(tmp_path / "journal")
+    place = FollowedFile("a", "a", 0, "a.log")
+    with Journal.open(path, SCANNER) as journal, SCANNER.stream() as stream:
+        stream.feed(b"loss=3\n")
+        journal.append(place, stream.take())
+        journal.commit()
+        monkeypatch.setattr("metricscan.reports.live_page._LEAST_PAUSE_S", 0.0)
+        monkeypatch.setattr("metricscan.reports.live_page._PAUSES", 0)
+        gather = lambda: page_data(Dataset(path), objective=MIN)  # noqa: E731
+        with running(LivePage(gather, state=lambda: state_of([path]))) as page:
+            assert json.loads(ask(page, path_of(page) + "data.json")[2])["jobs"]["value"] == [3]
+            stream.feed(b"loss=1\n")
+            journal.append(place, stream.take())
+            journal.commit()
+            data = json.loads(ask(page, path_of(page) + "data.json")[2])
+            assert (data["jobs"]["value"], data["curves"][0]["value"]) == ([1], [3, 1])
+
+
+def test_a_folder_of_runs_from_when_it_is_empty(tmp_path, monkeypatch, capsys):
+    """The page is served before the first job has begun, and has each job that metricscan run adds."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    served = {}
+
+    def serve(gather, paths, port):
+        served["gather"] = gather
+        return 0
+
+    monkeypatch.setattr(sys.modules["metricscan.cli.report"], "_serve", serve)
+    assert main(["report", "--live", "runs", "--minimize", "loss"]) == 0
+    data = served["gather"]()
+    assert (data["jobs"]["count"], data["winner"]) == (0, None)
+    assert data["notes"] == ["runs holds nothing yet. Its jobs appear here as they come."]
+    for number in (2, 1):
+        command = ["run", "--out", f"runs/job{number}", "-m", "loss=loss=([0-9.]+)", "--", "echo", f"loss={number}"]
+        assert main(command) == 0
+        data = served["gather"]()
+        assert (data["winner"]["name"], data["winner"]["value"]) == (f"job{number}", number)
+    assert data["jobs"]["name"] == ["job1", "job2"]
+    capsys.readouterr()
+    # without --live there is nothing to wait for
+    (tmp_path / "empty").mkdir()
+    assert main(["report", "empty", "-o", "x.html"]) == 2
+    assert capsys.readouterr().err.startswith("metricscan: empty is not a dataset")

@@ -129,6 +129,21 @@ function changed(...what) {
   for (const listener of listeners) listener(new Set(what));
 }
 
+// What takes long is drawn behind the next frame, once, however often it is asked for meanwhile.
+const waiting = new Set();
+function later(draw) {
+  document.documentElement.dataset.drawn = "no";
+  if (!waiting.size) {
+    requestAnimationFrame(() => setTimeout(() => {
+      const draws = [...waiting];
+      waiting.clear();
+      for (const one of draws) one();
+      if (!picture.isComing) document.documentElement.dataset.drawn = "yes";
+    }));
+  }
+  waiting.add(draw);
+}
+
 function isMarked(name) {
   return state.marked.includes(name);
 }

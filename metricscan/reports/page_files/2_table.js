@@ -128,7 +128,7 @@ function buildTable() {
   const heading = document.getElementById("ranking-heading");
   heading.textContent = data.objective ? "Ranking" : "Jobs";
   if (!data.jobs.count) {
-    fill(body, make("p", { class: "empty" }, "There are no jobs."));
+    fill(body, make("p", { class: "empty" }, "There are no jobs."), data.notes.map((note) => make("p", { class: "hint" }, note)));
     return;
   }
   const search = make("input", {
@@ -210,11 +210,13 @@ function showSort() {
 
 function sortBy(column) {
   const { key, descending } = state.sort;
-  choose(() => {
-    // ascending, descending, then the order of the ranking again
-    if (key !== column.key) state.sort = { key: column.key, descending: false };
-    else state.sort = descending ? { key: null, descending: false } : { key, descending: true };
-  });
+  // ascending, descending, then the order of the ranking again
+  if (key !== column.key) state.sort = { key: column.key, descending: false };
+  else state.sort = descending ? { key: null, descending: false } : { key, descending: true };
+  state.page = 0;
+  selectJobs();
+  // the curves are those of the same jobs
+  changed("order");
   showSort();
   say(state.sort.key ? "sorted by " + column.label + (state.sort.descending ? ", descending" : ", ascending") : "in the order of the ranking");
 }
@@ -286,6 +288,6 @@ listeners.push((what) => {
     buildTable();
     selectJobs();
   }
-  if (what.has("data") || what.has("jobs") || what.has("marked")) drawRows();
+  if (what.has("data") || what.has("jobs") || what.has("order") || what.has("marked")) drawRows();
   if (what.has("data") || what.has("marked")) drawMarked();
 });

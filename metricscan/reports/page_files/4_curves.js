@@ -178,9 +178,27 @@ function shownCurves() {
 
 const UNITS_OF_TIME = [[86400 * 3, 86400, "days"], [3600 * 3, 3600, "hours"], [180, 60, "minutes"], [0, 1, "seconds"]];
 
-function drawCurves() {
-  if (!picture.plot) return;
+// New lines in the picture that is there, where its axes stay.
+function updateCurves() {
+  const wasZoomed = isZoomed();
+  if (picture.plot) readLines();
+  if (!picture.view || picture.kind !== pictureKind()) {
+    drawCurves();
+    return;
+  }
   hover(null);
+  picture.active = null;
+  picture.whole = rangesOf(picture.lines);
+  if (!wasZoomed) wholeRange();
+  colourCurves();
+}
+
+function pictureKind() {
+  return JSON.stringify([state.axis, state.logValues, state.logAxis, state.metrics, picture.unit]);
+}
+
+// The lines that are shown, and the unit of their times.
+function readLines() {
   picture.lines = shownCurves().map((curve) => ({ curve, ...drawnPoints(curve) }));
   let longest = 0;
   if (state.axis === "time") {
@@ -188,9 +206,16 @@ function drawCurves() {
   }
   const [, unit, unitName] = UNITS_OF_TIME.find(([least]) => longest >= least);
   if (state.axis === "time") for (const line of picture.lines) line.x = line.x.map((where) => where / unit);
-  const label = { step: data.step_name, row: "row of the job", time: "time since the first value, in " + unitName }[state.axis];
+  picture.unit = state.axis === "time" ? unitName : null;
+}
+
+function drawCurves() {
+  if (!picture.plot) return;
+  hover(null);
+  readLines();
+  const label = { step: data.step_name, row: "row of the job", time: "time since the first value, in " + picture.unit }[state.axis];
   const whole = rangesOf(picture.lines);
-  const kind = JSON.stringify([state.axis, state.logValues, state.logAxis, state.metrics]);
+  const kind = pictureKind();
   // the part that the reader looks at stays, as long as the axes do
   const ranges = kind === picture.kind && isZoomed() ? { x: bounds(picture.figure.x_range), y: bounds(picture.figure.y_range) } : whole;
   Object.assign(picture, { whole, kind });
@@ -210,10 +235,10 @@ function drawCurves() {
     const dash = DASHES[number % DASHES.length];
     picture.sources.grey.push(linesIn(figure, { line_width: 1.1, line_dash: { value: dash }, line_color: colour(GREY) }));
     picture.sources.first.push(linesIn(figure, { line_width: 2.2, line_dash: { value: dash }, line_color: colour("best") }));
-    picture.sources.marked.push(linesIn(figure, { line_width: 2.4, line_dash: { value: dash }, line_color: { field: "colour" } }));
+    picture.sources.marked.push(linesIn(figure, { line_width: 2.4, line_dash: { value: dash }, line_color: { field: "colour" }, level: "overlay" }));
   });
   drawBands(figure);
-  picture.sources.hover = linesIn(figure, { line_width: 3, line_color: colour("text") });
+  picture.sources.hover = linesIn(figure, { line_width: 3, line_color: colour("text"), level: "overlay" });
   picture.sources.dots = new Bokeh.ColumnDataSource({ data: { x: [], y: [], colour: [] } });
   figure.scatter({ field: "x" }, { field: "y" }, { source: picture.sources.dots, size: 6, line_color: null, fill_color: { field: "colour" } });
   picture.figure = figure;
@@ -225,11 +250,15 @@ function drawCurves() {
   });
   const drawn = (picture.drawn = {});
   forget(picture.view);
+  Object.assign(picture, { view: null, isComing: true });
   fill(picture.plot);
   Bokeh.Plotting.show(figure, picture.plot).then((view) => {
     // another one may have been begun meanwhile
-    if (picture.drawn === drawn) picture.view = view;
-    else forget(view);
+    if (picture.drawn !== drawn) {
+      forget(view);
+      return;
+    }
+    Object.assign(picture, { view, isComing: false });
     document.documentElement.dataset.drawn = "yes";
   });
 }
@@ -321,27 +350,39 @@ function rangesOf(lines) {
   return { x: range(lines.map((one) => one.x.filter((_, at) => !Number.isNaN(one.y[at]))), state.logAxis), y: range(lines.map((one) => one.y), state.logValues) };
 }
 
-// Which curves are grey and which are coloured; without drawing the picture anew.
+// Which curves are grey and which are coloured; without drawing the picture anew. A marked curve lies above itself in grey, so that
+// a mark changes little.
 function colourCurves() {
   if (!picture.figure) return;
+  const best = colour("best"), grey = colour(GREY);
+  const marks = new Map(state.marked.map((name) => [name, markColour(name)]));
+  const before = picture.groups;
   const groups = { grey: state.metrics.map(() => []), first: state.metrics.map(() => []), marked: state.metrics.map(() => []) };
   for (const line of picture.lines) {
-    const group = isMarked(line.curve.name) ? "marked" : isFirst(line.curve.job) ? "first" : "grey";
-    groups[group][state.metrics.indexOf(line.curve.metric)].push(line);
+    const number = state.metrics.indexOf(line.curve.metric);
+    groups[isFirst(line.curve.job) ? "first" : "grey"][number].push(line);
+    if (marks.has(line.curve.name)) groups.marked[number].push(line);
   }
   const dots = { x: [], y: [], colour: [] };
   const others = groups.grey.reduce((sum, some) => sum + some.length, 0);
   for (const [group, byMetric] of Object.entries(groups)) {
     byMetric.forEach((lines, number) => {
       const source = picture.sources[group][number];
-      const colours = lines.map((line) => (group === "marked" ? markColour(line.curve.name) : colour(group === "first" ? "best" : GREY)));
+      const colours = lines.map((line) => (group === "marked" ? marks.get(line.curve.name) : group === "first" ? best : grey));
+      lines.forEach((line, at) => addLonePoints(dots, line, colours[at]));
+      const isSame = group !== "marked" && before && picture.filled === picture.figure && isEqual(lines, before[group][number]);
+      if (isSame) return;
       source.data = { x: lines.map((line) => line.x), y: lines.map((line) => line.y), colour: colours };
       if (group === "grey") source.glyph.line_alpha = (others > 300 ? 0.2 : others > 40 ? 0.4 : 0.75) * (picture.bands.length ? 0.5 : 1);
-      lines.forEach((line, at) => addLonePoints(dots, line, colours[at]));
     });
   }
-  picture.sources.dots.data = dots;
+  if (dots.x.length || picture.sources.dots.data.x.length) picture.sources.dots.data = dots;
+  Object.assign(picture, { groups, filled: picture.figure });
   drawLegend(groups);
+}
+
+function isEqual(some, others) {
+  return some.length === others?.length && some.every((one, at) => one === others[at]);
 }
 
 // A point between gaps is no line.
@@ -364,7 +405,7 @@ function stroke(itsColour, dash = DASHES[0]) {
 
 function drawLegend(groups) {
   const items = [];
-  const first = groups.first.flat();
+  const first = groups.first.flat().filter((line) => !isMarked(line.curve.name));
   if (first.length) {
     const names = [...new Set(first.map((line) => line.curve.name))];
     const text = names.length === 1 ? shortened(names[0], 48) + " (best)" : state.top ? counted(names.length, "job") + " of the first " + state.top : counted(names.length, "job") + " that tie";
@@ -379,7 +420,7 @@ function drawLegend(groups) {
   }
   const plain = [...groupsShown.values()].filter((one) => !one.best).length;
   if (plain) items.push(make("li", {}, stroke(colour(GREY)), counted(plain, items.length ? "other group" : "group")));
-  const others = new Set(groups.grey.flat().map((line) => line.curve.job)).size;
+  const others = new Set(groups.grey.flat().filter((line) => !isMarked(line.curve.name)).map((line) => line.curve.job)).size;
   if (others) items.push(make("li", {}, stroke(colour(GREY)), counted(others, items.length && !groupsShown.size ? "other job" : "job")));
   if (state.metrics.length > 1) state.metrics.forEach((name, number) => items.push(make("li", {}, stroke(colour("soft"), DASHES[number % DASHES.length]), shortened(name, 40))));
   fill(picture.legend, items);
@@ -520,10 +561,11 @@ listeners.push((what) => {
     readCurves();
     buildCurves();
   }
-  if (what.has("data") || what.has("jobs") || what.has("theme")) drawCurves();
+  if (what.has("data") || what.has("theme")) later(drawCurves);
+  else if (what.has("jobs")) later(updateCurves);
   else if (what.has("marked") || what.has("top")) {
     // a marked job is drawn though the filters leave it out
-    if (state.marked.some((name) => !picture.lines.some((line) => line.curve.name === name))) drawCurves();
+    if (state.marked.some((name) => !picture.lines.some((line) => line.curve.name === name))) later(updateCurves);
     else colourCurves();
   }
 });

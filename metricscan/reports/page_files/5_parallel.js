@@ -224,5 +224,5 @@ function textBetween(axis, low, high) {
 
 listeners.push((what) => {
   if (what.has("data")) buildParallel();
-  drawParallel();
+  if (!what.has("order")) later(drawParallel);
 });
