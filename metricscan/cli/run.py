@@ -6,14 +6,13 @@ import contextlib
 import os
 import re
 import select
-import signal
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from metricscan.cli.goal import step_place_option
+from metricscan.cli.job_signals import Forwarder, ReadingStopped
 from metricscan.cli.live_panel import LivePanel, elapsed
 from metricscan.cli.options import (
     Matching,
@@ -54,7 +53,6 @@ _OF_READERS = {
         "rank",
     ),
 }
-_FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
 class _RunCommand(click.Command):
@@ -199,7 +197,7 @@ def run(
         raise click.UsageError("--threshold needs --on-event COMMAND")
     if given["training_definition"] is not None and given["tuning_job"] is None and attach is None:
         raise click.UsageError("--training-definition needs --tuning-job FILE")
-    forwarder = _Forwarder()
+    forwarder = Forwarder()
     shown = _Shown(forwarder)
     job: RunningJob | None = None
     try:
@@ -225,6 +223,12 @@ def run(
     except CommandError as error:
         complain(error)
         return error.exit_code
+    except ReadingStopped:
+        assert job is not None
+        folder = one_line(job.folder)
+        click.echo("metricscan: interrupted: not all of the job's output was read", err=True)
+        click.echo(f"hint: metricscan run --attach {folder} reads it on", err=True)
+        return EXIT_NOT_RUN
     except MetricscanError as error:
         for warning in getattr(error, "warnings", ()):
             print_warning(str(warning))
@@ -361,7 +365,7 @@ def _warnings_of(tuning_job: str | None) -> list[type[Warning]]:
     return [JobWarning, RequestWarning]
 
 
-def _read(job: RunningJob, forwarder: _Forwarder, shown: _Shown) -> None:
+def _read(job: RunningJob, forwarder: Forwarder, shown: _Shown) -> None:
     """Read the job to its end."""
     forwarder.job = job
     told = shown.told
@@ -369,6 +373,7 @@ def _read(job: RunningJob, forwarder: _Forwarder, shown: _Shown) -> None:
     started = time.monotonic() - (job.record.seconds or 0.0)
     try:
         while job.poll():
+            forwarder.polls += 1
             forwarder.stop_orphans()
             told.poll(job)
             shown.panel.draw(job, started)
@@ -412,61 +417,10 @@ def _exit_code(record: JobRecord, stopped_exit_code: int) -> int:
     return EXIT_NOT_RUN if record.exit_code is None else record.exit_code
 
 
-class _Forwarder:
-    """Forwards the signals of this process to the job while its block runs."""
-
-    def __init__(self) -> None:
-        self.job: RunningJob | None = None
-        self._early: list[int] = []
-        self._is_stop = self._has_asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for name in _FORWARDED:
-                number = getattr(signal, name)
-                # under nohup the job outlives its terminal
-                if name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-    def _handle(self, number: int, _: object) -> None:
-        if self.job is None:
-            self._early.append(number)
-            return
-        self._forward(number)
-
-    def _forward(self, number: int) -> None:
-        assert self.job is not None
-        asks = number in (signal.SIGTERM, signal.SIGINT)
-        self._has_asked = self._has_asked or asks
-        if not self.job.send_signal(number) and asks:
-            # Its supervisor was killed, or ends at this moment.
-            self._is_stop = True
-
-    @property
-    def asked_for_end(self) -> bool:
-        """Whether a signal asked for an end, and there is no supervisor any more, so that the reader alone goes on."""
-        return self._is_stop or (self._has_asked and self.job is not None and not self.job.is_supervised)
-
-    def stop_orphans(self) -> None:
-        """Forward what came before the job; stop a job that has no supervisor any more, if a signal asked for that."""
-        early, self._early = self._early, []
-        for number in early:
-            self._forward(number)
-        if self._is_stop and self.job is not None:
-            self._is_stop = False
-            self.job.stop("a signal")
-
-
 class _Shown:
     """What is shown of a job: its own output, and a panel."""
 
-    def __init__(self, forwarder: _Forwarder) -> None:
+    def __init__(self, forwarder: Forwarder) -> None:
         self._forwarder = forwarder
         self.panel = LivePanel()
         self.told: _Told | None = None

@@ -1,6 +1,7 @@
 """Signals end a command, whatever it does: they stop scans in all threads, and what cannot be stopped ends with the process."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,21 @@ def test_a_signal_ends_the_command(logs, arguments, number, code):
     assert "Traceback" not in told
     # a follower that can commits what it has read, and says so
     assert "interrupted" in told or arguments[0] == "follow"
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize(("command", "status"), [("true", "Completed"), ("sleep 60", "Stopped")])
+def test_a_signal_ends_a_run_whose_output_takes_re_too_long(tmp_path, command, status):
+    folder = tmp_path / "job"
+    shell = f"echo x={'a' * 60}; {command}"
+    with busy(["run", *ENDLESS, "-o", folder, "--", "sh", "-c", shell]) as process:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 125
+    assert "interrupted: not all of the job's output was read\nhint: metricscan run --attach" in said
+    record = json.loads((folder / "job.json").read_text())
+    assert (record["status"], record.get("is_read")) == (status, None)
 
 
 @pytest.mark.slow
