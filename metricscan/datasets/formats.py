@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -30,6 +31,11 @@ def check_format(format: str) -> None:  # noqa: A002
     """Raise an OptionError if a dataset has no such format."""
     if format not in FORMATS:
         raise OptionError(f"format={format!r}: one of {', '.join(FORMATS)} was expected")
+
+
+def _opened(path: str, mode: str) -> pa.OSFile:
+    """A file for pyarrow, which encodes a text as UTF-8 and so fails at a name that is not UTF-8."""
+    return pa.OSFile(os.fsencode(path), mode)
 
 
 # ---- writing
@@ -69,8 +75,9 @@ class _ParquetWriter:
         # Values rarely repeat and places never do: a dictionary of them costs time and saves nothing. Places rise, so their
         # differences are small, and zstd gains 2 % more on them for a third of the time. The bytes of values lie apart,
         # first those that differ little. Beside plain columns under zstd: half of the time, 0.62 of the size.
+        self._file = _opened(path, "wb")
         self._writer = pq.ParquetWriter(
-            path,
+            self._file,
             schema,
             compression={name: "none" if of_rows and name in _PLACES else "zstd" for name in schema.names},
             compression_level={name: 1 for name in schema.names if not (of_rows and name in _PLACES)},
@@ -87,7 +94,10 @@ class _ParquetWriter:
             self._writer.write_table(_with_used_names(table), row_group_size=GROUP_ROWS)
 
     def close(self) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
 
     abandon = close
 
@@ -151,7 +161,7 @@ class _TableAsCsv:
 
     def __init__(self, path: str, schema: pa.Schema, *, guard: bool = False) -> None:
         self._guard = guard
-        self._file = pa.OSFile(path, "wb")
+        self._file = _opened(path, "wb")
         self._file.write((",".join(schema.names) + "\n").encode())
 
     def write(self, table: pa.Table) -> None:
@@ -278,12 +288,12 @@ def _read_parquet(path: str, _: pa.Schema) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
     # not mapped: the pages of a mapped file would count as memory of this process
-    with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
+    with _opened(path, "rb") as source, pq.ParquetFile(source, pre_buffer=False) as file:
         yield from file.iter_batches(BATCH_ROWS, columns=TABLE_SCHEMA.names)
 
 
 def _read_arrow(path: str, _: pa.Schema) -> Iterator[pa.RecordBatch]:
-    with pa.OSFile(path) as source, pa.ipc.open_file(source) as file:
+    with _opened(path, "rb") as source, pa.ipc.open_file(source) as file:
         for number in range(file.num_record_batches):
             yield file.get_batch(number)
 
@@ -294,7 +304,9 @@ def _read_csv(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     plain = {field.name: pa.string() if pa.types.is_dictionary(field.type) else field.type for field in schema}
     convert = pc.ConvertOptions(column_types=plain, null_values=[""], strings_can_be_null=False)
     # the name of a job or metric may hold a newline
-    yield from pc.open_csv(path, parse_options=pc.ParseOptions(newlines_in_values=True), convert_options=convert)
+    parse = pc.ParseOptions(newlines_in_values=True)
+    with _opened(path, "rb") as source:
+        yield from pc.open_csv(source, parse_options=parse, convert_options=convert)
 
 
 def _read_json_lines(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

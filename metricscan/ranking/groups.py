@@ -109,8 +109,10 @@ class Grouping(NamedTuple):
         if group_name is not None:
             try:
                 re.compile(group_name)
-            except re.error as error:
+            except (re.error, OverflowError) as error:
                 errors.append(f"group_name={group_name!r} is not a valid regex: {error}")
+            except RecursionError:
+                errors.append(f"group_name={group_name!r} is not a valid regex: its groups are nested too deeply")
             except TypeError:
                 errors.append(f"group_name={group_name!r}: a regex was expected")
         if group_value not in get_args(GroupValue):

@@ -80,6 +80,7 @@ COMMANDS = [
     ["survey", "logs", "--jobs=jobs.jsonl"],
     ["follow", "logs", *SCANNER, "--until=idle:0.1"],
     ["extract", GONE, *SCANNER],
+    ["diff", GONE, GONE],
     ["algorithms", GONE],
     ["stop", GONE],
     ["rank", GONE],
@@ -120,6 +121,15 @@ def test_a_dataset_and_its_pictures(kind, folder, capsys):
     out, err = capsys.readouterr()
     check(out)
     check(err)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_dataset_whose_name_is_no_text(kind, folder, capsys):
+    place = os.fsdecode(b"out\xff")
+    assert main([*REPLAY, f"--out={place}", f"--format={kind}"]) == 0
+    assert Dataset(place)[METRIC].num_rows == 3 * len(FILES) + 3
+    assert main(["rank", place]) == 0
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 def test_json_is_json(folder, capsys):
