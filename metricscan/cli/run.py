@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from metricscan.cli.counts import print_troubles
 from metricscan.cli.goal import step_place_option
 from metricscan.cli.job_signals import Forwarder, ReadingStopped
 from metricscan.cli.live_panel import LivePanel, elapsed
@@ -22,7 +23,7 @@ from metricscan.cli.options import (
     printed_warnings,
     wanted_options,
 )
-from metricscan.cli.output import EXIT_NOT_RUN, complain, print_notices
+from metricscan.cli.output import EXIT_NOT_RUN, complain, open_console, print_notices
 from metricscan.cli.stopping import taking_its_time
 from metricscan.cli.terminal import one_line
 from metricscan.errors import SourceError
@@ -409,6 +410,7 @@ def _print_end(job: RunningJob) -> None:
             continue
         step = "" if row.step is None else f" at step {row.step:.12g}"
         click.echo(f"  {named(name)} {one_line(str(row.value))}{step}", err=True)
+    print_troubles(open_console(err=True), job.stats)
 
 
 def _exit_code(record: JobRecord, stopped_exit_code: int) -> int:

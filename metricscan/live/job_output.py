@@ -16,6 +16,7 @@ from metricscan.live.identity import Checkpoint
 from metricscan.live.reading import LogReader
 from metricscan.live.supervisor import NO_ROOM
 from metricscan.logs.job import Notice
+from metricscan.scanning.stats import ScanStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -80,6 +81,7 @@ class JobOutput:
         self._path = journal
         self._journal: Journal | None = None
         self._readers: list[LogReader] = []
+        self._counted = ScanStats()
         #: What the journal is known by, as long as it lies where it was.
         self._place: tuple[tuple[int, int], ...] | None = None
         self._tried_at = self._checked_at = -_RETRY_S
@@ -95,6 +97,16 @@ class JobOutput:
                     raise
                 if on_wait is not None:
                     on_wait(error)
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of what was read. Those of an earlier reader, where this one goes on, may be missing."""
+        if not self._readers:
+            return self._counted
+        stats = ScanStats()
+        for reader in self._readers:
+            stats.merge(reader.stats)
+        return stats
 
     # ---- the journal
 
@@ -157,6 +169,7 @@ class JobOutput:
 
     def _let_go(self) -> None:
         """Close the files, without a commit."""
+        self._counted = self.stats
         for reader in self._readers:
             reader.close()
         if self._journal is not None:

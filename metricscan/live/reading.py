@@ -25,6 +25,7 @@ from metricscan.logs.formats import CONTAINER_FORMATS, HEAD_BYTES, LONG_HEAD_BYT
 from metricscan.logs.growing_export import text_tail
 from metricscan.logs.tails import crash_of
 from metricscan.scanning.result import Taken
+from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.stream import (
     begin_behind,
     set_tail,
@@ -144,10 +145,20 @@ class LogReader:
         self._parts: dict[int, PartStream] = {}
         #: Parts that ended and whose last rows were not handed on.
         self._ended: dict[int, PartStream] = {}
+        self._counted = ScanStats()
 
     def close(self) -> None:
         """Close the files."""
         self.log.close()
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of what was read. Those of an earlier reader, where this one goes on, may be missing."""
+        stats = ScanStats()
+        stats.merge(self._counted)
+        for part in self._parts.values():
+            stats.merge(part.stream.stats)
+        return stats
 
     # ---- polls
 
@@ -437,6 +448,7 @@ class LogReader:
             part.stream.close()
             part.take()
         self._check(event.part, part)
+        self._counted.merge(part.stream.stats)
         self._ended[event.part] = part
 
     def _found(self) -> list[PartRows]:

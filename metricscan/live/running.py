@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from metricscan.live.job_steps import JobSteps
     from metricscan.logs.job import Notice
     from metricscan.logs.job_record import JobRecord
+    from metricscan.scanning.stats import ScanStats
 
 _POLL_S = 0.02
 # How often is looked whether the job runs.
@@ -166,6 +167,11 @@ class RunningJob:
         if not self._is_done:
             self._record = job_folder.current(self.folder)
         return self._record
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of what was read. Those of an earlier reader, where this one goes on, may be missing."""
+        return self._output.stats
 
     @property
     def is_done(self) -> bool:

@@ -52,6 +52,22 @@ def test_the_output_is_passed_on_and_our_own_words_are_errors(folder):
     ]
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_gave_no_row_is_told_at_the_end(folder, is_killed):
+    shell = "echo loss=abc; echo loss=0.5; echo loss=x; head -c 2000000 /dev/zero | tr '\\0' a; echo"
+    options = ("-m", r"loss=loss=(\S+)", "--max-record-bytes", "1M", "--out", folder)
+    code, _, err = metricscan("run", *options, "--", "sh", "-c", shell)
+    if is_killed:
+        # the next reader reads all again
+        shutil.rmtree(folder / "journal")
+        code, _, err = metricscan("run", "--attach", folder)
+    assert code == 0
+    assert err.splitlines()[-2:] == [
+        "loss: 2 values that are not numbers: no rows, for example 'abc'",
+        "1 record of more than --max-record-bytes: no rows",
+    ]
+
+
 def test_jobs_that_are_started_at_once_get_folders_of_their_own(tmp_path):
     begun = [
         subprocess.Popen([*MODULE, "run", "--", "true"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

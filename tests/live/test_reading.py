@@ -256,3 +256,22 @@ def test_the_crash_with_which_a_log_ends_is_that_of_a_replay(lines, data):
         metricscan.replay(log, scanner, out=tables)
         noted = metricscan.Dataset(tables).evidence.logs.values()
         assert [crash or None] == ([one.crash for one in noted] or [None])
+
+
+def test_the_counts_of_all_parts(tmp_path):
+    path = tmp_path / "train.log"
+    scanner = Scanner([r"loss=loss=(\S+)"], max_record_bytes=1 << 18)
+    reader = LogReader(str(path), scanner)
+    whole = b""
+    for text in (b"loss=1\nloss=a\n", b"loss=b\n" + b"x" * 300_000 + b"\nloss=2\n", b"loss=c\nloss=3\n"):
+        if whole:
+            path.rename(tmp_path / f"train.log.{len(whole)}")
+        path.write_bytes(text)
+        for _ in reader.poll():
+            pass
+        whole += text
+    reader.log.close()
+    expected = scanner.scan(whole).stats
+    stats = reader.stats
+    assert (stats.too_long, stats.metrics["loss"].unparsed) == (expected.too_long, expected.metrics["loss"].unparsed)
+    assert stats.metrics["loss"].rows == expected.metrics["loss"].rows == 3
