@@ -160,7 +160,7 @@ class JobGroups(NamedTuple):
                 console.print(f"  doubt {kind}: {len(jobs):,} of {count}: {of_them}", soft_wrap=True)
         else:
             console.print("Best group: none; no group has a job with a rank")
-        shown = self.table.slice(0, JOBS_SHOWN if top is None else top)
+        shown = self.table.slice(0, JOBS_SHOWN if top is None else min(top, self.table.num_rows))
         print_jobs(console, _columns(shown.to_pylist(), objective))
         if shown.num_rows < self.table.num_rows:
             console.print(f"  .. {counted(self.table.num_rows - shown.num_rows, 'more group')}; --top N shows N")

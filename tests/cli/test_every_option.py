@@ -134,3 +134,8 @@ def test_what_is_no_option(name, capsys):
         assert out == ""
         assert "no-such-option" in err
         assert all(one.isprintable() or one == "\n" for one in err)
+
+
+def test_more_groups_than_64_bits_count(folder, capsys):
+    assert main(["rank", "table", "--minimize", "loss", "--group-name", "trial", "--top", "9" * 20]) == 0
+    assert "trial" in capsys.readouterr().out
