@@ -33,7 +33,6 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "overflowcheck": False,
     "embedsignature": True,
-    "freethreading_compatible": True,
     # nothing in the core is pickled, or tested by docstrings
     "auto_pickle": False,
     "autotestdict": False,
