@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from metricscan.errors import OptionError
 
@@ -129,9 +129,8 @@ def _on_duckdb(work: Callable[[bytes], bytes], tasks: list[bytes], address: None
     import duckdb
     import pyarrow as pa
 
-    kept = _KeepsError(work)
-    with kept, duckdb.connect() as database:
-        database.create_function("partial_of", kept, ["BLOB"], "BLOB", side_effects=True)
+    with duckdb.connect() as database:
+        database.create_function("partial_of", work, ["BLOB"], "BLOB", side_effects=True)
         database.register("tasks", pa.table({"task": pa.array(tasks, pa.binary())}))
         rows = database.execute("select partial_of(task) from tasks")
         while row := rows.fetchone():
@@ -142,31 +141,8 @@ def _on_polars(work: Callable[[bytes], bytes], tasks: list[bytes], address: None
     import polars as pl
 
     frame = pl.LazyFrame({"task": tasks}, schema={"task": pl.Binary})
-    with _KeepsError(work) as kept:
-        found = frame.select(pl.col("task").map_elements(kept, return_dtype=pl.Binary)).collect()
+    found = frame.select(pl.col("task").map_elements(work, return_dtype=pl.Binary)).collect()
     yield from found["task"].to_list()
-
-
-class _KeepsError:
-    """Work of an engine in this process; its error takes the place of that in which the engine tells only its text."""
-
-    def __init__(self, work: Callable[[bytes], bytes]) -> None:
-        self._work = work
-        self._error: Exception | None = None
-
-    def __call__(self, task: bytes) -> bytes:
-        try:
-            return self._work(task)
-        except Exception as error:
-            self._error = error
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and self._error is not None and error is not self._error:
-            raise self._error from error
 
 
 _RUN: dict[str, Any] = {

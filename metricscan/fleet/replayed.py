@@ -18,7 +18,7 @@ from metricscan.errors import MetricscanError, OptionError, SourceError
 from metricscan.fleet.engines import Engine, engine_of
 from metricscan.fleet.gathered import Gathered
 from metricscan.fleet.listing import TASK_BYTES, TASK_LOGS, logs_of, tasks_of
-from metricscan.fleet.work import Work, tasks_as_bytes
+from metricscan.fleet.work import Work, error_in, tasks_as_bytes
 from metricscan.replaying.replay import prepared
 
 if TYPE_CHECKING:
@@ -140,7 +140,11 @@ def _gathered(run_tasks: Engine, work: Work, tasks: list[bytes], logs: int) -> G
 
 def _partials(run_tasks: Engine, work: Work, tasks: list[bytes]) -> Iterator[bytes]:
     try:
-        yield from run_tasks(work, tasks)
+        for partial in run_tasks(work, tasks):
+            failure = error_in(partial)
+            if failure is not None:
+                raise failure
+            yield partial
     except (MetricscanError, KeyboardInterrupt):
         raise
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from metricscan.definitions.objective import Objective
+    from metricscan.errors import MetricscanError
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
+
+# No packed table begins so.
+_ERROR = b"metricscan error "
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,20 @@ class Work:
     working_folder: str = field(default_factory=os.getcwd)
 
     def __call__(self, task: bytes) -> bytes:
-        """Do a task, given as :func:`packed` logs; gives back a packed partial ranking.
+        """Do a task, given as :func:`packed` logs; gives back a packed partial ranking, or what :func:`error_in` understands.
 
-        Raises
-        ------
-        OptionError
-            This machine has another version of metricscan, or paths of logs are relative and lead elsewhere here.
-        SourceError
-            The rows cannot be written.
+        It is an error if this machine has another version of metricscan, if paths of logs are relative and lead elsewhere here,
+        or if the rows cannot be written.
         """
+        try:
+            return self._partial(task)
+        except (OptionError, SourceError) as error:
+            # of an error that is raised, most engines give back only a text with a traceback
+            hint = {"message": error.message, "hint": error.hint}
+            noted = facts.of_error(error) if isinstance(error, SourceError) else hint
+            return _ERROR + facts.dumped(noted).encode()
+
+    def _partial(self, task: bytes) -> bytes:
         if self.version != __version__:
             raise OptionError(
                 f"{os.uname().nodename} has metricscan {__version__}; {self.version} was expected",
@@ -145,6 +155,14 @@ class Work:
 def _between(rows: pa.Table, first: int, last: int) -> pa.Table:
     """The rows of the logs from one number to another."""
     return rows.filter(pc.and_(pc.greater_equal(rows["number"], first), pc.less_equal(rows["number"], last)))
+
+
+def error_in(partial: bytes) -> MetricscanError | None:
+    """The error that a task gave back in the place of a partial ranking."""
+    if not partial.startswith(_ERROR):
+        return None
+    noted = json.loads(partial[len(_ERROR) :])
+    return SourceError(**noted) if "path" in noted else OptionError(noted["message"], hint=noted["hint"])
 
 
 def tasks_as_bytes(tasks: list[pa.Table]) -> list[bytes]:

@@ -280,6 +280,22 @@ def test_engines_find_what_one_machine_finds(logs, alone_replay, tmp_path, engin
     same_dataset(tmp_path / "out", dataset)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_error_of_a_worker_is_told_as_it_is(three, tmp_path, engine):
+    pytest.importorskip({"spark": "pyspark", "dask": "distributed"}.get(engine, engine))
+
+    def elsewhere(work, tasks):
+        return engine_of(engine)(replace(work, folder=str(tmp_path / "not" / "there")), tasks)
+
+    with pytest.raises(SourceError, match=r"^cannot write [^\n]*: No such file or directory") as caught:
+        replay_on(elsewhere, three, SCANNER, out=tmp_path / "out")
+    assert type(caught.value) is SourceError
+    assert caught.value.hint == "all machines must see the output folder under one path"
+    assert os.listdir(tmp_path) == ["logs"]
+
+
 @pytest.mark.integration
 @pytest.mark.filterwarnings("ignore")
 def test_a_node_that_is_lost_midway_changes_nothing(logs, alone_replay, tmp_path):
