@@ -55,6 +55,9 @@ def _on_ray(work: Callable[[bytes], bytes], tasks: list[bytes], address: str | N
 
     is_own = not ray.is_initialized()
     if is_own:
+        if address is None and "RAY_ADDRESS" not in os.environ:
+            # without an address Ray would wait for the cluster that ran here last, if that was killed
+            address = "local"
         ray.init(address=address, log_to_driver=False)
     try:
         # a block per task: Ray runs a block again if its worker is lost

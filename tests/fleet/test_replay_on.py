@@ -296,6 +296,27 @@ def test_an_error_of_a_worker_is_told_as_it_is(three, tmp_path, engine):
     assert os.listdir(tmp_path) == ["logs"]
 
 
+@pytest.mark.parametrize(
+    ("address", "environment", "expected"),
+    [(None, None, "local"), (None, "10.0.0.1:6379", None), ("auto", None, "auto")],
+)
+def test_ray_is_started_on_this_machine_unless_there_is_an_address(three, monkeypatch, address, environment, expected):
+    ray = pytest.importorskip("ray")
+    given = []
+
+    def init(**options):
+        given.append(options["address"])
+        raise ConnectionError("no cluster")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("RAY_ADDRESS", environment)
+    with pytest.raises(metricscan.MetricscanError, match="no cluster"):
+        replay_on("ray", three, SCANNER, address=address)
+    assert given == [expected]
+
+
 @pytest.mark.integration
 @pytest.mark.filterwarnings("ignore")
 def test_a_node_that_is_lost_midway_changes_nothing(logs, alone_replay, tmp_path):
