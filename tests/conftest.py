@@ -1,12 +1,16 @@
 """How many examples hypothesis draws, and where the optional corpora lie."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from metricscan.datasets import dataset_disk
+
+# A shell that starts the tests in the background ignores SIGINT, for them and for the commands that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("quick", max_examples=15, deadline=None, suppress_health_check=SLOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -221,7 +222,7 @@ class Run:
                 for log, (size, records) in zip(logs, sizes, strict=True):
                     read.extend((log, size, records))
         # an entry takes 600 bytes, what it is made of 24
-        self.sources = manifest.Entries(len(read) // 3, lambda at: self.source(*read[3 * at : 3 * at + 3]))
+        self.sources = manifest.Entries(len(read) // 3, partial(self._source_of, read))
         return self.result({name: rows.table() for name, rows in kept.items()} if keep else None, self.decider)
 
     def count(
@@ -329,6 +330,10 @@ class Run:
         log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
         entry = manifest.source_entry(log, job, size, records)
         return entry | self.evidence.of_source(job, log.stream, log.part)
+
+    def _source_of(self, read: Sequence[int], at: int) -> dict[str, Any]:
+        """The entry of the log that was read so: its number, size and records, three numbers for each log."""
+        return self.source(*read[3 * at : 3 * at + 3])
 
     def _constant(self, number: int, rows: int) -> Array:
         """A read-only column that holds one number. Batches share its memory, which so stays in the processor's caches."""
