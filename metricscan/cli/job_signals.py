@@ -25,8 +25,10 @@ class Forwarder:
     def __init__(self) -> None:
         self.job: RunningJob | None = None
         self._early: list[int] = []
-        # how often the job was polled; where that stands still, the reader is busy
+        # how often the job was polled, or bytes of it were passed on; where that stands still, the reader is busy with a record
         self.polls = self._polls_before = 0
+        # whoever reads our output may be slow: that is no reason to stop
+        self.is_passing_on = False
         self._is_stop = self._has_asked = False
         self._before: dict[int, Any] = {}
 
@@ -71,7 +73,7 @@ class Forwarder:
         assert self.job is not None
         is_busy, self._polls_before = self.polls == self._polls_before, self.polls
         with contextlib.suppress(MetricscanError):
-            if is_busy and self.job.record.status != "InProgress":
+            if is_busy and not self.is_passing_on and self.job.record.status != "InProgress":
                 raise ReadingStopped
 
     @property

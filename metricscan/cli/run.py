@@ -441,7 +441,14 @@ class _Shown:
 
     def pass_on(self, number: int, data: bytes) -> None:
         """Write the job's bytes as they are."""
-        descriptor = number + 1
+        self._forwarder.is_passing_on = True
+        try:
+            self._write(number + 1, data)
+        finally:
+            self._forwarder.is_passing_on = False
+            self._forwarder.polls += 1
+
+    def _write(self, descriptor: int, data: bytes) -> None:
         rest = memoryview(data)
         while rest and descriptor not in self._closed:
             try:

@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.command import LOSS, MODULE
 
 from metricscan.cli import main
+from metricscan.cli.job_signals import Forwarder, ReadingStopped
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 # each record costs the matcher its whole budget; and of records for re, each takes longer than anyone can wait
@@ -100,6 +102,24 @@ def test_a_signal_ends_a_run_whose_output_takes_re_too_long(tmp_path, command, s
     assert "interrupted: not all of the job's output was read\nhint: metricscan run --attach" in said
     record = json.loads((folder / "job.json").read_text())
     assert (record["status"], record.get("is_read")) == (status, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "progress", "is_passing_on", "stops"),
+    [
+        ("Completed", 0, False, True),
+        ("Completed", 1, False, False),
+        ("Completed", 0, True, False),
+        ("InProgress", 0, False, False),
+    ],
+)
+def test_only_a_reader_that_makes_no_progress_is_stopped(status, progress, is_passing_on, stops):
+    forwarder = Forwarder()
+    forwarder.job = SimpleNamespace(record=SimpleNamespace(status=status))
+    forwarder.polls += progress
+    forwarder.is_passing_on = is_passing_on
+    with pytest.raises(ReadingStopped) if stops else contextlib.nullcontext():
+        forwarder._look()
 
 
 @pytest.mark.slow
