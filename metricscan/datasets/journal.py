@@ -34,6 +34,7 @@ from metricscan.datasets.journal_format import (
     segment_path,
     write_description,
 )
+from metricscan.datasets.journal_lock import LOCK, locked
 from metricscan.datasets.journal_packing import Packer, pack_rows
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.job import Notice
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     # By metric, a batch; or the columns of one row without a time, which are packed in a tenth of the time.
     Rows: TypeAlias = Mapping[str, pa.RecordBatch | Columns]
 
-# hidden, so that no search takes it for a log
-LOCK = ".lock"
 # A segment is whole after so many bytes or commits. Its frames are read one by one when the journal is opened: 5 us each.
 _SEGMENT_BYTES = 1 << 25
 _SEGMENT_COMMITS = 16_384
@@ -216,7 +215,7 @@ class Journal:
             others = set() if is_journal(folder) else {*os.listdir(folder)} - {LOCK, f"{DOCUMENT}.new"}
             if others:
                 raise OptionError(f"{folder} is not empty and not a journal: it has no {DOCUMENT}")
-            lock = _locked(folder)
+            lock = locked(folder)
         except OSError as error:
             if isinstance(error, SourceError):
                 raise
@@ -563,25 +562,3 @@ class Journal:
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}: {len(self._state.files)} files, segment {self._number}>"
-
-
-def _locked(folder: str) -> int:
-    """The descriptor of the lock file, locked: the system unlocks it when the process ends."""
-    import fcntl
-
-    place = os.path.join(folder, LOCK)
-    descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
-        who = f"process {holder}" if holder.isdigit() else "another process"
-        hint = "a journal has one writer at a time; readers need no lock"
-        raise SourceError(f"{folder} is being written by {who}", path=folder, hint=hint) from None
-    with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor

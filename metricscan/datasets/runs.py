@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence, Unit
-from metricscan.datasets.journal import LOCK
 from metricscan.datasets.journal_format import is_journal
+from metricscan.datasets.journal_lock import is_being_written
 from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.manifest import JobFacts, Manifest
 from metricscan.datasets.output_tables import OutputTables
@@ -197,15 +197,7 @@ def _is_whole(folder: str, record: JobRecord) -> bool:
     journal = os.path.join(folder, JOURNAL)
     if not is_journal(journal):
         return False
-    if record.status != "InProgress":
-        return bool(record.document.get("is_read"))
-    try:
-        with open(os.path.join(journal, LOCK), encoding="ascii", errors="replace") as file:
-            pid = file.read(20).strip()
-    except OSError:
-        return False
-    # Another process may have the pid by now. Then the rows are old ones, of a job of which it is said that it runs.
-    return pid.isdecimal() and os.path.exists(f"/proc/{pid}")
+    return is_being_written(journal) if record.status == "InProgress" else bool(record.document.get("is_read"))
 
 
 def _check_definitions(path: str, records: dict[str, JobRecord]) -> None:

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,12 +28,13 @@ from metricscan.logs.job_record import (
     UNKNOWN,
     VERSION,
     JobRecord,
+    may_go_on,
     read_record,
 )
-from metricscan.logs.living import identity, is_alive
+from metricscan.logs.living import identity, is_alive, works_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from metricscan.live.hyperparameters import Handed
 
@@ -111,8 +113,10 @@ def turn_to_name() -> Iterator[None]:
         os.close(descriptor)
 
 
-def claim(folder: str, record: dict[str, Any]) -> None:
+def claim(folder: str, record: dict[str, Any]) -> list[str]:
     """Make a folder, and put a record of a new job in it; nobody else can have the folder then.
+
+    Return the folders that were made, the outermost first.
 
     Raises
     ------
@@ -121,6 +125,24 @@ def claim(folder: str, record: dict[str, Any]) -> None:
     SourceError
         It cannot be written.
     """
+    made: list[str] = []
+    try:
+        _claim(folder, record, made)
+    except FileExistsError as error:
+        if os.path.lexists(os.path.join(folder, RECORD)):
+            hint = "give another folder (--out); attach() or metricscan run --attach goes on reading a job"
+            raise OptionError(f"{folder} holds another job", hint=hint) from None
+        raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
+    except OSError as error:
+        raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
+    return made
+
+
+def _claim(folder: str, record: dict[str, Any], made: list[str]) -> None:
+    place = folder
+    while not os.path.lexists(place):
+        made.insert(0, place)
+        place = os.path.dirname(place)
     try:
         os.makedirs(folder, exist_ok=True)
         for name in (RECORD, OUTPUT, ERRORS, JOURNAL, BASE):
@@ -129,13 +151,34 @@ def claim(folder: str, record: dict[str, Any]) -> None:
                     raise FileExistsError
                 raise OptionError(f"{folder} holds {name} already: each job has a folder of its own")
         write_record(os.path.join(folder, RECORD), record, is_new=True)
-    except FileExistsError as error:
-        if os.path.lexists(os.path.join(folder, RECORD)):
-            hint = "give another folder (--out); attach() or metricscan run --attach goes on reading a job"
-            raise OptionError(f"{folder} holds another job", hint=hint) from None
-        raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
-    except OSError as error:
-        raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
+    except BaseException:
+        _remove_empty(made)
+        raise
+
+
+def give_up(folder: str, made: Sequence[str], outputs: Iterable[str]) -> None:
+    """Leave a folder as it was before :func:`claim`: nothing ran in it.
+
+    Parameters
+    ----------
+    folder : str
+    made : sequence of str
+        What :func:`claim` gave.
+    outputs : iterable of str
+        The names of the job's outputs.
+    """
+    for name in (RECORD, *outputs):
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, name))
+    shutil.rmtree(folder if folder in made else os.path.join(folder, BASE), ignore_errors=True)
+    _remove_empty(made)
+
+
+def _remove_empty(folders: Sequence[str]) -> None:
+    for folder in reversed(folders):
+        # another job may have got a folder in it meanwhile
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def new_record(job: str, job_id: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -298,10 +341,9 @@ def lost(folder: str, record: JobRecord, error: SourceError) -> SourceError:
     return SourceError(f"{folder} was removed while its job runs", path=folder, hint=hint)
 
 
-def is_supervised(record: JobRecord) -> bool:
-    """Whether the supervisor of a job may be alive; before there is one, whether the process is that starts the job."""
-    keeper = record.document.get("supervisor") or record.document["runner"]
-    return is_alive(keeper) is not False
+def is_supervised(folder: str, record: JobRecord) -> bool:
+    """Whether the supervisor of the job in a folder may be alive; before there is one, the process that starts the job."""
+    return may_go_on(record.document, folder)
 
 
 def is_running(folder: str, record: JobRecord) -> bool:
@@ -318,12 +360,12 @@ def is_running(folder: str, record: JobRecord) -> bool:
     SourceError
         The supervisor is gone, and so is the record.
     """
-    if is_supervised(record):
+    if is_supervised(folder, record):
         return True
     # The supervisor is gone: now nobody writes to the record any more, and this one may be older than its last words.
-    document = current(folder).document
-    child = document.get("child")
-    if child is None or document["status"] not in ("InProgress", UNKNOWN):
+    record = current(folder)
+    document, child = record.document, record.document.get("child")
+    if child is None or document["status"] not in ("InProgress", UNKNOWN) or _copied_from(record, folder) is not None:
         return False
     return bool(is_alive(child)) or bool(processes.processes_of(document["folder"], document.get("job_id")))
 
@@ -341,14 +383,19 @@ def note_read(folder: str, record: JobRecord) -> JobRecord:
 
 
 def note_unknown(folder: str, record: JobRecord) -> JobRecord:
-    """Write down that the end of a job is not known, since its supervisor was killed.
+    """Write down that the end of a job is not known, since its supervisor was killed, or ends it in another folder.
 
     Raises
     ------
     SourceError
         The record cannot be written.
     """
-    reason = "the process that waits for the command was killed, or the machine went down"
+    copied = _copied_from(record, folder)
+    reason = (
+        "the process that waits for the command was killed, or the machine went down"
+        if copied is None
+        else f"this folder is a copy of {copied}, made while the job ran"
+    )
     rewrite(folder, {**record.document, "status": UNKNOWN, "failure_reason": reason})
     return read_record(folder)
 
@@ -419,21 +466,30 @@ def _has_supervisor(record: JobRecord, folder: str) -> bool:
     )
 
 
+def _copied_from(record: JobRecord, folder: str) -> str | None:
+    """The folder of a job, if the one that is given is a copy of it: the processes are those of the other one then."""
+    supervisor = record.document.get("supervisor")
+    if supervisor is not None and is_alive(supervisor) and works_in(int(supervisor["pid"]), folder) is False:
+        with contextlib.suppress(OSError):
+            return os.readlink(f"/proc/{int(supervisor['pid'])}/cwd")
+    place, job_id = str(record.document["folder"]), record.document.get("job_id")
+    with contextlib.suppress(OSError):
+        if not os.path.samefile(place, folder) and read_record(place).document.get("job_id") == job_id:
+            return place
+    # perhaps the folder was moved: there is no such job any more where it was
+    return None
+
+
 def _check_place(record: JobRecord, folder: str) -> None:
-    """Check that a folder is that of its job, and no copy: the processes are those of the other one then.
+    """Check that a folder is that of its job, and no copy.
 
     Raises
     ------
     SourceError
         Another folder has the job.
     """
-    place, job_id = record.document["folder"], record.document.get("job_id")
-    try:
-        is_copy = not os.path.samefile(place, folder) and read_record(place).document.get("job_id") == job_id
-    except OSError:
-        # the folder was moved: there is no such job any more where it was
-        return
-    if is_copy:
+    place = _copied_from(record, folder)
+    if place is not None:
         message = f"{folder} holds a copy of the record of the job in {place}"
         raise SourceError(message, path=folder, hint=f"no signal was sent; metricscan stop {place} stops the job")
 
@@ -460,7 +516,7 @@ def stop(folder: str, *, reason: str = "metricscan stop", on_wait: Callable[[], 
     if record.status == "InProgress" and is_alive(keeper) is None:
         raise SourceError(f"{folder}: the job runs on {keeper['host']}, or in another container", path=folder)
     if ask_to_stop(record, folder, reason):
-        while is_supervised(record):
+        while is_supervised(folder, record):
             if on_wait is not None:
                 on_wait()
             time.sleep(_POLL_S)

@@ -8,8 +8,9 @@ from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from metricscan.datasets.journal import LOCK, Journal
+from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_format import DOCUMENT, FollowedFile, is_journal
+from metricscan.datasets.journal_lock import LOCK
 from metricscan.errors import SourceError
 from metricscan.live.followed import Lost, Trouble
 from metricscan.live.identity import Checkpoint

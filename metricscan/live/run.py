@@ -7,7 +7,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from metricscan.definitions.blocks import check_step_place, separators
 from metricscan.errors import AllFaults, OptionError, SourceError
 from metricscan.live import job_folder
-from metricscan.live.hyperparameters import ARGUMENTS, BASE, handed
+from metricscan.live.hyperparameters import ARGUMENTS, handed
 from metricscan.live.job_environment import LOG_LEVEL, masked, masked_command, own_variables
 from metricscan.live.processes import JOB_DIR, JOB_ID
 from metricscan.logs.job_record import ERRORS, OUTPUT, RECORD
@@ -235,8 +234,7 @@ def run(
                 "max_silence_s": max_silence,
             },
         )
-        is_new = not os.path.lexists(folder)
-        job_folder.claim(folder, record)
+        made = job_folder.claim(folder, record)
     try:
         job_folder.write_files(folder, gives)
         task = {
@@ -255,11 +253,7 @@ def run(
         }
         job_folder.start(task, stdin=stdin)
     except BaseException:
-        # nothing ran: the folder is as it was
-        for name in (RECORD, *outputs):
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(folder, name))
-        shutil.rmtree(folder if is_new else os.path.join(folder, BASE), ignore_errors=True)
+        job_folder.give_up(folder, made, outputs)
         raise
     # The job runs by now: what reads it, and pyarrow, are loaded meanwhile.
     from metricscan.live.running import RunningJob

@@ -181,7 +181,7 @@ class RunningJob:
     @property
     def is_supervised(self) -> bool:
         """Whether the process that waits for the command may be alive."""
-        return job_folder.is_supervised(self.record)
+        return job_folder.is_supervised(self.folder, self.record)
 
     def poll(self) -> bool:
         """Read what is new; return False once the job has ended and all was read.

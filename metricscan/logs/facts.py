@@ -132,7 +132,8 @@ def _add_record(job: Job, files: _Files) -> None:
     """What ``metricscan run`` keeps of a job."""
     path = f"{files.folder}/{RECORD}"
     try:
-        record = parsed_record(files.tree.read(path, MOST_RECORD_BYTES, "the record of a job"))
+        text = files.tree.read(path, MOST_RECORD_BYTES, "the record of a job")
+        record = parsed_record(text, None if files.tree.is_in_archive(path) else files.folder)
     except FileNotFoundError:
         return
     except (OSError, ValueError, RecursionError, SourceError) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from metricscan.definitions.blocks import STEP_PLACES
 from metricscan.errors import SourceError
-from metricscan.logs.living import is_alive
+from metricscan.logs.living import is_alive, works_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,8 @@ class JobRecord(NamedTuple):
     ----------
     job : str
     status : {"InProgress", "Completed", "Failed", "Stopped", "Unknown"}
-        Unknown if the process that was to note the end was killed, or its machine went down.
+        Unknown if the process that was to note the end was killed, or its machine went down, or if the folder is a copy of that
+        of a job in progress.
     exit_code : int or None
         That of the command; 128 and the signal's number if a signal ended it.
     failure_reason : str or None
@@ -92,10 +93,17 @@ def is_job_folder(folder: str) -> bool:
         return False
 
 
-def parsed(text: bytes) -> JobRecord | None:
+def parsed(text: bytes, folder: str | None) -> JobRecord | None:
     """Read a record; None if the text is another one's.
 
-    A job that is recorded as in progress is Unknown if the process that was to note its end is not alive.
+    A job that is recorded as in progress is Unknown if nobody will note its end here: its supervisor is not alive, or works in
+    another folder, of which this one is a copy.
+
+    Parameters
+    ----------
+    text : bytes
+    folder : str or None
+        The folder in which the record lies; None in an archive.
 
     Raises
     ------
@@ -110,7 +118,7 @@ def parsed(text: bytes) -> JobRecord | None:
         raise ValueError(f"a record of version {version}: version {VERSION} is the newest that is known")
     _check(document)
     status = document["status"]
-    if status == "InProgress" and is_alive(document.get("supervisor") or document["runner"]) is False:
+    if status == "InProgress" and not may_go_on(document, folder):
         status = UNKNOWN
     return JobRecord(
         document["job"],
@@ -123,6 +131,18 @@ def parsed(text: bytes) -> JobRecord | None:
         document["hyperparameters"],
         document,
     )
+
+
+def may_go_on(document: Mapping[str, Any], folder: str | None) -> bool:
+    """Whether someone may be alive who will note the end of a job in this folder; None is an archive.
+
+    Before there is a supervisor, the process that starts the job is to be alive.
+    """
+    supervisor = document.get("supervisor")
+    alive = is_alive(supervisor or document["runner"])
+    if supervisor is None or not alive:
+        return alive is not False
+    return folder is not None and works_in(int(supervisor["pid"]), folder) is not False
 
 
 def _check(document: dict[str, Any]) -> None:
@@ -215,7 +235,7 @@ def read_record(folder: str) -> JobRecord:
     path = f"{folder}/{RECORD}"
     try:
         with open(path, "rb") as file:
-            record = parsed(file.read(MOST_BYTES))
+            record = parsed(file.read(MOST_BYTES), folder)
     except FileNotFoundError as error:
         raise SourceError(f"{folder} is not the folder of a job: it has no {RECORD}", path=folder) from error
     except (OSError, ValueError, RecursionError) as error:

@@ -81,6 +81,14 @@ def is_alive(recorded: Mapping[str, Any]) -> bool | None:
     return stat is not None and stat.start == recorded.get("start") and not stat.has_ended
 
 
+def works_in(pid: int, folder: str) -> bool | None:
+    """Whether a process works in a folder; None if that cannot be known, as of another user's process."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/cwd", folder)
+    except OSError:
+        return None
+
+
 def _machine() -> dict[str, str]:
     """The boot of this machine, its name, and the namespace of its pids."""
     try:

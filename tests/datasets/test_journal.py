@@ -1,6 +1,7 @@
 """A journal: what is committed is there, once, whatever is written in whatever portions; one writer; what it costs."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from support.journals import OTHER_SCANNER, SCANNER, batch, file, one_row, rows_
 
 from metricscan import Dataset, Objective, OptionError, SourceError, compact, rank, survey
 from metricscan.datasets import journal as journals
+from metricscan.datasets import journal_lock
 from metricscan.datasets._packing import pack_difference, pack_row
 from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES
 from metricscan.datasets.journal import Journal
+from metricscan.datasets.journal_lock import is_being_written
 from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, pack_rows, unpack_rows
 from metricscan.logs.crashes import Crash
 from metricscan.logs.job import Notice
@@ -298,6 +301,27 @@ def test_there_is_one_writer(tmp_path):
         assert f"is being written by process {os.getpid()}" in run.stderr
         assert Dataset(path)["loss"].num_rows == 0
     Journal.open(path, SCANNER).close()
+
+
+def test_a_look_at_who_writes_keeps_no_writer_away(tmp_path, monkeypatch):
+    path = str(tmp_path / "journal")
+    assert not is_being_written(path)
+    with Journal.open(path, SCANNER):
+        assert is_being_written(path)
+    assert not is_being_written(path)
+    with open(tmp_path / "journal" / ".lock") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        # others may look as well
+        assert not is_being_written(path)
+        waits = []
+
+        def sleep(seconds):
+            waits.append(seconds)
+            fcntl.flock(looking, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(journal_lock, "time", SimpleNamespace(sleep=sleep))
+        Journal.open(path, SCANNER).close()
+        assert len(waits) == 1
 
 
 def test_other_definitions(tmp_path):

@@ -1,5 +1,6 @@
 """A folder of runs as a dataset: its rows and its ranking are those of a replay of the same folder."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -126,10 +127,21 @@ def test_the_log_is_read_of_a_job_in_progress_whose_reader_was_killed(tmp_path):
         until(lambda: is_journal(str(folder / "journal")), "the journal")
         reader.kill()
         reader.wait()
+        # by now another process has its pid
+        (folder / "journal" / ".lock").write_text(f"{os.getpid()}\n")
         with open(folder / "output.log", "a") as file:
             file.write("loss=0.5\n")
         first = rank(tmp_path, Objective("loss", "Minimize", step=None)).to_pylist()[0]
         assert (first["job"], first["value"], [doubt["kind"] for doubt in first["doubts"]]) == ("b", 0.5, ["running"])
+        job_folder.stop(str(folder))
+
+
+def test_the_log_is_read_of_a_job_in_progress_whose_reader_has_closed_it(tmp_path):
+    folder = tmp_path / "a"
+    with none_left(folder):
+        metricscan.run(shell("echo loss=1; exec sleep 600"), SCANNER, out=folder).close()
+        until(lambda: (folder / "output.log").stat().st_size, "its row")
+        assert rank(tmp_path, LEAST)["value"].to_pylist() == [1]
         job_folder.stop(str(folder))
 
 

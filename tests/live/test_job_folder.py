@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 
 import pytest
 from support.jobs import DEADLINE_S, LOSS, job_processes, none_left, until
@@ -110,6 +111,26 @@ def test_a_copy_of_a_folder_does_not_stop_the_job(folder, tmp_path):
             job_folder.stop(str(tmp_path / "copy"))
         assert job.record.status == "InProgress"
         assert job.stop().status == "Stopped"
+
+
+def test_a_copy_of_the_folder_of_a_job_in_progress_is_not_in_progress(folder, tmp_path):
+    copies = tmp_path / "copies"
+    with started(folder) as job:
+        until(lambda: job.poll() and job.rows > 3 and values(folder / "journal"), "rows")
+        shutil.copytree(folder, copies / "copy")
+        with tarfile.open(tmp_path / "copies.tar", "w") as archive:
+            archive.add(folder, "packed/copy")
+        for path in (copies, tmp_path / "copies.tar"):
+            assert [one.status for one in metricscan.survey([path]).jobs] == [UNKNOWN], path
+        ranked = metricscan.rank(copies, metricscan.Objective("loss", "Minimize")).to_pylist()
+        assert [(one["rank"], one["job_status"]) for one in ranked] == [(None, UNKNOWN)]
+        with metricscan.attach(copies / "copy") as copy:
+            assert copy.wait(DEADLINE_S).status == UNKNOWN
+        assert copy.record.failure_reason == f"this folder is a copy of {folder}, made while the job ran"
+        assert job.record.status == "InProgress"
+        (tmp_path / "go").touch()
+        assert job.wait(DEADLINE_S).status == "Completed"
+    assert values(copies / "copy" / "journal") == expected(copies / "copy" / "output.log")
 
 
 def test_the_reason_of_a_stop_is_not_written_through_a_link(folder, tmp_path):

@@ -1,6 +1,7 @@
 """Jobs that are run: their output, their ends, their signals and limits, and who is killed meanwhile."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -229,15 +230,28 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         metricscan.run(["true"], LOSS, out=tmp_path / "file" / "job")
 
 
-def test_a_folder_in_which_nothing_could_be_run_is_as_it_was(folder, monkeypatch):
+def test_a_folder_in_which_nothing_could_be_run_is_as_it_was(tmp_path, monkeypatch):
+    folder = tmp_path / "runs" / "trial_1"
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     for names in ([], ["notes"]):
         for name in names:
-            folder.mkdir()
+            folder.mkdir(parents=True)
             (folder / name).write_text("mine")
         with pytest.raises(SourceError, match="cannot start the supervisor"):
             metricscan.run(["true"], LOSS, out=folder)
-        assert [path.name for path in folder.iterdir()] == names if names else not folder.exists()
+        # nor is there the folder around it
+        assert [path.name for path in folder.iterdir()] == names if names else not folder.parent.exists()
+
+
+def test_a_disk_without_room_for_the_record_is_left_as_it_was(tmp_path, monkeypatch):
+    def no_room(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = tmp_path / "runs" / "trial_1"
+    monkeypatch.setattr(job_folder, "write_record", no_room)
+    with pytest.raises(SourceError, match=f"cannot write {folder}: No space left on device"):
+        metricscan.run(["true"], LOSS, out=folder)
+    assert not folder.parent.exists()
 
 
 def test_options_that_are_invalid_are_reported_together(folder):

@@ -32,7 +32,7 @@ DEFINITIONS = DOCUMENT["scanner"]["definitions"]
 
 
 def record(**changes):
-    return parsed(json.dumps({**DOCUMENT, **changes}).encode())
+    return parsed(json.dumps({**DOCUMENT, **changes}).encode(), None)
 
 
 def scanner(**changes):
@@ -73,7 +73,7 @@ def test_members_of_another_type_are_an_error(member, values):
 def test_a_missing_member_is_an_error(member):
     document = {name: value for name, value in DOCUMENT.items() if name != member}
     with pytest.raises(ValueError, match=member):
-        parsed(json.dumps(document).encode())
+        parsed(json.dumps(document).encode(), None)
 
 
 def test_a_job_has_run_for_so_long():
