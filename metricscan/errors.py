@@ -1,6 +1,7 @@
 """The exceptions: definitions and options that are invalid, inputs and outputs that fail. Data never raises.
 
-Two helpers improve their messages: one raises several errors as one, the other finds the name that was probably meant.
+Helpers improve their messages: one raises several errors as one, one finds the name that was probably meant, and one shortens
+what was given.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+# what an error shows of a long text that was given
+_MOST_QUOTED, _BEGINNING_QUOTED = 300, 100
 
 
 class MetricscanError(Exception):
@@ -67,7 +71,7 @@ class Fault:
         if self.index is not None:
             parts.append(f"{self.kind} {self.index}")
         if self.name is not None:
-            parts.append(repr(self.name))
+            parts.append(quoted(self.name))
         text = f"{' '.join(parts)}: {self.message}" if parts else self.message
         if self.pattern and self.position is not None:
             text += f" at position {self.position}"
@@ -216,3 +220,22 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     known = list(names)
     other_case = [one for one in known if one.casefold() == name.casefold()]
     return next(iter(other_case or difflib.get_close_matches(name, known, 1)), None)
+
+
+def quoted(value: object) -> str:
+    """What was given, as Python spells it; of a long one the beginning, and how long it is.
+
+    >>> quoted("a=b"), len(quoted("a" * 20_000))
+    ("'a=b'", 124)
+    """
+    if isinstance(value, (str, bytes)):
+        if len(value) <= _MOST_QUOTED:
+            return repr(value)
+        unit = "characters" if isinstance(value, str) else "bytes"
+        return f"{value[:_BEGINNING_QUOTED]!r}.. ({len(value):,} {unit})"
+    try:
+        text = repr(value)
+    except ValueError:
+        # an integer of more digits than Python prints
+        return f"a {type(value).__name__} that is too long to be shown"
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_BEGINNING_QUOTED]}.. ({len(text):,} characters)"

@@ -46,8 +46,10 @@ def _read(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     for value in values:
         match = _FORM.fullmatch(value)
         if match is None:
+            from metricscan.errors import quoted
+
             expected = "doubt, near-miss, near-miss:N, near-miss:P%, cut, unparsed or empty was expected"
-            raise click.BadParameter(f"{value!r}: {expected}", ctx, param)
+            raise click.BadParameter(f"{quoted(value)}: {expected}", ctx, param)
         percent = None if match[3] is None else float(match[3])
         found.append(Failing(match[1].partition(":")[0], int(match[2] or 0), percent))
     return tuple(found)

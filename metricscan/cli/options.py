@@ -30,7 +30,11 @@ def size_bytes(text: str) -> int:
     if match is not None:
         size = int(float(match[1]) * 1024 ** ("kmgt".index(match[2].lower()) + 1 if match[2] else 0))
     if size < 1:
-        raise click.BadParameter(f"{text!r} is not a size: a number of bytes such as 500000, 64M or 10G was expected")
+        from metricscan.errors import quoted
+
+        raise click.BadParameter(
+            f"{quoted(text)} is not a size: a number of bytes such as 500000, 64M or 10G was expected"
+        )
     return size
 
 

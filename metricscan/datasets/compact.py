@@ -10,7 +10,8 @@ import pyarrow as pa
 from metricscan.datasets.journal_tables import JournalTables
 from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA
 from metricscan.datasets.sink import Sink
-from metricscan.errors import OptionError
+from metricscan.definitions.paths import check_path
+from metricscan.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -69,6 +70,11 @@ def compact(
     """
     folder = os.fspath(path)
     target = f"{folder.rstrip(os.sep)}-dataset" if out is None else os.fspath(out)
+    for path, what in ((folder, "read"), (target, "write")):
+        try:
+            check_path(path)
+        except OSError as error:
+            raise SourceError(f"cannot {what} {path}", path=path, cause=error) from error
     if os.path.realpath(target) == os.path.realpath(folder):
         raise OptionError(f"{target} is the journal itself; another folder was expected for the dataset")
     tables = JournalTables(folder)

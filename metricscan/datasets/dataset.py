@@ -21,6 +21,7 @@ from metricscan.datasets.place import recover
 from metricscan.datasets.rows import Rows, used_codes_of
 from metricscan.datasets.runs import RunTables, are_runs
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
+from metricscan.definitions.paths import check_path
 from metricscan.errors import SourceError
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class Dataset(Mapping[str, pa.Table]):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self._journal: JournalTables | RunTables | None = None
+        try:
+            check_path(self.path)
+        except OSError as error:
+            raise SourceError(f"cannot open {self.path}", path=self.path, cause=error) from error
         recover(self.path)
         if is_journal(self.path):
             self._journal = JournalTables(self.path)

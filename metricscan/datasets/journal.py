@@ -36,6 +36,7 @@ from metricscan.datasets.journal_format import (
 )
 from metricscan.datasets.journal_lock import LOCK, locked
 from metricscan.datasets.journal_packing import Packer, pack_rows
+from metricscan.definitions.paths import check_path
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.job import Notice
 from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
@@ -211,6 +212,7 @@ class Journal:
         """
         folder = os.fspath(path)
         try:
+            check_path(folder)
             os.makedirs(folder, exist_ok=True)
             others = set() if is_journal(folder) else {*os.listdir(folder)} - {LOCK, f"{DOCUMENT}.new"}
             if others:

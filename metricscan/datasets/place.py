@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from metricscan.datasets import dataset_disk as disk
 from metricscan.datasets.manifest import MANIFEST, described_files
+from metricscan.definitions.paths import check_path
 from metricscan.errors import OptionError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Place:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool, sync: bool) -> None:
+        check_path(path)
         self.path = os.path.realpath(path)
         self._overwrite = overwrite
         self._sync = sync

@@ -8,6 +8,7 @@ from typing import Any
 
 from metricscan.definitions.documents import read_document
 from metricscan.definitions.pasted import PastedError, text_of
+from metricscan.definitions.paths import read_whole
 from metricscan.errors import DefinitionError, Fault, SourceError
 
 EXPECTED = '{"Name": .., "Regex": ..}, a MetricDefinition or "NAME=REGEX"'
@@ -37,8 +38,7 @@ def read_text(path: str) -> str:
         It cannot be read, or is not UTF-8, or not in the encoding of its byte-order mark.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_whole(path)
     except (OSError, ValueError) as error:
         hint = None
         if "=" in path and isinstance(error, FileNotFoundError):

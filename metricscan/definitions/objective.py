@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from metricscan.definitions.blocks import check_step_place
 from metricscan.definitions.formula import Formula, read_formula
-from metricscan.errors import OptionError
+from metricscan.errors import OptionError, quoted
 
 GOALS = ("Minimize", "Maximize", "Target")
 _GOAL_OF = {goal.casefold(): goal for goal in GOALS}
@@ -41,7 +41,7 @@ def per_step_of(per_step: PerStep, duplicates: Duplicates) -> PerStep:
     if duplicates is not None and per_step != "last":
         raise OptionError(f"duplicates={duplicates!r} and per_step={per_step!r}: one of the two names was expected")
     if value not in PER_STEP:
-        raise OptionError(f"{name}={value!r}: one of {', '.join(PER_STEP)} was expected")
+        raise OptionError(f"{name}={quoted(value)}: one of {', '.join(PER_STEP)} was expected")
     return value
 
 
@@ -94,7 +94,7 @@ def parse_scope(text: str) -> Scope:
             low, high = match.groups()
             if low is None or float(low) <= float(high):
                 return Scope("best@k", float(high), None if low is None else float(low))
-            raise OptionError(f"scope={text!r}: it ends before it begins", hint=f"best@{high}..{low}")
+            raise OptionError(f"scope={quoted(text)}: it ends before it begins", hint=f"best@{high}..{low}")
         # so many nines are read as 1
         if (match := _EMA.fullmatch(text)) and float(match[1]) < 1:
             return Scope("ema", float(match[1]))
@@ -106,7 +106,7 @@ def parse_scope(text: str) -> Scope:
         "window": "N is a count of rows, from 1: window:5",
     }
     raise OptionError(
-        f"scope={text!r}: {SCOPES} was expected",
+        f"scope={quoted(text)}: {SCOPES} was expected",
         hint=next((hint for start, hint in hints.items() if re.match(start, str(text))), None),
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_reader import JournalBatch, JournalReader, ReplacedRecord
-from metricscan.errors import AllFaults, OptionError
+from metricscan.errors import AllFaults, OptionError, quoted
 from metricscan.live.changes import Changes
 from metricscan.live.follower import Follower
 from metricscan.live.reading_state import OF_STREAM
@@ -551,7 +551,7 @@ def _batch_of(files: Iterable[FileRows], live: tuple[tuple[FollowedFile, LiveRow
 
 def _check_seconds(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise OptionError(f"{name}={value!r}: a number of seconds was expected")
+        raise OptionError(f"{name}={quoted(value)}: a number of seconds was expected")
 
 
 def _check_until(text: str) -> None:

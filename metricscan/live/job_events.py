@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metricscan.definitions.formula import read_condition
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import OptionError, SourceError, quoted
 from metricscan.logs.job_record import UNKNOWN
 from metricscan.logs.natural import natural
 from metricscan.ranking.evaluation import evaluate
@@ -53,7 +53,7 @@ class Threshold:
         self.condition: Formula = read_condition(text)
         self.condition.check(metrics)
         if any(step.kind in ("last", "baseline") for step in self.condition.program):
-            raise OptionError(f"threshold {text!r}: numbers and metrics of the job were expected")
+            raise OptionError(f"threshold {quoted(text)}: numbers and metrics of the job were expected")
         self.is_passed = False
         self._newest: dict[str, float] = {}
 

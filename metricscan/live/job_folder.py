@@ -15,6 +15,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from metricscan.definitions.paths import check_path
 from metricscan.errors import OptionError, SourceError
 from metricscan.live import processes
 from metricscan.live.hyperparameters import BASE
@@ -139,6 +140,7 @@ def claim(folder: str, record: dict[str, Any]) -> list[str]:
 
 
 def _claim(folder: str, record: dict[str, Any], made: list[str]) -> None:
+    check_path(folder)
     place = folder
     while not os.path.lexists(place):
         made.insert(0, place)

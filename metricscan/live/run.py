@@ -12,7 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from metricscan.definitions.blocks import check_step_place, separators
-from metricscan.errors import AllFaults, OptionError, SourceError
+from metricscan.errors import AllFaults, OptionError, SourceError, quoted
 from metricscan.live import job_folder
 from metricscan.live.hyperparameters import ARGUMENTS, handed
 from metricscan.live.job_environment import LOG_LEVEL, masked, masked_command, own_variables
@@ -280,7 +280,7 @@ def duration_s(text: str) -> float:
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise OptionError(f"{text!r} is no duration: a number of seconds, or 30s, 30m, 2h or 1d was expected")
+        raise OptionError(f"{quoted(text)} is no duration: a number of seconds, or 30s, 30m, 2h or 1d was expected")
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -291,7 +291,7 @@ def _prestop(text: str | None) -> tuple[int, float] | None:
     name, at, before = text.partition("@")
     number = getattr(signal, f"SIG{name.upper().removeprefix('SIG')}", None)
     if not at or not isinstance(number, signal.Signals):
-        raise OptionError(f"prestop_signal={text!r}: a signal and a duration were expected, such as USR2@30")
+        raise OptionError(f"prestop_signal={quoted(text)}: a signal and a duration were expected, such as USR2@30")
     return int(number), duration_s(before)
 
 

@@ -6,7 +6,7 @@ import os
 import select
 from typing import Self
 
-from metricscan.errors import OptionError
+from metricscan.errors import OptionError, quoted
 
 # Whether there is a file, or a process is there, is looked at so often.
 _LOOK_S = 0.1
@@ -54,7 +54,7 @@ class Until:
         elif kind == "file" and value:
             self._path = value
         else:
-            raise OptionError(f"until={text!r}: {_EXPECTED}")
+            raise OptionError(f"until={quoted(text)}: {_EXPECTED}")
 
     def is_met(self, idle_s: float) -> bool:
         """Whether the condition is met; ``idle_s`` is for how long nothing was added to any log."""
@@ -92,7 +92,7 @@ def _seconds(value: str, text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise OptionError(f"until={text!r}: {_EXPECTED}")
+        raise OptionError(f"until={quoted(text)}: {_EXPECTED}")
     return seconds
 
 

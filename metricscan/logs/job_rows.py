@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from metricscan.definitions.documents import read_pasted
 from metricscan.definitions.pasted import PastedError, line_and_column, read_json, read_json_at, text_of
+from metricscan.definitions.paths import read_whole
 from metricscan.errors import SourceError
 
 # Names of columns, as :func:`plain` spells them; the first that is there decides.
@@ -75,8 +76,7 @@ def read_rows(path: str) -> list[JobRow | str]:
         The file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            text = text_of(file.read())
+        text = text_of(read_whole(path))
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise SourceError(f"cannot read the jobs file {path}", path=path, cause=error) from error
     rows: list[JobRow | str] = []

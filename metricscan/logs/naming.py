@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import OptionError, SourceError, quoted
 from metricscan.logs.attempts import attempt_in, ordered_attempts
 from metricscan.logs.compression import SUFFIX_PATTERN as _PACKED
 from metricscan.logs.compression import without_suffix
@@ -276,7 +276,7 @@ class JobKeys:
             group = "job" if "job" in pattern.groupindex else 1 if pattern.groups else 0
             if match is None or not match[group]:
                 keys.append(None)
-                self.found.errors.append(SourceError(f"the job regex {rule!r} finds no job in {path}", path=path))
+                self.found.errors.append(SourceError(f"the job regex {quoted(rule)} finds no job in {path}", path=path))
             else:
                 keys.append((None, match[group]))
                 self._note_attempt(index, match)
@@ -465,14 +465,16 @@ def job_pattern(rule: str) -> re.Pattern[str]:
         The rule does not compile, or is not a str.
     """
     if not isinstance(rule, str):
-        raise OptionError(f"job={rule!r}: 'auto', 'file', 'dir' or a regex was expected")
+        raise OptionError(f"job={quoted(rule)}: 'auto', 'file', 'dir' or a regex was expected")
     try:
         return re.compile(rule)
     except (re.error, RecursionError, OverflowError) as error:
         at = getattr(error, "pos", None)
         place = "" if at is None else f" at position {at}"
         reason = getattr(error, "msg", None) or error
-        raise OptionError(f"job={rule!r} is not auto, file or dir, and not a valid regex: {reason}{place}") from None
+        raise OptionError(
+            f"job={quoted(rule)} is not auto, file or dir, and not a valid regex: {reason}{place}"
+        ) from None
 
 
 def _places(logs: Sequence[str], archives: Mapping[str, object]) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from metricscan.definitions.paths import IS_DEVICE, may_be_endless
 from metricscan.errors import SourceError
 from metricscan.logs import encodings
 from metricscan.logs._reading import FIRST_BYTES, WHOLE_BYTES, begins_plain, has_utf16_in_places
@@ -327,6 +328,8 @@ def open_source(source: Any, *, chunk_bytes: int = CHUNK_BYTES, max_decompressed
         return Source("<bytes>", _slices(view, chunk_bytes), whole=view, size=view.nbytes)
     if hasattr(source, "read"):
         name = str(getattr(source, "name", "<file object>"))
+        if may_be_endless(source):
+            raise _is_device(name)
         return Source(name, _read_object(source, name, chunk_bytes, max_decompressed), whole=None, size=None)
     if isinstance(source, Iterable):
         return Source("<chunks>", _from_chunks(source, chunk_bytes), whole=None, size=None)
@@ -473,6 +476,10 @@ def _pieces_of(file: Any, name: str, chunk_bytes: int) -> Iterator[Any]:
         yield piece
 
 
+def _is_device(name: str) -> SourceError:
+    return SourceError(f"{name} {IS_DEVICE}", path=name, offset=0, hint="head -c takes so many bytes of it")
+
+
 def _open_path(path: str | bytes, chunk_bytes: int, max_decompressed: int) -> Source:
     name = os.fsdecode(path)
     try:
@@ -486,6 +493,9 @@ def _open_path(path: str | bytes, chunk_bytes: int, max_decompressed: int) -> So
     try:
         status = os.fstat(file.fileno())
         is_file = stat.S_ISREG(status.st_mode)
+        if may_be_endless(file):
+            file.close()
+            raise _is_device(name)
         size = status.st_size
         head = file.read(ARCHIVE_HEAD_BYTES) if is_file else b""
         # a pipe may give its first bytes one by one
@@ -495,6 +505,8 @@ def _open_path(path: str | bytes, chunk_bytes: int, max_decompressed: int) -> So
                 break
             head += more
         kind = compression(head)
+    except SourceError:
+        raise
     except OSError as error:
         file.close()
         raise SourceError(f"cannot read {name}", path=name, offset=0, cause=error) from error

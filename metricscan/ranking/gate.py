@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.definitions.formula import read_condition
+from metricscan.definitions.paths import read_whole
 from metricscan.errors import OptionError, SourceError
 from metricscan.ranking.evaluation import evaluate
 
@@ -121,8 +122,7 @@ def read_document(path: str, objective: Objective) -> tuple[BestJob, list[str]]:
     """
     hint = "metricscan rank DIR --json > FILE writes one"
     try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
+        document = json.loads(read_whole(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"cannot read the baseline {path}", path=path, cause=error, hint=hint) from error
     try:

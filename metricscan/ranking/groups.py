@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricscan.datasets.dataset import Dataset
-from metricscan.errors import OptionError, nearest
+from metricscan.errors import OptionError, nearest, quoted
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.doubts import TYPE as DOUBTS
 from metricscan.ranking.folds import labels_among, split_by_labels
@@ -110,13 +110,13 @@ class Grouping(NamedTuple):
             try:
                 re.compile(group_name)
             except (re.error, OverflowError) as error:
-                errors.append(f"group_name={group_name!r} is not a valid regex: {error}")
+                errors.append(f"group_name={quoted(group_name)} is not a valid regex: {error}")
             except RecursionError:
-                errors.append(f"group_name={group_name!r} is not a valid regex: its groups are nested too deeply")
+                errors.append(f"group_name={quoted(group_name)} is not a valid regex: its groups are nested too deeply")
             except TypeError:
-                errors.append(f"group_name={group_name!r}: a regex was expected")
+                errors.append(f"group_name={quoted(group_name)}: a regex was expected")
         if group_value not in get_args(GroupValue):
-            errors.append(f"group_value={group_value!r}: one of {', '.join(get_args(GroupValue))} was expected")
+            errors.append(f"group_value={quoted(group_value)}: one of {', '.join(get_args(GroupValue))} was expected")
         if errors:
             raise OptionError("; ".join(errors))
         distinct = [tuple(dict.fromkeys(names)) for names in lists]
@@ -348,7 +348,7 @@ def _by_name(names: Sequence[str], regex: re.Pattern[str]) -> _Groups:
         if match is not None:
             text = match["group"] if "group" in regex.groupindex else match[1] if regex.groups else match[0]
         of_job.append(None if text is None else numbers.setdefault(text, len(numbers)))
-    reason = f"the regex {regex.pattern!r} finds nothing in their names"
+    reason = f"the regex {quoted(regex.pattern)} finds nothing in their names"
     return _Groups(of_job, list(numbers), [{} for _ in numbers], reason)
 
 

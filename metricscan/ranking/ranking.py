@@ -14,7 +14,7 @@ from metricscan.datasets.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.datasets.rows import Rows, codes_of, numbered
 from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.definitions.objective import Objective
-from metricscan.errors import DoubtWarning, OptionError, nearest
+from metricscan.errors import DoubtWarning, OptionError, nearest, quoted
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.at_best import checked_names, columns_of, with_parts
 from metricscan.ranking.attempts import LastAttempts, superseded_in
@@ -430,11 +430,11 @@ def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[st
         formula.check([name for name in names if name not in labels and name != BLOCK])
     for what, name in (*of_objective, ("step", objective.step)):
         if name in labels:
-            errors.append(f"the {what} metric {name!r} is a label: its values are text, numbers were expected")
+            errors.append(f"the {what} metric {quoted(name)} is a label: its values are text, numbers were expected")
             continue
         if name is None or name in names:
             continue
-        errors.append(f"the {what} metric {name!r} is not among the metrics: {', '.join(map(repr, names))}")
+        errors.append(f"the {what} metric {quoted(name)} is not among the metrics: {', '.join(map(repr, names))}")
         meant = nearest(name, names)
         if meant is not None:
             hints.append(f"did you mean {meant!r}?")

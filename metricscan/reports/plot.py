@@ -6,7 +6,7 @@ import fnmatch
 import os
 from typing import TYPE_CHECKING, Any
 
-from metricscan.errors import OptionError
+from metricscan.errors import OptionError, quoted
 from metricscan.ranking.groups import Grouping, assigned, rank_groups
 from metricscan.ranking.ranking import rank
 from metricscan.ranking.tables import opened_tables
@@ -219,7 +219,7 @@ def _chosen(tables: Mapping[str, pa.Table], curves: Sequence[Curves], patterns: 
         fitting = {pattern} if pattern in names else {name for name in names if fnmatch.fnmatchcase(name, pattern)}
         if not fitting:
             some = ", ".join(map(repr, sorted(names)[:5])) + (", .." if len(names) > 5 else "")
-            raise OptionError(f"no job is called {pattern!r}; there are {some}" if names else "there are no jobs")
+            raise OptionError(f"no job is called {quoted(pattern)}; there are {some}" if names else "there are no jobs")
         found |= fitting
     return found
 

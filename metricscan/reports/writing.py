@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 
+from metricscan.definitions.paths import check_path
 from metricscan.errors import SourceError
 
 
@@ -18,10 +20,11 @@ def write_whole(path: str, content: bytes) -> None:
     """
     partial = f"{path}.{secrets.token_hex(4)}.partial"
     try:
+        check_path(path)
         with open(partial, "wb") as file:
             file.write(content)
         os.replace(partial, path)
     except OSError as error:
-        if os.path.exists(partial):
+        with contextlib.suppress(OSError, ValueError):
             os.unlink(partial)
         raise SourceError(f"cannot write {path}", path=path, cause=error) from error

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from metricscan.definitions.definition import MetricDefinition
-from metricscan.errors import OptionError, nearest
+from metricscan.errors import OptionError, nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,7 +117,7 @@ def algorithm(name: str) -> Algorithm:
             return one
     meant = nearest(wanted, table())
     asked = "" if meant is None else f"did you mean {meant!r}? "
-    raise OptionError(f"there is no algorithm {name!r}", hint=f"{asked}the names are {', '.join(table())}")
+    raise OptionError(f"there is no algorithm {quoted(name)}", hint=f"{asked}the names are {', '.join(table())}")
 
 
 def metric(name: str, metric_name: str) -> AlgorithmMetric:

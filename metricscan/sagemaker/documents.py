@@ -7,6 +7,7 @@ from typing import Any
 
 from metricscan.definitions import documents
 from metricscan.definitions.pasted import PastedError, text_of
+from metricscan.definitions.paths import read_whole
 from metricscan.errors import SourceError
 from metricscan.sagemaker.errors import RequestError, RequestFault
 
@@ -36,8 +37,7 @@ def read_document(path: str, what: str) -> tuple[Any, list[str]]:
         The file cannot be read, or is not UTF-8, or not in the encoding of its byte-order mark.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_whole(path)
     except (OSError, ValueError) as error:
         raise SourceError(f"cannot read {what} {path}", path=path, cause=error) from error
     try:

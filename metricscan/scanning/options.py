@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from metricscan import _core
-from metricscan.errors import OptionError
+from metricscan.errors import OptionError, quoted
 
 Newline = Literal["universal", "lf"]
 Matches = Literal["all", "first", "last"]
@@ -50,7 +50,7 @@ def checked(given: dict[str, str | None]) -> dict[str, str]:
             continue
         if value not in _CHOICES[name]:
             expected = " or ".join(map(repr, _CHOICES[name]))
-            faults.append(f"{name}={value!r}: {expected} was expected")
+            faults.append(f"{name}={quoted(value)}: {expected} was expected")
     if given["escape"] == "syslog" and given["newline"] == "universal":
         faults.append(
             "newline='universal' with escape='syslog': escaped logs write \\r as #015, so \\n alone ends a record there"

@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _core
-from metricscan.errors import OptionError
+from metricscan.errors import OptionError, quoted
 from metricscan.scanning.labels import LabelStream
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def begun(offset: Any, line: Any) -> Standing | None:
         One of them is no whole number in its range, or they contradict each other.
     """
     faults = [
-        f"{name}={value!r}: a whole number, {least} or more was expected"
+        f"{name}={quoted(value)}: a whole number, {least} or more was expected"
         for name, value, least in (("offset", offset, 0), ("line", line, 1))
         if isinstance(value, bool) or not hasattr(value, "__index__") or not least <= value <= _MOST_OFFSET
     ]

@@ -10,6 +10,7 @@ from metricscan import MetricscanError, Objective, Scanner
 from metricscan.cli import main
 
 DIGITS = "1" + "0" * 100_000
+LONG = "a" * 20_000
 DOCUMENTS = {
     "digits.json": f'[{{"Name": "a", "Regex": {DIGITS}}}]',
     "digits.yaml": f"- Name: a\n  Regex: {DIGITS}\n",
@@ -98,6 +99,25 @@ ARGUMENTS = [
     ["replay", "{logs}", "-m", "a=b", "--include", "{{a,b}}" * 5_000],
     ["replay", "{logs}", "-m", "a=b", "--job", "(" * 5_000],
     ["replay", "{logs}", "-m", "a=b", "--job", "(?P<job>(a+)+)$"],
+    ["replay", "{logs}", "-m", "a=b", "--job", LONG],
+    ["replay", "{logs}", "-m", "a=b", "--job", LONG + "("],
+    ["replay", "{logs}", "-m", "loss=loss=(.)", "--minimize", "loss", "--group-name", LONG],
+    ["replay", "{logs}", "-m", "loss=loss=(.)", "--minimize", "loss", "--group-name", LONG + "("],
+    ["replay", "{logs}", "-m", "a=b", "--parameter", "x=" + LONG + "("],
+    ["replay", "{logs}", "-m", "a=b", "--run-start", LONG + "("],
+    ["replay", "{logs}", "-m", "a=b", "--max-record-bytes", LONG],
+    ["replay", "{logs}", "-m", "a=b", "--fail-on", LONG],
+    ["replay", "{logs}", "-m", "a=b", "--minimize", LONG],
+    ["replay", "{logs}", "-m", "a=b", "--minimize", "a", "--scope", LONG],
+    ["replay", "{logs}", "-m", LONG + "=("],
+    ["replay", "/dev/zero", "-m", "a=b"],
+    ["replay", "/dev/full", "-m", "a=b"],
+    ["check", "/dev/urandom", "-m", "a=b"],
+    ["extract", "/dev/full", "-m", "a=b"],
+    ["replay", "{logs}", "-d", "/dev/zero"],
+    ["replay", "{logs}", "-m", "a=b", "--jobs", "/dev/full"],
+    ["replay", "{logs}", "--tuning-job", "/dev/zero"],
+    ["replay", "{logs}", "-m", "a=b", "--minimize", "a", "--fail-if", "a < baseline", "--baseline", "/dev/zero"],
     ["replay", "{logs}", "-m", "a=b", "--threads", DIGITS[:5_000]],
     ["replay", "{logs}", "-m", "a=b", "--max-decompressed", DIGITS[:5_000]],
     ["replay", "{logs}", "-m", "a=b", "--minimize", "a", "--scope", "last-" + DIGITS[:5_000]],
@@ -122,6 +142,11 @@ def test_an_argument_never_ends_in_a_traceback(folder, arguments, capsys):
     assert code in (0, 1, 2, 125), told.err[:500]
     assert "Traceback" not in told.out + told.err
     assert "\x1b" not in told.err
+    if LONG in "".join(arguments):
+        assert len(told.err) < 1_000
+    if "/dev/" in "".join(arguments):
+        assert code == 2
+        assert "is a device, which may never end" in told.err
 
 
 def test_folders_nested_deeper_than_the_interpreter_recurses(tmp_path, capsys):
@@ -213,3 +238,35 @@ def test_public_functions_raise_errors_that_are_meant(tmp_path, value):
     for call in calls:
         with contextlib.suppress(*meant):
             call()
+
+
+@pytest.mark.parametrize("name", ["x\0y.svg", "x\ud800y.svg"])
+def test_a_path_that_no_file_can_have_is_an_error_of_ours(tmp_path, name):
+    (tmp_path / "a.log").write_text("loss=1\n")
+    scanner = Scanner(["loss=loss=(.)"])
+    objective = Objective("loss", "Minimize")
+    dataset, journal, path = str(tmp_path / "dataset"), str(tmp_path / "journal"), f"{tmp_path}/{name}"
+    metricscan.replay(tmp_path / "a.log", scanner, out=dataset)
+    metricscan.Journal.open(journal, scanner).close()
+    calls = [
+        lambda: metricscan.replay(tmp_path / "a.log", scanner, out=path),
+        lambda: metricscan.replay(tmp_path / "a.log", scanner, jobs=path),
+        lambda: metricscan.Dataset(path),
+        lambda: metricscan.Journal.open(path, scanner),
+        lambda: metricscan.JournalReader(path),
+        lambda: metricscan.compact(path, tmp_path / "out"),
+        lambda: metricscan.compact(journal, path),
+        lambda: metricscan.report(dataset, path),
+        lambda: metricscan.plot(dataset, "loss", path),
+        lambda: metricscan.rank(path, objective),
+        lambda: metricscan.diff(dataset, path),
+        lambda: metricscan.run(["true"], scanner, out=path),
+        lambda: metricscan.attach(path),
+        lambda: metricscan.load_definitions(path),
+        lambda: scanner.scan(path),
+    ]
+    for call in calls:
+        with pytest.raises(metricscan.SourceError):
+            call()
+    assert len(metricscan.replay(path, scanner).errors) == 1
+    assert sorted(os.listdir(tmp_path)) == ["a.log", "dataset", "journal"]
