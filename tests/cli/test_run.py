@@ -271,11 +271,15 @@ def test_what_is_no_job_cannot_be_stopped(folder, tmp_path):
 
 
 def test_the_reader_is_killed_and_another_goes_on(folder, running):
-    text = "import time\nprint('ready')\nfor i in range(200):\n print(f'loss={i}'); time.sleep(0.01)"
-    process = running(python(text))
-    until(lambda: output(folder).count(b"\n") > 20, "output")
+    process = running(
+        ["sh", "-c", "echo ready; seq -f loss=%g 0 99; until [ -e go ]; do sleep 0.05; done; seq -f loss=%g 100 199"]
+    )
+    # behind this line the job waits
+    passed = iter(process.stdout.readline, b"loss=99\n")
+    out = b"".join(passed)
     process.kill()
-    out, _ = process.communicate(timeout=DEADLINE_S)
+    out += process.communicate(timeout=DEADLINE_S)[0]
+    Path("go").touch()
     code, rest, err = metricscan("run", "--attach", folder)
     assert code == 0
     assert "loss 199" in err
@@ -287,11 +291,12 @@ def test_the_reader_is_killed_and_another_goes_on(folder, running):
 
 
 def test_the_time_that_is_told_is_the_job_s(folder):
-    assert metricscan("run", "-o", folder, "--", "sleep", "1.1")[0] == 0
+    assert metricscan("run", "-o", folder, "--", "true")[0] == 0
+    document = json.loads((folder / "job.json").read_text())
+    times = {"started_at": "2026-03-01T10:00:00Z", "ended_at": "2026-03-01T10:00:48.5Z"}
+    (folder / "job.json").write_text(json.dumps({**document, **times}, indent=2))
     _, _, err = metricscan("run", "--attach", folder)
-    seconds = read_record(str(folder)).seconds
-    assert 1.1 <= seconds < DEADLINE_S
-    assert err == f"metricscan: trial_1: Completed after {seconds:.1f} s\n"
+    assert err == "metricscan: trial_1: Completed after 48.5 s\n"
 
 
 def test_a_job_whose_record_is_gone_is_an_error(folder):
@@ -443,8 +448,8 @@ def test_a_panel_has_no_line_that_is_longer_than_the_terminal(folder):
 
 @pytest.mark.parametrize("size", [(8, 100), (30, 20)])
 def test_a_small_terminal_is_left_to_the_job(folder, size):
-    shown = on_a_terminal(["run", *LOSS, "-o", folder, "--", "sh", "-c", "echo loss=1; sleep 1"], size)
-    assert "loss=1\r\n" in shown
+    shown = on_a_terminal(["run", *LOSS, "-o", folder, "--", *WAITS], size, "loss=0.3")
+    assert "loss=0.3\r\n" in shown
     assert "\x1b[" not in shown
 
 
@@ -461,7 +466,9 @@ PROGRAM = r"""
 #include <unistd.h>
 int main(void) {
     for (int i = 1; i <= 3; i++) printf("loss=0.%d\n", i);
-    usleep(700000);
+    fclose(fopen("waits", "w"));
+    char end;
+    while (read(0, &end, 1) > 0) {}
     printf("loss=0.4\n");
     return 0;
 }
@@ -482,16 +489,14 @@ def program(tmp_path):
 def test_a_program_in_c(folder, program, options):
     if options and shutil.which("stdbuf") is None:
         pytest.skip("no stdbuf")
-    with start("run", *LOSS, *options, "-o", folder, "--", program) as process:
-        first = b""
-        while process.poll() is None and not first:
-            first = output(folder)
-            time.sleep(0.01)
+    with start("run", *LOSS, *options, "-o", folder, "--", program, stdin=subprocess.PIPE) as process:
+        until(Path("waits").exists, "the program")
+        first = output(folder)
         out, _ = process.communicate(timeout=DEADLINE_S)
-    assert out == b"loss=0.1\nloss=0.2\nloss=0.3\nloss=0.4\n"
-    assert process.returncode == 0
+    lines = b"loss=0.1\nloss=0.2\nloss=0.3\n"
+    assert (process.returncode, out) == (0, lines + b"loss=0.4\n")
     # without the option the program writes all at its end
-    assert (b"loss=0.4" in first) == (not options)
+    assert first == (lines if options else b"")
 
 
 def test_python_itself_is_not_buffered(folder, tmp_path, monkeypatch):

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from support.command import LOSS, MODULE
+from support.jobs import until
 
 from metricscan.cli import main
 from metricscan.cli.job_signals import Forwarder, ReadingStopped
@@ -23,28 +23,39 @@ NATIVE = ("-m", "m=x=(a{1,60}){1,60}b")
 ENDLESS = ("-m", "m=x=(?:a|a)*b(?:(c))++")
 needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="has no /proc")
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-BUSY_S = 1.5
+BUSY_S = 0.3
 # a process that does not end is killed, and the test fails
 PATIENCE_S = 30
 
 
 @contextlib.contextmanager
 def busy(arguments, *, script=None):
-    """A process that has used much CPU time, so that it is amid its scan."""
+    """A process that has opened a log and used CPU time since, so that it is amid its scan."""
     command = (
         [*MODULE, *map(str, arguments)] if script is None else [sys.executable, "-c", script, *map(str, arguments)]
     )
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        while process.poll() is None:
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            if (int(fields[11]) + int(fields[12])) / CLOCK_TICKS > BUSY_S:
-                break
-            time.sleep(0.05)
+        begun = until(lambda: _reads_a_log(process.pid) and _cpu_seconds(process.pid), "the log", PATIENCE_S)
+        until(lambda: _cpu_seconds(process.pid) > begun + BUSY_S, "the scan", PATIENCE_S)
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def _reads_a_log(pid):
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        # it may be closed by now
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{name}").endswith(".log"):
+                return True
+    return False
+
+
+def _cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,9 @@ def test_a_job_in_progress_may_win(tmp_path):
 def unread(folder, text, scanner=SCANNER, **options):
     """A job whose reader ended before it read anything of it."""
     with none_left(folder):
-        metricscan.run(shell(f"sleep 0.5; {text}"), scanner, out=folder, **options).close()
+        waits = "until [ -e .closed ]; do sleep 0.01; done"
+        metricscan.run(shell(f"{waits}; {text}"), scanner, out=folder, cwd=folder.parent, **options).close()
+        (folder.parent / ".closed").touch()
         until(lambda: read_record(str(folder)).status != "InProgress", "the end")
 
 

@@ -193,10 +193,15 @@ def test_a_following_that_is_kept_goes_on_after_a_loop(logs, journal):
 
 def test_until_a_process_has_ended(logs):
     append(logs / "a.log", "loss=1\n")
-    code = f"import time; time.sleep(0.3); open({str(logs / 'a.log')!r}, 'a').write('loss=2')"
-    with subprocess.Popen([sys.executable, "-c", code]) as child:
-        # it is a zombie at the end: nobody waits for it
-        found = rows(follow(logs, SCANNER, until=f"pid:{child.pid}", **QUICK))
+    code = f"input(); open({str(logs / 'a.log')!r}, 'a').write('loss=2')"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
+        found = []
+        for batch in follow(logs, SCANNER, until=f"pid:{child.pid}", **QUICK):
+            found += rows([batch])
+            if not child.stdin.closed:
+                # it goes on and ends, and is a zombie then: nobody waits for it
+                child.stdin.write(b"\n")
+                child.stdin.close()
     assert [row[3] for row in found] == [1, 2]
 
 
@@ -254,14 +259,17 @@ def test_asynchronous_iteration(logs):
 def test_a_task_that_is_cancelled_lets_go(logs, journal):
     append(logs / "a.log", "loss=1\n")
 
-    async def read():
-        async with follow(logs, SCANNER, out=journal, poll_interval=60) as following:
-            async for _ in following:
-                pass
-
     async def main():
+        has_rows = asyncio.Event()
+
+        async def read():
+            async with follow(logs, SCANNER, out=journal, poll_interval=60) as following:
+                async for _ in following:
+                    has_rows.set()
+
         task = asyncio.create_task(read())
-        await asyncio.sleep(0.5)
+        await has_rows.wait()
+        # it waits for more by now, or is about to
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from support.jobs import DEADLINE_S, LOSS, alive, none_left, python, until
@@ -120,10 +121,15 @@ def test_what_has_no_metrics_is_run_all_the_same(folder):
     assert not (folder / "journal").exists()
 
 
-def test_rows_come_in_an_event_loop(folder):
+def test_rows_come_in_an_event_loop(folder, tmp_path):
     async def values():
-        with metricscan.run(shell("echo loss=1; sleep 0.2; echo loss=2"), LOSS, out=folder) as job:
-            found = [row.value async for row in job]
+        found = []
+        with metricscan.run(
+            shell("echo loss=1; until [ -e go ]; do sleep 0.01; done; echo loss=2"), LOSS, out=folder, cwd=tmp_path
+        ) as job:
+            async for row in job:
+                found.append(row.value)
+                (tmp_path / "go").touch()
             return found, await job.finished()
 
     found, record = asyncio.run(values())
@@ -344,11 +350,18 @@ def test_the_same_signal_twice_kills(ready, number):
         python("import signal; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; print('ready'); signal.pause()")
     )
     job.send_signal(number)
-    time.sleep(0.2)
+    supervisor = job.record.document["supervisor"]["pid"]
+    until(lambda: not _is_pending(supervisor, number), "the first one to be handled")
     assert job.poll()
     job.send_signal(number)
     record = job.wait(timeout=DEADLINE_S)
     assert (record.status, record.exit_code) == ("Stopped", 137)
+
+
+def _is_pending(pid, number):
+    """Whether a signal waits to be handled by a process that blocks it."""
+    fields = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(fields["ShdPnd"], 16) >> (number - 1) & 1)
 
 
 def test_a_job_that_was_suspended_is_stopped(ready):
@@ -381,7 +394,7 @@ def test_no_process_is_left_of_a_job_that_is_stopped(folder, ready):
 
 
 def test_what_a_job_leaves_running_is_ended_and_told(folder):
-    command = shell("(trap '' HUP; sleep 600) & sleep 601 & echo loss=1; sleep 0.2")
+    command = shell("(trap '' HUP; exec sleep 600) & sleep 601 & echo loss=1")
     _, record = run(folder, command)
     assert (record.status, record.exit_code) == ("Completed", 0)
     assert record.document["left_running"] >= 2
@@ -395,7 +408,7 @@ def test_a_command_that_forks_away_ends_its_job(folder):
 
 
 def test_a_command_that_closes_its_output(folder):
-    _, record = run(folder, shell("echo loss=1; exec >&- 2>&-; sleep 0.3; exit 4"))
+    _, record = run(folder, shell("echo loss=1; exec >&- 2>&-; exec sh -c 'exit 4'"))
     assert (record.status, record.exit_code) == ("Failed", 4)
     assert committed(folder) == [(1.0, 1, 0)]
 
@@ -411,7 +424,7 @@ def test_a_job_that_runs_too_long_is_stopped(folder):
 
 
 def test_a_limit_of_centuries_holds(folder):
-    _, record = run(folder, shell("sleep 0.2"), max_runtime=1e15, max_silence=1e15)
+    _, record = run(folder, shell("read line; exit 0"), max_runtime=1e15, max_silence=1e15)
     assert record.status == "Completed"
 
 
