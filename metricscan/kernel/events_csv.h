@@ -22,6 +22,34 @@ static inline int64_t me_quote(int level, uint8_t *to, const uint8_t *data, int6
     }
 }
 
+/* A quoted field that is longer has no closing quotation mark. As many bytes as a record may have. */
+#ifdef MS_SMALL
+#define ME_LONGEST_FIELD (1 << 12)
+#else
+#define ME_LONGEST_FIELD (1 << 26)
+#endif
+
+static const char ME_OPEN_QUOTE[] = "a quotation mark without an end";
+
+/* Return the first line from `at` on, before `end`, that begins as a row of an export, with 13 digits and a comma or a date; -1 if none
+   does. The newlines before it are counted. It is looked for where a quoted field has no end: with the lines of a message that was cut
+   off it is not taken for a row. */
+static int64_t me_next_row(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+    int64_t newlines = 0, value;
+    for (;;) {
+        const uint8_t *const newline = (const uint8_t *)memchr(data + at, '\n', (size_t)(end - at));
+        if (newline == NULL) return -1;
+        at = newline + 1 - data;
+        newlines++;
+        if (end - at > 13
+            && ((data[at + 13] == ',' && me_are_thirteen_digits(data + at))
+                || (me_digits(data + at, 4, &value) && data[at + 4] == '-' && me_digits(data + at + 5, 2, &value) && data[at + 7] == '-'))) {
+            *lines += newlines;
+            return at;
+        }
+    }
+}
+
 static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = d->line, error_at = 0;
     int64_t row = 0, row_line = line, safe_text = 0, safe_text_line = 0, safe_runs = 0, safe_escapes = 0;
@@ -65,6 +93,8 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             }
         }
         int has_message = 0, ended = 0;
+        const int is_long = n - row > ME_LONGEST_FIELD;
+        const int64_t limit = is_long ? row + ME_LONGEST_FIELD : n;
         while (!ended) {
             int is_message = column == d->message_column;
             int64_t since = d->text_length;
@@ -74,20 +104,26 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 column++;
                 continue;
             }
+            const int64_t column_line = line;
             if (at < n && data[at] == '"') {
                 start = ++at;
                 if (is_message && me_run_starts(d, d->base + at, line, ME_NO_TIME, 0)) return ME_NO_MEMORY;
                 for (;;) {
 #ifdef MS_X86
-                    if (is_message && d->level >= MS_AVX512 && (at = me_take_quoted_lines_avx512(d, data, at, n, &line)) < 0)
+                    if (is_message && d->level >= MS_AVX512 && (at = me_take_quoted_lines_avx512(d, data, at, limit, &line)) < 0)
                         return ME_NO_MEMORY;
 #endif
                     /* If the field is no message, its copy is overwritten. */
                     int64_t lines = 0;
-                    stop = me_quote(d->level, d->text + d->text_length, data, at, n, &lines);
+                    stop = me_quote(d->level, d->text + d->text_length, data, at, limit, &lines);
                     if (stop < 0) {
-                        if (final) ME_FAIL("the export ends within an event", row);
-                        goto more;
+                        if (!final && !is_long) goto more;
+                        line = column_line;
+                        at = d->time_column == 0 ? me_next_row(data, start, limit, &line) : -1;
+                        if (at < 0) ME_FAIL(is_long ? ME_OPEN_QUOTE : "the export ends within an event", row);
+                        bad_at = start - 1;
+                        because = ME_OPEN_QUOTE;
+                        goto dropped;
                     }
                     line += lines;
                     if (stop + 1 == n && !final) goto more;
@@ -135,10 +171,17 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             column++;
             if (at < n && data[at] == '\r' && at + 1 >= n && !final) goto more;
             if (at < n && data[at] != ',' && data[at] != '\n' && !(data[at] == '\r' && (at + 1 >= n || data[at + 1] == '\n'))) {
-                /* The row is invalid, and ends with its line. */
+                /* The row is invalid. If the quotation mark is that of a later row, the row ends before that one, else with its line. */
+                int64_t next_line = column_line;
+                const int64_t next = d->time_column == 0 ? me_next_row(data, start, at, &next_line) : -1;
                 if (bad_at < 0) {
-                    bad_at = at;
-                    because = "text behind a closing quotation mark";
+                    bad_at = next < 0 ? at : start - 1;
+                    because = next < 0 ? "text behind a closing quotation mark" : ME_OPEN_QUOTE;
+                }
+                if (next >= 0) {
+                    at = next;
+                    line = next_line;
+                    goto dropped;
                 }
                 const uint8_t *newline = (const uint8_t *)memchr(data + at, '\n', (size_t)(n - at));
                 if (newline == NULL && !final) goto more;
@@ -163,6 +206,7 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             because = "a row with another number of columns than the header";
         }
         if (bad_at >= 0) {
+        dropped:
             me_drop_event(d, bad_at, because);
             d->text_length = safe_text;
             d->text_line = safe_text_line;

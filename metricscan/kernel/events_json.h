@@ -51,7 +51,7 @@ enum {
     ME_UNFINISHED = -1, /* the data ends before the string does */
     ME_NO_STRING = -2, /* a control character or an unknown escape */
     ME_NO_ROOM = -3, /* there is no memory */
-    ME_BAD_TIME = -4 /* only in an event that is read by its envelope: its timestamp is no time */
+    ME_BAD_TIME = -4 /* only of an event that is read by its envelope: its timestamp is no time */
 };
 
 /* Return the place behind the quotation mark that ends the string, ME_UNFINISHED or ME_NO_STRING. */
@@ -238,7 +238,23 @@ static inline int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data,
     return me_same_envelopes_anywhere(d, data, stop, n, at_line, at_since, safe);
 }
 
-static const char ME_UNKNOWN_ESCAPE[] = "an unknown escape in an event", ME_CONTROLLED[] = "a control character in an event";
+static const char ME_UNKNOWN_ESCAPE[] = "an unknown escape in an event", ME_CONTROLLED[] = "a control character in an event",
+                  ME_NO_TIME_THERE[] = "a timestamp that is no time", ME_NO_VALUE[] = "no JSON value";
+
+/* Restore the state of a mark, but for its place in the data. */
+static inline void me_restore(me_decoder *d, const me_mark *mark) {
+    d->text_length = mark->text;
+    d->text_line = mark->text_line;
+    d->n_runs = mark->runs;
+    d->n_escapes = mark->escapes;
+    d->expect = mark->expect;
+    d->depth = mark->depth;
+    d->key = mark->key;
+    d->candidate = 0;
+}
+
+/* The event that is being read is invalid in this place: it is dropped where it ends. */
+#define ME_BAD(text, where) do { if (bad_at < 0) { bad_at = (where); because = (text); } plain = 0; } while (0)
 
 static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = d->line, error_at = 0, start, stop, since = 0;
@@ -249,7 +265,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
     int64_t stream_at = 0, stream_length = 0;
     int64_t digits;
     int plain = 0;
-    /* Of the innermost object: where it has a string that is none, so that it is dropped, or -1, and why; whether its message is null. */
+    /* Of the innermost object: where it is invalid, so that it is dropped, or -1, and why; whether its message is null. */
     int64_t bad_at = -1;
     const char *because = ME_UNKNOWN_ESCAPE;
     int is_null = 0;
@@ -339,8 +355,11 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
         if (key == ME_MESSAGE && !d->candidate) ME_FAIL("a message beside nested values", at);
         if (c == '"') {
             start = at + 1;
+            if (key == ME_MESSAGE && d->has_message) {
+                ME_BAD("two messages in one event", at);
+                key = ME_OTHER;
+            }
             if (key == ME_MESSAGE) {
-                if (d->has_message) ME_FAIL("two messages in one event", at);
                 d->envelope.length = 0;
                 if (plain && brace_at && !d->is_control && start - end_at <= ME_MOST_ENVELOPE) {
                     me_keep_envelope(d, data + end_at, start - end_at);
@@ -362,9 +381,15 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                     if (d->envelope.length) {
                         stop = me_take_same_envelopes(d, data, stop, n, &line, &since, &safe);
                         if (stop == ME_NO_ROOM) return ME_NO_MEMORY;
+                        if (stop == ME_BAD_TIME) {
+                            /* The event is read again, token by token, and dropped where it ends. */
+                            me_restore(d, &safe);
+                            at = safe.at;
+                            line = safe.line;
+                            plain = 0;
+                            continue;
+                        }
                         if (stop < 0) at = safe.at - d->envelope.brace + d->envelope.length - 1;
-                        if (stop == ME_BAD_TIME)
-                            ME_FAIL("a timestamp that is no time", safe.at - d->envelope.brace + d->envelope.time);
                     }
                     end_at = stop;
                     end_line = line;
@@ -373,26 +398,18 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 }
                 if (stop == ME_NO_STRING && (stop = me_skip_string(d->level, data, at + 1, n)) > 0) {
                     /* It is the escape that is unknown: the string ends, and the event is dropped. */
-                    if (bad_at < 0) {
-                        bad_at = at;
-                        because = ME_UNKNOWN_ESCAPE;
-                    }
+                    ME_BAD(ME_UNKNOWN_ESCAPE, at);
                     d->has_message = 1;
-                    plain = 0;
                 }
             } else {
                 stop = me_skip_string(d->level, data, start, n);
             }
             if (stop == ME_NO_STRING && d->candidate && key != ME_PAYLOAD_STREAM && key != ME_PAYLOAD_TYPE) {
                 /* If the string goes on to its end as if the control characters were text, and what follows fits, the event is dropped. */
-                if (bad_at < 0) {
-                    bad_at = at;
-                    because = ME_CONTROLLED;
-                }
+                ME_BAD(ME_CONTROLLED, at);
                 stop = me_skip_controlled(d->level, data, at + 1, n, &line);
                 if (stop > 0) {
                     d->has_message = d->has_message || key == ME_MESSAGE;
-                    plain = 0;
                     at = stop;
                     d->expect = ME_NEXT;
                     continue;
@@ -401,7 +418,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             if (stop == ME_UNFINISHED) goto more;
             if (stop == ME_NO_STRING) ME_FAIL("a control character or an unknown escape in a string", at);
             if (key == ME_TIMESTAMP && d->candidate) {
-                if (!me_time(d, data + start, stop - 1 - start, &d->time)) ME_FAIL("a timestamp that is no time", at);
+                if (!me_time(d, data + start, stop - 1 - start, &d->time)) ME_BAD(ME_NO_TIME_THERE, at);
                 plain = plain && brace_at;
                 time_at = start;
                 time_length = stop - 1 - start;
@@ -410,10 +427,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 if ((d->stream = me_spelled_stream(d, data, start, stop - 1 - start, n)) == -1) return ME_NO_MEMORY;
                 if (d->stream < 0) {
                     d->stream = 0;
-                    if (bad_at < 0) {
-                        bad_at = at;
-                        because = ME_UNKNOWN_ESCAPE;
-                    }
+                    ME_BAD(ME_UNKNOWN_ESCAPE, at);
                 }
                 plain = plain && brace_at && memchr(data + start, '\\', (size_t)(stop - 1 - start)) == NULL;
                 stream_at = start;
@@ -435,24 +449,29 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             for (stop = at; stop < n && (data[stop] > ',' || data[stop] == '+') && data[stop] != ']' && data[stop] != '}'
                             && data[stop] != ':'; stop++) {}
             if (stop == n && !final) goto more;
+            if (stop == at) ME_FAIL(ME_NO_VALUE, at);
             if (key == ME_TIMESTAMP && d->candidate) {
-                if (!me_time(d, data + at, stop - at, &d->time)) ME_FAIL("a timestamp that is no time", at);
+                if (!me_time(d, data + at, stop - at, &d->time)) ME_BAD(ME_NO_TIME_THERE, at);
                 plain = plain && brace_at;
                 time_at = at;
                 time_length = stop - at;
             } else if (key == ME_MESSAGE && !(stop - at == 4 && !memcmp(data + at, "null", 4))) {
-                ME_FAIL("a message that is no string", at);
+                ME_BAD("a message that is no string", at);
             } else {
                 int is_word = (stop - at == 4 && (!memcmp(data + at, "true", 4) || !memcmp(data + at, "null", 4)))
                               || (stop - at == 5 && !memcmp(data + at, "false", 5));
                 is_null = is_null || key == ME_MESSAGE;
                 if (!is_word) {
                     int64_t digits = 0;
+                    int is_number = 1;
                     for (int64_t i = at; i < stop; i++) {
                         if (data[i] >= '0' && data[i] <= '9') digits++;
-                        else if (!strchr("+-.eE", data[i])) ME_FAIL("no JSON value", at);
+                        else if (!strchr("+-.eE", data[i])) is_number = 0;
                     }
-                    if (!digits) ME_FAIL("no JSON value", at);
+                    if (!digits || !is_number) {
+                        if (!d->candidate) ME_FAIL(ME_NO_VALUE, at);
+                        ME_BAD(ME_NO_VALUE, at);
+                    }
                 }
             }
             at = stop;
@@ -491,14 +510,7 @@ invalid:
     }
     d->error_at = d->base + error_at;
 more:
-    d->text_length = safe.text;
-    d->text_line = safe.text_line;
-    d->n_runs = safe.runs;
-    d->n_escapes = safe.escapes;
-    d->expect = safe.expect;
-    d->depth = safe.depth;
-    d->key = safe.key;
-    d->candidate = 0;
+    me_restore(d, &safe);
     at = safe.at;
     line = safe.line;
     if (d->error == NULL && final) {

@@ -46,8 +46,10 @@ _DOCKER_LINE = '{"log":"'
 _FIRST_MS, _LAST_MS = 10**11, 10**14
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_SCALAR = re.compile(r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"|[-+.\w]+')
-_OPEN_STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*\\?\Z')
+# control characters and unknown escapes make an event invalid, and the rest may be an export
+_SCALAR = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+', re.DOTALL)
+_OPEN_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*\\?\Z', re.DOTALL)
+_ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4}|\Z|u[0-9a-fA-F]{0,3}\Z|)')
 _MOST_DEPTH = 20
 
 
@@ -72,7 +74,7 @@ def json_format(head: bytes, *, may_be_cut: bool) -> str:
     str
         ``"plain"``, ``"cloudwatch-json"``, ``"docker-json"``, or the name of a format that is refused.
     """
-    documents = _documents(head.decode("utf-8", "replace"))
+    documents = _documents(_ESCAPE.sub(_known_escape, head.decode("utf-8", "replace")))
     first, is_whole = next(documents, (None, True))
     if isinstance(first, list):
         one = first[0] if first else None
@@ -197,9 +199,14 @@ def _are_results(results: Any) -> bool:
 # ---- JSON that may be cut off
 
 
+def _known_escape(found: re.Match[str]) -> str:
+    """An escape of JSON as it is; of an unknown one nothing."""
+    return found[0] if found[1] or found.end() == len(found.string) else ""
+
+
 def _documents(text: str) -> Iterator[tuple[Any, bool]]:
     """The documents of a text, and whether each is whole. What is no JSON ends them as None, unless it is cut off."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(strict=False)
     at = _after_blanks(text, 0)
     while at < len(text):
         try:
@@ -242,7 +249,7 @@ def _partial(text: str, at: int, depth: int) -> tuple[Any, int | None]:
             raise ValueError("no JSON")
         if scalar.end() == len(text) and opening != '"':
             return _CUT, None
-        return json.loads(scalar[0]), scalar.end()
+        return json.loads(scalar[0], strict=False), scalar.end()
     members: dict[str, Any] = {}
     items: list[Any] = []
     result: Any = members if opening == "{" else items

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metricscan import Scanner, SourceError, _core
-from metricscan.logs import _events, exports
+from metricscan.logs import _events, exports, formats
 from metricscan.logs.source import open_source
 
 SCANNER = Scanner([r"loss=loss=([0-9.]+)"])
@@ -144,3 +144,107 @@ def test_invalid_rows_are_counted(rows, cuts):
     assert text == b"".join(b"loss=%d\n" % number for number in good)
     assert reader.damaged == len(rows) - len(good)
     assert reader.stream_names == ([None, "a"] if good else [None])
+
+
+# ---- CSV: open quotation marks
+
+
+ROW = b'170000000000%d,"loss=%d"\n'
+PLAIN_ROW = b"170000000000%d,loss=%d\n"
+# a row that opens a quotation mark, with how much of it is before that, and lines that belong to it
+OPEN = [(b'1700000000002,"loss=8\n', 14), (b'1700000000002,"loss=8 ""x""\r\nmore, of it\n\n', 14), (b'"2","\n', 4)]
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+@pytest.mark.parametrize("row", [ROW, PLAIN_ROW])
+@pytest.mark.parametrize(("bad", "at"), OPEN)
+@pytest.mark.parametrize("place", [0, 3])
+def test_an_open_quotation_mark_costs_one_event(row, bad, at, place, level):
+    """The rows behind it are found, whether a later one closes the quotation mark or none does."""
+    rows_there = [row % (number, number) for number in range(5)]
+    rows_there[place] = bad
+    data = b"timestamp,message\n" + b"".join(rows_there)
+    with at_level(level):
+        error = damage(data, "cloudwatch-csv")
+    found = error.partial["loss"]
+    values = found["value"].to_pylist()
+    assert values == [number for number in range(5) if number != place]
+    assert error.offset == data.find(bad) + at
+    assert f"a quotation mark without an end at byte {error.offset}; it was passed over" in str(error)
+    lines = [data.count(b"\n", 0, data.find(b"loss=%d" % number)) + 1 for number in values]
+    assert found["line"].to_pylist() == lines
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        # what is cut off is no row: its lines are text
+        (b'timestamp,message\n1700000000001,loss=1\n1700000000002,"loss=2\n3,loss=3\nloss=4\n', [1]),
+        # where the time is no first column, it is not known where a row begins
+        (b'message,timestamp\nloss=1,1700000000001\n"loss=2,1700000000002\nloss=3,1700000000003\n', [1]),
+    ],
+)
+def test_a_csv_that_ends_within_an_event(data, values):
+    error = damage(data, "cloudwatch-csv")
+    assert "the export ends within an event" in str(error)
+    assert error.partial["loss"]["value"].to_pylist() == values
+
+
+# ---- JSON: values
+
+
+BAD_VALUES = [
+    (b'"timestamp": "x", "message": "loss=9"', b'"x"', "a timestamp that is no time"),
+    (b'"timestamp": 99999999999999999, "message": "loss=9"', b"99999999999999999", "a timestamp that is no time"),
+    (b'"timestamp": null, "message": "loss=9"', b"null", "a timestamp that is no time"),
+    (b'"timestamp": 170000000000x, "message": "loss=9"', b"170000000000x", "a timestamp that is no time"),
+    (b'"message": "loss=9", "timestamp": ""', b'""', "a timestamp that is no time"),
+    (b'"timestamp": 1700000000002, "message": 9', b"9", "a message that is no string"),
+    (
+        b'"timestamp": 1700000000002, "message": "loss=9", "message": "loss=8\\n"',
+        b'"loss=8',
+        "two messages in one event",
+    ),
+    (b'"timestamp": 1700000000002, "message": "loss=9", "other": NaN', b"NaN", "no JSON value"),
+    (b'"timestamp": "2026-03-01T10:00:99.000Z", "message": "loss=9"', b'"2026', "a timestamp that is no time"),
+]
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+@pytest.mark.parametrize(("bad", "named", "because"), BAD_VALUES)
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_an_invalid_value_costs_one_event(bad, named, because, place, level):
+    """Also behind events that are read by the bytes between their messages."""
+    time = b"1700000000001" if b"2026" not in bad else b'"2026-03-01T10:00:01.000Z"'
+    events = [b'{"timestamp": %s, "message": "loss=%d"}' % (time, number) for number in range(5)]
+    events[place] = b"{" + bad + b"}"
+    data = b'{"events": [' + b",\n".join(events) + b"]}" + b" " * 200
+    with at_level(level):
+        error = damage(data, "cloudwatch-json")
+    found = error.partial["loss"]
+    values = found["value"].to_pylist()
+    assert values == [number for number in range(5) if number != place]
+    assert error.offset == data.find(named, data.find(bad) + bad.rfind(named))
+    assert f"{because} at byte {error.offset}; it was passed over" in str(error)
+    assert found["line"].to_pylist() == [number + 1 for number in values]
+
+
+# ---- what an export is recognised by
+
+
+@pytest.mark.parametrize("bad", [b"\x1b[31mloss=9", b"a\tb", b"\n", rb"\x1b", rb"C:\path", b"\0"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"timestamp": 1700000000001, "message": "%s"}\n{"timestamp": 1700000000002, "message": "loss=2"}\n',
+        b'{"events": [{"timestamp": 1700000000001, "message": "%s"}, {"timestamp": 1700000000002, "message": "loss=2"}]}',
+        b'[{"timestamp": 1700000000001, "message": "loss=1"},\n{"timestamp": 1700000000002, "message": "%s"}]\n',
+    ],
+)
+def test_an_export_is_recognised_whatever_its_first_messages_hold(data, bad):
+    assert formats.detect(data % bad) == "cloudwatch-json"
+    # cut off amid the last event, too
+    whole = data % (bad + b"a" * 300)
+    assert formats.detect(whole[: len(whole) - 100]) == "cloudwatch-json"
+    # objects with other keys are of another log
+    assert formats.detect((data % bad).replace(b"timestamp", b"time")) == "plain"
