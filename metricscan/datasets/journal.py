@@ -348,6 +348,8 @@ class Journal:
         suspects: Rows | None = None,
     ) -> None:
         added = 0
+        if file.part < 0 or (gone and min(gone) < 0):
+            raise ValueError(f"part {file.part}, replaces={gone}: numbers of at least 0 were expected")
         for metric, batch in rows.items():
             if isinstance(batch, Columns):
                 added += 1
@@ -357,8 +359,6 @@ class Journal:
                     f"the rows of {metric!r} have the schema {batch.schema}; that of a stream's rows was expected"
                 )
             added += batch.num_rows
-        if file.part < 0 or min(gone, default=0) < 0:
-            raise ValueError(f"part {file.part}, replaces={gone}: numbers of at least 0 were expected")
         if self._description.version < VERSION:
             suspects = None
         self._entries.append(_Entry(file, rows, checkpoint, gone, crash, suspects))
@@ -439,32 +439,31 @@ class Journal:
         state.notices += self._notices
         body = Packer()
         body.number(len(self._entries))
-        for entry in self._entries:
-            number = self._numbers.get(entry.file.key)
+        for file, rows, checkpoint, replaces, crash, suspects in self._entries:
+            number = self._numbers.get(file[:3])
             if number is None:
-                number = self._numbers[entry.file.key] = state.add_file(entry.file)
+                number = self._numbers[file.key] = state.add_file(file)
             body.number(number)
-            is_watched = entry.suspects is not None
             body.append(
-                HAS_CHECKPOINT * (entry.checkpoint is not None)
-                | HAS_CRASH * (entry.crash is not None)
-                | IS_WATCHED * is_watched
+                (HAS_CHECKPOINT if checkpoint is not None else 0)
+                | (HAS_CRASH if crash is not None else 0)
+                | (IS_WATCHED if suspects is not None else 0)
             )
-            if not is_watched:
+            if suspects is None:
                 state.watched[number] = False
-            if entry.checkpoint is not None:
-                pack_difference(body, entry.checkpoint, state.checkpoints[number] or b"")
-                state.checkpoints[number] = entry.checkpoint
-                self._uncommitted[state.files[number]] = entry.checkpoint
-            if entry.crash is not None:
-                state.crashes[number] = entry.crash
-                body.text(crash_text(entry.crash))
-            body.number(len(entry.replaces))
-            for offset in entry.replaces:
+            if checkpoint is not None:
+                pack_difference(body, checkpoint, state.checkpoints[number] or b"")
+                state.checkpoints[number] = checkpoint
+                self._uncommitted[state.files[number]] = checkpoint
+            if crash is not None:
+                state.crashes[number] = crash
+                body.text(crash_text(crash))
+            body.number(len(replaces))
+            for offset in replaces:
                 body.number(offset)
-            batches = [(name, one) for name, one in entry.rows.items() if isinstance(one, Columns) or one.num_rows]
-            if entry.suspects:
-                batches += [(SUSPECTS + name, one) for name, one in entry.suspects.items()]
+            if suspects:
+                rows = {**rows, **{SUSPECTS + name: one for name, one in suspects.items()}}
+            batches = [one for one in rows.items() if isinstance(one[1], Columns) or one[1].num_rows]
             body.number(len(batches))
             for name, one in batches:
                 self._pack_batch(body, name, one)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from metricscan.live.identity import Checkpoint
+from metricscan.live._digest import digest
+from metricscan.live.identity import Checkpoint, packed
 
 if TYPE_CHECKING:
     from metricscan.live.identity import Reach
@@ -54,6 +55,9 @@ class FilePart:
         self.had_writer = False
         self.looked_for_writers_at = -inf
         self.ended_bytes: int | None = None
+        #: The first bytes up to which rows reach, and their digest; most often they are those of the checkpoint before.
+        self._head = b""
+        self._head_digest = digest(b"")
 
     @property
     def key(self) -> tuple[int, int]:
@@ -86,6 +90,15 @@ class FilePart:
         except OSError:
             # of a damaged or unreadable file it is not known what it holds
             return False
+
+    def packed_checkpoint(self) -> bytes:
+        """The checkpoint where its rows end, packed."""
+        offset, head, tail, crc = self.in_rows
+        if head is not self._head:
+            self._head, self._head_digest = head, digest(head)
+        tail_digest = self._head_digest if tail is head else digest(tail)
+        found = self.is_finished, self.device, self.inode, offset, self.seen_bytes, crc, self._head_digest, tail_digest
+        return packed(*found, state=self.state)
 
     def checkpoint(self, reach: Reach | None = None) -> Checkpoint:
         """The checkpoint where its rows end, or another content does."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from metricscan.errors import SourceError
 from metricscan.live.file_part import FilePart
-from metricscan.live.identity import Checkpoint, FileStatus, Reach
+from metricscan.live.identity import WINDOW_BYTES, Checkpoint, FileStatus, Reach
 from metricscan.live.pieces import (
     OpenFile,
     Recognised,
@@ -246,26 +246,32 @@ class FollowedLog:
         None if more happened, or may have: a poll finds that, since nothing is changed here. The caller calls :meth:`took` when
         it has handled the bytes.
         """
-        parts = self._open_parts()
-        if len(parts) != 1 or self._changed or self._trouble is not None:
+        if self._changed or self._trouble is not None:
+            return None
+        # most often there is one, whose search would take as long as its test
+        parts = [*self._parts.values()] if len(self._parts) == 1 else self._open_parts()
+        if len(parts) != 1:
             return None
         (part,) = parts
-        size, offset = found.size_bytes, part.read.offset
-        is_file = part.key == (found.device, found.inode) and part.file.compression is None and part.seen is not None
-        if not is_file or not offset < size <= offset + self._chunk_bytes:
+        device, inode, size, _ = found
+        offset, head, tail, _ = part.read
+        is_file = part.device == device and part.inode == inode and part.seen is not None and not part.is_finished
+        if not is_file or part.file.compression is not None or not offset < size <= offset + self._chunk_bytes:
             return None
         descriptor = part.file.descriptor
         try:
             data = os.pread(descriptor, size - offset, offset)
-            # as in a poll: only when the data was read
-            if len(data) < size - offset or not part.read.is_in(descriptor):
+            # as in a poll: only when the data was read; a read that gives less than there is is left to a poll
+            if len(data) < size - offset or os.pread(descriptor, len(tail), offset - len(tail)) != tail:
+                return None
+            if offset > WINDOW_BYTES and os.pread(descriptor, WINDOW_BYTES, 0) != head:
                 return None
         except OSError:
             return None
         return Data(part.number, offset, data)
 
-    def took(self, new: Data, ended: int, found: FileStatus, state: bytes) -> Checkpoint:
-        """Say that the bytes of :meth:`grown` were handled; return the checkpoint, which holds a state.
+    def took(self, new: Data, ended: int, found: FileStatus, state: bytes) -> bytes:
+        """Say that the bytes of :meth:`grown` were handled; return the checkpoint, which holds a state, packed.
 
         Parameters
         ----------
@@ -283,7 +289,7 @@ class FollowedLog:
         part.advance(new.data)
         part.seen = found.size_bytes, found.modified_ns
         part.state = state
-        return part.checkpoint()
+        return part.packed_checkpoint()
 
     def _open_parts(self) -> list[FilePart]:
         return [part for part in self._parts.values() if not part.is_finished]

@@ -44,6 +44,8 @@ class Reach(NamedTuple):
         size = len(data)
         if not size:
             return self
+        if len(self.head) == WINDOW_BYTES and size < WINDOW_BYTES:
+            return Reach(self.offset + size, self.head, self.tail[size:] + data, zlib.crc32(data, self.crc))
         missing = WINDOW_BYTES - len(self.head)
         head = self.head + bytes(data[:missing]) if missing else self.head
         tail = bytes(data[-WINDOW_BYTES:]) if size >= WINDOW_BYTES else (self.tail + bytes(data))[-WINDOW_BYTES:]
@@ -145,8 +147,7 @@ class Checkpoint:
 
     def pack(self) -> bytes:
         """As bytes, with a CRC."""
-        fixed = _FIXED.pack(
-            _VERSION,
+        return packed(
             self.is_finished,
             self.device,
             self.inode,
@@ -155,8 +156,8 @@ class Checkpoint:
             self.crc,
             self.head,
             self.tail,
+            state=self.state,
         )
-        return fixed + self.state + _CRC.pack(zlib.crc32(fixed + self.state))
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
@@ -219,6 +220,12 @@ class Checkpoint:
         if not self.ends(reach):
             return None
         return reach, _behind(rest, iterator)
+
+
+def packed(is_finished: bool, *fields: int | bytes, state: bytes) -> bytes:
+    """As :meth:`Checkpoint.pack`, from the fields in their order."""
+    body = _FIXED.pack(_VERSION, is_finished, *fields) + state
+    return body + _CRC.pack(zlib.crc32(body))
 
 
 def _behind(rest: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:

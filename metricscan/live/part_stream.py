@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from metricscan.errors import SourceError
-from metricscan.live.reading_state import STREAMS, State
+from metricscan.live.reading_state import STREAMS, State, packed_plain
 from metricscan.scanning.stream import taken_suspects, units_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class PartStream:
         self.suspects: list[dict[str, SuspectRows]] = []
         #: What was said of its end.
         self.crash: Crash | Literal[False] | None = None
+        #: Up to where its text may show no crash; None if it may, or was not examined.
+        self.quiet_at: int | None = None
         #: What the checkpoint holds once the part has ended.
         self.last_state = b""
         #: Whether a container's log cannot be read on, and whether it was said that a place of it is damaged.
@@ -100,6 +102,13 @@ class PartStream:
         suspects = taken_suspects(self.stream)
         if suspects:
             self.suspects.append(suspects)
+
+    def state_behind(self, ended: int, modified_ns: int) -> bytes:
+        """As :meth:`state`, where its rows end at an offset."""
+        is_between = self.newlines and (ended < self.end or self._last != _CR)
+        if self.is_plain and is_between and not self.flushed and not units_of(self.stream):
+            return packed_plain(self.newlines, modified_ns)
+        return self.state(modified_ns)
 
     def state(self, modified_ns: int, *, is_end: bool = False) -> bytes:
         """What a checkpoint holds of it. All rows are taken."""

@@ -23,7 +23,7 @@ from metricscan.live.reading_state import (
 from metricscan.logs import encodings
 from metricscan.logs.formats import CONTAINER_FORMATS, HEAD_BYTES, LONG_HEAD_BYTES, detect
 from metricscan.logs.growing_export import text_tail
-from metricscan.logs.tails import crash_of
+from metricscan.logs.tails import crash_of, may_show_crash_behind
 from metricscan.scanning.result import Taken
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.stream import (
@@ -214,7 +214,8 @@ class LogReader:
         rows = taken_columns(part.stream) if self._gives_columns else None
         taken = part.stream.take() if rows is None else None
         suspects: Rows | None = taken_suspects(part.stream).get("", {}) if self._watches else None
-        checkpoint = self.log.took(new, part.rows_end, found, part.state(found.modified_ns)).pack()
+        ended = part.rows_end
+        checkpoint = self.log.took(new, ended, found, part.state_behind(ended, found.modified_ns))
         crash = self._crash(number, part)
         if taken:
             return GrownRows(number, taken, taken.replaces, checkpoint, (taken,), crash, suspects)
@@ -419,7 +420,11 @@ class LogReader:
             crash = crash_of(tail_of(part.stream))
         else:
             read = self.log.read_of(number)
-            crash = crash_at(read.tail, read.offset, part.newlines, self._scanner)
+            if may_show_crash_behind(read.tail, None if part.quiet_at is None else read.offset - part.quiet_at):
+                part.quiet_at = None
+                crash = crash_at(read.tail, read.offset, part.newlines, self._scanner)
+            else:
+                part.quiet_at, crash = read.offset, None
         found: Crash | Literal[False] = False if crash is None else crash
         if found == part.crash and part.export is None:
             return None

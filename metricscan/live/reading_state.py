@@ -85,6 +85,11 @@ class State(NamedTuple):
         return cls(bool(is_plain), *numbers), state[_STATE.size :]
 
 
+def packed_plain(newlines: int, modified_ns: int) -> bytes:
+    """The packed state of a text that goes on without the state of a stream."""
+    return _STATE.pack(_STATE_VERSION, True, 0, modified_ns, newlines)
+
+
 def standing_at(
     packed: bytes, path: str, new_stream: Callable[..., Stream], joining: Mapping[str, Any]
 ) -> tuple[State, Stream | None]:

@@ -426,16 +426,21 @@ def taken_columns(stream: Stream) -> dict[str, _core.Columns] | dict[str, pa.Rec
 
     None, and nothing is taken, if the rows of the stream may be replaced, have steps or workers, or are decoded.
     """
-    if any(one is not None for one in (stream._flushes, stream._steps, stream._decoded, stream._exported)):
+    if stream._flushes or stream._steps or stream._decoded or stream._exported:
         return None
+    plan, hidden = stream._plan, stream._hidden
     with _core.Turn(stream._core):
         taken = stream._core.take()
-        if stream._hidden is not None:
-            stream._hidden.note_units(taken)
-            taken = stream._hidden.take_from(taken)
-    if all(columns.rows == 1 and not columns.has_times and columns.texts is None for _, columns in taken):
-        return {name: columns for pattern, columns in taken for name in stream._plan.names[pattern]}
-    return _batches(stream._plan, taken)
+        if hidden is not None and taken:
+            hidden.note_units(taken)
+            taken = hidden.take_from(taken)
+    found = {}
+    for pattern, columns in taken:
+        if columns.rows != 1 or columns.has_times or columns.texts is not None:
+            return _batches(plan, taken)
+        for name in plan.names[pattern]:
+            found[name] = columns
+    return found
 
 
 def taken_suspects(stream: Stream) -> dict[str, SuspectRows]:

@@ -60,9 +60,12 @@ class HiddenRows:
             By pattern the stream of each row, where the log has several.
         """
         names = self._plan.names
-        hidden = [one for one in taken if not names[one[0]]]
-        if not hidden:
+        for pattern, _ in taken:
+            if not names[pattern]:
+                break
+        else:
             return taken
+        hidden = [one for one in taken if not names[one[0]]]
         self._taken += [(pattern, columns, streams.get(pattern, []) if streams else []) for pattern, columns in hidden]
         return [one for one in taken if names[one[0]]]
 

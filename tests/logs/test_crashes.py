@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from metricscan._core import SIMD_LEVELS
 from metricscan.logs._reading import FLAG_CRASH, may_show_crash, put_together
 from metricscan.logs.crashes import crash_at_end
-from metricscan.logs.tails import TAIL_BYTES, joined_tail
+from metricscan.logs.tails import TAIL_BYTES, joined_tail, may_show_crash_behind
 
 FRAMES = '  File "fit.py", line 40, in <module>\n    main()\n    ^^^^^^\n  File "fit.py", line 12, in main\n    step(batch)\n'
 HEADER = "Traceback (most recent call last):\n"
@@ -232,6 +232,20 @@ def test_what_may_show_a_crash(data, level):
     expected = FRAME in data[-TAIL_BYTES:] or any(mark in data[-LAST_BYTES:] for mark in MARKS)
     assert may_show(data, level) == expected
     assert may_show_crash(data) == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from([*MARKS, FRAME, *(mark[:2] for mark in MARKS), *(mark[2:] for mark in MARKS), b"e", b"." * 500])
+    )
+)
+def test_a_text_that_grows_is_examined_piece_by_piece(pieces):
+    tail, quiet_at, end = b"", None, 0
+    for piece in pieces:
+        tail, end = joined_tail(tail, piece), end + len(piece)
+        found = may_show_crash_behind(tail, None if quiet_at is None else end - quiet_at)
+        assert found == may_show_crash(tail)
+        quiet_at = None if found else end
 
 
 def test_a_signal_is_found_wherever_it_stands():
