@@ -1,4 +1,4 @@
-"""What a scan noted of logs besides their rows, and may be a reason to doubt a job: crashes, near misses, cut values."""
+"""What a scan noted of logs besides their rows, and may be a reason to doubt a job: crashes, suspects, second starts."""
 
 from __future__ import annotations
 
@@ -84,6 +84,25 @@ class Unit(NamedTuple):
     offset: int
 
 
+class Restart(NamedTuple):
+    """A place at which the program of a log seems to have been started again, though no step says so.
+
+    Attributes
+    ----------
+    metric : str or None
+        The metric whose values stand before it and behind it; None: any.
+    message : str
+        What shows it.
+    line, offset : int or None
+        The record there; None if the log has no such places.
+    """
+
+    metric: str | None
+    message: str
+    line: int | None
+    offset: int | None
+
+
 class LogEvidence(NamedTuple):
     """What was noted of one log.
 
@@ -94,11 +113,14 @@ class LogEvidence(NamedTuple):
         The crash with which the log ends. Of a rotated stream only its last piece has one.
     suspects : mapping of str to SuspectsOfMetric
         By metric; those of which there is something to say.
+    restarts : tuple of Restart
+        At most one for each metric, and one for counters.
     """
 
     path: str
     crash: Crash | None
     suspects: Mapping[str, SuspectsOfMetric]
+    restarts: tuple[Restart, ...] = ()
 
 
 class Evidence:
@@ -121,7 +143,7 @@ class Evidence:
 
     def add(self, job: str, stream: str, part: int, noted: LogEvidence) -> None:
         """Note what there is to say of a log; nothing if that is nothing."""
-        if noted.crash is not None or noted.suspects:
+        if noted.crash is not None or noted.suspects or noted.restarts:
             self.logs[job, stream, part] = noted
 
     # ---- in a manifest
@@ -136,6 +158,8 @@ class Evidence:
             entry["crash"] = noted.crash._asdict()
         if noted.suspects:
             entry["suspects"] = {name: _as_json(one) for name, one in noted.suspects.items()}
+        if noted.restarts:
+            entry["restarts"] = [one._asdict() for one in noted.restarts]
         return entry
 
     def of_units(self) -> dict[str, list[dict[str, Any]]]:
@@ -154,12 +178,12 @@ class Evidence:
         evidence = cls()
         evidence.unknown = tuple(map(str, document.get("unknown_doubts", ())))
         for source in document["sources"]:
-            if "crash" in source or "suspects" in source:
+            if "crash" in source or "suspects" in source or "restarts" in source:
                 noted = {name: _from_json(one) for name, one in source.get("suspects", {}).items()}
                 crash = _crash(source["crash"]) if "crash" in source else None
-                evidence.add(
-                    source["job"], source["stream"], source.get("part", 0), LogEvidence(source["path"], crash, noted)
-                )
+                restarts = tuple(Restart(**one) for one in source.get("restarts", ()))
+                log = LogEvidence(source["path"], crash, noted, restarts)
+                evidence.add(source["job"], source["stream"], source.get("part", 0), log)
         evidence.units = {
             name: [Unit(**unit) for unit in units] for name, units in dict(document.get("units", {})).items()
         }

@@ -1,4 +1,4 @@
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, final
 
 from typing_extensions import Buffer
 
@@ -10,6 +10,8 @@ FLAG_BINARY: Final[int]
 FLAG_PACKED: Final[int]
 FLAG_EXPORT: Final[int]
 FLAG_CRASH: Final[int]
+FLAG_AGAIN: Final[int]
+AGAIN_BYTES: Final[int]
 TAIL_BYTES: Final[int]
 FLAG_MARKED: Final[int]
 FLAG_UTF16: Final[int]
@@ -19,6 +21,15 @@ _Look: TypeAlias = tuple[int, int, int, int]
 
 def first_shows(head: bytes, magic: bytes) -> int: ...
 def may_show_crash(tail: Buffer) -> bool: ...
+def masked_line(line: Buffer) -> bytes: ...
+def first_line_again(text: Buffer, level: str = "auto") -> tuple[int, list[int]] | None: ...
+
+@final
+class FirstLine:
+    def __init__(self, level: str = "auto") -> None: ...
+    def add(self, piece: Buffer) -> None: ...
+    def finish(self) -> bool: ...
+
 def look_at(paths: list[bytes], magic: bytes) -> list[_Look | None]: ...
 def begins_plain(data: Buffer, size: int) -> bool: ...
 def has_utf16_in_places(data: Buffer | None, descriptor: int, size: int) -> bool: ...
@@ -32,6 +43,7 @@ def read_together(
     first: int = 0,
     enough: int,
     universal: bool,
+    again: bool = False,
     level: str = "auto",
 ) -> bytes | None: ...
 def put_together(
@@ -42,5 +54,6 @@ def put_together(
     first: int = 0,
     enough: int,
     universal: bool,
+    again: bool = False,
     level: str = "auto",
 ) -> bytes | None: ...

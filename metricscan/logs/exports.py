@@ -9,6 +9,7 @@ several records with the same time if its message holds line terminators. A cont
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from metricscan.errors import SourceError
@@ -397,22 +398,26 @@ def text_head(path: str, input_format: str, most_bytes: int) -> tuple[bytes, str
     most_bytes : int
         At most this many bytes are returned.
     """
-    parts: list[bytes] = []
-    left = most_bytes
     format_ = "plain"
     try:
         with open_source(path) as opened:
             format_ = format_of(opened, input_format)
-            if format_ in REFUSED:
-                return b"", "plain"
-            for piece in text_pieces(opened, format_):
-                parts.append(piece[:left])
-                left -= len(parts[-1])
-                if left <= 0:
-                    break
+            return text_of(opened, format_, most_bytes), "plain" if format_ in REFUSED else format_
     except SourceError:
-        pass
-    return b"".join(parts), format_
+        return b"", format_
+
+
+def text_of(source: Source, format: str, most_bytes: int) -> bytes:  # noqa: A002
+    """The first bytes of the text of a log in this format. An error ends it; a format that is refused has none."""
+    parts: list[bytes] = []
+    left = most_bytes
+    with suppress(SourceError):
+        for piece in text_pieces(source, format) if format not in REFUSED else ():
+            parts.append(piece[:left])
+            left -= len(parts[-1])
+            if left <= 0:
+                break
+    return b"".join(parts)
 
 
 def stream_names(source: Source, format: str) -> list[str]:  # noqa: A002

@@ -16,7 +16,7 @@ from metricscan.ranking.step_doubts import of_divergences, of_jumps, of_returns,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from metricscan.datasets.evidence import Evidence, LogEvidence, SuspectsOfMetric
+    from metricscan.datasets.evidence import Evidence, LogEvidence, Restart, SuspectsOfMetric
     from metricscan.datasets.rows import Array
     from metricscan.definitions.objective import Objective
     from metricscan.logs.crashes import Crash
@@ -84,7 +84,8 @@ class Doubt(NamedTuple):
         - ``copy``: another job's log in the same folder has the same values at the same places, and counts instead.
         - ``several-streams``: more than one stream of the job has rows of the objective. Of those that have the same values at
           the same places, one counts.
-        - ``restarted``: the step goes back, as in a run that was resumed or started again, or jumps far forward once.
+        - ``restarted``: the step goes back, as in a run that was resumed or started again, or jumps far forward once. Without a
+          step, a metric that counts does so, or the first lines of the log stand in it again.
         - ``incomplete``: the last of several runs in a log came less than half as far as another.
         - ``values-per-step``: nearly every step has several different values, and one of each counts.
         - ``step-missing``: many rows have no step, or far more rows than the step has share its rows.
@@ -194,6 +195,7 @@ def doubts_of_jobs(
     finding.add_all(of_sentinels(outcomes))
     if evidence is not None:
         finding.of_logs(evidence)
+        finding.restarts_in_logs(evidence)
         for metric in objective.metrics:
             if len(evidence.units.get(metric, ())) > 1:
                 finding.units(metric, evidence)
@@ -208,23 +210,6 @@ def messages_of_unknown(evidence: Evidence) -> list[str]:
     return [
         f"of rows that were read as they came it is not known whether a job has these doubts: {kinds}; replay the logs"
     ]
-
-
-def suspected_jobs(evidence: Evidence | None, metrics: Sequence[str], names: pa.Array) -> Callable[[], Array]:
-    """What tells for each job number whether values of these metrics in its logs may be doubtful."""
-
-    def found() -> Array:
-        if not marked:
-            which = np.zeros(len(names), dtype=bool)
-            logs = {} if evidence is None else evidence.logs
-            some = {job for (job, _, _), noted in logs.items() if any(metric in noted.suspects for metric in metrics)}
-            if some:
-                which[:] = pc.is_in(names, pa.array(sorted(some), names.type)).to_numpy(zero_copy_only=False)
-            marked.append(which)
-        return marked[0]
-
-    marked: list[Array] = []
-    return found
 
 
 def from_struct(struct: Mapping[str, object]) -> Doubt:
@@ -416,6 +401,22 @@ class _Finding:
         for number, parts in cut.items():
             self._cut(number, parts)
         self._diverged(near)
+
+    def restarts_in_logs(self, evidence: Evidence) -> None:
+        """Where the scan found that a program was started again. It counts only without a step, which else tells."""
+        found: dict[str, list[tuple[str, str, Restart]]] = {}
+        for (name, stream, _), noted in evidence.logs.items():
+            for one in noted.restarts if self._objective.step is None else ():
+                if one.metric is None or one.metric in self._objective.metrics:
+                    found.setdefault(name, []).append((stream, noted.path, one))
+        of_job = self._outcomes.job
+        for name, job in zip(found, pc.index_in(pa.array(found, pa.string()), self._names).to_pylist(), strict=True):
+            number = len(of_job) if job is None else int(np.searchsorted(of_job, job))
+            row = self._deciding(number) if number < len(of_job) and of_job[number] == job else None
+            if row is not None:
+                _, path, one = min(found[name], key=lambda of_log: of_log[0] != row.stream)
+                doubt = Doubt("restarted", one.message, path, one.line, one.offset)
+                self.found.setdefault(row.job, []).append(doubt)
 
     def _crashed(self, job: int, path: str, crash: Crash) -> None:
         ends = {

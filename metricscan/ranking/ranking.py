@@ -23,9 +23,10 @@ from metricscan.ranking.copies import copies
 from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.deciding_row import FOUND, MISSING, Outcomes
 from metricscan.ranking.doubts import TYPE as DOUBTS_TYPE
-from metricscan.ranking.doubts import doubts_of_jobs, suspected_jobs
+from metricscan.ranking.doubts import doubts_of_jobs
 from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.stepless import repeated_counts
+from metricscan.ranking.suspected import suspected_jobs
 from metricscan.ranking.tables import blocks_of, checked, numeric, opened_tables
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ def of_returns(returns: Returns, restarts: Restarts, deciding: Array, streams: S
     for kind in ("restarted", "incomplete"):
         at = np.concatenate((which[kind], np.array(chosen[kind], dtype=np.int64)))
         if kind == "restarted":
-            message = _messages(_restarted, returns.before[at], returns.step[at], times[at], goes_back_in[at])
+            message = _messages(went_back, returns.before[at], returns.step[at], times[at], goes_back_in[at])
         else:
             message = _messages(_incomplete, returns.last[at], returns.most[at])
         place = (returns.stream[at], returns.part[at], returns.line[at], returns.offset[at])
@@ -92,18 +92,20 @@ def of_jumps(jumps: Jumps, returns: Returns, restarts: Restarts) -> Iterator[Fou
     at = np.flatnonzero(~np.isin(jumps.job, told))
     # the first stream of each job; the jobs are in order
     at = at[np.concatenate((np.ones(min(len(at), 1), dtype=bool), jumps.job[at[1:]] != jumps.job[at[:-1]]))]
-    message = _messages(_jumped, jumps.before[at], jumps.step[at], jumps.usual[at])
+    message = _messages(jumped, jumps.before[at], jumps.step[at], jumps.usual[at])
     place = (jumps.stream[at], jumps.part[at], jumps.line[at], jumps.offset[at])
     yield Found("restarted", jumps.job[at], message, place)
 
 
-def _jumped(before: float, step: float, usual: float) -> str:
-    text = f"the step jumps from {before:g} to {step:g}, and rises by at most {usual:g} elsewhere"
+def jumped(before: float, step: float, usual: float, counter: str = "the step") -> str:
+    """What is said of a counter that jumps forward."""
+    text = f"{counter} jumps from {before:g} to {step:g}, and rises by at most {usual:g} elsewhere"
     return f"{text}: a run that was resumed, or lines that are missing"
 
 
-def _restarted(before: float, step: float, times: int, streams: int) -> str:
-    text = f"the step goes back from {before:g} to {step:g}"
+def went_back(before: float, step: float, times: int, streams: int, counter: str = "the step") -> str:
+    """What is said of a counter that goes back so many times."""
+    text = f"{counter} goes back from {before:g} to {step:g}"
     text += f", the last of {times:,} times" if times > 1 else ""
     text += f", in {streams:,} streams" if streams > 1 else ""
     return f"{text}: a run that was resumed, or several runs in one log"

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from metricscan.errors import SourceError
 from metricscan.logs.archives import member_of
-from metricscan.logs.exports import span_of
+from metricscan.logs.exports import span_of, text_of
 from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, format_of
-from metricscan.logs.job import STDIN
+from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source, source_of_member
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
 from metricscan.scanning.small_logs import scan_contents, scan_together
@@ -119,6 +119,8 @@ class LogScanner:
         By the number of the log, what is suspicious in it; only logs with suspects are keys.
     unended : set of int
         The numbers of the pieces of rotated logs that end without a line end.
+    again : set of int
+        The numbers of the logs whose first line stands in them again, with nothing but other times.
     """
 
     def __init__(
@@ -142,8 +144,9 @@ class LogScanner:
         self.crashes: dict[int, Crash] = {}
         self.suspects: dict[int, LogSuspects] = {}
         self.unended: set[int] = set()
+        self.again: set[int] = set()
         self._scanner = scanner
-        self._batches = partial(scanner.watching_batches, input_format=input_format, in_order=in_order)
+        self._batches = partial(scanner.watching_batches, input_format=input_format, in_order=in_order, again=True)
         self._progress = progress
         self._on_error = on_error
         self._archives = archives
@@ -233,6 +236,7 @@ class LogScanner:
             if together is not None:
                 self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
                 self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
+                self.again.update((group.start + together.again).tolist())
                 if self._pieces:
                     unended = group.start + np.flatnonzero(together.unended)
                     self.unended.update(number for number in unended.tolist() if self.logs[number].path in self._pieces)
@@ -516,6 +520,24 @@ class LogScanner:
         crash = running.crash() if is_of_one_job else None
         if crash is not None:
             self.crashes[number] = crash
+        if running.has_first_line_again():
+            self.again.add(number)
+
+    def text_of(self, number: int, most_bytes: int) -> tuple[bytes, bool] | None:
+        """The first bytes of a scanned log, as text, and whether that has the places of the log; None if it cannot be had.
+
+        What can be read only once cannot, nor a log that is read with its whole archive.
+        """
+        path = self.logs[number].path
+        member = member_of(path, self._archives)
+        if (member is None and is_read_once(path)) or self.is_shared(number):
+            return None
+        try:
+            with self._open(path) as opened:
+                format_ = format_of(opened, self.input_format)
+                return text_of(opened, format_, most_bytes), format_ == "plain" and opened.decoder is None
+        except SourceError:
+            return None
 
     def _note_suspects(self, number: int, running: Batches) -> None:
         found = {} if running.suspects is None else running.suspects.of_all()

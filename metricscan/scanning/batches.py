@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.errors import SourceError
+from metricscan.logs._reading import AGAIN_BYTES, FirstLine
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.source import CHUNK_BYTES, open_source
 from metricscan.logs.tails import TAIL_BYTES, crash_of, joined_tail
@@ -48,6 +49,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         Whether to yield the rows of all metrics together, in the order of the input, under the name ``ALL_METRICS``: those of
         each piece as soon as it is scanned. Then the format of a pipe is decided by its first line, as soon as that is there.
 
+    again : bool
+        Whether to look for the first line of the text in the rest of it.
+
     Attributes
     ----------
     stats : ScanStats
@@ -77,6 +81,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         max_decompressed: int = MAX_DECOMPRESSED,
         between: tuple[int, int | None] | None = None,
         in_order: bool = False,
+        again: bool = False,
     ) -> None:
         from metricscan.scanning import threaded
 
@@ -93,6 +98,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         # the end of the text; none if the end could not be read
         self._tail = b""
         self.newlines = 0
+        self._first_line = FirstLine() if again else None
         self.suspects: Suspects | None = None
         if plan.companions:
             from metricscan.scanning.suspects import Suspects
@@ -159,6 +165,10 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         end = self.stats.bytes if self._between is None else self._opened.size or 0
         return crash_of(self._tail, end - len(self._tail), self.newlines)
 
+    def has_first_line_again(self) -> bool:
+        """Whether the first line of the text stands in it again. To be called once, after the last batch."""
+        return self._first_line is not None and self._first_line.finish()
+
     @property
     def is_unended(self) -> bool:
         """Whether the input ends without a line end. To be called after the last batch."""
@@ -211,6 +221,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         with self._opened:
             for events in frames:
                 self._tail = joined_tail(self._tail, events.text)
+                if self._first_line is not None:
+                    self._first_line.add(events.text)
                 yield from self._handed_on(scan.add(events))
         yield from self._handed_on(scan.finish())
         # a snapshot, because the scan keeps a reference to the input
@@ -239,6 +251,8 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 for piece in pieces:
                     if not can_be_read_again:
                         self._tail = joined_tail(self._tail, piece)
+                    if self._first_line is not None:
+                        self._first_line.add(piece)
                     core.feed(piece)
                     if decoded is not None:
                         decoded.move(piece)
@@ -301,6 +315,7 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                 self.newlines = lines
                 if self._between is None:
                     self._tail = _end_of(self._opened, stats.bytes)
+                    self._look_for_first_line()
                 elif self._between[1] is None:
                     self._tail = _end_of(self._opened, self._opened.size or 0)
             for pattern, rest in gathering.items():
@@ -308,6 +323,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     yield from self._batches_of(pattern, gathered)
         if failed is not None:
             raise failed
+
+    def _look_for_first_line(self) -> None:
+        """Look for the first line in an input that several threads have read."""
+        if self._first_line is None:
+            return
+        whole = self._opened.whole
+        for at in range(0, min(self._opened.size or 0, AGAIN_BYTES), CHUNK_BYTES):
+            piece = _read_again(self._opened, at, at + CHUNK_BYTES) if whole is None else whole[at : at + CHUNK_BYTES]
+            self._first_line.add(piece)
 
     def _handed_on(self, found: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """Batches as they were found, or those of all metrics as one."""
@@ -330,10 +354,13 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
 def _end_of(source: Source, size: int) -> bytes:
     """The last bytes of what was read of a source that can be read again; nothing if they cannot be read."""
     begin = max(size - TAIL_BYTES, 0)
-    if source.whole is not None:
-        return bytes(source.whole[begin:size])
+    return _read_again(source, begin, size) if source.whole is None else bytes(source.whole[begin:size])
+
+
+def _read_again(source: Source, begin: int, end: int) -> bytes:
+    """The bytes in a range of a file; nothing if they cannot be read."""
     assert source.descriptor is not None
     try:
-        return os.pread(source.descriptor, size - begin, begin)
+        return os.pread(source.descriptor, end - begin, begin)
     except OSError:
         return b""

@@ -307,10 +307,11 @@ class Scanner:
         max_decompressed: int = MAX_DECOMPRESSED,
         between: tuple[int, int | None] | None = None,
         in_order: bool = False,
+        again: bool = False,
     ) -> Batches:
         """Scan an input, or a range of its bytes, as :meth:`batches` does, and look for suspects; for this package alone."""
         plan, settings = self.watching_plan, {"chunk_bytes": self._chunk_bytes, "max_decompressed": max_decompressed}
-        return Batches(plan, source, threads, input_format, between=between, in_order=in_order, **settings)
+        return Batches(plan, source, threads, input_format, between=between, in_order=in_order, again=again, **settings)
 
     # ---- one input, as it arrives
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metricscan.logs._reading import FLAG_CRASH, FLAG_MARKED, FLAG_UTF16, put_together, read_together
+from metricscan.logs._reading import FLAG_AGAIN, FLAG_CRASH, FLAG_MARKED, FLAG_UTF16, put_together, read_together
 from metricscan.logs.compression import MAGIC_PREFIXES, compression
 from metricscan.logs.formats import HEAD_BYTES
 from metricscan.logs.formats import detect as format_of
@@ -65,6 +65,8 @@ class Together(NamedTuple):
         By the number of the log, what a watching plan finds; only logs with suspects are keys.
     unended : bool array
         Per log, whether it ends without a line end.
+    again : int array
+        The numbers of the logs whose first line stands in them again.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
@@ -74,6 +76,7 @@ class Together(NamedTuple):
     crashes: dict[int, Crash]
     suspects: dict[int, LogSuspects]
     unended: np.ndarray[Any, np.dtype[np.bool_]]
+    again: Counts
 
 
 def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
@@ -123,7 +126,8 @@ def _together(
         columns += core.take_full()
     core.finish()
     columns += core.take()
-    length, sizes, beginnings, newlines, records, _, last_records = np.concatenate(read).T
+    length, sizes, beginnings, newlines, records, shown, last_records = np.concatenate(read).T
+    again = np.flatnonzero(shown & FLAG_AGAIN)
     ends, lines = length.cumsum(), newlines.cumsum()
     # where each log would begin in the buffer, if its beginning were there too
     begins, lines_before = ends - length - beginnings, lines - newlines
@@ -166,7 +170,7 @@ def _together(
             counts = np.diff(np.clip(rows_up_to - number * BATCH_ROWS, 0, part.num_rows), prepend=0)
             batches += [(name, part, counts) for name in plan.names[pattern]]
     if suspects is None or unended is None:
-        return Together(batches, stats, sizes, records, crashes, {}, last_records >= 0)
+        return Together(batches, stats, sizes, records, crashes, {}, last_records >= 0, again)
     suspects.add_samples(
         core.suspects, lambda line, offset, start: _in_log(line, offset, start, ends, lines_before, begins)
     )
@@ -176,7 +180,7 @@ def _together(
         rescan.scan(log, unended[log], int(newlines[log]), int(beginnings[log] + last_records[log]))
     rescan.give(suspects)
     suspects.write_to(stats)
-    return Together(batches, stats, sizes, records, crashes, suspects.by_part(), last_records >= 0)
+    return Together(batches, stats, sizes, records, crashes, suspects.by_part(), last_records >= 0, again)
 
 
 def _in_log(
@@ -253,12 +257,12 @@ def _fed(
     room = PIECE_BYTES + MOST_BYTES + 1
     if buffer is None or len(buffer) != room:
         buffer = _local.buffer = memoryview(bytearray(room))
-    read = read_into(buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal)
+    read = read_into(buffer, MAGIC_PREFIXES, first=first, enough=PIECE_BYTES, universal=universal, again=True)
     if read is None:
         return None
     files = np.frombuffer(read, np.int64).reshape(-1, 7)
     ends = files[:, 0].cumsum()
-    for number in np.flatnonzero(files[:, 5] & ~FLAG_CRASH).tolist():
+    for number in np.flatnonzero(files[:, 5] & ~(FLAG_CRASH | FLAG_AGAIN)).tolist():
         if files[number, 5] & (FLAG_MARKED | FLAG_UTF16):
             return None
         # the very first bytes suggest a compressed file or an export; more bytes decide

@@ -26,9 +26,9 @@ from metricscan.logs.natural import natural, natural_ranks
 from metricscan.ranking import in_pieces as pieces
 from metricscan.ranking import ranking
 from metricscan.ranking.conditions import Conditions
-from metricscan.ranking.doubts import suspected_jobs
 from metricscan.ranking.ranking import SCHEMA, rank
 from metricscan.ranking.sums import means
+from metricscan.ranking.suspected import suspected_jobs
 
 NO_CONDITIONS = Conditions()
 NAN, INF = math.nan, math.inf
