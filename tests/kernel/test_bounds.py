@@ -43,7 +43,9 @@ HUGE = {
 @pytest.mark.parametrize("kind", HUGE)
 def test_huge_patterns_compile(kind):
     regex, text = HUGE[kind]
-    assert [match.text for match in scanner(regex).find(text)][:1] == [re.search(regex, text)[0]]
+    # Python's re takes a minute and 20 GB to search for what has counts of nothing in counts
+    simple = "a(b)" if kind == "counts of nothing in counts" else regex
+    assert [match.text for match in scanner(regex).find(text)][:1] == [re.search(simple, text)[0]]
     scanner(regex).explain()
 
 

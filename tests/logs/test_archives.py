@@ -232,8 +232,12 @@ def test_cut_at_every_byte(tmp_path, name, monkeypatch):
         end = (len(data.rstrip(b"\0")) + 511) // 512 * 512 + 512
     for held in (1 << 20, 0) if ".tar." in name else (0,):
         monkeypatch.setattr(members, "HELD_BYTES", held)
-        # fewer bytes do not show what the file is
-        for size in range(108, end, 5 if held else 1):
+        # fewer bytes do not show what the file is; of a tar most bytes are NULs, one of seven is enough beside the ends of
+        # its members' headers and contents
+        sizes = range(108, end, 5 if held else 1)
+        if name.endswith(".tar"):
+            sizes = sorted({*sizes[::7], *(size for size in sizes if (size + 3) % 512 < 6)})
+        for size in sizes:
             path.write_bytes(data[:size])
             result = metricscan.replay(path, SCANNER, threads=1)
             (error,) = result.errors

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.folders import tree
 
@@ -94,6 +94,7 @@ def test_the_counts_are_those_of_a_naive_comparison(texts, kinds, size, tmp_path
     check(Dataset(folder / "out0"), Dataset(folder / "out1"), found)
 
 
+@settings(max_examples=max(15, settings().max_examples // 4))  # each replays the logs four times
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3))
 def test_two_lists_of_definitions_on_logs(texts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("diff")

@@ -250,14 +250,13 @@ def test_every_path_finds_what_the_oracle_finds(engine):
 
 
 @pytest.mark.slow
-@given(st.lists(logs, max_size=5), st.integers(1, 300))
-def test_long_logs_on_several_threads(some, size):
+@given(st.lists(logs, max_size=5), st.integers(1, 300), st.sampled_from(DEFINITIONS))
+def test_long_logs_on_several_threads(some, size, definition):
     data = b"\n".join(some) * 3
-    for definition in DEFINITIONS[::4]:
-        scanner = _configured([{"Name": "m", "Regex": definition.regex}], chunk_bytes=size)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threaded, "LEAST_BLOCK_BYTES", size)
-            checked(definition, data, scanner.watching_batches(data, 3), {})
+    scanner = _configured([{"Name": "m", "Regex": definition.regex}], chunk_bytes=size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threaded, "LEAST_BLOCK_BYTES", size)
+        checked(definition, data, scanner.watching_batches(data, 3), {})
 
 
 @given(logs)
