@@ -31,11 +31,12 @@ static inline int64_t me_quote(int level, uint8_t *to, const uint8_t *data, int6
 
 static const char ME_OPEN_QUOTE[] = "a quotation mark without an end";
 
-/* Return the first line from `at` on, before `end`, that begins as a row of an export, with 13 digits and a comma or a date; -1 if none
-   does. The newlines before it are counted. It is looked for where a quoted field has no end: with the lines of a message that was cut
-   off it is not taken for a row. */
-static int64_t me_next_row(const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
+/* Return the first line behind `at`, before `end`, that begins as a row of an export, with 13 digits and a comma or a date; -1 if none
+   does. *lines: the line of `row`, a place before `at`; gets that of the place that is returned. It is looked for where a quoted field has no
+   end: other lines of a message that was cut off are not taken for a row. */
+__attribute__((noinline, cold)) static int64_t me_next_row(const uint8_t *data, int64_t row, int64_t at, int64_t end, int64_t *lines) {
     int64_t newlines = 0, value;
+    for (int64_t i = row; i < at; i++) newlines += data[i] == '\n';
     for (;;) {
         const uint8_t *const newline = (const uint8_t *)memchr(data + at, '\n', (size_t)(end - at));
         if (newline == NULL) return -1;
@@ -93,8 +94,6 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             }
         }
         int has_message = 0, ended = 0;
-        const int is_long = n - row > ME_LONGEST_FIELD;
-        const int64_t limit = is_long ? row + ME_LONGEST_FIELD : n;
         while (!ended) {
             int is_message = column == d->message_column;
             int64_t since = d->text_length;
@@ -104,8 +103,9 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                 column++;
                 continue;
             }
-            const int64_t column_line = line;
             if (at < n && data[at] == '"') {
+                const int is_long = n - row > ME_LONGEST_FIELD;
+                const int64_t limit = is_long ? row + ME_LONGEST_FIELD : n;
                 start = ++at;
                 if (is_message && me_run_starts(d, d->base + at, line, ME_NO_TIME, 0)) return ME_NO_MEMORY;
                 for (;;) {
@@ -118,8 +118,8 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
                     stop = me_quote(d->level, d->text + d->text_length, data, at, limit, &lines);
                     if (stop < 0) {
                         if (!final && !is_long) goto more;
-                        line = column_line;
-                        at = d->time_column == 0 ? me_next_row(data, start, limit, &line) : -1;
+                        line = row_line;
+                        at = d->time_column == 0 ? me_next_row(data, row, start, limit, &line) : -1;
                         if (at < 0) ME_FAIL(is_long ? ME_OPEN_QUOTE : "the export ends within an event", row);
                         bad_at = start - 1;
                         because = ME_OPEN_QUOTE;
@@ -172,8 +172,8 @@ static int me_csv(me_decoder *d, const uint8_t *data, int64_t n, int final, int6
             if (at < n && data[at] == '\r' && at + 1 >= n && !final) goto more;
             if (at < n && data[at] != ',' && data[at] != '\n' && !(data[at] == '\r' && (at + 1 >= n || data[at + 1] == '\n'))) {
                 /* The row is invalid. If the quotation mark is that of a later row, the row ends before that one, else with its line. */
-                int64_t next_line = column_line;
-                const int64_t next = d->time_column == 0 ? me_next_row(data, start, at, &next_line) : -1;
+                int64_t next_line = row_line;
+                const int64_t next = d->time_column == 0 ? me_next_row(data, row, start, at, &next_line) : -1;
                 if (bad_at < 0) {
                     bad_at = next < 0 ? at : start - 1;
                     because = next < 0 ? "text behind a closing quotation mark" : ME_OPEN_QUOTE;
