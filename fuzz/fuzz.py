@@ -6,6 +6,7 @@ import sys
 import warnings
 
 import atheris
+from parts import PARTS
 from readers import READERS
 from targets import TARGETS
 
@@ -15,7 +16,7 @@ from metricscan.errors import DefinitionWarning
 def main() -> None:
     """Fuzz until the flags say stop, or until a case differs."""
     warnings.simplefilter("ignore", DefinitionWarning)
-    target = (TARGETS | READERS)[sys.argv.pop(1)]
+    target = (TARGETS | READERS | PARTS)[sys.argv.pop(1)]
 
     def one(data: bytes) -> None:
         target(data)

@@ -74,6 +74,7 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
         status = MS_UNSURE;
     }
     if (q->has_companion && status == MS_NUMBER) ms_look_at_value(scan, r, q, state, value_start, value_end);
+    if (q->has_companion && status == MS_UNSURE) ms_expect_unit(r, q, state, value_start, value_end);
     if (status == MS_NUMBER && !scan->trace) {
         ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + value_start);
         return;

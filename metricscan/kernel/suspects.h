@@ -152,6 +152,17 @@ static void ms_examine_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
     if (start > r->record && q->before[p[start - 1]] && ms_is_in_word(r, start, stop)) ms_add_value(scan, r, q->companion, MS_IN_WORD, 0, start, stop);
 }
 
+/* A unit that no value has. */
+#define MS_UNKNOWN_UNIT UINT64_MAX
+
+/* A value is left to Python. If it is a number, its unit becomes known later than that of the next value: that one is to differ. */
+static void ms_expect_unit(ms_region *r, const ms_pattern *q, ms_state *state, int64_t start, int64_t stop) {
+    if (!q->behind['%'] || !ms_may_go_on(q->behind, r->p + stop, r->p + r->end) || ms_kind_behind(r, start, stop)) return;
+    if (ms_unit_at(r->p, stop, r->end) == state->unit) return;
+    state->unit = MS_UNKNOWN_UNIT;
+    ms_examine_all(state);
+}
+
 /* Return a record that Python decides as a region of its own, in which this position has this place in the input. */
 static ms_region ms_region_of(const ms_scan *scan, const ms_note *note, int64_t position, int64_t place) {
     const uint8_t *const record = scan->regions[note->region].p + note->position;

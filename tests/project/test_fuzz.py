@@ -10,6 +10,7 @@ import pytest
 FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
 sys.path.insert(0, str(FUZZ))
 
+from parts import PARTS  # noqa: E402
 from random_readers import changed  # noqa: E402
 from readers import READERS  # noqa: E402
 from targets import TARGETS  # noqa: E402
@@ -20,11 +21,11 @@ KEPT = [pytest.param(path.parent.name, path, id=f"{path.parent.name}-{path.name}
 
 @pytest.mark.parametrize(("target", "path"), sorted(KEPT, key=lambda kept: kept.id))
 def test_the_kept_corpus(target, path):
-    (TARGETS | READERS)[target](path.read_bytes())
+    (TARGETS | READERS | PARTS)[target](path.read_bytes())
 
 
 def test_a_corpus_is_kept_for_every_target():
-    assert {param.values[0] for param in KEPT} == {*TARGETS, *READERS}
+    assert {param.values[0] for param in KEPT} == {*TARGETS, *READERS, *PARTS}
 
 
 @pytest.mark.parametrize("target", sorted(READERS))
@@ -35,6 +36,13 @@ def test_whatever_the_bytes_are_readers_give_a_result_or_an_error_of_ours(target
     assert target in ("journal", "dataset") or any(READERS[target](data) for data in kept)
     for _ in range(40):
         READERS[target](changed(source, kept))
+
+
+@pytest.mark.parametrize("target", sorted(PARTS))
+def test_parts_of_the_core_say_what_python_says(target):
+    source = random.Random(target)
+    kept = [path.read_bytes() for path in sorted((FUZZ / "corpus" / target).iterdir())]
+    assert sum(PARTS[target](changed(source, kept)) for _ in range(20)) > 10
 
 
 @pytest.mark.slow

@@ -241,6 +241,9 @@ def test_every_path_finds_what_the_oracle_finds(engine):
     @example(b", loss=0.5, loss=0.5\n, loss=nan, loss=0.5", SPACED, 0, [])
     # long enough for the fast path, which passes over a candidate within the run of another
     @example(b"1,234loss=0.5loss=loss=0.5;loss=0.5loss=0.5loss=0.5\n", 6, 0, [])
+    # Python reads the first number, after the unit of the second has been seen
+    @example(b"loss=9999999999999999999999999999ms\nloss=8 ms\n", 0, 0, [])
+    @example(b"loss=9999999999999999999999999999ms\nloss=7_0ms loss=8 loss=9ms\nloss=8 ms\n", 0, 0, [40])
     @example(b"loss=x loss=1_0 loss=nan\nloss=..\nloss=0.12345678901234567890\n", 0, 0, [])
     def check(data, number, option, cuts):
         running = scanner_of(number, option).watching_batches(oracle.pieces(data, cuts))
