@@ -115,6 +115,7 @@ def counts_of_files(found: Survey) -> dict[str, Any]:
             **({"archives": found.skipped_archives} if found.skipped_archives else {}),
             **({"links": found.skipped_links} if found.skipped_links else {}),
             **({"copies": found.skipped_copies} if found.skipped_copies else {}),
+            **({"names": found.skipped_names} if found.skipped_names else {}),
         },
     }
 

@@ -261,6 +261,8 @@ class _Search:
             self.found.sizes[path] = size
 
     def decide(self, path: str, *, taken: bool, why: Why, same_as: str | None = None) -> None:
+        if why == "same-file" or (why == "link" and same_as is not None and not path.endswith("/")):
+            self.found.skipped_names += 1
         if self.decisions is not None:
             self.decisions[path] = Decision(taken, why, same_as)
 

@@ -207,6 +207,8 @@ class Survey:
     skipped_copies : int
         Folders and logs with the content of one beside them, under a name such as ``latest-run``, and archives whose logs were
         found extracted beside them.
+    skipped_names : int
+        Further names of logs: hard and symbolic links to a file that was found under another name.
     files : list of SurveyedFile
         Each file under the paths, in the order in which they were found. Only ``metricscan.survey`` lists them.
     skipped_archives : int
@@ -230,6 +232,7 @@ class Survey:
     skipped_not_regular: int = 0
     skipped_links: int = 0
     skipped_copies: int = 0
+    skipped_names: int = 0
     files: list[SurveyedFile] = field(default_factory=list, repr=False)
     skipped_archives: int = 0
     sizes: dict[str, int] = field(default_factory=dict, repr=False)
@@ -253,6 +256,8 @@ class Survey:
             )
         if self.skipped_copies:
             text += f", {self.skipped_copies} cop{'y' if self.skipped_copies == 1 else 'ies'} left out"
+        if self.skipped_names:
+            text += f", {self.skipped_names} further name{'' if self.skipped_names == 1 else 's'} of logs"
         return text
 
     def __repr__(self) -> str:

@@ -41,6 +41,9 @@ CHUNK_BYTES = 256 * 1024
 SLICE_BYTES = 1024 * 1024
 # How many NULs at the beginning of a file may precede a mark.
 _MOST_NULS = 16 * 1024 * 1024
+# behind NULs, so many bytes tell the mark of UTF-16 from that of UTF-32
+_BEHIND_MARK = 8
+_FIRST_OF_MARKS = (b"", b"\xef", b"\xfe", b"\xff")
 PIPE_BYTES = 1024 * 1024  # the most that Linux allows without privileges
 
 #: How many NULs at the beginning may precede what shows the kind of an input.
@@ -155,6 +158,8 @@ class Source:
         head = bytes(first)
         rest = head.lstrip(b"\0")
         nuls = len(head) - len(rest)
+        if self.whole is None and self.descriptor is None:
+            nuls, rest = self._behind_nuls()
         while not rest and self.descriptor is not None and nuls < _MOST_NULS:
             try:
                 head = os.pread(self.descriptor, CHUNK_BYTES, nuls)
@@ -171,6 +176,23 @@ class Source:
         begin = nuls + len(encoding.mark) - (2 if encoding.name == "UTF-32BE" else 0)
         self._decode_from(encoding, begin)
         return True
+
+    def _behind_nuls(self) -> tuple[int, bytes]:
+        """How many NULs the pieces begin with, and what follows, as far as it shows a mark. The pieces are still yielded."""
+        held: list[bytes] = []
+        rest, length, others = b"", 0, self._pieces
+        try:
+            while len(rest) < _BEHIND_MARK and length < _MOST_NULS and rest[:1] in _FIRST_OF_MARKS:
+                held.append(bytes(next(others)))
+                length += len(held[-1])
+                rest = (rest + held[-1]).lstrip(b"\0")
+        except StopIteration:
+            pass
+        except SourceError as error:
+            # the error is raised after the pieces before it
+            others = _raising(error)
+        self._pieces = chain(held, others)
+        return length - len(rest), rest
 
     def _decode_from(self, encoding: encodings.Encoding, begin: int) -> None:
         self.decoder = encodings.Decoder(encoding, begin)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from metricscan.logs.archives import Archive
     from metricscan.logs.crashes import Crash
+    from metricscan.logs.exports import ExportReader
     from metricscan.logs.job import Log, Piece
     from metricscan.logs.source import Source
     from metricscan.replaying.progress import ProgressCounter
@@ -482,6 +483,8 @@ class LogScanner:
             except (SourceError, MemoryError) as error:
                 failure = _of_log(error, opened.name)
             stats = running.stats
+            if failure is None and export is not None and None not in by_stream and not scan.before:
+                failure = _of_later_streams(export, by_stream)
             if failure is None and None in by_stream:
                 self._note_end(numbers[0], running)
             elif failure is None and export is not None and export.format in CONTAINER_FORMATS:
@@ -558,6 +561,22 @@ class LogScanner:
             path=log.path,
             hint="save it to a file",
         )
+
+
+def _of_later_streams(export: ExportReader, by_stream: Mapping[str | None, int]) -> SourceError | None:
+    """The error of an export that has events of streams that it had not when logs were searched: they belong to no job."""
+    counted = [0] if export.decoder is None else [count for *_, count in export.decoder.streams]
+    pairs = zip(export.stream_names, counted, strict=False)
+    later = {name or "": count for name, count in pairs if count and (name or "") not in by_stream}
+    if not later:
+        return None
+    events, first = sum(later.values()), next(iter(later))
+    path = export.source.name
+    streams = f"{len(later)} stream{'' if len(later) == 1 else 's'}"
+    message = f"{path} has {events:,} event{'' if events == 1 else 's'} of {streams} that came after logs were searched"
+    return SourceError(
+        f"{message}: {first!r}; they gave no rows", path=path, hint="replay again, once the export is whole"
+    )
 
 
 def _of_log(error: SourceError | MemoryError, path: str) -> SourceError:

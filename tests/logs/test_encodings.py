@@ -463,3 +463,22 @@ def test_check_shows_records_as_decoded(tmp_path, monkeypatch):
         ("損失 loss=", "1", " é"),
         ("loss=", "2", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("codec", "mark"),
+    [
+        ("utf-16-le", b"\xff\xfe"),
+        ("utf-16-be", b"\xfe\xff"),
+        ("utf-32-le", b"\xff\xfe\0\0"),
+        ("utf-32-be", b"\0\0\xfe\xff"),
+    ],
+)
+def test_a_mark_behind_nuls_is_found_however_the_input_is_cut(codec, mark):
+    scanner = metricscan.Scanner([r"loss=loss=(\d)"])
+    for nuls in (1, 4, 9):
+        data = b"\0" * nuls + mark + "loss=1\nloss=2\n".encode(codec)
+        whole = scanner.scan(data)["loss"]
+        assert whole["value"].to_pylist() == [1, 2]
+        for size in (1, 2, 3, 5, 7, 50):
+            assert scanner.scan([data[at : at + size] for at in range(0, len(data), size)])["loss"].equals(whole)

@@ -89,6 +89,19 @@ def test_a_log_is_read_once(tmp_path):
     assert list(told(found)) == ["a", "sub/b"]
 
 
+def test_further_names_of_a_log_are_counted(tmp_path):
+    tree(tmp_path, ["a/a.log", "b/b.log"])
+    os.link(tmp_path / "a" / "a.log", tmp_path / "a" / "hard.log")
+    (tmp_path / "b" / "soft.log").symlink_to("b.log")
+    (tmp_path / "c").symlink_to("a")
+    found = survey([tmp_path])
+    assert list(told(found)) == ["a/a", "b/b"]
+    assert found.skipped_names == 2
+    assert str(found) == "2 logs, 2 further names of logs"
+    named = metricscan.replay(tmp_path, metricscan.Scanner(["loss=loss=(.)"])).survey
+    assert named.skipped_names == 2
+
+
 def test_links_that_go_round_end(tmp_path):
     tree(tmp_path, ["a/x.log", "b/y.log"])
     (tmp_path / "a" / "up").symlink_to(tmp_path)

@@ -10,6 +10,7 @@ from support.exports import NAMES, START_MS, Event, as_csv, as_s3, at, filtered,
 import metricscan
 from metricscan import Objective, Scanner, replay
 from metricscan.cli import main
+from metricscan.logs import streams
 from metricscan.logs.formats import FORMATS
 from metricscan.scanning.options import InputFormat
 
@@ -142,6 +143,23 @@ def test_several_streams_where_reading_is_once(export, monkeypatch, capsys):
     assert result["loss"].num_rows == 4
     (error,) = result.errors
     assert "events of 3 streams" in str(error)
+
+
+def test_streams_that_came_after_the_search_are_counted(tmp_path, monkeypatch):
+    """An export may grow while it is read; whose job its new streams are is not known then."""
+    path = tmp_path / "events.json"
+    events = [{"logStreamName": name, "timestamp": START_MS, "message": f"loss={name}"} for name in "1232"]
+    path.write_text(json.dumps({"events": events}))
+    all_names = streams.stream_names
+    monkeypatch.setattr(
+        streams, "stream_names", lambda source, kind: [name for name in all_names(source, kind) if name != "2"]
+    )
+    found = replay(path, Scanner([r"loss=loss=(\d)"]))
+    (error,) = found.errors
+    assert error.message == (
+        f"{path} has 2 events of 1 stream that came after logs were searched: '2'; they gave no rows"
+    )
+    assert sorted(found["loss"]["value"].to_pylist()) == [1, 3]
 
 
 def test_threads_and_datasets(tmp_path, export):
