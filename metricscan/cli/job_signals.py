@@ -16,7 +16,10 @@ _LAST_READ_S = 1.0
 
 
 class ReadingStopped(KeyboardInterrupt):
-    """A signal has asked for the end, the job has ended, and the reader makes no progress: ``re`` searches a record."""
+    """A signal has asked for the end, and the job has ended: the reader makes no progress, as where ``re`` searches a record.
+
+    Or all was read, and what is left is to say so.
+    """
 
 
 class Forwarder:
@@ -29,6 +32,8 @@ class Forwarder:
         self.polls = self._polls_before = 0
         # whoever reads our output may be slow: that is no reason to stop
         self.is_passing_on = False
+        # whether commands of events may be running, which are to be ended in order; and whether they are waited for
+        self.is_telling, self.is_waited_for = False, True
         self._is_stop = self._has_asked = False
         self._before: dict[int, Any] = {}
 
@@ -57,6 +62,11 @@ class Forwarder:
     def _forward(self, number: int) -> None:
         assert self.job is not None
         asks = number in (signal.SIGTERM, signal.SIGINT)
+        if self.job.is_done:
+            if asks and not self.is_telling:
+                raise ReadingStopped
+            self.is_waited_for = self.is_waited_for and not asks
+            return
         if asks and not self._has_asked:
             # `re` looks for signals while it searches, so this ends a search that would take years
             self._has_asked = True
@@ -73,7 +83,7 @@ class Forwarder:
         assert self.job is not None
         is_busy, self._polls_before = self.polls == self._polls_before, self.polls
         with contextlib.suppress(MetricscanError):
-            if is_busy and not self.is_passing_on and self.job.record.status != "InProgress":
+            if is_busy and not self.is_passing_on and not self.job.is_done and self.job.record.status != "InProgress":
                 raise ReadingStopped
 
     @property

@@ -44,7 +44,7 @@ EXIT_LIMIT = 124
 _OF_READER = ("attach", "stopped_exit_code", "on_event", "threshold", "metrics_file")
 # an argument of the library in its errors
 _ARGUMENT = re.compile(
-    r"(?<![\w'\"-])(args|block|grace|job|max_runtime|max_silence|prestop_signal|step|step_place|training_definition)=(?!=)"
+    r"(?<![\w'\"-])(args|block|grace|job|max_runtime|max_silence|out|prestop_signal|step|step_place|training_definition)=(?!=)"
 )
 # Options of commands that read the rows later, and the commands that have them.
 _OF_READERS = {
@@ -188,8 +188,13 @@ def run(
     """Run a training job, pass on what it prints, and read its metrics while it runs.
 
     The output goes to output.log in the job's folder, and a process of its own waits for the job: if this command is killed, the
-    job goes on, and --attach goes on reading it. Exit code: that of the command; 128 and its number if a signal ended it; 124
-    if a limit did; 125 if metricscan could not do its part; 126 or 127 if the command cannot be started.
+    job goes on, and --attach goes on reading it. metricscan stop DIR stops it, and metricscan rank runs/ ranks the jobs in a
+    folder. Exit code: that of the command; 128 and its number if a signal ended it; 124 if a limit did; 125 if metricscan could
+    not do its part; 126 or 127 if the command cannot be started.
+
+    \b
+    metricscan run -m 'loss=Loss = (.*?);' --hyperparameter lr=0.1 -- python3 train.py
+    metricscan run -d definitions.json --max-runtime 2h -o runs/trial_2 -- python3 train.py
     """
     from metricscan.errors import MetricscanError
     from metricscan.live.job_folder import CommandError
@@ -226,6 +231,8 @@ def run(
         return error.exit_code
     except ReadingStopped:
         assert job is not None
+        if job.is_done:
+            return _exit_code(job.record, stopped_exit_code)
         folder = one_line(job.folder)
         click.echo("metricscan: interrupted: not all of the job's output was read", err=True)
         click.echo(f"hint: metricscan run --attach {folder} reads it on", err=True)
@@ -236,6 +243,12 @@ def run(
         complain(error)
         if job is not None and error.hint is None and (state := _unread(job)) is not None:
             click.echo(f"hint: {state}; metricscan run --attach {one_line(job.folder)} reads it on", err=True)
+        return EXIT_NOT_RUN
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # such as too many open files
+        complain(error)
         return EXIT_NOT_RUN
     return _exit_code(job.record, stopped_exit_code)
 
@@ -383,7 +396,9 @@ def _read(job: RunningJob, forwarder: Forwarder, shown: _Shown) -> None:
         shown.panel.end()
     # Whoever read our words may be gone; the exit code says the rest.
     with contextlib.suppress(BrokenPipeError):
-        told.ended(job)
+        forwarder.is_telling = True
+        told.ended(job, lambda: forwarder.is_waited_for)
+        forwarder.is_telling = False
         _print_end(job)
 
 
@@ -516,12 +531,12 @@ class _Told:
                 complain(error)
             self._failed = str(error)
 
-    def ended(self, job: RunningJob) -> None:
+    def ended(self, job: RunningJob, is_waited_for: Callable[[], bool]) -> None:
         """Tell how the job ended."""
         self.poll(job)
         self._write(job, is_last=True)
         if self._events is not None:
-            self._events.ended(job)
+            self._events.ended(job, is_waited_for)
 
 
 def _told(metrics: list[str], on_event: str | None, thresholds: tuple[str, ...], metrics_file: str | None) -> _Told:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -101,17 +103,20 @@ class EventCommand:
         self._output = output
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
-    def ended(self, job: RunningJob) -> None:
-        """Tell how the job ended, and wait for all commands."""
+    def ended(self, job: RunningJob, is_waited_for: Callable[[], bool] = lambda: True) -> None:
+        """Tell how the job ended, and wait for all commands, as long as these are waited for, but a minute."""
         self.tell(_OF_STATUS[job.record.status], job)
         end = time.monotonic() + _WAIT_S
-        while self._running and time.monotonic() < end:
+        while self._running and time.monotonic() < end and is_waited_for():
             self.poll()
             time.sleep(_POLL_S)
+        why = f"killed after {_WAIT_S:g} s" if is_waited_for() else "interrupted"
         for event, process in self._running:
-            process.kill()
+            # it leads a group of its own
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            self._on_failure(f"the command for the event {event!r} was killed after {_WAIT_S:g} s")
+            self._on_failure(f"the command for the event {event!r} was {why}")
 
     def tell(self, event: str, job: RunningJob, **more: Any) -> None:
         """Start the command for an event."""
@@ -140,12 +145,11 @@ class EventCommand:
 
     def poll(self) -> None:
         """See which commands have ended."""
-        running, self._running = self._running, []
-        for event, process in running:
+        for event, process in [*self._running]:
             code = process.poll()
-            if code is None:
-                self._running.append((event, process))
-            elif code:
+            if code is not None:
+                self._running.remove((event, process))
+            if code:
                 self._on_failure(f"the command for the event {event!r} ended with exit code {code}")
 
 

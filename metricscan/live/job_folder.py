@@ -133,7 +133,7 @@ def claim(folder: str, record: dict[str, Any]) -> list[str]:
         if os.path.lexists(os.path.join(folder, RECORD)):
             hint = "give another folder (--out); attach() or metricscan run --attach goes on reading a job"
             raise OptionError(f"{folder} holds another job", hint=hint) from None
-        raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
+        raise OptionError(f"{folder} is no folder") from error
     except OSError as error:
         raise SourceError(f"cannot write {folder}", path=folder, cause=error) from error
     return made

@@ -162,6 +162,11 @@ def run(
     """
     if not os.path.exists("/proc/self/stat"):
         raise OptionError("jobs are run on Linux alone: who descends from whom is read from /proc")
+    if isinstance(command, str | bytes):
+        raise OptionError(
+            f"command={quoted(command)}: a list of words was expected",
+            hint='["python", "train.py"], or ["sh", "-c", "..."] for the shell',
+        )
     words = [os.fspath(word) for word in command]
     request = None if tuning_job is None else requested(tuning_job, training_definition, algorithm)
     style: Arguments = args or ("flags" if request is None and algorithm is None else "sagemaker")
@@ -169,6 +174,8 @@ def run(
     with AllFaults() as errors:
         if job == "":
             errors.note("job='': a name was expected")
+        if out is not None and not os.fspath(out):
+            errors.note("out='': a folder was expected")
         if not words:
             errors.note("the command is empty")
         if style not in ARGUMENTS:
@@ -182,7 +189,7 @@ def run(
                 errors.note(f"{name}={seconds}: a positive number of seconds was expected")
         if prestop is not None and max_runtime is not None and prestop[1] >= max_runtime:
             errors.note(f"prestop_signal={prestop_signal!r}: less than max_runtime={max_runtime:g} was expected")
-    place = os.path.abspath(os.curdir if cwd is None else cwd)
+    place = _absolute(os.curdir if cwd is None else cwd)
     if not os.path.isdir(place):
         raise OptionError(f"cwd={place}: there is no such folder")
     if line_buffered:
@@ -205,7 +212,7 @@ def run(
     with job_folder.turn_to_name() if out is None else contextlib.nullcontext():
         if out is None:
             out = job_folder.free_folder(words) if job is None else job_folder.named_folder(job)
-        folder = os.path.abspath(out)
+        folder = _absolute(out)
         name = os.path.basename(folder) if job is None else job
         gives = handed(folder, name, words, parameters, channels or {}, style, own.values.get(LOG_LEVEL))
         # as long as a pid may be another process's, this text shows whose it is
@@ -263,6 +270,13 @@ def run(
     except SourceError as error:
         error.hint = error.hint or f"the job goes on; attach() or metricscan run --attach {folder} reads it"
         raise
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        raise OptionError(f"{os.fspath(path)}: the current folder was removed") from None
 
 
 def duration_s(text: str) -> float:

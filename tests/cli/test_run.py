@@ -181,6 +181,8 @@ def test_a_built_in_algorithm_and_its_log(folder):
         (["-m", "step=step=(.)", "--step", "stop", "--", "true"], 125, "--step='stop': no metric has this name"),
         (["--training-definition", "a", "--", "true"], 125, "--training-definition needs --tuning-job FILE"),
         (["--job", "", "--", "true"], 125, "--job='': a name was expected"),
+        (["-o", "", "--", "true"], 125, "--out='': a folder was expected"),
+        (["-o", "/dev/null", "--", "true"], 125, "/dev/null is no folder"),
         (["--threshold", "loss < 1", "--", "true"], 125, "--threshold needs --on-event"),
         (["-m", "a=(", "--", "true"], 125, "metric definitions"),
         (["--attach", "/no/such"], 125, "is not the folder of a job"),
@@ -326,6 +328,14 @@ def test_a_reader_of_the_output_that_ends_does_not_end_the_job(folder):
     assert "Traceback" not in run.stderr
 
 
+def test_a_current_folder_that_is_gone_is_an_error(folder, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = metricscan("run", *LOSS, "--", "true")
+    assert (code, err) == (125, "metricscan: .: the current folder was removed\n")
+
+
 def test_standard_input_is_the_job_s(folder):
     with start("run", *LOSS, "-o", folder, "--", "cat", stdin=subprocess.PIPE) as process:
         out, _ = process.communicate(b"loss=4\n", timeout=DEADLINE_S)
@@ -354,6 +364,22 @@ def test_a_command_for_events_that_fails_is_told(folder):
     code, _, err = metricscan("run", *LOSS, "--on-event", "exit 7", "-o", folder, "--", "true")
     assert code == 0
     assert "the command for the event 'done' ended with exit code 7" in err
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT"])
+def test_a_signal_ends_the_wait_for_a_command_for_events(folder, name):
+    options = ("--on-event", "sleep 600 & echo begun; wait", "-o", folder)
+    process = start("run", *LOSS, *options, "--", "sh", "-c", "echo loss=1; exit 3", stderr=subprocess.PIPE)
+    until(lambda: process.stderr.readline() == b"begun\n", "the command")
+    process.send_signal(getattr(signal, f"SIG{name}"))
+    # nobody has the other end any more: what the command had started is ended, too
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 3
+    assert re.sub(r"\d+\.\d s,", "N s,", err.decode()).splitlines() == [
+        "metricscan: the command for the event 'failed' was interrupted",
+        "metricscan: trial_1: Failed after N s, exit code 3: loss=1",
+        "  loss 1.0",
+    ]
 
 
 def test_a_threshold_on_what_is_no_metric_is_refused(folder):

@@ -116,17 +116,19 @@ def test_a_signal_ends_a_run_whose_output_takes_re_too_long(tmp_path, command, s
 
 
 @pytest.mark.parametrize(
-    ("status", "progress", "is_passing_on", "stops"),
+    ("status", "progress", "is_passing_on", "is_done", "stops"),
     [
-        ("Completed", 0, False, True),
-        ("Completed", 1, False, False),
-        ("Completed", 0, True, False),
-        ("InProgress", 0, False, False),
+        ("Completed", 0, False, False, True),
+        ("Completed", 1, False, False, False),
+        ("Completed", 0, True, False, False),
+        ("InProgress", 0, False, False, False),
+        # what --on-event runs may take its time
+        ("Stopped", 0, False, True, False),
     ],
 )
-def test_only_a_reader_that_makes_no_progress_is_stopped(status, progress, is_passing_on, stops):
+def test_only_a_reader_that_makes_no_progress_is_stopped(status, progress, is_passing_on, is_done, stops):
     forwarder = Forwarder()
-    forwarder.job = SimpleNamespace(record=SimpleNamespace(status=status))
+    forwarder.job = SimpleNamespace(record=SimpleNamespace(status=status), is_done=is_done)
     forwarder.polls += progress
     forwarder.is_passing_on = is_passing_on
     with pytest.raises(ReadingStopped) if stops else contextlib.nullcontext():

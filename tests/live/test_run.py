@@ -260,6 +260,11 @@ def test_a_disk_without_room_for_the_record_is_left_as_it_was(tmp_path, monkeypa
     assert not folder.parent.exists()
 
 
+def test_a_command_is_a_list_of_words(folder):
+    with pytest.raises(OptionError, match=r"command='python train\.py': a list of words was expected"):
+        metricscan.run("python train.py", LOSS, out=folder)
+
+
 def test_options_that_are_invalid_are_reported_together(folder):
     with pytest.raises(OptionError) as caught:
         metricscan.run([], LOSS, out=folder, args="odd", grace=-1, max_runtime=0, training_definition="a")
