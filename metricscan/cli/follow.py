@@ -102,7 +102,7 @@ def follow(
     PATH is a log, a folder or a glob; it need not exist yet, and logs that appear later are followed, too. Rows are printed as
     JSON lines (--json), shown as a table on a terminal, or go into a journal (--out), from which another call goes on:
     whatever is killed, and whatever happens to the files, each row that was in a log at a look is in the journal once. Losses
-    are said on stderr. Exit code 0; 2 for wrong usage, a log that is neither text nor a container's, or cannot be read whole,
+    are said on stderr. Exit code 0; 2 for wrong usage, a log of a format that is not read, or that cannot be read whole,
     or a journal that cannot be written; 130 or 143 after an interrupt or SIGTERM, once what was read is committed.
     """
     if not print_json and out is None and not sys.stdout.isatty():

@@ -269,7 +269,7 @@ follow_reading_options = bundle(
         type=click.Choice(["auto", "plain"]),
         default="auto",
         show_default=True,
-        help="auto: read text and containers' logs, refuse other formats. plain: read all as text.",
+        help="auto: detect text, exported log events and containers' logs. plain: read all as text.",
     ),
     *_SEARCHING,
 )

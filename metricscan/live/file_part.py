@@ -38,6 +38,8 @@ class FilePart:
     looked_for_writers_at : float
     ended_bytes : int or None
         How much of the bytes that the caller has now is in rows.
+    is_handed_on : bool
+        Whether the caller got bytes of it.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class FilePart:
         self.had_writer = False
         self.looked_for_writers_at = -inf
         self.ended_bytes: int | None = None
+        self.is_handed_on = False
         #: The first bytes up to which rows reach, and their digest; most often they are those of the checkpoint before.
         self._head = b""
         self._head_digest = digest(b"")

@@ -16,7 +16,7 @@ from metricscan.datasets.journal_reader import JournalBatch, JournalReader, Repl
 from metricscan.errors import AllFaults, OptionError, quoted
 from metricscan.live.changes import Changes
 from metricscan.live.follower import Follower
-from metricscan.live.reading_state import OF_STREAM
+from metricscan.live.reading_state import OF_STREAM, stream_in
 from metricscan.live.until import Until
 from metricscan.live.waking import Waker
 from metricscan.live.watch import LogName, Watch
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from metricscan.datasets.journal_format import FollowedFile
     from metricscan.definitions.blocks import StepPlace
     from metricscan.errors import SourceError
-    from metricscan.live.follower import FileRows, Found
+    from metricscan.live.part_rows import FileRows, Found
     from metricscan.scanning.result import LiveRow
 
 # Rows that are held at most between two commits.
@@ -110,8 +110,8 @@ def follow(
     job, include, exclude, follow_links
         Which logs there are, and whose they are, as for :func:`metricscan.replay`. A job keeps the name that it got first.
     input_format : {"auto", "plain"}
-        ``"auto"``: text and containers' logs are detected by their first bytes, and other formats are refused. ``"plain"``: all
-        are read as text.
+        ``"auto"``: text, exports of log events and containers' logs are detected by their first bytes, and formats that a replay
+        does not read are refused. ``"plain"``: all are read as text.
     on_notice : callable, optional
         Called with each :class:`Notice`: of bytes that may have been lost, of new generations of a file, of a file that cannot
         be read.
@@ -178,8 +178,14 @@ def follow(
         if journal is not None and journal.cut is not None and on_notice is not None:
             on_notice(Notice(str(journal.cut), journal.path))
         known = {} if journal is None else journal.checkpoints()
-        names = {file.path: LogName(file.job, file.stream) for file, one in known.items() if one != OF_STREAM}
-        taken = [LogName(file.job, file.stream) for file in known]
+        names: dict[str, LogName] = {}
+        streams: dict[str, dict[str, LogName]] = {}
+        for file, checkpoint in known.items():
+            if checkpoint.startswith(OF_STREAM):
+                within = stream_in(checkpoint, file.stream)
+                streams.setdefault(file.path, {})[within] = LogName(file.job, file.stream)
+            else:
+                names[file.path] = LogName(file.job, file.stream)
         watch = Watch(
             watched,
             names,
@@ -188,7 +194,7 @@ def follow(
             exclude=exclude,
             follow_links=follow_links,
             detects=input_format == "auto",
-            taken=taken,
+            streams=streams,
         )
         follower = Follower(
             scanner,
@@ -465,7 +471,7 @@ class Following:
 
     @property
     def errors(self) -> list[SourceError]:
-        """Logs that were refused, which are neither text nor of containers; and what of a container's log cannot be read."""
+        """Logs of formats that are refused, and what of a container's log or an export cannot be read."""
         return self._loop.errors
 
     def run(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
-from metricscan.errors import SourceError
+from metricscan.live.file_events import Began, Data, Ended, Lost, Trouble
 from metricscan.live.file_part import FilePart
 from metricscan.live.identity import WINDOW_BYTES, Checkpoint, FileStatus, Reach
 from metricscan.live.pieces import (
@@ -25,58 +25,12 @@ from metricscan.live.writers import has_writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from metricscan.live.file_events import Event
+
 _CHUNK_BYTES = 1 << 18
 # A look at all descriptors of all processes takes milliseconds.
 _WRITERS_INTERVAL_S = 1.0
 _NOTHING = Reach()
-
-
-class Began(NamedTuple):
-    """A part that is read from its beginning, and where its file was found."""
-
-    part: int
-    path: str
-
-
-class Data(NamedTuple):
-    """New bytes of a part. They begin at ``offset``; where the part was read further before, it begins there anew."""
-
-    part: int
-    offset: int
-    data: bytes
-
-
-class Ended(NamedTuple):
-    """The end of a part. If it ``is_cut``, its last record is not known to be whole, and gives no rows."""
-
-    part: int
-    is_cut: bool
-
-
-class Lost(NamedTuple):
-    """Bytes of a part from ``offset`` on that may have been lost; the file was seen with a size of ``size_bytes``."""
-
-    part: int
-    offset: int
-    size_bytes: int
-    reason: str
-
-
-class Trouble(NamedTuple):
-    """A file that cannot be read now. It is tried again."""
-
-    path: str
-    error: OSError
-
-    @property
-    def reason(self) -> str:
-        """The error as a sentence."""
-        if isinstance(self.error, SourceError):
-            return self.error.message
-        return f"cannot read {self.path}: {self.error.strerror}"
-
-
-Event = Began | Data | Ended | Lost | Trouble
 
 
 class FollowedLog:
@@ -130,6 +84,8 @@ class FollowedLog:
         self._is_begun = False
         self._changed: set[int] = set()
         self._trouble: str | None = None
+        #: The status of a compressed file at the log's own path that was read to its end.
+        self._read_at_path: FileStatus | None = None
 
     # ---- what the caller says
 
@@ -154,6 +110,13 @@ class FollowedLog:
             raise ValueError(
                 f"part {part} is in rows up to byte {one.in_rows.offset} and read up to {one.read.offset}: offset {offset}"
             )
+        self._changed.add(part)
+
+    def became_rows_since(self, part: int, offset: int) -> None:
+        """Say that all records before an offset are in rows, when the bytes of the part were handled before."""
+        one = self._parts[part]
+        for data in one.file.between(one.in_rows.offset, offset):
+            one.in_rows = one.in_rows.after(data)
         self._changed.add(part)
 
     def keep_state(self, part: int, state: bytes) -> None:
@@ -232,7 +195,8 @@ class FollowedLog:
             yield from self._say(None if isinstance(error, FileNotFoundError) else error)
             found = None
         at_path = None if found is None else (found.st_dev, found.st_ino)
-        if at_path is not None and not any(part.key == at_path for part in self._open_parts()):
+        is_open = at_path is None or any(part.key == at_path for part in self._open_parts())
+        if found is not None and not is_open and _status(found) != self._read_at_path:
             yield from self._open_new()
         for part in self._open_parts():
             if part.file.compression is None and part.key != at_path:
@@ -414,7 +378,9 @@ class FollowedLog:
             if any(part.key == file.key for part in self._open_parts()):
                 file.close()
                 continue
-            if path != self.path and self._is_known_piece(file):
+            if (path != self.path or file.compression is not None) and self._is_known_piece(file):
+                if path == self.path:
+                    self._read_at_path = _status(file.found)
                 file.close()
                 continue
             removed = self._goes_on_in(file)
@@ -424,8 +390,10 @@ class FollowedLog:
                 continue
             number, reach, checkpoint = self._last_number() + 1, Reach(), None
             last = self.checkpoints().get(number - 1)
-            # a file that was renamed, and got its name back
-            if last is not None and last.is_finished and last.offset and last.key == file.key:
+            # a file that was renamed, and got its name back; or a compressed one of which there is more now
+            is_packed = path == self.path and file.compression is not None
+            is_same = last is not None and (last.key == file.key or is_packed)
+            if last is not None and last.is_finished and last.offset and is_same:
                 held = _held(last, file)
                 if held is not None:
                     number, reach, checkpoint = number - 1, held, last
@@ -480,7 +448,7 @@ class FollowedLog:
             yield from self._say(error, part.file.path)
 
     def _hand_on(self, part: FilePart, data: bytes) -> Iterator[Event]:
-        part.ended_bytes = None
+        part.ended_bytes, part.is_handed_on = None, True
         part.seen_bytes = max(part.seen_bytes, part.read.offset + len(data))
         yield Data(part.number, part.read.offset, data)
         part.advance(data)
@@ -545,6 +513,7 @@ class FollowedLog:
         now = self._clock()
         if part.seen == (found.st_size, found.st_mtime_ns):
             if now - part.changed_at >= self._rotate_wait:
+                self._note_read(file, found)
                 yield Lost(part.number, part.in_rows.offset, part.seen_bytes, "damaged")
                 yield from self._end(part, is_cut=True)
             return
@@ -559,7 +528,13 @@ class FollowedLog:
         is_whole = behind is not None and part.read.offset >= part.seen_bytes
         if not is_whole:
             yield Lost(part.number, part.in_rows.offset, part.seen_bytes, "replaced")
+        self._note_read(file, found)
         yield from self._end(part, is_cut=not is_whole)
+
+    def _note_read(self, file: OpenFile, found: os.stat_result) -> None:
+        """Note that a compressed file was read: it is not opened again as long as it has this status."""
+        if file.path == self.path:
+            self._read_at_path = _status(found)
 
     def _end_if_done(self, part: FilePart) -> Iterator[Event]:
         """End a part whose file lost its name, if nobody writes to it any more."""
@@ -586,7 +561,9 @@ class FollowedLog:
         # A copy of the whole is known by its length.
         part.in_rows = part.read
         part.is_finished = True
-        part.state = b""
+        if part.is_handed_on:
+            # the caller says what it is now
+            part.state = b""
         self._changed.add(part.number)
         if closes:
             part.file.close()
@@ -594,6 +571,13 @@ class FollowedLog:
 
 def _held(checkpoint: Checkpoint, file: OpenFile) -> Reach | None:
     try:
-        return None if file.compression is not None else checkpoint.reach_in(file.descriptor)
+        if file.compression is None:
+            return checkpoint.reach_in(file.descriptor)
+        found = checkpoint.content_behind(file.content())
+        return None if found is None else found[0]
     except OSError:
         return None
+
+
+def _status(found: os.stat_result) -> FileStatus:
+    return FileStatus(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -6,27 +6,35 @@ import resource
 import sys
 import time
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from metricscan.datasets.journal_format import FollowedFile
 from metricscan.errors import SourceError
-from metricscan.live.followed import Began, Lost, Trouble
+from metricscan.live.file_events import Began, Lost, Trouble
 from metricscan.live.identity import Checkpoint, FileStatus
+from metricscan.live.part_rows import FileRows, Found
 from metricscan.live.pieces import holds_one
 from metricscan.live.reading import LogReader
-from metricscan.live.reading_state import OF_STREAM, CutMessage, Unreadable, standing_at, unchanged_since
+from metricscan.live.reading_state import (
+    OF_STREAM,
+    CutMessage,
+    Unreadable,
+    of_stream,
+    standing_at,
+    stream_in,
+    unchanged_since,
+)
 from metricscan.live.watch import LogName
-from metricscan.logs.formats import CONTAINER_STREAMS
+from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS
 from metricscan.logs.job import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
     from metricscan.datasets.journal import Rows
-    from metricscan.live.followed import Event
+    from metricscan.live.file_events import Event
     from metricscan.live.part_rows import GrownRows, PartRows
     from metricscan.logs.crashes import Crash
-    from metricscan.scanning.result import LiveRow, Taken
     from metricscan.scanning.scanner import Scanner
 
 # So many files that the process may open are left to others. Of logs beyond that the files are opened when they change.
@@ -35,53 +43,6 @@ _LEAST_OPEN = 16
 # So many results of one log come before those of the next one: a result is 1 MiB or more of it, if there is as much.
 _TURN = 16
 _LEAST_FLUSH_S = 0.02
-
-
-class FileRows(NamedTuple):
-    """New rows of a followed file, and the checkpoint that they reach; as :meth:`Journal.append` takes them.
-
-    Attributes
-    ----------
-    file : FollowedFile
-    rows : mapping of str to pyarrow.RecordBatch
-        Or columns of one row, if they were asked for.
-    replaces : tuple of int
-    checkpoint : bytes
-        ``OF_STREAM`` for a stream of a container's log: the file of the log has it.
-    taken : tuple of Taken
-        What the streams gave.
-    crash : Crash, False or None
-    suspects : mapping of str to rows, or None
-        Both as :meth:`Journal.append` takes them.
-    """
-
-    file: FollowedFile
-    rows: Rows
-    replaces: tuple[int, ...]
-    checkpoint: bytes
-    taken: tuple[Taken, ...] = ()
-    crash: Crash | Literal[False] | None = None
-    suspects: Rows | None = None
-
-    @property
-    def live_rows(self) -> list[LiveRow]:
-        """The rows one by one, each with the step that belongs to it."""
-        return [row for one in self.taken for row in one.rows]
-
-
-class Found(NamedTuple):
-    """What a poll found in one log. All of it is to be committed at once.
-
-    Attributes
-    ----------
-    files : list of FileRows
-        One per part, and of a container's log one per stream that has rows.
-    lost : list of Notice
-        The windows of bytes that may have been lost.
-    """
-
-    files: list[FileRows]
-    lost: list[Notice]
 
 
 class _Log:
@@ -93,8 +54,8 @@ class _Log:
         #: Up to where the rows reach that were handed on.
         self.checkpoints = checkpoints
         self.files: dict[tuple[int, str], FollowedFile] = {}
-        #: Of a container's log, the names of its streams; empty until they are known.
-        self.streams: dict[str, str] = {}
+        #: Of a container's log or an export, the names of its streams; empty until they are known.
+        self.streams: dict[str, LogName] = {}
         #: None if its files are not open.
         self.reader: LogReader | None = None
         #: The streams of a container that are known, by part, and what was said of the end of each.
@@ -104,11 +65,11 @@ class _Log:
         self.is_refused = False
 
     def file(self, part: int, stream: str = "") -> FollowedFile:
-        """The file of a part, or of a stream of a container in it."""
+        """The file of a part, or of a stream of a container or an export in it."""
         found = self.files.get((part, stream))
         if found is None:
-            name = self.streams[stream] if stream else self.name.stream
-            found = self.files[part, stream] = FollowedFile(self.name.job, name, part, self.path)
+            name = self.streams[stream] if stream else self.name
+            found = self.files[part, stream] = FollowedFile(*name, part, self.path)
         return found
 
 
@@ -156,7 +117,8 @@ class Follower:
     detects : bool
         Whether a container's log is decoded, and a log in another format than text is refused.
     name_streams : callable, optional
-        Gives the names of the streams of a container's log by its path; by default they are those of a folder with its name.
+        Gives the names of the streams of a container's log by its path, and those of further streams of an export by its path and
+        these streams: :meth:`Watch.streams_of`. By default they are those of a folder with the name of the log.
     most_open : int, optional
         Of how many logs the files are held open; by default as many as the system lets the process open, but 256.
     stream : mapping, optional
@@ -199,7 +161,7 @@ class Follower:
         detects: bool = True,
         stream: Mapping[str, Any] | None = None,
         most_open: int | None = None,
-        name_streams: Callable[[str], Mapping[str, str]] | None = None,
+        name_streams: Callable[[str, Iterable[str] | None], Mapping[str, LogName]] | None = None,
         **options: Any,
     ) -> None:
         self._scanner = scanner
@@ -226,11 +188,11 @@ class Follower:
     def _of_earlier(self, checkpoints: Mapping[FollowedFile, bytes]) -> None:
         is_checked = False
         by_log: dict[LogName, dict[int, tuple[str, bytes]]] = {}
-        streams: dict[tuple[str, int], dict[str, str]] = {}
+        streams: dict[tuple[str, int], dict[str, LogName]] = {}
         for file, checkpoint in checkpoints.items():
-            if checkpoint == OF_STREAM:
-                within = file.stream.rpartition("/")[2]
-                streams.setdefault((file.path, file.part), {})[within] = file.stream
+            if checkpoint.startswith(OF_STREAM):
+                within = stream_in(checkpoint, file.stream)
+                streams.setdefault((file.path, file.part), {})[within] = LogName(file.job, file.stream)
                 continue
             by_log.setdefault(LogName(file.job, file.stream), {})[file.part] = file.path, checkpoint
         for name, parts in by_log.items():
@@ -259,7 +221,7 @@ class Follower:
         return {path: log.name for path, log in self._logs.items()}
 
     def add(
-        self, path: str, name: LogName, goes_on: str | None = None, streams: Mapping[str, str] | None = None
+        self, path: str, name: LogName, goes_on: str | None = None, streams: Mapping[str, LogName] | None = None
     ) -> None:
         """Follow a log.
 
@@ -271,8 +233,8 @@ class Follower:
             Another one than those of the other logs.
         goes_on : str, optional
             The path of a log that is followed, and goes on at this path; it has the same name.
-        streams : mapping of str to str, optional
-            Of a container's log, the names of its streams.
+        streams : mapping of str to LogName, optional
+            Of a container's log or an export, the names of its streams.
         """
         checkpoints: dict[int, bytes] = {}
         known = dict(streams or {})
@@ -427,36 +389,52 @@ class Follower:
         files = []
         for one in found:
             log.checkpoints[one.part] = one.checkpoint
-            if not one.is_container:
+            if one.format == "plain":
                 file = log.file(one.part)
                 files.append(FileRows(file, one.rows, one.replaces, one.checkpoint, one.taken, one.crash, one.suspects))
                 continue
-            files += self._of_container(log, one)
+            files += self._of_streams(log, one)
         lost, self._lost = self._lost, []
         return Found(files, lost)
 
-    def _of_container(self, log: _Log, found: PartRows) -> Iterator[FileRows]:
-        """The rows of each stream of a container's log; then the log itself: the checkpoint, and rows without a stream."""
-        self._know_streams(log)
+    def _of_streams(self, log: _Log, found: PartRows) -> Iterator[FileRows]:
+        """The rows of each stream of a container or an export; then the log itself: checkpoint, and rows without a stream."""
         part = found.part
         apart = found.of_streams(has_live_rows=self._has_live_rows)
-        of_log = apart.pop("", None)
-        ends = None if found.crash is None else self._ends(log, part, apart, found.crash)
+        is_container = found.format in CONTAINER_FORMATS
+        if is_container:
+            self._know_streams(log)
+            of_log = apart.pop("", None)
+        else:
+            before = {*log.streams}
+            self._know_streams_of_export(log, {*apart, *found.streams})
+            of_log = None if "" in log.streams else apart.pop("", None)
+            for stream in sorted({*log.streams} - before - apart.keys()):
+                # a job of which there is nothing yet
+                yield FileRows(log.file(part, stream), {}, (), of_stream(stream), (), None, {})
+        ends = None
+        if found.crash is not None and is_container:
+            ends = self._ends(log, part, apart, found.crash)
+        elif found.crash is not None:
+            # streams that share an export have none
+            ends = dict.fromkeys(log.streams, found.crash if len(log.streams) < 2 else False)
         for earlier, said in log.crashes.items():
             for stream in [one for one, crash in said.items() if crash and earlier < part]:
                 # the log went on
                 said[stream] = False
-                yield FileRows(log.file(earlier, stream), {}, (), OF_STREAM, (), False, {})
+                yield FileRows(log.file(earlier, stream), {}, (), of_stream(stream), (), False, {})
         for stream in sorted({*apart, *(ends or ())}):
             crash = None if ends is None else ends.get(stream)
             its = apart.get(stream)
             rows, taken = ({}, ()) if its is None else (its.rows, its.taken)
             suspects: Rows | None = {} if its is None else its.suspects
-            yield FileRows(log.file(part, stream), rows, (), OF_STREAM, taken, crash, suspects)
+            yield FileRows(log.file(part, stream), rows, (), of_stream(stream), taken, crash, suspects)
         rows, taken, suspects = (
             ({}, (), found.suspects) if of_log is None else (of_log.rows, of_log.taken, of_log.suspects)
         )
-        end: Literal[False] | None = None if found.crash is None else False
+        end: Crash | Literal[False] | None = None if found.crash is None else False
+        if not is_container and not log.streams:
+            end = found.crash
         yield FileRows(log.file(part), rows, found.replaces, found.checkpoint, taken, end, suspects)
 
     def _ends(
@@ -476,14 +454,26 @@ class Follower:
     def _know_streams(self, log: _Log) -> None:
         if len(log.streams) == len(CONTAINER_STREAMS):
             return
-        known = {one: f"{log.name.stream}/{one}" for one in CONTAINER_STREAMS}
+        job, own = log.name
+        known = {one: LogName(job, f"{own}/{one}") for one in CONTAINER_STREAMS}
         if log.streams:
             # a stream had no rows yet
             ((within, name),) = log.streams.items()
-            known = {one: name.removesuffix(within) + one for one in CONTAINER_STREAMS}
+            known = {one: LogName(name.job, name.stream.removesuffix(within) + one) for one in CONTAINER_STREAMS}
         elif self._name_streams is not None:
-            known |= self._name_streams(log.path)
+            known |= self._name_streams(log.path, None)
         log.streams = known
+
+    def _know_streams_of_export(self, log: _Log, found: Iterable[str]) -> None:
+        """Name the streams that were not met before. Events without one belong to the log, until others name some."""
+        new = [one for one in found if one not in log.streams]
+        if not any([*new, *log.streams]):
+            return
+        job, own = log.name
+        if new and self._name_streams is not None:
+            log.streams |= self._name_streams(log.path, new)
+        else:
+            log.streams |= {one: LogName(job, f"{own}/{one}") for one in new if one}
 
     def _on_event(self, log: _Log, event: Event | CutMessage | Unreadable) -> None:
         if isinstance(event, Lost):

@@ -12,7 +12,7 @@ from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_format import DOCUMENT, FollowedFile, is_journal
 from metricscan.datasets.journal_lock import LOCK
 from metricscan.errors import SourceError
-from metricscan.live.followed import Lost, Trouble
+from metricscan.live.file_events import Lost, Trouble
 from metricscan.live.identity import Checkpoint
 from metricscan.live.reading import LogReader
 from metricscan.live.supervisor import NO_ROOM
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.live.followed import Event
+    from metricscan.live.file_events import Event
     from metricscan.live.part_rows import PartRows
     from metricscan.scanning.scanner import Scanner
 

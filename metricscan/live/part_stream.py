@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from metricscan.errors import SourceError
 from metricscan.live.reading_state import STREAMS, State, packed_plain
+from metricscan.logs.formats import CONTAINER_FORMATS
 from metricscan.scanning.stream import taken_suspects, units_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class PartStream:
         self.crash: Crash | Literal[False] | None = None
         #: Up to where its text may show no crash; None if it may, or was not examined.
         self.quiet_at: int | None = None
+        #: Whether what is known of the end of the text is all of it: of an export that is gone on with it may not be.
+        self.is_tail_known = True
         #: What the checkpoint holds once the part has ended.
         self.last_state = b""
         #: Whether a container's log cannot be read on, and whether it was said that a place of it is damaged.
@@ -114,7 +117,7 @@ class PartStream:
         """What a checkpoint holds of it. All rows are taken."""
         if self.export is not None:
             # an event at the end that is not whole may be a fragment
-            all_of_them = is_end and self.export.has_unended
+            all_of_them = is_end and self.export.has_unended and self.export.format in CONTAINER_FORMATS
             going_on = frozenset(range(len(STREAMS))) if all_of_them else self.export.going_on_streams
             container = State(False, 0, modified_ns, 0, self.export.format, going_on, units_of(self.stream))
             return container.packed() + self.stream.state()

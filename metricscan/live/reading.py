@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from metricscan.errors import SourceError
-from metricscan.live.followed import Data, Ended, FollowedLog
+from metricscan.live.file_events import Data, Ended
+from metricscan.live.followed import FollowedLog
 from metricscan.live.identity import Checkpoint, FileStatus
 from metricscan.live.part_rows import GrownRows, PartRows, part_rows
 from metricscan.live.part_stream import PartStream
@@ -21,9 +22,9 @@ from metricscan.live.reading_state import (
     standing_at,
 )
 from metricscan.logs import encodings
-from metricscan.logs.formats import CONTAINER_FORMATS, HEAD_BYTES, LONG_HEAD_BYTES, detect
+from metricscan.logs.formats import CONTAINER_FORMATS, REFUSED, STREAM_FORMATS, detect, is_format_shown
 from metricscan.logs.growing_export import text_tail
-from metricscan.logs.tails import crash_of, may_show_crash_behind
+from metricscan.logs.tails import TAIL_BYTES, crash_of, may_show_crash_behind
 from metricscan.scanning.result import Taken
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.stream import (
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from metricscan.datasets.journal import Rows
-    from metricscan.live.followed import Event
+    from metricscan.live.file_events import Event
     from metricscan.logs.crashes import Crash
+    from metricscan.logs.growing_export import GrowingExport
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stream import Stream
@@ -76,7 +78,7 @@ class LogReader:
     on_data : callable, optional
         Called with the bytes that were read, as they are. A new reader gets those of the record that had not ended again.
     detects : bool
-        Whether the format is detected: a container's log is decoded, and one in another format than text is refused.
+        Whether the format is detected: containers' logs and exports are decoded, and what replay refuses is refused.
     stream : mapping, optional
         How its streams are opened: ``step``, ``worker`` and other options of :meth:`Scanner.stream`.
     watches : bool
@@ -86,7 +88,7 @@ class LogReader:
     ----------
     log : FollowedLog
     refused : SourceError or None
-        Why nothing is read of the log: it is neither text nor a container's log.
+        Why nothing is read of the log: it is of a format that is refused.
     changed_at : float
         When new bytes were last read.
 
@@ -238,6 +240,9 @@ class LogReader:
             if part.head and self._is_known(number, part, is_all=True):
                 part.feed_head()
                 self._check(number, part)
+                if part.export is not None:
+                    # as an export that has no line end
+                    self.log.became_rows_since(number, part.rows_end)
             if part.head is None and part.export is None:
                 part.take()
                 part.stream.flush()
@@ -324,7 +329,9 @@ class LogReader:
         if self._watches:
             begin = max(part.rows_end - _TEXT_BEFORE, 0)
             before = b"".join(file.between(begin, part.rows_end))
-            set_tail(stream, text_tail(state.format, before, is_whole=not begin))
+            tail = text_tail(state.format, before, is_whole=not begin)
+            set_tail(stream, tail)
+            part.is_tail_known = not begin or bool(tail)
         return part
 
     def _begun_anew(self, number: int, part: PartStream, offset: int, now: float) -> PartStream:
@@ -348,10 +355,10 @@ class LogReader:
         return again
 
     def _is_known(self, number: int, part: PartStream, *, is_all: bool = False) -> bool:
-        """Whether the first bytes of a part show what it is. Unless it is text or a container's log, the log is refused."""
+        """Whether the first bytes of a part show what it is. The log may be refused."""
         head = part.head
         assert head is not None
-        if not is_all and not _shows_format(head):
+        if not is_all and not is_format_shown(bytes(head), self.log.path):
             return False
         first = bytes(head)
         if encodings.marked(first) is not None:
@@ -360,19 +367,17 @@ class LogReader:
         found = detect(first, self.log.path)
         if found == "plain" or not self._detects:
             return True
-        if found in CONTAINER_FORMATS:
+        if found in STREAM_FORMATS:
             if part.flushed:
                 # rows of its first line, which was taken for text before it had ended
                 part.taken.append(Taken({}, (0,), list, {}))
                 part.flushed = 0
             part.set_stream(self._stream_of(found))
-            self._leave_out(number, part)
+            if found in CONTAINER_FORMATS:
+                self._leave_out(number, part)
             return True
-        self.refused = SourceError(
-            f"{self.log.path} is of the format {found}: only text and containers' logs can be followed",
-            path=self.log.path,
-            hint="replay reads it, and Scanner.stream(format=...) as it comes; input_format='plain' follows it as text",
-        )
+        what, hint = REFUSED[found]
+        self.refused = SourceError(f"{self.log.path} is {what}", path=self.log.path, hint=hint)
         return False
 
     def _leave_out(self, number: int, part: PartStream) -> None:
@@ -418,6 +423,8 @@ class LogReader:
             return None
         if part.export is not None:
             crash = crash_of(tail_of(part.stream))
+            if crash is None and not part.is_tail_known and len(tail_of(part.stream)) < TAIL_BYTES:
+                return None
         else:
             read = self.log.read_of(number)
             if may_show_crash_behind(read.tail, None if part.quiet_at is None else read.offset - part.quiet_at):
@@ -463,14 +470,14 @@ class LogReader:
         taken: dict[int, list[Taken]] = {}
         crashes: dict[int, Crash | Literal[False] | None] = {}
         suspects: dict[int, list[dict[str, SuspectRows]]] = {}
-        containers = set()
+        exports: dict[int, GrowingExport] = {}
         modified_ns = self._modified_ns()
         for number, part in self._ended.items():
             self.log.keep_state(number, part.last_state)
             taken[number], crashes[number] = part.taken, self._crash(number, part)
             suspects[number] = part.suspects
             if part.export is not None:
-                containers.add(number)
+                exports[number] = part.export
         self._ended = {}
         for number in self.log.changed_parts():
             reading = self._parts.get(number)
@@ -481,14 +488,21 @@ class LogReader:
                 suspects[number], reading.suspects = reading.suspects, []
                 crashes[number] = self._crash(number, reading)
                 if reading.export is not None:
-                    containers.add(number)
+                    exports[number] = reading.export
         checkpoints = self.log.changed_checkpoints()
-        return [
-            part_rows(
-                number, taken.get(number, []), checkpoints[number].pack(), is_container=number in containers
-            )._replace(crash=crashes.get(number), **self._suspects(suspects.get(number, [])))
-            for number in sorted(checkpoints)
-        ]
+        found = []
+        for number, checkpoint in sorted(checkpoints.items()):
+            export = exports.get(number)
+            one = part_rows(
+                number,
+                taken.get(number, []),
+                checkpoint.pack(),
+                format_="plain" if export is None else export.format,
+            )
+            if export is not None:
+                one = one._replace(streams=frozenset(name for name in export.stream_names if name))
+            found.append(one._replace(crash=crashes.get(number), **self._suspects(suspects.get(number, []))))
+        return found
 
     def _suspects(self, taken: list[dict[str, SuspectRows]]) -> dict[str, Any]:
         """The fields of :class:`PartRows` for suspects that were taken."""
@@ -500,12 +514,3 @@ class LogReader:
                 apart.setdefault(stream, []).append(rows)
         found = {stream: joined(some) for stream, some in apart.items()}
         return {"suspects": found.get("", {}), "suspects_apart": found}
-
-
-def _shows_format(head: bytearray) -> bool:
-    """Whether the first bytes of a log are enough to detect its format."""
-    if b"\n" in head or len(head) >= LONG_HEAD_BYTES:
-        return True
-    # the first line of Docker may be longer than what is read of other logs; a progress bar is none
-    may_be_docker = head.lstrip(b"\0\xef\xbb\xbf \t").startswith(b"{")
-    return not may_be_docker and (len(head) >= HEAD_BYTES or b"\r" in head)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import OptionError
 from metricscan.live.identity import Checkpoint, FileStatus
-from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS
+from metricscan.logs.formats import CONTAINER_STREAMS, STREAM_FORMATS
 from metricscan.logs.tails import crash_of
 from metricscan.scanning.stream import set_units
 
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 # all of it was read or 0, and the newlines before. The state of the stream follows, where it has one.
 _STATE = struct.Struct("<BBQQQ")
 _STATE_VERSION = 1
-# That of a container's log: version, the number of its format, the streams of which a message goes on behind it, and the time.
+# That of a container's log or an export: version, the number of its format, the streams of which a message goes on behind it, and
+# the time.
 _CONTAINER_STATE = struct.Struct("<BBBQ")
 _CONTAINER_VERSION = 2
 # Before either of them, where values had units: version, and how many there are; pattern and unit of each.
 _UNITS, _UNIT = struct.Struct("<BH"), struct.Struct("<IQ")
 _UNITS_VERSION = 3
-#: In the place of the checkpoint of a container's stream: the log itself, at the same path, has it.
+#: In the place of the checkpoint of a stream of a container or an export: the log itself, at the same path, has it. Behind it
+#: stands the name of a stream of an export.
 OF_STREAM = b"\0stream"
 #: The streams of a container, as the decoder counts them; it names the first where the log names none.
 STREAMS = ("", *CONTAINER_STREAMS)
@@ -44,7 +46,7 @@ class State(NamedTuple):
     flushed: int
     modified_ns: int
     newlines: int
-    #: ``"plain"``, or that of a container's log.
+    #: ``"plain"``, or that of a container's log or an export.
     format: str = "plain"
     #: Streams of a container's log of which a message goes on behind what was read.
     going_on: frozenset[int] = frozenset()
@@ -61,7 +63,7 @@ class State(NamedTuple):
     def _packed(self) -> bytes:
         if self.format == "plain":
             return _STATE.pack(_STATE_VERSION, *self[:4])
-        number = CONTAINER_FORMATS.index(self.format)
+        number = STREAM_FORMATS.index(self.format)
         return _CONTAINER_STATE.pack(
             _CONTAINER_VERSION, number, sum(1 << one for one in self.going_on), self.modified_ns
         )
@@ -77,7 +79,7 @@ class State(NamedTuple):
         if version == _CONTAINER_VERSION:
             _, number, bits, modified_ns = _CONTAINER_STATE.unpack_from(state)
             going_on = frozenset(one for one in range(len(STREAMS)) if bits >> one & 1)
-            standing = cls(False, 0, modified_ns, 0, CONTAINER_FORMATS[number], going_on)
+            standing = cls(False, 0, modified_ns, 0, STREAM_FORMATS[number], going_on)
             return standing, state[_CONTAINER_STATE.size :]
         if version != _STATE_VERSION:
             raise ValueError(f"the state of a reader has version {version}: {_UNITS_VERSION} is the newest known")
@@ -114,6 +116,18 @@ def standing_at(
         raise OptionError(message, hint="go on with the options of before, or begin another journal") from error
     set_units(stream, state.units)
     return state, stream
+
+
+def of_stream(within: str) -> bytes:
+    """What stands in the place of the checkpoint of a stream of a container or an export."""
+    return OF_STREAM if within in CONTAINER_STREAMS else OF_STREAM + b"\0" + within.encode("utf-8", "surrogatepass")
+
+
+def stream_in(checkpoint: bytes, stream: str) -> str:
+    """Which stream of its log that is, by its name in its job."""
+    if checkpoint == OF_STREAM:
+        return stream.rpartition("/")[2]
+    return checkpoint[len(OF_STREAM) + 1 :].decode("utf-8", "surrogatepass")
 
 
 def last_record(tail: bytes, end: int) -> bytes:

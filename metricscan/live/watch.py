@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.errors import OptionError, SourceError
 from metricscan.live.identity import FileStatus
-from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, HEAD_BYTES, format_of
+from metricscan.logs.formats import (
+    CONTAINER_FORMATS,
+    CONTAINER_STREAMS,
+    EXPORT_FORMATS,
+    HEAD_BYTES,
+    STREAM_FORMATS,
+    format_of,
+    is_format_shown,
+)
 from metricscan.logs.job import STDIN, Notice
 from metricscan.logs.naming import absolute, is_within
 from metricscan.logs.rotation import pieces_of
@@ -24,6 +32,9 @@ if TYPE_CHECKING:
 
 # Kubernetes writes what a container prints to NAMESPACE_POD_UID/CONTAINER/<restarts>.log
 _OF_POD = re.compile(r"/pods/[^/]+/[^/]+/\d+\.log\Z")
+_MAY_HAVE_STREAMS = re.compile(rf"{_OF_POD.pattern}|\.(?:json|csv)\Z")
+# in the place of those that an export will name
+_SOME_STREAM = ["job/stream"]
 
 
 class LogName(NamedTuple):
@@ -43,14 +54,14 @@ class NewLog(NamedTuple):
     name : LogName
     goes_on : str or None
         The path of a followed log whose file was rotated away from this path: it goes on here.
-    streams : mapping of str to str or None
-        Of a container's log, the names of its streams in the job.
+    streams : mapping of str to LogName or None
+        Of a container's log or an export, the names of its streams.
     """
 
     path: str
     name: LogName
     goes_on: str | None = None
-    streams: Mapping[str, str] | None = None
+    streams: Mapping[str, LogName] | None = None
 
 
 class Watch:
@@ -69,9 +80,9 @@ class Watch:
     include, exclude : sequence of str
     follow_links : bool
     detects : bool
-        Whether containers' logs are detected: the job of one, and the names of its streams, are those of a replay.
-    taken : iterable of LogName
-        Further names that new logs do not get: those of containers' streams.
+        Whether containers' logs and exports are detected: the jobs and the names of their streams are those of a replay.
+    streams : mapping of str to mapping of str to LogName, optional
+        By absolute path, the streams of containers' logs and of exports of an earlier follower. New logs do not get their names.
 
     Raises
     ------
@@ -99,7 +110,7 @@ class Watch:
         exclude: str | Sequence[str] = (),
         follow_links: bool = False,
         detects: bool = True,
-        taken: Iterable[LogName] = (),
+        streams: Mapping[str, Mapping[str, LogName]] | None = None,
     ) -> None:
         self.paths = [os.fsdecode(path) for path in paths]
         if STDIN in self.paths:
@@ -109,7 +120,11 @@ class Watch:
         #: None once they were given out.
         self._notices: list[Notice] | None = []
         self._known = dict(known or {})
-        self._names = {*self._known.values(), *taken}
+        #: By path, the streams of exports that were found.
+        self._exports = {
+            path: dict(named) for path, named in (streams or {}).items() if not named.keys() <= {*CONTAINER_STREAMS}
+        }
+        self._names = {*self._known.values(), *(name for named in (streams or {}).values() for name in named.values())}
         self._settings: dict[str, Any] = {
             "job": job,
             "include": include,
@@ -140,68 +155,115 @@ class Watch:
         for (job, log), base in zip(logs, bases, strict=True):
             of_stream.setdefault((job.name, log.stream), set()).add(base)
         new: dict[str, NewLog] = {}
-        containers: dict[str, _Container] | None = None
-        for (job, log), base in zip(logs, bases, strict=True):
-            if base in new or base in self._known or self._is_renamed(base, is_followed):
+        # of several pieces the first one
+        places_of = dict(zip(reversed(bases), reversed(logs), strict=True))
+        formats: dict[str, str | None] = {}
+        goes_on: dict[str, str] = {}
+        for (_, log), base in zip(logs, bases, strict=True):
+            if base in formats or base in self._known or self._is_renamed(base, is_followed):
                 continue
             older = [one for one in self._known if one in pieces and pieces[one].base == base]
-            goes_on = max(older, key=lambda one: pieces[one].part) if older else None
-            if self._detects and goes_on is None:
-                format_ = _format_at(log.path)
-                if format_ is None and _OF_POD.search(base):
-                    # what a container wrote decides its job
+            formats[base] = "plain"
+            if older:
+                goes_on[base] = max(older, key=lambda one: pieces[one].part)
+            elif self._detects:
+                formats[base] = _format_at(log.path)
+        # what a container or an export holds decides its job; it has no row yet
+        waiting = [base for base, format_ in formats.items() if format_ is None and _MAY_HAVE_STREAMS.search(base)]
+        decoded: _Decoded | None = None
+        if formats and (waiting or self._exports or not {*formats.values()}.isdisjoint(STREAM_FORMATS)):
+            decoded = self._decoded({base: _SOME_STREAM for base in waiting if not _OF_POD.search(base)})
+        for base, format_ in formats.items():
+            job, log = places_of[base]
+            before = goes_on.get(base)
+            if base in waiting:
+                continue
+            if before is None and decoded is not None:
+                if format_ in CONTAINER_FORMATS and base in decoded.containers:
+                    new[base] = self._named_container(base, decoded.containers[base])
+                    self._known[base] = new[base].name
                     continue
-                if format_ in CONTAINER_FORMATS:
-                    containers = self._containers() if containers is None else containers
-                    if base in containers:
-                        new[base] = self._named_container(base, containers[base])
-                        self._known[base] = new[base].name
-                        continue
-            stream = log.stream
+                if format_ in EXPORT_FORMATS and base in decoded.exports:
+                    new[base] = self._named_export(base, decoded.exports[base])
+                    self._known[base] = new[base].name
+                    continue
+            stream, of_job = log.stream, job.name
             if len(of_stream[job.name, stream]) > 1:
                 # logs of several attempts have the stream of the last one
                 stream = "/".join(base.split("/")[-stream.count("/") - 1 :])
-            name = self._known[goes_on] if goes_on is not None else self._distinct(job.name, stream)
-            new[base] = NewLog(base, name, goes_on)
+            elif decoded is not None and decoded.exports and base in decoded.texts:
+                # exports beside it have jobs that decide how this one is called
+                of_job, stream = decoded.texts[base]
+            name = self._known[before] if before is not None else self._distinct(of_job, stream)
+            new[base] = NewLog(base, name, before)
         for one in new.values():
             self._known[one.path] = one.name
             self._names.add(one.name)
         return list(new.values())
 
-    def streams_of(self, path: str) -> Mapping[str, str]:
-        """The names of the streams of a container's log that was found before it showed what it is."""
-        found = self._containers().get(path)
-        if found is None:
-            return {}
-        name = self._known[path]
-        return self._named_streams(name, _Container(name.job, found.prefix))
+    def streams_of(self, path: str, of_export: Iterable[str] | None = None) -> Mapping[str, LogName]:
+        """The names of the streams of a log that was found before they showed.
 
-    def _containers(self) -> dict[str, _Container]:
-        """The containers' logs, by the paths of their current files."""
-        found = survey(self.paths, **self._settings, named_from=self._named_from, input_format="auto")
-        logs = [(job, log) for job in found.jobs for log in job.logs if log.within in CONTAINER_STREAMS]
+        Parameters
+        ----------
+        path : str
+        of_export : iterable of str, optional
+            The streams of an export that have no name yet; None for a container's log.
+        """
+        name = self._known[path]
+        if of_export is None:
+            container = self._decoded().containers.get(path)
+            return {} if container is None else self._named_streams(name, _Container(name.job, container.prefix))
+        named = self._exports.setdefault(path, {})
+        # it is not read again: its streams are known
+        found = self._decoded({path: [*named, *of_export]}).exports.get(path, {})
+        new = {
+            within: self._distinct(*found.get(within, (name.job, f"{name.stream}/{within}" if within else name.stream)))
+            for within in of_export
+        }
+        named.update(new)
+        return new
+
+    def _decoded(self, streams: Mapping[str, list[str]] | None = None) -> _Decoded:
+        """The logs as a replay finds them that detects their formats, by the paths of their current files."""
+        known = {path: [*named] for path, named in self._exports.items()} | dict(streams or {})
+        found = survey(
+            self.paths, **self._settings, named_from=self._named_from, input_format="auto", known_streams=known
+        )
+        logs = [(job, log) for job in found.jobs for log in job.logs]
         places = [absolute(log.path) for _, log in logs]
         pieces = pieces_of({one: one for one in [*places, *self._known]}, [])
-        containers: dict[str, _Container] = {}
+        decoded = _Decoded({}, {}, {})
         for (job, log), place in zip(logs, places, strict=True):
             base = pieces[place].base if place in pieces else place
-            prefix = log.stream.removesuffix(log.within or "").rstrip("/")
-            if prefix:
-                # logs of several attempts have the stream of the last one
-                prefix = "/".join(base.split("/")[-prefix.count("/") - 1 :])
-            containers[base] = _Container(job.name, prefix)
-        return containers
+            if log.within in CONTAINER_STREAMS:
+                prefix = log.stream.removesuffix(log.within).rstrip("/")
+                if prefix:
+                    # logs of several attempts have the stream of the last one
+                    prefix = "/".join(base.split("/")[-prefix.count("/") - 1 :])
+                decoded.containers[base] = _Container(job.name, prefix)
+            elif log.within is None:
+                decoded.texts[base] = LogName(job.name, log.stream)
+            else:
+                decoded.exports.setdefault(base, {})[log.within] = LogName(job.name, log.stream)
+        return decoded
+
+    def _named_export(self, path: str, found: Mapping[str, LogName]) -> NewLog:
+        """An export: its streams are those of its jobs, and it is a stream without rows of the first job."""
+        streams = {within: self._distinct(*name) for within, name in found.items()}
+        self._exports[path] = dict(streams)
+        return NewLog(path, self._distinct(min(streams.values()).job, os.path.basename(path)), streams=streams)
 
     def _named_container(self, path: str, found: _Container) -> NewLog:
         name = self._distinct(found.job, found.prefix or os.path.basename(path))
         return NewLog(path, name, streams=self._named_streams(name, found))
 
-    def _named_streams(self, name: LogName, found: _Container) -> dict[str, str]:
+    def _named_streams(self, name: LogName, found: _Container) -> dict[str, LogName]:
         """The names of a container's streams, which no other log has."""
-        streams = {one: one for one in CONTAINER_STREAMS}
-        if found.prefix or any(LogName(name.job, one) in self._names for one in CONTAINER_STREAMS):
-            streams = {one: f"{name.stream}/{one}" for one in CONTAINER_STREAMS}
-        self._names.update(LogName(name.job, one) for one in streams.values())
+        streams = {one: LogName(name.job, one) for one in CONTAINER_STREAMS}
+        if found.prefix or not self._names.isdisjoint(streams.values()):
+            streams = {one: LogName(name.job, f"{name.stream}/{one}") for one in CONTAINER_STREAMS}
+        self._names.update(streams.values())
         return streams
 
     def covers(self, path: str) -> bool:
@@ -235,8 +297,14 @@ class Watch:
                 folder = os.path.dirname(folder)
         return found
 
+    def _searched(self) -> Survey:
+        format_ = "auto" if self._detects else "plain"
+        return survey(
+            self.paths, **self._settings, named_from=self._named_from, input_format=format_, reads_streams=False
+        )
+
     def _survey(self) -> Survey:
-        found = survey(self.paths, **self._settings, named_from=self._named_from)
+        found = self._searched()
         if self._is_first:
             self._notices = [
                 *found.notices,
@@ -250,7 +318,7 @@ class Watch:
             if len(found.jobs) < 2 and len(self.paths) == 1 and os.path.isdir(self.paths[0]):
                 # The one job that is there first shares no folder with others yet.
                 self._named_from = self.paths[0]
-                found = survey(self.paths, **self._settings, named_from=self._named_from)
+                found = self._searched()
         return found
 
     def _is_renamed(self, path: str, is_followed: Callable[[str, tuple[int, int]], bool] | None) -> bool:
@@ -282,12 +350,20 @@ class _Container(NamedTuple):
     prefix: str
 
 
+class _Decoded(NamedTuple):
+    """What a replay that detects formats finds, by path."""
+
+    containers: dict[str, _Container]
+    exports: dict[str, dict[str, LogName]]
+    texts: dict[str, LogName]
+
+
 def _format_at(path: str) -> str | None:
     """The format of the log at a path; None while its first line is not whole, or if it cannot be read."""
     try:
         with open_source(path) as opened:
             head = opened.peek(HEAD_BYTES)
-            if len(head) < HEAD_BYTES and b"\n" not in head:
+            if len(head) < HEAD_BYTES and not is_format_shown(head, path):
                 return None
             return format_of(opened, "auto")
     except SourceError:

@@ -25,6 +25,10 @@ FORMATS = ("auto", "plain", "cloudwatch-json", "cloudwatch-csv", "s3-export", "d
 #: The formats in which a container's runtime writes the container's output.
 CONTAINER_FORMATS = ("docker-json", "cri")
 CONTAINER_STREAMS = ("stdout", "stderr")
+#: Those in which the service exports the events of streams.
+EXPORT_FORMATS = ("cloudwatch-json", "cloudwatch-csv", "s3-export")
+#: Those of which the messages of events are read.
+STREAM_FORMATS = (*CONTAINER_FORMATS, *EXPORT_FORMATS)
 #: How much of an input is read to detect its format.
 HEAD_BYTES = 4096
 #: How much is read if the first line is longer. A line of Docker holds at most 16 KiB of output. Each byte of it may take six.
@@ -113,6 +117,11 @@ _TENSORBOARD_AT = 21
 
 # the beginning of a JSON object, or of an array of objects. Log lines such as "[INFO] .." and "{'lr': 1}" do not match.
 _DOCUMENT = re.compile(rb'\s*(?:\[\s*)?\{\s*"')
+
+# where a document is invalid that is cut within a word, a number or an escape
+_CUT_WORD = re.compile(r"[-+.\w\\]*\s*\Z")
+# as much of an input as shows that it may be one
+_BEGINNING = 64
 
 # what may become one with the next lines
 _MAY_BE_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?(?:\{\s*(?:\"|\Z)|\Z)")
@@ -229,6 +238,32 @@ def format_of(source: Source, input_format: str, *, by_first_line: bool = False)
         # the first line may be longer
         detected = detect(source.peek(nuls + LONG_HEAD_BYTES)[nuls:], source.name)
     return detected
+
+
+def is_format_shown(head: bytes, path: str = "") -> bool:
+    """Whether the first bytes of an input that grows are enough to detect its format."""
+    if len(head) >= LONG_HEAD_BYTES or (b"\n" in head and len(head) >= HEAD_BYTES):
+        return True
+    if b"\n" in head or b"}" in head:
+        # an export in JSON may have many lines, or no line end; it has shown itself once an event has ended
+        return not _may_go_on(head) or (b"}" in head and detect(head, path) in STREAM_FORMATS)
+    # the first line of Docker may be longer than what is read of other logs; a progress bar is none
+    may_be_docker = head.lstrip(b"\0\xef\xbb\xbf \t").startswith(b"{")
+    return not may_be_docker and (len(head) >= HEAD_BYTES or b"\r" in head)
+
+
+def _may_go_on(head: bytes) -> bool:
+    """Whether what these first bytes of an input begin is JSON that has not ended."""
+    text = head.lstrip(b"\0").removeprefix(BOM).lstrip(b"\0").decode("utf-8", "replace").lstrip()
+    if not _MAY_BE_DOCUMENT.match(text[:_BEGINNING].encode()):
+        return False
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:
+        return error.msg.startswith("Unterminated string") or _CUT_WORD.match(text, error.pos) is not None
+    except RecursionError:
+        pass
+    return False
 
 
 def _shows_format(head: bytes) -> bool:

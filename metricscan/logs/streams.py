@@ -12,10 +12,11 @@ from metricscan.logs.compression import MAGIC_PREFIXES
 from metricscan.logs.exports import stream_names
 from metricscan.logs.formats import REFUSED, format_of
 from metricscan.logs.job import STDIN, Notice
+from metricscan.logs.naming import absolute
 from metricscan.logs.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from metricscan.logs.archives import Archive
 
@@ -25,6 +26,7 @@ def streams_of(
     input_format: str,
     archives: Mapping[str, Archive],
     notices: list[Notice] | None = None,
+    known: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[tuple[str, str | None]]:
     """The path of each log with the name of each stream in it.
 
@@ -40,6 +42,8 @@ def streams_of(
         Those that were searched, by their paths.
     notices : list of Notice, optional
         Gets a notice if formats are detected and differ, once the iterator is at its end.
+    known : mapping of str to sequence of str, optional
+        By absolute path, the streams of exports that are known.
     """
     if input_format == "auto":
         unseen = [path for path, shown in logs.items() if shown is None and path != STDIN and os.path.isfile(path)]
@@ -56,6 +60,11 @@ def streams_of(
         if shown == 0 and is_usual and "plain" in detected:
             usual += 1
             yield path, None
+            continue
+        if known and (named := known.get(absolute(path))) is not None:
+            yield from ((path, name) for name in named if named != [""])
+            if named == [""]:
+                yield path, None
             continue
         member = member_of(path, archives)
         if member is not None:

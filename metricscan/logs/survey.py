@@ -19,7 +19,7 @@ from metricscan.logs.parameters import parameters_in_name
 from metricscan.logs.streams import streams_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from metricscan.errors import AllFaults
     from metricscan.logs.find import Decision
@@ -63,6 +63,8 @@ def survey(
     decisions: dict[str, Decision] | None = None,
     max_decompressed: int = MAX_DECOMPRESSED,
     named_from: str | None = None,
+    known_streams: Mapping[str, Sequence[str]] | None = None,
+    reads_streams: bool = True,
 ) -> Survey:
     """Find the logs under some paths, and the jobs that wrote them.
 
@@ -89,6 +91,11 @@ def survey(
         The most bytes that an archive, or a compressed log, is decompressed to.
     named_from : str, optional
         A folder. Jobs that lie in it are named by their paths within, though they share a folder further down.
+    known_streams : mapping of str to sequence of str, optional
+        By absolute path, the streams of exports, which are not read to know them.
+    reads_streams : bool
+        Whether the formats of logs are detected, and their streams told apart; otherwise each log is one, though folders are
+        searched for exports.
 
     Raises
     ------
@@ -118,7 +125,9 @@ def survey(
     placed = [(fact.place, fact.name) for fact in facts if fact.place is not None and fact.renames]
     tree = FileTree(found.archives)
     keys = JobKeys(
-        list(streams_of(logs, input_format, found.archives, found.notices)),
+        list(
+            streams_of(logs, input_format if reads_streams else "plain", found.archives, found.notices, known_streams)
+        ),
         job,
         found,
         tree,

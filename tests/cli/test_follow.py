@@ -168,12 +168,12 @@ def test_a_container_log_is_decoded(run, logs):
     assert '"job": "c", "stream": "stderr", "part": 0, "metric": "loss", "value": 7' in out
 
 
-def test_an_export_is_refused(run, logs):
-    append("logs/c.log", '{"events": [{"timestamp": 1, "message": "loss=1"}]}\n')
+def test_what_no_command_reads_is_refused(run, logs):
+    append("logs/c.log", '{"queryLanguage": "CWLI", "results": [[{"field": "@message", "value": "loss=1"}]]}\n')
     code, out, err = run("follow", logs, *LOSS, "--json", "--until", "idle:0")
     assert code == 2
     assert len(out.splitlines()) == 3
-    assert "c.log is of the format cloudwatch-json: only text and containers' logs can be followed\nhint: " in err
+    assert "c.log is the answer of aws logs get-query-results\nhint: " in err
 
 
 def test_a_live_table_on_a_terminal(logs):

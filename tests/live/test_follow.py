@@ -322,13 +322,13 @@ def test_pieces_of_a_log_whose_last_file_is_gone_are_read(logs, journal, before)
         assert found == ([1.0] if before else []) + [2.0, 4.0, 5.0]
 
 
-def test_an_export_is_refused(logs):
-    append(logs / "a.log", '{"events": [{"timestamp": 1, "message": "loss=1"}]}\n')
+def test_what_no_command_reads_is_refused(logs):
+    append(logs / "a.log", '{"queryLanguage": "CWLI", "results": [[{"field": "@message", "value": "loss=1"}]]}\n')
     append(logs / "b.log", "loss=2\n")
     following = follow(logs, SCANNER, until="idle:0")
     assert [row[0] for row in rows(following)] == ["b"]
     (error,) = following.errors
-    assert "a.log is of the format cloudwatch-json: only text and containers' logs can be followed" in error.message
+    assert "a.log is the answer of aws logs get-query-results" in error.message
     assert len(rows(follow(logs, SCANNER, until="idle:0", input_format="plain"))) == 2
 
 
