@@ -133,59 +133,77 @@ def step_facts(steps: Rows, values: Sequence[ValuesAtSteps] = ()) -> StepFacts:
     if order is not None:
         job, stream, start, value = job[order], stream[order], start[order], value[order]
         part = None if part is None else part[order]
-    new_job = np.ones(len(job), dtype=bool)
-    new_job[1:] = job[1:] != job[:-1]
-    new_stream = new_job.copy()
-    new_stream[1:] |= stream[1:] != stream[:-1]
-    starts = np.flatnonzero(new_job)
-    back = np.zeros(len(job), dtype=bool)
-    back[1:] = (value[1:] < value[:-1]) & ~new_stream[1:]
-    finite = np.isfinite(value)
     nothing = Returns(*(np.empty(0, dtype=kind) for kind in _KINDS))
-    if not len(starts):
+    if not len(job):
         none = np.empty(0, np.int64)
         return StepFacts(job, none, none, np.empty(0), none, nothing, _no_jumps())
-    ends = np.append(np.flatnonzero(new_stream)[1:], len(job)) - 1
+    # the usual case, steps that are finite and rise, takes few passes over the rows
+    new_job = job[1:] != job[:-1]
+    starts = np.concatenate(([0], np.flatnonzero(new_job) + 1))
+    new_stream = new_job | (stream[1:] != stream[:-1])
+    heads = np.concatenate(([0], np.flatnonzero(new_stream) + 1))
+    ends = np.append(heads[1:], len(job)) - 1
+    back = np.zeros(len(job), dtype=bool)
+    np.less(value[1:], value[:-1], out=back[1:])
+    back[heads] = False
+    finite = np.isfinite(value)
+    are_finite = bool(finite.all())
     last = value[ends]
     goes_back = back
-    if not finite.all():
+    if not are_finite:
         at = np.flatnonzero(finite)
         # a step that is not finite may stand between
-        streams, known = np.cumsum(new_stream)[at], value[at]
+        streams, known = _numbers_of(heads, len(job))[at], value[at]
         goes_back = back.copy()
         goes_back[at[1:]] |= (known[1:] < known[:-1]) & (streams[1:] == streams[:-1])
         nearest = np.searchsorted(at, ends, side="right") - 1
-        found = nearest >= np.searchsorted(at, np.flatnonzero(new_stream))
+        found = nearest >= np.searchsorted(at, heads)
         last = np.where(found, value[at[nearest]] if at.size else np.nan, np.nan)
     firsts = np.searchsorted(ends, starts)
     with np.errstate(invalid="ignore"):
         reached = np.fmax.reduceat(last, firsts)
     returns = nothing
     if goes_back.any():
-        number = np.cumsum(new_stream) - 1
+        number = _numbers_of(heads, len(job))
         involved = np.zeros(int(number[-1]) + 1, dtype=bool)
         involved[number[goes_back]] = True
         some = np.flatnonzero(involved[number] & finite)
         place = some if order is None else order[some]
         if some.size:
             returns = _returns(steps, number[some], place, values)
-    counts = [np.add.reduceat(column, starts, dtype=np.int64) for column in (np.ones(len(job), bool), ~finite, back)]
-    rows = np.arange(len(job)) if order is None else order
-    some_finite = np.flatnonzero(finite)
-    jumps = _jumps(steps, value[some_finite], np.cumsum(new_stream)[some_finite], rows[some_finite])
-    return StepFacts(job[starts], counts[0], counts[1], reached, counts[2], returns, jumps)
+    not_finite = np.zeros(len(starts), np.int64) if are_finite else np.add.reduceat(~finite, starts, dtype=np.int64)
+    times = np.add.reduceat(back, starts, dtype=np.int64) if back.any() else np.zeros(len(starts), np.int64)
+    rows = order
+    if not are_finite:
+        some = np.flatnonzero(finite)
+        number, value = _numbers_of(heads, len(job))[some], value[some]
+        heads = np.flatnonzero(np.diff(number, prepend=-1))
+        rows = some if order is None else order[some]
+    jumps = _jumps(steps, value, heads, rows)
+    return StepFacts(job[starts], np.diff(starts, append=len(job)), not_finite, reached, times, returns, jumps)
 
 
-def _jumps(steps: Rows, value: Array, number: Array, row: Array) -> Jumps:
-    """Where these finite steps jump, which are in the order of their places; with the number of the stream and row of each."""
+def _numbers_of(heads: Array, size: int) -> Array:
+    """The number of the stream of each row, where the streams begin at these rows."""
+    return np.repeat(np.arange(len(heads)), np.diff(heads, append=size))
+
+
+def _jumps(steps: Rows, value: Array, heads: Array, row: Array | None) -> Jumps:
+    """Where these finite steps jump, which are in the order of their places; with the first row of each stream.
+
+    ``row`` has the number of each among all rows of the step; None: its place here.
+    """
     if len(value) < 2 * _LEAST_RISES:
         return _no_jumps()
-    heads = np.flatnonzero(np.concatenate(([True], number[1:] != number[:-1])))
-    lengths = np.diff(np.append(heads, len(value)))
+    lengths = np.diff(heads, append=len(value))
     rise = np.zeros(len(value))
     with np.errstate(over="ignore"):
         np.subtract(value[1:], value[:-1], out=rise[1:])
         rise[heads] = 0.0
+        # the usual case: no rise is small beside the greatest of all streams
+        most = rise.max() / _JUMP * (1 + 1e-9)
+        if not ((rise > 0) & (rise <= most)).any():
+            return _no_jumps()
         greatest = np.maximum.reduceat(rise, heads)
         # the mean of the others is at most the greatest of them, but for rounding: few streams are left. Sums of small parts are
         # finite
@@ -201,7 +219,7 @@ def _jumps(steps: Rows, value: Array, number: Array, row: Array) -> Jumps:
     some = np.flatnonzero(np.repeat(odd, lengths))
     lengths, greatest = lengths[odd], greatest[odd]
     stream = np.repeat(np.arange(len(lengths)), lengths)
-    value, row, rise = value[some], row[some], rise[some]
+    value, row, rise = value[some], some if row is None else row[some], rise[some]
     heads = np.cumsum(lengths) - lengths
     at = np.flatnonzero(rise == np.repeat(greatest, lengths))
     at = at[np.concatenate(([True], stream[at[1:]] != stream[at[:-1]]))]

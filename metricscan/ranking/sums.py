@@ -74,8 +74,18 @@ def _quotients(total: Any, error: Any, lost: Any, counts: Any) -> tuple[Any, Any
     bound = (np.abs(rest) * 1e-9 + lost * 1.01 / counts) * 1.01
     below, above = quotient + (rest - bound), quotient + (rest + bound)
     # a count must be short for exact products
-    sure = (below == above) & (np.abs(quotient) > _SMALL) & np.isfinite(high) & (counts < 1 << 26)
+    is_exact = (np.abs(quotient) > _SMALL) & np.isfinite(high) & (counts < 1 << 26)
+    sure = (below == above) & is_exact
     sure |= (high == 0) & (low == 0) & (lost == 0)
+    # one in twenty means of ten random numbers lies in the middle between two doubles: then the rest is a power of two, and the
+    # last addition rounds as it should
+    ties = np.flatnonzero(is_exact & ~sure & (lost == 0) & (np.abs(np.frexp(rest)[0]) == 0.5))
+    if ties.size:
+        left, first_slip = _two_sum(high[ties], -product[ties])
+        left, second_slip = _two_sum(left, -slip[ties])
+        left, third_slip = _two_sum(left, low[ties])
+        no_slips = (first_slip == 0) & (second_slip == 0) & (third_slip == 0)
+        sure[ties] = no_slips & (rest[ties] * counts[ties] == left)
     return quotient + rest + 0.0, sure
 
 
