@@ -146,13 +146,13 @@ def stopped(data: bytes) -> int:
                 # a stream looks for the flag once in so many pieces
                 for _ in range(1 if number < last else 64):
                     stream.feed(piece)
+            stream.close()
         except KeyboardInterrupt:
             try:
                 stream.feed(b"w=1\n")
             except ValueError:
                 return 1
             raise AssertionError("a stopped stream takes more") from None
-    stream.close()
     return 1
 
 

@@ -17,6 +17,7 @@ from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, format
 from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source, source_of_member
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
+from metricscan.scanning.deferred import REGEX_SHARED_S
 from metricscan.scanning.small_logs import scan_contents, scan_together
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.suspects import merged
@@ -146,8 +147,11 @@ class LogScanner:
         self.suspects: dict[int, LogSuspects] = {}
         self.unended: set[int] = set()
         self.again: set[int] = set()
-        self._scanner = scanner
-        self._batches = partial(scanner.watching_batches, input_format=input_format, in_order=in_order, again=True)
+        # the logs of a replay have the time of regex together
+        self._plan = scanner.watching_plan.sharing_regex_time(REGEX_SHARED_S)
+        self._batches = partial(
+            scanner.watching_batches, input_format=input_format, in_order=in_order, again=True, plan=self._plan
+        )
         self._progress = progress
         self._on_error = on_error
         self._archives = archives
@@ -248,7 +252,7 @@ class LogScanner:
     def _together(self, paths: list[str]) -> Together | None:
         detect = self.input_format == "auto"
         if member_of(paths[0], self._archives) is None:
-            return scan_together(self._scanner.watching_plan, paths, detect=detect)
+            return scan_together(self._plan, paths, detect=detect)
         contents = []
         try:
             for path in paths:
@@ -259,7 +263,7 @@ class LogScanner:
         except SourceError:
             # each is scanned alone, and the error is met again
             return None
-        return scan_contents(self._scanner.watching_plan, paths, contents, detect=detect)
+        return scan_contents(self._plan, paths, contents, detect=detect)
 
     def _alone(self, number: int) -> tuple[Scanned, SourceError | None]:
         log = self.logs[number]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 # ``regex`` counts the CPU time of the whole process, so this does not bound one record exactly; it keeps a scan from
 # hanging on a pattern that only ``regex`` takes.
 REGEX_TIMEOUT_S = 2.0
-# The CPU time that ``regex`` has for all records of a stream: so much, and so much for each of their bytes: 100 KB/s.
+# The CPU time that ``regex`` has for all records of a log: so much, and so much for each of their bytes: 100 KB/s.
 # An ordinary pattern takes a hundredth of that.
 REGEX_FREE_S = 5.0
 REGEX_S_A_BYTE = 1e-5
+# The logs of a replay have together so much beside what their bytes give: 10,000 small ones would have 14 hours else.
+REGEX_SHARED_S = 60.0
+# However little is left, a record has as much: an ordinary one takes a thousandth of that.
+REGEX_LEAST_S = 0.02
 
 #: In place of the group that holds the value: the value is empty, at the start of the match.
 NO_GROUP = -1
@@ -29,10 +34,28 @@ NO_GROUP = -1
 Found = tuple[int, int, int, int, str | None]
 
 
+class RegexTime:
+    """CPU time of ``regex`` that several streams have together. They may use it on several threads."""
+
+    __slots__ = ("_lock", "left_s")
+
+    def __init__(self, left_s: float) -> None:
+        self.left_s = left_s
+        self._lock = Lock()
+
+    def take(self, wanted_s: float) -> float:
+        """Take so much, or what is left of it."""
+        with self._lock:
+            taken = max(0.0, min(wanted_s, self.left_s))
+            self.left_s -= taken
+        return taken
+
+
 class Resolver:
     """Resolves deferred records: a stream calls it with a pattern's number and the bytes of one record.
 
-    Each stream has one of its own, because it adds up the time that ``regex`` takes.
+    Each stream has one of its own, because it adds up the time that ``regex`` takes. What its bytes give belongs to the stream
+    alone: a log whose records use up what all share takes nothing from the others.
 
     Parameters
     ----------
@@ -45,7 +68,17 @@ class Resolver:
         Patterns that are no regexes: each is called with the record, and gives the matches.
     """
 
-    __slots__ = ("_companions", "_has_regex", "_matches", "_others", "_patterns", "_regex_left_s")
+    __slots__ = (
+        "_companions",
+        "_free_s",
+        "_has_regex",
+        "_matches",
+        "_others",
+        "_own_s",
+        "_patterns",
+        "_shared",
+        "_time",
+    )
 
     def __init__(
         self,
@@ -59,15 +92,44 @@ class Resolver:
         self._matches = matches
         self._companions = companions
         self._has_regex = any(engine == "regex" for engine, _, _ in patterns.values())
-        self._regex_left_s = REGEX_FREE_S
+        self._shared: RegexTime | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a stream: with what it may take of the time of all, and what its bytes gave and is left."""
+        self._time = self._shared or RegexTime(REGEX_FREE_S)
+        self._free_s = REGEX_FREE_S
+        self._own_s = 0.0
+
+    def sharing(self, total_s: float) -> Resolver:
+        """One whose streams have so much time of ``regex`` together; the same if they have no use for it, or share it already."""
+        if not self._has_regex or self._shared is not None:
+            return self
+        other = copy.copy(self)
+        other._shared = RegexTime(total_s)
+        return other
 
     def fresh(self) -> Resolver:
         """One for another stream; the same if nothing is to be added up."""
         if not self._has_regex:
             return self
         other = copy.copy(self)
-        other._regex_left_s = REGEX_FREE_S
+        other._begin()
         return other
+
+    def _allowed_s(self, size: int) -> float:
+        """How long ``regex`` may take on a record of so many bytes; 0 if the time is used up."""
+        self._own_s += size * REGEX_S_A_BYTE
+        left_s = self._own_s + min(self._free_s, self._time.left_s)
+        return max(REGEX_LEAST_S, min(REGEX_TIMEOUT_S, left_s)) if left_s > 0 else 0.0
+
+    def _spend(self, spent_s: float) -> None:
+        """Note what a record has taken: of the time of the stream, then of that of all."""
+        self._own_s -= spent_s
+        if self._own_s < 0:
+            taken = self._time.take(min(-self._own_s, self._free_s))
+            self._own_s += taken
+            self._free_s -= taken
 
     def __call__(self, pattern: int, record: bytes) -> list[Found] | object:
         """Find every match that counts in a record.
@@ -91,10 +153,9 @@ class Resolver:
         limit: dict[str, Any] = {}
         began_s = 0.0
         if engine == "regex":
-            self._regex_left_s += len(record) * REGEX_S_A_BYTE
-            if self._regex_left_s <= 0:
+            limit["timeout"] = self._allowed_s(len(record))
+            if not limit["timeout"]:
                 return _core.TIMED_OUT
-            limit["timeout"] = REGEX_TIMEOUT_S
             began_s = time.thread_time()
         try:
             found: list[tuple[tuple[int, int], tuple[int, int]]] = []
@@ -112,7 +173,7 @@ class Resolver:
             return _core.FAILED
         finally:
             if engine == "regex":
-                self._regex_left_s -= time.thread_time() - began_s
+                self._spend(time.thread_time() - began_s)
         if matches == "last":
             del found[:-1]
         if record.isascii():

@@ -308,9 +308,13 @@ class Scanner:
         between: tuple[int, int | None] | None = None,
         in_order: bool = False,
         again: bool = False,
+        plan: Plan | None = None,
     ) -> Batches:
         """Scan an input, or a range of its bytes, as :meth:`batches` does, and look for suspects; for this package alone."""
-        plan, settings = self.watching_plan, {"chunk_bytes": self._chunk_bytes, "max_decompressed": max_decompressed}
+        plan, settings = (
+            plan or self.watching_plan,
+            {"chunk_bytes": self._chunk_bytes, "max_decompressed": max_decompressed},
+        )
         return Batches(plan, source, threads, input_format, between=between, in_order=in_order, again=again, **settings)
 
     # ---- one input, as it arrives

@@ -2,7 +2,8 @@
 
 import pytest
 
-from metricscan import Scanner, _core
+from metricscan import Scanner, _core, replay
+from metricscan.replaying import log_scan
 from metricscan.scanning import deferred
 from metricscan.scanning.stats import MetricStats, ScanStats
 
@@ -116,3 +117,37 @@ def test_the_budget_of_regex_grows_with_the_records(monkeypatch):
     stats = scanner.scan(b"n=1\n" * 1000).stats.metrics["m"]
     assert stats.rows == 1
     assert stats.timeouts == 999
+
+
+def test_the_logs_of_a_replay_have_the_time_of_regex_together(tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / f"{name}.log").write_text("n=1\n" * 3)
+    scanner = Scanner([r"m=\p{L}=(\d+)"], untamed="allow")
+    monkeypatch.setattr(log_scan, "REGEX_SHARED_S", 0.0)
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 1.0)
+    # what its records' bytes give belongs to each log, whatever is left for all
+    assert replay(tmp_path, scanner).stats.metrics["m"].rows == 9
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 0.0)
+    stats = replay(tmp_path, scanner).stats.metrics["m"]
+    assert (stats.rows, stats.timeouts) == (0, 9)
+    # a scan of one log has its own
+    assert scanner.scan(tmp_path / "a.log").stats.metrics["m"].rows == 3
+
+
+def test_a_log_uses_its_own_time_of_regex_first(monkeypatch):
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 0.125)
+    shared = Scanner([r"m=\p{L}=(\d+)"], untamed="allow").plan.resolver.sharing(6.0)
+    one, other, last = shared.fresh(), shared.fresh(), shared.fresh()
+    # what is left for all and for one log, and at most two seconds
+    assert one._allowed_s(8) == 2.0
+    one._spend(1.0)
+    assert one._time.left_s == 6.0
+    one._spend(6.0)
+    assert (one._time.left_s, one._allowed_s(0), one._allowed_s(16)) == (1.0, 0.0, 1.0)
+    # the others have theirs, and what is left for all
+    assert other._allowed_s(2) == 1.25
+    other._spend(2.0)
+    assert (other._time.left_s, other._allowed_s(0)) == (0.0, 0.0)
+    # never too little for an ordinary record
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 1e-9)
+    assert last._allowed_s(1) == deferred.REGEX_LEAST_S
