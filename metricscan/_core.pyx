@@ -133,7 +133,7 @@ cdef class Stream:
         if self.scan.states == NULL:
             raise MemoryError
         for i in range(engine.t.n_patterns):
-            self.scan.states[i].examined = engine.t.patterns[i].is_label
+            self.scan.states[i].examined = engine.t.patterns[i].is_label or engine.t.patterns[i].is_companion
             if engine.t.patterns[i].is_label and self.scan.texts == NULL:
                 self.scan.texts = <ms_texts *>zeroed(engine.t.n_patterns, sizeof(ms_texts))
         if engine.t.matches == MS_MATCHES_LAST:

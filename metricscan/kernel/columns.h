@@ -233,7 +233,7 @@ static int ms_restart(ms_scan *scan, int64_t offset) {
         ms_state *state = &scan->states[i];
         state->handed = state->unparsed = state->failed = state->timeouts = state->over_budget = state->samples = 0;
         state->unit = 0;
-        state->examined = (uint8_t)scan->tables->patterns[i].is_label;
+        state->examined = (uint8_t)(scan->tables->patterns[i].is_label || scan->tables->patterns[i].is_companion);
         state->fast_room = state->examined ? 0 : state->room;
         memset(state->sampled, 0, sizeof state->sampled);
     }

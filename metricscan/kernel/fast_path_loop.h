@@ -24,7 +24,7 @@ static size_t MS_AT_LEVEL(ms_candidates)(const ms_lookup *find, const ms_region 
     ms_candidate *next = candidates;
     size_t i = 0, to = found;
     /* The loop reads bytes around a position; they must lie in the region. */
-    while (to > 0 && rest < (ptrdiff_t)positions[to - 1] + 32) to--;
+    while (to > 0 && rest < (ptrdiff_t)positions[to - 1] + 40) to--;
     for (; i < to && r->block + positions[i] < 16; i++) *next++ = (ms_candidate){block + positions[i], &ms_at_edge};
     for (; i < to; i++) {
         const uint8_t *const position = block + positions[i];
@@ -57,7 +57,7 @@ __attribute__((always_inline)) static inline int MS_AT_LEVEL(ms_decide_any_chain
     state->next_start = r->base + (after - p);
     /* There is a byte at `stop`, because each record has a terminator here, and before the value: that of the literal. */
     if (watching && ((entry->before[value[-1]] && value > p + r->record) ||
-                     ms_is_looked_behind(entry->behind, p + r->record, stop, p + r->end, p + r->next, limit)))
+                     ((limit - stop < 2 || ms_may_look(entry->behind, stop)) && ms_is_looked_at(r, entry->behind, stop))))
         known = 0;
     if (known) {
 #if MS_WIDE
@@ -129,7 +129,6 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
             break;
         }
         const uint8_t *stop = from, *after;
-        int is_usual = 1;
 #if MS_WIDE
         const __m128i text = _mm_loadu_si128((const __m128i *)from);
 #endif
@@ -138,7 +137,7 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
             if (stop >= end) {
                 /* A run that starts later in this record has no end either. */
                 state->next_start = (int64_t)((uintptr_t)end + seen);
-                if (!watching || !entry->has_lead || !ms_may_be_cut(p + r->record, end, next, limit)) continue;
+                if (!watching || !entry->has_lead || !ms_may_be_cut_at_end(r)) continue;
                 left->pattern = MS_LEFT_MISS;
                 break;
             }
@@ -154,10 +153,16 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
                 const uint32_t members = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(is, _mm_setzero_si128()));
                 stop += __builtin_ctz(~members);
                 if (stop > end) stop = end;
-                else if (__builtin_expect(members == 0xFFFF, 0)) stop = from + ms_find_class_far(&entry->stops, entry->ends, from, 16, (size_t)(end - from));
+                else if (__builtin_expect(members == 0xFFFF, 0)) {
+                    stop = from + ms_find_class_far(&entry->stops, entry->ends, from, 16, (size_t)(end - from));
+                    if (watching && limit - stop < 2) break;
+                }
             } else
 #endif
+            {
                 while (stop < end && entry->table[*stop] == MS_MEMBER) stop++;
+                if (watching && limit - stop < 2) break;
+            }
             if (stop < end && entry->table[*stop] == MS_UNDECIDED) break;
             after = stop + entry->suffix_length;
             if (stop - from < entry->least || after > end ||
@@ -169,17 +174,20 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
                 /* A value that the pattern does not take goes on behind the run. A later candidate within the run is passed over, so
                  * its value may be meant. */
                 const uint8_t *const may = stop > from ? entry->goes_on : entry->value_starts;
-                const int looks = stop < end ? may[*stop] : entry->has_lead && ms_may_be_cut(p + r->record, end, next, limit);
+                const int looks = stop < end ? may[*stop] : entry->has_lead && ms_may_be_cut_at_end(r);
                 if (__builtin_expect(!looks && !(entry->is_nested && stop - from >= entry->length), 1)) continue;
                 left->pattern = MS_LEFT_MISS;
                 break;
             }
             /* There is a byte at `stop`: each record has a terminator here. Behind a lazy run stands the byte that the pattern says. */
-            if (watching) is_usual = !ms_is_looked_behind(entry->behind, p + r->record, stop, end, next, limit);
+            if (watching && __builtin_expect(ms_may_look(entry->behind, stop) && ms_is_looked_at(r, entry->behind, stop), 0)) {
+                state->next_start = (int64_t)((uintptr_t)after + seen);
+                goto leave;
+            }
         }
         state->next_start = (int64_t)((uintptr_t)after + seen);
         const int64_t row = state->rows;
-        int known = is_usual && row < state->fast_room;
+        int known = row < state->fast_room;
         if (known) {
 #if MS_WIDE
             if (!ms_short_number_wide(&constants, text, from, (size_t)(stop - from), state->value + row))
@@ -204,6 +212,7 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
             state->start[row] = (int64_t)((uintptr_t)from + input);
             state->rows = row + 1;
         } else {
+        leave:
             left->pattern = entry->pattern;
             left->start = start - p;
             left->end = after - p;

@@ -41,14 +41,12 @@ static void ms_look_at_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
         ms_check_cut(scan, r, (int32_t)(q - scan->tables->patterns), MS_CUT_LINE, start, stop);
 }
 
-/* Return whether a number in a watching scan, with its neighbours, is nothing but a row. Its pattern has a companion, and its record a
- * terminator. */
-__attribute__((always_inline)) static inline int ms_is_usual(const ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
-    const ms_pattern *q = &scan->tables->patterns[pattern];
+/* Return whether a number in a watching scan, with its neighbours, is nothing but a row. Its record has a terminator; behind one no
+ * value begins within a word. */
+static inline int ms_is_usual(const ms_region *r, const ms_pattern *q, const ms_state *state, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
-    const uint8_t wanted = q->behind[p[stop]];
-    if (wanted && ms_needs_look_behind(q, r, wanted, stop)) return 0;
-    return !(start > r->record && q->before[p[start - 1]]) && !scan->states[pattern].examined;
+    if (state->examined || (start > 0 && q->before[p[start - 1]])) return 0;
+    return r->n - stop > 1 && !ms_may_look(q->behind, p + stop) ? 1 : !ms_is_looked_at(r, q->behind, p + stop);
 }
 
 static void ms_put_label(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t stop) {
@@ -100,32 +98,21 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
     note->number = value;
 }
 
-/* Read the value of a match and append its row. `watching` is a constant: a scan that does not watch pays for nothing else. */
-__attribute__((always_inline)) static inline void ms_put_any_value(int watching, ms_scan *scan, ms_region *r, int32_t pattern, int64_t start,
-                                                                  int64_t end, int64_t value_start, int64_t value_end) {
+/* Read the value of a match and append its row. `q` and `state` are those of the pattern. */
+__attribute__((always_inline)) static inline void ms_put_value(ms_scan *scan, ms_region *r, const ms_pattern *q, ms_state *state, int32_t pattern,
+                                                              int64_t start, int64_t end, int64_t value_start, int64_t value_end) {
     double value = 0.0;
     const int status = ms_number(r->p + value_start, r->p + value_end, r->p + r->n, &value);
-    if (status == MS_NUMBER && (watching ? scan->examined == MS_WATCHED && ms_is_usual(scan, r, pattern, value_start, value_end)
-                                         : scan->examined == MS_UNEXAMINED && !scan->states[pattern].examined))
-        ms_append_row(scan, &scan->states[pattern], value, r->row_line, r->row_offset, r->offset + value_start);
+    if (status == MS_NUMBER && (scan->examined == MS_UNEXAMINED ? !state->examined
+                                                                : scan->examined == MS_WATCHED && ms_is_usual(r, q, state, value_start, value_end)))
+        ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + value_start);
     else ms_put_unusual(scan, r, pattern, start, end, value_start, value_end, status, value);
-}
-
-__attribute__((noinline)) static void ms_put_watched_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end,
-                                                          int64_t value_start, int64_t value_end) {
-    ms_put_any_value(1, scan, r, pattern, start, end, value_start, value_end);
-}
-
-static inline void ms_put_value(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t value_start,
-                                int64_t value_end) {
-    if (scan->examined == MS_WATCHED) ms_put_watched_value(scan, r, pattern, start, end, value_start, value_end);
-    else ms_put_any_value(0, scan, r, pattern, start, end, value_start, value_end);
 }
 
 /* ms_put_value for a span, whose value lies at known distances from the match's start or the run's end. */
 static inline void ms_put_match(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t end, int64_t run_end) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
-    ms_put_value(scan, r, pattern, start, end, q->value_from + (q->value_from_run ? run_end : start),
+    ms_put_value(scan, r, q, &scan->states[pattern], pattern, start, end, q->value_from + (q->value_from_run ? run_end : start),
                  q->value_to + (q->value_to_run ? run_end : start));
 }
 

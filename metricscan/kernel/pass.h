@@ -53,7 +53,7 @@ typedef struct { /* of one pattern in one stream */
     uint64_t unit;      /* that of the last value (suspects.h) */
     /* bytes, so that a state takes five cache lines */
     uint8_t sampled[10]; /* of a companion: its samples, by kind */
-    uint8_t examined;    /* each value is examined; so are those of labels */
+    uint8_t examined;    /* each value is examined; so are those of labels and companions */
     uint8_t shared;      /* the slab begins with rows that were handed over */
     uint8_t closed;      /* no further candidate of this record matters */
     uint8_t pending;

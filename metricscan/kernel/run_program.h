@@ -11,10 +11,10 @@
 #include "tables.h"
 
 /* Report a match at these places of the record; value: the places of its value. */
-__attribute__((always_inline)) static inline void ms_put_program_match(int watching, ms_scan *scan, ms_region *r, int32_t pattern, int64_t start,
-                                                                      int64_t end, const int64_t *value) {
+__attribute__((always_inline)) static inline void ms_put_program_match(ms_scan *scan, ms_region *r, const ms_pattern *q, ms_state *state, int32_t pattern,
+                                                                      int64_t start, int64_t end, const int64_t *value) {
     if (value[0] >= 0 && value[1] >= 0) {
-        ms_put_any_value(watching, scan, r, pattern, r->record + start, r->record + end, r->record + value[0], r->record + value[1]);
+        ms_put_value(scan, r, q, state, pattern, r->record + start, r->record + end, r->record + value[0], r->record + value[1]);
     } else if (scan->trace) {
         /* The group of the value took no part in the match. */
         ms_note *note = ms_add_note(scan, MS_NOTE_TRACE, pattern);
@@ -26,15 +26,16 @@ __attribute__((always_inline)) static inline void ms_put_program_match(int watch
     }
 }
 
-/* ms_run_program; `watching` is a constant, as of ms_put_any_value. */
-__attribute__((always_inline)) static inline void ms_run_any_program(int watching, ms_scan *scan, ms_region *r, int32_t pattern, int64_t text) {
-    const ms_program *program = &scan->tables->patterns[pattern].program;
+/* Find all matches of a pattern in the current record. The text that its program searches for first stands at `text` or later. */
+__attribute__((noinline)) static void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t text) {
+    const ms_pattern *const q = &scan->tables->patterns[pattern];
+    const ms_program *const program = &q->program;
     ms_state *state = &scan->states[pattern];
     const uint8_t *const p = r->p + r->record;
     const int64_t n = r->end - r->record;
     const int kind = ms_record_kind(r);
     /* A record has one near miss. */
-    const int32_t matches = scan->tables->patterns[pattern].is_companion ? MS_MATCHES_FIRST : scan->tables->matches;
+    const int32_t matches = q->is_companion ? MS_MATCHES_FIRST : scan->tables->matches;
     int64_t start = 0, end = 0, from = 0, last_start = -1, last_end = 0, last_value[2] = {-1, -1};
     int nonempty = 0;
     if (scan->no_memory) return;
@@ -52,7 +53,7 @@ __attribute__((always_inline)) static inline void ms_run_any_program(int watchin
             last_value[0] = value[0];
             last_value[1] = value[1];
         } else {
-            ms_put_program_match(watching, scan, r, pattern, start, end, value);
+            ms_put_program_match(scan, r, q, state, pattern, start, end, value);
             if (matches == MS_MATCHES_FIRST) return;
         }
         from = text = end;
@@ -65,7 +66,7 @@ __attribute__((always_inline)) static inline void ms_run_any_program(int watchin
         scan->no_memory = scan->is_stopped = 1;
     } else if (status == MS_OVER_BUDGET) {
         ms_take_back(scan, pattern);
-        if (scan->tables->patterns[pattern].has_lead) ms_forget_miss(scan, r, pattern);
+        if (q->has_lead) ms_forget_miss(scan, r, pattern);
         state->over_budget++;
         if (state->samples >= MS_MAX_SAMPLES) return;
         state->samples++;
@@ -75,23 +76,8 @@ __attribute__((always_inline)) static inline void ms_run_any_program(int watchin
         note->text = p;
         note->length = n;
     } else if (last_start >= 0) {
-        ms_put_program_match(watching, scan, r, pattern, last_start, last_end, last_value);
+        ms_put_program_match(scan, r, q, state, pattern, last_start, last_end, last_value);
     }
-}
-
-__attribute__((noinline)) static void ms_run_plain_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t text) {
-    ms_run_any_program(0, scan, r, pattern, text);
-}
-
-__attribute__((noinline)) static void ms_run_watched_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t text) {
-    ms_run_any_program(1, scan, r, pattern, text);
-}
-
-/* Find all matches of a pattern in the current record. The text that its program searches for first stands at `text` or later. What a
- * companion matches is no value to look at. */
-static inline void ms_run_program(ms_scan *scan, ms_region *r, int32_t pattern, int64_t text) {
-    if (scan->tables->patterns[pattern].has_companion) ms_run_watched_program(scan, r, pattern, text);
-    else ms_run_plain_program(scan, r, pattern, text);
 }
 
 /* Return whether the first and the last byte of the current record allow a match. */

@@ -191,7 +191,7 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
             ms_note_unmatched(scan, r, candidate->entry->pattern);
         else if (left.pattern == MS_LEFT_MISS) ms_note_candidate(scan, r, candidate->entry->pattern, candidate->position - r->p - candidate->entry->literal->place);
         else if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
-        else ms_put_value(scan, r, left.pattern, left.start, left.end, left.value_start, left.value_end);
+        else ms_put_value(scan, r, &t->patterns[left.pattern], &scan->states[left.pattern], left.pattern, left.start, left.end, left.value_start, left.value_end);
     }
 }
 

@@ -42,19 +42,17 @@ static inline int ms_may_be_cut(const uint8_t *record, const uint8_t *stop, cons
     return ms_may_go_on_in_next(record, stop, next, limit);
 }
 
-/* Return whether what stands behind a value in the current record has to be looked at. One byte can be read at its end. */
-static inline int ms_is_looked_behind(const uint8_t *behind, const uint8_t *record, const uint8_t *stop, const uint8_t *end, const uint8_t *next,
-                                      const uint8_t *limit) {
-    const uint8_t wanted = behind[*stop];
-    if (wanted == 0 || (limit - stop > 1 && !(wanted & ms_beside[stop[1]]))) return 0;
-    return stop < end ? ms_may_go_on(behind, stop, end) : ms_may_be_cut(record, stop, next, limit);
+/* Return whether what stands behind a value in the current record has to be looked at. One byte can be read at its end. If two can, the
+ * answer is no unless ms_may_look. */
+__attribute__((noinline)) static int ms_is_looked_at(const ms_region *r, const uint8_t *behind, const uint8_t *stop) {
+    const uint8_t *const p = r->p;
+    if (stop < p + r->end) return ms_may_go_on(behind, stop, p + r->end);
+    return (behind[*stop] & 4) && ms_may_be_cut(p + r->record, stop, p + r->next, p + r->n);
 }
 
-/* ms_is_looked_behind, where the first byte behind the value may go on as `wanted` says. */
-__attribute__((always_inline)) static inline int ms_needs_look_behind(const ms_pattern *q, const ms_region *r, uint8_t wanted, int64_t stop) {
-    const uint8_t *const p = r->p;
-    if (r->n - stop > 1 && !(wanted & ms_beside[p[stop + 1]])) return 0;
-    return stop < r->end ? ms_may_go_on(q->behind, p + stop, p + r->end) : ms_may_be_cut(p + r->record, p + stop, p + r->next, p + r->n);
+/* Return whether the current record may be cut right before a value. */
+__attribute__((noinline)) static int ms_may_be_cut_at_end(const ms_region *r) {
+    return ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n);
 }
 
 /* Return whether a value of the current record has to be examined. */
@@ -225,11 +223,29 @@ static inline int ms_may_be_other(const ms_pattern *q, const uint8_t *p, int64_t
     return 0;
 }
 
+/* Return whether a value may end with the byte before this place, which is no blank: if that is a letter, it ends a number's unit, or one of
+ * the words that stand for a value; or what it ends follows a =, as in Tensor(shape=torch. */
+static int ms_may_end_value(const uint8_t *p, int64_t from, int64_t at) {
+    static const char *const words[] = {"infinity", "undefined", "missing", "nothing", "diverged", "overflow"};
+    int64_t first = at;
+    if (p[at - 1] == '?' || p[at - 1] == '-') return 0;
+    while (first > from && ms_is_letter(p[first - 1])) first--;
+    if (at - first <= 4 || (first > from && p[first - 1] == '=')) return 1;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const int64_t length = (int64_t)strlen(words[i]);
+        int64_t same = 0;
+        while (same < length && at - length >= first && (p[at - length + same] | 0x20) == words[i][same]) same++;
+        if (same == length) return 1;
+    }
+    return 0;
+}
+
 /* Return whether the texts that stand before and behind the value are in the record, with what may be a value. This takes a tenth of the
  * time of a program. */
 static int ms_may_hold_value(const ms_pattern *q, const uint8_t *p, int64_t from, int64_t end) {
     int64_t barren = from, blanks = from;
     if (q->lead_in_length) {
+        if (q->lead_out_length > 1 && (int64_t)ms_find(p, (size_t)from, (size_t)end, q->lead_out, (size_t)q->lead_out_length) >= end) return 0;
         for (int64_t at = from; (at = (int64_t)ms_find(p, (size_t)at, (size_t)end, q->lead_in, (size_t)q->lead_in_length)) < end; at++) {
             int64_t value = at + q->lead_in_length;
             if (q->lead_in_blanks) {
@@ -244,7 +260,7 @@ static int ms_may_hold_value(const ms_pattern *q, const uint8_t *p, int64_t from
     }
     if (q->lead_out_length == 0) return 1;
     for (int64_t at = from; (at = (int64_t)ms_find(p, (size_t)at, (size_t)end, q->lead_out, (size_t)q->lead_out_length)) < end; at++)
-        if (at > from && ms_is_value_text(p[at - 1]) && p[at - 1] != '?' && p[at - 1] != '-') return 1;
+        if (at > from && ms_is_value_text(p[at - 1]) && ms_may_end_value(p, from, at)) return 1;
     return 0;
 }
 

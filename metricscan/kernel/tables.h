@@ -35,6 +35,9 @@ static inline int ms_may_go_on(const uint8_t *behind, const uint8_t *at, const u
     return at < end && (behind[*at] & ms_beside[at + 1 < end ? at[1] : 0] & ~4) != 0;
 }
 
+/* Return whether a number, a unit or, behind a terminator, a record may go on with two bytes behind a value. */
+static inline int ms_may_look(const uint8_t *behind, const uint8_t *stop) { return behind[*stop] & ms_beside[stop[1]]; }
+
 /* How a pattern is matched: in place, by Python, or by a program that runs over the record. */
 enum { MS_STRATEGY_SPAN, MS_STRATEGY_CONFIRM, MS_STRATEGY_PROGRAM };
 /* What follows the literal of a span. */

@@ -22,7 +22,7 @@ LITERALS = (
     b"message repeated ",
     b"Suppressed ",
     b"rate-limiting",
-    b"xsock lost ",
+    b"xsock",
 )
 
 

@@ -337,7 +337,8 @@ def build(
         for literal in DROPPING:
             users.setdefault(literal, []).append(dropping)
     texts = list(users)
-    chosen = fingerprints.choose(texts)
+    hidden = {index for index, text in enumerate(texts) if min(users[text]) >= len(names)}
+    chosen = fingerprints.choose(texts, hidden)
     engine = _core.Engine(
         rows,
         [Needle(text, chosen.places[index], users[text]) for index, text in enumerate(texts)],

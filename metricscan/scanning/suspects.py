@@ -5,6 +5,7 @@ The core writes them to the rows of companions (kernel/suspects.h). Here they ar
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from metricscan import _core
 from metricscan.scanning.stats import Suspect, SuspectKind, some_of_each_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
     from metricscan.scanning.dropped import Dropped
     from metricscan.scanning.plan import Plan
@@ -50,6 +51,8 @@ _KINDS: dict[int, SuspectKind] = {
 MOST_CUT = 65_536
 #: So many units of a metric are told apart.
 MOST_UNITS = 16
+# Of a row: line, offset and start.
+_PLACE = struct.Struct("=3q")
 # The first row without a unit is looked for among so many rows; those before it are cut values.
 _FIRST_ROWS = 64
 
@@ -374,25 +377,35 @@ class _FirstRows:
     def __init__(self) -> None:
         self.are_all = False
         self._rows = 0
-        # order in the stream, number of the input, line, offset and start
-        self._columns: list[Array] = []
+        # of each piece either line, offset and start of each row, or these beside order in the stream and number of the input
+        self._pieces: list[bytes | Array] = []
 
     def add(self, rows: Any, parts: Array | None, order: Array | None) -> None:
         """Add the next rows of the stream; those beyond ``_FIRST_ROWS`` are of no use."""
-        some = slice(_FIRST_ROWS - self._rows)
-        line, offset, start = np.asarray(rows)[1:4, some]
-        number = np.zeros_like(line) if parts is None else parts[some]
-        self._columns.append(np.array([start if order is None else order[some], number, line, offset, start]))
-        self._rows += len(line)
+        most = _FIRST_ROWS - self._rows
+        if parts is None and order is None and isinstance(rows, _core.Columns):
+            # to ask numpy took most of the time of a scan of a small log
+            self._pieces.append(rows.first_places(most))
+            self._rows += rows.rows
+        else:
+            line, offset, start = np.asarray(rows)[1:4, :most]
+            number = np.zeros_like(line) if parts is None else parts[:most]
+            self._pieces.append(np.array([start if order is None else order[:most], number, line, offset, start]))
+            self._rows += len(line)
         self.are_all = self._rows >= _FIRST_ROWS
 
-    def whole(self, cut: set[int]) -> tuple[int, _Place] | None:
+    def whole(self, cut: Set[int]) -> tuple[int, _Place] | None:
         """The first one that is not cut, by its order in the stream, with its place."""
-        for columns in self._columns:
-            orders = columns[0].tolist()
+        for piece in self._pieces:
+            if isinstance(piece, bytes):
+                for line, offset, start in _PLACE.iter_unpack(piece):
+                    if start not in cut:
+                        return start, (0, line, offset, start)
+                continue
+            orders = piece[0].tolist()
             at = next((at for at, order in enumerate(orders) if order not in cut), None)
             if at is not None:
-                order, number, line, offset, start = columns[:, at].tolist()
+                order, number, line, offset, start = piece[:, at].tolist()
                 return order, (number, line, offset, start)
         return None
 
