@@ -69,7 +69,7 @@ _KINDS = ("1", "1.5", "-1.5", "1e-05", ".5", "1,234.5", "nan", "inf", "None", "n
 
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _DIGITS = frozenset(b"0123456789")
-_BEFORE_MORE = {ord(" "): 8, ord("."): 16, ord("#"): 32, ord("*"): 64, 0xC3: 64}
+_BEFORE_MORE = {ord(" "): 8, ord("."): 16, ord("#"): 34, ord("*"): 64, 0xC3: 64, 0x1B: 128}
 #: With which bytes a number or a unit may go on behind a value (0xC2 begins the signs for micro and degree, and a blank at which
 #: no line is broken; 0xE2 begins such a blank and an apostrophe). 1: whatever follows. The others: if a byte follows, such as
 #: a digit, that has this bit in the kernel's ``ms_beside``.

@@ -162,6 +162,42 @@ static int ms_is_spaced_power(const uint8_t *p, int64_t stop, int64_t end) {
     return at < end && (ms_is_digit(p[at]) || (p[at] == '-' && at + 1 < end && ms_is_digit(p[at + 1])));
 }
 
+/* Return where the sequences end that stand at this place and set colours, as in ESC [ 1 ; 3 1 m, also as syslog writes them. */
+static int64_t ms_behind_colours(const uint8_t *p, int64_t at, int64_t end) {
+    for (;;) {
+        int64_t next = at;
+        if (end - at > 2 && p[at] == 0x1B && p[at + 1] == '[') next = at + 2;
+        else if (end - at > 5 && memcmp(p + at, "#033[", 5) == 0) next = at + 5;
+        else return at;
+        while (next < end && (ms_is_digit(p[next]) || p[next] == ';')) next++;
+        if (next == end || p[next] != 'm') return at;
+        at = next + 1;
+    }
+}
+
+/* Return where the sequences begin that set colours and end before this place. */
+static int64_t ms_before_colours(const ms_region *r, int64_t at) {
+    const uint8_t *const p = r->p;
+    for (;;) {
+        int64_t first = at - 1;
+        if (first <= r->record || p[first] != 'm') return at;
+        while (first > r->record && at - first < MS_NUMBER_BYTES && (ms_is_digit(p[first - 1]) || p[first - 1] == ';')) first--;
+        if (first - 2 < r->record || p[first - 1] != '[') return at;
+        if (p[first - 2] == 0x1B) at = first - 2;
+        else if (first - 5 >= r->record && memcmp(p + first - 5, "#033", 4) == 0) at = first - 5;
+        else return at;
+    }
+}
+
+/* Return whether a number goes on at this place, behind a colour that begins within it. */
+static int ms_is_coloured_rest(const uint8_t *p, int64_t at, int64_t end) {
+    if (at >= end) return 0;
+    if (ms_is_digit(p[at])) return 1;
+    const uint8_t more = at + 1 < end ? p[at + 1] : 0;
+    if (p[at] == '.') return ms_is_digit(more);
+    return (p[at] | 0x20) == 'e' && (ms_is_digit(more) || ((more == '-' || more == '+') && at + 2 < end && ms_is_digit(p[at + 2])));
+}
+
 /* Return whether a number goes on with an exponent or, behind 0x, in hexadecimal digits. */
 static int ms_is_exponent(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
@@ -215,6 +251,10 @@ static int ms_kind_behind(const ms_region *r, int64_t start, int64_t stop) {
     if (start >= stop || !(ms_is_digit(p[stop - 1]) || p[stop - 1] == '.')) return 0;
     if (ms_is_digit(next) || ms_is_format(r, start, stop)) return MS_LONGER;
     const int64_t first = start + (p[start] == '-' || p[start] == '+');
+    if (next == 0x1B || next == '#') {
+        const int64_t behind = ms_behind_colours(p, stop, end);
+        if (behind > stop) return ms_is_coloured_rest(p, behind, end) ? MS_LONGER : 0;
+    }
     if (next == ' ') return ms_is_spaced(r, first, stop) ? MS_THOUSANDS : ms_is_spaced_power(p, stop, end) ? MS_LONGER : 0;
     const int64_t sign = ms_group_sign(p, stop, end);
     if (sign)
@@ -264,6 +304,11 @@ static int ms_is_in_word(const ms_region *r, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     const uint8_t before = p[start - 1];
     if (start >= stop || !(ms_is_digit(p[start]) || p[start] == '.')) return 0;
+    const int64_t colours = ms_before_colours(r, start);
+    if (colours < start) {
+        if (colours == r->record) return 0;
+        return ms_is_digit(p[colours - 1]) || (p[colours - 1] == '.' && colours - 2 >= r->record && ms_is_digit(p[colours - 2])) || ms_is_minus(r, colours);
+    }
     if (ms_is_letter(before) || ms_is_digit(before) || before == '_') return 1;
     if (ms_is_minus(r, start)) return 1;
     if (before == '[' || before == ';') return ms_is_in_sequence(r, start);

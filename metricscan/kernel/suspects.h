@@ -46,7 +46,11 @@ static inline int ms_may_be_cut(const uint8_t *record, const uint8_t *stop, cons
  * answer is no unless ms_may_look. */
 __attribute__((noinline)) static int ms_is_looked_at(const ms_region *r, const uint8_t *behind, const uint8_t *stop) {
     const uint8_t *const p = r->p;
-    if (stop < p + r->end) return ms_may_go_on(behind, stop, p + r->end);
+    if (stop < p + r->end) {
+        /* #011, a tab in the service's logs, stands behind many values. */
+        if (*stop == '#' && ms_is_digit(stop[1]) && ms_behind_colours(p, stop - p, r->end) == stop - p) return 0;
+        return ms_may_go_on(behind, stop, p + r->end);
+    }
     return (behind[*stop] & 4) && ms_may_be_cut(p + r->record, stop, p + r->next, p + r->n);
 }
 
@@ -109,13 +113,15 @@ static void ms_add_suspect(ms_scan *scan, ms_region *r, int32_t companion, int k
 static void ms_add_value(ms_scan *scan, ms_region *r, int32_t companion, int kind, uint64_t unit, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     int64_t from = start, to = stop;
-    const char *const more = kind == MS_IN_WORD && memchr("[;", p[start - 1], 2) != NULL ? "[;#\x1B" : "(._-+,";
+    const int is_in_colours = kind == MS_IN_WORD && (memchr("[;", p[start - 1], 2) != NULL || ms_before_colours(r, start) < start);
+    const char *const more = is_in_colours ? "[;#.-\x1B" : "(._-+,";
     while (from > r->record && start - from < MS_NUMBER_BYTES && (ms_is_letter(p[from - 1]) || ms_is_digit(p[from - 1]) || (p[from - 1] && strchr(more, p[from - 1]) != NULL)))
         from--;
     if (kind == MS_THOUSANDS)
         for (int64_t sign; to + 3 < r->end && (sign = p[to] == ' ' ? 1 : ms_group_sign(p, to, r->end)) != 0 &&
                            ms_behind_digits(p, to + sign, r->end) == to + sign + 3;)
             to += sign + 3;
+    if (kind == MS_LONGER) to = ms_behind_colours(p, stop, r->end);
     while (to < r->end && to - stop < MS_NUMBER_BYTES && p[to] > ' ' && memchr(";|=<>]}\"'", p[to], 9) == NULL) to++;
     /* 1.5 x 10^-5 */
     for (int part = 0; part < 2 && kind == MS_LONGER && p[stop] == ' ' && to < r->end; part++)

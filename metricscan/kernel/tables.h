@@ -22,11 +22,11 @@ static const uint8_t ms_no_bytes[256] = {0};
  * may begin that goes on with a number, or the second byte of a terminator; with 8, behind a blank, a digit, % or the sign of a
  * multiplication, as in 1 234.5, 50 % and 1.5 x 10^-5; with 16, behind a point, a digit or #, and with 32, behind #, a letter, as in 1.#INF;
  * with 64, behind the sign of a multiplication, what a power of ten begins with, or the second byte of that sign, as in 1.5*10^-5 and
- * 1.5*^-5. */
+ * 1.5*^-5; with 128, behind ESC, the bracket of a colour. */
 static const uint8_t ms_beside[256] = {
     [0 ... 9] = 1, ['\n'] = 5, [11 ... '"'] = 1, ['#'] = 17, ['$'] = 1, ['%'] = 9, ['&' ... ')'] = 1, ['*'] = 9, ['+'] = 5, [','] = 1, ['-'] = 5,
     ['.'] = 5, ['/'] = 1, ['0'] = 31, ['1'] = 95, ['2' ... '9'] = 31, [':' ... 'D'] = 1, ['E'] = 5, ['F' ... 'H'] = 1, ['I'] = 33,
-    ['J' ... 'P'] = 1, ['Q'] = 33, ['R'] = 1, ['S'] = 33, ['T' ... ']'] = 1, ['^'] = 65, ['_' ... 'd'] = 1, ['e'] = 5, ['f' ... 'w'] = 1,
+    ['J' ... 'P'] = 1, ['Q'] = 33, ['R'] = 1, ['S'] = 33, ['T' ... 'Z'] = 1, ['['] = 129, ['\\' ... ']'] = 1, ['^'] = 65, ['_' ... 'd'] = 1, ['e'] = 5, ['f' ... 'w'] = 1,
     ['x'] = 9, ['y' ... 0x96] = 1, [0x97] = 65, [0x98 ... 0xC1] = 1, [0xC2 ... 0xC3] = 9, [0xC4 ... 255] = 1,
 };
 

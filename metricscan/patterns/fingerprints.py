@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Set as AbstractSet
 
 # How frequent a byte is in training logs: 4 * log2 of its share, plus 72, for 32..126 as chr(48 + x). Measured over
 # 45 public training logs of 30 frameworks, each log weighing the same.
@@ -32,28 +32,28 @@ def _share(byte: int) -> float:
 
 
 SHARE = tuple(map(_share, range(256)))
-# Two bytes that are more frequent than their shares tell, by the same scale; the 300 that add most, of the same logs. With them, the
-# search for the definitions of these logs stops at 9 % fewer places.
+# Two bytes that are more frequent than their shares tell, by the same scale; the 300 that add most, of the same logs. With
+# them, the search for the definitions of these logs stops at 9 % fewer places.
 _FREQUENT = {
     54: "  ",
     47: ", ",
     46: ": ",
     45: "00in",
     43: "0.atra",
-    42: " \" 1 tchertetr",
-    41: "\":.0:0enlomeonorssstti",
+    42: ' " 1 tchertetr',
+    41: '":.0:0enlomeonorssstti',
     40: " laialesh leosrerota",
     39: "01dengocpo",
     38: " -0220arepetg itnts:",
     37: " |/s0:113.:1Epacdaediolin_neplsethut| ",
-    36: "--.11.10121419IN] adamcoe\"immamsninoous/tc",
+    36: '--.11.10121419IN] adamcoe"immamsninoous/tc',
     35: " ' ( B [ w\",##-0.2.90306131516182.3450:3[0ecelmpodotpes=t_",
-    34: " {.3.80,0/05172225262730404456::Ba_lanavcacedihelrpyr:t/va{\"",
+    34: ' {.3.80,0/05172225262730404456::Ba_lanavcacedihelrpyr:t/va{"',
     33: "',.4.5/1/m0407091,21232829313237416090=1==FONF_te_fiicilkellmoompapurmurvevg",
-    32: " S.7.p/2082,24334.43486364666870738084:2=0[3[E_sagbeccevgeghhohrndnupprds,ugulunwoy\"",
+    32: ' S.7.p/2082,24334.43486364666870738084:2=0[3[E_sagbeccevgeghhohrndnupprds,ugulunwoy"',
     31: ".63536383945495,525455575962657583879295979899O:backcuexg:hplup_rkum",
     30: "\"f\"m%|'O):4,46475358697476778,888996<0=2K MLO'_mfoizze",
-    29: "\"v78:MERLLOGyp}}",
+    29: '"v78:MERLLOGyp}}',
     28: "LO",
 }
 #: How much more frequent these are.
@@ -101,7 +101,7 @@ def is_above(literal: bytes, share: float) -> bool:
     return all(SHARE[a] * SHARE[b] > share for a, b in pairwise(literal))
 
 
-def choose(literals: list[bytes], hidden: Set[int] = frozenset()) -> Search:
+def choose(literals: list[bytes], hidden: AbstractSet[int] = frozenset()) -> Search:
     """Choose fingerprints for distinct, non-empty literals.
 
     A greedy cover: each step takes the pair of bytes with the least expected frequency per literal that it serves. A
@@ -111,8 +111,8 @@ def choose(literals: list[bytes], hidden: Set[int] = frozenset()) -> Search:
     ----------
     literals : list of bytes
     hidden : set of int
-        Those that are rare in logs. If they can, they take no two bytes that stand in the others, which are frequent: each place
-        of a fingerprint costs time, and more if literals share it.
+        Those that are rare in logs. If they can, they take no two bytes that stand in the others, which are frequent: each
+        place of a fingerprint costs time, and more if literals share it.
     """
     others = set(range(len(literals))) - hidden
     groups = _cover(literals, others, set())
@@ -126,7 +126,10 @@ def _pairs(literal: bytes) -> list[tuple[int, int]]:
 
 
 def _cover(literals: list[bytes], some: set[int], taken: set[tuple[int, int]]) -> _Groups:
-    """Pairs of bytes, each with those of some literals that it serves. Pairs that are taken serve only literals without another."""
+    """Pairs of bytes, each with those of some literals that it serves.
+
+    Pairs that are taken serve only literals without another one.
+    """
     holders: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
     for index in some:
         pairs = _pairs(literals[index])
@@ -222,4 +225,4 @@ def _answered(sets: list[set[int]]) -> float:
         for (a, b), share in _MORE.items()
         if a & 15 in low0 and a >> 4 in high0 and b & 15 in low1 and b >> 4 in high1
     )
-    return float(first * second) + more
+    return float(first * second + more)

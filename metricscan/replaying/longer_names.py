@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.definitions.lint import words_of
 from metricscan.definitions.regex_parts import parts_of
@@ -12,11 +13,12 @@ from metricscan.logs.exports import text_head
 from metricscan.logs.formats import format_of
 from metricscan.logs.job import Notice, is_read_once
 from metricscan.logs.source import open_source
+from metricscan.replaying.diagnosis import as_seen
 from metricscan.replaying.evidence import Names, Row
 from metricscan.replaying.records import record_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from metricscan.replaying.outcome import Best
     from metricscan.scanning.scanner import Scanner
@@ -24,42 +26,92 @@ if TYPE_CHECKING:
 # What is read of a log behind the record, at most; and before it, of a log whose beginning has to be read for it.
 _LONGEST_RECORD = 64 << 10
 _MOST_BEFORE = 16 << 20
+# More records with the value are not looked at.
+_MOST_RECORDS = 1000
 
 
-def longer_name_notice(scanner: Scanner, metric: str, best: Best, input_format: str = "plain") -> Notice | None:
+def longer_name_notice(
+    scanner: Scanner, metrics: Sequence[str], best: Best, input_format: str = "plain", *, is_formula: bool = False
+) -> Notice | None:
     """Say that the best value belongs to a longer name, as ``loss=`` reads that of ``val_loss=``; None if it does not.
 
-    The record is read again. None too where it cannot be found, as in an export, or far from the beginning of a compressed log;
-    and where the metric's own name has all words of the longer one.
+    The record is read again. Where it cannot be found, as in an export, all records with the value in the first 16 MiB of the
+    text are looked at instead. None if it belongs to a longer name in some of them only, or stands farther behind; and where the
+    metric's own name has all words of the longer one.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    metrics : sequence of str
+        The objective's.
+    best : Best
+    input_format : str
+    is_formula : bool
+        Whether the best value is not that of a row: the values of each metric in the record, or in the text, are looked at.
     """
-    if scanner.options["escape"] != "none" or scanner.options["ansi"] != "keep" or is_read_once(best.path):
+    if is_read_once(best.path):
         return None
-    definition = parts_of(next(one.regex for one in scanner.definitions if one.name == metric))
-    names = None if definition is None else Names(definition)
-    if names is None or not names.runs:
-        return None
-    for record in _records(best, input_format, universal=scanner.options["newline"] == "universal"):
-        longer = _longer(scanner, metric, best, names, record)
-        if longer is not None:
-            if set(words_of(longer)) <= set(words_of(metric)):
-                return None
+    for metric in metrics:
+        definition = parts_of(next(one.regex for one in scanner.definitions if one.name == metric))
+        names = None if definition is None else Names(definition)
+        if names is None or not names.runs:
+            continue
+        reading = _Reading(scanner, metric, names, None if is_formula else best.value)
+        longer = _name_of_best(reading, best, input_format)
+        if longer and not set(words_of(longer)) <= set(words_of(metric)):
+            value = f"a value of {metric} in the best job's formula" if is_formula else f"the best {metric}"
             return Notice(
-                f"the best {metric} is the value of {longer!r} in {best.path}:{best.line}: its regex matches within this longer "
+                f"{value} is the value of {longer!r} in {best.path}:{best.line}: its regex matches within this longer "
                 "name; `metricscan check` of this log shows a regex that does not, where one is known",
                 best.path,
             )
     return None
 
 
-def _longer(scanner: Scanner, metric: str, best: Best, names: Names, record: bytes) -> str | None:
-    """The longer name before the best value, if it stands in this record."""
-    if b"\n" in record or (b"\r" in record and scanner.options["newline"] == "universal"):
+class _Reading(NamedTuple):
+    """What is looked for in records: the values of a metric, or those of one number."""
+
+    scanner: Scanner
+    metric: str
+    names: Names
+    value: float | None
+
+    @property
+    def universal(self) -> bool:
+        return self.scanner.options["newline"] == "universal"
+
+    def name(self, record: bytes) -> str | None:
+        """The longer name before the first such value in a record; empty if there is none, None without such a value."""
+        if b"\n" in record or (b"\r" in record and self.universal):
+            return None
+        for match in self.scanner.find(record):
+            if match.name != self.metric or match.value_span is None or match.number is None:
+                continue
+            if self.value is None or match.number == self.value:
+                seen = as_seen(record, self.scanner.options)
+                found = self.names.longer(seen, Row(match.number, 1, 0, match.value_span[0]))
+                return "" if found is None else found[2]
         return None
-    for match in scanner.find(record):
-        if match.name == metric and match.value_span is not None and match.number == best.value:
-            found = names.longer(record, Row(best.value, best.line, 0, match.value_span[0]))
-            return None if found is None else found[2]
-    return None
+
+
+def _name_of_best(reading: _Reading, best: Best, input_format: str) -> str | None:
+    for record in _records(best, input_format, universal=reading.universal):
+        longer = reading.name(record)
+        if longer is not None:
+            return longer
+    text, _ = text_head(best.path, input_format, _MOST_BEFORE)
+    offsets: dict[int, None] = {}
+    for name, batch in reading.scanner.batches(text):
+        if name == reading.metric and reading.metric not in reading.scanner.labels:
+            rows = batch.select(["value", "offset"]).to_pydict()
+            same = (
+                at for at, value in zip(rows["offset"], rows["value"], strict=True) if reading.value in (None, value)
+            )
+            offsets.update(dict.fromkeys(islice(same, _MOST_RECORDS + 1 - len(offsets))))
+        if len(offsets) > _MOST_RECORDS:
+            return None
+    found = {reading.name(_first(text[at : at + _LONGEST_RECORD], universal=reading.universal)) for at in offsets}
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def _records(best: Best, input_format: str, *, universal: bool) -> Iterator[bytes]:

@@ -260,8 +260,9 @@ class Run:
         # how the units of all logs compare is known only now
         self.evidence.units = units_of(self.stats)
         order, best = self._rank(decider)
-        if best is not None and self.objective is not None and not self.objective.is_formula:
-            longer = longer_name_notice(self.scanner, self.objective.metric, best, self.input_format)
+        if best is not None and self.objective is not None:
+            metrics, is_formula = self.objective.metrics, self.objective.is_formula
+            longer = longer_name_notice(self.scanner, metrics, best, self.input_format, is_formula=is_formula)
             self.notices += () if longer is None else (longer,)
         spans = None
         if self.scans.spans:

@@ -14,7 +14,8 @@ from metricscan import _core
 from metricscan.scanning.stats import Suspect, SuspectKind, some_of_each_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from metricscan.scanning.dropped import Dropped
     from metricscan.scanning.plan import Plan
@@ -394,7 +395,7 @@ class _FirstRows:
             self._rows += len(line)
         self.are_all = self._rows >= _FIRST_ROWS
 
-    def whole(self, cut: Set[int]) -> tuple[int, _Place] | None:
+    def whole(self, cut: AbstractSet[int]) -> tuple[int, _Place] | None:
         """The first one that is not cut, by its order in the stream, with its place."""
         for piece in self._pieces:
             if isinstance(piece, bytes):

@@ -13,8 +13,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 LOSS = [{"Name": "loss", "Regex": r"loss=([\d.]+)"}]
 
 
-def said(folder, definitions=LOSS, ansi="keep", **options):
-    found = replay(folder, Scanner(definitions, ansi=ansi), objective=Objective("loss", "Minimize"), **options)
+def said(folder, definitions=LOSS, ansi="keep", escape="none", **options):
+    scanner = Scanner(definitions, ansi=ansi, escape=escape)
+    found = replay(folder, scanner, objective=Objective("loss", "Minimize"), **options)
     return [one.message for one in found.notices if "longer name" in one.message]
 
 
@@ -39,21 +40,43 @@ def test_the_best_value_of_a_longer_name_is_said(tmp_path, log, name):
 def test_a_name_that_is_meant_and_other_texts_of_the_pattern_are_not_said(tmp_path):
     folder = tree(tmp_path, {"a.log": "val_loss=0.25\n"})
     assert len(said(folder)) == 1
-    assert said(folder, ansi="strip") == []
     meant = [{"Name": "val:loss", "Regex": r"loss=([\d.]+)"}]
     assert replay(folder, Scanner(meant), objective=Objective("val:loss", "Minimize")).notices == ()
     bounded = [{"Name": "loss", "Regex": r"\bval_loss=([\d.]+)"}]
     assert said(folder, bounded) == []
 
 
-def test_where_the_record_cannot_be_found_nothing_is_said(tmp_path):
-    assert said(tree(tmp_path, {"a.log": "val_loss=0.5\nval_loss=0.25\n".encode("utf-16")})) == []
-    # the offset of the second record leads to the third in the text
-    log = "\nval_loss=0.5\n\n\n\n\n\n\n\n\n\n\n\nval_loss=0.5\n".encode("utf-16")
-    assert said(tree(tmp_path, {"a.log": log})) == []
+@pytest.mark.parametrize(
+    ("log", "options"),
+    [
+        ("\x1b[1mval_loss\x1b[0m=0.25\n", {"ansi": "strip"}),
+        ("a\t\tval_loss=0.25\n", {"escape": "syslog"}),
+    ],
+)
+def test_what_the_options_write_otherwise(tmp_path, log, options):
+    assert len(said(tree(tmp_path, {"a.log": log}), **options)) == 1
+    assert said(tree(tmp_path, {"a.log": log.replace("val_", "")}), **options) == []
 
 
-def test_of_an_export_nothing_is_said(tmp_path):
-    events = [{"timestamp": 1, "message": "a\nloss=0.25", "ingestionTime": 2}]
-    folder = tree(tmp_path, {"a.json": json.dumps({"events": events})})
-    assert said(folder, input_format="cloudwatch-json") == []
+@pytest.mark.parametrize(("second", "times"), [("val_loss", 1), ("loss", 0), ("test_loss", 0)])
+def test_where_the_record_cannot_be_found_all_with_the_value_are_looked_at(tmp_path, second, times):
+    log = f"loss=0.75\nval_loss=0.25\n{second}=0.25\n"
+    assert len(said(tree(tmp_path, {"a.log": log.encode("utf-16")}))) == times
+    events = [{"timestamp": 1, "message": line, "ingestionTime": 2} for line in log.splitlines()]
+    folder = tree(tmp_path, {"a.log": json.dumps({"events": events})})
+    assert len(said(folder, input_format="cloudwatch-json")) == times
+
+
+@pytest.mark.parametrize(("name", "times"), [("val_loss", 1), ("loss", 0)])
+def test_the_values_of_a_formula(tmp_path, name, times):
+    folder = tree(tmp_path, {"a.log": f"step=1 {name}=0.25\nacc=1\n"})
+    definitions = [*LOSS, {"Name": "step", "Regex": "step=([0-9]+)"}, {"Name": "acc", "Regex": "acc=([0-9]+)"}]
+    found = replay(
+        folder, Scanner(definitions), objective=Objective("loss + acc", "Minimize", step="step", is_formula=True)
+    )
+    messages = [one.message for one in found.notices if "longer name" in one.message]
+    assert len(messages) == times
+    if times:
+        assert messages[0].startswith(
+            f"a value of loss in the best job's formula is the value of 'val_loss' in {tmp_path}/a.log:"
+        )

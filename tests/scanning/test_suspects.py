@@ -172,6 +172,18 @@ VALUES += [
     "0x3",
     "0xg",
 ]
+VALUES += [
+    "0.\x1b[31m5",
+    "1\x1b[0m\x1b[1;31m2",
+    "7\x1b[1m.5",
+    "2\x1b[0me-05",
+    "3#033[0m4",
+    "-\x1b[2m0.5",
+    "4\x1b[K5",
+    "6#011",
+    "9\x1b[0m",
+]
+VALUES += ["undefined", "Overflow", "DTensor(shape=torch", "effective", "8 effective"]
 VALUES += ["1.5*10^-5", "1.5x10^5", "1.5×10", "1.5×10⁻⁵", "2*^-5", "2*10**3", "2*3", "1.5e", "1.#IDX", "0.5\x1b[0m"]
 PARTS = ["loss=", "loss: ", "loss:", "Loss=", " loss=", "acc=", "acc ", "lo", "loss=loss=", "x", "é"]
 PARTS += ["loss\x1b[0m=", "loss=\x1b[0m", "loss:\x1b[0m ", "loss\x1b[1;31m: ", "x\x1b[0m", "loss#033[0m="]

@@ -26,6 +26,8 @@ NAMED_NUMBER = (
     + THOUSANDS
     + rb"|[0-9]++,[0-9]++(?![.,][0-9]))"
 )
+COLOURS = rb"(?:(?:\x1b|#033)\[[0-9;]*m)+"
+COLOURED_REST = COLOURS + rb"(?:\.?[0-9]|[eE][-+]?[0-9])"
 UNIT = rb"(?:\xc2\xa0)?+((?:[A-Za-z%\xc2]|\xe2(?=\x80[\xb0\xb1]))[A-Za-z%/\x80-\xff]{0,6})"
 SPACED_PERCENT = rb" (%)(?![A-Za-z0-9.])"
 
@@ -89,7 +91,7 @@ def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
     value, rest = seen[start:stop], seen[stop:]
     if not re.search(rb"[0-9.]$", value):
         return False
-    if re.match(LONGER, rest) or re.match(FORMAT, rest):
+    if re.match(LONGER, rest) or re.match(FORMAT, rest) or re.match(COLOURED_REST, rest):
         return True
     if b"." in value and re.match(LONGER_FRACTION, rest):
         return True
@@ -169,6 +171,10 @@ def is_cut_before(seen: bytes, start: int, stop: int) -> bool:
     before = seen[:start]
     if not re.match(rb"[0-9.]", seen[start:stop]):
         return False
+    coloured = re.search(COLOURS + rb"\Z", before)
+    if coloured is not None:
+        ends = rb"(?:[0-9]\.?|(?:\A|[ \t:=(\[{,;|'\"])(?:-|\xe2\x88\x92|\xe2\x80[\x90-\x93]))\Z"
+        return re.search(ends, before[: coloured.start()]) is not None
     if re.search(rb"(?:\w|[0-9]\.|[0-9.][eE][-+])\Z", before, re.ASCII):
         return True
     if re.search(rb"(?:\A|[ \t:=(\[{,;|'\"])(?:-|\xe2\x88\x92|\xe2\x80[\x90-\x93])\Z", before):
