@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import resource
 import signal
 import sys
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from metricscan.cli.counts import print_troubles
+from metricscan.cli.goal import step_place_option
 from metricscan.cli.live_table import LiveTable
 from metricscan.cli.options import (
     FollowReading,
@@ -20,19 +23,22 @@ from metricscan.cli.options import (
     job_option,
     wanted_options,
 )
-from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain, print_notices
+from metricscan.cli.output import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, complain, open_console, print_notices
 from metricscan.cli.stopping import finishing_first
 from metricscan.cli.terminal import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from metricscan.datasets.journal_reader import JournalBatch
+    from metricscan.definitions.blocks import StepPlace
     from metricscan.errors import SourceError
     from metricscan.live.follow import Following
     from metricscan.logs.job import Notice
 
 
+# an argument of the library in its errors
+_ARGUMENT = re.compile(r"(?<![\w'\"-])(block|carry|job|step|step_place|worker)=(?!=)")
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 
@@ -57,6 +63,27 @@ def _seconds(name: str, default: float | None, text: str) -> Callable[[_Command]
     metavar="NAME",
     help="The metric that counts the steps: each row shows the one that belongs to it. Its own rows and those of labels are not "
     "printed.",
+)
+@step_place_option
+@click.option(
+    "--block",
+    metavar="REGEX",
+    help="The records that separate blocks, for --step-place block, which it implies beside --step. They are kept for rank and "
+    "plot.  [default: lines of -, = or +]",
+)
+@click.option(
+    "--worker",
+    "workers",
+    metavar="NAME",
+    multiple=True,
+    help="A label, or a metric that captures a number, which distinguishes the workers of a job: each row shows its own, and "
+    "has the step of its own. Can be repeated.",
+)
+@click.option(
+    "--carry",
+    metavar="NAME",
+    multiple=True,
+    help="A worker that holds for the records that follow, too, such as a phase that the log names once. Can be repeated.",
 )
 @click.option("-o", "--out", metavar="DIR", help="A journal: begin it, or go on where its rows end.")
 @click.option("--json", "print_json", is_flag=True, help="Print each row as one line of JSON.")
@@ -89,6 +116,10 @@ def follow(
     reading: FollowReading,
     job: str,
     step: str | None,
+    step_place: StepPlace | None,
+    block: str | None,
+    workers: tuple[str, ...],
+    carry: tuple[str, ...],
     out: str | None,
     print_json: bool,
     until: tuple[str, ...],
@@ -111,6 +142,12 @@ def follow(
 
     _open_as_many_as_allowed()
     scanner = compiled(wanted, reading)
+    if step_place is None:
+        step_place = "before" if block is None or step is None else "block"
+    separators: str | bool = block or step_place == "block"
+    if step is None and step_place == "block":
+        # the separators are kept, for rank and plot
+        step_place = "before"
     table = LiveTable(step, scanner.metrics) if not print_json and sys.stdout.isatty() else None
     with _in_words_of_options(out):
         following = start(
@@ -123,6 +160,10 @@ def follow(
             rotate_wait=rotate_wait,
             flush_after=flush_after,
             step=step,
+            step_place=step_place,
+            block=separators,
+            worker=workers,
+            carry=carry,
             job=job,
             include=reading.include,
             exclude=reading.exclude,
@@ -138,9 +179,10 @@ def follow(
             following.run()
         for batch in following:
             if print_json:
-                print_rows(batch, with_steps=step is not None)
+                print_rows(batch, step=step, workers=workers)
             elif table is not None:
                 table.show(batch)
+    print_troubles(open_console(err=True), following.stats)
     for error in following.errors:
         complain(error)
     if out is not None:
@@ -153,7 +195,7 @@ def follow(
 
 @contextlib.contextmanager
 def _in_words_of_options(out: str | None) -> Iterator[None]:
-    """Tell in the words of the command that a journal was begun with another step metric."""
+    """Tell in the words of the command what is wrong, and that a journal was begun with another step metric."""
     from shlex import quote
 
     from metricscan.errors import OptionError
@@ -164,6 +206,7 @@ def _in_words_of_options(out: str | None) -> Iterator[None]:
     except OptionError as error:
         other = error.__cause__
         if not isinstance(other, JoinedOtherwiseError) or not other.has_step_alone:
+            error.message = _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}=", error.message)
             raise
         begun, now = (
             ("without --step", "without it") if other.step is None else (f"with --step {quote(other.step)}",) * 2
@@ -180,14 +223,16 @@ def _open_as_many_as_allowed() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def print_rows(batch: JournalBatch, *, with_steps: bool) -> None:
+def print_rows(batch: JournalBatch, *, step: str | None, workers: Sequence[str] = ()) -> None:
     """Print the rows of a batch, one JSON object a line, and the records that they replace.
 
-    With steps these are the rows of numbers, each with its step, not those of the step metric and of labels.
+    With a step metric or workers these are the rows of numbers, each with its step and its workers, not those of the metrics that
+    give them and of labels.
     """
     import json
 
     from metricscan.datasets.formats import json_number
+    from metricscan.definitions.blocks import BLOCK
 
     lines = []
     for record in batch.replaced:
@@ -195,14 +240,19 @@ def print_rows(batch: JournalBatch, *, with_steps: bool) -> None:
         document = {"replaced": {"job": job, "stream": stream, "part": part, "offset": record.offset}}
         lines.append(json.dumps(document))
     rows: list[tuple[Any, ...]]
-    if with_steps:
-        rows = [(row.metric, *file.key, *row[1:6], row.step) for file, row in batch.live]
+    if step is not None or workers:
+        rows = [(row.metric, *file.key, *row[1:6], row.step, row.workers) for file, row in batch.live]
     else:
-        rows = [(name, *row.values(), None) for name, found in batch.rows.items() for row in found.to_pylist()]
-    for metric, job, stream, part, value, line, offset, start, time, step in rows:
+        tables = [(name, found) for name, found in batch.rows.items() if name != BLOCK]
+        rows = [(name, *row.values(), None, ()) for name, found in tables for row in found.to_pylist()]
+    for metric, job, stream, part, value, line, offset, start, time, in_force, own in rows:
         shown = json.dumps(value) if isinstance(value, str) else json_number(value)
         when = "" if time is None else f', "time": {json.dumps(time.isoformat())}'
-        at = "" if step is None else f', "step": {json_number(step)}'
+        at = "" if in_force is None else f', "step": {json_number(in_force)}'
+        if workers:
+            texts = (json.dumps(one) if one is None or isinstance(one, str) else json_number(one) for one in own)
+            values = (f"{json.dumps(name)}: {text}" for name, text in zip(workers, texts, strict=True))
+            at += f', "workers": {{{", ".join(values)}}}'
         lines.append(
             f'{{"job": {json.dumps(job)}, "stream": {json.dumps(stream)}, "part": {part}, "metric": {json.dumps(metric)}, '
             f'"value": {shown}, "line": {line}, "offset": {offset}, "start": {start}{when}{at}}}'

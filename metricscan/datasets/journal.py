@@ -34,6 +34,7 @@ from metricscan.datasets.journal_format import (
     segment_path,
     write_description,
 )
+from metricscan.datasets.journal_jobs import KnownJobs
 from metricscan.datasets.journal_lock import LOCK, locked
 from metricscan.datasets.journal_packing import Packer, pack_rows
 from metricscan.definitions.paths import check_path
@@ -155,6 +156,7 @@ class Journal:
         self._segment_commits = segment_commits
         self._entries: list[_Entry] = []
         self._notices: list[Notice] = []
+        self._jobs = KnownJobs(path)
         self.held_rows = 0
         # a frame that is not known to be on the disk; it goes there before anything else
         self._unwritten = b""
@@ -369,6 +371,14 @@ class Journal:
         self._notices.append(notice)
         self._added()
 
+    def note_hyperparameters(self, jobs: Mapping[str, Mapping[str, str]]) -> None:
+        """Say which hyperparameters jobs have, by name; those that were said before stay unless they are said anew.
+
+        They are written with the next commit.
+        """
+        for job, hyperparameters in jobs.items():
+            self._jobs.note(job, hyperparameters)
+
     def _added(self) -> None:
         if self._interval is not None:
             now = self._clock()
@@ -408,6 +418,7 @@ class Journal:
                 return
 
     def _commit(self) -> None:
+        self._jobs.write()
         self._write_pending()
         if not self._entries and not self._notices:
             return

@@ -41,6 +41,12 @@ def write_at(descriptor: int, data: bytes, offset: int) -> None:
     sync(descriptor)
 
 
+def opened(path: str) -> int:
+    """A descriptor of a file to which is written; it is made if there is none."""
+    descriptor: int = _whole(os.open, path, os.O_RDWR | os.O_CREAT, 0o666)
+    return descriptor
+
+
 def sync(descriptor: int) -> None:
     """Return when what was written to a file is on the disk."""
     _whole(os.fdatasync, descriptor)

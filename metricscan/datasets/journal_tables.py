@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence, LogEvidence
 from metricscan.datasets.journal_format import SUSPECTS, Replaced, Segment, State, last_segment, read_description
+from metricscan.datasets.journal_jobs import NAME, read_jobs
 from metricscan.datasets.journal_packing import Columns
 from metricscan.datasets.journal_suspects import by_file, has_units, names_of_suspects, suspects_by_file, units
 from metricscan.datasets.manifest import JobFacts, Manifest
@@ -95,7 +97,15 @@ class JournalTables:
             "errors": [],
             "notices": [notice._asdict() for notice in [*self._state.notices, *self._of_end]],
         }
-        return Manifest(document, [JobFacts(name, None, {}) for name in names], None, Evidence())
+        known = self._hyperparameters()
+        return Manifest(document, [JobFacts(name, None, known.get(name, {})) for name in names], None, Evidence())
+
+    def _hyperparameters(self) -> dict[str, dict[str, str]]:
+        try:
+            return read_jobs(self.path)[0]
+        except OSError as error:
+            place = os.path.join(self.path, NAME)
+            raise SourceError(f"cannot read {place}", path=place, cause=error) from error
 
     def _sources(self) -> list[dict[str, Any]]:
         """The files in their order."""

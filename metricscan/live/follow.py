@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_reader import JournalBatch, JournalReader, ReplacedRecord
 from metricscan.errors import AllFaults, OptionError, quoted
+from metricscan.live.blocks import with_separators
 from metricscan.live.changes import Changes
 from metricscan.live.follower import Follower
 from metricscan.live.reading_state import OF_STREAM, stream_in
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from metricscan.errors import SourceError
     from metricscan.live.part_rows import FileRows, Found
     from metricscan.scanning.result import LiveRow
+    from metricscan.scanning.stats import ScanStats
 
 # Rows that are held at most between two commits.
 _HELD_ROWS = 131_072
@@ -69,6 +71,7 @@ def follow(
     step_place: StepPlace = "before",
     worker: str | Sequence[str] = (),
     carry: bool | str | Sequence[str] = False,
+    block: str | bool = False,
     job: str = "auto",
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
@@ -107,6 +110,9 @@ def follow(
     step, step_place, worker, carry
         As for :meth:`Scanner.stream`: batches hold ``live`` rows, each with the step and the workers that belong to it. A
         journal is gone on with by the same values of these. Batches of before, which a cursor brings, have no such rows.
+    block : str or bool
+        The regex of the records that separate blocks, or whether to find lines of ``-``, ``=`` or ``+``; ``step_place="block"``
+        implies that. They are among the rows, so that :func:`rank` may take the steps of blocks.
     job, include, exclude, follow_links
         Which logs there are, and whose they are, as for :func:`metricscan.replay`. A job keeps the name that it got first.
     input_format : {"auto", "plain"}
@@ -145,6 +151,8 @@ def follow(
     if not isinstance(scanner, Scanner):
         raise TypeError(f"a Scanner was expected, not {type(scanner).__name__}")
     conditions = [until] if isinstance(until, str) else list(until)
+    if block is not False or step_place == "block":
+        scanner = with_separators(scanner, True if block is False else block)
     with AllFaults() as faults:
         check_options(faults, job=job, jobs=None, input_format=input_format, max_decompressed=MAX_DECOMPRESSED)
         for name, value in (
@@ -284,6 +292,10 @@ class _Loop:
     def errors(self) -> list[SourceError]:
         return self._follower.errors
 
+    @property
+    def stats(self) -> ScanStats:
+        return self._follower.stats
+
     def without_batches(self) -> None:
         """Give no batches where they are in a journal."""
         self._hands_out = self._journal is None
@@ -333,7 +345,7 @@ class _Loop:
             last_polls += is_last
             # what a poll finds may lead to more, as another file under the name; a log to which others write has no end
             if is_last and (not is_new or last_polls == _LAST_POLLS):
-                for found in self._follower.finish():
+                for found in self._follower.finish(goes_on=self._journal is not None):
                     yield from self._hand_on(found)
                 break
             if not is_last:
@@ -348,6 +360,8 @@ class _Loop:
             self._follower.add(log.path, log.name, log.goes_on, log.streams)
         if new:
             self._poll_at = begin
+        if self._journal is not None:
+            self._journal.note_hyperparameters(self._watch.hyperparameters)
         if self._changes is not None:
             self._changes.watch([log.path for log in new], self._watch.folders())
         if self._on_notice is not None:
@@ -473,6 +487,11 @@ class Following:
     def errors(self) -> list[SourceError]:
         """Logs of formats that are refused, and what of a container's log or an export cannot be read."""
         return self._loop.errors
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of what was read so far, such as values that are no numbers; not those of an earlier follower."""
+        return self._loop.stats
 
     def run(self) -> None:
         """Follow to the end. The rows are in the journal alone: to read them back takes time."""

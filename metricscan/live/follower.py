@@ -27,6 +27,7 @@ from metricscan.live.reading_state import (
 from metricscan.live.watch import LogName
 from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS
 from metricscan.logs.job import Notice
+from metricscan.scanning.stats import ScanStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -176,6 +177,7 @@ class Follower:
         self._options = {"detects": detects, "stream": stream, **options}
         self._logs: dict[str, _Log] = {}
         self.errors: list[SourceError] = []
+        self._counted = ScanStats()
         self.changed_at = clock()
         self._lost: list[Notice] = []
         self._flush_at = clock()
@@ -302,9 +304,17 @@ class Follower:
         """How often records are looked for that wait for their ends; infinite if none is flushed."""
         return float("inf") if self._flush_after is None else max(_LEAST_FLUSH_S, self._flush_after / 4)
 
-    def finish(self) -> Iterator[Found]:
-        """Take the last record of each log for an ended one: no more is expected. If it goes on, its rows are replaced."""
-        yield from self._flush(self._logs.values(), 0.0)
+    def finish(self, *, goes_on: bool = True) -> Iterator[Found]:
+        """Take the last record of each log for an ended one: no more is expected. If it goes on, its rows are replaced.
+
+        Unless another follower ``goes_on`` at the checkpoints, rows that wait for a step are given without one.
+        """
+        if goes_on:
+            yield from self._flush(self._logs.values(), 0.0)
+            return
+        for log in self._logs.values():
+            if log.reader is not None and log.path not in self._behind:
+                yield self._found(log, log.reader.finish())
 
     def _turn(self, log: _Log) -> Iterator[Found]:
         """Poll a log, or go on with its poll; one that finds much gives way to the other logs."""
@@ -536,9 +546,20 @@ class Follower:
         if polling is not None:
             polling.close()
         if log.reader is not None:
+            self._counted.merge(log.reader.stats)
             log.reader.close()
             self._open -= 1
         log.reader, log.settled = None, None
+
+    @property
+    def stats(self) -> ScanStats:
+        """Counts of what was read; of an export or a container's log that was gone on with, those of before are among them."""
+        stats = ScanStats()
+        stats.merge(self._counted)
+        for log in self._logs.values():
+            if log.reader is not None:
+                stats.merge(log.reader.stats)
+        return stats
 
     def close(self) -> None:
         """Close the files."""

@@ -11,16 +11,17 @@ import signal
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from metricscan.definitions.blocks import check_step_place, separators
+from metricscan.definitions.blocks import check_step_place
 from metricscan.errors import AllFaults, OptionError, SourceError, quoted
 from metricscan.live import job_folder
+from metricscan.live.blocks import with_separators
 from metricscan.live.hyperparameters import ARGUMENTS, handed
 from metricscan.live.job_environment import LOG_LEVEL, masked, masked_command, own_variables
 from metricscan.live.processes import JOB_DIR, JOB_ID
 from metricscan.logs.job_record import ERRORS, OUTPUT, RECORD
 from metricscan.sagemaker.algorithms import definitions as built_in
 from metricscan.sagemaker.checking import OBJECTIVE_HYPERPARAMETER
-from metricscan.scanning.scanner import Scanner, report_untamed
+from metricscan.scanning.scanner import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -354,10 +355,7 @@ def _with_block(scanner: Scanner | None, block: str | bool) -> Scanner:
     """The scanner that also finds the separators of blocks."""
     if scanner is None:
         raise OptionError("the separators of blocks need definitions")
-    parting = separators(block)
-    if block is not True:
-        report_untamed(scanner.with_options((), scanner.options).with_block(parting), refuse=False)
-    return scanner.with_block(parting)
+    return with_separators(scanner, block)
 
 
 def _recorded(gives: Handed) -> dict[str, str]:

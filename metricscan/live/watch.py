@@ -84,6 +84,11 @@ class Watch:
     streams : mapping of str to mapping of str to LogName, optional
         By absolute path, the streams of containers' logs and of exports of an earlier follower. New logs do not get their names.
 
+    Attributes
+    ----------
+    hyperparameters : dict of str to dict
+        By job, those that the last search found, as a survey does.
+
     Raises
     ------
     OptionError
@@ -131,6 +136,7 @@ class Watch:
             "exclude": exclude,
             "follow_links": follow_links,
         }
+        self.hyperparameters: dict[str, dict[str, str]] = {}
         #: Files that are, or were, read under another name; each as it was when that was last found.
         self._renamed: dict[str, FileStatus] = {}
         self._is_first = True
@@ -199,6 +205,11 @@ class Watch:
         for one in new.values():
             self._known[one.path] = one.name
             self._names.add(one.name)
+        self.hyperparameters = {
+            self._known[base].job: job.hyperparameters
+            for (job, _), base in zip(logs, bases, strict=True)
+            if job.hyperparameters and base in self._known
+        }
         return list(new.values())
 
     def streams_of(self, path: str, of_export: Iterable[str] | None = None) -> Mapping[str, LogName]:

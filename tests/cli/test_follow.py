@@ -214,3 +214,59 @@ def test_standard_input_cannot_be_followed(run, logs):
     code, _, err = run("follow", "-", *LOSS, "--json")
     assert code == 2
     assert "standard input is no file" in err
+
+
+def test_what_gave_no_row_is_told_at_the_end(run, logs):
+    append("logs/trial_1.log", "\nloss=1.2.3\n" + "x" * 300_000 + " loss=1\n")
+    code, out, err = run(
+        "follow", logs, "-m", "loss=loss=([0-9.]+)", "--json", "--until", "idle:0", "--max-record-bytes", "256K"
+    )
+    assert code == 0
+    assert [json.loads(line)["value"] for line in out.splitlines()] == [0.5, 2]
+    assert err.splitlines() == [
+        "loss: 1 value that is not a number: no rows, for example '1.2.3'",
+        "1 record of more than --max-record-bytes: no rows",
+    ]
+
+
+def joined(out, *names):
+    return [[json.loads(line).get(name) for name in ("value", *names)] for line in out.splitlines()]
+
+
+def test_steps_that_stand_behind_their_values(run, logs):
+    append("logs/trial_1.log", "\nepoch 1\nloss=3\n---\nepoch 2\nloss=4\n")
+    command = ("follow", logs, *LOSS, "-m", "epoch=epoch ([0-9]+)", "--step", "epoch", "--json", "--until", "idle:0")
+    for options, steps in (
+        ((), [None, None, None, 1, 2]),
+        (("--step-place", "after"), [1, 1, 1, 2, None]),
+        (("--step-place", "block"), [1, 1, 1, 1, 2]),
+        (("--block", "^epoch 2"), [1, 1, 1, 1, 2]),
+    ):
+        code, out, _ = run(*command, *options)
+        assert code == 0
+        assert sorted((value, step) for value, step in joined(out, "step") if value != "NaN") == [
+            (value, step) for value, step in zip((0.5, 2, 3, 4), (steps[0], *steps[2:]), strict=True)
+        ]
+
+
+def test_rows_show_their_workers(run, logs):
+    append("logs/trial_1.log", "\nrank 1 loss=3\nphase eval\nloss=4\n")
+    command = ("follow", logs, *LOSS, "-m", "rank=rank ([0-9]+)", "--label", "phase=phase (\\w+)", "--json")
+    code, out, _ = run(*command, "--worker", "rank", "--worker", "phase", "--carry", "phase", "--until", "idle:0")
+    assert code == 0
+    assert joined(out, "workers")[2:] == [
+        [2.0, {"rank": None, "phase": None}],
+        [3.0, {"rank": 1.0, "phase": None}],
+        [4.0, {"rank": None, "phase": "eval"}],
+    ]
+
+
+def test_wrong_options_are_told_by_their_names(run, logs):
+    for options, said in (
+        (("--step-place", "after"), "--step-place='after' needs --step=NAME"),
+        (("--carry", "loss"), "--carry='loss': one of the workers was expected"),
+        (("--worker", "rank"), "the worker 'rank' is not among the metrics"),
+    ):
+        code, out, err = run("follow", logs, *LOSS, "--json", *options, "--until", "idle:0")
+        assert (code, out) == (2, "")
+        assert said in err

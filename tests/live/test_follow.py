@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import metricscan
-from metricscan import JournalReader, Scanner, follow
+from metricscan import Journal, JournalReader, Objective, Scanner, follow
 from metricscan.errors import OptionError, SourceError
 from metricscan.live.until import Until
 
@@ -388,3 +388,44 @@ def test_live_rows_have_their_steps(logs, journal):
     append(logs / "a.log", "loss=4\n")
     with pytest.raises(OptionError, match="it was made by a stream with step='epoch'"):
         list(follow(logs, SCANNER, out=journal, until="idle:0"))
+
+
+def jobs_of(dataset):
+    return {one.name: one.hyperparameters for one in metricscan.Dataset(dataset).facts}
+
+
+def test_hyperparameters_are_those_of_a_replay_and_stay(tmp_path, logs, journal):
+    for trial in ("trial_1", "trial_2,lr=0.5"):
+        (logs / trial).mkdir()
+        append(logs / trial / "train.log", "loss=1\n")
+    settings = logs / "trial_1" / "hyperparameters.json"
+    settings.write_text('{"lr": "0.1"}')
+    metricscan.replay(logs, SCANNER, job="dir", out=tmp_path / "replayed")
+    list(follow(logs, SCANNER, out=journal, until="idle:0", job="dir"))
+    expected = jobs_of(tmp_path / "replayed")
+    assert jobs_of(journal) == expected == {"trial_1": {"lr": "0.1"}, "trial_2,lr=0.5": {"lr": "0.5"}}
+    found = metricscan.rank(journal, Objective("loss", "Minimize"))
+    assert [dict(one) for one in found["hyperparameters"].to_pylist()] == [*expected.values()]
+    assert jobs_of(metricscan.compact(journal)) == expected
+    # a file that is gone takes nothing with it; one that changes is read again
+    settings.unlink()
+    list(follow(logs, SCANNER, out=journal, until="idle:0", job="dir"))
+    assert jobs_of(journal) == expected
+    settings.write_text('{"lr": "0.2"}')
+    list(follow(logs, SCANNER, out=journal, until="idle:0", job="dir"))
+    assert jobs_of(journal)["trial_1"] == {"lr": "0.2"}
+
+
+def test_the_file_of_jobs_cut_at_every_byte(logs, journal):
+    for trial in ("a,lr=1", "b,lr=2"):
+        append(logs / f"{trial}.log", "loss=1\n")
+    list(follow(logs, SCANNER, out=journal, until="idle:0"))
+    path = journal / "jobs.jsonl"
+    whole, both = path.read_bytes(), jobs_of(journal)
+    assert [*both.values()] == [{"lr": "1"}, {"lr": "2"}]
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        assert [one for one in jobs_of(journal).values() if one] in ([], [{"lr": "1"}])
+        with Journal.open(journal, SCANNER) as opened:
+            opened.note_hyperparameters(both)
+        assert (path.read_bytes(), jobs_of(journal)) == (whole, both)
