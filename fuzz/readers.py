@@ -82,6 +82,9 @@ def export(data: bytes) -> int:
         try:
             outcomes.append((_scanner().scan(source, input_format=kind)["loss"].to_pylist(), None))
         except SourceError as error:
+            if "UTF-" in error.message:
+                # another encoding is guessed by as many bytes as are there at first
+                return 0
             outcomes.append((error.partial["loss"].to_pylist(), error.offset))
     if outcomes[0] != outcomes[1]:
         raise AssertionError(f"{kind}: whole {outcomes[0]}, in pieces {outcomes[1]}")

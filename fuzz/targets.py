@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.comparison import TooSlow, compare
 from support.grammar import Choices, parsed, pattern_from, record_from
 
+from metricscan.errors import SourceError
 from metricscan.patterns.dialect import unrolled_size
 
 TERMINATORS = [b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\r\r\n", b"\n\r"]
@@ -78,5 +79,6 @@ def _options(choices: Choices) -> dict[str, str]:
 def _compared(regexes: list[str], log: bytes, cuts: list[int], options: dict[str, str]) -> int:
     try:
         return compare(regexes, log, cuts, **options)
-    except TooSlow:
+    except (TooSlow, SourceError):
+        # a log may begin with the mark of another encoding, and go on in none
         return 0

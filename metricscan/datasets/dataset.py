@@ -284,6 +284,26 @@ def _check_inside(at: str, inside: str, path: str) -> None:
         raise SourceError(f"{at} leads out of {path}; the files of a dataset are in its folder", path=at)
 
 
+def _validate(column: pa.Array) -> None:
+    """Raise a ValueError or an ArrowInvalid unless texts are UTF-8 and within their memory; the files may be damaged.
+
+    Numbers can hold anything; of those that are looked up the greatest is compared, which takes a twentieth of a full validation.
+    """
+    column.validate()
+    if pa.types.is_string(column.type):
+        column.validate(full=True)
+    elif pa.types.is_dictionary(column.type):
+        column.dictionary.validate(full=True)
+        codes = column.indices.drop_null() if column.null_count else column.indices
+        # a negative one is a great one without its sign
+        if (
+            len(codes)
+            and codes.type.bit_width == 32
+            and codes.to_numpy().view(np.uint32).max() >= len(column.dictionary)
+        ):
+            raise ValueError("a row has the number of no name")
+
+
 def _conformed(batch: pa.RecordBatch, path: str, schema: pa.Schema) -> pa.RecordBatch:
     """The columns of a table, cast to their types; zero-copy for those that have them."""
     if "part" not in batch.schema.names:
@@ -298,6 +318,7 @@ def _conformed(batch: pa.RecordBatch, path: str, schema: pa.Schema) -> pa.Record
     columns = []
     for name in TABLE_SCHEMA.names:
         column, wanted = batch.column(name), schema.field(name).type
+        _validate(column)
         if column.type != wanted:
             column = column.dictionary_encode() if pa.types.is_string(column.type) else column
             column = column.cast(wanted) if column.type != wanted else column

@@ -268,7 +268,8 @@ class ExportReader:
         """
         size = _PIECE_BYTES
         self.source.settle()
-        if self.source.whole is not None:
+        # one that may change its encoding is watched
+        if self.source.whole is not None and self.source.can_be_cut():
             whole, at = self.source.whole, 0
             self.read = len(whole)
             while True:

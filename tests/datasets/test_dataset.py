@@ -314,3 +314,32 @@ def test_a_manifest_is_the_json_of_its_entries(tmp_path, count):
     wanted = {"format_version": manifest.MANIFEST_VERSION, "format": "csv", "metrics": {"loss": "loss"}, **noted}
     assert (tmp_path / "_manifest.json").read_text() == json.dumps(wanted, indent=2) + "\n"
     assert (len(lazy), list(lazy), lazy[:2], lazy[-1:]) == (count, entries, entries[:2], entries[-1:])
+
+
+@pytest.mark.parametrize(
+    ("names", "codes", "said"),
+    [
+        (pa.array([b"a", b"\xff"]).cast(pa.binary()), [0, 1], "UTF8"),
+        (pa.array(["a", "b"]), [0, 2], "number of no name"),
+    ],
+)
+def test_an_arrow_file_of_damaged_names_is_an_error(tmp_path, names, codes, said):
+    """Arrow's readers check neither; a lookup behind the names would read foreign memory."""
+    scanner = Scanner(["loss=loss=(.)"])
+    (tmp_path / "a.log").write_text("loss=1\nloss=2\n")
+    replay(tmp_path / "a.log", scanner, out=tmp_path / "out", format="arrow")
+    (path,) = (tmp_path / "out").glob("*/part-0.arrow")
+    with pa.ipc.open_file(path) as file:
+        batch = file.get_batch(0)
+    texts = (
+        pa.StringArray.from_buffers(2, *pa.array(names, pa.binary()).buffers()[1:])
+        if names.type == pa.binary()
+        else names
+    )
+    at = batch.schema.get_field_index("job")
+    damaged = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), texts, safe=False)
+    batch = batch.set_column(at, batch.schema.field("job"), damaged)
+    with pa.ipc.new_file(path, batch.schema) as file:
+        file.write_batch(batch)
+    with pytest.raises(SourceError, match=said):
+        list(Dataset(tmp_path / "out").batches("loss"))

@@ -159,7 +159,8 @@ def is_spaced(seen: bytes, start: int, stop: int) -> bool:
 
 def is_separated(seen: bytes, begin: int, end: int) -> bool:
     """Whether commas separate fields: those that have no blank beside them, before no key, and in no time or named number."""
-    others = seen[:begin] + b"\0" * (end - begin) + seen[end:]
+    # its digits stand where they do, before a sign that would make a name of other bytes
+    others = seen[:begin] + seen[begin:end].replace(b",", b"\0") + seen[end:]
     others = re.sub(NAMED_NUMBER, lambda number: b"\0" * len(number[0]), others)
     key, milliseconds = rb"[A-Za-z_]\w*+[:=]", rb"(?<=:[0-9]{2}),[0-9]{3}(?![0-9])"
     others = re.sub(milliseconds, b"0000", others)
