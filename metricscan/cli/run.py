@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metricscan.cli.counts import print_troubles
+from metricscan.cli.counts import print_silent, print_troubles
 from metricscan.cli.goal import step_place_option
 from metricscan.cli.job_signals import Forwarder, ReadingStopped
 from metricscan.cli.live_panel import LivePanel, elapsed
@@ -223,7 +223,8 @@ def run(
                 shown.told = _told(names, on_event, threshold, metrics_file)
                 job = _started(command, scanner, wanted, matching, shown, given)
             try:
-                _read(job, forwarder, shown)
+                # a built-in algorithm has dozens of metrics, and a log holds a few of them
+                _read(job, forwarder, shown, is_whole=attach is None and wanted.algorithm is None)
             finally:
                 job.close()
     except CommandError as error:
@@ -379,8 +380,15 @@ def _warnings_of(tuning_job: str | None) -> list[type[Warning]]:
     return [JobWarning, RequestWarning]
 
 
-def _read(job: RunningJob, forwarder: Forwarder, shown: _Shown) -> None:
-    """Read the job to its end."""
+def _read(job: RunningJob, forwarder: Forwarder, shown: _Shown, *, is_whole: bool) -> None:
+    """Read the job to its end.
+
+    Parameters
+    ----------
+    job, forwarder, shown
+    is_whole : bool
+        Whether this process reads the job from its beginning on, with definitions that all are to find something.
+    """
     forwarder.job = job
     told = shown.told
     assert told is not None
@@ -399,10 +407,11 @@ def _read(job: RunningJob, forwarder: Forwarder, shown: _Shown) -> None:
         forwarder.is_telling = True
         told.ended(job, lambda: forwarder.is_waited_for)
         forwarder.is_telling = False
-        _print_end(job)
+        _print_end(job, is_whole=is_whole)
 
 
-def _print_end(job: RunningJob) -> None:
+def _print_end(job: RunningJob, *, is_whole: bool) -> None:
+    """Say how a job ended, and why a definition found nothing, if all of its output was read here."""
     record = job.record
     why = record.stopped_by or (record.failure_reason or "").strip().rpartition("\n")[2]
     text = f"metricscan: {named(job.name)}: {record.status}"
@@ -425,7 +434,11 @@ def _print_end(job: RunningJob) -> None:
             continue
         step = "" if row.step is None else f" at step {row.step:.12g}"
         click.echo(f"  {named(name)} {one_line(str(row.value))}{step}", err=True)
-    print_troubles(open_console(err=True), job.stats)
+    console = open_console(err=True)
+    print_troubles(console, job.stats)
+    if is_whole and job.scanner is not None and job.stats.records:
+        outputs = [os.path.join(job.folder, name) for name in record.document["outputs"]]
+        print_silent(console, job.scanner, job.stats, outputs)
 
 
 def _exit_code(record: JobRecord, stopped_exit_code: int) -> int:

@@ -68,6 +68,16 @@ def test_what_gave_no_row_is_told_at_the_end(folder, is_killed):
     ]
 
 
+def test_why_a_definition_found_nothing_is_told_at_the_end(folder):
+    given = ("-m", r"acc=acc=([0-9.]+)", "-m", r"loss=Loss: (\S+)", "--out", folder)
+    code, _, err = metricscan("run", *given, "--", "echo", "acc=1 loss: 4")
+    assert code == 0
+    why = "loss found nothing: its literal 'Loss: ' does not occur in the logs, but 'loss:' does"
+    assert err.splitlines()[2:] == ["  acc 1.0", f"{why}: 'acc=1 loss: 4' ({folder}/output.log:1)"]
+    # another reader goes on behind what was read, and cannot tell
+    assert "nothing" not in metricscan("run", "--attach", folder)[2]
+
+
 def test_jobs_that_are_started_at_once_get_folders_of_their_own(tmp_path):
     begun = [
         subprocess.Popen([*MODULE, "run", "--", "true"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
