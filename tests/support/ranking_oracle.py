@@ -547,3 +547,29 @@ def rank(
             }
         )
     return result
+
+
+def without_copies(rows):
+    """The rows of one job, by metric, without streams that are others over again; by the first metric it is ranked.
+
+    Of streams with the same values at the same places, but for a distance that is the same for all, the first by name counts.
+    They are compared if the first metric has five rows of three values, in one piece.
+    """
+    own = next(iter(rows.values()))
+    kept = []
+    for stream in sorted({row.stream for row in own}, key=natural):
+        if not any(_is_copy(rows, stream, other) for other in kept):
+            kept.append(stream)
+    gone = {row.stream for row in own} - set(kept)
+    return {name: [row for row in some if row.stream not in gone] for name, some in rows.items()}
+
+
+def _is_copy(rows, stream, other):
+    def of(name, which):
+        return sorted((row.part, row.start, repr(row.value)) for row in rows[name] if row.stream == which)
+
+    own, others = (of(next(iter(rows)), which) for which in (stream, other))
+    if len(own) < 5 or len({value for *_, value in own}) < 3 or any(part for part, *_ in own + others) or not others:
+        return False
+    shift = own[0][1] - others[0][1]
+    return all(of(name, stream) == [(part, at + shift, value) for part, at, value in of(name, other)] for name in rows)
