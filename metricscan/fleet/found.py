@@ -13,7 +13,7 @@ from metricscan.fleet.tables import SCANNED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from metricscan.datasets.evidence import SuspectsOfMetric
+    from metricscan.datasets.evidence import Restart, SuspectsOfMetric
     from metricscan.errors import SourceError
     from metricscan.logs.crashes import Crash
     from metricscan.scanning.stats import ScanStats
@@ -55,6 +55,7 @@ def facts_table(
     notes: Iterable[Mapping[str, Any]],
     crashes: Mapping[int, Crash],
     suspects: Mapping[int, Mapping[str, SuspectsOfMetric]],
+    restarts: Mapping[int, Sequence[Restart]],
     stats: ScanStats,
     errors: Iterable[SourceError],
     common: Mapping[str, Any],
@@ -67,7 +68,7 @@ def facts_table(
         Rows of a table of logs.
     notes : iterable of mapping
         As :func:`log_note` gives it, of each log.
-    crashes, suspects : mapping
+    crashes, suspects, restarts : mapping
         By the position of the log.
     stats : ScanStats
     errors : iterable of SourceError
@@ -88,6 +89,9 @@ def facts_table(
             found.append(place | where | {"kind": "crash", "note": facts.dumped(crash._asdict())})
         for name, one in suspects.get(at, {}).items():
             found.append(place | {"kind": "suspects", "metric": name, "note": facts.dumped(facts.of_suspects(one))})
+        for again in restarts.get(at, ()):
+            where = {"text": again.message, "line": again.line, "offset": again.offset}
+            found.append(place | where | {"kind": "restart", "note": facts.dumped(again._asdict())})
     first = _place(logs[0])
     counts = {**common, "path": logs[0]["path"], "stats": facts.of_stats(stats)}
     found.append(first | {"kind": "counts", "note": facts.dumped(counts)})

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metricscan.datasets.evidence import Evidence, LogEvidence
+from metricscan.datasets.evidence import Evidence, LogEvidence, Restart
 from metricscan.datasets.rows import codes_of
 from metricscan.errors import OptionError
 from metricscan.fleet import facts
@@ -144,10 +144,11 @@ class Gathered:
 
     def _evidence(self, taken: _Taken) -> Evidence:
         found = Evidence()
-        order = sorted(taken.crashes.keys() | taken.suspects.keys())
+        order = sorted(taken.crashes.keys() | taken.suspects.keys() | taken.restarts.keys())
         for place in order:
             path, key = taken.noted[place]
-            found.add(*key, LogEvidence(path, taken.crashes.get(place), taken.suspects.get(place, {})))
+            crash, restarts = taken.crashes.get(place), tuple(taken.restarts.get(place, ()))
+            found.add(*key, LogEvidence(path, crash, taken.suspects.get(place, {}), restarts))
         found.units = units_of(self.stats)
         return found
 
@@ -262,6 +263,7 @@ class _Taken:
         self.noted: dict[Place, tuple[str, tuple[str, str, int]]] = {}
         self.crashes: dict[Place, Crash] = {}
         self.suspects: dict[Place, dict[str, facts.FoundSuspects]] = {}
+        self.restarts: dict[Place, list[Restart]] = {}
 
     def add(self, table: pa.Table) -> None:
         """Take a partial ranking apart."""
@@ -270,13 +272,15 @@ class _Taken:
         jobs, job_codes = codes_of(heads["job"], "job")
         streams, stream_codes = codes_of(heads["stream"], "stream")
         own_paths, paths = self._add_heads(heads, job_codes + len(self.names), stream_codes + len(self._streams)), {}
-        if of_kind["crash"].num_rows or of_kind["suspects"].num_rows:
+        if any(of_kind[kind].num_rows for kind in ("crash", "suspects", "restart")):
             keys = zip(*(heads[name].to_pylist() for name in ("job", "stream", "part")), strict=True)
             paths = dict(zip(keys, own_paths, strict=True))
         for row, document in _noted(of_kind["crash"]):
             self.crashes[self._note(row, paths)] = Crash(**document)
         for row, document in _noted(of_kind["suspects"]):
             self.suspects.setdefault(self._note(row, paths), {})[row["metric"]] = facts.FoundSuspects(document)
+        for row, document in _noted(of_kind["restart"]):
+            self.restarts.setdefault(self._note(row, paths), []).append(Restart(**document))
         for row, document in _noted(of_kind["counts"]):
             self._count(_place(row), document)
         for row, document in _noted(of_kind["error"]):
@@ -385,7 +389,7 @@ class _Taken:
         return pc.sort_indices(pa.table(columns), keys).to_numpy()  # type: ignore[no-any-return]
 
 
-_TAKEN = ("log", "counts", "error", "crash", "suspects", "files", "outcome")
+_TAKEN = ("log", "counts", "error", "crash", "suspects", "restart", "files", "outcome")
 # What is kept of a log, and what of it stands in its note.
 _OF_HEAD = {
     "number": np.int64,

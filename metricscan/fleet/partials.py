@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 #: A partial ranking: the columns of a scan, and what decided a job, in the rows of kind ``outcome``. There are rows of metrics
 #: only of jobs that are not decided yet.
 PARTIAL = SCANNED.append(pa.field("decided", pa.list_(DECIDED)))
-_KINDS = ("objective", "log", "counts", "error", "crash", "suspects", "files", "outcome", "value", "label")
+_KINDS = ("objective", "log", "counts", "error", "crash", "suspects", "restart", "files", "outcome", "value", "label")
 #: The identity of a log, or of a range of one.
 _KEY = ("job", "stream", "part", "since")
 

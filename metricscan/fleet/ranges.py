@@ -94,7 +94,7 @@ def scan_range(log: Mapping[str, Any], scanner: Scanner, common: Mapping[str, An
     note |= {"end": log["end"], "newlines": newlines, "last": last}
     crashes = {} if crash is None else {0: crash}
     errors = [] if failure is None else [failure]
-    return Scan(merged_rows(rows), facts_table([log], [note], crashes, {0: suspects}, stats, errors, common))
+    return Scan(merged_rows(rows), facts_table([log], [note], crashes, {0: suspects}, {}, stats, errors, common))
 
 
 def with_lines(table: pa.Table) -> pa.Table:

@@ -22,6 +22,7 @@ from metricscan.logs.source import open_source
 from metricscan.replaying.log_scan import LogScanner
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
+from metricscan.replaying.second_start import Restarts
 from metricscan.scanning.small_logs import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def scan_batch(
     pyarrow.Table
         With :data:`metricscan.fleet.tables.SCANNED`: ``number``, ``job``, ``stream``, ``part``, ``kind``, ``metric``, ``value``,
         ``text``, ``line``, ``offset``, ``start``, ``time``, ``note``. The ``kind`` is ``"value"``, ``"label"``, ``"log"``,
-        ``"counts"``, ``"error"``, ``"crash"`` or ``"suspects"``. The ``text`` of an error says why a log cannot be read; the rows
+        ``"counts"``, ``"error"``, ``"crash"``, ``"suspects"`` or ``"restart"``.
+        The ``text`` of an error says why a log cannot be read; the rows
         before the error are there.
 
     Raises
@@ -179,10 +181,12 @@ def _scanned(
         input_format=input_format,
         max_decompressed=max_decompressed,
     )
-    labels, names = frozenset(scanner.labels), LogNames(rows)
+    labels, names, restarts = frozenset(scanner.labels), LogNames(rows), Restarts(scanner)
     for unit in Schedule(scans, sizes, counter, noted.append):
         of = rows[unit.logs.start : unit.logs.stop]
         batches = [(name, batch, np.asarray(counts)) for name, batch, counts in unit.batches]
+        for name, batch, counts in batches:
+            restarts.add(name, unit.logs, counts, batch)
         tables = [
             {name: names.rows(unit.logs.start, batch, counts)}
             for name, batch, counts in batches
@@ -206,7 +210,8 @@ def _scanned(
             if crash.after is not None and last >= crash.after:
                 # the program went on
                 del crashes[at]
-        facts = facts_table(of, notes, crashes, suspects, stats, noted, common)
+        again = {number - unit.logs.start: one for number, one in restarts.end_logs(unit.logs, scans).items()}
+        facts = facts_table(of, notes, crashes, suspects, again, stats, noted, common)
         yield Scan(merged_rows(tables), facts)
         noted.clear()
 

@@ -43,9 +43,10 @@ LOGS = pa.schema(
 
 #: What a row of a scan is: a value of a metric, or the text of a label; what is known of one log that was read; the counts of
 #: one log, or of several that were scanned as one; an error; the crash with which a log ends; what is suspicious about a metric
-#: in a log. Partial rankings have three more: what was asked for, what decided a job, and the files that a task has written.
+#: in a log; where its program was started again.
+#: Partial rankings have three more: what was asked for, what decided a job, and the files that a task has written.
 Kind: TypeAlias = Literal[
-    "value", "label", "log", "counts", "error", "crash", "suspects", "objective", "outcome", "files"
+    "value", "label", "log", "counts", "error", "crash", "suspects", "restart", "objective", "outcome", "files"
 ]
 
 #: What a scan gives. ``note`` is JSON; values and labels have none. ``since`` is the byte at which a range of a log begins, null

@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets import manifest
-from metricscan.datasets.evidence import Evidence, LogEvidence, Restart, Unit
+from metricscan.datasets.evidence import Evidence, LogEvidence, Unit
 from metricscan.datasets.rows import Rows
 from metricscan.datasets.schema import LABEL_SCHEMA, LABEL_TABLE_SCHEMA, SCHEMA, TABLE_SCHEMA
 from metricscan.definitions.blocks import BLOCK, RUN
-from metricscan.logs._reading import AGAIN_BYTES
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.exports import span_of
 from metricscan.logs.job import Notice
@@ -23,13 +22,12 @@ from metricscan.ranking.at_best import from_row
 from metricscan.ranking.copies import messages_of_copies
 from metricscan.ranking.doubts import from_struct
 from metricscan.ranking.in_pieces import PiecewiseDecider
-from metricscan.replaying.counters import Counters
 from metricscan.replaying.log_scan import LogScanner
 from metricscan.replaying.longer_names import longer_name_notice
 from metricscan.replaying.outcome import Best, Replay, undecoded_notices
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
-from metricscan.replaying.second_start import restarts_of
+from metricscan.replaying.second_start import Restarts
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 if TYPE_CHECKING:
@@ -165,7 +163,7 @@ class Run:
         )
         self.schedule = Schedule(self.scans, found.sizes, counter, self._note)
         self.decider = None
-        self.counters = Counters(name for name in scanner.metrics if name not in scanner.labels)
+        self.restarts = Restarts(scanner)
         # per job whether a value of the objective may be doubtful
         self._suspected = np.zeros(len(found.jobs), dtype=bool)
         if objective is not None:
@@ -205,7 +203,7 @@ class Run:
                     jobs, streams = np.repeat(job_numbers, rows), np.repeat(stream_numbers, rows)
                 parts = np.repeat(part_numbers, rows) if part_numbers.any() else None
                 counting = self._counting(logs, rows)
-                self.counters.add(name, logs, rows, batch)
+                self.restarts.add(name, logs, rows, batch)
                 if self.parameters is not None and name in self.parameters.labels:
                     self.parameters.note(name, jobs, batch.column("value"), counting)
                 self._decide_on(name, jobs, streams, parts, batch, counting)
@@ -289,14 +287,10 @@ class Run:
 
     def _add_evidence(self, logs: range) -> None:
         """Add what the scan of these logs noted besides their rows."""
-        crashes, suspects, again = self.scans.crashes, self.scans.suspects, self.scans.again
-        returned = self.counters.end_logs()
-        for number in logs if crashes or suspects or again or returned else ():
+        crashes, suspects = self.scans.crashes, self.scans.suspects
+        restarts = self.restarts.end_logs(logs, self.scans)
+        for number in logs if crashes or suspects or restarts else ():
             crash, found = crashes.pop(number, None), suspects.pop(number, {})
-            restarts = returned.get(number, ())
-            if number in again:
-                again.remove(number)
-                restarts = (*self._restarts(number), *restarts)
             if crash is not None and not self._is_at_end(number, crash):
                 crash = None
             log, job = self.logs[number], self.found.jobs[self.job_numbers[number]].name
@@ -304,13 +298,7 @@ class Run:
                 continue
             if self.objective is not None and any(name in found for name in self.objective.metrics):
                 self._suspected[self.job_numbers[number]] = True
-            self.evidence.add(job, log.stream, log.part, LogEvidence(log.path, crash, found, restarts))
-
-    def _restarts(self, number: int) -> tuple[Restart, ...]:
-        """The second starts of a log whose first line stands in it again."""
-        # the first line of a later piece begins nothing
-        text = self.scans.text_of(number, AGAIN_BYTES) if not self.logs[number].part else None
-        return () if text is None else restarts_of(self.scanner, text[0], has_places=text[1])
+            self.evidence.add(job, log.stream, log.part, LogEvidence(log.path, crash, found, restarts.get(number, ())))
 
     def _say_cut_lines(self) -> None:
         """Say which pieces of rotated logs end within a line that may go on in the next piece."""

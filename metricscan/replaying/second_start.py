@@ -1,4 +1,4 @@
-"""Whether a log holds a second start of its program, where no step would tell: its first line again."""
+"""Where a log holds a second start of its program, and no step would tell: its first line again, or a counter that goes back."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from metricscan.datasets.evidence import Restart
 from metricscan.logs._reading import AGAIN_BYTES, first_line_again, masked_line
 from metricscan.logs.exports import text_head
 from metricscan.logs.job import Notice, is_read_once
+from metricscan.replaying.counters import Counters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pyarrow as pa
+
     from metricscan.datasets.rows import Array
+    from metricscan.replaying.log_scan import LogScanner
     from metricscan.scanning.scanner import Scanner
 
 _LINE = re.compile(rb"[^\r\n]+")
@@ -30,6 +34,34 @@ _MOST_LOGS = 20
 class _Line(NamedTuple):
     start: int
     text: bytes
+
+
+class Restarts:
+    """Finds where programs were started again in logs, while these are scanned.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    """
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+        self._counters = Counters(name for name in scanner.metrics if name not in scanner.labels)
+
+    def add(self, name: str, logs: range, rows: Sequence[int] | Array, batch: pa.RecordBatch) -> None:
+        """Add rows of a metric, of which each of some logs has so many."""
+        self._counters.add(name, logs, rows, batch)
+
+    def end_logs(self, logs: range, scans: LogScanner) -> dict[int, tuple[Restart, ...]]:
+        """By the number of a log, where its program was started again. To be called when the scan of these logs is over."""
+        found = self._counters.end_logs()
+        for number in [*scans.again.intersection(logs)] if scans.again else ():
+            scans.again.remove(number)
+            # the first line of a later piece begins nothing
+            text = None if scans.logs[number].part else scans.text_of(number, AGAIN_BYTES)
+            if text is not None:
+                found[number] = (*restarts_of(self._scanner, text[0], has_places=text[1]), *found.get(number, ()))
+        return found
 
 
 class SecondStart(NamedTuple):

@@ -93,11 +93,13 @@ def test_counts_errors_and_evidence_are_those_of_one_machine(logs, scans):
     assert len(wanted.errors) >= 2
     same_errors(gathered.errors, wanted.errors)
     found = gathered.evidence
+    assert any(one.restarts for one in found.logs.values())
     assert list(found.logs) == list(wanted.evidence.logs)
     assert found.units == wanted.evidence.units
     for key, one in wanted.evidence.logs.items():
         assert found.logs[key].crash == one.crash
         assert found.logs[key].path == one.path
+        assert found.logs[key].restarts == one.restarts
         assert found.logs[key].suspects.keys() == one.suspects.keys()
         for metric, suspects in one.suspects.items():
             other = found.logs[key].suspects[metric]
