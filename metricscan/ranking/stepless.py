@@ -53,6 +53,8 @@ class StepCounts(NamedTuple):
         The jobs that have a row without a step in a stream that has no step, and steps in other streams.
     repeated : int
         The rows that repeat the value before them in their stream, if there is no step and several rows make a value.
+    at_nan : int
+        The rows without a step that stand at one which is no number.
     """
 
     rows: int = 0
@@ -69,6 +71,7 @@ class StepCounts(NamedTuple):
     apart: int = 0
     elsewhere: int = 0
     repeated: int = 0
+    at_nan: int = 0
 
     @classmethod
     def of_facts(cls, facts: StepFacts, count: Callable[[Array], Any] = len) -> StepCounts:
@@ -101,9 +104,9 @@ class StepCounts(NamedTuple):
                 f"{self.repeated:,} of {self.rows:,} rows of {objective.metric!r} repeat the value before them, as a redrawn bar "
                 f"does, and all of them count under {objective.scope}; with --step NAME (step=NAME) each step counts once"
             )
-        if self.stepless:
+        if self.stepless > self.at_nan:
             where = {"before": "before them", "after": "behind them", "block": "in their block"}[place]
-            text = f"{self.stepless:,} of {self.rows:,} rows of {objective.metric!r} have no step: "
+            text = f"{self.stepless - self.at_nan:,} of {self.rows:,} rows of {objective.metric!r} have no step: "
             if place == "before" and self.is_late:
                 text += (
                     f"each stream begins with rows before its first {step!r}, and ends with a step. Where the step stands behind "
@@ -170,6 +173,11 @@ def step_counts(
     )
     if not lacking.any() or not len(steps.job):
         return counts
+    if np.isnan(steps.value).any():
+        # these have a step, which is no number
+        at_nan = lacking & (in_force(rows, steps, place, blocks=blocks) >= 0)
+        lacking = lacking & ~at_nan
+        counts = counts._replace(at_nan=count(rows.job[at_nan]))
     size = max(int(rows.stream.max()), int(steps.stream.max())) + 1
     stream = rows.job.astype(np.int64) * size + rows.stream
     stepped = np.isin(stream, np.unique(steps.job.astype(np.int64) * size + steps.stream))

@@ -279,10 +279,14 @@ def test_placeholders(tmp_path, values, doubted):
         assert (doubt.path, doubt.line) == (str(tmp_path / "a.log"), 1)
 
 
-def test_steps_that_are_not_finite_are_told(tmp_path):
-    result = replayed(tmp_path, {"a.log": log_of([1, "nan", "inf"])})
-    assert "2 of the step's values are not finite; rows at NaN have no step" in [one.message for one in result.notices]
+@pytest.mark.parametrize("steps", [[1, "nan", "inf"], ["nan", 1, "inf"]])
+def test_steps_that_are_not_finite_are_told(tmp_path, steps):
+    result = replayed(tmp_path, {"a.log": log_of(steps)})
+    # nothing else is to be said of the row without a step
+    assert [one.message for one in result.notices] == ["2 of the step's values are not finite; rows at NaN have no step"]
     assert result.ranking["stepless"].to_pylist() == [1]
+    result = replayed(tmp_path / "more", {"a.log": f"loss 3\n{log_of(steps)}"})
+    assert result.notices[0].message.startswith("1 of 4 rows of 'loss' have no step: ")
 
 
 def test_a_dataset_has_the_same_doubts_and_notices(tmp_path):
