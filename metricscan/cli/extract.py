@@ -62,8 +62,8 @@ def extract(
 
     PATH is a log (plain or compressed), a folder, an archive (tar, zip), a glob, or - for standard input, whose rows are printed
     as soon as their lines have ended. Rows come in the order of the logs, with the columns that the files of a dataset have; the
-    table leaves some out. Matches that gave no row, near misses and errors are counted on stderr at the end. Exit code 0; 1 if
-    there is no row; 2 for wrong usage or an unreadable log.
+    table leaves some out. Matches that gave no row, near misses and errors are counted on stderr at the end, also after Ctrl-C.
+    Exit code 0; 1 if there is no row; 2 for wrong usage or an unreadable log; 130 or 143 after Ctrl-C or SIGTERM.
     """
     if print_json and format_ not in (None, "jsonl"):
         raise click.UsageError(f"--json and --format {format_} exclude each other")
@@ -89,15 +89,22 @@ def extract(
     )
     output = _output(format_, run, has_steps=step is not None, guard=not no_csv_guard)
     output.begin()
-    with contextlib.closing(extracted(run, step)) as found:
-        for rows in found:
-            output.show(rows)
+    is_interrupted = False
+    try:
+        with contextlib.closing(extracted(run, step)) as found:
+            for rows in found:
+                output.show(rows)
+    except KeyboardInterrupt:
+        is_interrupted = True
     result = run.result(None, None)
     for error in result.errors:
         complain(error)
     print_notices(result.notices)
     console = open_console(err=True)
     print_troubles(console, result.stats)
+    if is_interrupted:
+        # so ends who reads a pipe that goes on; what the rest of the logs holds is not known
+        raise KeyboardInterrupt
     if result.jobs:
         logs = list(dict.fromkeys(log.path for one in result.jobs for log in one.logs))
         print_silent(console, scanner, result.stats, logs, reading.input_format)

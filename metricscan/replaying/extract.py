@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from metricscan.scanning.in_order import ALL_METRICS, Merging
 from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from metricscan.datasets.rows import Array
     from metricscan.replaying.log_scan import Scanned
@@ -58,6 +59,8 @@ class ExtractedRows(NamedTuple):
 def extracted(run: Run, step: str | None = None) -> Generator[ExtractedRows]:
     """Scan all logs of a run, and give their rows as they are found; afterwards ``run`` has the counts.
 
+    So it has where the scan is interrupted, or the generator closed: those of what was scanned.
+
     Parameters
     ----------
     run : Run
@@ -68,10 +71,14 @@ def extracted(run: Run, step: str | None = None) -> Generator[ExtractedRows]:
     merging = Merging(run.scanner.metrics)
     steps = None if step is None else _Steps(run.scanner.metrics.index(step))
     for scanned in run.schedule:
-        for batch, logs in _in_order(scanned, merging):
-            rows = _rows_of(run, batch, logs)
-            yield rows if steps is None else rows._replace(step=steps.of(rows, logs, run))
-        run.count(scanned.logs, scanned.counted)
+        try:
+            for batch, logs in _in_order(scanned, merging):
+                rows = _rows_of(run, batch, logs)
+                yield rows if steps is None else rows._replace(step=steps.of(rows, logs, run))
+        finally:
+            if isinstance(scanned.batches, Generator):
+                scanned.batches.close()
+            run.count(scanned.logs, scanned.counted)
 
 
 def _in_order(scanned: Scanned, merging: Merging) -> Iterator[tuple[pa.RecordBatch, Array]]:

@@ -314,7 +314,8 @@ class LogScanner:
                 self._on_error(_of_log(error, log.path))
             finally:
                 running.close()
-            stats[0] = running.stats
+                # also where the scan is interrupted
+                stats[0] = running.stats
             self._note_suspects(number, running)
             failure = self._note_span(log, running)
             if failure is not None:

@@ -1,8 +1,10 @@
 """``metricscan extract``: rows on standard output as the files of a dataset have them, or as a table, while they are found."""
 
 import contextlib
+import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -146,6 +148,22 @@ def test_wrong_usage(run, log, arguments, told):
     code, out, err = run("extract", log("loss=1\n"), *arguments)
     assert (code, out) == (2, "")
     assert told in err
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("suffix", ["a.log", "a.log.gz"])
+def test_an_interrupt_leaves_the_counts_of_what_was_read(run, tmp_path, monkeypatch, threads, suffix):
+    text = b"loss=1\nloss=x\n" * 300_000
+    (tmp_path / suffix).write_bytes(gzip.compress(text, 1) if suffix.endswith("gz") else text)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("metricscan.cli.row_output.LinesOutput.show", interrupted)
+    code, _, err = run("extract", tmp_path / suffix, *LOSS, "--threads", threads)
+    counted = re.match(r"loss: ([\d,]+) values that are not numbers: no rows, for example 'x'\n", err)
+    assert (code, err[-24:]) == (130, "metricscan: interrupted\n")
+    assert 1 < int(counted[1].replace(",", "")) < 300_000
 
 
 # ---- as a process
