@@ -233,7 +233,8 @@ function drawCurves() {
   picture.sources = { grey: [], first: [], marked: [], hover: null, dots: null };
   state.metrics.forEach((metric, number) => {
     const dash = DASHES[number % DASHES.length];
-    picture.sources.grey.push(linesIn(figure, { line_width: 1.1, line_dash: { value: dash }, line_color: colour(GREY) }));
+    // no wider than a pixel: Chromium draws wider lines in ten times the time, and there may be a thousand of them
+    picture.sources.grey.push(linesIn(figure, { line_width: 1, line_dash: { value: dash }, line_color: colour(GREY) }));
     picture.sources.first.push(linesIn(figure, { line_width: 2.2, line_dash: { value: dash }, line_color: colour("best") }));
     picture.sources.marked.push(linesIn(figure, { line_width: 2.4, line_dash: { value: dash }, line_color: { field: "colour" }, level: "overlay" }));
   });
