@@ -487,6 +487,21 @@ def test_little_or_nothing_to_show(browser, axe, tmp_path, tables, objective, sa
         assert violations(page, axe) == []
 
 
+def test_long_fractions_show_their_first_digits(browser, tmp_path):
+    texts = ["0.0008492003420602507", "1.2345678901234567e-05", "0.5", "123456789.25", "100000000000000000000"]
+    known = [Job(f"job{at}", [], "Completed", {"lr": text}) for at, text in enumerate(texts)]
+    tables = {"m": table_of(range(5)).set_column(0, "job", jobs_of(5))}
+    report(tables, tmp_path / "page.html", objective=Objective("m", "Minimize"), jobs=known)
+    with opened(browser, tmp_path / "page.html") as page:
+        drawn(page)
+        assert column(page, "lr") == ["0.000849200…", "1.234567…e-05", *texts[2:]]
+        # all of them where one points at, finds or marks one
+        page.get_by_label("Find jobs by any text").fill(texts[0])
+        assert page.get_by_title(texts[0]).inner_text() == "0.000849200…"
+        page.get_by_label("Mark job0").check()
+        assert texts[0] in page.locator(".marked").inner_text()
+
+
 def test_a_hundred_thousand_jobs(browser, tmp_path):
     count = 100_000
     job = jobs_of(count)

@@ -28,6 +28,7 @@ function jobColumns() {
     const texts = one.is_number ? one.texts.map(Number) : one.texts;
     add("parameter " + number, one.name, one.is_number ? "number" : "text", (at) => (one.codes[at] < 0 ? null : texts[one.codes[at]]), {
       show: (at) => coded(one, at) ?? "",
+      brief: one.is_number ? firstDigits : null,
       isParameter: true,
       column: one,
       group: "hyperparameters",
@@ -47,6 +48,14 @@ function jobColumns() {
     });
   }
   return found;
+}
+
+// A number that was drawn at random has 17 digits: the first of its fraction, and its power of ten. Where it is pointed at, all are shown.
+const MOST_DIGITS = 6;
+function firstDigits(text) {
+  const found = text.match(/^([+-]?\d*\.0*)(\d+)((?:[eE][+-]?\d+)?)$/);
+  if (!found || found[2].length <= MOST_DIGITS + 2) return text;
+  return found[1] + found[2].slice(0, MOST_DIGITS) + "…" + found[3];
 }
 
 // Reads a filter: > < >= <= = with a number, A..B, or a part of a text. Returns null if it is none.
@@ -254,7 +263,10 @@ function rowOf(at) {
   for (const column of columns) {
     const text = column.show ? column.show(at) : exact(column.get(at));
     if (column.key === "job") cells.push(make("th", { scope: "row", class: "name", title: name }, shortened(text, LONGEST_NAME)));
-    else cells.push(make("td", { class: column.kind === "number" ? "number" : column.isDoubt ? "doubt" : null, title: text.length > 40 ? text : null }, shortened(text, 40)));
+    else {
+      const shown = column.brief ? column.brief(text) : text;
+      cells.push(make("td", { class: column.kind === "number" ? "number" : column.isDoubt ? "doubt" : null, title: shown !== text || text.length > 40 ? text : null }, shortened(shown, 40)));
+    }
   }
   return make("tr", { class: data.jobs.rank[at] === 1 ? "best" : null }, cells);
 }
