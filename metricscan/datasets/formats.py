@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -24,6 +25,8 @@ FORMATS = ("parquet", "arrow", "csv", "jsonl")
 GROUP_ROWS = 131_072
 #: Rows that are read at once.
 BATCH_ROWS = 131_072
+# Those of JSON lines: each is a map in memory until its batch is made.
+_JSON_ROWS = 16_384
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -313,16 +316,15 @@ def _read_json_lines(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     from itertools import islice
 
     with open(path, encoding="utf-8") as file:
-        while lines := list(islice(file, BATCH_ROWS)):
-            rows = [json.loads(line) for line in lines]
-            columns: list[Sequence[Any]] = [
+        while lines := list(islice(file, _JSON_ROWS)):
+            rows = _objects(lines)
+            if any("part" not in row for row in rows):
                 # earlier versions wrote no parts
-                [row.get("part", 0) if name == "part" else row[name] for row in rows]
-                for name in schema.names
-            ]
+                rows = [{"part": 0, **row} for row in rows]
+            columns: list[Sequence[Any]] = [*zip(*map(itemgetter(*schema.names), rows), strict=True)]
             place = schema.names.index("value")
             if schema is SCHEMA:
-                columns[place] = [_NUMBERS.get(one, one) for one in columns[place]]
+                columns[place] = [_NUMBERS.get(one, one) if type(one) is str else one for one in columns[place]]
             arrays = []
             for field, column in zip(schema, columns, strict=True):
                 if pa.types.is_dictionary(field.type):
@@ -332,6 +334,23 @@ def _read_json_lines(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                 else:
                     arrays.append(pa.array(column, field.type))
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _objects(lines: list[str]) -> list[Any]:
+    """The JSON value of each line.
+
+    Raises
+    ------
+    ValueError
+        A line is no JSON.
+    """
+    try:
+        # at once, in two thirds of the time of one by one; and each name of a column is one text in memory
+        rows: list[Any] = json.loads(f"[{','.join(lines)}]")
+    except ValueError:
+        rows = []
+    # values could reach over lines
+    return rows if len(rows) == len(lines) else [json.loads(line) for line in lines]
 
 
 READERS: dict[str, Callable[[str, pa.Schema], Iterator[pa.RecordBatch]]] = {

@@ -263,6 +263,16 @@ def test_rows_that_are_missing(logs):
         rank(out, objective)
 
 
+def test_a_line_of_json_is_one_row(logs):
+    _, out = written(logs, None, "jsonl")
+    (path,) = (out / "loss").iterdir()
+    first, second, *rest = path.read_text().splitlines()
+    for wrong in (f"{first},{second}", f"[{first}", f"{first}]"):
+        path.write_text("\n".join([wrong, *rest]) + "\n")
+        with pytest.raises(SourceError, match=r"cannot read .*part-0\.jsonl: "):
+            Dataset(out)["loss"]
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_file_that_is_damaged(logs, kind):
     _, out = written(logs, None, kind)
