@@ -78,7 +78,12 @@ def check_command(argv: Sequence[str], environment: Mapping[str, str], cwd: str)
         return
     if found or ("/" in name and os.path.isdir(os.path.join(cwd, name))):
         raise CommandError(f"cannot execute {found[0] if found else name}: {os.strerror(13)}", NOT_EXECUTABLE)
-    raise CommandError(f"there is no command {name or repr(name)}", NOT_FOUND)
+    error = CommandError(f"there is no command {name or repr(name)}", NOT_FOUND)
+    if len(argv[0].split()) > 1:
+        error.hint = (
+            "each word is an argument of its own: -- python train.py; for the shell, -- sh -c 'python train.py'"
+        )
+    raise error
 
 
 def free_folder(command: Sequence[str]) -> str:

@@ -173,6 +173,11 @@ def test_a_built_in_algorithm_and_its_log(folder):
     ("arguments", "code", "message"),
     [
         (["--", "no-such-command"], 127, "there is no command no-such-command"),
+        (
+            ["--", "python train.py"],
+            127,
+            "hint: each word is an argument of its own: -- python train.py; for the shell, -- sh -c",
+        ),
         (["--", "/"], 126, "cannot execute /"),
         ([], 125, "a command was expected behind the options"),
         (["--max-runtime", "soon", "--", "true"], 125, "'soon' is no duration"),
