@@ -283,7 +283,9 @@ def test_placeholders(tmp_path, values, doubted):
 def test_steps_that_are_not_finite_are_told(tmp_path, steps):
     result = replayed(tmp_path, {"a.log": log_of(steps)})
     # nothing else is to be said of the row without a step
-    assert [one.message for one in result.notices] == ["2 of the step's values are not finite; rows at NaN have no step"]
+    assert [one.message for one in result.notices] == [
+        "2 of the step's values are not finite; rows at NaN have no step"
+    ]
     assert result.ranking["stepless"].to_pylist() == [1]
     result = replayed(tmp_path / "more", {"a.log": f"loss 3\n{log_of(steps)}"})
     assert result.notices[0].message.startswith("1 of 4 rows of 'loss' have no step: ")
