@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from support.command import LOSS, MODULE
 from support.jobs import until
 
+from metricscan import __main__
 from metricscan.cli import main
 from metricscan.cli.job_signals import Forwarder, ReadingStopped
 
@@ -180,3 +181,13 @@ def test_a_command_on_another_thread_runs_without_a_watch(tmp_path, capsys):
     thread.start()
     thread.join()
     assert codes == [0]
+
+
+def test_an_interrupt_while_the_command_is_loaded_is_no_traceback(monkeypatch, capsys):
+    class Loading(ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "metricscan.cli", Loading("metricscan.cli"))
+    assert __main__.run() == 130
+    assert capsys.readouterr().err == "metricscan: interrupted\n"
