@@ -9,6 +9,7 @@ import click
 from metricscan.cli.options import no_csv_guard_option, no_sync_option
 from metricscan.cli.output import open_console
 from metricscan.cli.terminal import one_line
+from metricscan.logs.members import counted
 
 
 @click.command(short_help="Write the rows of a journal as a dataset, which is faster to read.")
@@ -42,6 +43,7 @@ def compact(journal: str, out: str | None, format_: Any, overwrite: bool, no_syn
     counts = written.manifest["counts"]
     console = open_console()
     rows = sum(one["rows"] for one in counts.values())
-    console.print(f"{rows:,} rows of {len(counts):,} metrics, {len(written.facts):,} jobs")
+    metrics, jobs = counted(len(counts), "metric"), counted(len(written.facts), "job")
+    console.print(f"{counted(rows, 'row')} of {metrics}, {jobs}")
     click.echo(f"written: {one_line(written.path)}", err=True)
     return 0

@@ -371,6 +371,9 @@ class _Decoded(NamedTuple):
 
 def _format_at(path: str) -> str | None:
     """The format of the log at a path; None while its first line is not whole, or if it cannot be read."""
+    if not os.path.isfile(path):
+        # to open a named pipe would wait for its writer
+        return None
     try:
         with open_source(path) as opened:
             head = opened.peek(HEAD_BYTES)

@@ -429,3 +429,11 @@ def test_the_file_of_jobs_cut_at_every_byte(logs, journal):
         with Journal.open(journal, SCANNER) as opened:
             opened.note_hyperparameters(both)
         assert (path.read_bytes(), jobs_of(journal)) == (whole, both)
+
+
+def test_a_named_pipe_is_told_and_not_waited_for(logs):
+    os.mkfifo(logs / "pipe")
+    said = []
+    following = follow(logs / "pipe", SCANNER, until="idle:0", on_notice=lambda notice: said.append(notice.message))
+    assert list(following) == []
+    assert said == [f"{logs}/pipe is not a regular file: a file that grows was expected"]

@@ -347,3 +347,18 @@ def test_a_state_is_of_one_format():
     for had, given_ in (("cri", "plain"), ("plain", "cri"), ("cri", "docker-json")):
         with pytest.raises(OptionError, match=f"it was made by a stream with format='{had}'"):
             SCANNER.stream(state=SCANNER.stream(format=had).state(), format=given_)
+
+
+@pytest.mark.parametrize(
+    ("kind", "log"),
+    [
+        ("cloudwatch-json", b'{"events": [{"timestamp": 1, "message": "loss=1"}]}\n'),
+        ("cloudwatch-csv", b'timestamp,message\n1,"loss=1"\n2,loss=2\n'),
+    ],
+)
+def test_the_place_of_an_error_does_not_depend_on_pieces(kind, log):
+    for at in range(len(log)):
+        for broken in (log[: at + 1], log[:at] + b"\0" + log[at + 1 :]):
+            rows, _, error = scanned(broken, kind)
+            found, _, trouble = streamed(broken, kind, range(7, len(broken), 7), go_on=False)
+            assert (found, trouble) == (rows, error), (at, broken)
