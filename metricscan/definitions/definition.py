@@ -195,7 +195,7 @@ def _definition(index: int, item: Any) -> tuple[MetricDefinition | None, list[Fa
                 continue
             errors.append(Fault(index, known, None, None, f"{key} is missing"))
         elif not isinstance(found[key], str):
-            hint = None if found[key] is None or isinstance(found[key], (list, Mapping)) else "put it in quotes"
+            hint = _quote_hint(found[key])
             errors.append(
                 Fault(index, known, None, None, f"{key} is {_kind(found[key])} where a string was expected", hint)
             )
@@ -268,6 +268,14 @@ def _kind(item: Any) -> str:
     return f"a {type(item).__name__}"
 
 
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str)
+
+
+def _quote_hint(value: Any) -> str | None:
+    return None if value is None or _is_nested(value) else "put it in quotes"
+
+
 # ---- lists
 
 
@@ -295,6 +303,13 @@ def listed(source: Any) -> tuple[list[Any], list[Fault]]:
             if {"Name", "Regex"} & set(source):
                 return [], [_NO_LIST]
             source = [{"Name": name, "Regex": regex} for name, regex in source.items()]
+        elif source and all(isinstance(key, str) and not _is_nested(value) for key, value in source.items()):
+            # a map of names to regexes, some of which are none
+            return [], [
+                Fault(None, key, None, None, f"{_kind(value)} where a regex was expected", _quote_hint(value))
+                for key, value in source.items()
+                if not isinstance(value, str)
+            ]
     if isinstance(source, MetricDefinition):
         return [], [_NO_LIST]
     if isinstance(source, (set, frozenset)):

@@ -214,7 +214,7 @@ class _Seen:
             found.append(Draft("quotes-around-value", reason, self.variants["quoted"]))
         if self.more["stripped"]:
             more = f"{self.more['stripped']:,} more, as in {self.lines['stripped']}"
-            reason = f"escape sequences within what it names exclude {more}: they are removed with --ansi strip"
+            reason = f"escape sequences within what it names exclude {more}: they are removed with --ansi strip (ansi='strip')"
             found.append(Draft("escapes-in-name", reason))
         if self.escaped:
             reason = "its value includes the escape sequences behind the number"

@@ -37,7 +37,9 @@ def test_definitions_from_several_files(run, log, tmp_path):
         assert list(json.loads(out)["metrics"]) == ["b", "a", "c", *(["loss"] if more else [])]
     code, _, err = run("replay", name, "-d", "a.json", "-d", "none.json", "-d", "c.yaml", *LOSS)
     assert code == 2
-    assert err.startswith("metricscan: an error in the metric definitions of none.json\n  a dict where a list of")
+    assert err.startswith(
+        "metricscan: an error in the metric definitions of none.json\n  'x': int 1 where a regex was expected"
+    )
 
 
 @pytest.mark.parametrize("command", ["replay", "check"])
