@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from metricscan.logs.exports import text_head
@@ -222,6 +223,14 @@ def about_literals(
             return f"{said}, and {seen!r} stands before a number", other
         return said, refused[1] if refused else sample
     names = " or ".join(map(repr, literals[:3]))
+    # as the logs of Airflow 3 hold what a task printed
+    for literal, is_ascii in product(literals, (False, True)):
+        in_json = json.dumps(literal, ensure_ascii=is_ascii)[1:-1]
+        quoted = next((text for text in texts if in_json != literal and in_json.encode() in text.data), None)
+        if quoted is not None:
+            said = f"its literal {names} does not occur {where}, but in strings of JSON"
+            said += f", which are read as they stand, {in_json!r} does"
+            return said, _sample(quoted, quoted.data.find(in_json.encode()))
     for likely in (_otherwise_spaced, _otherwise_written, _otherwise_separated):
         for literal in literals:
             pattern = likely(literal) if len(literal) > 1 else None

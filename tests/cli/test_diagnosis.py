@@ -1,6 +1,7 @@
 """Why a definition found nothing: what the command says, and that it says nothing false."""
 
 import gzip
+import json
 
 import pytest
 from support.command import LOSS, stdin
@@ -104,6 +105,22 @@ def test_logs_that_match_only_with_an_option(run, log, text, definition, flags):
 def test_a_log_in_utf_16_is_explained_as_decoded(run, log):
     said = reason(run, log, "step=1\r\n".encode("utf-16"), r"loss=(\d)")
     assert said == "its literal 'loss=' does not occur in the logs"
+
+
+@pytest.mark.parametrize(
+    ("event", "literal", "written"),
+    [
+        ('{"loss": 0.25}', '"loss": ', r"\"loss\": "),
+        ("loss\t0.25", "loss\t", r"loss\t"),
+        ("pérdida=1", "pérdida=", r"p\u00e9rdida="),
+    ],
+)
+def test_texts_in_strings_of_json(run, log, event, literal, written):
+    lines = [json.dumps({"level": "info", "event": one}) for one in ("loss=1", event)]
+    said = reason(run, log, "\n".join(lines), rf"{literal}([0-9.]+)")
+    where = "in strings of JSON, which are read as they stand, "
+    assert said.startswith(f"its literal {literal!r} does not occur in the logs, but {where}{written!r} does: ")
+    assert said.endswith(":2)")
 
 
 def test_no_literal_at_all(run, log):

@@ -151,7 +151,8 @@ def test_what_stands_in_no_quotes(tmp_path, log):
 def test_escapes_within_the_name(tmp_path):
     log = b"acc: 0.25\n\x1b[1macc\x1b[0m: 0.5\n\x1b[1macc:\x1b[0m 0.75\n"
     (finding,) = lint_log(Scanner([r"acc=acc: (\S+)"]), written(tmp_path, log))["acc"]
-    reason = "escape sequences within what it names exclude 2 more, as in line 2: they are removed with --ansi strip (ansi='strip')"
+    reason = "escape sequences within what it names exclude 2 more, as in line 2: they are removed with --ansi strip"
+    reason += " (ansi='strip')"
     assert finding == ("escapes-in-name", reason, None)
     assert found(tmp_path, log, r"acc=acc: (\S+)", ansi="strip") == {}
     assert found(tmp_path, b"\x1b[1macc: 0.5\x1b[0m\n", r"acc=acc: ([\d.]+)") == {}
