@@ -138,9 +138,12 @@ def longer_name(before: str) -> str:
 
     >>> longer_name("step 3 val_"), longer_name("#011"), longer_name("done..."), longer_name("2 -")
     ('val_', '', '', '')
+    >>> longer_name("epoch=0/micro_")
+    'micro_'
     """
-    name = re.search(r"[\w/.-]*\Z", before)
-    text = name[0] if name else ""
+    # of epoch=0/micro_ the number is a value
+    name = re.search(r"(?:(?<=[=:])[\d.]+/)?([\w/.-]*)\Z", before)
+    text = name[1] if name else ""
     if not re.search(rf"[{NAME_CHARACTERS}]\Z", text) or not re.search(r"[^\W\d]", text):
         return ""
     # a point or a dash belongs to a name if a letter or a digit stands before it

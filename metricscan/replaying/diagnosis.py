@@ -256,7 +256,10 @@ def _before_a_number(literals: Sequence[str], texts: Sequence[Text]) -> tuple[st
             for text, match in islice(found, _MOST_SPELLINGS):
                 start, end = match.span()
                 is_word = not _WORD.match(text.data[max(start - 1, 0) : start])
-                if is_word and match[0] != literal.encode() and _NUMBER_NEXT.match(text.data, end):
+                # another number of blanks is no other spelling, nor is a part of the literal
+                own = literal.strip().encode()
+                is_other = text.data.find(own, max(start - len(own) + 1, 0), end + len(own) - 1) < 0
+                if is_word and is_other and _NUMBER_NEXT.match(text.data, end):
                     return match[0].decode("utf-8", "replace"), _sample(text, start)
     return "", ""
 

@@ -77,10 +77,19 @@ def test_a_literal_that_stands_elsewhere_does_not_hide_another_spelling(run, log
 
 
 @pytest.mark.parametrize(
-    "text", ["loss=x\nLossless=3\n", "loss=x\nour Loss is small\n", "loss=x\nmyLoss=3\n", "loss=x loss=y\n"]
+    ("text", "definition"),
+    [
+        ("loss=x\nLossless=3\n", r"loss=([0-9.]+)"),
+        ("loss=x\nour Loss is small\n", r"loss=([0-9.]+)"),
+        ("loss=x\nmyLoss=3\n", r"loss=([0-9.]+)"),
+        ("loss=x loss=y\n", r"loss=([0-9.]+)"),
+        # as fastText and HF Trainer 5 print it
+        ("lr:  0.09\n", r"lr: ([0-9.]+)"),
+        ("{'loss': '0.6931'}\n", r"'loss': ([0-9.]+)"),
+    ],
 )
-def test_what_is_no_other_spelling(run, log, text):
-    assert "stands before a number" not in reason(run, log, text, r"loss=([0-9.]+)")
+def test_what_is_no_other_spelling(run, log, text, definition):
+    assert "stands before a number" not in reason(run, log, text, definition)
 
 
 def test_captures_that_are_no_numbers(run, log):
