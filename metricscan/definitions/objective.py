@@ -205,27 +205,31 @@ class Objective:
             hint = hint or error.hint
         else:
             if kind == "best@k" and self.step is None:
-                errors.append(f"scope={self.scope!r} needs step=NAME, the metric that counts the steps")
+                errors.append(f"scope={self.scope!r} needs step=NAME (--step NAME), the metric that counts the steps")
         try:
             check_step_place(self.step_place)
         except OptionError as error:
             errors.append(error.message)
         else:
             if self.step_place != "before" and self.step is None:
-                errors.append(f"step_place={self.step_place!r} needs step=NAME, the metric that counts the steps")
+                errors.append(
+                    f"step_place={self.step_place!r} needs step=NAME (--step NAME), the metric that counts the steps"
+                )
         if self.per_step not in PER_STEP:
             errors.append(f"per_step={self.per_step!r}: one of {', '.join(PER_STEP)} was expected")
         elif self.per_step != "last" and self.step is None:
-            errors.append(f"per_step={self.per_step!r} needs step=NAME, the metric that counts the steps")
+            errors.append(f"per_step={self.per_step!r} needs step=NAME (--step NAME), the metric that counts the steps")
         if self.restarts not in RESTARTS:
             errors.append(f"restarts={self.restarts!r}: one of {', '.join(RESTARTS)} was expected")
         elif self.restarts != "keep" and self.step is None:
-            errors.append(f"restarts={self.restarts!r} needs step=NAME, the metric that counts the steps")
+            errors.append(f"restarts={self.restarts!r} needs step=NAME (--step NAME), the metric that counts the steps")
         if self.from_step is not None:
             if not _is_finite(self.from_step):
                 errors.append(f"from_step={self.from_step!r}: a number was expected")
             elif self.step is None:
-                errors.append(f"from_step={self.from_step!r} needs step=NAME, the metric that counts the steps")
+                errors.append(
+                    f"from_step={self.from_step!r} needs step=NAME (--step NAME), the metric that counts the steps"
+                )
         if (self.target is None) == (self.goal == "Target"):
             what = (
                 "needs target=NUMBER" if self.target is None else f"and target={self.target!r}: 'Target' was expected"
@@ -242,7 +246,7 @@ class Objective:
             else:
                 if len(stepped) > 1 and self.step is None:
                     errors.append(
-                        f"a formula of {len(stepped)} metrics needs step=NAME, the metric that counts the steps"
+                        f"a formula of {len(stepped)} metrics needs step=NAME (--step NAME), the metric that counts the steps"
                     )
                     hint = (
                         hint

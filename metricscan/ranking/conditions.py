@@ -51,7 +51,7 @@ class Conditions(NamedTuple):
             if isinstance(min_step, bool) or not isinstance(min_step, (int, float)) or not math.isfinite(min_step):
                 errors.append(f"min_step={min_step!r}: a number was expected")
             elif objective is not None and objective.step is None:
-                errors.append(f"min_step={min_step!r} needs step=NAME, the metric that counts the steps")
+                errors.append(f"min_step={min_step!r} needs step=NAME (--step NAME), the metric that counts the steps")
         kinds = (exclude_doubts,) if isinstance(exclude_doubts, str) else tuple(exclude_doubts)
         for kind in kinds:
             if kind not in KINDS:
