@@ -149,7 +149,8 @@ def _counts(text: bytes, first: _Line, again: Sequence[_Line], offsets: Array) -
         return None
     # a last start without a value behind it has replaced nothing
     counts = np.diff(np.searchsorted(offsets, [first.start, *(line.start for line in again), len(text)]))
-    if not counts.all():
+    # and lines before each single value are those of a loop
+    if not counts.all() or (len(counts) > 2 and (counts == 1).all()):
         return None
     if len(head) == 1 and not (_COUNTS.search(masked_line(first.text)) or _BEGINS.search(first.text)):
         return None

@@ -100,6 +100,7 @@ def test_logs_in_archives(tmp_path):
         "train\nloss=1\neval\nacc=2\n" * 3,
         "".join(f"Epoch {n}/8\nloss={n}\n" for n in range(1, 9)),
         "Epoch\nusing cuda\nloss=1\n" * 30,
+        "Evaluating the model\n  batch 0\nloss=1\n" * 10,
         # a line of an epoch, and the value itself
         "".join(f"epoch {n} loss={n}\n" for n in range(1, 9)) * 2,
         # nothing was replaced
