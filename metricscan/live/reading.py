@@ -315,11 +315,16 @@ class LogReader:
             return self._container_part(number, stream, offset, now, state)
         if self._watches:
             self._show_before(number, stream, state)
-        missing = offset - stream.resume_offset
-        if missing > 0:
-            # It had ended within a record, whose bytes were read, and goes on all the same.
-            stream.feed(bytes(missing))
-        return PartStream(stream, offset, now, state, is_plain=is_plain)
+        record = stream.resume_offset
+        file = self.log.file_of(number)
+        if record < offset and file is not None:
+            # It had ended within a record, which goes on all the same: the rows that it had count no more.
+            for data in file.between(record, offset):
+                stream.feed(data)
+        part = PartStream(stream, offset, now, state, is_plain=is_plain)
+        if record < offset:
+            part.taken.append(Taken({}, (record,), list, {}))
+        return part
 
     def _show_before(self, number: int, stream: Stream, state: State) -> None:
         """Show a stream of text what stands before the place where it goes on: a value may end there whose rest comes next."""

@@ -35,9 +35,14 @@ LINES = [
 
 
 def doubts(dataset):
-    """Each ranking's values, and the kinds and places of their doubts."""
+    """Each ranking's values, and the kinds and places of their doubts; a journal knows of no second start without a step."""
+
+    def places(row):
+        some = [one for one in row["doubts"] if one["kind"] != "restarted"]
+        return sorted((one["kind"], one["line"] or 0, one["offset"] or 0) for one in some)
+
     return [
-        (row["job"], row["value"], sorted((one["kind"], one["line"] or 0, one["offset"] or 0) for one in row["doubts"]))
+        (row["job"], row["value"], places(row))
         for metric in ("loss", "acc")
         for goal in ("Minimize", "Maximize")
         for row in metricscan.rank(dataset, Objective(metric, goal)).to_pylist()
