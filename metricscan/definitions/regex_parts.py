@@ -22,7 +22,7 @@ NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _UNSIGNED = r"[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|{begin}[Nn]a[Nn]{end}|{begin}[Ii]nf(?:inity)?{end}"
 VALUE = rf"[-+]?(?:{_UNSIGNED.format(begin='', end=chr(92) + 'b')})"
 # The same, with what may stand between groups of digits: the whole of 1,234.5, of which float() makes no number.
-_WHOLE, _WHOLE_IN_GROUPS = r"[0-9]+\.?[0-9]*", r"[0-9]+\.?(?:[.,'\u2019\u00a0\u202f]?[0-9]+)*"
+_WHOLE, _WHOLE_IN_GROUPS = r"[0-9]+\.?[0-9]*", r"[0-9]+(?:[.,'\u2019\u00a0\u202f][0-9]+)*\.?"
 # One of these before a name makes it part of another name. No digits: logs write a tab as #011.
 NAME_CHARACTERS = "A-Za-z_/.-"
 # What may stand behind a match.

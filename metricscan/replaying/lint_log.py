@@ -108,11 +108,11 @@ def lint_log(scanner: Scanner, paths: Iterable[str], input_format: str = "plain"
         if any("|" in piece.shown for piece in one.pasted):
             codes.append("swallowing-alternation")
         drafts[name] = [*of_log, *(draft for draft in one.of_regex(regexes) if draft.code not in codes)]
-        if one.in_groups:
+        if one.in_groups or one.may_be_in_groups:
             usual, mends = value_mends(one.definition), value_mends(one.definition, in_groups=True)
+            both = mends + usual if one.in_groups else usual + mends
             drafts[name] = [
-                draft._replace(mends=mends + usual) if usual and draft.mends == usual else draft
-                for draft in drafts[name]
+                draft._replace(mends=both) if usual and draft.mends == usual else draft for draft in drafts[name]
             ]
     drafts.update(workers.drafts())
     in_groups = frozenset(name for name, one in seen.items() if one.in_groups)
@@ -130,6 +130,8 @@ class _Seen:
         self.rows = 0
         self.cut = 0
         self.in_groups = False
+        # of values that another regex would find
+        self.may_be_in_groups = False
         self.first_cut: tuple[str, float, str] | None = None
         self.in_words = 0
         self.word = ""
@@ -169,8 +171,9 @@ class _Seen:
                 self.mends.setdefault(run.start, standing_alone(run.start))
                 self.starts.setdefault(whole, (run.start, before))
 
-    def note(self, kind: str, more: list[Row], of_messages: str) -> None:
+    def note(self, kind: str, more: list[Row], of_messages: str, data: bytes) -> None:
         self.more[kind] += len(more)
+        self.may_be_in_groups |= any(number_in_groups(data, row.start) for row in more[:MOST_LOOKED_AT])
         if more:
             self.lines.setdefault(kind, f"line {more[0].line}{of_messages}")
 
@@ -321,7 +324,10 @@ def _look_for_more(
         for name, more in _more(scanner, variants, data, rows).items():
             check = stands.get(kind)
             seen[name].note(
-                kind, [row for row in more if check is None or check(seen[name].definition, data, row)], of_messages
+                kind,
+                [row for row in more if check is None or check(seen[name].definition, data, row)],
+                of_messages,
+                data,
             )
     if has_escapes and scanner.options["ansi"] == "keep":
         stripping = scanner.with_options(scanner.definitions, {**scanner.options, "ansi": "strip"})
@@ -335,7 +341,7 @@ def _look_for_more(
                 for row in found[name].beside(rows[name])
                 if texts and not any(data.find(text, row.offset, _record_end(data, row)) >= 0 for text in texts)
             ]
-            one.note("stripped", more, of_messages)
+            one.note("stripped", more, of_messages, data)
     for name, one in seen.items():
         for piece in one.pieces:
             if piece in one.pasted or piece.text.encode("utf-8", "surrogatepass") not in data:
@@ -346,7 +352,7 @@ def _look_for_more(
             pasted = known or ([] if better is None else _more(scanner, {name: better}, data, rows).get(name, []))
             if pasted and not any(set(piece.mend.edits) <= set(other.mend.edits) for other in one.pasted):
                 one.pasted.append(piece)
-                one.note(piece.text, pasted, of_messages)
+                one.note(piece.text, pasted, of_messages, data)
 
 
 def _more(scanner: Scanner, variants: dict[str, str], data: bytes, rows: dict[str, Rows]) -> dict[str, list[Row]]:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from metricscan import Scanner
 from metricscan.cli import command
 from metricscan.definitions.lint import lint
-from metricscan.definitions.regex_parts import VALUE
+from metricscan.definitions.regex_parts import VALUE, parts_of
 from metricscan.replaying.lint_log import lint_log
 from metricscan.scanning.scanner import _configured
 
@@ -163,6 +163,17 @@ def test_a_suggestion_reads_no_part_of_a_number_in_groups(tmp_path):
     some = lint_log(Scanner([r"size=size: (\S+)"]), written(tmp_path, log))["size"]
     assert [(one.code, one.suggestion) for one in some] == [("escapes-between", None)]
     assert found(tmp_path, log.replace(b",", b""), r"size=size: (\S+)")["size"][0][1] is not None
+
+
+def test_text_of_the_log_is_escaped_where_a_number_is_in_groups(tmp_path):
+    log = b"Epoch 1 [val] loss: 1,234.5 acc: 1\nEpoch 2 [val] loss: 0.75 acc: 2\nEpoch 3 [val] loss: nan\n"
+    regex = r"[val] loss: ([0-9.]+)"
+    (better,) = {one[1] for one in found(tmp_path, log, f"loss={regex}")["loss"]}
+    assert better.startswith(r"\[val\] loss: (")
+    # re would try each way to divide the digits among the groups
+    assert not parts_of(better).may_explode
+    values = Scanner([f"loss={better}"]).scan(log)["loss"]["value"].to_pylist()
+    assert values == pytest.approx([0.75, float("nan")], nan_ok=True)
 
 
 @pytest.mark.parametrize("number", ["1,234.5", "12,345", "1'234.5", "1.234,5", "1\u202f234,5", "1\u2019234"])
