@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -279,6 +280,18 @@ def test_another_terminal_stops_the_job(folder, running):
     # a job that has ended stays as it is
     assert metricscan("stop", folder)[:2] == (0, "trial_1: Stopped; it had ended already\n")
     assert read_record(str(folder)).stopped_by == "too slow"
+
+
+def test_a_job_that_takes_its_time_to_end_is_said_to(folder, running, monkeypatch, capfd):
+    monkeypatch.setattr(sys.modules["metricscan.cli.stop"], "_PATIENCE_S", 0.0)
+    running(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"])
+    thread = threading.Thread(target=main, args=(["stop", str(folder)],))
+    thread.start()
+    said = "trial_1: was asked to end, and is killed 20.0 s after SIGTERM; stop it again to kill it at once\n"
+    until(lambda: (folder / ".stop").exists() and said in capfd.readouterr().err, "the words")
+    assert metricscan("stop", folder)[0] == 0
+    thread.join(DEADLINE_S)
+    assert read_record(str(folder)).exit_code == 137
 
 
 def test_what_is_no_job_cannot_be_stopped(folder, tmp_path):
