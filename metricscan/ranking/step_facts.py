@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RESTARTED, AGAIN, MIXED = 1, 2, 3
 # More rounds than this are those of a counter, such as the batch of an epoch: there are not so many runs or folds in a log.
 _MOST_RUNS = 20
-# A rise is a jump if it is so many times as large as any other, of which so many stand before it and behind it.
-_JUMP = 10
+#: A rise is a jump if it is so many times as large as any other, of which some stand before it and behind it.
+JUMP = 10
 _LEAST_RISES = 3
 _PART = 2.0**-10
 
@@ -201,7 +201,7 @@ def _jumps(steps: Rows, value: Array, heads: Array, row: Array | None) -> Jumps:
         np.subtract(value[1:], value[:-1], out=rise[1:])
         rise[heads] = 0.0
         # the usual case: no rise is small beside the greatest of all streams
-        most = rise.max() / _JUMP * (1 + 1e-9)
+        most = rise.max() / JUMP * (1 + 1e-9)
         if not ((rise > 0) & (rise <= most)).any():
             return _no_jumps()
         greatest = np.maximum.reduceat(rise, heads)
@@ -210,7 +210,7 @@ def _jumps(steps: Rows, value: Array, heads: Array, row: Array | None) -> Jumps:
         first, last = value[heads] * _PART, value[heads + lengths - 1] * _PART
         others, slack = last - first - greatest * _PART, 1e-9 * (np.abs(first) + np.abs(last))
         odd = (lengths > 2 * _LEAST_RISES + 1) & np.isfinite(greatest)
-        odd &= greatest * _PART * np.maximum(lengths - 2, 1) >= 0.99 * _JUMP * (others - slack)
+        odd &= greatest * _PART * np.maximum(lengths - 2, 1) >= 0.99 * JUMP * (others - slack)
     if odd.any():
         # a stream whose step goes back has no jump
         odd[odd] = np.minimum.reduceat(np.append(rise, 0.0), _pairs(heads, lengths, odd))[::2] >= 0
@@ -229,7 +229,7 @@ def _jumps(steps: Rows, value: Array, heads: Array, row: Array | None) -> Jumps:
     rises = np.cumsum(rise > 0)
     before = rises[at] - 1 - rises[heads]
     after: Array = rises[heads + lengths - 1] - rises[at]
-    which = (usual > 0) & (greatest >= _JUMP * usual) & (before >= _LEAST_RISES) & (after >= _LEAST_RISES)
+    which = (usual > 0) & (greatest >= JUMP * usual) & (before >= _LEAST_RISES) & (after >= _LEAST_RISES)
     at, usual = at[which], usual[which]
     own = row[at]
     part = np.zeros(len(own), np.int32) if steps.part is None else steps.part[own]
