@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_format import DOCUMENT, FollowedFile, is_journal
-from metricscan.datasets.journal_lock import LOCK
+from metricscan.datasets.journal_lock import LOCK, is_being_written
 from metricscan.errors import SourceError
 from metricscan.live.file_events import Lost, Trouble
 from metricscan.live.identity import Checkpoint
@@ -114,7 +114,12 @@ class JobOutput:
     def _open(self, scanner: Scanner) -> None:
         """Open the journal, and go on where its rows end."""
         self._tried_at = time.monotonic()
-        self._journal = Journal.open(self._path, scanner, on_wait=self._on_wait)
+        try:
+            self._journal = Journal.open(self._path, scanner, on_wait=self._on_wait)
+        except SourceError as error:
+            if is_being_written(self._path):
+                error.hint = f"it reads the job already; tail -f {self._paths[0]} shows the output beside it"
+            raise
         self._place = _place_of(self._path)
         try:
             checkpoints = self._journal.checkpoints()

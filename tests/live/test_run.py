@@ -542,8 +542,9 @@ def _words(pid):
 
 def test_a_job_has_one_reader(folder, ready):
     job = ready(shell("echo ready; exec sleep 600"))
-    with pytest.raises(SourceError, match=f"is being written by process {os.getpid()}"):
+    with pytest.raises(SourceError, match=f"is being written by process {os.getpid()}") as caught:
         metricscan.attach(folder)
+    assert caught.value.hint == f"it reads the job already; tail -f {folder}/output.log shows the output beside it"
     job.close()
     with metricscan.attach(folder) as other:
         assert other.stop().status == "Stopped"
