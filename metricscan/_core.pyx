@@ -134,8 +134,10 @@ cdef class Stream:
             raise MemoryError
         for i in range(engine.t.n_patterns):
             self.scan.states[i].examined = engine.t.patterns[i].is_label or engine.t.patterns[i].is_companion
-            if engine.t.patterns[i].is_label and self.scan.texts == NULL:
-                self.scan.texts = <ms_texts *>zeroed(engine.t.n_patterns, sizeof(ms_texts))
+            if engine.t.patterns[i].is_label:
+                if self.scan.texts == NULL:
+                    self.scan.texts = <ms_texts *>zeroed(engine.t.n_patterns, sizeof(ms_texts))
+                self.scan.states[i].texts = &self.scan.texts[i]
         if engine.t.matches == MS_MATCHES_LAST:
             self.scan.pending = <int32_t *>zeroed(engine.t.n_patterns, sizeof(int32_t))
 

@@ -220,6 +220,7 @@ cdef extern from "kernel/pass.h" nogil:
         int64_t last_time
         uint64_t unit
         uint8_t examined
+        ms_texts *texts
     ctypedef struct ms_region:
         const uint8_t *p
     ctypedef struct ms_note:

@@ -76,6 +76,7 @@ __attribute__((always_inline)) static inline int MS_AT_LEVEL(ms_decide_any_chain
         state->rows = row + 1;
         return 1;
     }
+    if (ms_put_known_text(state, value, stop, r->row_line, r->row_offset, r->offset + (value - p))) return 1;
     left->pattern = entry->pattern;
     left->start = from - p - entry->length;
     left->end = after - p;
@@ -212,6 +213,7 @@ __attribute__((always_inline)) static inline const ms_candidate *MS_AT_LEVEL(ms_
             state->start[row] = (int64_t)((uintptr_t)from + input);
             state->rows = row + 1;
         } else {
+            if (ms_put_known_text(state, from, stop, row_line, row_offset, (int64_t)((uintptr_t)from + input))) continue;
         leave:
             left->pattern = entry->pattern;
             left->start = start - p;

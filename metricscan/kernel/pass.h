@@ -66,6 +66,7 @@ typedef struct { /* of one pattern in one stream */
     int64_t last_offset;
     int64_t last_start;
     int64_t last_time;
+    ms_texts *texts; /* of a label */
 } ms_state;
 _Static_assert(sizeof(ms_state) <= 320, "a stream of 40 metrics is to take less than 16 KB");
 

@@ -168,17 +168,32 @@ static void ms_try_position(ms_scan *scan, ms_region *r, int64_t position) {
     }
 }
 
+/* ms_candidates where some fingerprints are a single byte: a position that holds one of these is left to the slow path. */
+static size_t ms_candidates_and_bytes(const ms_tables *t, const ms_region *r, const uint32_t *positions, size_t found, ms_candidate *candidates) {
+    const uint8_t *const block = r->p + r->block;
+    size_t count = 0, done = 0;
+    for (size_t i = 0; i < found; i++) {
+        if (!t->one_group[block[positions[i]]]) continue;
+        if (done < i) count += ms_candidates(t->level, &t->find, r, positions + done, i - done, candidates + count);
+        candidates[count++] = (ms_candidate){block + positions[i], &ms_at_edge};
+        done = i + 1;
+    }
+    if (done < found) count += ms_candidates(t->level, &t->find, r, positions + done, found - done, candidates + count);
+    return count;
+}
+
 /* Try positions of a block, at most MS_SOME_POSITIONS. The slow path takes those that the fast path leaves. */
 static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positions, size_t found) {
     const ms_tables *const t = scan->tables;
     ms_candidate candidates[MS_SOME_POSITIONS];
     ms_left left;
-    if (t->has_single_bytes || scan->trace || scan->unterminated) {
+    if (scan->trace || scan->unterminated) {
         for (size_t i = 0; i < found; i++) ms_try_position(scan, r, r->block + positions[i]);
         return;
     }
     const ms_candidate *candidate = candidates;
-    const ms_candidate *const to = candidates + ms_candidates(t->level, &t->find, r, positions, found, candidates);
+    const ms_candidate *const to = candidates + (t->has_single_bytes ? ms_candidates_and_bytes(t, r, positions, found, candidates)
+                                                                     : ms_candidates(t->level, &t->find, r, positions, found, candidates));
     for (;; candidate++) {
         /* To enter the fast path for a candidate that it leaves at once costs fifty instructions. */
         for (; candidate < to && candidate->entry->fast == MS_NOT_FAST; candidate++)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
+
 /* A text of more characters names no worker: it gives no row. One of more bytes is left to Python, which counts its characters. */
 enum { MS_LABEL_CHARACTERS = 1000 };
 
@@ -38,7 +40,23 @@ static inline uint32_t ms_hash_of_text(const uint8_t *text, size_t n) {
 
 static inline int ms_is_text(const ms_texts *texts, int64_t index, const uint8_t *text, int64_t n) {
     const int64_t begin = texts->ends[index];
-    return texts->ends[index + 1] - begin == n && memcmp(texts->bytes + begin, text, (size_t)n) == 0;
+    return texts->ends[index + 1] - begin == n && ms_equal(texts->bytes + begin, text, (size_t)n);
+}
+
+/* Return the index of a text that has a number, or -1. `hash` is that of the text. */
+static inline int64_t ms_found_text(ms_texts *texts, const uint8_t *text, int64_t n, uint32_t hash) {
+    for (uint32_t slot = hash & texts->mask; texts->slots != NULL && texts->slots[slot]; slot = (slot + 1) & texts->mask) {
+        const int64_t index = (int64_t)texts->slots[slot] - 1;
+        if (texts->hashes[index] == hash && ms_is_text(texts, index, text, n)) return texts->newest = index;
+    }
+    return -1;
+}
+
+/* Return the number of a text that has one, or -1. */
+static inline int64_t ms_known_text(ms_texts *texts, const uint8_t *text, int64_t n) {
+    if (texts->count && ms_is_text(texts, texts->newest, text, n)) return texts->first + texts->newest;
+    const int64_t index = ms_found_text(texts, text, n, ms_hash_of_text(text, (size_t)n));
+    return index < 0 ? -1 : texts->first + index;
 }
 
 /* Make room for one text more of n bytes. Returns -1 if there is no memory; everything is as before then. */
@@ -80,13 +98,8 @@ static int ms_grow_texts(ms_texts *texts, int64_t n) {
 static int64_t ms_number_of_text(ms_texts *texts, const uint8_t *text, int64_t n) {
     if (texts->count && ms_is_text(texts, texts->newest, text, n)) return texts->first + texts->newest;
     const uint32_t hash = ms_hash_of_text(text, (size_t)n);
-    for (uint32_t slot = hash & texts->mask; texts->slots != NULL && texts->slots[slot]; slot = (slot + 1) & texts->mask) {
-        const int64_t index = (int64_t)texts->slots[slot] - 1;
-        if (texts->hashes[index] == hash && ms_is_text(texts, index, text, n)) {
-            texts->newest = index;
-            return texts->first + index;
-        }
-    }
+    const int64_t found = ms_found_text(texts, text, n, hash);
+    if (found >= 0) return texts->first + found;
     if (ms_grow_texts(texts, n) < 0) return -1;
     const int64_t index = texts->count++;
     uint32_t slot = hash & texts->mask;
