@@ -89,9 +89,7 @@ def facts_table(
             found.append(place | where | {"kind": "crash", "note": facts.dumped(crash._asdict())})
         for name, one in suspects.get(at, {}).items():
             found.append(place | {"kind": "suspects", "metric": name, "note": facts.dumped(facts.of_suspects(one))})
-        for again in restarts.get(at, ()):
-            where = {"text": again.message, "line": again.line, "offset": again.offset}
-            found.append(place | where | {"kind": "restart", "note": facts.dumped(again._asdict())})
+        found += [place | restart_row(one) for one in restarts.get(at, ())]
     first = _place(logs[0])
     counts = {**common, "path": logs[0]["path"], "stats": facts.of_stats(stats)}
     found.append(first | {"kind": "counts", "note": facts.dumped(counts)})
@@ -99,6 +97,12 @@ def facts_table(
         where = {"text": error.message, "offset": error.offset}
         found.append(first | where | {"kind": "error", "note": facts.dumped(facts.of_error(error))})
     return pa.Table.from_pylist(found, schema=SCANNED)
+
+
+def restart_row(one: Restart) -> dict[str, Any]:
+    """The row of a second start, without what says to which log it belongs."""
+    where = {"text": one.message, "line": one.line, "offset": one.offset}
+    return where | {"kind": "restart", "note": facts.dumped(one._asdict())}
 
 
 def _place(log: Mapping[str, Any]) -> dict[str, Any]:

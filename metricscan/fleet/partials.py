@@ -28,6 +28,7 @@ from metricscan.ranking.deciding import decided, metrics_read
 from metricscan.ranking.in_pieces import PIECE_ROWS
 from metricscan.ranking.ranking import check_metric
 from metricscan.ranking.stepless import repeated_counts
+from metricscan.replaying.step_shapes import seems_to_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -280,12 +281,22 @@ def _settled(partial: pa.Table, rows: dict[str, pa.Table]) -> pa.Table:
         partial.filter(pc.not_equal(partial["kind"], "outcome")).select(SCANNED.names),
     )
     if pc.any(pc.is_valid(scan.facts["since"])).as_py():
+        if objective is not None and objective.step is None:
+            # in a log all of whose ranges are there, counters may go back
+            counters = {
+                name: _of_ranges(some) for name, some in rows.items() if name not in needed and seems_to_count(name)
+            }
+            scan = Scan(scan.rows | counters, scan.facts)
         scan = split(with_lines(scan.as_table()))
+        scan = Scan(
+            {name: some if name in needed else _of_ranges(some) for name, some in scan.rows.items()}, scan.facts
+        )
     done = set(outcomes["job"].to_pylist())
     heads = _of_kind(scan.facts, "log")
     waiting_heads = heads.filter(pc.invert(pc.is_in(heads["job"], pa.array(done, pa.string()))))
     whole = dict(_complete(waiting_heads))
-    found = [] if objective is None else list(_decided(scan, whole, objective, at_best))
+    deciding = Scan({name: some for name, some in scan.rows.items() if name in needed}, scan.facts)
+    found = [] if objective is None else list(_decided(deciding, whole, objective, at_best))
     waiting = {}
     if not {*pc.unique(waiting_heads["job"]).to_pylist()} <= whole.keys():
         over = pa.array([*done, *whole], pa.string())
@@ -297,6 +308,11 @@ def _settled(partial: pa.Table, rows: dict[str, pa.Table]) -> pa.Table:
     keyed = table.append_column("order", pc.index_in(table["kind"], pa.array(_KINDS)))
     order = ["number", "job", "stream", "part", "since", "order", "metric"]
     return table.take(pc.sort_indices(keyed, [(name, "ascending") for name in order]))
+
+
+def _of_ranges(rows: pa.Table) -> pa.Table:
+    """The rows of ranges whose logs are not complete."""
+    return rows.filter(pc.is_valid(rows["since"]))
 
 
 def needed_for(objective: Objective | None, at_best: Sequence[str]) -> list[str]:

@@ -17,15 +17,20 @@ import pyarrow.compute as pc
 
 from metricscan.errors import OptionError, SourceError
 from metricscan.fleet import facts
-from metricscan.fleet.found import facts_table, log_note
+from metricscan.fleet.found import facts_table, log_note, restart_row
 from metricscan.fleet.rows import LogNames, Scan, merged_rows
 from metricscan.fleet.tables import LOGS, SCANNED, conformed, joined
+from metricscan.logs._reading import AGAIN_BYTES
+from metricscan.logs.exports import text_head
+from metricscan.replaying.counters import Counters
+from metricscan.replaying.second_start import restarts_of
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.suspects import MOST_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from metricscan.datasets.evidence import Restart
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.suspects import LogSuspects
@@ -94,7 +99,12 @@ def scan_range(log: Mapping[str, Any], scanner: Scanner, common: Mapping[str, An
     note |= {"end": log["end"], "newlines": newlines, "last": last}
     crashes = {} if crash is None else {0: crash}
     errors = [] if failure is None else [failure]
-    return Scan(merged_rows(rows), facts_table([log], [note], crashes, {0: suspects}, {}, stats, errors, common))
+    restarts: tuple[Restart, ...] = ()
+    if not log["start"] and not log["part"] and failure is None:
+        # the first line is looked for in the log's first bytes, which may be those of several ranges
+        restarts = restarts_of(scanner, text_head(log["path"], "plain", AGAIN_BYTES)[0], has_places=True)
+    facts_of = facts_table([log], [note], crashes, {0: suspects}, {0: restarts}, stats, errors, common)
+    return Scan(merged_rows(rows), facts_of)
 
 
 def with_lines(table: pa.Table) -> pa.Table:
@@ -157,8 +167,10 @@ def _whole(table: pa.Table, heads: Sequence[dict[str, Any]]) -> pa.Table:
         elif row["kind"] == "crash" and (document["after"] is None or last < document["after"]):
             document["line"] = row["line"] = row["line"] + lines_before
             facts_of.append(row | {"note": facts.dumped(document), "since": None})
-        elif row["kind"] == "error":
+        elif row["kind"] in ("error", "restart"):
             facts_of.append(row | {"since": None})
+    if not first["superseded"]:
+        facts_of += [place | restart_row(one) for one in _counters_back(rows, common.get("metrics", ()))]
     for counts in stats.metrics.values():
         # as many as a scan of the whole log tells apart
         counts.units = dict(list(counts.units.items())[:MOST_UNITS])
@@ -168,6 +180,17 @@ def _whole(table: pa.Table, heads: Sequence[dict[str, Any]]) -> pa.Table:
     ]
     facts_of.append(place | {"kind": "counts", "note": facts.dumped({**common, "stats": facts.of_stats(stats)})})
     return joined([rows, pa.Table.from_pylist(facts_of, schema=SCANNED)], SCANNED)
+
+
+def _counters_back(rows: pa.Table, metrics: Sequence[str]) -> tuple[Restart, ...]:
+    """Where a counter of a whole log goes back or jumps, by its rows in order."""
+    values = rows.filter(pc.equal(rows["kind"], "value"))
+    counters = Counters(metrics)
+    for name in metrics:
+        own = values.filter(pc.equal(values["metric"], name)).combine_chunks()
+        for batch in own.to_batches():
+            counters.add(name, range(1), [batch.num_rows], batch)
+    return counters.end_logs().get(0, ())
 
 
 def _sums(newlines: Iterable[int]) -> Iterator[int]:

@@ -43,6 +43,9 @@ class Counters:
     def add(self, name: str, logs: range, rows: Sequence[int] | Array, batch: pa.RecordBatch) -> None:
         """Add rows of a metric, of which each log has so many."""
         if name in self._batches and self._sizes[name] < _MOST_ROWS:
+            if len(logs) == 1:
+                batch = batch.slice(0, _MOST_ROWS - self._sizes[name])
+                rows = [batch.num_rows]
             self._batches[name].append((logs, rows, batch))
             self._sizes[name] += batch.num_rows
 
