@@ -40,7 +40,8 @@ __attribute__((noinline)) static void ms_try_misses(ms_scan *scan, ms_region *r,
         const ms_pattern *q = &scan->tables->patterns[miss.pattern];
         const int32_t companion = q->companion;
         const int is_near = q->has_near && (miss.is_found || ms_may_hold_value(q, r->p, miss.record, miss.end));
-        const int64_t cut = ms_value_at_end(q, r->p, miss.record, miss.end);
+        const int may_be_cut = ms_may_be_cut(r->p + miss.record, r->p + miss.end, r->p + miss.next, r->p + r->n);
+        const int64_t cut = may_be_cut ? ms_value_at_end(q, r->p, miss.record, miss.end) : -1;
         if ((!is_near && cut < 0) || ms_has_row_at(&scan->states[miss.pattern], miss.offset)) continue;
         r->serial = miss.serial;
         r->record = miss.record;
