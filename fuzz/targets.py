@@ -77,6 +77,9 @@ def _options(choices: Choices) -> dict[str, str]:
 
 
 def _compared(regexes: list[str], log: bytes, cuts: list[int], options: dict[str, str]) -> int:
+    if log[:1] == b"\0" and log.lstrip(b"\0")[:2] in (b"\xfe\xff", b"\xff\xfe"):
+        # the oracle knows no mark behind NULs
+        return 0
     try:
         return compare(regexes, log, cuts, **options)
     except (TooSlow, SourceError):
