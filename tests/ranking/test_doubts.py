@@ -266,7 +266,7 @@ def test_tables_without_logs_have_doubts_without_paths():
 def test_conditions_that_are_invalid():
     found = tables(ROWS)
     with pytest.raises(
-        OptionError, match=r"min_step=5 needs step=NAME, .*; exclude_doubts='crash': one of diverged, near-miss-after"
+        OptionError, match=r"min_step=5 needs step=NAME .*; exclude_doubts='crash': one of diverged, near-miss-after"
     ) as caught:
         rank(found, LAST, min_step=5, exclude_doubts=["crash"])
     assert caught.value.hint == "did you mean 'crashed'?"
