@@ -147,6 +147,8 @@ class _Seen:
         self.variants = _variants(definition)
         self.pieces: list[Verbatim] = verbatim_pieces(definition)
         self.pasted: list[Verbatim] = []
+        # classes such as [val] that stand in the log, and how many rows are of records in which they do not
+        self.letters: Counter[str] = Counter()
 
     def look_at(self, data: bytes, rows: Rows, cut_starts: set[int], of_messages: str) -> None:
         self.rows += min(len(rows), MOST_LOOKED_AT)
@@ -228,6 +230,11 @@ class _Seen:
         for piece in self.pasted:
             reason = f"`{piece.shown}` does not match {piece.text.strip()!r}, which stands in {self.lines[piece.text]}"
             found.append(Draft("unescaped-text", reason, (piece.mend,)))
+        for text, count in self.letters.items():
+            reason = f"`{text}` takes one of these letters, and {text!r} stands in {self.lines[text]}: "
+            found.append(
+                Draft("unescaped-text", reason + f"{count:,} of {self.rows:,} values have no such text before them")
+            )
         if self.more["lines"] and not self.rows:
             reason = f"what it names never stands in one record; the last of it does, as in {self.lines['lines']}"
             found.append(Draft("spans-lines", reason, self.variants["lines"]))
@@ -353,6 +360,14 @@ def _look_for_more(
             if pasted and not any(set(piece.mend.edits) <= set(other.mend.edits) for other in one.pasted):
                 one.pasted.append(piece)
                 one.note(piece.text, pasted, of_messages, data)
+            elif not pasted and better is not None and re.fullmatch(r"\[[A-Za-z]{3,}\]", piece.shown):
+                # [val] takes one letter, which stands nearly everywhere
+                text = piece.text.encode()
+                first = next((row for row in rows[name] if text in data[row.offset : row.start]), None)
+                without = sum(text not in data[row.offset : row.start] for row in rows[name].first(MOST_LOOKED_AT))
+                if first is not None and without:
+                    one.letters[piece.shown] += without
+                    one.lines.setdefault(piece.shown, f"line {first.line}{of_messages}")
 
 
 def _more(scanner: Scanner, variants: dict[str, str], data: bytes, rows: dict[str, Rows]) -> dict[str, list[Row]]:

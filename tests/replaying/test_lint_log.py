@@ -165,6 +165,15 @@ def test_a_suggestion_reads_no_part_of_a_number_in_groups(tmp_path):
     assert found(tmp_path, log.replace(b",", b""), r"size=size: (\S+)")["size"][0][1] is not None
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_class_that_stands_in_the_log_takes_one_letter(tmp_path, blank):
+    log = b"[train] eval loss=3 [Eval] x\n[Eval] loss=2\n[Eval] loss=1\n".replace(b"[Eval] ", b"[Eval] l ")
+    some = lint_log(Scanner([rf"loss=[Eval]{blank}.*loss=([0-9.]+)"]), written(tmp_path, log))["loss"]
+    reason = "`[Eval]` takes one of these letters, and '[Eval]' stands in line 2: 1 of 3 values have no such text before them"
+    assert [one.reason for one in some if one.code == "unescaped-text"] == [reason]
+    assert found(tmp_path, log.split(b"\n", 1)[1], r"loss=[Eval].*loss=([0-9.]+)") == {}
+
+
 def test_text_of_the_log_is_escaped_where_a_number_is_in_groups(tmp_path):
     log = b"Epoch 1 [val] loss: 1,234.5 acc: 1\nEpoch 2 [val] loss: 0.75 acc: 2\nEpoch 3 [val] loss: nan\n"
     regex = r"[val] loss: ([0-9.]+)"
