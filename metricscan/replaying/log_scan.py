@@ -160,6 +160,10 @@ class LogScanner:
         self._held = HeldRows()
         self._shared = self._shared_files()
 
+    def __getstate__(self) -> dict[str, object]:
+        # a result is pickled with its replay, which scans nothing any more: a plan of its own cannot be pickled
+        return {name: value for name, value in vars(self).items() if name not in ("_plan", "_batches")}
+
     def _shared_files(self) -> dict[str, SharedFile]:
         """By path, the files that hold several logs and are read from their beginning on."""
         numbers: dict[str, list[int]] = {}
