@@ -6,7 +6,7 @@ import sys
 import warnings
 
 import atheris
-from parts import PARTS
+from core_targets import PARTS
 from readers import READERS
 from targets import TARGETS
 

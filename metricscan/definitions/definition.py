@@ -260,9 +260,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name).casefold()
 
 
+_SHOWN_BITS = 256
+
+
 def _kind(item: Any) -> str:
     if item is None:
         return "null"
+    if isinstance(item, int) and item.bit_length() > _SHOWN_BITS:
+        return f"an int of {item.bit_length():,} bits"  # repr refuses thousands of digits
     if isinstance(item, (bool, int, float)):
         return f"{type(item).__name__} {item!r}"
     return f"a {type(item).__name__}"

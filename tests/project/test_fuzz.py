@@ -10,7 +10,7 @@ import pytest
 FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
 sys.path.insert(0, str(FUZZ))
 
-from parts import PARTS  # noqa: E402
+from core_targets import PARTS  # noqa: E402
 from random_readers import changed  # noqa: E402
 from readers import READERS  # noqa: E402
 from targets import TARGETS  # noqa: E402
