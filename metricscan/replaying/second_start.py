@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from metricscan.logs.job import Notice, is_read_once
 from metricscan.replaying.counters import Counters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -45,12 +46,16 @@ class Restarts:
     """
 
     def __init__(self, scanner: Scanner) -> None:
-        self._scanner = scanner
-        self._counters = Counters(name for name in scanner.metrics if name not in scanner.labels)
+        self._scanner = _without_labels(scanner)
+        self._counters = Counters(self._scanner.metrics)
+        self._batches: dict[str, list[tuple[range, Sequence[int] | Array, pa.RecordBatch]]] = {}
 
     def add(self, name: str, logs: range, rows: Sequence[int] | Array, batch: pa.RecordBatch) -> None:
         """Add rows of a metric, of which each of some logs has so many."""
         self._counters.add(name, logs, rows, batch)
+        if len(logs) > 1 and name in self._scanner.metrics:
+            # the rows of a log that is scanned alone may be too many to keep
+            self._batches.setdefault(name, []).append((logs, rows, batch))
 
     def end_logs(self, logs: range, scans: LogScanner) -> dict[int, tuple[Restart, ...]]:
         """By the number of a log, where its program was started again. To be called when the scan of these logs is over."""
@@ -60,7 +65,23 @@ class Restarts:
             # the first line of a later piece begins nothing
             text = None if scans.logs[number].part else scans.text_of(number, AGAIN_BYTES)
             if text is not None:
-                found[number] = (*restarts_of(self._scanner, text[0], has_places=text[1]), *found.get(number, ()))
+                data, has_places = text
+                # small logs are scanned together, and the rows are known
+                known = partial(self._offsets_of, number) if len(logs) > 1 and has_places else None
+                again = restarts_of(self._scanner, data, has_places=has_places, offsets_of=known)
+                found[number] = (*again, *found.get(number, ()))
+        self._batches.clear()
+        return found
+
+    def _offsets_of(self, number: int) -> dict[str, Array]:
+        """The places of the records with rows of one of several logs, by metric."""
+        found = {}
+        for name in self._scanner.metrics:
+            parts = []
+            for logs, rows, batch in self._batches.get(name, ()):
+                begin = int(np.sum(rows[: number - logs.start]))
+                parts.append(batch.column("offset").slice(begin, int(rows[number - logs.start])).to_numpy())
+            found[name] = np.concatenate(parts) if parts else np.empty(0, np.int64)
         return found
 
 
@@ -83,21 +104,35 @@ class SecondStart(NamedTuple):
     values: int
 
 
-def second_starts(scanner: Scanner, text: bytes) -> dict[str, SecondStart]:
+def second_starts(
+    scanner: Scanner, text: bytes, offsets_of: Callable[[], Mapping[str, Array]] | None = None
+) -> dict[str, SecondStart]:
     """By metric, the places at which the first line of a text stands again, between values of the metric.
 
     Times and numbers of processes may differ. What regularly comes back, as at each epoch, is no start.
+
+    Parameters
+    ----------
+    scanner : Scanner
+    text : bytes
+    offsets_of : callable, optional
+        Gives the places of the records with rows, by metric; without it the text is scanned.
     """
     found = first_line_again(text)
     if found is None or not found[1]:
         return {}
     first, *again = (next(_lines(text, at, 1)) for at in (found[0], *found[1]))
-    definitions = [one for one in scanner.definitions if one.name not in scanner.labels]
-    tables = scanner.with_options(definitions, scanner.options).scan(text, threads=1)
+    if not _may_begin(first) and len({_second(text, line) for line in (first, *again)}) > 1:
+        # whatever the rows are: they do not begin with the same two lines, and one line is not enough
+        return {}
+    if offsets_of is None:
+        tables = _without_labels(scanner).scan(text, threads=1)
+        places: Mapping[str, Array] = {metric: table["offset"].to_numpy() for metric, table in tables.items()}
+    else:
+        places = offsets_of()
     lines = None
     starts = {}
-    for metric, table in tables.items():
-        offsets = table["offset"].to_numpy()
+    for metric, offsets in places.items():
         counts = _counts(text, first, again, offsets)
         if counts is None:
             continue
@@ -107,10 +142,12 @@ def second_starts(scanner: Scanner, text: bytes) -> dict[str, SecondStart]:
     return starts
 
 
-def restarts_of(scanner: Scanner, text: bytes, *, has_places: bool) -> tuple[Restart, ...]:
+def restarts_of(
+    scanner: Scanner, text: bytes, *, has_places: bool, offsets_of: Callable[[], Mapping[str, Array]] | None = None
+) -> tuple[Restart, ...]:
     """What :func:`second_starts` finds, as evidence; of a text that has not the places of its log without them."""
     found = []
-    for metric, one in second_starts(scanner, text).items():
+    for metric, one in second_starts(scanner, text, offsets_of).items():
         times = f", the last of {one.times:,} times" if one.times > 1 else ""
         values = "1 value" if one.values == 1 else f"{one.values:,} values"
         message = f"the first line of the log stands in it again{times}, behind {values} of {metric}"
@@ -152,9 +189,25 @@ def _counts(text: bytes, first: _Line, again: Sequence[_Line], offsets: Array) -
     # and lines before each single value are those of a loop
     if not counts.all() or (len(counts) > 2 and (counts == 1).all()):
         return None
-    if len(head) == 1 and not (_COUNTS.search(masked_line(first.text)) or _BEGINS.search(first.text)):
+    if len(head) == 1 and not _may_begin(first):
         return None
     return counts
+
+
+def _without_labels(scanner: Scanner) -> Scanner:
+    if not scanner.labels:
+        return scanner
+    return scanner.with_options([one for one in scanner.definitions if one.name not in scanner.labels], scanner.options)
+
+
+def _may_begin(line: _Line) -> bool:
+    """Whether a line alone may begin a run."""
+    return bool(_COUNTS.search(masked_line(line.text)) or _BEGINS.search(line.text))
+
+
+def _second(text: bytes, line: _Line) -> bytes | None:
+    """The line behind this one."""
+    return next((masked_line(one.text) for one in _lines(text, line.start + len(line.text), 1)), None)
 
 
 def _lines(text: bytes, at: int, most: int) -> Iterator[_Line]:
