@@ -1,6 +1,6 @@
 """The same log twice: jobs in one folder that have the same values at the same places, such as a log beside its print-out.
 
-Of each job a few rows are compared, and a sum of all its values, so this costs next to nothing however many rows there are.
+Of each job a few rows are compared, and a hash of all its values, so this costs next to nothing however many rows there are.
 Places may differ by what one of the logs has before the first value.
 """
 
@@ -29,10 +29,12 @@ MOST_ROWS = 1 << 19
 #: So many rows of each job are compared, among them the first and the last, of which so many values must differ.
 _SAMPLES = 5
 LEAST_DISTINCT = 3
-#: How many numbers are kept of each job: values, places, and a sum of all values.
+#: How many numbers are kept of each job: values, places, and a hash of all values.
 SAMPLES = 2 * _SAMPLES + 1
-# So many bits of the sum are kept, as an integer that a double holds.
-_SUM_BITS = 52
+# So many bits of the hash are kept, as an integer that a double holds.
+_HASH_BITS = 52
+# Odd numbers without a pattern, by which bits are multiplied: those of MurmurHash3's last step.
+_FACTORS = np.array([0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53], np.uint64)
 #: The columns of samples with the first and the last value.
 ENDS = (0, _SAMPLES - 1)
 
@@ -85,7 +87,7 @@ class Copy(NamedTuple):
 
 
 def samples_of(value: Array, start_at: Callable[[Array], Array], starts: Array, ends: Array) -> Array:
-    """What jobs are compared by: some values, the distances of their places from the first, and the sum of all values' bits.
+    """What jobs are compared by: some values, the distances of their places from the first, and a hash of all values.
 
     Parameters
     ----------
@@ -113,14 +115,24 @@ def samples_of(value: Array, start_at: Callable[[Array], Array], starts: Array, 
             at = begin + last * number // (_SAMPLES - 1)
             samples[some, number] = value[at]
             samples[some, _SAMPLES + number] = start_at(at) - first
-        edges = np.column_stack((begin, ends[some])).ravel()
-        bits = np.ascontiguousarray(value).view(np.int64)
-        if (edges[1:-1:2] == edges[2::2]).all() and edges[-1] == len(bits):
-            sums = np.add.reduceat(bits, begin)
-        else:
-            sums = np.add.reduceat(np.append(bits, 0), edges)[::2]
-        samples[some, 2 * _SAMPLES] = sums & ((1 << _SUM_BITS) - 1)
+        samples[some, 2 * _SAMPLES] = _hashes(value, begin, ends[some])
     return samples
+
+
+def _hashes(value: Array, begin: Array, end: Array) -> Array:
+    """A hash of the bits of each job's values, in their order.
+
+    A sum of the bits themselves would be that of other values, too: 0.31 and 0.35, say, beside 0.32 and 0.34.
+    """
+    bits = np.ascontiguousarray(value).view(np.uint64) * _FACTORS[0]
+    bits ^= bits >> np.uint64(33)
+    bits *= _FACTORS[1]
+    bits ^= bits >> np.uint64(33)
+    # each value counts by its distance from the job's first one: the sum of (2 (i - begin) + 1) * bits[i]
+    weighed = bits * np.arange(1, 2 * len(bits), 2, dtype=np.uint64)
+    edges = np.column_stack((begin, end)).ravel()
+    sums, weights = (np.add.reduceat(np.append(one, np.uint64(0)), edges)[::2] for one in (bits, weighed))
+    return (weights - 2 * begin.astype(np.uint64) * sums) >> np.uint64(64 - _HASH_BITS)
 
 
 def copies(

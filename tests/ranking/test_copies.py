@@ -13,6 +13,12 @@ TEXT = "".join(LINES)
 BEST = Objective("acc", "Maximize", "max")
 
 
+def alike(fourth, fifth):
+    """A log whose fourth and fifth values are these."""
+    values = [0.25, 0.26, 0.27, fourth, fifth, *(0.3 + n / 100 for n in range(7))]
+    return "".join(f"Epoch(val) [{n}] acc: {value:.4f}\n" for n, value in enumerate(values, 1))
+
+
 def statuses(result):
     return dict(zip(result.ranking["job"].to_pylist(), result.ranking["objective_status"].to_pylist(), strict=True))
 
@@ -53,6 +59,9 @@ def test_one_of_two_equal_logs_counts(tmp_path, scope, step):
         # another value, another place, one more value
         {"a.log": TEXT, "b.log": TEXT.replace("0.5500", "0.5501")},
         *({"a.log": TEXT, "b.log": TEXT.replace(line, line.replace("0.5", "0.9"))} for line in LINES),
+        # values with the same sum, and the same values in another order, none of them among those that are compared
+        {"a.log": alike(0.31, 0.35), "b.log": alike(0.32, 0.34)},
+        {"a.log": alike(0.31, 0.35), "b.log": alike(0.35, 0.31)},
         {"a.log": TEXT, "b.log": "".join(line.replace("acc", " " * (at % 3) + "acc") for at, line in enumerate(LINES))},
         {"a.log": TEXT, "b.log": f"{TEXT}Epoch(val) [13] acc: 0.5\n"},
         # too little to go by
