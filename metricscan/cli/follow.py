@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from metricscan.cli.counts import print_troubles
-from metricscan.cli.goal import step_place_option
+from metricscan.cli.goal import live_block_option, step_place_option
 from metricscan.cli.live_table import LiveTable
 from metricscan.cli.options import (
     FollowReading,
@@ -65,12 +65,7 @@ def _seconds(name: str, default: float | None, text: str) -> Callable[[_Command]
     "printed.",
 )
 @step_place_option
-@click.option(
-    "--block",
-    metavar="REGEX",
-    help="The records that separate blocks, for --step-place block, which it implies beside --step. They are kept for rank and "
-    "plot.  [default: lines of -, = or +]",
-)
+@live_block_option
 @click.option(
     "--worker",
     "workers",

@@ -154,6 +154,14 @@ step_place_option = click.option(
     "in the same block, between lines of -, = or +.  [default: before]",
 )
 
+#: Of what reads logs while they grow: its rows may be ranked later.
+live_block_option = click.option(
+    "--block",
+    metavar="REGEX",
+    help="The records that separate blocks, for --step-place block, which it implies beside --step. They are kept for rank and "
+    "plot.  [default: lines of -, = or +]",
+)
+
 per_step_option = click.option(
     "--per-step",
     type=click.Choice(["last", "first", "mean", "all"]),

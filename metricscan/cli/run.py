@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metricscan.cli.counts import print_silent, print_troubles
-from metricscan.cli.goal import step_place_option
+from metricscan.cli.goal import live_block_option, step_place_option
 from metricscan.cli.job_signals import Forwarder, ReadingStopped
 from metricscan.cli.live_panel import LivePanel, elapsed
 from metricscan.cli.options import (
@@ -110,12 +110,7 @@ def duration(text: str) -> float:
 @matching_options
 @click.option("--step", metavar="NAME", help="The metric that counts the steps.")
 @step_place_option
-@click.option(
-    "--block",
-    metavar="REGEX",
-    help="The records that separate blocks, for --step-place block, which it implies beside --step. They are kept for rank and "
-    "plot.  [default: lines of -, = or +]",
-)
+@live_block_option
 @click.option("--tuning-job", metavar="FILE", help="A tuning request: metrics, environment, static hyperparameters.")
 @click.option(
     "--training-definition", metavar="NAME", help="Which training job definition of the request, if it has several."
