@@ -59,7 +59,7 @@ lint: $(BUILT)
 
 types: $(BUILT)
 	$(BIN)/mypy
-	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan.datasets._row_text metricscan.datasets._packing metricscan.logs._reading metricscan.logs._events metricscan.logs._natural metricscan.live._inotify metricscan.live._digest
+	$(BIN)/stubtest --mypy-config-file pyproject.toml metricscan._core metricscan.datasets._row_text metricscan.datasets._packing metricscan.logs._reading metricscan.logs._first_line metricscan.logs._events metricscan.logs._natural metricscan.live._inotify metricscan.live._digest
 
 demo: $(BUILT)
 	$(METRICSCAN) check data/gan/gan.log -d data/gan/gan.definitions.json

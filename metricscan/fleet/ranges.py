@@ -20,7 +20,7 @@ from metricscan.fleet import facts
 from metricscan.fleet.found import facts_table, log_note, restart_row
 from metricscan.fleet.rows import LogNames, Scan, merged_rows
 from metricscan.fleet.tables import LOGS, SCANNED, conformed, joined
-from metricscan.logs._reading import AGAIN_BYTES
+from metricscan.logs._first_line import AGAIN_BYTES
 from metricscan.logs.exports import text_head
 from metricscan.replaying.counters import Counters
 from metricscan.replaying.second_start import restarts_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from metricscan.datasets.evidence import Restart
-from metricscan.logs._reading import AGAIN_BYTES, first_line_again, masked_line
+from metricscan.logs._first_line import AGAIN_BYTES, first_line_again, masked_line
 from metricscan.logs.exports import text_head
 from metricscan.logs.job import Notice, is_read_once
 from metricscan.replaying.counters import Counters

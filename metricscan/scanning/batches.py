@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.errors import SourceError
-from metricscan.logs._reading import AGAIN_BYTES, FirstLine
+from metricscan.logs._first_line import AGAIN_BYTES, FirstLine
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.source import CHUNK_BYTES, open_source
 from metricscan.logs.tails import TAIL_BYTES, crash_of, joined_tail

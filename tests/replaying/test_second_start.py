@@ -14,7 +14,7 @@ from support.folders import tree
 
 from metricscan import Dataset, Objective, Scanner, rank, replay
 from metricscan.cli import main
-from metricscan.logs._reading import FirstLine, first_line_again, masked_line
+from metricscan.logs._first_line import FirstLine, first_line_again, masked_line
 from metricscan.replaying.counters import Counters
 
 REGEX = r"loss=loss=(\S+)"
