@@ -42,10 +42,11 @@ def load_definitions(source: Any) -> tuple[MetricDefinition, ...]:
     ----------
     source : path or iterable
         The path (a str is always one) of a file, or what such a file holds: a list of ``{"Name": .., "Regex": ..}``, whose
-        items may also be :class:`MetricDefinition` or ``"NAME=REGEX"``; a mapping of names to regexes; or an object with such
-        a list under ``MetricDefinitions``, at any depth. ``Description`` is allowed beside a regex. A file is JSON (which may
-        have trailing commas, as the documentation's lists do), YAML, Python source that assigns the list, of which nothing
-        is run, a Jupyter notebook, or a table with tabs and the columns ``metric_name`` and ``metric_regex``.
+        items may also be :class:`MetricDefinition` or ``"NAME=REGEX"``; a single :class:`MetricDefinition`; a mapping of
+        names to regexes; or an object with such a list under ``MetricDefinitions``, at any depth. ``Description`` is allowed
+        beside a regex. A file is JSON (which may have trailing commas, as the documentation's lists do), YAML, Python source
+        that assigns the list, of which nothing is run, a Jupyter notebook, or a table with tabs and the columns
+        ``metric_name`` and ``metric_regex``.
 
     Raises
     ------
@@ -316,7 +317,7 @@ def listed(source: Any) -> tuple[list[Any], list[Fault]]:
                 if not isinstance(value, str)
             ]
     if isinstance(source, MetricDefinition):
-        return [], [_NO_LIST]
+        return [source], []
     if isinstance(source, (set, frozenset)):
         hint = "write [..] in place of {..}: a set has no order"
         return [], [Fault(None, None, None, None, f"{_kind(source)} where a list of {EXPECTED} was expected", hint)]

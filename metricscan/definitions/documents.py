@@ -26,7 +26,8 @@ _START = re.compile(r"""\s*(["']?)[\w.]*\1\s*[:=]\s*(?=[\[{])""")
 _PYTHON_WORD = re.compile(r"""'|[rRbBuU]{1,2}["']|#|\(|(?:True|False|None|[A-Za-z_][\w.]*\s*\()""")
 _ASSIGNMENT = re.compile(
     r"""^[ \t]*[A-Za-z_][\w.]*\s*(?::\s*(?:list|List|tuple|dict|Sequence|Final)\b[^=\n]*)?=\s*"""
-    r"""(?:[\[{(]\s*(?:$|[\[\]{}'"#]|[rR]["']|[\w.]+\()|[\w.]+\(.*)""",
+    r"""(?:[\[{(]\s*(?:$|[\[\]{}'"#]|[rR]["']|[\w.]+\()|[\w.]+\(.*)"""
+    r"""|^[ \t]*(?:[\w.]+\.)?MetricDefinition\(""",
     re.MULTILINE,
 )
 # Aliases may name a value often: a small file can stand for a huge one.
@@ -92,7 +93,9 @@ def read_pasted(text: str, *, is_python: bool = False, spelled: bool = False) ->
         return read_json(blanked(bare), spelled=spelled), []
     except json.JSONDecodeError as error:
         first = error
-    if is_python or start is not None or _PYTHON_WORD.match(text, first.pos) or _ASSIGNMENT.search(text):
+    # an object cannot begin with a list or another object; a set may
+    is_set = first.msg.startswith("Expecting property name") and text[first.pos : first.pos + 1] in ("{", "[")
+    if is_python or start is not None or is_set or _PYTHON_WORD.match(text, first.pos) or _ASSIGNMENT.search(text):
         # a bare `= [` is no statement
         source = bare if start is not None and not re.match(r"\s*[A-Za-z_]", text) else text
         return read_python(source)
@@ -109,7 +112,7 @@ def read_pasted(text: str, *, is_python: bool = False, spelled: bool = False) ->
 
 
 def has_assignment(text: str) -> bool:
-    """Whether a text looks like Python source that assigns a list, a dictionary or a call."""
+    """Whether a text looks like Python source that assigns a list, a dictionary or a call, or makes a definition."""
     return _ASSIGNMENT.search(text) is not None
 
 

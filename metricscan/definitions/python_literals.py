@@ -21,6 +21,9 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _MAGIC = re.compile(r"^([ \t]*)([%!?][^\r\n]*)", re.MULTILINE)
 # Methods that change a list or a dictionary.
 _CHANGES = frozenset(["append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault", "__setitem__"])
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+# What Python says at the end of a text in which a bracket is open.
+_AT_THE_END = "EOF in multi-line statement"
 # Names of the arguments and variables that hold metric definitions.
 _MEANT = re.compile(r"(?i)metric_?def|definitions$")
 
@@ -83,6 +86,8 @@ def _read(text: str) -> tuple[Any, list[str]]:
     try:
         meant = reader.meant(tree)
         value = reader.read(meant)
+        if _is_definition(meant):
+            value = [value]
     except RecursionError:
         raise PastedError(text, [Problem(None, "it is nested too deeply")]) from None
     if reader.problems:
@@ -174,9 +179,21 @@ class _Source:
         import io
         import tokenize
 
+        opened: list[tuple[str, int, int]] = []
         try:
             for token in tokenize.generate_tokens(io.StringIO(text).readline):
                 self.is_formatted |= token.type == getattr(tokenize, "FSTRING_START", None)
+                if token.type == tokenize.OP and token.string in _BRACKETS:
+                    opened.append((token.string, *token.start))
+                elif token.type == tokenize.OP and token.string in _BRACKETS.values() and opened:
+                    bracket = opened.pop()[0]
+                    if token.string != _BRACKETS[bracket]:
+                        reason = f"closing parenthesis {token.string!r} does not match opening parenthesis {bracket!r}"
+                        raise tokenize.TokenError(reason, token.start)
+                elif token.type == tokenize.ERRORTOKEN and token.string[0] in "'\"":
+                    # brackets in a string that is not closed count for nothing
+                    reason = f"the string that begins with {token.string[0]} is never closed"
+                    raise tokenize.TokenError(reason, token.start)
                 if token.type == tokenize.STRING and "r" not in re.split("['\"]", token.string, maxsplit=1)[0].lower():
                     yield *token.start, token.string
         except (tokenize.TokenError, SyntaxError) as error:
@@ -184,6 +201,9 @@ class _Source:
                 row, column, reason = error.lineno or 1, error.offset or 1, error.msg
             else:
                 reason, (row, column) = error.args
+                if opened and _AT_THE_END in reason:
+                    bracket, row, column = opened[-1]
+                    reason = f"{bracket!r} is never closed"
                 column += 1
             at = self.place(row, column)
             raise PastedError(self.text, [Problem(at, f"not Python: {reason}")]) from None
@@ -230,9 +250,11 @@ class _Literals:
         # metric_definitions=metric_definitions passes on what is assigned elsewhere
         kinds = (ast.List, ast.Tuple, ast.Set, ast.Dict)
         computed = [
-            (name, value) for name, value in found if _MEANT.search(name) and not isinstance(value, (*kinds, ast.Name))
+            (name, value)
+            for name, value in found
+            if _MEANT.search(name) and not isinstance(value, (*kinds, ast.Name)) and not _is_definition(value)
         ]
-        found = [(name, value) for name, value in found if isinstance(value, kinds)]
+        found = [(name, value) for name, value in found if isinstance(value, kinds) or _is_definition(value)]
         named = [(name, value) for name, value in found if _MEANT.search(name)]
         if computed and not named:
             name, value = computed[0]
@@ -364,6 +386,13 @@ class _Literals:
 
     def _problem(self, node: ast.expr, message: str, hint: str | None = None) -> None:
         self.problems.append(Problem(self.source.place(node.lineno, self._column(node)), message, hint))
+
+
+def _is_definition(node: ast.expr) -> bool:
+    """Whether an expression is ``MetricDefinition(..)``, of whatever module."""
+    import ast
+
+    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "MetricDefinition"
 
 
 def _shown(text: str) -> str:

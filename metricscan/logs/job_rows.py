@@ -37,6 +37,7 @@ PARAMETER_COLUMNS = ("hyperparameters", "tunedhyperparameters", "parameters", "p
 _SEPARATORS = ",\t;|"
 _BLANK = re.compile(r"\s*")
 _MOST_DEPTH = 8
+_MOST_ERRORS = 20
 
 
 class JobRow(NamedTuple):
@@ -88,8 +89,10 @@ def read_rows(path: str) -> list[JobRow | str]:
 
 
 def errors_in(path: str, errors: list[str]) -> SourceError:
-    """All errors of a jobs file as one."""
-    return SourceError(f"errors in the jobs file {path}\n  " + "\n  ".join(errors), path=path)
+    """The errors of a jobs file as one; of many, the first: a file of another kind may have one in each line."""
+    more = len(errors) - _MOST_ERRORS
+    shown = errors[:_MOST_ERRORS] + ([f"and {more:,} more errors"] if more > 1 else errors[_MOST_ERRORS:])
+    return SourceError(f"errors in the jobs file {path}\n  " + "\n  ".join(shown), path=path)
 
 
 def rows_of(document: Any) -> list[JobRow]:
@@ -115,10 +118,12 @@ def _rows(text: str, suffix: str) -> Iterator[JobRow | str]:
         value = read_json(first, spelled=True) if start == "{" else None
     except (json.JSONDecodeError, PastedError) as error:
         value = {} if isinstance(error, PastedError) else None
-    if isinstance(value, dict):
-        yield from _of_lines(text)
-    else:
+    lines = list(_of_lines(text)) if isinstance(value, dict) else []
+    if not lines or (any(isinstance(row, str) for row in lines) and _are_documents(text)):
+        # that of the first job may stand in one line, and the others not
         yield from _of_documents(text)
+    else:
+        yield from lines
 
 
 # ---- JSON
@@ -181,6 +186,21 @@ def _of_documents(text: str) -> Iterator[JobRow | str]:
         for row in rows:
             place = ", ".join(filter(None, (where, row.where))) or "line 1"
             yield row._replace(where=place) if isinstance(row.cells, dict) else f"{place}: an object was expected"
+
+
+def _are_documents(text: str) -> bool:
+    """Whether a text is nothing but JSON documents, one behind the other, of which some take several lines."""
+    end = len(_BLANK.match(text)[0])  # type: ignore[index]
+    has_lines = False
+    try:
+        while end < len(text):
+            begin = end
+            _, end = read_json_at(text, begin)
+            has_lines |= "\n" in text[begin:end]
+            end = _BLANK.match(text, end).end()  # type: ignore[union-attr]
+    except (json.JSONDecodeError, PastedError):
+        return False
+    return has_lines
 
 
 def _within(value: Any, columns: frozenset[str], at: str, depth: int) -> Iterator[JobRow]:

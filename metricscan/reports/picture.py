@@ -162,8 +162,9 @@ def lines_of(table: pa.Table) -> list[Line]:
     lines = []
     for start, end in zip(starts, [*starts[1:], len(keys)][: len(starts)], strict=True):
         job, *labels = keys[start]
+        # a record that no label names has the worker null
         parts = [
-            str(label) if isinstance(label, str) else f"{name} {label:g}"
+            str(label) if isinstance(label, str) else f"without {name}" if label is None else f"{name} {label:g}"
             for name, label in zip(workers, labels, strict=True)
         ]
         placed = ~np.isnan(step[start:end])

@@ -66,6 +66,7 @@ def test_a_definition_in_words():
 def test_what_is_loaded_can_be_loaded():
     definitions = load_definitions(["a=x", "b=y"])
     assert load_definitions(definitions) == definitions
+    assert load_definitions(LOSS) == load_definitions({"MetricDefinitions": LOSS}) == (LOSS,)
 
 
 def test_names_may_be_anything_printable_or_not():
@@ -172,7 +173,6 @@ def test_an_error_says_where_each_error_is():
         ([], "the list is empty"),
         ({"MetricDefinitions": []}, "the list is empty"),
         ({"Name": "a", "Regex": "x"}, "one definition is given; a list of them was expected"),
-        (LOSS, "one definition is given; a list of them was expected"),
         (None, "null where a list of"),
         (7, "int 7 where a list of"),
         (b"a=x", "a bytes where a list of"),

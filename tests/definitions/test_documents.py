@@ -72,6 +72,20 @@ def test_lines_of_a_notebook_are_passed_over(tmp_path, name):
     assert "not Python: " in message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MetricDefinition(name='f1', regex=r'F1: (\\d+)')",
+        "import os\nmetric_definitions = configs.MetricDefinition('f1', r'F1: (\\d+)')\n",
+        "trainer = ModelTrainer(role, metric_definitions=MetricDefinition(name='f1', regex=r'F1: (\\d+)'))\n",
+        "f1 = MetricDefinition(name='f1', regex=r'F1: (\\d+)')\ntrainer.train()\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["train.py", "notes.txt"])
+def test_a_single_definition_in_python_needs_no_list(tmp_path, text, name):
+    assert load_definitions(written(tmp_path, text, name)) == PAIRS[:1]
+
+
 def notebook(*cells):
     return json.dumps({"nbformat": 4, "cells": [{"cell_type": kind, "source": source} for kind, source in cells]})
 
@@ -184,11 +198,25 @@ def test_nothing_of_python_is_run(tmp_path, monkeypatch):
         ("  d = [{'a': '\\d', 'a': '\\d'}]", "line 1, column 20", "the key 'a' is already at line 1, column 9"),
         ("d = [MetricDefinition('a', 'b', 'c')]", "line 1, column 6", "3 arguments without a name; 2 were expected"),
         ("d = [{('a',): 'b'}]", "line 1, column 7", "a list or a dictionary where a key was expected"),
+        ("import os\nd = [\n  {'a': r'\\['},\n", "line 2, column 5", "not Python: '[' is never closed"),
+        (
+            "d = [{'a': ('é'},\n]",
+            "line 1, column 16",
+            "not Python: closing parenthesis '}' does not match opening parenthesis '('",
+        ),
+        ("d = [{'a': 'x'},\n{'a", "line 2, column 2", "not Python: the string that begins with ' is never closed"),
     ],
 )
 def test_errors_of_python_are_those_of_its_syntax(text, place, message):
     found, _ = problems(text, ".py")[0]
     assert found == f"{place}: {message}"
+
+
+@pytest.mark.parametrize("text", ["{ {'Name': 'a', 'Regex': 'x'}, }", '{\n {"Name": "a", "Regex": "x"}}', "{['a=x']}"])
+def test_a_set_is_named_in_a_file_of_json_too(text):
+    ((found, hint),) = problems(text, ".json")
+    assert found == "line 1, column 1: a set where a list was expected"
+    assert "square brackets" in hint
 
 
 def test_which_of_several_lists_is_meant_is_not_guessed():

@@ -15,6 +15,9 @@ JOBS = {
     "a.json": json.dumps([{"job": "j1", "status": "Completed", "lr": 0.1}, {"job": "j2"}], indent=1),
     "service.json": json.dumps({"TrainingJobSummaries": [{"TrainingJobName": "j1", "TrainingJobStatus": "Failed"}]}),
     "job.json": json.dumps({"TrainingJobName": "j1", "HyperParameters": {"lr": "0.1"}}),
+    "printed.json": repr({"TrainingJobSummaries": [{"TrainingJobName": "j1", "TrainingJobStatus": "Failed"}]}),
+    "slurm.txt": "JobID|JobName|State|ExitCode\n1|j1|COMPLETED|0:0\n2|j2|OUT_OF_MEMORY|0:125\n",
+    "ray.csv": "trial_id,config/lr,logdir\nj1,0.1,logs/j1\nj2,0.2,logs/j2\n",
     "optuna.csv": "number,value,params_lr,state\n0,0.1,0.1,COMPLETE\n1,0.2,0.2,FAIL\n",
 }
 DEFINITIONS = {
@@ -25,13 +28,25 @@ DEFINITIONS = {
     ),
     "list.yaml": "- Name: loss\n  Regex: \"loss=(.*?);\"\n- Name: acc\n  Regex: 'acc: ([0-9.]+)'\n",
     "list.py": 'metrics = [\n    {"Name": "loss", "Regex": r"loss=(.*?);"},\n]\n',
+    "one.py": 'import os\nmetric_definitions = MetricDefinition(name="loss", regex=r"loss=(.*?);")\n',
+    "call.py": 'trainer = Trainer(role, metric_definitions=[{"Name": "loss", "Regex": r"loss=(.*?);"}])\n',
+    "notebook.ipynb": json.dumps(
+        {"cells": [{"cell_type": "code", "source": ["metric_definitions = [\n", "  {'Name': 'a', 'Regex': 'a'}]"]}]}
+    ),
+    "spec.yaml": "metricDefinitions:\n- name: loss\n  regex: 'loss=(.*?);'\nimage: x\n",
+    "map.yaml": "loss: 'loss=(.*?);'\nacc: 'acc: ([0-9.]+)'\n",
     "list.txt": "[{'Name': 'loss', 'Regex': 'loss=(.*?);'}]\n",
     "table.tsv": "metric_name\tmetric_regex\nloss\tloss=(.*?);\nacc\tacc: (.*?);\n",
 }
-# JSON says where within a line, too; a table's row is a line
+# JSON says where within a line, too; a table's row is a line. What is no list has no place but the document
 PLACE = re.compile(
     r"line \d+(?:, column \d+)?: |definition \d+|is empty; .* was expected|list is empty; one definition at least"
+    r"|where a (?:list of .*|regex) was expected|assigns no list and no dictionary; one was expected"
 )
+
+
+# what is one value gives nothing before its end
+ONE_VALUE = (".json", ".ipynb")
 
 
 def checked(path, text, read, error, names_of):
@@ -58,7 +73,7 @@ def test_a_jobs_file(tmp_path, name):
 
     lengths, whole = checked(tmp_path / name, JOBS[name], read_jobs_file, SourceError, names_of)
     # of JSON in one value nothing is whole before its end
-    assert lengths == set() if name.endswith(".json") else whole in lengths
+    assert lengths == set() if name.endswith(ONE_VALUE) else whole in lengths
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
@@ -70,4 +85,4 @@ def test_metric_definitions(tmp_path, name):
     lengths, whole = checked(
         tmp_path / name, DEFINITIONS[name], load_definitions, (DefinitionError, SourceError), names_of
     )
-    assert lengths == set() if name.endswith(".json") else whole in lengths
+    assert lengths == set() if name.endswith(ONE_VALUE) else whole in lengths

@@ -483,6 +483,23 @@ def test_documents_of_another_kind(trials, text, name):
     assert "errors in the jobs file" in faults(trials, text, name)
 
 
+def test_documents_one_behind_the_other_may_differ_in_their_lines(trials):
+    first = json.dumps({"TrainingJobName": "trial_1", "TrainingJobStatus": "Failed"})
+    second = json.dumps({"TrainingJobName": "trial_2", "TrainingJobStatus": "Completed"}, indent=1)
+    found = known(trials, f"{first}\n{second}\n", "jobs.json")
+    assert [found[name][0] for name in ("trial_1", "trial_2")] == ["Failed", "Completed"]
+    assert "trial_1 is already in line 1" in faults(trials, f"{first} {first}\n{second}", "jobs.json")
+    cut = faults(trials, f"{first}\n{second[:-2]}", "jobs.json")
+    assert "line 2: not JSON" in cut
+
+
+def test_of_many_errors_the_first_are_told(trials):
+    for more, end in ((19, "line 20: not JSON: Expecting value, column 1"), (3000, "and 2,980 more errors")):
+        error = faults(trials, '{"job": 1}\n' + "x\n" * more, "jobs.jsonl")
+        assert error.endswith(end)
+        assert len(error.splitlines()) <= 22
+
+
 def test_a_jobs_file_that_cannot_be_read(trials):
     with pytest.raises(SourceError, match=r"cannot read the jobs file .*: No such file") as caught:
         survey([trials], jobs_file=trials.parent / "none.csv")

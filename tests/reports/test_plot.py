@@ -103,6 +103,14 @@ def test_what_is_not_drawn_is_counted(found, tmp_path, log):
     assert f"not drawn: 1 value without a step, 1 value not finite{positive}" in texts(tmp_path / "p.svg")
 
 
+def test_rows_that_no_label_names_have_a_curve(tmp_path):
+    (tmp_path / "a.log").write_text("epoch=1 loss=0.5\n[rank1] epoch=1 loss=0.4\n")
+    plot(replay(tmp_path / "a.log", SCANNER), "loss", tmp_path / "p.json", step="epoch", worker="rank")
+    text = (tmp_path / "p.json").read_text(encoding="utf-8")
+    assert "a, without rank" in text
+    assert "a, rank 1" in text
+
+
 def test_workers_have_curves_of_their_own(tmp_path):
     (tmp_path / "a.log").write_text("rank0] epoch=1 loss=3\nrank1] epoch=1 loss=2\n")
     plot(replay(tmp_path / "a.log", SCANNER), "loss", tmp_path / "p.svg", step="epoch", worker="rank")
