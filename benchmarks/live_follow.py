@@ -3,6 +3,8 @@
     benchmarks/live_follow.py cost [--files 1000] [--seconds 20]     processor time of a follower with a journal
     benchmarks/live_follow.py latency [--seconds 10] [--no-inotify]  from a line to its row, in process and in the journal
     benchmarks/live_follow.py large [--gib 10]                       bytes that are read of a large file behind its checkpoint
+    benchmarks/live_follow.py bytes [--commits 2000]                 bytes of a journal per row, by how many rows a commit has
+    benchmarks/live_follow.py opening [--commits 1000000]            time to open and to read a journal of so many commits
 
 A process of its own writes the lines; the value of each is the time at which it was written.
 """
@@ -21,7 +23,10 @@ from pathlib import Path
 from unittest import mock
 
 import metricscan
+from metricscan.datasets import journal_disk
 from metricscan.live import follow as follow_module
+from metricscan.live.follower import Follower
+from metricscan.live.watch import LogName
 
 SCANNER = metricscan.Scanner(["written=written=([0-9.]+)"])
 
@@ -122,22 +127,100 @@ def large(gib: int) -> None:
             print(f"{what}: {rows} row, {read_bytes() - before:,} bytes read, {time.monotonic() - begin:.2f} s")
 
 
+# Value, line, offset and start: what a row has of its own, besides the job, the stream and the part that are those of its file.
+ROW_BYTES = 32
+
+
+def bytes_of_rows(commits: int) -> None:
+    """How many bytes of a journal a row takes, with its share of a commit."""
+    for files, rows in ((1, 1), (1, 10), (1, 100), (200, 1)):
+        with tempfile.TemporaryDirectory() as name:
+            logs = [Path(name, f"trial_{number}.log") for number in range(files)]
+            for log in logs:
+                # behind the first 4 KiB, as nearly all lines are
+                log.write_bytes(b"a line of text without a metric\n" * 300)
+            journal = Path(name, "journal")
+            opened = [open(log, "ab", buffering=0) for log in logs]  # noqa: SIM115
+            sizes = []
+            with (
+                metricscan.Journal.open(journal, SCANNER, commit_interval=None) as written,
+                Follower(SCANNER, gives_columns=True, watches=True) as follower,
+            ):
+                for number, log in enumerate(logs):
+                    follower.add(str(log), LogName(f"trial_{number}", "stdout"))
+                for commit in range(commits // files):
+                    for number, file in enumerate(opened):
+                        lines = (
+                            b"epoch %d written=%.6f and more text\n" % (commit * rows + row, time.time())
+                            for row in range(rows)
+                        )
+                        file.write(b"".join(lines))
+                        # as the lines of a job come: a commit has the time of its last one
+                        at = 1_790_000_000_000_000_000 + commit * 1_000_000_000 + number * 5_000_017
+                        os.utime(file.fileno(), ns=(at, at))
+                    for found in follower.poll():
+                        written.append_all(
+                            (one.file, one.rows, one.checkpoint, one.replaces, one.crash, one.suspects)
+                            for one in found.files
+                        )
+                    written.commit()
+                    sizes.append(sum(one.stat().st_size for one in journal.glob("*.segment")))
+            for file in opened:
+                file.close()
+            # the first commit names the files
+            per_row = (sizes[-1] - sizes[0]) / (len(sizes) - 1) / files / rows
+            what = f"{files} files, a row of each" if files > 1 else f"{rows} rows of a log" if rows > 1 else "1 row"
+            print(f"a commit of {what}: {per_row:.1f} bytes a row, {per_row / ROW_BYTES:.2f} times its own")
+
+
+def opening(commits: int) -> None:
+    """How long it takes to open a journal of many commits for reading and for writing, and to read it."""
+    with tempfile.TemporaryDirectory() as name:
+        journal, row = Path(name, "journal"), {"written": SCANNER.scan(b"written=1.5\n")["written"].to_batches()[0]}
+        with (
+            mock.patch.object(journal_disk, "sync"),
+            metricscan.Journal.open(journal, SCANNER, commit_interval=None) as written,
+        ):
+            for number in range(commits):
+                file = metricscan.FollowedFile(f"trial_{number % 100}", "stdout", 0, "logs")
+                written.append(file, row, b"%020d" % number)
+                written.commit()
+        size = sum(one.stat().st_size for one in journal.glob("*.segment"))
+        print(f"{commits:,} commits, {size:,} bytes")
+        for what, call in (
+            ("to open it as a dataset", lambda: metricscan.Dataset(journal)),
+            ("to open it for writing", lambda: metricscan.Journal.open(journal, SCANNER).close()),
+            ("to read all rows", lambda: metricscan.Dataset(journal)["written"].num_rows),
+        ):
+            took = []
+            for _ in range(3):
+                begin = time.perf_counter()
+                call()
+                took.append(time.perf_counter() - begin)
+            print(f"{what}: {min(took):.3f} s")
+
+
 def main() -> None:
     """Run one of the measurements."""
     if sys.argv[1:2] == ["--write"]:
         write(Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["cost", "latency", "large"])
+    parser.add_argument("what", choices=["cost", "latency", "large", "bytes", "opening"])
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--gib", type=int, default=10)
+    parser.add_argument("--commits", type=int)
     parser.add_argument("--no-inotify", action="store_true")
     options = parser.parse_args()
     if options.what == "cost":
         cost(options.files, options.seconds)
     elif options.what == "latency":
         latency(options.seconds, has_inotify=not options.no_inotify)
+    elif options.what == "bytes":
+        bytes_of_rows(options.commits or 2000)
+    elif options.what == "opening":
+        opening(options.commits or 1_000_000)
     else:
         large(options.gib)
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from metricscan.datasets.compact import compact
     from metricscan.datasets.dataset import Dataset
     from metricscan.datasets.journal import Journal
-    from metricscan.datasets.journal_format import FollowedFile
     from metricscan.datasets.journal_reader import JournalReader
+    from metricscan.datasets.journal_state import FollowedFile
     from metricscan.definitions.definition import MetricDefinition, load_definitions
     from metricscan.definitions.objective import Objective
     from metricscan.errors import (
@@ -76,7 +76,7 @@ _HOME = {
     "DoubtWarning": "errors",
     "Explanation": "scanning.plan",
     "Fault": "errors",
-    "FollowedFile": "datasets.journal_format",
+    "FollowedFile": "datasets.journal_state",
     "Following": "live.follow",
     "JobRecord": "logs.job_record",
     "JobRow": "live.running",

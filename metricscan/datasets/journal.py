@@ -12,20 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from metricscan._core import Columns
 from metricscan.datasets import journal_disk as disk
 from metricscan.datasets._packing import pack_difference, pack_row
+from metricscan.datasets.journal_commit import COMMIT, COMMIT_WITHOUT_NEWS, METRICS_SHIFT, REPLACES
 from metricscan.datasets.journal_format import (
-    COMMIT,
     DOCUMENT,
     END,
-    HAS_CHECKPOINT,
-    HAS_CRASH,
-    IS_WATCHED,
-    SUSPECTS,
-    VERSION,
     Description,
-    FollowedFile,
     Segment,
-    State,
-    crash_text,
     framed,
     is_journal,
     last_segment,
@@ -37,6 +29,15 @@ from metricscan.datasets.journal_format import (
 from metricscan.datasets.journal_jobs import KnownJobs
 from metricscan.datasets.journal_lock import LOCK, locked
 from metricscan.datasets.journal_packing import Packer, pack_rows
+from metricscan.datasets.journal_state import (
+    HAS_CHECKPOINT,
+    HAS_CRASH,
+    IS_WATCHED,
+    SUSPECTS,
+    FollowedFile,
+    State,
+    crash_text,
+)
 from metricscan.definitions.paths import check_path
 from metricscan.errors import OptionError, SourceError
 from metricscan.logs.job import Notice
@@ -170,6 +171,8 @@ class Journal:
         self._uncommitted: dict[FollowedFile, bytes] = {}
         #: Whether the current segment has its end.
         self._is_complete = True
+        #: Whether commits may follow in it: it has the version of now.
+        self._is_current = True
 
     # ---- opening
 
@@ -266,6 +269,7 @@ class Journal:
             self.cut = Cut(segment.path, segment.end, segment.size - segment.end)
         self._take_over(number, segment.state, segment.first, segment.salt)
         self._end, self._commits, self._is_complete = segment.end, commits, segment.is_complete
+        self._is_current = segment.is_current
         self._texts = {text: at for at, text in enumerate(self._state.texts)}
         self._numbers = {file.key: at for at, file in enumerate(self._state.files)}
         self._committed = {
@@ -361,8 +365,6 @@ class Journal:
                     f"the rows of {metric!r} have the schema {batch.schema}; that of a stream's rows was expected"
                 )
             added += batch.num_rows
-        if self._description.version < VERSION:
-            suspects = None
         self._entries.append(_Entry(file, rows, checkpoint, gone, crash, suspects))
         self.held_rows += added
 
@@ -422,7 +424,7 @@ class Journal:
         self._write_pending()
         if not self._entries and not self._notices:
             return
-        if self._is_complete or self._is_full():
+        if self._is_complete or not self._is_current or self._is_full():
             self._roll()
         try:
             self._unwritten = framed(self._packed(), self._salt, self._end)
@@ -449,16 +451,20 @@ class Journal:
         since = state.counts()
         state.notices += self._notices
         body = Packer()
-        body.number(len(self._entries))
         for file, rows, checkpoint, replaces, crash, suspects in self._entries:
             number = self._numbers.get(file[:3])
             if number is None:
                 number = self._numbers[file.key] = state.add_file(file)
+            if suspects:
+                rows = {**rows, **{SUSPECTS + name: one for name, one in suspects.items()}}
+            batches = [one for one in rows.items() if isinstance(one[1], Columns) or one[1].num_rows]
             body.number(number)
-            body.append(
+            body.number(
                 (HAS_CHECKPOINT if checkpoint is not None else 0)
                 | (HAS_CRASH if crash is not None else 0)
                 | (IS_WATCHED if suspects is not None else 0)
+                | (REPLACES if replaces else 0)
+                | len(batches) << METRICS_SHIFT
             )
             if suspects is None:
                 state.watched[number] = False
@@ -469,21 +475,21 @@ class Journal:
             if crash is not None:
                 state.crashes[number] = crash
                 body.text(crash_text(crash))
-            body.number(len(replaces))
-            for offset in replaces:
-                body.number(offset)
-            if suspects:
-                rows = {**rows, **{SUSPECTS + name: one for name, one in suspects.items()}}
-            batches = [one for one in rows.items() if isinstance(one[1], Columns) or one[1].num_rows]
-            body.number(len(batches))
+            if replaces:
+                body.number(len(replaces))
+                for offset in replaces:
+                    body.number(offset)
             for name, one in batches:
-                self._pack_batch(body, name, one)
-        out = Packer([COMMIT])
-        state.pack_news(out, since)
+                self._pack_batch(body, name, one, number)
+        if state.counts() == since:
+            out = Packer([COMMIT_WITHOUT_NEWS])
+        else:
+            out = Packer([COMMIT])
+            state.pack_news(out, since)
         out += body
         return out
 
-    def _pack_batch(self, out: Packer, name: str, batch: pa.RecordBatch | Columns) -> None:
+    def _pack_batch(self, out: Packer, name: str, batch: pa.RecordBatch | Columns, file: int) -> None:
         state = self._state
         metric = state.metrics.get(name)
         if metric is None:
@@ -491,14 +497,10 @@ class Journal:
             metric = state.add_metric(name, is_label=is_label)
         if isinstance(batch, Columns):
             state.rows[metric] += 1
-            pack_row(out, metric, batch)
+            pack_row(out, metric, batch, state.places, file)
             return
         state.rows[metric] += batch.num_rows
-        packed = Packer()
-        pack_rows(packed, batch, self._text_number)
-        out.number(metric)
-        out.number(batch.num_rows)
-        out.blob(packed)
+        pack_rows(out, metric, batch, self._text_number, state.places, file)
 
     def _text_number(self, text: str) -> int:
         number = self._texts.get(text)
@@ -531,8 +533,9 @@ class Journal:
             os.close(self._descriptor)
         self._descriptor = descriptor
         self._take_over(number, self._state, len(header), zlib.crc32(header))
-        self._state.texts, self._texts = [], {}
-        self._end, self._commits, self._is_complete = len(header), 0, False
+        self._state.begin_segment()
+        self._texts = {}
+        self._end, self._commits, self._is_complete, self._is_current = len(header), 0, False, True
 
     # ---- the end
 

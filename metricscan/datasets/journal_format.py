@@ -16,28 +16,26 @@ import os
 import struct
 import zlib
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metricscan.datasets import journal_version_2
+from metricscan.datasets.journal_commit import COMMIT, COMMIT_WITHOUT_NEWS, Replaced, read_commit
 from metricscan.datasets.journal_disk import read_file, write_file
-from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, unpack_rows
+from metricscan.datasets.journal_packing import Columns, Packer, Unpacker
+from metricscan.datasets.journal_state import State
 from metricscan.errors import SourceError
-from metricscan.logs.job import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from metricscan.logs.crashes import Crash
     from metricscan.scanning.scanner import Scanner
 
 DOCUMENT = "journal.json"
-VERSION = 2
-# A journal of version 1 has no rows of suspects, and gets none.
+VERSION = 3
+# Versions 1 and 2 are read. Their journals are gone on with in new segments, each of which says its version. Version 1 has no
+# rows of suspects.
 _OLDEST = 1
-COMMIT, END = 1, 2
-# What an entry of a commit says of its file besides rows.
-HAS_CHECKPOINT, HAS_CRASH, IS_WATCHED = 1, 2, 4
-#: The suspects of a metric are rows of this name with that of the metric behind it.
-SUSPECTS = "\0suspects of "
+END = 2
 _MAGIC = b"\x89MSJ\r\n\x1a\n"
 # magic, version, length of the rest, its CRC
 _SEGMENT = struct.Struct("<8sIII")
@@ -46,28 +44,6 @@ _MARK = b"\xa7M"
 _FRAME = struct.Struct("<2sIIH")
 FRAME_HEADER_BYTES = _FRAME.size
 _NEWER = "a newer version of metricscan wrote it"
-
-
-class FollowedFile(NamedTuple):
-    """A file of which a journal holds rows: the part of a stream of a job.
-
-    Attributes
-    ----------
-    job, stream : str
-    part : int
-        The piece of a rotated stream, or the generation of a file that was replaced; the oldest is 0.
-    path : str
-    """
-
-    job: str
-    stream: str
-    part: int
-    path: str
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """What distinguishes it from the other files of its journal."""
-        return self[:3]
 
 
 # ---- the folder
@@ -83,11 +59,6 @@ class Description(NamedTuple):
     def fingerprint(self) -> str:
         """The fingerprint of the scanner whose rows the journal holds."""
         return str(self.document["fingerprint"])
-
-    @property
-    def version(self) -> int:
-        """The version of its format."""
-        return int(self.document["format_version"])
 
 
 def is_journal(path: str) -> bool:
@@ -186,202 +157,6 @@ def last_segment(path: str) -> int:
     return last
 
 
-# ---- what a journal holds
-
-
-class State:
-    """What is known of a journal at a place in it.
-
-    Attributes
-    ----------
-    metrics : dict of str to int
-        The number of each metric that has rows.
-    rows : list of int
-        By number of the metric, how many rows were written. Rows that were replaced count, too.
-    labels : list of bool
-        By number of the metric, whether its values are text.
-    files : list of FollowedFile
-        By number.
-    checkpoints : list of (bytes or None)
-        By number of the file.
-    crashes : list of (Crash, False or None)
-        By number of the file, the crash with which it ends; False for none, None where that is not known.
-    watched : list of bool
-        By number of the file, whether all of its suspects are among the rows.
-    texts : list of str
-        The texts of labels by number. The numbers hold within a segment.
-    notices : list of Notice
-    """
-
-    def __init__(self) -> None:
-        self.metrics: dict[str, int] = {}
-        self.rows: list[int] = []
-        self.labels: list[bool] = []
-        self.files: list[FollowedFile] = []
-        self.checkpoints: list[bytes | None] = []
-        self.crashes: list[Crash | Literal[False] | None] = []
-        self.watched: list[bool] = []
-        self.texts: list[str] = []
-        self.notices: list[Notice] = []
-
-    # ---- declarations: texts, metrics, files and notices that were not named before
-
-    def pack_news(self, out: Packer, since: tuple[int, int, int, int]) -> None:
-        """Write what was added since the counts were these."""
-        texts, metrics, files, notices = since
-        out.number(len(self.texts) - texts)
-        for text in self.texts[texts:]:
-            out.text(text)
-        out.number(len(self.metrics) - metrics)
-        for name, number in list(self.metrics.items())[metrics:]:
-            out.text(name)
-            out.append(self.labels[number])
-        out.number(len(self.files) - files)
-        for file in self.files[files:]:
-            out.text(file.job)
-            out.text(file.stream)
-            out.number(file.part)
-            out.text(file.path)
-        out.number(len(self.notices) - notices)
-        for notice in self.notices[notices:]:
-            out.text(notice.message)
-            out.text(notice.path or "")
-
-    def counts(self) -> tuple[int, int, int, int]:
-        """How many texts, metrics, files and notices there are."""
-        return len(self.texts), len(self.metrics), len(self.files), len(self.notices)
-
-    def unpack_news(self, data: Unpacker) -> None:
-        """Read what was added."""
-        for _ in range(data.number()):
-            self.texts.append(data.text())
-        for _ in range(data.number()):
-            self.add_metric(data.text(), is_label=bool(data.number()))
-        for _ in range(data.number()):
-            self.add_file(FollowedFile(data.text(), data.text(), data.number(), data.text()))
-        for _ in range(data.number()):
-            self.notices.append(Notice(data.text(), data.text() or None))
-
-    def add_metric(self, name: str, *, is_label: bool) -> int:
-        """Give a metric the next number."""
-        number = self.metrics[name] = len(self.metrics)
-        self.rows.append(0)
-        self.labels.append(is_label)
-        return number
-
-    def add_file(self, file: FollowedFile) -> int:
-        """Give a file the next number."""
-        self.files.append(file)
-        self.checkpoints.append(None)
-        self.crashes.append(None)
-        self.watched.append(True)
-        return len(self.files) - 1
-
-    # ---- the header of a segment
-
-    def pack(self) -> bytes:
-        """All but the texts, as the header of a segment has it."""
-        out = Packer()
-        self.pack_news(out, (len(self.texts), 0, 0, 0))
-        for rows in self.rows:
-            out.number(rows)
-        for checkpoint, crash, watched in zip(self.checkpoints, self.crashes, self.watched, strict=True):
-            out.append(
-                HAS_CHECKPOINT * (checkpoint is not None) | HAS_CRASH * (crash is not None) | IS_WATCHED * watched
-            )
-            out.blob(checkpoint or b"")
-            if crash is not None:
-                out.text(crash_text(crash))
-        return bytes(out)
-
-    @classmethod
-    def unpacked(cls, data: Unpacker) -> State:
-        """The state in the header of a segment."""
-        state = cls()
-        state.unpack_news(data)
-        state.rows = [data.number() for _ in state.rows]
-        for number in range(len(state.files)):
-            has = data.number()
-            checkpoint = data.blob()
-            state.checkpoints[number] = checkpoint if has & HAS_CHECKPOINT else None
-            if has & HAS_CRASH:
-                state.crashes[number] = _crash(data.text())
-            state.watched[number] = bool(has & IS_WATCHED)
-        return state
-
-
-def crash_text(crash: Crash | Literal[False]) -> str:
-    """How a journal writes the crash with which a file ends; empty for none."""
-    return json.dumps(list(crash), separators=(",", ":")) if crash else ""
-
-
-def _crash(text: str) -> Crash | Literal[False]:
-    if not text:
-        return False
-    from metricscan.logs.crashes import Crash
-
-    return Crash(*json.loads(text))
-
-
-class Replaced(NamedTuple):
-    """The rows of a record that later rows replace: the number of its file, and its offset."""
-
-    file: int
-    offset: int
-
-
-def _unpack_checkpoint(data: Unpacker, before: bytes | None) -> bytes:
-    before = before or b""
-    same, ends = data.number(), data.number()
-    middle = data.blob()
-    if same + ends > len(before):
-        raise ValueError("a checkpoint refers to bytes that are not there")
-    return before[:same] + middle + before[len(before) - ends :]
-
-
-def read_commit(
-    payload: bytes,
-    state: State,
-    wanted: Callable[[str], Columns | None] | None = None,
-    replaced: Callable[[Replaced], object] | None = None,
-) -> None:
-    """Read a commit: the state becomes what it is behind it.
-
-    Parameters
-    ----------
-    payload : bytes
-    state : State
-    wanted : callable, optional
-        Gives the columns for the rows of a metric. Rows of metrics that have none are passed over.
-    replaced : callable, optional
-        Called with each record whose rows are replaced, before the rows that replace them are added.
-    """
-    data = Unpacker(payload, 1)
-    state.unpack_news(data)
-    names = list(state.metrics)
-    for _ in range(data.number()):
-        file = data.number()
-        has = data.number()
-        if has & HAS_CHECKPOINT:
-            state.checkpoints[file] = _unpack_checkpoint(data, state.checkpoints[file])
-        if has & HAS_CRASH:
-            state.crashes[file] = _crash(data.text())
-        if not has & IS_WATCHED:
-            state.watched[file] = False
-        for _ in range(data.number()):
-            gone = Replaced(file, data.number())
-            if replaced is not None:
-                replaced(gone)
-        for _ in range(data.number()):
-            metric, rows, size = data.number(), data.number(), data.number()
-            state.rows[metric] += rows
-            into = None if wanted is None else wanted(names[metric])
-            if into is None:
-                data.at += size
-                continue
-            unpack_rows(data, file, rows, into, state.texts if state.labels[metric] else None)
-
-
 # ---- segments and frames
 
 
@@ -390,7 +165,7 @@ def segment_header(description: Description, number: int, state: State) -> bytes
     out = Packer(description.digest)
     out.number(number)
     body = bytes(out) + state.pack()
-    start = struct.pack("<8sII", _MAGIC, description.version, len(body))
+    start = struct.pack("<8sII", _MAGIC, VERSION, len(body))
     return start + struct.pack("<I", zlib.crc32(body, zlib.crc32(start))) + body
 
 
@@ -449,6 +224,7 @@ class Segment:
         self.number = number
         self.is_last = is_last
         self._synced = synced
+        self._version = VERSION
         self._data = b""
         # the place of the first of these bytes
         self._base = self.size = self.end = 0
@@ -469,6 +245,11 @@ class Segment:
         self.is_complete = False
         self.commits_read = 0
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it has the version in which commits are written."""
+        return self._version == VERSION
+
     def refresh(self) -> None:
         """Read again what stands behind :attr:`end`: a frame that was not whole may be whole now, or replaced."""
         try:
@@ -488,6 +269,7 @@ class Segment:
                 message = f"{self.path} has format version {version}; at most {VERSION} was expected"
                 raise SourceError(message, path=self.path, offset=8, hint=_NEWER)
             if magic == _MAGIC and version >= _OLDEST and whole:
+                self._version = version
                 return body
         raise SourceError(f"{self.path} is damaged: its header is not whole", path=self.path, offset=0)
 
@@ -503,6 +285,7 @@ class Segment:
         SourceError
             A frame is damaged, and it is not the last one.
         """
+        read = read_commit if self.is_current else journal_version_2.read_commit
         while self.end < self.size and not self.is_complete:
             begin = self.end
             payload = self._frame(begin)
@@ -510,8 +293,8 @@ class Segment:
                 break
             kind = payload[0] if payload else 0
             try:
-                if kind == COMMIT:
-                    read_commit(payload, self.state, wanted, replaced)
+                if kind in (COMMIT, COMMIT_WITHOUT_NEWS):
+                    read(payload, self.state, wanted, replaced)
                     self.commits_read += 1
                 elif kind == END:
                     self.is_complete = True
@@ -520,11 +303,11 @@ class Segment:
                 else:
                     message = f"{self.path} has a frame of an unknown kind, {kind}, at byte {begin}"
                     raise SourceError(message, path=self.path, offset=begin, hint=_NEWER)
-            except (IndexError, TypeError, ValueError) as error:
+            except (IndexError, OverflowError, TypeError, ValueError) as error:
                 message = f"{self.path} has an invalid frame at byte {begin}"
                 raise SourceError(message, path=self.path, offset=begin, cause=error) from error
             self.end = begin + FRAME_HEADER_BYTES + len(payload)
-            if kind == COMMIT:
+            if kind != END:
                 yield begin
         if self.is_complete:
             if self.end < self.size:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from metricscan.datasets.journal_format import SUSPECTS, Segment, last_segment, read_description
+from metricscan.datasets.journal_format import Segment, last_segment, read_description
 from metricscan.datasets.journal_packing import Columns
+from metricscan.datasets.journal_state import SUSPECTS
 from metricscan.datasets.journal_tables import table_batches
 from metricscan.errors import OptionError, SourceError
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.datasets.journal_format import FollowedFile, Replaced, State
+    from metricscan.datasets.journal_commit import Replaced
+    from metricscan.datasets.journal_state import FollowedFile, State
     from metricscan.scanning.result import LiveRow
 
 

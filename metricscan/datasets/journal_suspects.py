@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metricscan.datasets.evidence import Unit
-from metricscan.datasets.journal_format import SUSPECTS
+from metricscan.datasets.journal_state import SUSPECTS
 from metricscan.scanning.stream_suspects import first_units, has_suspects, suspects_of
 from metricscan.scanning.suspects import MOST_UNITS, UNIT
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.datasets.evidence import SuspectsOfMetric
-    from metricscan.datasets.journal_format import FollowedFile, State
+    from metricscan.datasets.journal_state import FollowedFile, State
     from metricscan.datasets.rows import Array
 
 #: Values as bits, lines, offsets and starts of the rows of one file.

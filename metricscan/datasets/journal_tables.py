@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence, LogEvidence
-from metricscan.datasets.journal_format import SUSPECTS, Replaced, Segment, State, last_segment, read_description
+from metricscan.datasets.journal_format import Segment, last_segment, read_description
 from metricscan.datasets.journal_jobs import NAME, read_jobs
 from metricscan.datasets.journal_packing import Columns
+from metricscan.datasets.journal_state import SUSPECTS, State
 from metricscan.datasets.journal_suspects import by_file, has_units, names_of_suspects, suspects_by_file, units
 from metricscan.datasets.manifest import JobFacts, Manifest
 from metricscan.datasets.schema import LABEL_TABLE_SCHEMA, TABLE_SCHEMA
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from metricscan.datasets.evidence import Unit
-    from metricscan.datasets.journal_format import FollowedFile
+    from metricscan.datasets.journal_commit import Replaced
+    from metricscan.datasets.journal_state import FollowedFile
     from metricscan.datasets.journal_suspects import FileColumns
     from metricscan.datasets.rows import Array
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan.datasets.evidence import Evidence, LogEvidence, Unit
-from metricscan.datasets.journal_format import FollowedFile
+from metricscan.datasets.journal_state import FollowedFile
 from metricscan.datasets.journal_tables import labelled
 from metricscan.definitions.definition import MetricDefinition
 from metricscan.logs.natural import natural_order

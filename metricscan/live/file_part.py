@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from metricscan.live._digest import digest
-from metricscan.live.identity import Checkpoint, packed
+from metricscan.live.identity import WINDOW_BYTES, Checkpoint, content_digest, packed, packed_identity
 
 if TYPE_CHECKING:
     from metricscan.live.identity import Reach
@@ -58,9 +57,9 @@ class FilePart:
         self.looked_for_writers_at = -inf
         self.ended_bytes: int | None = None
         self.is_handed_on = False
-        #: The first bytes up to which rows reach, and their digest; most often they are those of the checkpoint before.
-        self._head = b""
-        self._head_digest = digest(b"")
+        #: What the checkpoint before ended with, and the first bytes for which that is; most often they are still the same.
+        self._head: bytes | None = None
+        self._identity = b""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -73,6 +72,7 @@ class FilePart:
         self.file = file
         self.device, self.inode = file.key
         self.seen = None
+        self._head = None
 
     def advance(self, data: bytes) -> None:
         """Bytes were read behind what was read before; ``ended_bytes`` says what of them is in rows."""
@@ -98,10 +98,10 @@ class FilePart:
         """The checkpoint where its rows end, packed."""
         offset, head, tail, crc = self.in_rows
         if head is not self._head:
-            self._head, self._head_digest = head, digest(head)
-        tail_digest = self._head_digest if tail is head else digest(tail)
-        found = self.is_finished, self.device, self.inode, offset, self.seen_bytes, crc, self._head_digest, tail_digest
-        return packed(*found, state=self.state)
+            self._head = head
+            digest = content_digest(head) if offset >= WINDOW_BYTES else b""
+            self._identity = packed_identity(self.device, self.inode, offset, digest)
+        return packed(self.is_finished, offset, self.seen_bytes, crc, content_digest(tail), self.state, self._identity)
 
     def checkpoint(self, reach: Reach | None = None) -> Checkpoint:
         """The checkpoint where its rows end, or another content does."""

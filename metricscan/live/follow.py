@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from metricscan.datasets.journal_format import FollowedFile
+    from metricscan.datasets.journal_state import FollowedFile
     from metricscan.definitions.blocks import StepPlace
     from metricscan.errors import SourceError
     from metricscan.live.part_rows import FileRows, Found

@@ -8,7 +8,7 @@ import time
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from metricscan.datasets.journal_format import FollowedFile
+from metricscan.datasets.journal_state import FollowedFile
 from metricscan.errors import SourceError
 from metricscan.live.file_events import Began, Lost, Trouble
 from metricscan.live.identity import Checkpoint, FileStatus

@@ -15,10 +15,24 @@ from typing import NamedTuple, Self
 from metricscan.live._digest import digest
 
 WINDOW_BYTES = 4096
-# Those of version 1 had other digests.
-_VERSION = 2
-_FIXED = struct.Struct("<BBQQQQI16s16s")
-_CRC = struct.Struct("<I")
+# Nearly all that is another behind each line stands together, so that a journal, which writes what has changed, writes little.
+# Version, what shows that it is a checkpoint, whether it is finished, offset, by how much more was seen, CRC, digest of the tail;
+# at its end device, inode and digest of the head, or zeros where that is the tail.
+_FRONT = struct.Struct("<B3sBQQI8s")
+_IDENTITY = struct.Struct("<QQ8s")
+_VERSION = 3
+_MARK = b"msc"
+_NO_DIGEST = bytes(8)
+# Version 2 had digests of 16 bytes, of which the first 8 are those of now, and a CRC; version 1 had other digests.
+_VERSION_2 = 2
+_FIXED_2 = struct.Struct("<BBQQQQI16s16s")
+_CRC_2 = struct.Struct("<I")
+_MASK = 2**64 - 1
+
+
+def content_digest(data: bytes) -> bytes:
+    """A digest of 64 bits: that two contents have the same by chance happens once in 2^64 comparisons."""
+    return digest(data)[:8]
 
 
 class Reach(NamedTuple):
@@ -137,7 +151,7 @@ class Checkpoint:
         state: bytes = b"",
     ) -> Self:
         """The checkpoint at the end of a content."""
-        head, tail = digest(reach.head), digest(reach.tail)
+        head, tail = content_digest(reach.head), content_digest(reach.tail)
         return cls(device, inode, reach.offset, seen_bytes, reach.crc, head, tail, is_finished, state)
 
     @property
@@ -146,17 +160,15 @@ class Checkpoint:
         return self.device, self.inode
 
     def pack(self) -> bytes:
-        """As bytes, with a CRC."""
+        """As bytes. A journal, which holds them, notices damage."""
         return packed(
             self.is_finished,
-            self.device,
-            self.inode,
             self.offset,
             self.seen_bytes,
             self.crc,
-            self.head,
             self.tail,
-            state=self.state,
+            self.state,
+            packed_identity(self.device, self.inode, self.offset, self.head),
         )
 
     @classmethod
@@ -166,15 +178,29 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            The bytes are damaged, or of a version that is not known.
+            The bytes are none, or of a version that is not known.
         """
+        if data[:1] and data[0] == _VERSION_2:
+            return cls._unpack_2(data)
         if data[:1] and data[0] != _VERSION:
             raise ValueError(f"a checkpoint of version {data[0]}: version {_VERSION} was expected")
-        body = data[: -_CRC.size]
-        if len(body) < _FIXED.size or _CRC.unpack(data[-_CRC.size :])[0] != zlib.crc32(body):
+        if len(data) < _FRONT.size + _IDENTITY.size or data[1:4] != _MARK:
             raise ValueError(f"a checkpoint of {len(data)} bytes is damaged")
-        _, is_finished, device, inode, offset, seen_bytes, crc, head, tail = _FIXED.unpack_from(body)
-        return cls(device, inode, offset, seen_bytes, crc, head, tail, bool(is_finished), body[_FIXED.size :])
+        _, _, is_finished, offset, more, crc, tail = _FRONT.unpack_from(data)
+        device, inode, head = _IDENTITY.unpack(data[-_IDENTITY.size :])
+        if offset < WINDOW_BYTES:
+            head = tail
+        state = data[_FRONT.size : -_IDENTITY.size]
+        return cls(device, inode, offset, offset + more & _MASK, crc, head, tail, bool(is_finished), state)
+
+    @classmethod
+    def _unpack_2(cls, data: bytes) -> Self:
+        body = data[: -_CRC_2.size]
+        if len(body) < _FIXED_2.size or _CRC_2.unpack(data[-_CRC_2.size :])[0] != zlib.crc32(body):
+            raise ValueError(f"a checkpoint of {len(data)} bytes is damaged")
+        _, is_finished, device, inode, offset, seen_bytes, crc, head, tail = _FIXED_2.unpack_from(body)
+        state = body[_FIXED_2.size :]
+        return cls(device, inode, offset, seen_bytes, crc, head[:8], tail[:8], bool(is_finished), state)
 
     def reach_in(self, descriptor: int) -> Reach | None:
         """The content up to the checkpoint, if an open file begins with it; else None.
@@ -187,13 +213,13 @@ class Checkpoint:
         size = min(WINDOW_BYTES, self.offset)
         tail = read_at(descriptor, size, self.offset - size)
         head = read_at(descriptor, size, 0)
-        if len(tail) < size or (digest(head), digest(tail)) != (self.head, self.tail):
+        if len(tail) < size or (content_digest(head), content_digest(tail)) != (self.head, self.tail):
             return None
         return Reach(self.offset, head, tail, self.crc)
 
     def ends(self, reach: Reach) -> bool:
         """Whether a content is exactly that up to the checkpoint."""
-        return (reach.offset, reach.crc, digest(reach.tail)) == (self.offset, self.crc, self.tail)
+        return (reach.offset, reach.crc, content_digest(reach.tail)) == (self.offset, self.crc, self.tail)
 
     def content_behind(self, pieces: Iterable[bytes]) -> tuple[Reach, Iterator[bytes]] | None:
         """The content up to the checkpoint and the pieces behind it, if the pieces of a content begin with it; else None.
@@ -215,17 +241,24 @@ class Checkpoint:
             reach, rest = reach.after(piece[:missing]), piece[missing:]
             if not is_head_known and len(reach.head) == min(WINDOW_BYTES, self.offset):
                 is_head_known = True
-                if digest(reach.head) != self.head:
+                if content_digest(reach.head) != self.head:
                     return None
         if not self.ends(reach):
             return None
         return reach, _behind(rest, iterator)
 
 
-def packed(is_finished: bool, *fields: int | bytes, state: bytes) -> bytes:
-    """As :meth:`Checkpoint.pack`, from the fields in their order."""
-    body = _FIXED.pack(_VERSION, is_finished, *fields) + state
-    return body + _CRC.pack(zlib.crc32(body))
+def packed(
+    is_finished: bool, offset: int, seen_bytes: int, crc: int, tail: bytes, state: bytes, identity: bytes
+) -> bytes:
+    """As :meth:`Checkpoint.pack`; ``identity`` is that of :func:`packed_identity`."""
+    more = seen_bytes - offset & _MASK
+    return _FRONT.pack(_VERSION, _MARK, is_finished, offset, more, crc, tail) + state + identity
+
+
+def packed_identity(device: int, inode: int, offset: int, head: bytes) -> bytes:
+    """What a checkpoint ends with: it stays the same while a file grows."""
+    return _IDENTITY.pack(device, inode, head if offset >= WINDOW_BYTES else _NO_DIGEST)
 
 
 def _behind(rest: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:

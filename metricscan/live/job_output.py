@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from metricscan.datasets.journal import Journal
-from metricscan.datasets.journal_format import DOCUMENT, FollowedFile, is_journal
+from metricscan.datasets.journal_format import DOCUMENT, is_journal
 from metricscan.datasets.journal_lock import LOCK, is_being_written
+from metricscan.datasets.journal_state import FollowedFile
 from metricscan.errors import SourceError
 from metricscan.live.file_events import Lost, Trouble
 from metricscan.live.identity import Checkpoint

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from metricscan.datasets.journal import Rows
-    from metricscan.datasets.journal_format import FollowedFile
+    from metricscan.datasets.journal_state import FollowedFile
     from metricscan.logs.crashes import Crash
     from metricscan.logs.job import Notice
     from metricscan.scanning.result import LiveRow

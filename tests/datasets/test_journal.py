@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from array import array
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,11 +18,11 @@ from support.journals import OTHER_SCANNER, SCANNER, batch, file, one_row, rows_
 from metricscan import Dataset, Objective, OptionError, SourceError, compact, rank, survey
 from metricscan.datasets import journal as journals
 from metricscan.datasets import journal_lock
-from metricscan.datasets._packing import pack_difference, pack_row
+from metricscan.datasets._packing import pack_difference, pack_row, unpack_difference
 from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_lock import is_being_written
-from metricscan.datasets.journal_packing import Columns, Packer, Unpacker, pack_rows, unpack_rows
+from metricscan.datasets.journal_packing import PLACE, Columns, Packer, Unpacker, pack_rows, unpack_rows
 from metricscan.logs.crashes import Crash
 from metricscan.logs.job import Notice
 from metricscan.ranking.doubts import KINDS
@@ -49,8 +50,12 @@ def drawn_rows(value):
     return st.lists(st.tuples(value, PLACES, PLACES, PLACES, TIMES), min_size=1, max_size=40)
 
 
-@given(drawn_rows(FLOATS) | drawn_rows(st.text(max_size=5)), drawn_rows(FLOATS), st.integers(0, 1000))
-def test_rows_are_read_as_written(rows, before, number):
+def drawn_batches(value):
+    return st.lists(drawn_rows(value) | drawn_rows(value).map(lambda rows: rows[:1]), min_size=1, max_size=4)
+
+
+@given(drawn_batches(FLOATS) | drawn_batches(st.text(max_size=5)), st.integers(0, 3), st.booleans())
+def test_rows_are_read_as_written(batches, number, passes_over):
     texts = []
 
     def number_of(text):
@@ -58,58 +63,95 @@ def test_rows_are_read_as_written(rows, before, number):
             texts.append(text)
         return texts.index(text)
 
-    is_label = isinstance(rows[0][0], str)
+    is_label = isinstance(batches[0][0][0], str)
     columns = Columns()
-    for some in (rows,) if is_label else (before, rows):
+    before, after = (array("q", bytes(8 * 4 * PLACE)) for _ in range(2))
+    expected = []
+    for at, some in enumerate(batches):
         out = Packer()
-        pack_rows(out, batch(some), number_of)
+        pack_rows(out, 300, batch(some), number_of, before, number)
         data = Unpacker(bytes(out))
-        unpack_rows(data, number, len(some), columns, texts if is_label else None)
+        assert data.number() == 300
+        # what is passed over does not change what follows
+        is_wanted = not passes_over or at % 2 == 0
+        into = columns if is_wanted else None
+        assert unpack_rows(data, number, after, into, texts if is_label else None) == len(some)
         assert data.at == len(out)
-    written = rows if is_label else before + rows
+        expected += some if is_wanted else []
+    assert before == after
     values = columns.texts if is_label else list(columns.value)
-    assert list(map(repr, values)) == [repr(row[0]) for row in written]
-    assert list(columns.line) == [row[1] for row in written]
-    assert list(columns.offset) == [row[2] for row in written]
-    assert list(columns.start) == [row[3] for row in written]
-    assert list(columns.time) == [-(2**63) if row[4] is None else row[4] for row in written]
-    assert set(columns.file) == {number}
+    assert list(map(repr, values)) == [repr(row[0]) for row in expected]
+    assert list(columns.line) == [row[1] for row in expected]
+    assert list(columns.offset) == [row[2] for row in expected]
+    assert list(columns.start) == [row[3] for row in expected]
+    assert list(columns.time) == [-(2**63) if row[4] is None else row[4] for row in expected]
+    assert set(columns.file) <= {number}
 
 
-@given(FLOATS, PLACES, PLACES, PLACES, st.integers(0, 10**6))
-def test_the_columns_of_one_row_are_packed_as_a_batch_of_one_row(value, line, offset, start, metric):
-    columns = np.array([[np.float64(value).view(np.int64)], [line], [offset], [start]], np.int64)
-    packed, of_batch, whole = Packer(), Packer(), Packer()
-    pack_row(packed, metric, columns)
-    pack_rows(of_batch, batch([(value, line, offset, start, None)]), lambda text: 0)
-    for number in (metric, 1):
-        whole.number(number)
-    whole.blob(of_batch)
-    assert packed == whole
+@given(st.lists(st.tuples(FLOATS, PLACES, PLACES, PLACES), min_size=1, max_size=3), st.integers(0, 10**6))
+def test_the_columns_of_one_row_are_packed_as_a_batch_of_one_row(rows, metric):
+    places, of_batches = (array("q", bytes(8 * 2 * PLACE)) for _ in range(2))
+    for value, line, offset, start in rows:
+        columns = np.array([[np.float64(value).view(np.int64)], [line], [offset], [start]], np.int64)
+        packed, of_batch = Packer(), Packer()
+        pack_row(packed, metric, columns, places, 1)
+        pack_rows(of_batch, metric, batch([(value, line, offset, start, None)]), lambda text: 0, of_batches, 1)
+        assert packed == of_batch
+        assert places == of_batches
 
 
 @pytest.mark.parametrize("shape", [(4, 2), (5, 1), (4, 0), (3, 1), (4,)])
 def test_other_columns_are_not_packed(shape):
+    places = array("q", bytes(8 * PLACE))
     with pytest.raises(ValueError, match="one row without a time"):
-        pack_row(bytearray(), 0, np.zeros(shape, np.int64))
+        pack_row(bytearray(), 0, np.zeros(shape, np.int64), places, 0)
+    one = np.zeros((4, 1), np.int64)
     with pytest.raises(TypeError, match="bytearray"):
-        pack_row([], 0, np.zeros((4, 1), np.int64))
+        pack_row([], 0, one, places, 0)
+    for file_number in (-1, 1):
+        with pytest.raises(ValueError, match="no place of the file"):
+            pack_row(bytearray(), 0, one, places, file_number)
+    with pytest.raises(TypeError, match="int64"):
+        pack_row(bytearray(), 0, one, array("i", [0] * PLACE), 0)
 
 
 @given(st.lists(st.binary(max_size=3) | st.binary(min_size=200, max_size=203), max_size=6), st.data())
 def test_what_differs_between_two_texts(parts, data):
     before = b"".join(parts)
     text = b"".join(data.draw(st.permutations(parts))) + data.draw(st.binary(max_size=3))
-    out = Packer()
+    out = Packer(b"xy")
     pack_difference(out, text, before)
-    packed = Unpacker(bytes(out))
-    same, ends, rest = packed.number(), packed.number(), packed.blob()
-    assert packed.at == len(out)
-    assert before[:same] + rest + before[len(before) - ends :] == text
-    # no more could be left out
-    assert before[:same] == text[:same]
-    assert before[same : same + 1] != text[same : same + 1] or same == len(before) == len(text)
-    assert not rest or same + ends == len(before) or before[len(before) - 1 - ends] != rest[-1]
+    packed = bytes(out)
+    assert unpack_difference(packed + b"z", 2, before) == (text, len(packed))
+    changed = sum(one != other for one, other in zip(text, before, strict=False)) + max(len(text) - len(before), 0)
+    if len(text) == len(before):
+        # what is the same is not repeated, but for single bytes
+        assert len(packed) <= 2 + 2 + 4 * changed + 4
+    for size in range(2, len(packed)):
+        with pytest.raises(ValueError, match=r"cut off|are not there|was expected"):
+            unpack_difference(packed[:size], 2, before)
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40), st.integers(0, 50))
+def test_any_bytes_as_a_difference_are_a_text_or_an_error(data, before, at):
+    try:
+        text, end = unpack_difference(data, at, before)
+    except ValueError:
+        return
+    assert at < end <= len(data)
+    assert len(text) <= len(before) + len(data)
+
+
+def test_a_few_changed_bytes_take_a_few_bytes():
+    before = bytes(range(60))
+    for changes, size in (([], 1), ([50], 4), ([5, 6], 4), ([5, 7], 5), ([5, 9], 5), (range(10, 40), 33)):
+        text = bytearray(before)
+        for at in changes:
+            text[at] ^= 255
+        out = Packer()
+        pack_difference(out, bytes(text), before)
+        assert len(out) == size, changes
+        assert unpack_difference(bytes(out), 0, before) == (bytes(text), size)
 
 
 # ---- what is committed

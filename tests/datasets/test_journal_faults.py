@@ -14,14 +14,7 @@ from support.journals import SCANNER, batch, file, one_row, rows_of, values_of
 
 from metricscan import Dataset, OptionError, SourceError
 from metricscan.datasets.journal import Journal
-from metricscan.datasets.journal_format import (
-    END,
-    FRAME_HEADER_BYTES,
-    Segment,
-    framed,
-    read_description,
-    segment_path,
-)
+from metricscan.datasets.journal_format import END, FRAME_HEADER_BYTES, Segment, framed, read_description, segment_path
 from metricscan.errors import MetricscanError
 
 JOBS = ("a", "b", "c")
@@ -262,15 +255,15 @@ def test_a_segment_of_another_journal_or_place(small, tmp_path):
 def test_a_newer_version(small):
     path, _ = small
     whole = (path / "000002.segment").read_bytes()
-    with_content(path, "000002.segment", whole[:8] + b"\x03" + whole[9:])
+    with_content(path, "000002.segment", whole[:8] + b"\x04" + whole[9:])
     with pytest.raises(
         SourceError,
-        match=r"has format version 3; at most 2 was expected\nhint: a newer version of metricscan wrote it",
+        match=r"has format version 4; at most 3 was expected\nhint: a newer version of metricscan wrote it",
     ):
         Dataset(path)
     document = json.loads((path / "journal.json").read_text())
-    (path / "journal.json").write_text(json.dumps({**document, "format_version": 3}))
-    with pytest.raises(SourceError, match="has format version 3; at most 2 was expected"):
+    (path / "journal.json").write_text(json.dumps({**document, "format_version": 4}))
+    with pytest.raises(SourceError, match="has format version 4; at most 3 was expected"):
         Journal.open(path, SCANNER)
 
 

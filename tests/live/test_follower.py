@@ -1,13 +1,14 @@
 """Followers with a journal beside the writer's own record; they are killed between polls, and within them."""
 
 import itertools
+import os
 import random
 
 import pytest
 from support.following import JournalFollower
 from support.growing import Writer, compare
 
-from metricscan import Scanner
+from metricscan import Dataset, Journal, Scanner
 from metricscan.live.follower import Follower
 from metricscan.live.watch import LogName
 
@@ -110,3 +111,39 @@ def test_what_is_behind_is_not_flushed_and_is_closed(logs):
         follower.add(str(one.large) + ".1", LogName("large", "large.log"), goes_on=str(one.large))
         assert not follower.is_behind
     assert 0 < len(found) < 2000
+
+
+# Value, line, offset and start of a row are its own; job, stream and part are those of its file.
+ROW_BYTES = 32
+
+
+@pytest.mark.parametrize(("files", "rows", "most"), [(1, 1, 54), (1, 10, 17), (1, 100, 12), (50, 1, 41)], ids=str)
+def test_a_journal_takes_less_than_twice_the_bytes_of_its_rows(tmp_path, files, rows, most):
+    scanner = Scanner(["loss=loss=([0-9.]+)"])
+    logs = [tmp_path / f"{number}.log" for number in range(files)]
+    for log in logs:
+        # rows from within the first 4 KiB on
+        log.write_bytes(b"text without a number\n" * 150)
+    sizes, commits = [], 40
+    with (
+        Journal.open(tmp_path / "journal", scanner, commit_interval=None) as journal,
+        Follower(scanner, gives_columns=True, watches=True) as follower,
+    ):
+        for number, log in enumerate(logs):
+            follower.add(str(log), LogName(str(number), "stdout"))
+        for commit in range(commits):
+            for number, log in enumerate(logs):
+                with open(log, "ab") as file:
+                    file.write(b"".join(b"epoch %d loss=%d.25\n" % (commit, row) for row in range(rows)))
+                modified_ns = 1_790_000_000_000_000_000 + commit * 1_000_000_000 + number * 5_000_017
+                os.utime(log, ns=(modified_ns, modified_ns))
+            for found in follower.poll():
+                journal.append_all(
+                    (one.file, one.rows, one.checkpoint, one.replaces, one.crash, one.suspects) for one in found.files
+                )
+            journal.commit()
+            sizes.append((tmp_path / "journal" / "000001.segment").stat().st_size)
+    assert Dataset(tmp_path / "journal")["loss"].num_rows == files * rows * commits
+    # the first one names metrics and files
+    per_row = (sizes[-1] - sizes[0]) / (commits - 1) / files / rows
+    assert per_row < most < 2 * ROW_BYTES

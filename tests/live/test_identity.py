@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import os
 import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -54,18 +55,54 @@ def test_a_checkpoint_goes_through_bytes_and_finds_its_file(offset, opened):
     assert checkpoint.reach_in(opened(CONTENT[:offset] + b"others")) is not None
 
 
-def test_checkpoints_that_are_cut_or_changed_are_errors():
+def test_other_bytes_are_no_checkpoint():
     packed = checkpoint_at(100, state=b"state").pack()
-    for end in range(len(packed)):
+    for end in range(len(packed) - len(b"state")):
         with pytest.raises(ValueError, match="damaged"):
             Checkpoint.unpack(packed[:end])
-    for bit in range(8, 8 * len(packed)):
+    for bit in range(8, 4 * 8):
         changed = bytearray(packed)
         changed[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ValueError, match="damaged"):
             Checkpoint.unpack(bytes(changed))
-    with pytest.raises(ValueError, match="version 200"):
+    with pytest.raises(ValueError, match="version 200: version 3 was expected"):
         Checkpoint.unpack(b"\xc8" + packed[1:])
+
+
+def packed_2(checkpoint, content):
+    """As version 2 packed a checkpoint."""
+    before = content[: checkpoint.offset]
+    digests = digest(before[:WINDOW_BYTES]), digest(before[-WINDOW_BYTES:])
+    numbers = checkpoint.device, checkpoint.inode, checkpoint.offset, checkpoint.seen_bytes, checkpoint.crc
+    body = struct.pack("<BBQQQQI16s16s", 2, checkpoint.is_finished, *numbers, *digests) + checkpoint.state
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+@pytest.mark.parametrize("offset", [0, 1, WINDOW_BYTES - 1, WINDOW_BYTES, WINDOW_BYTES + 1, len(CONTENT)])
+def test_a_checkpoint_of_version_2_is_read(offset, opened):
+    checkpoint = checkpoint_at(offset, state=b"state", is_finished=True, seen_bytes=offset + 7)
+    packed = packed_2(checkpoint, CONTENT)
+    found = Checkpoint.unpack(packed)
+    assert found == checkpoint
+    assert found.reach_in(opened(CONTENT)) == Reach().after(CONTENT[:offset])
+    assert Checkpoint.unpack(found.pack()) == checkpoint
+    for end in range(1, len(packed)):
+        with pytest.raises(ValueError, match="damaged"):
+            Checkpoint.unpack(packed[:end])
+    changed = bytearray(packed)
+    changed[20] ^= 1
+    with pytest.raises(ValueError, match="damaged"):
+        Checkpoint.unpack(bytes(changed))
+
+
+def test_little_of_a_checkpoint_changes_while_a_file_grows():
+    state, at = b"s" * 20, 3 * WINDOW_BYTES
+    one, other = (checkpoint_at(at, state=state).pack() for at in (at, at + 80))
+    assert len(one) == len(other)
+    changed = [place for place in range(len(one)) if one[place] != other[place]]
+    # the offset, and digests of 12 bytes
+    assert len(changed) <= 2 + 12
+    assert changed[-1] - changed[0] < 32
 
 
 @pytest.mark.parametrize("offset", [1, 3000, WINDOW_BYTES + 10, len(CONTENT)])

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from metricscan import Dataset, Scanner
-from metricscan.datasets.journal_format import FollowedFile
+from metricscan.datasets.journal_state import FollowedFile
 from metricscan.scanning.schema import LABEL_SCHEMA, SCHEMA
 
 SCANNER = Scanner(["loss=loss=([0-9.]+)", "acc=acc=([0-9.]+)"], labels={"who": r"who=(\w+)"})
