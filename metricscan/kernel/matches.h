@@ -72,7 +72,7 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
         status = MS_UNSURE;
     }
     if (q->has_companion && status == MS_NUMBER) ms_look_at_value(scan, r, q, state, value_start, value_end);
-    if (q->has_companion && status == MS_UNSURE) ms_expect_unit(r, q, state, value_start, value_end);
+    const int is_other_unit = q->has_companion && status == MS_UNSURE && ms_expect_unit(r, q, state, value_start, value_end);
     if (status == MS_NUMBER && !scan->trace) {
         ms_append_row(scan, state, value, r->row_line, r->row_offset, r->offset + value_start);
         return;
@@ -94,7 +94,7 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
     note->match_end = end - r->record;
     note->value_start = value_start - r->record;
     note->value_end = value_end - r->record;
-    note->decided = status == MS_NUMBER;
+    note->decided = scan->trace ? status == MS_NUMBER : is_other_unit;
     note->number = value;
 }
 

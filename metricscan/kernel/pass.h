@@ -135,7 +135,7 @@ typedef struct {
     int64_t value_end;
     int64_t end;  /* of the record, as in ms_region; from the record's start */
     int64_t next;
-    int decided;
+    int decided; /* of a trace, whether `number` is the value; of a suspect, its kind; of a number, whether its unit is a new one */
     double number;
 } ms_note;
 

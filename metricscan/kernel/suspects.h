@@ -159,12 +159,14 @@ static void ms_examine_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
 /* A unit that no value has. */
 #define MS_UNKNOWN_UNIT UINT64_MAX
 
-/* A value is left to Python. If it is a number, its unit becomes known later than that of the next value: that one is to differ. */
-static void ms_expect_unit(ms_region *r, const ms_pattern *q, ms_state *state, int64_t start, int64_t stop) {
-    if (!q->behind['%'] || !ms_may_go_on(q->behind, r->p + stop, r->p + r->end) || ms_kind_behind(r, start, stop)) return;
-    if (ms_unit_at(r->p, stop, r->end) == state->unit) return;
+/* A value is left to Python. If it is a number, its unit becomes known later than that of the next value. Return whether it is another one
+ * than that of the values before: then the next one is to differ, too. */
+static int ms_expect_unit(ms_region *r, const ms_pattern *q, ms_state *state, int64_t start, int64_t stop) {
+    if (!q->behind['%'] || !ms_may_go_on(q->behind, r->p + stop, r->p + r->end) || ms_kind_behind(r, start, stop)) return 0;
+    if (ms_unit_at(r->p, stop, r->end) == state->unit) return 0;
     state->unit = MS_UNKNOWN_UNIT;
     ms_examine_all(state);
+    return 1;
 }
 
 /* Return a record that Python decides as a region of its own, in which this position has this place in the input. */
@@ -178,7 +180,13 @@ static void ms_examine_deferred(ms_scan *scan, int32_t pattern, const ms_note *n
                                 int64_t place) {
     const ms_pattern *q = &scan->tables->patterns[pattern];
     ms_region record = ms_region_of(scan, note, value_start, place);
-    if (q->has_companion) ms_examine_value(scan, &record, q, &scan->states[pattern], value_start, value_end);
+    if (!q->has_companion) return;
+    ms_state *state = &scan->states[pattern];
+    const uint64_t later = state->unit;
+    /* Values behind it that were read before it do not make its unit a known one. */
+    if (note->kind == MS_NOTE_NUMBER && note->decided) state->unit = MS_UNKNOWN_UNIT;
+    ms_examine_value(scan, &record, q, state, value_start, value_end);
+    if (note->kind == MS_NOTE_NUMBER && note->decided && later != MS_UNKNOWN_UNIT) state->unit = later;
 }
 
 /* A companion has matched at these places of a deferred record; `place` is the match's start in the input. */

@@ -258,7 +258,9 @@ class Suspects:
         counts[2] += of_kind[UNTERMINATED]
         counts[3] += sum(of_kind[kind] for kind in CUT_LINE)
         if of_kind[UNIT]:
+            # those of numbers that Python has read stand behind later ones
             events = np.flatnonzero(kinds == UNIT)
+            events = events[np.argsort(order[events], kind="stable")]
             units, at = np.unique(bits[events], return_index=True)
             each = events[at]
             first = self._events.setdefault(watched, {})
