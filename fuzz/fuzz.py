@@ -8,6 +8,7 @@ import warnings
 import atheris
 from core_targets import PARTS
 from readers import READERS
+from stream_targets import STREAMS
 from targets import TARGETS
 
 from metricscan.errors import DefinitionWarning
@@ -16,7 +17,7 @@ from metricscan.errors import DefinitionWarning
 def main() -> None:
     """Fuzz until the flags say stop, or until a case differs."""
     warnings.simplefilter("ignore", DefinitionWarning)
-    target = (TARGETS | READERS | PARTS)[sys.argv.pop(1)]
+    target = (TARGETS | READERS | PARTS | STREAMS)[sys.argv.pop(1)]
 
     def one(data: bytes) -> None:
         target(data)

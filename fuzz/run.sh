@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 minutes=${1:-10}
 shift || true
 targets=("$@")
-(( ${#targets[@]} )) || targets=(grammar text numbers definitions jobs archive export journal dataset number row_text label suspect stopped events)
+(( ${#targets[@]} )) || targets=(grammar text numbers definitions jobs archive export journal dataset number row_text label suspect stopped events
+    stream_state forged_state stream_threads)
 folder=$PWD/build/fuzz
 venv=$folder/venv
 clang=${CLANG:-$(command -v clang || command -v clang-14)}

@@ -425,7 +425,9 @@ class Scanner:
             return Stream(self, standing, joining, format_, watching)
         if (offset, line) != (0, 1):
             raise OptionError(f"offset={offset!r}, line={line!r}: the state says where the stream begins")
-        return Stream(self, stream_state.read(state, self.fingerprint, format_, joining), joining, format_, watching)
+        with stream_state.reading():
+            standing = stream_state.read(state, self.fingerprint, format_, joining)
+            return Stream(self, standing, joining, format_, watching)
 
     # ---- one record
 

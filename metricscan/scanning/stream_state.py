@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metricscan import _core
-from metricscan.errors import OptionError, quoted
+from metricscan.errors import MetricscanError, OptionError, quoted
 from metricscan.scanning.labels import LabelStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metricscan.scanning.plan import Plan
     from metricscan.scanning.stream_exported import ExportedRows
 
@@ -125,6 +128,17 @@ def packed(core: _core.Stream, fingerprint: str, plan: Plan, exported: ExportedR
     ]
     text = json.dumps([fingerprint, *standing._replace(counted=counted)], separators=(",", ":")).encode()
     return b"%s%d %08x\n%s" % (_MAGIC, VERSION, zlib.crc32(text), text)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within this block what no stream writes, though its checksum is right, is an error of ours."""
+    try:
+        yield
+    except MetricscanError:
+        raise
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise OptionError("state: its checksum is right, but it holds what no stream writes") from error
 
 
 def read(state: Any, fingerprint: str, format_: str, joining: tuple[Any, ...] | None) -> Standing:

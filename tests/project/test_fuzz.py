@@ -13,6 +13,7 @@ sys.path.insert(0, str(FUZZ))
 from core_targets import PARTS  # noqa: E402
 from random_readers import changed  # noqa: E402
 from readers import READERS  # noqa: E402
+from stream_targets import STREAMS  # noqa: E402
 from targets import TARGETS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
@@ -21,11 +22,11 @@ KEPT = [pytest.param(path.parent.name, path, id=f"{path.parent.name}-{path.name}
 
 @pytest.mark.parametrize(("target", "path"), sorted(KEPT, key=lambda kept: kept.id))
 def test_the_kept_corpus(target, path):
-    (TARGETS | READERS | PARTS)[target](path.read_bytes())
+    (TARGETS | READERS | PARTS | STREAMS)[target](path.read_bytes())
 
 
 def test_a_corpus_is_kept_for_every_target():
-    assert {param.values[0] for param in KEPT} == {*TARGETS, *READERS, *PARTS}
+    assert {param.values[0] for param in KEPT} == {*TARGETS, *READERS, *PARTS, *STREAMS}
 
 
 @pytest.mark.parametrize("target", sorted(READERS))
@@ -43,6 +44,13 @@ def test_parts_of_the_core_say_what_python_says(target):
     source = random.Random(target)
     kept = [path.read_bytes() for path in sorted((FUZZ / "corpus" / target).iterdir())]
     assert sum(PARTS[target](changed(source, kept)) for _ in range(20)) > 10
+
+
+@pytest.mark.parametrize("target", sorted(STREAMS))
+def test_rows_of_a_stream_are_the_same_however_it_is_used(target):
+    source = random.Random(target)
+    kept = [path.read_bytes() for path in sorted((FUZZ / "corpus" / target).iterdir())]
+    assert sum(STREAMS[target](changed(source, kept)) for _ in range(20)) > 10
 
 
 @pytest.mark.slow
