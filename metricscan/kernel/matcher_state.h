@@ -53,8 +53,8 @@ enum { MS_MOST_FRAMES = 1 << 24 };
 enum { MS_MOST_MEMO_BYTES = 1 << 26 };
 enum { MS_LONGEST_MATCHED = INT32_MAX - 1 };
 /* The budget of a record: free steps, and steps for each byte, of which there are more the larger the program is (patterns/program_facts.py). In
- * the logs that were measured no record takes eight steps a byte. A step takes up to 7 ns, so no record takes longer than some 2 s. */
-enum { MS_STEPS_A_BYTE = 64, MS_FREE_STEPS = 65536, MS_MOST_STEPS = 1 << 28 };
+ * the logs that were measured no record takes eight steps a byte. A step takes up to 7 ns, so no record takes longer than about 1 s. */
+enum { MS_STEPS_A_BYTE = 64, MS_FREE_STEPS = 65536, MS_MOST_STEPS = 1 << 27 };
 /* After so many steps, some 20 ms, the matcher looks whether the scan is to stop. */
 #define MS_STEPS_A_LOOK ((int64_t)1 << 22)
 /* Branches are memoised once a record has taken more steps than this. For a cheaper record, clearing the memory would cost more than

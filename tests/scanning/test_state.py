@@ -1,5 +1,8 @@
 """The state of a live stream: another one goes on from it, at any cut, as if nothing had been between them."""
 
+import json
+import zlib
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -118,6 +121,27 @@ def test_what_is_no_state_is_one_clear_error():
     for value in ("text", 1, []):
         with pytest.raises(OptionError, match="were expected"):
             scanner.stream(state=value)
+
+
+@pytest.mark.parametrize("put", [None, -1, 2**80, 0.5, "x", [], [[]], {}])
+def test_what_no_stream_writes_is_an_error_of_ours_though_its_checksum_is_right(put):
+    scanner = Scanner(DEFINITIONS, untamed="allow")
+    stream = scanner.stream()
+    stream.feed(b"a=1\na=")
+    stream.take()
+    head, _, text = stream.state().partition(b"\n")
+    errors = []
+    for place in range(len(json.loads(text))):
+        state = json.loads(text)
+        state[place] = put
+        changed = json.dumps(state).encode()
+        forged = b"%s %08x\n%s" % (head.rpartition(b" ")[0], zlib.crc32(changed), changed)
+        try:
+            scanner.stream(state=forged).feed(b"2\n")
+        except OptionError as error:
+            errors.append(str(error)[:7])
+    assert len(errors) > 3
+    assert set(errors) == {"state: "}
 
 
 TEXTS = ["a=1é\na=2\r\na=x\r\U0001f600 a=3\n\n\ufffda=5", "a=1\n" * 3, "", "\0a=1\n\ufeffa=2\n", "\U0001f600" * 5]

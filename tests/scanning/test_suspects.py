@@ -434,7 +434,7 @@ def test_a_format_specification_is_a_cut_value_and_no_unit(text, value):
     assert [one.text for one in running.stats.metrics["loss"].suspects if one.kind == "cut-value"] == [value]
 
 
-@pytest.mark.parametrize("between", ["", "loss=3s\n", "loss=3\n", "loss=1%d0s\n" % 10**20])
+@pytest.mark.parametrize("between", ["", "loss=3s\n", "loss=3\n", f"loss=1{10**20}0s\n"])
 def test_a_unit_behind_a_number_that_python_reads_is_that_of_its_row(between):
     data = f"loss=1{10**20}ms\n{between}loss=2ms\nloss=4ms\n".encode()
     definition = Definition(r"loss=([0-9.]+)", False, True, None)
