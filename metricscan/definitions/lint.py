@@ -41,6 +41,11 @@ _MEASURES = frozenset(
     """loss losses acc accuracy err error rmse mse mae auc score precision recall ppl perplexity f1 rate lr reward bleu merror
     logloss nll ce map iou dice mape ndcg""".split()  # noqa: SIM905
 )
+# Words of names that say which of several values of one measure it is.
+_WHICH = frozenset(
+    """train training valid validation val eval evaluation test testing dev holdout best ema swa avg average mean median min max
+    std sum total running smoothed raw old new last final student teacher source target""".split()  # noqa: SIM905
+)
 _TINY, _NEGATIVE, _PLAIN = "1.5e-05", "-1.5", "1.5"
 _NUMBERS = (_PLAIN, "12.75", "7", "0.25")
 
@@ -410,6 +415,15 @@ def words_of(name: str) -> list[str]:
     (['val', 'epoch', 'loss'], ['eval', 'f1'])
     """
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*", name)]
+
+
+def is_namespace(before: str) -> bool:
+    """Whether the beginning of a longer name says where the metric belongs, not which of several it is.
+
+    >>> [is_namespace(before) for before in ("coco/", "val/", "coco_", "eval/coco/")]
+    [True, False, False, False]
+    """
+    return before.endswith("/") and _WHICH.isdisjoint(words_of(before))
 
 
 def is_count(name: str) -> bool:

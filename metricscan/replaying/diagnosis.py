@@ -12,7 +12,7 @@ from metricscan.logs.job import STDIN, is_read_once
 from metricscan.replaying.records import record_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from metricscan.scanning.scanner import Scanner
     from metricscan.scanning.stats import MetricStats, ScanStats
@@ -75,7 +75,7 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
     texts, cut = _texts((path for path in logs if path not in once), scanner.options, input_format)
     where = "in the part that was read again" if cut or once else "in the logs"
     alone = scanner.with_options([one for one in scanner.definitions if one.name in silent], scanner.options)
-    cut_off = found_otherwise([("", alone)], texts)
+    cut_off = found_otherwise([({}, alone)], texts)
     uncut = [name for name in silent if name not in cut_off]
     variants = found_otherwise(with_other_options(scanner, uncut), texts) if uncut else {}
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
@@ -94,8 +94,8 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
         if name in cut_off:
             reasons.append(CUT_OFF)
         if name in variants:
-            flags, rows = variants[name]
-            reasons.append(f"it matches only with {flags} ({rows:,} rows)")
+            options, rows = variants[name]
+            reasons.append(only_with(options, f" ({counted_rows(rows)})"))
         if not reasons and once and not texts:
             names = ", ".join("standard input" if path == STDIN else path for path in once[:3])
             reasons.append(f"{names} cannot be read again to see why")
@@ -152,32 +152,51 @@ def _texts(paths: Iterable[str], options: dict[str, str], input_format: str) -> 
     return texts, False
 
 
-def with_other_options(scanner: Scanner, silent: Sequence[str]) -> list[tuple[str, Scanner]]:
-    """Scanners of some metrics with other options, each with the flags of those. They pass over records of more than 1 MiB."""
+def only_with(changes: Mapping[str, str], count: str = "") -> str:
+    """What is said of a metric that has rows with other options: what to do, on the command line and in Python.
+
+    >>> only_with({"ansi": "strip"})
+    "it matches only with --ansi strip: scan the logs with it (ansi='strip' in Python), which removes terminal escape sequences"
+    """
+    flags = " ".join(f"--{option} {value}" for option, value in changes.items())
+    keywords = ", ".join(f"{option}={value!r}" for option, value in changes.items())
+    effects = {"ansi": "removes terminal escape sequences", "escape": "writes a tab as #011, as SageMaker's logs do"}
+    done = " and ".join(effects[option] for option in changes)
+    return f"it matches only with {flags}{count}: scan the logs with it ({keywords} in Python), which {done}"
+
+
+def counted_rows(count: int) -> str:
+    """A number of rows, in words."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def with_other_options(scanner: Scanner, silent: Sequence[str]) -> list[tuple[Mapping[str, str], Scanner]]:
+    """Scanners of some metrics with other options, each with what changes. They pass over records of more than 1 MiB."""
     definitions = [one for one in scanner.definitions if one.name in silent]
-    found = []
+    found: list[tuple[Mapping[str, str], Scanner]] = []
     for changes in ({"ansi": "strip"}, {"escape": "syslog"}, {"ansi": "strip", "escape": "syslog"}):
         options = {**scanner.options, **changes}
         if options == scanner.options:
             continue
         if options["escape"] == "syslog":
             options["newline"] = "lf"
-        flags = " ".join(f"--{option} {value}" for option, value in changes.items())
-        found.append((flags, scanner.with_options(definitions, options, most_record_bytes=_MOST_RECORD_BYTES)))
+        found.append((changes, scanner.with_options(definitions, options, most_record_bytes=_MOST_RECORD_BYTES)))
     return found
 
 
-def found_otherwise(others: Iterable[tuple[str, Scanner]], texts: Sequence[Text]) -> dict[str, tuple[str, int]]:
-    """The flags with which a metric would have rows, and how many, by metric."""
-    found: dict[str, tuple[str, int]] = {}
-    for flags, other in others:
+def found_otherwise(
+    others: Iterable[tuple[Mapping[str, str], Scanner]], texts: Sequence[Text]
+) -> dict[str, tuple[Mapping[str, str], int]]:
+    """The options with which a metric would have rows, and how many, by metric."""
+    found: dict[str, tuple[Mapping[str, str], int]] = {}
+    for changes, other in others:
         rows = dict.fromkeys(other.metrics, 0)
         for text in texts:
             for name, counts in other.scan(text.raw, threads=1).stats.metrics.items():
                 rows[name] += counts.rows
         for name, count in rows.items():
             if count:
-                found.setdefault(name, (flags, count))
+                found.setdefault(name, (changes, count))
     return found
 
 

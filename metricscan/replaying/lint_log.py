@@ -15,6 +15,7 @@ from metricscan.definitions.lint import (
     Finding,
     drafts_of,
     filter_group,
+    is_namespace,
     named,
     names_of,
     standing_alone,
@@ -60,8 +61,9 @@ _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
 _LONGEST_ESCAPE = 40
 _NUMBER_IN_QUOTES = re.compile(rb"""(["'])(?:%b|[-+]?(?i:nan|inf(?:inity)?))\1""" % NUMBER.encode())
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
-# What closes a value or separates it from the next: 0.5], 0.5,acc=1. Digits behind it may belong to the number: 1,234.5, 12:30.
-_NUMBER_AND_MARK = re.compile(rf"(?:{NUMBER}|[-+]?(?:nan|inf))(?P<mark>[,;:|\])}}>\"']+)(?!\d)", re.IGNORECASE)
+# What closes a value or a sentence, or separates it from the next: 0.5], 0.5,acc=1, "0.5.". Digits behind it may belong to the
+# number: 1,234.5, 12:30, 1.2.3.
+_NUMBER_AND_MARK = re.compile(rf"(?:{NUMBER}|[-+]?(?:nan|inf))(?P<mark>[.,;:|\])}}>\"']+)(?!\d)", re.IGNORECASE)
 _MOST_NAMES = 5
 
 
@@ -219,7 +221,8 @@ class _Seen:
             found.append(Draft("quotes-around-value", reason, self.variants["quoted"]))
         if self.more["stripped"]:
             more = f"{self.more['stripped']:,} more, as in {self.lines['stripped']}"
-            reason = f"escape sequences within what it names exclude {more}: they are removed with --ansi strip (ansi='strip')"
+            reason = f"escape sequences within what it names exclude {more}: "
+            reason += "scan the log with --ansi strip (ansi='strip'), which removes them"
             found.append(Draft("escapes-in-name", reason))
         if self.escaped:
             reason = "its value includes the escape sequences behind the number"
@@ -241,8 +244,14 @@ class _Seen:
         return found
 
     def _is_meant(self) -> bool:
-        """Whether the metric's name has all words of the one longer name that the log has: val:loss of val_loss."""
-        return self.inside == self.rows and all(set(words_of(name)) <= set(words_of(self.name)) for name in self.longer)
+        """Whether the metric's name has all words of the one longer name that the log has: val:loss of val_loss.
+
+        Or whether this only says where the metric belongs: bbox_mAP of coco/bbox_mAP, if the log has no other.
+        """
+        if self.inside != self.rows:
+            return False
+        is_in_one = len(self.longer) == 1 and all(is_namespace(before) for _, before in self.starts.values())
+        return is_in_one or all(set(words_of(name)) <= set(words_of(self.name)) for name in self.longer)
 
     def _inside(self) -> Draft:
         name = self.longer.most_common(1)[0][0]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from metricscan.definitions.lint import words_of
+from metricscan.definitions.lint import is_namespace, words_of
 from metricscan.definitions.regex_parts import parts_of
 from metricscan.errors import SourceError
 from metricscan.logs.exports import text_head
@@ -36,8 +35,9 @@ def longer_name_notice(
     """Say that the best value belongs to a longer name, as ``loss=`` reads that of ``val_loss=``; None if it does not.
 
     The record is read again. Where it cannot be found, as in an export, all records with the value in the first 16 MiB of the
-    text are looked at instead. None if it belongs to a longer name in some of them only, or stands farther behind; and where the
-    metric's own name has all words of the longer one.
+    text are looked at instead. None if it belongs to a longer name in some of them only, or stands farther behind; where the
+    metric's own name has all words of the longer one; and where this adds a namespace alone, as ``coco/`` does, and the values
+    have no other name there.
 
     Parameters
     ----------
@@ -58,7 +58,9 @@ def longer_name_notice(
             continue
         reading = _Reading(scanner, metric, names, None if is_formula else best.value)
         longer = _name_of_best(reading, best, input_format)
-        if longer and not set(words_of(longer)) <= set(words_of(metric)):
+        if not longer or set(words_of(longer)) <= set(words_of(metric)):
+            continue
+        if not (is_namespace(_before(longer, names)) and _is_only_name(reading, best, input_format, longer)):
             value = f"a value of {metric} in the best job's formula" if is_formula else f"the best {metric}"
             return Notice(
                 f"{value} is the value of {longer!r} in {best.path}:{best.line}: its regex matches within this longer "
@@ -82,16 +84,19 @@ class _Reading(NamedTuple):
 
     def name(self, record: bytes) -> str | None:
         """The longer name before the first such value in a record; empty if there is none, None without such a value."""
+        return next(self.names_in(record), None)
+
+    def names_in(self, record: bytes) -> Iterator[str]:
+        """The longer name before each such value in a record; empty for one that stands alone."""
         if b"\n" in record or (b"\r" in record and self.universal):
-            return None
+            return
         for match in self.scanner.find(record):
             if match.name != self.metric or match.value_span is None or match.number is None:
                 continue
             if self.value is None or match.number == self.value:
                 seen = as_seen(record, self.scanner.options)
                 found = self.names.longer(seen, Row(match.number, 1, 0, match.value_span[0]))
-                return "" if found is None else found[2]
-        return None
+                yield "" if found is None else found[2]
 
 
 def _name_of_best(reading: _Reading, best: Best, input_format: str) -> str | None:
@@ -100,18 +105,45 @@ def _name_of_best(reading: _Reading, best: Best, input_format: str) -> str | Non
         if longer is not None:
             return longer
     text, _ = text_head(best.path, input_format, _MOST_BEFORE)
-    offsets: dict[int, None] = {}
-    for name, batch in reading.scanner.batches(text):
-        if name == reading.metric and reading.metric not in reading.scanner.labels:
-            rows = batch.select(["value", "offset"]).to_pydict()
-            same = (
-                at for at, value in zip(rows["offset"], rows["value"], strict=True) if reading.value in (None, value)
-            )
-            offsets.update(dict.fromkeys(islice(same, _MOST_RECORDS + 1 - len(offsets))))
-        if len(offsets) > _MOST_RECORDS:
-            return None
-    found = {reading.name(_first(text[at : at + _LONGEST_RECORD], universal=reading.universal)) for at in offsets}
+    offsets = _offsets_of(reading, text)
+    if len(offsets) > _MOST_RECORDS:
+        return None
+    found = {reading.name(record) for record in _records_at(reading, text, offsets)}
     return next(iter(found)) if len(found) == 1 else None
+
+
+def _is_only_name(reading: _Reading, best: Best, input_format: str, longer: str) -> bool:
+    """Whether all values of the metric have this name in the log; of many, those of some records all over it."""
+    of_all = reading._replace(value=None)
+    text, _ = text_head(best.path, input_format, _MOST_BEFORE)
+    offsets = _offsets_of(of_all, text)
+    some = offsets[:: 1 + len(offsets) // _MOST_RECORDS]
+    names = (name for record in _records_at(of_all, text, some) for name in of_all.names_in(record))
+    return all(name == longer for name in names)
+
+
+def _before(longer: str, names: Names) -> str:
+    """What stands before the regex's name in a longer one."""
+    literals = [run.literal.rstrip(" =:'\"") for run in names.runs]
+    return next((longer[: -len(name)] for name in literals if name and longer.endswith(name)), longer)
+
+
+def _offsets_of(reading: _Reading, text: bytes) -> list[int]:
+    """Where the records with such values begin."""
+    found: dict[int, None] = {}
+    for name, batch in reading.scanner.batches(text):
+        if name == reading.metric and name not in reading.scanner.labels:
+            rows = batch.select(["value", "offset"]).to_pydict()
+            found.update(
+                (at, None)
+                for at, value in zip(rows["offset"], rows["value"], strict=True)
+                if reading.value in (None, value)
+            )
+    return [*found]
+
+
+def _records_at(reading: _Reading, text: bytes, offsets: Sequence[int]) -> Iterator[bytes]:
+    return (_first(text[at : at + _LONGEST_RECORD], universal=reading.universal) for at in offsets)
 
 
 def _records(best: Best, input_format: str, *, universal: bool) -> Iterator[bytes]:

@@ -14,7 +14,9 @@ from metricscan.replaying.diagnosis import (
     Text,
     about_literals,
     as_seen,
+    counted_rows,
     found_otherwise,
+    only_with,
     sample_at,
     undecided,
     unparsed_samples,
@@ -148,8 +150,8 @@ class _Examining:
         if rows:
             reasons[CUT_OFF] = ""
         elif otherwise:
-            flags, others = otherwise[self._metric]
-            reasons[f"it matches only with {flags}"] = f"{others:,} row{'' if others == 1 else 's'}"
+            options, others = otherwise[self._metric]
+            reasons[only_with(options)] = counted_rows(others)
         elif refused is not None or not reasons:
             where = "in the part that was read again" if is_cut else "in the logs"
             reason, sample = about_literals(self._literals, texts, where, counted=False, refused=refused)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import pytest
 from support.command import LOSS, stdin
@@ -102,13 +103,16 @@ def test_captures_that_are_no_numbers(run, log):
 @pytest.mark.parametrize(
     ("text", "definition", "flags"),
     [
-        ("lo\x1b[1mss=1\n", r"loss=(\d+)", "--ansi strip (1 rows)"),
+        ("lo\x1b[1mss=1\n", r"loss=(\d+)", "--ansi strip (1 row)"),
         ("[1]\tloss=1\n[2]\tloss=2\n", r"#011loss=(\d+)", "--escape syslog (2 rows)"),
-        ("[1]\tlo\x1b[1mss=1\n", r"#011loss=(\d+)", "--ansi strip --escape syslog (1 rows)"),
+        ("[1]\tlo\x1b[1mss=1\n", r"#011loss=(\d+)", "--ansi strip --escape syslog (1 row)"),
     ],
 )
 def test_logs_that_match_only_with_an_option(run, log, text, definition, flags):
-    assert reason(run, log, text, definition) == f"it matches only with {flags}"
+    said = reason(run, log, text, definition)
+    assert said.startswith(f"it matches only with {flags}: scan the logs with it (")
+    for flag in re.findall(r"--(\w+) (\w+)", flags):
+        assert "{}={!r}".format(*flag) in said
 
 
 def test_a_log_in_utf_16_is_explained_as_decoded(run, log):
@@ -151,7 +155,7 @@ def test_of_many_that_found_nothing_the_objective_comes_first_then_what_can_be_h
     out = run(*arguments)[1]
     said = [line.split(":")[0] for line in out.splitlines() if "found nothing" in line]
     assert said == [*(f"{name} found nothing" for name in ("h", "loss", "a", "b", "c")), "4 more found nothing"]
-    assert "loss found nothing: it matches only with --escape syslog (1 rows)\n" in out
+    assert "loss found nothing: it matches only with --escape syslog (1 row): scan the logs with it (" in out
 
 
 def test_what_was_read_again_is_bounded(run, log, monkeypatch):

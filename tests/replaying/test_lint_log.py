@@ -76,6 +76,10 @@ def test_all_values_of_one_longer_name(tmp_path):
         "val:loss": [("inside-longer-name", longer.replace("val", "Eval"))]
     }
     assert found(tmp_path, b"val_loss=1\nmin_loss=2\n", r"loss=loss=(\S+)") == {"loss": [("inside-longer-name", None)]}
+    # where it belongs, which is no other metric; two of these are
+    assert found(tmp_path, b"coco/bbox_mAP: 0.5\n", r"m=bbox_mAP: (\S+)") == {}
+    two = b"coco/bbox_mAP: 0.5\nlvis/bbox_mAP: 0.5\n"
+    assert found(tmp_path, two, r"m=bbox_mAP: (\S+)") == {"m": [("inside-longer-name", None)]}
     # the metric's name says so
     for name in ("val:loss", "valLoss", "VAL loss"):
         assert found(tmp_path, b"val_loss=1\nval_loss=2\n", rf"{name}=loss=(\S+)") == {}
@@ -151,8 +155,8 @@ def test_what_stands_in_no_quotes(tmp_path, log):
 def test_escapes_within_the_name(tmp_path):
     log = b"acc: 0.25\n\x1b[1macc\x1b[0m: 0.5\n\x1b[1macc:\x1b[0m 0.75\n"
     (finding,) = lint_log(Scanner([r"acc=acc: (\S+)"]), written(tmp_path, log))["acc"]
-    reason = "escape sequences within what it names exclude 2 more, as in line 2: they are removed with --ansi strip"
-    reason += " (ansi='strip')"
+    reason = "escape sequences within what it names exclude 2 more, as in line 2: scan the log with --ansi strip"
+    reason += " (ansi='strip'), which removes them"
     assert finding == ("escapes-in-name", reason, None)
     assert found(tmp_path, log, r"acc=acc: (\S+)", ansi="strip") == {}
     assert found(tmp_path, b"\x1b[1macc: 0.5\x1b[0m\n", r"acc=acc: ([\d.]+)") == {}
@@ -212,13 +216,15 @@ def test_numbers_between_commas_are_not_in_groups(tmp_path):
         (b"loss=0.5,acc=1\nloss=7\n", r"loss=(\S+)"),
         (b"{'a': 1, 'loss': 0.5}\n{'a': 1, 'loss': inf}\n", r"'loss': (.*)"),
         (b"(loss: -0.5); x\n", r"loss: ([^ ]+)"),
+        (b"loss: 0.5. lr: 1\nloss: 0.25.\nloss: 1e-05...\nloss: 3\n", r"loss: (\S+)"),
+        (b"loss: 0.5.\nloss: 0.25.\n", r"loss: ([\d.]+)"),
     ],
 )
 def test_a_mark_behind_the_value(tmp_path, log, regex):
     ((code, better),) = found(tmp_path, log, f"loss={regex}")["loss"]
     assert code == "mark-in-value"
     values = Scanner([f"loss={better}"]).scan(log)["loss"]["value"].to_pylist()
-    numbers = re.findall(rb"loss'?[=:] ?([-+]?[\w.+-]+)", log)
+    numbers = re.findall(rb"loss'?[=:] ?([-+]?[\w+-]+(?:\.\w+)?)", log)
     assert list(map(str, values)) == [str(float(number)) for number in numbers]
 
 

@@ -47,6 +47,26 @@ def test_a_name_that_is_meant_and_other_texts_of_the_pattern_are_not_said(tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("log", "times"),
+    [
+        ("coco/loss=0.5\nstep coco/loss=0.25\n", 0),
+        ("coco/loss=0.5 lvis/loss=0.25\n", 1),
+        ("coco/loss=0.25\nlvis/loss=0.5\n", 1),
+        ("loss=0.5\ncoco/loss=0.25\n", 1),
+        ("val/loss=0.25\n", 1),
+        ("coco_loss=0.25\n", 1),
+        ("coco/val_loss=0.25\n", 1),
+    ],
+)
+def test_a_namespace_is_no_longer_name_where_the_log_has_no_other(tmp_path, log, times):
+    assert len(said(tree(tmp_path, {"a.log": log}))) == times
+    # in an export no record is found by its place
+    events = [{"timestamp": 1, "message": line, "ingestionTime": 2} for line in log.splitlines()]
+    folder = tree(tmp_path / "export", {"a.log": json.dumps({"events": events})})
+    assert len(said(folder, input_format="cloudwatch-json")) == times
+
+
+@pytest.mark.parametrize(
     ("log", "options"),
     [
         ("\x1b[1mval_loss\x1b[0m=0.25\n", {"ansi": "strip"}),

@@ -13,6 +13,8 @@ from metricscan.replaying import missing
 
 BEST = Objective("rate", "Maximize")
 FOUND = {"a.log": "rate=0.5\n"}
+ONLY_STRIPPED = "it matches only with --ansi strip: scan the logs with it (ansi='strip' in Python), "
+ONLY_STRIPPED += "which removes terminal escape sequences"
 
 
 def reasons(folder, files, definition=r"rate=([0-9.]+)", objective=BEST, **options):
@@ -59,7 +61,7 @@ def test_each_reason(tmp_path):
         "b": (f"{refused} 'nan'", "'rate=nan' (/b.log:1)"),
         "c": ("it captured texts that are not numbers", "'1.2.3' (first in line 1)"),
         "d": ("its logs are empty or unreadable", ""),
-        "e": ("it matches only with --ansi strip", "1 row"),
+        "e": (ONLY_STRIPPED, "1 row"),
         "f": (
             "its literal 'rate=' occurs, but its regex does not take 'none', and 'Rate=' stands before a number",
             "'Rate=0.5' (/f.log:2)",
@@ -82,7 +84,7 @@ def test_all_reasons_of_a_job(tmp_path):
             f"{captured}; its literal 'rate=' occurs, but its regex does not take 'nan'",
             "'1.2.3' (first in line 1)",
         ),
-        "c": (f"{captured}; it matches only with --ansi strip", "'..' (first in line 1)"),
+        "c": (f"{captured}; {ONLY_STRIPPED}", "'..' (first in line 1)"),
         "d": (captured, "'1.2.3' (first in line 1)"),
     }
 
