@@ -5,20 +5,13 @@ import math
 import sys
 
 import pytest
-from support.jobs import DEADLINE_S, alive, job_processes, none_left, until
+from support.jobs import DEADLINE_S, alive, job_processes, until
 
 import metricscan
 from metricscan.live import processes
 
 pytestmark = pytest.mark.integration
 NUMBER = r"([-+0-9.e]+)"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    path = tmp_path / "trial_1"
-    with none_left(path):
-        yield path
 
 
 @pytest.fixture

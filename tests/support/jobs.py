@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+from metricscan import Dataset, Scanner
+from metricscan import run as run_job
 from metricscan.live import processes
 from metricscan.logs.job_record import read_record
 from metricscan.logs.living import stat_of
@@ -87,3 +89,41 @@ def metricscan(*arguments, **options):
 def python(code):
     """A command that runs Python code."""
     return [sys.executable, "-c", code]
+
+
+def run_to_end(folder, command, definitions=LOSS, **options):
+    """Run a job to its end: the job and its record."""
+    options = {"grace": 20.0, **options}
+    with run_job(command, definitions, out=folder, **options) as job:
+        return job, job.wait(timeout=DEADLINE_S)
+
+
+def shell(text):
+    """A command that runs a shell's code."""
+    return ["sh", "-c", text]
+
+
+def output(folder):
+    """All that a job wrote."""
+    return (folder / "output.log").read_bytes()
+
+
+def committed(folder):
+    """The values in the journal with their places."""
+    table = Dataset(folder / "journal")["loss"]
+    return list(zip(*(table[name].to_pylist() for name in ("value", "line", "offset")), strict=True))
+
+
+def expected(folder):
+    """What is in the journal if all of the output was read once."""
+    result = Scanner(LOSS).scan(str(folder / "output.log"))["loss"]
+    return list(zip(*(result[name].to_pylist() for name in ("value", "line", "offset")), strict=True))
+
+
+def words_of(pid):
+    """The words of a process's command; none once it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().split(b"\0")[:-1]
+    except OSError:
+        return []
