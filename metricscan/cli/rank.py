@@ -84,9 +84,10 @@ def rank(
     from metricscan.ranking import ranking
     from metricscan.ranking.at_best import from_row
     from metricscan.ranking.copies import messages_of_copies
-    from metricscan.ranking.doubts import from_struct, messages_of_unknown
+    from metricscan.ranking.doubts import from_struct
     from metricscan.ranking.gate import metrics_of
     from metricscan.ranking.scopes import compare_scopes
+    from metricscan.ranking.unknown_doubts import messages_of_unknown
 
     grouping = grouped.grouping
     goal.check_columns(print_json=print_json)
@@ -114,7 +115,11 @@ def rank(
         complain(f"the replay could not read all of its input: {errors[0]['message']}{more}")
     conditions = goal.conditions_after(opened)
     found, steps = ranking.ranked(opened, objective, jobs=jobs, at_best=others, **conditions)
-    messages = (*messages_of_unknown(opened.evidence), *steps.messages(objective), *messages_of_copies(found))
+    messages = (
+        *messages_of_unknown(opened.evidence, objective),
+        *steps.messages(objective),
+        *messages_of_copies(found),
+    )
     of_ranking = list(map(Notice, messages))
     print_notices(of_ranking)
     notices += of_ranking

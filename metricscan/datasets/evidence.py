@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from metricscan.datasets.rows import Array
     from metricscan.logs.crashes import Crash
 
-#: The doubts that what a scan notes of values raises, and a crash. A journal has no notes of values.
+#: The doubts that what a scan notes of values raises, a crash, and a second start of a program that no step shows.
 OF_VALUES = ("near-miss-after", "cut-value", "unterminated", "cut-line", "dropped-lines")
 OF_CRASHES = "crashed"
+OF_STARTS = "restarted"
+#: All doubts that may not be known.
+OF_LOGS = (*OF_VALUES, OF_CRASHES, OF_STARTS)
 
 # The manifest keeps the places of so many cut values of a log and metric: the first half of them and the last.
 _MOST_STARTS = 1_000

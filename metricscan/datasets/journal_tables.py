@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence, LogEvidence
+from metricscan.datasets.evidence import OF_CRASHES, OF_STARTS, OF_VALUES, Evidence, LogEvidence
 from metricscan.datasets.journal_format import Segment, last_segment, read_description
 from metricscan.datasets.journal_jobs import NAME, read_jobs
 from metricscan.datasets.journal_packing import Columns
@@ -117,7 +117,12 @@ class JournalTables:
         """The kinds of doubts of which it is not known whether the rows raise them."""
         crashes = dict(zip(self._state.files, self._state.crashes, strict=True))
         knows_crashes = None not in {file.key[:2]: crashes[file] for file in self._order.files}.values()
-        return [*([] if all(self._state.watched) else OF_VALUES), *([] if knows_crashes else [OF_CRASHES])]
+        return [
+            *([] if all(self._state.watched) else OF_VALUES),
+            *([] if knows_crashes else [OF_CRASHES]),
+            # nothing notes whether the first lines of a log stand in it again
+            *([OF_STARTS] if self._state.files else []),
+        ]
 
     def evidence(self) -> Evidence:
         """What was noted of the files besides their rows. Where values of some are suspect, all segments are read.

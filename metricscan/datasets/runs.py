@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES, Evidence, Unit
+from metricscan.datasets.evidence import OF_LOGS, Evidence, Unit
 from metricscan.datasets.journal_format import is_journal
 from metricscan.datasets.journal_lock import is_being_written
 from metricscan.datasets.journal_tables import JournalTables
@@ -135,9 +135,7 @@ class RunTables:
             "sources": [{**source, "job": name} for name, one in documents.items() for source in one["sources"]],
             "counts": {},
             "unknown_doubts": [
-                kind
-                for kind in (*OF_VALUES, OF_CRASHES)
-                if any(kind in one["unknown_doubts"] for one in documents.values())
+                kind for kind in OF_LOGS if any(kind in one["unknown_doubts"] for one in documents.values())
             ],
             "errors": [],
             "notices": notices,
@@ -174,7 +172,7 @@ class RunTables:
                 for unit in tables.units(metric):
                     units.setdefault(unit.unit, unit)
             found.units[metric] = [*units.values()]
-        found.unknown = tuple(kind for kind in (*OF_VALUES, OF_CRASHES) if kind in unknown)
+        found.unknown = tuple(kind for kind in OF_LOGS if kind in unknown)
         return found
 
     def batches(self, metrics: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -202,16 +202,6 @@ def doubts_of_jobs(
     return finding.all()
 
 
-def messages_of_unknown(evidence: Evidence) -> list[str]:
-    """What is to be said of doubts that jobs may have, and that nothing shows here; empty if there are none."""
-    if not evidence.unknown:
-        return []
-    kinds = ", ".join(evidence.unknown)
-    return [
-        f"of rows that were read as they came it is not known whether a job has these doubts: {kinds}; replay the logs"
-    ]
-
-
 def from_struct(struct: Mapping[str, object]) -> Doubt:
     """The doubt of one element of the column."""
     return Doubt(**struct)  # type: ignore[arg-type]

@@ -28,6 +28,7 @@ from metricscan.ranking.in_pieces import PiecewiseDecider
 from metricscan.ranking.stepless import repeated_counts
 from metricscan.ranking.suspected import suspected_jobs
 from metricscan.ranking.tables import blocks_of, checked, numeric, opened_tables
+from metricscan.ranking.unknown_doubts import unknown_kinds
 
 if TYPE_CHECKING:
     import os
@@ -193,7 +194,9 @@ def ranked(
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
     facts: dict[str, Known] = {job.name: job for job in jobs}
     evidence = getattr(tables, "evidence", None)
-    if evidence is not None and (unknown := [one for one in conditions.exclude_doubts if one in evidence.unknown]):
+    if evidence is not None and (
+        unknown := [one for one in unknown_kinds(evidence, objective) if one in conditions.exclude_doubts]
+    ):
         warnings.warn(
             f"exclude_doubts: of {', '.join(unknown)} it is not known which jobs have it; replay the logs",
             DoubtWarning,

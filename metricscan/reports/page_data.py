@@ -13,10 +13,10 @@ from metricscan.definitions.objective import Objective
 from metricscan.logs.members import counted
 from metricscan.ranking.at_best import PREFIX
 from metricscan.ranking.copies import messages_of_copies
-from metricscan.ranking.doubts import messages_of_unknown
 from metricscan.ranking.ranking import ranked
 from metricscan.ranking.scopes import compare_scopes
 from metricscan.ranking.tables import is_label, opened_tables
+from metricscan.ranking.unknown_doubts import messages_of_unknown
 from metricscan.reports.packing import embedded, number
 from metricscan.reports.page_curves import FIRST_JOBS, page_curves
 from metricscan.reports.page_curves import MOST_JOBS as MOST_DRAWN
@@ -96,7 +96,7 @@ def page_data(
     known = list(jobs) if jobs is not None else None
     ranking, notices = _ranked(opened, objective, conditions, metrics, known, values)
     evidence = getattr(opened, "evidence", None)
-    notices += [] if evidence is None else messages_of_unknown(evidence)
+    notices += [] if evidence is None else messages_of_unknown(evidence, objective)
     notices += [one["message"] if isinstance(one, dict) else one.message for one in _list(opened, noted, "notices")]
     errors = [one if isinstance(one, dict) else _error(one) for one in _list(opened, noted, "errors")]
     parameters, same, left_out = parameter_columns(ranking)

@@ -34,7 +34,8 @@ def test_rank_says_the_same(run, journal):
     assert "\x1b" not in before[1]
     # a row has no doubt that could not be found
     assert (
-        "these doubts: near-miss-after, cut-value, unterminated, cut-line, dropped-lines, crashed; replay" in before[2]
+        "these doubts: near-miss-after, cut-value, unterminated, cut-line, dropped-lines, crashed, restarted; replay"
+        in before[2]
     )
 
 

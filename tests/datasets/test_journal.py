@@ -19,7 +19,7 @@ from metricscan import Dataset, Objective, OptionError, SourceError, compact, ra
 from metricscan.datasets import journal as journals
 from metricscan.datasets import journal_lock
 from metricscan.datasets._packing import pack_difference, pack_row, unpack_difference
-from metricscan.datasets.evidence import OF_CRASHES, OF_VALUES
+from metricscan.datasets.evidence import OF_LOGS, OF_STARTS, OF_VALUES
 from metricscan.datasets.journal import Journal
 from metricscan.datasets.journal_lock import is_being_written
 from metricscan.datasets.journal_packing import PLACE, Columns, Packer, Unpacker, pack_rows, unpack_rows
@@ -242,16 +242,16 @@ def test_the_crash_with_which_a_file_ends(tmp_path, segment_commits):
             "b": CRASH,
             "c": CRASH._replace(after=20),
         }
-        assert opened.evidence.unknown == OF_VALUES == tuple(opened.manifest["unknown_doubts"])
+        assert opened.evidence.unknown == (*OF_VALUES, OF_STARTS) == tuple(opened.manifest["unknown_doubts"])
         assert len(opened["loss"]) == len(said) + 1
     with Journal.open(path, SCANNER) as journal:
         # of one it is not known
         journal.append(file("e"), {"loss": one_row(1)}, b"x")
-    assert Dataset(path).evidence.unknown == (*OF_VALUES, "crashed")
+    assert Dataset(path).evidence.unknown == OF_LOGS
 
 
 def test_doubts_that_a_journal_does_not_know_are_kinds_of_doubts():
-    assert {*OF_VALUES, OF_CRASHES} < set(KINDS)
+    assert {*OF_LOGS} < set(KINDS)
 
 
 def test_what_is_not_committed_is_not_there(tmp_path):

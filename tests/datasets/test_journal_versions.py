@@ -12,7 +12,7 @@ import pytest
 from support.journals import batch, file, one_row, rows_of
 
 from metricscan import Dataset, Journal, JournalReader, SourceError, compact
-from metricscan.datasets.evidence import OF_VALUES
+from metricscan.datasets.evidence import OF_LOGS
 from metricscan.datasets.journal_format import VERSION, framed, read_description, segment_path
 
 WRITTEN = Path(__file__).parent / "journal_version_2"
@@ -93,7 +93,7 @@ def test_it_is_read(written):
         assert [one["message"] for one in dataset.manifest["notices"]] == [f"note {number}" for number in range(5)]
         assert dataset.evidence.logs["a", "stdout", 0].crash.line == 3
         # its second file was written without a search for suspects
-        assert dataset.evidence.unknown == (*OF_VALUES, "crashed")
+        assert dataset.evidence.unknown == OF_LOGS
     batches = list(JournalReader(written).read_from(batch_rows=1))
     assert [one.cursor is not None for one in batches] == [True] * 5
 

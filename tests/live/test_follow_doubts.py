@@ -8,6 +8,7 @@ import pytest
 
 import metricscan
 from metricscan import Dataset, DoubtWarning, FollowedFile, Journal, JournalReader, Objective, Scanner, follow
+from metricscan.cli import main
 
 SCANNER = Scanner(["loss=loss=([0-9.]+)", "acc=acc: ([0-9.]+)"])
 CRASH = b'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: x\n'
@@ -111,7 +112,7 @@ def test_the_doubts_of_a_journal_are_those_of_a_replay(tmp_path, seed):
     compacted = Dataset(metricscan.compact(journal))
     assert noted(followed) == noted(compacted) == noted(replayed)
     assert doubts(followed) == doubts(compacted) == doubts(replayed)
-    assert followed.evidence.unknown == compacted.evidence.unknown == ()
+    assert followed.evidence.unknown == compacted.evidence.unknown == ("restarted",)
     # suspects are no rows
     assert set(followed) == {"loss", "acc"}
     assert all(set(batch.rows) <= {"loss", "acc"} for batch in JournalReader(journal).read_from())
@@ -142,7 +143,7 @@ def test_the_doubts_of_containers_logs(tmp_path, seed):
         written_in_pieces(chance, logs, texts, poll)
     metricscan.replay(logs, SCANNER, out=tmp_path / "replayed")
     assert doubts(journal) == doubts(tmp_path / "replayed")
-    assert Dataset(journal).evidence.unknown == ()
+    assert Dataset(journal).evidence.unknown == ("restarted",)
 
 
 def test_the_crash_of_a_container_is_gone_when_it_goes_on(tmp_path):
@@ -189,5 +190,30 @@ def test_a_file_that_was_followed_without_suspects_stays_unknown(tmp_path):
         with Journal.open(journal, SCANNER) as writer, SCANNER.stream() as stream:
             stream.feed(b"loss=0.5\n")
             writer.append(file, stream.take(), crash=False, suspects=suspects)
-        assert bool(Dataset(journal).evidence.unknown) == (writer._state.watched == [False])
-    assert Dataset(journal).evidence.unknown
+        assert ("cut-value" in Dataset(journal).evidence.unknown) == (writer._state.watched == [False])
+    assert "cut-value" in Dataset(journal).evidence.unknown
+
+
+def test_that_a_second_start_is_not_noticed_is_said_where_no_step_shows_it(tmp_path, capsys):
+    path, journal = tmp_path / "a.log", tmp_path / "journal"
+    begin = b"start of run\n"
+    path.write_bytes(begin + b"".join(b"%sepoch=%d loss=%d\n" % (begin * (at == 3), at % 3, 9 - at) for at in range(5)))
+    scanner = Scanner(["loss=loss=([0-9.]+)", "epoch=epoch=([0-9]+)"])
+    follow(path, scanner, out=journal, until="idle:0").run()
+    metricscan.compact(journal, tmp_path / "compacted")
+    said = (
+        "of rows that were read as they came it is not known whether a job has these doubts: restarted; replay the logs"
+    )
+    excluding = {"exclude_doubts": ["restarted"]}
+    for dataset in (journal, tmp_path / "compacted"):
+        with pytest.warns(DoubtWarning, match="of restarted it is not known"):
+            metricscan.rank(dataset, Objective("loss", "Minimize"), **excluding)
+        main(["rank", str(dataset), "--minimize", "loss"])
+        assert f"{said}, or give a step" in capsys.readouterr().err
+        # with a step it is known
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (row,) = metricscan.rank(dataset, Objective("loss", "Minimize", step="epoch"), **excluding).to_pylist()
+        assert row["rank"] is None
+        main(["rank", str(dataset), "--minimize", "loss", "--step", "epoch"])
+        assert said[:30] not in capsys.readouterr().err
