@@ -121,8 +121,9 @@ class LogScanner:
         By the number of the log, what is suspicious in it; only logs with suspects are keys.
     unended : set of int
         The numbers of the pieces of rotated logs that end without a line end.
-    again : set of int
-        The numbers of the logs whose first line stands in them again, with nothing but other times.
+    again : dict of int to (bytes or None)
+        By the numbers of the logs whose first line stands in them again, with nothing but other times, their text if it was
+        kept.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class LogScanner:
         self.crashes: dict[int, Crash] = {}
         self.suspects: dict[int, LogSuspects] = {}
         self.unended: set[int] = set()
-        self.again: set[int] = set()
+        self.again: dict[int, bytes | None] = {}
         # the logs of a replay have the time of regex together
         self._plan = scanner.watching_plan.sharing_regex_time(REGEX_SHARED_S)
         self._batches = partial(
@@ -245,7 +246,7 @@ class LogScanner:
             if together is not None:
                 self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
                 self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
-                self.again.update((group.start + together.again).tolist())
+                self.again.update((group.start + number, text) for number, text in together.again.items())
                 if self._pieces:
                     unended = group.start + np.flatnonzero(together.unended)
                     self.unended.update(number for number in unended.tolist() if self.logs[number].path in self._pieces)
@@ -533,7 +534,7 @@ class LogScanner:
         if crash is not None:
             self.crashes[number] = crash
         if running.has_first_line_again():
-            self.again.add(number)
+            self.again[number] = None
 
     def text_of(self, number: int, most_bytes: int) -> tuple[bytes, bool] | None:
         """The first bytes of a scanned log, as text, and whether that has the places of the log; None if it cannot be had.

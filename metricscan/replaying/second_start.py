@@ -60,10 +60,12 @@ class Restarts:
     def end_logs(self, logs: range, scans: LogScanner) -> dict[int, tuple[Restart, ...]]:
         """By the number of a log, where its program was started again. To be called when the scan of these logs is over."""
         found = self._counters.end_logs()
-        for number in [*scans.again.intersection(logs)] if scans.again else ():
-            scans.again.remove(number)
-            # the first line of a later piece begins nothing
-            text = None if scans.logs[number].part else scans.text_of(number, AGAIN_BYTES)
+        for number in [number for number in logs if number in scans.again] if scans.again else ():
+            kept = scans.again.pop(number)
+            if scans.logs[number].part:
+                # the first line of a later piece begins nothing
+                continue
+            text = scans.text_of(number, AGAIN_BYTES) if kept is None else (kept, True)
             if text is not None:
                 data, has_places = text
                 # small logs are scanned together, and the rows are known

@@ -65,8 +65,9 @@ class Together(NamedTuple):
         By the number of the log, what a watching plan finds; only logs with suspects are keys.
     unended : bool array
         Per log, whether it ends without a line end.
-    again : int array
-        The numbers of the logs whose first line stands in them again.
+    again : dict of int to (bytes or None)
+        By the numbers of the logs whose first line stands in them again, their text; None where the text has not the places of
+        the log, as it begins with what belongs to no record.
     """
 
     batches: list[tuple[str, pa.RecordBatch, Counts]]
@@ -76,7 +77,7 @@ class Together(NamedTuple):
     crashes: dict[int, Crash]
     suspects: dict[int, LogSuspects]
     unended: np.ndarray[Any, np.dtype[np.bool_]]
-    again: Counts
+    again: dict[int, bytes | None]
 
 
 def scan_together(plan: Plan, paths: Sequence[str], *, detect: bool = False) -> Together | None:
@@ -113,6 +114,7 @@ def _together(
     read: list[Counts] = []
     columns: list[tuple[int, _core.Columns]] = []
     crashes: dict[int, Crash] = {}
+    again: dict[int, bytes | None] = {}
     first = 0
     # by the number of a log that ends without a terminator, its last record
     unended: dict[int, bytes] | None = {} if plan.companions else None
@@ -122,12 +124,12 @@ def _together(
             return None
         read.append(piece)
         crashes.update(_crashes(piece, first))
+        again.update(_texts_again(piece, first))
         first += len(piece)
         columns += core.take_full()
     core.finish()
     columns += core.take()
-    length, sizes, beginnings, newlines, records, shown, last_records = np.concatenate(read).T
-    again = np.flatnonzero(shown & FLAG_AGAIN)
+    length, sizes, beginnings, newlines, records, _, last_records = np.concatenate(read).T
     ends, lines = length.cumsum(), newlines.cumsum()
     # where each log would begin in the buffer, if its beginning were there too
     begins, lines_before = ends - length - beginnings, lines - newlines
@@ -235,6 +237,18 @@ def _crashes(files: Counts, first: int) -> Iterator[tuple[int, Crash]]:
         crash = crash_of(tail, size - len(tail), newlines - added)
         if crash is not None:
             yield first + number, crash
+
+
+def _texts_again(files: Counts, first: int) -> Iterator[tuple[int, bytes | None]]:
+    """The logs of the piece in the buffer whose first line stands in them again; ``files`` as :func:`_fed` gives it.
+
+    Their text is copied while it is here: to open 165 of 2,000 files of 20 KB once more took a third of their replay.
+    """
+    ends = files[:, 0].cumsum()
+    for number in np.flatnonzero(files[:, 5] & FLAG_AGAIN).tolist():
+        length, size, beginning, *_ = files[number].tolist()
+        start = int(ends[number]) - length
+        yield first + number, None if beginning else bytes(_local.buffer[start : start + size])
 
 
 def _fed(

@@ -16,6 +16,7 @@ from metricscan import Dataset, Objective, Scanner, rank, replay
 from metricscan.cli import main
 from metricscan.logs._first_line import FirstLine, first_line_again, masked_line
 from metricscan.replaying.counters import Counters
+from metricscan.replaying.log_scan import LogScanner
 
 REGEX = r"loss=loss=(\S+)"
 CHOICE = ["-m", REGEX, "--objective", "loss", "--goal", "minimize", "--scope", "min"]
@@ -77,6 +78,39 @@ def test_more_starts_and_compressed_logs(tmp_path):
     # decoded text has other offsets
     (doubt,) = said(tmp_path / "utf-16", (RUN * 2).encode("utf-16"))
     assert (doubt.line, doubt.offset) == (None, None)
+
+
+def test_small_logs_that_are_scanned_together(tmp_path, monkeypatch):
+    twice = (RUN * 2).encode()
+    logs = {
+        "plain.log": twice,
+        "unended.log": twice[:-1],
+        "crs.log": twice.replace(b"\n", b"\r"),
+        "bom.log": b"\xef\xbb\xbf" + twice,
+        "nuls.log": b"\0" * 100 + twice,
+        "once.log": RUN.encode(),
+    }
+    opened = []
+    monkeypatch.setattr(
+        LogScanner, "_open", lambda scans, path, real=LogScanner._open: opened.append(path) or real(scans, path)
+    )
+    result = replay(tree(tmp_path, logs), SCANNER, objective=Objective("loss", "Minimize", "min"))
+    found = {
+        name: [(one.line, one.offset) for one in doubts if one.kind == "restarted"]
+        for name, doubts in result.doubts.items()
+    }
+    size = len(RUN)
+    # lines are counted by \n
+    expected = {
+        "plain": (11, size),
+        "unended": (11, size),
+        "crs": (1, size),
+        "bom": (11, 3 + size),
+        "nuls": (11, 100 + size),
+    }
+    assert found == {name: [place] for name, place in expected.items()}
+    # the text of most is kept
+    assert {Path(path).name for path in opened} == {"bom.log", "nuls.log"}
 
 
 def test_logs_in_archives(tmp_path):
