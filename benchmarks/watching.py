@@ -1,8 +1,8 @@
 """What it costs to look for suspects: scans that watch beside scans that do not, of synthetic logs and of the real ones.
 
 The time is the sum over the logs of each one's fastest round, by processor time, the kinds of scan taking turns. With
-``--count`` it is instructions instead, those of one more round under valgrind's callgrind, which knows no AVX-512. The real
-logs lie in the folder that ``METRICSCAN_CORPORA`` names.
+``--count`` it is instructions instead, those of one scan after a first one, under valgrind's callgrind, which knows no AVX-512.
+The real logs lie in the folder that ``METRICSCAN_CORPORA`` names; those in which a suspect is found have a row of their own.
 """
 
 from __future__ import annotations
@@ -14,71 +14,120 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from inputs import corpora
 
 import metricscan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
 
-#: A scanner and a log.
-Log = tuple[metricscan.Scanner, bytes]
+NOTHING, SOMETHING = "real, nothing found", "real, something found"
+_DENSITIES = ("every", "tenth", "hundredth")
+# a function of Python's C API that nothing else calls: callgrind counts while it runs, and writes the count down at its end
+_COUNTED = "PyNumber_MatrixMultiply"
 
 
-def logs_of(name: str, size_bytes: int) -> list[Log]:
-    """The logs of one row of the table."""
-    if name != "real":
+class Log(NamedTuple):
+    """A log, its scanner, and the row of the table to which it counts."""
+
+    row: str
+    name: str
+    scanner: metricscan.Scanner
+    data: bytes
+
+
+def logs(size_bytes: int) -> list[Log]:
+    """The logs of all rows of the table."""
+    found = []
+    for name in _DENSITIES:
         made = corpora.workload(name, size_bytes)
-        return [(metricscan.Scanner(made.definitions), made.data)]
-    folder = Path(os.environ["METRICSCAN_CORPORA"]) / "corpora"
-    entries = map(json.loads, (folder / "manifest.jsonl").read_text().splitlines())
-    return [
-        (metricscan.Scanner(entry["definitions"]), (folder / "logs" / entry["file"]).read_bytes()) for entry in entries
-    ]
+        found.append(Log(name, name, metricscan.Scanner(made.definitions), made.data))
+    if "METRICSCAN_CORPORA" in os.environ:
+        folder = Path(os.environ["METRICSCAN_CORPORA"]) / "corpora"
+        for line in (folder / "manifest.jsonl").read_text().splitlines():
+            entry = json.loads(line)
+            log = Log(
+                "",
+                entry["file"],
+                metricscan.Scanner(entry["definitions"]),
+                (folder / "logs" / entry["file"]).read_bytes(),
+            )
+            found.append(log._replace(row=SOMETHING if has_suspects(log) else NOTHING))
+    return found
 
 
-def scan(log: Log, *, watches: bool) -> int:
-    """Scan a log, and return the processor time in nanoseconds."""
-    scanner, data = log
-    begin = time.process_time_ns()
-    with scanner.watching_batches(data) if watches else scanner.batches(data) as running:
+def has_suspects(log: Log) -> bool:
+    """Whether a suspect is found in a log; where all values of a metric have one unit, that is none."""
+    with log.scanner.watching_batches(log.data) as running:
         for _ in running:
             pass
-    return time.process_time_ns() - begin
+    assert running.suspects is not None
+    return bool(running.suspects.of_all()) or any(len(one.units) > 1 for one in running.stats.metrics.values())
 
 
-def times(logs: Sequence[Log], rounds: int) -> tuple[int, int]:
-    """The sums of the fastest rounds, without and with watching."""
-    best = {(log, watches): sys.maxsize for log in range(len(logs)) for watches in (False, True)}
+def scan(log: Log, *, watches: bool) -> None:
+    """Scan a log."""
+    with log.scanner.watching_batches(log.data) if watches else log.scanner.batches(log.data) as running:
+        for _ in running:
+            pass
+
+
+def times(some: list[Log], rounds: int) -> list[tuple[int, int]]:
+    """Per log the processor time in nanoseconds of the fastest rounds, without and with watching."""
+    best = [[sys.maxsize, sys.maxsize] for _ in some]
     for turn in range(rounds):
-        for number, log in enumerate(logs):
+        for log, fastest in zip(some, best, strict=True):
             for watches in (turn % 2 == 0, turn % 2 == 1):
-                best[number, watches] = min(best[number, watches], scan(log, watches=watches))
-    plain, watching = (sum(best[number, watches] for number in range(len(logs))) for watches in (False, True))
-    return plain, watching
+                begin = time.process_time_ns()
+                scan(log, watches=watches)
+                fastest[watches] = min(fastest[watches], time.process_time_ns() - begin)
+    return [(plain, watching) for plain, watching in best]
 
 
-def instructions(name: str, size_bytes: int) -> tuple[int, int]:
-    """The instructions of one more round, without and with watching."""
-    counts = []
-    for watches in (0, 1):
-        of_rounds = []
-        for rounds in (1, 2):
-            command = [sys.executable, __file__, "--only", name, "--bytes", str(size_bytes)]
-            command += ["--rounds", str(rounds), "--watches", str(watches)]
-            counted = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
-            env = {**os.environ, "PYTHONHASHSEED": "0"}
-            done = subprocess.run(counted, env=env, capture_output=True, text=True, check=True)
-            found = re.search(r"Collected : ([0-9]+)", done.stderr)
-            assert found is not None, done.stderr
-            of_rounds.append(int(found[1]))
-        counts.append(of_rounds[1] - of_rounds[0])
-    return counts[0], counts[1]
+class _Counter:
+    """Runs what is to be counted within the function that callgrind counts."""
+
+    def __matmul__(self, work: Callable[[], None]) -> None:
+        work()
+
+
+def run_counted(some: Iterable[Log]) -> None:
+    """Scan each log within the function that callgrind counts, without watching and then with it; and print its row and name."""
+    counter = _Counter()
+    for log in some:
+        for watches in (False, True):
+            scan(log, watches=watches)
+            counter @ (lambda log=log, watches=watches: scan(log, watches=watches))
+        print(log.row, log.name, sep="\t", flush=True)
+
+
+def counts(size_bytes: int) -> list[tuple[str, str, int, int]]:
+    """Per log its row, its name, and the instructions of a scan, without and with watching."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["valgrind", "--tool=callgrind", "--collect-atstart=no"]
+        command += [f"--toggle-collect={_COUNTED}", f"--dump-after={_COUNTED}", f"--callgrind-out-file={folder}/out"]
+        command += [sys.executable, __file__, "--bytes", str(size_bytes), "--counted"]
+        env = {**os.environ, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        names = [line.split("\t") for line in done.stdout.splitlines()]
+        found = []
+        for number in range(1, 2 * len(names) + 1):
+            total = re.search(r"^totals: ([0-9]+)", (Path(folder) / f"out.{number}").read_text(), re.MULTILINE)
+            assert total is not None
+            found.append(int(total[1]))
+    return [(row, name, *found[2 * at : 2 * at + 2]) for at, (row, name) in enumerate(names)]
+
+
+def shown(name: str, plain: int, watching: int) -> str:
+    """A line of the table."""
+    return f"{name:>24} {plain:>14,} {watching:>14,} {100 * (watching - plain) / plain:+.2f} %"
 
 
 def main() -> None:
@@ -87,25 +136,26 @@ def main() -> None:
     reading.add_argument("--rounds", type=int, default=30)
     reading.add_argument("--bytes", type=int, default=4 << 20)
     reading.add_argument("--count", action="store_true")
-    reading.add_argument("--only", choices=("every", "tenth", "hundredth", "real"))
-    reading.add_argument("--watches", type=int, choices=(0, 1), help="only scan, for --count")
+    reading.add_argument("--each", action="store_true", help="print a line for each log, too")
+    reading.add_argument("--counted", action="store_true", help="what --count runs under callgrind")
     asked = reading.parse_args()
     warnings.simplefilter("ignore")
-    names = ["every", "tenth", "hundredth", *(["real"] if "METRICSCAN_CORPORA" in os.environ else [])]
-    for name in [asked.only] if asked.only else names:
-        if asked.count:
-            plain, watching = instructions(name, asked.bytes)
-        else:
-            logs = logs_of(name, asked.bytes)
-            gc.collect()
-            gc.disable()
-            if asked.watches is not None:
-                for _ in range(asked.rounds):
-                    for log in logs:
-                        scan(log, watches=bool(asked.watches))
-                continue
-            plain, watching = times(logs, asked.rounds)
-        print(f"{name:>10} {plain:>14,} {watching:>14,} {100 * (watching - plain) / plain:+.2f} %")
+    if asked.count:
+        found = counts(asked.bytes)
+    else:
+        some = logs(asked.bytes)
+        gc.collect()
+        gc.disable()
+        if asked.counted:
+            run_counted(some)
+            return
+        timed = zip(some, times(some, asked.rounds), strict=True)
+        found = [(log.row, log.name, *both) for log, both in timed]
+    for row in dict.fromkeys(one[0] for one in found):
+        of_row = [one for one in found if one[0] == row]
+        for _, name, plain, watching in of_row if asked.each and len(of_row) > 1 else ():
+            print(shown(name[:24], plain, watching))
+        print(shown(row, sum(one[2] for one in of_row), sum(one[3] for one in of_row)))
 
 
 if __name__ == "__main__":
