@@ -72,10 +72,13 @@ def has_suspects(log: Log) -> bool:
 
 
 def scan(log: Log, *, watches: bool) -> None:
-    """Scan a log."""
+    """Scan a log, and ask for what was counted, as a replay does for each log."""
     with log.scanner.watching_batches(log.data) if watches else log.scanner.batches(log.data) as running:
         for _ in running:
             pass
+    _ = running.stats
+    if running.suspects is not None:
+        running.suspects.of_all()
 
 
 def times(some: list[Log], rounds: int) -> list[tuple[int, int]]:
@@ -114,7 +117,7 @@ def counts(size_bytes: int) -> list[tuple[str, str, int, int]]:
         command += [f"--toggle-collect={_COUNTED}", f"--dump-after={_COUNTED}", f"--callgrind-out-file={folder}/out"]
         command += [sys.executable, __file__, "--bytes", str(size_bytes), "--counted"]
         env = {**os.environ, "PYTHONHASHSEED": "0"}
-        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         names = [line.split("\t") for line in done.stdout.splitlines()]
         found = []

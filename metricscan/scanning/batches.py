@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -298,11 +298,10 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
                     self._plan.add_counts(stats, block.counted, place)
                     for _, columns in block.columns:
                         columns.add_lines(lines)
+                    taken = block.columns if self.suspects is None else self.suspects.visible(block.columns)
                     if self._merging is not None:
-                        yield from self._handed_on(self._named(block.columns))
-                    for pattern, columns in block.columns if self._merging is None else ():
-                        if self.suspects is not None and self.suspects.takes(pattern, columns):
-                            continue
+                        yield from self._handed_on(one for rows in taken for one in self._batches_of(*rows))
+                    for pattern, columns in taken if self._merging is None else ():
                         for gathered in gathering.setdefault(pattern, Gathering()).add(columns):
                             yield from self._batches_of(pattern, gathered)
                     if self.suspects is not None:
@@ -337,10 +336,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
         """Batches as they were found, or those of all metrics as one."""
         return found if self._merging is None else self._merging.of_input(found)
 
-    def _named(self, taken: Iterable[tuple[int, _core.Columns]]) -> Iterator[tuple[str, pa.RecordBatch]]:
-        for pattern, columns in taken:
-            if self.suspects is None or not self.suspects.takes(pattern, columns):
-                yield from self._batches_of(pattern, columns)
+    def _named(self, taken: list[tuple[int, _core.Columns]]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        for pattern, columns in taken if self.suspects is None else self.suspects.visible(taken):
+            yield from self._batches_of(pattern, columns)
 
     def _batches_of(self, pattern: int, columns: _core.Columns) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of a pattern as batches, once for each metric that shares it; zero-copy."""

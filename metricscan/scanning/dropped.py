@@ -57,6 +57,8 @@ _MARK = re.compile(
     r"|(?P<of_imjournal>\d{1,15}) messages lost due to rate-limiting"
     r"|imuxsock lost (?P<of_imuxsock>\d{1,15}) messages from pid"
 )
+# A mark begins at most so many bytes before its literal.
+_MARK_BYTES = 40
 _GROUPS = (("of_ray",), ("of_rsyslog",), ("of_journald",), ("of_imjournal", "of_imuxsock"))
 # A row's value holds the number of lines, the writer, and the number of the set of metrics.
 _COUNT_BITS, _WRITER_BITS = 24, 3
@@ -111,9 +113,10 @@ class DroppedLines:
         self._numbers: dict[frozenset[int], int] = {frozenset(): 0}
 
     def find(self, record: bytes) -> list[Found]:
-        """Read a record: nothing, or one row with the place of its value and the value."""
-        text = record.decode("latin-1")
-        match = _MARK.search(text)
+        """Read a record: nothing, or one row with the place of its value and the value; nothing if no metric is concerned."""
+        places = [at for at in map(record.find, LITERALS) if at >= 0]
+        # from the beginning of a record of 500 bytes on the search takes ten times as long
+        match = _MARK.search(record.decode("latin-1"), max(0, min(places) - _MARK_BYTES)) if places else None
         if match is None:
             return []
         writer, group = next(
@@ -125,6 +128,8 @@ class DroppedLines:
         number = self._numbers.get(patterns)
         if number is None:
             number = self._numbers.setdefault(patterns, len(self._numbers)) if len(self._numbers) < _MOST_SETS else 0
+        if number == 0:
+            return []
         value = (number << _WRITER_BITS | writer) << _COUNT_BITS | min(int(match[group]), _MOST_LINES)
         return [(*match.span(), *match.span(group), str(value))]
 

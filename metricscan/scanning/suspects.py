@@ -199,10 +199,13 @@ class Suspects:
         self._counts: dict[int, list[int]] = {}
         self._samples: dict[int, list[tuple[_Place, Suspect]]] = {}
         self._units: dict[int, dict[str, Suspect]] = {}
+        # per pattern whose first streams had values without a unit alone: their first places, not yet in _units
+        self._without_unit: dict[int, bytes] = {}
         self._texts: dict[tuple[int, _Place], str] = {}
         # of the stream that is being scanned, per pattern: the first rows, the first values that
         # are cut behind, the first place of each unit
         self._first: dict[int, _FirstRows] = {}
+        self._first_places = _core.FirstPlaces(plan.with_units, _FIRST_ROWS, min(plan.companions))
         self._cut: dict[int, set[int]] = {}
         self._events: dict[int, dict[int, tuple[int, _Place]]] = {}
 
@@ -221,27 +224,38 @@ class Suspects:
     def _has_first(self, pattern: int) -> bool:
         return pattern in self._first and self._first[pattern].are_all
 
-    def takes(self, pattern: int, rows: Any, parts: Array | None = None, order: Array | None = None) -> bool:
-        """Take rows that left a stream if they are those of a companion, and return whether they are.
+    def visible(self, taken: list[tuple[int, _core.Columns]]) -> list[tuple[int, _core.Columns]]:
+        """Take rows that left a stream if they are those of hidden patterns, and return the others."""
+        if not self._first_places.add(taken):
+            return taken
+        return [(pattern, columns) for pattern, columns in taken if not self._takes_hidden(pattern, columns)]
+
+    def takes(self, pattern: int, rows: Any, parts: Array, order: Array | None = None) -> bool:
+        """Take rows of several inputs if they are those of a hidden pattern, and return whether they are.
 
         Parameters
         ----------
         pattern : int
         rows : Columns or array
             Values (as integers), lines, offsets and starts.
-        parts : int64 array, optional
-            For each row, the number of the input that it is from; 0 by default.
+        parts : int64 array
+            For each row, the number of the input that it is from.
         order : int64 array, optional
             The starts of the rows in the stream, if ``rows`` has those in their inputs.
         """
+        if self._takes_hidden(pattern, rows, parts, order):
+            return True
+        if pattern in self._plan.with_units and not self._has_first(pattern):
+            self._first.setdefault(pattern, _FirstRows()).add(rows, parts, order)
+        return False
+
+    def _takes_hidden(self, pattern: int, rows: Any, parts: Array | None = None, order: Array | None = None) -> bool:
         watched = self._plan.companions.get(pattern)
-        if pattern == self._plan.dropping:
+        if watched is None:
+            if pattern != self._plan.dropping:
+                return False
             self._take_dropped(np.asarray(rows), parts)
             return True
-        if watched is None:
-            if pattern in self._plan.with_units and not self._has_first(pattern):
-                self._first.setdefault(pattern, _FirstRows()).add(rows, parts, order)
-            return False
         bits, line, offset, start, *_ = np.asarray(rows)
         kinds = bits & 0xFF
         order = start if order is None else order
@@ -306,23 +320,47 @@ class Suspects:
 
     def end_stream(self) -> None:
         """Note that the next rows and samples are those of another stream, whose inputs follow or are later parts of this one."""
-        for watched in sorted(self._first.keys() | self._events.keys()):
-            first = self._first[watched].whole(self._cut.get(watched, set())) if watched in self._first else None
-            found: list[tuple[str, tuple[int, _Place]]] = [] if first is None else [("", first)]
-            if watched in self._events:
-                places = {unit_text(bits): place for bits, place in self._events[watched].items()}
-                # rows before the first event have no unit
-                if first is not None and first < min(places.values()):
-                    places[""] = first
-                found = sorted(places.items(), key=lambda unit_place: unit_place[1])
-            units = self._units.setdefault(watched, {})
-            for unit, (_, where) in found:
-                if unit not in units and len(units) < MOST_UNITS:
-                    # of a value without a unit there is a text only where the unit changes within a stream
-                    text = self._texts.get((watched, where), unit) if unit else ""
-                    units[unit] = self._suspect("unit", text, where)
+        without_unit = self._first_places.take()
+        if not (self._first or self._cut or self._events or self._units or self._without_unit):
+            # in most logs nothing else is found
+            self._without_unit = without_unit
+            return
+        first = {watched: rows.whole(self._cut.get(watched, set())) for watched, rows in self._first.items()}
+        for watched, places in without_unit.items():
+            if watched in self._cut or watched in self._events or watched in self._units:
+                first[watched] = _first_whole(places, self._cut.get(watched, set()))
+            else:
+                self._without_unit.setdefault(watched, places)
+        for watched in sorted(first.keys() | self._events.keys()):
+            self._note_units(watched, first.get(watched))
         for noted in (self._first, self._cut, self._events, self._texts):
             noted.clear()
+
+    def _note_units(self, watched: int, first: tuple[int, _Place] | None) -> None:
+        """Note the units of a pattern in a stream, whose first value that is not cut is given."""
+        found: list[tuple[str, tuple[int, _Place]]] = [] if first is None else [("", first)]
+        if watched in self._events:
+            places = {unit_text(bits): place for bits, place in self._events[watched].items()}
+            # rows before the first event have no unit
+            if first is not None and first < min(places.values()):
+                places[""] = first
+            found = sorted(places.items(), key=lambda unit_place: unit_place[1])
+        units = self._units_of(watched)
+        for unit, (_, where) in found:
+            if unit not in units and len(units) < MOST_UNITS:
+                # of a value without a unit there is a text only where the unit changes within a stream
+                text = self._texts.get((watched, where), unit) if unit else ""
+                units[unit] = self._suspect("unit", text, where)
+
+    def _units_of(self, watched: int) -> dict[str, Suspect]:
+        units = self._units.setdefault(watched, {})
+        places = self._without_unit.pop(watched, None)
+        if places is not None:
+            units[""] = self._first_without_unit(places)
+        return units
+
+    def _first_without_unit(self, places: bytes) -> Suspect:
+        return self._suspect("unit", "", (0, *_PLACE.unpack_from(places)))
 
     def of(self, part: int) -> LogSuspects:
         """The suspects of one input."""
@@ -345,15 +383,21 @@ class Suspects:
 
     def write_to(self, stats: ScanStats) -> None:
         """Set the counts of suspects and their samples in the statistics of the scan."""
+        names = self._plan.names
         for pattern in self._counts.keys() | self._units.keys():
             counts = self._counts.get(pattern, (0, 0, 0, 0))
             # those of one kind of the core are in order
             samples = sorted(self._samples.get(pattern, ()), key=lambda place_suspect: place_suspect[0])
-            for name in self._plan.names[pattern]:
+            units = self._units_of(pattern)
+            for name in names[pattern]:
                 metric = stats.metrics[name]
                 metric.near_misses, metric.cut_values, metric.unterminated, metric.cut_lines = counts
                 metric.suspects = some_of_each_kind(suspect for _, suspect in samples)
-                metric.units = dict(self._units.get(pattern, {}))
+                metric.units = dict(units)
+        for pattern, places in self._without_unit.items():
+            first = self._first_without_unit(places)
+            for name in names[pattern]:
+                stats.metrics[name].units = {"": first}
 
     def _suspect(self, kind: SuspectKind, text: str, where: _Place) -> Suspect:
         part, *place = where
@@ -375,42 +419,37 @@ def _some(values: Array | None, some: Any) -> Array | None:
 
 
 class _FirstRows:
-    """The first rows of a pattern in a stream, of which the first one that is not cut is wanted."""
+    """The first rows of a pattern in a stream of several inputs, of which the first one that is not cut is wanted."""
 
     def __init__(self) -> None:
         self.are_all = False
         self._rows = 0
-        # of each piece either line, offset and start of each row, or these beside order in the stream and number of the input
-        self._pieces: list[bytes | Array] = []
+        # of each piece, for each row: order in the stream, number of the input, line, offset and start
+        self._pieces: list[Array] = []
 
-    def add(self, rows: Any, parts: Array | None, order: Array | None) -> None:
+    def add(self, rows: Any, parts: Array, order: Array | None) -> None:
         """Add the next rows of the stream; those beyond ``_FIRST_ROWS`` are of no use."""
         most = _FIRST_ROWS - self._rows
-        if parts is None and order is None and isinstance(rows, _core.Columns):
-            # to ask numpy took most of the time of a scan of a small log
-            self._pieces.append(rows.first_places(most))
-            self._rows += rows.rows
-        else:
-            line, offset, start = np.asarray(rows)[1:4, :most]
-            number = np.zeros_like(line) if parts is None else parts[:most]
-            self._pieces.append(np.array([start if order is None else order[:most], number, line, offset, start]))
-            self._rows += len(line)
+        line, offset, start = np.asarray(rows)[1:4, :most]
+        self._pieces.append(np.array([start if order is None else order[:most], parts[:most], line, offset, start]))
+        self._rows += len(line)
         self.are_all = self._rows >= _FIRST_ROWS
 
     def whole(self, cut: AbstractSet[int]) -> tuple[int, _Place] | None:
         """The first one that is not cut, by its order in the stream, with its place."""
         for piece in self._pieces:
-            if isinstance(piece, bytes):
-                for line, offset, start in _PLACE.iter_unpack(piece):
-                    if start not in cut:
-                        return start, (0, line, offset, start)
-                continue
             orders = piece[0].tolist()
             at = next((at for at, order in enumerate(orders) if order not in cut), None)
             if at is not None:
                 order, number, line, offset, start = piece[:, at].tolist()
                 return order, (number, line, offset, start)
         return None
+
+
+def _first_whole(places: bytes, cut: AbstractSet[int]) -> tuple[int, _Place] | None:
+    """The first row of one input that is not cut, by its start, with its place."""
+    rows = _PLACE.iter_unpack(places)
+    return next(((start, (0, line, offset, start)) for line, offset, start in rows if start not in cut), None)
 
 
 def _places(

@@ -241,3 +241,23 @@ def test_times_after_rows_without_that_were_taken(rows):
     ((_, columns),) = core.take()
     assert values(columns) == [7, 8]
     assert np.asarray(columns)[4].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 64, 4096])
+@pytest.mark.parametrize("most", [1, 3, 64])
+def test_the_places_of_the_first_rows_are_kept_whatever_the_pieces(chunk_bytes, most):
+    data = b"".join(b"loss=%d; acc=%d; seed=%d;\n" % (at, at, at) for at in range(90))
+    core = stream("loss=([0-9]+);", "acc=([0-9]+);", "seed=([0-9]+);", "lr=([0-9]+);")
+    first = _core.FirstPlaces(frozenset([0, 1, 3]), most, 2)
+    expected = {pattern: [] for pattern in range(3)}
+    for at in range(0, len(data), chunk_bytes):
+        core.feed(data[at : at + chunk_bytes])
+        taken = core.take()
+        for pattern, columns in taken:
+            expected[pattern] += np.asarray(columns)[1:4].T.tolist()
+        assert first.add(taken) == any(pattern >= 2 for pattern, _ in taken)
+    found = {
+        pattern: np.frombuffer(places, np.int64).reshape(-1, 3).tolist() for pattern, places in first.take().items()
+    }
+    assert found == {pattern: expected[pattern][:most] for pattern in (0, 1)}
+    assert first.take() == {}

@@ -1,6 +1,7 @@
 """Lines that writers left out of a log, as they say themselves: a doubt about the metrics that those lines would have given."""
 
 import gzip
+import re
 from unittest import mock
 
 import pytest
@@ -64,6 +65,16 @@ def replayed(folder, text, scope="min", metric="loss", **options):
 )
 def test_each_writer_is_known(tmp_path, record, message):
     assert dropped(replayed(tmp_path, f"loss 0.9\n{record}\n")) == [(message, 2, 9)]
+
+
+@pytest.mark.parametrize("number", ["1", "123456789012345"])
+@pytest.mark.parametrize("record", [RAY, RSYSLOG, JOURNALD, IMJOURNAL, IMUXSOCK])
+def test_a_mark_is_found_wherever_it_stands_in_a_record(tmp_path, record, number):
+    lines = re.search(r"(?:repeated|Suppressed|imjournal:|lost) ([0-9]+)", record)[1]
+    text = f"loss 0.9 {'(loss) ' * 30}{record.replace(lines, number)} loss 0.1{' (loss)' * 30}\n"
+    (found,) = dropped(replayed(tmp_path, f"loss 0.9\n{text}"))
+    assert found[0].startswith("1 line is" if number == "1" else f"{min(int(number), (1 << 24) - 1):,} lines are")
+    assert found[1:] == (2, 9)
 
 
 @pytest.mark.parametrize(
