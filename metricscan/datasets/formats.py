@@ -71,13 +71,14 @@ class _ParquetWriter:
     def __init__(self, path: str, schema: pa.Schema) -> None:
         import pyarrow.parquet as pq
 
-        names = [field.name for field in schema if pa.types.is_dictionary(field.type) or field.name == "part"]
+        names = [field.name for field in schema if pa.types.is_dictionary(field.type)]
         of_rows, of_label = _is_of_rows(schema), schema.equals(LABEL_SCHEMA)
         if of_label:
             names.append("value")
         # Values rarely repeat and places never do: a dictionary of them costs time and saves nothing. Places rise, so their
         # differences are small, and zstd gains 2 % more on them for a third of the time. The bytes of values lie apart,
-        # first those that differ little. Beside plain columns under zstd: half of the time, 0.62 of the size.
+        # first those that differ little. Beside plain columns under zstd: half of the time, 0.62 of the size. Parts are long
+        # runs of one number, which zstd packs as well as a dictionary, in 1.5 ns a row where that takes 4.
         self._file = _opened(path, "wb")
         self._writer = pq.ParquetWriter(
             self._file,

@@ -185,8 +185,7 @@ class Run:
         kept = {
             name: _TableParts(LABEL_TABLE_SCHEMA if name in labels else TABLE_SCHEMA) for name in self.scanner.metrics
         }
-        metric_numbers = {name: number for number, name in enumerate(self.scanner.metrics)}
-        metric_names = pa.array(self.scanner.metrics, pa.string())
+        metric_names = {name: pa.array([name], pa.string()) for name in self.scanner.metrics}
         read = array("q")
         for logs, batches, counted in self.schedule:
             job_numbers = self.job_numbers[logs.start : logs.stop]
@@ -215,7 +214,7 @@ class Run:
                     columns = [job, stream, part, *batch.columns]
                     kept[name].add(pa.RecordBatch.from_arrays(columns, schema=kept[name].schema))
                 if target is not None:
-                    metric = _coded(self._constant(metric_numbers[name], batch.num_rows), metric_names)
+                    metric = _coded(self._constant(0, batch.num_rows), metric_names[name])
                     schema = LABEL_SCHEMA if name in labels else SCHEMA
                     columns = [job, stream, part, metric, *batch.columns]
                     target.write(name, pa.RecordBatch.from_arrays(columns, schema=schema))
