@@ -152,6 +152,11 @@ cdef class FirstLine:
         if len(line):
             ms_count_again(self.level, &self.first, &line[0], 0, <size_t>len(line), True, True)
 
+    @property
+    def wanted_from(self):
+        """The place in the log of the next piece; None if no piece can change the answer."""
+        return None if self.over else self.taken
+
     def finish(self):
         """Whether the first line stands at a few places again. To be called once, behind the last piece."""
         cdef const uint8_t[::1] beginning

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from metricscan.errors import SourceError
-from metricscan.logs._first_line import AGAIN_BYTES, FirstLine
+from metricscan.logs._first_line import FirstLine
 from metricscan.logs.compression import MAX_DECOMPRESSED, check_max_decompressed
 from metricscan.logs.source import CHUNK_BYTES, open_source
 from metricscan.logs.tails import TAIL_BYTES, crash_of, joined_tail
@@ -135,7 +135,9 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             self._running = self.numbered(self.frames)
         elif workers > 1 and self._opened.can_be_cut():
             self._running = self._many_blocks(
-                threaded.scan_blocks(self._opened, plan, workers, chunk_bytes=self._chunk_bytes)
+                threaded.scan_blocks(
+                    self._opened, plan, workers, chunk_bytes=self._chunk_bytes, first_line=self._first_line
+                )
             )
         else:
             self._running = self._one_stream()
@@ -324,12 +326,15 @@ class Batches(Iterator[tuple[str, "pa.RecordBatch"]]):
             raise failed
 
     def _look_for_first_line(self) -> None:
-        """Look for the first line in an input that several threads have read."""
+        """Look for the first line in what several threads have read, behind the first block."""
         if self._first_line is None:
             return
-        whole = self._opened.whole
-        for at in range(0, min(self._opened.size or 0, AGAIN_BYTES), CHUNK_BYTES):
-            piece = _read_again(self._opened, at, at + CHUNK_BYTES) if whole is None else whole[at : at + CHUNK_BYTES]
+        whole, size = self._opened.whole, self._opened.size or 0
+        while (at := self._first_line.wanted_from) is not None and at < size:
+            end = min(at + CHUNK_BYTES, size)
+            piece = _read_again(self._opened, at, end) if whole is None else whole[at:end]
+            if not len(piece):
+                break
             self._first_line.add(piece)
 
     def _handed_on(self, found: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

@@ -23,6 +23,7 @@ from metricscan.scanning.deferred import REGEX_FREE_S
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from metricscan.logs._first_line import FirstLine
     from metricscan.logs.source import Source
     from metricscan.scanning.plan import Plan
 
@@ -78,7 +79,9 @@ class Block(NamedTuple):
     error: SourceError | None
 
 
-def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block]:
+def scan_blocks(
+    source: Source, plan: Plan, workers: int, *, chunk_bytes: int = CHUNK_BYTES, first_line: FirstLine | None = None
+) -> Iterator[Block]:
     """Scan an input on several threads, and yield its blocks in order; few are in memory at a time.
 
     The caller's thread is one of the workers: while the next block in order is not scanned yet, it scans another.
@@ -92,13 +95,15 @@ def scan_blocks(source: Source, plan: Plan, workers: int, *, chunk_bytes: int = 
         How many threads, at least 2.
     chunk_bytes : int
         A file is read in pieces of at most this size. If it is less than ``CHUNK_BYTES``, as in tests, blocks are as short.
+    first_line : FirstLine, optional
+        Gets the pieces of the first block, while they are in the cache, if they are those with which the file begins.
 
     Raises
     ------
     SourceError
         The input cannot be read; raised after the block that ends there.
     """
-    text = _Text(source, universal=plan.universal)
+    text = _Text(source, universal=plan.universal, first_line=first_line)
     pieces = min(chunk_bytes, CHUNK_BYTES)
     most = BLOCK_BYTES if pieces == CHUNK_BYTES else pieces
     # at most one thread per block, even if the caller asks for a million
@@ -298,8 +303,9 @@ class _Text:
         no record. It lies before the end, unless there are no bytes.
     """
 
-    def __init__(self, source: Source, *, universal: bool) -> None:
+    def __init__(self, source: Source, *, universal: bool, first_line: FirstLine | None = None) -> None:
         self._name = source.name
+        self._first_line = first_line
         self._universal = universal
         self.whole = source.whole
         self.descriptor = source.descriptor
@@ -316,11 +322,26 @@ class _Text:
             return
         assert self.descriptor is not None
         assert buffer is not None
-        fed = core.bytes
+        fed, start = core.bytes, begin
         try:
+            if begin == 0 and self._first_line is not None:
+                begin = self._feed_beginning(core, end, pieces, self._first_line)
             core.feed_file(self.descriptor, begin, end, buffer)
         except OSError as error:
-            raise self._unreadable(begin + core.bytes - fed, error) from error
+            raise self._unreadable(start + core.bytes - fed, error) from error
+
+    def _feed_beginning(self, core: _core.Stream, end: int, pieces: int, first_line: FirstLine) -> int:
+        """Feed a stream, and the search for the first line, the pieces that both want; return the place behind them."""
+        assert self.descriptor is not None
+        at = 0
+        while at < end and first_line.wanted_from == at:
+            piece = os.pread(self.descriptor, min(pieces, end - at), at)
+            if not piece:
+                break
+            first_line.add(piece)
+            core.feed(piece)
+            at += len(piece)
+        return at
 
     def record_start(self, at: int, stop: int) -> int:
         """The first place from ``at`` on where a record starts; ``stop`` if that is not before ``stop``."""

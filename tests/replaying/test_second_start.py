@@ -17,6 +17,7 @@ from metricscan.cli import main
 from metricscan.logs._first_line import FirstLine, first_line_again, masked_line
 from metricscan.replaying.counters import Counters
 from metricscan.replaying.log_scan import LogScanner
+from metricscan.scanning.batches import Batches
 
 REGEX = r"loss=loss=(\S+)"
 CHOICE = ["-m", REGEX, "--objective", "loss", "--goal", "minimize", "--scope", "min"]
@@ -280,6 +281,18 @@ def test_the_first_line_is_found_in_pieces_of_any_size(lines, filler, sizes, lev
         looking.add(text[at : at + size])
         at, turn = at + size, turn + 1
     assert looking.finish() == bool(expected and expected[1])
+
+
+@pytest.mark.parametrize("second", [0, 1_000, 4_000, 30_000])
+@pytest.mark.parametrize("chunk_bytes", [700, 5_000])
+def test_the_first_line_is_found_in_the_block_with_the_beginning_and_behind_it(tmp_path, second, chunk_bytes):
+    log = tmp_path / "a.log"
+    text = RUN + "epoch 9 loss=0.1\n" * (second // 17)
+    for content, is_there in ((text + RUN, True), (text + text, True), (text, False), ("a header\n" + text, False)):
+        log.write_text(content + "epoch 9 loss=0.1\n" * 500)
+        scan = Batches(SCANNER.watching_plan, log, 3, chunk_bytes=chunk_bytes, again=True)
+        rows = sum(batch.num_rows for _, batch in scan)
+        assert (rows, scan.has_first_line_again()) == (2 * content.count("epoch") + 1000, is_there)
 
 
 def test_the_real_logs_that_hold_several_runs(corpora):
