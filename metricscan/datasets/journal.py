@@ -279,7 +279,7 @@ class Journal:
         }
         self._descriptor = os.open(segment.path, os.O_RDWR)
         if self.cut is not None:
-            os.ftruncate(self._descriptor, segment.end)
+            disk.cut(self._descriptor, segment.end)
         # the writer before may have been killed before it synced the file, or its name
         disk.sync(self._descriptor)
         disk.sync_folder(self.path)

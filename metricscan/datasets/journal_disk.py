@@ -47,6 +47,12 @@ def opened(path: str) -> int:
     return descriptor
 
 
+def cut(descriptor: int, size_bytes: int) -> None:
+    """Cut a file that is longer."""
+    if os.fstat(descriptor).st_size > size_bytes:
+        _whole(os.ftruncate, descriptor, size_bytes)
+
+
 def sync(descriptor: int) -> None:
     """Return when what was written to a file is on the disk."""
     _whole(os.fdatasync, descriptor)

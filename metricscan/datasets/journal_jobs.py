@@ -1,7 +1,7 @@
 """The hyperparameters of the jobs of a journal: one line of JSON each time that those of a job are known or have changed.
 
 The lines stand beside the segments, in a file of their own: they are facts about jobs, and no rows depend on them. A line has a
-CRC-32 of its text; what follows the last whole line was being written, and is written over.
+CRC-32 of its text; what follows the last whole line was being written, and is cut.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class KnownJobs:
         self._path = os.path.join(path, NAME)
         self._known, self._end = read_jobs(path)
         self._unwritten: dict[str, dict[str, str]] = {}
+        # whoever made the file may have been killed before its name was on the disk
+        self._has_name = False
 
     def note(self, job: str, hyperparameters: Mapping[str, str]) -> None:
         """Take in the hyperparameters of a job; none of a job that had some is no news, since its files may be gone."""
@@ -76,13 +78,15 @@ class KnownJobs:
             text = json.dumps({"job": job, "hyperparameters": hyperparameters}, separators=(",", ":")).encode()
             lines.append(_crc(text) + text + b"\n")
         data = b"".join(lines)
-        is_new = not os.path.exists(self._path)
         descriptor = disk.opened(self._path)
         try:
+            # a whole line of an earlier try must not follow those that replace it
+            disk.cut(descriptor, self._end)
             disk.write_at(descriptor, data, self._end)
         finally:
             os.close(descriptor)
-        if is_new:
+        if not self._has_name:
             disk.sync_folder(os.path.dirname(self._path))
+            self._has_name = True
         self._end += len(data)
         self._unwritten = {}

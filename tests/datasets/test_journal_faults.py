@@ -1,5 +1,6 @@
 """Journals beside faults: each operation fails once, the process dies at each, the files are cut or changed at every byte."""
 
+import errno
 import json
 import os
 import random
@@ -18,7 +19,8 @@ from metricscan.datasets.journal_format import END, FRAME_HEADER_BYTES, Segment,
 from metricscan.errors import MetricscanError
 
 JOBS = ("a", "b", "c")
-ROWS = 5
+ROWS = 4
+HYPERPARAMETERS = {"a": {"lr": "0.1"}, "b": {"seed": "3"}}
 EXPECTED = {job: [float(number) for number in range(ROWS)] for job in JOBS}
 
 
@@ -30,10 +32,17 @@ def go_on(path):
             for job in JOBS:
                 if number >= places[job]:
                     journal.append(file(job), {"loss": one_row(number)}, b"%d" % (number + 1))
+            # as `run` and `follow` say what they find beside the logs, again and again
+            if number % 3 == 0:
+                journal.note_hyperparameters({"a": {"lr": "0.1"}, "b": {"seed": str(number)}})
             try:
                 journal.commit()
             except SourceError:
                 journal.commit()
+
+
+def hyperparameters_of(path):
+    return {one.name: one.hyperparameters for one in Dataset(path).facts if one.hyperparameters}
 
 
 def run_through(path, faults):
@@ -74,6 +83,7 @@ def test_each_operation_fails_once(tmp_path, kind):
         faults = Faults(path, at, kind)
         run_through(path, faults)
         assert values_of(path) == EXPECTED, (at, faults.operations[at])
+        assert hyperparameters_of(path) == HYPERPARAMETERS, (at, faults.operations[at])
         if faults.hit:
             hits.add(faults.operations[at])
         shutil.rmtree(path)
@@ -82,12 +92,48 @@ def test_each_operation_fails_once(tmp_path, kind):
         assert {"open", "fdatasync", "fsync"} <= hits
 
 
+def test_hyperparameters_that_change_while_they_cannot_be_written(tmp_path, monkeypatch):
+    path, jobs = tmp_path / "journal", tmp_path / "journal" / "jobs.jsonl"
+
+    def failing(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with Journal.open(path, SCANNER, commit_interval=None) as journal:
+        for job in "ab":
+            journal.append(file(job), {"loss": one_row(0)})
+        journal.commit()
+        journal.note_hyperparameters({"a": {"x": "1" * 100}, "b": {"x": "1"}})
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fdatasync", failing)
+            with pytest.raises(SourceError, match="Input/output error"):
+                journal.commit()
+        # what was written is there: the line of b would follow the one that replaces it
+        _, line = jobs.read_bytes().splitlines(keepends=True)
+        journal.note_hyperparameters({"a": {"x": "1" * (100 - len(line))}, "b": {"x": "2"}})
+        journal.commit()
+        assert line not in jobs.read_bytes()
+    assert hyperparameters_of(path) == {"a": {"x": "1" * (100 - len(line))}, "b": {"x": "2"}}
+
+
+def test_the_name_of_the_file_of_jobs_is_on_the_disk_after_a_second_try(tmp_path):
+    path = tmp_path / "journal"
+    with Journal.open(path, SCANNER, commit_interval=None) as journal:
+        journal.append(file("a"), {"loss": one_row(0)})
+        journal.note_hyperparameters({"a": {"x": "1"}})
+        with pytest.raises(SourceError), Faults(path, 1).injected():
+            journal.commit()
+        assert (path / "jobs.jsonl").exists()
+        with Faults(path).injected() as faults:
+            journal.commit()
+    assert faults.operations[:5] == ["open", "pwrite", "fdatasync", "open", "fsync"]
+
+
 def test_the_name_of_a_segment_is_on_the_disk_before_its_rows(tmp_path):
     faults = Faults(tmp_path)
     run_through(tmp_path / "journal", faults)
     places = [at for at, name in enumerate(faults.operations) if name == "replace"]
-    # the description, and three segments of two commits
-    assert len(places) == 4
+    # the description, and two segments of two commits
+    assert len(places) == 3
     for at in places:
         assert faults.operations[at - 2 : at + 3] == ["fdatasync", "fsync", "replace", "open", "fsync"]
 
