@@ -1,5 +1,6 @@
 """Values of real logs, replaced by what their definition misreads: nearly all are found, and the logs as they are raise few."""
 
+import functools
 import json
 import random
 import re
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from support.reference import value_group
 
-from metricscan import Scanner
+from metricscan import Objective, Replay, Scanner, replay
 from metricscan.patterns.dialect import compile_quietly
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
@@ -101,14 +102,42 @@ def test_misread_values_are_found():
     assert share == 1, lost
 
 
+# a value that is not seen is a near miss or, where the stream ends with it, the end of the job
+RAISED = {"near-miss-after", "diverged", "cut-value"}
+
+
+def is_doubted(found: Replay, name: str) -> bool:
+    """Whether the job has a doubt because of a value that counts, or that stands behind the first one; or no value at all."""
+    for scope in ("mean", "first"):
+        (row,) = found.rank(Objective(name, "Minimize", scope=scope)).to_pylist()
+        if row["objective_status"] == "missing" or RAISED & {doubt["kind"] for doubt in row["doubts"]}:
+            return True
+    return False
+
+
 @pytest.mark.slow
-def test_misread_values_of_real_logs_are_found(corpora):
-    logs = []
+def test_misread_values_of_real_logs_are_doubted(corpora, tmp_path):
+    choices, planted, lost = random.Random(5), 0, []
     for line in (corpora / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         one = json.loads(line)
-        logs.append((one["definitions"], (corpora / "logs" / one["file"]).read_bytes()))
-    share, lost = share_found(logs, 12)
-    assert share >= 0.95, lost
+        scanner = Scanner(one["definitions"])
+        data = (corpora / "logs" / one["file"]).read_bytes()
+        alone = {definition.name: Scanner([definition]) for definition in scanner.definitions}
+        whole = replay_of(scanner, data, tmp_path)
+        doubted = functools.lru_cache(None)(functools.partial(is_doubted, whole))
+        for name, misread, log in replaced(scanner, data, choices, 16):
+            if not doubted(name):
+                planted += 1
+                if not is_doubted(replay_of(alone[name], log, tmp_path), name):
+                    lost.append((one["file"], name, misread))
+    assert planted >= 500
+    assert 1 - len(lost) / planted >= 0.95, lost
+
+
+def replay_of(scanner: Scanner, log: bytes, folder: Path) -> Replay:
+    """A replay of one log."""
+    (folder / "a.log").write_bytes(log)
+    return replay(folder / "a.log", scanner)
 
 
 @pytest.mark.slow
