@@ -190,6 +190,76 @@ def test_suggestions_read_numbers_in_every_notation(definitions, lines):
     assert tried > 1000
 
 
+def written(items, group, number, drawn):
+    """A text that a tree of ``re`` matches, with a number in the place of a group."""
+    text = ""
+    for op, av in items:
+        name = str(op)
+        if name == "SUBPATTERN":
+            text += number if av[0] == group else written(av[3], group, number, drawn)
+        elif name == "BRANCH":
+            text += written(drawn.choice(av[1]), group, number, drawn)
+        elif name in ("MAX_REPEAT", "MIN_REPEAT"):
+            count = min(av[0] + drawn.randrange(3), av[1])
+            text += "".join(written(av[2], group, number, drawn) for _ in range(count))
+        elif name == "LITERAL":
+            text += chr(av)
+        elif name in ("ANY", "NOT_LITERAL", "IN"):
+            # what stands between names is seldom a letter
+            members = re.compile(_written_class(op, av))
+            text += drawn.choice([one for one in "  ,:|" if members.fullmatch(one)] or [_of_class(members)])
+    return text
+
+
+def _written_class(op, av):
+    if str(op) != "IN":
+        return "." if str(op) == "ANY" else f"[^{re.escape(chr(av))}]"
+    negated = "^" if str(av[0][0]) == "NEGATE" else ""
+    kinds = {"DIGIT": r"\d", "SPACE": r"\s", "WORD": r"\w", "NOT_DIGIT": r"\D", "NOT_SPACE": r"\S", "NOT_WORD": r"\W"}
+    spelled = {
+        "LITERAL": lambda one: re.escape(chr(one)),
+        "RANGE": lambda one: f"{re.escape(chr(one[0]))}-{re.escape(chr(one[1]))}",
+        "CATEGORY": lambda one: kinds[str(one).removeprefix("CATEGORY_")],
+        "NEGATE": lambda one: "",
+    }
+    return f"[{negated}{''.join(spelled[str(kind)](one) for kind, one in av)}]"
+
+
+def _of_class(members):
+    return next(one for one in ["x", *map(chr, range(32, 127))] if members.fullmatch(one))
+
+
+def test_every_suggestion_keeps_and_reads_numbers_in_lines_of_its_shape(definitions):
+    """A line is written for each regex, so that no suggestion is shown without having read anything."""
+    drawn = random.Random(7)
+    shown = 0
+    for name, regex, others in definitions:
+        found = suggested(name, regex, others)
+        if found is None:
+            continue
+        shown += 1
+        pattern, better = re.compile(regex), re.compile(found[0])
+        # of a regex without a group, or whose first takes a name, the suggestion says where the value stands
+        is_kept = not found[1] & {"no-group", "wrong-group"}
+        shape = pattern if is_kept else better
+        tree = re._parser.parse(shape.pattern)
+        kept = read = 0
+        for notation in NOTATIONS * 4:
+            line = written(tree, reference.value_group(shape), notation, drawn)
+            line += "" if regex.endswith("$") else drawn.choice(["", " ", ", x", " | y=1"])
+            number = repr(float(notation))
+            is_read = number in as_found(better, line).values()
+            if is_kept and number in as_found(pattern, line).values():
+                assert is_read, (regex, found[0], line)
+                kept += 1
+            read += is_read
+        if is_kept and not found[1] & {"empty-value"}:
+            assert kept >= 4, (regex, found[0])
+        about_numbers = found[1] & (ABOUT_NUMBERS | {"empty-value"})
+        assert read == len(NOTATIONS) * 4 if about_numbers else read >= 5, (regex, found[0], read)
+    assert shown > 200
+
+
 @pytest.mark.slow
 def test_suggestions_hold_on_the_logs_that_they_were_made_for(corpora):
     shown = 0
