@@ -385,6 +385,8 @@ cdef class Stream:
         elif note.kind == MS_NOTE_NUMBER:
             if self.put_text(pattern, state, decoded(note.text, note.length), note, note.start):
                 ms_examine_deferred(&self.scan, pattern, note, note.value_start, note.value_end, note.start)
+            else:
+                ms_add_deferred_unread(&self.scan, pattern, note, note.value_start, note.value_end, note.start)
         elif note.kind == MS_NOTE_TRACE:
             value = result = None
             if note.value_start >= 0:
@@ -429,6 +431,8 @@ cdef class Stream:
                 start = ms_input_offset(&self.scan.regions[note.region], note.position + start)
                 if self.put_text(pattern, state, text, note, start):
                     ms_examine_deferred(&self.scan, pattern, note, value_start, value_end, start)
+                else:
+                    ms_add_deferred_unread(&self.scan, pattern, note, value_start, value_end, start)
         return 0
 
     cdef int put_near_miss(self, int32_t companion, const ms_note *note, matches) except -1:

@@ -30,7 +30,7 @@ class SuspectsOfMetric(Protocol):
 
     @property
     def last_near_miss(self) -> tuple[int, int] | None:
-        """Line and offset of the last record that would match if the value could be any text that stands for a number."""
+        """Line and offset of the last record that would give a row if the value could be any text that stands for a number."""
 
     @property
     def is_not_finite(self) -> bool:

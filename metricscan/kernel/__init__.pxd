@@ -300,6 +300,9 @@ cdef extern from "kernel/suspects.h" nogil:
     void ms_examine_deferred(
         ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end, int64_t place
     )
+    void ms_add_deferred_unread(
+        ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end, int64_t place
+    )
     void ms_add_deferred_miss(
         ms_scan *scan, int32_t companion, const ms_note *note, int64_t start, int64_t end, int64_t value_start, int64_t value_end, int64_t place
     )

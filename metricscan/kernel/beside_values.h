@@ -18,7 +18,8 @@ enum {
     MS_UNIT = 6,         /* another unit than that of the value before */
     MS_UNTERMINATED = 7, /* the value ends where the input ends, without a terminator */
     MS_CUT_LINE = 8,     /* the record ends within the value, and the next one begins with the rest (cut_lines.h) */
-    MS_CUT_MISS = 9      /* so it does, or right before the value, and has no match */
+    MS_CUT_MISS = 9,     /* so it does, or right before the value, and has no match */
+    MS_UNREAD = 10       /* the value is a text that stands for one, and no number */
 };
 enum {
     MS_UNIT_BYTES = 7 /* at most so many bytes of a unit are compared */

@@ -51,6 +51,7 @@ static const ms_constant ms_constants[] = {
     /* suspects */
     MS_SHARED(MS_NEAR_MISS), MS_SHARED(MS_LONGER), MS_SHARED(MS_THOUSANDS), MS_SHARED(MS_DECIMAL_COMMA), MS_SHARED(MS_IN_WORD),
     MS_SHARED(MS_UNIT), MS_SHARED(MS_UNTERMINATED), MS_SHARED(MS_CUT_LINE), MS_SHARED(MS_CUT_MISS),
+    MS_SHARED(MS_UNREAD),
 };
 #undef MS_SHARED
 /* clang-format on */

@@ -80,6 +80,7 @@ __attribute__((noinline)) static void ms_put_unusual(ms_scan *scan, ms_region *r
     if (q->has_lead) ms_forget_miss(scan, r, pattern);
     if (status == MS_REFUSED && !scan->trace) {
         state->unparsed++;
+        if (q->has_companion) ms_add_unread(scan, r, q->companion, value_start, value_end);
         if (state->samples >= MS_MAX_SAMPLES) return;
         state->samples++;
     }

@@ -109,6 +109,44 @@ static void ms_add_suspect(ms_scan *scan, ms_region *r, int32_t companion, int k
     note->decided = kind;
 }
 
+/* Return whether a text that is no number stands for a value: behind quotes, brackets, signs and colours it begins with a digit, also of
+ * another script, or with a word for a missing value; or with the name of what holds one, as tensor(0.5). */
+static int ms_stands_for_value(const uint8_t *p, int64_t start, int64_t end) {
+    static const char *const words[] = {"nan", "inf", "infinity", "none", "null", "n/a", "na", "nil", "undefined", "missing", "nothing", "diverged", "overflow"};
+    static const char signs[] = " \t'\"`\\([{<>=~$*+-.";
+    int64_t at = start;
+    if (end - start >= 3 && memcmp(p + start, "***", 3) == 0) return 1;
+    for (int names = 0; names < 2; names++) {
+        for (int64_t behind; at < end; at = behind) {
+            behind = ms_behind_colours(p, at, end);
+            if (behind == at && memchr(signs, p[at], sizeof signs - 1) == NULL) break;
+            behind += behind == at;
+        }
+        if (at == end) return 0;
+        if (ms_is_digit(p[at]) || p[at] >= 0x80) return 1;
+        const int64_t first = at;
+        while (at < end && (ms_is_letter(p[at]) || p[at] == '/')) at++;
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+            const int64_t length = (int64_t)strlen(words[i]);
+            int64_t same = 0;
+            while (same < length && same < at - first && (p[first + same] | 0x20) == (words[i][same] | 0x20)) same++;
+            if (same == length && at - first == length) return 1;
+        }
+        while (at < end && (ms_is_letter(p[at]) || ms_is_digit(p[at]) || p[at] == '.' || p[at] == '_')) at++;
+        if (at == end || memchr("([=", p[at], 3) == NULL) return 0;
+    }
+    return 0;
+}
+
+/* A match's value is no number. If it stands for one, the record says what no row does. */
+static void ms_add_unread(ms_scan *scan, ms_region *r, int32_t companion, int64_t start, int64_t end) {
+    if (!ms_stands_for_value(r->p, start, end)) return;
+    const uint64_t bits = MS_UNREAD | (uint64_t)ms_says_not_finite(r->p, start, end) << 8;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    (void)ms_append_row(scan, &scan->states[companion], value, r->row_line, r->row_offset, r->offset + start);
+}
+
 /* ms_add_suspect for a value; the sample shows it with what it is a part of. */
 static void ms_add_value(ms_scan *scan, ms_region *r, int32_t companion, int kind, uint64_t unit, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
@@ -187,6 +225,13 @@ static void ms_examine_deferred(ms_scan *scan, int32_t pattern, const ms_note *n
     if (note->kind == MS_NOTE_NUMBER && note->decided) state->unit = MS_UNKNOWN_UNIT;
     ms_examine_value(scan, &record, q, state, value_start, value_end);
     if (note->kind == MS_NOTE_NUMBER && note->decided && later != MS_UNKNOWN_UNIT) state->unit = later;
+}
+
+/* ms_add_unread for a value that Python has refused. */
+static void ms_add_deferred_unread(ms_scan *scan, int32_t pattern, const ms_note *note, int64_t value_start, int64_t value_end, int64_t place) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    ms_region record = ms_region_of(scan, note, value_start, place);
+    if (q->has_companion) ms_add_unread(scan, &record, q->companion, value_start, value_end);
 }
 
 /* A companion has matched at these places of a deferred record; `place` is the match's start in the input. */

@@ -72,8 +72,8 @@ class Doubt(NamedTuple):
     ----------
     kind : str
         - ``diverged``: a stream of the job ends with a value that is not finite, or with a near miss that says nan or inf.
-        - ``near-miss-after``: behind the deciding row of its stream stands a record that would match if its value could be any
-          text that stands for a number.
+        - ``near-miss-after``: behind the deciding row of its stream stands a record that would give a row if its value could be
+          any text that stands for a number: it does not match, or float() refuses what was captured.
         - ``cut-value``: the value is only a part of what stands in the log, or values of the objective have different units.
         - ``unterminated``: the value touches the end of a log that has no final line end.
         - ``cut-line``: a line ends within the value, and the next line begins with the rest; or a line behind the deciding row
@@ -451,7 +451,7 @@ class _Finding:
             return
         line, offset = suspects.last_near_miss
         if (part, offset) > (row.part, row.offset):
-            message = f"line {line:,} does not match, and would if the value could be any text that stands for a number"
+            message = f"line {line:,} gives no row, and would if the value could be any text that stands for a number"
             self.found.setdefault(row.job, []).append(Doubt("near-miss-after", message, noted.path, line, offset))
 
     def _unterminated(

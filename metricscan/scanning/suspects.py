@@ -27,6 +27,8 @@ Array = np.ndarray[Any, np.dtype[np.int64]]
 
 _CORE = _core.CONSTANTS
 NEAR_MISS, UNIT, UNTERMINATED = _CORE["MS_NEAR_MISS"], _CORE["MS_UNIT"], _CORE["MS_UNTERMINATED"]
+# A text that stands for a value, captured and no number: counted as unparsed, and as a place as a near miss.
+UNREAD = _CORE["MS_UNREAD"]
 CUT_LINE = (_CORE["MS_CUT_LINE"], _CORE["MS_CUT_MISS"])
 CUT_BEHIND = tuple(_CORE[name] for name in ("MS_LONGER", "MS_THOUSANDS", "MS_DECIMAL_COMMA"))
 CUT = (*CUT_BEHIND, _CORE["MS_IN_WORD"])
@@ -64,7 +66,7 @@ class MetricSuspects:
     Attributes
     ----------
     last_near_miss : (int, int) or None
-        Line and offset of the last record that is a near miss.
+        Line and offset of the last record that is a near miss, or of which a value stands for one and is no number.
     is_not_finite : bool
         Whether that record says nan or inf.
     last_cut_line : (int, int) or None
@@ -117,7 +119,7 @@ class MetricSuspects:
     def add(self, bits: Array, line: Array, offset: Array, start: Array) -> None:
         """Add rows of a companion."""
         kinds = bits & 0xFF
-        near, lines = np.flatnonzero(kinds == NEAR_MISS), np.flatnonzero(_ARE_CUT_LINES[kinds])
+        near, lines = np.flatnonzero((kinds == NEAR_MISS) | (kinds == UNREAD)), np.flatnonzero(_ARE_CUT_LINES[kinds])
         if len(near):
             last = _last(near, offset)
             self._add_near_miss((int(line[last]), int(offset[last])), is_not_finite=bool(bits[last] >> 8))

@@ -26,7 +26,7 @@ SHARED = [
 CASES = [(module, name) for module, names in SHARED for name in names.split()]
 # What the kernel exports that is no name in Python, and is compared on its own below.
 # The kinds of suspects are taken from the kernel by name (scanning/suspects.py).
-SUSPECTS = "NEAR_MISS LONGER THOUSANDS DECIMAL_COMMA IN_WORD UNIT UNTERMINATED CUT_LINE CUT_MISS"
+SUSPECTS = "NEAR_MISS LONGER THOUSANDS DECIMAL_COMMA IN_WORD UNIT UNTERMINATED CUT_LINE CUT_MISS UNREAD"
 RECORDS = ("MS_PIECE_BYTES", "MS_MAX_RECORD_BYTES", "MS_LONGEST_MATCHED")
 OTHERS = {
     "MS_COLUMNS",

@@ -72,7 +72,7 @@ def test_nothing_noted_is_no_doubt():
 def test_a_near_miss_after_the_deciding_row(part, line, is_after):
     noted = NotedSuspects((line, 20 * (line - 1)))
     found = doubts(tables(ROWS, {("a", "out", part): noted}))
-    message = f"line {line} does not match, and would if the value could be any text that stands for a number"
+    message = f"line {line} gives no row, and would if the value could be any text that stands for a number"
     expected = Doubt("near-miss-after", message, f"a/out.{part}", line, 20 * (line - 1))
     assert found == {"a": [expected] if is_after else [], "b": []}
 

@@ -288,3 +288,38 @@ def test_a_drivers_log_of_ray(tmp_path):
     assert (found.best.job, found.best.value, found.best.line) == ("a/driver", 0.1, 7)
     assert not found.doubts
     assert not found.notices
+
+
+SEEN, LOST = ("near-miss-after",), ("diverged", "near-miss-after")
+CAPTURED = {
+    **dict.fromkeys(("None", "n/a", "'0.2'", "1,234.5", "***", "tensor(0.5)", "[0.5]", "\u22120.5", "\uff10x"), SEEN),
+    **dict.fromkeys(("tensor(nan)", "'inf'"), LOST),
+    **dict.fromkeys(("-", "achieved", "=====", "noneuclidean", "(see)"), ()),
+}
+
+
+# the last one is left to the module regex
+@pytest.mark.parametrize(
+    "regex", [r"loss=(\S+)", "loss=(.*)", r"loss=(.*?)(?:;|$)", r"(?:\S+ )?loss=(\S+)", r"(?|loss=(\S+))"]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_captured_text_that_stands_for_a_value_is_a_doubt(tmp_path, regex, encoding):
+    texts = {f"{at}.log": f"loss={text}\nloss=0.25\nloss={text}\n" for at, text in enumerate(CAPTURED)}
+    folder = tree(tmp_path / "logs", {name: text.encode(encoding) for name, text in texts.items()})
+    found = metricscan.replay(
+        folder, Scanner([f"loss={regex}"]), objective=Objective("loss", "Minimize"), out=tmp_path / "out"
+    )
+    for ranking in (found.ranking, metricscan.rank(tmp_path / "out", Objective("loss", "Minimize"))):
+        doubts = dict(zip(ranking["job"].to_pylist(), ranking["doubts"].to_pylist(), strict=True))
+        kinds = {text: tuple(one["kind"] for one in doubts[str(at)]) for at, text in enumerate(CAPTURED)}
+        assert kinds == CAPTURED
+        assert {one["line"] for some in doubts.values() for one in some} == {3}
+    # what is no number is counted once, and is no near miss
+    assert found.stats.metrics["loss"].near_misses == 0
+    assert found.stats.metrics["loss"].unparsed == 2 * len(CAPTURED)
+
+
+def test_a_captured_text_before_the_deciding_row_is_no_doubt(tmp_path):
+    folder = tree(tmp_path, {"a.log": "loss=None\nloss=0.5\n", "b.log": "loss=0.75, loss=None\n"})
+    found = metricscan.replay(folder, Scanner([r"loss=([^,\s]+)"]), objective=Objective("loss", "Minimize"))
+    assert found.doubts == {}

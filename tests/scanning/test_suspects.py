@@ -310,7 +310,7 @@ def test_small_logs_together(tmp_path_factory, some):
             for at, found in enumerate(wanted):
                 own = together.suspects.get(at, {}).get(name, MetricSuspects())
                 assert own.cut_starts.tolist() == sorted(found.cut)
-                assert own.last_near_miss == (found.near_misses[-1][:2] if found.near_misses else None)
+                assert own.last_near_miss == found.last
                 assert own.unterminated_start == (found.unterminated[-1] if found.unterminated else None)
 
 

@@ -30,6 +30,10 @@ COLOURS = rb"(?:(?:\x1b|#033)\[[0-9;]*m)+"
 COLOURED_REST = COLOURS + rb"(?:\.?[0-9]|[eE][-+]?[0-9])"
 UNIT = rb"(?:\xc2\xa0)?+((?:[A-Za-z%\xc2]|\xe2(?=\x80[\xb0\xb1]))[A-Za-z%/\x80-\xff]{0,6})"
 SPACED_PERCENT = rb" (%)(?![A-Za-z0-9.])"
+SIGNS = rb"(?:" + COLOURS + rb"|[ \t'\"`\\(\[{<>=~$*+.-])*+"
+MISSING = rb"(?i:nan|inf|infinity|none|null|n/a|na|nil|undefined|missing|nothing|diverged|overflow)(?![A-Za-z/])"
+HOLDER = rb"[A-Za-z/]*+[A-Za-z0-9._]*+(?=[(\[=])"
+STANDS_FOR_VALUE = rb"\*\*\*|" + SIGNS + rb"(?:" + HOLDER + SIGNS + rb")?(?:[0-9\x80-\xff]|" + MISSING + rb")"
 
 
 class Definition(NamedTuple):
@@ -49,6 +53,8 @@ class Found(NamedTuple):
     cut: set[int]
     units: set[str]
     unterminated: list[int]
+    #: Line and offset of the last record that is a near miss, or of which a value stands for one and is no number.
+    last: tuple[int, int] | None = None
 
 
 def scan(definition: Definition, data: bytes, **options: Any) -> Found:
@@ -59,6 +65,7 @@ def scan(definition: Definition, data: bytes, **options: Any) -> Found:
     ([(2, 8, 8)], {2}, ['', '%'], [21])
     """
     found = Found([], set(), set(), [])
+    last = None
     escape, ansi = options.get("escape", "none"), options.get("ansi", "keep")
     newline = reference.effective_newline(options.get("newline"), escape)
     pattern = reference.compiled(definition.regex)
@@ -68,10 +75,14 @@ def scan(definition: Definition, data: bytes, **options: Any) -> Found:
         if not matches and definition.relaxed is not None:
             near = reference.find("", reference.compiled(definition.relaxed), seen, "first")
             found.near_misses.extend((line, offset, places[match.span[0]]) for match in near)
+            last = (line, offset) if near else last
         for match in matches:
-            if match.number is None or match.value_span is None:
+            if match.value_span is None:
                 continue
             start, stop = match.value_span
+            if match.number is None:
+                last = (line, offset) if re.match(STANDS_FOR_VALUE, seen[start:stop]) else last
+                continue
             is_open = definition.open_behind is True or definition.open_behind == seen[stop : stop + 1].decode(
                 "latin-1"
             )
@@ -83,7 +94,7 @@ def scan(definition: Definition, data: bytes, **options: Any) -> Found:
                 found.units.add(unit[1].decode("utf-8", "replace") if unit else "")
             if stop == len(seen) and offset + len(content) == len(data):
                 found.unterminated.append(places[start])
-    return found
+    return found._replace(last=last)
 
 
 def is_cut_behind(seen: bytes, start: int, stop: int) -> bool:
@@ -212,10 +223,11 @@ def agreed(stats: Any, own: Any) -> Found:
     assert min(len(cut), 5) <= 5 * sum(one.kind == "cut-value" for one in stats.suspects) <= 25
     last = None if own is None or own.last_near_miss is None else own.last_near_miss
     if 0 < stats.near_misses <= 5:
-        assert last == near[-1][:2]
+        assert last is not None
+        assert last[1] >= near[-1][1]
     unterminated = [] if own is None or own.unterminated_start is None else [own.unterminated_start]
     assert len(unterminated) == min(stats.unterminated, 1)
-    return Found(near, cut, set(stats.units), unterminated)
+    return Found(near, cut, set(stats.units), unterminated, last)
 
 
 def shortened(found: Found) -> Found:
