@@ -73,9 +73,9 @@ def units(
     for number, file in files:
         logs.setdefault((file.job, file.path, file.part), []).append(number)
     for (_, path, _), numbers in logs.items():
-        for unit, line, offset in first_units(_together(events, numbers), _together(values, numbers)):
+        for unit, text, line, offset in first_units(_together(events, numbers), _together(values, numbers)):
             if unit not in found and len(found) < MOST_UNITS:
-                found[unit] = Unit(unit, unit, path, line, offset)
+                found[unit] = Unit(unit, text, path, line, offset)
     return [*found.values()]
 
 

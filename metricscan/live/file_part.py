@@ -5,10 +5,18 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from metricscan.live.identity import WINDOW_BYTES, Checkpoint, content_digest, packed, packed_identity
+from metricscan.live.identity import (
+    WINDOW_BYTES,
+    Checkpoint,
+    Reach,
+    content_digest,
+    packed,
+    packed_identity,
+    read_at,
+)
+from metricscan.logs.compression import MAGIC_BYTES, compression
 
 if TYPE_CHECKING:
-    from metricscan.live.identity import Reach
     from metricscan.live.pieces import OpenFile
 
 
@@ -73,6 +81,23 @@ class FilePart:
         self.device, self.inode = file.key
         self.seen = None
         self._head = None
+
+    def shows_late_that_it_is_compressed(self) -> bool:
+        """Whether a file that was opened before it held much turns out to be compressed; it is read anew then.
+
+        Raises
+        ------
+        OSError
+            It cannot be read.
+        """
+        if self.in_rows.offset or self.read.offset >= MAGIC_BYTES:
+            return False
+        kind = compression(read_at(self.file.descriptor, MAGIC_BYTES, 0))
+        if kind is None:
+            return False
+        self.file = self.file._replace(compression=kind)
+        self.read, self.seen_bytes = Reach(), 0
+        return True
 
     def advance(self, data: bytes) -> None:
         """Bytes were read behind what was read before; ``ended_bytes`` says what of them is in rows."""

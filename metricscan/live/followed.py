@@ -21,6 +21,7 @@ from metricscan.live.pieces import (
     recognise,
 )
 from metricscan.live.writers import has_writer
+from metricscan.logs.compression import MAGIC_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -222,6 +223,9 @@ class FollowedLog:
         is_file = part.device == device and part.inode == inode and part.seen is not None and not part.is_finished
         if not is_file or part.file.compression is not None or not offset < size <= offset + self._chunk_bytes:
             return None
+        if offset < MAGIC_BYTES:
+            # it may turn out to be compressed
+            return None
         descriptor = part.file.descriptor
         try:
             data = os.pread(descriptor, size - offset, offset)
@@ -321,7 +325,7 @@ class FollowedLog:
         self, number: int, file: OpenFile, reach: Reach = _NOTHING, checkpoint: Checkpoint | None = None
     ) -> Iterator[Event]:
         self._add(number, file, reach, checkpoint)
-        if not reach.offset:
+        if checkpoint is None:
             yield Began(number, file.path)
         yield from self._read_on(self._parts[number])
 
@@ -393,7 +397,8 @@ class FollowedLog:
             # a file that was renamed, and got its name back; or a compressed one of which there is more now
             is_packed = path == self.path and file.compression is not None
             is_same = last is not None and (last.key == file.key or is_packed)
-            if last is not None and last.is_finished and last.offset and is_same:
+            # every plain file begins with nothing, but a compressed one that held nothing does not begin a part at each start
+            if last is not None and last.is_finished and (last.offset or file.compression is not None) and is_same:
                 held = _held(last, file)
                 if held is not None:
                     number, reach, checkpoint = number - 1, held, last
@@ -427,6 +432,9 @@ class FollowedLog:
         try:
             found = os.fstat(descriptor)
             if part.seen == (found.st_size, found.st_mtime_ns):
+                return
+            if part.shows_late_that_it_is_compressed():
+                yield from self._read_compressed(part)
                 return
             while True:
                 data = b""

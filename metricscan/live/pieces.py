@@ -283,7 +283,7 @@ def is_copied(file: OpenFile, path: str) -> bool:
         other.close()
 
 
-def is_known(file: OpenFile, checkpoints: Iterable[Checkpoint]) -> bool:
+def is_known(file: OpenFile, checkpoints: Collection[Checkpoint]) -> bool:
     """Whether a file is that of a checkpoint, or a copy with exactly its content.
 
     Raises
@@ -297,13 +297,15 @@ def is_known(file: OpenFile, checkpoints: Iterable[Checkpoint]) -> bool:
             for one in checkpoints
             if one.offset and one.offset == file.found.st_size
         )
+    if not any(one.offset for one in checkpoints):
+        return False
     reach = Reach()
     for piece in file.content():
         reach = reach.after(piece)
     return any(one.offset and one.ends(reach) for one in checkpoints)
 
 
-def holds_one(path: str, checkpoints: Iterable[Checkpoint]) -> bool:
+def holds_one(path: str, checkpoints: Collection[Checkpoint]) -> bool:
     """Whether the file at a path is that of one of some checkpoints; not if it cannot be read."""
     try:
         file = open_file(path)
@@ -328,7 +330,14 @@ def _is_same(file: OpenFile, checkpoints: Iterable[Checkpoint]) -> bool:
 
 
 def _is_of_another(file: OpenFile, checkpoint: Checkpoint, others: list[Checkpoint]) -> bool:
-    return is_known(file, others) or any(
+    try:
+        known = is_known(file, others)
+    except SourceError:
+        if file.key != checkpoint.key:
+            raise
+        # it is being compressed: what is not whole yet is no copy
+        known = False
+    return known or any(
         _reach(one, file) is not None for one in others if one.offset > checkpoint.offset and not one.is_finished
     )
 

@@ -42,7 +42,7 @@ _HINTS = {
     "compress (.Z)": "gzip -dc FILE",
     "zlib": "pigz -dc < FILE",
 }
-_MAGIC_BYTES = 14
+MAGIC_BYTES = 14
 # Whether bytes are a zlib stream takes more of them.
 _ZLIB_BYTES = 512
 #: The first two bytes of each magic, concatenated. A file that starts with none of them is not compressed.
@@ -67,7 +67,7 @@ def wanted_bytes(head: bytes) -> int:
     """
     if len(head) < 2 or head[:2] not in _PREFIXES:
         return 2
-    return _ZLIB_BYTES if head[0] == 0x78 else _MAGIC_BYTES
+    return _ZLIB_BYTES if head[0] == 0x78 else MAGIC_BYTES
 
 
 def compression(head: bytes) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from metricscan import _core
 from metricscan.scanning.dropped import WRITERS, Dropped
-from metricscan.scanning.suspects import ARE_CUT_BEHIND, UNIT, MetricSuspects, unit_text
+from metricscan.scanning.suspects import ARE_CUT_BEHIND, UNIT, UNTERMINATED, MetricSuspects, unit_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,8 +169,11 @@ def has_suspects(bits: Array) -> bool:
 
 def first_units(
     suspects: tuple[Array, Array, Array, Array] | None, values: tuple[Array, Array, Array, Array] | None
-) -> list[tuple[str, int, int]]:
-    """The units of a metric's values in one log, each with the line and the offset of the first value that has it.
+) -> list[tuple[str, str, int, int]]:
+    """The units of a metric's values in one log, each with the first value that has it, its line and its offset.
+
+    Of a value without a unit there is no text. That of another is its number, written as short as it can be, and the unit: how
+    the log writes the number is not known.
 
     Parameters
     ----------
@@ -183,6 +186,8 @@ def first_units(
     if suspects is not None:
         bits, line, offset, start = suspects
         cut = set(start[ARE_CUT_BEHIND[bits & 0xFF]].tolist())
+        # a value at the end of a log has no unit, which a flush does not say
+        bits = np.where(bits & 0xFF == UNTERMINATED, UNIT, bits)
         events = np.flatnonzero(bits & 0xFF == UNIT)
         events = events[np.argsort(start[events], kind="stable")]
         _, at = np.unique(bits[events], return_index=True)
@@ -195,4 +200,13 @@ def first_units(
         if first is not None and all(int(start[first]) < place for place, *_ in found):
             found = [one for one in found if one[1]]
             found.append((int(start[first]), "", int(line[first]), int(offset[first])))
-    return [(unit, at_line, at_offset) for _, unit, at_line, at_offset in sorted(found)]
+    return [(unit, _text_of(at, unit, values), line, offset) for at, unit, line, offset in sorted(found)]
+
+
+def _text_of(start: int, unit: str, values: tuple[Array, Array, Array, Array] | None) -> str:
+    if not unit or values is None:
+        return unit
+    bits, *_, starts = values
+    of_start = bits[starts == start].view(np.float64)
+    number = repr(float(of_start[0])).removesuffix(".0") if len(of_start) else ""
+    return f"{number}{unit}"

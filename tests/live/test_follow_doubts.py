@@ -21,6 +21,7 @@ LINES = [
     b"loss=-0.5\n",
     b"\x1b[1mloss\x1b[0m=0.1\n",
     b"acc: 92.1%\n",
+    b"acc: 17 MB\n",
     b"acc: 0.5\n",
     b"loss=0.\n25\n",
     b"loss=\n0.125\n",
@@ -71,7 +72,7 @@ def noted(dataset):
         for key, one in dataset.evidence.logs.items()
     }
     units = {
-        metric: [(unit.unit, unit.line, unit.offset) for unit in units]
+        metric: [(unit.unit, unit.text, unit.line, unit.offset) for unit in units]
         for metric, units in dataset.evidence.units.items()
         if len(units) > 1
     }

@@ -1,6 +1,7 @@
 """Followed exports of log events, beside a replay of the finished files."""
 
 import gzip
+import itertools
 import json
 import os
 import random
@@ -92,7 +93,7 @@ def test_an_export_has_the_rows_jobs_and_streams_of_a_replay(logs, journal, kind
 
 
 # the service writes an export to S3 at once
-@pytest.mark.parametrize("kind", ["filtered", "got", "csv", "lines", "payload"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(2))
 def test_growth_and_restarts(logs, journal, kind, seed):
     chance = random.Random(f"{kind} {seed}")
@@ -107,6 +108,46 @@ def test_growth_and_restarts(logs, journal, kind, seed):
     for _ in range(2):
         found = read(logs, journal)
     assert found == rows(metricscan.replay(logs, SCANNER))
+
+
+# an id of an export task, and a folder per stream, as the service names them
+TASK = "f3a9b2c4-1d5e-4f60-8a7b-9c0d1e2f3a4b"
+
+
+@pytest.mark.parametrize("kept", ["as objects come", "decompressed", "gzip members"])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_export_to_s3_that_grows(logs, journal, kept, seed):
+    chance = random.Random(f"{kept} {seed}")
+    for at in range(12):
+        stream = logs / TASK / f"job-{chance.choice('ab')}-algo-1-{chance.choice([1677000000, 1677000001])}"
+        stream.mkdir(parents=True, exist_ok=True)
+        data = exports.as_s3(
+            [
+                exports.Event(chance.choice(TEXTS).format(at), exports.START_MS + 1000 * (9 * at + one))
+                for one in range(5)
+            ]
+        )
+        if kept == "as objects come":
+            (stream / f"{len(list(stream.iterdir())):06}.gz").write_bytes(gzip.compress(data))
+        else:
+            cuts = (
+                [0, len(data)] if kept == "gzip members" else [0, *sorted(chance.choices(range(len(data)), k=2)), None]
+            )
+            for begin, end in itertools.pairwise(cuts):
+                piece = data[begin:end]
+                with open(stream / ("000000.gz" if kept == "gzip members" else "000000"), "ab") as file:
+                    file.write(gzip.compress(piece) if kept == "gzip members" else piece)
+                if chance.random() < 0.3:
+                    read(logs, journal)
+        if chance.random() < 0.4:
+            read(logs, journal)
+    for _ in range(2):
+        found = read(logs, journal)
+    expected = rows(metricscan.replay(logs, SCANNER))
+    # times show that the events were decoded
+    assert all(row[-1] is not None for row in expected)
+    # where one job was there first, it is named by its path in the folder that is followed
+    assert sorted(((row[0], row[1].removeprefix(f"{TASK}/"), *row[2:]) for row in found), key=repr) == expected
 
 
 def test_a_payload_without_a_line_end_comes_when_it_is_whole(logs, journal):
@@ -196,6 +237,58 @@ def test_a_compressed_log_is_read_once(logs, journal, name):
         said = []
         assert loss_of(logs, journal, said) == [(0, 1.0, 1, 0), (0, 2.0, 2, 7)]
         assert said == []
+
+
+def parts_of(journal):
+    return [(log.part, os.path.basename(log.path)) for job in metricscan.Dataset(journal).jobs for log in job.logs]
+
+
+@pytest.mark.parametrize("before", ["", "other"])
+def test_a_compressed_log_without_content_is_one_part(logs, journal, before):
+    path, said = logs / "a.log.gz", []
+    if before:
+        path.write_bytes(gzip.compress(b"loss=7\n"))
+        loss_of(logs, journal)
+    expected = [(0, 7.0, 1, 0)] if before else []
+    path.write_bytes(gzip.compress(b""))
+    for number in range(3):
+        assert loss_of(logs, journal, said) == expected
+        assert parts_of(journal) == [(part, "a.log.gz") for part in range(len(expected) + 1)]
+        if not number:
+            # that the second part begins, once
+            once = len(said)
+    assert len(said) == once
+    path.write_bytes(gzip.compress(b"loss=1\nloss=2\n"))
+    for _ in range(2):
+        assert loss_of(logs, journal) == [*expected, (len(expected), 1.0, 1, 0), (len(expected), 2.0, 2, 7)]
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["one follower", "many followers"])
+@pytest.mark.parametrize(("name", "first"), [("a.log.gz", 0), ("a.log.gz", 1), ("a.log.gz", 5), ("a.log", 2)])
+def test_a_log_that_shows_late_that_it_is_compressed(logs, journal, name, first, restarts):
+    # as gzip makes it: the file is there before its content
+    path, said = logs / name, []
+    lines = [b"loss=%d\n" % at for at in range(2000)]
+    whole = gzip.compress(b"".join(lines), 1)
+    path.write_bytes(whole[:first])
+    loss_of(logs, journal, said) if restarts else None
+    following = None if restarts else follow(logs, SCANNER, out=journal, on_notice=said.append, poll_interval=0)
+    for cut in (first, 7, 100, 1500, len(whole)):
+        with open(path, "r+b") as file:
+            file.write(whole[:cut])
+        for _ in range(2):
+            if following is None:
+                found = loss_of(logs, journal, said)
+            else:
+                following._loop._search()
+                for some in following._loop._follower.poll():
+                    list(following._loop._hand_on(some))
+    if following is not None:
+        following.close()
+        found = loss_of(logs, journal, said)
+    assert found == [(0, float(at), at + 1, len(b"".join(lines[:at]))) for at in range(2000)]
+    # that its end is missing is said, and no loss
+    assert {one.message.rpartition(": ")[2] for one in said} <= {"the gzip stream ends before its end marker"}
 
 
 def test_of_a_compressed_log_that_grows_or_is_replaced_by_more_the_rest_is_read(logs, journal):
