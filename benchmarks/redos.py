@@ -11,7 +11,9 @@ import signal
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from attacks import FURTHER, Attack
 
 from metricscan.scanning.scanner import _configured
 
@@ -21,17 +23,6 @@ if TYPE_CHECKING:
 MOST_S = 2.0
 # a search that takes so long is ended, and fails
 _PATIENCE_S = 30
-
-
-class Attack(NamedTuple):
-    """A regex, and the record that attacks it: a prefix, a text that is repeated, and a suffix that does not match."""
-
-    source: str
-    regex: str
-    prefix: str
-    pump: str
-    suffix: str
-
 
 _OWASP = "OWASP, Regular expression Denial of Service"
 _RXXR = "RXXR (Kirrage, Rathnayake, Thielecke, 2013)"
@@ -298,7 +289,7 @@ def measured(attack: Attack, size: int) -> tuple[float, str, int]:
 def main(size: int = 1_000_000) -> int:
     """Measure all attacks, and print the slowest."""
     warnings.simplefilter("ignore")
-    results = sorted(((*measured(attack, size), attack) for attack in ATTACKS), key=lambda one: -one[0])
+    results = sorted(((*measured(attack, size), attack) for attack in [*ATTACKS, *FURTHER]), key=lambda one: -one[0])
     for seconds, engine, over, attack in results[:12]:
         print(f"{seconds:7.3f} s  {engine:5}  {'over budget' if over else '':11}  {attack.source}: {attack.regex[:60]}")
     slow = sum(one[0] >= MOST_S for one in results)
