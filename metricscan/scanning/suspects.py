@@ -342,7 +342,11 @@ class Suspects:
         """Note the units of a pattern in a stream, whose first value that is not cut is given."""
         found: list[tuple[str, tuple[int, _Place]]] = [] if first is None else [("", first)]
         if watched in self._events:
-            places = {unit_text(bits): place for bits, place in self._events[watched].items()}
+            places: dict[str, tuple[int, _Place]] = {}
+            for bits, place in self._events[watched].items():
+                # bytes that are no UTF-8 are shown alike
+                text = unit_text(bits)
+                places[text] = min(place, places.get(text, place))
             # rows before the first event have no unit
             if first is not None and first < min(places.values()):
                 places[""] = first
@@ -351,8 +355,8 @@ class Suspects:
         for unit, (_, where) in found:
             if unit not in units and len(units) < MOST_UNITS:
                 # of a value without a unit there is a text only where the unit changes within a stream
-                text = self._texts.get((watched, where), unit) if unit else ""
-                units[unit] = self._suspect("unit", text, where)
+                sample = self._texts.get((watched, where), unit) if unit else ""
+                units[unit] = self._suspect("unit", sample, where)
 
     def _units_of(self, watched: int) -> dict[str, Suspect]:
         units = self._units.setdefault(watched, {})

@@ -446,6 +446,14 @@ def test_a_unit_behind_a_number_that_python_reads_is_that_of_its_row(between):
     assert units["ms"].line == 1
 
 
+def test_units_that_are_shown_alike_are_one():
+    data = b"loss=1km\xf1\nloss=2km\xf2\n"
+    definition = Definition(r"loss=([0-9.]+)", False, True, None)
+    running = Scanner([f"loss={definition.regex}"]).watching_batches(data)
+    assert oracle.of_batches(running, "loss") == oracle.shortened(oracle.scan(definition, data))
+    assert list(running.stats.metrics["loss"].units) == ["km\ufffd"]
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_each_unit_is_shown_with_its_value(threads):
     data = b"speed 1.20kit/s\nspeed 950it/s\nspeed 3\n"
