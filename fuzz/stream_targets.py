@@ -202,6 +202,8 @@ def _fed(log: bytes, ends: list[int], options: dict[str, Any]) -> tuple[Any, ...
     except SourceError as raised:
         error = error or raised
     rows += stream.rows()
+    # a record of one stream may end within that of another, and rows of both may come with one chunk or two
+    rows.sort(key=lambda row: row.stream)
     counts = {name: (one.rows, one.unparsed) for name, one in stream.stats.metrics.items()}
     if error is not None:
         return rows, error.offset, counts

@@ -313,7 +313,7 @@ def _missing(result: Replay, scanner: Scanner, objective: Objective | None, inpu
 
     if objective is None or objective.is_formula or result.ranking is None:
         return []
-    return why_missing(scanner, result.ranking, result.jobs, objective.metric, input_format)
+    return why_missing(scanner, result.ranking, result.jobs, objective.metric, input_format, result.stats)
 
 
 def _print_json(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from metricscan.errors import MetricscanError, OptionError, SourceError
 from metricscan.fleet.engines import Engine, engine_of
 from metricscan.fleet.gathered import Gathered
 from metricscan.fleet.listing import TASK_BYTES, TASK_LOGS, logs_of, tasks_of
+from metricscan.fleet.regex_time import TimeOfWorkers
 from metricscan.fleet.work import Work, error_in, tasks_as_bytes
 from metricscan.replaying.replay import prepared
+from metricscan.scanning.deferred import REGEX_SHARED_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,34 +96,41 @@ def replay_on(
     run = prepared(paths, scanner, out=out, format=format, **taken)
     logs = logs_of(run.found)
     tasks = tasks_as_bytes(tasks_of(logs, most_bytes=task_bytes, most_logs=task_logs))
-    work = Work(run.scanner, run.objective, run.at_best, run.input_format, run.max_decompressed)
-    if out is None:
-        return _result(run, _gathered(run_tasks, work, tasks, logs.num_rows))
-    with Sink(
-        out,
-        run.scanner.metrics,
-        format=format,
-        overwrite=overwrite,
-        labels=run.scanner.labels,
-        sync=sync,
-        csv_guard=csv_guard,
-    ) as target:
-        try:
-            os.mkdir(os.path.join(target.folder, TASKS))
-        except OSError as error:
-            raise SourceError(f"cannot write {target.path}", path=target.path, cause=error) from error
-        gathered = _gathered(
-            run_tasks, replace(work, folder=target.folder, format=format, csv_guard=csv_guard), tasks, logs.num_rows
-        )
-        result = _result(run, gathered)
-        for number, metric, path in gathered.files:
-            target.adopt(metric, path, number)
-        # attempts that still run write into a folder that is no part of the dataset
-        over = f"{target.folder}.{TASKS}"
-        os.rename(os.path.join(target.folder, TASKS), over)
-        shutil.rmtree(over, ignore_errors=True)
-        target.finish(result.ranking, run.manifest())
-    return result
+    with _regex_time(run.scanner, len(tasks)) as time:
+        work = Work(run.scanner, run.objective, run.at_best, run.input_format, run.max_decompressed, regex_time=time)
+        if out is None:
+            return _result(run, _gathered(run_tasks, work, tasks, logs.num_rows))
+        with Sink(
+            out,
+            run.scanner.metrics,
+            format=format,
+            overwrite=overwrite,
+            labels=run.scanner.labels,
+            sync=sync,
+            csv_guard=csv_guard,
+        ) as target:
+            try:
+                os.mkdir(os.path.join(target.folder, TASKS))
+            except OSError as error:
+                raise SourceError(f"cannot write {target.path}", path=target.path, cause=error) from error
+            gathered = _gathered(
+                run_tasks, replace(work, folder=target.folder, format=format, csv_guard=csv_guard), tasks, logs.num_rows
+            )
+            result = _result(run, gathered)
+            for number, metric, path in gathered.files:
+                target.adopt(metric, path, number)
+            # attempts that still run write into a folder that is no part of the dataset
+            over = f"{target.folder}.{TASKS}"
+            os.rename(os.path.join(target.folder, TASKS), over)
+            shutil.rmtree(over, ignore_errors=True)
+            target.finish(result.ranking, run.manifest())
+        return result
+
+
+def _regex_time(scanner: Scanner, tasks: int) -> AbstractContextManager[TimeOfWorkers | None]:
+    """What all tasks have together; nothing where no regex needs it."""
+    uses_regex = scanner.plan.resolver.has_regex
+    return TimeOfWorkers(REGEX_SHARED_S, tasks) if uses_regex else nullcontext()
 
 
 def _gathered(run_tasks: Engine, work: Work, tasks: list[bytes], logs: int) -> Gathered:

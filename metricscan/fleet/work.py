@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.objective import Objective
     from metricscan.errors import MetricscanError
+    from metricscan.scanning.deferred import RegexTime
     from metricscan.scanning.options import InputFormat
     from metricscan.scanning.scanner import Scanner
 
@@ -56,6 +57,8 @@ class Work:
         The version of metricscan of whoever made it.
     working_folder : str
         That of whoever made it, from which relative paths lead.
+    regex_time : RegexTime or None
+        What the logs of all tasks have together; None where no regex needs it.
     """
 
     scanner: Scanner
@@ -68,6 +71,7 @@ class Work:
     csv_guard: bool = True
     version: str = __version__
     working_folder: str = field(default_factory=os.getcwd)
+    regex_time: RegexTime | None = None
 
     def __call__(self, task: bytes) -> bytes:
         """Do a task, given as :func:`packed` logs; gives back a packed partial ranking, or what :func:`error_in` understands.
@@ -98,7 +102,7 @@ class Work:
             )
         scan = scan_of(
             logs,
-            self.scanner,
+            self.scanner.sharing_regex_time(self.regex_time),
             input_format=self.input_format,
             max_decompressed=self.max_decompressed,
             wanted=needed_for(self.objective, self.at_best) if self.folder is None else None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan.logs.exports import text_head
 from metricscan.logs.job import STDIN, is_read_once
 from metricscan.replaying.records import record_end
+from metricscan.scanning.deferred import RegexTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,8 @@ _SAMPLE_CHARACTERS = 120
 # Records that are read with other options, at most: where each byte is an escape sequence, a place is kept for each, and a scan
 # takes 20 times the memory.
 _MOST_RECORD_BYTES = 1 << 20
+# Where records took ``regex`` too long, it has as much for reading all logs again with all options.
+_REGEX_S = 10.0
 # Places at which another spelling of a literal is looked at.
 _MOST_SPELLINGS = 100_000
 
@@ -74,10 +77,11 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
     once = [path for path in logs if is_read_once(path)]
     texts, cut = _texts((path for path in logs if path not in once), scanner.options, input_format)
     where = "in the part that was read again" if cut or once else "in the logs"
-    alone = scanner.with_options([one for one in scanner.definitions if one.name in silent], scanner.options)
+    again = scanner.sharing_regex_time(time_again(stats))
+    alone = again.with_options([one for one in scanner.definitions if one.name in silent], scanner.options)
     cut_off = found_otherwise([({}, alone)], texts)
     uncut = [name for name in silent if name not in cut_off]
-    variants = found_otherwise(with_other_options(scanner, uncut), texts) if uncut else {}
+    variants = found_otherwise(with_other_options(again, uncut), texts) if uncut else {}
     literals = {name: one.literals for one in scanner.explain() for name in one.names}
     result = []
     for name in silent:
@@ -103,6 +107,11 @@ def diagnose(scanner: Scanner, stats: ScanStats, paths: Iterable[str], input_for
             reasons.append(": ".join(filter(None, about_literals(literals[name], texts, where))))
         result.append(Reason(name, tuple(reasons), name in variants))
     return result
+
+
+def time_again(stats: ScanStats) -> RegexTime | None:
+    """The time that ``regex`` has for all logs that are read again, if it has not come to an end in all before."""
+    return RegexTime(_REGEX_S, is_all=True) if any(one.timeouts for one in stats.metrics.values()) else None
 
 
 # Of a log that is read again, the record that a read error or damaged compression cut off is matched, too.

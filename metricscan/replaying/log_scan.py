@@ -17,7 +17,7 @@ from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, format
 from metricscan.logs.job import STDIN, is_read_once
 from metricscan.logs.source import open_source, source_of_member
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
-from metricscan.scanning.deferred import REGEX_SHARED_S
+from metricscan.scanning.deferred import REGEX_SHARED_S, RegexTime
 from metricscan.scanning.small_logs import scan_contents, scan_together
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.suspects import merged
@@ -148,8 +148,8 @@ class LogScanner:
         self.suspects: dict[int, LogSuspects] = {}
         self.unended: set[int] = set()
         self.again: dict[int, bytes | None] = {}
-        # the logs of a replay have the time of regex together
-        self._plan = scanner.watching_plan.sharing_regex_time(REGEX_SHARED_S)
+        # the logs of a replay have the time of regex together, unless the scanner shares one with others
+        self._plan = scanner.watching_plan.sharing_regex_time(RegexTime(REGEX_SHARED_S))
         self._batches = partial(
             scanner.watching_batches, input_format=input_format, in_order=in_order, again=True, plan=self._plan
         )

@@ -18,6 +18,7 @@ from metricscan.replaying.diagnosis import (
     found_otherwise,
     only_with,
     sample_at,
+    time_again,
     undecided,
     unparsed_samples,
     with_other_options,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from metricscan.logs.job import Job
     from metricscan.scanning.scanner import Scanner
+    from metricscan.scanning.stats import ScanStats
 
 # So many jobs are examined: opening their logs takes time, too.
 MOST_JOBS = 1_000
@@ -56,7 +58,7 @@ class Missing(NamedTuple):
 
 
 def why_missing(
-    scanner: Scanner, ranking: pa.Table, jobs: Iterable[Job], metric: str, input_format: str = "plain"
+    scanner: Scanner, ranking: pa.Table, jobs: Iterable[Job], metric: str, input_format: str, stats: ScanStats
 ) -> list[Missing]:
     """Find the reasons why jobs are missing.
 
@@ -71,6 +73,8 @@ def why_missing(
         The objective metric.
     input_format : str
         The format of the logs.
+    stats : ScanStats
+        The counts of the scan of all logs.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def why_missing(
         for row in ranking.select(["job", "rows", "objective_status"]).to_pylist()
         if row["objective_status"] == "missing"
     ]
-    examining = _Examining(scanner, metric, input_format, len(lacking))
+    examining = _Examining(scanner.sharing_regex_time(time_again(stats)), metric, input_format, len(lacking))
     groups: dict[str, tuple[list[str], str]] = {}
     for number, (name, rows) in enumerate(lacking):
         if rows:

@@ -30,6 +30,7 @@ from metricscan.sagemaker.reported import Report, reported_values
 from metricscan.sagemaker.request import TuningRequest, load_request
 from metricscan.sagemaker.scanners import scanner_of
 from metricscan.sagemaker.spelling import as_in_model, holders, plain
+from metricscan.scanning.deferred import REGEX_SHARED_S, RegexTime
 from metricscan.scanning.options import MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
@@ -229,7 +230,9 @@ def audit(
     newline = newline or ("lf" if escape == "syslog" else "universal")
     asked: dict[str, str] = {"matches": matches, "newline": newline, "escape": escape}
     others: dict[str, Any] = {"ansi": ansi, "max_record_bytes": max_record_bytes}
-    scanner = scanner_of(loaded, **asked, **others, untamed=untamed)
+    # the logs are read again and again
+    time = RegexTime(REGEX_SHARED_S)
+    scanner = scanner_of(loaded, **asked, **others, untamed=untamed).sharing_regex_time(time)
     result = replay(paths, scanner, **options)
     # a glob may have found a pipe
     _check_read_again(log.path for job in result.jobs for log in job.logs)
@@ -240,11 +243,10 @@ def audit(
     values = [one for one in reports if one.value is not None and one.fact in matched and not one.failed]
     policies = []
     for reading in [asked, *(one for one in _READINGS if one != asked)]:
-        read = (
-            parts
-            if reading == asked
-            else _parts(replay(paths, scanner_of(loaded, **reading, **others, untamed="allow"), **options))
-        )
+        read = parts
+        if reading != asked:
+            other = scanner_of(loaded, **reading, **others, untamed="allow").sharing_regex_time(time)
+            read = _parts(replay(paths, other, **options))
         for scope in SCOPES:
             explained = sum(
                 _same(report.value, _scoped(read.get((matched[report.fact].name, report.label), {}), scope))
@@ -456,7 +458,8 @@ def _refused(job: Job, label: str, scanner: Scanner, options: Mapping[str, Any])
                 pass
         except SourceError:
             continue
-        samples = running.stats.metrics[label].samples
-        if samples:
-            return log, samples[0]
+        counts = running.stats.metrics[label]
+        # a record that could not be decided is a sample, too
+        if counts.unparsed and counts.samples:
+            return log, counts.samples[0]
     return None

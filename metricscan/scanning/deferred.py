@@ -35,19 +35,32 @@ Found = tuple[int, int, int, int, str | None]
 
 
 class RegexTime:
-    """CPU time of ``regex`` that several streams have together. They may use it on several threads."""
+    """CPU time of ``regex`` that several streams have together. They may use it on several threads.
 
-    __slots__ = ("_lock", "left_s")
+    Parameters
+    ----------
+    left_s : float
+    is_all : bool
+        Whether there is no more: the bytes of records give nothing.
+    """
 
-    def __init__(self, left_s: float) -> None:
-        self.left_s = left_s
+    __slots__ = ("_left_s", "_lock", "is_all")
+
+    def __init__(self, left_s: float, *, is_all: bool = False) -> None:
+        self._left_s = left_s
+        self.is_all = is_all
         self._lock = Lock()
+
+    @property
+    def left_s(self) -> float:
+        """How much is left."""
+        return self._left_s
 
     def take(self, wanted_s: float) -> float:
         """Take so much, or what is left of it."""
         with self._lock:
-            taken = max(0.0, min(wanted_s, self.left_s))
-            self.left_s -= taken
+            taken = max(0.0, min(wanted_s, self._left_s))
+            self._left_s -= taken
         return taken
 
 
@@ -66,18 +79,23 @@ class Resolver:
         Those of the patterns of which only the first match counts, whatever ``matches`` says.
     others : mapping of int to callable
         Patterns that are no regexes: each is called with the record, and gives the matches.
+
+    Attributes
+    ----------
+    has_regex : bool
+        Whether ``regex`` decides one of the patterns.
     """
 
     __slots__ = (
         "_companions",
         "_free_s",
-        "_has_regex",
         "_matches",
         "_others",
         "_own_s",
         "_patterns",
         "_shared",
         "_time",
+        "has_regex",
     )
 
     def __init__(
@@ -91,7 +109,7 @@ class Resolver:
         self._patterns = dict(patterns)
         self._matches = matches
         self._companions = companions
-        self._has_regex = any(engine == "regex" for engine, _, _ in patterns.values())
+        self.has_regex = any(engine == "regex" for engine, _, _ in patterns.values())
         self._shared: RegexTime | None = None
         self._begin()
 
@@ -101,17 +119,22 @@ class Resolver:
         self._free_s = REGEX_FREE_S
         self._own_s = 0.0
 
-    def sharing(self, total_s: float) -> Resolver:
-        """One whose streams have so much time of ``regex`` together; the same if they have no use for it, or share it already."""
-        if not self._has_regex or self._shared is not None:
+    @property
+    def shared(self) -> RegexTime | None:
+        """The time of ``regex`` that its streams share with others."""
+        return self._shared
+
+    def sharing(self, time: RegexTime | None) -> Resolver:
+        """One whose streams have this time of ``regex`` together; the same if they have no use for it, or share one already."""
+        if not self.has_regex or self._shared is not None or time is None:
             return self
         other = copy.copy(self)
-        other._shared = RegexTime(total_s)
+        other._shared = time
         return other
 
     def fresh(self) -> Resolver:
         """One for another stream; the same if nothing is to be added up."""
-        if not self._has_regex:
+        if not self.has_regex:
             return self
         other = copy.copy(self)
         other._begin()
@@ -119,7 +142,8 @@ class Resolver:
 
     def _allowed_s(self, size: int) -> float:
         """How long ``regex`` may take on a record of so many bytes; 0 if the time is used up."""
-        self._own_s += size * REGEX_S_A_BYTE
+        if not self._time.is_all:
+            self._own_s += size * REGEX_S_A_BYTE
         left_s = self._own_s + min(self._free_s, self._time.left_s)
         return max(REGEX_LEAST_S, min(REGEX_TIMEOUT_S, left_s)) if left_s > 0 else 0.0
 

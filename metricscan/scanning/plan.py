@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from metricscan.definitions.definition import MetricDefinition
     from metricscan.definitions.lint import Finding
-    from metricscan.scanning.deferred import Found
+    from metricscan.scanning.deferred import Found, RegexTime
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline
 
 
@@ -213,9 +213,9 @@ class Plan(NamedTuple):
             return LabelStream(self.engine, resolver, labels, at_beginning=at_beginning, in_batches=in_batches)
         return _core.Stream(self.engine, resolver, at_beginning=at_beginning, in_batches=in_batches, trace=trace)
 
-    def sharing_regex_time(self, total_s: float) -> Plan:
-        """A plan whose streams have so much CPU time of ``regex`` together, beside what their records' bytes give."""
-        return self._replace(resolver=self.resolver.sharing(total_s))
+    def sharing_regex_time(self, time: RegexTime | None) -> Plan:
+        """A plan whose streams have this CPU time of ``regex`` together, if they share none already."""
+        return self._replace(resolver=self.resolver.sharing(time))
 
     def new_stats(self) -> ScanStats:
         """Empty statistics, in which every metric is a key."""

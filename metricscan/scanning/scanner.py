@@ -34,6 +34,7 @@ from metricscan.scanning.stream import Stream
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from metricscan.scanning.deferred import RegexTime
     from metricscan.scanning.plan import Decision, Explanations, Plan
 
 # a stream is told its format: the first bytes may not have arrived
@@ -295,8 +296,21 @@ class Scanner:
             settings.pop("chunk_bytes", None)
             self._watching = plans.build(
                 self.definitions, self.plan.decided, self.labels, watch_beside=self.plan, **settings
-            )
+            ).sharing_regex_time(self.plan.resolver.shared)
         return self._watching
+
+    def sharing_regex_time(self, time: RegexTime | None) -> Scanner:
+        """A scanner whose scans, and those of the scanners that are made from it, have this time of ``regex`` together."""
+        if time is None:
+            return self
+        other = Scanner.__new__(Scanner)
+        for name in Scanner.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.plan, other._watching = self.plan.sharing_regex_time(time), None
+        return other
+
+    def _rebuilt(self, definitions: tuple[MetricDefinition, ...], *given: Any) -> Scanner:
+        return _rebuild(definitions, *given).sharing_regex_time(self.plan.resolver.shared)
 
     def watching_batches(
         self,
@@ -509,7 +523,7 @@ class Scanner:
         kept = {name: value for name, value in self._internal.items() if name == "max_record_bytes"}
         if most_record_bytes is not None:
             kept["max_record_bytes"] = min(kept.get("max_record_bytes", MAX_RECORD_BYTES), most_record_bytes)
-        return _rebuild(tuple(definitions), {**options}, kept, labels)
+        return self._rebuilt(tuple(definitions), {**options}, kept, labels)
 
     def with_labels(self, labels: Any) -> Scanner:
         """A scanner that has some labels more.
@@ -533,7 +547,7 @@ class Scanner:
         names = [one.name for one in loaded[len(metrics) :]]
         alone = _rebuild(loaded[len(metrics) + len(own) :], self._given, {}, names[len(own) :])
         report_untamed(alone, refuse=False)
-        return _rebuild(loaded, self._given, self._internal, names)
+        return self._rebuilt(loaded, self._given, self._internal, names)
 
     def with_block(self, separators: MetricDefinition) -> Scanner:
         """A scanner that also finds the separators of blocks, or the records that begin runs, as rows of a label.
@@ -547,7 +561,9 @@ class Scanner:
         """
         if separators.name in self.metrics:
             raise OptionError(f"a definition is called {separators.name!r}: another table has this name")
-        return _rebuild((*self.definitions, separators), self._given, self._internal, (*self.labels, separators.name))
+        return self._rebuilt(
+            (*self.definitions, separators), self._given, self._internal, (*self.labels, separators.name)
+        )
 
 
 def report_untamed(scanner: Scanner, *, refuse: bool) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from metricscan import _core
 from metricscan.errors import SourceError
 from metricscan.logs.source import CHUNK_BYTES
-from metricscan.scanning.deferred import REGEX_FREE_S
+from metricscan.scanning.deferred import REGEX_FREE_S, RegexTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def scan_blocks(
     cuts = _Cuts(text.first, text.size, workers, most)
     scanned: SimpleQueue[tuple[int, Block | BaseException]] = SimpleQueue()
 
-    plan = plan.sharing_regex_time(REGEX_FREE_S)
+    plan = plan.sharing_regex_time(RegexTime(REGEX_FREE_S))
     # the streams that no helper thread is using
     with _core.Stop() as unwanted:
         streams = [_Stream(plan, text, pieces) for _ in range(workers - 1)]

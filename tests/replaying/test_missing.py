@@ -21,7 +21,7 @@ def reasons(folder, files, definition=r"rate=([0-9.]+)", objective=BEST, **optio
     tree(folder, FOUND | files)
     scanner = Scanner([{"Name": "rate", "Regex": definition}, {"Name": "it", "Regex": "it=([0-9]+)"}])
     result = metricscan.replay(folder, scanner, objective=objective, job="file", **options)
-    found = missing.why_missing(scanner, result.ranking, result.jobs, "rate", "auto")
+    found = missing.why_missing(scanner, result.ranking, result.jobs, "rate", "auto", result.stats)
     return [(one.jobs, one.reason, one.sample.replace(str(folder), "")) for one in found]
 
 

@@ -2,15 +2,17 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from support.exports import at, filtered, got
-from support.requests import REQUEST
+from support.requests import METRICS, REQUEST, changed
 
 import metricscan
 from metricscan.cli import main
-from metricscan.sagemaker import audit
+from metricscan.sagemaker import audit, auditing
+from metricscan.scanning import deferred
 
 DESCRIBED = {key: value for key, value in REQUEST.items() if key != "Tags"} | {
     "HyperParameterTuningJobArn": "arn:aws:sagemaker:eu-west-1:000000000000:hyper-parameter-tuning-job/gan-tuning",
@@ -339,3 +341,22 @@ def test_rows_that_are_invalid_are_one_error(tmp_path):
         audit(tmp_path, DESCRIBED, jobs=tmp_path / "jobs.json")
     with pytest.raises(metricscan.OptionError, match=r"jobs: \[0\]: TrainingJobStatus is 3"):
         audit(tmp_path, DESCRIBED, jobs=[{"TrainingJobName": "a", "TrainingJobStatus": 3}])
+
+
+def test_all_readings_have_the_time_of_regex_together(tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / f"{name}.log").write_text("Lose = 1;\n" * 4)
+    searched = []
+
+    def thread_time():
+        searched.append(len(searched) // 2)
+        return float(len(searched))
+
+    monkeypatch.setattr(deferred, "time", SimpleNamespace(thread_time=thread_time))
+    monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 0.0)
+    monkeypatch.setattr(auditing, "REGEX_SHARED_S", 5.0)
+    request = changed({METRICS: [{"Name": "loss", "Regex": r"\p{L}oss = (.*?);"}]}, DESCRIBED)
+    result = audit(tmp_path, request, jobs=listed(*(summary(name, 1.0) for name in "abc")), untamed="allow")
+    assert {one.verdict for one in result.findings} == {"absent"}
+    # each search takes a second: a replay alone would have taken five, and there are several
+    assert len(searched) // 2 == 5

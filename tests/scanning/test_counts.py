@@ -5,6 +5,7 @@ import pytest
 from metricscan import Scanner, _core, replay
 from metricscan.replaying import log_scan
 from metricscan.scanning import deferred
+from metricscan.scanning.deferred import RegexTime
 from metricscan.scanning.stats import MetricStats, ScanStats
 
 REGEXES = {
@@ -136,7 +137,7 @@ def test_the_logs_of_a_replay_have_the_time_of_regex_together(tmp_path, monkeypa
 
 def test_a_log_uses_its_own_time_of_regex_first(monkeypatch):
     monkeypatch.setattr(deferred, "REGEX_S_A_BYTE", 0.125)
-    shared = Scanner([r"m=\p{L}=(\d+)"], untamed="allow").plan.resolver.sharing(6.0)
+    shared = Scanner([r"m=\p{L}=(\d+)"], untamed="allow").plan.resolver.sharing(RegexTime(6.0))
     one, other, last = shared.fresh(), shared.fresh(), shared.fresh()
     # what is left for all and for one log, and at most two seconds
     assert one._allowed_s(8) == 2.0
