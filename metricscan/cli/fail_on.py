@@ -62,8 +62,8 @@ fail_on_option: Callable[..., Any] = click.option(
     multiple=True,
     callback=_read,
     help="Exit with code 3 if the best job, or a job of the best group, has a doubt (doubt), if a metric has a near miss "
-    "(near-miss), more than N (near-miss:N) or more than P percent (near-miss:P%), a value that is cut (cut), a text that is "
-    "not a number (unparsed), or no row (empty). Can be repeated.",
+    "(near-miss), more than N (near-miss:N) or more than P percent (near-miss:P%), a value that is cut or values in different "
+    "units (cut), a text that is not a number (unparsed), or no row (empty). Can be repeated.",
 )
 
 
@@ -80,7 +80,7 @@ def counts_in(dataset: Dataset, fail_on: Sequence[Failing]) -> dict[str, MetricS
     click.UsageError
         The dataset does not hold the counts that a failure asks for: an earlier version wrote it, or it is a journal.
     """
-    from metricscan.scanning.stats import MetricStats
+    from metricscan.scanning.stats import MetricStats, Suspect
 
     found = {}
     for name in dataset:
@@ -97,6 +97,10 @@ def counts_in(dataset: Dataset, fail_on: Sequence[Failing]) -> dict[str, MetricS
         counts = found[name] = MetricStats()
         for count in counts.counts():
             setattr(counts, count, kept.get(count, 0))
+        units = dataset.evidence.units.get(name, ())
+        counts.units = {
+            one.unit: Suspect("unit", one.text, one.path, one.line, one.offset, one.offset) for one in units
+        }
     return found
 
 
@@ -139,7 +143,8 @@ def _said(failing: Failing, counts: MetricStats) -> str | None:
         return _counted(counts.unparsed, "text that is not a number", "texts that are not numbers")
     if failing.kind == "cut":
         cut = counts.cut_values + counts.unterminated + counts.cut_lines
-        return _counted(cut, "value that is cut", "values that are cut")
+        units = "values in different units" if len(counts.units) > 1 else None
+        return " and ".join(filter(None, (_counted(cut, "value that is cut", "values that are cut"), units))) or None
     near_misses = counts.near_misses
     said = _counted(near_misses, "near miss", "near misses")
     if failing.most_percent is not None:

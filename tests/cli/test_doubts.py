@@ -137,6 +137,16 @@ def test_a_rank_fails_on_what_the_replay_has_counted(run, tmp_path, monkeypatch)
         assert (code, err) == ((0, "") if sentence is None else (3, f"metricscan: {sentence}\n")), kind
 
 
+def test_values_in_different_units_are_cut(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path, {"runs/a.log": "acc=0.91\n", "runs/b.log": "acc=92.5%\n"})
+    command = ("-m", "acc=acc=([0-9.]+)", "--maximize", "acc", "--fail-on", "cut")
+    for some in (("replay", "runs", *command, "--out", "w"), ("rank", "w", "--fail-on", "cut")):
+        code, _, err = run(*some)
+        assert (code, err.splitlines()[-1]) == (3, "metricscan: acc has values in different units")
+    assert run("replay", "runs/b.log", *command)[0] == 0
+
+
 def test_a_dataset_that_lacks_a_count_is_no_success(run, logs, tmp_path):
     run("replay", logs, *ERR, "--out", "w")
     path = tmp_path / "w" / "_manifest.json"
