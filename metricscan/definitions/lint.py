@@ -417,6 +417,15 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*", name)]
 
 
+def says_which(word: str) -> bool:
+    """Whether a word says which of several values of one measure is meant.
+
+    >>> says_which("Best"), says_which("coco")
+    (True, False)
+    """
+    return word.lower() in _WHICH
+
+
 def is_namespace(before: str) -> bool:
     """Whether the beginning of a longer name says where the metric belongs, not which of several it is.
 

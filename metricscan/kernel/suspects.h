@@ -109,8 +109,13 @@ static void ms_add_suspect(ms_scan *scan, ms_region *r, int32_t companion, int k
     note->decided = kind;
 }
 
-/* Return whether a text that is no number stands for a value: behind quotes, brackets, signs and colours it begins with a digit, also of
- * another script, or with a word for a missing value; or with the name of what holds one, as tensor(0.5). */
+/* Return whether one of the other dashes stands here that are printed as a minus sign. */
+static int ms_is_dash(const uint8_t *p, int64_t at, int64_t end) {
+    return end - at >= 3 && p[at] == 0xE2 && ((p[at + 1] == 0x88 && p[at + 2] == 0x92) || (p[at + 1] == 0x80 && (uint8_t)(p[at + 2] - 0x90) < 4));
+}
+
+/* Return whether a text that is no number stands for a value: behind quotes, brackets, signs and colours it begins with a digit or with a
+ * word for a missing value; or with the name of what holds one, as tensor(0.5). */
 static int ms_stands_for_value(const uint8_t *p, int64_t start, int64_t end) {
     static const char *const words[] = {"nan", "inf", "infinity", "none", "null", "n/a", "na", "nil", "undefined", "missing", "nothing", "diverged", "overflow"};
     static const char signs[] = " \t'\"`\\([{<>=~$*+-.";
@@ -119,11 +124,12 @@ static int ms_stands_for_value(const uint8_t *p, int64_t start, int64_t end) {
     for (int names = 0; names < 2; names++) {
         for (int64_t behind; at < end; at = behind) {
             behind = ms_behind_colours(p, at, end);
+            if (behind == at && ms_is_dash(p, at, end)) behind += 3;
             if (behind == at && memchr(signs, p[at], sizeof signs - 1) == NULL) break;
             behind += behind == at;
         }
         if (at == end) return 0;
-        if (ms_is_digit(p[at]) || p[at] >= 0x80) return 1;
+        if (ms_is_digit(p[at]) || (end - at >= 3 && memcmp(p + at, "\xE2\x88\x9E", 3) == 0)) return 1;
         const int64_t first = at;
         while (at < end && (ms_is_letter(p[at]) || p[at] == '/')) at++;
         for (size_t i = 0; i < sizeof words / sizeof *words; i++) {

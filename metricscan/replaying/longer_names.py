@@ -1,11 +1,12 @@
-"""Whether the value that decides for the best job is that of a longer name, in which its regex matches."""
+"""Whether the value that decides for the best job is that of a longer name, in which its regex matches, or of another measure."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from metricscan.definitions.lint import is_namespace, words_of
+from metricscan.definitions.lint import is_namespace, says_which, words_of
 from metricscan.definitions.regex_parts import parts_of
 from metricscan.errors import SourceError
 from metricscan.logs.exports import text_head
@@ -27,6 +28,9 @@ _LONGEST_RECORD = 64 << 10
 _MOST_BEFORE = 16 << 20
 # More records with the value are not looked at.
 _MOST_RECORDS = 1000
+# The word before a name: Best of `Best val loss: 0.5`, training of `training's auc: 0.9`.
+_WORD_BEFORE = re.compile(rb"(?<![A-Za-z_/.-])([A-Za-z]+)(?:[0-9_]*'s)?:?[ \t]+\Z")
+_LONGEST_WORD = 40
 
 
 def longer_name_notice(
@@ -37,7 +41,7 @@ def longer_name_notice(
     The record is read again. Where it cannot be found, as in an export, all records with the value in the first 16 MiB of the
     text are looked at instead. None if it belongs to a longer name in some of them only, or stands farther behind; where the
     metric's own name has all words of the longer one; and where this adds a namespace alone, as ``coco/`` does, and the values
-    have no other name there.
+    have no other name there. Say, too, that a word such as ``Best`` stands before the name at the best value, and not at others.
 
     Parameters
     ----------
@@ -57,17 +61,43 @@ def longer_name_notice(
         if names is None or not names.runs:
             continue
         reading = _Reading(scanner, metric, names, None if is_formula else best.value)
-        longer = _name_of_best(reading, best, input_format)
-        if not longer or set(words_of(longer)) <= set(words_of(metric)):
+        name = _name_of_best(reading, best, input_format)
+        if name is None or not name.text or name.is_meant_by(metric):
             continue
-        if not (is_namespace(_before(longer, names)) and _is_only_name(reading, best, input_format, longer)):
-            value = f"a value of {metric} in the best job's formula" if is_formula else f"the best {metric}"
-            return Notice(
-                f"{value} is the value of {longer!r} in {best.path}:{best.line}: its regex matches within this longer "
-                "name; `metricscan check` of this log shows a regex that does not, where one is known",
-                best.path,
+        if (name.is_apart or is_namespace(_before(name.text, names))) and _is_only_name(
+            reading, best, input_format, name
+        ):
+            continue
+        value = f"a value of {metric} in the best job's formula" if is_formula else f"the best {metric}"
+        place = f"{best.path}:{best.line}"
+        if name.is_apart:
+            text = (
+                f"{value} is the value of {name.text!r} in {place}, and others of its values have another word there: "
             )
+            text += (
+                "does its regex read several measures? With the word in it, or (?<!WORD ) before the name, it reads one"
+            )
+        else:
+            text = f"{value} is the value of {name.text!r} in {place}: its regex matches within this longer name; "
+            text += "`metricscan check` of this log shows a regex that does not, where one is known"
+        return Notice(text, best.path)
     return None
+
+
+class _Name(NamedTuple):
+    """What a log calls a value: a longer name, or the name with a word before it (``is_apart``); empty for the name alone."""
+
+    text: str
+    is_apart: bool = False
+
+    def is_meant_by(self, metric: str) -> bool:
+        """Whether the metric's name has all its words; of words that stand apart, those that say which value is meant."""
+        words, own = words_of(self.text), words_of(metric)
+        if self.is_apart:
+            # val and validation are one
+            words = [one for one in words if says_which(one) and not any(one.startswith(word) for word in own)]
+            return all(any(word.startswith(one) for word in own) for one in words)
+        return set(words) <= set(own)
 
 
 class _Reading(NamedTuple):
@@ -82,12 +112,12 @@ class _Reading(NamedTuple):
     def universal(self) -> bool:
         return self.scanner.options["newline"] == "universal"
 
-    def name(self, record: bytes) -> str | None:
-        """The longer name before the first such value in a record; empty if there is none, None without such a value."""
+    def name(self, record: bytes) -> _Name | None:
+        """What the first such value in a record is called; None without such a value."""
         return next(self.names_in(record), None)
 
-    def names_in(self, record: bytes) -> Iterator[str]:
-        """The longer name before each such value in a record; empty for one that stands alone."""
+    def names_in(self, record: bytes) -> Iterator[_Name]:
+        """What each such value in a record is called."""
         if b"\n" in record or (b"\r" in record and self.universal):
             return
         for match in self.scanner.find(record):
@@ -95,15 +125,32 @@ class _Reading(NamedTuple):
                 continue
             if self.value is None or match.number == self.value:
                 seen = as_seen(record, self.scanner.options)
-                found = self.names.longer(seen, Row(match.number, 1, 0, match.value_span[0]))
-                yield "" if found is None else found[2]
+                start = match.value_span[0]
+                found = self.names.longer(seen, Row(match.number, 1, 0, start))
+                yield _with_word(self.names, seen, start) if found is None else _Name(found[2])
 
 
-def _name_of_best(reading: _Reading, best: Best, input_format: str) -> str | None:
+def _with_word(names: Names, record: bytes, start: int) -> _Name:
+    """The name before a value with the words before it that say which value is meant."""
+    upto = start
+    text = record.lower() if names.ignores_case else record
+    for run, literal in zip(reversed(names.runs), reversed(names.texts), strict=True):
+        upto = text.rfind(literal, 0, upto)
+        if upto < 0:
+            break
+        at = upto
+        while (word := _WORD_BEFORE.search(record, max(at - _LONGEST_WORD, 0), at)) and says_which(word[1].decode()):
+            at = word.start()
+        if at < upto:
+            return _Name(f"{record[at:upto].decode()}{run.literal}".rstrip(" =:'\""), is_apart=True)
+    return _Name("")
+
+
+def _name_of_best(reading: _Reading, best: Best, input_format: str) -> _Name | None:
     for record in _records(best, input_format, universal=reading.universal):
-        longer = reading.name(record)
-        if longer is not None:
-            return longer
+        name = reading.name(record)
+        if name is not None:
+            return name
     text, _ = text_head(best.path, input_format, _MOST_BEFORE)
     offsets = _offsets_of(reading, text)
     if len(offsets) > _MOST_RECORDS:
@@ -112,14 +159,14 @@ def _name_of_best(reading: _Reading, best: Best, input_format: str) -> str | Non
     return next(iter(found)) if len(found) == 1 else None
 
 
-def _is_only_name(reading: _Reading, best: Best, input_format: str, longer: str) -> bool:
+def _is_only_name(reading: _Reading, best: Best, input_format: str, own: _Name) -> bool:
     """Whether all values of the metric have this name in the log; of many, those of some records all over it."""
     of_all = reading._replace(value=None)
     text, _ = text_head(best.path, input_format, _MOST_BEFORE)
     offsets = _offsets_of(of_all, text)
     some = offsets[:: 1 + len(offsets) // _MOST_RECORDS]
     names = (name for record in _records_at(of_all, text, some) for name in of_all.names_in(record))
-    return all(name == longer for name in names)
+    return all(name == own for name in names)
 
 
 def _before(longer: str, names: Names) -> str:

@@ -292,9 +292,9 @@ def test_a_drivers_log_of_ray(tmp_path):
 
 SEEN, LOST = ("near-miss-after",), ("diverged", "near-miss-after")
 CAPTURED = {
-    **dict.fromkeys(("None", "n/a", "'0.2'", "1,234.5", "***", "tensor(0.5)", "[0.5]", "\u22120.5", "\uff10x"), SEEN),
-    **dict.fromkeys(("tensor(nan)", "'inf'"), LOST),
-    **dict.fromkeys(("-", "achieved", "=====", "noneuclidean", "(see)"), ()),
+    **dict.fromkeys(("None", "n/a", "'0.2'", "1,234.5", "***", "tensor(0.5)", "[0.5]", "\u22120.5"), SEEN),
+    **dict.fromkeys(("tensor(nan)", "'inf'", "\u221e!"), LOST),
+    **dict.fromkeys(("-", "achieved", "=====", "noneuclidean", "(see)", "\u2588\u2586\u2581"), ()),
 }
 
 

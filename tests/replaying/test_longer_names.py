@@ -67,6 +67,30 @@ def test_a_namespace_is_no_longer_name_where_the_log_has_no_other(tmp_path, log,
 
 
 @pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        ("val loss=0.5\nBest val loss=0.25\n", "Best val loss"),
+        ("step loss=0.5\nbest loss=0.25\n", "best loss"),
+        ("Best loss=0.5\nBest loss=0.25\n", None),
+        ("train: loss=0.5 test: loss=0.25\n", "test: loss"),
+        ("training's loss=0.5 valid_1's loss=0.25\n", "valid_1's loss"),
+        ("on A loss=0.5\non B loss=0.25\n", None),
+        ("Best loss=0.5\nloss=0.25\n", None),
+    ],
+)
+def test_a_word_before_the_name_says_which_value_it_is(tmp_path, log, name):
+    folder = tree(tmp_path, {"a.log": log})
+    found = replay(folder, Scanner(LOSS), objective=Objective("loss", "Minimize"))
+    messages = [one.message for one in found.notices]
+    assert len(messages) == (name is not None)
+    if name is not None:
+        assert messages[0].startswith(f"the best loss is the value of {name!r} in {tmp_path}/a.log:")
+        assert "does its regex read several measures?" in messages[0]
+    meant = [{"Name": "best:val:test:valid:loss", "Regex": r"loss=([\d.]+)"}]
+    assert replay(folder, Scanner(meant), objective=Objective(meant[0]["Name"], "Minimize")).notices == ()
+
+
+@pytest.mark.parametrize(
     ("log", "options"),
     [
         ("\x1b[1mval_loss\x1b[0m=0.25\n", {"ansi": "strip"}),

@@ -30,10 +30,10 @@ COLOURS = rb"(?:(?:\x1b|#033)\[[0-9;]*m)+"
 COLOURED_REST = COLOURS + rb"(?:\.?[0-9]|[eE][-+]?[0-9])"
 UNIT = rb"(?:\xc2\xa0)?+((?:[A-Za-z%\xc2]|\xe2(?=\x80[\xb0\xb1]))[A-Za-z%/\x80-\xff]{0,6})"
 SPACED_PERCENT = rb" (%)(?![A-Za-z0-9.])"
-SIGNS = rb"(?:" + COLOURS + rb"|[ \t'\"`\\(\[{<>=~$*+.-])*+"
+SIGNS = rb"(?:" + COLOURS + rb"|\xe2\x88\x92|\xe2\x80[\x90-\x93]|[ \t'\"`\\(\[{<>=~$*+.-])*+"
 MISSING = rb"(?i:nan|inf|infinity|none|null|n/a|na|nil|undefined|missing|nothing|diverged|overflow)(?![A-Za-z/])"
 HOLDER = rb"[A-Za-z/]*+[A-Za-z0-9._]*+(?=[(\[=])"
-STANDS_FOR_VALUE = rb"\*\*\*|" + SIGNS + rb"(?:" + HOLDER + SIGNS + rb")?(?:[0-9\x80-\xff]|" + MISSING + rb")"
+STANDS_FOR_VALUE = rb"\*\*\*|" + SIGNS + rb"(?:" + HOLDER + SIGNS + rb")?(?:[0-9]|\xe2\x88\x9e|" + MISSING + rb")"
 
 
 class Definition(NamedTuple):
