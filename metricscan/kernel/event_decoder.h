@@ -43,7 +43,7 @@ enum { ME_UNNAMED, ME_STDOUT, ME_STDERR, ME_KINDS };
 /* The JSON token that is expected next. */
 enum { ME_DOCUMENT, ME_VALUE, ME_VALUE_OR_END, ME_KEY, ME_KEY_OR_END, ME_COLON, ME_NEXT };
 /* The kinds of keys in an event. */
-enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM, ME_PAYLOAD_STREAM, ME_PAYLOAD_TYPE };
+enum { ME_OTHER, ME_MESSAGE, ME_TIMESTAMP, ME_STREAM, ME_PAYLOAD_STREAM, ME_PAYLOAD_TYPE, ME_FIELD };
 /* The results of a call. */
 enum { ME_OK = 0, ME_INVALID = 2, ME_NO_MEMORY = 3 };
 

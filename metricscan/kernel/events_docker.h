@@ -10,29 +10,6 @@
 #include "event_times.h"
 #include "events_json.h"
 
-/* Return the place behind a JSON object or array, ME_UNFINISHED or ME_NO_STRING. Only strings and brackets are examined. */
-static int64_t me_skip_nested(int level, const uint8_t *data, int64_t at, int64_t end, int64_t *lines) {
-    uint64_t are_objects = 0;
-    int depth = 0;
-    while (at < end) {
-        const uint8_t c = data[at++];
-        if (c == '"') {
-            at = me_skip_string(level, data, at, end);
-            if (at < 0) return at;
-        } else if (c == '{' || c == '[') {
-            if (depth++ == ME_MOST_DEPTH) return ME_NO_STRING;
-            are_objects = are_objects << 1 | (c == '{');
-        } else if (c == '}' || c == ']') {
-            if ((are_objects & 1) != (c == '}')) return ME_NO_STRING;
-            are_objects >>= 1;
-            if (--depth == 0) return at;
-        } else if (c == '\n') {
-            ++*lines;
-        }
-    }
-    return ME_UNFINISHED;
-}
-
 /* An object that is read: its message, and what it says of it. */
 typedef struct { int64_t time; int kind, has_message; const char *error; int64_t error_at; } me_entry;
 
@@ -98,7 +75,7 @@ static int64_t me_any_entry(me_decoder *d, const uint8_t *data, int64_t at, int6
         if (at >= n) return ME_UNFINISHED;
         if (length == 5 && !memcmp(data + key, "attrs", 5)) {
             if (data[at] != '{') ME_WRONG("attrs that are no object", at);
-            stop = me_skip_nested(d->level, data, at, n, line);
+            stop = me_skip_nested(d->level, data, at, n, line, 0);
             if (stop == ME_UNFINISHED) return stop;
             if (stop == ME_NO_STRING) ME_WRONG("no JSON value", at);
             at = stop;

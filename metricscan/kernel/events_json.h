@@ -88,6 +88,32 @@ static int64_t me_skip_controlled(int level, const uint8_t *data, int64_t at, in
     return at + 1;
 }
 
+/* Return the place behind a JSON object or array, ME_UNFINISHED or ME_NO_STRING. Only strings and brackets are examined; strings may hold
+ * control characters if `controlled`. */
+static int64_t me_skip_nested(int level, const uint8_t *data, int64_t at, int64_t end, int64_t *lines, int controlled) {
+    uint64_t are_objects = 0;
+    int depth = 0;
+    while (at < end) {
+        const uint8_t c = data[at++];
+        if (c == '"') {
+            const int64_t start = at;
+            at = me_skip_string(level, data, start, end);
+            if (at == ME_NO_STRING && controlled) at = me_skip_controlled(level, data, start, end, lines);
+            if (at < 0) return at;
+        } else if (c == '{' || c == '[') {
+            if (depth++ == ME_MOST_DEPTH) return ME_NO_STRING;
+            are_objects = are_objects << 1 | (c == '{');
+        } else if (c == '}' || c == ']') {
+            if ((are_objects & 1) != (c == '}')) return ME_NO_STRING;
+            are_objects >>= 1;
+            if (--depth == 0) return at;
+        } else if (c == '\n') {
+            ++*lines;
+        }
+    }
+    return ME_UNFINISHED;
+}
+
 static int me_hex(const uint8_t *at, uint32_t *value) {
     *value = 0;
     for (int i = 0; i < 4; i++) {
@@ -239,7 +265,9 @@ static inline int64_t me_take_same_envelopes(me_decoder *d, const uint8_t *data,
 }
 
 static const char ME_UNKNOWN_ESCAPE[] = "an unknown escape in an event", ME_CONTROLLED[] = "a control character in an event",
-                  ME_NO_TIME_THERE[] = "a timestamp that is no time", ME_NO_VALUE[] = "no JSON value";
+                  ME_NO_TIME_THERE[] = "a timestamp that is no time", ME_NO_VALUE[] = "no JSON value",
+                  ME_NO_TEXT[] = "a message that is no string", ME_NO_NAME[] = "a stream name that is no string",
+                  ME_BESIDE_NESTED[] = "a message beside nested values";
 
 /* Restore the state of a mark, but for its place in the data. */
 static inline void me_restore(me_decoder *d, const me_mark *mark) {
@@ -255,6 +283,17 @@ static inline void me_restore(me_decoder *d, const me_mark *mark) {
 
 /* The event that is being read is invalid in this place: it is dropped where it ends. */
 #define ME_BAD(text, where) do { if (bad_at < 0) { bad_at = (where); because = (text); } plain = 0; } while (0)
+
+/* Return whether a key is one that an event may have beside its message, its time and its stream. */
+static inline int me_is_field(const uint8_t *key, int64_t length) {
+    switch (length) {
+    case 2: return !memcmp(key, "id", 2);
+    case 7: return !memcmp(key, "eventId", 7);
+    case 13: return !memcmp(key, "ingestionTime", 13);
+    case 15: return !memcmp(key, "extractedFields", 15);
+    default: return 0;
+    }
+}
 
 static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int64_t *consumed) {
     int64_t at = 0, line = d->line, error_at = 0, start, stop, since = 0;
@@ -306,6 +345,7 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             else if (stop - 1 - start == 13 && !memcmp(data + start, "logStreamName", 13)) d->key = ME_STREAM;
             else if (stop - 1 - start == 9 && !memcmp(data + start, "logStream", 9)) d->key = ME_PAYLOAD_STREAM;
             else if (stop - 1 - start == 11 && !memcmp(data + start, "messageType", 11)) d->key = ME_PAYLOAD_TYPE;
+            else if (me_is_field(data + start, stop - 1 - start)) d->key = ME_FIELD;
             at = stop;
             d->expect = ME_COLON;
             continue;
@@ -319,11 +359,25 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
             break;
         }
         /* A value begins here. */
+        if ((c == '{' || c == '[') && d->candidate
+            && (d->has_message || d->key == ME_MESSAGE || d->key == ME_TIMESTAMP || d->key == ME_STREAM || d->key == ME_FIELD)) {
+            /* It belongs to an event, as the fields do that a subscription's filter has extracted. */
+            stop = me_skip_nested(d->level, data, at, n, &line, 1);
+            if (stop == ME_UNFINISHED) goto more;
+            if (stop < 0) ME_FAIL(ME_NO_VALUE, at);
+            if (d->key == ME_MESSAGE) ME_BAD(ME_NO_TEXT, at);
+            else if (d->key == ME_TIMESTAMP) ME_BAD(ME_NO_TIME_THERE, at);
+            else if (d->key == ME_STREAM) ME_BAD(ME_NO_NAME, at);
+            else if (d->key != ME_FIELD) ME_BAD(ME_BESIDE_NESTED, at);
+            plain = 0;
+            at = stop;
+            d->expect = ME_NEXT;
+            continue;
+        }
         if (c == '{' || c == '[') {
-            if (d->candidate && d->has_message) ME_FAIL("a message beside nested values", at);
             if (d->depth == ME_MOST_DEPTH) ME_FAIL("nested too deeply", at);
             if (d->candidate) {
-                if (bad_at >= 0) ME_FAIL(because, bad_at);
+                if (bad_at >= 0) me_drop_event(d, bad_at, because);
                 /* The object around this value holds nested values, so it is no event. */
                 d->candidate = 0;
                 safe = me_mark_of(d, at, line);
@@ -352,7 +406,18 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
         }
         int in_object = d->depth && d->stack[d->depth - 1] == '{';
         int key = in_object ? d->key : ME_OTHER;
-        if (key == ME_MESSAGE && !d->candidate) ME_FAIL("a message beside nested values", at);
+        if (key == ME_MESSAGE && !d->candidate) {
+            /* Before it something nested stands that no event has. */
+            stop = c == '"' ? me_skip_string(d->level, data, at + 1, n) : ME_NO_STRING;
+            if (stop == ME_UNFINISHED) goto more;
+            if (c == '"' && stop == ME_NO_STRING) ME_FAIL(ME_BESIDE_NESTED, at);
+            if (stop > 0) {
+                me_drop_event(d, at, ME_BESIDE_NESTED);
+                at = stop;
+                d->expect = ME_NEXT;
+                continue;
+            }
+        }
         if (c == '"') {
             start = at + 1;
             if (key == ME_MESSAGE && d->has_message) {
@@ -455,8 +520,9 @@ static int me_json(me_decoder *d, const uint8_t *data, int64_t n, int final, int
                 plain = plain && brace_at;
                 time_at = at;
                 time_length = stop - at;
-            } else if (key == ME_MESSAGE && !(stop - at == 4 && !memcmp(data + at, "null", 4))) {
-                ME_BAD("a message that is no string", at);
+            } else if ((key == ME_MESSAGE || (key == ME_STREAM && d->candidate)) && !(stop - at == 4 && !memcmp(data + at, "null", 4))) {
+                if (d->candidate) ME_BAD(key == ME_MESSAGE ? ME_NO_TEXT : ME_NO_NAME, at);
+                else me_drop_event(d, at, ME_BESIDE_NESTED);
             } else {
                 int is_word = (stop - at == 4 && (!memcmp(data + at, "true", 4) || !memcmp(data + at, "null", 4)))
                               || (stop - at == 5 && !memcmp(data + at, "false", 5));

@@ -111,7 +111,7 @@ def test_series_of_escapes_at_every_place(count):
 def test_controls_at_every_place(control):
     for before in EDGES:
         for content in (b'"message": "%s%c%s', b'"other": "%s%c%s'):
-            document = b"{" + content % (b"x" * before, control, b"y" * 150) + b'", "message": {}}'
+            document = b"{" + content % (b"x" * before, control, b"y" * 150) + b'", "message": ]}'
             _, _, (message, offset), _ = checked(document, "cloudwatch-json")
             assert "a control character" in message
             assert document[offset : offset + 2] in (b'"x', b'"%c' % control)

@@ -283,7 +283,7 @@ def broken(data, kind):
         (GOOD + b"]}\nloss=3\n", "cloudwatch-json", [1, 2], len(GOOD) + 3, "a JSON object was expected"),
         (GOOD.replace(b"loss=2", b"a\nb"), "cloudwatch-json", [1], len(GOOD) - 3, "control character"),
         (GOOD.replace(b'2, "m', b'2 "m'), "cloudwatch-json", [1], GOOD.find(b' "message": "loss=2') , "comma"),
-        (GOOD.replace(b'2, "m', b'2, "x": {}, "m'), "cloudwatch-json", [1], GOOD.find(b'"loss=2"') + 9, "nested"),
+        (GOOD.replace(b'2, "m', b'2, "x": ], "m'), "cloudwatch-json", [1], GOOD.find(b'2, "m') + 8, "no JSON value"),
         (b"loss=1\n", "cloudwatch-json", [], 0, "a JSON object was expected"),
         (b"[" * 100, "cloudwatch-json", [], 64, "nested too deeply"),
         (b'timestamp,message\n1,loss=1\n2,"loss=2', "cloudwatch-csv", [1], 27, "within an event"),

@@ -79,10 +79,10 @@ CONTROLLED = b'{"timestamp": 1, "message": "loss=1"}\n{%s}\n{"timestamp": 3, "me
         (b'"other": "a\n", "timestamp": 2, "message": "loss=2"', False),
         (b'"timestamp": "2\n", "message": "loss=2"', False),
         (b'"timestamp": 2, "other": "a\n"', False),
+        (b'"timestamp": 2, "other": "\0", "message": {"message": "loss=2"}', False),
         # the string has no end: what follows does not fit
         (b'"timestamp": 2, "message": "loss=2', True),
         (b'"timestamp": 2, "message": "loss=2\0\0", ', True),
-        (b'"timestamp": 2, "other": "\0", "message": {"message": "loss=2"}', True),
         (b'"message": "\0%s"' % (b"a" * (1 << 20)), True),
     ],
 )
@@ -93,6 +93,72 @@ def test_where_an_event_with_a_control_character_ends(event, is_over):
     found = error.partial["loss"]
     assert found["value"].to_pylist() == ([1] if is_over else [1, 3])
     assert ("passed over" in str(error)) == (not is_over)
+
+
+# ---- JSON: values of another type
+
+
+THREE = b'{"events": [{"timestamp": 1, "message": "loss=1"}, {%s}, {"timestamp": 3, "message": "loss=3"}]}'
+NESTED = [
+    b"{}",
+    b"[]",
+    b'{"a": "b"}',
+    b'{"message": "loss=9"}',
+    b'[1, {"message": "loss=9",\n"x": "]"}]',
+    b'{"a": "b\tc"}',
+]
+SCALAR = [b"7", b"true", b"-1.5e3", b'"x"']
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+@pytest.mark.parametrize("field", [b"extractedFields", b"id", b"eventId", b"ingestionTime"])
+def test_a_field_of_any_type_costs_nothing(field, level):
+    for value in [*NESTED, *SCALAR, b"null"]:
+        for event in (
+            b'"timestamp": 2, "message": "loss=2", "%s": %s',
+            b'"%s": %s, "timestamp": 2, "message": "loss=2"',
+        ):
+            data = THREE % (event % (field, value))
+            with at_level(level):
+                for source in (data, [data[at : at + 7] for at in range(0, len(data), 7)]):
+                    found = SCANNER.scan(source, input_format="cloudwatch-json")["loss"]
+                    assert found["value"].to_pylist() == [1, 2, 3]
+                    assert found["start"][2].as_py() == data.find(b"loss=3") + 5
+                    assert found["line"][2].as_py() == 1 + data.count(b"\n")
+
+
+@pytest.mark.parametrize("level", _core.SIMD_LEVELS)
+@pytest.mark.parametrize(
+    ("event", "values", "told"),
+    [
+        *((b'"timestamp": %s, "message": "loss=2"', value, "a timestamp that is no time") for value in NESTED),
+        *((b'"message": "loss=2", "timestamp": %s', value, "a timestamp that is no time") for value in NESTED),
+        *((b'"timestamp": 2, "message": %s', value, "a message that is no string") for value in [*NESTED, *SCALAR[:3]]),
+        *((b'"message": %s, "timestamp": 2', value, "a message that is no string") for value in [*NESTED, *SCALAR[:3]]),
+        *(
+            (b'"logStreamName": %s, "message": "loss=2"', value, "a stream name that is no string")
+            for value in [*NESTED, *SCALAR[:3]]
+        ),
+        *((b'"message": "loss=2", "other": %s', value, "a message beside nested values") for value in NESTED),
+    ],
+)
+def test_a_value_of_another_type_costs_one_event(event, values, told, level):
+    with at_level(level):
+        error = damage(THREE % (event % values), "cloudwatch-json")
+    assert error.partial["loss"]["value"].to_pylist() == [1, 3]
+    assert f"{told} at byte {error.offset}; it was passed over" in str(error)
+
+
+def test_what_is_nested_before_a_message_costs_its_event():
+    for value, values in ((b"{}", [1, 3]), (b"[1, [2]]", [1, 3]), (b'{"message": "loss=9"}', [1, 9, 3])):
+        for message in (b'"loss=2"', b"7"):
+            error = damage(THREE % (b'"other": %s, "message": %s' % (value, message)), "cloudwatch-json")
+            assert error.partial["loss"]["value"].to_pylist() == values
+            assert f"a message beside nested values at byte {error.offset}; it was passed over" in str(error)
+    # an invalid value beside the events themselves is counted, and they are read
+    error = damage(THREE.replace(b'{"e', b'{"timestamp": "x", "e') % b'"message": "loss=2"', "cloudwatch-json")
+    assert error.partial["loss"]["value"].to_pylist() == [1, 2, 3]
+    assert "a timestamp that is no time at byte 14; it was passed over" in str(error)
 
 
 # ---- CSV: rows
