@@ -82,8 +82,8 @@ def find_logs(
     Returns
     -------
     dict of str to (int or None)
-        The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes; None
-        if the file was not opened.
+        The paths in the order in which they were found, each with the flags that ``look_at`` gave for its first bytes, or
+        for those of its decompressed text; None if the file was not opened.
     """
     search = _Search(
         found,
@@ -361,7 +361,8 @@ class _Search:
                 if look is not None and look[-1]:
                     if self.archives.take(entry.path, look, within + entry.name):
                         continue
-                    if is_binary(entry.path, look):
+                    binary, look = is_binary(entry.path, look)
+                    if binary:
                         if real is None:
                             self.found.skipped_binary += 1
                             self.decide(entry.path, taken=False, why="binary")
@@ -478,7 +479,8 @@ class _Search:
             (look,) = look_at([os.fsencode(path)], MAGIC_PREFIXES)
             if look is not None and self.archives.take(path, look, link.within):
                 continue
-            if is_binary(path, look):
+            binary, look = is_binary(path, look)
+            if binary:
                 self.found.skipped_binary += 1
                 self.decide(path, taken=False, why="binary")
             else:

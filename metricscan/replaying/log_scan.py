@@ -15,10 +15,12 @@ from metricscan.logs.archives import member_of
 from metricscan.logs.exports import span_of, text_of
 from metricscan.logs.formats import CONTAINER_FORMATS, CONTAINER_STREAMS, format_of
 from metricscan.logs.job import STDIN, is_read_once
+from metricscan.logs.small_contents import runs_of
 from metricscan.logs.source import open_source, source_of_member
+from metricscan.replaying.log_errors import ends, of_later_streams, of_log
 from metricscan.replaying.shared_file import Ended, HeldRows, SharedFile
 from metricscan.scanning.deferred import REGEX_SHARED_S, RegexTime
-from metricscan.scanning.small_logs import scan_contents, scan_together
+from metricscan.scanning.small_logs import GROUP_BYTES, MOST_BYTES, scan_contents, scan_together
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.suspects import merged
 from metricscan.scanning.threaded import has_several
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from metricscan.logs.archives import Archive
     from metricscan.logs.crashes import Crash
-    from metricscan.logs.exports import ExportReader
     from metricscan.logs.job import Log, Piece
     from metricscan.logs.source import Source
     from metricscan.replaying.progress import ProgressCounter
@@ -238,23 +239,44 @@ class LogScanner:
         The logs are scanned as one input if all of them are plain text.
         """
         if len(group) > 1:
-            try:
-                together = self._together([log.path for log in self.logs[group.start : group.stop]])
-            except MemoryError:
-                # alone, each needs less
-                together = None
-            if together is not None:
-                self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
-                self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
-                self.again.update((group.start + number, text) for number, text in together.again.items())
-                if self._pieces:
-                    unended = group.start + np.flatnonzero(together.unended)
-                    self.unended.update(number for number in unended.tolist() if self.logs[number].path in self._pieces)
-                sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
-                return [(Scanned(group, together.batches, lambda: (together.stats, sizes)), None)]
+            found = self._as_one(group, self._together)
+            if found is not None:
+                return [found]
+            if member_of(self.logs[group.start].path, self._archives) is None:
+                return [*self._in_runs(group)]
         return [self._alone(number) for number in group]
 
-    def _together(self, paths: list[str]) -> Together | None:
+    def _in_runs(self, group: range) -> Iterator[tuple[Scanned, SourceError | None]]:
+        """Scan small files, some of them compressed: in runs, and alone those that must be."""
+        detect = self.input_format == "auto"
+        paths = [log.path for log in self.logs[group.start : group.stop]]
+        for run, contents in runs_of(paths, group.start, min(MOST_BYTES, self._max_decompressed), GROUP_BYTES):
+            found = None
+            if contents is not None and len(run) > 1:
+                found = self._as_one(run, partial(scan_contents, self._plan, contents=contents, detect=detect))
+            yield from map(self._alone, run) if found is None else (found,)
+
+    def _as_one(
+        self, group: range, scan: Callable[[Sequence[str]], Together | None]
+    ) -> tuple[Scanned, SourceError | None] | None:
+        """Scan logs as one input, by a function that takes their paths; None if one of them must be scanned alone."""
+        try:
+            together = scan([log.path for log in self.logs[group.start : group.stop]])
+        except MemoryError:
+            # alone, each needs less
+            return None
+        if together is None:
+            return None
+        self.crashes.update((group.start + number, crash) for number, crash in together.crashes.items())
+        self.suspects.update((group.start + number, found) for number, found in together.suspects.items())
+        self.again.update((group.start + number, text) for number, text in together.again.items())
+        if self._pieces:
+            unended = group.start + np.flatnonzero(together.unended)
+            self.unended.update(number for number in unended.tolist() if self.logs[number].path in self._pieces)
+        sizes = zip(together.sizes.tolist(), together.records.tolist(), strict=True)
+        return Scanned(group, together.batches, lambda: (together.stats, sizes)), None
+
+    def _together(self, paths: Sequence[str]) -> Together | None:
         detect = self.input_format == "auto"
         if member_of(paths[0], self._archives) is None:
             return scan_together(self._plan, paths, detect=detect)
@@ -285,7 +307,7 @@ class LogScanner:
                 failure = self._note_span(log, running)
             self._note_end(number, running)
         except (SourceError, MemoryError) as error:
-            failure = _of_log(error, log.path)
+            failure = of_log(error, log.path)
         one = range(number, number + 1)
         return Scanned(one, batches, lambda: (stats, [(stats.bytes, stats.records)])), failure
 
@@ -316,7 +338,7 @@ class LogScanner:
                     yield name, batch, [batch.num_rows]
                 self._note_end(number, running)
             except (SourceError, MemoryError) as error:
-                self._on_error(_of_log(error, log.path))
+                self._on_error(of_log(error, log.path))
             finally:
                 running.close()
                 # also where the scan is interrupted
@@ -363,7 +385,7 @@ class LogScanner:
             try:
                 opened = self._open(path)
             except SourceError as error:
-                yield from _ends([*filter(is_wanted, numbers)], error)
+                yield from ends([*filter(is_wanted, numbers)], error)
             else:
                 yield from self._logs_in(opened, _Scan(numbers), is_wanted)
             return
@@ -384,7 +406,7 @@ class LogScanner:
         finally:
             walk.close()
         if failure is not None:
-            yield from _ends([*filter(is_wanted, numbers)], failure)
+            yield from ends([*filter(is_wanted, numbers)], failure)
 
     def _read_pieces(
         self, numbers: list[int], handed_on: dict[str, int], is_wanted: Callable[[int], bool]
@@ -407,7 +429,7 @@ class LogScanner:
             for path, opened, goes_on in pieces:
                 if isinstance(opened, SourceError):
                     yield from owed
-                    yield from _ends([*filter(is_wanted, of_path[path])], opened)
+                    yield from ends([*filter(is_wanted, of_path[path])], opened)
                     before, owed = [], []
                     continue
                 scan = _Scan(of_path[path], before, goes_on=goes_on)
@@ -491,10 +513,10 @@ class LogScanner:
                             if number is not None and is_wanted(number):
                                 yield number, (name, batch.filter(pa.array(streams == stream)))
             except (SourceError, MemoryError) as error:
-                failure = _of_log(error, opened.name)
+                failure = of_log(error, opened.name)
             stats = running.stats
             if failure is None and export is not None and None not in by_stream and not scan.before:
-                failure = _of_later_streams(export, by_stream)
+                failure = of_later_streams(export, by_stream)
             if failure is None and None in by_stream:
                 self._note_end(numbers[0], running)
             elif failure is None and export is not None and export.format in CONTAINER_FORMATS:
@@ -571,32 +593,3 @@ class LogScanner:
             path=log.path,
             hint="save it to a file",
         )
-
-
-def _of_later_streams(export: ExportReader, by_stream: Mapping[str | None, int]) -> SourceError | None:
-    """The error of an export that has events of streams that it had not when logs were searched: they belong to no job."""
-    counted = [0] if export.decoder is None else [count for *_, count in export.decoder.streams]
-    pairs = zip(export.stream_names, counted, strict=False)
-    later = {name or "": count for name, count in pairs if count and (name or "") not in by_stream}
-    if not later:
-        return None
-    events, first = sum(later.values()), next(iter(later))
-    path = export.source.name
-    streams = f"{len(later)} stream{'' if len(later) == 1 else 's'}"
-    message = f"{path} has {events:,} event{'' if events == 1 else 's'} of {streams} that came after logs were searched"
-    return SourceError(
-        f"{message}: {first!r}; they gave no rows", path=path, hint="replay again, once the export is whole"
-    )
-
-
-def _of_log(error: SourceError | MemoryError, path: str) -> SourceError:
-    """The error of one log. Without memory for it there may be some for the next."""
-    if isinstance(error, SourceError):
-        return error
-    return SourceError(f"{path} was not read to its end: {str(error) or 'no memory'}", path=path)
-
-
-def _ends(numbers: list[int], failure: SourceError) -> Iterator[tuple[int, Ended]]:
-    """The ends of logs in a file that cannot be read: one error for all of them."""
-    for number in numbers:
-        yield number, Ended(ScanStats(), failure if number == numbers[0] else None)
