@@ -12,6 +12,7 @@ import os
 import random
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +22,12 @@ from inputs import corpora
 
 # The log is this much text, then the same again until it is long enough: line numbers and offsets go on regardless.
 DISTINCT_BYTES = 128 << 20
+
+# per packing: a suffix, and what opens the file to be written
+PACKINGS = {
+    "gzip": (".gz", "from isal import igzip\nout = igzip.open(sys.argv[2], 'wb', 1)"),
+    "zstd": (".zst", "from backports import zstd\nout = zstd.open(sys.argv[2], 'wb', level=1)"),
+}
 
 
 def write_log(path: Path, size_bytes: int, density: float) -> int:
@@ -36,6 +43,18 @@ def write_log(path: Path, size_bytes: int, density: float) -> int:
                 shutil.copyfileobj(again, file, 1 << 20)
     distinct.unlink()
     return path.stat().st_size
+
+
+def pack(path: Path, packing: str) -> Path:
+    """Compress a log in a process of its own, and remove it; return the path of the compressed one."""
+    suffix, opened = PACKINGS[packing]
+    packed = path.with_name(path.name + suffix)
+    code = (
+        f"import shutil, sys\n{opened}\nwith open(sys.argv[1], 'rb') as log, out: shutil.copyfileobj(log, out, 1 << 20)"
+    )
+    subprocess.run([sys.executable, "-c", code, path, packed], check=True)
+    path.unlink()
+    return packed
 
 
 def run(command: list[str]) -> tuple[int, float, int]:
@@ -55,12 +74,15 @@ def main() -> int:
     parser.add_argument("--gib", type=float, default=2.0, help="size of the log")
     parser.add_argument("--density", choices=corpora.DENSITIES, default="tenth")
     parser.add_argument("--format", choices=("parquet", "arrow", "csv", "jsonl"), default="parquet")
+    parser.add_argument("--packed", choices=PACKINGS, help="compress the log first")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="metricscan-memory-") as folder:
         log = Path(folder, "job.log")
         size = write_log(log, int(options.gib * 2**30), corpora.DENSITIES[options.density])
+        if options.packed:
+            log = pack(log, options.packed)
         definitions = (f"{d['Name']}={d['Regex']}" for d in corpora.GAN_DEFINITIONS)
         out = Path(folder, "out")
         command = [sys.executable, "-m", "metricscan", "replay", str(log), "--out", str(out)]
@@ -78,7 +100,8 @@ def main() -> int:
         print(json.dumps({"bytes": size, "rows": rows, "seconds": seconds, "peak_bytes": peak}))
         return 0
     print(
-        f"{size / 2**30:.2f} GiB, {options.density} line with four metrics, to {options.format}"
+        f"{size / 2**30:.2f} GiB{f' as {options.packed}' if options.packed else ''}, {options.density} line with four metrics, to"
+        f" {options.format}"
         f" ({written / 1e6:.0f} MB): {seconds:.1f} s, {size / seconds / 1e6:.0f} MB/s,"
         f" peak resident memory {peak / 1e6:.0f} MB (this process: {floor / 1e6:.0f} MB)"
     )

@@ -73,7 +73,8 @@ def in_memory(jobs: int = 1_000_000, rows: int = 10, rounds: int = 5) -> None:
     # ties everywhere: ten values for all jobs, and names that do not come in order
     shuffled = pa.array(np.random.default_rng(3).permutation(names.to_numpy(zero_copy_only=False)))
     tied = pa.DictionaryArray.from_arrays(loss["job"].combine_chunks().indices, shuffled)
-    tied_loss = loss.set_column(0, "job", tied).set_column(3, "value", pa.array(np.floor(value.ravel() * 10)))
+    place = loss.schema.get_field_index("value")
+    tied_loss = loss.set_column(0, "job", tied).set_column(place, "value", pa.array(np.floor(value.ravel() * 10)))
     shapes = {
         "in order": {"loss": loss, "epoch": epoch},
         "mixed": {"loss": loss.take(mixed), "epoch": epoch.take(mixed)},

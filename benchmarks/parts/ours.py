@@ -224,8 +224,16 @@ def start(rounds: int, say: Say) -> Iterator[Measurement]:
     found = _said(race(ready, 4 * rounds, "start", "a process", 0), say)
     yield from found
     say(f"  import: {found[1].median_s / found[0].median_s:.2f} of an empty interpreter")
-    for count in (4, 1000):
-        some = corpora.definitions(count)
+    numbers = [
+        {"Name": f"metric_{i:03}", "Regex": rf"metric_{i:03}=([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"}
+        for i in range(1000)
+    ]
+    for what, some in (
+        ("compile", corpora.definitions(4)),
+        ("compile", corpora.definitions(1000)),
+        ("compile numbers", numbers),
+    ):
+        count = len(some)
 
         def by_re(some: list[dict[str, str]] = some) -> Any:
             re.purge()
@@ -242,9 +250,9 @@ def start(rounds: int, say: Say) -> Iterator[Measurement]:
             Contender("re.compile", version(None), 1, 0, by_re, 1, "ms"),
             Contender("metricscan", ours, 1, 0, by_us, 1, "ms"),
         ]
-        found = _said(race(ready, 2 * rounds, "start", "compile", count), say)
+        found = _said(race(ready, 2 * rounds, "start", what, count), say)
         yield from found
-        say(f"  {count} definitions: {found[1].median_s / found[0].median_s:.2f} of re.compile")
+        say(f"  {what}, {count} definitions: {found[1].median_s / found[0].median_s:.2f} of re.compile")
 
 
 # ---- ranking

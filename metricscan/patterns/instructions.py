@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from metricscan.patterns.classes import CharacterClass
 
+# per entry of a class's table "0" where no character begins with the byte, else "1"
+_DIGITS = bytes(ord("0" if takes == STOP else "1") for takes in range(256))
+
 
 class Code:
     """A program's words, its literals and its character classes. program.py appends them, program_facts.py reads them.
@@ -49,7 +52,8 @@ class Code:
         known = self._bytes.get(number)
         if known is None:
             table = self.classes[number].table
-            known = self._bytes[number] = sum(1 << byte for byte, takes in enumerate(table) if takes != STOP)
+            # the digits of the number in base two; the last one is the first byte's
+            known = self._bytes[number] = int(table.translate(_DIGITS)[::-1], 2)
         return known
 
     def after(self, at: int) -> int:
@@ -61,10 +65,12 @@ class Code:
 
     def places(self) -> Iterator[int]:
         """The places of all instructions, in order."""
-        at = 0
-        while at < len(self.words):
+        # as after(), without a call for each: a program is walked some ten times
+        words, at = self.words, 0
+        while at < len(words):
             yield at
-            at = self.after(at)
+            op = words[at]
+            at += SIZES[op] + (words[at + 4] if op == SPLIT else words[at + 3] if op == LOOK else 0)
 
     def text_at(self, at: int) -> bytes:
         """The text that an instruction compares; empty if it compares none."""

@@ -104,12 +104,16 @@ class Lead(NamedTuple):
     ascii_only: bool
 
 
+# the digits of base two as 0 and 1
+_OF_DIGITS = bytes.maketrans(b"01", b"\0\1")
+# of a class's table the entries of bytes outside ASCII
+_OUTSIDE = bytes(UNDECIDED if takes else STOP for takes in range(256))
 _NO_LEAD = Lead(ANYWHERE, 0, b"", ascii_only=False)
 
 
 def bytes_table(mask: int) -> bytes:
     """A set of bytes, as 256 entries of 0 and 1."""
-    return bytes(mask >> byte & 1 for byte in range(256))
+    return f"{mask:0256b}"[::-1].encode().translate(_OF_DIGITS)
 
 
 # ---- what can come next
@@ -294,7 +298,7 @@ def decide_ahead(code: Code) -> bytes:
             kind, number, least, most = words[at + 1 : at + 5]
             table = code.classes[number].table
             # bytes outside ASCII are left to the slow path
-            outside = bytes(UNDECIDED if takes else STOP for takes in table[128:])
+            outside = table[128:].translate(_OUTSIDE)
             words[at + 8] = code.number_of(CharacterClass(table[:128] + outside, b""))
             after = code.after(at)
             following = start(code, after, MOST_AHEAD)
@@ -309,7 +313,9 @@ def decide_ahead(code: Code) -> bytes:
                 continue
             one = first.first if not first.anywhere else _EVERY_BYTE
             other = second.first if not second.anywhere else _EVERY_BYTE
-            table = bytes((one >> byte & 1) + 2 * (other >> byte & 1) for byte in range(256))
+            # each entry is 3 at most, so nothing is carried from one to the next
+            first_way, second_way = (int.from_bytes(bytes_table(mask)) for mask in (one, other))
+            table = (first_way + 2 * second_way).to_bytes(256)
             words[at + 5] = ways.setdefault(table, len(ways))
             words[at + 6] = (first.at_end or first.anywhere) + 2 * (second.at_end or second.anywhere)
     return b"".join(ways)
