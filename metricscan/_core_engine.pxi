@@ -197,7 +197,7 @@ cdef class Engine:
         self.t.has_literals = len(groups) > 0
         self.t.find.pair_group = <uint16_t *>zeroed(65536, sizeof(uint16_t))
         self.t.find.groups = <ms_group *>zeroed(len(groups), sizeof(ms_group))
-        self.t.find.only = <const ms_entry **>zeroed(len(groups) + 1, sizeof(ms_entry *))
+        self.t.find.only = <const ms_entry **>zeroed(len(groups) + 2, sizeof(ms_entry *))
         self.t.find.heads = <const ms_entry **>zeroed(sum(ms_heads_of(len(each.literals)) for each in groups), sizeof(ms_entry *))
         self.t.entries = <ms_entry *>zeroed(sum(len(group.literals) for group in groups), sizeof(ms_entry))
         self.t.find.only[0] = &ms_nowhere
@@ -210,6 +210,7 @@ cdef class Engine:
                 ms_add_entry(&self.t, to, entry, &self.t.literals[member], group.width)
                 entry += 1
             ms_finish_group(&self.t, i, entry, len(group.literals))
+        ms_finish_groups(&self.t, <int32_t>len(groups))
         return 0
 
     cdef const ms_step *held_steps(self, steps) except NULL:

@@ -171,6 +171,7 @@ cdef extern from "kernel/table_facts.h" nogil:
     )
     void ms_add_entry(ms_tables *t, const ms_group *group, ms_entry *entry, ms_literal *literal, int64_t width)
     void ms_finish_group(ms_tables *t, int32_t index, ms_entry *to, int64_t entries)
+    void ms_finish_groups(ms_tables *t, int32_t groups)
 
 cdef extern from "kernel/memory.h" nogil:
     enum: MS_SLAB_ROWS, MS_PIECE_BYTES

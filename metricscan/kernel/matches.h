@@ -43,10 +43,12 @@ static void ms_look_at_value(ms_scan *scan, ms_region *r, const ms_pattern *q, m
 
 /* Return whether a number in a watching scan, with its neighbours, is nothing but a row. Its record has a terminator; behind one no
  * value begins within a word. */
-static inline int ms_is_usual(const ms_region *r, const ms_pattern *q, const ms_state *state, int64_t start, int64_t stop) {
+__attribute__((always_inline)) static inline int ms_is_usual(const ms_region *r, const ms_pattern *q, const ms_state *state, int64_t start, int64_t stop) {
     const uint8_t *const p = r->p;
     if (state->examined || (start > 0 && q->before[p[start - 1]])) return 0;
-    return r->n - stop > 1 && !ms_may_look(q->behind, p + stop) ? 1 : !ms_is_looked_at(r, q->behind, p + stop);
+    const uint8_t behind = q->behind[p[stop]];
+    if (!behind || (r->n - stop > 1 && !(behind & ms_beside[p[stop + 1]]))) return 1;
+    return !ms_is_looked_at(r, q->behind, p + stop);
 }
 
 static void ms_put_label(ms_scan *scan, ms_region *r, int32_t pattern, int64_t start, int64_t stop) {

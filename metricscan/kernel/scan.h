@@ -87,17 +87,17 @@ __attribute__((always_inline)) static inline void ms_try_candidate(ms_scan *scan
         /* If the pattern is a chain, its last match may extend beyond this place. */
         if (q->steps != NULL && r->base + start < state->next_start) return;
         ms_run_program(scan, r, pattern, q->found_by_lead ? start : r->record);
-        if (q->has_lead && state->rows == state->row_mark) ms_note_unmatched(scan, r, pattern);
+        if (q->has_lead && state->rows == state->row_mark) ms_note_unmatched(scan, r, pattern, start);
         return;
     }
     if (r->base + start < state->next_start) return;
     if (q->counted && ms_record_kind(r) != MS_ASCII) {
         ms_run_program(scan, r, pattern, r->record);
-        if (q->has_lead && state->rows == state->row_mark) ms_note_unmatched(scan, r, pattern);
+        if (q->has_lead && state->rows == state->row_mark) ms_note_unmatched(scan, r, pattern, start);
         return;
     }
     if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
-        if (q->has_lead) ms_note_candidate(scan, r, pattern, start);
+        if (q->has_lead) ms_note_unmatched_span(scan, r, q, pattern, start);
         return;
     }
     state->next_start = r->base + match_end;
@@ -123,12 +123,12 @@ static inline void ms_try_plain(ms_scan *scan, ms_region *r, const ms_pattern *q
         if (match_end == r->end && q->has_lead) ms_note_candidate(scan, r, pattern, start);
         if (match_end >= r->end || r->base + match_end <= state->memo_to) return;
         if (!ms_match_to_byte(state, r, match_end, q->suffix[0], &run_end)) {
-            if (q->has_lead) ms_note_candidate(scan, r, pattern, start);
+            if (q->has_lead) ms_note_unmatched_span(scan, r, q, pattern, start);
             return;
         }
         match_end = run_end + 1;
     } else if (!ms_match_span(q, state, r, start, &match_end, &run_end)) {
-        if (q->has_lead) ms_note_candidate(scan, r, pattern, start);
+        if (q->has_lead) ms_note_unmatched_span(scan, r, q, pattern, start);
         return;
     }
     state->next_start = r->base + match_end;
@@ -162,25 +162,11 @@ static void ms_try_position(ms_scan *scan, ms_region *r, int64_t position) {
     const ms_tables *const t = scan->tables;
     const uint8_t pair[2] = {r->p[position], position + 1 < r->n ? r->p[position + 1] : 0};
     uint32_t group = t->find.pair_group[ms_load2(pair)];
-    if (group) ms_try_group(scan, r, &t->find.groups[group - 1], position);
+    if (group && group != t->one_byte) ms_try_group(scan, r, &t->find.groups[group - 1], position);
     if (t->has_single_bytes) {
         group = t->one_group[pair[0]];
         if (group) ms_try_group(scan, r, &t->find.groups[group - 1], position);
     }
-}
-
-/* ms_candidates where some fingerprints are a single byte: a position that holds one of these is left to the slow path. */
-static size_t ms_candidates_and_bytes(const ms_tables *t, const ms_region *r, const uint32_t *positions, size_t found, ms_candidate *candidates) {
-    const uint8_t *const block = r->p + r->block;
-    size_t count = 0, done = 0;
-    for (size_t i = 0; i < found; i++) {
-        if (!t->one_group[block[positions[i]]]) continue;
-        if (done < i) count += ms_candidates(t->level, &t->find, r, positions + done, i - done, candidates + count);
-        candidates[count++] = (ms_candidate){block + positions[i], &ms_at_edge};
-        done = i + 1;
-    }
-    if (done < found) count += ms_candidates(t->level, &t->find, r, positions + done, found - done, candidates + count);
-    return count;
 }
 
 /* Try positions of a block, at most MS_SOME_POSITIONS. The slow path takes those that the fast path leaves. */
@@ -193,8 +179,7 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
         return;
     }
     const ms_candidate *candidate = candidates;
-    const ms_candidate *const to = candidates + (t->has_single_bytes ? ms_candidates_and_bytes(t, r, positions, found, candidates)
-                                                                     : ms_candidates(t->level, &t->find, r, positions, found, candidates));
+    const ms_candidate *const to = candidates + ms_candidates(t->level, &t->find, r, positions, found, candidates);
     for (;; candidate++) {
         /* To enter the fast path for a candidate that it leaves at once costs fifty instructions. */
         for (; candidate < to && candidate->entry->fast == MS_NOT_FAST; candidate++)
@@ -204,7 +189,7 @@ static void ms_try_positions(ms_scan *scan, ms_region *r, const uint32_t *positi
         if (candidate == to) return;
         /* Of a nested literal, candidates within the run are passed over, and the value of one of them may be meant. */
         if (left.pattern == MS_LEFT_MISS && candidate->entry->is_nested)
-            ms_note_unmatched(scan, r, candidate->entry->pattern);
+            ms_note_unmatched(scan, r, candidate->entry->pattern, -1);
         else if (left.pattern == MS_LEFT_MISS) ms_note_candidate(scan, r, candidate->entry->pattern, candidate->position - r->p - candidate->entry->literal->place);
         else if (left.pattern < 0) ms_try_position(scan, r, candidate->position - r->p);
         else ms_put_value(scan, r, &t->patterns[left.pattern], &scan->states[left.pattern], left.pattern, left.start, left.end, left.value_start, left.value_end);

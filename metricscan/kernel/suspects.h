@@ -254,6 +254,11 @@ static void ms_add_deferred_miss(ms_scan *scan, int32_t companion, const ms_note
 static inline int ms_is_value_text(uint8_t byte) { return (byte > ' ' || byte == 0x1B) && byte != ';' && byte != '|'; }
 static inline int ms_is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
 
+/* Return whether this text stands at this place. */
+static inline int ms_holds_at(const uint8_t *p, int64_t at, int64_t end, const uint8_t *text, int64_t length) {
+    return end - at >= length && memcmp(p + at, text, (size_t)length) == 0;
+}
+
 /* Return whether a value that the pattern does not take may begin at this place, or behind the blanks that stand here. Its first byte is
  * that of a value. Behind the bytes of which the pattern takes any text, it goes on; if it did not, the pattern would have matched, unless
  * it does not take those blanks. Where the pattern says what follows, that stands within or behind it. If the answer is no, it is no for all
@@ -280,12 +285,19 @@ static inline int ms_may_be_other(const ms_pattern *q, const uint8_t *p, int64_t
         }
     }
     if (q->lead_out_length == 0) return 1;
-    /* In brackets blanks may stand, too. */
-    for (stop = at; stop < end && (ms_is_value_text(p[stop]) || ms_is_spaced_percent(p, stop, end)); stop++)
-        if (p[stop] == q->lead_out[0] || p[stop] == '(' || p[stop] == '[' || p[stop] == '<' || p[stop] == '>') return 1;
-    if (stop < end && p[stop] == q->lead_out[0]) return 1;
-    *barren = stop;
-    return 0;
+    /* In brackets blanks may stand, too, and one behind a sign such as ~, before the first digit or letter. */
+    int64_t begun = -1;
+    for (stop = at;; stop++) {
+        const int is_there = stop < end && p[stop] == q->lead_out[0];
+        if (is_there && (begun < 0 || ms_holds_at(p, stop, end, q->lead_out, q->lead_out_length))) return 1;
+        if (stop < end && p[stop] == ' ' && begun < 0 && stop > at && p[stop - 1] != ' ') continue;
+        if (stop >= end || !(ms_is_value_text(p[stop]) || ms_is_spaced_percent(p, stop, end))) {
+            *barren = is_there ? begun + 1 : stop;
+            return 0;
+        }
+        if (p[stop] == '(' || p[stop] == '[' || p[stop] == '<' || p[stop] == '>') return 1;
+        if (ms_is_digit(p[stop]) || ms_is_letter(p[stop])) begun = stop;
+    }
 }
 
 /* Return whether a value may end with the byte before this place, which is no blank: if that is a letter, it ends a number's unit, or one of
@@ -305,12 +317,28 @@ static int ms_may_end_value(const uint8_t *p, int64_t from, int64_t at) {
     return 0;
 }
 
+/* Return whether, from this place on, the text that stands behind the value follows what may be the last byte of one: no blank, no
+ * question mark, which progress bars print before the first step, and behind a blank or a sign no word. There a value may be a dash, or the
+ * object of a framework that ends in a name. */
+static int ms_may_lead_out(const ms_pattern *q, const uint8_t *p, int64_t record, int64_t at, int64_t end) {
+    const int64_t length = q->lead_in_length;
+    const int takes_words = length == 0 || ms_is_letter(q->lead_in[length - 1]);
+    for (; (at = (int64_t)ms_find(p, (size_t)at, (size_t)end, q->lead_out, (size_t)q->lead_out_length)) < end; at++) {
+        if (at == record || !ms_is_value_text(p[at - 1]) || p[at - 1] == '?') continue;
+        if (takes_words || p[at - 1] == '-' || ms_may_end_value(p, record, at)) return 1;
+        int64_t word = at;
+        while (word > record && ms_is_letter(p[word - 1])) word--;
+        if (word > record && (ms_is_digit(p[word - 1]) || p[word - 1] == '_' || p[word - 1] == '#')) return 1;
+    }
+    return 0;
+}
+
 /* Return whether the texts that stand before and behind the value are in the record, with what may be a value. This takes a tenth of the
  * time of a program. */
 static int ms_may_hold_value(const ms_pattern *q, const uint8_t *p, int64_t from, int64_t end) {
     int64_t barren = from, blanks = from;
     if (q->lead_in_length) {
-        if (q->lead_out_length > 1 && (int64_t)ms_find(p, (size_t)from, (size_t)end, q->lead_out, (size_t)q->lead_out_length) >= end) return 0;
+        if (q->lead_out_length > 1 && !ms_may_lead_out(q, p, from, from, end)) return 0;
         for (int64_t at = from; (at = (int64_t)ms_find(p, (size_t)at, (size_t)end, q->lead_in, (size_t)q->lead_in_length)) < end; at++) {
             int64_t value = at + q->lead_in_length;
             if (q->lead_in_blanks) {
@@ -359,9 +387,14 @@ static inline int ms_may_be_miss(const ms_pattern *q, const ms_region *r) {
     return q->has_near || (q->has_lead && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n));
 }
 
-/* ms_note_miss for a pattern whose program has not matched. */
-__attribute__((noinline)) static void ms_note_unmatched(ms_scan *scan, const ms_region *r, int32_t pattern) {
-    if (ms_may_be_miss(&scan->tables->patterns[pattern], r)) ms_note_miss(scan, r, pattern);
+/* ms_note_miss for a pattern whose program has not matched; the record's first literal of it stands at `start`. */
+__attribute__((noinline)) static void ms_note_unmatched(ms_scan *scan, const ms_region *r, int32_t pattern, int64_t start) {
+    const ms_pattern *q = &scan->tables->patterns[pattern];
+    if (!ms_may_be_miss(q, r)) return;
+    if (q->is_led_out && q->has_near && start >= r->record && !ms_may_lead_out(q, r->p, r->record, start, r->end) &&
+        !ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n))
+        return;
+    ms_note_miss(scan, r, pattern);
 }
 
 /* ms_note_miss, if what follows the candidate may be a value; each candidate of the record is given. */
@@ -379,6 +412,13 @@ __attribute__((noinline)) static void ms_note_candidate(ms_scan *scan, const ms_
         if (!may && !(ends_record && ms_may_be_cut(r->p + r->record, r->p + r->end, r->p + r->next, r->p + r->n))) return;
     }
     ms_note_miss(scan, r, pattern);
+}
+
+/* ms_note_candidate. Behind most literals no value of any kind begins. */
+static inline void ms_note_unmatched_span(ms_scan *scan, const ms_region *r, const ms_pattern *q, int32_t pattern, int64_t start) {
+    const int64_t value = start + q->lead_in_length;
+    if (q->is_led_in && q->has_near && value < r->end && !q->value_starts[r->p[value]]) return;
+    ms_note_candidate(scan, r, pattern, start);
 }
 
 /* The pattern has matched in the current record after all, and has no row there yet. */

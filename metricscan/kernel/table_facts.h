@@ -59,6 +59,7 @@ static void ms_add_use(ms_tables *t, ms_literal *literal, int32_t pattern) {
                        memcmp(q->program.lead_text, literal->text, (size_t)literal->length) == 0;
     q->is_led_in = q->literals == 1 && q->has_lead && !q->lead_in_blanks && q->lead_in_length == literal->length &&
                    memcmp(q->lead_in, literal->text, (size_t)literal->length) == 0;
+    q->is_led_out = q->literals == 1 && q->lead_out_length == literal->length && memcmp(q->lead_out, literal->text, (size_t)literal->length) == 0;
 }
 
 /* Set the masks and bytes by which two comparisons of eight bytes verify a literal. If it is longer than sixteen bytes, they show only that
@@ -169,6 +170,23 @@ static void ms_finish_group(ms_tables *t, int32_t index, ms_entry *to, int64_t e
         if (other != NULL) continue;
         ms_describe_entry(entry);
         ms_make_fast(t, entry);
+    }
+}
+
+/* All groups are there. Two bytes that begin with a fingerprint of one byte are candidates for the slow path. To look for such bytes among
+ * the positions, and to verify what lies between them, took as long as to try them. */
+static void ms_finish_groups(ms_tables *t, int32_t groups) {
+    if (!t->has_single_bytes) return;
+    t->one_byte = (uint32_t)groups + 1;
+    t->find.only[t->one_byte] = &ms_at_edge;
+    for (int first = 0; first < 256; first++) {
+        if (!t->one_group[first]) continue;
+        for (int second = 0; second < 256; second++) {
+            const uint8_t pair[2] = {(uint8_t)first, (uint8_t)second};
+            uint16_t *group = &t->find.pair_group[ms_load2(pair)];
+            if (*group) t->find.only[*group] = &ms_at_edge;
+            else *group = (uint16_t)t->one_byte;
+        }
     }
 }
 

@@ -120,6 +120,7 @@ typedef struct {
     int is_led_in;      /* it is the pattern's one literal, and no blanks may follow it */
     const uint8_t *lead_out;     /* the text that stands right behind the value, where the regex says so */
     int64_t lead_out_length;
+    int is_led_out; /* it is the pattern's one literal */
 } ms_pattern;
 
 /* ---- literals */
@@ -190,7 +191,8 @@ typedef struct { /* literals that share a fingerprint */
 
 typedef struct {
     uint16_t *pair_group;   /* fingerprint of two bytes -> group + 1 */
-    const ms_entry **only;  /* group + 1 -> the entry of its one literal, or ms_unknown; 0 -> ms_nowhere */
+    const ms_entry **only;  /* group + 1 -> the entry of its one literal, or ms_unknown; 0 -> ms_nowhere; of a fingerprint that begins with
+                             * one of a single byte, ms_at_edge: the slow path tries both */
     ms_group *groups;
     const ms_entry **heads; /* chains of entries, by the hash of their window */
 } ms_lookup;
@@ -215,6 +217,7 @@ typedef struct {
     int watching; /* patterns have companions */
     int has_literals;
     int has_single_bytes; /* fingerprints of one byte */
+    uint32_t one_byte;    /* then, what stands in find.pair_group for two bytes of which the first is one */
     int32_t matches;
     int32_t level;
     int terminators;             /* MS_LF or MS_UNIVERSAL */

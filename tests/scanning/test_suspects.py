@@ -19,7 +19,7 @@ from metricscan.definitions.surroundings import surroundings
 from metricscan.scanning import small_logs, threaded
 from metricscan.scanning.scanner import Scanner, _configured
 from metricscan.scanning.schema import SCHEMA
-from metricscan.scanning.suspects import MOST_CUT, MetricSuspects
+from metricscan.scanning.suspects import MOST_CUT, NEAR_MISS, MetricSuspects
 
 pytestmark = pytest.mark.filterwarnings("ignore::metricscan.DefinitionWarning")
 
@@ -312,6 +312,64 @@ def test_small_logs_together(tmp_path_factory, some):
                 assert own.cut_starts.tolist() == sorted(found.cut)
                 assert own.last_near_miss == found.last
                 assert own.unterminated_start == (found.unterminated[-1] if found.unterminated else None)
+
+
+LED_OUT = [
+    (r" ([0-9.]+)it/s", "it/s"),
+    (r"([0-9.]+)it/s", "it/s"),
+    (r" ([0-9]+) words/s", " words/s"),
+    (r"at ([0-9.]+)% examples", "% examples"),
+    (r"loss=([0-9.]+), acc", ", acc"),
+    (r"loss ([0-9.]+)it/s", "it/s"),
+    (r"x([0-9.]+)<x", "<x"),
+    (r"([0-9.]+)%", "%"),
+    (r"\[([0-9]+)\]x", "]x"),
+]
+LAST = [
+    "?",
+    "~ 5",
+    "~ ",
+    "5 ~ 5",
+    "effective",
+    "8 effective",
+    "-",
+    "--",
+    "nan ",
+    "DTensor(local_tensor=my_tensor",
+    "(0.5 s) 8",
+]
+LAST += [
+    "tensor(0.5, device='cuda:0')",
+    "<tf.Tensor: shape=(), numpy=0.9>",
+    "1.#INFmin",
+    "undefined",
+    "x_undefined",
+    "it/s",
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize(("regex", "behind"), LED_OUT)
+def test_a_near_miss_ends_before_the_text_behind_the_value(regex, behind, size):
+    plan = Scanner([f"m={regex}"]).watching_plan
+    ends = [behind, behind[:1], f"{behind[:1]} {behind}", f"?{behind}", f" x {behind} 5{behind}", ""]
+    names = [" ", "at ", "loss=", "loss ", "[", "at at ", ""]
+    values = [*VALUES, *LAST]
+    values.remove("50 %")
+    # where nothing stands before the value, a word is none, whatever it ends with
+    if regex.startswith("("):
+        values = [one for one in values if one not in ("DTensor(local_tensor=my_tensor", "1.#INFmin")]
+    else:
+        names.append("x")
+    lines = [f"{name}{value}{end}" for name in names for value in values for end in ends]
+    data = "\n".join(lines).encode() + b"\n"
+    core = plan.new_stream()
+    for at in range(0, len(data), size):
+        core.feed(data[at : at + size])
+    core.finish()
+    found = [np.asarray(columns) for pattern, columns in core.take() if pattern in plan.companions]
+    near = [start for rows in found for start in rows[3, (rows[0] & 0xFF) == NEAR_MISS].tolist()]
+    assert near == [place[2] for place in oracle.scan(definition_of(regex, False, False), data).near_misses]
 
 
 @pytest.mark.parametrize(
