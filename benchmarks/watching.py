@@ -67,8 +67,7 @@ def has_suspects(log: Log) -> bool:
     with log.scanner.watching_batches(log.data) as running:
         for _ in running:
             pass
-    assert running.suspects is not None
-    return bool(running.suspects.of_all()) or any(len(one.units) > 1 for one in running.stats.metrics.values())
+    return bool(running.found_suspects()) or any(len(one.units) > 1 for one in running.stats.metrics.values())
 
 
 def scan(log: Log, *, watches: bool) -> None:
@@ -77,8 +76,7 @@ def scan(log: Log, *, watches: bool) -> None:
         for _ in running:
             pass
     _ = running.stats
-    if running.suspects is not None:
-        running.suspects.of_all()
+    running.found_suspects()
 
 
 def times(some: list[Log], rounds: int) -> list[tuple[int, int]]:

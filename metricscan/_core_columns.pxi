@@ -94,12 +94,17 @@ cdef class FirstPlaces:
         So many rows of each are kept.
     hidden : int
         The patterns from this one on have no name.
+
+    Attributes
+    ----------
+    places : dict
+        By pattern line, offset and start of each of its first rows, as int64 in one bytes object.
     """
 
     cdef frozenset patterns
     cdef int64_t most
     cdef int32_t hidden
-    cdef dict places
+    cdef readonly dict places
 
     def __cinit__(self, frozenset patterns not None, int64_t most, int32_t hidden):
         self.patterns = patterns
@@ -129,7 +134,7 @@ cdef class FirstPlaces:
         return has_hidden
 
     def take(self):
-        """Return by pattern line, offset and start of each of its first rows, as int64 in one bytes object; and forget them."""
+        """Return the places, and forget them."""
         places = self.places
         self.places = {}
         return places

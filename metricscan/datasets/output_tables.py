@@ -125,5 +125,5 @@ def _scan(scanner: Scanner, file: FollowedFile) -> _Scan:
         name: [Unit(unit, first.text, first.path, first.line, first.offset) for unit, first in counts.units.items()]
         for name, counts in running.stats.metrics.items()
     }
-    suspects = {} if running.suspects is None else running.suspects.of_all()
+    suspects = running.found_suspects()
     return _Scan(file, batches, LogEvidence(file.path, crash, suspects), units)

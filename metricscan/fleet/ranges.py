@@ -92,7 +92,7 @@ def scan_range(log: Mapping[str, Any], scanner: Scanner, common: Mapping[str, An
                 is_unended = log["piece_of"] is not None and log["end"] is None and running.is_unended
             finally:
                 stats, newlines = running.stats, running.newlines
-                suspects = {} if running.suspects is None else running.suspects.of_all()
+                suspects = running.found_suspects()
     except SourceError as error:
         failure = error
     note = log_note(log, stats.bytes, stats.records, is_unended=is_unended)

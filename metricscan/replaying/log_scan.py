@@ -524,15 +524,14 @@ class LogScanner:
                 crash = running.crash()
                 if crash is not None:
                     self.crashes[by_stream.get("stderr", numbers[0])] = crash
-        if running.suspects is not None:
-            if None in by_stream:
-                self._note_suspects(numbers[0], running)
-            elif export is not None:
-                for part, found in running.suspects.by_part().items():
-                    number = scan.number_of(part)
-                    if number is not None and is_wanted(number):
-                        is_earlier = number not in numbers
-                        self.suspects[number] = merged(self.suspects.get(number, {}), found) if is_earlier else found
+        if None in by_stream:
+            self._note_suspects(numbers[0], running)
+        elif export is not None and running.suspects is not None:
+            for part, found in running.suspects.by_part().items():
+                number = scan.number_of(part)
+                if number is not None and is_wanted(number):
+                    is_earlier = number not in numbers
+                    self.suspects[number] = merged(self.suspects.get(number, {}), found) if is_earlier else found
         if None in by_stream:
             span = None if export is None else span_of(export.spans)
             yield numbers[0], Ended(stats, failure, span, is_export=export is not None)
@@ -575,7 +574,7 @@ class LogScanner:
             return None
 
     def _note_suspects(self, number: int, running: Batches) -> None:
-        found = {} if running.suspects is None else running.suspects.of_all()
+        found = running.found_suspects()
         if found:
             self.suspects[number] = found
 

@@ -45,7 +45,7 @@ def cut_starts(scanner: Scanner, data: bytes) -> dict[str, set[int]]:
     running = scanner.watching_batches(data, threads=1)
     for _ in running:
         pass
-    some = {} if running.suspects is None else running.suspects.of_all()
+    some = running.found_suspects()
     return {
         name: {start for start in one.cut_starts.tolist() if number_in_groups(data, start)}
         for name, one in some.items()

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from metricscan.scanning.options import Ansi, Escape, Matches, Newline
 
 
+#: The first row without a unit is looked for among so many rows; those before it are cut values.
+FIRST_ROWS = 64
+
+
 class Explanation(NamedTuple):
     """How one pattern is decided, and why cheaper strategies were declined.
 
@@ -213,6 +217,11 @@ class Plan(NamedTuple):
             return LabelStream(self.engine, resolver, labels, at_beginning=at_beginning, in_batches=in_batches)
         return _core.Stream(self.engine, resolver, at_beginning=at_beginning, in_batches=in_batches, trace=trace)
 
+    def first_places(self) -> _core.FirstPlaces:
+        """What keeps the first rows of the metrics whose values may have units."""
+        # hidden are the companions, and the pattern of records that say that lines are missing
+        return _core.FirstPlaces(self.with_units, FIRST_ROWS, len(self.names) - len(self.companions) - 1)
+
     def sharing_regex_time(self, time: RegexTime | None) -> Plan:
         """A plan whose streams have this CPU time of ``regex`` together, if they share none already."""
         return self._replace(resolver=self.resolver.sharing(time))
@@ -325,13 +334,15 @@ def build(
                 doubt,
             )
         )
+    # a record that was rewritten is rewritten again where it is scanned alone
+    named = () if always or escape != "none" or ansi != "keep" else tuple(users)
     companions: dict[int, int] = {}
     dropped: DroppedLines | None = None
     dropping: int | None = None
     others: dict[int, Callable[[bytes], list[Found]]] = {}
     if watch_beside is not None:
         companions = add_companions(rows, deciders, list(names), users, search)
-        dropping, dropped = len(rows), DroppedLines(partial(watch_beside.new_stream, at_beginning=False))
+        dropping, dropped = len(rows), DroppedLines(partial(watch_beside.new_stream, at_beginning=False), named)
         others[dropping] = dropped.find
         rows.append(Pattern("confirm"))
         for literal in DROPPING:

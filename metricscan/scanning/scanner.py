@@ -325,11 +325,9 @@ class Scanner:
         plan: Plan | None = None,
     ) -> Batches:
         """Scan an input, or a range of its bytes, as :meth:`batches` does, and look for suspects; for this package alone."""
-        plan, settings = (
-            plan or self.watching_plan,
-            {"chunk_bytes": self._chunk_bytes, "max_decompressed": max_decompressed},
-        )
-        return Batches(plan, source, threads, input_format, between=between, in_order=in_order, again=again, **settings)
+        use = plan or self.watching_plan
+        sizes = {"chunk_bytes": self._chunk_bytes, "max_decompressed": max_decompressed}
+        return Batches(use, source, threads, input_format, between=between, in_order=in_order, again=again, **sizes)
 
     # ---- one input, as it arrives
 

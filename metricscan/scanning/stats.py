@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_SAMPLES = 5
+#: Of a row: line, offset and start.
+PLACE = struct.Struct("=3q")
 
 
 class Sample(NamedTuple):
@@ -87,6 +90,8 @@ class MetricStats:
     """
 
     __slots__ = (
+        "_first_value",
+        "_units",
         "cut_lines",
         "cut_values",
         "failed",
@@ -96,7 +101,6 @@ class MetricStats:
         "samples",
         "suspects",
         "timeouts",
-        "units",
         "unparsed",
         "unterminated",
     )
@@ -118,7 +122,25 @@ class MetricStats:
         self.samples = list(samples)
         self.near_misses = self.cut_values = self.unterminated = self.cut_lines = 0
         self.suspects: list[Suspect] = []
-        self.units: dict[str, Suspect] = {}
+        self._units: dict[str, Suspect] = {}
+        # a path, and line, offset and start as bytes: where no value has a unit, which is so in most logs
+        self._first_value: tuple[str, bytes] | None = None
+
+    @property
+    def units(self) -> dict[str, Suspect]:
+        """The first value with each unit."""
+        if self._first_value is not None:
+            path, place = self._first_value
+            self.units = {"": Suspect("unit", "", path, *PLACE.unpack_from(place))}
+        return self._units
+
+    @units.setter
+    def units(self, units: dict[str, Suspect]) -> None:
+        self._units, self._first_value = units, None
+
+    def set_first_value(self, path: str, place: bytes) -> None:
+        """Say that no value has a unit, and where the first one stands: in this log; line, offset and start begin the bytes."""
+        self._first_value = path, place
 
     def counts(self) -> dict[str, int]:
         """All counts, without samples."""
@@ -140,13 +162,15 @@ class MetricStats:
         self.cut_lines += other.cut_lines
         if other.suspects:
             self.suspects = some_of_each_kind(self.suspects + other.suspects)
-        if other.units:
+        is_known = other._first_value is not None and (self._first_value is not None or "" in self._units)
+        if not is_known and other.units:
             self.units = {**self.units, **{unit: one for unit, one in other.units.items() if unit not in self.units}}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MetricStats):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        names = (*(name for name in self.__slots__ if name[0] != "_"), "units")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -5,13 +5,13 @@ The core writes them to the rows of companions (kernel/suspects.h). Here they ar
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from metricscan import _core
-from metricscan.scanning.stats import Suspect, SuspectKind, some_of_each_kind
+from metricscan.scanning.plan import FIRST_ROWS
+from metricscan.scanning.stats import PLACE, Suspect, SuspectKind, some_of_each_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,10 +54,6 @@ _KINDS: dict[int, SuspectKind] = {
 MOST_CUT = 65_536
 #: So many units of a metric are told apart.
 MOST_UNITS = 16
-# Of a row: line, offset and start.
-_PLACE = struct.Struct("=3q")
-# The first row without a unit is looked for among so many rows; those before it are cut values.
-_FIRST_ROWS = 64
 
 
 class MetricSuspects:
@@ -191,9 +187,11 @@ class Suspects:
         One that watches.
     paths : str, or sequence of str
         The name of the input, or of each.
+    first : FirstPlaces, optional
+        Has been told all rows that left streams so far, and will be; else all rows come by :meth:`takes`.
     """
 
-    def __init__(self, plan: Plan, paths: str | Sequence[str]) -> None:
+    def __init__(self, plan: Plan, paths: str | Sequence[str], first: _core.FirstPlaces | None = None) -> None:
         self._plan = plan
         self._paths = paths
         self._parts: dict[int, dict[int, MetricSuspects]] = {}
@@ -207,7 +205,7 @@ class Suspects:
         # of the stream that is being scanned, per pattern: the first rows, the first values that
         # are cut behind, the first place of each unit
         self._first: dict[int, _FirstRows] = {}
-        self._first_places = _core.FirstPlaces(plan.with_units, _FIRST_ROWS, min(plan.companions))
+        self._first_places = first
         self._cut: dict[int, set[int]] = {}
         self._events: dict[int, dict[int, tuple[int, _Place]]] = {}
 
@@ -220,17 +218,11 @@ class Suspects:
         if pattern in self._plan.companions or pattern == self._plan.dropping:
             return rows
         if pattern in self._plan.with_units and not self._has_first(pattern):
-            return min(rows, _FIRST_ROWS)
+            return min(rows, FIRST_ROWS)
         return 0
 
     def _has_first(self, pattern: int) -> bool:
         return pattern in self._first and self._first[pattern].are_all
-
-    def visible(self, taken: list[tuple[int, _core.Columns]]) -> list[tuple[int, _core.Columns]]:
-        """Take rows that left a stream if they are those of hidden patterns, and return the others."""
-        if not self._first_places.add(taken):
-            return taken
-        return [(pattern, columns) for pattern, columns in taken if not self._takes_hidden(pattern, columns)]
 
     def takes(self, pattern: int, rows: Any, parts: Array, order: Array | None = None) -> bool:
         """Take rows of several inputs if they are those of a hidden pattern, and return whether they are.
@@ -245,13 +237,14 @@ class Suspects:
         order : int64 array, optional
             The starts of the rows in the stream, if ``rows`` has those in their inputs.
         """
-        if self._takes_hidden(pattern, rows, parts, order):
+        if self.takes_hidden(pattern, rows, parts, order):
             return True
         if pattern in self._plan.with_units and not self._has_first(pattern):
             self._first.setdefault(pattern, _FirstRows()).add(rows, parts, order)
         return False
 
-    def _takes_hidden(self, pattern: int, rows: Any, parts: Array | None = None, order: Array | None = None) -> bool:
+    def takes_hidden(self, pattern: int, rows: Any, parts: Array | None = None, order: Array | None = None) -> bool:
+        """Do what :meth:`takes` does, but take no note of the first rows of other patterns."""
         watched = self._plan.companions.get(pattern)
         if watched is None:
             if pattern != self._plan.dropping:
@@ -268,9 +261,9 @@ class Suspects:
             counts[1] += len(np.unique(order[_ARE_CUT[kinds]]))
             without_unit = order[ARE_CUT_BEHIND[kinds]]
             cut = self._cut.setdefault(watched, set())
-            if len(cut) < _FIRST_ROWS:
+            if len(cut) < FIRST_ROWS:
                 # those of the first rows are among the first ones
-                cut.update(without_unit[:_FIRST_ROWS].tolist())
+                cut.update(without_unit[:FIRST_ROWS].tolist())
         counts[2] += of_kind[UNTERMINATED]
         counts[3] += sum(of_kind[kind] for kind in CUT_LINE)
         if of_kind[UNIT]:
@@ -322,7 +315,7 @@ class Suspects:
 
     def end_stream(self) -> None:
         """Note that the next rows and samples are those of another stream, whose inputs follow or are later parts of this one."""
-        without_unit = self._first_places.take()
+        without_unit = {} if self._first_places is None else self._first_places.take()
         if not (self._first or self._cut or self._events or self._units or self._without_unit):
             # in most logs nothing else is found
             self._without_unit = without_unit
@@ -366,7 +359,7 @@ class Suspects:
         return units
 
     def _first_without_unit(self, places: bytes) -> Suspect:
-        return self._suspect("unit", "", (0, *_PLACE.unpack_from(places)))
+        return self._suspect("unit", "", (0, *PLACE.unpack_from(places)))
 
     def of(self, part: int) -> LogSuspects:
         """The suspects of one input."""
@@ -434,12 +427,12 @@ class _FirstRows:
         self._pieces: list[Array] = []
 
     def add(self, rows: Any, parts: Array, order: Array | None) -> None:
-        """Add the next rows of the stream; those beyond ``_FIRST_ROWS`` are of no use."""
-        most = _FIRST_ROWS - self._rows
+        """Add the next rows of the stream; those beyond ``FIRST_ROWS`` are of no use."""
+        most = FIRST_ROWS - self._rows
         line, offset, start = np.asarray(rows)[1:4, :most]
         self._pieces.append(np.array([start if order is None else order[:most], parts[:most], line, offset, start]))
         self._rows += len(line)
-        self.are_all = self._rows >= _FIRST_ROWS
+        self.are_all = self._rows >= FIRST_ROWS
 
     def whole(self, cut: AbstractSet[int]) -> tuple[int, _Place] | None:
         """The first one that is not cut, by its order in the stream, with its place."""
@@ -454,7 +447,7 @@ class _FirstRows:
 
 def _first_whole(places: bytes, cut: AbstractSet[int]) -> tuple[int, _Place] | None:
     """The first row of one input that is not cut, by its start, with its place."""
-    rows = _PLACE.iter_unpack(places)
+    rows = PLACE.iter_unpack(places)
     return next(((start, (0, line, offset, start)) for line, offset, start in rows if start not in cut), None)
 
 

@@ -67,6 +67,17 @@ def test_each_writer_is_known(tmp_path, record, message):
     assert dropped(replayed(tmp_path, f"loss 0.9\n{record}\n")) == [(message, 2, 9)]
 
 
+@pytest.mark.parametrize("options", [{}, {"ansi": "strip"}, {"escape": "syslog"}, {"matches": "last"}])
+@pytest.mark.parametrize(
+    "regex", ["loss ([0-9.]+)", "(?i)LOSS ([0-9.]+)", "(?:loss|nll) ([0-9.]+)", "l[ou]ss ([0-9.]+)", r"([0-9.]+) \["]
+)
+def test_of_definitions_with_and_without_literals(tmp_path, regex, options):
+    scanner = Scanner([f"loss={regex}"], **options)
+    tree(tmp_path, {"a.log": f"loss 0.9 [\n{RAY}\n{WARNING}\n"})
+    result = replay(tmp_path / "a.log", scanner, objective=Objective("loss", "Minimize", "min"))
+    assert [one[1:] for one in dropped(result)] == [(2, 11)]
+
+
 @pytest.mark.parametrize("number", ["1", "123456789012345"])
 @pytest.mark.parametrize("record", [RAY, RSYSLOG, JOURNALD, IMJOURNAL, IMUXSOCK])
 def test_a_mark_is_found_wherever_it_stands_in_a_record(tmp_path, record, number):
