@@ -48,6 +48,8 @@ _WHICH = frozenset(
 )
 _TINY, _NEGATIVE, _PLAIN = "1.5e-05", "-1.5", "1.5"
 _NUMBERS = (_PLAIN, "12.75", "7", "0.25")
+# Before a number that is no part of a word or of another number.
+_BOUNDARY = r"(?<![\w.+-])"
 
 
 class Finding(NamedTuple):
@@ -143,11 +145,14 @@ def value_mends(definition: RegexParts, *, in_groups: bool = False) -> tuple[Men
     last = before[-1] if before else None
     if last is not None and last.kind in ("any", "class", "escape") and last.quantifier in ("*", "+"):
         mends.append(Mend((body, (last.stop, last.stop, "?")), reads_numbers=True, in_groups=in_groups))
-        bounded = (opened, opened, r"(?<![\w.+-])")
+        bounded = (opened, opened, _BOUNDARY)
         mends.append(Mend((body, bounded), reads_numbers=True, in_groups=in_groups))
         if last.kind != "any":
             # a word with digits in it may stand before the number: np.int64(4264)
             mends.append(Mend((body, (last.start, last.stop, ".*?"), bounded), reads_numbers=True, in_groups=in_groups))
+    elif last is not None and last.kind in ("any", "class", "escape") and last.quantifier in ("*?", "+?"):
+        # so it may before one that is found as soon as possible
+        mends.append(Mend((body, (opened, opened, _BOUNDARY)), reads_numbers=True, in_groups=in_groups))
     return tuple(mends)
 
 

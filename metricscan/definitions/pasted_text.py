@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHORTEST = 3
 # Classes and groups that are text hold no ranges and no quantifiers: [val], (%), (top-1), but not [0-9] or (.*).
-_TEXT_CLASS = re.compile(r"\[[^\]\[\\^]{2,}\]")
+_TEXT_CLASS = re.compile(r"\[[^\]\[\\^]+\]")
 _TEXT_GROUP = re.compile(r"\([^()\\?*+|\[\]]*\)")
 _RANGE = re.compile(r"0-9|a-z|A-Z")
 

@@ -145,10 +145,11 @@ def name_runs(regex: str, tokens: Sequence[Token], until: int) -> list[NameRun]:
             continue
         if literal and open_before:
             found.append(NameRun(literal, start))
-        literal = ""
+        literal_before, literal = bool(literal), ""
         if token.kind == "flags":
             continue
-        open_before = _takes_names(token)
+        # the point of np.float64 is one character, and what stands before it is said
+        open_before = _takes_names(token) and not (literal_before and token.kind == "any" and not token.quantifier)
     if literal and open_before:
         found.append(NameRun(literal, start))
     return [run for run in found if re.match(r"\w", run.literal) and re.search(r"[^\W\d]", run.literal)]

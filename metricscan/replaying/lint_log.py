@@ -57,9 +57,12 @@ _MOST_KEPT = 64 << 20
 _ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 # What older programs print without: HF Trainer 5 prints 'eval_loss': '0.2041'.
 _QUOTE = "[\"']?"
+# What libraries print around one: tensor(0.5), np.float64(0.5).
+_CALL = r"(?:[A-Za-z_][\w.]{0,30}\()?"
 _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
-_LONGEST_ESCAPE = 40
+_LONGEST_ESCAPE = _LONGEST_CALL = 40
 _NUMBER_IN_QUOTES = re.compile(rb"""(["'])(?:%b|[-+]?(?i:nan|inf(?:inity)?))\1""" % NUMBER.encode())
+_NUMBER_IN_CALL = re.compile(rb"(?<![\w.])[A-Za-z_][\w.]{0,30}\((?=%b|[-+]?(?i:nan|inf(?:inity)?))" % NUMBER.encode())
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
 # What closes a value or a sentence, or separates it from the next: 0.5], 0.5,acc=1, "0.5.". Digits behind it may belong to the
 # number: 1,234.5, 12:30, 1.2.3.
@@ -219,6 +222,11 @@ class _Seen:
         if self.more["quoted"]:
             reason = f"quotes around the value exclude {self.more['quoted']:,} more, as in {self.lines['quoted']}"
             found.append(Draft("quotes-around-value", reason, self.variants["quoted"]))
+        if self.more["called"]:
+            reason = (
+                f"what is printed around the value excludes {self.more['called']:,} more, as in {self.lines['called']}"
+            )
+            found.append(Draft("call-around-value", reason, self.variants["called"]))
         if self.more["stripped"]:
             more = f"{self.more['stripped']:,} more, as in {self.lines['stripped']}"
             reason = f"escape sequences within what it names exclude {more}: "
@@ -238,7 +246,7 @@ class _Seen:
             found.append(
                 Draft("unescaped-text", reason + f"{count:,} of {self.rows:,} values have no such text before them")
             )
-        if self.more["lines"] and not self.rows:
+        if self.more["lines"] and not self.rows and not self.more["past"]:
             reason = f"what it names never stands in one record; the last of it does, as in {self.lines['lines']}"
             found.append(Draft("spans-lines", reason, self.variants["lines"]))
         return found
@@ -310,9 +318,13 @@ def _variants(definition: RegexParts) -> dict[str, tuple[Mend, ...]]:
         found["past"] = (start,)
     values = value_mends(definition)
     if values:
-        opened = definition.groups[definition.group][0]
+        opened, _, end = definition.groups[definition.group]
         found["between"] = (Mend((*values[0].edits, (opened, opened, _ESCAPES)), reads_numbers=True),)
-        found["quoted"] = (Mend((*values[0].edits, (opened, opened, _QUOTE)), reads_numbers=True),)
+        # where more follows the value, the quote behind it stands in between
+        closing = ((end + 1, end + 1, _QUOTE),) if end + 1 < len(regex) else ()
+        found["quoted"] = (Mend((*values[0].edits, (opened, opened, _QUOTE), *closing), reads_numbers=True),)
+        if not closing:
+            found["called"] = (Mend((*values[0].edits, (opened, opened, _CALL)), reads_numbers=True),)
         before = [token for token in definition.tokens if token.stop <= opened]
         open_ = [token for token in before if token.quantifier and token.text in (".", r"[\s\S]", r"[\S\s]", r"[^}]")]
         is_single = not any(token.kind == "bar" for token in definition.tokens)
@@ -325,9 +337,11 @@ def _look_for_more(
     scanner: Scanner, seen: dict[str, _Seen], data: bytes, rows: dict[str, Rows], of_messages: str
 ) -> None:
     stands = {"past": stands_behind_prefix, "between": _stands_behind_escape, "quoted": _stands_in_quotes}
+    stands["called"] = _stands_in_call
     has_escapes = any(begin in data for begin in (b"\x1b[", b"#033[", b"#015"))
     has_quotes = _NUMBER_IN_QUOTES.search(data) is not None
-    for kind in ("past", "between", "quoted", "lines"):
+    has_calls = _NUMBER_IN_CALL.search(data) is not None
+    for kind in ("past", "between", "quoted", "called", "lines"):
         variants = {
             name: better
             for name, one in seen.items()
@@ -335,6 +349,7 @@ def _look_for_more(
             and not (kind == "lines" and len(rows[name]))
             and not (kind == "between" and not has_escapes)
             and not (kind == "quoted" and not has_quotes)
+            and not (kind == "called" and not has_calls)
             if (better := applied(one.definition.regex, one.variants[kind][:1])) is not None
         }
         for name, more in _more(scanner, variants, data, rows).items():
@@ -405,3 +420,8 @@ def _stands_behind_escape(definition: RegexParts, data: bytes, row: Row) -> bool
 
 def _stands_in_quotes(definition: RegexParts, data: bytes, row: Row) -> bool:
     return _NUMBER_IN_QUOTES.match(data, max(row.offset, row.start - 1)) is not None
+
+
+def _stands_in_call(definition: RegexParts, data: bytes, row: Row) -> bool:
+    begin = max(row.offset, row.start - _LONGEST_CALL)
+    return any(found.end() == row.start for found in _NUMBER_IN_CALL.finditer(data, begin, row.start + _LONGEST_CALL))

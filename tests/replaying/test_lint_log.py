@@ -152,6 +152,48 @@ def test_what_stands_in_no_quotes(tmp_path, log):
     assert "quotes-around-value" not in found_in
 
 
+CALL = r"(?:[A-Za-z_][\w.]{0,30}\()?"
+
+
+@pytest.mark.parametrize(
+    ("log", "regex", "better"),
+    [
+        (b"loss tensor(0.5, device='cuda:0')\nloss 1\n", r"loss (\S+)", f"loss {CALL}({VALUE})"),
+        (b"loss np.float32(nan)\n", "loss ([0-9.]+)", f"loss {CALL}({VALUE})"),
+        (b"mean: np.float64(0.5)\n", r"mean:.*?([\d.]+)", f"mean:.*?{CALL}({VALUE})"),
+    ],
+)
+def test_a_call_around_the_value(tmp_path, log, regex, better):
+    codes = dict(found(tmp_path, log, f"loss={regex}")["loss"])
+    assert codes["call-around-value"] == better
+    for other in (b"f(0.5) loss 1\n", b"loss f(x)\n"):
+        assert "call-around-value" not in dict(found(tmp_path, other, f"loss={regex}").get("loss", []))
+
+
+def test_quotes_before_text_that_follows_the_value(tmp_path):
+    log = b"{'eval_loss': '0.25', 'epoch': '1'}\n{'eval_loss': 0.5, 'epoch': 2}\n"
+    for regex in (r"'eval_loss': (\S+),", r"'eval_loss': ([0-9.]+),"):
+        better = dict(found(tmp_path, log, f"loss={regex}")["loss"])["quotes-around-value"]
+        assert Scanner([f"loss={better}"]).scan(log)["loss"]["value"].to_pylist() == [0.25, 0.5]
+
+
+def test_findings_that_are_none(tmp_path):
+    # the parts stand in one record, behind a prefix
+    log = b"[1,0]<stdout>:Training> Total reward=5.5, Steps\n"
+    assert [code for code, _ in found(tmp_path, log, "r=^Training>.*reward=(.*?),")["r"]] == ["start-behind-prefix"]
+    # the point of the regex is that of the name
+    assert [code for code, _ in found(tmp_path, b"m: np.float64(0.5)\n", r"m=m: np.float64\((\d)")["m"]] == [
+        "cut-number"
+    ]
+
+
+def test_a_set_of_one_letter_that_is_text(tmp_path):
+    assert found(tmp_path, b"acc [%]: 91\n", r"acc=acc [%]: (\S+)") == {
+        "acc": [("unescaped-text", r"acc \[%\]: (\S+)")]
+    }
+    assert found(tmp_path, b"acc: 91\n", r"acc=acc[:] (\S+)") == {}
+
+
 def test_escapes_within_the_name(tmp_path):
     log = b"acc: 0.25\n\x1b[1macc\x1b[0m: 0.5\n\x1b[1macc:\x1b[0m 0.75\n"
     (finding,) = lint_log(Scanner([r"acc=acc: (\S+)"]), written(tmp_path, log))["acc"]
