@@ -205,6 +205,6 @@ def _fed(log: bytes, ends: list[int], options: dict[str, Any]) -> tuple[Any, ...
     # a record of one stream may end within that of another, and rows of both may come with one chunk or two
     rows.sort(key=lambda row: row.stream)
     counts = {name: (one.rows, one.unparsed) for name, one in stream.stats.metrics.items()}
-    if error is not None:
-        return rows, error.offset, counts
-    return rows, stream.stats.records, counts, None if stream.error is None else stream.error.offset
+    # what cannot be read on may be known when the chunk that follows has come, or at the end
+    error = error or stream.error
+    return rows, counts, stream.stats.records if error is None else error.offset

@@ -209,6 +209,16 @@ def _rebuilt(kind: type[MetricscanError], message: str, attributes: dict[str, An
     return error
 
 
+def check_kind(value: object, kind: type) -> None:
+    """Raise a TypeError if a value is of another kind.
+
+    >>> check_kind("a", str)
+    """
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise TypeError(f"{article} {kind.__name__} was expected, not {type(value).__name__}")
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name that was probably meant; None if none is similar.
 
@@ -217,6 +227,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """
     import difflib
 
+    if not isinstance(name, str):
+        return None
     known = list(names)
     other_case = [one for one in known if one.casefold() == name.casefold()]
     return next(iter(other_case or difflib.get_close_matches(name, known, 1)), None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -111,8 +111,11 @@ def parse_scope(text: str) -> Scope:
     )
 
 
-def _is_finite(number: object) -> bool:
-    return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+def is_finite(number: object) -> bool:
+    """Whether it is a number that a float can be, and neither infinite nor not a number."""
+    # a larger int is no float
+    most = sys.float_info.max
+    return isinstance(number, (int, float)) and not isinstance(number, bool) and -most <= number <= most
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,7 @@ class Objective:
         elif self.restarts != "keep" and self.step is None:
             errors.append(f"restarts={self.restarts!r} needs step=NAME (--step NAME), the metric that counts the steps")
         if self.from_step is not None:
-            if not _is_finite(self.from_step):
+            if not is_finite(self.from_step):
                 errors.append(f"from_step={self.from_step!r}: a number was expected")
             elif self.step is None:
                 errors.append(
@@ -235,7 +238,7 @@ class Objective:
                 "needs target=NUMBER" if self.target is None else f"and target={self.target!r}: 'Target' was expected"
             )
             errors.append(f"goal={self.goal!r} {what}")
-        elif self.target is not None and not _is_finite(self.target):
+        elif self.target is not None and not is_finite(self.target):
             errors.append(f"target={self.target!r}: a number was expected")
         if self.is_formula and isinstance(self.metric, str):
             try:

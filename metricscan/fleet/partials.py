@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from metricscan.datasets.rows import Rows
 from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.definitions.objective import Objective
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import OptionError, SourceError, check_kind
 from metricscan.fleet import facts
 from metricscan.fleet.outcomes import DECIDED, as_column
 from metricscan.fleet.ranges import with_lines
@@ -97,6 +97,8 @@ def decide(
 def decide_scan(scan: Scan, objective: Objective | None, at_best: str | Sequence[str]) -> pa.Table:
     """Decide the jobs of a scan as :func:`decide` does."""
     facts_of = scan.facts
+    if objective is not None:
+        check_kind(objective, Objective)
     if not facts_of.num_rows:
         return PARTIAL.empty_table()
     wanted = tuple(dict.fromkeys([at_best] if isinstance(at_best, str) else at_best))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metricscan import __version__
-from metricscan.errors import OptionError, SourceError
+from metricscan.errors import OptionError, SourceError, check_kind
 from metricscan.fleet.found import facts_table, log_note
 from metricscan.fleet.ranges import scan_range
 from metricscan.fleet.rows import LogNames, Scan, merged_rows
@@ -23,6 +23,7 @@ from metricscan.replaying.log_scan import LogScanner
 from metricscan.replaying.progress import ProgressCounter
 from metricscan.replaying.schedule import Schedule
 from metricscan.replaying.second_start import Restarts
+from metricscan.scanning.scanner import Scanner
 from metricscan.scanning.small_logs import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from metricscan.logs.archives import Archive
     from metricscan.logs.source import Source
     from metricscan.scanning.options import InputFormat
-    from metricscan.scanning.scanner import Scanner
 
 
 def scan_batch(
@@ -94,6 +94,7 @@ def scan_of(
 
     ``wanted`` are the metrics whose rows are of use; None: all.
     """
+    check_kind(scanner, Scanner)
     listed, contents = _listed(logs)
     rows = listed.to_pylist()
     common = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metricscan.errors import OptionError, nearest
+from metricscan.definitions.objective import is_finite
+from metricscan.errors import OptionError, nearest, quoted
 from metricscan.ranking.doubts import KINDS
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Conditions(NamedTuple):
         """
         errors, hint = [], None
         if min_step is not None:
-            if isinstance(min_step, bool) or not isinstance(min_step, (int, float)) or not math.isfinite(min_step):
-                errors.append(f"min_step={min_step!r}: a number was expected")
+            if not is_finite(min_step):
+                errors.append(f"min_step={quoted(min_step)}: a number was expected")
             elif objective is not None and objective.step is None:
                 errors.append(f"min_step={min_step!r} needs step=NAME (--step NAME), the metric that counts the steps")
         kinds = (exclude_doubts,) if isinstance(exclude_doubts, str) else tuple(exclude_doubts)

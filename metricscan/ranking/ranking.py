@@ -14,7 +14,7 @@ from metricscan.datasets.dataset import Dataset, OutOfOrderError, StreamNumbers
 from metricscan.datasets.rows import Rows, codes_of, numbered
 from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.definitions.objective import Objective
-from metricscan.errors import DoubtWarning, OptionError, nearest, quoted
+from metricscan.errors import DoubtWarning, OptionError, check_kind, nearest, quoted
 from metricscan.logs.natural import natural_ranks
 from metricscan.ranking.at_best import checked_names, columns_of, with_parts
 from metricscan.ranking.attempts import LastAttempts, superseded_in
@@ -192,7 +192,7 @@ def ranked(
     conditions = Conditions.checked(objective, completed_only, min_step, exclude_doubts)
     if jobs is None:
         jobs = tables.facts if isinstance(tables, Dataset) else getattr(tables, "jobs", ())
-    facts: dict[str, Known] = {job.name: job for job in jobs}
+    facts = {job.name: job for job in _checked_jobs(jobs)}
     evidence = getattr(tables, "evidence", None)
     if evidence is not None and (
         unknown := [one for one in unknown_kinds(evidence, objective) if one in conditions.exclude_doubts]
@@ -423,10 +423,16 @@ def log_of(logs: Iterable[Log], row: Mapping[str, Any]) -> Log | None:
     return next((log for log in logs if (log.stream, log.part) == (row["stream"], piece)), None)
 
 
+def _checked_jobs(jobs: Iterable[Known]) -> Iterator[Known]:
+    for job in jobs:
+        if not isinstance(getattr(job, "name", None), str):
+            raise TypeError(f"jobs: a job with a name was expected, not {type(job).__name__}")
+        yield job
+
+
 def check_metric(objective: Objective, names: Sequence[str], labels: Sequence[str] = ()) -> None:
     """Raise an OptionError if the objective or its step is not a metric, or is a label."""
-    if not isinstance(objective, Objective):
-        raise TypeError(f"an Objective was expected, not {type(objective).__name__}")
+    check_kind(objective, Objective)
     errors, hints = [], []
     formula = objective.formula
     of_objective = [("objective", name) for name in objective.metrics]

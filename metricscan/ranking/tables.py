@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from metricscan.datasets.dataset import Dataset
 from metricscan.definitions.blocks import BLOCK
-from metricscan.errors import OptionError
+from metricscan.errors import OptionError, check_kind
 
 _COLUMNS = ("job", "stream", "value", "line", "offset", "start", "time")
 
@@ -59,6 +59,7 @@ def blocks_of(tables: Mapping[str, pa.Table]) -> pa.Table:
 
 def is_label(table: pa.Table) -> bool:
     """Whether the values of a table are text."""
+    check_kind(table, pa.Table)
     return bool(pa.types.is_string(table.schema.field("value").type))
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from metricscan.datasets.dataset import Dataset
 from metricscan.datasets.row_difference import MetricDifference, RowComparison
 from metricscan.definitions.blocks import BLOCK, RUN
-from metricscan.errors import OptionError, SourceError
+from metricscan.definitions.objective import Objective
+from metricscan.errors import OptionError, SourceError, check_kind
 from metricscan.logs.compression import MAX_DECOMPRESSED
 from metricscan.logs.job import Notice, is_read_once
 from metricscan.logs.survey import given_paths
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from metricscan.datasets.row_difference import RowSample
-    from metricscan.definitions.objective import Objective
     from metricscan.scanning.options import InputFormat
 
 #: How many rows of each kind are shown for each metric and job.
@@ -127,6 +127,9 @@ def diff(
     >>> found.metrics["loss"].jobs["a"].samples[0].line
     2
     """
+    for one in objective if isinstance(objective, tuple) else (objective,):
+        if one is not None:
+            check_kind(one, Objective)
     if on is None:
         return _between(Dataset(a), Dataset(b), objective, samples)
     from tempfile import TemporaryDirectory

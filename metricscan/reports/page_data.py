@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from metricscan.datasets.dataset import Dataset
 from metricscan.definitions.blocks import BLOCK, RUN
 from metricscan.definitions.objective import Objective
+from metricscan.errors import check_kind
 from metricscan.logs.members import counted
 from metricscan.ranking.at_best import PREFIX
 from metricscan.ranking.copies import messages_of_copies
@@ -86,7 +87,9 @@ def page_data(
     opened = opened_tables(tables)
     noted = getattr(opened, "manifest", {})
     is_noted = objective is None
-    if objective is None and noted.get("objective"):
+    if objective is not None:
+        check_kind(objective, Objective)
+    elif noted.get("objective"):
         objective = Objective(**noted["objective"])
     conditions = _conditions(noted if is_noted else {}, completed_only, min_step, exclude_doubts)
     labels = getattr(opened, "labels", None)

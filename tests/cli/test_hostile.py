@@ -8,6 +8,7 @@ import pytest
 import metricscan
 from metricscan import MetricscanError, Objective, Scanner
 from metricscan.cli import main
+from metricscan.fleet import decide, list_logs, scan_batch
 
 DIGITS = "1" + "0" * 100_000
 LONG = "a" * 20_000
@@ -207,6 +208,10 @@ def test_public_functions_raise_errors_that_are_meant(tmp_path, value):
     # what a caller can catch: ours, and for arguments of a wrong type or value Python's own
     meant = (MetricscanError, TypeError, ValueError, OSError)
     scanner = Scanner(["loss=loss=(.)"])
+    objective = Objective("loss", "Minimize")
+    log, dataset = tmp_path / "a.log", str(tmp_path / "dataset")
+    log.write_text("loss=1\n")
+    metricscan.replay(log, scanner, objective=objective, out=dataset, sync=False)
     calls = [
         lambda: Scanner(value),
         lambda: Scanner(["a=b"], labels=value),
@@ -233,6 +238,28 @@ def test_public_functions_raise_errors_that_are_meant(tmp_path, value):
         lambda: metricscan.survey(value),
         lambda: metricscan.rank(value, Objective("loss", "Minimize")),
         lambda: metricscan.compact(value, str(tmp_path / "out")),
+        lambda: metricscan.rank(dataset, value),
+        lambda: metricscan.rank(dataset, objective, at_best=value),
+        lambda: metricscan.rank(dataset, objective, min_step=value),
+        lambda: metricscan.rank(dataset, objective, jobs=value),
+        lambda: metricscan.diff(dataset, value),
+        lambda: metricscan.diff(dataset, dataset, objective=value),
+        lambda: metricscan.report(value, str(tmp_path / "page.html")),
+        lambda: metricscan.report(dataset, str(tmp_path / "page.html"), objective=value),
+        lambda: metricscan.curve(dataset, value),
+        lambda: metricscan.curve(dataset, "loss", step=value),
+        lambda: metricscan.wide(dataset, step=value),
+        lambda: metricscan.metric_frame(dataset, value),
+        lambda: metricscan.plot(value),
+        lambda: metricscan.attach(value),
+        lambda: metricscan.Dataset(value),
+        lambda: metricscan.JournalReader(value),
+        lambda: metricscan.Journal.open(value, scanner),
+        lambda: Objective("loss", "Target", target=value),
+        lambda: Objective("loss", "Minimize", step="step", from_step=value),
+        lambda: scan_batch(value, scanner),
+        lambda: scan_batch(list_logs(log), value),
+        lambda: decide(scan_batch(list_logs(log), scanner), value),
         lambda: next(iter(metricscan.follow(value, scanner, until="1s"))),
     ]
     for call in calls:
