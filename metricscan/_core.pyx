@@ -291,11 +291,14 @@ cdef class Stream:
         ms_examine_all(state)
         state.unit = unit
 
-    def keep_open_of(self, Stream other not None):
-        """Take over which values at the end of another stream may go on in the next record; both are of one engine."""
+    def keep_open_of(self, Stream other not None, int64_t back=0):
+        """Take over which values at the end of another stream may go on in the next record; both are of one engine.
+
+        Their places are those of the other less ``back``.
+        """
         if other.engine is not self.engine:
             raise ValueError("the streams are of different engines")
-        if ms_keep_open_of(&self.scan, &other.scan) < 0:
+        if ms_keep_open_of(&self.scan, &other.scan, back) < 0:
             raise MemoryError
 
     def finish(self, bint cut_off=False):

@@ -68,11 +68,11 @@ def units(
         The files with their numbers, in the order of the jobs.
     """
     found: dict[str, Unit] = {}
-    # the streams of a container's log are one text
-    logs: dict[tuple[str, str, int], list[int]] = {}
+    # the streams of a container's log or an export are one text
+    logs: dict[tuple[str, int], list[int]] = {}
     for number, file in files:
-        logs.setdefault((file.job, file.path, file.part), []).append(number)
-    for (_, path, _), numbers in logs.items():
+        logs.setdefault((file.path, file.part), []).append(number)
+    for (path, _), numbers in logs.items():
         for unit, text, line, offset in first_units(_together(events, numbers), _together(values, numbers)):
             if unit not in found and len(found) < MOST_UNITS:
                 found[unit] = Unit(unit, text, path, line, offset)

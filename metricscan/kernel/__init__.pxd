@@ -309,7 +309,7 @@ cdef extern from "kernel/suspects.h" nogil:
     )
 
 cdef extern from "kernel/cut_lines.h" nogil:
-    int ms_keep_open_of(ms_scan *scan, const ms_scan *other)
+    int ms_keep_open_of(ms_scan *scan, const ms_scan *other, int64_t back)
     void ms_show_next(ms_scan *scan, const uint8_t *p, int64_t n)
 
 cdef extern from "kernel/records.h" nogil:

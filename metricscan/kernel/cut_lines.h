@@ -95,8 +95,9 @@ static void ms_keep_open(ms_scan *scan, ms_region *r, int32_t pattern, int kind,
     memcpy(open->value, r->p + start, (size_t)open->length);
 }
 
-/* Keep open what another scan by the same tables keeps open, since this one goes on where it stands. */
-static int ms_keep_open_of(ms_scan *scan, const ms_scan *other) {
+/* Keep open what another scan by the same tables keeps open, since this one goes on where it stands: at places that lie so far before those
+ * of the other. */
+static int ms_keep_open_of(ms_scan *scan, const ms_scan *other, int64_t back) {
     if (other->n_open > scan->open_capacity) {
         ms_open *grown = (ms_open *)realloc(scan->open, (size_t)other->n_open * sizeof(ms_open));
         if (grown == NULL) return -1;
@@ -105,6 +106,10 @@ static int ms_keep_open_of(ms_scan *scan, const ms_scan *other) {
     }
     if (other->n_open) memcpy(scan->open, other->open, (size_t)other->n_open * sizeof(ms_open));
     scan->n_open = other->n_open;
+    for (int64_t i = 0; i < scan->n_open; i++) {
+        scan->open[i].offset -= back;
+        scan->open[i].start -= back;
+    }
     return 0;
 }
 

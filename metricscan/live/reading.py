@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from metricscan.errors import SourceError
@@ -23,13 +24,12 @@ from metricscan.live.reading_state import (
 )
 from metricscan.logs import encodings
 from metricscan.logs.formats import CONTAINER_FORMATS, REFUSED, STREAM_FORMATS, detect, is_format_shown
-from metricscan.logs.growing_export import text_tail
 from metricscan.logs.tails import TAIL_BYTES, crash_of, may_show_crash_behind
 from metricscan.scanning.result import Taken
 from metricscan.scanning.stats import ScanStats
 from metricscan.scanning.stream import (
     begin_behind,
-    set_tail,
+    begin_behind_events,
     set_units,
     tail_of,
     taken_columns,
@@ -352,10 +352,17 @@ class LogReader:
         if self._watches:
             begin = max(part.rows_end - _TEXT_BEFORE, 0)
             before = b"".join(file.between(begin, part.rows_end))
-            tail = text_tail(state.format, before, is_whole=not begin)
-            set_tail(stream, tail)
-            part.is_tail_known = not begin or bool(tail)
+            begin_behind_events(stream, self._events_before(state.format, before, is_whole=not begin), part.rows_end)
+            part.is_tail_known = not begin or bool(tail_of(stream))
         return part
+
+    def _events_before(self, format_: str, data: bytes, *, is_whole: bool) -> tuple[Stream, bytes]:
+        """A stream of the events before a place, and their bytes; unless they are all, these may begin within an event."""
+        whole = data if is_whole else data[data.find(b"\n") + 1 :]
+        scratch = self._scanner.watching_stream(format=cast("InputFormat", format_))
+        with suppress(SourceError):
+            scratch.feed(whole)
+        return scratch, whole
 
     def _begun_anew(self, number: int, part: PartStream, offset: int, now: float) -> PartStream:
         """A part whose last record, which had not ended, is read again."""

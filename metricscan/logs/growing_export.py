@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 from metricscan.logs import _events
 from metricscan.logs.exports import NEAR_BYTES, ExportReader
 from metricscan.logs.source import open_source
-from metricscan.logs.tails import joined_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
 _LARGE_BYTES = 1024 * 1024
 # where in a state the decoder's standing is, which begins with its place
 _STANDING = 2
-
-
-def text_tail(format_: str, data: bytes, *, is_whole: bool) -> bytes:
-    """The last 4 KiB of the text of an export's events; unless they are its first, these bytes may begin within an event."""
-    tail = b""
-    reader = GrowingExport(format_)
-    for decoder in reader.take(data if is_whole else data[data.find(b"\n") + 1 :]):
-        tail = joined_tail(tail, decoder.text)
-    return tail
 
 
 class GrowingExport(ExportReader):

@@ -458,15 +458,19 @@ def tail_of(stream: Stream) -> bytes:
     return b"" if stream._exported is None else stream._exported.tail
 
 
-def set_tail(stream: Stream, tail: bytes) -> None:
-    """Say what text stands before the place where the stream of an export or a container's log goes on."""
-    if stream._exported is not None:
-        stream._exported.tail = tail
-
-
 def begin_behind(stream: Stream, before: Stream) -> None:
     """Say what stands before a stream that goes on: another one ends there, and its last value may go on."""
     stream._core.keep_open_of(before._core)
+
+
+def begin_behind_events(stream: Stream, before: tuple[Stream, bytes], offset: int) -> None:
+    """As :func:`begin_behind`, for an export or a container's log that goes on at an offset.
+
+    ``before`` is another stream, which took the events before that, and the bytes that it was given; they end there.
+    """
+    scratch, data = before
+    if stream._exported is not None and scratch._exported is not None:
+        stream._exported.begin_behind(scratch._exported, data, offset)
 
 
 def set_units(stream: Stream, units: Mapping[int, int]) -> None:

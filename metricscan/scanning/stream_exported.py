@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from metricscan.scanning.stats import ScanStats
 
 
+# Places in the text of events that another stream took are so far before those in the text of one that goes on.
+_BEFORE = 1 << 62
+
+
 class ExportedRows:
     """The rows that a stream of the core finds in the messages of an export.
 
@@ -45,6 +49,7 @@ class ExportedRows:
         self.tail = b""
         # of values that may go on in the next text, by their starts in the text: line, offset, start and stream in the log
         self._open: dict[int, tuple[int, int, int, int]] = {}
+        self._names_before: list[str | None] = []
 
     def feed(self, chunk: Any, micros: int | None = None) -> None:
         """Take a chunk of the log, and scan the messages of the events that are whole now.
@@ -69,6 +74,27 @@ class ExportedRows:
         for events in self._reader.end():
             self._scan(events, None)
         self._core.finish()
+
+    def begin_behind(self, before: ExportedRows, data: bytes, offset: int) -> None:
+        """Say what text stands before the place where these go on: its last value may go on in theirs.
+
+        Parameters
+        ----------
+        before : ExportedRows
+            Of the events before that place, which were given as ``data``.
+        offset : int
+            The place, where ``data`` ends.
+        """
+        self.tail = before.tail
+        if self._reader.decoder is None:
+            return
+        self._core.keep_open_of(before._core, _BEFORE)
+        # what is to be added to places in the data
+        line, offset = self._reader.decoder.newlines - data.count(b"\n"), offset - len(data)
+        # this reader may not have met their streams
+        self._names_before = before._reader.stream_names
+        for start_in, (of_line, of_offset, start, stream) in before._open.items():
+            self._open[start_in - _BEFORE] = of_line + line, of_offset + offset, start + offset, -1 - stream
 
     def _scan(self, events: Decoder, micros: int | None) -> None:
         import numpy as np
@@ -109,7 +135,8 @@ class ExportedRows:
 
     def take(self) -> list[tuple[int, _core.Columns]]:
         """Hand over the rows; ``streams`` says whose they are."""
-        names = [name or "" for name in self._reader.stream_names]
+        # the numbers below 0 are those of streams before the place where these rows go on
+        names = [name or "" for name in (*self._reader.stream_names, *reversed(self._names_before))]
         taken = self._core.take()
         self.streams = {pattern: [names[one] for one in self._numbers.pop(pattern)] for pattern, _ in taken}
         return taken

@@ -57,6 +57,29 @@ def test_lines_that_are_added_while_it_runs(logs):
     assert [(row[0], row[3]) for row in found] == [("a", 1), ("a", 2), ("b", 3)]
 
 
+def test_logs_with_equal_first_kilobytes_are_not_taken_for_one(tmp_path):
+    # Filebeat takes the second one for the first one, renamed
+    logs, journal = tmp_path / "logs", tmp_path / "journal"
+    logs.mkdir()
+    header = "# the same settings in each log\n" * 300
+    for number in range(3):
+        for job in "abc"[: number + 1]:
+            append(
+                logs / f"{job}.log",
+                f"loss={number}\n" if (logs / f"{job}.log").exists() else f"{header}loss={number}\n",
+            )
+        if number == 1:
+            (logs / "a.log").rename(logs / "a.log.1")
+            append(logs / "a.log", f"{header}loss=9\n")
+        follow(logs, SCANNER, out=journal, until="idle:0").run()
+    rows = metricscan.Dataset(journal)["loss"].select(["job", "part", "value"]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        *(("a", 0, 0.0), ("a", 0, 1.0), ("a", 1, 9.0), ("a", 1, 2.0)),
+        *(("b", 0, 1.0), ("b", 0, 2.0), ("c", 0, 2.0)),
+    ]
+    assert metricscan.Dataset(journal).manifest["notices"] == []
+
+
 def test_a_journal_is_gone_on_with(logs, journal):
     append(logs / "a.log", "loss=1\nlo")
     assert len(rows(follow(logs, SCANNER, out=journal, until="file:/"))) == 1

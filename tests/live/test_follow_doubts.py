@@ -1,5 +1,6 @@
 """What following notes of logs besides their rows, beside a replay of the finished files: the doubts of a ranking."""
 
+import itertools
 import json
 import random
 import warnings
@@ -145,6 +146,66 @@ def test_the_doubts_of_containers_logs(tmp_path, seed):
     metricscan.replay(logs, SCANNER, out=tmp_path / "replayed")
     assert doubts(journal) == doubts(tmp_path / "replayed")
     assert Dataset(journal).evidence.unknown == ("restarted",)
+
+
+@pytest.mark.parametrize("size", [1, 150, 1 << 21])
+def test_lines_that_are_cut_where_a_piece_of_an_exports_text_ends(tmp_path, monkeypatch, size):
+    logs, out = tmp_path / "logs", tmp_path / "replayed"
+    logs.mkdir()
+    monkeypatch.setattr("metricscan.logs.exports._PIECE_BYTES", size)
+    events = [
+        json.dumps({"log": f"{text}\n", "stream": "stdout", "time": "2026-05-04T03:02:01Z"}) + "\n"
+        for text in ("loss=0.", "25", "loss=", "0.125", "text") * 20
+    ]
+    (logs / "a.log").write_text("".join(events))
+    metricscan.replay(logs, SCANNER, out=out)
+    follow(logs, SCANNER, out=tmp_path / "journal", until="file:/").run()
+    sizes = list(itertools.accumulate(map(len, events), initial=0))
+    begin = len('{"log": "loss=')
+    cut = [at + begin for number, at in enumerate(sizes[:-1]) if number % 5 in (0, 2)]
+    for dataset in (out, tmp_path / "journal"):
+        noted = Dataset(dataset).evidence.logs["a", "stdout", 0].suspects["loss"]
+        assert noted.cut_line_starts.tolist() == cut
+        assert noted.last_cut_line == (98, sizes[97] + len('{"log": "'))
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri", "lines"])
+@pytest.mark.parametrize("seed", range(3))
+def test_each_event_by_another_follower(tmp_path, kind, seed):
+    """A line may be cut just where one follower ended."""
+    chance = random.Random(f"{kind} {seed}")
+    logs, journal = tmp_path / "logs", tmp_path / "journal"
+    logs.mkdir()
+
+    def event(at, line):
+        stream = chance.choice(["stdout", "stderr"])
+        if kind == "docker":
+            return json.dumps({"log": line + "\n", "stream": stream, "time": f"2026-05-04T03:02:0{at % 10}Z"})
+        if kind == "cri":
+            return f"2026-05-04T03:02:0{at % 10}Z {stream} F {line}"
+        return json.dumps(
+            {"logStreamName": f"job-{stream}/algo-1-1", "timestamp": 1_770_000_000_000 + at, "message": line}
+        )
+
+    # the first lines fill more than what the next follower looks at
+    begin = ["x" * 200] * chance.choice([0, 1, 400])
+    lines = begin + chance.choices(["loss=0.", "25", "loss=", "0.125", "loss=2e", "-5", "loss=0.5", "text"], k=14)
+    path = logs / ("export.json" if kind == "lines" else "a.log")
+    for at, line in enumerate(lines):
+        with open(path, "a") as file:
+            file.write(event(at, line) + "\n")
+        if at >= len(begin):
+            follow(logs, SCANNER, out=journal, until="file:/").run()
+    metricscan.replay(logs, SCANNER, out=tmp_path / "replayed")
+    followed, replayed = Dataset(journal), Dataset(tmp_path / "replayed")
+    # a stream that was there alone has another name
+    assert unnamed(followed) == unnamed(replayed)
+    assert [one[1:] for one in doubts(followed)] == [one[1:] for one in doubts(replayed)]
+
+
+def unnamed(dataset):
+    logs, units = noted(dataset)
+    return sorted(map(repr, logs.values())), units
 
 
 def test_the_crash_of_a_container_is_gone_when_it_goes_on(tmp_path):

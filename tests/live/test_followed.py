@@ -195,6 +195,23 @@ def test_truncate_and_regrow_between_polls(log, follow, header, is_killed):
     assert [(one.part, one.offset) for one in follower.found.lost] == [(0, len(header) + 4)]
 
 
+@pytest.mark.parametrize("content", [b"", b"b=1\n", b"a=1\n"], ids=["empty", "others", "its own beginning"])
+def test_a_checkpoint_behind_the_end_of_the_file(log, follow, content):
+    # Vector gives nothing more, Fluent Bit does so after a rotation
+    append(log, HEADER + b"a=1\na=2\n")
+    follow().poll()
+    follower = follow()
+    os.truncate(log, 0)
+    append(log, content)
+    follower.poll()
+    append(log, b"c=1\n")
+    follower = follow()
+    follower.poll()
+    found = [(part, text) for part, text in parts(follower) if text[0] != "#"]
+    assert found == [(0, "a=1"), (0, "a=2"), *((1, line.decode()) for line in content.split()), (1, "c=1")]
+    assert [(one.part, one.offset) for one in follower.found.lost] == [(0, len(HEADER) + 8)]
+
+
 def test_a_removed_last_line_does_not_begin_anew(log, follow):
     # the price of OpenTelemetry's fix
     follower = follow()
