@@ -223,7 +223,7 @@ class FollowedLog:
         is_file = part.device == device and part.inode == inode and part.seen is not None and not part.is_finished
         if not is_file or part.file.compression is not None or not offset < size <= offset + self._chunk_bytes:
             return None
-        if offset < MAGIC_BYTES:
+        if offset < MAGIC_BYTES and not part.in_rows.offset:
             # it may turn out to be compressed
             return None
         descriptor = part.file.descriptor
