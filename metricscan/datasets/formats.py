@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricscan.datasets.csv_guard import guarded
+from metricscan.datasets.parked_file import ParkedFile
 from metricscan.datasets.row_lines import RowLinesWriter
 from metricscan.datasets.schema import LABEL_SCHEMA, SCHEMA, TABLE_SCHEMA
 from metricscan.datasets.sparse_file import SparseFile
@@ -52,6 +53,9 @@ class Writer(Protocol):
     def write(self, table: pa.Table) -> None:
         """Add the rows of a table with the file's schema."""
 
+    def park(self) -> None:
+        """Close the descriptor until more is written: a process may have some hundred of them. Not all formats need one."""
+
     def close(self) -> None:
         """Complete the file."""
 
@@ -68,7 +72,7 @@ _ENCODINGS = (
 
 
 class _ParquetWriter:
-    def __init__(self, path: str, schema: pa.Schema) -> None:
+    def __init__(self, path: str, schema: pa.Schema, *, parks: bool = False) -> None:
         import pyarrow.parquet as pq
 
         names = [field.name for field in schema if pa.types.is_dictionary(field.type)]
@@ -79,7 +83,9 @@ class _ParquetWriter:
         # differences are small, and zstd gains 2 % more on them for a third of the time. The bytes of values lie apart,
         # first those that differ little. Beside plain columns under zstd: half of the time, 0.62 of the size. Parts are long
         # runs of one number, which zstd packs as well as a dictionary, in 1.5 ns a row where that takes 4.
-        self._file = _opened(path, "wb")
+        # a file of pyarrow cannot be closed and go on, but is written to without the GIL
+        self._parked = ParkedFile(path) if parks else None
+        self._file = _opened(path, "wb") if self._parked is None else pa.PythonFile(self._parked, mode="w")
         self._writer = pq.ParquetWriter(
             self._file,
             schema,
@@ -97,11 +103,15 @@ class _ParquetWriter:
         if table.num_rows:
             self._writer.write_table(_with_used_names(table), row_group_size=GROUP_ROWS)
 
+    def park(self) -> None:
+        if self._parked is not None:
+            self._parked.park()
+
     def close(self) -> None:
         try:
             self._writer.close()
         finally:
-            self._file.close()
+            (self._file if self._parked is None else self._parked).close()
 
     abandon = close
 
@@ -149,6 +159,9 @@ class _ArrowWriter:
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(table)
 
+    def park(self) -> None:
+        self._file.park()
+
     def close(self) -> None:
         self._writer.close()
         self._file.close()
@@ -182,6 +195,9 @@ class _TableAsCsv:
             texts = [None if text is None else guarded(text) for text in column.to_pylist()]
             return pa.chunked_array([pa.array(texts, pa.string())])
         return column
+
+    def park(self) -> None:
+        """Keep the file open: there is one such table in a dataset."""
 
     def close(self) -> None:
         self._file.close()
@@ -223,6 +239,9 @@ class _TableAsJsonLines:
                 "{" + ", ".join([f"{key}: {value}" for key, value in zip(self._keys, row, strict=True)]) + "}\n"
                 for row in rows
             )
+
+    def park(self) -> None:
+        """Keep the file open: there is one such table in a dataset."""
 
     def close(self) -> None:
         self._file.close()
@@ -280,8 +299,21 @@ WRITERS: dict[str, Callable[[str, pa.Schema], Writer]] = {
 }
 
 
-def writer_of(format: str, path: str, schema: pa.Schema, *, csv_guard: bool) -> Writer:  # noqa: A002
-    """A file of a dataset. With ``csv_guard``, texts in CSV that a spreadsheet would run have a ``'`` before them."""
+def writer_of(
+    format: str,  # noqa: A002
+    path: str,
+    schema: pa.Schema,
+    *,
+    csv_guard: bool,
+    parks: bool = False,
+) -> Writer:
+    """A file of a dataset.
+
+    With ``csv_guard``, texts in CSV that a spreadsheet would run have a ``'`` before them. With ``parks``, the writer's ``park``
+    closes the descriptor.
+    """
+    if format == "parquet":
+        return _ParquetWriter(path, schema, parks=parks)
     return _csv(path, schema, guard=True) if format == "csv" and csv_guard else WRITERS[format](path, schema)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from metricscan.datasets._row_text import RowText
 from metricscan.datasets.csv_guard import guarded
+from metricscan.datasets.parked_file import ParkedFile
 from metricscan.scanning.schema import NO_TIME
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # A piece that was just made is written from the cache: of buffers of 64 KiB to 8 MiB those of 256 KiB and 1 MiB were the fastest.
 _BUFFER_BYTES = 1 << 20
+# Buffers that no file uses now: there may be ten thousand files, of which few are written at a time.
+_spare: list[bytearray] = []
+_MOST_SPARE = 4
 # Smaller batches are joined first: one costs some 40 microseconds, and copying a row 10 ns.
 _FEW_ROWS = 4096
 
@@ -56,7 +60,7 @@ class RowLines:
         self._escape: Callable[[str], str] = (
             encode_basestring_ascii if json else guarded_csv_cell if guard else csv_cell
         )
-        self._buffer = bytearray(_BUFFER_BYTES)
+        self._buffer: bytearray | None = None
 
     def header(self, names: Sequence[str]) -> bytes:
         """The line with the names of the columns; nothing for JSON."""
@@ -85,6 +89,11 @@ class RowLines:
 
     def pieces(self, rows: RowText) -> Iterator[memoryview]:
         """The rows as text. Each piece is valid until the next one."""
+        if self._buffer is None:
+            try:
+                self._buffer = _spare.pop()
+            except IndexError:
+                self._buffer = bytearray(_BUFFER_BYTES)
         while not rows.is_done:
             size = rows.put(self._buffer)
             if size:
@@ -92,6 +101,12 @@ class RowLines:
             else:
                 # names have no bound: one row did not fit
                 self._buffer = bytearray(2 * len(self._buffer))
+
+    def give_buffer(self) -> None:
+        """Let others have the buffer; no piece is used any more."""
+        buffer, self._buffer = self._buffer, None
+        if buffer is not None and len(_spare) < _MOST_SPARE:
+            _spare.append(buffer)
 
     def texts(self, codes: Array, names: Sequence[str]) -> Texts:
         """The rows' numbers, int32, and the texts that they number, escaped."""
@@ -121,9 +136,8 @@ class RowLinesWriter:
 
     def __init__(self, path: str, schema: pa.Schema, *, json: bool, guard: bool = False) -> None:
         self._lines = RowLines(json=json, guard=guard)
-        # not buffered: what is written are whole buffers
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by close
-        self._write(memoryview(self._lines.header(schema.names)))
+        self._file = ParkedFile(path)
+        self._file.write(self._lines.header(schema.names))
 
     def write(self, table: pa.Table) -> None:
         """Add the rows of a table with the file's schema."""
@@ -131,14 +145,15 @@ class RowLinesWriter:
             table = table.unify_dictionaries().combine_chunks()
         for batch in table.to_batches():
             for piece in self._lines.of_batch(batch):
-                self._write(piece)
+                self._file.write(piece)
+        self._lines.give_buffer()
+
+    def park(self) -> None:
+        """Close the descriptor until more is written."""
+        self._file.park()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     abandon = close
-
-    def _write(self, piece: memoryview) -> None:
-        while len(piece):
-            piece = piece[self._file.write(piece) :]

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 # Rows held over all metrics. With few metrics each one fills whole row groups before this limit is reached.
 _HELD_ROWS = 524_288
+# So many of them are written at least once that many are held: of few metrics one group, of ten thousand the largest few hundred.
+_FREED_ROWS = 32_768
+#: Of more metrics than this the files are open only while they are written to.
+MOST_OPEN = 128
+
+
+def _write_and_park(writer: formats.Writer, table: pa.Table) -> None:
+    writer.write(table)
+    writer.park()
 
 
 class Sink:
@@ -84,8 +93,10 @@ class Sink:
         self._metrics = tuple(metrics)
         self._labels = frozenset(labels)
         self._folders = folder_names(self._metrics)
+        self._parks = len(self._metrics) > MOST_OPEN
         self._writers: dict[str, formats.Writer] = {}
         self._held: dict[str, list[pa.RecordBatch]] = {}
+        self._rows_of: dict[str, int] = {}
         self._held_rows = 0
         self._adopted: set[str] = set()
         try:
@@ -100,16 +111,20 @@ class Sink:
         """Add rows of a metric, with the columns of ``SCHEMA``; of a label, with those of ``LABEL_SCHEMA``. Keeps a reference."""
         if batch.num_rows == 0:
             return
-        held = self._held.setdefault(metric, [])
-        held.append(batch)
+        self._held.setdefault(metric, []).append(batch)
+        rows = self._rows_of[metric] = self._rows_of.get(metric, 0) + batch.num_rows
         self._held_rows += batch.num_rows
-        if sum(one.num_rows for one in held) >= formats.GROUP_ROWS:
+        if rows >= formats.GROUP_ROWS:
             self._flush(metric)
         elif self._held_rows >= _HELD_ROWS:
-            self._flush(max(self._held, key=lambda name: sum(one.num_rows for one in self._held[name])))
+            for largest in sorted(self._rows_of, key=self._rows_of.__getitem__, reverse=True):
+                if self._held_rows <= _HELD_ROWS - _FREED_ROWS:
+                    break
+                self._flush(largest)
 
     def _flush(self, metric: str) -> None:
         held = self._held.pop(metric, [])
+        self._rows_of.pop(metric, None)
         schema = LABEL_SCHEMA if metric in self._labels else SCHEMA
         table = pa.Table.from_batches(held, schema=schema)
         self._held_rows -= table.num_rows
@@ -120,15 +135,16 @@ class Sink:
                 os.mkdir(folder)
                 path = os.path.join(folder, f"part-0.{self.format}")
                 writer = self._writers[metric] = self._writer(path, schema)
+            write = partial(_write_and_park, writer) if self._parks else writer.write
             if self._threads is None:
-                writer.write(table)
+                write(table)
             else:
-                self._threads.add(metric, partial(writer.write, table))
+                self._threads.add(metric, partial(write, table))
         except OSError as error:
             raise SourceError(f"cannot write {self.path}", path=self.path, cause=error) from error
 
     def _writer(self, path: str, schema: pa.Schema) -> formats.Writer:
-        return formats.writer_of(self.format, path, schema, csv_guard=self._csv_guard)
+        return formats.writer_of(self.format, path, schema, csv_guard=self._csv_guard, parks=self._parks)
 
     def adopt(self, metric: str, path: str, number: int) -> None:
         """Take a file with rows of a metric that another process wrote below :attr:`folder`.

@@ -34,6 +34,7 @@ class SparseFile:
     """
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         self._position = 0
         self._waiting: list[bytes | pa.Buffer] = []
@@ -44,6 +45,9 @@ class SparseFile:
     def write(self, data: bytes | pa.Buffer) -> int:
         """Add bytes. A buffer is kept until it is written, and must not change."""
         size = len(data)
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+            os.lseek(self._descriptor, self._position, os.SEEK_SET)
         self._position += size
         if size >= _LEAST_HOLE and _is_zero(data if isinstance(data, pa.Buffer) else pa.py_buffer(data)):
             self._write_waiting()
@@ -66,6 +70,13 @@ class SparseFile:
             left -= written
             if left:
                 waiting = _behind(waiting, written)
+
+    def park(self) -> None:
+        """Write what is left, and close the descriptor until more is written."""
+        if self._descriptor >= 0:
+            self._write_waiting()
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
     def tell(self) -> int:
         """How many bytes the file has."""
@@ -93,7 +104,7 @@ class SparseFile:
         try:
             self._write_waiting()
             if self._ends_in_hole:
-                os.ftruncate(self._descriptor, self._position)
+                os.truncate(self._path if self._descriptor < 0 else self._descriptor, self._position)
         finally:
             self.abandon()
 
@@ -102,7 +113,8 @@ class SparseFile:
         if not self.closed:
             self.closed = True
             self._waiting = []
-            os.close(self._descriptor)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
 
 
 def _is_zero(data: pa.Buffer) -> bool:

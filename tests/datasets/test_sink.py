@@ -491,3 +491,49 @@ def test_a_row_group_holds_the_names_it_uses(tmp_path):
     column = pq.read_table(tmp_path / "out" / "loss" / "part-0.parquet")["job"]
     assert column.to_pylist() == ["job_7", "job_7", "job_900"]
     assert column.chunk(0).dictionary.to_pylist() == ["job_7", "job_900"]
+
+
+@each_format
+@pytest.mark.parametrize("threads", [1, 2])
+def test_of_many_metrics_few_files_are_open(tmp_path, monkeypatch, kind, threads):
+    monkeypatch.setattr(sink, "_HELD_ROWS", 700)
+    monkeypatch.setattr(sink, "_FREED_ROWS", 100)
+    metrics = [f"m{n}" for n in range(150)]
+    text = "".join(f"m{n}={turn + n / 1000};\n" for turn in range(12) for n in range(150 if turn % 3 else 100))
+    scanner = Scanner([f"{name}={name}=(.*?);" for name in metrics])
+    (tmp_path / "a.log").write_text(text)
+    most = 0
+    flush = Sink._flush
+
+    def counted(self, metric):
+        nonlocal most
+        flush(self, metric)
+        most = max(most, len(os.listdir("/dev/fd")))
+
+    monkeypatch.setattr(Sink, "_flush", counted)
+    before = len(os.listdir("/dev/fd"))
+    tables = scanner.scan(tmp_path / "a.log")
+    with Sink(tmp_path / "out", metrics, format=kind, threads=threads, sync=False) as target:
+        for at in range(0, 12, 4):
+            for name in metrics:
+                rows = tables[name].slice(at, 4).combine_chunks()
+                names = [
+                    pa.array([each] * len(rows)).cast(pa.dictionary(pa.int32(), pa.string()))
+                    for each in ("a", "b", name)
+                ]
+                columns = [
+                    names[0],
+                    names[1],
+                    pa.array([0] * len(rows), pa.int32()),
+                    names[2],
+                    *(rows[c] for c in rows.column_names),
+                ]
+                for batch in pa.table(columns, schema=schema.SCHEMA).to_batches():
+                    target.write(name, batch)
+        target.finish(None, {"metrics": metrics})
+    # a file that a thread writes to, and one that was just made
+    assert most <= before + 12 * threads
+    for name in metrics:
+        batches = formats.READERS[kind](str(tmp_path / "out" / name / f"part-0.{kind}"), schema.SCHEMA)
+        found = [value for batch in batches for value in batch["value"].to_pylist()]
+        assert found == tables[name]["value"].to_pylist()

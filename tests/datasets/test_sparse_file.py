@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from metricscan.datasets import sparse_file
+from metricscan.datasets.parked_file import ParkedFile
 from metricscan.datasets.sparse_file import SparseFile
 
 ZEROS = bytes(200_000)
@@ -39,6 +40,25 @@ def written(path, pieces):
 @pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES)
 def test_a_file_holds_what_was_written(tmp_path, pieces):
     assert written(tmp_path / "file", pieces) == b"".join(pieces)
+
+
+@pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES)
+def test_a_file_that_is_parked_goes_on(tmp_path, pieces):
+    file, plain = SparseFile(os.fspath(tmp_path / "sparse")), ParkedFile(os.fspath(tmp_path / "plain"))
+    opened = len(os.listdir("/dev/fd"))
+    for piece in pieces:
+        assert file.write(pa.py_buffer(piece)) == plain.write(piece) == len(piece)
+        file.park()
+        plain.park()
+        file.park()
+    assert len(os.listdir("/dev/fd")) == opened - (2 if pieces else 0)
+    for one in (file, plain):
+        assert one.tell() == sum(map(len, pieces))
+        one.close()
+        one.close()
+    assert (tmp_path / "sparse").read_bytes() == (tmp_path / "plain").read_bytes() == b"".join(pieces)
+    with pytest.raises(ValueError, match="is closed"):
+        plain.write(b"more")
 
 
 def test_the_descriptor_takes_a_part_at_a_time(tmp_path, monkeypatch):
