@@ -58,11 +58,12 @@ _ESCAPES = r"(?:\x1b\[[0-9;]*m|#033\[[0-9;]*m|#015)*"
 # What older programs print without: HF Trainer 5 prints 'eval_loss': '0.2041'.
 _QUOTE = "[\"']?"
 # What libraries print around one: tensor(0.5), np.float64(0.5).
-_CALL = r"(?:[A-Za-z_][\w.]{0,30}\()?"
+_MAKER = r"(?:[a-z]{2,6}\.)?(?:[tT]ensor|(?:Device)?[aA]rray|float[0-9]*|u?int[0-9]*|Decimal)\("
+_CALL = f"(?:{_MAKER})?"
 _ENDS_IN_ESCAPE = re.compile(_ESCAPES.removesuffix("*").encode() + rb"\Z")
 _LONGEST_ESCAPE = _LONGEST_CALL = 40
 _NUMBER_IN_QUOTES = re.compile(rb"""(["'])(?:%b|[-+]?(?i:nan|inf(?:inity)?))\1""" % NUMBER.encode())
-_NUMBER_IN_CALL = re.compile(rb"(?<![\w.])[A-Za-z_][\w.]{0,30}\((?=%b|[-+]?(?i:nan|inf(?:inity)?))" % NUMBER.encode())
+_NUMBER_IN_CALL = re.compile(rb"(?<![\w.])%b(?=%b|[-+]?(?i:nan|inf(?:inity)?))" % (_MAKER.encode(), NUMBER.encode()))
 _NUMBER_AND_ESCAPE = re.compile(rf"{NUMBER}(?:\x1b\[|#0[0-3][0-7])")
 # What closes a value or a sentence, or separates it from the next: 0.5], 0.5,acc=1, "0.5.". Digits behind it may belong to the
 # number: 1,234.5, 12:30, 1.2.3.

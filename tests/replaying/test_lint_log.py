@@ -152,7 +152,7 @@ def test_what_stands_in_no_quotes(tmp_path, log):
     assert "quotes-around-value" not in found_in
 
 
-CALL = r"(?:[A-Za-z_][\w.]{0,30}\()?"
+CALL = r"(?:(?:[a-z]{2,6}\.)?(?:[tT]ensor|(?:Device)?[aA]rray|float[0-9]*|u?int[0-9]*|Decimal)\()?"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ CALL = r"(?:[A-Za-z_][\w.]{0,30}\()?"
 def test_a_call_around_the_value(tmp_path, log, regex, better):
     codes = dict(found(tmp_path, log, f"loss={regex}")["loss"])
     assert codes["call-around-value"] == better
-    for other in (b"f(0.5) loss 1\n", b"loss f(x)\n"):
+    for other in (b"f(0.5) loss 1\n", b"loss f(x)\n", b"loss scale(2) is 0.5\nmean: top(5) 0.5\n"):
         assert "call-around-value" not in dict(found(tmp_path, other, f"loss={regex}").get("loss", []))
 
 
