@@ -20,6 +20,7 @@ static const char ms_frame_mark[] = "\", line ";
 static const char *const ms_crash_marks[] = {
     "Killed", "ignal", "Aborted", "Segmentation", "Bus error", "Illegal", "Terminated", "NCELLED", "oom-k", "oom_k",   "OOM",
     "f memory", "OfMem", "SIG", "exit", "d_alloc", "\xE2\x95\xB0", "F_MEM", "dumped", "Fatal",
+    "te called",
 };
 
 /* Does one of `count` texts start at p? n bytes may be read. */
@@ -44,7 +45,8 @@ __attribute__((always_inline)) static inline uint8_t ms_may_begin_mark(const uin
                      ((a == 'o') & (b == 'o') & (c == 'm')) | ((a == 'O') & (b == 'O')) | ((a == 'f') & (b == ' ') & (c == 'm')) |
                      ((a == 'O') & (b == 'f')) | ((a == 'S') & (c == 'G')) | ((b == 'x') & (c == 'i')) |
                      ((a == 'd') & (b == '_') & (c == 'a')) | ((b == 0x95) & (c == 0xB0)) | ((a == 'F') & (c == 'M')) |
-                     ((a == 'd') & (b == 'u') & (c == 'm')) | ((a == 'F') & (c == 't')));
+                     ((a == 'd') & (b == 'u') & (c == 'm')) | ((a == 'F') & (c == 't')) |
+                     ((a == 't') & (b == 'e') & (c == ' ')));
 }
 
 /* Do the last `most` of n bytes hold one of the texts, which have at least `reach` bytes? Of each block, only the places at which one may

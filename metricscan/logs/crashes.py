@@ -47,6 +47,7 @@ _OUT_OF_MEMORY = re.compile(
 _SIGNAL = re.compile(
     r"^Killed$|^Terminated$|^Aborted$|^Bus error$|^Segmentation fault$|^Illegal instruction$|\(core dumped\)"
     r"|: line \d+:\s+\d+ (?:Killed|Terminated|Aborted|Segmentation fault|Bus error)\b"
+    r"|\bexits with return code = -\d+|^terminate called (?:after|without|recursively)"  # of DeepSpeed; of C++
     r"|\bFatal Python error: |\bProcess received signal\b|\bCaught signal \d+|\bdied with <Signals\."
     r"|\b(?:exited|terminated|killed) (?:on|by|with) signal\b|\bSignal \d+ \(SIG[A-Z]+\) received\b"
     r"|\bexit(?:ed with exit)? ?code:?\s*:? ?(?:-\d+|13[0-9]|14[0-3])\b|\bCANCELLED AT \d{4}-"

@@ -57,6 +57,16 @@ CRASHES = {
         + "=====\nfit.py FAILED\n-----\nFailures:\n  <NO_OTHER_FAILURES>\nRoot Cause (first observed failure):\n[0]:\n"
         + "  time      : 2026-01-05_10:00:01\n  host      : node7\n  exitcode  : 1 (pid: 88)\n=====\n",
     ),
+    "DeepSpeed's launcher": (
+        "signal",
+        "[launch.py:321:sigkill_handler] ['python', 'fit.py'] exits with return code = -9",
+        None,
+    ),
+    "an exception of C++": (
+        "signal",
+        "terminate called after throwing an instance of 'c10::Error'",
+        "terminate called after throwing an instance of 'c10::Error'\n  what():  device-side assert triggered\n",
+    ),
     "container's lines": (
         "traceback",
         "OSError: gone",
@@ -190,6 +200,7 @@ MARKS = [
             "Bus error",
             "Illegal",
             "Terminated",
+            "te called",
             "NCELLED",
             "oom-k",
             "oom_k",
